@@ -1,0 +1,74 @@
+/**
+ * The closed table of error classes. Everything that is thrown across a room's border is a {@link CleatError}; one
+ * function maps a class to an HTTP status, and what a remote extension answers is re-classed in one place.
+ */
+
+/** Each class with the HTTP status that the Engine API answers with (source: moby `daemon/server/httpstatus`). */
+export const errorStatus = {
+  NotModified: 304,
+  InvalidParameter: 400,
+  Unauthorized: 401,
+  Forbidden: 403,
+  NotFound: 404,
+  Conflict: 409,
+  System: 500,
+  DeadlineExceeded: 500,
+  Cancelled: 500,
+  DataLoss: 500,
+  NotImplemented: 501,
+  Unavailable: 503,
+} as const;
+
+export type ErrorClass = keyof typeof errorStatus;
+
+export interface ErrorOptions {
+  cause?: unknown;
+  /** Machine-readable facts for whoever handles the error; never shown to a client. */
+  details?: Record<string, unknown>;
+}
+
+/** An error with a class. `message` is shown to the user as it is: one readable sentence that says what to do next. */
+export class CleatError extends Error {
+  readonly class: ErrorClass;
+  readonly details: Record<string, unknown> | undefined;
+
+  constructor(errorClass: ErrorClass, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'CleatError';
+    this.class = errorClass;
+    this.details = options.details;
+  }
+}
+
+const of =
+  (errorClass: ErrorClass) =>
+  (message: string, options?: ErrorOptions): CleatError =>
+    new CleatError(errorClass, message, options);
+
+export const notModified = of('NotModified');
+export const invalidParameter = of('InvalidParameter');
+export const unauthorized = of('Unauthorized');
+export const forbidden = of('Forbidden');
+export const notFound = of('NotFound');
+export const conflict = of('Conflict');
+export const systemError = of('System');
+export const deadlineExceeded = of('DeadlineExceeded');
+export const cancelled = of('Cancelled');
+export const dataLoss = of('DataLoss');
+export const notImplemented = of('NotImplemented');
+export const unavailable = of('Unavailable');
+
+export function isClass(error: unknown, errorClass: ErrorClass): error is CleatError {
+  return error instanceof CleatError && error.class === errorClass;
+}
+
+/** Whatever was thrown, as a sentence. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whatever was thrown, as a CleatError; an unknown one becomes System and keeps its cause. */
+export function asCleatError(error: unknown): CleatError {
+  return error instanceof CleatError ? error : new CleatError('System', messageOf(error), { cause: error });
+}
