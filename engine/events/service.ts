@@ -1,0 +1,43 @@
+import type { EventMessage, EventType } from '@cleat/protocol/api/event';
+
+/** One ordered journal, kept on disk, so that `since` works across restarts and a slow reader never loses one silently. */
+export interface Events {
+  /**
+   * Appends an event. `at` is when it happened, if that was not now (an exit that is noticed later); the journal
+   * orders by sequence, not by time.
+   */
+  publish(event: NewEvent): EventMessage;
+
+  /**
+   * Past events between `since` and `until`, then, unless `until` has passed, live ones until `signal` aborts or
+   * `until` comes. Filters as in `GET /events`: keys config container daemon event image label network node plugin
+   * scope secret service type volume. The subscription holds from the call on, not from the first `next()`.
+   * @throws InvalidParameter for an unknown filter, before anything is yielded.
+   */
+  subscribe(options: EventQuery): AsyncIterable<EventMessage>;
+
+  /** The moment of the newest event, and how many are in the journal; for `info`. */
+  stats(): { count: number; subscribers: number };
+  close(): Promise<void>;
+}
+
+export interface NewEvent {
+  type: EventType;
+  action: string;
+  /** ID of the actor (container ID, network ID, image name or ID, volume name). */
+  id: string;
+  attributes: Record<string, string>;
+  at?: Date;
+}
+
+export interface EventQuery {
+  /** Seconds since the epoch, fractions allowed. */
+  since?: number;
+  until?: number;
+  /** As decoded from the `filters` query: key → values. */
+  filters: Filters;
+  signal: AbortSignal;
+}
+
+/** Decoded `filters`: both notations of Docker's (list, and map to bool) arrive here as lists. */
+export type Filters = Readonly<Record<string, readonly string[]>>;

@@ -1,0 +1,15 @@
+import type { ExecCreateRequest, ExecInspect, ExecStartRequest } from '@cleat/protocol/api/container';
+import type { AttachSession, TerminalSize } from '../containers/service.js';
+
+/** Further processes in running containers. */
+export interface Execs {
+  /** @throws NotFound (container), Conflict (not running, paused), InvalidParameter (no command) */
+  create(containerRef: string, request: ExecCreateRequest): Promise<{ Id: string }>;
+  /**
+   * Starts it. Detached: resolves with undefined once it runs. Otherwise the session ends with the process.
+   * @throws NotFound `No such exec instance: X`, Conflict (has run already), and the runtime's refusal (126/127 in inspect)
+   */
+  start(id: string, request: ExecStartRequest): Promise<AttachSession | undefined>;
+  inspect(id: string): Promise<ExecInspect>;
+  resize(id: string, size: TerminalSize): Promise<void>;
+}

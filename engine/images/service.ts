@@ -1,0 +1,88 @@
+import type { Readable } from 'node:stream';
+import type { ContainerConfig } from '@cleat/protocol/api/container';
+import type {
+  ImageDeleteItem,
+  ImageHistoryItem,
+  ImageInspect,
+  ImageSummary,
+  Progress,
+  RegistryAuth,
+} from '@cleat/protocol/api/image';
+import type { Filters } from '../events/service.js';
+
+/** Images: content-addressed blobs, unpacked layers, references, and the root file systems made of them. */
+export interface Images {
+  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
+  /** @throws NotFound `No such image: X` */
+  inspect(ref: string): Promise<ImageInspect>;
+  history(ref: string): Promise<ImageHistoryItem[]>;
+  /** @throws NotFound, InvalidParameter (bad reference) */
+  tag(ref: string, repository: string, tag: string): Promise<void>;
+  /** @throws Conflict when used by a container, with Docker's text. */
+  remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageDeleteItem[]>;
+  prune(filters: Filters): Promise<{ ImagesDeleted: ImageDeleteItem[]; SpaceReclaimed: number }>;
+
+  /** Progress lines as Docker's; a failure after the first line is a last line with `error`. */
+  pull(options: PullOptions): AsyncIterable<Progress>;
+  push(options: { ref: string; tag?: string; auth?: RegistryAuth; signal: AbortSignal }): AsyncIterable<Progress>;
+  load(archive: Readable, options: { quiet: boolean; signal: AbortSignal }): AsyncIterable<Progress>;
+  /** A tar as `docker save` writes it (with OCI layout and manifest.json). */
+  save(refs: string[]): Promise<Readable>;
+  import(options: ImportOptions): AsyncIterable<Progress>;
+  /** A new image of `layer` (a tar of changes, or undefined for none) on top of `parent`. For `docker commit`. */
+  commit(options: CommitOptions): Promise<{ Id: string }>;
+
+  /**
+   * For containers: what `ref` (name, ID, short ID, digest) resolves to.
+   * @throws NotFound `No such image: X:tag`
+   */
+  resolve(ref: string): ResolvedImage;
+  /** Lower directories of the image's layers, top first, absolute, under our data root. */
+  layerPaths(imageId: string): string[];
+  /** Disk usage, for `system df`. */
+  diskUsage(): Promise<{ layersSize: number; images: ImageSummary[] }>;
+  /** How many containers use which image, asked back from the containers room; set once by the wiring. */
+  setUsage(usage: (imageId: string) => { containerId: string; name: string; running: boolean }[]): void;
+  /** Number of images, for `info`. */
+  count(): number;
+}
+
+export interface ResolvedImage {
+  /** `sha256:…` */
+  id: string;
+  config: ContainerConfig;
+  os: string;
+  architecture: string;
+  /** A repository tag for display, if there is one. */
+  tag?: string;
+}
+
+export interface PullOptions {
+  image: string;
+  /** Tag or digest; empty: `latest`. */
+  tag: string;
+  platform?: string;
+  auth?: RegistryAuth;
+  signal: AbortSignal;
+}
+
+export interface ImportOptions {
+  source: Readable;
+  repository: string;
+  tag: string;
+  message: string;
+  /** Dockerfile instructions. */
+  changes: string[];
+  platform?: string;
+  signal: AbortSignal;
+}
+
+export interface CommitOptions {
+  parent: string;
+  layer?: Readable;
+  config: ContainerConfig;
+  repository: string;
+  tag: string;
+  comment: string;
+  author: string;
+}

@@ -1,0 +1,45 @@
+import type { VolumeCreateRequest, VolumeList, VolumeResource } from '@cleat/protocol/api/volume';
+import type { Filters } from '../events/service.js';
+
+/** Volumes, whoever's driver they are: names, labels and references are the engine's, data is the driver's. */
+export interface Volumes {
+  /** Idempotent by name. @throws Conflict (same name, other driver), InvalidParameter (bad name), NotFound (driver) */
+  create(request: VolumeCreateRequest): Promise<VolumeResource>;
+  /** @throws NotFound `get X: no such volume` */
+  inspect(name: string): Promise<VolumeResource>;
+  /** All drivers are asked at once under a short deadline; who did not answer is named in `Warnings`. */
+  list(filters: Filters): Promise<VolumeList>;
+  /** @throws Conflict `remove X: volume is in use - [ids]`; with `force` an orphan is forgotten. */
+  remove(name: string, options: { force: boolean }): Promise<void>;
+  prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
+
+  /**
+   * One driver Mount for one container start. Events: volume mount. The path is the driver's (foreign: to be touched
+   * by helper processes only, unless `trusted`).
+   */
+  mount(name: string, use: VolumeUse): Promise<MountedVolume>;
+  /** The matching Unmount. Does all it can. */
+  unmount(name: string, use: VolumeUse): Promise<void>;
+  /** After a restart of the engine: these mounts exist still; nothing is asked of a driver. */
+  adopt(name: string, use: VolumeUse, mounted: MountedVolume): void;
+
+  /** Who refers to a volume, asked back from the containers room; set once by the wiring. */
+  setReferences(references: (name: string) => string[]): void;
+  /** The default driver's name. */
+  readonly defaultDriver: string;
+  diskUsage(): Promise<VolumeResource[]>;
+}
+
+export interface VolumeUse {
+  containerId: string;
+  /** The ID of this mount towards the driver: one per container start. */
+  mountId: string;
+  destination: string;
+  readOnly: boolean;
+  propagation: string;
+}
+
+export interface MountedVolume {
+  path: string;
+  driver: string;
+}

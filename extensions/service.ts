@@ -1,0 +1,42 @@
+import type { Client, Kind } from '@cleat/protocol/kinds/kind';
+
+/**
+ * The registry of extensions: the one place where the engine finds an implementation of a kind, whether it runs in
+ * this process, in a process of its own, or came as a socket that somebody dropped into a directory.
+ */
+export interface Extensions {
+  /**
+   * The extension `name` for `kind`, activated if it was not yet. Lookup order: the manifest and configuration, then
+   * discovery (`.sock`, `N/N.sock`, `.spec`, `.json`). A starting one is waited for within the activation back-off.
+   * @throws NotFound with the list of known ones, when nothing of that name is known; Unavailable when it does not
+   * answer; InvalidParameter when it implements other kinds only.
+   */
+  get<K extends Kind>(kind: K, name: string, options?: { signal?: AbortSignal }): Promise<Client<K>>;
+
+  /** Names for `kind` that are known without asking anybody: configured, discovered, active. For `docker info`. */
+  names(kind: Kind): string[];
+
+  /** What is known of every extension, without I/O. */
+  list(): ExtensionStatus[];
+
+  /** Calls `listener` whenever an extension's state changes (for example to re-create what it lost in a crash). */
+  onChange(listener: (status: ExtensionStatus) => void): () => void;
+
+  /** Stops supervision, then the processes and modules it started, in reverse order. */
+  close(): Promise<void>;
+}
+
+export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled';
+
+export interface ExtensionStatus {
+  readonly name: string;
+  /** Empty until activated, unless the manifest says. */
+  readonly kinds: readonly string[];
+  readonly carrier: 'in-process' | 'process' | 'socket';
+  /** Where it was found: a manifest entry, a socket path, a URL. */
+  readonly origin: string;
+  readonly state: ExtensionState;
+  /** Why it is in this state, as a sentence; empty when there is nothing to say. */
+  readonly reason: string;
+  readonly since: Date;
+}

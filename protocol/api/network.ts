@@ -1,0 +1,102 @@
+import Type, { type Static } from 'typebox';
+
+/** The Engine API's network objects. */
+const nullable = <T extends Type.TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
+const StringMap = Type.Record(Type.String(), Type.String());
+const Strings = Type.Array(Type.String());
+
+export const EndpointSettings = Type.Object({
+  IPAMConfig: nullable(
+    Type.Object({
+      IPv4Address: Type.Optional(Type.String()),
+      IPv6Address: Type.Optional(Type.String()),
+      LinkLocalIPs: nullable(Strings),
+    }),
+  ),
+  Links: nullable(Strings),
+  Aliases: nullable(Strings),
+  MacAddress: Type.Optional(Type.String()),
+  DriverOpts: nullable(StringMap),
+  GwPriority: Type.Optional(Type.Integer()),
+  NetworkID: Type.Optional(Type.String()),
+  EndpointID: Type.Optional(Type.String()),
+  Gateway: Type.Optional(Type.String()),
+  IPAddress: Type.Optional(Type.String()),
+  IPPrefixLen: Type.Optional(Type.Integer()),
+  IPv6Gateway: Type.Optional(Type.String()),
+  GlobalIPv6Address: Type.Optional(Type.String()),
+  GlobalIPv6PrefixLen: Type.Optional(Type.Integer()),
+  DNSNames: nullable(Strings),
+});
+export type EndpointSettings = Static<typeof EndpointSettings>;
+
+export const IpamConfig = Type.Object({
+  Subnet: Type.Optional(Type.String()),
+  IPRange: Type.Optional(Type.String()),
+  Gateway: Type.Optional(Type.String()),
+  AuxiliaryAddresses: nullable(StringMap),
+  /** As clients of 2015 spelled it. */
+  AuxAddress: nullable(StringMap),
+});
+export type IpamConfig = Static<typeof IpamConfig>;
+
+export const Ipam = Type.Object({
+  Driver: Type.Optional(Type.String()),
+  Options: nullable(StringMap),
+  Config: nullable(Type.Array(IpamConfig)),
+});
+
+/** Body of `POST /networks/create`. */
+export const NetworkCreateRequest = Type.Object({
+  Name: Type.Optional(Type.String()),
+  CheckDuplicate: Type.Optional(Type.Boolean()),
+  Driver: Type.Optional(Type.String()),
+  Scope: Type.Optional(Type.String()),
+  Internal: Type.Optional(Type.Boolean()),
+  Attachable: Type.Optional(Type.Boolean()),
+  Ingress: Type.Optional(Type.Boolean()),
+  ConfigOnly: Type.Optional(Type.Boolean()),
+  ConfigFrom: nullable(Type.Object({ Network: Type.Optional(Type.String()) })),
+  EnableIPv4: nullable(Type.Boolean()),
+  EnableIPv6: nullable(Type.Boolean()),
+  IPAM: nullable(Ipam),
+  Options: nullable(StringMap),
+  Labels: nullable(StringMap),
+});
+export type NetworkCreateRequest = Static<typeof NetworkCreateRequest>;
+
+/** Body of `POST /networks/{id}/connect`. */
+export const NetworkConnectRequest = Type.Object({
+  Container: Type.Optional(Type.String()),
+  EndpointConfig: nullable(EndpointSettings),
+});
+
+/** Body of `POST /networks/{id}/disconnect`. */
+export const NetworkDisconnectRequest = Type.Object({
+  Container: Type.Optional(Type.String()),
+  Force: Type.Optional(Type.Boolean()),
+});
+
+/** A row of `GET /networks`; `Containers` is filled by inspect only. */
+export interface NetworkResource {
+  Name: string;
+  Id: string;
+  /** RFC 3339 with nanoseconds. */
+  Created: string;
+  Scope: string;
+  Driver: string;
+  EnableIPv4: boolean;
+  EnableIPv6: boolean;
+  IPAM: { Driver: string; Options: Record<string, string> | null; Config: IpamConfig[] };
+  Internal: boolean;
+  Attachable: boolean;
+  Ingress: boolean;
+  ConfigFrom: { Network: string };
+  ConfigOnly: boolean;
+  Containers: Record<
+    string,
+    { Name: string; EndpointID: string; MacAddress: string; IPv4Address: string; IPv6Address: string }
+  >;
+  Options: Record<string, string>;
+  Labels: Record<string, string>;
+}

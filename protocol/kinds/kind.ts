@@ -1,0 +1,85 @@
+import type { Static, TSchema } from 'typebox';
+
+/**
+ * A kind is an extension point written once: its capability name on the wire and its methods. The client proxy
+ * (`extensions/proxy.ts`), the server stub (`sdk`), JSON Schema, the reference page and the conformance harness derive
+ * from this value. A carrier takes the messages; a kind knows nothing of carriers.
+ */
+export interface Kind<M extends Record<string, Method> = Record<string, Method>> {
+  /** The capability that an extension lists in `Implements`, for example `VolumeDriver`. */
+  readonly name: string;
+  /** The JSON key under which an answer carries an error: `Err`, or `Error` for IPAM. */
+  readonly errorKey: 'Err' | 'Error';
+  readonly methods: M;
+}
+
+export interface Method<Req extends TSchema = TSchema, Res extends TSchema = TSchema> {
+  readonly request: Req;
+  readonly response: Res;
+  /** How long the engine waits for the answer, in ms, unless configured otherwise. */
+  readonly deadlineMs: number;
+  /** A repeated call has the effect of one, so it may be retried after a broken connection. */
+  readonly idempotent: boolean;
+  /** A driver need not implement it: HTTP 404 (or a missing handler) is answered with `undefined`. */
+  readonly optional?: true;
+  /** The answer is not JSON but a raw stream of bytes (LogDriver.ReadLogs). */
+  readonly streams?: 'response';
+  /** The Docker API or Cleat version in which it appeared, for the reference page. */
+  readonly since?: string;
+}
+
+/** The wire path of a method: `/VolumeDriver.Create`. */
+export function methodPath(kind: Kind, method: string): string {
+  return `/${kind.name}.${method}`;
+}
+
+/** What a caller may set for one call. */
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** Overrides the contract's deadline, in ms. */
+  deadlineMs?: number;
+}
+
+type Answer<T extends Method> = T['streams'] extends 'response'
+  ? AsyncIterable<Uint8Array>
+  : T['optional'] extends true
+    ? Static<T['response']> | undefined
+    : Static<T['response']>;
+
+/** A kind as its caller sees it: one async function per method. Same shape over every carrier. */
+export type Client<K extends Kind> = {
+  readonly [N in keyof K['methods']]: (
+    request: Static<K['methods'][N]['request']>,
+    options?: CallOptions,
+  ) => Promise<Answer<K['methods'][N]>>;
+};
+
+/** What a handler is given beside the request. */
+export interface CallContext {
+  /** Aborted when the caller went away or its deadline passed. */
+  readonly signal: AbortSignal;
+}
+
+type HandlerAnswer<T extends Method> = T['streams'] extends 'response'
+  ? AsyncIterable<Uint8Array>
+  : // biome-ignore lint/suspicious/noConfusingVoidType: a handler that answers nothing returns nothing
+    Static<T['response']> | void;
+
+type RequiredMethods<M extends Record<string, Method>> = {
+  [N in keyof M]: M[N]['optional'] extends true ? never : N;
+}[keyof M];
+
+/** A kind as its implementation writes it: one function per method; optional methods may be left out. */
+export type Handlers<K extends Kind> = {
+  readonly [N in RequiredMethods<K['methods']>]: (
+    request: Static<K['methods'][N]['request']>,
+    context: CallContext,
+  ) => Promise<HandlerAnswer<K['methods'][N]>> | HandlerAnswer<K['methods'][N]>;
+} & {
+  readonly [N in Exclude<keyof K['methods'], RequiredMethods<K['methods']>>]?: (
+    request: Static<K['methods'][N]['request']>,
+    context: CallContext,
+  ) => Promise<HandlerAnswer<K['methods'][N]>> | HandlerAnswer<K['methods'][N]>;
+};
+
+export const seconds = (n: number): number => n * 1000;
