@@ -1,0 +1,63 @@
+/**
+ * The one door to the C library. koffi is loaded on the first call, so that a process that never mounts anything
+ * pays nothing. Every call here is synchronous and must be cheap: asynchronous FFI shares Node's four pool threads,
+ * which one hung path can block (see docs of linux/helper).
+ */
+import { createRequire } from 'node:module';
+import { syscallError } from './errno.js';
+
+type Koffi = typeof import('koffi');
+type Library = ReturnType<Koffi['load']>;
+type Argument = number | bigint | string | Buffer | null;
+
+const require = createRequire(import.meta.url);
+let koffi: Koffi | undefined;
+let libc: Library | undefined;
+const functions = new Map<string, ReturnType<Library['func']>>();
+
+function lookUp(prototype: string): ReturnType<Library['func']> {
+  let found = functions.get(prototype);
+  if (!found) {
+    koffi ??= require('koffi') as Koffi;
+    libc ??= koffi.load('libc.so.6');
+    found = libc.func(prototype);
+    functions.set(prototype, found);
+  }
+  return found;
+}
+
+/**
+ * Calls a C function that answers -1 and sets errno when it fails.
+ * @param prototype C prototype, for example `int umount2(const char *target, int flags)`
+ * @param subject what the call is about, for the error's message
+ * @returns what the function answered, never negative
+ * @throws CleatError System with `details.errno`
+ */
+export function callC(prototype: string, subject: string, ...args: Argument[]): number {
+  const result = Number(lookUp(prototype)(...args));
+  if (result < 0) {
+    const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype;
+    throw syscallError(name, subject, koffi?.errno() ?? 0);
+  }
+  return result;
+}
+
+/**
+ * Calls a system call that libc has no wrapper for. Arguments are passed as 64-bit integers or pointers.
+ * @throws CleatError System with `details.errno`
+ */
+export function rawSyscall(
+  name: string,
+  number: number,
+  subject: string,
+  ...args: (number | string | Buffer | null)[]
+): number {
+  const typed = args.flatMap((value) => [typeof value === 'number' ? 'long' : 'void *', value]);
+  const call = lookUp('long syscall(long number, ...)');
+  const encoded = typed.map((value, at) =>
+    at % 2 === 1 && typeof value === 'string' ? Buffer.from(`${value}\0`) : value,
+  );
+  const result = Number(call(number, ...encoded));
+  if (result < 0) throw syscallError(name, subject, koffi?.errno() ?? 0);
+  return result;
+}

@@ -1,0 +1,76 @@
+import { callC, rawSyscall } from './ffi.js';
+
+const OPENAT2 = 437;
+const RESOLVE_IN_ROOT = 0x10;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+/** open(2)'s O_PATH and O_CLOEXEC, which Node does not name (the same on x86-64, arm64 and riscv64). */
+export const O_PATH = 0o10000000;
+export const O_CLOEXEC = 0o2000000;
+
+/**
+ * openat2(2) with RESOLVE_IN_ROOT: resolves `path` as a process would that had been chrooted into `rootFd`, so that
+ * neither `..`, nor absolute symlinks, nor magic links lead out of it, however the tree changes meanwhile.
+ * @returns a file descriptor that the caller closes
+ */
+export function openInRoot(rootFd: number, path: string, flags: number, mode = 0): number {
+  const how = Buffer.alloc(24);
+  how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
+  how.writeBigUInt64LE(BigInt(mode), 8);
+  how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), 16);
+  return rawSyscall('openat2', OPENAT2, path, rootFd, path, how, how.length);
+}
+
+/** mkfifo(3). */
+export function makeFifo(path: string, mode: number): void {
+  callC('int mkfifo(const char *path, unsigned int mode)', path, path, mode);
+}
+
+/** mknod(2). `mode` includes the type (S_IFCHR, S_IFBLK, S_IFIFO, S_IFREG). */
+export function makeNode(path: string, mode: number, major: number, minor: number): void {
+  callC('int mknod(const char *path, unsigned int mode, uint64_t dev)', path, path, mode, deviceNumber(major, minor));
+}
+
+/** makedev(3) of glibc: the two numbers interleaved in 64 bits. */
+export function deviceNumber(major: number, minor: number): bigint {
+  const [a, i] = [BigInt(major), BigInt(minor)];
+  return ((a & 0xfffff000n) << 32n) | ((a & 0xfffn) << 8n) | ((i & 0xffffff00n) << 12n) | (i & 0xffn);
+}
+
+/** The two halves of a device number as stat(2) gives it. */
+export function splitDevice(device: bigint): { major: number; minor: number } {
+  return {
+    major: Number(((device >> 32n) & 0xfffff000n) | ((device >> 8n) & 0xfffn)),
+    minor: Number(((device >> 12n) & 0xffffff00n) | (device & 0xffn)),
+  };
+}
+
+/** lsetxattr(2): never follows a symlink at the end. */
+export function setXattr(path: string, name: string, value: Buffer): void {
+  callC(
+    'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
+    path,
+    path,
+    name,
+    value,
+    value.length,
+    0,
+  );
+}
+
+/** lgetxattr(2). @throws CleatError System with ENODATA when there is no such attribute */
+export function getXattr(path: string, name: string): Buffer {
+  const prototype = 'long lgetxattr(const char *path, const char *name, void *value, size_t size)';
+  const size = callC(prototype, path, path, name, null, 0);
+  const value = Buffer.alloc(size);
+  return value.subarray(0, callC(prototype, path, path, name, value, size));
+}
+
+/** llistxattr(2). */
+export function listXattrs(path: string): string[] {
+  const prototype = 'long llistxattr(const char *path, void *list, size_t size)';
+  const size = callC(prototype, path, path, null, 0);
+  if (size === 0) return [];
+  const list = Buffer.alloc(size);
+  const length = callC(prototype, path, path, list, size);
+  return list.toString('utf8', 0, length).split('\0').filter(Boolean);
+}

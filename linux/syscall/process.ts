@@ -1,0 +1,28 @@
+import { callC, rawSyscall } from './ffi.js';
+
+const PIDFD_OPEN = 434;
+const POLLIN = 1;
+
+/** pidfd_open(2). @throws CleatError System with ESRCH when there is no such process */
+export function openPidFd(pid: number): number {
+  return rawSyscall('pidfd_open', PIDFD_OPEN, `${pid}`, pid, 0);
+}
+
+/** Whether the process behind a pidfd has ended; answers at once. */
+export function pidFdExited(fd: number): boolean {
+  const poll = Buffer.alloc(8);
+  poll.writeInt32LE(fd, 0);
+  poll.writeInt16LE(POLLIN, 4);
+  return callC('int poll(void *fds, unsigned long count, int timeout)', `pidfd ${fd}`, poll, 1, 0) > 0;
+}
+
+/** Whether a process of that number exists (it may be a zombie, or another one that got the number since). */
+export function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM says that it exists and is not ours.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
