@@ -1,0 +1,68 @@
+/** What the wiring (`cli`) tells the engine: already merged from flags, `daemon.json` and defaults, and validated. */
+export interface EngineConfig {
+  /** Stable across restarts, unique per data root; tags what we leave on the host (bridge alias, nft table). */
+  readonly engineId: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  /** Host name shown in info. */
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly debug: boolean;
+  readonly hosts: readonly string[];
+
+  readonly runtimes: Readonly<Record<string, RuntimeConfig>>;
+  readonly defaultRuntime: string;
+  readonly cgroupParent: string;
+  /** `cgroupfs`; `systemd` where asked for. */
+  readonly cgroupDriver: string;
+  readonly defaultCgroupnsMode: 'host' | 'private';
+  readonly defaultIpcMode: 'private' | 'shareable';
+  /** Bytes. */
+  readonly defaultShmSize: number;
+  readonly defaultUlimits: Readonly<Record<string, { Name: string; Soft: number; Hard: number }>>;
+  readonly init: boolean;
+  /** Static init for `--init`; undefined when none is installed. */
+  readonly initPath: string | undefined;
+  /** Path of the default seccomp profile, `unconfined`, or undefined for the built-in default. */
+  readonly seccompProfile: string | undefined;
+  readonly noNewPrivileges: boolean;
+
+  readonly logDriver: string;
+  readonly logOpts: Readonly<Record<string, string>>;
+
+  readonly defaultVolumeDriver: string;
+  readonly defaultNetworkDriver: string;
+  readonly defaultIpamDriver: string;
+
+  /** Name of the default bridge's device; `none`: no default bridge. */
+  readonly bridge: string;
+  /** CIDR of the default bridge's own address, for example `172.30.0.1/16`; undefined: chosen by IPAM. */
+  readonly bip: string | undefined;
+  readonly fixedCidr: string | undefined;
+  readonly defaultGateway: string | undefined;
+  readonly mtu: number | undefined;
+  readonly icc: boolean;
+  readonly ipMasq: boolean;
+  readonly ipForward: boolean;
+  readonly iptables: boolean;
+  /** Host IP of published ports that name none. */
+  readonly ip: string;
+  readonly ipv6: boolean;
+  readonly defaultAddressPools: readonly { base: string; size: number }[];
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+
+  readonly insecureRegistries: readonly string[];
+  readonly registryMirrors: readonly string[];
+  readonly maxConcurrentDownloads: number;
+
+  readonly liveRestore: boolean;
+  /** Seconds. */
+  readonly shutdownTimeout: number;
+}
+
+export interface RuntimeConfig {
+  path: string;
+  runtimeArgs?: string[];
+}
