@@ -1,0 +1,115 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { CleatError } from '@cleat/protocol/errors';
+import { runtimeError } from '../runtime/errors.js';
+import { type ConmonProcess, spawnConmon, within } from './spawn.js';
+
+/** What every conmon is told, be it for a container or for an exec session. */
+export interface MonitorRequest {
+  conmonPath: string;
+  /** The container. */
+  id: string;
+  /** The runtime's binary, as an absolute path. */
+  runtimePath: string;
+  /** Arguments before the runtime's subcommand (`OciRuntime.globalArgs`). */
+  runtimeArgs: readonly string[];
+  /** Directory for the exit file, which is named by the container's id. For an exec: one of its own per session. */
+  exitDir: string;
+  /** Where the runtime writes the process number. */
+  pidFile: string;
+  /** A k8s-file log (see CRI's log format); without it nothing is kept. */
+  logPath?: string;
+  terminal: boolean;
+  /** Give the process a stdin that attached clients write to; else it reads /dev/null. */
+  stdin: boolean;
+  /** Stdin survives the end of an attached client. Then half-close never reaches the process. */
+  leaveStdinOpen: boolean;
+  /** Milliseconds until the process must be there. Default 60,000. */
+  deadlineMs?: number;
+  signal?: AbortSignal;
+  /** Added to the environment of conmon and the runtime (not of the container). */
+  env?: Readonly<Record<string, string>>;
+}
+
+export interface CreateRequest extends MonitorRequest {
+  /** The OCI bundle: `config.json`; conmon makes `attach` and `ctl` in it. */
+  bundle: string;
+  /** Directory where conmon leaves `exit` and `oom`. */
+  persistDir: string;
+  /** Written before the runtime is done, so that an engine that dies meanwhile finds its conmon again. */
+  conmonPidFile: string;
+}
+
+export interface MonitoredContainer {
+  /** The container's first process, on the host. */
+  pid: number;
+  conmonPid: number;
+  /** Settles when conmon has ended; the exit file is there by then, unless conmon was killed. */
+  ended: Promise<void>;
+}
+
+/** Options that create and exec share. */
+export function monitorArguments(request: MonitorRequest, bundle: string): string[] {
+  const args = ['--api-version', '1', '--sync', '--full-attach', '--no-sync-log', '--log-level', 'error'];
+  args.push('--cid', request.id, '--cuuid', request.id, '--bundle', bundle);
+  args.push('--container-pidfile', request.pidFile, '--exit-dir', request.exitDir);
+  args.push('--log-path', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`);
+  args.push('--runtime', request.runtimePath);
+  for (const arg of request.runtimeArgs) args.push(`--runtime-arg=${arg}`);
+  if (request.terminal) args.push('--terminal');
+  if (request.stdin) args.push('--stdin');
+  if (request.leaveStdinOpen) args.push('--leave-stdin-open');
+  return args;
+}
+
+/**
+ * Creates a container under a conmon of its own; `OciRuntime.start` then runs its process. Attach before that and no
+ * output is missed.
+ * @throws CleatError InvalidParameter (the command cannot be executed; `details.exitCode` 126 or 127), System (what
+ * the runtime said), DeadlineExceeded, Cancelled, Unavailable (no conmon)
+ */
+export async function createContainer(request: CreateRequest): Promise<MonitoredContainer> {
+  const args = [...monitorArguments(request, request.bundle), '--persist-dir', request.persistDir];
+  const conmon = await spawnConmon({
+    conmonPath: request.conmonPath,
+    args,
+    cwd: request.bundle,
+    attach: false,
+    env: request.env,
+  });
+  writeFileSync(request.conmonPidFile, String(conmon.pid));
+  try {
+    const pid = await within(conmon, startedPid(conmon, 'create'), `creating container ${request.id}`, {
+      deadlineMs: request.deadlineMs ?? 60_000,
+      signal: request.signal,
+    });
+    return { pid, conmonPid: conmon.pid, ended: conmon.ended };
+  } finally {
+    conmon.release();
+  }
+}
+
+/** The process number that conmon reports; what it reports instead is the runtime's failure. */
+export async function startedPid(conmon: ConmonProcess, action: string): Promise<number> {
+  const message = await conmon.nextSync();
+  if (message && message.data > 0) return message.data;
+  // A failed start makes conmon end; wait so that nobody cleans up under its feet.
+  await conmon.ended;
+  const said = message?.message || conmon.complaint();
+  if (message || said) throw runtimeError(action, said);
+  throw new CleatError('System', `OCI runtime ${action} failed: the runtime ended without a word: unknown`, {
+    details: { reason: 'other' },
+  });
+}
+
+/** The process number that is written in a pid file; undefined when there is none. */
+export function readPidFile(path: string): number | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    // No file: whoever should have written it did not get that far.
+    return undefined;
+  }
+  const pid = Number.parseInt(text, 10);
+  return pid > 0 ? pid : undefined;
+}

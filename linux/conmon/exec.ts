@@ -1,0 +1,69 @@
+import { Attach, type AttachHandlers } from './attach.js';
+import { type MonitorRequest, monitorArguments, startedPid } from './create.js';
+import { type ConmonProcess, spawnConmon, within } from './spawn.js';
+
+export interface ExecRequest extends MonitorRequest {
+  /** A directory of this session's own: conmon makes `attach` and `ctl` in it. */
+  sessionDir: string;
+  /** File with the OCI `process` object. */
+  processSpec: string;
+  /** Connect to the process's streams before it starts. */
+  attach?: AttachHandlers;
+  /** Where conmon leaves an `oom` file. */
+  persistDir?: string;
+}
+
+export interface ExecSession {
+  /** The process's number on the host. */
+  pid: number;
+  conmonPid: number;
+  /** Present when `attach` was asked for. */
+  attach: Attach | undefined;
+  /** The exit code; undefined when conmon was killed before it could tell. */
+  exited: Promise<number | undefined>;
+}
+
+/**
+ * Runs another process in a running container, under a conmon of its own. Resolves when the process runs.
+ * @throws CleatError InvalidParameter (the command cannot be executed; `details.exitCode` 126 or 127), Conflict (the
+ * container does not run), System, DeadlineExceeded, Cancelled
+ */
+export async function execInContainer(request: ExecRequest): Promise<ExecSession> {
+  const args = [...monitorArguments(request, request.sessionDir), '--exec', '--exec-process-spec', request.processSpec];
+  if (request.attach) args.push('--exec-attach');
+  if (request.persistDir !== undefined) args.push('--persist-dir', request.persistDir);
+  const conmon = await spawnConmon({
+    conmonPath: request.conmonPath,
+    args,
+    cwd: request.sessionDir,
+    attach: request.attach !== undefined,
+    env: request.env,
+  });
+  let attach: Attach | undefined;
+  const begin = async (): Promise<number> => {
+    if (request.attach && (await conmon.nextAttach())) {
+      attach = await Attach.connect(request.sessionDir, request.attach);
+      conmon.go();
+    }
+    return startedPid(conmon, 'exec');
+  };
+  try {
+    const pid = await within(conmon, begin(), `exec in container ${request.id}`, {
+      deadlineMs: request.deadlineMs ?? 60_000,
+      signal: request.signal,
+    });
+    return { pid, conmonPid: conmon.pid, attach, exited: exitCode(conmon) };
+  } catch (error) {
+    attach?.close();
+    conmon.release();
+    throw error;
+  }
+}
+
+async function exitCode(conmon: ConmonProcess): Promise<number | undefined> {
+  try {
+    return (await conmon.nextSync())?.data;
+  } finally {
+    conmon.release();
+  }
+}

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+
+/** A process for ever: its number may be given to another one, the rest may not. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Clock ticks since boot (field 22 of /proc/PID/stat, proc(5)). */
+  startTime: string;
+  /** /proc/sys/kernel/random/boot_id */
+  bootId: string;
+}
+
+let boot: string | undefined;
+
+/** The kernel's random name for the time since the last boot. */
+export function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return boot;
+}
+
+/** State letter and start time; undefined when there is no such process. */
+function readStat(pid: number): { state: string; startTime: string } | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    // ENOENT or ESRCH: it is gone, which is the answer.
+    return undefined;
+  }
+  // The command name may hold blanks and parentheses; what follows the last parenthesis does not.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', startTime: fields[19] ?? '' };
+}
+
+/** Who has this process number now; undefined when nobody has. */
+export function processIdentity(pid: number): ProcessIdentity | undefined {
+  const stat = readStat(pid);
+  return stat && { pid, startTime: stat.startTime, bootId: bootId() };
+}
+
+/** Whether exactly this process still runs. A zombie does not; nor does anything of an earlier boot. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  if (identity.bootId !== bootId()) return false;
+  const stat = readStat(identity.pid);
+  return stat !== undefined && stat.startTime === identity.startTime && stat.state !== 'Z' && stat.state !== 'X';
+}

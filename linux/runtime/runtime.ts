@@ -1,0 +1,131 @@
+import { systemError } from '@cleat/protocol/errors';
+import { type RunOptions, type RunResult, run } from '../process/run.js';
+import { runtimeError } from './errors.js';
+
+export interface RuntimeOptions {
+  /** The name users know it by (`runc`, `custom`). */
+  name: string;
+  /** The binary: a path, or a name found in PATH. Any that has runc's command line. */
+  path: string;
+  /** Arguments before the subcommand, from the operator's configuration. */
+  args?: readonly string[];
+  /** The runtime's state directory; one per engine and runtime. */
+  root: string;
+  /** Milliseconds for each call. Default 30,000. */
+  deadlineMs?: number;
+}
+
+export interface CallOptions {
+  deadlineMs?: number;
+  signal?: AbortSignal;
+}
+
+/** What `state` answers (OCI runtime specification, runtime.md). */
+export interface RuntimeState {
+  id: string;
+  status: 'creating' | 'created' | 'running' | 'paused' | 'stopped' | (string & {});
+  /** 0 when stopped. */
+  pid: number;
+  bundle: string;
+}
+
+/** An OCI runtime, driven by its command line. Creating and exec go through linux/conmon. */
+export class OciRuntime {
+  readonly name: string;
+  readonly path: string;
+  /** Everything before the subcommand; conmon gets the same. */
+  readonly globalArgs: readonly string[];
+  readonly #deadlineMs: number;
+
+  constructor(options: RuntimeOptions) {
+    this.name = options.name;
+    this.path = options.path;
+    this.globalArgs = [...(options.args ?? []), '--root', options.root];
+    this.#deadlineMs = options.deadlineMs ?? 30_000;
+  }
+
+  /** Lets a created container's process run. */
+  async start(id: string, options?: CallOptions): Promise<void> {
+    await this.#call('start', [id], options);
+  }
+
+  /**
+   * Sends a signal to the container's first process, or with `all` to each process in it.
+   * @throws CleatError Conflict (`details.reason` `not-running`) when it does not run, NotFound
+   */
+  async kill(id: string, signal: number | string, options: CallOptions & { all?: boolean } = {}): Promise<void> {
+    await this.#call('kill', [...(options.all ? ['--all'] : []), id, String(signal)], options);
+  }
+
+  /** Removes what the runtime keeps; with `force` also kills. A container that is gone already is success. */
+  async delete(id: string, options: CallOptions & { force?: boolean } = {}): Promise<void> {
+    const result = await this.#run('delete', [...(options.force ? ['--force'] : []), id], options);
+    if (result.code === 0) return;
+    const error = runtimeError('delete', result.stderr || result.stdout);
+    if (error.class !== 'NotFound') throw error;
+  }
+
+  async pause(id: string, options?: CallOptions): Promise<void> {
+    await this.#call('pause', [id], options);
+  }
+
+  async resume(id: string, options?: CallOptions): Promise<void> {
+    await this.#call('resume', [id], options);
+  }
+
+  /** @throws CleatError NotFound */
+  async state(id: string, options?: CallOptions): Promise<RuntimeState> {
+    const state = this.#parse(await this.#call('state', [id], options), 'state');
+    return {
+      id,
+      status: String(state.status ?? ''),
+      pid: typeof state.pid === 'number' ? state.pid : 0,
+      bundle: String(state.bundle ?? ''),
+    };
+  }
+
+  /** Process numbers (of the host) in the container. */
+  async ps(id: string, options?: CallOptions): Promise<number[]> {
+    const pids: unknown = JSON.parse((await this.#call('ps', ['--format', 'json', id], options)) || '[]');
+    return Array.isArray(pids) ? pids.filter((pid) => typeof pid === 'number') : [];
+  }
+
+  /**
+   * Changes limits of a running container.
+   * @param resources `linux.resources` of the OCI runtime specification
+   */
+  async update(id: string, resources: object, options?: CallOptions): Promise<void> {
+    await this.#call('update', ['--resources', '-', id], { ...options, input: JSON.stringify(resources) });
+  }
+
+  /** The answer of `features`; undefined for a runtime that does not know the subcommand. */
+  async features(options?: CallOptions): Promise<Record<string, unknown> | undefined> {
+    const result = await this.#run('features', [], options);
+    return result.code === 0 ? this.#parse(result.stdout, 'features') : undefined;
+  }
+
+  /** What `--version` prints: the version alone when it can be told, and the whole text. */
+  async version(options?: CallOptions): Promise<{ version: string; text: string }> {
+    const result = await run(this.path, ['--version'], { deadlineMs: this.#deadlineMs, ...options });
+    if (result.code !== 0) throw runtimeError('version', result.stderr);
+    const text = result.stdout.trim();
+    return { version: /(\d+\.\d+\S*)/.exec(text)?.[1] ?? '', text };
+  }
+
+  async #call(action: string, args: readonly string[], options?: CallOptions & RunOptions): Promise<string> {
+    const result = await this.#run(action, args, options);
+    if (result.code !== 0) throw runtimeError(action, result.stderr || result.stdout);
+    return result.stdout;
+  }
+
+  #run(action: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    const { deadlineMs = this.#deadlineMs, signal, input } = options;
+    return run(this.path, [...this.globalArgs, action, ...args], { deadlineMs, signal, input });
+  }
+
+  #parse(text: string, action: string): Record<string, unknown> {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return { ...value };
+    throw systemError(`runtime ${this.name} answered ${action} with something that is no object`);
+  }
+}
