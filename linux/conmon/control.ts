@@ -29,9 +29,37 @@ function send(directory: string, message: string): void {
   }
 }
 
-/** Sets the terminal's size. @throws CleatError NotFound when conmon is gone */
+/** conmon hands sizes on through a second FIFO, of which it again sees only the first line: leave it time for each. */
+const resizePauseMs = 50;
+const resizing = new Map<string, { next: string | undefined }>();
+
+/**
+ * Sets the terminal's size. Of sizes that follow each other quickly (somebody drags a window) the last one wins.
+ * @throws CleatError NotFound when conmon is gone
+ */
 export function resizeTerminal(directory: string, height: number, width: number): void {
-  send(directory, `1 ${height} ${width}`);
+  const message = `1 ${height} ${width}`;
+  const turn = resizing.get(directory);
+  if (turn) {
+    turn.next = message;
+    return;
+  }
+  send(directory, message);
+  pauseAfter(directory, { next: undefined });
+}
+
+function pauseAfter(directory: string, turn: { next: string | undefined }): void {
+  resizing.set(directory, turn);
+  setTimeout(() => {
+    resizing.delete(directory);
+    if (turn.next === undefined) return;
+    try {
+      send(directory, turn.next);
+      pauseAfter(directory, { next: undefined });
+    } catch {
+      // The terminal ended meanwhile; there is nothing left to resize.
+    }
+  }, resizePauseMs).unref();
 }
 
 /**

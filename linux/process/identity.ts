@@ -31,15 +31,19 @@ function readStat(pid: number): { state: string; startTime: string } | undefined
   return { state: fields[0] ?? '', startTime: fields[19] ?? '' };
 }
 
-/** Who has this process number now; undefined when nobody has. */
+function hasEnded(state: string): boolean {
+  return state === 'Z' || state === 'X';
+}
+
+/** Who runs under this process number now; undefined when nobody does (a zombie does not run). */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
   const stat = readStat(pid);
-  return stat && { pid, startTime: stat.startTime, bootId: bootId() };
+  return stat && !hasEnded(stat.state) ? { pid, startTime: stat.startTime, bootId: bootId() } : undefined;
 }
 
 /** Whether exactly this process still runs. A zombie does not; nor does anything of an earlier boot. */
 export function isAlive(identity: ProcessIdentity): boolean {
   if (identity.bootId !== bootId()) return false;
   const stat = readStat(identity.pid);
-  return stat !== undefined && stat.startTime === identity.startTime && stat.state !== 'Z' && stat.state !== 'X';
+  return stat !== undefined && stat.startTime === identity.startTime && !hasEnded(stat.state);
 }
