@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream';
 import type {
+  ContainerConfig,
   ContainerCreateRequest,
   ContainerInspect,
   ContainerSummary,
   ContainerUpdateRequest,
+  HostConfig,
 } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
@@ -63,6 +65,15 @@ export interface Containers {
 
   connectNetwork(network: string, ref: string, endpoint: EndpointSettings): Promise<void>;
   disconnectNetwork(network: string, ref: string, force: boolean): Promise<void>;
+
+  /** For the exec room. @throws NotFound, Conflict when it does not run or is paused (Docker's texts) */
+  execTarget(ref: string): ExecTarget;
+  /** Health checks run through the exec room; set once by the wiring. */
+  setExecs(execs: ExecRunner): void;
+  /** Names of containers by what they use, for the rooms that refuse to remove what is in use. */
+  usersOfImage(imageId: string): { containerId: string; name: string; running: boolean }[];
+  /** IDs. */
+  usersOfVolume(name: string): string[];
 
   /** Start-up is recovery: finds what runs, what ended meanwhile, applies restart policies, removes what is left over. */
   recover(): Promise<void>;
@@ -161,4 +172,52 @@ export interface CommitContainerOptions {
   author: string;
   pause: boolean;
   changes: string[];
+}
+
+/** A running container as the exec room sees it. */
+export interface ExecTarget {
+  readonly id: string;
+  readonly name: string;
+  /** Host PID of its first process. */
+  readonly pid: number;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly runtimePath: string;
+  readonly runtimeArgs: readonly string[];
+  readonly conmonPath: string;
+  /** The OCI process object that it was started with: what an exec starts from. */
+  process(): Promise<OciProcess>;
+  /** Sessions shown as `ExecIDs`. */
+  readonly execIds: Set<string>;
+  /** Aborted when the container ends. */
+  readonly ended: AbortSignal;
+  emit(action: string, attributes?: Record<string, string>): void;
+}
+
+/** `process` of the OCI runtime specification, as far as we write it. */
+export interface OciProcess {
+  terminal?: boolean;
+  consoleSize?: { height: number; width: number };
+  user: { uid: number; gid: number; additionalGids?: number[]; umask?: number };
+  args: string[];
+  env: string[];
+  cwd: string;
+  capabilities?: Record<'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient', string[]>;
+  rlimits?: { type: string; hard: number; soft: number }[];
+  noNewPrivileges?: boolean;
+  apparmorProfile?: string;
+  oomScoreAdj?: number;
+}
+
+/** Runs a command in a container to its end; what health checks need of the exec room. */
+export interface ExecRunner {
+  /**
+   * Resolves with the exit code and at most `maxOutput` bytes of its output; kills it when `signal` aborts.
+   * Events exec_create, exec_start, exec_die as for any exec.
+   */
+  run(
+    containerId: string,
+    command: string[],
+    options: { env?: string[]; user?: string; workingDir?: string; maxOutput: number; signal: AbortSignal },
+  ): Promise<{ exitCode: number; output: string }>;
 }

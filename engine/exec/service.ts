@@ -1,8 +1,8 @@
 import type { ExecCreateRequest, ExecInspect, ExecStartRequest } from '@cleat/protocol/api/container';
-import type { AttachSession, TerminalSize } from '../containers/service.js';
+import type { AttachSession, ExecRunner, TerminalSize } from '../containers/service.js';
 
 /** Further processes in running containers. */
-export interface Execs {
+export interface Execs extends ExecRunner {
   /** @throws NotFound (container), Conflict (not running, paused), InvalidParameter (no command) */
   create(containerRef: string, request: ExecCreateRequest): Promise<{ Id: string }>;
   /**
@@ -12,4 +12,6 @@ export interface Execs {
   start(id: string, request: ExecStartRequest): Promise<AttachSession | undefined>;
   inspect(id: string): Promise<ExecInspect>;
   resize(id: string, size: TerminalSize): Promise<void>;
+  /** Clears what an earlier engine left; running sessions of ours end with it. */
+  recover(): Promise<void>;
 }

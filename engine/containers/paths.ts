@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+
+/** Where a container's things lie on the host. */
+export class ContainerPaths {
+  readonly #dataRoot: string;
+  readonly #execRoot: string;
+
+  constructor(roots: { dataRoot: string; execRoot: string }) {
+    this.#dataRoot = roots.dataRoot;
+    this.#execRoot = roots.execRoot;
+  }
+
+  /** Kept while the container exists: hosts, hostname, resolv.conf, spool, rw. */
+  directory(id: string): string {
+    return join(this.#dataRoot, 'containers', id);
+  }
+
+  /** What the container wrote: overlayfs' upper directory. */
+  upper(id: string): string {
+    return join(this.directory(id), 'rw', 'upper');
+  }
+
+  work(id: string): string {
+    return join(this.directory(id), 'rw', 'work');
+  }
+
+  /** The OCI bundle of the present run: config.json, conmon's attach socket and ctl, pid files, `oom`. */
+  bundle(id: string): string {
+    return join(this.#execRoot, 'containers', id);
+  }
+
+  /** Where the root file system is mounted while the container runs. */
+  rootfs(id: string): string {
+    return join(this.bundle(id), 'rootfs');
+  }
+
+  bundles(): string {
+    return join(this.#execRoot, 'containers');
+  }
+
+  exits(): string {
+    return join(this.#execRoot, 'exits');
+  }
+
+  runtimeRoot(runtime: string): string {
+    return join(this.#execRoot, `runtime-${runtime.replaceAll('/', '_')}`);
+  }
+}

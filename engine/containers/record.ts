@@ -1,0 +1,108 @@
+import type { ProcessIdentity } from '@cleat/linux/process/identity';
+import type { ContainerConfig, ContainerStatus, Health, HostConfig } from '@cleat/protocol/api/container';
+import type { EndpointSettings } from '@cleat/protocol/api/network';
+
+/** A container as it is kept in the store (collection `containers`, key: ID). */
+export interface ContainerRecord {
+  /** Schema version. */
+  v: 1;
+  /** 64 hexadecimal digits. */
+  id: string;
+  /** Without a slash. */
+  name: string;
+  /** RFC 3339 with nanoseconds. */
+  created: string;
+  /** Entrypoint and command put together. */
+  path: string;
+  args: string[];
+  /** `sha256:…` */
+  imageId: string;
+  /** As the image's own; Linux for all we run. */
+  platform: string;
+  /** Merged with the image's. */
+  config: ContainerConfig;
+  /** With the engine's defaults filled in. */
+  hostConfig: HostConfig;
+  /** The wished-for endpoints, by network name or ID. */
+  endpoints: Record<string, EndpointSettings>;
+  /** Binds, volumes and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
+  mounts: MountRecord[];
+  /** Which of the configured runtimes runs it. */
+  runtime: string;
+  logPath: string;
+  appArmorProfile: string;
+  restartCount: number;
+  /** A user stopped or killed it: `unless-stopped` leaves it alone at boot, and no policy restarts it. */
+  manuallyStopped: boolean;
+  startedBefore: boolean;
+  state: StoredState;
+}
+
+export interface MountRecord {
+  type: 'bind' | 'volume' | 'tmpfs';
+  /** bind: the host path. volume: the driver's path as last seen, may be empty. tmpfs: empty. */
+  source: string;
+  /** volume: its name. */
+  name?: string;
+  /** volume: its driver. */
+  driver?: string;
+  /** Absolute and clean. */
+  destination: string;
+  /** What stood behind the second colon of `-v` (`ro`, `z`, …). */
+  mode: string;
+  rw: boolean;
+  /** `rprivate`, `rslave`, …; empty where none applies. */
+  propagation: string;
+  /** volume: made by us without a name; goes with `rm -v` and `--rm`. */
+  anonymous?: boolean;
+  /** volume: leave it empty even if the image has files at the destination. */
+  noCopy?: boolean;
+  /** volume: mount only this directory of it. */
+  subpath?: string;
+  /** bind: make the source, as a directory, when it is missing (`-v` does, `--mount` does not). */
+  createSource?: boolean;
+  /** bind: without what is mounted below the source. */
+  nonRecursive?: boolean;
+  /** tmpfs: mount options, such as `size=65536`, `mode=1777`. */
+  options?: string[];
+}
+
+export interface StoredState {
+  status: ContainerStatus;
+  /** On the host; 0 while it does not run. */
+  pid: number;
+  exitCode: number;
+  error: string;
+  oomKilled: boolean;
+  /** RFC 3339 with nanoseconds, or Go's zero time. */
+  startedAt: string;
+  finishedAt: string;
+  health?: Health;
+  /** What is out there on the host, from before the first of it is made until all of it is gone. */
+  run?: RunRecord;
+}
+
+/** One start of a container: enough for the next engine to find it again, or to clear it away. */
+export interface RunRecord {
+  /** Identifies volume mounts towards their drivers; one per start. */
+  mountId: string;
+  /** Names of volumes that were mounted under `mountId`, with where. */
+  volumes: {
+    name: string;
+    destination: string;
+    path: string;
+    driver: string;
+    readOnly: boolean;
+    propagation: string;
+  }[];
+  /** Absent until the runtime has created it. */
+  init?: ProcessIdentity;
+  conmon?: ProcessIdentity;
+}
+
+export const zeroTime = '0001-01-01T00:00:00Z';
+
+/** Docker counts a container that waits for its restart, or is paused, as running. */
+export function isRunning(state: StoredState): boolean {
+  return state.status === 'running' || state.status === 'paused' || state.status === 'restarting';
+}

@@ -1,0 +1,111 @@
+import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
+import type { Collection, Store } from '../store/service.js';
+import { Container } from './container.js';
+import type { ContainerRecord } from './record.js';
+
+/** Docker's rule for names (moby `daemon/names`). */
+const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+
+/** All containers, by ID and by name. The store is its copy on disk; reading never does I/O. */
+export class Registry {
+  readonly #collection: Collection<ContainerRecord>;
+  readonly #byId = new Map<string, Container>();
+  /** Name → ID; a name is taken from the moment it is reserved. */
+  readonly #names = new Map<string, string>();
+
+  constructor(store: Store) {
+    this.#collection = store.collection<ContainerRecord>('containers');
+    for (const [, record] of this.#collection.entries()) this.#insert(new Container(record, this.#collection));
+  }
+
+  #insert(container: Container): void {
+    this.#byId.set(container.id, container);
+    this.#names.set(container.record.name, container.id);
+  }
+
+  /**
+   * By full ID, name (a leading slash is ignored) or unique prefix of an ID, in this order.
+   * @throws NotFound `No such container: X`, InvalidParameter when a prefix fits several
+   */
+  get(ref: string): Container {
+    const found = this.#byId.get(ref) ?? this.#byName(ref) ?? this.#byPrefix(ref);
+    if (!found) throw notFound(`No such container: ${ref}`);
+    return found;
+  }
+
+  find(id: string): Container | undefined {
+    return this.#byId.get(id);
+  }
+
+  #byName(ref: string): Container | undefined {
+    const id = this.#names.get(ref.replace(/^\//, ''));
+    return id === undefined ? undefined : this.#byId.get(id);
+  }
+
+  #byPrefix(prefix: string): Container | undefined {
+    if (prefix === '') return undefined;
+    let found: Container | undefined;
+    for (const container of this.#byId.values()) {
+      if (!container.id.startsWith(prefix)) continue;
+      if (found) throw invalidParameter(`multiple IDs found with provided prefix: ${prefix}`);
+      found = container;
+    }
+    return found;
+  }
+
+  /** Oldest first. */
+  all(): Container[] {
+    return [...this.#byId.values()].sort((a, b) => (a.record.created < b.record.created ? -1 : 1));
+  }
+
+  nameTaken(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /**
+   * Takes a name for `id`. @returns the way to give it back
+   * @throws InvalidParameter (bad name), Conflict (in use), in Docker's words
+   */
+  reserve(wished: string, id: string): { name: string; release: () => void } {
+    const name = wished.replace(/^\//, '');
+    if (!namePattern.test(name)) {
+      throw invalidParameter(`Invalid container name (${wished}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+    }
+    const owner = this.#names.get(name);
+    if (owner !== undefined) {
+      throw conflict(
+        `Conflict. The container name "/${name}" is already in use by container "${owner}". You have to remove (or rename) that container to be able to reuse that name.`,
+      );
+    }
+    this.#names.set(name, id);
+    return {
+      name,
+      release: () => {
+        if (this.#names.get(name) === id) this.#names.delete(name);
+      },
+    };
+  }
+
+  /** Stores a new container whose name is reserved. */
+  add(record: ContainerRecord): Container {
+    const container = new Container(record, this.#collection);
+    container.save();
+    this.#insert(container);
+    return container;
+  }
+
+  /** Gives the container a name that is reserved, and frees the old one. */
+  rename(container: Container, name: string): void {
+    const old = container.record.name;
+    container.record.name = name;
+    container.save();
+    this.#names.set(name, container.id);
+    if (old !== name) this.#names.delete(old);
+  }
+
+  remove(container: Container): void {
+    container.forget();
+    this.#byId.delete(container.id);
+    if (this.#names.get(container.record.name) === container.id) this.#names.delete(container.record.name);
+  }
+}
