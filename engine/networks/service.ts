@@ -50,10 +50,22 @@ export interface Networks {
   /** Content of /etc/hosts and /etc/resolv.conf for a container, known before `attach`'s `ready` as far as possible. */
   hostFiles(containerId: string): { hosts: string; hostsPath: string; resolvConfPath: string; hostnamePath: string };
 
+  /** How this room learns of containers that others refer to (`container:<id>`, links). Set once by the wiring. */
+  setContainers(lookup: ContainerLookup): void;
+  /** A container got another name: the name service answers with it from now on. */
+  rename(containerId: string, name: string): void;
+  /** Whether `address` is the host's own on one of our networks; an API listener there would serve containers. */
+  isBridgeAddress(address: string): boolean;
+
   /** Loads stored networks, makes the predefined ones (`bridge`, `host`, `none`) whose drivers are present. */
   start(): Promise<void>;
   close(): Promise<void>;
   readonly defaultNetwork: string;
+}
+
+export interface ContainerLookup {
+  /** By ID, name or ID prefix; `pid` is 0 unless it runs. */
+  find(ref: string): { id: string; name: string; pid: number } | undefined;
 }
 
 export interface SandboxRequest {
@@ -81,8 +93,11 @@ export interface SandboxRequest {
 }
 
 export interface Sandbox {
-  /** `host`: share the host's namespace, no path. `path`: of the namespace file. */
-  readonly namespace: { kind: 'host' } | { kind: 'path'; path: string };
+  /**
+   * What to put into the OCI spec. `host`: no network namespace at all; `path`: one with this path; `own`: one without
+   * a path, which the runtime makes with only a loopback (for `none`: saves a process).
+   */
+  readonly namespace: { kind: 'host' } | { kind: 'path'; path: string } | { kind: 'own' };
   readonly hostsPath: string;
   readonly hostnamePath: string;
   readonly resolvConfPath: string;

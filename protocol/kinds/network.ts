@@ -10,6 +10,8 @@ import { type Kind, seconds } from './kind.js';
  *   only loopback"; both answer Join with no interface. Missing means `own`.
  * - `GetCapabilities.ServesPublishedPorts` and `EndpointOperInfo.Value["com.docker.network.portmap"]`: a JSON array of
  *   {@link PortBinding} with the host ports that were really assigned.
+ * - `GetCapabilities.LinksDieWithSandbox`: the driver's interfaces vanish with the namespace that they were moved to
+ *   (veth, macvlan, …), so the engine need not move them back to the host before it removes a sandbox.
  */
 const Nothing = Type.Object({});
 /** Generic options; labels arrive under `com.docker.network.generic`, port maps under `com.docker.network.portmap`. */
@@ -84,6 +86,7 @@ export const networkKind = {
         GwAllocChecker: Type.Optional(Type.Boolean()),
         Sandbox: Type.Optional(Type.Union([Type.Literal('own'), Type.Literal('host'), Type.Literal('none')])),
         ServesPublishedPorts: Type.Optional(Type.Boolean()),
+        LinksDieWithSandbox: Type.Optional(Type.Boolean()),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
