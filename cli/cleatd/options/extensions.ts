@@ -1,0 +1,31 @@
+import { option } from './option.js';
+
+const group = 'Extensions';
+
+export const extensionOptions = [
+  option('extension', 'extensions', {
+    group,
+    key: 'extensions',
+    help: 'How to run an extension of the manifest: NAME=in-process, NAME=process or NAME=off',
+  }),
+  option('extension-manifest', 'list', {
+    group,
+    key: 'extension-manifests',
+    help: 'Further manifest of extensions (YAML); the one of the batteries always comes first',
+  }),
+  option('plugin-dir', 'list', {
+    group,
+    key: 'plugin-dirs',
+    default: ['/run/docker/plugins', '/etc/docker/plugins', '/usr/lib/docker/plugins'],
+    help: 'Directory in which plugins (.sock, .spec, .json) are discovered',
+  }),
+  option('default-volume-driver', 'string', { group, default: 'local', help: 'Driver of volumes that name none' }),
+  option('default-network-driver', 'string', { group, default: 'bridge', help: 'Driver of networks that name none' }),
+  option('default-ipam-driver', 'string', {
+    group,
+    default: 'default',
+    help: 'Address management of networks that name none',
+  }),
+  option('log-driver', 'string', { group, default: 'json-file', help: 'Log driver of containers that name none' }),
+  option('log-opt', 'map', { group, key: 'log-opts', help: 'Default option of the log driver, as key=value' }),
+] as const;

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf } from '@cleat/protocol/errors';
+import { keyOf, type Option } from './option.js';
+import { UsageError } from './parse.js';
+import { byKey } from './table.js';
+import { BadValue, fromJson } from './values.js';
+
+/**
+ * Reads `daemon.json`. Texts are dockerd's, since tools and people look for them
+ * (source: moby `daemon/config/config.go`, getConflictFreeConfiguration).
+ * @param flags what the command line set.
+ * @returns what the file sets, by flag; with `merge` options joined with the command line's.
+ * @throws UsageError, also when the file is missing and `required`.
+ */
+export async function readConfigFile(
+  path: string,
+  flags: ReadonlyMap<string, unknown>,
+  required: boolean,
+): Promise<Map<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (!required && isMissing(error)) return new Map();
+    throw problem(path, isMissing(error) ? `open ${path}: no such file or directory` : messageOf(error));
+  }
+  try {
+    return parseConfig(text, flags);
+  } catch (error) {
+    if (error instanceof UsageError) throw problem(path, error.message);
+    throw error;
+  }
+}
+
+/** The content of a `daemon.json`. @throws UsageError */
+export function parseConfig(text: string, flags: ReadonlyMap<string, unknown>): Map<string, unknown> {
+  const trimmed = text.replace(/^\uFEFF/, '').trim();
+  if (trimmed === '') return new Map();
+  let content: unknown;
+  try {
+    content = JSON.parse(trimmed);
+  } catch (error) {
+    throw new UsageError(`invalid JSON: ${messageOf(error)}`);
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new UsageError('invalid JSON: an object is expected');
+  }
+  const entries = Object.entries(content);
+  const unknown = entries.map(([key]) => key).filter((key) => !byKey.has(key));
+  if (unknown.length > 0) {
+    throw new UsageError(`the following directives don't match any configuration option: ${unknown.join(', ')}`);
+  }
+  const found = entries.flatMap(([key, value]): { key: string; value: unknown; one: Option }[] => {
+    const one = byKey.get(key);
+    return one === undefined ? [] : [{ key, value, one }];
+  });
+  const conflicts = found.filter(({ one }) => flags.has(one.flag) && one.merge === undefined);
+  if (conflicts.length > 0) {
+    const list = conflicts.map(
+      ({ key, value, one }) => `${key}: (from flag: ${show(flags.get(one.flag))}, from file: ${show(value)})`,
+    );
+    throw new UsageError(
+      `the following directives are specified both as a flag and in the configuration file: ${list.join(', ')}`,
+    );
+  }
+  return collect(found, flags);
+}
+
+function collect(
+  found: readonly { key: string; value: unknown; one: Option }[],
+  flags: ReadonlyMap<string, unknown>,
+): Map<string, unknown> {
+  const set = new Map<string, unknown>();
+  for (const { key, value, one } of found) {
+    if (set.has(one.flag))
+      throw new UsageError(`${key} and ${keyOf(one)} must not both be specified in the config file`);
+    let parsed: unknown;
+    try {
+      parsed = fromJson(one, value);
+    } catch (error) {
+      if (error instanceof BadValue) throw new UsageError(`${key}: ${error.message}`);
+      throw error;
+    }
+    set.set(one.flag, one.merge ? Object.assign({}, parsed, flags.get(one.flag)) : parsed);
+  }
+  return set;
+}
+
+/** As Go prints it: `[a b]`, `map[k:v]`, `x`. */
+function show(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(show).join(' ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    return `map[${Object.entries(value)
+      .map(([key, item]) => `${key}:${show(item)}`)
+      .join(' ')}]`;
+  }
+  return String(value);
+}
+
+function problem(path: string, message: string): UsageError {
+  return new UsageError(`unable to configure the Docker daemon with file ${path}: ${message}`);
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

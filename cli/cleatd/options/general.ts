@@ -1,0 +1,42 @@
+import { option } from './option.js';
+
+const group = 'General';
+
+export const generalOptions = [
+  option('config-file', 'string', {
+    group,
+    key: null,
+    default: '/etc/cleat/daemon.json',
+    help: 'Daemon configuration file (JSON); need not exist unless named here',
+  }),
+  option('data-root', 'string', { group, default: '/var/lib/cleat', help: 'Root directory of persistent state' }),
+  option('exec-root', 'string', { group, default: '/run/cleat', help: 'Root directory of execution state' }),
+  option('pidfile', 'string', { group, short: 'p', default: '/run/cleat.pid', help: 'File that holds the process ID' }),
+  option('debug', 'bool', { group, short: 'D', reload: true, help: 'Log at level debug' }),
+  option('log-level', 'string', {
+    group,
+    short: 'l',
+    default: 'info',
+    reload: true,
+    help: 'Level of the log: debug, info, warn, error or fatal',
+  }),
+  option('log-format', 'string', {
+    group,
+    help: 'Format of the log: text or json (default: text on a terminal, else json)',
+  }),
+  option('label', 'list', { group, key: 'labels', reload: true, help: 'Label of this engine, as key=value' }),
+  option('live-restore', 'bool', {
+    group,
+    reload: true,
+    help: 'Leave containers running when the daemon is asked to stop',
+  }),
+  option('shutdown-timeout', 'int', {
+    group,
+    default: 15,
+    reload: true,
+    help: 'Seconds that containers have to stop when the daemon stops',
+  }),
+  option('validate', 'bool', { group, key: null, help: 'Check flags and configuration file, then exit' }),
+  option('version', 'bool', { group, short: 'v', key: null, help: 'Print the version, then exit' }),
+  option('help', 'bool', { group, short: 'h', key: null, help: 'Print this help, then exit' }),
+] as const;

@@ -1,0 +1,78 @@
+import { type OptionType, option } from './option.js';
+
+const group = 'Accepted for compatibility with dockerd, without effect';
+
+/** An option of dockerd's that does not apply here; `why` completes "--x has no effect: …". */
+const ignored = <const F extends string, const T extends OptionType>(
+  flag: F,
+  type: T,
+  why: string,
+  rest: { key?: string | null; short?: string } = {},
+) => option(flag, type, { group, ignored: why, help: why, ...rest });
+
+const containerd = 'containers are run by conmon and an OCI runtime, there is no containerd';
+const swarm = 'swarm mode is not part of this engine';
+const proxy = 'ports on loopback are published by the kernel, without a proxy process per port';
+const later = 'not implemented yet';
+const realtime = 'set real-time limits per container (--cpu-rt-runtime of docker run)';
+
+export const ignoredOptions = [
+  ignored('allow-direct-routing', 'bool', 'container addresses are filtered by the firewall rules of each network'),
+  ignored('allow-nondistributable-artifacts', 'list', 'foreign layers are not pushed'),
+  ignored('api-cors-header', 'string', 'the API does not answer to web pages of other origins'),
+  ignored('api-enable-cors', 'bool', 'the API does not answer to web pages of other origins'),
+  ignored('authorization-plugin', 'list', later, { key: 'authorization-plugins' }),
+  ignored('bip6', 'string', later),
+  ignored('bridge-accept-fwmark', 'string', later),
+  ignored('builder', 'json', 'this engine does not build images'),
+  ignored('cdi-spec-dir', 'list', 'CDI devices are not supported', { key: 'cdi-spec-dirs' }),
+  ignored('cluster-advertise', 'string', swarm),
+  ignored('cluster-store', 'string', swarm),
+  ignored('cluster-store-opt', 'map', swarm, { key: 'cluster-store-opts' }),
+  ignored('containerd', 'string', containerd),
+  ignored('containerd-namespace', 'string', containerd),
+  ignored('containerd-plugins-namespace', 'string', containerd, { key: 'containerd-plugin-namespace' }),
+  ignored('cpu-rt-period', 'int', realtime),
+  ignored('cpu-rt-runtime', 'int', realtime),
+  ignored('cri-containerd', 'bool', containerd),
+  ignored('default-gateway-v6', 'string', later),
+  ignored('default-init', 'string', 'use --init-path'),
+  ignored('default-network-opt', 'list', later, { key: 'default-network-opts' }),
+  ignored('default-stop-timeout', 'int', 'set it per container (--stop-timeout of docker run)'),
+  ignored('deprecated-key-path', 'string', 'there is no trust key'),
+  ignored('disable-legacy-registry', 'bool', 'version 1 registries are never asked'),
+  ignored('experimental', 'bool', 'no feature is hidden behind it'),
+  ignored('feature', 'list', "there is one image store; dockerd's feature switches mean nothing here", {
+    key: 'features',
+  }),
+  ignored('firewall-backend', 'string', 'rules are always made with nftables'),
+  ignored('fixed-cidr-v6', 'string', later),
+  ignored('graph', 'string', 'use --data-root', { short: 'g' }),
+  ignored('http-proxy', 'string', 'set HTTP_PROXY in the environment of the daemon'),
+  ignored('https-proxy', 'string', 'set HTTPS_PROXY in the environment of the daemon'),
+  ignored('ip-forward-no-drop', 'bool', 'the policy of the FORWARD chain is never changed'),
+  ignored('ip6tables', 'bool', 'one nftables table holds the rules of both families'),
+  ignored('max-concurrent-uploads', 'int', 'layers are pushed one after another'),
+  ignored('max-download-attempts', 'int', 'failed downloads are retried with a fixed bound'),
+  ignored('metrics-addr', 'string', later),
+  ignored('network-control-plane-mtu', 'int', swarm),
+  ignored('network-diagnostic-port', 'int', swarm),
+  ignored('no-proxy', 'string', 'set NO_PROXY in the environment of the daemon'),
+  ignored('node-generic-resource', 'list', swarm, { key: 'node-generic-resources' }),
+  ignored('nri-opts', 'json', 'NRI plugins need containerd'),
+  ignored('oom-score-adjust', 'int', "set it in the daemon's service unit (OOMScoreAdjust=)"),
+  ignored('proxies', 'json', 'set HTTP_PROXY and its like in the environment of the daemon'),
+  ignored('raw-logs', 'bool', 'use --log-format'),
+  ignored('resolv-conf', 'string', "containers get the host's /etc/resolv.conf"),
+  ignored('restart', 'bool', 'use restart policies (--restart of docker run)', { short: 'r' }),
+  ignored('rootless', 'bool', 'this engine runs as root'),
+  ignored('selinux-enabled', 'bool', 'SELinux labels are not set'),
+  ignored('storage-driver', 'string', 'root file systems are always overlayfs', { short: 's' }),
+  ignored('storage-opt', 'list', 'overlayfs takes no options here', { key: 'storage-opts' }),
+  ignored('swarm-default-advertise-addr', 'string', swarm),
+  ignored('swarm-raft-election-tick', 'int', swarm),
+  ignored('swarm-raft-heartbeat-tick', 'int', swarm),
+  ignored('userland-proxy', 'bool', proxy),
+  ignored('userland-proxy-path', 'string', proxy),
+  ignored('userns-remap', 'string', 'user namespaces are not remapped'),
+] as const;

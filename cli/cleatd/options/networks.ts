@@ -1,0 +1,39 @@
+import { option } from './option.js';
+
+const group = 'Networks';
+
+export const networkOptions = [
+  option('bridge', 'string', {
+    group,
+    short: 'b',
+    help: 'Device of the default bridge network (default cleat0); none: no such network',
+  }),
+  option('bip', 'string', { group, help: "The default bridge's own address, as 172.30.0.1/16" }),
+  option('fixed-cidr', 'string', { group, help: 'Part of that subnet from which containers get addresses' }),
+  option('default-gateway', 'string', { group, help: 'Gateway of containers on the default bridge network' }),
+  option('default-address-pool', 'pools', {
+    group,
+    key: 'default-address-pools',
+    help: 'Pool for networks without a subnet, as base=10.0.0.0/8,size=24',
+  }),
+  option('dns', 'list', { group, help: 'DNS server of containers' }),
+  option('dns-opt', 'list', { group, key: 'dns-opts', help: 'DNS option of containers' }),
+  option('dns-search', 'list', { group, help: 'DNS search domain of containers' }),
+  option('host-gateway-ip', 'list', {
+    group,
+    key: 'host-gateway-ips',
+    oldKeys: ['host-gateway-ip'],
+    help: "What 'host-gateway' in --add-host stands for (default: the default bridge's address)",
+  }),
+  option('icc', 'bool', {
+    group,
+    default: true,
+    help: 'Let containers on the default bridge network talk to each other',
+  }),
+  option('ip', 'string', { group, default: '0.0.0.0', help: 'Host address of published ports that name none' }),
+  option('ip-forward', 'bool', { group, default: true, help: 'Enable net.ipv4.ip_forward' }),
+  option('ip-masq', 'bool', { group, default: true, help: 'Masquerade what leaves the default bridge network' }),
+  option('iptables', 'bool', { group, default: true, help: 'Let the engine make firewall rules (nftables)' }),
+  option('ipv6', 'bool', { group, help: 'IPv6 on the default bridge network' }),
+  option('mtu', 'int', { group, help: 'MTU of the default bridge network' }),
+] as const;
