@@ -1,0 +1,67 @@
+import { statSync } from 'node:fs';
+import { splitDevice } from '@cleat/linux/syscall/files';
+import type { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import type { OciResources } from './oci.js';
+
+/** `linux.resources` without devices: limits as cgroups take them, for a start and for `docker update`. */
+export function limits(host: HostConfig | ContainerUpdateRequest): OciResources {
+  const memory = {
+    limit: positive(host.Memory),
+    reservation: positive(host.MemoryReservation),
+    swap: host.MemorySwap || undefined,
+    swappiness: host.MemorySwappiness === -1 ? undefined : (host.MemorySwappiness ?? undefined),
+    disableOOMKiller: host.OomKillDisable || undefined,
+  };
+  const nano = host.NanoCpus ? { period: 100_000, quota: Math.round(host.NanoCpus / 10_000) } : undefined;
+  const cpu = {
+    shares: host.CpuShares || undefined,
+    period: nano?.period ?? (host.CpuPeriod || undefined),
+    quota: nano?.quota ?? (host.CpuQuota || undefined),
+    realtimePeriod: host.CpuRealtimePeriod || undefined,
+    realtimeRuntime: host.CpuRealtimeRuntime || undefined,
+    cpus: host.CpusetCpus || undefined,
+    mems: host.CpusetMems || undefined,
+  };
+  const resources: OciResources = {};
+  if (hasValue(memory)) resources.memory = memory;
+  if (hasValue(cpu)) resources.cpu = cpu;
+  const pids = host.PidsLimit ?? 0;
+  if (pids !== 0) resources.pids = { limit: pids < 0 ? -1 : pids };
+  const blockIO = blockLimits(host);
+  if (hasValue(blockIO)) resources.blockIO = blockIO;
+  return resources;
+}
+
+function positive(value: number | undefined): number | undefined {
+  return value && value > 0 ? value : undefined;
+}
+
+function hasValue(object: object): boolean {
+  return Object.values(object).some((value) => value !== undefined);
+}
+
+function blockLimits(host: HostConfig | ContainerUpdateRequest) {
+  const rates = (list: HostConfig['BlkioDeviceReadBps']) =>
+    list?.length ? list.map((entry) => ({ ...device(entry.Path), rate: entry.Rate })) : undefined;
+  return {
+    weight: host.BlkioWeight || undefined,
+    weightDevice: host.BlkioWeightDevice?.length
+      ? host.BlkioWeightDevice.map((entry) => ({ ...device(entry.Path), weight: entry.Weight }))
+      : undefined,
+    throttleReadBpsDevice: rates(host.BlkioDeviceReadBps),
+    throttleWriteBpsDevice: rates(host.BlkioDeviceWriteBps),
+    throttleReadIOPSDevice: rates(host.BlkioDeviceReadIOps),
+    throttleWriteIOPSDevice: rates(host.BlkioDeviceWriteIOps),
+  };
+}
+
+function device(path: string): { major: number; minor: number } {
+  // Elsewhere a path may belong to a file system that hangs; devices are in /dev.
+  if (!path.startsWith('/dev/')) throw invalidParameter(`${path} is no device below /dev`);
+  try {
+    return splitDevice(statSync(path, { bigint: true }).rdev);
+  } catch (cause) {
+    throw invalidParameter(messageOf(cause), { cause });
+  }
+}

@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs';
+import { invalidParameter, unavailable } from '@cleat/protocol/errors';
+import type { OciSeccomp } from './oci.js';
+
+/** Debian's golang-github-containers-common; Fedora and others put it at the same place. */
+const builtInProfile = '/usr/share/containers/seccomp.json';
+
+/** `process.arch` as profiles name it in `includes.arches`, and as libseccomp does. */
+const architectures: Record<string, { profile: string; native: string; compatible: string[] }> = {
+  x64: { profile: 'amd64', native: 'SCMP_ARCH_X86_64', compatible: ['SCMP_ARCH_X86', 'SCMP_ARCH_X32'] },
+  arm64: { profile: 'arm64', native: 'SCMP_ARCH_AARCH64', compatible: ['SCMP_ARCH_ARM'] },
+  riscv64: { profile: 'riscv64', native: 'SCMP_ARCH_RISCV64', compatible: [] },
+  s390x: { profile: 's390x', native: 'SCMP_ARCH_S390X', compatible: ['SCMP_ARCH_S390'] },
+  ppc64: { profile: 'ppc64le', native: 'SCMP_ARCH_PPC64LE', compatible: [] },
+};
+
+/** Docker's profile format: OCI's, and rules that depend on capabilities, architecture and kernel. */
+interface Profile {
+  defaultAction?: string;
+  defaultErrnoRet?: number;
+  architectures?: string[] | null;
+  archMap?: { architecture: string; subArchitectures?: string[] | null }[] | null;
+  flags?: string[];
+  listenerPath?: string;
+  listenerMetadata?: string;
+  syscalls?: Rule[] | null;
+}
+
+interface Rule {
+  name?: string;
+  names?: string[];
+  action: string;
+  errnoRet?: number | null;
+  args?: { index: number; value: number; valueTwo?: number; op: string }[] | null;
+  includes?: Condition;
+  excludes?: Condition;
+}
+
+interface Condition {
+  caps?: string[] | null;
+  arches?: string[] | null;
+  minKernel?: string;
+}
+
+const parsed = new Map<string, Profile>();
+const resolved = new Map<string, OciSeccomp>();
+
+/**
+ * The filter for a container, or undefined for none.
+ * @param option from `--security-opt seccomp=`: `unconfined`, `builtin`, or the profile itself as JSON (the CLI sends
+ * the file's content); undefined: the engine's default
+ * @param engineDefault a path, `unconfined`, or undefined for the built-in
+ * @throws InvalidParameter for a bad profile, Unavailable when the built-in one is not installed
+ */
+export function seccompFor(
+  option: string | undefined,
+  engineDefault: string | undefined,
+  capabilities: readonly string[],
+): OciSeccomp | undefined {
+  const wished = option || engineDefault || 'builtin';
+  if (wished === 'unconfined') return undefined;
+  if (wished === 'builtin') return resolve(builtInProfile, loadFile(builtInProfile), capabilities);
+  if (option) return fromProfile(parseProfile(option), capabilities);
+  return resolve(wished, loadFile(wished), capabilities);
+}
+
+function loadFile(path: string): Profile {
+  const known = parsed.get(path);
+  if (known) return known;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw unavailable(
+      `the seccomp profile ${path} cannot be read: install the package golang-github-containers-common, or use --security-opt seccomp=unconfined`,
+      { cause },
+    );
+  }
+  const profile = parseProfile(text);
+  parsed.set(path, profile);
+  return profile;
+}
+
+function parseProfile(text: string): Profile {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as Profile;
+  } catch (cause) {
+    throw invalidParameter(`Decoding seccomp profile failed: ${String(cause)}`, { cause });
+  }
+  throw invalidParameter('Decoding seccomp profile failed: it is no object');
+}
+
+function resolve(path: string, profile: Profile, capabilities: readonly string[]): OciSeccomp {
+  const key = `${path} ${capabilities.join()}`;
+  let filter = resolved.get(key);
+  if (!filter) {
+    filter = fromProfile(profile, capabilities);
+    resolved.set(key, filter);
+  }
+  return filter;
+}
+
+/** Resolves the conditions of Docker's format for this host. */
+export function fromProfile(profile: Profile, capabilities: readonly string[], arch: string = process.arch): OciSeccomp {
+  const architecture = architectures[arch];
+  if (profile.archMap?.length && profile.architectures?.length) {
+    throw invalidParameter('both \'architectures\' and \'archMap\' are specified in the seccomp profile, use either one');
+  }
+  const native = profile.archMap?.find((entry) => entry.architecture === architecture?.native);
+  const holds = new Set(capabilities);
+  const kernel = readKernel();
+  const applies = (rule: Rule): boolean => {
+    const { includes = {}, excludes = {} } = rule;
+    if (includes.arches?.length && !includes.arches.includes(architecture?.profile ?? arch)) return false;
+    if (excludes.arches?.includes(architecture?.profile ?? arch)) return false;
+    if (includes.caps?.some((cap) => !holds.has(cap))) return false;
+    if (excludes.caps?.some((cap) => holds.has(cap))) return false;
+    if (includes.minKernel && compareKernel(kernel, includes.minKernel) < 0) return false;
+    return !(excludes.minKernel && compareKernel(kernel, excludes.minKernel) >= 0);
+  };
+  return {
+    defaultAction: profile.defaultAction ?? 'SCMP_ACT_ERRNO',
+    defaultErrnoRet: profile.defaultErrnoRet,
+    architectures: native
+      ? [native.architecture, ...(native.subArchitectures ?? [])]
+      : (profile.architectures ?? (architecture ? [architecture.native, ...architecture.compatible] : undefined)),
+    flags: profile.flags,
+    listenerPath: profile.listenerPath,
+    listenerMetadata: profile.listenerMetadata,
+    syscalls: (profile.syscalls ?? []).filter(applies).map((rule) => ({
+      names: rule.names ?? (rule.name ? [rule.name] : []),
+      action: rule.action,
+      errnoRet: rule.errnoRet ?? undefined,
+      args: rule.args?.length ? rule.args : undefined,
+    })),
+  };
+}
+
+function readKernel(): string {
+  return readFileSync('/proc/sys/kernel/osrelease', 'utf8');
+}
+
+/** By major and minor number. */
+function compareKernel(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split('.').map((part) => Number.parseInt(part, 10));
+  const [majorB = 0, minorB = 0] = b.split('.').map((part) => Number.parseInt(part, 10));
+  return majorA - majorB || minorA - minorB;
+}

@@ -1,0 +1,65 @@
+import { invalidParameter } from '@cleat/protocol/errors';
+import { readTextInRoot } from './rootfs-files.js';
+
+export interface ResolvedUser {
+  uid: number;
+  gid: number;
+  additionalGids: number[];
+  /** Empty when the user is not in the passwd file. */
+  home: string;
+}
+
+/** Bytes of /etc/passwd and /etc/group that we look at: they come from an image. */
+const fileLimit = 4 * 1024 * 1024;
+const maxId = 2 ** 31 - 1;
+
+/**
+ * Who a container's process runs as: `user`, `uid`, either with `:group` or `:gid`, looked up in the container's own
+ * /etc/passwd and /etc/group (moby `daemon/oci_linux.go` getUser, moby/sys/user).
+ * @param groupAdd `--group-add`: names or numbers
+ * @throws InvalidParameter in Docker's words
+ */
+export function resolveUser(rootfs: string, wished: string, groupAdd: readonly string[] = []): ResolvedUser {
+  const passwd = parse(readTextInRoot(rootfs, '/etc/passwd', fileLimit));
+  const groups = parse(readTextInRoot(rootfs, '/etc/group', fileLimit));
+  const [userPart = '', groupPart = ''] = wished.split(':', 2);
+  const isNumber = /^\d+$/.test(userPart);
+  const entry = passwd.find((fields) =>
+    userPart === '' ? fields[2] === '0' : fields[0] === userPart || (isNumber && fields[2] === userPart),
+  );
+  if (!entry && userPart !== '' && !isNumber) {
+    throw invalidParameter(`unable to find user ${userPart}: no matching entries in passwd file`);
+  }
+  const uid = entry ? Number(entry[2]) : number(userPart || '0');
+  let gid = entry ? Number(entry[3]) : 0;
+  let additionalGids: number[] = [];
+  if (groupPart !== '') {
+    gid = findGroup(groups, groupPart);
+  } else if (entry) {
+    additionalGids = groups.filter((fields) => fields[3]?.split(',').includes(entry[0] ?? '')).map((f) => Number(f[2]));
+  }
+  const added = groupAdd.map((group) => findGroup(groups, group));
+  // Docker lists the primary group among the additional ones as well.
+  return { uid, gid, additionalGids: [...new Set([gid, ...additionalGids, ...added])], home: entry?.[5] ?? '' };
+}
+
+function findGroup(groups: string[][], wished: string): number {
+  const entry = groups.find((fields) => fields[0] === wished || (/^\d+$/.test(wished) && fields[2] === wished));
+  if (entry) return Number(entry[2]);
+  if (/^\d+$/.test(wished)) return number(wished);
+  throw invalidParameter(`Unable to find group ${wished}: no matching entries in group file`);
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (value > maxId) throw invalidParameter('uids and gids must be in range 0-2147483647');
+  return value;
+}
+
+function parse(text: string | undefined): string[][] {
+  return (text ?? '')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.trim().split(':'))
+    .filter((fields) => /^\d+$/.test(fields[2] ?? ''));
+}
