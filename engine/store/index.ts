@@ -1,0 +1,2 @@
+export type { Collection, Store } from './service.js';
+export { openStore } from './store.js';
