@@ -1,4 +1,5 @@
 import type { Extensions } from '@cleat/extensions/service';
+import type { Helper } from '@cleat/linux/helper/helper';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
@@ -24,6 +25,8 @@ export interface ContainersDeps {
   readonly networks: Networks;
   readonly spool: Spool;
   readonly extensions: Extensions;
+  /** Killable processes for every path that is not ours; one pool per engine. */
+  readonly helper: Helper;
   /** Default: `conmon` from PATH. */
   readonly conmonPath?: string;
 }
