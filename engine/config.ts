@@ -52,6 +52,8 @@ export interface EngineConfig {
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
   readonly dnsOptions: readonly string[];
+  /** What `host-gateway` in --add-host stands for; absent or empty: the default bridge's own address. */
+  readonly hostGatewayIps?: readonly string[];
 
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];

@@ -40,7 +40,7 @@ export const containerOptions = [
   option('init', 'bool', { group, help: 'Run an init in every container that forwards signals and reaps processes' }),
   option('init-path', 'string', {
     group,
-    help: 'The init to use (default: docker-init, tini-static or tini on the PATH)',
+    help: 'The init to use (default: docker-init or tini-static on the PATH)',
   }),
   option('no-new-privileges', 'bool', { group, help: 'Set no-new-privileges for containers by default' }),
   option('seccomp-profile', 'string', {

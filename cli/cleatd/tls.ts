@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { messageOf } from '@cleat/protocol/errors';
+import { UsageError } from './options/parse.js';
+import type { Values } from './options/table.js';
+
+export interface TlsFiles {
+  /** PEM. */
+  cert: Buffer;
+  key: Buffer;
+  /** Present: clients must show a certificate that it signed. */
+  ca?: Buffer;
+}
+
+/** What `--tls` and its like add up to (as dockerd's setDefaultOptions). */
+export type TlsMode = 'off' | 'on' | 'verify';
+
+/** @param wasSet the flags that were set, on the command line or in the file. */
+export function tlsMode(values: Values, wasSet: (flag: 'tls' | 'tlsverify') => boolean): TlsMode {
+  const fromEnvironment = (process.env.DOCKER_TLS_VERIFY ?? '') !== '';
+  const verify = values.tlsverify || (fromEnvironment && !wasSet('tlsverify'));
+  // Naming tlsverify at all, true or false, asks for TLS; plain --tls verifies, unless told otherwise.
+  const tls = values.tls || verify || wasSet('tlsverify');
+  if (!tls) return 'off';
+  return verify || !wasSet('tlsverify') ? 'verify' : 'on';
+}
+
+/** @throws UsageError naming the file that cannot be read. */
+export function readTls(values: Values, mode: 'on' | 'verify'): TlsFiles {
+  const read = (flag: 'tlscert' | 'tlskey' | 'tlscacert'): Buffer => {
+    try {
+      return readFileSync(values[flag]);
+    } catch (error) {
+      throw new UsageError(`TLS needs --${flag}: cannot read ${values[flag]} (${messageOf(error)})`);
+    }
+  };
+  const files = { cert: read('tlscert'), key: read('tlskey') };
+  return mode === 'verify' ? { ...files, ca: read('tlscacert') } : files;
+}
