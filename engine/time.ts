@@ -43,7 +43,8 @@ export function toNanos(at: Date | Moment): bigint {
   if (typeof at === 'bigint') return at;
   if (at instanceof Date) return BigInt(at.getTime()) * nanosPerMilli;
   const seconds = Math.floor(at);
-  return BigInt(seconds) * nanosPerSecond + BigInt(Math.round((at - seconds) * 1e9));
+  // A number of this size holds microseconds and not much more: what lies below is noise.
+  return BigInt(seconds) * nanosPerSecond + BigInt(Math.round((at - seconds) * 1e6)) * 1000n;
 }
 
 const rfc3339 = /^(\d{4}-\d\d-\d\d)(?:T(\d\d(?::\d\d){0,2})(?:\.(\d{1,9})\d*)?)?(Z|[+-]\d\d:?\d\d)?$/i;

@@ -1,4 +1,5 @@
 import type { EventMessage, EventType } from '@cleat/protocol/api/event';
+import type { Moment } from '../time.js';
 
 /** One ordered journal, kept on disk, so that `since` works across restarts and a slow reader never loses one silently. */
 export interface Events {
@@ -16,7 +17,7 @@ export interface Events {
    */
   subscribe(options: EventQuery): AsyncIterable<EventMessage>;
 
-  /** The moment of the newest event, and how many are in the journal; for `info`. */
+  /** How many events are in the journal, and how many read along now; for `info`. */
   stats(): { count: number; subscribers: number };
   close(): Promise<void>;
 }
@@ -31,9 +32,9 @@ export interface NewEvent {
 }
 
 export interface EventQuery {
-  /** Seconds since the epoch, fractions allowed. */
-  since?: number;
-  until?: number;
+  /** Inclusive. A bigint (nanoseconds) is exact, where a number of seconds is not. */
+  since?: Moment;
+  until?: Moment;
   /** As decoded from the `filters` query: key → values. */
   filters: Filters;
   signal: AbortSignal;

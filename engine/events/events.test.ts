@@ -1,0 +1,134 @@
+import { appendFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EventMessage } from '@cleat/protocol/api/event';
+import { silentLogger } from '@cleat/protocol/log';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { eventFilter } from './filter.js';
+import { type EventQuery, type Events, openEvents } from './index.js';
+import { makeEvent } from './line.js';
+
+let directory: string;
+let events: Events;
+
+const open = (limits = {}) => openEvents({ directory, log: silentLogger, ...limits });
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'cleat-events-'));
+  events = open();
+});
+
+afterEach(async () => {
+  await events.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const publish = (id: string, at?: Date) =>
+  events.publish({ type: 'container', action: 'start', id, attributes: { name: `n-${id}` }, at });
+
+async function collect(query: Partial<EventQuery>, count = Number.POSITIVE_INFINITY): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const event of events.subscribe({ filters: {}, signal: new AbortController().signal, ...query })) {
+    ids.push(event.Actor.ID);
+    if (ids.length >= count) break;
+  }
+  return ids;
+}
+
+const past = { since: 0, until: Date.now() / 1000 };
+const all = () => ({ since: 0, until: Date.now() / 1000 + 0.001 });
+
+test('events are kept, to the nanosecond, over a restart, and the newest may be torn', async () => {
+  const first = publish('one');
+  publish('two');
+  await events.close();
+  const [segment = ''] = readdirSync(directory);
+  appendFileSync(join(directory, segment), '{"s":3,"n":"17');
+  events = open();
+  publish('three');
+  expect(events.stats()).toEqual({ count: 3, subscribers: 0 });
+  expect(await collect(all())).toEqual(['one', 'two', 'three']);
+  for await (const event of events.subscribe({ ...all(), filters: {}, signal: new AbortController().signal })) {
+    expect(event).toEqual(first);
+    break;
+  }
+});
+
+test('a subscription holds from the call on, and ends when it is aborted', async () => {
+  publish('before');
+  const abort = new AbortController();
+  const subscription = events.subscribe({ filters: {}, signal: abort.signal });
+  publish('one');
+  const ids: string[] = [];
+  for await (const { Actor } of subscription) {
+    ids.push(Actor.ID);
+    if (Actor.ID === 'one') setTimeout(() => publish('two'), 5);
+    else abort.abort();
+  }
+  expect(ids).toEqual(['one', 'two']);
+  expect(events.stats().subscribers).toBe(0);
+});
+
+test('since and until are exact and inclusive; an event that was noticed late keeps its own time', async () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((id, n) => publish(id, new Date(1_700_000_000_000 + n)));
+  publish('late', new Date(1_700_000_000_001));
+  expect(await collect({ since: a?.timeNano, until: b?.timeNano })).toEqual(['a', 'b', 'late']);
+  expect(await collect({ since: 1_700_000_000.002, until: c?.timeNano })).toEqual(['c']);
+  expect(await collect({ until: a?.timeNano })).toEqual(['a']);
+});
+
+test('until in the future ends the stream then', async () => {
+  setTimeout(() => publish('soon'), 5);
+  expect(await collect({ until: Date.now() / 1000 + 0.1 })).toEqual(['soon']);
+});
+
+test('a slow reader loses nothing and is not what memory is spent on', async () => {
+  const subscription = events.subscribe({ filters: {}, signal: new AbortController().signal });
+  const reader = subscription[Symbol.asyncIterator]();
+  const total = 10_000;
+  publish('0');
+  expect((await reader.next()).value.Actor.ID).toBe('0');
+  for (let n = 1; n < total; n++) publish(String(n));
+  for (let n = 1; n < total; n++) {
+    const { value } = await reader.next();
+    if (value.Actor.ID !== String(n)) expect(value.Actor.ID).toBe(String(n));
+    if (n === total / 2) publish('end');
+  }
+  expect((await reader.next()).value.Actor.ID).toBe('end');
+});
+
+test('the journal keeps its bound, and a reader goes on after what was removed', async () => {
+  await events.close();
+  events = open({ segmentBytes: 2000, segments: 3 });
+  for (let n = 0; n < 5000; n++) publish(String(n));
+  expect(readdirSync(directory)).toHaveLength(3);
+  const { count } = events.stats();
+  expect(count).toBeLessThan(100);
+  await events.close();
+  events = open({ segmentBytes: 2000, segments: 3 });
+  expect(events.stats().count).toBe(count);
+  expect(await collect(all())).toEqual(Array.from({ length: count }, (_, n) => String(5000 - count + n)));
+});
+
+test('filters as Docker’s', () => {
+  const attributes = { image: 'docker.io/library/busybox:1.36', name: 'web', colour: 'red' };
+  const start = makeEvent('container', 'start', 'abcdef', attributes, 1n);
+  const health = makeEvent('container', 'health_status: healthy', 'abcdef', attributes, 1n);
+  const pull = makeEvent('image', 'pull', 'localhost:5000/a/b:x', { name: 'localhost:5000/a/b' }, 1n);
+  const pass = (filters: Record<string, string[]>, event: EventMessage) => eventFilter(filters)(event);
+  expect(pass({ container: ['abc'] }, start)).toBe(true);
+  expect(pass({ container: ['we', 'x'] }, start)).toBe(true);
+  expect(pass({ container: ['bc'] }, start)).toBe(false);
+  expect(pass({ event: ['health_status'] }, health)).toBe(true);
+  expect(pass({ event: ['health_status: healthy'] }, health)).toBe(true);
+  expect(pass({ event: ['star'] }, start)).toBe(false);
+  expect(pass({ image: ['busybox'] }, start)).toBe(true);
+  expect(pass({ image: ['localhost:5000/a/b'] }, pull)).toBe(true);
+  expect(pass({ image: ['localhost'] }, pull)).toBe(false);
+  expect(pass({ label: ['colour=red', 'name'] }, start)).toBe(true);
+  expect(pass({ type: ['image'], event: ['pull'] }, pull)).toBe(true);
+  expect(pass({ scope: ['swarm'] }, pull)).toBe(false);
+  expect(() => events.subscribe({ ...past, filters: { colour: [] }, signal: new AbortController().signal })).toThrow(
+    "invalid filter 'colour'",
+  );
+});

@@ -1,0 +1,138 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { EventMessage } from '@cleat/protocol/api/event';
+import type { Logger } from '@cleat/protocol/log';
+import { nowNanos, toNanos } from '../time.js';
+import { eventFilter } from './filter.js';
+import { type Entry, Journal, type JournalOptions } from './journal.js';
+import { makeEvent } from './line.js';
+import type { EventQuery, Events, NewEvent } from './service.js';
+
+/** Readers who keep up are served from this many latest events in memory; who falls behind reads the journal. */
+const recentEvents = 1024;
+/** The longest that a Node timer runs, in ms. */
+const longestTimer = 2 ** 31 - 1;
+
+class JournaledEvents implements Events {
+  readonly #journal: Journal;
+  readonly #log: Logger;
+  #recent: Entry[] = [];
+  readonly #waiting = new Set<() => void>();
+  #subscribers = 0;
+  readonly #closing = new AbortController();
+
+  constructor(options: JournalOptions) {
+    this.#journal = new Journal(options);
+    this.#log = options.log;
+  }
+
+  publish(event: NewEvent): EventMessage {
+    const time = event.at ? toNanos(event.at) : nowNanos();
+    const message = makeEvent(event.type, event.action, event.id, event.attributes, time);
+    const seq = this.#journal.append(message);
+    this.#recent.push({ seq, event: message });
+    if (this.#recent.length >= 2 * recentEvents) this.#recent = this.#recent.slice(-recentEvents);
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+    return message;
+  }
+
+  subscribe(query: EventQuery): AsyncIterable<EventMessage> {
+    const matches = eventFilter(query.filters);
+    const since = query.since === undefined ? undefined : toNanos(query.since);
+    const until = query.until === undefined ? undefined : toNanos(query.until);
+    const wanted = (event: EventMessage) =>
+      (since === undefined || event.timeNano >= since) &&
+      (until === undefined || event.timeNano <= until) &&
+      matches(event);
+    const past = since !== undefined || until !== undefined;
+    const from = past ? this.#journal.first : this.#journal.last + 1;
+    return this.#follow({ from, since, until, wanted, signal: query.signal });
+  }
+
+  stats(): { count: number; subscribers: number } {
+    return { count: this.#journal.last - this.#journal.first + 1, subscribers: this.#subscribers };
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#journal.close();
+  }
+
+  async *#follow(subscription: Subscription): AsyncGenerator<EventMessage> {
+    const { until, wanted } = subscription;
+    const signal = AbortSignal.any([subscription.signal, this.#closing.signal]);
+    let next = subscription.from;
+    this.#subscribers++;
+    try {
+      for (;;) {
+        const end = this.#journal.last;
+        for await (const entries of this.#from(next, subscription.since)) {
+          for (const { seq, event } of entries) {
+            if (signal.aborted) return;
+            next = seq + 1;
+            if (wanted(event)) yield event;
+          }
+        }
+        // Whatever the journal skipped or lost is not asked for again.
+        next = Math.max(next, end + 1);
+        const now = nowNanos();
+        if (signal.aborted || (until !== undefined && until <= now)) return;
+        const remaining = until === undefined ? undefined : Number((until - now) / 1_000_000n) + 1;
+        if (next > this.#journal.last) await this.#growth(signal, remaining);
+      }
+    } finally {
+      this.#subscribers--;
+    }
+  }
+
+  /** Entries from `next` on that exist now: of memory if they are all there, else of the journal, never all at once. */
+  async *#from(next: number, since: bigint | undefined): AsyncGenerator<Entry[]> {
+    if (next > this.#journal.last) return;
+    const oldest = this.#recent[0]?.seq ?? Number.POSITIVE_INFINITY;
+    if (next >= oldest) {
+      yield this.#recent.slice(next - oldest);
+      return;
+    }
+    if (next < this.#journal.first) {
+      this.#log.warn(`a reader of events fell behind what the journal keeps; it misses ${this.#journal.first - next}`);
+    }
+    let reached = next;
+    for (const entries of this.#journal.read(next, since === undefined ? undefined : Number(since / 1_000_000n))) {
+      yield entries;
+      reached = (entries.at(-1)?.seq ?? reached) + 1;
+      await nextTurn();
+    }
+    // What a full disk did not take is still in memory.
+    const rest = this.#recent.filter(({ seq }) => seq >= reached);
+    if (rest.length > 0) yield rest;
+  }
+
+  async #growth(signal: AbortSignal, forMs: number | undefined): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = forMs === undefined ? undefined : setTimeout(wake, Math.min(forMs, longestTimer));
+      const waiting = this.#waiting;
+      function wake(): void {
+        clearTimeout(timer);
+        waiting.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      }
+      waiting.add(wake);
+      signal.addEventListener('abort', wake);
+      if (signal.aborted) wake();
+    });
+  }
+}
+
+interface Subscription {
+  from: number;
+  since: bigint | undefined;
+  until: bigint | undefined;
+  wanted: (event: EventMessage) => boolean;
+  signal: AbortSignal;
+}
+
+/** Opens the journal in `directory`, made when it is not there. */
+export function openEvents(options: JournalOptions): Events {
+  return new JournaledEvents(options);
+}

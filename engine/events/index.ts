@@ -1,0 +1,2 @@
+export { openEvents } from './events.js';
+export type { EventQuery, Events, Filters, NewEvent } from './service.js';

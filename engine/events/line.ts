@@ -1,0 +1,52 @@
+import type { EventMessage, EventType } from '@cleat/protocol/api/event';
+import type { Entry } from './journal.js';
+
+/** The journal's line: short keys, and the nanoseconds as digits because JSON's numbers do not hold them. */
+interface Line {
+  s: number;
+  n: string;
+  t: EventType;
+  a: string;
+  i: string;
+  l: Record<string, string>;
+}
+
+export function encodeLine({ seq, event }: Entry): Buffer {
+  const line: Line = {
+    s: seq,
+    n: String(event.timeNano),
+    t: event.Type,
+    a: event.Action,
+    i: event.Actor.ID,
+    l: event.Actor.Attributes,
+  };
+  return Buffer.from(`${JSON.stringify(line)}\n`);
+}
+
+/** A line's entry in a list, or none when the line is damaged. */
+export function decodeLine(text: string): Entry[] {
+  try {
+    const { s, n, t, a, i, l } = JSON.parse(text) as Line;
+    return [{ seq: s, event: makeEvent(t, a, i, l, BigInt(n)) }];
+  } catch {
+    // A block that the disk did not keep. The events around it are more useful than a refusal to start.
+    return [];
+  }
+}
+
+export function makeEvent(
+  type: EventType,
+  action: string,
+  id: string,
+  attributes: Record<string, string>,
+  timeNano: bigint,
+): EventMessage {
+  return {
+    Type: type,
+    Action: action,
+    Actor: { ID: id, Attributes: attributes },
+    scope: 'local',
+    time: Number(timeNano / 1_000_000_000n),
+    timeNano,
+  };
+}
