@@ -1,8 +1,9 @@
 import { callC, rawSyscall } from './ffi.js';
 
 const OPENAT2 = 437;
-const RESOLVE_IN_ROOT = 0x10;
 const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_BENEATH = 0x08;
+const RESOLVE_IN_ROOT = 0x10;
 /** open(2)'s O_PATH and O_CLOEXEC, which Node does not name (the same on x86-64, arm64 and riscv64). */
 export const O_PATH = 0o10000000;
 export const O_CLOEXEC = 0o2000000;
@@ -13,11 +14,23 @@ export const O_CLOEXEC = 0o2000000;
  * @returns a file descriptor that the caller closes
  */
 export function openInRoot(rootFd: number, path: string, flags: number, mode = 0): number {
+  return openat2(rootFd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+/**
+ * openat2(2) with RESOLVE_BENEATH: as {@link openInRoot}, but a path or a symlink that leads out of `directoryFd`,
+ * were it only to come back, is refused with EXDEV.
+ */
+export function openBeneath(directoryFd: number, path: string, flags: number, mode = 0): number {
+  return openat2(directoryFd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
+function openat2(fd: number, path: string, flags: number, mode: number, resolve: number): number {
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);
-  how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), 16);
-  return rawSyscall('openat2', OPENAT2, path, rootFd, path, how, how.length);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  return rawSyscall('openat2', OPENAT2, path, fd, path, how, how.length);
 }
 
 /** mkfifo(3). */

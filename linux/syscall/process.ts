@@ -16,6 +16,11 @@ export function pidFdExited(fd: number): boolean {
   return callC('int poll(void *fds, unsigned long count, int timeout)', `pidfd ${fd}`, poll, 1, 0) > 0;
 }
 
+/** prctl(PR_SET_PDEATHSIG): this process is killed when the thread that started it ends. */
+export function dieWithParent(): void {
+  callC('int prctl(int option, unsigned long signal)', 'PR_SET_PDEATHSIG', 1, 9);
+}
+
 /** Whether a process of that number exists (it may be a zombie, or another one that got the number since). */
 export function processExists(pid: number): boolean {
   try {

@@ -1,0 +1,217 @@
+/**
+ * Killable helper processes, for every path that is not ours: a user's bind source, an extension's mount point, a
+ * running container's files. A path on a hung file system costs its own caller a DeadlineExceeded, and nobody else
+ * anything: each process works on one request, is killed when it is late, and others start beside it. They start on
+ * first use, and end when idle, so that an engine at rest has none.
+ */
+import type { Readable } from 'node:stream';
+import { cancelled, deadlineExceeded, unavailable } from '@cleat/protocol/errors';
+import type { RootedFacts } from '../rootfs/root.js';
+import type {
+  HelperReply,
+  HelperRequest,
+  OperationName,
+  Operations,
+  StreamOperations,
+  TarInRequest,
+  TarOutRequest,
+} from './operations.js';
+import { failureOf, HelperProcess } from './process.js';
+import { receiveTar, sendTar } from './streams.js';
+
+export interface HelperOptions {
+  /** Processes at one time. Default 8: as many paths may hang at once before a further caller has to wait. */
+  maxProcesses?: number;
+  /** Milliseconds after which an idle process ends. Default 10,000. */
+  idleMs?: number;
+  /** Milliseconds for a call that says nothing else, waiting for a free process included. Default 30,000. */
+  deadlineMs?: number;
+}
+
+export interface CallOptions {
+  deadlineMs?: number;
+  signal?: AbortSignal;
+}
+
+/** See the top of the file. One per engine; `close()` it at the end. */
+export class Helper {
+  readonly #maxProcesses: number;
+  readonly #idleMs: number;
+  readonly #deadlineMs: number;
+  readonly #idle: HelperProcess[] = [];
+  readonly #all = new Set<HelperProcess>();
+  readonly #waiting: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: HelperOptions = {}) {
+    this.#maxProcesses = options.maxProcesses ?? 8;
+    this.#idleMs = options.idleMs ?? 10_000;
+    this.#deadlineMs = options.deadlineMs ?? 30_000;
+  }
+
+  /** How many processes live; for tests and metrics. */
+  get processes(): number {
+    return this.#all.size;
+  }
+
+  /**
+   * Asks a helper. @throws CleatError of the operation's own class; DeadlineExceeded when it is late; Cancelled;
+   * Unavailable when the helper died
+   */
+  async call<N extends OperationName>(
+    operation: N,
+    request: Operations[N]['request'],
+    options: CallOptions = {},
+  ): Promise<Operations[N]['answer']> {
+    const deadline = this.#deadline(operation, options);
+    try {
+      const worker = await deadline.race(this.#acquire(deadline.signal));
+      try {
+        const reply = await deadline.race(worker.ask({ operation, request } satisfies HelperRequest));
+        this.#release(worker);
+        return answerOf(reply) as Operations[N]['answer'];
+      } catch (error) {
+        // Killing an idle one that answered with an error would be waste; a late or dead one is of no use.
+        if (worker.busy || worker.dead) worker.kill();
+        else this.#release(worker);
+        throw error;
+      }
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  /**
+   * A tar stream of a path inside a root. Destroy the stream to stop early. `deadlineMs` bounds the wait for the first
+   * answer, and later each pause in which the helper brings nothing although the reader wants more.
+   * @throws CleatError NotFound, …; what happens later destroys the stream with such an error
+   */
+  async tarOut(request: TarOutRequest, options: CallOptions = {}): Promise<{ facts: RootedFacts; stream: Readable }> {
+    const deadline = this.#deadline('tarOut', options);
+    try {
+      const worker = await deadline.race(this.#acquire(deadline.signal));
+      try {
+        const reply = await deadline.race(worker.ask({ operation: 'tarOut', request } satisfies HelperRequest));
+        const { facts } = answerOf(reply) as StreamOperations['tarOut']['answer'];
+        return { facts, stream: receiveTar(worker, options.deadlineMs ?? this.#deadlineMs) };
+      } catch (error) {
+        worker.kill();
+        throw error;
+      }
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  /**
+   * Extracts a tar stream into a directory inside a root; resolves when everything is there. `deadlineMs` bounds each
+   * pause in which the helper takes nothing although there is more.
+   * @throws CleatError InvalidParameter (not a tar, a path that leads out, not a directory), NotFound, Conflict, …
+   */
+  async tarIn(request: TarInRequest, source: Readable, options: CallOptions = {}): Promise<void> {
+    const deadline = this.#deadline('tarIn', options);
+    let worker: HelperProcess;
+    try {
+      worker = await deadline.race(this.#acquire(deadline.signal));
+    } finally {
+      deadline.clear();
+    }
+    try {
+      const answer = worker.ask({ operation: 'tarIn', request } satisfies HelperRequest);
+      const limits = { deadlineMs: options.deadlineMs ?? this.#deadlineMs, signal: options.signal };
+      answerOf(await sendTar(worker, source, answer, limits));
+    } finally {
+      // A stream uses its process up.
+      worker.kill();
+    }
+  }
+
+  /** Ends every helper; calls under way are rejected. */
+  close(): void {
+    this.#closed = true;
+    for (const worker of this.#all) worker.kill();
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  async #acquire(signal: AbortSignal): Promise<HelperProcess> {
+    for (;;) {
+      if (this.#closed) throw unavailable('the engine is shutting down');
+      const idle = this.#idle.pop();
+      if (idle) {
+        idle.wake();
+        return idle;
+      }
+      if (this.#all.size < this.#maxProcesses) return this.#start();
+      await this.#turn(signal);
+      if (signal.aborted) {
+        // Woken and given up at the same moment: the turn belongs to the next one.
+        this.#waiting.shift()?.();
+        throw cancelled('nobody waits for this any more');
+      }
+    }
+  }
+
+  /** Resolves when a process may be free, or when nobody waits any more. */
+  #turn(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      const giveUp = () => {
+        const at = this.#waiting.indexOf(resolve);
+        if (at >= 0) this.#waiting.splice(at, 1);
+        resolve();
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
+    });
+  }
+
+  #start(): HelperProcess {
+    const worker = new HelperProcess(() => {
+      this.#all.delete(worker);
+      const at = this.#idle.indexOf(worker);
+      if (at >= 0) this.#idle.splice(at, 1);
+      this.#waiting.shift()?.();
+    });
+    this.#all.add(worker);
+    return worker;
+  }
+
+  #release(worker: HelperProcess): void {
+    if (worker.dead) return;
+    worker.rest(this.#idleMs);
+    this.#idle.push(worker);
+    this.#waiting.shift()?.();
+  }
+
+  #deadline(operation: string, options: CallOptions) {
+    const deadlineMs = options.deadlineMs ?? this.#deadlineMs;
+    const aborter = new AbortController();
+    let fail: (error: Error) => void = () => {};
+    const failed = new Promise<never>((_, reject) => {
+      fail = (error) => {
+        aborter.abort();
+        reject(error);
+      };
+    });
+    // Each racer sees it; an extra look when nobody races any more must not be an unhandled rejection.
+    failed.catch(() => {});
+    const late = () =>
+      fail(deadlineExceeded(`${operation} did not finish within ${deadlineMs} ms: the file system may hang`));
+    const timer = setTimeout(late, deadlineMs);
+    const onAbort = () => fail(cancelled(`${operation} was stopped: the caller went away`));
+    if (options.signal?.aborted) onAbort();
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    return {
+      signal: aborter.signal,
+      race: <T>(promise: Promise<T>): Promise<T> => Promise.race([promise, failed]),
+      clear: () => {
+        clearTimeout(timer);
+        options.signal?.removeEventListener('abort', onAbort);
+      },
+    };
+  }
+}
+
+function answerOf(reply: HelperReply): unknown {
+  if (reply.type === 'failed') throw failureOf(reply);
+  return reply.answer;
+}

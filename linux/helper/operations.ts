@@ -1,0 +1,76 @@
+/** What a helper process can be asked. Requests and answers are JSON; this file says their shapes. */
+import type { FileFacts } from '../rootfs/facts.js';
+import type { RootedFacts } from '../rootfs/root.js';
+
+export interface TarOutRequest {
+  /** A root directory, or `/proc/PID/root` of a running container, through which its volumes are seen. */
+  root: string;
+  /** The path inside; its last component is not followed, unless it ends with `/` or `/.`. */
+  path: string;
+  /** What the topmost entry is called in the archive (`data`, `.`); below it names are `data/…`. */
+  entryName: string;
+  /** Leave out what lies on other file systems (`docker export`). Default false. */
+  oneFileSystem?: boolean;
+}
+
+export interface TarInRequest {
+  root: string;
+  /** An existing directory inside the root; symlinks to it are followed. */
+  path: string;
+  /** Refuse to replace a directory by something else, and the other way round. */
+  noOverwriteDirNonDir?: boolean;
+  /** Owner of everything that is extracted, instead of the archive's numbers. */
+  owner?: { uid: number; gid: number };
+}
+
+/** Each operation with its request and its answer. */
+export interface Operations {
+  /** stat(2), or lstat(2) unless `follow`. Of a path of the host. */
+  stat: { request: { path: string; follow?: boolean }; answer: FileFacts };
+  /** Makes a directory of the host, and those above it, unless it exists. Conflict when it is something else. */
+  ensureDirectory: {
+    request: { path: string; mode?: number; uid?: number; gid?: number };
+    answer: { created: boolean };
+  };
+  /** Facts of a path inside a root; see {@link RootedFacts}. */
+  statInRoot: { request: { root: string; path: string; follow?: boolean }; answer: RootedFacts };
+  /** A regular file's content, as text; larger than `maxBytes` (default 1 MiB) is an error. */
+  readFileInRoot: { request: { root: string; path: string; maxBytes?: number }; answer: { text: string } };
+  mkdirInRoot: {
+    request: { root: string; path: string; mode?: number; uid?: number; gid?: number };
+    answer: { created: boolean };
+  };
+  /** Names in a directory of the host. */
+  list: { request: { path: string }; answer: { names: string[] } };
+  /** Bytes and inodes below a path of the host, each hard-linked file once (`docker system df`). */
+  diskUsage: { request: { path: string }; answer: { bytes: number; inodes: number } };
+  /** Whole size, free bytes and type number of the file system that a path is on (statfs(2)). */
+  statFileSystem: { request: { path: string }; answer: { type: number; size: number; free: number } };
+  /** Copies what is in a directory inside a root into a directory of the host, with all attributes. */
+  copyDirectory: {
+    request: { root: string; path: string; destination: string };
+    answer: { copied: boolean };
+  };
+  /** Removes a tree of the host. */
+  removeTree: { request: { path: string }; answer: Record<string, never> };
+}
+
+export type OperationName = keyof Operations;
+
+/** The operations that carry bytes: stdout of the helper, or its stdin. They use up the process. */
+export interface StreamOperations {
+  tarOut: { request: TarOutRequest; answer: { facts: RootedFacts } };
+  tarIn: { request: TarInRequest; answer: Record<string, never> };
+}
+
+/** What goes to the helper. */
+export interface HelperRequest {
+  operation: OperationName | keyof StreamOperations;
+  request: unknown;
+}
+
+/** What comes back. `tarOut` sends `ready` before its bytes. */
+export type HelperReply =
+  | { type: 'ready'; answer: unknown }
+  | { type: 'done'; answer: unknown }
+  | { type: 'failed'; class: string; message: string; details?: Record<string, unknown> };

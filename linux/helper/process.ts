@@ -1,0 +1,110 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { CleatError, type ErrorClass, errorStatus, unavailable } from '@cleat/protocol/errors';
+import type { HelperReply, HelperRequest } from './operations.js';
+
+/** The helper's program. From sources (tests) it is the built one: Node 20 runs no TypeScript. */
+function entry(): string {
+  const built = import.meta.url.endsWith('.ts') ? '../dist/helper/main.js' : './main.js';
+  return fileURLToPath(new URL(built, import.meta.url));
+}
+
+/** One helper process: one request at a time. It does not keep the engine's event loop alive while it rests. */
+export class HelperProcess {
+  readonly #child: ChildProcess;
+  #settle: { resolve(reply: HelperReply): void; reject(error: Error): void } | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #complaint = '';
+  dead = false;
+  /** Settles when the process has ended. */
+  readonly ended: Promise<void>;
+
+  constructor(onDeath: () => void) {
+    this.#child = fork(entry(), [], {
+      execArgv: [],
+      stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
+      env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
+    });
+    this.#child.on('message', (message) => {
+      this.#settle?.resolve(message as HelperReply);
+      this.#settle = undefined;
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#complaint = (this.#complaint + text).slice(-4096);
+    });
+    // A broken pipe says that the process is gone; `exit` tells that.
+    this.#child.stdin?.on('error', () => {});
+    this.#child.stdout?.on('error', () => {});
+    this.ended = new Promise((resolve) => {
+      const end = (cause?: unknown) => {
+        if (this.dead) return;
+        this.dead = true;
+        clearTimeout(this.#idleTimer);
+        this.#settle?.reject(
+          unavailable(`the helper process ended${this.#complaint && `: ${this.#complaint}`}`, { cause }),
+        );
+        this.#settle = undefined;
+        onDeath();
+        resolve();
+      };
+      this.#child.once('error', end);
+      this.#child.once('exit', () => end());
+    });
+  }
+
+  get busy(): boolean {
+    return this.#settle !== undefined;
+  }
+
+  /** The stream operations' bytes. */
+  get output(): Readable {
+    if (!this.#child.stdout) throw new TypeError('a helper has its pipes');
+    return this.#child.stdout;
+  }
+
+  get input(): Writable {
+    if (!this.#child.stdin) throw new TypeError('a helper has its pipes');
+    return this.#child.stdin;
+  }
+
+  ask(request: HelperRequest): Promise<HelperReply> {
+    const reply = this.next();
+    if (!this.dead) this.#child.send(request);
+    return reply;
+  }
+
+  /** The next message; of a stream operation there is one more after the first. */
+  next(): Promise<HelperReply> {
+    return new Promise((resolve, reject) => {
+      if (this.dead) reject(unavailable('the helper process ended'));
+      else this.#settle = { resolve, reject };
+    });
+  }
+
+  /** Lets it end after a time without work. */
+  rest(idleMs: number): void {
+    this.#child.unref();
+    this.#child.channel?.unref();
+    this.#idleTimer = setTimeout(() => this.kill(), idleMs);
+    this.#idleTimer.unref();
+  }
+
+  wake(): void {
+    clearTimeout(this.#idleTimer);
+    this.#child.ref();
+    this.#child.channel?.ref();
+  }
+
+  /** SIGKILL. Whoever waits for it is rejected, even when the kernel cannot let go of the process yet. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+    this.#child.emit('exit', null, 'SIGKILL');
+  }
+}
+
+/** The error that a helper reported, with its class. */
+export function failureOf(reply: HelperReply & { type: 'failed' }): CleatError {
+  const known = reply.class in errorStatus ? (reply.class as ErrorClass) : 'System';
+  return new CleatError(known, reply.message, { details: reply.details });
+}

@@ -1,0 +1,123 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { run } from '../process/run.js';
+import { errnoOf } from '../syscall/errno.js';
+import { type Block, formatBlock, parseCidr } from './cidr.js';
+
+/**
+ * Blocks of addresses that this host uses: those of its interfaces and of its routes, without the default route.
+ * From /proc, no process. /proc/self/net, not /sys: it shows the namespace of this process, whoever mounted it.
+ */
+export function usedBlocks(): Block[] {
+  const used = new Map<string, Block>();
+  const add = (cidr: string) => {
+    const { block } = parseCidr(cidr);
+    used.set(formatBlock(block), block);
+  };
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const { cidr } of addresses ?? []) if (cidr) add(cidr.replace(/%.*\//, '/'));
+  }
+  for (const cidr of routedV4(readOptional('/proc/self/net/route'))) add(cidr);
+  return [...used.values()];
+}
+
+/** Destinations in the kernel's IPv4 routing table (/proc/net/route), as CIDR. */
+export function routedV4(table: string): string[] {
+  const found: string[] = [];
+  for (const line of table.split('\n').slice(1)) {
+    const columns = line.trim().split(/\s+/);
+    const [destination, mask] = [columns[1], columns[7]];
+    if (!destination || !mask || mask === '00000000') continue;
+    const prefix = [...Number.parseInt(mask, 16).toString(2)].filter((bit) => bit === '1').length;
+    const bytes = destination.match(/../g)?.reverse() ?? [];
+    found.push(`${bytes.map((byte) => Number.parseInt(byte, 16)).join('.')}/${prefix}`);
+  }
+  return found;
+}
+
+/** Names of all network interfaces of this process's namespace. */
+export function interfaceNames(): Set<string> {
+  const lines = readOptional('/proc/self/net/dev').split('\n').slice(2);
+  // `  eth0: 1234 …`; a name may contain a colon, what follows has none.
+  return new Set(lines.map((line) => line.slice(0, line.lastIndexOf(':')).trim()).filter(Boolean));
+}
+
+export interface LinkFacts {
+  name: string;
+  /** `bridge`, `veth`, …; empty for hardware. */
+  kind: string;
+  alias: string;
+  up: boolean;
+  mtu: number;
+  /** CIDRs. */
+  addresses: string[];
+}
+
+/** What the host knows of an interface, or undefined when there is none. One process. */
+export async function linkFacts(name: string): Promise<LinkFacts | undefined> {
+  const result = await run('ip', ['-j', '-d', 'address', 'show', 'dev', name]);
+  if (result.code !== 0) return undefined;
+  const parsed: unknown = JSON.parse(result.stdout || '[]');
+  const link: IpLink | undefined = Array.isArray(parsed) ? parsed.find((entry) => entry?.ifname === name) : undefined;
+  if (!link) return undefined;
+  return {
+    name,
+    kind: link.linkinfo?.info_kind ?? '',
+    alias: link.ifalias ?? '',
+    up: link.flags?.includes('UP') ?? false,
+    mtu: link.mtu ?? 0,
+    addresses: (link.addr_info ?? []).filter(({ scope }) => scope !== 'link').map((a) => `${a.local}/${a.prefixlen}`),
+  };
+}
+
+interface IpLink {
+  ifname?: string;
+  ifalias?: string;
+  mtu?: number;
+  flags?: string[];
+  linkinfo?: { info_kind?: string };
+  addr_info?: { local: string; prefixlen: number; scope?: string }[];
+}
+
+/** Names of interfaces that carry this alias or one that begins with it and a colon. One process. */
+export async function linksByAlias(alias: string): Promise<{ name: string; alias: string }[]> {
+  const result = await run('ip', ['-j', 'link', 'show']);
+  if (result.code !== 0) return [];
+  const parsed: unknown = JSON.parse(result.stdout || '[]');
+  const links: IpLink[] = Array.isArray(parsed) ? parsed : [];
+  return links.flatMap(({ ifname, ifalias }) =>
+    ifname && ifalias && (ifalias === alias || ifalias.startsWith(`${alias}:`))
+      ? [{ name: ifname, alias: ifalias }]
+      : [],
+  );
+}
+
+/** Reads a network sysctl of this process's namespace, for example `ipv4/ip_forward`; undefined when there is none. */
+export function readSysctl(key: string): string | undefined {
+  return readOptional(`/proc/sys/net/${key}`).trim() || undefined;
+}
+
+/** Writes a network sysctl unless it has that value already. @returns whether it had to be changed */
+export function writeSysctl(key: string, value: string): boolean {
+  if (readSysctl(key) === value) return false;
+  writeFileSync(`/proc/sys/net/${key}`, value);
+  return true;
+}
+
+/** The network namespace of this process as a path that `ip … netns` takes. */
+export const ownNamespace = (): string => `/proc/${process.pid}/ns/net`;
+
+/** Files in a directory of namespaces. */
+export function namespaceFiles(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
+}
+
+function readOptional(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    // A kernel without IPv6 has no such file; anything else is worth knowing.
+    if (errnoOf(error) === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,160 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
+import { run } from '../process/run.js';
+import { errnoOf } from '../syscall/errno.js';
+import { unmount2, unmountFlag } from '../syscall/mount.js';
+import { ipError } from './links.js';
+
+const deadlineMs = 15_000;
+
+/**
+ * An `ip` process inside a network namespace that waits for its commands: making a namespace, moving interfaces to it
+ * and configuring it costs one process in all.
+ */
+export interface NamespaceSession {
+  readonly path: string;
+  /**
+   * The process, for `link set X netns PID`. Not by path: `ip -batch` never closes the file, and so a warm process
+   * would keep the namespace for ever.
+   */
+  readonly pid: number;
+  /** Runs `ip` commands inside, then ends that process. Call it once. @throws System with what `ip` said */
+  configure(commands: readonly string[]): Promise<void>;
+  /** Ends the process without configuring anything. */
+  abandon(): void;
+}
+
+/**
+ * Makes a namespace at `path` (a file that does not exist yet); it lives until {@link removeNamespace}, whatever
+ * becomes of this process. Its loopback is up. Never under /run/netns, which belongs to the host's administrator.
+ */
+export async function createNamespace(path: string): Promise<NamespaceSession> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o711 });
+  closeSync(openSync(path, 'wx', 0o400));
+  try {
+    return await openSession('unshare', path);
+  } catch (error) {
+    removeNamespace(path);
+    throw error;
+  }
+}
+
+/** A session in a namespace that exists. */
+export const enterNamespace = (path: string): Promise<NamespaceSession> => openSession('nsenter', path);
+
+async function openSession(command: 'unshare' | 'nsenter', path: string): Promise<NamespaceSession> {
+  const session = new Session(command, path);
+  try {
+    await session.ready();
+    return session;
+  } catch (error) {
+    session.abandon();
+    throw error;
+  }
+}
+
+class Session implements NamespaceSession {
+  readonly path: string;
+  readonly pid: number;
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  #errors = '';
+  #ended: { code: number } | undefined;
+  #failure: Error | undefined;
+  #onChange: () => void = () => {};
+  #acknowledged = false;
+
+  constructor(command: 'unshare' | 'nsenter', path: string) {
+    const child = spawn(command, [`--net=${path}`, 'ip', '-batch', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.path = path;
+    this.pid = child.pid ?? 0;
+    this.#child = child;
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#errors += chunk.toString();
+    });
+    child.stdout.on('data', () => {
+      this.#acknowledged = true;
+      this.#onChange();
+    });
+    child.once('error', (error) => {
+      this.#failure = unavailable(`${command} is not installed (package util-linux)`, { cause: error });
+      this.#onChange();
+    });
+    child.once('close', (code) => {
+      this.#ended = { code: code ?? 137 };
+      this.#onChange();
+    });
+    // A process that ended early is reported by its exit code.
+    child.stdin.on('error', () => {});
+  }
+
+  async ready(): Promise<void> {
+    // `ip` flushes the output of `link show`, which tells that the namespace is there and its file is mounted.
+    this.#child.stdin.write('link set lo up\nlink show lo\n');
+    await this.#until(() => this.#acknowledged || this.#ended !== undefined);
+    if (!this.#acknowledged) {
+      throw systemError(
+        `network namespace ${this.path} could not be entered: ${this.#errors.trim() || 'unknown reason'}`,
+      );
+    }
+  }
+
+  async configure(commands: readonly string[]): Promise<void> {
+    this.#child.stdin.end(commands.map((command) => `${command}\n`).join(''));
+    await this.#until(() => this.#ended !== undefined);
+    if (this.#ended?.code !== 0) throw batchError(this.#errors, ['link set lo up', 'link show lo', ...commands]);
+  }
+
+  abandon(): void {
+    this.#child.stdin.destroy();
+    this.#child.kill('SIGKILL');
+  }
+
+  #until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.abandon();
+        reject(deadlineExceeded(`network namespace ${this.path} was not ready within ${deadlineMs} ms`));
+      }, deadlineMs);
+      const check = () => {
+        if (!this.#failure && !condition()) return;
+        clearTimeout(timer);
+        if (this.#failure) reject(this.#failure);
+        else resolve();
+      };
+      this.#onChange = check;
+      check();
+    });
+  }
+}
+
+/** Runs `ip` commands inside the namespace, one process in all. @throws System with what `ip` said */
+export async function inNamespace(path: string, commands: readonly string[]): Promise<void> {
+  if (commands.length === 0) return;
+  const input = commands.map((command) => `${command}\n`).join('');
+  const result = await run('nsenter', [`--net=${path}`, 'ip', '-batch', '-'], { input, deadlineMs });
+  if (result.code !== 0) throw batchError(result.stderr, commands);
+}
+
+function batchError(errors: string, commands: readonly string[]): Error {
+  const line = Number(/Command failed -:(\d+)/.exec(errors)?.[1] ?? 1) - 1;
+  return ipError(errors, commands[line] ?? '', line);
+}
+
+/**
+ * Takes the namespace's file away. The kernel removes the namespace with all virtual interfaces in it in the
+ * background, once the last process in it has ended. One that is gone already is fine.
+ */
+export function removeNamespace(path: string): void {
+  try {
+    unmount2(path, unmountFlag.detach);
+  } catch (error) {
+    // EINVAL: no mount point, for example because unshare failed half-way. The file is removed all the same.
+    const errno = errnoOf(error);
+    if (errno !== 'EINVAL' && errno !== 'ENOENT') throw error;
+  }
+  rmSync(path, { force: true });
+}

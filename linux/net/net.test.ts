@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { run } from '../process/run.js';
+import { interfaceNames, linkFacts, routedV4 } from './facts.js';
+import { HostLinks } from './links.js';
+import { createNamespace, inNamespace, removeNamespace } from './namespace.js';
+
+let directory: string;
+let links: HostLinks;
+const suffix = randomBytes(3).toString('hex');
+const [outer, inner] = [`tn${suffix}a`, `tn${suffix}b`];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'cleat-net-'));
+  links = new HostLinks();
+});
+afterEach(async () => {
+  links.close();
+  await run('ip', ['link', 'del', outer]);
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test('an interface is moved into a namespace, configured there, and dies with it', async () => {
+  const path = join(directory, 'ns', 'one');
+  const namespace = await createNamespace(path);
+  try {
+    await links.run([
+      `link add ${outer} type veth peer name ${inner}`,
+      `link set ${outer} alias cleat-test`,
+      `link set ${outer} up`,
+      `link set ${inner} netns ${namespace.pid}`,
+    ]);
+    await namespace.configure([
+      `link set ${inner} name eth0`,
+      'address add 10.98.1.2/24 dev eth0',
+      'link set eth0 up',
+      'route add default via 10.98.1.1',
+    ]);
+    expect(await linkFacts(outer)).toMatchObject({ kind: 'veth', alias: 'cleat-test' });
+    const inside = await run('nsenter', [`--net=${path}`, 'ip', '-br', 'address']);
+    expect(inside.stdout).toMatch(/^lo .*127\.0\.0\.1\/8/m);
+    expect(inside.stdout).toMatch(/^eth0@\S+ +UP +10\.98\.1\.2\/24/m);
+    expect(interfaceNames()).toContain(outer);
+  } finally {
+    removeNamespace(path);
+  }
+  expect(existsSync(path)).toBe(false);
+  for (let tries = 0; interfaceNames().has(outer) && tries < 100; tries++) await sleep(20);
+  expect(interfaceNames()).not.toContain(outer);
+});
+
+test('a failing command is named with the words of ip, and the rest is not run', async () => {
+  const failing = links.run([`link set ${outer} up`, `link add ${outer} type veth peer name ${inner}`]);
+  await expect(failing).rejects.toThrow(`ip link set ${outer} up: Cannot find device "${outer}"`);
+  expect(interfaceNames()).not.toContain(outer);
+  await links.run(['link show dev lo']);
+
+  const path = join(directory, 'two');
+  const namespace = await createNamespace(path);
+  await expect(namespace.configure(['link set nothing up'])).rejects.toThrow('ip link set nothing up: Cannot find');
+  await expect(inNamespace(path, ['address add 10.98.2.1/33 dev lo'])).rejects.toThrow(/10\.98\.2\.1\/33/);
+  removeNamespace(path);
+  removeNamespace(path);
+});
+
+test('batches of several callers do not mix', async () => {
+  const failures = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, n) => links.run([n % 2 ? 'link set lo up' : `link set none${n} up`])),
+  );
+  for (const [n, outcome] of failures.entries()) {
+    if (n % 2) expect(outcome.status).toBe('fulfilled');
+    else expect(outcome).toMatchObject({ reason: { message: expect.stringContaining(`"none${n}"`) } });
+  }
+});
+
+test('the routing table of the kernel', () => {
+  const table = `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+br-1\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+`;
+  expect(routedV4(table)).toEqual(['192.0.2.0/24', '172.18.0.0/16']);
+});

@@ -1,0 +1,159 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { type Header, type Pack, pack } from 'tar-stream';
+import { errnoOf } from '../syscall/errno.js';
+import { type FileFacts, factsFromStats } from './facts.js';
+import { entryPath, type Root } from './root.js';
+
+export interface TarOutOptions {
+  /** The topmost entry's name; entries below it are `NAME/…`. */
+  entryName: string;
+  /** Leave out what other file systems are mounted below. */
+  oneFileSystem?: boolean;
+}
+
+const chunkSize = 256 * 1024;
+
+/**
+ * Writes a tar of `path` inside a root. What vanishes meanwhile is left out, a file that shrinks is filled up with
+ * zeros; sockets are left out, as tar has no place for them. No symlink is followed but those that lead to `path`.
+ * @returns the tar stream, and a promise that settles when its last entry is written
+ */
+export function tarOut(root: Root, path: string, options: TarOutOptions): { stream: Pack; finished: Promise<void> } {
+  const stream = pack();
+  const writer = new TarWriter(stream, options.oneFileSystem === true);
+  const finished = (async () => {
+    const [parent, name] = root.withParent(path, (fd, last) => [
+      openSync(entryPath(fd, '.'), constants.O_RDONLY),
+      last,
+    ]);
+    try {
+      await writer.add(parent, name, options.entryName);
+    } finally {
+      closeSync(parent);
+    }
+    stream.finalize();
+  })();
+  return { stream, finished };
+}
+
+class TarWriter {
+  readonly #stream: Pack;
+  readonly #oneFileSystem: boolean;
+  /** Device and inode of a file with several names → the name it was first written under. */
+  readonly #links = new Map<string, string>();
+  #device: bigint | undefined;
+
+  constructor(stream: Pack, oneFileSystem: boolean) {
+    this.#stream = stream;
+    this.#oneFileSystem = oneFileSystem;
+  }
+
+  async add(directory: number, name: string, tarName: string): Promise<void> {
+    const path = entryPath(directory, name);
+    const stats = lstatSync(path, { bigint: true });
+    const facts = factsFromStats(stats);
+    this.#device ??= stats.dev;
+    const header = headerOf(tarName, facts, stats.mtimeNs);
+    if (facts.type === 'socket') return;
+    if (facts.type === 'directory') return this.#addDirectory(path, header, stats.dev);
+    const key = `${stats.dev}:${stats.ino}`;
+    const twin = this.#links.get(key);
+    if (twin !== undefined) return this.#write({ ...header, type: 'link', linkname: twin });
+    if (stats.nlink > 1n) this.#links.set(key, tarName);
+    if (facts.type === 'file') return this.#addFile(path, header);
+    if (facts.type === 'symlink') return this.#write({ ...header, type: 'symlink', linkname: readlinkSync(path) });
+    const device = { devmajor: facts.device?.major ?? 0, devminor: facts.device?.minor ?? 0 };
+    return this.#write({ ...header, ...device, type: facts.type });
+  }
+
+  async #addDirectory(path: string, header: Header, device: bigint): Promise<void> {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      await this.#write({ ...header, name: `${header.name}/`, type: 'directory' });
+      if (this.#oneFileSystem && device !== this.#device) return;
+      for (const name of readdirSync(`/proc/self/fd/${fd}`).sort()) {
+        try {
+          await this.add(fd, name, `${header.name}/${name}`);
+        } catch (error) {
+          // It vanished between the listing and the look; a running container may do that.
+          if (errnoOf(error) !== 'ENOENT') throw error;
+        }
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async #addFile(path: string, header: Header): Promise<void> {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      // Between the look and the opening it may have become something else, or grown.
+      const stats = fstatSync(fd);
+      if (!stats.isFile()) return;
+      await this.#writeContent({ ...header, type: 'file', size: stats.size }, fd, stats.size);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #writeContent(header: Header, fd: number, size: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const entry = this.#stream.entry(header, (error) => (error ? reject(error) : resolve()));
+      let left = size;
+      const pump = () => {
+        while (left > 0) {
+          const chunk = Buffer.alloc(Math.min(chunkSize, left));
+          // Past the end of a file that shrank, zeros remain.
+          readSync(fd, chunk, 0, chunk.length, null);
+          left -= chunk.length;
+          if (!entry.write(chunk)) {
+            entry.once('drain', pump);
+            return;
+          }
+        }
+        entry.end(null);
+      };
+      try {
+        pump();
+      } catch (error) {
+        reject(error);
+      }
+    });
+  }
+
+  #write(header: Header): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stream.entry({ ...header, size: 0 }, '', (error) => (error ? reject(error) : resolve()));
+    });
+  }
+}
+
+/** The largest number that fits into the octal field of an owner. */
+const maxOwner = 0o777777;
+const maxTime = 2n ** 31n - 1n;
+
+/** The entry's header; what its fields cannot hold goes into PAX records. Times are in seconds, as Docker's. */
+function headerOf(name: string, facts: FileFacts, mtimeNs: bigint): Header {
+  const seconds = mtimeNs / 1_000_000_000n;
+  const fits = seconds >= 0n && seconds <= maxTime;
+  const pax: Record<string, string> = {};
+  if (facts.uid > maxOwner) pax.uid = String(facts.uid);
+  if (facts.gid > maxOwner) pax.gid = String(facts.gid);
+  if (!fits) pax.mtime = String(seconds);
+  return {
+    name,
+    size: 0,
+    // The library takes a mode of 0 for a missing one, and keeps only the lower twelve bits.
+    mode: facts.mode | 0o10000,
+    mtime: new Date(fits ? Number(seconds) * 1000 : 0),
+    type: 'file',
+    linkname: '',
+    uid: facts.uid > maxOwner ? 0 : facts.uid,
+    gid: facts.gid > maxOwner ? 0 : facts.gid,
+    uname: '',
+    gname: '',
+    devmajor: 0,
+    devminor: 0,
+    ...(Object.keys(pax).length > 0 ? { pax } : {}),
+  };
+}
