@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 
 /** What one does to a container between `create` and `rm`, with the stock client. */
@@ -17,23 +18,9 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]();
   await rm(scratch, { recursive: true, force: true });
 });
-afterEach(async () => {
-  const { stdout } = await engine.docker('ps', '-aq');
-  const ids = stdout.split('\n').filter(Boolean);
-  if (ids.length > 0) await engine.docker('rm', '-fv', ...ids);
-});
+afterEach(() => removeAll(engine));
 
-/** Runs the client and gives its trimmed output; a failure fails the test with what it said. */
-async function ok(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await engine.docker(...args);
-  expect({ args, code, stderr: code === 0 ? '' : stderr }).toEqual({ args, code: 0, stderr: '' });
-  return stdout.trim();
-}
-async function refused(...args: string[]): Promise<string> {
-  const { code, stderr } = await engine.docker(...args);
-  expect({ args, refused: code !== 0 }).toEqual({ args, refused: true });
-  return stderr;
-}
+const { ok, refused } = clientOf(() => engine);
 const status = (name: string): Promise<string> => ok('inspect', '--format', '{{.State.Status}}', name);
 
 describe('states', () => {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Engine, startEngine } from './support/engine.js';
+import { freePort } from './support/ports.js';
 
 /** The slide that promised it: one run, seen through the events that it makes. */
 let engine: Engine;
@@ -148,12 +148,3 @@ test('socat between the client and the engine, as on the slide', async () => {
     await once(socat, 'exit');
   }
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}

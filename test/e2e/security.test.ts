@@ -1,0 +1,179 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { clientOf, removeAll } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+
+/** What a container may not do, and what a client may not. */
+let engine: Engine;
+let scratch: string;
+beforeAll(async () => {
+  scratch = await mkdtemp('/tmp/cleat-e2e-security-');
+  engine = await startEngine();
+});
+afterAll(async () => {
+  await engine?.[Symbol.asyncDispose]();
+  await rm(scratch, { recursive: true, force: true });
+});
+afterEach(() => removeAll(engine));
+const { ok, refused } = clientOf(() => engine);
+const status = async (field: string, ...args: string[]): Promise<string> => {
+  const text = await ok('run', '--rm', ...args, 'busybox', 'cat', '/proc/self/status');
+  return new RegExp(`^${field}:\\s*(\\S+)`, 'm').exec(text)?.[1] ?? '';
+};
+
+describe('a container by default', () => {
+  test("has Docker's fourteen capabilities, none of them inheritable", async () => {
+    expect(await status('CapEff')).toBe('00000000a80425fb');
+    expect(await status('CapInh')).toBe('0000000000000000');
+    expect(await status('CapEff', '--cap-drop', 'ALL', '--cap-add', 'NET_ADMIN')).toBe('0000000000001000');
+    expect(await status('CapEff', '-u', '1000')).toBe('0000000000000000');
+    expect(await refused('run', '--rm', '--cap-add', 'NOPE', 'busybox', 'true')).toContain('CAP_NOPE');
+  });
+  test('runs under a seccomp filter, unless told otherwise', async () => {
+    expect(await status('Seccomp')).toBe('2');
+    expect(await status('Seccomp', '--security-opt', 'seccomp=unconfined')).toBe('0');
+    expect(await status('Seccomp', '--privileged')).toBe('0');
+    const { code } = await engine.docker('run', '--rm', 'busybox', 'unshare', '-U', 'true');
+    expect(code).not.toBe(0);
+  });
+  test('cannot gain privileges when told so', async () => {
+    expect(await status('NoNewPrivs')).toBe('0');
+    expect(await status('NoNewPrivs', '--security-opt', 'no-new-privileges')).toBe('1');
+  });
+  test('does not see what is masked, nor write what is read-only', async () => {
+    expect(
+      await ok(
+        'run',
+        '--rm',
+        'busybox',
+        'sh',
+        '-c',
+        'cat /proc/kcore | wc -c; ls /proc/scsi /sys/firmware | grep -vc :',
+      ),
+    ).toMatch(/^0\n/);
+    expect(
+      (await engine.docker('run', '--rm', 'busybox', 'sh', '-c', 'echo 1 > /proc/sys/kernel/panic')).code,
+    ).not.toBe(0);
+    expect((await engine.docker('run', '--rm', 'busybox', 'mkdir', '/sys/fs/cgroup/x')).code).not.toBe(0);
+    expect((await engine.docker('run', '--rm', 'busybox', 'mknod', '/dev/sda', 'b', '8', '0')).code).toBe(0);
+    expect(
+      (await engine.docker('run', '--rm', 'busybox', 'sh', '-c', 'mknod /dev/x b 254 0; cat /dev/x')).stderr,
+    ).toContain('not permitted');
+  });
+  test('--privileged has all of it', async () => {
+    expect(BigInt(`0x${await status('CapEff', '--privileged')}`)).toBeGreaterThan(0x1ffffffffn);
+  });
+});
+
+describe('paths do not lead out', () => {
+  test('cp through symlinks, absolute and relative, stays inside', async () => {
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'trap',
+      'busybox',
+      'sh',
+      '-c',
+      'ln -s /etc/shadow /a; ln -s ../../../../../../etc /b; sleep 1000',
+    );
+    await sleep(300);
+    await ok('cp', '/etc/hostname', 'trap:/tmp/x');
+    const { code } = await engine.docker('cp', '-L', 'trap:/a', join(scratch, 'a'));
+    if (code === 0) expect(await readFile(join(scratch, 'a'), 'utf8')).not.toBe(await readFile('/etc/shadow', 'utf8'));
+    await ok('cp', 'trap:/b/passwd', join(scratch, 'passwd'));
+    expect(await readFile(join(scratch, 'passwd'), 'utf8')).not.toBe(await readFile('/etc/passwd', 'utf8'));
+    const before = await stat('/etc');
+    await ok('cp', '/etc/hostname', 'trap:/b/cleat-was-here');
+    expect((await stat('/etc')).mtimeMs).toBe(before.mtimeMs);
+  });
+  test('an /etc/passwd that is a FIFO or leads out does not hang or fool the engine', async () => {
+    await ok('run', '--name', 'fifo', 'busybox', 'sh', '-c', 'rm /etc/passwd; mkfifo /etc/passwd');
+    await ok('commit', 'fifo', 'fifo:1');
+    const { code } = await engine.docker('run', '--rm', '-u', 'root', 'fifo:1', 'true');
+    expect(code).not.toBe(0);
+    await ok('rmi', 'fifo:1').catch(() => {});
+  });
+});
+
+describe('the socket', () => {
+  test('is 0660', async () => {
+    expect((await stat(engine.socket)).mode & 0o777).toBe(0o660);
+  });
+  test('bytes on a hijacked stream are never a request', async () => {
+    const id = await ok('run', '-di', 'busybox', 'cat');
+    const attack =
+      'POST /containers/create?name=smuggled HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"Image":"busybox"}';
+    const socket = connect(engine.socket);
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString('latin1');
+    });
+    socket.write(
+      `POST /containers/${id}/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n${attack}`,
+    );
+    await expect.poll(() => answer, { timeout: 5000 }).toContain('smuggled');
+    await sleep(300);
+    socket.destroy();
+    expect(await ok('ps', '-a', '--format', '{{.Names}}')).not.toContain('smuggled');
+  });
+  test('what a client may not be: HTTP nonsense is answered and leaves the engine alive', async () => {
+    for (const junk of ['\0\0\0\0\r\n\r\n', 'GET\r\n\r\n', `GET /${'a'.repeat(100_000)} HTTP/1.1\r\n\r\n`]) {
+      await new Promise<void>((resolve) => {
+        const socket = connect(engine.socket, () => socket.end(junk));
+        socket
+          .on('close', () => resolve())
+          .on('error', () => {})
+          .resume();
+      });
+    }
+    expect(await ok('version', '--format', '{{.Server.Os}}')).toBe('linux');
+  });
+  test('a body that is too deep or of the wrong type is a 400', async () => {
+    expect((await post('/containers/create', '[')).status).toBe(400);
+    expect((await post('/containers/create', '{"Image": 5}')).status).toBe(400);
+    expect((await post('/containers/create', `{"Image":${'['.repeat(100_000)}`)).status).toBe(400);
+    expect(await ok('ps', '-aq')).toBe('');
+  });
+});
+
+test('TCP beyond loopback without TLS is refused, loopback is not', async () => {
+  const cleatd = (host: string): string => {
+    try {
+      return execFileSync(
+        engine.program,
+        ['-H', host, '--validate', '--data-root', join(scratch, 'd'), '--exec-root', join(scratch, 'e')],
+        {
+          encoding: 'utf8',
+          stdio: 'pipe',
+        },
+      );
+    } catch (error) {
+      return error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
+    }
+  };
+  expect(cleatd('tcp://0.0.0.0:23750')).toMatch(/TLS/);
+  expect(cleatd('tcp://127.0.0.1:23750')).not.toMatch(/refus/);
+});
+
+function post(path: string, body: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const call = request(
+      { socketPath: engine.socket, path, method: 'POST', headers: { 'Content-Type': 'application/json' } },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      },
+    );
+    call.on('error', reject);
+    call.end(body);
+  });
+}

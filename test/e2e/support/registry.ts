@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './ports.js';
+
+/** Debian's `docker-registry` on a loopback port with a directory of its own. */
+export class Registry implements AsyncDisposable {
+  /** As it stands before a repository: `127.0.0.1:PORT`. */
+  readonly host: string;
+  readonly #process: ChildProcess;
+  readonly #directory: string;
+
+  private constructor(host: string, process: ChildProcess, directory: string) {
+    this.host = host;
+    this.#process = process;
+    this.#directory = directory;
+  }
+
+  static async start(): Promise<Registry> {
+    const directory = await mkdtemp('/tmp/cleat-registry-');
+    const host = `127.0.0.1:${await freePort()}`;
+    const config = join(directory, 'config.yml');
+    await writeFile(
+      config,
+      `version: 0.1
+log: {level: error}
+storage:
+  filesystem: {rootdirectory: ${directory}/data}
+  delete: {enabled: true}
+http: {addr: ${host}}
+`,
+    );
+    const process = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
+    const registry = new Registry(host, process, directory);
+    for (let attempt = 0; ; attempt++) {
+      const up = await fetch(`http://${host}/v2/`).then(
+        (response) => response.ok,
+        () => false,
+      );
+      if (up) return registry;
+      if (attempt === 100 || process.exitCode !== null) {
+        await registry[Symbol.asyncDispose]();
+        throw new Error('docker-registry did not come up');
+      }
+      await sleep(100);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode === null) {
+      this.#process.kill('SIGKILL');
+      await once(this.#process, 'exit');
+    }
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
