@@ -203,7 +203,8 @@ export interface OciProcess {
   env: string[];
   cwd: string;
   capabilities?: Record<'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient', string[]>;
-  rlimits?: { type: string; hard: number; soft: number }[];
+  /** bigint for RLIM_INFINITY. */
+  rlimits?: { type: string; hard: number | bigint; soft: number | bigint }[];
   noNewPrivileges?: boolean;
   apparmorProfile?: string;
   oomScoreAdj?: number;

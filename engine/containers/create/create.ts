@@ -1,0 +1,176 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { errnoOf } from '@cleat/linux/syscall/errno';
+import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@cleat/protocol/api/container';
+import type { EndpointSettings } from '@cleat/protocol/api/network';
+import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
+import { newId, shortId } from '../../ids.js';
+import { goTime, nowNanos, zeroTime } from '../../time.js';
+import type { Container } from '../container.js';
+import { randomName } from '../names.js';
+import type { ContainerRecord, MountRecord } from '../record.js';
+import type { Room } from '../room.js';
+import type { CreatedContainer } from '../service.js';
+import { sharedWith } from '../spec/namespaces.js';
+import { withDefaults } from './defaults.js';
+import { commandOf, mergeConfig } from './merge.js';
+import { collectMounts, type MountWish } from './mount-spec.js';
+import { checkConfig, checkHostConfig } from './validate.js';
+
+/** Makes a container: everything is checked, volumes are made, nothing runs. */
+export async function createContainer(
+  room: Room,
+  request: ContainerCreateRequest,
+  options: { name?: string; platform?: string },
+): Promise<CreatedContainer> {
+  const { HostConfig: givenHost, NetworkingConfig: networking, ...given } = request;
+  if (!given.Image) throw invalidParameter('no image specified');
+  const image = room.images.resolve(given.Image);
+  const hostConfig = withDefaults(givenHost ?? {}, room.config);
+  const config = mergeConfig(given, image.config);
+  const command = commandOf(config);
+  if (command.length === 0) throw invalidParameter('no command specified');
+  checkConfig(config);
+  const warnings = checkHostConfig(given, hostConfig);
+  hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
+  const endpoints = wishedEndpoints(hostConfig, config, networking?.EndpointsConfig ?? {});
+  room.networks.validate(hostConfig.NetworkMode ?? 'default', endpoints);
+  resolveShared(room, hostConfig);
+
+  const id = newId();
+  const reserved = reserveName(room, options.name, id);
+  const directory = room.paths.directory(id);
+  try {
+    const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
+    await checkSources(room, wishes);
+    const mounts = await Promise.all(wishes.map((wish) => makeMount(room, wish)));
+    mkdirSync(directory, { recursive: true, mode: 0o710 });
+    fillHostname(room, config, hostConfig, id);
+    const record: ContainerRecord = {
+      v: 1,
+      id,
+      name: reserved.name,
+      created: goTime(nowNanos()),
+      path: command[0] ?? '',
+      args: command.slice(1),
+      imageId: image.id,
+      platform: image.os || 'linux',
+      config,
+      hostConfig,
+      endpoints,
+      mounts,
+      runtime: hostConfig.Runtime,
+      logPath: hostConfig.LogConfig?.Type === 'json-file' ? join(directory, `${id}-json.log`) : '',
+      appArmorProfile: '',
+      restartCount: 0,
+      manuallyStopped: false,
+      startedBefore: false,
+      state: {
+        status: 'created',
+        pid: 0,
+        exitCode: 0,
+        error: '',
+        oomKilled: false,
+        startedAt: zeroTime,
+        finishedAt: zeroTime,
+      },
+    };
+    const container = room.registry.add(record);
+    room.emit(container, 'create');
+    return { Id: id, Warnings: warnings };
+  } catch (error) {
+    reserved.release();
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function reserveName(room: Room, wished: string | undefined, id: string) {
+  if (wished) return room.registry.reserve(wished, id);
+  for (let attempt = 0; attempt < 6; attempt++) {
+    const name = randomName(attempt);
+    if (!room.registry.nameTaken(name)) return room.registry.reserve(name, id);
+  }
+  return room.registry.reserve(shortId(id), id);
+}
+
+/** The container's own list of networks: what was asked for, and at least that of its network mode. */
+function wishedEndpoints(
+  host: HostConfig,
+  config: ContainerConfig,
+  given: Record<string, EndpointSettings | null>,
+): Record<string, EndpointSettings> {
+  const mode = host.NetworkMode ?? 'default';
+  const endpoints: Record<string, EndpointSettings> = {};
+  for (const [name, settings] of Object.entries(given)) {
+    endpoints[name === 'default' ? 'bridge' : name] = settings ?? {};
+  }
+  if (mode.startsWith('container:') || config.NetworkDisabled) return endpoints;
+  const own = mode === 'default' ? 'bridge' : mode;
+  if (mode === 'default' || !Object.hasOwn(endpoints, own)) endpoints[own] = endpoints[own] ?? {};
+  if (config.MacAddress && endpoints[own] && !endpoints[own].MacAddress) endpoints[own].MacAddress = config.MacAddress;
+  return endpoints;
+}
+
+/** Modes that name a container keep its ID: a name may come to mean another one. @throws InvalidParameter */
+function resolveShared(room: Room, host: HostConfig): void {
+  for (const key of ['NetworkMode', 'IpcMode', 'PidMode'] as const) {
+    const ref = sharedWith(host[key]);
+    if (ref !== undefined) host[key] = `container:${room.registry.get(ref).id}`;
+  }
+}
+
+function mountsOf(room: Room, ref: string): readonly MountRecord[] {
+  try {
+    return room.registry.get(ref).record.mounts;
+  } catch (error) {
+    if (isClass(error, 'NotFound')) throw invalidParameter(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** The sources that `--mount type=bind` names must be there. They are the user's paths: looked at by a helper. */
+async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<void> {
+  const missing = (wish: MountWish, why: string, cause: unknown) =>
+    invalidParameter(`invalid mount config for type "bind": ${why}${wish.source}`, { cause });
+  await Promise.all(
+    wishes
+      .filter((wish) => wish.sourceMustExist)
+      .map(async (wish) => {
+        try {
+          await room.helper.call('stat', { path: wish.source, follow: true });
+        } catch (cause) {
+          if (isClass(cause, 'NotFound') || errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR') {
+            throw missing(wish, 'bind source path does not exist: ', cause);
+          }
+          throw missing(wish, `${messageOf(cause)}: `, cause);
+        }
+      }),
+  );
+}
+
+/** A volume that is named comes into being now, so that it is there (and in use) from now on. */
+async function makeMount(room: Room, wish: MountWish): Promise<MountRecord> {
+  const { volume, sourceMustExist: _, ...mount } = wish;
+  if (mount.type !== 'volume' || !volume) return mount;
+  const made = await room.volumes.create({
+    Name: mount.name ?? newId(),
+    Driver: volume.driver,
+    DriverOpts: volume.options,
+    Labels: mount.anonymous ? { 'com.docker.volume.anonymous': '', ...volume.labels } : volume.labels,
+  });
+  return { ...mount, name: made.Name, driver: made.Driver, source: made.Mountpoint };
+}
+
+function fillHostname(room: Room, config: ContainerConfig, host: HostConfig, id: string): void {
+  if (config.Hostname) return;
+  const other = sharedWith(host.NetworkMode);
+  if (other !== undefined) {
+    const container: Container | undefined = room.registry.find(other);
+    config.Hostname = container?.record.config.Hostname ?? shortId(id);
+    config.Domainname = container?.record.config.Domainname ?? config.Domainname;
+  } else {
+    config.Hostname = host.NetworkMode === 'host' || host.UTSMode === 'host' ? hostname() : shortId(id);
+  }
+}

@@ -1,0 +1,203 @@
+import { posix } from 'node:path';
+import type { HostConfig, Mount } from '@cleat/protocol/api/container';
+import { invalidParameter } from '@cleat/protocol/errors';
+import type { MountRecord } from '../record.js';
+
+/** A wished-for mount, before volumes are created and sources are looked at. */
+export interface MountWish extends MountRecord {
+  volume?: { driver?: string; options?: Record<string, string>; labels?: Record<string, string> };
+  /** bind of `--mount`: the source must be there at create. */
+  sourceMustExist?: boolean;
+}
+
+const propagations = new Set(['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared']);
+/** What may stand behind the second colon of `-v`, by group: at most one of each. */
+const modeGroups: readonly ReadonlySet<string>[] = [
+  new Set(['rw', 'ro']),
+  new Set(['z', 'Z']),
+  propagations,
+  new Set(['nocopy', 'copy']),
+  new Set(['default', 'consistent', 'cached', 'delegated']),
+];
+
+function validMode(mode: string): boolean {
+  if (mode === '') return true;
+  const used = mode.split(',').map((option) => modeGroups.findIndex((group) => group.has(option)));
+  return !used.includes(-1) && new Set(used).size === used.length;
+}
+
+const invalidSpec = (raw: string, why?: string) =>
+  invalidParameter(`invalid volume specification: '${raw}'${why ? `: ${why}` : ''}`);
+
+/** `-v [SOURCE:]DESTINATION[:MODE]` (moby `daemon/volume/mounts/linux_parser.go`). @throws InvalidParameter */
+export function parseBind(raw: string, volumeDriver: string | undefined): MountWish {
+  const parts = raw.split(':');
+  if (parts[0] === '' || parts.length > 3) throw invalidSpec(raw);
+  if (parts.length === 2 && validMode(parts[1] ?? '')) throw invalidSpec(raw);
+  const [source, target, mode] = parts.length === 1 ? ['', raw, ''] : [parts[0] ?? '', parts[1] ?? '', parts[2] ?? ''];
+  if (!validMode(mode)) throw invalidParameter(`invalid mode: ${mode}`);
+  const type = posix.isAbsolute(source) ? 'bind' : 'volume';
+  const why = targetProblem(target);
+  if (why) throw invalidSpec(raw, `invalid mount config for type "${type}": ${why}`);
+  const options = mode.split(',');
+  const propagation = options.find((option) => propagations.has(option));
+  if (type === 'volume' && propagation) {
+    throw invalidSpec(raw, `invalid mount config for type "volume": field BindOptions must not be specified`);
+  }
+  const common = { destination: posix.normalize(target), mode, rw: !options.includes('ro') };
+  if (type === 'bind') {
+    return {
+      ...common,
+      destination: clean(target),
+      type,
+      source: clean(source),
+      propagation: propagation ?? 'rprivate',
+      createSource: true,
+    };
+  }
+  return {
+    ...common,
+    destination: clean(target),
+    type,
+    source: '',
+    name: source || undefined,
+    anonymous: source === '' || undefined,
+    propagation: '',
+    mode: mode === '' ? 'z' : mode,
+    noCopy: options.includes('nocopy') || undefined,
+    volume: { driver: volumeDriver || undefined },
+  };
+}
+
+function targetProblem(target: string): string | undefined {
+  if (target === '') return 'field Target must not be empty';
+  if (clean(target) === '/') return "invalid specification: destination can't be '/'";
+  if (!posix.isAbsolute(target)) return `invalid mount path: '${target}' mount path must be absolute`;
+  return undefined;
+}
+
+/** Go's path.Clean. */
+function clean(path: string): string {
+  return posix.normalize(path).replace(/(.)\/+$/, '$1');
+}
+
+/** `--mount`. @throws InvalidParameter `invalid mount config for type "X": …` */
+export function parseMount(mount: Mount): MountWish {
+  const type = mount.Type ?? '';
+  const fail = (why: string) => invalidParameter(`invalid mount config for type "${type}": ${why}`);
+  const { BindOptions, VolumeOptions, TmpfsOptions } = mount;
+  if (BindOptions && type !== 'bind') throw fail('field BindOptions must not be specified');
+  if (VolumeOptions && type !== 'volume') throw fail('field VolumeOptions must not be specified');
+  if (TmpfsOptions && type !== 'tmpfs') throw fail('field TmpfsOptions must not be specified');
+  const why = targetProblem(mount.Target ?? '');
+  if (why) throw fail(why);
+  const source = mount.Source ?? '';
+  const common = { destination: clean(mount.Target ?? ''), mode: '', rw: mount.ReadOnly !== true };
+  if (type === 'bind') {
+    if (source === '') throw fail('field Source must not be empty');
+    const propagation = BindOptions?.Propagation || 'rprivate';
+    if (!propagations.has(propagation)) throw fail(`invalid propagation mode: ${propagation}`);
+    if (!posix.isAbsolute(source)) throw fail(`invalid mount path: '${source}' mount path must be absolute`);
+    const createSource = BindOptions?.CreateMountpoint === true;
+    return {
+      ...common,
+      type,
+      source: clean(source),
+      propagation,
+      createSource: createSource || undefined,
+      sourceMustExist: !createSource,
+      nonRecursive: BindOptions?.NonRecursive || undefined,
+    };
+  }
+  if (type === 'volume') {
+    const subpath = VolumeOptions?.Subpath || undefined;
+    if (subpath && source === '') throw fail('must not set Subpath when using anonymous volumes');
+    if (subpath && !isLocal(subpath)) throw fail('subpath must be a relative path within the volume');
+    return {
+      ...common,
+      type,
+      source: '',
+      name: source || undefined,
+      anonymous: source === '' || undefined,
+      propagation: '',
+      mode: 'z',
+      noCopy: VolumeOptions?.NoCopy || undefined,
+      subpath,
+      volume: {
+        driver: VolumeOptions?.DriverConfig?.Name || undefined,
+        options: VolumeOptions?.DriverConfig?.Options ?? undefined,
+        labels: VolumeOptions?.Labels ?? undefined,
+      },
+    };
+  }
+  if (type === 'tmpfs') {
+    if (source !== '') throw fail('field Source must not be specified');
+    const options: string[] = [];
+    if (TmpfsOptions?.Mode) options.push(`mode=${TmpfsOptions.Mode.toString(8)}`);
+    if (TmpfsOptions?.SizeBytes) options.push(`size=${TmpfsOptions.SizeBytes}`);
+    for (const option of TmpfsOptions?.Options ?? []) {
+      if (option.length < 1 || option.length > 2) throw fail('invalid option array length');
+      if (option[0] !== 'exec' && option[0] !== 'noexec') throw fail(`invalid option: ${option[0]}`);
+      options.push(option.join('='));
+    }
+    return { ...common, type, source: '', propagation: '', options };
+  }
+  throw fail('mount type unknown');
+}
+
+function isLocal(path: string): boolean {
+  return path !== '' && !posix.isAbsolute(path) && clean(path) !== '..' && !clean(path).startsWith('../');
+}
+
+/** `--volumes-from CONTAINER[:MODE]`. @throws InvalidParameter */
+export function parseVolumesFrom(spec: string): { container: string; readOnly: boolean } {
+  if (spec === '') throw invalidParameter('volumes-from specification cannot be an empty string');
+  const at = spec.indexOf(':');
+  const [container, mode] = at < 0 ? [spec, 'rw'] : [spec.slice(0, at), spec.slice(at + 1) || 'rw'];
+  const options = mode.split(',');
+  if (!validMode(mode) || options.some((option) => propagations.has(option) || option === 'nocopy' || option === 'copy')) {
+    throw invalidParameter(`invalid mode: ${mode}`);
+  }
+  return { container, readOnly: options.includes('ro') };
+}
+
+/**
+ * Everything that is to be mounted, by destination: `--volumes-from`, then `-v`, then `--mount`, then the image's and
+ * the container's `Volumes` where nothing else is. @throws InvalidParameter `Duplicate mount point: X`
+ */
+export function collectMounts(
+  hostConfig: HostConfig,
+  volumes: readonly string[],
+  mountsOf: (container: string) => readonly MountRecord[],
+): MountWish[] {
+  const byDestination = new Map<string, MountWish>();
+  for (const spec of hostConfig.VolumesFrom ?? []) {
+    const { container, readOnly } = parseVolumesFrom(spec);
+    for (const mount of mountsOf(container)) {
+      if (mount.type === 'tmpfs') continue;
+      byDestination.set(mount.destination, {
+        ...mount,
+        rw: mount.rw && !readOnly,
+        anonymous: undefined,
+        noCopy: true,
+        createSource: undefined,
+      });
+    }
+  }
+  const explicit = new Set<string>();
+  const add = (mount: MountWish) => {
+    if (explicit.has(mount.destination) || hostConfig.Tmpfs?.[mount.destination] !== undefined) {
+      throw invalidParameter(`Duplicate mount point: ${mount.destination}`);
+    }
+    explicit.add(mount.destination);
+    byDestination.set(mount.destination, mount);
+  };
+  for (const raw of hostConfig.Binds ?? []) add(parseBind(raw, hostConfig.VolumeDriver));
+  for (const mount of hostConfig.Mounts ?? []) add(parseMount(mount));
+  for (const path of volumes) {
+    const destination = clean(path);
+    if (byDestination.has(destination) || hostConfig.Tmpfs?.[destination] !== undefined) continue;
+    byDestination.set(destination, parseBind(path, hostConfig.VolumeDriver));
+  }
+  return [...byDestination.values()];
+}

@@ -1,0 +1,142 @@
+import { posix } from 'node:path';
+import type { HostConfig } from '@cleat/protocol/api/container';
+import type { MountRecord } from '../record.js';
+import type { OciMount } from './oci.js';
+
+/** Where things of this start lie on the host. */
+export interface MountSources {
+  /** By destination: bind sources and mounted volumes. */
+  paths: ReadonlyMap<string, string>;
+  /** Made by the networks room; undefined where the container shares another's. */
+  hosts: string;
+  hostname: string;
+  resolvConf: string;
+  /** A directory of the host for /dev/shm (shared ipc modes); undefined: a tmpfs of its own. */
+  shm: string | undefined;
+  init: string | undefined;
+}
+
+export interface MountContext {
+  hostConfig: HostConfig;
+  mounts: readonly MountRecord[];
+  sources: MountSources;
+  cgroupVersion: 1 | 2;
+  privateCgroupNamespace: boolean;
+  writableCgroups: boolean;
+}
+
+/** Mounts of every container, `--privileged` aside (moby `daemon/pkg/oci/defaults.go`). */
+function defaults(context: MountContext): OciMount[] {
+  const { hostConfig, sources } = context;
+  const mount = (destination: string, type: string, source: string, options: string[]): OciMount => ({
+    destination,
+    type,
+    source,
+    options,
+  });
+  const inert = ['nosuid', 'noexec', 'nodev'];
+  const writable = hostConfig.Privileged === true;
+  const shmSize = `size=${hostConfig.ShmSize ?? 67_108_864}`;
+  return [
+    mount('/proc', 'proc', 'proc', inert),
+    mount('/dev', 'tmpfs', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
+    mount('/dev/pts', 'devpts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5']),
+    mount('/sys', 'sysfs', 'sysfs', [...inert, writable ? 'rw' : 'ro']),
+    mount('/sys/fs/cgroup', 'cgroup', 'cgroup', [
+      ...inert,
+      writable || context.writableCgroups ? 'rw' : 'ro',
+      ...(context.privateCgroupNamespace ? ['relatime'] : []),
+    ]),
+    ...(hostConfig.IpcMode === 'host'
+      ? [mount('/dev/mqueue', 'bind', '/dev/mqueue', ['rbind', 'nosuid', 'noexec', 'nodev'])]
+      : [mount('/dev/mqueue', 'mqueue', 'mqueue', inert)]),
+    sources.shm === undefined
+      ? mount('/dev/shm', 'tmpfs', 'shm', [...inert, 'mode=1777', shmSize])
+      : mount('/dev/shm', 'bind', sources.shm, ['rbind', 'rprivate']),
+  ];
+}
+
+/** All mounts, ordered so that none hides another. */
+export function mountsFor(context: MountContext): OciMount[] {
+  const { hostConfig, sources } = context;
+  const chosen = userMounts(context);
+  const taken = new Set(chosen.map((mount) => mount.destination));
+  const basic = defaults(context).filter(
+    (mount) => !taken.has(mount.destination) && !(taken.has('/dev') && mount.destination.startsWith('/dev/')),
+  );
+  if (hostConfig.ReadonlyRootfs && !hostConfig.Privileged) {
+    const needWriting = new Set(['/proc', '/dev/pts', '/dev/shm', '/dev/mqueue', '/dev']);
+    for (const mount of basic) {
+      if (!needWriting.has(mount.destination) && !mount.options.includes('ro')) mount.options.push('ro');
+    }
+  }
+  const readOnly = hostConfig.ReadonlyRootfs ? ['ro'] : [];
+  const files: [string, string][] = [
+    ['/etc/resolv.conf', sources.resolvConf],
+    ['/etc/hostname', sources.hostname],
+    ['/etc/hosts', sources.hosts],
+  ];
+  const bound = files
+    .filter(([destination, source]) => source !== '' && !taken.has(destination))
+    .map(([destination, source]): OciMount => ({
+      destination,
+      type: 'bind',
+      source,
+      options: ['rbind', 'rprivate', ...readOnly],
+    }));
+  if (sources.init !== undefined) {
+    bound.push({ destination: initPath, type: 'bind', source: sources.init, options: ['bind', 'ro'] });
+  }
+  // Defaults first, in their own order; then from the outside in.
+  return [...basic, ...[...bound, ...chosen].sort((a, b) => depth(a.destination) - depth(b.destination))];
+}
+
+export const initPath = '/sbin/docker-init';
+
+function depth(path: string): number {
+  return posix.normalize(path).split('/').length;
+}
+
+function userMounts(context: MountContext): OciMount[] {
+  const { hostConfig, mounts, sources } = context;
+  const list = mounts.map((mount): OciMount => {
+    if (mount.type === 'tmpfs') {
+      return {
+        destination: mount.destination,
+        type: 'tmpfs',
+        source: 'tmpfs',
+        options: tmpfsOptions([...(mount.options ?? []), ...(mount.rw ? [] : ['ro'])]),
+      };
+    }
+    const propagation = mount.propagation || 'rprivate';
+    return {
+      destination: mount.destination,
+      type: 'bind',
+      source: sources.paths.get(mount.destination) ?? mount.source,
+      options: [mount.nonRecursive ? 'bind' : 'rbind', propagation, mount.rw ? 'rw' : 'ro'],
+    };
+  });
+  for (const [destination, options] of Object.entries(hostConfig.Tmpfs ?? {})) {
+    list.push({
+      destination: posix.normalize(destination),
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: tmpfsOptions(options === '' ? [] : options.split(',')),
+    });
+  }
+  return list;
+}
+
+/** Docker's defaults, each of which an option may undo. */
+function tmpfsOptions(wished: string[]): string[] {
+  const opposite: Record<string, string> = { exec: 'noexec', suid: 'nosuid', dev: 'nodev' };
+  const undone = new Set(wished.map((option) => opposite[option]).filter((option) => option !== undefined));
+  return [...['noexec', 'nosuid', 'nodev'].filter((option) => !undone.has(option) && !wished.includes(option)), ...wished];
+}
+
+/** What the root's propagation must be, so that the mounts' own can have effect. */
+export function rootPropagation(mounts: readonly MountRecord[]): string | undefined {
+  const modes = mounts.map((mount) => mount.propagation);
+  if (modes.some((mode) => mode === 'shared' || mode === 'rshared')) return 'shared';
+  return modes.some((mode) => mode === 'slave' || mode === 'rslave') ? 'rslave' : undefined;
+}

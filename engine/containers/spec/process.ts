@@ -1,0 +1,77 @@
+import type { EngineConfig } from '../../config.js';
+import type { ContainerRecord } from '../record.js';
+import type { OciProcess } from '../service.js';
+import { effectiveCapabilities, processCapabilities } from './capabilities.js';
+import { initPath } from './mounts.js';
+import type { SecurityOptions } from './security-options.js';
+import { resolveUser } from './user.js';
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** What Docker puts into every environment, overridden by the container's own. */
+export function environment(hostname: string, tty: boolean, own: readonly string[]): string[] {
+  const base = [`PATH=${defaultPath}`, `HOSTNAME=${hostname}`, ...(tty ? ['TERM=xterm'] : [])];
+  return mergeEnvironment(base, own);
+}
+
+/** Later entries replace earlier ones of the same name; a name without `=` removes it. */
+export function mergeEnvironment(base: readonly string[], own: readonly string[]): string[] {
+  const byName = new Map<string, string>();
+  for (const entry of [...base, ...own]) {
+    const at = entry.indexOf('=');
+    if (at < 0) byName.delete(entry);
+    else byName.set(entry.slice(0, at), entry);
+  }
+  return [...byName.values()];
+}
+
+/** The container's first process. @throws InvalidParameter (user or group not found) */
+export function processFor(
+  record: ContainerRecord,
+  rootfs: string,
+  options: { config: EngineConfig; security: SecurityOptions; init: boolean; apparmorProfile: string },
+): OciProcess {
+  const { config, hostConfig } = record;
+  const user = resolveUser(rootfs, config.User ?? '', hostConfig.GroupAdd ?? []);
+  const capabilities = effectiveCapabilities(
+    hostConfig.Privileged === true,
+    asList(hostConfig.CapAdd),
+    asList(hostConfig.CapDrop),
+  );
+  const command = [record.path, ...record.args];
+  const [height = 0, width = 0] = hostConfig.ConsoleSize ?? [];
+  return {
+    terminal: config.Tty === true,
+    consoleSize: config.Tty && height > 0 && width > 0 ? { height, width } : undefined,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    args: options.init ? [initPath, '--', ...command] : command,
+    env: environment(config.Hostname ?? '', config.Tty === true, config.Env ?? []),
+    cwd: config.WorkingDir || '/',
+    capabilities: processCapabilities(capabilities, user.uid),
+    rlimits: rlimits(record, options.config),
+    noNewPrivileges: options.security.noNewPrivileges,
+    apparmorProfile: options.apparmorProfile || undefined,
+    oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
+  };
+}
+
+function rlimits(record: ContainerRecord, config: EngineConfig): OciProcess['rlimits'] {
+  const limits = new Map(Object.values(config.defaultUlimits).map((limit) => [limit.Name, limit]));
+  for (const { Name, Soft = 0, Hard = 0 } of record.hostConfig.Ulimits ?? []) limits.set(Name, { Name, Soft, Hard });
+  return [...limits.values()].map(({ Name, Soft, Hard }) => ({
+    type: `RLIMIT_${Name.toUpperCase()}`,
+    soft: limitValue(Soft),
+    hard: limitValue(Hard),
+  }));
+}
+
+/** -1 is "unlimited": RLIM_INFINITY, which a double cannot hold. */
+function limitValue(value: number): number | bigint {
+  return value < 0 ? 2n ** 64n - 1n : value;
+}
+
+/** Go's strslice: a string stands for a list of one. */
+export function asList(value: string[] | string | null | undefined): string[] {
+  if (value === null || value === undefined) return [];
+  return typeof value === 'string' ? [value] : value;
+}

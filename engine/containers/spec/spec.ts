@@ -1,0 +1,79 @@
+import type { EngineConfig } from '../../config.js';
+import type { Sandbox } from '../../networks/service.js';
+import type { ContainerRecord } from '../record.js';
+import { effectiveCapabilities } from './capabilities.js';
+import { devicesFor, hasAppArmor } from './devices.js';
+import { type MountSources, mountsFor, rootPropagation } from './mounts.js';
+import { namespacesFor, type PidOf } from './namespaces.js';
+import type { OciSpec } from './oci.js';
+import { asList, processFor } from './process.js';
+import { limits } from './resources.js';
+import { seccompFor } from './seccomp.js';
+import { parseSecurityOptions } from './security-options.js';
+
+export interface SpecContext {
+  record: ContainerRecord;
+  config: EngineConfig;
+  /** The mounted root file system. */
+  rootfs: string;
+  network: Sandbox['namespace'];
+  sources: MountSources;
+  cgroupVersion: 1 | 2;
+  cgroupsPath: string;
+  pidOf: PidOf;
+}
+
+/**
+ * The OCI configuration of one start of a container.
+ * @throws CleatError InvalidParameter, Conflict: what cannot be, in Docker's words
+ */
+export function specFor(context: SpecContext): OciSpec {
+  const { record, config, rootfs, sources } = context;
+  const { hostConfig } = record;
+  const privileged = hostConfig.Privileged === true;
+  const security = parseSecurityOptions(hostConfig.SecurityOpt ?? [], config.noNewPrivileges);
+  const capabilities = effectiveCapabilities(privileged, asList(hostConfig.CapAdd), asList(hostConfig.CapDrop));
+  const { devices, rules } = devicesFor(hostConfig);
+  const apparmorProfile = hasAppArmor() && !privileged ? (security.apparmor ?? '') : '';
+  const namespaces = namespacesFor(hostConfig, context.network, context.pidOf);
+  const ownUts = namespaces.some((namespace) => namespace.type === 'uts');
+  return {
+    ociVersion: '1.0.2',
+    process: processFor(record, rootfs, { config, security, init: sources.init !== undefined, apparmorProfile }),
+    root: { path: rootfs, readonly: hostConfig.ReadonlyRootfs === true },
+    hostname: ownUts ? record.config.Hostname : undefined,
+    mounts: mountsFor({
+      hostConfig,
+      mounts: record.mounts,
+      sources,
+      cgroupVersion: context.cgroupVersion,
+      privateCgroupNamespace: hostConfig.CgroupnsMode === 'private',
+      writableCgroups: security.writableCgroups,
+    }),
+    annotations: hostConfig.Annotations ?? undefined,
+    linux: {
+      namespaces,
+      cgroupsPath: context.cgroupsPath,
+      resources: { ...limits(hostConfig), devices: rules },
+      devices: devices.length > 0 ? devices : undefined,
+      sysctl: sysctls(record),
+      // As Docker: a privileged container is unconfined unless a profile is named.
+      seccomp: privileged && !security.seccomp ? undefined : seccompFor(security.seccomp, config.seccompProfile, capabilities),
+      maskedPaths: privileged ? undefined : (hostConfig.MaskedPaths ?? undefined),
+      readonlyPaths: privileged ? undefined : (hostConfig.ReadonlyPaths ?? undefined),
+      rootfsPropagation: rootPropagation(record.mounts),
+    },
+  };
+}
+
+/** The user's, and Docker's own defaults for a network namespace of the container's own. */
+function sysctls({ config, hostConfig }: ContainerRecord): Record<string, string> {
+  const result: Record<string, string> = {};
+  const shared = hostConfig.NetworkMode === 'host' || hostConfig.NetworkMode?.startsWith('container:');
+  if (!shared && !config.NetworkDisabled && !hostConfig.Privileged) {
+    // Anybody may ping and listen on low ports: the namespace is the container's alone (moby `daemon/oci_linux.go`).
+    result['net.ipv4.ip_unprivileged_port_start'] = '0';
+    result['net.ipv4.ping_group_range'] = '0 2147483647';
+  }
+  return { ...result, ...hostConfig.Sysctls };
+}
