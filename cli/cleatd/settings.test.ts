@@ -1,0 +1,92 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { checkExposure } from './exposure.js';
+import { parseHost } from './hosts.js';
+import { parseFlags } from './options/parse.js';
+import { loadSettings, settingsOf } from './settings.js';
+
+const settings = (...argv: string[]) => settingsOf(parseFlags(argv));
+
+test('defaults stand beside a dockerd, and the socket stands in for its', () => {
+  const { engine, hosts, tls, warnings } = settings();
+  expect(engine).toMatchObject({
+    dataRoot: '/var/lib/cleat',
+    execRoot: '/run/cleat',
+    bridge: 'cleat0',
+    defaultVolumeDriver: 'local',
+    defaultRuntime: 'runc',
+    shutdownTimeout: 15,
+    icc: true,
+  });
+  expect(hosts).toEqual([{ kind: 'unix', path: '/run/docker.sock', text: 'unix:///run/docker.sock' }]);
+  expect(tls).toBe('off');
+  expect(warnings).toEqual([]);
+});
+
+test('what does not apply here is taken with a warning that says why', () => {
+  const { warnings } = settings('--storage-driver=vfs', '--userland-proxy=false', '--containerd', '/run/c.sock');
+  expect(warnings).toHaveLength(3);
+  expect(warnings[0]).toBe('--storage-driver has no effect: root file systems are always overlayfs');
+});
+
+test.each([
+  [['--log-level=loud'], "invalid log-level 'loud'"],
+  [['--label=nonsense'], 'bad attribute format: nonsense'],
+  [['--label=a=1', '--label=a=2'], 'conflict labels for a=2 and a=1'],
+  [['--dns=example.com'], 'example.com is not an ip address'],
+  [['--default-runtime=fast'], "specified default runtime 'fast' does not exist"],
+  [['--add-runtime=runc=/x'], "runtime name 'runc' is reserved"],
+  [['--bridge=br0', '--bip=10.0.0.1/24'], 'mutually exclusive'],
+  [['--exec-opt=native.cgroupdriver=magic'], 'not a valid cgroup driver'],
+  [['-H', 'npipe://x'], "unsupported proto 'npipe'"],
+  [['-H', `unix:///${'x'.repeat(107)}`], 'at most 107 bytes'],
+  [['-H', 'tcp://127.0.0.1:99999'], 'invalid bind address'],
+])('%s is a start-up error', (argv, message) => {
+  expect(() => settings(...argv)).toThrow(message);
+});
+
+test.each([
+  ['tcp://', { kind: 'tcp', address: '127.0.0.1', port: 2375 }],
+  ['tcp://[::1]:99', { kind: 'tcp', address: '::1', port: 99 }],
+  ['0.0.0.0:2375', { kind: 'tcp', address: '0.0.0.0', port: 2375 }],
+  ['unix://', { kind: 'unix', path: '/run/docker.sock' }],
+  ['fd://', { kind: 'fd', name: '' }],
+])('-H %s', (text, host) => {
+  expect(parseHost(text, false)).toMatchObject(host);
+});
+
+test('TLS is verified unless told otherwise', () => {
+  expect(settings('--tls').tls).toBe('verify');
+  expect(settings('--tlsverify').tls).toBe('verify');
+  expect(settings('--tls', '--tlsverify=false').tls).toBe('on');
+  expect(settings('--tls=false').tls).toBe('off');
+});
+
+test('TCP without TLS beyond loopback is refused unless it is asked for', () => {
+  expect(() => checkExposure(settings('-H', 'tcp://0.0.0.0:1'))).toThrow('whoever reaches it would be root here');
+  expect(checkExposure(settings('-H', 'tcp://0.0.0.0:1', '--tls=false'))).toHaveLength(1);
+  expect(checkExposure(settings('-H', 'tcp://0.0.0.0:1', '--insecure-tcp'))).toHaveLength(1);
+  expect(checkExposure(settings('-H', 'tcp://0.0.0.0:1', '--tlsverify'))).toEqual([]);
+  expect(checkExposure(settings('-H', 'tcp://127.0.0.1:1', '-H', 'tcp://localhost:2', '-H', 'tcp://[::1]:3'))).toEqual(
+    [],
+  );
+});
+
+test('a file that was named must exist, and its errors name it', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'cleat-settings-'));
+  try {
+    const path = join(directory, 'daemon.json');
+    const flags = parseFlags([`--config-file=${path}`, '--debug']);
+    await expect(loadSettings(flags)).rejects.toThrow(`unable to configure the Docker daemon with file ${path}: open`);
+    await writeFile(path, '{"debug": true}');
+    await expect(loadSettings(flags)).rejects.toThrow(
+      `unable to configure the Docker daemon with file ${path}: the following directives are specified both as a flag and in the configuration file: debug: (from flag: true, from file: true)`,
+    );
+    await writeFile(path, '{"data-root": "/x"}');
+    expect((await loadSettings(flags)).engine.dataRoot).toBe('/x');
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
