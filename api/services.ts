@@ -1,0 +1,18 @@
+import type { Containers } from '@cleat/engine/containers/service';
+import type { Events } from '@cleat/engine/events/service';
+import type { Execs } from '@cleat/engine/exec/service';
+import type { Images } from '@cleat/engine/images/service';
+import type { Networks } from '@cleat/engine/networks/service';
+import type { System } from '@cleat/engine/system/service';
+import type { Volumes } from '@cleat/engine/volumes/service';
+
+/** Everything that the API translates to. */
+export interface ApiServices {
+  readonly containers: Containers;
+  readonly execs: Execs;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly volumes: Volumes;
+  readonly events: Events;
+  readonly system: System;
+}
