@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clientOf } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+
+/** Requests as clients of 2015 sent them, and what stood in the answers then. */
+let engine: Engine;
+beforeAll(async () => {
+  engine = await startEngine();
+});
+afterAll(() => engine?.[Symbol.asyncDispose]());
+const { ok } = clientOf(() => engine);
+
+async function call(
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; json: Record<string, unknown>; headers: Record<string, unknown> }> {
+  const { status, text, headers } = await engine.rawRequest(method, path, body);
+  const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
+  return { status, json, headers };
+}
+
+describe('versions', () => {
+  test.each(['1.20', '1.23', '1.24', '1.41', '1.44', '1.51'])('%s is served', async (version) => {
+    expect((await call('GET', `/v${version}/version`)).json).toMatchObject({
+      Os: 'linux',
+      MinAPIVersion: '1.20',
+      ApiVersion: '1.51',
+    });
+    expect((await call('GET', `/v${version}/_ping`)).status).toBe(200);
+    expect((await call('GET', `/v${version}/info`)).json).toMatchObject({ Driver: 'overlay2' });
+  });
+  test('too old and too new are refused in Docker’s words', async () => {
+    expect(await call('GET', '/v1.12/info')).toMatchObject({
+      status: 400,
+      json: {
+        message: expect.stringContaining('client version 1.12 is too old. Minimum supported API version is 1.20'),
+      },
+    });
+    expect(await call('GET', '/v1.99/info')).toMatchObject({
+      status: 400,
+      json: {
+        message: expect.stringContaining('client version 1.99 is too new. Maximum supported API version is 1.51'),
+      },
+    });
+  });
+  test('ping says what is spoken here', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      const { headers } = await call(method, '/_ping');
+      expect(headers).toMatchObject({ 'api-version': '1.51', ostype: 'linux' });
+    }
+  });
+  test('the stock client of any age', async () => {
+    for (const version of ['1.24', '1.30', '1.40', '1.44', '1.50']) {
+      const { stdout, code } = await engine.docker(
+        { env: { DOCKER_API_VERSION: version } },
+        'run',
+        '--rm',
+        'busybox',
+        'echo',
+        version,
+      );
+      expect({ code, stdout }).toEqual({ code: 0, stdout: `${version}\n` });
+    }
+  });
+});
+
+test('a life as docker-py 1.x lived it', async () => {
+  const created = await call('POST', '/v1.21/containers/create?name=twenty-fifteen', {
+    Hostname: '',
+    AttachStdout: true,
+    ExposedPorts: {},
+    Cmd: 'true',
+    image: 'busybox',
+    HostConfig: {
+      Binds: null,
+      NetworkMode: 'default',
+      Links: [],
+      LxcConf: [],
+      MemorySwappiness: -1,
+      RestartPolicy: { name: '', MaximumRetryCount: 0 },
+    },
+    Unheard: { of: true },
+  });
+  expect(created).toMatchObject({ status: 201, json: { Id: expect.stringMatching(/^[0-9a-f]{64}$/) } });
+  // Until 1.23 a client could send the host configuration with start.
+  expect((await call('POST', '/v1.21/containers/twenty-fifteen/start', {})).status).toBe(204);
+  expect(await call('POST', '/v1.21/containers/twenty-fifteen/wait')).toMatchObject({
+    status: 200,
+    json: { StatusCode: 0 },
+  });
+  expect((await call('POST', '/v1.21/containers/twenty-fifteen/start')).status).toBe(204);
+  await call('POST', '/v1.21/containers/twenty-fifteen/wait');
+  const inspected = await call('GET', '/v1.21/containers/twenty-fifteen/json');
+  expect(inspected.json).toMatchObject({
+    Name: '/twenty-fifteen',
+    State: { Status: 'exited', ExitCode: 0 },
+    NetworkSettings: { Networks: { bridge: {} } },
+  });
+  expect((await call('DELETE', '/v1.21/containers/twenty-fifteen?v=1')).status).toBe(204);
+});
+
+describe('shapes', () => {
+  test('events carry status, id and from', async () => {
+    const since = Date.now() / 1000 - 1;
+    await ok('run', '--rm', 'busybox', 'true');
+    const { text } = await engine.rawRequest(
+      'GET',
+      `/v1.20/events?since=${since}&until=${Date.now() / 1000 + 0.5}&filters=${encodeURIComponent('{"event":["die"]}')}`,
+    );
+    const [line = '{}'] = text.trim().split('\n');
+    expect(JSON.parse(line)).toMatchObject({
+      status: 'die',
+      from: 'busybox',
+      id: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(line).toMatch(/"timeNano":\d{19}\b/);
+  });
+  test('images have VirtualSize below 1.44 only', async () => {
+    const images = async (version: string) =>
+      JSON.parse((await engine.rawRequest('GET', `/v${version}/images/json`)).text) as Record<string, unknown>[];
+    expect((await images('1.43'))[0]).toHaveProperty('VirtualSize');
+    expect((await images('1.44'))[0]).not.toHaveProperty('VirtualSize');
+  });
+  test('errors are JSON with a message', async () => {
+    expect(await call('GET', '/v1.41/containers/nobody/json')).toMatchObject({
+      status: 404,
+      json: { message: 'No such container: nobody' },
+    });
+    expect((await call('GET', '/v1.41/nowhere')).json).toEqual({ message: 'page not found' });
+    expect((await call('GET', `/v1.41/containers/json?filters=${encodeURIComponent('{"x":["y"]}')}`)).status).toBe(400);
+    expect((await call('GET', '/v1.41/containers/json?limit=-1')).status).toBe(200);
+  });
+});

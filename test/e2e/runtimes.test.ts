@@ -1,0 +1,71 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cgroupInfo } from '@cleat/linux/cgroup/info';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { clientOf } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+
+/** A runtime is an extension too: any program with runc's command line. */
+let engine: Engine;
+let scratch: string;
+let calls: string;
+beforeAll(async () => {
+  scratch = await mkdtemp('/tmp/cleat-e2e-runtime-');
+  calls = join(scratch, 'calls');
+  const wrapper = join(scratch, 'wrapper');
+  await writeFile(wrapper, `#!/bin/sh\necho "$@" >> ${calls}\nexec runc "$@"\n`);
+  await chmod(wrapper, 0o755);
+  engine = await startEngine({ flags: ['--add-runtime', `custom=${wrapper}`, '--add-runtime', 'crun=/usr/bin/crun'] });
+});
+afterAll(async () => {
+  await engine?.[Symbol.asyncDispose]();
+  await rm(scratch, { recursive: true, force: true });
+});
+const { ok, refused } = clientOf(() => engine);
+
+test('docker info shows them', async () => {
+  const info = JSON.parse(await ok('info', '--format', '{{json .}}')) as {
+    Runtimes: Record<string, unknown>;
+    DefaultRuntime: string;
+  };
+  expect(Object.keys(info.Runtimes).sort()).toEqual(['crun', 'custom', 'runc']);
+  expect(info.DefaultRuntime).toBe('runc');
+});
+
+test('the named one is called, for each step of the container’s life', async () => {
+  const { stdout } = await engine.docker(
+    'run',
+    '--name',
+    'wrapped',
+    '--runtime',
+    'custom',
+    'busybox',
+    'echo',
+    'through',
+  );
+  expect(stdout).toBe('through\n');
+  expect(await ok('inspect', '--format', '{{.HostConfig.Runtime}}', 'wrapped')).toBe('custom');
+  await ok('rm', 'wrapped');
+  const said = await readFile(calls, 'utf8');
+  for (const verb of ['create', 'start', 'delete']) expect(said).toMatch(new RegExp(`\\b${verb}\\b`));
+});
+
+test('an unknown one is refused, with what it said', async () => {
+  expect(await refused('run', '--rm', '--runtime', 'nope', 'busybox', 'true')).toMatch(
+    /unknown or invalid runtime name: nope/,
+  );
+});
+
+test('the default is the operator’s', async () => {
+  await engine.stop();
+  await rm(calls, { force: true });
+  await engine.start('--default-runtime', 'custom');
+  expect(await ok('info', '--format', '{{.DefaultRuntime}}')).toBe('custom');
+  expect(await ok('run', '--rm', 'busybox', 'echo', 'default')).toBe('default');
+  expect(await readFile(calls, 'utf8')).toContain('create');
+});
+
+// crun 1.x refuses hosts that mount cgroup v1 and v2 side by side ("hybrid"); `cleat doctor` says so.
+test.skipIf(cgroupInfo().version !== 2)('crun runs containers where the cgroups allow it', async () => {
+  expect(await ok('run', '--rm', '--runtime', 'crun', 'busybox', 'echo', 'crun')).toBe('crun');
+});

@@ -1,0 +1,196 @@
+import { execFileSync } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { clientOf, removeAll } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+import { freePort } from './support/ports.js';
+
+/** Containers outlive the engine, and one that misbehaves hurts nobody else. */
+let engine: Engine;
+beforeEach(async () => {
+  engine = await startEngine();
+});
+afterEach(async () => {
+  await removeAll(engine);
+  await engine[Symbol.asyncDispose]();
+});
+const { ok } = clientOf(() => engine);
+const numbers = (from: number, to: number): string =>
+  Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`).join('\n');
+
+describe('kill -9 of the engine', () => {
+  test('what runs is found, with its log, its terminal, its exit code', async () => {
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'counter',
+      'busybox',
+      'sh',
+      '-c',
+      'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done; sleep 2; echo end; sleep 1000',
+    );
+    await ok('run', '-d', '--name', 'exits', 'busybox', 'sh', '-c', 'sleep 1; echo last words; exit 33');
+    await ok('run', '-dit', '--name', 'tty', 'busybox', 'sh');
+    await sleep(200);
+    const since = (Date.now() / 1000).toFixed(3);
+    await engine.kill9();
+    await sleep(2500);
+    await engine.start();
+    expect(await ok('ps', '--format', '{{.Names}}')).toMatch(/tty[\s\S]*counter/);
+    expect(await ok('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', 'exits')).toBe('exited 33');
+    expect(await ok('logs', 'exits')).toBe('last words');
+    expect(await ok('logs', 'counter')).toBe(`${numbers(1, 3000)}\nend`);
+    expect(await ok('exec', 'counter', 'echo', 'again')).toBe('again');
+    const { stdout } = await engine.terminal(
+      { rows: 20, columns: 70, type: 'stty size\r\u0010\u0011' },
+      'attach',
+      'tty',
+    );
+    expect(stdout).toContain('20 70');
+    const until = (Date.now() / 1000).toFixed(3);
+    const events = await ok(
+      'events',
+      '--since',
+      since,
+      '--until',
+      until,
+      '--filter',
+      'container=exits',
+      '--format',
+      '{{.Action}} {{.Actor.Attributes.exitCode}}',
+    );
+    expect(events.split('\n')).toContain('die 33');
+    const died = Date.parse(await ok('inspect', '--format', '{{.State.FinishedAt}}', 'exits')) / 1000;
+    expect(died).toBeLessThan(Number(since) + 2);
+    await ok('stop', '-t', '0', 'counter');
+    expect(await ok('inspect', '--format', '{{.State.ExitCode}}', 'counter')).toBe('137');
+  });
+
+  test('networks, ports, volumes and restart policies are as they were', async () => {
+    const port = await freePort();
+    await ok('network', 'create', 'mine');
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'web',
+      '--network',
+      'mine',
+      '-v',
+      'kept:/w',
+      '-p',
+      `127.0.0.1:${port}:80`,
+      'busybox',
+      'sh',
+      '-c',
+      'echo served > /w/f; exec httpd -f -p 80 -h /w',
+    );
+    await ok('run', '-d', '--name', 'restarting', '--restart', 'always', 'busybox', 'sh', '-c', 'sleep 1');
+    const before = await ok(
+      'inspect',
+      '--format',
+      '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}',
+      'web',
+    );
+    await engine.kill9();
+    const get = () => fetch(`http://127.0.0.1:${port}/f`, { signal: AbortSignal.timeout(1000) }).then((r) => r.text());
+    await expect.poll(get).toBe('served\n');
+    await engine.start();
+    await expect.poll(get).toBe('served\n');
+    expect(await ok('inspect', '--format', '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}', 'web')).toBe(
+      before,
+    );
+    expect(await ok('run', '--rm', '--network', 'mine', 'busybox', 'wget', '-qO-', 'http://web/f')).toBe('served');
+    await expect
+      .poll(() => ok('inspect', '--format', '{{.State.Status}}', 'restarting'), { timeout: 10_000 })
+      .toBe('running');
+    const other = await engine.docker('run', '--rm', '-p', `127.0.0.1:${port}:80`, 'busybox', 'true');
+    expect(other.stderr).toMatch(/already allocated|already in use/);
+    await ok('rm', '-f', 'web');
+    await expect(get()).rejects.toThrow();
+    await ok('volume', 'rm', 'kept');
+    await ok('network', 'rm', 'mine');
+  });
+
+  test('in the middle of many starts nothing leaks', async () => {
+    const runs = Array.from({ length: 8 }, () => engine.docker('run', '-d', 'busybox', 'sleep', '1000'));
+    await sleep(150);
+    await engine.kill9();
+    await Promise.all(runs);
+    await engine.start();
+    await removeAll(engine);
+    expect(await ok('ps', '-aq')).toBe('');
+    await expect.poll(() => leftovers(), { timeout: 10_000 }).toEqual([]);
+    expect(await ok('run', '--rm', 'busybox', 'echo', 'fine')).toBe('fine');
+  });
+
+  test('SIGTERM stops containers, live-restore leaves them', async () => {
+    await ok('run', '-d', '--name', 'stops', 'busybox', 'sh', '-c', 'trap "exit 5" TERM; while :; do sleep 0.1; done');
+    await engine.stop();
+    await engine.start();
+    expect(await ok('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', 'stops')).toBe('exited 5');
+    await ok('rm', 'stops');
+    await engine.stop();
+    await engine.start('--live-restore');
+    await ok('run', '-d', '--name', 'lives', 'busybox', 'sleep', '1000');
+    const pid = await ok('inspect', '--format', '{{.State.Pid}}', 'lives');
+    await engine.stop();
+    await engine.start('--live-restore');
+    expect(await ok('inspect', '--format', '{{.State.Status}} {{.State.Pid}}', 'lives')).toBe(`running ${pid}`);
+  });
+});
+
+describe('one that misbehaves', () => {
+  test('kill -9 of a conmon ends its container, says why, and nobody else', async () => {
+    await ok('run', '-d', '--name', 'bystander', 'busybox', 'sleep', '1000');
+    const id = await ok('run', '-d', '--name', 'victim', 'busybox', 'sleep', '1000');
+    process.kill(await conmonOf(id), 'SIGKILL');
+    await expect
+      .poll(() => ok('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', 'victim'), { timeout: 10_000 })
+      .toBe('exited 137');
+    expect(await ok('inspect', '--format', '{{.State.Error}}', 'victim')).toMatch(/conmon|monitor/);
+    expect(await ok('exec', 'bystander', 'echo', 'alive')).toBe('alive');
+    await ok('start', 'victim');
+    expect(await ok('exec', 'victim', 'echo', 'back')).toBe('back');
+  });
+
+  test('a client that does not read stops neither the container nor others', async () => {
+    const reader = await engine.rawRequest('POST', '/containers/create', {
+      Image: 'busybox',
+      Cmd: ['sh', '-c', 'head -c 30000000 /dev/zero | tr "\\0" x; echo; echo done > /tmp/done; sleep 1000'],
+    });
+    const { Id } = JSON.parse(reader.text) as { Id: string };
+    const stuck = await engine.openStream('POST', `/containers/${Id}/attach?stream=1&stdout=1`);
+    try {
+      await ok('start', Id);
+      await expect.poll(() => ok('exec', Id, 'ls', '/tmp'), { timeout: 30_000 }).toBe('done');
+      expect(await ok('run', '--rm', 'busybox', 'echo', 'others')).toBe('others');
+      await ok('stop', '-t', '0', Id);
+    } finally {
+      stuck.destroy();
+    }
+  });
+});
+
+/** conmon of a container, from the host's process table. */
+async function conmonOf(id: string): Promise<number> {
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (line.includes('conmon') && line.includes(id)) return Number(pid);
+  }
+  throw new Error(`no conmon for ${id}`);
+}
+
+/** Mounts, veths and conmons that belong to this engine. */
+function leftovers(): string[] {
+  const mounts = execFileSync('cat', ['/proc/self/mountinfo'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes(`${engine.execRoot}/`));
+  const links = execFileSync('ip', ['-o', 'link', 'show', 'master', engine.bridge], { encoding: 'utf8' }).trim();
+  const monitors = execFileSync('sh', ['-c', `pgrep -f 'conmon.*${engine.execRoot}' || true`], { encoding: 'utf8' })
+    .split('\n')
+    .filter((pid) => pid !== '' && Number(pid) !== process.pid);
+  return [...mounts, ...(links ? links.split('\n') : []), ...monitors];
+}
