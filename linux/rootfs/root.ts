@@ -162,7 +162,7 @@ export class Root implements Disposable {
       walked += `/${name}`;
     }
     // What existed may be a file, or a symlink that leads nowhere.
-    closeSync(this.open(path, O_PATH | constants.O_DIRECTORY));
+    closeSync(this.open(normalize(path), O_PATH | constants.O_DIRECTORY));
     return made;
   }
 }
