@@ -38,7 +38,6 @@ test.each([
   [['--dns=example.com'], 'example.com is not an ip address'],
   [['--default-runtime=fast'], "specified default runtime 'fast' does not exist"],
   [['--add-runtime=runc=/x'], "runtime name 'runc' is reserved"],
-  [['--bridge=br0', '--bip=10.0.0.1/24'], 'mutually exclusive'],
   [['--exec-opt=native.cgroupdriver=magic'], 'not a valid cgroup driver'],
   [['-H', 'npipe://x'], "unsupported proto 'npipe'"],
   [['-H', `unix:///${'x'.repeat(107)}`], 'at most 107 bytes'],

@@ -78,11 +78,6 @@ function check(values: Values): void {
       throw new UsageError(`invalid CIDR address: ${values[flag]} (--${flag} is written as 172.30.0.1/16)`);
     }
   }
-  if (values.bridge !== '' && values.bip !== '') {
-    throw new UsageError(
-      'you specified --bridge and --bip, which are mutually exclusive: the address of an existing bridge is its own',
-    );
-  }
   if (!/^\d+\.\d+$/.test(values['min-api-version'])) {
     throw new UsageError(`invalid min-api-version '${values['min-api-version']}': write it as 1.24`);
   }

@@ -1,0 +1,272 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { processesOf, sweep } from '../../../cli/sweep/sweep.js';
+import { busyboxTar } from '../../../cli/tour/busybox.js';
+
+export interface EngineOptions {
+  /** Further flags of cleatd. */
+  flags?: readonly string[];
+  env?: NodeJS.ProcessEnv;
+  /** Import `busybox:latest` from the host's static busybox. Default true. */
+  busybox?: boolean;
+}
+
+export interface CommandResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A real cleatd on roots, bridge and subnet of its own, driven through the real docker CLI. */
+export interface Engine extends AsyncDisposable {
+  /** Path of its UNIX socket. */
+  readonly socket: string;
+  readonly directory: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  /** Discovered plugins go here; nothing else looks into it. */
+  readonly pluginDirectory: string;
+  readonly bridge: string;
+  /** `10.N`: the engine's networks are within it, the default bridge in `10.N.0.0/24`. */
+  readonly prefix: string;
+  readonly pid: number;
+  /** Runs `docker ARGS` against it. `input` becomes its stdin. */
+  docker(...args: (string | DockerOptions)[]): Promise<CommandResult>;
+  /** The same through another address. */
+  dockerAt(host: string, ...args: (string | DockerOptions)[]): Promise<CommandResult>;
+  /** One request to the API. */
+  api(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }>;
+  /** What it logged so far. */
+  log(): string;
+  /** Sends a signal and waits for its end. */
+  kill(signal: NodeJS.Signals): Promise<number>;
+  /** Starts it again on the same roots (after `kill`); further flags replace the first ones when given. */
+  restart(flags?: readonly string[]): Promise<void>;
+}
+
+export interface DockerOptions {
+  input?: string | Buffer;
+  env?: NodeJS.ProcessEnv;
+  timeoutMs?: number;
+}
+
+const launcher = fileURLToPath(new URL('../../../bin/cleatd', import.meta.url));
+const startTimeoutMs = 30_000;
+
+/** CLEAT_E2E_FLAGS (blank-separated) lets one suite run with other carriers or drivers: see test/e2e/README.md. */
+const flagsForAll = (process.env.CLEAT_E2E_FLAGS ?? '').split(' ').filter(Boolean);
+
+export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
+  const directory = await mkdtemp(join(tmpdir(), 'cle-'));
+  const net = claimSubnet();
+  const engine = new RealEngine(directory, net, options);
+  try {
+    await engine.start();
+    if (options.busybox !== false) await engine.importBusybox();
+  } catch (error) {
+    const log = engine.log().slice(-4000);
+    await engine[Symbol.asyncDispose]().catch(() => {}); // The first error is the one to be seen.
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${log}`);
+  }
+  return engine;
+}
+
+class RealEngine implements Engine {
+  readonly socket: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly pluginDirectory: string;
+  readonly bridge: string;
+  readonly prefix: string;
+  #child: ChildProcess | undefined;
+  #flags: readonly string[];
+
+  constructor(
+    readonly directory: string,
+    readonly net: number,
+    readonly options: EngineOptions,
+  ) {
+    this.socket = join(directory, 'd.sock');
+    this.dataRoot = join(directory, 'data');
+    this.execRoot = join(directory, 'run');
+    this.pluginDirectory = join(directory, 'plugins');
+    this.bridge = `cle${net}`;
+    this.prefix = `10.${net}`;
+    this.#flags = options.flags ?? [];
+    mkdirSync(this.pluginDirectory);
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async start(): Promise<void> {
+    const log = openSync(join(this.directory, 'log'), 'a');
+    const child = spawn(launcher, [...this.#ownFlags(), ...flagsForAll, ...this.#flags], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...this.options.env },
+    });
+    closeSync(log);
+    this.#child = child;
+    const deadline = Date.now() + startTimeoutMs;
+    while (!(await this.#answers())) {
+      if (child.exitCode !== null) throw new Error(`cleatd ended with ${child.exitCode} while it started`);
+      if (Date.now() > deadline) throw new Error('cleatd does not answer');
+      await sleep(30);
+    }
+  }
+
+  async restart(flags?: readonly string[]): Promise<void> {
+    if (flags !== undefined) this.#flags = flags;
+    await this.start();
+  }
+
+  async importBusybox(): Promise<void> {
+    const tar = await busyboxTar();
+    const { code, stderr } = await this.docker('import', '--change', 'CMD ["sh"]', '-', 'busybox', { input: tar });
+    if (code !== 0) throw new Error(`importing busybox failed: ${stderr}`);
+  }
+
+  docker(...args: (string | DockerOptions)[]): Promise<CommandResult> {
+    return this.dockerAt(`unix://${this.socket}`, ...args);
+  }
+
+  async dockerAt(host: string, ...args: (string | DockerOptions)[]): Promise<CommandResult> {
+    const words = args.filter((arg): arg is string => typeof arg === 'string');
+    const { input, env, timeoutMs = 60_000 } = args.find((arg): arg is DockerOptions => typeof arg !== 'string') ?? {};
+    const { DOCKER_HOST: _host, DOCKER_CONTEXT: _context, DOCKER_API_VERSION: _version, ...outer } = process.env;
+    const child = execFile('docker', ['-H', host, ...words], {
+      env: { ...outer, DOCKER_CONFIG: join(this.directory, 'docker'), DOCKER_CLI_HINTS: 'false', ...env },
+      maxBuffer: 256 * 1024 * 1024,
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout?.on('data', (chunk: string) => {
+      stdout += chunk;
+    });
+    child.stderr?.on('data', (chunk: string) => {
+      stderr += chunk;
+    });
+    // A command that does not read all of its input ends the pipe: its own exit code says whether that was right.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(input);
+    const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    if (code === null) throw new Error(`docker ${words.join(' ')} was ended by ${signal} after ${timeoutMs} ms`);
+    return { code, stdout, stderr };
+  }
+
+  async api(method: string, path: string, body?: unknown): Promise<Awaited<ReturnType<Engine['api']>>> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = text === undefined ? {} : { 'content-type': 'application/json' };
+    const sent = request({ socketPath: this.socket, method, path, headers, timeout: 30_000 });
+    sent.on('timeout', () => sent.destroy(new Error(`${method} ${path} was not answered`)));
+    sent.end(text);
+    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
+    let answer = '';
+    for await (const chunk of response.setEncoding('utf8')) answer += chunk;
+    return { status: response.statusCode ?? 0, headers: response.headers, body: answer };
+  }
+
+  log(): string {
+    const path = join(this.directory, 'log');
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<number> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? 0;
+    const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    child.kill(signal);
+    const [code] = await ended;
+    return code ?? -1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const failures: string[] = [];
+    try {
+      if (this.#child?.exitCode === null && this.#child.signalCode === null) {
+        const forced = setTimeout(() => this.#child?.kill('SIGKILL'), 20_000);
+        await this.kill('SIGTERM');
+        clearTimeout(forced);
+        if (this.#child.signalCode === 'SIGKILL') failures.push('cleatd did not end within 20 s of SIGTERM');
+        const stays = this.#flags.some((flag) => flag.startsWith('--live-restore'));
+        const left = stays ? [] : processesOf(this).map(({ command }) => command);
+        if (left.length > 0) failures.push(`processes outlived the engine: ${left.join('; ')}`);
+      }
+    } finally {
+      failures.push(...(await sweep(this)));
+      await rm(this.directory, { recursive: true, force: true });
+      releaseSubnet(this.net);
+    }
+    if (failures.length > 0) throw new Error(`the engine left something behind: ${failures.join('; ')}`);
+  }
+
+  #ownFlags(): string[] {
+    return [
+      `--host=unix://${this.socket}`,
+      `--data-root=${this.dataRoot}`,
+      `--exec-root=${this.execRoot}`,
+      `--pidfile=${join(this.directory, 'pid')}`,
+      `--config-file=${this.#configFile()}`,
+      `--plugin-dir=${this.pluginDirectory}`,
+      `--bridge=${this.bridge}`,
+      `--bip=${this.prefix}.0.1/24`,
+      `--default-address-pool=base=${this.prefix}.128.0/17,size=24`,
+      '--shutdown-timeout=2',
+      '--debug',
+    ];
+  }
+
+  /** A `daemon.json` that a test wrote into the engine's directory, or nothing at all. */
+  #configFile(): string {
+    const path = join(this.directory, 'daemon.json');
+    return existsSync(path) ? path : '/dev/null';
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      return (await this.api('GET', '/_ping')).status === 200;
+    } catch {
+      // Not yet.
+      return false;
+    }
+  }
+}
+
+/** 10.N.0.0/16 that neither this host nor another test of this run uses. */
+function claimSubnet(): number {
+  const used = Object.values(networkInterfaces()).flatMap(
+    (addresses) => addresses?.map(({ address }) => address) ?? [],
+  );
+  const start = process.pid % 120;
+  for (let index = 0; index < 120; index++) {
+    const net = 100 + ((start + index) % 120);
+    if (used.some((address) => address.startsWith(`10.${net}.`))) continue;
+    try {
+      mkdirSync(claim(net));
+      return net;
+    } catch {
+      // Another test holds it.
+    }
+  }
+  throw new Error(`no subnet is free; ${claim(100)} and its like may be left over from a killed run`);
+}
+
+function releaseSubnet(net: number): void {
+  rmdirSync(claim(net));
+}
+
+const claim = (net: number): string => join(tmpdir(), `cle-net-${net}`);
