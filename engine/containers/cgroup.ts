@@ -1,0 +1,8 @@
+import { cgroupPath } from '@cleat/linux/cgroup/hierarchy';
+import type { EngineConfig } from '../config.js';
+import type { ContainerRecord } from './record.js';
+
+/** The control group of a container, as `linux.cgroupsPath` names it and as statistics are read. */
+export function cgroupOf(config: Pick<EngineConfig, 'cgroupParent'>, record: ContainerRecord): string {
+  return cgroupPath(record.hostConfig.CgroupParent || config.cgroupParent, record.id);
+}
