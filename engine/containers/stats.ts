@@ -145,7 +145,7 @@ function memory({ version, memory: counters }: CgroupStats): Record<string, unkn
 
 function blkio(bytes: BlkioEntry[], operations: BlkioEntry[]): StatsResponse['blkio_stats'] {
   const entries = (list: BlkioEntry[]) =>
-    list.length > 0 ? list.map(({ major, minor, op, value }) => ({ major, minor, op: op.toLowerCase(), value })) : null;
+    list.length > 0 ? list.map(({ major, minor, op, value }) => ({ major, minor, op, value })) : null;
   return {
     io_service_bytes_recursive: entries(bytes),
     io_serviced_recursive: entries(operations),

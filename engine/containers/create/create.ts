@@ -8,7 +8,7 @@ import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
-import { randomName } from '../names.js';
+import { generateName } from '../names.js';
 import type { ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
@@ -88,11 +88,8 @@ export async function createContainer(
 
 function reserveName(room: Room, wished: string | undefined, id: string) {
   if (wished) return room.registry.reserve(wished, id);
-  for (let attempt = 0; attempt < 6; attempt++) {
-    const name = randomName(attempt);
-    if (!room.registry.nameTaken(name)) return room.registry.reserve(name, id);
-  }
-  return room.registry.reserve(shortId(id), id);
+  const name = generateName((candidate) => room.registry.nameTaken(candidate));
+  return room.registry.reserve(name, id);
 }
 
 /** The container's own list of networks: what was asked for, and at least that of its network mode. */
