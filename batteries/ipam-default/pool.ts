@@ -1,0 +1,117 @@
+import {
+  type Address,
+  type Block,
+  contains,
+  formatAddress,
+  formatBlock,
+  lastOf,
+  parseAddress,
+  parseCidr,
+} from '@cleat/linux/net/cidr';
+import { forbidden, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
+
+/** A pool as it is kept on disk. */
+export interface StoredPool {
+  v: 1;
+  /** `space/pool[/subpool]`, as Docker's own driver names them. */
+  id: string;
+  /** CIDR */
+  pool: string;
+  /** CIDR of the part from which addresses are chosen, or empty. */
+  subPool: string;
+  /** Address that was handed out last, or empty. */
+  last: string;
+  taken: string[];
+}
+
+/**
+ * The addresses of one pool. The next address is the one after the last that was handed out, so that a released one
+ * rests as long as possible: the kernel still knows its former owner for a while.
+ */
+export class Pool {
+  readonly id: string;
+  readonly block: Block;
+  readonly #range: Block;
+  readonly #taken: Set<bigint>;
+  #last: bigint | undefined;
+
+  constructor(stored: StoredPool) {
+    this.id = stored.id;
+    this.block = parseCidr(stored.pool).block;
+    this.#range = stored.subPool ? parseCidr(stored.subPool).block : this.block;
+    this.#taken = new Set(stored.taken.map((address) => parseAddress(address).value));
+    this.#last = stored.last ? parseAddress(stored.last).value : undefined;
+  }
+
+  toJSON(): StoredPool {
+    const text = (value: bigint) => formatAddress({ family: this.block.family, value });
+    return {
+      v: 1,
+      id: this.id,
+      pool: formatBlock(this.block),
+      subPool: this.#range === this.block ? '' : formatBlock(this.#range),
+      last: this.#last === undefined ? '' : text(this.#last),
+      taken: [...this.#taken].map(text),
+    };
+  }
+
+  get inUse(): number {
+    return this.#taken.size;
+  }
+
+  /**
+   * Takes an address. @param wished one in the pool, inside or outside the sub-pool; empty: the next free one
+   * @returns as CIDR with the pool's prefix
+   * @throws InvalidParameter out of range, Forbidden `Address already in use`, Unavailable when none is left
+   */
+  take(wished: string): string {
+    const value = wished ? this.#check(parseAddress(wished)) : this.#next();
+    this.#taken.add(value);
+    if (!wished) this.#last = value;
+    return `${formatAddress({ family: this.block.family, value })}/${this.block.prefix}`;
+  }
+
+  /** Gives an address back; one that is free already is fine. */
+  release(address: string): void {
+    this.#taken.delete(parseAddress(address).value);
+  }
+
+  #check(address: Address): bigint {
+    if (!contains(this.block, address) || this.#reserved(address.value)) {
+      throw invalidParameter('requested address is out of range');
+    }
+    if (this.#taken.has(address.value)) throw forbidden('Address already in use');
+    return address.value;
+  }
+
+  #next(): bigint {
+    const first = this.#range.value;
+    const last = lastOf(this.#range).value;
+    const start = this.#last === undefined || this.#last >= last || this.#last < first ? first : this.#last + 1n;
+    const free = this.#free(start, last) ?? this.#free(first, start - 1n);
+    if (free === undefined) throw unavailable('no available addresses on this pool');
+    return free;
+  }
+
+  /** First free address between both, inclusive. Taken ones are few, so this ends after at most that many steps. */
+  #free(from: bigint, to: bigint): bigint | undefined {
+    for (let value = from; value <= to; value++) {
+      if (!this.#taken.has(value) && !this.#reserved(value)) return value;
+    }
+    return undefined;
+  }
+
+  /** Network and broadcast address (IPv4), or the routers' anycast address (IPv6); small blocks have none to spare. */
+  #reserved(value: bigint): boolean {
+    const four = this.block.family === 4;
+    if (this.block.prefix >= (four ? 31 : 127)) return false;
+    return value === this.block.value || (four && value === lastOf(this.block).value);
+  }
+}
+
+/** The pool of that ID. @throws NotFound */
+export function requirePool(pools: ReadonlyMap<string, Pool>, id: string): Pool {
+  const pool = pools.get(id);
+  if (!pool) throw notFound(`cannot find address pool for poolID:${id}`);
+  return pool;
+}

@@ -1,0 +1,70 @@
+import { systemError } from '@cleat/protocol/errors';
+import { run } from '../process/run.js';
+
+/**
+ * The one exception to "touch only what is ours": where iptables' FORWARD drops by policy, or a dockerd rules there, no
+ * table of ours can let packets through, because the last base chain's drop wins. So each bridge gets two tagged ACCEPT
+ * rules there; what is allowed is still decided by our own table.
+ */
+export interface ForwardRules {
+  /** Chain to insert into, or undefined when nothing needs to be done on this host. */
+  chain: 'DOCKER-USER' | 'FORWARD' | undefined;
+  /** Tagged rules that are there: `chain rest-of-rule`. */
+  present: string[];
+}
+
+/** Reads `iptables -S`. */
+export function readForwardRules(listing: string, tag: string): ForwardRules {
+  const lines = listing.split('\n');
+  const hasDockerUser =
+    lines.includes('-N DOCKER-USER') && lines.some((line) => /^-A FORWARD .*-j DOCKER-USER$/.test(line));
+  const drops = lines.includes('-P FORWARD DROP');
+  const present = lines.flatMap((line) => {
+    const rule = /^-A (DOCKER-USER|FORWARD) (.*)$/.exec(line);
+    return rule && commentOf(line) === tag ? [`${rule[1]} ${rule[2]}`] : [];
+  });
+  return { chain: hasDockerUser ? 'DOCKER-USER' : drops ? 'FORWARD' : undefined, present };
+}
+
+function commentOf(line: string): string | undefined {
+  const match = /--comment (?:"([^"]*)"|(\S+))/.exec(line);
+  return match?.[1] ?? match?.[2];
+}
+
+/** The script for `iptables-restore --noflush` that makes the tagged rules those of `bridges`; empty: nothing to do. */
+export function forwardScript(rules: ForwardRules, bridges: readonly string[], tag: string): string {
+  const wanted = rules.chain
+    ? bridges.flatMap((bridge) => [`${rules.chain} -i ${bridge}`, `${rules.chain} -o ${bridge}`])
+    : [];
+  const start = (rule: string) => /^\S+ -[io] \S+/.exec(rule)?.[0] ?? '';
+  const stale = rules.present.filter((rule) => !wanted.includes(start(rule)));
+  const missing = wanted.filter((rule) => !rules.present.some((there) => start(there) === rule));
+  if (stale.length + missing.length === 0) return '';
+  return [
+    '*filter',
+    ...stale.map((rule) => `-D ${rule}`),
+    ...missing.map((rule) => `-I ${rule} -m comment --comment "${tag}" -j ACCEPT`),
+    'COMMIT',
+    '',
+  ].join('\n');
+}
+
+/**
+ * Makes the tagged rules those of `bridges` (none: removes them all). Idempotent; one process when nothing is to do.
+ * A host without iptables has nothing that could drop our packets there.
+ * @param tag the rules' comment, unique per engine
+ * @param six ip6tables instead
+ */
+export async function assertForward(bridges: readonly string[], tag: string, six = false): Promise<void> {
+  const command = six ? 'ip6tables' : 'iptables';
+  const listing = await run(command, ['-w', '5', '-S']).catch((error: unknown) => {
+    if (error instanceof Error && error.message.includes('not installed')) return undefined;
+    throw error;
+  });
+  // A kernel without that family says so by its exit code; then there is nothing to mend either.
+  if (!listing || listing.code !== 0) return;
+  const script = forwardScript(readForwardRules(listing.stdout, tag), bridges, tag);
+  if (!script) return;
+  const result = await run(`${command}-restore`, ['--noflush', '-w', '5'], { input: script });
+  if (result.code !== 0) throw systemError(`${command}-restore: ${result.stderr.trim()}`);
+}
