@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { onTerminal } from './support/terminal.js';
 
 /** What one does to a container between `create` and `rm`, with the stock client. */
 let engine: Engine;
@@ -162,7 +163,8 @@ describe('streams', () => {
     const { code, stdout } = await engine.docker({ input: 'hello\n' }, 'attach', 'cat');
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'hello\n' });
     await ok('run', '-dit', '--name', 'tty', 'busybox', 'sh');
-    const detached = await engine.terminal(
+    const detached = await onTerminal(
+      engine,
       { rows: 24, columns: 80, type: "echo he''llo\r\u0010\u0011" },
       'attach',
       'tty',
@@ -228,7 +230,8 @@ describe('exec', () => {
   });
   test('-it is a terminal of its own; -d runs on', async () => {
     await ok('run', '-d', '--name', 'host', 'busybox', 'sleep', '1000');
-    const { stdout, code } = await engine.terminal(
+    const { stdout, code } = await onTerminal(
+      engine,
       { rows: 33, columns: 101 },
       'exec',
       '-it',

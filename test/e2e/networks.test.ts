@@ -114,7 +114,7 @@ describe('networks of one’s own', () => {
     expect(await refused('network', 'inspect', 'own')).toMatch(/network own not found/);
   });
   test('a subnet and an address of one’s own', async () => {
-    const subnet = engine.subnet(7);
+    const subnet = `${engine.prefix}.7`;
     await ok('network', 'create', '--subnet', `${subnet}.0/24`, '--gateway', `${subnet}.254`, 'sub');
     await ok('run', '-d', '--name', 'fixed', '--network', 'sub', '--ip', `${subnet}.77`, 'busybox', 'sleep', '1000');
     expect(await address('fixed')).toBe(`${subnet}.77`);

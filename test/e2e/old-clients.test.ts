@@ -15,7 +15,7 @@ async function call(
   path: string,
   body?: unknown,
 ): Promise<{ status: number; json: Record<string, unknown>; headers: Record<string, unknown> }> {
-  const { status, text, headers } = await engine.rawRequest(method, path, body);
+  const { status, body: text, headers } = await engine.api(method, path, body);
   const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
   return { status, json, headers };
 }
@@ -104,7 +104,7 @@ describe('shapes', () => {
   test('events carry status, id and from', async () => {
     const since = Date.now() / 1000 - 1;
     await ok('run', '--rm', 'busybox', 'true');
-    const { text } = await engine.rawRequest(
+    const { body: text } = await engine.api(
       'GET',
       `/v1.20/events?since=${since}&until=${Date.now() / 1000 + 0.5}&filters=${encodeURIComponent('{"event":["die"]}')}`,
     );
@@ -118,7 +118,7 @@ describe('shapes', () => {
   });
   test('images have VirtualSize below 1.44 only', async () => {
     const images = async (version: string) =>
-      JSON.parse((await engine.rawRequest('GET', `/v${version}/images/json`)).text) as Record<string, unknown>[];
+      JSON.parse((await engine.api('GET', `/v${version}/images/json`)).body) as Record<string, unknown>[];
     expect((await images('1.43'))[0]).toHaveProperty('VirtualSize');
     expect((await images('1.44'))[0]).not.toHaveProperty('VirtualSize');
   });

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Engine, startEngine } from './support/engine.js';
+import { onTerminal } from './support/terminal.js';
 
 /** `docker run` in all its forms, with the stock client. */
 let engine: Engine;
@@ -84,7 +85,8 @@ describe('process', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'out\n', stderr: 'err\n' });
   });
   test('-it has a real terminal, with the size of the client', async () => {
-    const { stdout, code } = await engine.terminal(
+    const { stdout, code } = await onTerminal(
+      engine,
       { rows: 31, columns: 97 },
       'run',
       '--rm',

@@ -9,13 +9,15 @@ import { type Engine, startEngine } from './support/engine.js';
 let engine: Engine;
 let scratch: string;
 let calls: string;
+let runtimes: string[];
 beforeAll(async () => {
   scratch = await mkdtemp('/tmp/cleat-e2e-runtime-');
   calls = join(scratch, 'calls');
   const wrapper = join(scratch, 'wrapper');
   await writeFile(wrapper, `#!/bin/sh\necho "$@" >> ${calls}\nexec runc "$@"\n`);
   await chmod(wrapper, 0o755);
-  engine = await startEngine({ flags: ['--add-runtime', `custom=${wrapper}`, '--add-runtime', 'crun=/usr/bin/crun'] });
+  runtimes = ['--add-runtime', `custom=${wrapper}`, '--add-runtime', 'crun=/usr/bin/crun'];
+  engine = await startEngine({ flags: runtimes });
 });
 afterAll(async () => {
   await engine?.[Symbol.asyncDispose]();
@@ -57,9 +59,9 @@ test('an unknown one is refused, with what it said', async () => {
 });
 
 test('the default is the operator’s', async () => {
-  await engine.stop();
+  await engine.kill('SIGTERM');
   await rm(calls, { force: true });
-  await engine.start('--default-runtime', 'custom');
+  await engine.restart([...runtimes, '--default-runtime', 'custom']);
   expect(await ok('info', '--format', '{{.DefaultRuntime}}')).toBe('custom');
   expect(await ok('run', '--rm', 'busybox', 'echo', 'default')).toBe('default');
   expect(await readFile(calls, 'utf8')).toContain('create');

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
@@ -20,6 +22,7 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 afterEach(() => removeAll(engine));
+const program = fileURLToPath(new URL('../../bin/cleatd', import.meta.url));
 const { ok, refused } = clientOf(() => engine);
 const status = async (field: string, ...args: string[]): Promise<string> => {
   const text = await ok('run', '--rm', ...args, 'busybox', 'cat', '/proc/self/status');
@@ -161,19 +164,15 @@ test('TCP beyond loopback without TLS is refused, loopback is not', async () => 
   expect(cleatd('tcp://127.0.0.1:23750')).not.toMatch(/refus/);
 });
 
-function post(path: string, body: string): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const call = request(
-      { socketPath: engine.socket, path, method: 'POST', headers: { 'Content-Type': 'application/json' } },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
-      },
-    );
-    call.on('error', reject);
-    call.end(body);
+async function post(path: string, body: string): Promise<{ status: number }> {
+  const call = request({
+    socketPath: engine.socket,
+    path,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
   });
+  call.end(body);
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  response.resume();
+  return { status: response.statusCode ?? 0 };
 }

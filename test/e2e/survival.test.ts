@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { freePort } from './support/ports.js';
+import { openStream } from './support/stream.js';
+import { onTerminal } from './support/terminal.js';
 
 /** Containers outlive the engine, and one that misbehaves hurts nobody else. */
 let engine: Engine;
@@ -35,15 +37,16 @@ describe('kill -9 of the engine', () => {
     await ok('run', '-dit', '--name', 'tty', 'busybox', 'sh');
     await sleep(200);
     const since = (Date.now() / 1000).toFixed(3);
-    await engine.kill9();
+    await engine.kill('SIGKILL');
     await sleep(2500);
-    await engine.start();
+    await engine.restart();
     expect(await ok('ps', '--format', '{{.Names}}')).toMatch(/tty[\s\S]*counter/);
     expect(await ok('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', 'exits')).toBe('exited 33');
     expect(await ok('logs', 'exits')).toBe('last words');
     expect(await ok('logs', 'counter')).toBe(`${numbers(1, 3000)}\nend`);
     expect(await ok('exec', 'counter', 'echo', 'again')).toBe('again');
-    const { stdout } = await engine.terminal(
+    const { stdout } = await onTerminal(
+      engine,
       { rows: 20, columns: 70, type: 'stty size\r\u0010\u0011' },
       'attach',
       'tty',
@@ -94,10 +97,10 @@ describe('kill -9 of the engine', () => {
       '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}',
       'web',
     );
-    await engine.kill9();
+    await engine.kill('SIGKILL');
     const get = () => fetch(`http://127.0.0.1:${port}/f`, { signal: AbortSignal.timeout(1000) }).then((r) => r.text());
     await expect.poll(get).toBe('served\n');
-    await engine.start();
+    await engine.restart();
     await expect.poll(get).toBe('served\n');
     expect(await ok('inspect', '--format', '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}', 'web')).toBe(
       before,
@@ -117,9 +120,9 @@ describe('kill -9 of the engine', () => {
   test('in the middle of many starts nothing leaks', async () => {
     const runs = Array.from({ length: 8 }, () => engine.docker('run', '-d', 'busybox', 'sleep', '1000'));
     await sleep(150);
-    await engine.kill9();
+    await engine.kill('SIGKILL');
     await Promise.all(runs);
-    await engine.start();
+    await engine.restart();
     await removeAll(engine);
     expect(await ok('ps', '-aq')).toBe('');
     await expect.poll(() => leftovers(), { timeout: 10_000 }).toEqual([]);
@@ -128,16 +131,16 @@ describe('kill -9 of the engine', () => {
 
   test('SIGTERM stops containers, live-restore leaves them', async () => {
     await ok('run', '-d', '--name', 'stops', 'busybox', 'sh', '-c', 'trap "exit 5" TERM; while :; do sleep 0.1; done');
-    await engine.stop();
-    await engine.start();
+    await engine.kill('SIGTERM');
+    await engine.restart();
     expect(await ok('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', 'stops')).toBe('exited 5');
     await ok('rm', 'stops');
-    await engine.stop();
-    await engine.start('--live-restore');
+    await engine.kill('SIGTERM');
+    await engine.restart(['--live-restore']);
     await ok('run', '-d', '--name', 'lives', 'busybox', 'sleep', '1000');
     const pid = await ok('inspect', '--format', '{{.State.Pid}}', 'lives');
-    await engine.stop();
-    await engine.start('--live-restore');
+    await engine.kill('SIGTERM');
+    await engine.restart(['--live-restore']);
     expect(await ok('inspect', '--format', '{{.State.Status}} {{.State.Pid}}', 'lives')).toBe(`running ${pid}`);
   });
 });
@@ -157,12 +160,12 @@ describe('one that misbehaves', () => {
   });
 
   test('a client that does not read stops neither the container nor others', async () => {
-    const reader = await engine.rawRequest('POST', '/containers/create', {
+    const reader = await engine.api('POST', '/containers/create', {
       Image: 'busybox',
       Cmd: ['sh', '-c', 'head -c 30000000 /dev/zero | tr "\\0" x; echo; echo done > /tmp/done; sleep 1000'],
     });
-    const { Id } = JSON.parse(reader.text) as { Id: string };
-    const stuck = await engine.openStream('POST', `/containers/${Id}/attach?stream=1&stdout=1`);
+    const { Id } = JSON.parse(reader.body) as { Id: string };
+    const stuck = await openStream(engine, 'POST', `/containers/${Id}/attach?stream=1&stdout=1`);
     try {
       await ok('start', Id);
       await expect.poll(() => ok('exec', Id, 'ls', '/tmp'), { timeout: 30_000 }).toBe('done');

@@ -1,0 +1,151 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+/** ARCHITECTURE.md draws the arrows; this holds them. */
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Which rooms a room may import. A battery and an example are what any third party could write. */
+const allowed: Record<string, readonly string[]> = {
+  protocol: [],
+  extensions: ['protocol'],
+  linux: ['protocol'],
+  sdk: ['protocol', 'linux'],
+  engine: ['protocol', 'extensions', 'linux'],
+  api: ['protocol'],
+  batteries: ['protocol', 'sdk', 'linux'],
+  examples: ['protocol', 'sdk', 'linux'],
+  bench: ['cli', 'protocol', 'linux'],
+  cli: ['protocol', 'extensions', 'linux', 'sdk', 'engine', 'api'],
+};
+
+/** Libraries that only one folder may load, because what they do belongs there. */
+const keepers: Record<string, string> = {
+  koffi: 'linux/syscall/',
+  'node-unix-socket': 'linux/',
+  lmdb: 'engine/store/',
+  pino: 'cli/',
+};
+
+interface Import {
+  readonly target: string;
+  readonly typeOnly: boolean;
+}
+
+function importsOf(source: string): Import[] {
+  const code = source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+  const statements = code.matchAll(/^\s*(?:import|export)\s+(type\s)?[^'"`;]*?from\s+['"]([^'"]+)['"]/gm);
+  const bare = code.matchAll(/^\s*import\s+['"]([^'"]+)['"]/gm);
+  const dynamic = code.matchAll(/\b(?:import|require)\(\s*['"]([^'"]+)['"]/g);
+  const types = code.matchAll(/typeof import\(\s*['"]([^'"]+)['"]/g);
+  const onlyTypes = new Set([...types].map(([, target]) => target));
+  return [
+    ...[...statements].map(([, type, target = '']) => ({ target, typeOnly: type !== undefined })),
+    ...[...bare].map(([, target = '']) => ({ target, typeOnly: false })),
+    ...[...dynamic].map(([, target = '']) => ({ target, typeOnly: onlyTypes.has(target) })),
+  ];
+}
+
+/** What is wrong with an import, or undefined. @param file relative to the root. */
+function complaint(file: string, { target, typeOnly }: Import): string | undefined {
+  const [room = ''] = file.split('/');
+  if (target.startsWith('.')) {
+    const to = relative(root, resolve(root, dirname(file), target));
+    // An example is a package of its own; the benchmark and the tests are not published and lie at the root.
+    if (to.split('/')[0] !== room) return `${file} reaches into ${to}: import @cleat/…`;
+    return target.endsWith('.js') || target.endsWith('.json') ? undefined : `${file}: ${target} lacks its .js`;
+  }
+  const [, other, path = ''] = /^@cleat\/([\w-]+)(?:\/(.*))?$/.exec(target) ?? [];
+  if (other === undefined) {
+    const keeper = keepers[target.split('/')[0] ?? ''];
+    return keeper === undefined || file.startsWith(keeper)
+      ? undefined
+      : `${file} loads ${target}, which only ${keeper} may`;
+  }
+  if (allowed[room]?.includes(other)) return undefined;
+  const contract = room === 'api' && other === 'engine' && path.endsWith('/service');
+  if (contract && typeOnly) return undefined;
+  return `${file} imports ${target}: ${room} may import ${allowed[room]?.join(', ') || 'nothing'}${contract ? ', and services as types' : ''}`;
+}
+
+const rooms = Object.keys(allowed).filter((room) => existsSync(join(root, room)));
+const files = rooms.flatMap(typeScriptIn);
+const sources = files.filter((file) => !/\.(test|fixture)\.ts$/.test(file) && !/\/(testing|fixtures)\//.test(file));
+
+/** Relative to the root; without what was built or installed. */
+function typeScriptIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return ['node_modules', 'dist'].includes(entry.name) ? [] : typeScriptIn(path);
+    return entry.name.endsWith('.ts') ? [path] : [];
+  });
+}
+
+test('rooms import only what the drawing allows', () => {
+  expect(sources.length).toBeGreaterThan(50);
+  const complaints = sources.flatMap((file) =>
+    importsOf(readFileSync(join(root, file), 'utf8')).flatMap((one) => complaint(file, one) ?? []),
+  );
+  expect(complaints).toEqual([]);
+});
+
+test('packages declare what their sources import', () => {
+  const complaints = rooms
+    .filter((room) => !['examples', 'bench'].includes(room))
+    .flatMap((room) => {
+      const manifest = JSON.parse(readFileSync(join(root, room, 'package.json'), 'utf8')) as {
+        dependencies?: Record<string, string>;
+      };
+      const declared = new Set(Object.keys(manifest.dependencies ?? {}));
+      const used = sources
+        .filter((file) => file.startsWith(`${room}/`))
+        .flatMap((file) => importsOf(readFileSync(join(root, file), 'utf8')))
+        .map(({ target }) => target)
+        .filter((target) => !target.startsWith('.') && !target.startsWith('node:'))
+        .map((target) =>
+          target
+            .split('/')
+            .slice(0, target.startsWith('@') ? 2 : 1)
+            .join('/'),
+        );
+      return [...new Set(used)].filter((name) => !declared.has(name)).map((name) => `${room} does not declare ${name}`);
+    });
+  expect(complaints).toEqual([]);
+});
+
+test('names are in kebab-case, folders are small', () => {
+  const strange = files.filter((file) => !file.split('/').every((part) => /^[a-z0-9]+([-.][a-z0-9]+)*$/.test(part)));
+  expect(strange).toEqual([]);
+  const crowded = sources.map(dirname).filter((folder, _, all) => all.filter((other) => other === folder).length > 40);
+  expect([...new Set(crowded)]).toEqual([]);
+});
+
+test('sources name no path of a developer’s machine', () => {
+  const text = /\/work\/|\/home\/\w+\//;
+  expect(files.filter((file) => text.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
+});
+
+describe('the checker itself', () => {
+  test.each([
+    ["import { x } from '@cleat/engine/config';", 'extensions/a.ts', 'extensions may import protocol'],
+    ["import type { X } from '@cleat/engine/config';", 'api/a.ts', 'api may import protocol'],
+    ["import { x } from '@cleat/engine/images/service';", 'api/a.ts', 'and services as types'],
+    ["const x = await import('@cleat/batteries/volume-local/main');", 'engine/a.ts', 'engine may import'],
+    ["export * from '@cleat/linux/host';", 'protocol/a.ts', 'protocol may import nothing'],
+    ["import {\n  x,\n  y,\n} from '../../engine/config.js';", 'cli/x/a.ts', 'reaches into engine/config.js'],
+    ["const koffi = require('koffi');", 'engine/a.ts', 'which only linux/syscall/ may'],
+    ["import './x';", 'cli/a.ts', 'lacks its .js'],
+  ])('finds %s', (source, file, message) => {
+    const [found] = importsOf(source);
+    expect(found && complaint(file, found)).toContain(message);
+  });
+
+  test.each([
+    ["import type { X } from '@cleat/engine/images/service';", 'api/a.ts'],
+    ["// import { x } from '@cleat/engine/config';", 'protocol/a.ts'],
+    ["import { x } from './b.js';", 'protocol/a.ts'],
+  ])('lets %s pass', (source, file) => {
+    expect(importsOf(source).map((one) => complaint(file, one))).toEqual(importsOf(source).map(() => undefined));
+  });
+});
