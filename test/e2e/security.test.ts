@@ -149,7 +149,7 @@ test('TCP beyond loopback without TLS is refused, loopback is not', async () => 
   const cleatd = (host: string): string => {
     try {
       return execFileSync(
-        engine.program,
+        program,
         ['-H', host, '--validate', '--data-root', join(scratch, 'd'), '--exec-root', join(scratch, 'e')],
         {
           encoding: 'utf8',
