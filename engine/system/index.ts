@@ -1,0 +1,257 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Extensions } from '@cleat/extensions/service';
+import { cgroupInfo } from '@cleat/linux/cgroup/info';
+import { hostFacts } from '@cleat/linux/host';
+import { run } from '@cleat/linux/process/run';
+import { logKind, networkKind, volumeKind } from '@cleat/protocol/kinds/index';
+import type { EngineConfig } from '../config.js';
+import type { Containers } from '../containers/service.js';
+import type { Events } from '../events/service.js';
+import type { Images } from '../images/service.js';
+import { goTime, nowNanos } from '../time.js';
+import type { Volumes } from '../volumes/service.js';
+import { engineVersion } from './engine-version.js';
+import type { System, VersionInfo } from './service.js';
+
+export interface SystemDeps {
+  config: EngineConfig;
+  containers: Containers;
+  images: Images;
+  volumes: Volumes;
+  events: Events;
+  extensions: Extensions;
+  /** What is wrong with this host or configuration, as sentences for `docker info`. */
+  warnings?: () => string[];
+}
+
+/** What the engine says of itself. Everything but the runtime's version, asked once, comes from memory and /proc. */
+export function openSystem(deps: SystemDeps): System {
+  const { config, containers, images, volumes, events, extensions } = deps;
+  const host = hostFacts();
+  const cgroups = cgroupInfo();
+  // Asked once, in the background: `info` and `version` must answer even when a runtime hangs.
+  const components = new Components(config);
+
+  return {
+    async info() {
+      const counts = containers.counts();
+      return {
+        ID: config.engineId,
+        Containers: counts.total,
+        ContainersRunning: counts.running,
+        ContainersPaused: counts.paused,
+        ContainersStopped: counts.stopped,
+        Images: images.count(),
+        Driver: 'overlay2',
+        DriverStatus: [
+          ['Backing Filesystem', 'overlayfs'],
+          ['Supports d_type', 'true'],
+          ['Native Overlay Diff', 'true'],
+        ],
+        Plugins: {
+          Volume: extensions.names(volumeKind),
+          Network: extensions.names(networkKind),
+          Authorization: null,
+          Log: extensions.names(logKind),
+        },
+        MemoryLimit: cgroups.memoryLimit,
+        SwapLimit: cgroups.swapLimit,
+        CpuCfsPeriod: cgroups.cpuCfsPeriod,
+        CpuCfsQuota: cgroups.cpuCfsQuota,
+        CPUShares: cgroups.cpuShares,
+        CPUSet: cgroups.cpuSet,
+        PidsLimit: cgroups.pidsLimit,
+        IPv4Forwarding: readSwitch('/proc/sys/net/ipv4/ip_forward'),
+        BridgeNfIptables: readSwitch('/proc/sys/net/bridge/bridge-nf-call-iptables'),
+        BridgeNfIp6tables: readSwitch('/proc/sys/net/bridge/bridge-nf-call-ip6tables'),
+        Debug: config.debug,
+        NFd: readdirSync('/proc/self/fd').length,
+        OomKillDisable: cgroups.oomKillDisable,
+        NGoroutines: process.getActiveResourcesInfo().length,
+        SystemTime: goTime(nowNanos()),
+        LoggingDriver: config.logDriver,
+        CgroupDriver: config.cgroupDriver,
+        CgroupVersion: String(cgroups.version),
+        NEventsListener: events.stats().subscribers,
+        KernelVersion: host.kernelVersion,
+        OperatingSystem: host.operatingSystem,
+        OSVersion: host.osVersion,
+        OSType: 'linux',
+        Architecture: host.architecture,
+        IndexServerAddress: 'https://index.docker.io/v1/',
+        RegistryConfig: registryConfig(config),
+        NCPU: host.cpus,
+        MemTotal: host.memory,
+        GenericResources: null,
+        DockerRootDir: config.dataRoot,
+        HttpProxy: withoutPassword(process.env.HTTP_PROXY ?? process.env.http_proxy),
+        HttpsProxy: withoutPassword(process.env.HTTPS_PROXY ?? process.env.https_proxy),
+        NoProxy: process.env.NO_PROXY ?? process.env.no_proxy ?? '',
+        Name: config.name,
+        Labels: [...config.labels],
+        ExperimentalBuild: false,
+        ServerVersion: engineVersion,
+        Runtimes: Object.fromEntries(
+          Object.entries(config.runtimes).map(([name, { path, runtimeArgs }]) => [
+            name,
+            { path, ...(runtimeArgs && runtimeArgs.length > 0 && { runtimeArgs }) },
+          ]),
+        ),
+        DefaultRuntime: config.defaultRuntime,
+        Swarm: {
+          NodeID: '',
+          NodeAddr: '',
+          LocalNodeState: 'inactive',
+          ControlAvailable: false,
+          Error: '',
+          RemoteManagers: null,
+        },
+        LiveRestoreEnabled: config.liveRestore,
+        Isolation: '',
+        InitBinary: config.initPath ? 'docker-init' : '',
+        // Clients print these; containers here are watched by conmon, not by containerd.
+        ContainerdCommit: { ID: '', Expected: '' },
+        RuncCommit: { ID: components.runtimeVersion, Expected: '' },
+        InitCommit: { ID: '', Expected: '' },
+        SecurityOptions: securityOptions(config, host, cgroups.version),
+        DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
+        CDISpecDirs: [],
+        Warnings: [...missingLimits(cgroups), ...(deps.warnings?.() ?? [])],
+      };
+    },
+
+    version(): VersionInfo {
+      return {
+        Platform: { Name: 'Cleat' },
+        Components: [
+          {
+            Name: 'Engine',
+            Version: engineVersion,
+            Details: {
+              Arch: host.goArchitecture,
+              BuildTime: '',
+              Experimental: 'false',
+              GitCommit: '',
+              GoVersion: '',
+              KernelVersion: host.kernelVersion,
+              NodeVersion: process.version,
+              Os: 'linux',
+            },
+          },
+          ...components.list(),
+        ],
+        Version: engineVersion,
+        GitCommit: '',
+        Os: 'linux',
+        Arch: host.goArchitecture,
+        KernelVersion: host.kernelVersion,
+        BuildTime: '',
+        Experimental: false,
+      };
+    },
+
+    async diskUsage(types) {
+      const wants = (type: string): boolean => types.length === 0 || types.includes(type);
+      const [imageUsage, rows, volumeUsage] = await Promise.all([
+        wants('image') ? images.diskUsage() : undefined,
+        wants('container') ? containers.list({ all: true, size: true, filters: {} }) : undefined,
+        wants('volume') ? volumes.diskUsage() : undefined,
+      ]);
+      return {
+        ...(imageUsage && { LayersSize: imageUsage.layersSize, Images: imageUsage.images }),
+        ...(rows && { Containers: rows }),
+        ...(volumeUsage && { Volumes: volumeUsage }),
+        ...(wants('build-cache') && { BuildCache: [] }),
+      };
+    },
+  };
+}
+
+/** Versions of the parts that do the work, asked once when the engine starts. */
+class Components {
+  runtimeVersion = '';
+  #conmonVersion = '';
+
+  constructor(config: EngineConfig) {
+    const runtime = config.runtimes[config.defaultRuntime]?.path ?? 'runc';
+    void this.#ask(runtime).then((version) => {
+      this.runtimeVersion = version;
+    });
+    void this.#ask('conmon').then((version) => {
+      this.#conmonVersion = version;
+    });
+  }
+
+  list(): VersionInfo['Components'] {
+    return [
+      { Name: 'conmon', Version: this.#conmonVersion, Details: {} },
+      { Name: 'runc', Version: this.runtimeVersion, Details: { GitCommit: this.runtimeVersion } },
+    ];
+  }
+
+  async #ask(program: string): Promise<string> {
+    try {
+      const { stdout } = await run(program, ['--version'], { deadlineMs: 5000 });
+      return /version\s+(\S+)/.exec(stdout)?.[1] ?? '';
+    } catch {
+      // A missing program is reported where it is needed; here its version is just not known.
+      return '';
+    }
+  }
+}
+
+function readSwitch(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').trim() === '1';
+  } catch {
+    // The kernel lacks the feature.
+    return false;
+  }
+}
+
+/** Credentials in a proxy's URL are nobody's business who may read `info`. */
+function withoutPassword(proxy: string | undefined): string {
+  if (!proxy) return '';
+  return proxy.replace(/\/\/[^/@]+@/, '//xxxxx:xxxxx@');
+}
+
+function securityOptions(config: EngineConfig, host: ReturnType<typeof hostFacts>, cgroupVersion: 1 | 2): string[] {
+  const options: string[] = [];
+  if (host.security.apparmor) options.push('name=apparmor');
+  if (host.security.seccomp) options.push(`name=seccomp,profile=${config.seccompProfile ?? 'builtin'}`);
+  if (config.noNewPrivileges) options.push('name=no-new-privileges');
+  if (cgroupVersion === 2 || config.defaultCgroupnsMode === 'private') options.push('name=cgroupns');
+  return options;
+}
+
+function registryConfig(config: EngineConfig): Record<string, unknown> {
+  const isCidr = (name: string): boolean => /^[0-9a-f.:]+\/\d+$/i.test(name);
+  const insecure = config.insecureRegistries.filter((name) => !isCidr(name));
+  const official = { Name: 'docker.io', Mirrors: [...config.registryMirrors], Secure: true, Official: true };
+  return {
+    AllowNondistributableArtifactsCIDRs: null,
+    AllowNondistributableArtifactsHostnames: null,
+    InsecureRegistryCIDRs: [...new Set([...config.insecureRegistries.filter(isCidr), '::1/128', '127.0.0.0/8'])],
+    IndexConfigs: {
+      'docker.io': official,
+      ...Object.fromEntries(
+        insecure.map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }]),
+      ),
+    },
+    Mirrors: [...config.registryMirrors],
+  };
+}
+
+/** Docker's warnings about limits that this kernel cannot hold (moby `daemon/info_unix.go`). */
+function missingLimits(cgroups: ReturnType<typeof cgroupInfo>): string[] {
+  const warnings: string[] = [];
+  if (!cgroups.memoryLimit) warnings.push('WARNING: No memory limit support');
+  if (!cgroups.swapLimit) warnings.push('WARNING: No swap limit support');
+  if (!cgroups.oomKillDisable && cgroups.version === 1) warnings.push('WARNING: No oom kill disable support');
+  if (!cgroups.cpuCfsQuota) warnings.push('WARNING: No cpu cfs quota support');
+  if (!cgroups.cpuCfsPeriod) warnings.push('WARNING: No cpu cfs period support');
+  if (!cgroups.cpuShares) warnings.push('WARNING: No cpu shares support');
+  if (!cgroups.cpuSet) warnings.push('WARNING: No cpuset support');
+  if (!readSwitch('/proc/sys/net/ipv4/ip_forward')) warnings.push('WARNING: IPv4 forwarding is disabled');
+  return warnings;
+}
