@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { EngineConfig } from '@cleat/engine/config';
+import { findCommand } from '@cleat/linux/host';
 import { defaultSocket, type Host, parseHost } from './hosts.js';
 import { readConfigFile } from './options/file.js';
 import type { RuntimeValue } from './options/option.js';
@@ -138,7 +139,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     defaultShmSize: values['default-shm-size'],
     defaultUlimits: values['default-ulimit'],
     init: values.init,
-    initPath: values['init-path'] === '' ? findInit() : findProgram(values['init-path']),
+    initPath: values['init-path'] === '' ? findInit() : findCommand(values['init-path']),
     seccompProfile: seccomp === 'builtin' || seccomp === '' ? undefined : seccomp,
     noNewPrivileges: values['no-new-privileges'],
     logDriver: values['log-driver'],
@@ -196,21 +197,8 @@ function cgroupnsMode(value: string): 'host' | 'private' {
 /** An init for containers must be static: it runs where no library of this host is. */
 function findInit(): string | undefined {
   for (const name of ['docker-init', 'tini-static']) {
-    const found = findProgram(name);
+    const found = findCommand(name);
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-/** A program by path, or by name on the PATH and in the usual system directories. */
-export function findProgram(name: string): string | undefined {
-  if (name.includes('/')) return existsSync(name) ? name : undefined;
-  const directories = [
-    ...(process.env.PATH ?? '').split(delimiter),
-    '/usr/local/sbin',
-    '/usr/sbin',
-    '/sbin',
-    '/usr/bin',
-  ];
-  return directories.map((directory) => join(directory, name)).find((path) => isAbsolute(path) && existsSync(path));
 }

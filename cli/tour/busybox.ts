@@ -3,8 +3,8 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { findCommand } from '@cleat/linux/host';
 import { notFound } from '@cleat/protocol/errors';
-import { findProgram } from '../cleatd/settings.js';
 
 /**
  * A first root file system without any network: the host's static busybox, with its applets as links.
@@ -12,7 +12,7 @@ import { findProgram } from '../cleatd/settings.js';
  * @throws CleatError NotFound when there is no static busybox.
  */
 export async function busyboxTar(): Promise<Buffer> {
-  const busybox = findProgram('busybox');
+  const busybox = findCommand('busybox');
   if (busybox === undefined || !isStatic(busybox)) {
     throw notFound('there is no static busybox on this host: apt-get install busybox-static');
   }

@@ -1,0 +1,36 @@
+/** ok: as it should be. warn: containers run, something is missing. fail: containers cannot run. */
+export type Status = 'ok' | 'warn' | 'fail';
+
+export interface Finding {
+  readonly name: string;
+  readonly status: Status;
+  /** What was found, in a few words. */
+  readonly found: string;
+  /** What that means for whoever runs containers; with `warn` and `fail`. */
+  readonly meaning?: string;
+  /** What to do about it; with `warn` and `fail`. */
+  readonly mend?: string;
+}
+
+export interface Check {
+  readonly name: string;
+  look(): Finding | Promise<Finding>;
+}
+
+export const ok = (name: string, found: string): Finding => ({ name, status: 'ok', found });
+
+export const warn = (name: string, found: string, meaning: string, mend: string): Finding => ({
+  name,
+  status: 'warn',
+  found,
+  meaning,
+  mend,
+});
+
+export const fail = (name: string, found: string, meaning: string, mend: string): Finding => ({
+  name,
+  status: 'fail',
+  found,
+  meaning,
+  mend,
+});

@@ -1,0 +1,73 @@
+import { parseArgs } from 'node:util';
+import { messageOf } from '@cleat/protocol/errors';
+import { cleatVersion } from '../version.js';
+
+interface Command {
+  readonly usage: string;
+  readonly help: string;
+  /** Loaded only when it is asked for. */
+  run(args: string[]): Promise<number>;
+}
+
+const commands: Record<string, Command> = {
+  doctor: {
+    usage: 'doctor [--json]',
+    help: 'Say what this host can and cannot do, and how to mend it; exit 1 if containers cannot run',
+    async run(args) {
+      const { values } = parseArgs({ args, options: { json: { type: 'boolean' } } });
+      const { examine, report } = await import('./doctor/doctor.js');
+      const findings = await examine();
+      const text = values.json ? `${JSON.stringify(findings, null, 2)}\n` : report(findings, process.stdout.isTTY);
+      process.stdout.write(text);
+      return findings.some(({ status }) => status === 'fail') ? 1 : 0;
+    },
+  },
+  extensions: {
+    usage: 'extensions ls [-H HOST] [--json]',
+    help: 'List the extensions that an engine knows, their state and why',
+    async run(args) {
+      const { listExtensions } = await import('./extensions.js');
+      return listExtensions(args);
+    },
+  },
+  sweep: {
+    usage: 'sweep --data-root DIR --exec-root DIR',
+    help: 'Remove every trace of an engine that does not run any more: containers, mounts, networks, both roots',
+    async run(args) {
+      const { sweepCommand } = await import('./sweep.js');
+      return sweepCommand(args);
+    },
+  },
+};
+
+function usage(): string {
+  const lines = Object.values(commands).map(({ usage: line, help }) => `  cleat ${line.padEnd(42)}${help}`);
+  return `Usage: cleat COMMAND\n\n${lines.join('\n')}\n  cleat --version\n\nContainers are the business of the docker CLI; this tool is for the engine itself.\n`;
+}
+
+async function main([name = '', ...rest]: string[]): Promise<number> {
+  if (['--version', '-v', 'version'].includes(name)) {
+    process.stdout.write(`Cleat version ${cleatVersion()}\n`);
+    return 0;
+  }
+  if (['', '--help', '-h', 'help'].includes(name)) {
+    process.stdout.write(usage());
+    return name === '' ? 1 : 0;
+  }
+  const command = commands[name];
+  if (command === undefined) {
+    process.stderr.write(`cleat: unknown command: ${name}\n\n${usage()}`);
+    return 1;
+  }
+  return command.run(rest);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`cleat: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  },
+);
