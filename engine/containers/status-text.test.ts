@@ -45,10 +45,10 @@ test('a running, a paused, a healthy, an exited and a created container', () => 
 });
 
 test('Go file modes of a directory, a link, a setuid file and a character device', () => {
-  expect(goFileMode(0o040755)).toBe(2147484141);
-  expect(goFileMode(0o120777)).toBe(134218239);
-  expect(goFileMode(0o104755)).toBe(8389101);
-  expect(goFileMode(0o020666)).toBe(69206454);
+  expect(goFileMode({ type: 'directory', mode: 0o755 })).toBe(2147484141);
+  expect(goFileMode({ type: 'symlink', mode: 0o777 })).toBe(134218239);
+  expect(goFileMode({ type: 'file', mode: 0o4755 })).toBe(8389101);
+  expect(goFileMode({ type: 'character-device', mode: 0o666 })).toBe(69206454);
 });
 
 test('a generated name is free, also when many are taken', () => {
