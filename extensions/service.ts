@@ -16,6 +16,12 @@ export interface Extensions {
   /** Names for `kind` that are known without asking anybody: configured, discovered, active. For `docker info`. */
   names(kind: Kind): string[];
 
+  /**
+   * {@link names}, and those that were discovered and may turn out to be of this kind once activated. For whoever asks
+   * all of a kind, as `docker volume ls` does.
+   */
+  candidates(kind: Kind): string[];
+
   /** What is known of every extension, without I/O. */
   list(): ExtensionStatus[];
 
@@ -29,7 +35,10 @@ export interface Extensions {
 export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled';
 
 export interface ExtensionStatus {
+  /** The driver's name, as users say it. */
   readonly name: string;
+  /** Its entry in the manifest, by which the operator configures it; undefined for a discovered one. */
+  readonly entry: string | undefined;
   /** Empty until activated, unless the manifest says. */
   readonly kinds: readonly string[];
   readonly carrier: 'in-process' | 'process' | 'socket';

@@ -1,0 +1,47 @@
+/** Hangs in a row after which an extension is not asked any more for a while. */
+const threshold = 3;
+const firstPauseMs = 2_000;
+const longestPauseMs = 60_000;
+
+/**
+ * Keeps callers from queueing up behind an extension that hangs: after several calls in a row that ran into their
+ * deadline, calls fail at once until a pause has passed; then one call probes, and the pause grows when it fails, too.
+ */
+export class Breaker {
+  #failures = 0;
+  #pauseMs = firstPauseMs;
+  #openUntil = 0;
+  #reason = '';
+  readonly #now: () => number;
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
+
+  /** Why a call should not even be tried now; undefined when it may be. Lets one probe through after each pause. */
+  blocked(): string | undefined {
+    if (this.#failures < threshold) return undefined;
+    if (this.#now() < this.#openUntil) return this.#reason;
+    // This caller probes; until its outcome is known nobody else has to find out the hard way.
+    this.#openUntil = Number.POSITIVE_INFINITY;
+    return undefined;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.#pauseMs = firstPauseMs;
+  }
+
+  /** A call ended without an answer for the caller's own reasons. */
+  inconclusive(): void {
+    if (this.#failures >= threshold) this.#openUntil = Math.min(this.#openUntil, this.#now());
+  }
+
+  hung(reason: string): void {
+    this.#failures++;
+    this.#reason = reason;
+    if (this.#failures < threshold) return;
+    if (this.#failures > threshold) this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs);
+    this.#openUntil = this.#now() + this.#pauseMs;
+  }
+}

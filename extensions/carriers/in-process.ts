@@ -1,0 +1,73 @@
+import { pathToFileURL } from 'node:url';
+import type { Reply } from '@cleat/protocol/answer';
+import { Dispatcher } from '@cleat/protocol/dispatch';
+import { messageOf, unavailable } from '@cleat/protocol/errors';
+import type { ExtensionModule, RunningExtension } from '@cleat/protocol/extension';
+import type { Logger } from '@cleat/protocol/log';
+import type { Carrier } from './carrier.js';
+
+export interface ModuleSettings {
+  /** The driver's name. */
+  name: string;
+  /** Absolute path of the module. */
+  path: string;
+  options: Readonly<Record<string, unknown>>;
+  log: Logger;
+}
+
+/**
+ * An extension loaded into this process. The messages are the socket's, as text: a module cannot tell the difference,
+ * and nothing of ours is shared with it by reference. A handler that blocks the event loop blocks the engine.
+ */
+export class InProcessCarrier implements Carrier {
+  readonly #running: RunningExtension;
+  readonly #dispatcher: Dispatcher;
+  readonly #stop: AbortController;
+
+  private constructor(running: RunningExtension, stop: AbortController) {
+    this.#running = running;
+    this.#dispatcher = new Dispatcher(running.implementations);
+    this.#stop = stop;
+  }
+
+  /** Loads and starts the module. @throws Unavailable when it cannot be loaded or does not start */
+  static async load({ name, path, options, log }: ModuleSettings): Promise<InProcessCarrier> {
+    const stop = new AbortController();
+    try {
+      const loaded: unknown = await import(pathToFileURL(path).href);
+      const module = (loaded as { default?: unknown }).default;
+      if (!isModule(module)) throw new Error('its default export is no extension module (no start function)');
+      return new InProcessCarrier(await module.start({ name, options, log, signal: stop.signal }), stop);
+    } catch (cause) {
+      throw unavailable(`cannot load ${path}: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  async call(path: string, body: string, signal: AbortSignal): Promise<Reply> {
+    const reply = await abandonable(this.#dispatcher.serve(path, body, signal), signal);
+    return 'text' in reply ? reply : { status: 500, text: `${path.slice(1)} answered with a stream` };
+  }
+
+  async stream(path: string, body: string, signal: AbortSignal) {
+    return await abandonable(this.#dispatcher.serve(path, body, signal), signal);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#running.close?.();
+  }
+}
+
+function isModule(value: unknown): value is ExtensionModule {
+  return typeof value === 'object' && value !== null && 'start' in value && typeof value.start === 'function';
+}
+
+/** The deadline holds for asynchronous hangs here, too; the handler may still finish, unheard. */
+function abandonable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

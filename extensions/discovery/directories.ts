@@ -1,0 +1,101 @@
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { messageOf } from '@cleat/protocol/errors';
+import { addressText } from '../carriers/address.js';
+import { SocketCarrier } from '../carriers/socket.js';
+import type { Place } from '../source.js';
+import { type PluginSpec, parseJsonSpec, parseSpec } from './spec.js';
+
+/**
+ * Finds plugins as Docker does (moby `pkg/plugins/discovery.go`): in each directory `N.sock`, `N/N.sock`, `N.spec`,
+ * `N.json`, `N/N.spec`, `N/N.json`. A socket anywhere wins over every file. Nothing is remembered: whatever is there at
+ * the moment of the question counts, so nothing needs a restart.
+ */
+export function find(directories: readonly string[], name: string): Place | undefined {
+  if (!isPluginName(name)) return undefined;
+  for (const directory of directories) {
+    const socket = findSocket(directory, name);
+    if (socket) return socket;
+  }
+  for (const directory of directories) {
+    for (const file of candidates(directory, name, ['.spec', '.json'])) {
+      const text = readIfThere(file);
+      if (text !== undefined) return specPlace(file, name, text);
+    }
+  }
+  return undefined;
+}
+
+/** Names of all plugins that are there now, in order. Reads directories only, never a file or a socket. */
+export function scan(directories: readonly string[]): string[] {
+  const names = new Set<string>();
+  for (const directory of directories) {
+    for (const entry of list(directory)) {
+      const extension = extname(entry.name);
+      const name = basename(entry.name, extension);
+      if (['.sock', '.spec', '.json'].includes(extension)) {
+        if (isPluginName(name)) names.add(name);
+      } else if (entry.isDirectory() && isPluginName(entry.name)) {
+        const inside = new Set(list(join(directory, entry.name)).map((child) => child.name));
+        if (['.sock', '.spec', '.json'].some((ending) => inside.has(entry.name + ending))) names.add(entry.name);
+      }
+    }
+  }
+  return [...names].sort();
+}
+
+/** A name that cannot lead out of the directory. */
+function isPluginName(name: string): boolean {
+  return name !== '' && !name.startsWith('.') && !name.includes('/') && !name.includes('\0');
+}
+
+function findSocket(directory: string, name: string): Place | undefined {
+  for (const path of candidates(directory, name, ['.sock'])) {
+    const facts = statSync(path, { throwIfNoEntry: false });
+    if (!facts?.isSocket()) continue;
+    return {
+      id: `${path} ${facts.dev}:${facts.ino}:${facts.ctimeMs}`,
+      origin: path,
+      open: async () => new SocketCarrier({ type: 'unix', path }),
+    };
+  }
+  return undefined;
+}
+
+function specPlace(file: string, name: string, text: string): Place {
+  let spec: PluginSpec;
+  try {
+    spec = extname(file) === '.json' ? parseJsonSpec(name, text) : parseSpec(text);
+  } catch (error) {
+    // It is there, so it is found; whoever wants to use it learns what is wrong with it.
+    return { id: text, origin: `${file} (${messageOf(error)})`, open: () => Promise.reject(error) };
+  }
+  return {
+    id: `${file} ${text}`,
+    origin: `${file} (${addressText(spec.address)})`,
+    described: true,
+    open: async () => new SocketCarrier(spec.address),
+  };
+}
+
+function candidates(directory: string, name: string, endings: string[]): string[] {
+  return endings.flatMap((ending) => [join(directory, name + ending), join(directory, name, name + ending)]);
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // Not there, not a file, or not for us: then it is no plugin.
+    return undefined;
+  }
+}
+
+function list(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch {
+    // Most hosts have only some of the directories.
+    return [];
+  }
+}

@@ -1,0 +1,230 @@
+import { readReply } from '@cleat/protocol/answer';
+import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
+import { stringify } from '@cleat/protocol/json';
+import { type CallOptions, type Client, type Kind, type Method, methodPath } from '@cleat/protocol/kinds/kind';
+import type { Logger } from '@cleat/protocol/log';
+import { activate, type Link } from './activation.js';
+import { Breaker } from './breaker.js';
+import { TransportError } from './carriers/carrier.js';
+import { withDeadline } from './deadline.js';
+import { proxy } from './proxy.js';
+import type { ExtensionState, ExtensionStatus } from './service.js';
+import type { Source } from './source.js';
+
+export interface ExtensionSettings {
+  /** The driver's name, as users say it. */
+  name: string;
+  /** The manifest's entry; undefined for a discovered one. */
+  entry: string | undefined;
+  carrier: ExtensionStatus['carrier'];
+  /** Capability names that the manifest promises; empty when only activation will tell. */
+  declaredKinds: readonly string[];
+  origin: string;
+  source: Source;
+  /** ms by `Kind.Method`, by `Method` or `*`. */
+  deadlines: Readonly<Record<string, number>>;
+  log: Logger;
+  onChange: (status: ExtensionStatus) => void;
+}
+
+/** One extension: its state, its activation, and every call to it. */
+export class Extension {
+  readonly #settings: ExtensionSettings;
+  readonly #clients = new Map<Kind, unknown>();
+  readonly #breaker = new Breaker();
+  readonly #stop = new AbortController();
+  #link: Link | undefined;
+  #activating: Promise<Link> | undefined;
+  #kinds: readonly string[];
+  #state: ExtensionState = 'discovered';
+  #reason = '';
+  #since = new Date();
+  #wasActive = false;
+
+  constructor(settings: ExtensionSettings) {
+    this.#settings = settings;
+    this.#kinds = settings.declaredKinds;
+  }
+
+  get name(): string {
+    return this.#settings.name;
+  }
+
+  /** Capability names; empty until activated, unless the manifest says. */
+  get kinds(): readonly string[] {
+    return this.#kinds;
+  }
+
+  get status(): ExtensionStatus {
+    const { name, entry, carrier, origin, source } = this.#settings;
+    return {
+      name,
+      entry,
+      kinds: this.#kinds,
+      carrier,
+      origin: this.#link?.place.origin ?? source.locate()?.origin ?? origin,
+      state: this.#state,
+      reason: this.#reason,
+      since: this.#since,
+    };
+  }
+
+  /** Whether it can be found at all at this moment. */
+  get present(): boolean {
+    return this.#settings.source.locate() !== undefined;
+  }
+
+  get wasActive(): boolean {
+    return this.#wasActive;
+  }
+
+  /** The client for a kind; it stays valid when the extension is restarted or replaced. */
+  client<K extends Kind>(kind: K): Client<K> {
+    let client = this.#clients.get(kind) as Client<K> | undefined;
+    if (!client) {
+      client = proxy(kind, (...call) => this.#call(...call));
+      this.#clients.set(kind, client);
+    }
+    return client;
+  }
+
+  /** Waits until it answers. @throws Unavailable, DeadlineExceeded; the signal's reason */
+  async activated(signal?: AbortSignal): Promise<void> {
+    await this.#connect(signal);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(unavailable(`plugin "${this.name}" was stopped: the engine shuts down`));
+    const link = this.#link;
+    this.#link = undefined;
+    await link?.carrier.close();
+  }
+
+  #connect(signal?: AbortSignal): Promise<Link> {
+    if (this.#link && this.#settings.source.locate()?.id === this.#link.place.id) return Promise.resolve(this.#link);
+    this.#activating ??= this.#activate().finally(() => {
+      this.#activating = undefined;
+    });
+    return signal ? waitFor(this.#activating, signal) : this.#activating;
+  }
+
+  async #activate(): Promise<Link> {
+    await this.#drop();
+    if (this.#state !== 'unreachable') this.#become('activating', '');
+    try {
+      const link = await activate(this.name, this.#settings.source, this.#wasActive, this.#stop.signal);
+      this.#link = link;
+      this.#kinds = link.kinds;
+      this.#wasActive = true;
+      this.#become('active', '');
+      return link;
+    } catch (error) {
+      this.#become('unreachable', messageOf(error));
+      throw error;
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const link = this.#link;
+    this.#link = undefined;
+    await link?.carrier.close();
+  }
+
+  async #call(kind: Kind, name: string, request: unknown, options: CallOptions): Promise<unknown> {
+    const method = kind.methods[name];
+    if (!method) throw new TypeError(`${kind.name} has no method ${name}`);
+    const body = stringify(request);
+    for (let attempt = 1; ; attempt++) {
+      this.#refuseIfBlocked();
+      const link = await this.#connect(options.signal).catch((error: unknown) => {
+        this.#breaker.inconclusive();
+        throw error;
+      });
+      try {
+        const answer = await this.#send(link, kind, name, method, body, options);
+        this.#answered();
+        return answer;
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw this.#judged(error);
+        this.#breaker.inconclusive();
+        if (this.#link === link) await this.#drop();
+        this.#become('unreachable', error.message);
+        // Once more when it cannot do harm: it never arrived, or twice is as good as once.
+        if (attempt === 1 && (!error.sent || method.idempotent)) continue;
+        throw unavailable(`plugin "${this.name}" did not answer ${kind.name}.${name}: ${error.message}`, {
+          cause: error,
+        });
+      }
+    }
+  }
+
+  async #send(link: Link, kind: Kind, name: string, method: Method, body: string, options: CallOptions) {
+    const path = methodPath(kind, name);
+    const deadlineMs = options.deadlineMs ?? this.#deadline(kind, name) ?? method.deadlineMs;
+    const late = () =>
+      deadlineExceeded(`plugin "${this.name}" did not answer ${path.slice(1)} within ${deadlineMs / 1000} s`);
+    const stop = new AbortController();
+    if (method.streams !== 'response') {
+      const reply = await withDeadline(deadlineMs, options.signal, late, (signal) =>
+        link.carrier.call(path, body, signal),
+      );
+      return readReply(this.name, kind, name, method, reply);
+    }
+    const answer = await withDeadline(deadlineMs, options.signal, late, (signal) => {
+      // The deadline holds until the answer begins; after that the stream lives until its reader or its caller ends it.
+      options.signal?.addEventListener('abort', () => stop.abort(options.signal?.reason), { once: true });
+      signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
+      return link.carrier.stream(path, body, stop.signal);
+    });
+    return 'stream' in answer ? answer.stream : readReply(this.name, kind, name, method, answer);
+  }
+
+  #deadline(kind: Kind, name: string): number | undefined {
+    const { deadlines } = this.#settings;
+    return deadlines[`${kind.name}.${name}`] ?? deadlines[name] ?? deadlines['*'];
+  }
+
+  #refuseIfBlocked(): void {
+    const reason = this.#breaker.blocked();
+    if (reason !== undefined) throw unavailable(`plugin "${this.name}" is not asked for now: ${reason}`);
+  }
+
+  #answered(): void {
+    this.#breaker.succeeded();
+    if (this.#state !== 'active') this.#become('active', '');
+  }
+
+  /** An error that came as an answer proves that the extension lives; a deadline that passed is counted against it. */
+  #judged(error: unknown): unknown {
+    if (isClass(error, 'DeadlineExceeded')) {
+      this.#breaker.hung(error.message);
+      this.#become('unreachable', error.message);
+    } else if (error instanceof CleatError && error.class !== 'Cancelled') {
+      this.#answered();
+    } else {
+      this.#breaker.inconclusive();
+    }
+    return error;
+  }
+
+  #become(state: ExtensionState, reason: string): void {
+    if (state === this.#state && reason === this.#reason) return;
+    this.#state = state;
+    this.#reason = reason;
+    this.#since = new Date();
+    const { log, onChange } = this.#settings;
+    if (state === 'unreachable') log.warn('extension is unreachable', { reason });
+    else log.debug(`extension is ${state}`, { kinds: this.#kinds });
+    onChange(this.status);
+  }
+}
+
+/** The shared work goes on for the others when one caller goes away. */
+function waitFor<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import type { Logger } from '@cleat/protocol/log';
+import { InProcessCarrier } from './carriers/in-process.js';
+import { Extension } from './extension.js';
+import { type ExtensionOverride, type ManifestEntry, readManifests } from './manifest.js';
+import { Registry } from './registry.js';
+import type { ExtensionStatus, Extensions } from './service.js';
+import type { Source } from './source.js';
+import { Supervisor } from './supervisor/supervisor.js';
+
+export type { ExtensionOverride } from './manifest.js';
+export type { ExtensionState, ExtensionStatus, Extensions } from './service.js';
+
+export interface ExtensionsSettings {
+  /** Manifests (YAML); a later one replaces entries of an earlier one. */
+  manifestPaths: readonly string[];
+  /** By manifest entry, for example `volume-local`. */
+  overrides: Readonly<Record<string, ExtensionOverride>>;
+  /**
+   * What `${name}` in the manifests' options stands for. `dataRoot`, `execRoot` and, per entry, `stateDir` (a
+   * directory of its own under the data root) come of themselves.
+   */
+  variables: Readonly<Record<string, unknown>>;
+  /** Where plugins are discovered, most important first. */
+  pluginDirectories: readonly string[];
+  dataRoot: string;
+  execRoot: string;
+  /** The SDK's program that serves a module on a socket; only for extensions that run as a process. */
+  hostPath: string;
+  log: Logger;
+}
+
+/**
+ * Opens the registry: reads the manifests, and starts the extensions that run as processes of their own. Those in
+ * process are loaded, and discovered ones activated, when they are first asked for.
+ * @throws InvalidParameter for a manifest or an override that is wrong
+ */
+export function openExtensions(settings: ExtensionsSettings): Extensions {
+  const { dataRoot, execRoot, log } = settings;
+  const entries = readManifests({
+    paths: settings.manifestPaths,
+    overrides: settings.overrides,
+    variables: { ...settings.variables, dataRoot, execRoot },
+    stateDirectory: join(dataRoot, 'extensions'),
+  });
+  const listeners = new Set<(status: ExtensionStatus) => void>();
+  const supervisors: Supervisor[] = [];
+  const configured = entries
+    .filter((entry) => entry.enabled)
+    .map((entry) => {
+      const own = log.child({ extension: entry.id });
+      const source = entry.carrier === 'process' ? supervise(entry, own) : inProcess(entry, own);
+      return new Extension({
+        name: entry.driver,
+        entry: entry.id,
+        carrier: entry.carrier,
+        declaredKinds: entry.kinds,
+        origin: entry.origin,
+        source,
+        deadlines: entry.deadlines,
+        log: own,
+        onChange: (status) => {
+          for (const listener of listeners) listener(status);
+        },
+      });
+    });
+  for (const supervisor of supervisors) supervisor.start();
+  return new Registry(
+    {
+      configured,
+      disabled: entries.filter((entry) => !entry.enabled).map(disabledStatus),
+      pluginDirectories: settings.pluginDirectories,
+      log,
+      onClose: async () => {
+        await Promise.all(supervisors.map((supervisor) => supervisor.close()));
+      },
+    },
+    listeners,
+  );
+
+  function supervise(entry: ManifestEntry, own: Logger): Source {
+    const directory = join(execRoot, 'extensions');
+    const supervisor = new Supervisor({ entry, hostPath: settings.hostPath, directory, log: own });
+    supervisors.push(supervisor);
+    return supervisor;
+  }
+}
+
+function inProcess(entry: ManifestEntry, log: Logger): Source {
+  const place = {
+    id: entry.module,
+    origin: `${entry.origin} (${entry.id})`,
+    open: () => InProcessCarrier.load({ name: entry.driver, path: entry.module, options: entry.options, log }),
+  };
+  return { locate: () => place, patienceMs: () => 0 };
+}
+
+function disabledStatus(entry: ManifestEntry): ExtensionStatus {
+  return {
+    name: entry.driver,
+    entry: entry.id,
+    kinds: entry.kinds,
+    carrier: entry.carrier,
+    origin: entry.origin,
+    state: 'disabled',
+    reason: 'left out by the configuration',
+    since: new Date(),
+  };
+}

@@ -1,0 +1,141 @@
+import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import type { Client, Kind } from '@cleat/protocol/kinds/kind';
+import type { Logger } from '@cleat/protocol/log';
+import { find, scan } from './discovery/directories.js';
+import { Extension } from './extension.js';
+import type { ExtensionStatus, Extensions } from './service.js';
+
+export interface RegistrySettings {
+  /** Of the manifest, in its order. */
+  configured: readonly Extension[];
+  /** Those that the operator left out. */
+  disabled: readonly ExtensionStatus[];
+  pluginDirectories: readonly string[];
+  log: Logger;
+  /** Called once the extensions are closed. */
+  onClose: () => Promise<void>;
+}
+
+/** How long a plugin that is known by its file, but does not answer, is waited for, in ms. */
+const patience = {
+  /** A `.spec` or `.json` may be there long before the plugin (Docker waits as long). */
+  described: 30_000,
+  /** It answered once: it may be restarting. */
+  restarting: 5_000,
+  /** A socket that nobody listens on is mostly left over from a crash. */
+  stale: 1_000,
+};
+
+/** How long a directory listing stays good, for {@link Extensions.names} and {@link Extensions.list}. */
+const scanMs = 500;
+
+type Listener = (status: ExtensionStatus) => void;
+
+export class Registry implements Extensions {
+  readonly #settings: RegistrySettings;
+  readonly #discovered = new Map<string, Extension>();
+  readonly #listeners: Set<Listener>;
+  #scanned: { names: readonly string[]; at: number } | undefined;
+
+  constructor(settings: RegistrySettings, listeners: Set<Listener>) {
+    this.#settings = settings;
+    this.#listeners = listeners;
+  }
+
+  async get<K extends Kind>(kind: K, name: string, options: { signal?: AbortSignal } = {}): Promise<Client<K>> {
+    const configured = this.#settings.configured.find((one) => one.name === name && one.kinds.includes(kind.name));
+    const extension = configured ?? this.#find(name);
+    if (!extension) throw this.#unknown(kind, name);
+    await extension.activated(options.signal);
+    if (!extension.kinds.includes(kind.name)) {
+      throw invalidParameter(
+        `plugin "${name}" does not implement ${kind.name} (it implements ${extension.kinds.join(', ') || 'nothing'})`,
+      );
+    }
+    return extension.client(kind);
+  }
+
+  names(kind: Kind): string[] {
+    return this.#select((extension) => extension.kinds.includes(kind.name));
+  }
+
+  candidates(kind: Kind): string[] {
+    return this.#select((extension) => extension.kinds.length === 0 || extension.kinds.includes(kind.name));
+  }
+
+  list(): ExtensionStatus[] {
+    this.#scan();
+    const all = [...this.#settings.configured, ...this.#discovered.values()];
+    return [...all.map((extension) => extension.status), ...this.#settings.disabled];
+  }
+
+  onChange(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#settings.configured, ...this.#discovered.values()].reverse();
+    const failures: unknown[] = [];
+    for (const extension of all) await extension.close().catch((error: unknown) => failures.push(error));
+    await this.#settings.onClose().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, 'could not stop every extension');
+  }
+
+  #select(wanted: (extension: Extension) => boolean): string[] {
+    this.#scan();
+    const all = [...this.#settings.configured, ...this.#discovered.values()];
+    return [...new Set(all.filter(wanted).map((extension) => extension.name))];
+  }
+
+  /** The discovered one of that name; one that answered before is still known while it restarts. */
+  #find(name: string): Extension | undefined {
+    const known = this.#discovered.get(name);
+    if (known) return known.present || known.wasActive ? known : undefined;
+    const { pluginDirectories: directories, log } = this.#settings;
+    const place = find(directories, name);
+    if (!place) return undefined;
+    const extension = new Extension({
+      name,
+      entry: undefined,
+      carrier: 'socket',
+      declaredKinds: [],
+      origin: place.origin,
+      source: {
+        locate: () => find(directories, name),
+        patienceMs: (wasActive) => {
+          if (wasActive) return patience.restarting;
+          return find(directories, name)?.described ? patience.described : patience.stale;
+        },
+      },
+      deadlines: {},
+      log: log.child({ extension: name }),
+      onChange: (status) => {
+        for (const listener of this.#listeners) listener(status);
+      },
+    });
+    this.#discovered.set(name, extension);
+    return extension;
+  }
+
+  /** Brings what is known up to what lies in the directories now. */
+  #scan(): void {
+    if (this.#scanned && Date.now() - this.#scanned.at < scanMs) return;
+    const names = scan(this.#settings.pluginDirectories);
+    this.#scanned = { names, at: Date.now() };
+    for (const name of names) this.#find(name);
+    for (const [name, extension] of this.#discovered) {
+      // Never used and gone: forgotten. One that was in use is kept, so that its state tells why volumes do not work.
+      if (!names.includes(name) && !extension.wasActive) this.#discovered.delete(name);
+    }
+  }
+
+  #unknown(kind: Kind, name: string): Error {
+    const off = this.#settings.disabled.find((one) => one.name === name && one.kinds.includes(kind.name));
+    if (off) {
+      return notFound(`plugin "${name}" not found: extension '${off.entry}' is left out by the configuration`);
+    }
+    const known = this.names(kind).join(', ');
+    return notFound(`plugin "${name}" not found`, { details: { known } });
+  }
+}

@@ -1,0 +1,21 @@
+import type { Carrier } from './carriers/carrier.js';
+
+/** Where an implementation is found right now. */
+export interface Place {
+  /** Changes when what is there was replaced (another socket file, another address): then it is activated anew. */
+  readonly id: string;
+  /** For people: a socket path, a URL, a manifest entry. */
+  readonly origin: string;
+  /** Known by a description that may be there long before the extension is. */
+  readonly described?: boolean;
+  /** Opens the way to it. @throws CleatError or TransportError */
+  open(): Promise<Carrier>;
+}
+
+/** Where an extension comes from; asked at each call, because it may have moved. */
+export interface Source {
+  /** Cheap and synchronous (a stat at most); undefined when it is nowhere. */
+  locate(): Place | undefined;
+  /** How long to wait for one that is known and does not answer yet, in ms. */
+  patienceMs(wasActive: boolean): number;
+}

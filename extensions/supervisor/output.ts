@@ -1,0 +1,90 @@
+import { closeSync, type FSWatcher, ftruncateSync, openSync, readSync, watch } from 'node:fs';
+import { messageOf } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+
+/** Above this the file, once read, is emptied. */
+const keepBytes = 256 * 1024;
+const maxLine = 16 * 1024;
+
+/**
+ * Brings what a process of ours prints into the log. It prints to a file, not to a pipe: the process outlives the
+ * engine, and must neither be killed nor blocked by a pipe that nobody reads.
+ */
+export class Output {
+  /** To be given to the process as its stdout and stderr. */
+  readonly fd: number;
+  readonly #log: Logger;
+  readonly #watcher: FSWatcher;
+  readonly #buffer = Buffer.allocUnsafe(64 * 1024);
+  #offset = 0;
+  #rest = '';
+
+  /** @param fresh empties the file; otherwise only what comes from now on is reported */
+  constructor(path: string, fresh: boolean, log: Logger) {
+    this.#log = log;
+    // Appending: the process may hold a descriptor of its own from before, and the file may be emptied under it.
+    this.fd = openSync(path, 'a+', 0o600);
+    if (fresh) ftruncateSync(this.fd);
+    else this.#skip();
+    this.#watcher = watch(path, { persistent: false }, () => this.drain());
+    this.#watcher.on('error', (error) =>
+      log.warn('cannot follow what the extension prints', { error: messageOf(error) }),
+    );
+  }
+
+  /** Reports everything that was printed so far. */
+  drain(): void {
+    for (;;) {
+      const count = readSync(this.fd, this.#buffer, 0, this.#buffer.length, this.#offset);
+      if (count === 0) break;
+      this.#offset += count;
+      this.#take(this.#buffer.toString('utf8', 0, count));
+    }
+    if (this.#offset > keepBytes) {
+      ftruncateSync(this.fd);
+      this.#offset = 0;
+    }
+  }
+
+  close(): void {
+    this.#watcher.close();
+    this.drain();
+    if (this.#rest) this.#report(this.#rest);
+    closeSync(this.fd);
+  }
+
+  #skip(): void {
+    let count: number;
+    do {
+      count = readSync(this.fd, this.#buffer, 0, this.#buffer.length, this.#offset);
+      this.#offset += count;
+    } while (count > 0);
+  }
+
+  #take(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = (lines.pop() ?? '').slice(0, maxLine);
+    for (const line of lines) if (line.trim()) this.#report(line.slice(0, maxLine));
+  }
+
+  /** Lines of the SDK's logger are JSON with a level; others are somebody's `console.log`. */
+  #report(line: string): void {
+    const parsed = line.startsWith('{') ? parseLine(line) : undefined;
+    if (parsed) this.#log[parsed.level](parsed.message, parsed.fields);
+    else this.#log.info(line);
+  }
+}
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+function parseLine(line: string): { level: Level; message: string; fields: Record<string, unknown> } | undefined {
+  try {
+    const { level, message, ...fields } = JSON.parse(line);
+    if (['debug', 'info', 'warn', 'error'].includes(level) && typeof message === 'string') {
+      return { level, message, fields };
+    }
+  } catch {
+    // A line that merely begins like JSON is shown as it is.
+  }
+  return undefined;
+}

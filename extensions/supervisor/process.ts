@@ -1,0 +1,56 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decode, parseJson } from '@cleat/protocol/json';
+import Type, { type Static } from 'typebox';
+
+/** What is written down about a process, so that the next engine finds it. */
+const Note = Type.Object({
+  pid: Type.Integer(),
+  /** Of everything it was started with; another one means that it must be replaced. */
+  fingerprint: Type.String(),
+});
+export type Note = Static<typeof Note>;
+
+export function readNote(path: string): Note | undefined {
+  try {
+    return decode(Note, parseJson(readFileSync(path, 'utf8')));
+  } catch {
+    // None, or half of one from a crash: then nothing is known to run.
+    return undefined;
+  }
+}
+
+export function writeNote(path: string, note: Note): void {
+  writeFileSync(`${path}.new`, JSON.stringify(note), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** Whether `pid` is the process that serves `socket`: its number may have been given to another one since. */
+export function serves(pid: number, socket: string): boolean {
+  if (pid <= 1) return false;
+  try {
+    // A zombie's command line is empty.
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(socket);
+  } catch {
+    // No such process.
+    return false;
+  }
+}
+
+/** Asks the process to stop, and makes it after `graceMs`. Resolves when it is gone. */
+export async function stop(pid: number, socket: string, graceMs: number): Promise<void> {
+  const killAt = Date.now() + graceMs;
+  signal(pid, 'SIGTERM');
+  while (serves(pid, socket)) {
+    if (Date.now() >= killAt) signal(pid, 'SIGKILL');
+    await sleep(20);
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // ESRCH: it has just ended, which is what was wanted.
+  }
+}
