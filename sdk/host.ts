@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+import { pathToFileURL } from 'node:url';
+import { messageOf } from '@cleat/protocol/errors';
+import type { ExtensionModule } from '@cleat/protocol/extension';
+import { jsonLogger } from './log.js';
+import { serveUntilSignal } from './run.js';
+import { serve } from './serve.js';
+
+/**
+ * Runs one extension as a process of its own, for the engine's supervisor: `node host.js MODULE SOCKET`, with
+ * `CLEAT_EXTENSION={"name":…,"options":{…}}` in the environment.
+ */
+const [, , modulePath, socket] = process.argv;
+const log = jsonLogger(process.stdout);
+try {
+  if (!modulePath || !socket) throw new Error('usage: host MODULE SOCKET');
+  const settings = JSON.parse(process.env.CLEAT_EXTENSION ?? '') as { name: string; options: Record<string, unknown> };
+  // Options may hold secrets; what the extension starts itself has no business with them.
+  delete process.env.CLEAT_EXTENSION;
+  const loaded = (await import(pathToFileURL(modulePath).href)) as { default?: ExtensionModule };
+  const module = loaded.default;
+  if (typeof module?.start !== 'function') throw new Error(`${modulePath} has no extension as its default export`);
+  await serveUntilSignal(() => serve(module, { ...settings, socket, log }));
+} catch (error) {
+  log.error('the extension cannot be served', { error: messageOf(error) });
+  process.exitCode = 1;
+}
