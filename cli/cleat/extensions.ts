@@ -31,7 +31,7 @@ async function ask(text: string): Promise<ExtensionRow[]> {
     host.kind === 'unix'
       ? { socketPath: host.path }
       : host.kind === 'tcp'
-        ? { host: host.address, port: host.port }
+        ? { host: host.host, port: host.port }
         : undefined;
   if (target === undefined) throw invalidParameter(`${text} is not an address to connect to`);
   const body = await new Promise<string>((resolve, reject) => {

@@ -13,12 +13,12 @@ import type { Settings } from './settings.js';
 export function checkExposure({ hosts, tls, plainTcp, values }: Settings): string[] {
   const warnings: string[] = [];
   for (const host of hosts) {
-    if (host.kind !== 'tcp' || tls === 'verify' || isLoopback(host.address)) continue;
+    if (host.kind !== 'tcp' || tls === 'verify' || isLoopback(host.host)) continue;
     const what = tls === 'on' ? 'does not verify its clients (--tlsverify=false)' : 'has no TLS';
-    const bridge = bridgeOf(host.address);
+    const bridge = bridgeOf(host.host);
     if (bridge !== undefined && !values['insecure-tcp']) {
       throw new UsageError(
-        `${host.text} ${what}, and ${host.address} is the address of the bridge ${bridge}: every container on it would be root here. ` +
+        `${host.text} ${what}, and ${host.host} is the address of the bridge ${bridge}: every container on it would be root here. ` +
           'Use --tlsverify, or --insecure-tcp if this is what you want',
       );
     }
@@ -39,4 +39,18 @@ function bridgeOf(address: string): string | undefined {
     ([device, addresses]) =>
       existsSync(`/sys/class/net/${device}/bridge`) && addresses?.some((one) => one.address === address),
   )?.[0];
+}
+
+/**
+ * The same for the engine's own bridges, which are known once its networks are up.
+ * @throws UsageError
+ */
+export function checkOwnBridges({ hosts, tls, values }: Settings, isBridgeAddress: (address: string) => boolean): void {
+  if (values['insecure-tcp'] || tls === 'verify') return;
+  const host = hosts.find((one) => one.kind === 'tcp' && isBridgeAddress(one.host));
+  if (host === undefined) return;
+  throw new UsageError(
+    `${host.text} is on a network of containers, and every one of them would be root here. ` +
+      'Use --tlsverify, or --insecure-tcp if this is what you want',
+  );
 }

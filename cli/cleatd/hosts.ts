@@ -1,27 +1,33 @@
+import { type Address, isLoopback, parseAddress } from '@cleat/api/listeners/address';
+import { messageOf } from '@cleat/protocol/errors';
 import { UsageError } from './options/parse.js';
 
-/** Where the API is to be served. */
-export type Host =
-  | { kind: 'unix'; path: string; text: string }
-  | { kind: 'tcp'; address: string; port: number; text: string }
-  /** Sockets that systemd passed: all of them, or the named one. */
-  | { kind: 'fd'; name: string; text: string };
+export { isLoopback };
+
+/** Where the API is to be served, with its address written out in full. */
+export type Host = Address & { text: string };
 
 export const defaultSocket = '/run/docker.sock';
 
-/** As dockerd's opts.ParseHost. @param tls decides the default port. @throws UsageError */
+/** @param tls decides the default port. @throws UsageError */
 export function parseHost(value: string, tls: boolean): Host {
   const text = value.trim();
-  const [, scheme = 'tcp', rest = ''] = /^(?:([a-z]+):\/\/)?(.*)$/.exec(text) ?? [];
-  switch (scheme) {
+  let address: Address;
+  try {
+    address = parseAddress(text === 'unix://' ? `unix://${defaultSocket}` : text, tls);
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
+  switch (address.kind) {
     case 'unix':
-      return unix(rest || defaultSocket);
+      return unix(address.path);
     case 'tcp':
-      return tcp(rest, text, tls);
+      return {
+        ...address,
+        text: `tcp://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`,
+      };
     case 'fd':
-      return { kind: 'fd', name: rest, text: `fd://${rest}` };
-    default:
-      throw new UsageError(`invalid bind address (${text}): unsupported proto '${scheme}', use unix, tcp or fd`);
+      return { ...address, text: `fd://${address.name}` };
   }
 }
 
@@ -32,18 +38,4 @@ function unix(path: string): Host {
     throw new UsageError(`invalid bind address (unix://${path}): the path of a UNIX socket has at most 107 bytes`);
   }
   return { kind: 'unix', path: absolute, text: `unix://${absolute}` };
-}
-
-function tcp(rest: string, text: string, tls: boolean): Host {
-  const match = /^(?:\[([\da-fA-F:.%]+)\]|([^:[\]/]*))(?::(\d{1,5}))?\/?$/.exec(rest);
-  const port = Number(match?.[3] ?? (tls ? 2376 : 2375));
-  if (!match || port > 65535) throw new UsageError(`invalid bind address (${text}): use tcp://ADDRESS:PORT`);
-  const address = match[1] || match[2] || '127.0.0.1';
-  const shown = address.includes(':') ? `[${address}]` : address;
-  return { kind: 'tcp', address, port, text: `tcp://${shown}:${port}` };
-}
-
-/** Whether only this host can reach an address. */
-export function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/i.test(address);
 }

@@ -39,17 +39,17 @@ test.each([
   [['--default-runtime=fast'], "specified default runtime 'fast' does not exist"],
   [['--add-runtime=runc=/x'], "runtime name 'runc' is reserved"],
   [['--exec-opt=native.cgroupdriver=magic'], 'not a valid cgroup driver'],
-  [['-H', 'npipe://x'], "unsupported proto 'npipe'"],
+  [['-H', 'npipe://x'], 'Invalid bind address'],
   [['-H', `unix:///${'x'.repeat(107)}`], 'at most 107 bytes'],
-  [['-H', 'tcp://127.0.0.1:99999'], 'invalid bind address'],
+  [['-H', 'tcp://127.0.0.1:99999'], 'Invalid bind address'],
 ])('%s is a start-up error', (argv, message) => {
   expect(() => settings(...argv)).toThrow(message);
 });
 
 test.each([
-  ['tcp://', { kind: 'tcp', address: '127.0.0.1', port: 2375 }],
-  ['tcp://[::1]:99', { kind: 'tcp', address: '::1', port: 99 }],
-  ['0.0.0.0:2375', { kind: 'tcp', address: '0.0.0.0', port: 2375 }],
+  ['tcp://', { kind: 'tcp', host: '127.0.0.1', port: 2375 }],
+  ['tcp://[::1]:99', { kind: 'tcp', host: '::1', port: 99 }],
+  ['0.0.0.0:2375', { kind: 'tcp', host: '0.0.0.0', port: 2375 }],
   ['unix://', { kind: 'unix', path: '/run/docker.sock' }],
   ['fd://', { kind: 'fd', name: '' }],
 ])('-H %s', (text, host) => {

@@ -1,0 +1,159 @@
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openApi } from '@cleat/api/index';
+import { openEngine } from '@cleat/engine/engine';
+import { openExtensions } from '@cleat/extensions/index';
+import { messageOf } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import { answersOn } from '../docker-socket.js';
+import { cleatVersion } from '../version.js';
+import { checkExposure, checkOwnBridges } from './exposure.js';
+import { type DaemonLog, openLog } from './log.js';
+import { notify } from './notify.js';
+import { UsageError } from './options/parse.js';
+import { type LiveConfig, reload } from './reload.js';
+import { openRoots, writePidFile } from './roots.js';
+import type { Settings } from './settings.js';
+import { onSignals } from './signals.js';
+import { dumpState } from './state-dump.js';
+import { Teardown } from './teardown.js';
+import { readTls } from './tls.js';
+
+/**
+ * Runs the daemon until it is told to stop.
+ * @param flags as they stood on the command line, for SIGHUP.
+ * @returns its exit code.
+ * @throws UsageError and CleatError when it cannot start; nothing is left behind then.
+ */
+export async function runDaemon(settings: Settings, flags: ReadonlyMap<string, unknown>): Promise<number> {
+  const { values } = settings;
+  if (process.getuid?.() !== 0) {
+    throw new UsageError('cleatd needs root to run containers: start it with sudo, or as root');
+  }
+  const warnings = [...settings.warnings, ...checkExposure(settings)];
+  await refuseTakenSockets(settings);
+  const log = openLog({
+    level: settings.engine.debug ? 'debug' : values['log-level'],
+    format: values['log-format'] === 'json' || (values['log-format'] === '' && !process.stderr.isTTY) ? 'json' : 'text',
+  });
+  const teardown = new Teardown();
+  try {
+    return await serve(settings, flags, warnings, log, teardown);
+  } catch (error) {
+    await finish(teardown, log.logger);
+    throw error;
+  }
+}
+
+async function serve(
+  settings: Settings,
+  flags: ReadonlyMap<string, unknown>,
+  warnings: readonly string[],
+  log: DaemonLog,
+  teardown: Teardown,
+): Promise<number> {
+  const { values, hosts, tls } = settings;
+  const { logger } = log;
+  const started = Date.now();
+  const engineId = openRoots(settings.engine.dataRoot, settings.engine.execRoot, teardown);
+  writePidFile(values.pidfile, teardown);
+  const config: LiveConfig = { engineId, ...settings.engine };
+  const tlsFiles = tls === 'off' ? undefined : readTls(values, tls);
+  for (const warning of warnings) logger.warn(warning);
+  watchForBugs(logger);
+
+  const extensions = openExtensions({
+    manifestPaths: [batteriesManifest(), ...values['extension-manifest']].filter((path) => path !== undefined),
+    overrides: values.extension,
+    variables: {
+      engineId,
+      bridge: config.bridge,
+      iptables: config.iptables,
+      ipForward: config.ipForward,
+      addressPools: config.defaultAddressPools,
+    },
+    pluginDirectories: values['plugin-dir'],
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    hostPath: fileURLToPath(import.meta.resolve('@cleat/sdk/host')),
+    log: logger,
+  });
+  teardown.add('extensions', () => extensions.close());
+
+  const engine = await openEngine(config, { log: logger, extensions });
+  teardown.add('engine', async () => {
+    for (const failure of await engine.close()) logger.warn(`closing ${failure}`);
+  });
+  await engine.start();
+  checkOwnBridges(settings, (address) => engine.networks.isBridgeAddress(address));
+
+  const api = openApi({
+    services: { ...engine, extensions },
+    log: logger.child({ room: 'api' }),
+    version: cleatVersion(),
+    minApiVersion: values['min-api-version'],
+  });
+  teardown.add('API', () => api.close(1000));
+  for (const host of hosts) {
+    const options = { group: values.group || 'docker', ...(host.kind === 'tcp' && tlsFiles && { tls: tlsFiles }) };
+    for (const { address } of await api.listen(host.text, options)) logger.info(`API listens on ${address}`);
+  }
+  logger.info('the engine is ready', { engineId, ms: Date.now() - started, version: cleatVersion() });
+  notify('READY=1', logger);
+
+  const signal = await onSignals({
+    reload: async () => {
+      notify('RELOADING=1', logger);
+      await reload(flags, config, { log, events: engine.events });
+      notify('READY=1', logger);
+    },
+    dump: () => dumpState(config.execRoot, { config, engine, extensions }, logger),
+    log: logger,
+  });
+  logger.info(`stopping (${signal})`);
+  notify('STOPPING=1', logger);
+  await engine.containers.shutdown({ liveRestore: config.liveRestore, timeout: config.shutdownTimeout });
+  await finish(teardown, logger);
+  return 0;
+}
+
+async function finish(teardown: Teardown, logger: Logger): Promise<void> {
+  for (const failure of await teardown.run()) logger.error(`stopping: ${failure}`);
+}
+
+/** Before anything is touched: whoever starts a second engine by mistake should not disturb the first one's state. */
+async function refuseTakenSockets({ hosts }: Settings): Promise<void> {
+  for (const host of hosts) {
+    if (host.kind !== 'unix' || !(await answersOn(host.path))) continue;
+    throw new UsageError(
+      `another engine answers on ${host.path}: stop it, or name another socket with -H, for example -H unix:///run/cleat.sock`,
+    );
+  }
+}
+
+/** The manifest of the batteries, if they are installed: the engine runs without any. */
+function batteriesManifest(): string | undefined {
+  try {
+    return join(dirname(fileURLToPath(import.meta.resolve('@cleat/batteries/package.json'))), 'manifest.yaml');
+  } catch {
+    // Not installed.
+    return undefined;
+  }
+}
+
+/** A bug must be seen. What runs on is in a defined state (crash-only); what threw out of its own stack is not. */
+function watchForBugs(logger: Logger): void {
+  process.on('unhandledRejection', (error) => {
+    logger.error(`a promise failed and nobody looked: ${messageOf(error)}`, { stack: stackOf(error) });
+  });
+  process.on('uncaughtException', (error) => {
+    logger.error(`the engine stops after an unexpected error; containers run on: ${messageOf(error)}`, {
+      stack: stackOf(error),
+    });
+    process.exit(1);
+  });
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
+}
