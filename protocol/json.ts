@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Static, TSchema } from 'typebox';
 import { invalidParameter } from './errors.js';
 
+export type { Static, TSchema } from 'typebox';
+
 /**
  * JSON as Go reads and writes it. Clients and plugins rely on Go's leniency (keys in any case, null for absent, unknown
  * keys), and int64 values do not fit into a JavaScript number. Keys are folded once, here, before anything else looks

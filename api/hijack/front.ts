@@ -66,7 +66,10 @@ export function createFront(options: FrontOptions): (socket: Socket) => void {
 
     function onData(chunk: Buffer): void {
       // Inside a body nothing is looked at.
-      if (state.current && !state.current.complete) return feed(chunk);
+      if (state.current && !state.current.complete) {
+        feed(chunk);
+        return;
+      }
       const bytes = pending ? Buffer.concat([pending, chunk]) : chunk;
       const end = endOfHead(bytes);
       if (end < 0) {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { AttachSession } from '@cleat/engine/containers/service';
-import type { Logger } from '@cleat/protocol/log';
 import { messageOf } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
 import { frame } from '../streams/frame.js';
 import { writeTo } from '../streams/write.js';
 

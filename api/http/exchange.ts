@@ -3,9 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
-import { decode, parseJson, stringify } from '@cleat/protocol/json';
+import { decode, parseJson, type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
-import type { Static, TSchema } from 'typebox';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import { writeTo } from '../streams/write.js';
 import { Query } from './query.js';
@@ -185,7 +184,7 @@ export class Exchange {
   }
 
   #mustHijack(): Hijacker {
-    if (!this.#hijacker) throw invalidParameter('this request needs a connection of its own: do not pipeline it');
+    if (!this.#hijacker) throw systemError('the route is not marked as hijacking');
     return this.#hijacker;
   }
 }

@@ -9,6 +9,7 @@ import type {
 } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
+import type { Moment } from '../time.js';
 
 /** Containers: the state machine, and everything one does to a container. `ref` is a name, an ID or an ID prefix. */
 export interface Containers {
@@ -39,8 +40,11 @@ export interface Containers {
   attach(ref: string, options: AttachOptions): Promise<AttachSession>;
   /** h, w in characters. @throws Conflict when it does not run. */
   resize(ref: string, size: TerminalSize): Promise<void>;
-  /** Entries for `docker logs`; raw bytes without headers when the container has a terminal. */
-  logs(ref: string, options: LogOptions): Promise<{ tty: boolean; entries: AsyncIterable<LogEntry> }>;
+  /**
+   * For `docker logs`: chunks that are ready to be sent as they are (frames with headers, time stamps included; raw
+   * bytes when the container has a terminal), because a million lines must not be a million objects. From Spool.logs.
+   */
+  logs(ref: string, options: LogOptions): Promise<{ tty: boolean; chunks: AsyncIterable<Uint8Array> }>;
 
   /** `psArgs` default `-ef`. @throws Conflict when it does not run. */
   top(ref: string, psArgs: string): Promise<{ Titles: string[]; Processes: string[][] }>;
@@ -142,17 +146,15 @@ export interface LogOptions {
   stdout: boolean;
   stderr: boolean;
   follow: boolean;
-  since?: number;
-  until?: number;
+  timestamps: boolean;
+  /** Labels and environment that the log options name, before each line. */
+  details: boolean;
+  /** Seconds since the epoch, or exact nanoseconds as bigint. */
+  since?: Moment;
+  until?: Moment;
+  /** Only the last n lines; undefined or negative: all. */
   tail?: number;
   signal: AbortSignal;
-}
-
-export interface LogEntry {
-  stream: 1 | 2;
-  /** Nanoseconds since the epoch. */
-  time: bigint;
-  line: Uint8Array;
 }
 
 /** Answer header `X-Docker-Container-Path-Stat`, as base64 of this in JSON. */
@@ -172,6 +174,8 @@ export interface CommitContainerOptions {
   author: string;
   pause: boolean;
   changes: string[];
+  /** Overrides the container's own configuration before `changes` apply. */
+  config?: ContainerConfig;
 }
 
 /** A running container as the exec room sees it. */
@@ -185,6 +189,8 @@ export interface ExecTarget {
   readonly runtimePath: string;
   readonly runtimeArgs: readonly string[];
   readonly conmonPath: string;
+  /** Its root file system as mounted by us: for looking up users. */
+  readonly rootfs: string;
   /** The OCI process object that it was started with: what an exec starts from. */
   process(): Promise<OciProcess>;
   /** Sessions shown as `ExecIDs`. */

@@ -1,0 +1,61 @@
+import type { Containers } from '@cleat/engine/containers/service';
+import type { ContainerInspect } from '@cleat/protocol/api/container';
+import type { Exchange } from '../http/exchange.js';
+import type { Route } from '../http/router.js';
+
+export function inspectRoutes(containers: Containers): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/containers/:name/json',
+      async handler(x) {
+        x.send(200, inspectFor(x, await containers.inspect(x.param('name'), { size: x.query.flag('size') })));
+      },
+    },
+  ];
+}
+
+/** Networks that are no user's own. */
+const builtIn = ['default', 'bridge', 'host', 'none'];
+
+/** `GET /containers/{id}/json` in the shape of the client's version. */
+export function inspectFor(x: Pick<Exchange, 'before'>, container: ContainerInspect): object {
+  const shaped: ContainerInspect = { ...container };
+  const networks = { ...container.NetworkSettings.Networks };
+  const { bridge } = networks;
+  if (x.before('1.45')) {
+    const own = [container.Id.slice(0, 12), container.Config.Hostname ?? ''].filter((name) => name !== '');
+    for (const [name, endpoint] of Object.entries(networks)) {
+      if (builtIn.includes(name) || name.startsWith('container:')) continue;
+      networks[name] = { ...endpoint, Aliases: [...new Set([...(endpoint.Aliases ?? []), ...own])] };
+    }
+  }
+  if (x.before('1.44')) {
+    for (const [name, endpoint] of Object.entries(networks)) networks[name] = { ...endpoint, DNSNames: undefined };
+  }
+  if (x.before('1.48')) {
+    for (const [name, endpoint] of Object.entries(networks)) networks[name] = { ...endpoint, GwPriority: undefined };
+  }
+  shaped.NetworkSettings = { ...container.NetworkSettings, Networks: networks };
+  // The default bridge's endpoint was shown at the top before there were networks, and is up to 1.51.
+  if (bridge) {
+    Object.assign(shaped.NetworkSettings, {
+      EndpointID: bridge.EndpointID ?? '',
+      Gateway: bridge.Gateway ?? '',
+      GlobalIPv6Address: bridge.GlobalIPv6Address ?? '',
+      GlobalIPv6PrefixLen: bridge.GlobalIPv6PrefixLen ?? 0,
+      IPAddress: bridge.IPAddress ?? '',
+      IPPrefixLen: bridge.IPPrefixLen ?? 0,
+      IPv6Gateway: bridge.IPv6Gateway ?? '',
+      MacAddress: bridge.MacAddress ?? '',
+    });
+  }
+  if (x.before('1.46')) shaped.HostConfig = { ...container.HostConfig, Annotations: undefined };
+  if (!x.before('1.22')) return shaped;
+  // As Docker 1.9 had it.
+  return {
+    ...shaped,
+    ExecDriver: 'native-0.2',
+    Config: { ...shaped.Config, VolumeDriver: shaped.HostConfig.VolumeDriver },
+  };
+}

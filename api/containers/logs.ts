@@ -1,0 +1,44 @@
+import type { Containers } from '@cleat/engine/containers/service';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { decodeTime } from '../decode/time.js';
+import type { Exchange } from '../http/exchange.js';
+import type { Route } from '../http/router.js';
+import { frame, multiplexedStream, rawStream } from '../streams/frame.js';
+
+export function logRoutes(containers: Containers): Route[] {
+  return [{ method: 'GET', path: '/containers/:name/logs', handler: (x) => logs(x, containers) }];
+}
+
+async function logs(x: Exchange, containers: Containers): Promise<void> {
+  const stdout = x.query.flag('stdout');
+  const stderr = x.query.flag('stderr');
+  if (!stdout && !stderr) throw invalidParameter('Bad parameters: you must choose at least one stream');
+  const until = x.query.text('until');
+  const { tty, chunks } = await containers.logs(x.param('name'), {
+    stdout,
+    stderr,
+    follow: x.query.flag('follow'),
+    since: decodeTime('since', x.query.text('since')) || undefined,
+    until: until === '0' ? undefined : decodeTime('until', until),
+    tail: decodeTail(x.query.text('tail')),
+    timestamps: x.query.flag('timestamps'),
+    details: x.query.flag('details'),
+    signal: x.signal,
+  });
+  x.begin(200, tty || x.before('1.42') ? rawStream : multiplexedStream);
+  try {
+    for await (const chunk of chunks) if (!(await x.write(chunk))) break;
+  } catch (error) {
+    if (x.signal.aborted) return x.end();
+    x.log.warn('reading a log failed', { container: x.param('name'), error: messageOf(error) });
+    // The head is out; the error goes in band, on the stream that is for it.
+    const text = Buffer.from(`Error grabbing logs: ${messageOf(error)}\n`);
+    await x.write(tty ? text : frame(3, text));
+  }
+  x.end();
+}
+
+/** The last n lines; all for `all`, for a negative number and for what is no number, as Docker has it. */
+export function decodeTail(text: string): number | undefined {
+  return /^\+?\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,56 @@
+import type { Containers } from '@cleat/engine/containers/service';
+import { ContainerConfig } from '@cleat/protocol/api/container';
+import type { Exchange } from '../http/exchange.js';
+import type { Route } from '../http/router.js';
+
+/** `top`, `stats`, `changes`, `export`, `commit`. */
+export function observeRoutes(containers: Containers): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/containers/:name/top',
+      handler: async (x) => x.send(200, await containers.top(x.param('name'), x.query.text('ps_args') || '-ef')),
+    },
+    { method: 'GET', path: '/containers/:name/stats', handler: (x) => stats(x, containers) },
+    {
+      method: 'GET',
+      path: '/containers/:name/changes',
+      async handler(x) {
+        const changes = await containers.changes(x.param('name'));
+        x.send(200, changes.length === 0 ? null : changes);
+      },
+    },
+    {
+      method: 'GET',
+      path: '/containers/:name/export',
+      handler: async (x) => x.pipe('application/octet-stream', await containers.export(x.param('name'))),
+    },
+    {
+      method: 'POST',
+      path: '/commit',
+      async handler(x) {
+        const config = await x.json(ContainerConfig, 'Config');
+        const { query } = x;
+        const created = await containers.commit(query.text('container'), {
+          repository: query.text('repo'),
+          tag: query.text('tag'),
+          comment: query.text('comment'),
+          author: query.text('author'),
+          pause: query.flag('pause', true),
+          changes: query.all('changes'),
+          config,
+        });
+        x.send(201, created);
+      },
+    },
+  ];
+}
+
+async function stats(x: Exchange, containers: Containers): Promise<void> {
+  const stream = x.query.flag('stream', true);
+  const oneShot = !x.before('1.41') && x.query.flag('one-shot');
+  const samples = await containers.stats(x.param('name'), { stream, oneShot, signal: x.signal });
+  x.begin(200, 'application/json');
+  for await (const sample of samples) if (!(await x.writeLine(sample))) break;
+  x.end();
+}

@@ -1,0 +1,50 @@
+import type { EventMessage } from '@cleat/protocol/api/event';
+import { invalidParameter } from '@cleat/protocol/errors';
+import { decodeFilters } from '../decode/filters.js';
+import { decodeTime } from '../decode/time.js';
+import type { Exchange } from '../http/exchange.js';
+import type { Route } from '../http/router.js';
+import type { ApiServices } from '../services.js';
+
+export function eventRoutes({ events }: ApiServices): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/events',
+      async handler(x) {
+        const since = decodeTime('since', x.query.text('since'));
+        const until = decodeTime('until', x.query.text('until'));
+        if (since !== undefined && until !== undefined && until < since) {
+          throw invalidParameter(
+            `\`since\` time (${x.query.text('since')}) cannot be after \`until\` time (${x.query.text('until')})`,
+          );
+        }
+        const filters = decodeFilters(x.query.text('filters'));
+        const subscription = events.subscribe({ since, until, filters, signal: x.signal });
+        // A client lists and then relies on what comes: the subscription stands before the head is sent.
+        x.begin(200, 'application/json');
+        for await (const event of subscription) {
+          if (skipped(x, event)) continue;
+          if (!(await x.writeLine(legacy(event)))) break;
+        }
+        x.end();
+      },
+    },
+  ];
+}
+
+function skipped(x: Exchange, event: EventMessage): boolean {
+  return x.before('1.46') && event.Type === 'image' && event.Action === 'create';
+}
+
+/** Up to API 1.51 events carry the fields of Docker 1.9 too, and clients of all ages read them. */
+function legacy(event: EventMessage): object {
+  switch (event.Type) {
+    case 'container':
+      return { status: event.Action, id: event.Actor.ID, from: event.Actor.Attributes.image, ...event };
+    case 'image':
+      return { status: event.Action, id: event.Actor.ID, ...event };
+    default:
+      return event;
+  }
+}

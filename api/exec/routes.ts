@@ -1,0 +1,56 @@
+import { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/container';
+import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
+import { decodeSize } from '../decode/size.js';
+import { closeGently, joinStreams } from '../hijack/hijacked.js';
+import type { Exchange } from '../http/exchange.js';
+import type { Route } from '../http/router.js';
+import type { ApiServices } from '../services.js';
+import { frame, multiplexedStream, rawStream } from '../streams/frame.js';
+import { writeTo } from '../streams/write.js';
+
+export function execRoutes({ execs }: ApiServices): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/containers/:name/exec',
+      async handler(x) {
+        const request = (await x.json(ExecCreateRequest, 'ExecCreateRequest')) ?? {};
+        if (!request.Cmd || request.Cmd.length === 0) throw invalidParameter('No exec command specified');
+        if (x.before('1.42')) delete request.ConsoleSize;
+        x.send(201, await execs.create(x.param('name'), request));
+      },
+    },
+    { method: 'POST', path: '/exec/:id/start', hijacks: true, handler: (x) => start(x, execs) },
+    {
+      method: 'POST',
+      path: '/exec/:id/resize',
+      async handler(x) {
+        await execs.resize(x.param('id'), decodeSize(x.query));
+        x.sendEmpty(x.before('1.22') ? 201 : 200);
+      },
+    },
+    { method: 'GET', path: '/exec/:id/json', handler: async (x) => x.send(200, await execs.inspect(x.param('id'))) },
+  ];
+}
+
+/**
+ * What is wrong before anything runs is an HTTP error; what the runtime refuses is written to the stream, as Docker
+ * does, and the client learns 126 or 127 from inspect.
+ */
+async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {
+  const request = (await x.json(ExecStartRequest, 'ExecStartRequest')) ?? {};
+  if (x.before('1.42') || !request.Tty) delete request.ConsoleSize;
+  const muxed = x.before('1.42') ? rawStream : multiplexedStream;
+  try {
+    const session = await execs.start(x.param('id'), request);
+    if (!session) return x.sendEmpty(200);
+    await joinStreams(x.hijack(session.tty ? rawStream : muxed), session, x.log);
+  } catch (error) {
+    if (request.Detach || isClass(error, 'NotFound') || isClass(error, 'Conflict')) throw error;
+    if (x.response.headersSent || !x.response.socket) throw error;
+    const connection = x.hijack(request.Tty ? rawStream : muxed);
+    const text = Buffer.from(`${messageOf(error)}\r\n`);
+    await writeTo(connection.socket, request.Tty ? text : frame(1, text));
+    closeGently(connection);
+  }
+}

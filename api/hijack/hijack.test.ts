@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { echoSession, startApi, talk, until } from '../testing/fakes.js';
+
+/** Input of a terminal that is, letter by letter, a request which would be carried out. */
+const innocentInput = 'POST /containers/victim/kill HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
+const upgradeHeaders = 'Connection: Upgrade\r\nUpgrade: tcp\r\n';
+
+function frames(raw: string): string {
+  let text = '';
+  for (let rest = Buffer.from(raw, 'latin1'); rest.length >= 8; ) {
+    const length = rest.readUInt32BE(4);
+    text += rest.subarray(8, 8 + length).toString();
+    rest = rest.subarray(8 + length);
+  }
+  return text;
+}
+
+const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4);
+
+describe('attach', () => {
+  it.each([
+    ['with Upgrade', upgradeHeaders, /^HTTP\/1\.1 101 UPGRADED\r\n/, 'multiplexed-stream'],
+    ['without Upgrade', '', /^HTTP\/1\.1 200 OK\r\n/, 'multiplexed-stream'],
+  ])('joins streams, %s, and never reads input as a request', async (_name, headers, status, type) => {
+    const killed: string[] = [];
+    const session = echoSession(false);
+    await using server = await startApi({
+      containers: { attach: async () => session, kill: async (name) => void killed.push(name) },
+    });
+    const head = `POST /v1.42/containers/c/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: docker\r\n${headers}Content-Length: 0\r\n\r\n`;
+    // In one write with the head, so that the parser could have both in one buffer; then half-close.
+    const answer = await talk(server.connect(), `${head}${innocentInput}`, { end: true });
+    expect(answer).toMatch(status);
+    expect(answer).toContain(`Content-Type: application/vnd.docker.${type}\r\n`);
+    expect(frames(bodyOf(answer))).toBe(`${innocentInput}bye`);
+    expect(killed).toEqual([]);
+  });
+
+  it('does so too on a connection that was used before, where the head comes in pieces', async () => {
+    const killed: string[] = [];
+    await using server = await startApi({
+      containers: { attach: async () => echoSession(true), kill: async (name) => void killed.push(name) },
+    });
+    const socket = server.connect();
+    socket.write('GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n');
+    await until(socket, 'OK');
+    socket.write('POST /containers/c/attach?stdin=1 HTTP/1.1\r\nHo');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    socket.write('st: docker\r\n\r\n');
+    await until(socket, '\r\n\r\n');
+    const answer = await talk(socket, innocentInput, { end: true });
+    expect(answer).toBe(`${innocentInput}bye`);
+    expect(killed).toEqual([]);
+  });
+
+  it('refuses to be pipelined behind an unfinished request', async () => {
+    const killed: string[] = [];
+    const session = echoSession(true);
+    await using server = await startApi({
+      containers: { attach: async () => session, kill: async (name) => void killed.push(name) },
+    });
+    const request = 'POST /containers/c/attach?stdin=1 HTTP/1.1\r\nHost: docker\r\n\r\n';
+    // One chunk: the front sees the first head only.
+    const text = `GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n${request}${innocentInput}`;
+    const answer = await talk(server.connect(), text, { end: true });
+    expect(answer).toContain('needs a connection of its own');
+    expect(session.received).toEqual([]);
+    expect(killed).toEqual([]);
+  });
+
+  it('decodes chunked input of clients that do not upgrade', async () => {
+    await using server = await startApi({ containers: { attach: async () => echoSession(true) } });
+    const answer = await talk(
+      server.connect(),
+      'POST /containers/c/attach?stdin=1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    );
+    expect(bodyOf(answer)).toBe('hellobye');
+  });
+
+  it('answers errors as HTTP', async () => {
+    await using server = await startApi({});
+    const answer = await talk(
+      server.connect(),
+      `POST /containers/c/attach HTTP/1.1\r\nHost: x\r\n${upgradeHeaders}\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 500 /);
+    expect(bodyOf(answer)).toBe('{"message":"the test has no containers.attach"}\n');
+  });
+});
+
+describe('exec start', () => {
+  const body = '{"Detach":false,"Tty":true}';
+  it.each([
+    ['by length, with Upgrade', `${upgradeHeaders}Content-Length: ${body.length}\r\n\r\n${body}`],
+    ['by length, without Upgrade', `Content-Length: ${body.length}\r\n\r\n${body}`],
+    [
+      'in chunks, with Upgrade',
+      `${upgradeHeaders}Transfer-Encoding: chunked\r\n\r\n5\r\n${body.slice(0, 5)}\r\n${(body.length - 5).toString(16)}\r\n${body.slice(5)}\r\n0\r\n\r\n`,
+    ],
+  ])('reads a body %s, and what follows is input', async (_name, rest) => {
+    const started: unknown[] = [];
+    await using server = await startApi({
+      execs: {
+        start: async (id, request) => {
+          started.push([id, request]);
+          return echoSession(true);
+        },
+      },
+    });
+    const answer = await talk(
+      server.connect(),
+      `POST /v1.41/exec/e1/start HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${rest}${innocentInput}`,
+      { end: true },
+    );
+    expect(started).toEqual([['e1', { Detach: false, Tty: true }]]);
+    expect(answer).toContain('Content-Type: application/vnd.docker.raw-stream\r\n');
+    expect(bodyOf(answer)).toBe(`${innocentInput}bye`);
+  });
+
+  it('writes what the runtime refuses to the stream', async () => {
+    await using server = await startApi({
+      execs: {
+        start: async () => {
+          throw new Error('OCI runtime exec failed: no such file');
+        },
+      },
+    });
+    const answer = await talk(
+      server.connect(),
+      `POST /exec/e1/start HTTP/1.1\r\nHost: x\r\n${upgradeHeaders}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+    expect(frames(bodyOf(answer))).toBe('OCI runtime exec failed: no such file\r\n');
+  });
+
+  it('answers a detached start as an ordinary request', async () => {
+    await using server = await startApi({ execs: { start: async () => undefined } });
+    const answer = await talk(
+      server.connect(),
+      'POST /exec/e1/start HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"Detach":true}',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*Connection: close/s);
+  });
+});
+
+describe('other upgrades', () => {
+  it('are answered as ordinary requests, so that BuildKit falls back', async () => {
+    await using server = await startApi({});
+    const answer = await talk(
+      server.connect(),
+      'POST /grpc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
+  });
+});

@@ -1,0 +1,190 @@
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { errorStatus, forbidden, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
+import type { Head } from '../hijack/head.js';
+import { createHijacker } from '../hijack/hijacker.js';
+import { sendError } from './errors.js';
+import { Exchange, type Hijacker, type Transport } from './exchange.js';
+import { parseTarget, type Router } from './router.js';
+import { checkVersion, maxApiVersion } from './version.js';
+
+/** Looks at a request before its handler does; what it throws is the answer. */
+export type RequestCheck = (exchange: Exchange) => Promise<void> | void;
+
+export interface ApiServerOptions {
+  router: Router;
+  log: Logger;
+  /** Of the engine, for the Server header. */
+  version: string;
+  /** The oldest API version that is accepted. */
+  minApiVersion?: string;
+  /** Asked in order, before every handler: the one place where access is decided. */
+  checks: readonly RequestCheck[];
+}
+
+export interface ApiServer {
+  accept(socket: Socket, transport: Transport): void;
+  /** Ends idle connections at once, the others after `graceMs`. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** HTTP on connections that listeners hand over: versions, routing, errors, and hijacking by the front. */
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { router, log } = options;
+  const sockets = new Map<Socket, Transport>();
+  const busy = new Map<Socket, number>();
+  /** Here a hijacking request came in a way that leaves the parser attached: what follows may be its raw input. */
+  const poisoned = new WeakSet<Socket>();
+  const server: Server = createServer({
+    maxHeaderSize: maxHeadBytes + 1024,
+    // Clients of 2015 send an empty Host, or their socket's path.
+    requireHostHeader: false,
+    // Idle connections of clients' pools stay open, as Go's server leaves them.
+    keepAliveTimeout: 0,
+    requestTimeout: 0,
+    headersTimeout: 0,
+  });
+  // A client that half-closes after its request still gets its answer.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  server.on('request', (request, response) => void serve(request, response));
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    else socket.destroy();
+  });
+
+  const accept = createFront({
+    server,
+    hijacks(head: Head) {
+      const target = parseTarget(head.target);
+      if (!target || !router.match(head.method, target.path)?.route.hijacks) return undefined;
+      return head.upgrade?.toLowerCase() === 'websocket' ? 'websocket' : 'raw';
+    },
+    onUpgrade(request, socket, rest, upgrade: Upgrade) {
+      const response = new ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.assignSocket(socket);
+      socket.on('error', (error) => log.debug('hijacked connection failed', { error: messageOf(error) }));
+      void serve(request, response, createHijacker(request, response, socket, rest, upgrade));
+    },
+  });
+
+  async function serve(request: IncomingMessage, response: ServerResponse, hijacker?: Hijacker): Promise<void> {
+    const socket = request.socket;
+    if (poisoned.has(socket)) return;
+    busy.set(socket, (busy.get(socket) ?? 0) + 1);
+    const started = performance.now();
+    const abort = new AbortController();
+    const gone = (): void => abort.abort();
+    if (hijacker) {
+      socket.once('close', gone);
+    } else {
+      // A client that closes its side without being upgraded has lost interest, as in Go's server.
+      socket.once('end', gone);
+      response.once('close', () => {
+        socket.removeListener('end', gone);
+        gone();
+      });
+    }
+    response.on('error', (error) => log.debug('answer failed', { error: messageOf(error) }));
+    let version = maxApiVersion;
+    try {
+      const target = parseTarget(request.url ?? '/');
+      if (!target) throw invalidParameter('malformed URL');
+      version = target.version ?? maxApiVersion;
+      response.setHeader('Api-Version', maxApiVersion);
+      response.setHeader('Docker-Experimental', 'false');
+      response.setHeader('Ostype', 'linux');
+      response.setHeader('Server', `Cleat/${options.version} (linux)`);
+      const match = router.match(request.method ?? 'GET', target.path);
+      if (!match) throw notFound('page not found');
+      if (match.route.hijacks && !hijacker) {
+        poisoned.add(socket);
+        response.shouldKeepAlive = false;
+        throw invalidParameter('this request needs a connection of its own: do not pipeline it');
+      }
+      checkVersion(version, options.minApiVersion);
+      const exchange = new Exchange({
+        request,
+        response,
+        version,
+        path: target.path,
+        params: match.params,
+        query: target.query,
+        transport: sockets.get(socket) ?? 'tcp',
+        log,
+        signal: abort.signal,
+        hijacker,
+      });
+      exchange.log.debug('request', { method: exchange.method, path: exchange.path, version });
+      for (const check of options.checks) await check(exchange);
+      await match.route.handler(exchange);
+      exchange.log.debug('answered', { status: response.statusCode, ms: Math.round(performance.now() - started) });
+    } catch (error) {
+      fail(error, request, response, version, abort.signal, hijacker !== undefined);
+    } finally {
+      const left = (busy.get(socket) ?? 1) - 1;
+      if (left > 0) busy.set(socket, left);
+      else busy.delete(socket);
+    }
+  }
+
+  function fail(
+    error: unknown,
+    request: IncomingMessage,
+    response: ServerResponse,
+    version: string,
+    signal: AbortSignal,
+    hijackable: boolean,
+  ): void {
+    const fields = { method: request.method, url: request.url, error: messageOf(error) };
+    const status = isClass(error, 'NotModified') ? 304 : undefined;
+    if (signal.aborted) log.debug('request ended by its client', fields);
+    else if (status === undefined && isServerFault(error)) log.error('request failed', { ...fields, cause: error });
+    else log.debug('request refused', fields);
+    if (hijackable && !response.socket) return void request.socket.destroy();
+    // The rest of a body that nobody read must not be taken for the next request.
+    if (!request.complete && !response.headersSent) response.setHeader('Connection', 'close');
+    sendError(response, error, version);
+  }
+
+  return {
+    accept(socket, transport) {
+      sockets.set(socket, transport);
+      socket.once('close', () => sockets.delete(socket));
+      socket.on('error', (error) => log.debug('connection failed', { error: messageOf(error) }));
+      socket.setNoDelay(true);
+      accept(socket);
+    },
+    async close(graceMs = 1000) {
+      for (const socket of sockets.keys()) if (!busy.has(socket)) socket.destroy();
+      const deadline = Date.now() + graceMs;
+      while (sockets.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+      for (const socket of sockets.keys()) socket.destroy();
+    },
+  };
+}
+
+function isServerFault(error: unknown): boolean {
+  const errorClass = error instanceof Error && 'class' in error ? error.class : 'System';
+  return Object.entries(errorStatus).every(([name, status]) => name !== errorClass || status >= 500);
+}
+
+/**
+ * Keeps web pages from using an engine on unprotected TCP: a browser sends Origin with what it was not asked to do, and
+ * a page whose host name was rebound to this machine sends that name.
+ */
+export function refuseBrowsers(allowedOrigins: readonly string[] = []): RequestCheck {
+  return ({ transport, headers, request }) => {
+    if (transport !== 'tcp') return;
+    if (headers.origin !== undefined && !allowedOrigins.includes(headers.origin)) {
+      throw forbidden('requests from web pages are refused on TCP without TLS');
+    }
+    if (!/^(::ffff:)?127\.|^::1$/.test(request.socket.localAddress ?? '')) return;
+    const host = (headers.host ?? '').replace(/:\d+$/, '');
+    if (host.includes('.') && !/^[\d.]+$/.test(host)) {
+      throw forbidden(`refused to answer as host "${host}" on TCP without TLS: use an IP address or TLS`);
+    }
+  };
+}

@@ -1,0 +1,156 @@
+import type { ImageInspect, ImageSummary } from '@cleat/protocol/api/image';
+import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
+import { decodeFilters } from '../decode/filters.js';
+import type { Exchange } from '../http/exchange.js';
+import type { Route } from '../http/router.js';
+import type { ApiServices } from '../services.js';
+import { sendProgress } from '../streams/progress.js';
+import { decodeAuth } from './auth.js';
+import { createImage } from './create.js';
+
+export function imageRoutes({ images }: ApiServices): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/images/json',
+      async handler(x) {
+        const filters = { ...decodeFilters(x.query.text('filters')) };
+        const old = x.query.text('filter');
+        if (x.before('1.25') && old !== '' && !filters.reference) filters.reference = [old];
+        const sharedSize = !x.before('1.42') && x.query.flag('shared-size');
+        const all = await images.list({ all: x.query.flag('all'), filters, sharedSize });
+        x.send(
+          200,
+          all.map((image) => summaryFor(x, image)),
+        );
+      },
+    },
+    {
+      method: 'GET',
+      path: '/images/search',
+      handler: () => {
+        throw notImplemented('searching a registry is not supported by this engine');
+      },
+    },
+    {
+      method: 'GET',
+      path: '/images/get',
+      handler: async (x) => x.pipe('application/x-tar', await images.save(x.query.all('names'))),
+    },
+    {
+      method: 'GET',
+      path: '/images/:name/get',
+      handler: async (x) => x.pipe('application/x-tar', await images.save([x.param('name')])),
+    },
+    {
+      method: 'GET',
+      path: '/images/:name/history',
+      handler: async (x) => x.send(200, await images.history(x.param('name'))),
+    },
+    {
+      method: 'GET',
+      path: '/images/:name/json',
+      handler: async (x) => x.send(200, inspectFor(x, await images.inspect(x.param('name')))),
+    },
+    {
+      method: 'POST',
+      path: '/images/load',
+      handler: (x) => sendProgress(x, images.load(x.body(), { quiet: x.query.flag('quiet', true), signal: x.signal })),
+    },
+    { method: 'POST', path: '/images/create', handler: (x) => createImage(x, images) },
+    {
+      method: 'POST',
+      path: '/images/:name/push',
+      handler: (x) =>
+        sendProgress(
+          x,
+          images.push({
+            ref: x.param('name'),
+            tag: x.query.text('tag') || undefined,
+            auth: decodeAuth(x.headers['x-registry-auth']),
+            signal: x.signal,
+          }),
+        ),
+    },
+    {
+      method: 'POST',
+      path: '/images/:name/tag',
+      async handler(x) {
+        const repository = x.query.text('repo');
+        if (repository === '') throw invalidParameter('invalid reference format: repository name is missing');
+        await images.tag(x.param('name'), repository, x.query.text('tag') || 'latest');
+        x.sendEmpty(201);
+      },
+    },
+    {
+      method: 'POST',
+      path: '/images/prune',
+      async handler(x) {
+        const report = await images.prune(decodeFilters(x.query.text('filters')));
+        x.send(200, { ...report, ImagesDeleted: report.ImagesDeleted.length > 0 ? report.ImagesDeleted : null });
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/images/:name',
+      async handler(x) {
+        if (x.param('name').trim() === '') throw invalidParameter('image name cannot be blank');
+        const options = { force: x.query.flag('force'), noPrune: x.query.flag('noprune') };
+        x.send(200, await images.remove(x.param('name'), options));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/distribution/:name/json',
+      handler: () => {
+        throw notImplemented('inspecting a registry is not supported by this engine');
+      },
+    },
+  ];
+}
+
+/** A row of `GET /images/json` in the shape of the client's version. */
+function summaryFor(x: Exchange, image: ImageSummary): ImageSummary {
+  const shaped = { ...image };
+  if (x.before('1.43') && image.RepoTags.length === 0 && image.RepoDigests.length === 0) {
+    shaped.RepoTags = ['<none>:<none>'];
+    shaped.RepoDigests = ['<none>@<none>'];
+  }
+  if (x.before('1.51')) shaped.Containers = -1;
+  if (x.before('1.44')) shaped.VirtualSize = image.Size;
+  return shaped;
+}
+
+/** `GET /images/{name}/json` in the shape of the client's version. */
+function inspectFor(x: Exchange, image: ImageInspect): object {
+  const shaped: Record<string, unknown> = { ...image };
+  if (x.before('1.44')) shaped.VirtualSize = image.Size;
+  if (x.before('1.45')) {
+    shaped.Container ??= '';
+    shaped.ContainerConfig ??= emptyConfig;
+  }
+  // Lists of digests and tags are never null; layers came with 1.23.
+  if (x.before('1.23')) delete shaped.RootFS;
+  return shaped;
+}
+
+/** The configuration of the container that made the image, which nobody keeps any more. */
+const emptyConfig = {
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: null,
+  Cmd: null,
+  Image: '',
+  Volumes: null,
+  WorkingDir: '',
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: null,
+};

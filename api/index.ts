@@ -1,0 +1,83 @@
+import type { Logger } from '@cleat/protocol/log';
+import { buildRoutes } from './build/routes.js';
+import { containerRoutes } from './containers/routes.js';
+import { eventRoutes } from './events/routes.js';
+import { execRoutes } from './exec/routes.js';
+import { createRouter, type Route } from './http/router.js';
+import { createApiServer, type RequestCheck, refuseBrowsers } from './http/server.js';
+import { imageRoutes } from './images/routes.js';
+import { type Listener, type ListenOptions, listen } from './listeners/listen.js';
+import { networkRoutes } from './networks/routes.js';
+import { pluginRoutes } from './plugins/routes.js';
+import type { ApiServices } from './services.js';
+import { swarmRoutes } from './swarm/routes.js';
+import { systemRoutes } from './system/routes.js';
+import { volumeRoutes } from './volumes/routes.js';
+
+export type { RequestCheck } from './http/server.js';
+export { maxApiVersion, minApiVersion } from './http/version.js';
+export { isLoopback, parseAddress } from './listeners/address.js';
+export type { Listener, ListenOptions, TlsOptions } from './listeners/listen.js';
+export type { ApiServices } from './services.js';
+
+export interface ApiOptions {
+  services: ApiServices;
+  log: Logger;
+  /** The engine's version, for the Server header. */
+  version: string;
+  /** The oldest API version that is accepted. */
+  minApiVersion?: string;
+  /** Origins of web pages that may use unprotected TCP. */
+  allowedOrigins?: readonly string[];
+  /** Asked in order before every handler, after the built-in ones. */
+  onRequest?: readonly RequestCheck[];
+  /** Further routes, tried before the others. */
+  routes?: readonly Route[];
+}
+
+export interface Api {
+  /**
+   * Starts to serve an address: `unix:///path`, `tcp://host:port` or `fd://`.
+   * @throws InvalidParameter (address, group), Conflict (another daemon answers there), Unavailable
+   */
+  listen(address: string, options?: ListenOptions): Promise<Listener[]>;
+  /** Stops listening, ends idle connections at once and the others after `graceMs`. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** The Docker Engine API in front of the engine's services. */
+export function openApi(options: ApiOptions): Api {
+  const { services, log } = options;
+  const routes = [
+    ...(options.routes ?? []),
+    ...systemRoutes(services, { minApiVersion: options.minApiVersion }),
+    ...eventRoutes(services),
+    ...containerRoutes(services),
+    ...execRoutes(services),
+    ...imageRoutes(services),
+    ...networkRoutes(services),
+    ...volumeRoutes(services),
+    ...pluginRoutes(),
+    ...buildRoutes(),
+    ...swarmRoutes(),
+  ];
+  const server = createApiServer({
+    router: createRouter(routes),
+    log,
+    version: options.version,
+    minApiVersion: options.minApiVersion,
+    checks: [refuseBrowsers(options.allowedOrigins), ...(options.onRequest ?? [])],
+  });
+  const listeners: Listener[] = [];
+  return {
+    async listen(address, listenOptions = {}) {
+      const opened = await listen(address, listenOptions, server.accept);
+      listeners.push(...opened);
+      return opened;
+    },
+    async close(graceMs) {
+      await Promise.all(listeners.splice(0).map((listener) => listener.close()));
+      await server.close(graceMs);
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import type { NetworkResource } from '@cleat/protocol/api/network';
+import { NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest } from '@cleat/protocol/api/network';
+import { decodeFilters } from '../decode/filters.js';
+import type { Exchange } from '../http/exchange.js';
+import type { Route } from '../http/router.js';
+import type { ApiServices } from '../services.js';
+
+export function networkRoutes({ networks, containers }: ApiServices): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/networks',
+      async handler(x) {
+        const all = await networks.list(decodeFilters(x.query.text('filters')));
+        x.send(
+          200,
+          all.map((network) => shape(x, network)),
+        );
+      },
+    },
+    {
+      method: 'GET',
+      path: '/networks/:id',
+      async handler(x) {
+        const options = { verbose: x.query.flag('verbose'), scope: x.query.text('scope') || undefined };
+        x.send(200, shape(x, await networks.inspect(x.param('id'), options)));
+      },
+    },
+    {
+      method: 'POST',
+      path: '/networks/create',
+      async handler(x) {
+        const request = (await x.json(NetworkCreateRequest, 'CreateRequest')) ?? {};
+        if (x.before('1.48')) delete request.EnableIPv4;
+        // Since 1.44 names are always checked; before, a client could have two networks of one name.
+        request.CheckDuplicate = true;
+        x.send(201, await networks.create(request));
+      },
+    },
+    {
+      method: 'POST',
+      path: '/networks/:id/connect',
+      async handler(x) {
+        const request = (await x.json(NetworkConnectRequest, 'ConnectOptions')) ?? {};
+        const endpoint = request.EndpointConfig ?? {};
+        if (x.before('1.48')) delete endpoint.GwPriority;
+        if (x.before('1.44')) delete endpoint.MacAddress;
+        await containers.connectNetwork(x.param('id'), request.Container ?? '', endpoint);
+        x.sendEmpty(200);
+      },
+    },
+    {
+      method: 'POST',
+      path: '/networks/:id/disconnect',
+      async handler(x) {
+        const request = (await x.json(NetworkDisconnectRequest, 'DisconnectOptions')) ?? {};
+        await containers.disconnectNetwork(x.param('id'), request.Container ?? '', request.Force ?? false);
+        x.sendEmpty(200);
+      },
+    },
+    {
+      method: 'POST',
+      path: '/networks/prune',
+      handler: async (x) => x.send(200, await networks.prune(decodeFilters(x.query.text('filters')))),
+    },
+    {
+      method: 'DELETE',
+      path: '/networks/:id',
+      async handler(x) {
+        await networks.remove(x.param('id'));
+        x.sendEmpty(204);
+      },
+    },
+  ];
+}
+
+/** EnableIPv4 appeared with API 1.48. */
+function shape(x: Exchange, network: NetworkResource): object {
+  return x.before('1.48') ? { ...network, EnableIPv4: undefined } : network;
+}

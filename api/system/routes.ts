@@ -1,0 +1,61 @@
+import { notImplemented } from '@cleat/protocol/errors';
+import type { Exchange } from '../http/exchange.js';
+import type { Route } from '../http/router.js';
+import { maxApiVersion, minApiVersion } from '../http/version.js';
+import type { ApiServices } from '../services.js';
+import { diskUsageFor, diskUsageTypes } from './disk-usage.js';
+import { infoFor } from './info.js';
+
+/** `/_ping`, `/version`, `/info`, `/system/df`, `/auth`. */
+export function systemRoutes({ system }: ApiServices, options: { minApiVersion?: string }): Route[] {
+  return [
+    { method: 'GET', path: '/_ping', handler: ping },
+    { method: 'HEAD', path: '/_ping', handler: ping },
+    { method: 'GET', path: '/version', handler: (x) => x.send(200, version(system.version(), options.minApiVersion)) },
+    { method: 'GET', path: '/info', handler: async (x) => x.send(200, infoFor(x, await system.info())) },
+    {
+      method: 'GET',
+      path: '/system/df',
+      handler: async (x) => x.send(200, diskUsageFor(x, await system.diskUsage(diskUsageTypes(x)))),
+    },
+    {
+      method: 'POST',
+      path: '/auth',
+      handler: () => {
+        throw notImplemented('logging in to a registry is not supported by this engine yet');
+      },
+    },
+    { method: 'OPTIONS', path: '/:any', handler: (x) => x.sendEmpty(200) },
+  ];
+}
+
+function ping(x: Exchange): void {
+  x.response.setHeader('Cache-Control', 'no-cache, no-store, must-revalidate');
+  x.response.setHeader('Pragma', 'no-cache');
+  // Version 1 is the classic builder: whoever would use BuildKit's gRPC must not find it here.
+  x.response.setHeader('Builder-Version', '1');
+  x.response.setHeader('Swarm', 'inactive');
+  if (x.method === 'HEAD') {
+    x.response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': 0 }).end();
+  } else {
+    x.sendText(200, 'OK');
+  }
+}
+
+/** Docker's answer repeats the engine's own component at the top. */
+function version(info: ReturnType<ApiServices['system']['version']>, floor = minApiVersion): object {
+  return {
+    Platform: info.Platform,
+    Components: info.Components,
+    Version: info.Version,
+    ApiVersion: maxApiVersion,
+    MinAPIVersion: floor,
+    GitCommit: info.GitCommit,
+    GoVersion: 'none',
+    Os: info.Os,
+    Arch: info.Arch,
+    KernelVersion: info.KernelVersion,
+    Experimental: info.Experimental || undefined,
+    BuildTime: info.BuildTime,
+  };
+}
