@@ -33,7 +33,7 @@ export function createIpam({ stateDir, pools: configured, log }: IpamOptions): H
   };
 
   return {
-    GetCapabilities: () => ({ RequiresMACAddress: false, RequiresRequestReplay: false }),
+    GetCapabilities: () => ({ RequiresMACAddress: false, RequiresRequestReplay: false, AvoidsBlocksInUse: true }),
     GetDefaultAddressSpaces: () => ({ LocalDefaultAddressSpace: spaces[0], GlobalDefaultAddressSpace: spaces[1] }),
 
     RequestPool({ AddressSpace, Pool: wished, SubPool, Options, V6 }) {

@@ -26,6 +26,8 @@ export const ipamKind = {
       response: Type.Object({
         RequiresMACAddress: Type.Optional(Type.Boolean()),
         RequiresRequestReplay: Type.Optional(Type.Boolean()),
+        /** Negotiated by Cleat: RequestPool reads {@link ipamOption.inUse}. */
+        AvoidsBlocksInUse: Type.Optional(Type.Boolean()),
       }),
       deadlineMs: seconds(10),
       idempotent: true,

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
+import type { HostLinks } from '@cleat/linux/net/links';
+import { conflict } from '@cleat/protocol/errors';
+import type { NetworkRecord } from './state.js';
+
+/** The alias that tells whose a bridge is. */
+export const bridgeAlias = (engineId: string): string => `cleat:${engineId}`;
+
+/**
+ * Makes the bridge's device, or takes over the one that is there if it is ours or was named by the operator.
+ * @param mayAdopt a device that nobody tagged may be used as it is (`--bridge NAME`)
+ * @returns whether the device is ours, to be removed with the network
+ * @throws Conflict when the device belongs to somebody else
+ */
+export async function ensureBridge(
+  record: NetworkRecord,
+  links: HostLinks,
+  engineId: string,
+  mayAdopt: boolean,
+): Promise<boolean> {
+  const { bridge } = record;
+  const facts = interfaceNames().has(bridge) ? await linkFacts(bridge) : undefined;
+  if (!facts) {
+    links.forget();
+    await links.run([
+      `link add name ${bridge} address ${bridgeMac(engineId, record.id)} mtu ${record.mtu} type bridge`,
+      `link set dev ${bridge} alias ${bridgeAlias(engineId)}`,
+      ...configure(record),
+    ]);
+    return true;
+  }
+  const ours = facts.alias === bridgeAlias(engineId);
+  if (facts.kind !== 'bridge')
+    throw conflict(`device ${bridge} exists already and is not a bridge: choose another name`);
+  if (!ours && facts.alias.startsWith('cleat:')) {
+    throw conflict(`bridge ${bridge} belongs to another Cleat engine on this host: choose another with --bridge`);
+  }
+  if (!ours && !mayAdopt) {
+    throw conflict(`a bridge ${bridge} that this engine did not make exists already: choose another name`);
+  }
+  const missing = record.gateways.filter((gateway) => !facts.addresses.includes(gateway));
+  await links.run(ours ? configure(record) : [...missing.map(addressOf(bridge)), `link set dev ${bridge} up`]);
+  return ours;
+}
+
+export async function removeBridge(bridge: string, links: HostLinks): Promise<void> {
+  if (interfaceNames().has(bridge)) await links.run([`link delete dev ${bridge} type bridge`]);
+  links.forget();
+}
+
+function configure({ bridge, gateways }: NetworkRecord): string[] {
+  const six = gateways.some((gateway) => gateway.includes(':'));
+  return [
+    // Without IPv6 on the network the bridge needs no link-local address, nor the chatter that comes with it.
+    ...(six ? [] : [`link set dev ${bridge} addrgenmode none`]),
+    ...gateways.map(addressOf(bridge)),
+    `link set dev ${bridge} up`,
+  ];
+}
+
+const addressOf = (bridge: string) => (gateway: string) =>
+  `address replace ${gateway} ${gateway.includes(':') ? 'nodad ' : ''}dev ${bridge}`;
+
+/** A fixed, locally administered address: left alone, a bridge takes the lowest of its ports' and changes with them. */
+function bridgeMac(engineId: string, networkId: string): string {
+  const digest = createHash('sha256').update(`${engineId}/${networkId}`).digest();
+  return ['02', '42', ...(digest.subarray(0, 4).toString('hex').match(/../g) ?? [])].join(':');
+}

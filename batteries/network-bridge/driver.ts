@@ -1,0 +1,279 @@
+import { Firewall } from '@cleat/linux/firewall/firewall';
+import type { FirewallNetwork } from '@cleat/linux/firewall/ruleset';
+import { writeSysctl } from '@cleat/linux/net/facts';
+import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
+import { conflict, forbidden, messageOf, notFound } from '@cleat/protocol/errors';
+import type { Handlers } from '@cleat/protocol/kinds/kind';
+import { netlabel, type networkKind, type PortBinding } from '@cleat/protocol/kinds/network';
+import type { Logger } from '@cleat/protocol/log';
+import { ensureBridge, removeBridge } from './device.js';
+import { ForwardGuard } from './guard.js';
+import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';
+import { type Defaults, readNetwork } from './network-options.js';
+import { HostPorts, protocolNumber } from './ports.js';
+import { type EndpointRecord, type NetworkRecord, Records } from './state.js';
+
+export interface BridgeOptions {
+  engineId: string;
+  stateDir: string;
+  /** Rules for translation, ports and isolation; without them containers reach only each other and the host. */
+  firewall: boolean;
+  ipForward: boolean;
+  /** Name of the device that an engine uses unless told otherwise: never taken over from somebody else. */
+  defaultDevice: string;
+  defaults: Defaults;
+}
+
+type Driver = Handlers<typeof networkKind>;
+
+/** Docker's bridge driver behind the remote driver protocol; all it knows is in files, in the kernel, or in both. */
+export class BridgeDriver {
+  readonly #options: BridgeOptions;
+  readonly #log: Logger;
+  readonly #links: HostLinks = hostLinks();
+  readonly #networks: Records<NetworkRecord>;
+  readonly #endpoints: Records<EndpointRecord>;
+  readonly #firewall: Firewall | undefined;
+  readonly #guard: ForwardGuard;
+  readonly #sweeper: LinkSweeper;
+  readonly #ports = new HostPorts();
+  /** Networks come and go one at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: BridgeOptions, log: Logger) {
+    this.#options = options;
+    this.#log = log;
+    this.#networks = new Records(`${options.stateDir}/networks`, log);
+    this.#endpoints = new Records(`${options.stateDir}/endpoints`, log);
+    const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
+    this.#firewall = options.firewall ? new Firewall(`cleat_${tag}`) : undefined;
+    this.#guard = new ForwardGuard(`cleat:${tag}`, log);
+    this.#sweeper = new LinkSweeper(this.#links, log);
+  }
+
+  /**
+   * After a start: networks get back what a reboot took, rules are made anew, ports are held again. A network that
+   * cannot be restored is reported and does not stop the others.
+   */
+  async restore(): Promise<void> {
+    for (const network of this.#networks.all()) {
+      await ensureBridge(network, this.#links, this.#options.engineId, !network.owned).catch((error: unknown) =>
+        this.#log.error('a network could not be restored', { network: network.id, error: messageOf(error) }),
+      );
+    }
+    for (const endpoint of this.#endpoints.all()) {
+      for (const port of this.#ports.restore(endpoint.ports)) {
+        this.#log.warn('a published port was taken by another process meanwhile', { ...port });
+      }
+    }
+    if (this.#networks.all().length === 0) return;
+    await this.#applyRules().catch((error: unknown) =>
+      this.#log.error('the firewall rules could not be restored', { error: messageOf(error) }),
+    );
+    this.#routeLocal(this.#endpoints.all().filter(({ ports }) => ports.length > 0));
+  }
+
+  /** Leaves networks and endpoints as they are: containers outlive their engine. */
+  async close(): Promise<void> {
+    this.#guard.close();
+    await this.#sweeper.now();
+    for (const { ports } of this.#endpoints.all()) this.#ports.release(ports);
+  }
+
+  handlers(): Driver {
+    return {
+      GetCapabilities: () => ({
+        Scope: 'local',
+        ConnectivityScope: 'local',
+        ServesPublishedPorts: true,
+        LinksDieWithSandbox: true,
+      }),
+      CreateNetwork: (request) => this.#inTurn(() => this.#createNetwork(request)),
+      DeleteNetwork: ({ NetworkID }) => this.#inTurn(() => this.#deleteNetwork(NetworkID)),
+      CreateEndpoint: (request) => this.#createEndpoint(request),
+      DeleteEndpoint: ({ EndpointID }) => this.#deleteEndpoint(EndpointID),
+      EndpointOperInfo: ({ EndpointID }) => this.#operInfo(EndpointID),
+      Join: ({ EndpointID }) => this.#join(EndpointID),
+      Leave: () => {},
+      ProgramExternalConnectivity: ({ EndpointID, Options }) => this.#publish(EndpointID, Options?.[netlabel.portMap]),
+      RevokeExternalConnectivity: ({ EndpointID }) => this.#unpublish(EndpointID),
+    };
+  }
+
+  async #createNetwork(request: Parameters<Driver['CreateNetwork']>[0]): Promise<void> {
+    const { NetworkID, Options, IPv4Data, IPv6Data } = request;
+    const ipam = [...IPv4Data, ...IPv6Data];
+    const { isDefault, ...record } = readNetwork(NetworkID, Options ?? {}, ipam, this.#options.defaults);
+    if (this.#networks.get(NetworkID)) throw conflict(`network ${NetworkID} exists already`);
+    const sharing = this.#networks.all().find(({ bridge }) => bridge === record.bridge);
+    if (sharing) throw forbidden(`networks have same bridge name: ${record.bridge} is that of network ${sharing.id}`);
+    const mayAdopt = isDefault && record.bridge !== this.#options.defaultDevice;
+    const owned = await ensureBridge(record, this.#links, this.#options.engineId, mayAdopt);
+    this.#networks.put({ ...record, owned });
+    try {
+      await this.#applyRules();
+    } catch (error) {
+      this.#networks.delete(NetworkID);
+      if (owned) await removeBridge(record.bridge, this.#links);
+      throw error;
+    }
+  }
+
+  async #deleteNetwork(id: string): Promise<void> {
+    const network = this.#networks.get(id);
+    if (!network) return;
+    if (this.#endpoints.all().some(({ networkId }) => networkId === id)) {
+      throw forbidden(`network ${id} has active endpoints`);
+    }
+    await this.#sweeper.now();
+    if (network.owned) await removeBridge(network.bridge, this.#links);
+    this.#networks.delete(id);
+    await this.#applyRules();
+  }
+
+  async #createEndpoint(request: Parameters<Driver['CreateEndpoint']>[0]) {
+    const { NetworkID, EndpointID, Interface } = request;
+    const network = this.#network(NetworkID);
+    if (this.#endpoints.get(EndpointID)) throw conflict(`endpoint ${EndpointID} exists already`);
+    const ip = Interface?.Address?.split('/')[0] ?? '';
+    const endpoint: EndpointRecord = {
+      v: 1,
+      id: EndpointID,
+      networkId: NetworkID,
+      hostLink: newLinkName(),
+      containerLink: newLinkName(),
+      mac: Interface?.MacAddress || macFor(ip),
+      ip,
+      ip6: Interface?.AddressIPv6?.split('/')[0] ?? '',
+      ports: [],
+    };
+    this.#endpoints.put(endpoint);
+    try {
+      await makeLinks(this.#links, network, endpoint);
+    } catch (error) {
+      this.#endpoints.delete(EndpointID);
+      this.#sweeper.later(endpoint.hostLink);
+      throw error;
+    }
+    return { Interface: Interface?.MacAddress ? {} : { MacAddress: endpoint.mac } };
+  }
+
+  async #deleteEndpoint(id: string): Promise<void> {
+    const endpoint = this.#endpoints.get(id);
+    if (!endpoint) return;
+    await this.#unpublish(id);
+    this.#endpoints.delete(id);
+    this.#sweeper.later(endpoint.hostLink);
+  }
+
+  #join(id: string) {
+    const endpoint = this.#endpoint(id);
+    const network = this.#network(endpoint.networkId);
+    const gateway = (six: boolean) =>
+      (!network.internal && network.gateways.find((cidr) => cidr.includes(':') === six)?.split('/')[0]) || '';
+    return {
+      InterfaceName: { SrcName: endpoint.containerLink, DstPrefix: network.prefix },
+      Gateway: endpoint.ip ? gateway(false) : '',
+      GatewayIPv6: endpoint.ip6 ? gateway(true) : '',
+    };
+  }
+
+  #operInfo(id: string) {
+    const { mac, ports } = this.#endpoint(id);
+    const portMap = ports.map(
+      (port): PortBinding => ({
+        Proto: protocolNumber[port.protocol],
+        Port: port.containerPort,
+        HostIP: port.hostIp,
+        HostPort: port.hostPort,
+      }),
+    );
+    return { Value: { [netlabel.macAddress]: mac, [netlabel.portMap]: portMap } };
+  }
+
+  async #publish(id: string, wished: unknown): Promise<void> {
+    const endpoint = this.#endpoint(id);
+    const network = this.#network(endpoint.networkId);
+    const bindings = Array.isArray(wished) ? (wished as PortBinding[]) : [];
+    if (bindings.length === 0 || network.internal) return;
+    const ports = this.#ports.allocate(bindings, { ...endpoint, hostIp: network.hostIp });
+    try {
+      await this.#firewall?.publish(ports);
+      this.#routeLocal([endpoint]);
+      this.#endpoints.put({ ...endpoint, ports: [...endpoint.ports, ...ports] });
+    } catch (error) {
+      this.#ports.release(ports);
+      throw error;
+    }
+  }
+
+  async #unpublish(id: string): Promise<void> {
+    const endpoint = this.#endpoints.get(id);
+    if (!endpoint || endpoint.ports.length === 0) return;
+    this.#endpoints.put({ ...endpoint, ports: [] });
+    try {
+      await this.#firewall?.unpublish(endpoint.ports);
+    } catch {
+      // Somebody changed our table: make all of it anew.
+      await this.#applyRules();
+    }
+    this.#ports.release(endpoint.ports);
+  }
+
+  /** Lets the host reach ports that are published on 127.0.0.1: such packets leave over the bridge. */
+  #routeLocal(endpoints: readonly EndpointRecord[]): void {
+    for (const id of new Set(endpoints.map(({ networkId }) => networkId))) {
+      const bridge = this.#networks.get(id)?.bridge;
+      if (bridge && this.#firewall) this.#sysctl(`ipv4/conf/${bridge}/route_localnet`);
+    }
+  }
+
+  async #applyRules(): Promise<void> {
+    const networks = this.#networks.all();
+    const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
+    if (networks.length > 0 && this.#options.ipForward) {
+      this.#sysctl('ipv4/ip_forward');
+      if (six) this.#sysctl('ipv6/conf/all/forwarding');
+    }
+    if (!this.#firewall) return;
+    const ports = this.#endpoints.all().flatMap((endpoint) => endpoint.ports);
+    await Promise.all([
+      networks.length > 0 ? this.#firewall.apply(networks satisfies FirewallNetwork[], ports) : this.#firewall.remove(),
+      this.#guard.protect(
+        networks.filter(({ internal }) => !internal).map(({ bridge }) => bridge),
+        six,
+      ),
+    ]);
+  }
+
+  /** Switches a sysctl on; where /proc/sys is read-only the operator has to, and is told so. */
+  #sysctl(key: string): void {
+    try {
+      writeSysctl(key, '1');
+    } catch (error) {
+      this.#log.warn(`net/${key} could not be set to 1: set it yourself, or some connections will fail`, {
+        error: messageOf(error),
+      });
+    }
+  }
+
+  #network(id: string): NetworkRecord {
+    const network = this.#networks.get(id);
+    if (!network) throw notFound(`network ${id} is not known to the bridge driver`);
+    return network;
+  }
+
+  #endpoint(id: string): EndpointRecord {
+    const endpoint = this.#endpoints.get(id);
+    if (!endpoint) throw notFound(`endpoint ${id} is not known to the bridge driver`);
+    return endpoint;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work, work);
+    this.#turn = result.catch(() => {
+      // The caller hears of it; the next one's turn comes all the same.
+    });
+    return result;
+  }
+}

@@ -1,0 +1,69 @@
+import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
+import type { IpamData } from '@cleat/protocol/kinds/network';
+import { netlabel } from '@cleat/protocol/kinds/network';
+import type { NetworkRecord } from './state.js';
+
+export interface Defaults {
+  icc: boolean;
+  masquerade: boolean;
+  hostIp: string;
+  mtu: number;
+}
+
+const interfacePrefix = 'com.docker.network.container_iface_prefix';
+const gatewayMode = /^com\.docker\.network\.bridge\.gateway_mode_ipv[46]$/;
+
+/**
+ * Reads a network's options as Docker's bridge driver names them; what it does not know it ignores, as Docker does.
+ * @throws InvalidParameter for a value that makes no sense, NotImplemented for a gateway mode that is not there yet
+ */
+export function readNetwork(
+  id: string,
+  options: Readonly<Record<string, unknown>>,
+  ipam: readonly IpamData[],
+  defaults: Defaults,
+): NetworkRecord & { isDefault: boolean } {
+  const generic = stringMap(options[netlabel.generic]);
+  for (const [key, value] of Object.entries(generic)) {
+    if (gatewayMode.test(key) && value !== 'nat' && value !== '') {
+      throw notImplemented(`${key}=${value} is not supported: leave it out, or use "nat"`);
+    }
+  }
+  const bridge = generic[netlabel.bridgeName] || `br-${id.slice(0, 12)}`;
+  if (bridge.length > 15 || /[\s/:]/.test(bridge) || bridge === '.' || bridge === '..') {
+    throw invalidParameter(`invalid bridge name "${bridge}": a device's name has at most 15 characters`);
+  }
+  const mtu = Number(generic[netlabel.mtu] || defaults.mtu);
+  if (!Number.isInteger(mtu) || mtu < 0) throw invalidParameter(`invalid value for ${netlabel.mtu}: must be a number`);
+  return {
+    v: 1,
+    id,
+    bridge,
+    owned: true,
+    subnets: ipam.flatMap(({ Pool }) => (Pool ? [Pool] : [])),
+    gateways: ipam.flatMap(({ Gateway }) => (Gateway ? [Gateway] : [])),
+    mtu: mtu || 1500,
+    icc: flag(generic, netlabel.enableIcc, defaults.icc),
+    masquerade: flag(generic, netlabel.enableIpMasquerade, defaults.masquerade),
+    internal: options[netlabel.internal] === true,
+    hostIp: generic[netlabel.hostBinding] || defaults.hostIp,
+    prefix: generic[interfacePrefix] || 'eth',
+    isDefault: flag(generic, netlabel.defaultBridge, false),
+  };
+}
+
+function flag(options: Readonly<Record<string, string>>, key: string, otherwise: boolean): boolean {
+  const value = options[key];
+  if (value === undefined || value === '') return otherwise;
+  if (/^(1|t|true)$/i.test(value)) return true;
+  if (/^(0|f|false)$/i.test(value)) return false;
+  throw invalidParameter(`failed to parse ${key} value: "${value}" is not true or false`);
+}
+
+/** Options arrive as JSON of anybody's: only strings count. */
+export function stringMap(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
+  );
+}
