@@ -1,16 +1,28 @@
 import type { Collection } from '../store/service.js';
 import { Mutex } from './mutex.js';
 import { type ContainerRecord, isRunning } from './record.js';
+import { RestartTimer } from './restart-policy.js';
+import type { Run } from './run.js';
 import { Waiters } from './waiters.js';
 
 /** A container in memory: its record, and what belongs to this engine's life only. */
 export class Container {
   readonly record: ContainerRecord;
-  /** Held by whatever changes the container; readers do not take it. */
+  /** Held by whatever changes the container's life (start, exit, removal); readers do not take it. */
   readonly lock = new Mutex();
   readonly waiters = new Waiters();
+  readonly restarts = new RestartTimer();
   /** IDs of its exec sessions, for inspect. */
   readonly execIds = new Set<string>();
+  /** Output still on its way to attached clients; removal gives them a moment. */
+  readonly sessions = new Set<Promise<void>>();
+  /** A start that is under way; aborted by a forced removal. */
+  starting: AbortController | undefined;
+  /** `docker restart` is between its stop and its start: no automatic removal. */
+  restartRequested = false;
+  #run: Run | undefined;
+  readonly #awaitingRun = new Set<(run: Run | undefined) => void>();
+  readonly #hopeful = new Set<AbortController>();
   readonly #collection: Collection<ContainerRecord>;
 
   constructor(record: ContainerRecord, collection: Collection<ContainerRecord>) {
@@ -24,6 +36,61 @@ export class Container {
 
   get running(): boolean {
     return isRunning(this.record.state);
+  }
+
+  get run(): Run | undefined {
+    return this.#run;
+  }
+
+  /** The runtime has created it. */
+  began(run: Run): void {
+    this.#run = run;
+    this.#tellRun(run);
+  }
+
+  /** Its process has ended. */
+  ended(): void {
+    this.#run?.end();
+    this.#run = undefined;
+  }
+
+  /** A start came to nothing, or the container goes away: whoever waits for the next run gives up. */
+  noRun(): void {
+    this.#tellRun(undefined);
+    for (const controller of this.#hopeful) controller.abort();
+    this.#hopeful.clear();
+  }
+
+  /** Aborts `controller` when a start comes to nothing. */
+  onNoRun(controller: AbortController): void {
+    this.#hopeful.add(controller);
+  }
+
+  offNoRun(controller: AbortController): void {
+    this.#hopeful.delete(controller);
+  }
+
+  #tellRun(run: Run | undefined): void {
+    for (const tell of this.#awaitingRun) tell(run);
+    this.#awaitingRun.clear();
+  }
+
+  /** The present run, or else the next; undefined when none came to be or `signal` aborted. */
+  async nextRun(signal: AbortSignal): Promise<Run | undefined> {
+    if (this.#run) return this.#run;
+    if (signal.aborted) return undefined;
+    return await new Promise<Run | undefined>((resolve) => {
+      const tell = (run: Run | undefined) => {
+        signal.removeEventListener('abort', abort);
+        resolve(run);
+      };
+      const abort = () => {
+        this.#awaitingRun.delete(tell);
+        resolve(undefined);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      this.#awaitingRun.add(tell);
+    });
   }
 
   /** Writes the record as it is now. A container that was removed stays removed. */

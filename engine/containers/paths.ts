@@ -34,6 +34,11 @@ export class ContainerPaths {
     return join(this.bundle(id), 'rootfs');
   }
 
+  /** /dev/shm of a container that shares it (`--ipc shareable`). */
+  shm(id: string): string {
+    return join(this.bundle(id), 'shm');
+  }
+
   bundles(): string {
     return join(this.#execRoot, 'containers');
   }

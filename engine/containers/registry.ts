@@ -58,6 +58,17 @@ export class Registry {
     return [...this.#byId.values()].sort((a, b) => (a.record.created < b.record.created ? -1 : 1));
   }
 
+  /** Without I/O. A container that waits for its restart counts as running. */
+  counts(): { total: number; running: number; paused: number; stopped: number } {
+    const counts = { total: this.#byId.size, running: 0, paused: 0, stopped: 0 };
+    for (const container of this.#byId.values()) {
+      if (container.record.state.status === 'paused') counts.paused++;
+      else if (container.running) counts.running++;
+      else counts.stopped++;
+    }
+    return counts;
+  }
+
   nameTaken(name: string): boolean {
     return this.#names.has(name);
   }

@@ -33,6 +33,8 @@ export interface ContainersDeps {
 
 /** What every file of this room works with. */
 export interface Room extends ContainersDeps {
+  /** The engine is stopping: no restarts, and what is stopped now was not stopped by a user. */
+  stopping: boolean;
   readonly registry: Registry;
   readonly paths: ContainerPaths;
   readonly runtimes: Runtimes;

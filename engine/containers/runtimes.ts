@@ -1,5 +1,7 @@
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
 import { OciRuntime } from '@cleat/linux/runtime/runtime';
-import { invalidParameter } from '@cleat/protocol/errors';
+import { invalidParameter, unavailable } from '@cleat/protocol/errors';
 import type { EngineConfig } from '../config.js';
 import type { ContainerPaths } from './paths.js';
 
@@ -8,6 +10,7 @@ export class Runtimes {
   readonly #config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>;
   readonly #paths: ContainerPaths;
   readonly #open = new Map<string, OciRuntime>();
+  readonly #binaries = new Map<string, string>();
 
   constructor(config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>, paths: ContainerPaths) {
     this.#config = config;
@@ -19,6 +22,21 @@ export class Runtimes {
     const name = wished || this.#config.defaultRuntime;
     if (!Object.hasOwn(this.#config.runtimes, name)) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
     return name;
+  }
+
+  /** The binary as an absolute path, which conmon wants. @throws Unavailable when PATH has none */
+  binary(name: string): string {
+    const { path } = this.get(name);
+    if (path.startsWith('/')) return path;
+    const known = this.#binaries.get(path);
+    if (known) return known;
+    for (const directory of (process.env.PATH ?? '').split(':')) {
+      const candidate = join(directory, path);
+      if (!isExecutable(candidate)) continue;
+      this.#binaries.set(path, candidate);
+      return candidate;
+    }
+    throw unavailable(`the runtime ${name} is not installed: ${path} is not in PATH`);
   }
 
   /** @throws InvalidParameter when it is not configured (any more) */
@@ -35,5 +53,15 @@ export class Runtimes {
     });
     this.#open.set(name, runtime);
     return runtime;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    // Not there, or not for us: the next directory may have it.
+    return false;
   }
 }

@@ -11,7 +11,12 @@ numbers.set('CLD', constants.signals.SIGCHLD);
 numbers.set('POLL', constants.signals.SIGIO);
 for (let n = realtimeMin; n <= realtimeMax; n++) {
   const half = (realtimeMin + realtimeMax) / 2;
-  numbers.set(n <= half ? `RTMIN${n > realtimeMin ? `+${n - realtimeMin}` : ''}` : `RTMAX${n < realtimeMax ? `-${realtimeMax - n}` : ''}`, n);
+  numbers.set(
+    n <= half
+      ? `RTMIN${n > realtimeMin ? `+${n - realtimeMin}` : ''}`
+      : `RTMAX${n < realtimeMax ? `-${realtimeMax - n}` : ''}`,
+    n,
+  );
 }
 
 /** `SIGKILL`, `kill`, `9` → 9. @throws InvalidParameter `invalid signal: X` */

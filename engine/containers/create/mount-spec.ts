@@ -155,7 +155,10 @@ export function parseVolumesFrom(spec: string): { container: string; readOnly: b
   const at = spec.indexOf(':');
   const [container, mode] = at < 0 ? [spec, 'rw'] : [spec.slice(0, at), spec.slice(at + 1) || 'rw'];
   const options = mode.split(',');
-  if (!validMode(mode) || options.some((option) => propagations.has(option) || option === 'nocopy' || option === 'copy')) {
+  if (
+    !validMode(mode) ||
+    options.some((option) => propagations.has(option) || option === 'nocopy' || option === 'copy')
+  ) {
     throw invalidParameter(`invalid mode: ${mode}`);
   }
   return { container, readOnly: options.includes('ro') };

@@ -16,9 +16,7 @@ const maxHostname = 64;
 /** What no container may be configured with, in Docker's words (moby `daemon/container.go`). @throws InvalidParameter */
 export function checkConfig(config: ContainerConfig): void {
   if (config.WorkingDir && !posix.isAbsolute(config.WorkingDir)) {
-    throw invalidParameter(
-      `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`,
-    );
+    throw invalidParameter(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
   }
   if (config.StopSignal) parseSignal(config.StopSignal);
   for (const entry of config.Env ?? []) {
@@ -43,7 +41,8 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
   normalizeCapabilities(asList(host.CapDrop), 'CapDrop');
   parseSecurityOptions(host.SecurityOpt ?? [], false);
   for (const rule of host.DeviceCgroupRules ?? []) parseRule(rule);
-  if (host.Isolation && host.Isolation !== 'default') throw invalidParameter(`invalid isolation '${host.Isolation}' on linux`);
+  if (host.Isolation && host.Isolation !== 'default')
+    throw invalidParameter(`invalid isolation '${host.Isolation}' on linux`);
   if (Object.keys(host.Annotations ?? {}).includes('')) {
     throw invalidParameter('invalid Annotations: the empty string is not permitted as an annotation key');
   }
@@ -69,7 +68,8 @@ function checkPorts(host: HostConfig): void {
       throw invalidParameter(`invalid port specification: "${port}"`);
     }
     for (const { HostPort = '' } of bindings ?? []) {
-      const valid = /^(\d{1,5})(-\d{1,5})?$/.test(HostPort) && HostPort.split('-').every((part) => Number(part) <= 65_535);
+      const valid =
+        /^(\d{1,5})(-\d{1,5})?$/.test(HostPort) && HostPort.split('-').every((part) => Number(part) <= 65_535);
       if (HostPort !== '' && !valid) throw invalidParameter(`invalid port specification: "${HostPort}"`);
     }
   }

@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync, type BigIntStats, statSync } from 'node:fs';
+import { type BigIntStats, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { splitDevice } from '@cleat/linux/syscall/files';
 import type { HostConfig } from '@cleat/protocol/api/container';
@@ -53,14 +53,14 @@ function devicesAt(source: string, target: string): OciDevice[] {
   if (stats.isDirectory()) {
     return readdirSync(source).flatMap((name) => {
       const child = statSync(join(source, name), { bigint: true, throwIfNoEntry: false });
-      return child?.isDirectory() || (child && typeOf(child))
-        ? devicesAt(join(source, name), join(target, name))
-        : [];
+      return child?.isDirectory() || (child && typeOf(child)) ? devicesAt(join(source, name), join(target, name)) : [];
     });
   }
   const device = describe(stats, target);
   if (device) return [device];
-  throw invalidParameter(`error gathering device information while adding custom device "${source}": not a device node`);
+  throw invalidParameter(
+    `error gathering device information while adding custom device "${source}": not a device node`,
+  );
 }
 
 function why(cause: unknown): string {

@@ -20,7 +20,6 @@ export interface MountContext {
   hostConfig: HostConfig;
   mounts: readonly MountRecord[];
   sources: MountSources;
-  cgroupVersion: 1 | 2;
   privateCgroupNamespace: boolean;
   writableCgroups: boolean;
 }
@@ -78,12 +77,14 @@ export function mountsFor(context: MountContext): OciMount[] {
   ];
   const bound = files
     .filter(([destination, source]) => source !== '' && !taken.has(destination))
-    .map(([destination, source]): OciMount => ({
-      destination,
-      type: 'bind',
-      source,
-      options: ['rbind', 'rprivate', ...readOnly],
-    }));
+    .map(
+      ([destination, source]): OciMount => ({
+        destination,
+        type: 'bind',
+        source,
+        options: ['rbind', 'rprivate', ...readOnly],
+      }),
+    );
   if (sources.init !== undefined) {
     bound.push({ destination: initPath, type: 'bind', source: sources.init, options: ['bind', 'ro'] });
   }
@@ -131,7 +132,10 @@ function userMounts(context: MountContext): OciMount[] {
 function tmpfsOptions(wished: string[]): string[] {
   const opposite: Record<string, string> = { exec: 'noexec', suid: 'nosuid', dev: 'nodev' };
   const undone = new Set(wished.map((option) => opposite[option]).filter((option) => option !== undefined));
-  return [...['noexec', 'nosuid', 'nodev'].filter((option) => !undone.has(option) && !wished.includes(option)), ...wished];
+  return [
+    ...['noexec', 'nosuid', 'nodev'].filter((option) => !undone.has(option) && !wished.includes(option)),
+    ...wished,
+  ];
 }
 
 /** What the root's propagation must be, so that the mounts' own can have effect. */

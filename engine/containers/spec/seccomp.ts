@@ -102,10 +102,14 @@ function resolve(path: string, profile: Profile, capabilities: readonly string[]
 }
 
 /** Resolves the conditions of Docker's format for this host. */
-export function fromProfile(profile: Profile, capabilities: readonly string[], arch: string = process.arch): OciSeccomp {
+export function fromProfile(
+  profile: Profile,
+  capabilities: readonly string[],
+  arch: string = process.arch,
+): OciSeccomp {
   const architecture = architectures[arch];
   if (profile.archMap?.length && profile.architectures?.length) {
-    throw invalidParameter('both \'architectures\' and \'archMap\' are specified in the seccomp profile, use either one');
+    throw invalidParameter("both 'architectures' and 'archMap' are specified in the seccomp profile, use either one");
   }
   const native = profile.archMap?.find((entry) => entry.architecture === architecture?.native);
   const holds = new Set(capabilities);

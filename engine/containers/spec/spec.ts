@@ -18,7 +18,6 @@ export interface SpecContext {
   rootfs: string;
   network: Sandbox['namespace'];
   sources: MountSources;
-  cgroupVersion: 1 | 2;
   cgroupsPath: string;
   pidOf: PidOf;
 }
@@ -46,7 +45,6 @@ export function specFor(context: SpecContext): OciSpec {
       hostConfig,
       mounts: record.mounts,
       sources,
-      cgroupVersion: context.cgroupVersion,
       privateCgroupNamespace: hostConfig.CgroupnsMode === 'private',
       writableCgroups: security.writableCgroups,
     }),
@@ -58,7 +56,8 @@ export function specFor(context: SpecContext): OciSpec {
       devices: devices.length > 0 ? devices : undefined,
       sysctl: sysctls(record),
       // As Docker: a privileged container is unconfined unless a profile is named.
-      seccomp: privileged && !security.seccomp ? undefined : seccompFor(security.seccomp, config.seccompProfile, capabilities),
+      seccomp:
+        privileged && !security.seccomp ? undefined : seccompFor(security.seccomp, config.seccompProfile, capabilities),
       maskedPaths: privileged ? undefined : (hostConfig.MaskedPaths ?? undefined),
       readonlyPaths: privileged ? undefined : (hostConfig.ReadonlyPaths ?? undefined),
       rootfsPropagation: rootPropagation(record.mounts),

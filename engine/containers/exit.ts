@@ -1,0 +1,123 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { readExit, wasOomKilled } from '@cleat/linux/conmon/exits';
+import { isAlive } from '@cleat/linux/process/identity';
+import { messageOf } from '@cleat/protocol/errors';
+import { goTime, parseTime, toNanos } from '../time.js';
+import type { Container } from './container.js';
+import { stopHealthChecks } from './health.js';
+import { releaseRun } from './release.js';
+import { removeLocked } from './remove.js';
+import { wantsRestart } from './restart-policy.js';
+import type { Room } from './room.js';
+import type { Run } from './run.js';
+import { startLocked } from './start.js';
+
+export interface Exit {
+  /** 128 + n after signal n. */
+  code: number;
+  at: Date;
+  /** Why, when it was not its own end. */
+  error?: string;
+}
+
+/** After SIGKILL, as the shell counts. */
+const killedCode = 137;
+
+/** Deals with the end of a run once its conmon has ended. */
+export function watchMonitor(room: Room, container: Container, run: Run, ended: Promise<void>): void {
+  ended.then(() => monitorEnded(room, container, run));
+}
+
+/** conmon is gone: either it left an exit file, or somebody killed it and the container runs unwatched. */
+export function monitorEnded(room: Room, container: Container, run: Run): void {
+  const exit = readExit(room.paths.exits(), container.id);
+  if (exit) {
+    containerExited(room, container, run, exit);
+    return;
+  }
+  room.log.warn('conmon was killed; its container is killed too', { container: container.id });
+  killUnwatched(container);
+  containerExited(room, container, run, {
+    code: killedCode,
+    at: new Date(),
+    error: 'conmon, which monitored the container, was killed: the container was killed too',
+  });
+}
+
+/** Nobody would notice its end, and its output goes nowhere: a defined state is better. */
+export function killUnwatched(container: Container): void {
+  const init = container.record.state.run?.init;
+  if (!init || !isAlive(init)) return;
+  try {
+    process.kill(init.pid, 'SIGKILL');
+  } catch {
+    // ESRCH: it ended in this moment, which is what we want.
+  }
+}
+
+/** Records an end, tells everybody, and clears up behind it. Once per run, however often it is noticed. */
+export function containerExited(room: Room, container: Container, run: Run, exit: Exit): void {
+  if (run.exiting) return;
+  run.exiting = true;
+  container.lock
+    .run(() => finish(room, container, run, exit))
+    .catch((error: unknown) => {
+      room.log.error('dealing with the end of a container failed', {
+        container: container.id,
+        error: messageOf(error),
+      });
+    });
+}
+
+async function finish(room: Room, container: Container, run: Run, exit: Exit): Promise<void> {
+  const { id, record } = container;
+  const { state } = record;
+  if (container.run !== run) return;
+  const oomKilled = wasOomKilled(room.paths.bundle(id));
+  stopHealthChecks(container);
+  room.spool.ended(id);
+  container.ended();
+  const ranMs = Number((toNanos(exit.at) - (parseTime(state.startedAt) ?? 0n)) / 1_000_000n);
+  const restart = !container.restarts.cancelled && !room.stopping && wantsRestart(record, exit.code);
+  Object.assign(state, {
+    status: restart ? 'restarting' : 'exited',
+    pid: 0,
+    exitCode: exit.code,
+    error: exit.error ?? '',
+    oomKilled,
+    finishedAt: goTime(exit.at),
+  });
+  if (restart) record.restartCount++;
+  container.save();
+  rmSync(join(room.paths.exits(), id), { force: true });
+  if (oomKilled) room.emit(container, 'oom', {}, exit.at);
+  const execDuration = String(Math.max(0, Math.floor(ranMs / 1000)));
+  room.emit(container, 'die', { exitCode: String(exit.code), execDuration }, exit.at);
+  const released = releaseRun(room, container);
+  // Whoever waited may next remove the network that it was in.
+  await released.detached;
+  const result = { StatusCode: exit.code, ...(exit.error ? { Error: { Message: exit.error } } : {}) };
+  container.waiters.settle('next-exit', result);
+  container.waiters.settle('not-running', result);
+  await released.done;
+  if (restart) scheduleRestart(room, container, ranMs);
+  else if (record.hostConfig.AutoRemove && !container.restartRequested) {
+    await removeLocked(room, container, { volumes: true });
+  }
+}
+
+/** After Docker's back-off; until then it counts as running, and a stop or a removal cancels it. */
+export function scheduleRestart(room: Room, container: Container, ranMs: number): void {
+  container.restarts.schedule(ranMs, () => {
+    container.restarts.fired();
+    container.lock
+      .run(async () => {
+        if (container.restarts.cancelled || container.record.state.status !== 'restarting') return;
+        await startLocked(room, container);
+      })
+      .catch((error: unknown) => {
+        room.log.warn('a container could not be restarted', { container: container.id, error: messageOf(error) });
+      });
+  });
+}

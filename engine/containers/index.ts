@@ -1,0 +1,103 @@
+import { notImplemented } from '@cleat/protocol/errors';
+import { exportContainer, getArchive, putArchive, statPath } from './archive.js';
+import { attachContainer } from './attach.js';
+import { containerChanges } from './changes.js';
+import { createContainer } from './create/create.js';
+import { emitterFor } from './emit.js';
+import { execTarget } from './exec-target.js';
+import { inspectContainer } from './inspect.js';
+import { killContainer } from './kill.js';
+import { listContainers } from './list.js';
+import { containerLogs } from './logs.js';
+import { connectNetwork, disconnectNetwork, lookup } from './networks.js';
+import { ContainerPaths } from './paths.js';
+import { pauseContainer, unpauseContainer } from './pause.js';
+import { pruneContainers } from './prune.js';
+import { recoverContainers } from './recover.js';
+import { Registry } from './registry.js';
+import { removeContainer } from './remove.js';
+import { renameContainer } from './rename.js';
+import { resizeContainer } from './resize.js';
+import type { ContainersDeps, Room } from './room.js';
+import { Runtimes } from './runtimes.js';
+import type { Containers } from './service.js';
+import { shutdownContainers } from './shutdown.js';
+import { startContainer } from './start.js';
+import { containerStats } from './stats.js';
+import { restartContainer, stopContainer } from './stop.js';
+import { top } from './top.js';
+import { usersOfImage, usersOfVolume } from './users.js';
+import { waitCondition, waitFor } from './wait.js';
+
+export type { ContainersDeps } from './room.js';
+
+/** Opens the room: loads the records, touches nothing else. `recover()` then finds what runs. */
+export function openContainers(deps: ContainersDeps): Containers {
+  const paths = new ContainerPaths(deps.config);
+  const room: Room = {
+    ...deps,
+    paths,
+    registry: new Registry(deps.store),
+    runtimes: new Runtimes(deps.config, paths),
+    execs: undefined,
+    stopping: false,
+    emit: emitterFor(deps.events),
+  };
+  const of = (ref: string) => room.registry.get(ref);
+  let watch: { close(): void } | undefined;
+  deps.networks.setContainers(lookup(room));
+
+  return {
+    create: (request, options) => createContainer(room, request, options),
+    list: async (query) => listContainers(room, query),
+    inspect: async (ref) => inspectContainer(room, of(ref)),
+    start: async (ref) => startContainer(room, of(ref)),
+    stop: async (ref, options) => stopContainer(room, of(ref), { ...options, ref }),
+    restart: async (ref, options) => restartContainer(room, of(ref), { ...options, ref }),
+    kill: async (ref, signal) => killContainer(room, of(ref), signal),
+    pause: async (ref) => pauseContainer(room, of(ref)),
+    unpause: async (ref) => unpauseContainer(room, of(ref)),
+    rename: async (ref, name) => renameContainer(room, of(ref), name),
+    remove: async (ref, options) => removeContainer(room, of(ref), { ...options, ref }),
+    wait: (ref, condition, signal) => ({ result: waitFor(of(ref), waitCondition(condition), signal) }),
+    attach: async (ref, options) => attachContainer(room, of(ref), options),
+    resize: async (ref, size) => resizeContainer(room, of(ref), size),
+    logs: async (ref, options) => containerLogs(room, of(ref), options),
+    top: async (ref, psArgs) => top(room, of(ref), psArgs),
+    stats: async (ref, options) => containerStats(room, of(ref), options),
+    changes: async (ref) => containerChanges(room, of(ref)),
+    statPath: async (ref, path) => statPath(room, of(ref), ref, path),
+    getArchive: async (ref, path) => getArchive(room, of(ref), ref, path),
+    putArchive: async (ref, path, tar, options) => putArchive(room, of(ref), ref, path, tar, options),
+    export: async (ref) => exportContainer(room, of(ref)),
+    commit: async () => {
+      throw notImplemented('commit is not there yet');
+    },
+    update: async () => {
+      throw notImplemented('update is not there yet');
+    },
+    prune: async (filters) =>
+      pruneContainers(
+        room,
+        filters,
+        (container) => removeContainer(room, container, { force: false, volumes: false, ref: container.id }),
+        async () => 0,
+      ),
+    connectNetwork: async (network, ref, endpoint) => connectNetwork(room, of(ref), network, endpoint),
+    disconnectNetwork: async (network, ref, force) => disconnectNetwork(room, of(ref), network, force),
+    execTarget: (ref) => execTarget(room, of(ref)),
+    setExecs: (execs) => {
+      room.execs = execs;
+    },
+    usersOfImage: (imageId) => usersOfImage(room, imageId),
+    usersOfVolume: (name) => usersOfVolume(room, name),
+    recover: async () => {
+      watch = await recoverContainers(room);
+    },
+    counts: () => room.registry.counts(),
+    shutdown: async (options) => {
+      await shutdownContainers(room, options);
+      watch?.close();
+    },
+  };
+}

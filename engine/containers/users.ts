@@ -1,0 +1,17 @@
+import type { Room } from './room.js';
+
+/** Which containers use an image, for the room that refuses to remove what is in use. */
+export function usersOfImage(room: Room, imageId: string): { containerId: string; name: string; running: boolean }[] {
+  return room.registry
+    .all()
+    .filter((container) => container.record.imageId === imageId)
+    .map((container) => ({ containerId: container.id, name: container.record.name, running: container.running }));
+}
+
+/** IDs of the containers that a volume belongs to, running or not. */
+export function usersOfVolume(room: Room, name: string): string[] {
+  return room.registry
+    .all()
+    .filter(({ record }) => record.mounts.some((mount) => mount.type === 'volume' && mount.name === name))
+    .map((container) => container.id);
+}
