@@ -1,0 +1,172 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { findCommand } from '@cleat/linux/host';
+import { messageOf, unavailable } from '@cleat/protocol/errors';
+import { sweep } from '../sweep/sweep.js';
+import { busyboxTar } from './busybox.js';
+import { call, demultiplex } from './client.js';
+
+/** An engine of its own: nothing here touches a dockerd, or another cleatd, on the same host. */
+const tour = {
+  socket: '/run/cleat-tour.sock',
+  dataRoot: '/var/lib/cleat-tour',
+  execRoot: '/run/cleat-tour',
+  pidfile: '/run/cleat-tour.pid',
+  bridge: 'cleat-tour',
+  log: '/run/cleat-tour.log',
+};
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+const say = (text: string): boolean => process.stdout.write(`${text}\n`);
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: { once: { type: 'boolean' } } });
+  say(`==> Starting an engine (its log: ${tour.log})`);
+  const daemon = startDaemon();
+  const ended = once(daemon, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  const interrupted = new Promise<void>((resolve) => {
+    process.on('SIGINT', () => resolve());
+    process.on('SIGTERM', () => resolve());
+  });
+  try {
+    await ready(ended);
+    await firstImage();
+    await firstContainer();
+    if (!values.once) {
+      instructions();
+      await Promise.race([interrupted, ended]);
+      say('==> Stopping');
+    }
+  } finally {
+    daemon.kill('SIGTERM');
+    await ended;
+  }
+  if (values.once) {
+    const failures = await sweep(tour);
+    for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);
+    say('==> Stopped, and removed what the engine had made');
+    return failures.length === 0 ? 0 : 1;
+  }
+  say(`Images and containers are kept in ${tour.dataRoot}. To remove all of it:`);
+  say(`    ${root}bin/cleat sweep --data-root ${tour.dataRoot} --exec-root ${tour.execRoot}`);
+  return 0;
+}
+
+function startDaemon(): ReturnType<typeof spawn> {
+  const log = openSync(tour.log, 'w', 0o644);
+  const flags = [
+    `--host=unix://${tour.socket}`,
+    `--data-root=${tour.dataRoot}`,
+    `--exec-root=${tour.execRoot}`,
+    `--pidfile=${tour.pidfile}`,
+    `--bridge=${tour.bridge}`,
+    '--config-file=/dev/null',
+    '--log-format=text',
+    '--shutdown-timeout=3',
+  ];
+  // A group of its own: the interrupt key stops the tour, and the tour stops the engine.
+  const daemon = spawn(`${root}bin/cleatd`, flags, { stdio: ['ignore', log, log], detached: true });
+  closeSync(log);
+  return daemon;
+}
+
+async function ready(ended: Promise<unknown>): Promise<void> {
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  const started = Date.now();
+  while (!(await answers())) {
+    const late = Date.now() - started > 30_000;
+    if (over || late) {
+      const log = readFileSync(tour.log, 'utf8').trim().split('\n').slice(-10).join('\n');
+      throw unavailable(`the engine ${late ? 'does not answer' : 'did not start'}:\n${log}`);
+    }
+    await sleep(20);
+  }
+  say(`    it answers after ${Date.now() - started} ms`);
+}
+
+async function answers(): Promise<boolean> {
+  try {
+    return (await call(tour.socket, 'GET', '/_ping')).status === 200;
+  } catch {
+    // Not yet.
+    return false;
+  }
+}
+
+async function firstImage(): Promise<void> {
+  const { body } = await call(tour.socket, 'GET', '/images/json');
+  const images = JSON.parse(body.toString()) as { RepoTags?: string[] | null }[];
+  if (images.some(({ RepoTags }) => RepoTags?.includes('busybox:latest'))) return;
+  say("==> Importing a first image, busybox, made from this host's static busybox (no network needed)");
+  const changes = encodeURIComponent('CMD ["sh"]');
+  const tar = await busyboxTar();
+  await call(tour.socket, 'POST', `/images/create?fromSrc=-&repo=busybox&tag=latest&changes=${changes}`, tar);
+}
+
+async function firstContainer(): Promise<void> {
+  const words = ['echo', 'Hello from a container!'];
+  // Events carry nanoseconds, the query takes them too: nothing of an earlier run is shown.
+  const since = (Date.now() / 1000).toFixed(3);
+  const cli = findCommand('docker');
+  if (cli === undefined) await runThroughApi(words);
+  else runThroughCli(cli, words);
+  await sleep(300);
+  say('==> What the engine told about it (docker events):');
+  const until = (Date.now() / 1000).toFixed(3);
+  const { body } = await call(tour.socket, 'GET', `/events?since=${since}&until=${until}`);
+  for (const line of body.toString().split('\n').filter(Boolean)) {
+    const event = JSON.parse(line) as { Type: string; Action: string; Actor: { Attributes: Record<string, string> } };
+    const { name, exitCode } = event.Actor.Attributes;
+    say(`    ${event.Type} ${event.Action} (${name}${exitCode === undefined ? '' : `, exit code ${exitCode}`})`);
+  }
+}
+
+function runThroughCli(cli: string, words: readonly string[]): void {
+  say(`==> docker -H unix://${tour.socket} run --rm --name first busybox ${words.join(' ')}`);
+  const { DOCKER_CONTEXT: _context, ...env } = process.env;
+  const args = ['-H', `unix://${tour.socket}`, 'run', '--rm', '--name', 'first', 'busybox', ...words];
+  const { status, error } = spawnSync(cli, args, { stdio: 'inherit', env });
+  if (status !== 0)
+    throw unavailable(`docker run failed (${error?.message ?? `exit code ${status}`}): see ${tour.log}`);
+}
+
+async function runThroughApi(words: readonly string[]): Promise<void> {
+  say('==> There is no docker CLI here: running the first container through the API');
+  const config = { Image: 'busybox', Cmd: words };
+  const created = await call(tour.socket, 'POST', '/containers/create?name=first', config);
+  const { Id: id } = JSON.parse(created.body.toString()) as { Id: string };
+  await call(tour.socket, 'POST', `/containers/${id}/start`);
+  const waited = await call(tour.socket, 'POST', `/containers/${id}/wait`);
+  const { StatusCode: code } = JSON.parse(waited.body.toString()) as { StatusCode: number };
+  const logs = await call(tour.socket, 'GET', `/containers/${id}/logs?stdout=1&stderr=1`);
+  process.stdout.write(demultiplex(logs.body));
+  await call(tour.socket, 'DELETE', `/containers/${id}?v=1`);
+  if (code !== 0) throw unavailable(`the first container ended with ${code}: see ${tour.log}`);
+}
+
+function instructions(): void {
+  say('==> The engine goes on serving. In another terminal:');
+  say(`    export DOCKER_HOST=unix://${tour.socket}`);
+  say('    docker run --rm -it busybox');
+  if (findCommand('docker') === undefined) {
+    say('There is no docker CLI on this host. Get the client alone (no daemon) from');
+    say('    https://download.docker.com/linux/static/stable/ (the file docker/docker in the archive),');
+    say('or as a package: docker-cli (Debian 13 and later, or from download.docker.com).');
+  }
+  say('Press Ctrl-C to stop.');
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`The tour failed: ${messageOf(error)}\n`);
+    process.exit(1);
+  },
+);

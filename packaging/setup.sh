@@ -1,0 +1,108 @@
+# Sourced by ./try and ./check, with $root set: brings this checkout to where it can run. Every step looks first and
+# does only what is missing, so that it may be run again and again. Asks nothing.
+
+say() { printf '==> %s\n' "$*"; }
+stop() {
+  printf '%s: %s\n' "${0##*/}" "$1" >&2
+  shift
+  for line in "$@"; do printf '    %s\n' "$line" >&2; done
+  exit 1
+}
+
+need_root() {
+  [ "$(uname -s)" = Linux ] || stop 'containers need Linux' "this is $(uname -s)"
+  [ "$(id -u)" = 0 ] || stop 'containers need root' "run: sudo $0"
+}
+
+need_node() {
+  command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 ||
+    stop 'Node.js 20.19 or later and npm are needed' 'get them from https://nodejs.org/en/download, or: apt-get install nodejs npm'
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+    stop "Node.js 20.19 or later is needed, this is $(node --version)" 'see https://nodejs.org/en/download'
+}
+
+# Can namespaces be made at all? Inside a container without privileges they cannot.
+need_namespaces() {
+  said=$(unshare --mount --net --pid --ipc --uts --fork true 2>&1) ||
+    stop "namespaces cannot be made here: $said" \
+      'inside a container, start that container with --privileged' 'else run on a machine where root is not restricted'
+}
+
+# What each package is needed for: COMMAND-OR-FILE:PACKAGE words.
+runtime_packages='conmon:conmon runc:runc ip:iproute2 nft:nftables busybox:busybox-static tini-static:tini tar:tar ps:procps
+/usr/share/containers/seccomp.json:golang-github-containers-common'
+
+present() {
+  case $1 in
+    /*) [ -e "$1" ] ;;
+    *) PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 ;;
+  esac
+}
+
+missing_packages() {
+  for pair in $1; do present "${pair%%:*}" || printf '%s ' "${pair#*:}"; done
+}
+
+# Installing a daemon's package would start that daemon; this keeps every service where it is while apt runs.
+without_services() {
+  policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then "$@"; return; fi
+  printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  trap 'exit 130' INT TERM
+  "$@"
+  result=$?
+  rm -f "$policy"
+  trap - EXIT INT TERM
+  return $result
+}
+
+apt_install() {
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $1 </dev/null
+}
+
+# $1: pairs as above; $2: yes when the absence of a package must stop us.
+install_packages() {
+  wanted=$(missing_packages "$1")
+  [ -n "$wanted" ] || return 0
+  command -v apt-get >/dev/null 2>&1 ||
+    { report_missing "$wanted" "$2" 'this is no Debian: install what corresponds to these packages'; return; }
+  say "Installing Debian packages: $wanted"
+  without_services apt_install "$wanted" >/tmp/cleat-apt.log 2>&1 && return 0
+  { apt-get update -q </dev/null && without_services apt_install "$wanted"; } >/tmp/cleat-apt.log 2>&1 && return 0
+  # One package that cannot be had should not keep the others away.
+  for package in $wanted; do without_services apt_install "$package" >>/tmp/cleat-apt.log 2>&1; done
+  wanted=$(missing_packages "$1")
+  [ -z "$wanted" ] || report_missing "$wanted" "$2" "$(grep -m1 '^E:' /tmp/cleat-apt.log || echo 'see /tmp/cleat-apt.log')"
+}
+
+report_missing() {
+  if [ "$2" = yes ]; then
+    stop "these packages are needed and cannot be installed: $1" "$3" "install them by hand, then run $0 again"
+  fi
+  printf '    not to be had: %s(%s); tests that need them are skipped\n' "$1" "$3"
+}
+
+install_modules() {
+  lock=$(cksum <"$root/package-lock.json")
+  [ "$(cat "$root/node_modules/.cleat-lock" 2>/dev/null)" = "$lock" ] && return 0
+  say 'Installing Node modules (npm ci)'
+  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error </dev/null) ||
+    stop 'npm ci failed' 'the npm registry must be reachable for the first set-up (npm config get registry)'
+  printf '%s' "$lock" >"$root/node_modules/.cleat-lock"
+}
+
+build() {
+  say 'Building'
+  (cd "$root" && npx --no-install tsc -b) || stop 'the build failed'
+}
+
+set_up() {
+  need_root
+  need_node
+  install_packages "$runtime_packages" yes
+  need_namespaces
+  install_modules
+  build
+}
