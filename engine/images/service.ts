@@ -45,6 +45,7 @@ export interface Images {
   setUsage(usage: (imageId: string) => { containerId: string; name: string; running: boolean }[]): void;
   /** Number of images, for `info`. */
   count(): number;
+  close(): Promise<void>;
 }
 
 export interface ResolvedImage {
@@ -59,7 +60,7 @@ export interface ResolvedImage {
 
 export interface PullOptions {
   image: string;
-  /** Tag or digest; empty: `latest`. */
+  /** Tag or digest; empty, and none in `image` either: all tags of the repository (`docker pull -a`). */
   tag: string;
   platform?: string;
   auth?: RegistryAuth;
@@ -78,11 +79,15 @@ export interface ImportOptions {
 }
 
 export interface CommitOptions {
+  /** Image ID; empty: none. */
   parent: string;
+  /** An OCI layer: a tar of what was added and changed, deletions as `.wh.NAME` entries. */
   layer?: Readable;
   config: ContainerConfig;
   repository: string;
   tag: string;
   comment: string;
   author: string;
+  /** The command that made the changes, for the history (Docker: the container's `Cmd`, joined by spaces). */
+  createdBy?: string;
 }

@@ -11,6 +11,8 @@ export interface TarOutRequest {
   entryName: string;
   /** Leave out what lies on other file systems (`docker export`). Default false. */
   oneFileSystem?: boolean;
+  /** Write an image layer from overlayfs' upper directory; see `rootfs/tar-out.ts`. */
+  layer?: { leaveOut: readonly string[] };
 }
 
 export interface TarInRequest {

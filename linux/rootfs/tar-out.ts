@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { errnoOf } from '../syscall/errno.js';
+import { getXattr } from '../syscall/files.js';
 import { type FileFacts, factsFromStats } from './facts.js';
 import { entryPath, type Root } from './root.js';
 
@@ -9,6 +10,12 @@ export interface TarOutOptions {
   entryName: string;
   /** Leave out what other file systems are mounted below. */
   oneFileSystem?: boolean;
+  /**
+   * The path is overlayfs' upper directory, and the tar is to be an image layer: whiteouts become `.wh.NAME`, opaque
+   * directories carry `.wh..wh..opq` (OCI image spec, layer). Entries named in `leaveOut` (`etc/hosts`) are left out
+   * while they are empty.
+   */
+  layer?: { leaveOut: readonly string[] };
 }
 
 const chunkSize = 256 * 1024;
@@ -20,7 +27,7 @@ const chunkSize = 256 * 1024;
  */
 export function tarOut(root: Root, path: string, options: TarOutOptions): { stream: Pack; finished: Promise<void> } {
   const stream = pack();
-  const writer = new TarWriter(stream, options.oneFileSystem === true);
+  const writer = new TarWriter(stream, options);
   const finished = (async () => {
     const [parent, name] = root.withParent(path, (fd, last) => [
       openSync(entryPath(fd, '.'), constants.O_RDONLY),
@@ -39,13 +46,17 @@ export function tarOut(root: Root, path: string, options: TarOutOptions): { stre
 class TarWriter {
   readonly #stream: Pack;
   readonly #oneFileSystem: boolean;
+  readonly #layer: boolean;
+  readonly #leaveOut: ReadonlySet<string>;
   /** Device and inode of a file with several names → the name it was first written under. */
   readonly #links = new Map<string, string>();
   #device: bigint | undefined;
 
-  constructor(stream: Pack, oneFileSystem: boolean) {
+  constructor(stream: Pack, { oneFileSystem, layer, entryName }: TarOutOptions) {
     this.#stream = stream;
-    this.#oneFileSystem = oneFileSystem;
+    this.#oneFileSystem = oneFileSystem === true;
+    this.#layer = layer !== undefined;
+    this.#leaveOut = new Set(layer?.leaveOut.map((name) => `${entryName}/${name}`));
   }
 
   async add(directory: number, name: string, tarName: string): Promise<void> {
@@ -55,6 +66,8 @@ class TarWriter {
     this.#device ??= stats.dev;
     const header = headerOf(tarName, facts, stats.mtimeNs);
     if (facts.type === 'socket') return;
+    if (this.#layer && isWhiteout(facts)) return this.#write({ ...header, name: whiteoutName(tarName), type: 'file' });
+    if (this.#leaveOut.has(tarName) && facts.type === 'file' && facts.size === 0) return;
     if (facts.type === 'directory') return this.#addDirectory(path, header, stats.dev);
     const key = `${stats.dev}:${stats.ino}`;
     const twin = this.#links.get(key);
@@ -71,6 +84,9 @@ class TarWriter {
     try {
       await this.#write({ ...header, name: `${header.name}/`, type: 'directory' });
       if (this.#oneFileSystem && device !== this.#device) return;
+      if (this.#layer && isOpaque(`/proc/self/fd/${fd}/.`)) {
+        await this.#write({ ...header, name: `${header.name}/.wh..wh..opq`, type: 'file' });
+      }
       for (const name of readdirSync(`/proc/self/fd/${fd}`).sort()) {
         try {
           await this.add(fd, name, `${header.name}/${name}`);
@@ -125,6 +141,25 @@ class TarWriter {
     return new Promise((resolve, reject) => {
       this.#stream.entry({ ...header, size: 0 }, '', (error) => (error ? reject(error) : resolve()));
     });
+  }
+}
+
+/** overlayfs marks what was deleted by a character device 0:0. */
+function isWhiteout(facts: FileFacts): boolean {
+  return facts.type === 'character-device' && facts.device?.major === 0 && facts.device.minor === 0;
+}
+
+function whiteoutName(name: string): string {
+  const slash = name.lastIndexOf('/');
+  return `${name.slice(0, slash + 1)}.wh.${name.slice(slash + 1)}`;
+}
+
+function isOpaque(path: string): boolean {
+  try {
+    return getXattr(path, 'trusted.overlay.opaque').toString() === 'y';
+  } catch {
+    // No such attribute.
+    return false;
   }
 }
 

@@ -1,0 +1,39 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { extract } from 'tar-stream';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeNode, setXattr } from '../syscall/files.js';
+import { Root } from './root.js';
+import { tarOut } from './tar-out.js';
+
+let upper: string;
+beforeAll(() => {
+  upper = mkdtempSync('/tmp/cleat-layer-');
+});
+afterAll(() => rmSync(upper, { recursive: true, force: true }));
+
+test('an upper directory becomes a layer: whiteouts, opaque directories, and no empty mount points', async () => {
+  mkdirSync(join(upper, 'etc'));
+  mkdirSync(join(upper, 'new'));
+  writeFileSync(join(upper, 'etc/hosts'), '');
+  writeFileSync(join(upper, 'etc/motd'), 'hello');
+  makeNode(join(upper, 'etc/group'), 0o020000, 0, 0);
+  setXattr(join(upper, 'new'), 'trusted.overlay.opaque', Buffer.from('y'));
+  using root = new Root(upper);
+  const { stream } = tarOut(root, '/', { entryName: '.', layer: { leaveOut: ['etc/hosts'] } });
+  const names: string[] = [];
+  const reader = extract();
+  stream.pipe(reader);
+  for await (const entry of reader) {
+    names.push(`${entry.header.type} ${entry.header.name}`);
+    entry.resume();
+  }
+  expect(names).toEqual([
+    'directory ./',
+    'directory ./etc/',
+    'file ./etc/.wh.group',
+    'file ./etc/motd',
+    'directory ./new/',
+    'file ./new/.wh..wh..opq',
+  ]);
+});
