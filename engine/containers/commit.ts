@@ -38,6 +38,7 @@ export async function commitContainer(
       tag: options.tag,
       comment: options.comment,
       author: options.author,
+      createdBy: [record.path, ...record.args].join(' '),
     });
     const reference = options.repository ? `${options.repository}:${options.tag || 'latest'}` : '';
     room.emit(container, 'commit', { comment: options.comment, imageID: image.Id, imageRef: reference });
