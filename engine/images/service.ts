@@ -84,6 +84,8 @@ export interface CommitOptions {
   /** An OCI layer: a tar of what was added and changed, deletions as `.wh.NAME` entries. */
   layer?: Readable;
   config: ContainerConfig;
+  /** Dockerfile instructions that are applied to `config`. */
+  changes?: readonly string[];
   repository: string;
   tag: string;
   comment: string;
