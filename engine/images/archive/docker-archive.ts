@@ -1,0 +1,31 @@
+import { invalidParameter } from '@cleat/protocol/errors';
+import { isRecord } from '../config.js';
+import type { ArchivedImage } from './load.js';
+import type { ArchiveFiles } from './outer.js';
+
+/**
+ * `manifest.json` of `docker save`: a list of `{Config, RepoTags, Layers, Parent}` with paths inside the archive.
+ * @throws InvalidParameter
+ */
+export async function dockerImages(files: ArchiveFiles): Promise<ArchivedImage[]> {
+  const manifest = await files.json('manifest.json');
+  if (manifest === null) throw invalidParameter('invalid manifest, manifest cannot be null (but can be [])');
+  if (!Array.isArray(manifest)) throw invalidParameter('invalid archive: failed to decode manifest.json');
+  return await Promise.all(manifest.map((item) => dockerImage(files, item)));
+}
+
+async function dockerImage(files: ArchiveFiles, item: unknown): Promise<ArchivedImage> {
+  if (!isRecord(item) || typeof item.Config !== 'string') {
+    throw invalidParameter('invalid archive: an image in manifest.json has no Config');
+  }
+  return {
+    raw: await files.text(item.Config),
+    layers: strings(item.Layers).map((path) => files.get(path)),
+    names: strings(item.RepoTags),
+    ...(typeof item.Parent === 'string' && item.Parent !== '' && { parent: item.Parent }),
+  };
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}

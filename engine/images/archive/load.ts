@@ -1,0 +1,107 @@
+import type { Readable } from 'node:stream';
+import type { Progress } from '@cleat/protocol/api/image';
+import { invalidParameter } from '@cleat/protocol/errors';
+import { shortId } from '../../ids.js';
+import type { Image } from '../catalog.js';
+import { parseImageConfig } from '../config.js';
+import type { Lease } from '../leases.js';
+import { bar, type Emit, progressOf } from '../progress.js';
+import { familiar, parseReference, type Reference } from '../references.js';
+import type { Room } from '../room.js';
+import { dockerImages } from './docker-archive.js';
+import { legacyImages } from './legacy-archive.js';
+import { ociImages } from './oci-layout.js';
+import { ArchiveFiles } from './outer.js';
+
+/** An image in an archive, whatever the archive's layout. */
+export interface ArchivedImage {
+  /** Its configuration, byte for byte. */
+  raw: string;
+  /** The layers' files, lowest first. */
+  layers: { digest: string; size: number }[];
+  /** Full names with tags. */
+  names: string[];
+  /** ID of the image that it was made from. */
+  parent?: string;
+}
+
+/**
+ * `POST /images/load`: what `docker save` of any age, or a tool that writes OCI layouts, has written.
+ * @throws InvalidParameter for an archive that is none
+ */
+export function load(
+  room: Room,
+  archive: Readable,
+  options: { quiet: boolean; signal: AbortSignal },
+): AsyncIterable<Progress> {
+  return progressOf(async (emit, signal) => {
+    await room.withLease(async (lease) => {
+      const files = await ArchiveFiles.read(room, archive, lease, signal);
+      const report: Emit = options.quiet ? () => {} : emit;
+      const loaded: { image: Image; parent: string | undefined }[] = [];
+      let named = 0;
+      for (const item of await imagesIn(files)) {
+        const names = item.names.map(taggedName);
+        const image = await loadImage(room, item, lease, report, signal);
+        loaded.push({ image, parent: item.parent });
+        for (const name of names) tagLoaded(room, image, name, emit);
+        named += names.length;
+        room.publish('load', image.id);
+      }
+      for (const { image, parent } of loaded) if (parent) room.catalog.setParent(image.id, parent);
+      if (named === 0) for (const { image } of loaded) emit({ stream: `Loaded image ID: ${image.id}\n` });
+    });
+  }, options.signal);
+}
+
+async function imagesIn(files: ArchiveFiles): Promise<ArchivedImage[]> {
+  if (files.find('manifest.json')) return await dockerImages(files);
+  if (files.find('index.json')) return await ociImages(files);
+  if (files.find('repositories')) return await legacyImages(files);
+  throw invalidParameter('invalid archive: does not contain a manifest.json');
+}
+
+function taggedName(name: string): Reference {
+  const reference = parseReference(name);
+  if (reference.tag === undefined) throw invalidParameter(`invalid tag "${name}"`);
+  return reference;
+}
+
+async function loadImage(
+  room: Room,
+  item: ArchivedImage,
+  lease: Lease,
+  report: Emit,
+  signal: AbortSignal,
+): Promise<Image> {
+  const config = parseImageConfig(item.raw);
+  const os = config.os ?? 'linux';
+  if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
+  const { diff_ids: diffIds } = config.rootfs;
+  if (item.layers.length !== diffIds.length) {
+    throw invalidParameter(
+      `invalid manifest, layers length mismatch: expected ${item.layers.length}, got ${diffIds.length}`,
+    );
+  }
+  for (const [at, diffId] of diffIds.entries()) {
+    const blob = item.layers[at];
+    if (!blob || room.layers.get(diffId)) {
+      lease.keepLayer(diffId);
+      continue;
+    }
+    const progress = bar(report, shortId(diffId), 'Loading layer', blob.size);
+    await room.layers.add({ blob, lease, diffId, signal, onRead: progress });
+    progress(blob.size);
+  }
+  return room.create(item.raw);
+}
+
+function tagLoaded(room: Room, image: Image, reference: Reference, emit: Emit): void {
+  const before = room.catalog.lookUp(reference);
+  if (before && before.id !== image.id) {
+    const stream = `The image ${familiar(reference)} already exists, renaming the old one with ID ${before.id} to empty string\n`;
+    emit({ stream });
+  }
+  room.catalog.tag(reference, image.id);
+  emit({ stream: `Loaded image: ${familiar(reference)}\n` });
+}

@@ -1,0 +1,190 @@
+import { open } from 'node:fs/promises';
+import { Readable, type Writable } from 'node:stream';
+import { type CleatError, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
+import { pack } from 'tar-stream';
+import { digestOf } from '../blobs.js';
+import type { Image } from '../catalog.js';
+import type { LayerRecord } from '../records.js';
+import { canonical, familiar, familiarName, parseAny, type Reference, repositoryOf } from '../references.js';
+import type { Room } from '../room.js';
+import { decompress } from '../unpack/compression.js';
+
+interface Saved {
+  image: Image;
+  references: Reference[];
+  layers: LayerRecord[];
+}
+
+/**
+ * A tar that holds images both as OCI layout and with `manifest.json`, layers uncompressed, as Docker 25 and later
+ * write it (moby `daemon/internal/image/tarexport/save.go`).
+ * @throws NotFound, InvalidParameter, before a byte is sent
+ */
+export async function save(room: Room, refs: readonly string[]): Promise<Readable> {
+  const images = [...select(room, refs).values()];
+  return Readable.from(archiveOf(room, images), { objectMode: false });
+}
+
+function select(room: Room, refs: readonly string[]): Map<string, Saved> {
+  const selected = new Map<string, Saved>();
+  const add = (image: Image, reference?: Reference) => {
+    let saved = selected.get(image.id);
+    if (!saved) {
+      saved = { image, references: [], layers: layersOf(room, image) };
+      selected.set(image.id, saved);
+    }
+    if (!reference || reference.digest) return;
+    if (!saved.references.some((known) => canonical(known) === canonical(reference))) saved.references.push(reference);
+  };
+  for (const text of refs) {
+    const any = parseAny(text);
+    if (any.kind === 'id') {
+      add(room.catalog.find(text));
+      continue;
+    }
+    const { reference } = any;
+    if (reference.tag !== undefined || reference.digest !== undefined) {
+      const image = room.catalog.lookUp(reference) ?? room.catalog.search(text);
+      if (!image) throw missing(text);
+      add(image, room.catalog.lookUp(reference) ? reference : undefined);
+      continue;
+    }
+    const all = room.catalog.referencesIn(repositoryOf(reference));
+    for (const known of all) {
+      const image = room.catalog.get(known.id);
+      if (image) add(image, known.reference);
+    }
+    if (all.length > 0) continue;
+    const image = room.catalog.search(text);
+    if (!image) throw missing(text);
+    add(image);
+  }
+  return selected;
+}
+
+const missing = (text: string): CleatError => notFound(`No such image: ${text}`);
+
+function layersOf(room: Room, image: Image): LayerRecord[] {
+  const { diff_ids: diffIds } = image.config.rootfs;
+  if (diffIds.length === 0) throw invalidParameter('empty export - not implemented');
+  return diffIds.map((diffId) => {
+    const layer = room.layers.get(diffId);
+    if (!layer) throw unavailable(`layer ${diffId} is missing: pull or load the image again`);
+    return layer;
+  });
+}
+
+const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
+const blobPath = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.length)}`;
+
+async function* archiveOf(room: Room, images: Saved[]): AsyncGenerator<Buffer> {
+  const lease = room.leases.take();
+  const tar = pack();
+  try {
+    for (const { layers } of images) for (const layer of layers) lease.keepLayer(layer.diffId);
+    const written = writeAll(room, images, tar).catch((error: Error) => tar.destroy(error));
+    yield* tar as unknown as AsyncIterable<Buffer>;
+    await written;
+  } finally {
+    tar.destroy();
+    lease.end();
+    await room.collect(lease.layers);
+  }
+}
+
+type Pack = ReturnType<typeof pack>;
+
+async function writeAll(room: Room, images: Saved[], tar: Pack): Promise<void> {
+  for (const name of ['blobs/', 'blobs/sha256/']) tar.entry({ name, type: 'directory', mode: 0o755, mtime: epoch });
+  const done = new Set<string>();
+  const manifest: object[] = [];
+  const index: object[] = [];
+  const repositories: Record<string, Record<string, string>> = {};
+  for (const { image, references, layers } of images) {
+    for (const layer of layers) if (!done.has(layer.diffId)) await writeLayer(room, layer, tar);
+    for (const layer of layers) done.add(layer.diffId);
+    writeFile(tar, blobPath(image.id), image.record.raw, done);
+    const raw = ociManifestOf(image, layers);
+    writeFile(tar, blobPath(digestOf(raw)), raw, done);
+    manifest.push(manifestItem(image, references, layers));
+    index.push(...indexItems(raw, references));
+    for (const reference of references) {
+      const tags = repositories[familiarName(reference)] ?? {};
+      tags[reference.tag ?? 'latest'] = layers.at(-1)?.diffId.slice('sha256:'.length) ?? '';
+      repositories[familiarName(reference)] = tags;
+    }
+    room.publish('save', image.id);
+  }
+  writeFile(tar, 'index.json', JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests: index }));
+  writeFile(tar, 'manifest.json', `${JSON.stringify(manifest)}\n`);
+  writeFile(tar, 'oci-layout', '{"imageLayoutVersion": "1.0.0"}');
+  if (Object.keys(repositories).length > 0) writeFile(tar, 'repositories', `${JSON.stringify(repositories)}\n`);
+  tar.finalize();
+}
+
+const ociIndex = 'application/vnd.oci.image.index.v1+json';
+const epoch = new Date(0);
+
+function writeFile(tar: Pack, name: string, content: string, done?: Set<string>): void {
+  if (done?.has(name)) return;
+  done?.add(name);
+  tar.entry({ name, mode: 0o644, mtime: epoch }, content);
+}
+
+const layerDescriptor = (layer: LayerRecord) => ({
+  mediaType: 'application/vnd.oci.image.layer.v1.tar',
+  digest: layer.diffId,
+  size: layer.tarSize,
+});
+
+function ociManifestOf(image: Image, layers: LayerRecord[]): string {
+  return JSON.stringify({
+    schemaVersion: 2,
+    mediaType: ociManifest,
+    config: {
+      mediaType: 'application/vnd.oci.image.config.v1+json',
+      digest: image.id,
+      size: Buffer.byteLength(image.record.raw),
+    },
+    layers: layers.map(layerDescriptor),
+  });
+}
+
+function manifestItem(image: Image, references: Reference[], layers: LayerRecord[]): object {
+  return {
+    Config: blobPath(image.id),
+    RepoTags: references.length > 0 ? references.map(familiar) : null,
+    Layers: layers.map((layer) => blobPath(layer.diffId)),
+    LayerSources: Object.fromEntries(layers.map((layer) => [layer.diffId, layerDescriptor(layer)])),
+  };
+}
+
+function indexItems(raw: string, references: Reference[]): object[] {
+  const descriptor = { mediaType: ociManifest, digest: digestOf(raw), size: Buffer.byteLength(raw) };
+  if (references.length === 0) return [descriptor];
+  return references.map((reference) => ({
+    ...descriptor,
+    annotations: {
+      'io.containerd.image.name': canonical(reference),
+      'org.opencontainers.image.ref.name': reference.tag ?? 'latest',
+    },
+  }));
+}
+
+async function writeLayer(room: Room, layer: LayerRecord, tar: Pack): Promise<void> {
+  const file = await open(room.blobs.path(layer.blob.digest), 'r');
+  try {
+    const name = blobPath(layer.diffId);
+    const ended = new Promise<void>((resolve, reject) => {
+      const entry = tar.entry({ name, size: layer.tarSize, mode: 0o644, mtime: epoch }, (error) =>
+        error ? reject(error) : resolve(),
+      );
+      Readable.from(decompress(file.fd, layer.blob.compression).chunks)
+        .on('error', (error) => entry.destroy(error))
+        .pipe(entry as unknown as Writable);
+    });
+    await ended;
+  } finally {
+    await file.close();
+  }
+}

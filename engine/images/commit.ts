@@ -1,0 +1,60 @@
+import { goTime, nowNanos } from '../time.js';
+import { applyChanges } from './changes.js';
+import type { HistoryEntry } from './config.js';
+import { hostPlatform } from './platform.js';
+import { familiar, referenceOf, refuseReserved } from './references.js';
+import type { Room } from './room.js';
+import type { CommitOptions } from './service.js';
+
+/** The diff ID of a tar without entries: such a layer is only a line of history. */
+const emptyTar = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef';
+
+/**
+ * A new image of `layer` on top of `parent`. The containers' room publishes the container's `commit` event.
+ * @throws NotFound for the parent, InvalidParameter for the name
+ */
+export async function commit(room: Room, options: CommitOptions): Promise<{ Id: string }> {
+  const reference = options.repository === '' ? undefined : referenceOf(options.repository, options.tag);
+  if (reference) refuseReserved(reference);
+  const parent =
+    options.parent === '' ? undefined : (room.catalog.getHeld(options.parent) ?? room.catalog.find(options.parent));
+  return await room.withLease(async (lease) => {
+    const diffIds = [...(parent?.config.rootfs.diff_ids ?? [])];
+    for (const diffId of diffIds) lease.keepLayer(diffId);
+    let isEmpty = true;
+    if (options.layer) {
+      const blob = await room.storeBlob(options.layer, lease);
+      const layer = await room.layers.add({ blob, lease });
+      isEmpty = layer.diffId === emptyTar;
+      if (!isEmpty) diffIds.push(layer.diffId);
+    }
+    const created = goTime(nowNanos());
+    const step: HistoryEntry = {
+      created,
+      ...(options.createdBy && { created_by: options.createdBy }),
+      ...(options.author !== '' && { author: options.author }),
+      ...(options.comment !== '' && { comment: options.comment }),
+      ...(isEmpty && { empty_layer: true }),
+    };
+    const platform = hostPlatform();
+    const image = room.create(
+      JSON.stringify({
+        architecture: parent?.config.architecture ?? platform.architecture,
+        ...(parent?.config.variant !== undefined && { variant: parent.config.variant }),
+        ...(options.author !== '' && { author: options.author }),
+        ...(options.comment !== '' && { comment: options.comment }),
+        config: applyChanges(options.config, options.changes ?? []),
+        created,
+        history: [...(parent?.config.history ?? []), step],
+        os: parent?.config.os ?? platform.os,
+        rootfs: { type: 'layers', diff_ids: diffIds },
+      }),
+      parent && room.catalog.get(parent.id) ? parent.id : undefined,
+    );
+    if (reference) {
+      room.catalog.tag(reference, image.id);
+      room.publish('tag', image.id, familiar(reference));
+    }
+    return { Id: image.id };
+  });
+}

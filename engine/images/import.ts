@@ -1,0 +1,47 @@
+import type { Progress } from '@cleat/protocol/api/image';
+import { invalidParameter } from '@cleat/protocol/errors';
+import { goTime, nowNanos } from '../time.js';
+import { applyChanges } from './changes.js';
+import { formatPlatform, hostPlatform, parsePlatform } from './platform.js';
+import { progressOf } from './progress.js';
+import { familiar, referenceOf, refuseReserved } from './references.js';
+import type { Room } from './room.js';
+import type { ImportOptions } from './service.js';
+
+/**
+ * `POST /images/create?fromSrc=`: an image of one layer, made from a tar (compressed or not). The last line is its ID.
+ * @throws InvalidParameter, Forbidden for a reserved name, before the first line
+ */
+export function importImage(room: Room, options: ImportOptions): AsyncIterable<Progress> {
+  return progressOf(async (emit, signal) => {
+    const reference = options.repository === '' ? undefined : referenceOf(options.repository, options.tag);
+    if (reference) refuseReserved(reference);
+    const config = applyChanges({}, options.changes);
+    const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
+    if (platform.os !== 'linux')
+      throw invalidParameter(`operating system is not supported: ${formatPlatform(platform)}`);
+    await room.withLease(async (lease) => {
+      const blob = await room.storeBlob(options.source, lease, signal);
+      const layer = await room.layers.add({ blob, lease, signal });
+      const created = goTime(nowNanos());
+      const image = room.create(
+        JSON.stringify({
+          architecture: platform.architecture,
+          ...(platform.variant !== undefined && { variant: platform.variant }),
+          ...(options.message !== '' && { comment: options.message }),
+          config,
+          created,
+          history: [{ created, ...(options.message !== '' && { comment: options.message }) }],
+          os: platform.os,
+          rootfs: { type: 'layers', diff_ids: [layer.diffId] },
+        }),
+      );
+      if (reference) {
+        room.catalog.tag(reference, image.id);
+        room.publish('tag', image.id, familiar(reference));
+      }
+      room.publish('import', image.id);
+      emit({ status: image.id });
+    });
+  }, options.signal);
+}

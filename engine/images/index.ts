@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import type { Logger } from '@cleat/protocol/log';
+import type { Events } from '../events/service.js';
+import type { Store } from '../store/service.js';
+import { load } from './archive/load.js';
+import { save } from './archive/save.js';
+import { Blobs } from './blobs.js';
+import { Catalog } from './catalog.js';
+import { commit } from './commit.js';
+import { importImage } from './import.js';
+import { history, inspect } from './inspect.js';
+import { Layers } from './layers.js';
+import { Leases } from './leases.js';
+import { list } from './list.js';
+import { prune } from './prune.js';
+import { pull } from './pull/pull.js';
+import { push } from './push/push.js';
+import { remove } from './remove.js';
+import { type ImagesConfig, Room } from './room.js';
+import type { Images } from './service.js';
+import { layerPaths, resolve, tag } from './use.js';
+
+export { applyChanges } from './changes.js';
+export type { Images } from './service.js';
+
+export interface ImagesDeps {
+  config: ImagesConfig;
+  log: Logger;
+  store: Store;
+  events: Events;
+}
+
+/** How often images that were removed by force are looked at again, in ms. */
+const heldInterval = 60_000;
+
+/** Opens the images under `dataRoot` (`blobs/`, `layers/`) and removes what a crash left behind. */
+export async function openImages(deps: ImagesDeps): Promise<Images> {
+  const { config, log, store, events } = deps;
+  const blobs = await Blobs.open(join(config.dataRoot, 'blobs'));
+  const leases = new Leases();
+  const catalog = new Catalog(store);
+  const records = store.collection<import('./records.js').LayerRecord>('layers');
+  const layers = new Layers({ root: join(config.dataRoot, 'layers'), records, blobs, leases, log });
+  await layers.recover((diffId) => catalog.usesLayer(diffId));
+  const room = new Room({ config, log, events, catalog, layers, blobs, leases });
+  const timer = setInterval(() => void room.collectHeld(), heldInterval);
+  timer.unref();
+
+  return {
+    list: async (options) => list(room, options),
+    inspect: async (ref) => inspect(room, ref),
+    history: async (ref) => history(room, ref),
+    tag: async (ref, repository, name) => tag(room, ref, repository, name),
+    remove: (ref, options) => remove(room, ref, options),
+    prune: (filters) => prune(room, filters),
+    pull: (options) => pull(room, options),
+    push: (options) => push(room, options),
+    load: (archive, options) => load(room, archive, options),
+    save: (refs) => save(room, refs),
+    import: (options) => importImage(room, options),
+    commit: (options) => commit(room, options),
+    resolve: (ref) => resolve(room, ref),
+    layerPaths: (imageId) => layerPaths(room, imageId),
+    diskUsage: async () => ({
+      layersSize: layers.all().reduce((sum, layer) => sum + layer.size, 0),
+      images: list(room, { all: true, filters: {}, sharedSize: true }),
+    }),
+    setUsage: (usage) => {
+      room.usage = usage;
+    },
+    count: () => catalog.all().length,
+    close: async () => clearInterval(timer),
+  };
+}

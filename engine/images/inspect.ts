@@ -1,0 +1,116 @@
+import type { ContainerConfig } from '@cleat/protocol/api/container';
+import type { ImageHistoryItem, ImageInspect } from '@cleat/protocol/api/image';
+import { invalidParameter } from '@cleat/protocol/errors';
+import { zeroTime } from '../time.js';
+import type { Image } from './catalog.js';
+import { createdSeconds } from './config.js';
+import { familiar } from './references.js';
+import type { Room } from './room.js';
+
+/** The image's configuration with every field that Go's struct always writes, so that clients find what they expect. */
+export function fullConfig(config: ContainerConfig | null | undefined): ContainerConfig {
+  return {
+    Hostname: '',
+    Domainname: '',
+    User: '',
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    Tty: false,
+    OpenStdin: false,
+    StdinOnce: false,
+    Env: null,
+    Cmd: null,
+    Image: '',
+    Volumes: null,
+    WorkingDir: '',
+    Entrypoint: null,
+    OnBuild: null,
+    Labels: null,
+    ...config,
+  };
+}
+
+/** `repository:tag` and `repository@digest` of an image, as users see them. */
+export function namesOf(room: Room, id: string): { tags: string[]; digests: string[] } {
+  const references = room.catalog.references(id);
+  return {
+    tags: references.filter((reference) => !reference.digest).map(familiar),
+    digests: references.filter((reference) => reference.digest).map(familiar),
+  };
+}
+
+/** `GET /images/{name}/json` */
+export function inspect(room: Room, text: string): ImageInspect {
+  const image = room.catalog.find(text);
+  const { config, record } = image;
+  const { tags, digests } = namesOf(room, image.id);
+  const size = room.sizeOf(image);
+  return {
+    Id: image.id,
+    RepoTags: tags,
+    RepoDigests: digests,
+    Parent: record.parent ?? '',
+    Comment: config.comment ?? config.history?.at(-1)?.comment ?? '',
+    Created: config.created ?? zeroTime,
+    DockerVersion: config.docker_version ?? '',
+    Author: config.author ?? '',
+    Config: fullConfig(config.config),
+    Architecture: config.architecture ?? '',
+    ...(config.variant !== undefined && { Variant: config.variant }),
+    Os: config.os ?? 'linux',
+    Size: size,
+    VirtualSize: size,
+    GraphDriver: { Name: 'overlay2', Data: graphData(room, image) },
+    RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
+    Metadata: { LastTagTime: record.lastTagged ?? zeroTime },
+  };
+}
+
+function graphData(room: Room, image: Image): Record<string, string> | null {
+  const paths = image.config.rootfs.diff_ids
+    .map((diffId) => room.layers.get(diffId))
+    .filter((record) => record !== undefined)
+    .map((record) => room.layers.path(record))
+    .reverse();
+  const [upper, ...lower] = paths;
+  if (upper === undefined) return null;
+  return { ...(lower.length > 0 && { LowerDir: lower.join(':') }), UpperDir: upper };
+}
+
+/** `GET /images/{name}/history`: newest first; only steps that were made here have an ID. */
+export function history(room: Room, text: string): ImageHistoryItem[] {
+  const image = room.catalog.find(text);
+  const { diff_ids: diffIds } = image.config.rootfs;
+  let layer = 0;
+  const items: ImageHistoryItem[] = [];
+  for (const entry of image.config.history ?? []) {
+    let size = 0;
+    if (!entry.empty_layer) {
+      const diffId = diffIds[layer++];
+      if (diffId === undefined) throw invalidParameter('too many non-empty layers in History section');
+      size = room.layers.get(diffId)?.size ?? 0;
+    }
+    items.unshift({
+      Id: '<missing>',
+      Created: createdSeconds(entry.created),
+      CreatedBy: entry.created_by ?? '',
+      Tags: null,
+      Size: size,
+      Comment: entry.comment ?? '',
+    });
+  }
+  nameSteps(room, image, items);
+  return items;
+}
+
+function nameSteps(room: Room, image: Image, items: ImageHistoryItem[]): void {
+  let step: Image | undefined = image;
+  for (const item of items) {
+    if (!step) return;
+    const { tags } = namesOf(room, step.id);
+    item.Id = step.id;
+    item.Tags = tags.length > 0 ? tags : null;
+    step = step.record.parent === undefined ? undefined : room.catalog.get(step.record.parent);
+  }
+}

@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dataLoss, messageOf } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import { newId } from '../ids.js';
+import type { Collection } from '../store/service.js';
+import type { Blobs, StoredBlob } from './blobs.js';
+import type { Lease, Leases } from './leases.js';
+import type { LayerRecord } from './records.js';
+import { unpack } from './unpack/unpack.js';
+
+export interface AddLayer {
+  /** A blob that `lease` holds. */
+  blob: StoredBlob;
+  lease: Lease;
+  /** What the content must be. */
+  diffId?: string;
+  onRead?: (bytes: number) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Unpacked layers, each a directory with a short random name (many of them must fit into one page of mount options)
+ * that holds the changes of one tar, whiteouts in overlayfs's form. The record is written last: a directory without
+ * one is what a crash left, and is removed at start-up.
+ */
+export class Layers {
+  readonly #root: string;
+  readonly #records: Collection<LayerRecord>;
+  readonly #blobs: Blobs;
+  readonly #leases: Leases;
+  readonly #log: Logger;
+  /** Unpacking under way, by blob: who comes second waits. */
+  readonly #unpacking = new Map<string, Promise<LayerRecord>>();
+  /** Directories that have no record yet. */
+  readonly #growing = new Set<string>();
+
+  constructor(deps: { root: string; records: Collection<LayerRecord>; blobs: Blobs; leases: Leases; log: Logger }) {
+    this.#root = deps.root;
+    this.#records = deps.records;
+    this.#blobs = deps.blobs;
+    this.#leases = deps.leases;
+    this.#log = deps.log;
+  }
+
+  get(diffId: string): LayerRecord | undefined {
+    return this.#records.get(diffId);
+  }
+
+  all(): LayerRecord[] {
+    return this.#records.entries().map(([, record]) => record);
+  }
+
+  /** Absolute path of a layer's directory. */
+  path(record: LayerRecord): string {
+    return join(this.#root, record.directory);
+  }
+
+  /**
+   * Unpacks a blob, unless the layer is here already.
+   * @throws DataLoss when it is not `diffId`; whatever `unpack` throws
+   */
+  async add(request: AddLayer): Promise<LayerRecord> {
+    const { blob, lease, diffId } = request;
+    if (diffId) lease.keepLayer(diffId);
+    const present = diffId === undefined ? undefined : this.get(diffId);
+    if (present) return present;
+    // Whoever waits for another's unpacking that fails tries again itself: the other may have been cancelled.
+    for (let other = this.#unpacking.get(blob.digest); other; other = this.#unpacking.get(blob.digest)) {
+      const record = await other.catch(() => undefined);
+      if (record) return this.#expected(record, lease, diffId);
+    }
+    const work = this.#unpack(request);
+    this.#unpacking.set(blob.digest, work);
+    try {
+      return this.#expected(await work, lease, diffId);
+    } finally {
+      this.#unpacking.delete(blob.digest);
+    }
+  }
+
+  #expected(record: LayerRecord, lease: Lease, diffId: string | undefined): LayerRecord {
+    if (diffId !== undefined && record.diffId !== diffId) {
+      throw dataLoss(`the layer's content is ${record.diffId}, but the image configuration says ${diffId}`);
+    }
+    lease.keepLayer(record.diffId);
+    return record;
+  }
+
+  async #unpack({ blob, lease, diffId, onRead, signal }: AddLayer): Promise<LayerRecord> {
+    const directory = newId().slice(0, 12);
+    const target = join(this.#root, directory);
+    this.#growing.add(directory);
+    try {
+      await mkdir(target, { mode: 0o755 });
+      const done = await unpack({ archive: this.#blobs.path(blob.digest), target, onRead, signal });
+      lease.keepLayer(done.diffId);
+      const present = this.get(done.diffId);
+      const wrong = diffId !== undefined && diffId !== done.diffId;
+      const record: LayerRecord = {
+        v: 1,
+        diffId: done.diffId,
+        directory,
+        size: done.size,
+        tarSize: done.tarSize,
+        blob: { digest: blob.digest, size: blob.size, compression: done.compression },
+      };
+      if (present || wrong) await this.#discard(directory);
+      else this.#records.put(done.diffId, record);
+      return present ?? record;
+    } catch (error) {
+      await this.#discard(directory);
+      throw error;
+    } finally {
+      this.#growing.delete(directory);
+    }
+  }
+
+  /** Remembers in which form a registry has it. */
+  setPushed(diffId: string, pushed: StoredBlob): void {
+    const record = this.get(diffId);
+    if (record) this.#records.put(diffId, { ...record, pushed });
+  }
+
+  /** Removes the layers among `diffIds` that neither an image nor work under way needs, and their blobs. */
+  async collect(diffIds: Iterable<string>, isUsed: (diffId: string) => boolean): Promise<void> {
+    for (const diffId of new Set(diffIds)) {
+      const record = this.get(diffId);
+      if (!record || isUsed(diffId) || this.#leases.holdsLayer(diffId)) continue;
+      this.#records.delete(diffId);
+      await this.#discard(record.directory);
+      if (!this.#leases.holdsBlob(record.blob.digest)) await this.#blobs.remove(record.blob.digest);
+    }
+  }
+
+  /** Start-up: removes what a crash left behind. */
+  async recover(isUsed: (diffId: string) => boolean): Promise<void> {
+    await mkdir(this.#root, { recursive: true, mode: 0o710 });
+    const records = this.all();
+    await this.collect(
+      records.map((record) => record.diffId),
+      isUsed,
+    );
+    const known = new Set(this.all().map((record) => record.directory));
+    for (const name of await readdir(this.#root)) {
+      if (!known.has(name) && !this.#growing.has(name)) await this.#discard(name);
+    }
+    await this.#blobs.removeAllBut(new Set(this.all().map((record) => record.blob.digest)));
+  }
+
+  /** Removes a layer's directory; under another name first, so that a half-removed one is never taken for a layer. */
+  async #discard(directory: string): Promise<void> {
+    const path = join(this.#root, directory);
+    const doomed = directory.startsWith('gone-') ? path : join(this.#root, `gone-${directory}`);
+    try {
+      if (doomed !== path) await rename(path, doomed);
+      await rm(doomed, { recursive: true, force: true });
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+      // The next start-up tries again; nothing refers to it any more.
+      this.#log.warn(`a layer's directory could not be removed: ${messageOf(error)}`, { path });
+    }
+  }
+}
+
+/** Names a stack of layers, lowest first (OCI image-spec, config.md): what `rmi` prints for the layers it removed. */
+export function chainIds(diffIds: readonly string[]): string[] {
+  const chain: string[] = [];
+  for (const diffId of diffIds) {
+    const below = chain.at(-1);
+    const id =
+      below === undefined ? diffId : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`;
+    chain.push(id);
+  }
+  return chain;
+}

@@ -1,0 +1,124 @@
+import type { ImageSummary } from '@cleat/protocol/api/image';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import type { Filters } from '../events/service.js';
+import { booleanFilter, checkFilters, filterValues, matchLabels } from '../filters.js';
+import { parseMoment } from '../time.js';
+import type { Image } from './catalog.js';
+import { createdSeconds } from './config.js';
+import { globToRegExp } from './glob.js';
+import { chainIds } from './layers.js';
+import { familiar, familiarName, type Reference, repositoryOf } from './references.js';
+import type { Room } from './room.js';
+
+const acceptedFilters = ['dangling', 'label', 'before', 'since', 'reference', 'until'];
+
+/** Milliseconds since the epoch; undefined when the configuration says nothing readable. */
+function createdMillis(image: Image): number | undefined {
+  const millis = Date.parse(image.config.created ?? '');
+  return Number.isNaN(millis) ? undefined : millis;
+}
+
+interface Window {
+  before: number;
+  since: number;
+}
+
+function windowOf(room: Room, filters: Filters): Window {
+  let before = Number.POSITIVE_INFINITY;
+  let since = Number.NEGATIVE_INFINITY;
+  for (const value of filterValues(filters, 'before') ?? []) {
+    before = Math.min(before, createdMillis(room.catalog.find(value)) ?? before);
+  }
+  for (const value of filterValues(filters, 'until') ?? []) {
+    try {
+      before = Math.min(before, Number(parseMoment(value) / 1_000_000n));
+    } catch (cause) {
+      throw invalidParameter(`invalid value for 'until' filter: ${messageOf(cause)}`, { cause });
+    }
+  }
+  for (const value of filterValues(filters, 'since') ?? []) {
+    since = Math.max(since, createdMillis(room.catalog.find(value)) ?? since);
+  }
+  return { before, since };
+}
+
+function isWithin(image: Image, { before, since }: Window): boolean {
+  if (before === Number.POSITIVE_INFINITY && since === Number.NEGATIVE_INFINITY) return true;
+  const created = createdMillis(image);
+  return created !== undefined && created < before && created > since;
+}
+
+/** A pattern fits the name as users write it or in full, with the tag or without. */
+function referenceFilter(filters: Filters): ((reference: Reference) => boolean) | undefined {
+  const patterns = filterValues(filters, 'reference')?.map(globToRegExp);
+  if (!patterns) return undefined;
+  return (reference) => {
+    const repository = repositoryOf(reference);
+    const full = repository + familiar(reference).slice(familiarName(reference).length);
+    const targets = [familiar(reference), familiarName(reference), full, repository];
+    return patterns.some((pattern) => targets.some((target) => pattern.test(target)));
+  };
+}
+
+/**
+ * `GET /images/json`: newest first. Images without a name are shown unless others were made from them (or `all`).
+ * @throws InvalidParameter for an unknown filter, NotFound for an image named by `before` or `since`
+ */
+export function list(room: Room, options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[] {
+  const { filters } = options;
+  checkFilters(filters, acceptedFilters);
+  const dangling = booleanFilter(filters, 'dangling');
+  const window = windowOf(room, filters);
+  const matchesReference = referenceFilter(filters);
+  const summaries: ImageSummary[] = [];
+  const shared = options.sharedSize ? sharedChains(room) : undefined;
+  for (const image of room.catalog.all()) {
+    if (!isWithin(image, window)) continue;
+    if (!matchLabels(filters, image.config.config?.Labels)) continue;
+    const all = room.catalog.references(image.id);
+    const references = matchesReference ? all.filter(matchesReference) : all;
+    const hasChildren = room.catalog.children(image.id).length > 0;
+    const tags = references.filter((reference) => !reference.digest).map(familiar);
+    if (dangling && (hasChildren || tags.length > 0 || all.some((reference) => !reference.digest))) continue;
+    if (references.length === 0) {
+      if (!options.all && hasChildren) continue;
+      if (dangling === false || matchesReference) continue;
+    }
+    summaries.push({
+      Containers: room.usage(image.id).length,
+      Created: createdSeconds(image.config.created),
+      Id: image.id,
+      Labels: image.config.config?.Labels ?? null,
+      ParentId: image.record.parent ?? '',
+      RepoDigests: references.filter((reference) => reference.digest).map(familiar),
+      RepoTags: tags,
+      SharedSize: shared ? sharedSize(room, image, shared) : -1,
+      Size: room.sizeOf(image),
+      VirtualSize: room.sizeOf(image),
+    });
+  }
+  return summaries.sort((a, b) => b.Created - a.Created);
+}
+
+/** Stacks of layers that more than one image has. */
+function sharedChains(room: Room): Set<string> {
+  const seen = new Set<string>();
+  const shared = new Set<string>();
+  for (const image of room.catalog.all()) {
+    for (const chain of chainIds(image.config.rootfs.diff_ids)) {
+      if (seen.has(chain)) shared.add(chain);
+      seen.add(chain);
+    }
+  }
+  return shared;
+}
+
+function sharedSize(room: Room, image: Image, shared: ReadonlySet<string>): number {
+  const { diff_ids: diffIds } = image.config.rootfs;
+  let size = 0;
+  chainIds(diffIds).forEach((chain, at) => {
+    const diffId = diffIds[at];
+    if (diffId !== undefined && shared.has(chain)) size += room.layers.get(diffId)?.size ?? 0;
+  });
+  return size;
+}

@@ -1,0 +1,101 @@
+import type { Progress } from '@cleat/protocol/api/image';
+import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import type { Image } from '../catalog.js';
+import { formatPlatform, hostPlatform, type Platform, parsePlatform, platformDistance } from '../platform.js';
+import { type Emit, progressOf } from '../progress.js';
+import {
+  canonical,
+  familiar,
+  familiarName,
+  isDigest,
+  parseReference,
+  type Reference,
+  refuseReserved,
+  withDigest,
+  withTag,
+} from '../references.js';
+import type { RegistryClient } from '../registry/client.js';
+import { withRegistry } from '../registry/connect.js';
+import { pullError } from '../registry/errors.js';
+import { chooseManifest, type ImageManifest, parseManifest } from '../registry/manifest.js';
+import type { Room } from '../room.js';
+import type { PullOptions } from '../service.js';
+import { pullImage } from './image.js';
+
+/**
+ * `POST /images/create?fromImage=`. The lines read as Docker's. Without tag and digest, all tags are pulled.
+ * @throws before the first line: InvalidParameter, Forbidden, NotFound (no such image or no access), Unauthorized,
+ * Unavailable (the registry cannot be reached)
+ */
+export function pull(room: Room, options: PullOptions): AsyncIterable<Progress> {
+  return progressOf(async (emit, signal) => {
+    const reference = wantedReference(options);
+    refuseReserved(reference);
+    const platform = options.platform ? parsePlatform(options.platform) : undefined;
+    try {
+      await withRegistry(room, reference, 'pull', options.auth, signal, async (client) => {
+        const isWhole = reference.tag === undefined && reference.digest === undefined;
+        const wanted = isWhole ? (await client.tags(signal)).map((tag) => withTag(reference, tag)) : [reference];
+        let isNew = false;
+        for (const each of wanted) isNew = (await pullOne(room, client, each, platform, emit, signal)) || isNew;
+        const status = isNew ? 'Downloaded newer image for' : 'Image is up to date for';
+        emit({ status: `Status: ${status} ${familiar(reference)}` });
+      });
+    } catch (error) {
+      throw pullError(error, reference);
+    }
+    const image = room.catalog.lookUp(reference);
+    room.publishAs('pull', familiar(reference), familiarName(reference), image);
+  }, options.signal);
+}
+
+function wantedReference({ image, tag }: PullOptions): Reference {
+  const named = parseReference(image.replace(/:$/, ''));
+  if (tag === '') return named;
+  return isDigest(tag) ? withDigest(named, tag) : withTag(named, tag);
+}
+
+/** @returns whether the reference now points elsewhere than before */
+async function pullOne(
+  room: Room,
+  client: RegistryClient,
+  reference: Reference,
+  platform: Platform | undefined,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const remote = await client.manifest(reference.digest ?? reference.tag ?? 'latest', signal);
+  const top = parseManifest(remote.text, remote.contentType, canonical(reference));
+  const shown = reference.digest ? canonical(reference) : reference.tag;
+  emit({ status: `Pulling from ${reference.path}`, id: shown });
+  let manifest: ImageManifest;
+  if (top.kind === 'image') manifest = top;
+  else {
+    const wanted = platform ?? hostPlatform();
+    const choice = chooseManifest(top, wanted);
+    if (!choice) throw notFound(`no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`);
+    const child = await client.manifest(choice.digest, signal);
+    const parsed = parseManifest(child.text, child.contentType, canonical(reference));
+    if (parsed.kind !== 'image') throw invalidParameter('unsupported manifest format: a list inside a list');
+    manifest = parsed;
+  }
+  return await room.withLease(async (lease) => {
+    const image = await pullImage({ room, client, manifest, lease, emit, signal });
+    if (platform) warnOfOtherPlatform(image, reference, platform, emit);
+    emit({ status: `Digest: ${remote.digest}` });
+    const before = room.catalog.lookUp(reference);
+    room.catalog.addDigest(reference, remote.digest, image.id);
+    if (!reference.digest) room.catalog.tag(reference, image.id);
+    return before?.id !== image.id;
+  });
+}
+
+/** An image for one platform is taken as it is, but not silently. */
+function warnOfOtherPlatform(image: Image, reference: Reference, wanted: Platform, emit: Emit): void {
+  const { os = 'linux', architecture = '', variant } = image.config;
+  const actual = { os, architecture, ...(variant !== undefined && { variant }) };
+  if (platformDistance(wanted, actual) !== undefined) return;
+  emit({
+    status: `WARNING: image with reference ${familiar(reference)} was found but its platform (${formatPlatform(actual)}) does not match the specified platform (${formatPlatform(wanted)})`,
+  });
+}

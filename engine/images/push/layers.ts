@@ -1,0 +1,98 @@
+import { open } from 'node:fs/promises';
+import { Readable, Transform } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import { dataLoss } from '@cleat/protocol/errors';
+import { shortId } from '../../ids.js';
+import type { StoredBlob } from '../blobs.js';
+import type { Image } from '../catalog.js';
+import type { Lease } from '../leases.js';
+import { bar, type Emit } from '../progress.js';
+import type { LayerRecord } from '../records.js';
+import type { RegistryClient } from '../registry/client.js';
+import type { Room } from '../room.js';
+import { allOrNone, Semaphore } from '../semaphore.js';
+import { decompress } from '../unpack/compression.js';
+
+const concurrentUploads = 5;
+
+interface Task {
+  room: Room;
+  client: RegistryClient;
+  image: Image;
+  emit: Emit;
+  signal: AbortSignal;
+}
+
+/** Brings an image's layers, gzipped, to the registry. @returns their descriptors there, lowest first */
+export async function pushLayers(task: Task): Promise<StoredBlob[]> {
+  const { room, image, emit } = task;
+  const { diff_ids: diffIds } = image.config.rootfs;
+  for (const diffId of [...diffIds].reverse()) emit({ status: 'Preparing', progressDetail: {}, id: shortId(diffId) });
+  const failed = new AbortController();
+  const signal = AbortSignal.any([task.signal, failed.signal]);
+  const uploads = new Semaphore(concurrentUploads);
+  return await room.withLease(async (lease) => {
+    for (const diffId of diffIds) lease.keepLayer(diffId);
+    // The same layer twice in an image is one upload.
+    const byDiffId = new Map<string, Promise<StoredBlob>>();
+    for (const diffId of new Set(diffIds)) {
+      if (uploads.isBusy) emit({ status: 'Waiting', progressDetail: {}, id: shortId(diffId) });
+      byDiffId.set(
+        diffId,
+        uploads.run(() => pushLayer({ ...task, signal }, diffId, lease)),
+      );
+    }
+    await allOrNone([...byDiffId.values()], () => failed.abort());
+    return await Promise.all(diffIds.map((diffId) => byDiffId.get(diffId) ?? Promise.reject(dataLoss(diffId))));
+  });
+}
+
+async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<StoredBlob> {
+  const { room, client, emit, signal } = task;
+  const layer = room.layers.get(diffId);
+  if (!layer) throw dataLoss(`layer ${diffId} is missing: pull or load the image again`);
+  const id = shortId(diffId);
+  const say = (status: string) => emit({ status, progressDetail: {}, id });
+  const known = layer.blob.compression === 'gzip' ? layer.blob : layer.pushed;
+  if (known && (await client.hasBlob(known.digest, signal))) {
+    say('Layer already exists');
+    return { digest: known.digest, size: known.size };
+  }
+  const blob = layer.blob.compression === 'gzip' ? layer.blob : await compressed(room, layer, lease, signal);
+  if (blob !== known && (await client.hasBlob(blob.digest, signal))) {
+    say('Layer already exists');
+    return blob;
+  }
+  const progress = bar(emit, id, 'Pushing', blob.size);
+  await client.upload(blob.digest, blob.size, () => counted(room.blobs.read(blob.digest), progress), signal);
+  say('Pushed');
+  return { digest: blob.digest, size: blob.size };
+}
+
+function counted(stream: Readable, onBytes: (bytes: number) => void): Readable {
+  let sent = 0;
+  const counter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sent += chunk.length;
+      onBytes(sent);
+      done(undefined, chunk);
+    },
+  });
+  stream.on('error', (error) => counter.destroy(error));
+  return stream.pipe(counter);
+}
+
+/** A layer that came in another form, as the gzip that every registry and client takes; a blob of the lease. */
+async function compressed(room: Room, layer: LayerRecord, lease: Lease, signal: AbortSignal): Promise<StoredBlob> {
+  const file = await open(room.blobs.path(layer.blob.digest), 'r');
+  try {
+    const plain = Readable.from(decompress(file.fd, layer.blob.compression).chunks);
+    const gzip = createGzip();
+    plain.on('error', (error) => gzip.destroy(error));
+    const blob = await room.storeBlob(plain.pipe(gzip), lease, signal);
+    room.layers.setPushed(layer.diffId, blob);
+    return blob;
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,74 @@
+import { Readable } from 'node:stream';
+import type { Progress } from '@cleat/protocol/api/image';
+import { notFound, systemError } from '@cleat/protocol/errors';
+import { digestOf } from '../blobs.js';
+import type { Image } from '../catalog.js';
+import { type Emit, progressOf } from '../progress.js';
+import { familiar, familiarName, parseReference, type Reference, repositoryOf, withTag } from '../references.js';
+import type { RegistryClient } from '../registry/client.js';
+import { withRegistry } from '../registry/connect.js';
+import { mediaType } from '../registry/manifest.js';
+import type { Room } from '../room.js';
+import type { Images } from '../service.js';
+import { pushLayers } from './layers.js';
+
+/**
+ * `POST /images/{name}/push`: one tag, or all tags of the repository. What fails after the first line is the last
+ * line, as in Docker; clients look for `error`.
+ * @throws InvalidParameter for a malformed reference, before the first line
+ */
+export function push(room: Room, options: Parameters<Images['push']>[0]): AsyncIterable<Progress> {
+  return progressOf(async (emit, signal) => {
+    const named = parseReference(options.ref);
+    const reference = options.tag ? withTag(named, options.tag) : named;
+    emit({ status: `The push refers to repository [${repositoryOf(reference)}]` });
+    const images = localImages(room, reference);
+    await withRegistry(room, reference, 'push', options.auth, signal, async (client) => {
+      for (const { tagged, image } of images) await pushOne(room, client, tagged, image, emit, signal);
+    });
+    room.publishAs('push', familiar(reference), familiarName(reference), room.catalog.lookUp(reference));
+  }, options.signal);
+}
+
+function localImages(room: Room, reference: Reference): { tagged: Reference; image: Image }[] {
+  if (reference.digest) throw systemError('cannot push a digest reference');
+  const known = room.catalog.referencesIn(repositoryOf(reference)).filter((each) => !each.reference.digest);
+  if (known.length === 0) {
+    throw notFound(`An image does not exist locally with the tag: ${familiarName(reference)}`);
+  }
+  const wanted = reference.tag === undefined ? known : known.filter((each) => each.reference.tag === reference.tag);
+  if (wanted.length === 0) throw notFound(`tag does not exist: ${familiar(reference)}`);
+  return wanted.map((each) => ({ tagged: each.reference, image: room.catalog.find(each.id) }));
+}
+
+async function pushOne(
+  room: Room,
+  client: RegistryClient,
+  reference: Reference,
+  image: Image,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  const tag = reference.tag ?? 'latest';
+  const layers = await pushLayers({ room, client, image, emit, signal });
+  const config = Buffer.from(image.record.raw);
+  if (!(await client.hasBlob(image.id, signal))) {
+    await client.upload(image.id, config.length, () => Readable.from([config]), signal);
+  }
+  const manifest = JSON.stringify(
+    {
+      schemaVersion: 2,
+      mediaType: mediaType.dockerManifest,
+      config: { mediaType: mediaType.dockerConfig, size: config.length, digest: image.id },
+      layers: layers.map(({ digest, size }) => ({ mediaType: mediaType.dockerLayer, size, digest })),
+    },
+    undefined,
+    3,
+  );
+  await client.putManifest(tag, mediaType.dockerManifest, manifest, signal);
+  const digest = digestOf(manifest);
+  const size = Buffer.byteLength(manifest);
+  emit({ status: `${tag}: digest: ${digest} size: ${size}` });
+  room.catalog.addDigest(reference, digest, image.id);
+  emit({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
+}

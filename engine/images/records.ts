@@ -1,0 +1,45 @@
+/** What is kept in the store about images. */
+
+/** Collection `images`, by ID. */
+export interface ImageRecord {
+  v: 1;
+  /** `sha256:…` of `raw`. */
+  id: string;
+  /** The image configuration, byte for byte. */
+  raw: string;
+  /** ID of the image that this one was made from here (commit, load); images from a registry have none. */
+  parent?: string;
+  /** When a reference last came to point here (RFC 3339). */
+  lastTagged?: string;
+  /** When it came here (RFC 3339). */
+  stored: string;
+  /**
+   * Removed by force while a stopped container was made from it: no longer shown, kept until the last such container
+   * is gone.
+   */
+  removed?: true;
+}
+
+/** Collection `image-references`, by canonical reference (`docker.io/library/busybox:latest`, or with `@sha256:…`). */
+export interface ReferenceRecord {
+  v: 1;
+  /** Image ID. */
+  id: string;
+}
+
+/** Collection `layers`, by diff ID. Independent of the layers below, hence shared between all images that hold it. */
+export interface LayerRecord {
+  v: 1;
+  /** `sha256:…` of the uncompressed tar. */
+  diffId: string;
+  /** Name of the directory under `layers/`. */
+  directory: string;
+  /** Bytes in regular files. */
+  size: number;
+  /** Bytes of the uncompressed tar. */
+  tarSize: number;
+  /** The archive as it came, which push and save read. */
+  blob: { digest: string; size: number; compression: 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2' };
+  /** The archive as it was pushed, when that is not `blob`: registries want it compressed. */
+  pushed?: { digest: string; size: number };
+}

@@ -1,0 +1,150 @@
+import type { RegistryAuth } from '@cleat/protocol/api/image';
+import { messageOf, unauthorized } from '@cleat/protocol/errors';
+import { isRecord } from '../config.js';
+import type { Endpoint } from './endpoint.js';
+import { registryError } from './errors.js';
+import { exchange, hostOf, isOwnAddress, textOf } from './http.js';
+
+const maxTokenAnswer = 1024 * 1024;
+
+export interface Challenge {
+  scheme: string;
+  parameters: Record<string, string>;
+}
+
+/** Reads `WWW-Authenticate: Bearer realm="…",service="…"` (RFC 7235). */
+export function parseChallenge(header: string | undefined): Challenge | undefined {
+  const match = /^\s*(\w+)\s*(.*)$/s.exec(header ?? '');
+  if (!match) return undefined;
+  const parameters: Record<string, string> = {};
+  for (const [, key = '', quoted, plain] of (match[2] ?? '').matchAll(/(\w+)=(?:"((?:\\.|[^"\\])*)"|([^\s,]+))/g)) {
+    parameters[key.toLowerCase()] = quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '';
+  }
+  return { scheme: (match[1] ?? '').toLowerCase(), parameters };
+}
+
+/**
+ * Gives requests to one repository their `Authorization`. Credentials go to the registry itself (Basic) or to the
+ * token server that it names, never further: that server must be reached by HTTPS, unless the registry itself is
+ * spoken to by plain HTTP, and must not be an address of this host unless the registry is one.
+ */
+export class Authorizer {
+  readonly #endpoint: Endpoint;
+  readonly #scope: string;
+  readonly #auth: RegistryAuth;
+  #header: string | undefined;
+  #renewing: Promise<string | undefined> | undefined;
+
+  constructor(endpoint: Endpoint, scope: string, auth: RegistryAuth | undefined) {
+    this.#endpoint = endpoint;
+    this.#scope = scope;
+    this.#auth = withDecodedPair(auth ?? {});
+    if (this.#auth.registrytoken) this.#header = `Bearer ${this.#auth.registrytoken}`;
+  }
+
+  get header(): string | undefined {
+    return this.#header;
+  }
+
+  /**
+   * Answers a 401. Several requests that meet it at once share one renewal.
+   * @returns the new header, or undefined when there is nothing better to offer
+   * @throws Unauthorized, or what the token server said
+   */
+  async renew(challenge: Challenge | undefined, signal: AbortSignal): Promise<string | undefined> {
+    this.#renewing ??= this.#answer(challenge, signal).finally(() => {
+      this.#renewing = undefined;
+    });
+    const header = await this.#renewing;
+    this.#header = header ?? this.#header;
+    return header;
+  }
+
+  async #answer(challenge: Challenge | undefined, signal: AbortSignal): Promise<string | undefined> {
+    const { username, password, registrytoken } = this.#auth;
+    if (registrytoken || !challenge) return undefined;
+    if (challenge.scheme === 'basic') return username ? basic(username, password ?? '') : undefined;
+    if (challenge.scheme !== 'bearer') return undefined;
+    return `Bearer ${await this.#token(challenge.parameters, signal)}`;
+  }
+
+  async #token(parameters: Record<string, string>, signal: AbortSignal): Promise<string> {
+    const url = this.#realm(parameters.realm ?? '');
+    const { username, password, identitytoken } = this.#auth;
+    const service = parameters.service ?? '';
+    let headers: Record<string, string> = {};
+    let body: string | undefined;
+    if (identitytoken) {
+      const form = { grant_type: 'refresh_token', service, scope: this.#scope, client_id: 'cleat' };
+      body = new URLSearchParams({ ...form, refresh_token: identitytoken }).toString();
+      headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    } else {
+      if (service) url.searchParams.set('service', service);
+      url.searchParams.set('scope', this.#scope);
+      if (username) {
+        url.searchParams.set('account', username);
+        headers = { authorization: basic(username, password ?? '') };
+      }
+    }
+    const response = await exchange({
+      method: body === undefined ? 'GET' : 'POST',
+      url,
+      headers,
+      ...(body !== undefined && { body }),
+      signal,
+      insecure: this.#endpoint.insecure && sameHost(url, this.#endpoint.base),
+      foreign: !sameHost(url, this.#endpoint.base) && !isOwn(this.#endpoint.base),
+    });
+    const text = await textOf(response, maxTokenAnswer);
+    // A redirect would carry the credentials to whom nobody named.
+    if (response.statusCode !== 200) throw registryError(response.statusCode ?? 0, text, `token from ${url.host}`);
+    return tokenIn(text);
+  }
+
+  #realm(text: string): URL {
+    if (!URL.canParse(text)) throw unauthorized('the registry names no valid token server');
+    const url = new URL(text);
+    const plainAllowed = this.#endpoint.base.protocol === 'http:' && this.#endpoint.insecure;
+    if (url.protocol !== 'https:' && !(url.protocol === 'http:' && plainAllowed)) {
+      throw unauthorized(`refusing to send credentials to the token server ${url.protocol}//${url.host} without TLS`);
+    }
+    if (url.username || url.password) throw unauthorized('the registry names a token server with credentials in it');
+    return url;
+  }
+}
+
+function tokenIn(text: string): string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw unauthorized(`the token server did not answer with JSON: ${messageOf(error)}`);
+  }
+  const token = isRecord(parsed) ? parsed.token || parsed.access_token : undefined;
+  if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
+    throw unauthorized('the token server did not include a token in its answer');
+  }
+  return token;
+}
+
+function basic(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** Old clients send user and password as one base64 text. */
+function withDecodedPair(auth: RegistryAuth): RegistryAuth {
+  if (auth.username || !auth.auth) return auth;
+  const pair = Buffer.from(auth.auth, 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
+  return colon < 0 ? auth : { ...auth, username: pair.slice(0, colon), password: pair.slice(colon + 1) };
+}
+
+/** The same scheme, host and port: what one is trusted with, the other may have. */
+export function sameHost(a: URL, b: URL): boolean {
+  return a.protocol === b.protocol && a.host === b.host;
+}
+
+/** Whether a registry is on this host, so that what it names may be here too. */
+export function isOwn(url: URL): boolean {
+  return hostOf(url) === 'localhost' || isOwnAddress(hostOf(url));
+}

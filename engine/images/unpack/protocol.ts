@@ -1,0 +1,23 @@
+import type { ErrorClass } from '@cleat/protocol/errors';
+import type { Compression } from './compression.js';
+
+/** What the unpacking process is told. */
+export interface UnpackOptions {
+  whiteouts: 'overlay' | 'plain';
+  /** Bytes after decompression. */
+  maxBytes: number;
+  maxEntries: number;
+}
+
+/** What came of it. */
+export interface UnpackDone {
+  /** SHA-256 of the decompressed archive. */
+  diffId: string;
+  /** Bytes in regular files. */
+  size: number;
+  /** Bytes of the decompressed archive. */
+  tarSize: number;
+  compression: Compression;
+}
+
+export type UnpackReport = { read: number } | { done: UnpackDone } | { error: { class: ErrorClass; message: string } };

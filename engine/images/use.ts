@@ -1,0 +1,45 @@
+import { dataLoss, invalidParameter, notFound } from '@cleat/protocol/errors';
+import { shortId } from '../ids.js';
+import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from './references.js';
+import type { Room } from './room.js';
+import type { ResolvedImage } from './service.js';
+
+/** What a container is made from. @throws NotFound `No such image: …` */
+export function resolve(room: Room, text: string): ResolvedImage {
+  const image = room.catalog.find(text);
+  const tag = room.catalog.references(image.id).find((reference) => !reference.digest);
+  return {
+    id: image.id,
+    config: image.config.config ?? {},
+    os: image.config.os ?? 'linux',
+    architecture: image.config.architecture ?? '',
+    ...(tag && { tag: familiar(tag) }),
+  };
+}
+
+/**
+ * The directories of an image's layers, the top first. Also of an image that was removed by force meanwhile.
+ * @throws NotFound, DataLoss when a layer is missing
+ */
+export function layerPaths(room: Room, id: string): string[] {
+  const image = room.catalog.getHeld(id);
+  if (!image) throw notFound(`No such image: ${id}`);
+  return image.config.rootfs.diff_ids
+    .map((diffId) => {
+      const layer = room.layers.get(diffId);
+      if (!layer) throw dataLoss(`layer ${diffId} of image ${shortId(id)} is missing: pull or load the image again`);
+      return room.layers.path(layer);
+    })
+    .reverse();
+}
+
+/** `POST /images/{name}/tag`. @throws NotFound, InvalidParameter, Forbidden */
+export function tag(room: Room, text: string, repository: string, name: string): void {
+  const image = room.catalog.find(text);
+  const parsed = parseReference(repository);
+  if (parsed.digest) throw invalidParameter('refusing to create a tag with a digest reference');
+  const reference = withDefaultTag(name === '' ? parsed : withTag(parsed, name));
+  refuseReserved(reference);
+  room.catalog.tag(reference, image.id);
+  room.publish('tag', image.id, familiar(reference));
+}
