@@ -13,13 +13,12 @@ async function logs(x: Exchange, containers: Containers): Promise<void> {
   const stdout = x.query.flag('stdout');
   const stderr = x.query.flag('stderr');
   if (!stdout && !stderr) throw invalidParameter('Bad parameters: you must choose at least one stream');
-  const until = x.query.text('until');
   const { tty, chunks } = await containers.logs(x.param('name'), {
     stdout,
     stderr,
     follow: x.query.flag('follow'),
-    since: decodeTime('since', x.query.text('since')) || undefined,
-    until: until === '0' ? undefined : decodeTime('until', until),
+    since: decodeTime('since', x.query.text('since')),
+    until: decodeTime('until', x.query.text('until')),
     tail: decodeTail(x.query.text('tail')),
     timestamps: x.query.flag('timestamps'),
     details: x.query.flag('details'),
