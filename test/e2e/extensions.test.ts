@@ -1,0 +1,227 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { clientOf, removeAll } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+import { Program } from './support/program.js';
+
+/** The same plugin by every way of being found, and every battery absent, replaced, and as a process of its own. */
+const noRemove = fileURLToPath(new URL('../../examples/no-remove/dist/main.js', import.meta.url));
+
+let engine: Engine;
+let scratch: string;
+beforeAll(async () => {
+  scratch = await mkdtemp('/tmp/cleat-e2e-ext-');
+});
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+const { ok, refused } = clientOf(() => engine);
+
+const plugin = (socket: string): Program =>
+  new Program(process.execPath, [noRemove, '--socket', socket, '--root', join(scratch, 'no-remove')]);
+
+describe('a plugin that comes after the engine', () => {
+  beforeAll(async () => {
+    engine = await startEngine();
+  });
+  afterAll(() => engine[Symbol.asyncDispose]());
+  afterEach(() => removeAll(engine));
+
+  test('is found by its socket, used by run, and keeps what was removed', async () => {
+    const socket = join(engine.pluginDirectory, 'no-remove.sock');
+    await using program = plugin(socket);
+    await program.made(socket);
+    await ok(
+      'run',
+      '--rm',
+      '-v',
+      'data:/data',
+      '--volume-driver',
+      'no-remove',
+      'busybox',
+      'sh',
+      '-c',
+      'echo kept > /data/f',
+    );
+    expect(await ok('volume', 'ls', '--format', '{{.Driver}} {{.Name}}')).toBe('no-remove data');
+    expect(await ok('volume', 'inspect', '--format', '{{.Driver}}', 'data')).toBe('no-remove');
+    await ok('volume', 'rm', 'data');
+    expect(await ok('volume', 'ls', '-q')).toBe('');
+    await ok('volume', 'create', '-d', 'no-remove', 'data');
+    expect(await ok('run', '--rm', '-v', 'data:/data', 'busybox', 'cat', '/data/f')).toBe('kept');
+    expect(await ok('info', '--format', '{{json .Plugins.Volume}}')).toContain('no-remove');
+    await ok('volume', 'rm', 'data');
+  });
+
+  test('survives being killed in between: the next call finds it again', async () => {
+    const socket = join(engine.pluginDirectory, 'phoenix.sock');
+    const first = plugin(socket);
+    await first.made(socket);
+    await ok('volume', 'create', '-d', 'phoenix', 'ashes');
+    await first.end('SIGKILL');
+    expect(await ok('run', '--rm', '-v', 'other:/d', 'busybox', 'echo', 'others go on')).toBe('others go on');
+    expect((await engine.docker('volume', 'ls')).code).toBe(0);
+    await using second = plugin(socket);
+    await expect.poll(() => second.said + first.said, { timeout: 5000 }).toBeDefined();
+    await expect
+      .poll(async () => (await engine.docker('run', '--rm', '-v', 'ashes:/d', 'busybox', 'touch', '/d/x')).code, {
+        timeout: 20_000,
+      })
+      .toBe(0);
+    await ok('volume', 'rm', 'ashes', 'other');
+  });
+
+  test('is found in a directory of its own, by .spec, and by .json', async () => {
+    const own = join(engine.pluginDirectory, 'nested');
+    await mkdir(own);
+    const nested = join(own, 'nested.sock');
+    const elsewhere = join(scratch, 'elsewhere.sock');
+    await writeFile(join(engine.pluginDirectory, 'by-spec.spec'), `unix://${elsewhere}\n`);
+    await writeFile(
+      join(engine.pluginDirectory, 'by-json.json'),
+      JSON.stringify({ Name: 'by-json', Addr: `unix://${elsewhere}` }),
+    );
+    await using first = plugin(nested);
+    await first.made(nested);
+    await using second = plugin(elsewhere);
+    await second.made(elsewhere);
+    for (const driver of ['nested', 'by-spec', 'by-json']) {
+      await ok('volume', 'create', '-d', driver, `of-${driver}`);
+      await ok('volume', 'rm', `of-${driver}`);
+    }
+  });
+
+  test('that is announced but starts later is waited for', async () => {
+    const late = join(scratch, 'late.sock');
+    await writeFile(join(engine.pluginDirectory, 'late.spec'), `unix://${late}\n`);
+    const created = engine.docker('volume', 'create', '-d', 'late', 'punctual');
+    await sleep(2500);
+    await using program = plugin(late);
+    await program.made(late);
+    expect(await created).toMatchObject({ code: 0 });
+    await ok('volume', 'rm', 'punctual');
+  });
+
+  test('that nobody knows fails at once, and names those that are known', async () => {
+    const said = await refused('volume', 'create', '-d', 'nobody', 'x');
+    expect(said).toMatch(/plugin "nobody" not found/);
+    expect(said).toContain('local');
+    expect(
+      (await engine.docker('run', '--rm', '-v', 'x:/x', '--volume-driver', 'nobody', 'busybox', 'true')).code,
+    ).toBe(125);
+    expect(await ok('ps', '-aq')).toBe('');
+  });
+});
+
+describe('an external plugin as the default', () => {
+  afterEach(() => engine[Symbol.asyncDispose]());
+
+  test('takes the place of the battery by configuration alone', async () => {
+    engine = await startEngine({ flags: ['--extension', 'volume-local=off', '--default-volume-driver', 'no-remove'] });
+    const socket = join(engine.pluginDirectory, 'no-remove.sock');
+    await using program = plugin(socket);
+    await program.made(socket);
+    expect(await ok('run', '--rm', '-v', 'mine:/d', 'busybox', 'sh', '-c', 'echo x > /d/f; cat /d/f')).toBe('x');
+    expect(await ok('volume', 'inspect', '--format', '{{.Driver}}', 'mine')).toBe('no-remove');
+    await ok('volume', 'rm', 'mine');
+  });
+});
+
+describe('each battery', () => {
+  afterEach(() => engine[Symbol.asyncDispose]());
+  const plain = ['run', '--rm', '--network', 'none', 'busybox', 'echo', 'works'];
+  const withIt: Record<string, { works: string[]; withoutIt: RegExp }> = {
+    'volume-local': {
+      works: ['run', '--rm', '-v', 'v:/v', 'busybox', 'echo', 'works'],
+      withoutIt: /plugin "local" not found|local/,
+    },
+    'network-bridge': {
+      works: ['run', '--rm', '--network', 'bridge', 'busybox', 'echo', 'works'],
+      withoutIt: /bridge/,
+    },
+    'network-host': { works: ['run', '--rm', '--network', 'host', 'busybox', 'echo', 'works'], withoutIt: /host/ },
+    'network-none': { works: plain, withoutIt: /none|null/ },
+    'ipam-default': {
+      works: ['run', '--rm', '--network', 'bridge', 'busybox', 'echo', 'works'],
+      withoutIt: /default|bridge/,
+    },
+    'log-json-file': { works: plain, withoutIt: /json-file/ },
+  };
+
+  test.each(Object.entries(withIt))(
+    '%s can be left out: the engine starts and says what is missing',
+    async (battery, { works, withoutIt }) => {
+      engine = await startEngine({ flags: ['--extension', `${battery}=off`] });
+      expect(await ok('version', '--format', '{{.Server.Os}}')).toBe('linux');
+      const { code, stderr } = await engine.docker(...works);
+      expect(code).toBe(125);
+      expect(stderr).toMatch(withoutIt);
+      expect(await ok('ps', '--format', '{{.Names}}')).toBe('');
+      const others: string[] =
+        battery === 'log-json-file'
+          ? ['run', '--rm', '--log-driver', 'none', '--network', 'none', 'busybox', 'echo', 'works']
+          : battery === 'network-none'
+            ? ['run', '--rm', 'busybox', 'echo', 'works']
+            : plain;
+      expect(await ok(...others)).toBe('works');
+    },
+  );
+
+  test.each(Object.entries(withIt))(
+    '%s runs as a process of its own, also after it was killed',
+    async (battery, { works }) => {
+      engine = await startEngine({ flags: ['--extension', `${battery}=process`] });
+      expect(await ok(...works)).toBe('works');
+      const host = await hostOf(battery);
+      process.kill(host, 'SIGKILL');
+      await expect.poll(async () => (await engine.docker(...works)).stdout, { timeout: 20_000 }).toBe('works\n');
+      expect(await hostOf(battery)).not.toBe(host);
+    },
+  );
+
+  /** The process that the supervisor started for a battery of this engine. */
+  async function hostOf(battery: string): Promise<number> {
+    const { execFile } = await import('node:child_process');
+    const { promisify } = await import('node:util');
+    const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
+    const row = stdout.split('\n').find((line) => line.includes(`/${battery}/`) && line.includes(engine.execRoot));
+    if (row === undefined) throw new Error(`no process of ${battery}:\n${stdout}`);
+    return Number.parseInt(row, 10);
+  }
+});
+
+describe('rclone serve docker, unmodified', () => {
+  afterEach(() => engine[Symbol.asyncDispose]());
+
+  test('creates, mounts, unmounts and removes a volume', async () => {
+    engine = await startEngine();
+    const socket = join(engine.pluginDirectory, 'rclone.sock');
+    const remote = join(scratch, 'remote');
+    await mkdir(remote);
+    const config = join(scratch, 'rclone.conf');
+    await writeFile(config, '[disk]\ntype = local\n');
+    await using program = new Program('rclone', [
+      'serve',
+      'docker',
+      '--config',
+      config,
+      '--socket-addr',
+      socket,
+      '--base-dir',
+      join(scratch, 'rclone'),
+      '--state-dir',
+      scratch,
+      '--forget-state',
+      '--cache-dir',
+      join(scratch, 'cache'),
+    ]);
+    await program.made(socket);
+    await ok('volume', 'create', '-d', 'rclone', '-o', `remote=disk:${remote}`, '-o', 'vfs-cache-mode=off', 'cloud');
+    await ok('run', '--rm', '-v', 'cloud:/c', 'busybox', 'sh', '-c', 'echo through rclone > /c/f');
+    expect(await readFile(join(remote, 'f'), 'utf8')).toBe('through rclone\n');
+    expect(await ok('volume', 'inspect', '--format', '{{.Driver}}', 'cloud')).toBe('rclone');
+    await ok('volume', 'rm', 'cloud');
+    expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(scratch);
+  });
+});
