@@ -15,8 +15,12 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: 'unit',
-          include: ['{protocol,linux,extensions,sdk,engine,api,batteries,cli,examples}/**/*.test.ts', 'test/unit/**/*.test.ts'],
+          include: [
+            '{protocol,linux,extensions,sdk,engine,api,batteries,cli,examples}/**/*.test.ts',
+            'test/unit/**/*.test.ts',
+          ],
           exclude: ['**/node_modules/**', '**/dist/**'],
+          globalSetup: ['test/setup-linux.ts'],
           testTimeout: 30_000,
         },
       },

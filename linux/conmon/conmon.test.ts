@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CleatError } from '@cleat/protocol/errors';
 import { expect, test, vi } from 'vitest';
 import { isAlive, processIdentity } from '../process/identity.js';
+import { run } from '../process/run.js';
 import { Attach, type AttachFrame } from './attach.js';
 import { ociProcess, TestContainer } from './container.fixture.js';
 import { reopenLog, resizeTerminal } from './control.js';
@@ -174,9 +175,23 @@ test('kill, pause and state through the runtime', async () => {
   expect(await failure(runtime.state(id))).toMatchObject({ class: 'NotFound' });
 });
 
-test('identity of a container survives in what is stored', async () => {
-  await using container = new TestContainer({ args: ['sleep', '60'] });
-  const monitored = await container.create();
-  const identity = processIdentity(monitored.pid);
-  expect(identity && isAlive(JSON.parse(JSON.stringify(identity)))).toBe(true);
+test('container, output and exit code outlive the process that made them', async () => {
+  await using container = new TestContainer({ args: ['sh', '-c', 'echo early; read go; echo late; exit 9'] });
+  const request = container.request({ stdin: true, leaveStdinOpen: true });
+  // The built program, as Node runs no TypeScript: what an engine does, and then is killed.
+  const made = new URL('../dist/conmon/create.js', import.meta.url).href;
+  const script = `
+    const { createContainer } = await import(${JSON.stringify(made)});
+    await createContainer(${JSON.stringify(request)});
+    process.kill(process.pid, 'SIGKILL');`;
+  expect((await run(process.execPath, ['--input-type=module', '-e', script])).code).toBe(137);
+  const conmon = processIdentity(readPidFile(request.conmonPidFile) ?? 0);
+  expect(conmon && isAlive(conmon)).toBe(true);
+  await container.runtime.start(container.id);
+  const output = collector();
+  const attach = await Attach.connect(container.bundle, output.handlers);
+  await attach.write(Buffer.from('go\n'));
+  await output.ended;
+  await vi.waitFor(() => expect(readExit(container.exitDir, container.id)?.code).toBe(9));
+  expect(readFileSync(container.logPath, 'utf8')).toMatch(/ F early\n.* F late\n/);
 });

@@ -47,19 +47,26 @@ export function watchExits(
   let scannedAt = 0;
   let closed = false;
 
+  /** The file's time stamp; undefined when there is none of that name. Reports it when it is new. */
+  const look = (name: string): number | undefined => {
+    // glib writes `ID.XXXXXX` first and renames it.
+    if (closed || name.includes('.')) return undefined;
+    const changedAt = statSync(join(exitDir, name), { throwIfNoEntry: false })?.mtimeMs;
+    if (changedAt === undefined || seen.get(name) === changedAt) return changedAt;
+    const exit = readExit(exitDir, name);
+    if (!exit) return undefined;
+    seen.set(name, changedAt);
+    onExit(name, exit);
+    return changedAt;
+  };
+
   const rescan = () => {
     if (closed) return;
     scannedAt = Date.now();
     const present = new Map<string, number>();
     for (const name of readdirSync(exitDir)) {
-      // glib writes `ID.XXXXXX` first and renames it.
-      if (name.includes('.')) continue;
-      const exit = readExit(exitDir, name);
-      if (!exit) continue;
-      present.set(name, exit.at.getTime());
-      if (seen.get(name) === exit.at.getTime()) continue;
-      seen.set(name, exit.at.getTime());
-      onExit(name, exit);
+      const changedAt = look(name);
+      if (changedAt !== undefined) present.set(name, changedAt);
     }
     seen = present;
   };
@@ -77,7 +84,7 @@ export function watchExits(
 
   let watcher: FSWatcher | undefined;
   try {
-    watcher = watch(exitDir, { persistent: false }, rescan);
+    watcher = watch(exitDir, { persistent: false }, (_, name) => (name === null ? rescan() : look(name)));
     watcher.on('error', () => watcher?.close());
   } catch {
     // No inotify instances left: the look each second suffices.

@@ -1,7 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -66,6 +68,30 @@ test('paths of the host', async () => {
   });
   expect(await helper.call('diskUsage', { path: directory })).toEqual({ bytes: 5, inodes: 4 });
   expect(helper.processes).toBe(1);
+});
+
+test('a root in another mount namespace, with what is mounted there', async () => {
+  const root = join(directory, 'other');
+  mkdirSync(join(root, 'data'), { recursive: true });
+  mkdirSync(join(root, 'bin'));
+  copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
+  symlinkSync('/data', join(root, 'link'));
+  // A bind on itself makes it a mount point, which pivot_root needs; the tmpfs is seen in there only.
+  const inside = `mount --bind ${root} ${root} && mount -t tmpfs none ${root}/data && echo seen > ${root}/data/file &&
+    cd ${root} && mkdir old && pivot_root . old && umount -l old && echo ready && exec /bin/busybox sleep 60`;
+  const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', inside]);
+  try {
+    await once(child.stdout, 'data');
+    const other = `/proc/${child.pid}/root`;
+    expect(await helper.call('readFileInRoot', { root: other, path: '/link/file' })).toEqual({ text: 'seen\n' });
+    expect(await helper.call('statInRoot', { root: other, path: 'link' })).toMatchObject({ resolvedTarget: '/data' });
+    const { stream } = await helper.tarOut({ root: other, path: '/data/.', entryName: '.' });
+    const listing = execFileSync('tar', ['-t'], { input: await buffer(stream) }).toString();
+    expect(listing).toBe('./\n./file\n');
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
 });
 
 test('nothing inside a root leads out of it', async () => {

@@ -16,9 +16,8 @@ export class HelperProcess {
   #settle: { resolve(reply: HelperReply): void; reject(error: Error): void } | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #complaint = '';
+  readonly #onDeath: () => void;
   dead = false;
-  /** Settles when the process has ended. */
-  readonly ended: Promise<void>;
 
   constructor(onDeath: () => void) {
     this.#child = fork(entry(), [], {
@@ -36,21 +35,19 @@ export class HelperProcess {
     // A broken pipe says that the process is gone; `exit` tells that.
     this.#child.stdin?.on('error', () => {});
     this.#child.stdout?.on('error', () => {});
-    this.ended = new Promise((resolve) => {
-      const end = (cause?: unknown) => {
-        if (this.dead) return;
-        this.dead = true;
-        clearTimeout(this.#idleTimer);
-        this.#settle?.reject(
-          unavailable(`the helper process ended${this.#complaint && `: ${this.#complaint}`}`, { cause }),
-        );
-        this.#settle = undefined;
-        onDeath();
-        resolve();
-      };
-      this.#child.once('error', end);
-      this.#child.once('exit', () => end());
-    });
+    this.#onDeath = onDeath;
+    this.#child.once('error', (cause) => this.#end(cause));
+    this.#child.once('exit', () => this.#end());
+  }
+
+  #end(cause?: unknown): void {
+    if (this.dead) return;
+    this.dead = true;
+    clearTimeout(this.#idleTimer);
+    const complaint = this.#complaint && `: ${this.#complaint}`;
+    this.#settle?.reject(unavailable(`the helper process ended${complaint}`, { cause }));
+    this.#settle = undefined;
+    this.#onDeath();
   }
 
   get busy(): boolean {
@@ -82,24 +79,31 @@ export class HelperProcess {
     });
   }
 
-  /** Lets it end after a time without work. */
+  /** Lets it end after a time without work. Until then it does not keep this process's event loop alive. */
   rest(idleMs: number): void {
-    this.#child.unref();
-    this.#child.channel?.unref();
+    this.#hold(false);
     this.#idleTimer = setTimeout(() => this.kill(), idleMs);
     this.#idleTimer.unref();
   }
 
   wake(): void {
     clearTimeout(this.#idleTimer);
-    this.#child.ref();
-    this.#child.channel?.ref();
+    this.#hold(true);
   }
 
-  /** SIGKILL. Whoever waits for it is rejected, even when the kernel cannot let go of the process yet. */
+  /** SIGKILL. Whoever waits for it is rejected at once, even when the kernel cannot let go of the process yet. */
   kill(): void {
     this.#child.kill('SIGKILL');
-    this.#child.emit('exit', null, 'SIGKILL');
+    this.#end();
+  }
+
+  #hold(alive: boolean): void {
+    const { channel, stdin, stdout, stderr } = this.#child;
+    const handles = [this.#child, channel, stdin, stdout, stderr] as (Partial<NodeJS.RefCounted> | null | undefined)[];
+    for (const handle of handles) {
+      if (alive) handle?.ref?.();
+      else handle?.unref?.();
+    }
   }
 }
 
