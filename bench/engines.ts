@@ -1,0 +1,162 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { sweep } from '@cleat/cli/sweep/sweep';
+import { call } from '@cleat/cli/tour/client';
+import { unmount } from '@cleat/linux/mount/mount';
+import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { EngineGroup } from './cgroup.js';
+
+/** An engine under measurement: in a network namespace and a control group of its own, so that neither sees the other. */
+export abstract class BenchEngine {
+  readonly directory: string;
+  readonly socket: string;
+  readonly group: EngineGroup;
+  protected readonly config: string;
+  #process: ChildProcess | undefined;
+
+  constructor(
+    readonly name: string,
+    base: string,
+  ) {
+    mkdirSync(base, { recursive: true });
+    this.directory = mkdtempSync(join(base, `${name}-`));
+    this.socket = join(this.directory, 'd.sock');
+    // Whatever this host's engines are configured with does not matter here.
+    this.config = join(this.directory, 'daemon.json');
+    writeFileSync(this.config, '{}');
+    this.group = new EngineGroup(`cleat-bench-${process.pid}-${name}`);
+  }
+
+  protected abstract command(): string[];
+  protected abstract clean(): Promise<string[]>;
+
+  async start(busybox: Buffer): Promise<void> {
+    const log = openSync(join(this.directory, 'log'), 'a');
+    const enter = 'ip link set lo up && echo $$ >"$0" && exec "$@"';
+    const args = ['--net', 'sh', '-c', enter, this.group.procs, ...this.command()];
+    const child = spawn('unshare', args, { stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.#process = child;
+    const deadline = Date.now() + 30_000;
+    while (!(await this.#answers())) {
+      if (child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(
+          `${this.name} does not start:\n${readFileSync(join(this.directory, 'log'), 'utf8').slice(-3000)}`,
+        );
+      }
+      await sleep(50);
+    }
+    const changes = encodeURIComponent('CMD ["sh"]');
+    await call(this.socket, 'POST', `/images/create?fromSrc=-&repo=busybox&tag=latest&changes=${changes}`, busybox);
+  }
+
+  async docker(...args: string[]): Promise<string> {
+    const { DOCKER_CONTEXT: _context, ...env } = process.env;
+    const { stdout } = await promisify(execFile)('docker', ['-H', `unix://${this.socket}`, ...args], { env });
+    return stdout;
+  }
+
+  /** Removes everything. @returns what could not be removed. */
+  async stop(): Promise<string[]> {
+    const child = this.#process;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const forced = setTimeout(() => child.kill('SIGKILL'), 60_000);
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+      clearTimeout(forced);
+    }
+    const failures = await this.clean();
+    for (let round = 0; round < 50 && this.group.processes().length > 0; round++) {
+      for (const pid of this.group.processes()) kill(pid);
+      await sleep(100);
+    }
+    this.group.remove();
+    rmSync(this.directory, { recursive: true, force: true });
+    return failures;
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      return (await call(this.socket, 'GET', '/_ping')).status === 200;
+    } catch {
+      // Not yet.
+      return false;
+    }
+  }
+}
+
+export class Cleat extends BenchEngine {
+  protected command(): string[] {
+    return [
+      fileURLToPath(new URL('../../bin/cleatd', import.meta.url)),
+      `--host=unix://${this.socket}`,
+      `--data-root=${this.#roots.dataRoot}`,
+      `--exec-root=${this.#roots.execRoot}`,
+      `--pidfile=${join(this.directory, 'pid')}`,
+      `--cgroup-parent=${this.group.parent}`,
+      `--config-file=${this.config}`,
+      '--shutdown-timeout=1',
+    ];
+  }
+
+  protected clean(): Promise<string[]> {
+    return sweep(this.#roots);
+  }
+
+  get #roots(): { dataRoot: string; execRoot: string } {
+    return { dataRoot: join(this.directory, 'data'), execRoot: join(this.directory, 'run') };
+  }
+}
+
+export class Dockerd extends BenchEngine {
+  protected command(): string[] {
+    return [
+      'dockerd',
+      `--host=unix://${this.socket}`,
+      `--data-root=${join(this.directory, 'data')}`,
+      `--exec-root=${join(this.directory, 'run')}`,
+      `--pidfile=${join(this.directory, 'pid')}`,
+      `--cgroup-parent=${this.group.parent}`,
+      `--config-file=${this.config}`,
+      '--shutdown-timeout=1',
+      '--log-level=error',
+    ];
+  }
+
+  /** Shims and containerd have the engine's directory on their command lines. */
+  protected async clean(): Promise<string[]> {
+    for (let round = 0; round < 30; round++) {
+      const left = readdirSync('/proc').filter(
+        (pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`${this.directory}/`),
+      );
+      if (left.length === 0) break;
+      for (const pid of left) kill(Number(pid));
+      await sleep(100);
+    }
+    for (const { target } of listMounts(`${this.directory}/`).reverse()) unmount(target, { detach: true });
+    return listMounts(`${this.directory}/`).map(({ target }) => `${target} is mounted still`);
+  }
+}
+
+function commandOf(pid: string): string {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+    return /^[^\0]*(containerd|dockerd|runc)/.test(command) ? command : '';
+  } catch {
+    // It ended meanwhile.
+    return '';
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended meanwhile.
+  }
+}
