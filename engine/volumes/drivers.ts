@@ -1,0 +1,98 @@
+import type { Extensions } from '@cleat/extensions/service';
+import { CleatError, isClass, messageOf, notFound } from '@cleat/protocol/errors';
+import type { Client } from '@cleat/protocol/kinds/kind';
+import { type Volume, volumeKind } from '@cleat/protocol/kinds/volume';
+
+/** How long a question whose answer is only nice to have may take, in ms. */
+export const shortMs = 2_000;
+
+export type Driver = Client<typeof volumeKind>;
+
+/** Whoever keeps the data, found through the registry of extensions. */
+export class Drivers {
+  readonly #extensions: Extensions;
+  readonly #scopes = new Map<string, string>();
+
+  constructor(extensions: Extensions) {
+    this.#extensions = extensions;
+    // An upgraded driver may have another scope.
+    extensions.onChange((status) => this.#scopes.delete(status.name));
+  }
+
+  /**
+   * @param withinMs gives up waiting for one that does not answer
+   * @throws `error looking up volume plugin X: …` with the registry's class
+   */
+  async get(name: string, withinMs?: number): Promise<Driver> {
+    try {
+      const signal = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
+      return await this.#extensions.get(volumeKind, name, { signal });
+    } catch (cause) {
+      const late = cause instanceof Error && cause.name === 'TimeoutError';
+      const why = late ? `plugin "${name}" does not answer` : messageOf(cause);
+      const errorClass = late ? 'Unavailable' : cause instanceof CleatError ? cause.class : 'System';
+      throw new CleatError(errorClass, `error looking up volume plugin ${name}: ${why}`, { cause });
+    }
+  }
+
+  /** Names of drivers that are known to be some. */
+  get names(): string[] {
+    return this.#extensions.names(volumeKind);
+  }
+
+  /** And of those that may turn out to be some. */
+  get candidates(): string[] {
+    return this.#extensions.candidates(volumeKind);
+  }
+
+  /**
+   * The driver's volume of that name, or undefined when it has none.
+   * @throws when it cannot say: unreachable, or an error that does not read like "not found"
+   */
+  async lookUp(driver: Driver, name: string, deadlineMs?: number): Promise<Volume | undefined> {
+    try {
+      return (await driver.Get({ Name: name }, { deadlineMs })).Volume ?? undefined;
+    } catch (error) {
+      if (saysNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** `local`, unless the driver says `global`. Asked once per driver. */
+  async scope(name: string, driver: Driver): Promise<string> {
+    const known = this.#scopes.get(name);
+    if (known !== undefined) return known;
+    const answer = await driver.Capabilities({}, { deadlineMs: shortMs }).catch(() => {
+      // A driver that cannot tell its scope is used as a local one, as in Docker.
+      return undefined;
+    });
+    const scope = answer?.Capabilities?.Scope?.toLowerCase() === 'global' ? 'global' : 'local';
+    if (answer) this.#scopes.set(name, scope);
+    return scope;
+  }
+}
+
+/** Whether nobody can say anything about a driver's volumes at present. */
+export function isOutOfReach(error: unknown): boolean {
+  return isClass(error, 'NotFound') || isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded');
+}
+
+/**
+ * The protocol has no error classes: drivers in the field say "not found" in words. Docker takes every error for it
+ * and forgets the volume's labels when a back end merely has a bad moment.
+ */
+function saysNotFound(error: unknown): boolean {
+  if (isClass(error, 'NotFound')) return true;
+  if (!isClass(error, 'System')) return false;
+  return /no such|not found|not exist|unknown volume|could not find|404/i.test(error.message);
+}
+
+/** `OP NAME: WHY`, as the volume API words errors; keeps the class. */
+export function opError(op: string, name: string, cause: unknown): CleatError {
+  const errorClass = cause instanceof CleatError ? cause.class : 'System';
+  return new CleatError(errorClass, `${op} ${name}: ${messageOf(cause)}`, { cause });
+}
+
+export function noSuchVolume(name: string): CleatError {
+  return notFound(`get ${name}: no such volume`);
+}

@@ -1,0 +1,56 @@
+import type { VolumeList, VolumeResource } from '@cleat/protocol/api/volume';
+import { isClass, messageOf } from '@cleat/protocol/errors';
+import type { Filters } from '../events/service.js';
+import { booleanFilter, checkFilters, matchExact, matchLabels, matchName } from '../filters.js';
+import { shortMs } from './drivers.js';
+import { foundRecord, resourceOf } from './resource.js';
+import type { Room } from './room.js';
+
+/** Which volumes are listed; throws for what it does not understand, before any driver is asked. */
+export function volumeFilter(room: Room, filters: Filters): (volume: VolumeResource) => boolean {
+  checkFilters(filters, ['dangling', 'driver', 'label', 'name']);
+  const dangling = booleanFilter(filters, 'dangling');
+  return (volume) =>
+    matchExact(filters, 'driver', volume.Driver) &&
+    matchName(filters, 'name', volume.Name) &&
+    matchLabels(filters, volume.Labels) &&
+    (dangling === undefined || dangling === (room.references(volume.Name).length === 0));
+}
+
+/** All drivers are asked at once; for one that does not answer in time, what the engine knows is shown, and a warning. */
+export async function listVolumes(room: Room, filters: Filters): Promise<VolumeList> {
+  const wanted = volumeFilter(room, filters);
+  const recorded = room.records.entries().map(([, record]) => record);
+  const owners = new Set(recorded.map((record) => record.driver));
+  const names = new Set([room.defaultDriver, ...room.drivers.candidates, ...owners]);
+  const warnings: string[] = [];
+  const lists = await Promise.all(
+    [...names].map(async (name): Promise<VolumeResource[]> => {
+      try {
+        return await ask(room, name);
+      } catch (error) {
+        // A leftover socket, or a plugin of another kind, that no volume ever came from is nobody's concern here.
+        const concerns = owners.has(name) || room.drivers.names.includes(name);
+        if (concerns && !isClass(error, 'InvalidParameter')) warnings.push(`list ${name}: ${messageOf(error)}`);
+        return recorded.filter((record) => record.driver === name).map((record) => resourceOf(record));
+      }
+    }),
+  );
+  const volumes = lists.flat().filter(wanted);
+  volumes.sort((a, b) => (a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0));
+  return { Volumes: volumes, Warnings: warnings.length > 0 ? warnings : null };
+}
+
+async function ask(room: Room, name: string): Promise<VolumeResource[]> {
+  const driver = await room.drivers.get(name, shortMs);
+  const [answer, scope] = await Promise.all([
+    driver.List({}, { deadlineMs: shortMs }),
+    room.drivers.scope(name, driver),
+  ]);
+  return (answer.Volumes ?? []).map((volume) => {
+    const record = room.records.get(volume.Name);
+    // `Status` is for inspect, as in Docker.
+    const { Status: _, ...facts } = volume;
+    return resourceOf(record?.driver === name ? record : foundRecord(name, scope, volume), facts);
+  });
+}

@@ -1,0 +1,60 @@
+import type { VolumeResource } from '@cleat/protocol/api/volume';
+import { messageOf } from '@cleat/protocol/errors';
+import type { Volume } from '@cleat/protocol/kinds/volume';
+import { isOutOfReach, noSuchVolume, opError, shortMs } from './drivers.js';
+import type { VolumeRecord } from './record.js';
+import { foundRecord, resourceOf } from './resource.js';
+import type { Room } from './room.js';
+
+/** How long a driver may hold up the making of a volume that may not be its own, in ms. */
+const probeMs = 1_000;
+
+/**
+ * Asks every driver that is in use, all at once, for a volume that the engine has not seen yet, and remembers it.
+ * @returns undefined when nobody has it; one that does not answer in time is taken not to have it
+ */
+export async function findUnrecorded(room: Room, name: string): Promise<VolumeRecord | undefined> {
+  const names = new Set([room.defaultDriver, ...room.drivers.names]);
+  const answers = await Promise.all([...names].map((driver) => probe(room, driver, name)));
+  const record = answers.find((answer) => answer !== undefined);
+  if (record) room.records.put(name, record);
+  return record;
+}
+
+async function probe(room: Room, driverName: string, name: string): Promise<VolumeRecord | undefined> {
+  try {
+    const driver = await room.drivers.get(driverName, probeMs);
+    const volume = await room.drivers.lookUp(driver, name, probeMs);
+    if (!volume) return undefined;
+    return foundRecord(driverName, await room.drivers.scope(driverName, driver), { ...volume, Name: name });
+  } catch (error) {
+    room.log.debug('a driver could not be asked for a volume', { driver: driverName, error: messageOf(error) });
+    return undefined;
+  }
+}
+
+/** The record of a volume, asked from the drivers when the engine has none. @throws NotFound */
+export async function requireRecord(room: Room, name: string): Promise<VolumeRecord> {
+  const record = room.records.get(name) ?? (await findUnrecorded(room, name));
+  if (!record) throw noSuchVolume(name);
+  return record;
+}
+
+/**
+ * A volume with what its driver says of it. When the driver cannot be reached, what the engine knows is shown.
+ * @throws NotFound `get X: no such volume`, also when the driver has lost it
+ */
+export async function inspectVolume(room: Room, name: string): Promise<VolumeResource> {
+  const record = await requireRecord(room, name);
+  let volume: Volume | undefined;
+  try {
+    const driver = await room.drivers.get(record.driver, shortMs);
+    volume = await room.drivers.lookUp(driver, name, shortMs);
+  } catch (error) {
+    if (isOutOfReach(error)) return resourceOf(record);
+    throw opError('get', name, error);
+  }
+  if (volume) return resourceOf(record, volume);
+  if (room.references(name).length === 0) room.records.delete(name);
+  throw noSuchVolume(name);
+}

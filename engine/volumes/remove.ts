@@ -1,0 +1,113 @@
+import type { VolumeResource } from '@cleat/protocol/api/volume';
+import { conflict, invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
+import type { Filters } from '../events/service.js';
+import { checkFilters, excludesLabels, filterValues, matchLabels } from '../filters.js';
+import { anonymousLabel } from './create.js';
+import { isOutOfReach, noSuchVolume, opError } from './drivers.js';
+import { listVolumes } from './list.js';
+import { requireRecord } from './lookup.js';
+import type { VolumeRecord } from './record.js';
+import type { Room } from './room.js';
+
+/** Removes a volume; with `force`, one that is gone already, or whose driver is, is forgotten. */
+export async function removeVolume(room: Room, name: string, force: boolean): Promise<void> {
+  await room.turns.run(name, async () => {
+    let record: VolumeRecord;
+    try {
+      record = await requireRecord(room, name);
+    } catch (error) {
+      if (force && isClass(error, 'NotFound')) return;
+      throw error;
+    }
+    const users = room.references(name);
+    if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+    await removeFromDriver(room, record, force);
+    room.records.delete(name);
+    room.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: record.driver } });
+  });
+}
+
+async function removeFromDriver(room: Room, record: VolumeRecord, force: boolean): Promise<void> {
+  const { name, driver: driverName } = record;
+  let isThere: boolean;
+  try {
+    const driver = await room.drivers.get(driverName);
+    isThere = (await room.drivers.lookUp(driver, name)) !== undefined;
+    if (isThere) await driver.Remove({ Name: name });
+  } catch (error) {
+    if (!force) throw opError('remove', name, error);
+    // As in Docker, the engine forgets it in any case; what the driver said is an error only if it was there to say it.
+    room.records.delete(name);
+    if (!isOutOfReach(error)) throw opError('remove', name, error);
+    room.log.warn('a volume is forgotten, its driver could not be asked to remove it', {
+      volume: name,
+      driver: driverName,
+      error: messageOf(error),
+    });
+    return;
+  }
+  if (isThere || force) return;
+  room.records.delete(name);
+  throw noSuchVolume(name);
+}
+
+/**
+ * Removes what no container refers to: of the default driver, without options (those are rarely local data), and
+ * unless `all` is asked for, only volumes that nobody named.
+ */
+export async function pruneVolumes(room: Room, filters: Filters) {
+  checkFilters(filters, ['label', 'label!', 'all']);
+  const all = truth(filters);
+  const { Volumes } = await listVolumes(room, { dangling: ['true'], driver: [room.defaultDriver] });
+  const doomed = Volumes.filter(
+    ({ Labels, Options }) =>
+      Object.keys(Options ?? {}).length === 0 &&
+      (all || Object.hasOwn(Labels ?? {}, anonymousLabel)) &&
+      matchLabels(filters, Labels) &&
+      excludesLabels(filters, Labels),
+  );
+  const report = { VolumesDeleted: [] as string[], SpaceReclaimed: 0 };
+  for (const volume of doomed) {
+    const bytes = await sizeOf(room, volume);
+    try {
+      await removeVolume(room, volume.Name, false);
+    } catch (error) {
+      // Taken into use meanwhile, or refused by its driver: the others go all the same.
+      room.log.warn('a volume could not be pruned', { volume: volume.Name, error: messageOf(error) });
+      continue;
+    }
+    report.VolumesDeleted.push(volume.Name);
+    report.SpaceReclaimed += Math.max(bytes, 0);
+  }
+  room.events.publish({
+    type: 'volume',
+    action: 'prune',
+    id: '',
+    attributes: { reclaimed: String(report.SpaceReclaimed) },
+  });
+  return report;
+}
+
+/** Bytes of a volume's data; -1 when they cannot be counted. */
+export async function sizeOf(room: Room, volume: VolumeResource): Promise<number> {
+  if (!volume.Mountpoint) return -1;
+  try {
+    return (await room.helper.call('diskUsage', { path: volume.Mountpoint })).bytes;
+  } catch (error) {
+    room.log.warn("a volume's size could not be determined", { volume: volume.Name, error: messageOf(error) });
+    return -1;
+  }
+}
+
+/** The `all` filter, as Go reads a truth value. */
+function truth(filters: Filters): boolean {
+  const values = filterValues(filters, 'all');
+  if (!values) return false;
+  const [value = ''] = values;
+  if (values.length > 1) {
+    throw invalidParameter(`invalid filter 'all=[${values.join(' ')}]': only one value is expected`);
+  }
+  if (/^(1|t|true)$/i.test(value)) return true;
+  if (/^(0|f|false)$/i.test(value)) return false;
+  throw invalidParameter(`invalid filter 'all': strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`);
+}

@@ -1,0 +1,34 @@
+import type { Extensions } from '@cleat/extensions/service';
+import type { Helper } from '@cleat/linux/helper/helper';
+import type { Logger } from '@cleat/protocol/log';
+import type { EngineConfig } from '../config.js';
+import type { Events } from '../events/service.js';
+import type { Collection, Store } from '../store/service.js';
+import type { Drivers } from './drivers.js';
+import type { VolumeRecord } from './record.js';
+import type { Turns } from './turns.js';
+
+/** What the wiring hands to this room. */
+export interface VolumesDeps {
+  readonly config: Pick<EngineConfig, 'defaultVolumeDriver'>;
+  readonly log: Logger;
+  readonly store: Store;
+  readonly events: Events;
+  readonly extensions: Extensions;
+  /** For sizes: a volume's path is its driver's. */
+  readonly helper: Pick<Helper, 'call'>;
+}
+
+/** What every file of this room works with. */
+export interface Room {
+  readonly defaultDriver: string;
+  readonly log: Logger;
+  readonly events: Events;
+  readonly helper: Pick<Helper, 'call'>;
+  readonly records: Collection<VolumeRecord>;
+  readonly drivers: Drivers;
+  /** One change to a volume at a time. */
+  readonly turns: Turns;
+  /** IDs of the containers that refer to a volume. */
+  references(name: string): string[];
+}
