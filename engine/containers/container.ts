@@ -10,6 +10,8 @@ export class Container {
   readonly record: ContainerRecord;
   /** Held by whatever changes the container's life (start, exit, removal); readers do not take it. */
   readonly lock = new Mutex();
+  /** Held while a signal is sent, so that its event precedes that of the end it causes. */
+  readonly signals = new Mutex();
   readonly waiters = new Waiters();
   readonly restarts = new RestartTimer();
   /** IDs of its exec sessions, for inspect. */

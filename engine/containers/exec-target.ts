@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { conflict, systemError } from '@cleat/protocol/errors';
+import { conflict } from '@cleat/protocol/errors';
 import type { Container } from './container.js';
 import { notRunning } from './kill.js';
 import { restarting } from './pause.js';
 import type { Room } from './room.js';
-import type { ExecTarget, OciProcess } from './service.js';
+import type { ExecTarget } from './service.js';
+import { execProcessFor } from './spec/process.js';
+import { parseSecurityOptions } from './spec/security-options.js';
 
 /** A running container as the exec room sees it. @throws Conflict in Docker's words */
 export function execTarget(room: Room, container: Container): ExecTarget {
@@ -15,25 +15,17 @@ export function execTarget(room: Room, container: Container): ExecTarget {
   }
   if (record.state.status === 'restarting') throw restarting(id);
   if (!container.running || !run) throw notRunning(id);
+  const security = parseSecurityOptions(record.hostConfig.SecurityOpt ?? [], room.config.noNewPrivileges);
   return {
     id,
     name: record.name,
-    pid: record.state.pid,
     config: record.config,
-    hostConfig: record.hostConfig,
     runtimePath: room.runtimes.binary(record.runtime),
     runtimeArgs: room.runtimes.get(record.runtime).globalArgs,
     conmonPath: room.conmonPath ?? 'conmon',
-    rootfs: room.paths.rootfs(id),
     execIds: container.execIds,
     ended: run.ended,
-    process: () => readProcess(run.bundle),
+    process: (wish) => execProcessFor(record, room.paths.rootfs(id), wish, { config: room.config, security }),
     emit: (action, attributes) => room.emit(container, action, attributes),
   };
-}
-
-async function readProcess(bundle: string): Promise<OciProcess> {
-  const spec: unknown = JSON.parse(await readFile(join(bundle, 'config.json'), 'utf8'));
-  if (typeof spec === 'object' && spec !== null && 'process' in spec) return spec.process as OciProcess;
-  throw systemError(`${bundle}/config.json has no process`);
 }

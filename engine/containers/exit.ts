@@ -58,7 +58,8 @@ export function killUnwatched(container: Container): void {
 
 /** Records an end, tells everybody, and clears up behind it. Once per run, however often it is noticed. */
 export function containerExited(room: Room, container: Container, run: Run, exit: Exit): void {
-  if (run.exiting) return;
+  // Once this engine has let go, the next one deals with it.
+  if (run.exiting || room.closed) return;
   run.exiting = true;
   container.lock
     .run(() => finish(room, container, run, exit))
@@ -74,6 +75,8 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
   const { id, record } = container;
   const { state } = record;
   if (container.run !== run) return;
+  // A signal that is being sent has its event first.
+  await container.signals.run(() => {});
   const oomKilled = wasOomKilled(room.paths.bundle(id));
   stopHealthChecks(container);
   room.spool.ended(id);

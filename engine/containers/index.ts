@@ -41,6 +41,7 @@ export function openContainers(deps: ContainersDeps): Containers {
     runtimes: new Runtimes(deps.config, paths),
     execs: undefined,
     stopping: false,
+    closed: false,
     emit: emitterFor(deps.events),
   };
   const of = (ref: string) => room.registry.get(ref);
@@ -97,6 +98,7 @@ export function openContainers(deps: ContainersDeps): Containers {
     counts: () => room.registry.counts(),
     shutdown: async (options) => {
       await shutdownContainers(room, options);
+      room.closed = true;
       watch?.close();
     },
   };

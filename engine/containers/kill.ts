@@ -25,6 +25,10 @@ export function stopSignal(container: Container): number {
  * one, as Docker does. @throws Conflict when it does not run
  */
 export async function sendSignal(room: Room, container: Container, signal: number): Promise<void> {
+  await container.signals.run(() => sendLocked(room, container, signal));
+}
+
+async function sendLocked(room: Room, container: Container, signal: number): Promise<void> {
   const { id, record } = container;
   if (!container.running) throw notRunning(id);
   const ending = signal === constants.signals.SIGKILL || signal === stopSignal(container);

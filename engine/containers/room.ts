@@ -35,6 +35,8 @@ export interface ContainersDeps {
 export interface Room extends ContainersDeps {
   /** The engine is stopping: no restarts, and what is stopped now was not stopped by a user. */
   stopping: boolean;
+  /** The engine has let go of its containers; the next one finds them. */
+  closed: boolean;
   readonly registry: Registry;
   readonly paths: ContainerPaths;
   readonly runtimes: Runtimes;

@@ -5,7 +5,6 @@ import type {
   ContainerInspect,
   ContainerSummary,
   ContainerUpdateRequest,
-  HostConfig,
 } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
@@ -182,22 +181,28 @@ export interface CommitContainerOptions {
 export interface ExecTarget {
   readonly id: string;
   readonly name: string;
-  /** Host PID of its first process. */
-  readonly pid: number;
   readonly config: ContainerConfig;
-  readonly hostConfig: HostConfig;
   readonly runtimePath: string;
   readonly runtimeArgs: readonly string[];
   readonly conmonPath: string;
-  /** Its root file system as mounted by us: for looking up users. */
-  readonly rootfs: string;
-  /** The OCI process object that it was started with: what an exec starts from. */
-  process(): Promise<OciProcess>;
+  /** What to give to the runtime for a further process. @throws InvalidParameter (no such user) */
+  process(wish: ExecWish): OciProcess;
   /** Sessions shown as `ExecIDs`. */
   readonly execIds: Set<string>;
   /** Aborted when the container ends. */
   readonly ended: AbortSignal;
   emit(action: string, attributes?: Record<string, string>): void;
+}
+
+export interface ExecWish {
+  command: string[];
+  /** Empty or undefined: the container's. */
+  user?: string;
+  env?: string[];
+  workingDir?: string;
+  privileged?: boolean;
+  tty: boolean;
+  consoleSize?: { height: number; width: number };
 }
 
 /** `process` of the OCI runtime specification, as far as we write it. */

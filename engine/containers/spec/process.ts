@@ -1,7 +1,7 @@
 import type { EngineConfig } from '../../config.js';
 import type { ContainerRecord } from '../record.js';
-import type { OciProcess } from '../service.js';
-import { effectiveCapabilities, processCapabilities } from './capabilities.js';
+import type { ExecWish, OciProcess } from '../service.js';
+import { allCapabilities, effectiveCapabilities, processCapabilities } from './capabilities.js';
 import { initPath } from './mounts.js';
 import type { SecurityOptions } from './security-options.js';
 import { resolveUser } from './user.js';
@@ -51,6 +51,36 @@ export function processFor(
     rlimits: rlimits(record, options.config),
     noNewPrivileges: options.security.noNewPrivileges,
     apparmorProfile: options.apparmorProfile || undefined,
+    oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
+  };
+}
+
+/** A further process in a running container: its first process's limits, and what the exec asks for. */
+export function execProcessFor(
+  record: ContainerRecord,
+  rootfs: string,
+  wish: ExecWish,
+  options: { config: EngineConfig; security: SecurityOptions },
+): OciProcess {
+  const { config, hostConfig } = record;
+  // The container's own --group-add holds for its own user only, as under Docker.
+  const user = resolveUser(rootfs, wish.user || config.User || '', wish.user ? [] : (hostConfig.GroupAdd ?? []));
+  const privileged = wish.privileged === true || hostConfig.Privileged === true;
+  const capabilities = privileged
+    ? allCapabilities()
+    : effectiveCapabilities(false, asList(hostConfig.CapAdd), asList(hostConfig.CapDrop));
+  const env = environment(config.Hostname ?? '', wish.tty, config.Env ?? []);
+  return {
+    terminal: wish.tty,
+    consoleSize: wish.consoleSize,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    args: wish.command,
+    env: mergeEnvironment(env, wish.env ?? []),
+    cwd: wish.workingDir || config.WorkingDir || '/',
+    capabilities: processCapabilities(capabilities, user.uid),
+    rlimits: rlimits(record, options.config),
+    noNewPrivileges: options.security.noNewPrivileges,
+    apparmorProfile: privileged ? undefined : record.appArmorProfile || undefined,
     oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
   };
 }

@@ -1,0 +1,183 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { all, collect, TestEngine } from './containers.fixture.js';
+import type { Containers } from './service.js';
+
+let engine: TestEngine;
+let containers: Containers;
+beforeAll(async () => {
+  engine = new TestEngine();
+  containers = await engine.open();
+});
+afterAll(() => engine[Symbol.asyncDispose]());
+
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+test('a container runs, its output and exit code arrive, and --rm leaves nothing', async () => {
+  const { id, output, code } = await engine.run(['sh', '-c', 'echo hello; hostname; exit 3'], {
+    HostConfig: { AutoRemove: true },
+  });
+  expect({ output, code }).toEqual({ output: `hello\n${id.slice(0, 12)}\n`, code: 3 });
+  await containers.wait(id, 'removed', AbortSignal.timeout(5000)).result.catch(() => {});
+  expect(await failure(containers.inspect(id))).toMatchObject({ class: 'NotFound' });
+  expect(existsSync(join(engine.config.dataRoot, 'containers', id))).toBe(false);
+  expect(readdirSync(join(engine.config.execRoot, 'containers'))).toEqual([]);
+  expect(readdirSync(join(engine.config.execRoot, 'exits'))).toEqual([]);
+  const history = await engine.history(id);
+  expect(history.map((event) => event.Action)).toEqual(['create', 'attach', 'start', 'die', 'destroy']);
+  expect(history[3]?.Actor.Attributes).toMatchObject({ exitCode: '3', image: 'busybox' });
+});
+
+test('standard input arrives whole, and its end with it', async () => {
+  const { Id } = await containers.create(
+    { Image: 'busybox', Cmd: ['wc', '-c'], OpenStdin: true, StdinOnce: true, AttachStdin: true },
+    { name: 'stdin' },
+  );
+  const session = await containers.attach('stdin', { ...all, stdin: true });
+  const output = collect(session);
+  const sent = session.write?.(Buffer.alloc(100_000, 'x')).then(() => session.endInput?.());
+  await containers.start(Id);
+  await sent;
+  expect((await output).trim()).toBe('100000');
+});
+
+test('who runs, and what the process may do', async () => {
+  const script = 'id; cat /proc/self/status; touch /proc/sys/kernel/hostname; pwd; env';
+  const { output } = await engine.run(['sh', '-c', `${script} 2>&1`], {
+    User: 'user',
+    WorkingDir: '/work/here',
+    Env: ['A=b', 'PATH=/bin:/x'],
+    HostConfig: { GroupAdd: ['wheel'] },
+  });
+  expect(output).toContain('uid=1000(user) gid=1000(user) groups=10(wheel),100(users),1000(user)');
+  expect(output).toMatch(/CapBnd:\s+00000000a80425fb/);
+  expect(output).toMatch(/CapEff:\s+0000000000000000/);
+  expect(output).toMatch(/Seccomp:\s+2/);
+  expect(output).toContain('/work/here');
+  expect(output).toMatch(/^A=b$/m);
+  expect(output).toMatch(/^PATH=\/bin:\/x$/m);
+  expect(output).toMatch(/^HOME=\/home\/user$/m);
+});
+
+test('a command that is not there: 127, and why', async () => {
+  const { Id } = await containers.create({ Image: 'busybox', Cmd: ['no-such-command'] }, {});
+  expect(await failure(containers.start(Id))).toMatchObject({
+    class: 'InvalidParameter',
+    message: expect.stringMatching(
+      /^failed to create task for container: failed to create shim task: OCI runtime create failed: .*exec: "no-such-command": executable file not found/,
+    ),
+  });
+  expect((await containers.inspect(Id)).State).toMatchObject({ Status: 'created', ExitCode: 127 });
+});
+
+test('volumes are populated, mounted once and unmounted; binds are made', async () => {
+  const source = join(engine.directory, 'made', 'here');
+  const { output } = await engine.run(['sh', '-c', 'cat /full/file; echo x > /bound/y; echo z > /ro/z'], {
+    HostConfig: { Binds: ['data:/full', `${source}:/bound`, `${engine.directory}:/ro:ro`] },
+  });
+  expect(output).toContain('from the image');
+  expect(output).toContain('Read-only file system');
+  expect(existsSync(join(source, 'y'))).toBe(true);
+  expect(engine.calls.filter((call) => /mount data/.test(call))).toEqual(['mount data', 'unmount data']);
+  const missing = { Type: 'bind', Source: join(engine.directory, 'missing'), Target: '/m' };
+  expect(await failure(containers.create({ Image: 'busybox', HostConfig: { Mounts: [missing] } }, {}))).toMatchObject({
+    message: `invalid mount config for type "bind": bind source path does not exist: ${missing.Source}`,
+  });
+});
+
+test('stop, kill, restart and pause', async () => {
+  const trap = ['sh', '-c', 'trap "exit 5" TERM; while true; do sleep 0.05; done'];
+  const { Id } = await containers.create({ Image: 'busybox', Cmd: trap }, { name: 'stopme' });
+  await containers.start(Id);
+  expect(await failure(containers.start(Id))).toMatchObject({ class: 'NotModified' });
+  expect(await failure(containers.remove(Id, { force: false, volumes: false, link: false }))).toMatchObject({
+    class: 'Conflict',
+  });
+  await containers.pause(Id);
+  expect((await containers.inspect(Id)).State).toMatchObject({ Status: 'paused', Running: true });
+  await containers.unpause(Id);
+  await containers.stop(Id, {});
+  expect((await containers.inspect(Id)).State).toMatchObject({ Status: 'exited', ExitCode: 5 });
+  expect(await failure(containers.stop(Id, {}))).toMatchObject({ class: 'NotModified' });
+  await containers.restart(Id, { timeout: 0 });
+  await containers.pause(Id);
+  await containers.kill(Id, '');
+  expect((await containers.inspect(Id)).State).toMatchObject({ Status: 'exited', ExitCode: 137 });
+  expect(await failure(containers.kill(Id, 'HUP'))).toMatchObject({ message: `container ${Id} is not running` });
+  const actions = (await engine.history(Id)).map((event) => event.Action);
+  expect(actions).toEqual('create start pause unpause kill die stop start restart pause kill die'.split(' '));
+});
+
+test('restart policy: on-failure, as often as allowed', async () => {
+  const { Id } = await containers.create(
+    {
+      Image: 'busybox',
+      Cmd: ['sh', '-c', 'echo x >> /count; exit 1'],
+      HostConfig: { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 2 } },
+    },
+    {},
+  );
+  await containers.start(Id);
+  for (let exits = 0; exits < 3; exits++) {
+    await containers.wait(Id, 'next-exit', AbortSignal.timeout(10_000)).result;
+  }
+  expect(await containers.inspect(Id)).toMatchObject({ RestartCount: 2, State: { Status: 'exited', ExitCode: 1 } });
+});
+
+test('a volume that hangs hurts nobody else, and can be removed', async () => {
+  engine.mountVolume = (name) =>
+    name === 'hung' ? new Promise(() => {}) : Promise.resolve({ path: engine.directory, driver: 'x' });
+  const { Id } = await containers.create({ Image: 'busybox', HostConfig: { Binds: ['hung:/h'] } }, {});
+  const start = failure(containers.start(Id));
+  const { code } = await engine.run(['true']);
+  expect(code).toBe(0);
+  await containers.remove(Id, { force: true, volumes: false, link: false });
+  expect(await start).toMatchObject({ class: 'Cancelled' });
+  expect(await failure(containers.inspect(Id))).toMatchObject({ class: 'NotFound' });
+});
+
+test('names: taken, bad, changed', async () => {
+  const { Id } = await containers.create({ Image: 'busybox' }, { name: 'one' });
+  expect(await failure(containers.create({ Image: 'busybox' }, { name: 'one' }))).toMatchObject({
+    class: 'Conflict',
+    message: `Conflict. The container name "/one" is already in use by container "${Id}". You have to remove (or rename) that container to be able to reuse that name.`,
+  });
+  expect(await failure(containers.create({ Image: 'busybox' }, { name: 'a b' }))).toMatchObject({
+    class: 'InvalidParameter',
+  });
+  await containers.rename('one', 'two');
+  expect((await containers.inspect('two')).Id).toBe(Id);
+  expect(await failure(containers.inspect('one'))).toMatchObject({ message: 'No such container: one' });
+  expect(await failure(containers.create({ Image: 'nothing' }, {}))).toMatchObject({
+    message: 'No such image: nothing:latest',
+  });
+});
+
+test('what runs survives the engine, and what ended meanwhile has its code', async () => {
+  await containers.create({ Image: 'busybox', Cmd: ['sleep', '60'] }, { name: 'lives' });
+  const ends = await containers.create({ Image: 'busybox', Cmd: ['sh', '-c', 'sleep 0.3; exit 9'] }, { name: 'ends' });
+  await containers.create({ Image: 'busybox', Cmd: ['sleep', '60'] }, { name: 'unwatched' });
+  for (const name of ['lives', 'ends', 'unwatched']) await containers.start(name);
+  await containers.shutdown({ liveRestore: true, timeout: 0 });
+  await expect.poll(() => existsSync(join(engine.config.execRoot, 'exits', ends.Id))).toBe(true);
+  mkdirSync(join(engine.config.execRoot, 'containers', 'left-over'));
+  const again = await engine.open();
+  expect((await again.inspect('lives')).State).toMatchObject({ Status: 'running' });
+  await expect
+    .poll(async () => (await again.inspect('ends')).State)
+    .toMatchObject({ Status: 'exited', ExitCode: 9, Running: false });
+  expect(existsSync(join(engine.config.execRoot, 'containers', 'left-over'))).toBe(false);
+
+  const { Id } = await again.inspect('unwatched');
+  process.kill(Number(readFileSync(join(engine.config.execRoot, 'containers', Id, 'conmon.pid'), 'utf8')), 'SIGKILL');
+  await expect
+    .poll(async () => (await again.inspect('unwatched')).State, { timeout: 5000 })
+    .toMatchObject({ Status: 'exited', ExitCode: 137, Error: expect.stringContaining('conmon') });
+  await again.kill('lives', 'KILL');
+  expect((await again.inspect('lives')).State).toMatchObject({ Status: 'exited', ExitCode: 137 });
+});

@@ -1,0 +1,117 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { silentLogger } from '@cleat/protocol/log';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { collect, TestEngine } from '../containers/containers.fixture.js';
+import type { Containers } from '../containers/service.js';
+import { openExecs } from './index.js';
+import type { Execs } from './service.js';
+import { SpillQueue } from './spill-queue.js';
+
+let engine: TestEngine;
+let containers: Containers;
+let execs: Execs;
+let id: string;
+beforeAll(async () => {
+  engine = new TestEngine();
+  containers = await engine.open();
+  execs = openExecs({ config: engine.config, log: silentLogger, containers });
+  containers.setExecs(execs);
+  ({ Id: id } = await containers.create({ Image: 'busybox', Cmd: ['sleep', '600'], Env: ['A=1'] }, { name: 'host' }));
+  await containers.start(id);
+});
+afterAll(() => engine[Symbol.asyncDispose]());
+
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+const streams = { AttachStdout: true, AttachStderr: true };
+
+test('output, exit code and events; nothing is left', async () => {
+  const { Id } = await execs.create(id, {
+    ...streams,
+    Cmd: ['sh', '-c', 'echo $A$B; id -u; echo e >&2; exit 3'],
+    Env: ['B=2'],
+    User: 'user',
+  });
+  expect((await containers.inspect(id)).ExecIDs).toEqual([Id]);
+  const session = await execs.start(Id, {});
+  expect(session && (await collect(session)).split('\n').sort().join(' ')).toBe(' 1000 12 e');
+  expect(await execs.inspect(Id)).toMatchObject({ Running: false, ExitCode: 3, ContainerID: id });
+  expect((await containers.inspect(id)).ExecIDs).toBe(null);
+  expect(await failure(execs.start(Id, {}))).toMatchObject({ class: 'Conflict' });
+  const actions = (await engine.history(id)).map((event) => event.Action).slice(-3);
+  const title = 'sh -c echo $A$B; id -u; echo e >&2; exit 3';
+  expect(actions).toEqual([`exec_create: ${title}`, `exec_start: ${title}`, 'exec_die']);
+  expect(readdirSync(join(engine.config.execRoot, 'execs'))).toEqual([]);
+});
+
+test('input and its end; a client that reads late gets everything', async () => {
+  const { Id } = await execs.create(id, { ...streams, AttachStdin: true, Cmd: ['sh', '-c', 'wc -c; seq 1 200000'] });
+  const session = await execs.start(Id, {});
+  await session?.write?.(Buffer.alloc(70_000, 'x'));
+  await session?.endInput?.();
+  // The process ends although nobody reads.
+  await expect.poll(async () => (await execs.inspect(Id)).Running, { timeout: 15_000 }).toBe(false);
+  const output = session ? (await collect(session)).split('\n') : [];
+  expect([output[0]?.trim(), output[200_000], output.length]).toEqual(['70000', '200000', 200_002]);
+});
+
+test('what cannot be executed', async () => {
+  const missing = await execs.create(id, { ...streams, Cmd: ['no-such-command'] });
+  expect(await failure(execs.start(missing.Id, {}))).toMatchObject({
+    class: 'InvalidParameter',
+    message: expect.stringMatching(/^OCI runtime exec failed: .*"no-such-command": executable file not found/),
+  });
+  expect(await execs.inspect(missing.Id)).toMatchObject({ Running: false, ExitCode: 127 });
+  const directory = await execs.create(id, { ...streams, Cmd: ['/tmp'] });
+  expect(await failure(execs.start(directory.Id, {}))).toMatchObject({
+    message: expect.stringContaining('permission denied'),
+  });
+  expect(await execs.inspect(directory.Id)).toMatchObject({ ExitCode: 126 });
+  expect(await failure(execs.create(id, { Cmd: ['true'], User: 'nobody-here' }))).toMatchObject({
+    message: 'unable to find user nobody-here: no matching entries in passwd file',
+  });
+  expect(await failure(execs.inspect('nothing'))).toMatchObject({ message: 'No such exec instance: nothing' });
+});
+
+test('a terminal, with its size', async () => {
+  const { Id } = await execs.create(id, {
+    ...streams,
+    AttachStdin: true,
+    Tty: true,
+    Cmd: ['sh', '-c', 'read x; stty size'],
+  });
+  const session = await execs.start(Id, { ConsoleSize: [10, 20] });
+  await execs.resize(Id, { height: 33, width: 44 });
+  await session?.write?.(Buffer.from('go\n'));
+  expect(session && (await collect(session))).toMatch(/33 44|10 20/);
+});
+
+test('paused and stopped containers refuse', async () => {
+  await containers.pause(id);
+  expect(await failure(execs.create(id, { Cmd: ['true'] }))).toMatchObject({ class: 'Conflict' });
+  await containers.unpause(id);
+  const detached = await execs.create(id, { Cmd: ['sleep', '60'] });
+  expect(await execs.start(detached.Id, { Detach: true })).toBe(undefined);
+  await containers.kill(id, 'KILL');
+  expect(await failure(execs.create(id, { Cmd: ['true'] }))).toMatchObject({
+    message: `container ${id} is not running`,
+  });
+  await expect.poll(async () => (await execs.inspect(detached.Id)).ExitCode).toBe(137);
+});
+
+test('frames beyond the memory limit go through the file, in order', async () => {
+  const path = join(engine.directory, 'spill');
+  const queue = new SpillQueue(path);
+  const blocks = Array.from({ length: 100 }, (_, at) => Buffer.alloc(10_000, at));
+  for (const [at, data] of blocks.entries()) queue.push({ stream: at % 2 ? 1 : 2, data });
+  expect(existsSync(path)).toBe(true);
+  queue.end();
+  const seen: Buffer[] = [];
+  for await (const { data } of queue.frames()) seen.push(Buffer.from(data));
+  expect(Buffer.concat(seen).equals(Buffer.concat(blocks))).toBe(true);
+  expect(existsSync(path)).toBe(false);
+});

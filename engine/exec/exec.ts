@@ -1,0 +1,43 @@
+import type { Attach } from '@cleat/linux/conmon/attach';
+import type { ExecCreateRequest, ExecInspect } from '@cleat/protocol/api/container';
+import type { ExecTarget } from '../containers/service.js';
+
+/** One exec instance, from its creation until it is forgotten; in memory only, as under Docker. */
+export interface Exec {
+  readonly id: string;
+  readonly target: ExecTarget;
+  readonly request: ExecCreateRequest;
+  readonly command: string[];
+  /** `sh -c true`: as events name it. */
+  readonly title: string;
+  state: 'created' | 'running' | 'exited';
+  pid: number;
+  exitCode: number | undefined;
+  attach: Attach | undefined;
+  /** Of its own conmon; undefined before it starts. */
+  sessionDir: string | undefined;
+}
+
+export function inspectExec(exec: Exec): ExecInspect {
+  const { request } = exec;
+  const [entrypoint = '', ...args] = exec.command;
+  return {
+    ID: exec.id,
+    Running: exec.state === 'running',
+    ExitCode: exec.exitCode ?? null,
+    ProcessConfig: {
+      tty: request.Tty === true,
+      entrypoint,
+      arguments: args,
+      privileged: request.Privileged === true,
+      ...(request.User ? { user: request.User } : {}),
+    },
+    OpenStdin: request.AttachStdin === true,
+    OpenStderr: request.AttachStderr === true,
+    OpenStdout: request.AttachStdout === true,
+    CanRemove: false,
+    ContainerID: exec.target.id,
+    DetachKeys: request.DetachKeys ?? '',
+    Pid: exec.state === 'running' ? exec.pid : 0,
+  };
+}

@@ -1,0 +1,201 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AttachHandlers } from '@cleat/linux/conmon/attach';
+import { resizeTerminal } from '@cleat/linux/conmon/control';
+import type { ExecSession } from '@cleat/linux/conmon/exec';
+import type { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/container';
+import { conflict, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import type { EngineConfig } from '../config.js';
+import { parseDetachKeys } from '../containers/detach-keys.js';
+import type { AttachSession, Containers, TerminalSize } from '../containers/service.js';
+import { newId } from '../ids.js';
+import { type Exec, inspectExec } from './exec.js';
+import { exitCodeOf, launch } from './launch.js';
+import type { Execs } from './service.js';
+import { sessionOf } from './session.js';
+import { SpillQueue } from './spill-queue.js';
+
+export interface ExecsDeps {
+  config: Pick<EngineConfig, 'execRoot'>;
+  log: Logger;
+  containers: Pick<Containers, 'execTarget'>;
+}
+
+/** How long an ended exec can still be inspected. */
+const keptMs = 5 * 60_000;
+/** conmon was killed before it could tell: as if the process had been. */
+const unknownExit = 137;
+
+export function openExecs(deps: ExecsDeps): Execs {
+  return new ExecRoom(deps);
+}
+
+class ExecRoom implements Execs {
+  readonly #deps: ExecsDeps;
+  readonly #execs = new Map<string, Exec>();
+  readonly #directory: string;
+
+  constructor(deps: ExecsDeps) {
+    this.#deps = deps;
+    this.#directory = join(deps.config.execRoot, 'execs');
+  }
+
+  async create(containerRef: string, request: ExecCreateRequest): Promise<{ Id: string }> {
+    const target = this.#deps.containers.execTarget(containerRef);
+    const command = typeof request.Cmd === 'string' ? [request.Cmd] : (request.Cmd ?? []);
+    if (command.length === 0) throw invalidParameter('No exec command specified');
+    if (request.DetachKeys) parseDetachKeys(request.DetachKeys);
+    // Tells an unknown user now, rather than when it starts.
+    if (request.User) target.process({ command, user: request.User, tty: false });
+    const exec: Exec = {
+      id: newId(),
+      target,
+      request,
+      command,
+      title: command.join(' '),
+      state: 'created',
+      pid: 0,
+      exitCode: undefined,
+      attach: undefined,
+      sessionDir: undefined,
+    };
+    this.#execs.set(exec.id, exec);
+    target.execIds.add(exec.id);
+    target.ended.addEventListener('abort', () => this.#forgetLater(exec), { once: true });
+    target.emit(`exec_create: ${exec.title}`, { execID: exec.id });
+    return { Id: exec.id };
+  }
+
+  #get(id: string): Exec {
+    const exec = this.#execs.get(id);
+    if (!exec) throw notFound(`No such exec instance: ${id}`);
+    return exec;
+  }
+
+  async start(id: string, request: ExecStartRequest): Promise<AttachSession | undefined> {
+    const exec = this.#get(id);
+    // Throws when the container does not run any more, or is paused.
+    this.#deps.containers.execTarget(exec.target.id);
+    if (exec.state === 'exited') throw conflict(`exec command ${id} has already run`);
+    if (exec.state === 'running') throw conflict(`exec command ${id} is already running`);
+    const keys = parseDetachKeys(exec.request.DetachKeys || undefined);
+    const queue = request.Detach ? undefined : new SpillQueue(join(this.#directory, `${id}.output`));
+    await this.#launch(exec, request, queue);
+    return queue && sessionOf(exec, queue, keys);
+  }
+
+  async #launch(exec: Exec, request: ExecStartRequest, queue: SpillQueue | undefined): Promise<void> {
+    exec.state = 'running';
+    exec.target.emit(`exec_start: ${exec.title}`, { execID: exec.id });
+    let drained: Promise<void> | undefined;
+    let handlers: AttachHandlers | undefined;
+    if (queue) {
+      drained = new Promise<void>((resolve) => {
+        handlers = { onData: (frame) => queue.push(frame), onEnd: resolve };
+      });
+    }
+    const [height = 0, width = 0] = request.ConsoleSize ?? exec.request.ConsoleSize ?? [];
+    const size = height > 0 && width > 0 ? { height, width } : undefined;
+    let session: ExecSession;
+    try {
+      session = await launch(exec, join(this.#directory, exec.id), size, handlers);
+    } catch (error) {
+      this.#end(exec, exitCodeOf(error));
+      throw error;
+    }
+    exec.pid = session.pid;
+    exec.attach = session.attach;
+    this.#watch(exec, session, session.attach && drained, queue);
+  }
+
+  /** The exit code is known before a client sees the end of its stream: it asks for it right then. */
+  #watch(exec: Exec, session: ExecSession, drained: Promise<void> | undefined, queue: SpillQueue | undefined): void {
+    const finish = async () => {
+      const code = await session.exited;
+      await drained;
+      this.#end(exec, code ?? unknownExit);
+      queue?.end();
+    };
+    finish().catch((error: unknown) => {
+      this.#deps.log.error('an exec ended in an unexpected way', { exec: exec.id, error: messageOf(error) });
+    });
+  }
+
+  #end(exec: Exec, exitCode: number): void {
+    const ran = exec.pid !== 0;
+    exec.state = 'exited';
+    exec.exitCode = exitCode;
+    exec.attach?.close();
+    exec.target.execIds.delete(exec.id);
+    if (exec.sessionDir) rmSync(exec.sessionDir, { recursive: true, force: true });
+    if (ran) exec.target.emit('exec_die', { execID: exec.id, exitCode: String(exitCode) });
+    this.#forgetLater(exec);
+  }
+
+  #forgetLater(exec: Exec): void {
+    setTimeout(() => {
+      if (exec.state !== 'running') this.#execs.delete(exec.id);
+    }, keptMs).unref();
+  }
+
+  async inspect(id: string) {
+    return inspectExec(this.#get(id));
+  }
+
+  async resize(id: string, { height, width }: TerminalSize): Promise<void> {
+    const exec = this.#get(id);
+    if (exec.state !== 'running' || !exec.sessionDir) throw conflict(`exec process ${id} is not running`);
+    try {
+      resizeTerminal(exec.sessionDir, height, width);
+    } catch (error) {
+      throw isClass(error, 'NotFound') ? conflict(`exec process ${id} is not running`) : error;
+    }
+  }
+
+  async run(
+    containerId: string,
+    command: string[],
+    options: { env?: string[]; user?: string; workingDir?: string; maxOutput: number; signal: AbortSignal },
+  ): Promise<{ exitCode: number; output: string }> {
+    const { Id } = await this.create(containerId, {
+      Cmd: command,
+      Env: options.env,
+      User: options.user,
+      WorkingDir: options.workingDir,
+      AttachStdout: true,
+      AttachStderr: true,
+    });
+    const session = await this.start(Id, {});
+    const exec = this.#get(Id);
+    const kill = () => killProcess(exec);
+    options.signal.addEventListener('abort', kill, { once: true });
+    try {
+      const output: Buffer[] = [];
+      let size = 0;
+      for await (const { data } of session?.output ?? []) {
+        if (size < options.maxOutput) output.push(Buffer.from(data.subarray(0, options.maxOutput - size)));
+        size += data.length;
+      }
+      options.signal.throwIfAborted();
+      return { exitCode: exec.exitCode ?? unknownExit, output: Buffer.concat(output).toString() };
+    } finally {
+      options.signal.removeEventListener('abort', kill);
+      session?.close();
+      this.#execs.delete(Id);
+    }
+  }
+
+  async recover(): Promise<void> {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function killProcess(exec: Exec): void {
+  if (exec.state !== 'running' || exec.pid === 0) return;
+  try {
+    process.kill(exec.pid, 'SIGKILL');
+  } catch {
+    // ESRCH: it has just ended.
+  }
+}

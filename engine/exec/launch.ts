@@ -1,0 +1,77 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AttachHandlers } from '@cleat/linux/conmon/attach';
+import { type ExecSession, execInContainer } from '@cleat/linux/conmon/exec';
+import { CleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { stringify } from '@cleat/protocol/json';
+import type { Exec } from './exec.js';
+
+/** As Docker: a command that could not be started for an unknown reason counts as one that may not be executed. */
+const cannotExecute = 126;
+
+/**
+ * Starts the process in a session directory of its own. Resolves when it runs.
+ * @throws InvalidParameter in Docker's words, with `details.exitCode` 126 or 127; the exec has it too then
+ */
+export async function launch(
+  exec: Exec,
+  directory: string,
+  consoleSize: { height: number; width: number } | undefined,
+  handlers: AttachHandlers | undefined,
+): Promise<ExecSession> {
+  const { target, request } = exec;
+  const tty = request.Tty === true;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  exec.sessionDir = directory;
+  const spec = target.process({
+    command: exec.command,
+    user: request.User,
+    env: request.Env ?? [],
+    workingDir: request.WorkingDir,
+    privileged: request.Privileged,
+    tty,
+    consoleSize,
+  });
+  const processSpec = join(directory, 'process.json');
+  writeFileSync(processSpec, stringify(spec), { mode: 0o600 });
+  try {
+    return await execInContainer({
+      conmonPath: target.conmonPath,
+      id: target.id,
+      runtimePath: target.runtimePath,
+      runtimeArgs: target.runtimeArgs,
+      sessionDir: directory,
+      exitDir: directory,
+      pidFile: join(directory, 'pid'),
+      processSpec,
+      terminal: tty,
+      stdin: request.AttachStdin === true && handlers !== undefined,
+      leaveStdinOpen: tty,
+      attach: handlers,
+      signal: target.ended,
+    });
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw refusal(error);
+  }
+}
+
+function refusal(error: unknown): CleatError {
+  const text = messageOf(error);
+  const lower = text.toLowerCase();
+  // docker/cli derives its own exit code from these words.
+  if (lower.includes('permission denied')) return invalidParameter(text, { cause: error, details: { exitCode: 126 } });
+  if (lower.includes('is a directory')) {
+    return invalidParameter(`${text}: permission denied`, { cause: error, details: { exitCode: 126 } });
+  }
+  if (lower.includes('executable file not found') || lower.includes('no such file or directory')) {
+    return invalidParameter(text, { cause: error, details: { exitCode: 127 } });
+  }
+  const errorClass = error instanceof CleatError ? error.class : 'System';
+  return new CleatError(errorClass, text, { cause: error, details: { exitCode: cannotExecute } });
+}
+
+export function exitCodeOf(error: unknown): number {
+  const code = error instanceof CleatError ? error.details?.exitCode : undefined;
+  return typeof code === 'number' ? code : cannotExecute;
+}

@@ -1,0 +1,103 @@
+import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import type { OutputFrame } from '../containers/service.js';
+
+/** Bytes that are held in memory for a reader; what exceeds them goes to a file. */
+const memoryLimit = 256 * 1024;
+const headerSize = 5;
+
+/**
+ * Output between a process that must never wait and a client that may: frames are taken at once and given out at the
+ * reader's pace. A slow reader costs disk, not memory and not the process's progress.
+ */
+export class SpillQueue {
+  readonly #path: string;
+  #memory: OutputFrame[] = [];
+  #memoryBytes = 0;
+  /** While the file holds unread frames everything goes there: order is kept. */
+  #file: { fd: number; read: number; written: number } | undefined;
+  #ended = false;
+  #wake: () => void = () => {};
+
+  /** @param path of the file, made when it is needed */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  push(frame: OutputFrame): void {
+    if (this.#ended || frame.data.length === 0) return;
+    if (!this.#file && this.#memoryBytes + frame.data.length <= memoryLimit) {
+      this.#memory.push(frame);
+      this.#memoryBytes += frame.data.length;
+    } else this.#spill(frame);
+    this.#wake();
+  }
+
+  #spill({ stream, data }: OutputFrame): void {
+    this.#file ??= {
+      fd: openSync(this.#path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600),
+      read: 0,
+      written: 0,
+    };
+    const header = Buffer.alloc(headerSize);
+    header.writeUInt8(stream, 0);
+    header.writeUInt32BE(data.length, 1);
+    for (const part of [header, data]) {
+      this.#file.written += writeSync(this.#file.fd, part, 0, part.length, this.#file.written);
+    }
+  }
+
+  /** No more frames come; the reader gets what there is. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** Nobody reads any more: everything is dropped, and so is what comes. */
+  drop(): void {
+    this.#memory = [];
+    this.#memoryBytes = 0;
+    this.#closeFile();
+    this.end();
+  }
+
+  #closeFile(): void {
+    if (!this.#file) return;
+    closeSync(this.#file.fd);
+    rmSync(this.#path, { force: true });
+    this.#file = undefined;
+  }
+
+  #take(): OutputFrame | undefined {
+    const frame = this.#memory.shift();
+    if (frame) {
+      this.#memoryBytes -= frame.data.length;
+      return frame;
+    }
+    const file = this.#file;
+    if (!file) return undefined;
+    const header = Buffer.alloc(headerSize);
+    readSync(file.fd, header, 0, headerSize, file.read);
+    const data = Buffer.alloc(header.readUInt32BE(1));
+    readSync(file.fd, data, 0, data.length, file.read + headerSize);
+    file.read += headerSize + data.length;
+    if (file.read === file.written) this.#closeFile();
+    return { stream: header.readUInt8(0) === 2 ? 2 : 1, data };
+  }
+
+  /** To be iterated once. */
+  async *frames(): AsyncGenerator<OutputFrame> {
+    try {
+      for (;;) {
+        const frame = this.#take();
+        if (frame) yield frame;
+        else if (this.#ended) return;
+        else
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+      }
+    } finally {
+      this.drop();
+    }
+  }
+}
