@@ -3,6 +3,7 @@ import { buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
+import { extensionRoutes } from './extensions/routes.js';
 import { createRouter, type Route } from './http/router.js';
 import { createApiServer, type RequestCheck, refuseBrowsers } from './http/server.js';
 import { imageRoutes } from './images/routes.js';
@@ -57,6 +58,7 @@ export function openApi(options: ApiOptions): Api {
     ...imageRoutes(services),
     ...networkRoutes(services),
     ...volumeRoutes(services),
+    ...extensionRoutes(services),
     ...pluginRoutes(),
     ...buildRoutes(),
     ...swarmRoutes(),

@@ -15,4 +15,6 @@ export interface ApiServices {
   readonly volumes: Volumes;
   readonly events: Events;
   readonly system: System;
+  /** What is known of the extensions, without I/O. */
+  readonly extensions?: { list(): readonly object[] };
 }

@@ -1,22 +1,52 @@
-import type { Containers } from '@cleat/engine/containers/service';
-import { joinStreams } from '../hijack/hijacked.js';
+import type { AttachOptions, Containers } from '@cleat/engine/containers/service';
+import { joinStreams } from '../hijack/join.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import { multiplexedStream, rawStream } from '../streams/frame.js';
 
 export function attachRoutes(containers: Containers): Route[] {
-  return [{ method: 'POST', path: '/containers/:name/attach', hijacks: true, handler: (x) => attach(x, containers) }];
+  return [
+    { method: 'POST', path: '/containers/:name/attach', hijacks: true, handler: (x) => attach(x, containers) },
+    {
+      method: 'GET',
+      path: '/containers/:name/attach/ws',
+      hijacks: true,
+      handler: (x) => attachWebSocket(x, containers),
+    },
+  ];
 }
 
 async function attach(x: Exchange, containers: Containers): Promise<void> {
-  const { query } = x;
-  const session = await containers.attach(x.param('name'), {
+  const session = await containers.attach(
+    x.param('name'),
+    optionsOf(x, (stream) => x.query.flag(stream)),
+  );
+  const multiplexed = !session.tty;
+  const connection = x.hijack(multiplexed && !x.before('1.42') ? multiplexedStream : rawStream);
+  await joinStreams(connection, session, { multiplexed, log: x.log });
+}
+
+/** Never multiplexed: the browser's terminal takes what comes. */
+async function attachWebSocket(x: Exchange, containers: Containers): Promise<void> {
+  const session = await containers.attach(
+    x.param('name'),
+    optionsOf(x, (stream) => x.before('1.42') || x.query.flag(stream)),
+  );
+  try {
+    const connection = x.hijackWebSocket(x.before('1.28') ? 'text' : 'binary');
+    await joinStreams(connection, session, { multiplexed: false, log: x.log });
+  } finally {
+    session.close();
+  }
+}
+
+function optionsOf({ query }: Exchange, wants: (stream: string) => boolean): AttachOptions {
+  return {
     logs: query.flag('logs'),
     stream: query.flag('stream'),
-    stdin: query.flag('stdin'),
-    stdout: query.flag('stdout'),
-    stderr: query.flag('stderr'),
+    stdin: wants('stdin'),
+    stdout: wants('stdout'),
+    stderr: wants('stderr'),
     detachKeys: query.has('detachKeys') ? query.text('detachKeys') : undefined,
-  });
-  await joinStreams(x.hijack(session.tty || x.before('1.42') ? rawStream : multiplexedStream), session, x.log);
+  };
 }

@@ -36,6 +36,8 @@ export function applyVersion(x: Version, request: ContainerCreateRequest): strin
     }
   }
   if (x.before('1.48')) for (const endpoint of Object.values(endpoints)) delete endpoint?.GwPriority;
+  // Clients of 2015 always send a swappiness.
+  if (host.MemorySwappiness === -1) delete host.MemorySwappiness;
   // Every number below 1 means unlimited.
   if (typeof host.PidsLimit === 'number' && host.PidsLimit <= 0) delete host.PidsLimit;
   // An empty list of bindings publishes the port as one unspecified binding does.

@@ -1,12 +1,12 @@
+import type { AttachSession } from '@cleat/engine/containers/service';
 import { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/container';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { decodeSize } from '../decode/size.js';
-import { closeGently, joinStreams } from '../hijack/hijacked.js';
+import { joinStreams } from '../hijack/join.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 import { frame, multiplexedStream, rawStream } from '../streams/frame.js';
-import { writeTo } from '../streams/write.js';
 
 export function execRoutes({ execs }: ApiServices): Route[] {
   return [
@@ -26,7 +26,7 @@ export function execRoutes({ execs }: ApiServices): Route[] {
       path: '/exec/:id/resize',
       async handler(x) {
         await execs.resize(x.param('id'), decodeSize(x.query));
-        x.sendEmpty(x.before('1.22') ? 201 : 200);
+        x.sendEmpty(200);
       },
     },
     { method: 'GET', path: '/exec/:id/json', handler: async (x) => x.send(200, await execs.inspect(x.param('id'))) },
@@ -41,16 +41,21 @@ async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {
   const request = (await x.json(ExecStartRequest, 'ExecStartRequest')) ?? {};
   if (x.before('1.42') || !request.Tty) delete request.ConsoleSize;
   const muxed = x.before('1.42') ? rawStream : multiplexedStream;
+  let session: AttachSession | undefined;
   try {
-    const session = await execs.start(x.param('id'), request);
-    if (!session) return x.sendEmpty(200);
-    await joinStreams(x.hijack(session.tty ? rawStream : muxed), session, x.log);
+    session = await execs.start(x.param('id'), request);
   } catch (error) {
     if (request.Detach || isClass(error, 'NotFound') || isClass(error, 'Conflict')) throw error;
-    if (x.response.headersSent || !x.response.socket) throw error;
     const connection = x.hijack(request.Tty ? rawStream : muxed);
     const text = Buffer.from(`${messageOf(error)}\r\n`);
-    await writeTo(connection.socket, request.Tty ? text : frame(1, text));
-    closeGently(connection);
+    await connection.write(request.Tty ? text : frame(1, text));
+    connection.end();
+    return;
   }
+  if (!session) {
+    x.sendEmpty(200);
+    return;
+  }
+  const multiplexed = !session.tty;
+  await joinStreams(x.hijack(multiplexed ? muxed : rawStream), session, { multiplexed, log: x.log });
 }

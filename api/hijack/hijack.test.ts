@@ -143,6 +143,41 @@ describe('exec start', () => {
   });
 });
 
+describe('attach by WebSocket', () => {
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+
+  it('exchanges frames', async () => {
+    const asked: unknown[] = [];
+    await using server = await startApi({
+      containers: {
+        attach: async (_ref, options) => {
+          asked.push(options);
+          return echoSession(false);
+        },
+      },
+    });
+    const socket = server.connect();
+    // The key and its answer are the example of RFC 6455.
+    socket.write(
+      `GET /v1.42/containers/c/attach/ws?stdin=1&stdout=1&stream=1 HTTP/1.1\r\nHost: x\r\n${upgrade}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+    );
+    expect(await until(socket, '\r\n\r\n')).toContain('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n');
+    const masked = Buffer.from([0x82, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+    socket.write(masked.subarray(0, 4));
+    socket.write(masked.subarray(4));
+    expect(await until(socket, 'Hello')).toBe('\x82\x05Hello');
+    const rest = await talk(socket, Buffer.from([0x88, 0x80, 1, 2, 3, 4]).toString('latin1'));
+    expect(rest).toBe('\x82\x03bye\x88\x02\x03\xe8');
+    expect(asked).toEqual([expect.objectContaining({ stdin: true, stdout: true, stderr: false, stream: true })]);
+  });
+
+  it('refuses what is no handshake', async () => {
+    await using server = await startApi({ containers: { attach: async () => echoSession(false) } });
+    const answer = await talk(server.connect(), `GET /containers/c/attach/ws HTTP/1.1\r\nHost: x\r\n${upgrade}\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  });
+});
+
 describe('other upgrades', () => {
   it('are answered as ordinary requests, so that BuildKit falls back', async () => {
     await using server = await startApi({});

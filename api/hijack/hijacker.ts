@@ -1,18 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
-import type { Hijacker } from '../http/exchange.js';
 import type { Upgrade } from './front.js';
-import { closeGently, type HijackedConnection, hijackHead } from './hijacked.js';
+import { closeGently, type HijackedConnection, rawConnection, webSocketConnection } from './hijacked.js';
 import { ConnectionInput, decodeChunks } from './input.js';
+import { handshake } from './websocket.js';
+
+/** What a handler can do with a connection that Node's parser has let go of. */
+export interface Hijacker {
+  /** Sends the head of the answer; from then on the connection is raw. */
+  hijack(contentType: string): HijackedConnection;
+  /** The same for a WebSocket. @throws InvalidParameter when the client asked for none. */
+  hijackWebSocket(kind: 'text' | 'binary'): HijackedConnection;
+  /** The request's body, of which Node's parser has seen nothing. @throws InvalidParameter when malformed. */
+  body(): AsyncIterable<Buffer>;
+}
 
 /** The headers of every answer that a hijacked one carries too. */
-const carried = ['api-version', 'docker-experimental', 'ostype', 'server'];
+const carried = ['Api-Version', 'Docker-Experimental', 'Ostype', 'Server'];
 
 /**
- * What a handler can do with a connection that Node's parser let go of. The request's body was not parsed: it is
- * decoded here by Content-Length or chunks, and what follows it is the client's raw input. When the body was not asked
- * for (attach), a chunked one is the input itself, as clients without upgrades send it.
+ * The request's body is decoded here, by Content-Length or chunks, and what follows it is the client's raw input. When
+ * the handler did not ask for the body (attach), a chunked one is the input itself, as clients without upgrades send it.
  */
 export function createHijacker(
   request: IncomingMessage,
@@ -22,60 +31,50 @@ export function createHijacker(
   upgrade: Upgrade,
 ): Hijacker {
   const input = new ConnectionInput(socket, rest);
+  const encoding = request.headers['transfer-encoding'];
+  const length = request.headers['content-length'];
   let bodyRead = false;
-  const chunked = request.headers['transfer-encoding'] !== undefined;
-
-  function connection(): HijackedConnection {
-    const chunks = chunked && !bodyRead ? decodeChunks(input) : undefined;
-    return {
-      socket,
-      input: chunks ?? rawInput(input),
-      discardInput: () => input.discard(),
-    };
-  }
-
-  function takeOver(): HijackedConnection {
-    if (response.headersSent) throw systemError('the connection has been answered already');
-    response.detachSocket(socket);
-    return connection();
-  }
-
   // An ordinary answer after all (an error, a detached exec): the parser is gone, so is the connection after it.
-  response.on('finish', () => closeGently(connection()));
+  response.on('finish', () => closeGently(socket, input));
+
+  function release(): void {
+    if (response.headersSent || !response.socket) throw systemError('the request has been answered already');
+    response.detachSocket(socket);
+  }
 
   return {
-    takeOver,
     hijack(contentType) {
-      const headers = Object.fromEntries(
-        carried.flatMap((name) => {
-          const value = response.getHeader(name);
-          return value === undefined ? [] : [[name, String(value)]];
-        }),
-      );
-      const taken = takeOver();
-      socket.write(hijackHead({ asked: upgrade.asked, contentType, headers }));
-      return taken;
+      const headers = carried.filter((name) => response.hasHeader(name));
+      release();
+      const head = [
+        upgrade.asked ? 'HTTP/1.1 101 UPGRADED' : 'HTTP/1.1 200 OK',
+        `Content-Type: ${contentType}`,
+        ...(upgrade.asked ? ['Connection: Upgrade', 'Upgrade: tcp'] : []),
+        ...headers.map((name) => `${name}: ${String(response.getHeader(name))}`),
+      ];
+      socket.write(`${head.join('\r\n')}\r\n\r\n`);
+      return rawConnection(socket, input, encoding !== undefined && !bodyRead ? decodeChunks(input) : undefined);
+    },
+    hijackWebSocket(kind) {
+      const answer = handshake(request.headers);
+      release();
+      socket.write(answer);
+      return webSocketConnection(socket, input, kind);
     },
     async *body() {
       bodyRead = true;
-      const length = request.headers['content-length'];
-      if (chunked && length !== undefined) throw invalidParameter('both Content-Length and Transfer-Encoding are set');
-      if (chunked) {
-        if (request.headers['transfer-encoding']?.toLowerCase() !== 'chunked') {
-          throw invalidParameter('unsupported Transfer-Encoding');
+      if (encoding !== undefined) {
+        if (length !== undefined || encoding.toLowerCase() !== 'chunked') {
+          throw invalidParameter('malformed request: Transfer-Encoding must be chunked, without Content-Length');
         }
         yield* decodeChunks(input);
-      } else if (length !== undefined) {
-        for (let left = Number(length); left > 0; ) {
-          const piece = await input.read(Math.min(left, 65_536));
-          left -= piece.length;
-          yield piece;
-        }
+        return;
+      }
+      for (let left = Number(length ?? 0); left > 0; ) {
+        const piece = await input.read(Math.min(left, 65_536));
+        left -= piece.length;
+        yield piece;
       }
     },
   };
-}
-
-async function* rawInput(input: ConnectionInput): AsyncGenerator<Buffer> {
-  for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield chunk;
 }

@@ -104,3 +104,8 @@ export async function* decodeChunks(input: ConnectionInput): AsyncGenerator<Buff
     // Trailers mean nothing to us.
   }
 }
+
+/** All that comes, as it comes. */
+export async function* rawInput(input: ConnectionInput): AsyncGenerator<Buffer> {
+  for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield chunk;
+}

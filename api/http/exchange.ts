@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { decode, parseJson, type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
 import type { HijackedConnection } from '../hijack/hijacked.js';
+import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { Query } from './query.js';
 import { isBefore } from './version.js';
@@ -28,15 +29,6 @@ export interface ExchangeParts {
   signal: AbortSignal;
   /** For a connection that can be taken over. */
   hijacker?: Hijacker;
-}
-
-export interface Hijacker {
-  /** Sends the head of the answer; from then on the connection is raw. */
-  hijack(contentType: string): HijackedConnection;
-  /** A WebSocket's handshake has to be answered by who speaks it. */
-  takeOver(): HijackedConnection;
-  /** The request's body, of which Node's parser has seen nothing. */
-  body(): AsyncIterable<Buffer>;
 }
 
 /** One request and its answer, as handlers see them. */
@@ -112,13 +104,26 @@ export class Exchange {
     }
   }
 
-  /** The body as it comes. */
+  /**
+   * The body as it comes. Whoever reads it may stop and destroy it: the connection lives on, for the answer, and what is
+   * left of the body is read and dropped.
+   */
   body(): Readable {
-    return this.#hijacker ? Readable.from(this.#hijacker.body()) : this.request;
+    if (this.#hijacker) return Readable.from(this.#hijacker.body());
+    const { request } = this;
+    const body = new PassThrough({ highWaterMark: 256 * 1024 });
+    request.once('error', (error) => body.destroy(error));
+    body.once('close', () => {
+      request.unpipe(body);
+      request.resume();
+    });
+    return request.pipe(body);
   }
 
   async #bodyText(): Promise<string> {
-    const source: AsyncIterable<Buffer> = this.#hijacker ? this.#hijacker.body() : this.request;
+    const source: AsyncIterable<Buffer> = this.#hijacker
+      ? this.#hijacker.body()
+      : this.request.iterator({ destroyOnReturn: false });
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of source) {
@@ -179,8 +184,8 @@ export class Exchange {
     return this.#mustHijack().hijack(contentType);
   }
 
-  takeOver(): HijackedConnection {
-    return this.#mustHijack().takeOver();
+  hijackWebSocket(kind: 'text' | 'binary'): HijackedConnection {
+    return this.#mustHijack().hijackWebSocket(kind);
   }
 
   #mustHijack(): Hijacker {

@@ -264,6 +264,57 @@ describe('streams', () => {
   });
 });
 
+describe('uploads', () => {
+  it('are answered even when nobody reads them, and the connection lives on', async () => {
+    await using server = await startApi({
+      containers: {
+        putArchive: async (_ref, _path, tar) => {
+          tar.destroy();
+          throw notFound('No such container: x');
+        },
+      },
+    });
+    const socket = server.connect();
+    const size = 4 * 1024 * 1024;
+    socket.write(`PUT /containers/x/archive?path=/ HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`);
+    const refused = until(socket, 'No such container');
+    socket.write(Buffer.alloc(size));
+    expect(await refused).toMatch(/^HTTP\/1\.1 404/);
+    const next = until(socket, 'OK\r\n');
+    socket.write('GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(await next).toMatch(/^HTTP\/1\.1 200/);
+    socket.destroy();
+  });
+
+  it('do not outrun a slow reader, and neither do answers', async () => {
+    let produced = 0;
+    await using server = await startApi({
+      events: {
+        subscribe: async function* () {
+          for (; produced < 100_000; produced++) yield event('container', 'x'.repeat(1000));
+        },
+      },
+    });
+    const socket = server.connect();
+    socket.write('GET /events HTTP/1.1\r\nHost: x\r\n\r\n');
+    socket.pause();
+    let before = -1;
+    // It stops by itself: the buffers between are full.
+    await expect
+      .poll(
+        () => {
+          const still = produced === before;
+          before = produced;
+          return still && produced > 0;
+        },
+        { interval: 100, timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(produced).toBeLessThan(10_000);
+    socket.destroy();
+  });
+});
+
 describe('names of images', () => {
   it('have slashes, colons and digests', async () => {
     const asked: string[] = [];

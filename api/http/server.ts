@@ -4,9 +4,9 @@ import { errorStatus, forbidden, invalidParameter, isClass, messageOf, notFound 
 import type { Logger } from '@cleat/protocol/log';
 import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
 import type { Head } from '../hijack/head.js';
-import { createHijacker } from '../hijack/hijacker.js';
+import { createHijacker, type Hijacker } from '../hijack/hijacker.js';
 import { sendError } from './errors.js';
-import { Exchange, type Hijacker, type Transport } from './exchange.js';
+import { Exchange, type Transport } from './exchange.js';
 import { parseTarget, type Router } from './router.js';
 import { checkVersion, maxApiVersion } from './version.js';
 
@@ -124,6 +124,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     } catch (error) {
       fail(error, request, response, version, abort.signal, hijacker !== undefined);
     } finally {
+      // What is left of a body is dropped, so that the next request on this connection is found.
+      if (!hijacker && !request.complete) request.unpipe().resume();
       const left = (busy.get(socket) ?? 1) - 1;
       if (left > 0) busy.set(socket, left);
       else busy.delete(socket);
@@ -144,8 +146,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     else if (status === undefined && isServerFault(error)) log.error('request failed', { ...fields, cause: error });
     else log.debug('request refused', fields);
     if (hijackable && !response.socket) return void request.socket.destroy();
-    // The rest of a body that nobody read must not be taken for the next request.
-    if (!request.complete && !response.headersSent) response.setHeader('Connection', 'close');
     sendError(response, error, version);
   }
 

@@ -102,7 +102,7 @@ export function talk(socket: Socket, text: string, options: { end?: boolean } = 
       resolve(answer);
     });
     socket.on('error', reject);
-    socket.write(text);
+    socket.write(text, 'latin1');
     if (options.end) socket.end();
   });
 }
