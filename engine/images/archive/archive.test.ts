@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { digestOf } from '../blobs.js';
+import { type Entry, importTar, lines, openBench, tarOf } from '../images.fixture.js';
+import type { Images } from '../service.js';
+
+const { signal } = new AbortController();
+
+async function bytesOf(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks);
+}
+
+/** Loads in small pieces, as from a network. */
+async function loadBytes(images: Images, archive: Buffer, quiet = true) {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < archive.length; at += 5000) pieces.push(archive.subarray(at, at + 5000));
+  return await lines(images.load(Readable.from(pieces), { quiet, signal }));
+}
+
+const layerTar = () => tarOf([{ name: 'hello', content: 'world' }]);
+
+test('what is saved can be loaded elsewhere, under the same IDs and names', async () => {
+  await using one = await openBench();
+  const id = await importTar(one.images, gzipSync(await layerTar()), 'app', 'v1', ['CMD ["a"]']);
+  const other = await importTar(one.images, await tarOf([{ name: 'other', content: 'x' }]));
+  await one.images.tag('app:v1', 'example.com/team/app', 'v2');
+  const archive = await bytesOf(await one.images.save(['app', 'example.com/team/app:v2', other]));
+  expect(one.events.filter((event) => event.action === 'save').map((event) => event.id)).toEqual([id, other]);
+  for (const bytes of [archive, gzipSync(archive)]) {
+    await using two = await openBench();
+    const report = await loadBytes(two.images, bytes);
+    expect(report).toEqual([
+      { stream: 'Loaded image: app:v1\n' },
+      { stream: 'Loaded image: example.com/team/app:v2\n' },
+    ]);
+    expect(two.images.resolve('app:v1').id).toBe(id);
+    expect(two.images.resolve('example.com/team/app:v2').id).toBe(id);
+    expect(two.images.resolve(other).id).toBe(other);
+    const [layer = ''] = two.images.layerPaths(id);
+    expect(readFileSync(join(layer, 'hello'), 'utf8')).toBe('world');
+    expect(await bytesOf(await two.images.save(['app:v1']))).toEqual(await bytesOf(await one.images.save(['app:v1'])));
+  }
+});
+
+test('saving what is not there fails before a byte is sent', async () => {
+  await using bench = await openBench();
+  await expect(bench.images.save(['nothing'])).rejects.toMatchObject({ class: 'NotFound' });
+});
+
+async function dockerArchive(): Promise<{ entries: Entry[]; config: string }> {
+  const layer = await layerTar();
+  const config = JSON.stringify({
+    architecture: 'amd64',
+    os: 'linux',
+    config: { cmd: ['x'] },
+    rootfs: { type: 'layers', diff_ids: [digestOf(layer), digestOf(layer)] },
+  });
+  return {
+    config,
+    entries: [
+      // As Docker before 25 wrote it: a repeated layer is a link to the first.
+      { name: 'aaaa/layer.tar', content: layer },
+      { name: 'bbbb/layer.tar', type: 'symlink', linkname: '../aaaa/layer.tar' },
+      { name: 'config.json', content: config },
+      {
+        name: 'manifest.json',
+        content: JSON.stringify([
+          { Config: 'config.json', RepoTags: ['old:1'], Layers: ['aaaa/layer.tar', 'bbbb/layer.tar'] },
+        ]),
+      },
+    ],
+  };
+}
+
+test("older Docker's archives load; a name that was taken moves", async () => {
+  await using bench = await openBench();
+  const before = await importTar(bench.images, await tarOf([{ name: 'x', content: 'x' }]), 'old', '1');
+  const { entries, config } = await dockerArchive();
+  const report = await loadBytes(bench.images, await tarOf(entries), false);
+  expect(report.filter((line) => line.stream)).toEqual([
+    { stream: `The image old:1 already exists, renaming the old one with ID ${before} to empty string\n` },
+    { stream: 'Loaded image: old:1\n' },
+  ]);
+  expect(report.some((line) => line.status === 'Loading layer' && line.progressDetail?.total)).toBe(true);
+  expect(bench.images.resolve('old:1').id).toBe(digestOf(config));
+  expect(bench.images.resolve('old:1').config.Cmd).toEqual(['x']);
+  expect(bench.images.layerPaths(digestOf(config))).toHaveLength(2);
+});
+
+test('a layer that is not what the configuration says is refused and leaves nothing', async () => {
+  await using bench = await openBench();
+  const { entries } = await dockerArchive();
+  const forged = entries.map((entry) =>
+    entry.name === 'aaaa/layer.tar' ? { ...entry, content: Buffer.alloc(1024) } : entry,
+  );
+  await expect(loadBytes(bench.images, await tarOf(forged))).rejects.toMatchObject({ class: 'DataLoss' });
+  expect(await bench.images.diskUsage()).toEqual({ layersSize: 0, images: [] });
+});
+
+test('an OCI layout loads, by the platform of this host', async () => {
+  await using bench = await openBench();
+  const layer = gzipSync(await layerTar());
+  const blob = (text: string | Buffer) => ({ name: `blobs/sha256/${digestOf(text).slice(7)}`, content: text });
+  const config = JSON.stringify({ os: 'linux', rootfs: { type: 'layers', diff_ids: [digestOf(await layerTar())] } });
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    config: { digest: digestOf(config), size: config.length },
+    layers: [{ digest: digestOf(layer), size: layer.length }],
+  });
+  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+  const nested = JSON.stringify({
+    schemaVersion: 2,
+    manifests: [
+      { digest: `sha256:${'0'.repeat(64)}`, size: 1, platform: { os: 'linux', architecture: 's390x' } },
+      { digest: digestOf(manifest), size: manifest.length, platform: { os: 'linux', architecture } },
+    ],
+  });
+  const index = JSON.stringify({
+    schemaVersion: 2,
+    manifests: [
+      { digest: digestOf(nested), size: 1, annotations: { 'io.containerd.image.name': 'docker.io/library/oci:2' } },
+    ],
+  });
+  const archive = await tarOf([
+    { name: 'oci-layout', content: '{"imageLayoutVersion":"1.0.0"}' },
+    { name: 'index.json', content: index },
+    ...[layer, config, manifest, nested].map(blob),
+  ]);
+  expect(await loadBytes(bench.images, archive)).toEqual([{ stream: 'Loaded image: oci:2\n' }]);
+  expect(bench.images.resolve('oci:2').id).toBe(digestOf(config));
+});
+
+test('the first format of all loads', async () => {
+  await using bench = await openBench();
+  const id = 'a'.repeat(64);
+  const archive = await tarOf([
+    { name: 'repositories', content: JSON.stringify({ ancient: { '0': id } }) },
+    { name: `${id}/json`, content: JSON.stringify({ id, os: 'linux', config: { Cmd: ['old'] } }) },
+    { name: `${id}/layer.tar`, content: await layerTar() },
+  ]);
+  expect(await loadBytes(bench.images, archive)).toEqual([{ stream: 'Loaded image: ancient:0\n' }]);
+  expect(bench.images.resolve('ancient:0').config.Cmd).toEqual(['old']);
+});
+
+test('what is no archive of images says so', async () => {
+  await using bench = await openBench();
+  await expect(loadBytes(bench.images, await layerTar())).rejects.toThrow('does not contain a manifest.json');
+  await expect(loadBytes(bench.images, Buffer.from('rubbish'.repeat(1000)))).rejects.toMatchObject({
+    class: 'InvalidParameter',
+  });
+});
