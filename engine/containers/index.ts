@@ -1,7 +1,7 @@
-import { notImplemented } from '@cleat/protocol/errors';
 import { exportContainer, getArchive, putArchive, statPath } from './archive.js';
 import { attachContainer } from './attach.js';
 import { containerChanges } from './changes.js';
+import { commitContainer } from './commit.js';
 import { createContainer } from './create/create.js';
 import { emitterFor } from './emit.js';
 import { execTarget } from './exec-target.js';
@@ -22,10 +22,12 @@ import type { ContainersDeps, Room } from './room.js';
 import { Runtimes } from './runtimes.js';
 import type { Containers } from './service.js';
 import { shutdownContainers } from './shutdown.js';
+import { containerSize } from './size.js';
 import { startContainer } from './start.js';
 import { containerStats } from './stats.js';
 import { restartContainer, stopContainer } from './stop.js';
 import { top } from './top.js';
+import { updateContainer } from './update.js';
 import { usersOfImage, usersOfVolume } from './users.js';
 import { waitCondition, waitFor } from './wait.js';
 
@@ -50,8 +52,16 @@ export function openContainers(deps: ContainersDeps): Containers {
 
   return {
     create: (request, options) => createContainer(room, request, options),
-    list: async (query) => listContainers(room, query),
-    inspect: async (ref) => inspectContainer(room, of(ref)),
+    list: async (query) => {
+      const rows = listContainers(room, query);
+      if (!query.size) return rows;
+      return await Promise.all(rows.map(async (row) => ({ ...row, ...(await containerSize(room, of(row.Id))) })));
+    },
+    inspect: async (ref, options) => {
+      const container = of(ref);
+      const size = options?.size ? await containerSize(room, container) : undefined;
+      return { ...inspectContainer(room, container), ...size };
+    },
     start: async (ref) => startContainer(room, of(ref)),
     stop: async (ref, options) => stopContainer(room, of(ref), { ...options, ref }),
     restart: async (ref, options) => restartContainer(room, of(ref), { ...options, ref }),
@@ -71,18 +81,14 @@ export function openContainers(deps: ContainersDeps): Containers {
     getArchive: async (ref, path) => getArchive(room, of(ref), ref, path),
     putArchive: async (ref, path, tar, options) => putArchive(room, of(ref), ref, path, tar, options),
     export: async (ref) => exportContainer(room, of(ref)),
-    commit: async () => {
-      throw notImplemented('commit is not there yet');
-    },
-    update: async () => {
-      throw notImplemented('update is not there yet');
-    },
+    commit: async (ref, options) => commitContainer(room, of(ref), options),
+    update: async (ref, request) => updateContainer(room, of(ref), request),
     prune: async (filters) =>
       pruneContainers(
         room,
         filters,
         (container) => removeContainer(room, container, { force: false, volumes: false, ref: container.id }),
-        async () => 0,
+        async (container) => (await containerSize(room, container)).SizeRw,
       ),
     connectNetwork: async (network, ref, endpoint) => connectNetwork(room, of(ref), network, endpoint),
     disconnectNetwork: async (network, ref, force) => disconnectNetwork(room, of(ref), network, force),

@@ -76,7 +76,7 @@ async function connect(room: Room, container: Container): Promise<void> {
     }
     await room.networks.adopt(id);
     const driver = record.hostConfig.LogConfig?.Type ?? room.config.logDriver;
-    if (driver !== 'none') await room.spool.startDriver(id, driver, logInfo(room, container));
+    await room.spool.startDriver(id, driver, logInfo(room, container));
     if (container.run) startHealthChecks(room, container);
   } catch (error) {
     // The container runs on; what could not be connected is told.

@@ -207,7 +207,7 @@ async function becomeRunning(
 
 async function startLogging(room: Room, container: Container): Promise<void> {
   const { Type: driver = room.config.logDriver } = container.record.hostConfig.LogConfig ?? {};
-  if (driver !== 'none') await room.spool.startDriver(container.id, driver, logInfo(room, container));
+  await room.spool.startDriver(container.id, driver, logInfo(room, container));
 }
 
 /** The directory behind /dev/shm when it is not the container's alone. */
