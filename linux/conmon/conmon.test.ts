@@ -10,7 +10,7 @@ import { ociProcess, TestContainer } from './container.fixture.js';
 import { reopenLog, resizeTerminal } from './control.js';
 import { readPidFile } from './create.js';
 import { execInContainer } from './exec.js';
-import { readExit } from './exits.js';
+import { readExit, wasOomKilled } from './exits.js';
 
 /** Collects what an attach socket brings. */
 function collector() {
@@ -153,6 +153,15 @@ test('exec: streams, input, exit code, failure, and without streams', async () =
   }
 });
 
+test('a container that eats too much memory is told from one that was killed', async () => {
+  await using container = new TestContainer({ args: ['tail', '/dev/zero'], memory: 16 * 1024 * 1024 });
+  const monitored = await container.create();
+  await container.runtime.start(container.id);
+  await monitored.ended;
+  expect(readExit(container.exitDir, container.id)?.code).toBe(137);
+  expect(wasOomKilled(container.persistDir)).toBe(true);
+});
+
 test('kill, pause and state through the runtime', async () => {
   await using container = new TestContainer({ args: ['sleep', '60'] });
   const monitored = await container.create();
@@ -166,6 +175,7 @@ test('kill, pause and state through the runtime', async () => {
   await runtime.kill(id, 'KILL');
   await monitored.ended;
   expect(readExit(container.exitDir, id)?.code).toBe(137);
+  expect(wasOomKilled(container.persistDir)).toBe(false);
   expect(await failure(runtime.kill(id, 'KILL'))).toMatchObject({
     class: 'Conflict',
     details: { reason: 'not-running' },

@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeCgroup } from '../cgroup/lifecycle.js';
 import { OciRuntime } from '../runtime/runtime.js';
 import { type CreateRequest, createContainer, type MonitoredContainer } from './create.js';
 
@@ -10,6 +11,8 @@ let counter = 0;
 export interface TestProcess {
   args: string[];
   terminal?: boolean;
+  /** Bytes. */
+  memory?: number;
 }
 
 export function ociProcess({ args, terminal = false }: TestProcess): object {
@@ -19,6 +22,7 @@ export function ociProcess({ args, terminal = false }: TestProcess): object {
 /** Directories, a bundle and a runtime of their own; `dispose` takes everything away again. */
 export class TestContainer {
   readonly id = `cleat-test-${process.pid}-${counter++}`;
+  readonly #cgroup = `/cleat-test-${this.id}`;
   readonly directory = mkdtempSync(join(tmpdir(), 'cleat-conmon-'));
   readonly bundle: string;
   readonly exitDir: string;
@@ -36,7 +40,7 @@ export class TestContainer {
     const bin = this.make('rootfs/bin');
     for (const name of ['proc', 'dev', 'tmp']) this.make(`rootfs/${name}`);
     copyFileSync('/bin/busybox', join(bin, 'busybox'));
-    for (const name of ['sh', 'cat', 'sleep', 'echo', 'stty', 'true', 'seq', 'head', 'wc'])
+    for (const name of ['sh', 'cat', 'sleep', 'echo', 'stty', 'true', 'seq', 'wc', 'tail'])
       symlinkSync('busybox', join(bin, name));
     const config = {
       ociVersion: '1.0.2',
@@ -48,7 +52,8 @@ export class TestContainer {
         { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['newinstance', 'ptmxmode=0666'] },
       ],
       linux: {
-        cgroupsPath: `/cleat-test/${this.id}`,
+        cgroupsPath: `${this.#cgroup}/${this.id}`,
+        resources: spec.memory === undefined ? {} : { memory: { limit: spec.memory } },
         namespaces: ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type })),
       },
     };
@@ -86,6 +91,7 @@ export class TestContainer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.runtime.delete(this.id, { force: true });
+    removeCgroup(this.#cgroup);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,9 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  copyFileSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -23,6 +21,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Headers, pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { TestContainer } from '../conmon/container.fixture.js';
 import { getXattr, makeFifo, setXattr } from '../syscall/files.js';
 import { Helper } from './helper.js';
 
@@ -70,28 +69,20 @@ test('paths of the host', async () => {
   expect(helper.processes).toBe(1);
 });
 
-test('a root in another mount namespace, with what is mounted there', async () => {
-  const root = join(directory, 'other');
-  mkdirSync(join(root, 'data'), { recursive: true });
-  mkdirSync(join(root, 'bin'));
-  copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
-  symlinkSync('/data', join(root, 'link'));
-  // A bind on itself makes it a mount point, which pivot_root needs; the tmpfs is seen in there only.
-  const inside = `mount --bind ${root} ${root} && mount -t tmpfs none ${root}/data && echo seen > ${root}/data/file &&
-    cd ${root} && mkdir old && pivot_root . old && umount -l old && echo ready && exec /bin/busybox sleep 60`;
-  const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', inside]);
-  try {
-    await once(child.stdout, 'data');
-    const other = `/proc/${child.pid}/root`;
-    expect(await helper.call('readFileInRoot', { root: other, path: '/link/file' })).toEqual({ text: 'seen\n' });
-    expect(await helper.call('statInRoot', { root: other, path: 'link' })).toMatchObject({ resolvedTarget: '/data' });
-    const { stream } = await helper.tarOut({ root: other, path: '/data/.', entryName: '.' });
-    const listing = execFileSync('tar', ['-t'], { input: await buffer(stream) }).toString();
-    expect(listing).toBe('./\n./file\n');
-  } finally {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+test('a running container, with what is mounted in it', async () => {
+  await using container = new TestContainer({ args: ['sleep', '60'] });
+  const { pid } = await container.create();
+  await container.runtime.start(container.id);
+  const root = `/proc/${pid}/root`;
+  symlinkSync('/dev/data', join(container.directory, 'rootfs/link'));
+  // /dev is a tmpfs that nobody outside sees.
+  await helper.call('mkdirInRoot', { root, path: '/dev/data' });
+  await helper.tarIn({ root, path: '/link' }, tarOf([{ name: 'file', content: 'seen' }]));
+  expect(await helper.call('readFileInRoot', { root, path: '/link/file' })).toEqual({ text: 'seen' });
+  expect(await helper.call('statInRoot', { root, path: 'link' })).toMatchObject({ resolvedTarget: '/dev/data' });
+  const { stream } = await helper.tarOut({ root, path: '/link/.', entryName: '.' });
+  expect(execFileSync('tar', ['-t'], { input: await buffer(stream) }).toString()).toBe('./\n./file\n');
+  expect(existsSync(join(container.directory, 'rootfs/dev/data'))).toBe(false);
 });
 
 test('nothing inside a root leads out of it', async () => {
