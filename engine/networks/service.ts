@@ -47,8 +47,8 @@ export interface Networks {
   /** What inspect shows; from the engine's own state, no I/O. */
   settings(containerId: string): SandboxSettings;
 
-  /** Content of /etc/hosts and /etc/resolv.conf for a container, known before `attach`'s `ready` as far as possible. */
-  hostFiles(containerId: string): { hosts: string; hostsPath: string; resolvConfPath: string; hostnamePath: string };
+  /** Where hosts, hostname and resolv.conf of an attached container are. @throws NotFound */
+  hostFiles(containerId: string): { hostsPath: string; resolvConfPath: string; hostnamePath: string };
 
   /** How this room learns of containers that others refer to (`container:<id>`, links). Set once by the wiring. */
   setContainers(lookup: ContainerLookup): void;

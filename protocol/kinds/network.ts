@@ -54,6 +54,7 @@ export const StaticRoute = Type.Object({
   RouteType: Type.Optional(Type.Integer()),
   NextHop: Type.Optional(Type.String()),
 });
+export type StaticRoute = Static<typeof StaticRoute>;
 
 /** Keys of the option maps (moby `daemon/libnetwork/netlabel`). */
 export const netlabel = {

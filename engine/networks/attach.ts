@@ -1,0 +1,199 @@
+import { join } from 'node:path';
+import { createNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
+import type { EndpointSettings } from '@cleat/protocol/api/network';
+import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { newId } from '../ids.js';
+import { takeDown } from './detach.js';
+import { checkWishes, gatewayEndpoint, type Joined, joinEndpoint, newEndpoint, publishPorts } from './endpoint.js';
+import { writeHostFiles } from './files.js';
+import { hostFilePaths } from './hosts.js';
+import { wishedPorts } from './ports.js';
+import { ensureOne } from './predefined.js';
+import type { NetworkRecord, SandboxRecord } from './record.js';
+import { isPredefined } from './resource.js';
+import type { NetworkRoom } from './room.js';
+import type { Sandbox, SandboxRequest } from './service.js';
+import { wire } from './wire.js';
+
+interface Plan {
+  network: NetworkRecord;
+  wished: EndpointSettings;
+}
+
+/** See {@link import('./service.js').Networks.attach}. */
+export async function attach(room: NetworkRoom, request: SandboxRequest): Promise<Sandbox> {
+  const former = room.sandbox(request.containerId);
+  if (former) await takeDown(room, former);
+  const mode = request.networkMode === 'default' ? room.defaultNetwork : request.networkMode;
+  if (mode.startsWith('container:')) return joinOther(room, request, mode.slice('container:'.length));
+  const plans = await plan(room, request, mode);
+  const kinds = new Set(plans.map(({ network }) => network.sandbox));
+  if (kinds.size > 1 || (plans.length > 1 && !kinds.has('own'))) {
+    throw invalidParameter(
+      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+    );
+  }
+  if (kinds.has('host')) return withoutNamespace(room, newSandbox(room, request, 'host'), plans);
+  if (kinds.has('none')) return withoutNamespace(room, newSandbox(room, request, 'own'), plans);
+  return withNamespace(room, newSandbox(room, request, 'path'), plans);
+}
+
+/** The networks to join, the one of the mode first, as Docker numbers the interfaces. */
+async function plan(room: NetworkRoom, request: SandboxRequest, mode: string): Promise<Plan[]> {
+  const wishes = Object.entries(request.endpoints);
+  const plans: Plan[] = [];
+  for (const [ref, wished] of wishes.length > 0 ? wishes : [[mode, {}] as const]) {
+    const network = await findNetwork(room, ref === 'default' ? room.defaultNetwork : wished?.NetworkID || ref, ref);
+    if (network.configOnly) throw invalidParameter(`cannot join the configuration network ${network.name}`);
+    if (plans.some((other) => other.network === network)) continue;
+    checkWishes(network.name, network, wished ?? {});
+    plans.push({ network, wished: wished ?? {} });
+  }
+  const isFirst = ({ network }: Plan) => network.name === mode || network.id.startsWith(mode);
+  return plans.sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
+}
+
+/** @param otherwise how else the network may be called: its ID changes when it is made anew, its name does not */
+async function findNetwork(room: NetworkRoom, ref: string, otherwise: string): Promise<NetworkRecord> {
+  const known = room.registry.byId(ref) ?? room.registry.byName(ref) ?? room.registry.byName(otherwise);
+  if (known) return known;
+  // Its driver may have come since the engine started.
+  if (isPredefined(otherwise)) await ensureOne(room, otherwise);
+  return room.registry.find(otherwise);
+}
+
+function newSandbox(room: NetworkRoom, request: SandboxRequest, kind: SandboxRecord['kind']): SandboxRecord {
+  const sandboxId = newId();
+  return {
+    v: 1,
+    containerId: request.containerId,
+    containerName: request.containerName.replace(/^\//, ''),
+    hostname: request.hostname,
+    domainname: request.domainname,
+    sandboxId,
+    kind,
+    path: kind === 'path' ? join(room.config.execRoot, 'netns', sandboxId.slice(0, 12)) : '',
+    ownerId: '',
+    directory: request.directory,
+    endpoints: [],
+    exposedPorts: [...new Set([...request.exposedPorts, ...Object.keys(request.portBindings)])],
+    wishedPorts: wishedPorts(request.portBindings, request.exposedPorts, request.publishAllPorts),
+    dns: request.dns,
+    dnsSearch: request.dnsSearch,
+    dnsOptions: request.dnsOptions,
+    extraHosts: request.extraHosts,
+    links: request.links,
+  };
+}
+
+/** The namespace is the host's, or the runtime makes it; the driver is told all the same. */
+async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Sandbox> {
+  room.save(sandbox);
+  try {
+    await writeHostFiles(room, sandbox);
+    await joinAll(room, sandbox, plans);
+    room.save(sandbox);
+  } catch (error) {
+    await undo(room, sandbox);
+    throw error;
+  }
+  announce(room, sandbox);
+  return result(sandbox, Promise.resolve());
+}
+
+async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Sandbox> {
+  room.save(sandbox);
+  // Beside each other: a process that makes the namespace, and the drivers' work.
+  const [session, joined, files] = await Promise.allSettled([
+    createNamespace(sandbox.path),
+    joinAll(room, sandbox, plans),
+    writeHostFiles(room, sandbox),
+  ]);
+  const failed = [session, joined, files].find((outcome) => outcome.status === 'rejected');
+  if (session.status === 'rejected' || joined.status === 'rejected' || failed) {
+    if (session.status === 'fulfilled') session.value.abandon();
+    await undo(room, sandbox);
+    throw failed?.status === 'rejected' ? failed.reason : systemError('the sandbox could not be made');
+  }
+  const ready = finish(room, sandbox, session.value, joined.value);
+  // Whoever attached awaits it later; until then a failure must not count as unhandled.
+  ready.catch(() => {});
+  return result(sandbox, ready);
+}
+
+async function joinAll(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Joined[]> {
+  const joined: Joined[] = [];
+  for (const { network, wished } of plans) {
+    joined.push(await joinEndpoint(room, sandbox, network, newEndpoint(network, sandbox, wished)));
+  }
+  return joined;
+}
+
+async function finish(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  session: NamespaceSession,
+  joined: readonly Joined[],
+): Promise<void> {
+  try {
+    const way = gatewayEndpoint(sandbox);
+    await Promise.all([
+      wire(session, sandbox, joined),
+      way ? publishPorts(room, sandbox, way) : undefined,
+      writeHostFiles(room, sandbox),
+    ]);
+    room.save(sandbox);
+    room.names.register(sandbox);
+    announce(room, sandbox);
+  } catch (error) {
+    session.abandon();
+    await undo(room, sandbox);
+    throw error;
+  }
+}
+
+function announce(room: NetworkRoom, sandbox: SandboxRecord): void {
+  for (const { networkId, networkName, driver } of sandbox.endpoints) {
+    room.emit('connect', { id: networkId, name: networkName, driver }, { container: sandbox.containerId });
+  }
+}
+
+/** After a failed attach: the first error is the caller's, what the undoing adds goes to the log. */
+async function undo(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
+  await takeDown(room, sandbox, { silently: true }).catch((error: unknown) =>
+    room.log.error('a failed attempt to attach a container left something behind; it is tried again', {
+      container: sandbox.containerId,
+      error: messageOf(error),
+    }),
+  );
+}
+
+/** `container:<id>`: the other's namespace and its files. */
+function joinOther(room: NetworkRoom, request: SandboxRequest, ref: string): Sandbox {
+  const other = room.containers.find(ref);
+  if (!other) throw systemError(`joining network namespace of container: No such container: ${ref}`);
+  if (other.id === request.containerId) throw systemError('cannot join own network namespace');
+  const owner = room.sandbox(other.id);
+  if (!owner || other.pid === 0) {
+    throw conflict(`cannot join network namespace of a non running container: container ${other.name} is not running`);
+  }
+  const path = owner.kind === 'own' || !owner.path ? `/proc/${other.pid}/ns/net` : owner.path;
+  const sandbox: SandboxRecord = {
+    ...newSandbox(room, request, owner.kind === 'host' ? 'host' : 'joined'),
+    path: owner.kind === 'host' ? '' : path,
+    ownerId: owner.ownerId || owner.containerId,
+    directory: owner.directory,
+  };
+  room.save(sandbox);
+  return result(sandbox, Promise.resolve());
+}
+
+function result(sandbox: SandboxRecord, ready: Promise<void>): Sandbox {
+  const namespace: Sandbox['namespace'] =
+    sandbox.kind === 'host'
+      ? { kind: 'host' }
+      : sandbox.kind === 'own'
+        ? { kind: 'own' }
+        : { kind: 'path', path: sandbox.path };
+  return { namespace, ...hostFilePaths(sandbox.directory), ready };
+}

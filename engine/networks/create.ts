@@ -1,0 +1,251 @@
+import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
+import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
+import { CleatError, conflict, forbidden, invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { type IpamData, netlabel } from '@cleat/protocol/kinds/network';
+import { newId } from '../ids.js';
+import { goTime, nowNanos } from '../time.js';
+import { releasePool, takePool } from './addresses.js';
+import type { NetworkRecord, PoolRecord } from './record.js';
+import { isPredefined } from './resource.js';
+import type { NetworkRoom } from './room.js';
+
+/** What a predefined network is made with, beyond what a request can say. */
+export interface CreateOptions {
+  predefined?: boolean;
+  madeFrom?: string;
+}
+
+/**
+ * Makes a network: address pools first, then the driver's own part; what fails is undone.
+ * @throws Conflict `network with name X already exists`, Forbidden, InvalidParameter, NotFound for an unknown driver
+ */
+export async function createNetwork(
+  room: NetworkRoom,
+  request: NetworkCreateRequest,
+  options: CreateOptions = {},
+): Promise<NetworkRecord> {
+  const name = request.Name?.trim() ?? '';
+  checkRequest(room, name, request, options);
+  const template = request.ConfigFrom?.Network ? room.registry.find(request.ConfigFrom.Network) : undefined;
+  if (template && !template.configOnly) throw forbidden(`network ${template.name} is not a configuration network`);
+  // A second request for the same name, while this one is on its way, must lose.
+  room.creating.add(name);
+  try {
+    const record = await prepare(room, name, request, template, options);
+    if (!record.configOnly) await build(room, record, template?.ipam.config ?? request.IPAM?.Config ?? []);
+    room.registry.put(record);
+    return record;
+  } finally {
+    room.creating.delete(name);
+  }
+}
+
+function checkRequest(room: NetworkRoom, name: string, request: NetworkCreateRequest, options: CreateOptions): void {
+  if (!name) throw invalidParameter('invalid name: name is empty');
+  if (!options.predefined && isPredefined(name)) {
+    throw forbidden(`operation is not permitted on predefined ${name} network `);
+  }
+  if (room.registry.byName(name) || room.creating.has(name)) {
+    throw conflict(`network with name ${name} already exists`);
+  }
+  if (request.Scope === 'swarm' || request.Ingress) {
+    throw forbidden(
+      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+    );
+  }
+  const ipv4 = request.EnableIPv4 ?? true;
+  if (!ipv4 && !request.EnableIPv6) throw invalidParameter('IPv4 or IPv6 must be enabled');
+  checkIpam(request.IPAM?.Config ?? [], request.EnableIPv6 ?? false);
+}
+
+/** As moby `daemon/network.go` checks it. @throws InvalidParameter with all complaints, one a line */
+function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
+  const complaints: string[] = [];
+  for (const config of configs) {
+    if (!config.Subnet) {
+      if (config.Gateway || config.IPRange)
+        complaints.push('every ip-range or gateway must have a corresponding subnet');
+      continue;
+    }
+    const { block, address } = parseCidr(config.Subnet);
+    if (block.family === 6 && !six) continue;
+    if (address.value !== block.value)
+      complaints.push(`invalid subnet ${config.Subnet}: it should be ${formatBlock(block)}`);
+    if (config.IPRange) {
+      const range = parseCidr(config.IPRange);
+      const text = `invalid ip-range ${config.IPRange}:`;
+      if (range.block.family !== block.family) complaints.push(`${text} parent subnet is an IPv${block.family} block`);
+      else {
+        if (range.block.prefix < block.prefix) {
+          complaints.push(`${text} CIDR block is bigger than its parent subnet ${config.Subnet}`);
+        }
+        if (range.address.value !== range.block.value) {
+          complaints.push(`${text} it should be ${formatBlock(range.block)}`);
+        }
+        if (!overlaps(block, range.block)) {
+          complaints.push(`${text} parent subnet ${config.Subnet} doesn't contain ip-range`);
+        }
+      }
+    }
+    const auxiliary = Object.entries(config.AuxiliaryAddresses ?? config.AuxAddress ?? {});
+    const named = [['gateway', config.Gateway ?? ''], ...auxiliary.map(([k, v]) => [`auxiliary address ${k}`, v])];
+    for (const [what, text] of named) {
+      if (!text) continue;
+      const parsed = tryParseAddress(text);
+      const reason = !parsed
+        ? 'not an IP address'
+        : parsed.family !== block.family
+          ? `parent subnet is an IPv${block.family} block`
+          : contains(block, parsed)
+            ? ''
+            : `parent subnet ${config.Subnet} doesn't contain this address`;
+      if (reason) complaints.push(`invalid ${what === 'gateway' ? `gateway ${text}` : what}: ${reason}`);
+    }
+  }
+  if (complaints.length > 0) throw invalidParameter(`invalid network config:\n${complaints.join('\n')}`);
+}
+
+async function prepare(
+  room: NetworkRoom,
+  name: string,
+  request: NetworkCreateRequest,
+  template: NetworkRecord | undefined,
+  options: CreateOptions,
+): Promise<NetworkRecord> {
+  const driver = request.ConfigOnly ? 'null' : request.Driver || room.config.defaultNetworkDriver;
+  const said = request.ConfigOnly ? undefined : await room.drivers.networkCapabilities(driver);
+  const only = room.registry.all().find((network) => network.driver === driver && !network.configOnly);
+  if (said && said.sandbox !== 'own' && only) {
+    throw forbidden(`only one instance of "${driver}" network is allowed`);
+  }
+  return {
+    v: 1,
+    id: newId(),
+    name,
+    driver,
+    created: goTime(nowNanos()),
+    scope: said?.scope ?? 'local',
+    sandbox: said?.sandbox ?? 'none',
+    enableIPv4: template?.enableIPv4 ?? request.EnableIPv4 ?? true,
+    enableIPv6: template?.enableIPv6 ?? request.EnableIPv6 ?? false,
+    internal: template?.internal ?? request.Internal ?? false,
+    attachable: request.Attachable ?? false,
+    ingress: false,
+    configOnly: request.ConfigOnly ?? false,
+    configFrom: template?.name ?? '',
+    options: { ...(template?.options ?? request.Options) },
+    labels: { ...template?.labels, ...request.Labels },
+    ipam: {
+      driver: template?.ipam.driver ?? (request.IPAM?.Driver || room.config.defaultIpamDriver),
+      options: template?.ipam.options ?? request.IPAM?.Options ?? null,
+      config: request.IPAM?.Config ?? [],
+    },
+    addressSpace: '',
+    v4: [],
+    v6: [],
+    ...(options.madeFrom === undefined ? {} : { madeFrom: options.madeFrom }),
+  };
+}
+
+/** Pools and the driver's part. The record is completed with what they gave. */
+async function build(room: NetworkRoom, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
+  const driver = await room.drivers.network(record.driver);
+  try {
+    if (record.sandbox === 'own') await takePools(room, record, configs);
+    await driver.CreateNetwork({
+      NetworkID: record.id,
+      Options: {
+        [netlabel.generic]: record.options,
+        [netlabel.enableIPv6]: record.enableIPv6,
+        ...(record.internal ? { [netlabel.internal]: true } : {}),
+      },
+      IPv4Data: record.v4.map((pool) => ipamData(record, pool)),
+      IPv6Data: record.v6.map((pool) => ipamData(record, pool)),
+    });
+  } catch (error) {
+    for (const pool of [...record.v4, ...record.v6]) {
+      await releasePool(room.drivers, record.ipam.driver, pool).catch((failure: unknown) =>
+        room.log.error('an address pool could not be given back', { pool: pool.pool, error: messageOf(failure) }),
+      );
+    }
+    throw error;
+  }
+}
+
+/** The IPAM driver `null` gives no addresses at all; the network driver, or somebody else, takes care of them. */
+async function takePools(room: NetworkRoom, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
+  if (record.ipam.driver === 'null') return;
+  const { addressSpace, skip4, skip6 } = await gatewayChecks(room, record);
+  record.addressSpace = addressSpace;
+  const sixOf = (config: IpamConfig) => config.Subnet?.includes(':') ?? false;
+  const effective: IpamConfig[] = [];
+  for (const six of [false, true]) {
+    if (!(six ? record.enableIPv6 : record.enableIPv4)) continue;
+    const own = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
+    for (const config of own.length > 0 ? own : [{}]) {
+      const { driver, options } = record.ipam;
+      const pool = await takePool(room.drivers, { driver, options, six, config, skipGateway: six ? skip6 : skip4 });
+      (six ? record.v6 : record.v4).push(pool);
+      const gateway = pool.gateway.split('/')[0];
+      effective.push({ Subnet: pool.pool, ...config, ...(gateway ? { Gateway: gateway } : {}) });
+    }
+  }
+  record.ipam.config = effective;
+}
+
+async function gatewayChecks(room: NetworkRoom, record: NetworkRecord) {
+  const [{ localSpace }, { checksGateway }] = await Promise.all([
+    room.drivers.ipamCapabilities(record.ipam.driver),
+    room.drivers.networkCapabilities(record.driver),
+  ]);
+  if (!checksGateway) return { addressSpace: localSpace, skip4: false, skip6: false };
+  const driver = await room.drivers.network(record.driver);
+  const said = await driver.GwAllocCheck({ Options: { [netlabel.generic]: record.options } });
+  return { addressSpace: localSpace, skip4: said?.SkipIPv4 ?? false, skip6: said?.SkipIPv6 ?? false };
+}
+
+const ipamData = (record: NetworkRecord, pool: PoolRecord): IpamData => ({
+  AddressSpace: record.addressSpace,
+  Pool: pool.pool,
+  ...(pool.gateway ? { Gateway: pool.gateway } : {}),
+  ...(Object.keys(pool.aux).length > 0
+    ? {
+        AuxAddresses: Object.fromEntries(
+          Object.entries(pool.aux).map(([k, v]) => [k, `${v}/${pool.pool.split('/')[1]}`]),
+        ),
+      }
+    : {}),
+});
+
+/** Names of the auxiliary address that overrides the containers' gateway (moby `daemon/libnetwork/network.go`). */
+export const defaultGatewayAux = 'DefaultGatewayIPv4';
+
+/**
+ * Removes a network whose containers have all left.
+ * @throws Forbidden for predefined ones, and while endpoints are active
+ */
+export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, predefined = false): Promise<void> {
+  if (isPredefined(record.name) && !predefined) {
+    throw forbidden(`${record.name} is a pre-defined network and cannot be removed`);
+  }
+  const active = room.endpointsOn(record.id);
+  if (active.length > 0) {
+    const names = active.map(
+      ({ sandbox, endpoint }) => `name:"${sandbox.containerName}" id:"${endpoint.id.slice(0, 12)}"`,
+    );
+    throw forbidden(`error while removing network: network ${record.name} has active endpoints (${names.join(', ')})`);
+  }
+  if (!record.configOnly) {
+    await (await room.drivers.network(record.driver)).DeleteNetwork({ NetworkID: record.id });
+  }
+  room.registry.delete(record.id);
+  for (const pool of [...record.v4, ...record.v6]) {
+    await releasePool(room.drivers, record.ipam.driver, pool).catch((error: unknown) =>
+      room.log.error('an address pool could not be given back', { pool: pool.pool, error: messageOf(error) }),
+    );
+  }
+}
+
+/** For the log: the class of a failure that start-up survives. */
+export const isMissing = (error: unknown): boolean =>
+  error instanceof CleatError && (error.class === 'NotFound' || error.class === 'Unavailable');

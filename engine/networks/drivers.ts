@@ -1,0 +1,112 @@
+import type { Extensions } from '@cleat/extensions/service';
+import { messageOf } from '@cleat/protocol/errors';
+import { ipamKind } from '@cleat/protocol/kinds/ipam';
+import type { Client } from '@cleat/protocol/kinds/kind';
+import { networkKind } from '@cleat/protocol/kinds/network';
+import type { Logger } from '@cleat/protocol/log';
+
+export interface NetworkCapabilities {
+  scope: string;
+  sandbox: 'own' | 'host' | 'none';
+  servesPublishedPorts: boolean;
+  linksDieWithSandbox: boolean;
+  checksGateway: boolean;
+}
+
+export interface IpamCapabilities {
+  requiresMac: boolean;
+  avoidsBlocksInUse: boolean;
+  localSpace: string;
+}
+
+/** The drivers behind networks, with what each said of itself; asked once, and again when its state changed. */
+export class Drivers {
+  readonly #extensions: Extensions;
+  readonly #network = new Map<string, Promise<NetworkCapabilities>>();
+  readonly #ipam = new Map<string, Promise<IpamCapabilities>>();
+  readonly #stop: () => void;
+
+  constructor(extensions: Extensions, log: Logger) {
+    this.#extensions = extensions;
+    this.#stop = extensions.onChange(({ name, state, reason }) => {
+      if (state === 'active') return;
+      this.#network.delete(name);
+      this.#ipam.delete(name);
+      if (reason) log.debug('a driver changed its state', { name, state, reason });
+    });
+  }
+
+  /** @throws as {@link Extensions.get} does */
+  network(name: string): Promise<Client<typeof networkKind>> {
+    return this.#extensions.get(networkKind, name);
+  }
+
+  ipam(name: string): Promise<Client<typeof ipamKind>> {
+    return this.#extensions.get(ipamKind, name);
+  }
+
+  networkCapabilities(name: string): Promise<NetworkCapabilities> {
+    return remember(this.#network, name, async () => {
+      const said = await (await this.network(name)).GetCapabilities({});
+      return {
+        scope: said.Scope || 'local',
+        sandbox: said.Sandbox ?? 'own',
+        servesPublishedPorts: said.ServesPublishedPorts ?? false,
+        linksDieWithSandbox: said.LinksDieWithSandbox ?? false,
+        checksGateway: said.GwAllocChecker ?? false,
+      };
+    });
+  }
+
+  ipamCapabilities(name: string): Promise<IpamCapabilities> {
+    return remember(this.#ipam, name, async () => {
+      const driver = await this.ipam(name);
+      const [said, spaces] = await Promise.all([driver.GetCapabilities({}), driver.GetDefaultAddressSpaces({})]);
+      return {
+        requiresMac: said?.RequiresMACAddress ?? false,
+        avoidsBlocksInUse: said?.AvoidsBlocksInUse ?? false,
+        localSpace: spaces.LocalDefaultAddressSpace,
+      };
+    });
+  }
+
+  close(): void {
+    this.#stop();
+  }
+}
+
+function remember<T>(known: Map<string, Promise<T>>, name: string, ask: () => Promise<T>): Promise<T> {
+  let answer = known.get(name);
+  if (!answer) {
+    answer = ask();
+    known.set(name, answer);
+    answer.catch(() => known.delete(name));
+  }
+  return answer;
+}
+
+/** Collects what a teardown could not do, so that it does all it can first. */
+export class Failures {
+  readonly #errors: unknown[] = [];
+
+  async attempt(work: () => Promise<unknown> | unknown): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#errors.push(error);
+    }
+  }
+
+  get any(): boolean {
+    return this.#errors.length > 0;
+  }
+
+  get message(): string {
+    return this.#errors.map(messageOf).join('; ');
+  }
+
+  /** @throws AggregateError when something failed */
+  raise(): void {
+    if (this.any) throw new AggregateError(this.#errors, this.message);
+  }
+}

@@ -1,0 +1,132 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import { join } from 'node:path';
+import type { SandboxRecord } from './record.js';
+
+/** The three files that every container sees in /etc. */
+export const hostFilePaths = (directory: string) => ({
+  hostsPath: join(directory, 'hosts'),
+  hostnamePath: join(directory, 'hostname'),
+  resolvConfPath: join(directory, 'resolv.conf'),
+});
+
+const standardHosts = [
+  '127.0.0.1\tlocalhost',
+  '::1\tlocalhost ip6-localhost ip6-loopback',
+  'fe00::\tip6-localnet',
+  'ff00::\tip6-mcastprefix',
+  'ff02::1\tip6-allnodes',
+  'ff02::2\tip6-allrouters',
+];
+
+/** Public resolvers, for a host that has none that a container could reach; the ones that Docker falls back to. */
+const lastResort = ['8.8.8.8', '8.8.4.4'];
+/** Where systemd-resolved keeps the real servers while /etc/resolv.conf shows its own stub. */
+const resolvedPath = '/run/systemd/resolve/resolv.conf';
+
+export interface HostEntries {
+  /** Addresses of the container with which its own name resolves. */
+  own: string[];
+  /** Lines `address names…` for links. */
+  more: string[];
+  /** What `host-gateway` stands for. */
+  hostGateway: string;
+}
+
+/** /etc/hosts. In the host's network the host's own file, with the extra hosts. */
+export function hostsFile(sandbox: SandboxRecord, { own, more, hostGateway }: HostEntries): string {
+  const extra = sandbox.extraHosts.map((entry) => {
+    const colon = entry.search(/[:=]/);
+    const [name, address] = [entry.slice(0, colon), entry.slice(colon + 1)];
+    return `${address === 'host-gateway' ? hostGateway : address.replace(/^\[(.*)\]$/, '$1')}\t${name}`;
+  });
+  if (sandbox.kind === 'host') {
+    const host = readOptional('/etc/hosts').replace(/\n*$/, '\n');
+    return host + extra.map((line) => `${line}\n`).join('');
+  }
+  const { hostname, domainname } = sandbox;
+  const names = domainname && !hostname.endsWith(`.${domainname}`) ? `${hostname}.${domainname} ${hostname}` : hostname;
+  const self = own.map((address) => `${address}\t${names}`);
+  return [...standardHosts, ...extra, ...more, ...(hostname ? self : [])].map((line) => `${line}\n`).join('');
+}
+
+export interface Resolver {
+  nameservers: string[];
+  search: string[];
+  options: string[];
+}
+
+export function readResolver(text: string): Resolver {
+  const resolver: Resolver = { nameservers: [], search: [], options: [] };
+  for (const line of text.split('\n')) {
+    const [key, ...values] = line
+      .replace(/[#;].*/, '')
+      .trim()
+      .split(/\s+/);
+    if (key === 'nameserver' && values[0]) resolver.nameservers.push(values[0]);
+    else if (key === 'search' || key === 'domain') resolver.search = values;
+    else if (key === 'options') resolver.options.push(...values);
+  }
+  return resolver;
+}
+
+/** The host's resolver; where it is systemd-resolved's stub, the servers behind it. */
+export function hostResolver(): Resolver {
+  const own = readResolver(readOptional('/etc/resolv.conf'));
+  const onlyStub = own.nameservers.length === 1 && own.nameservers[0] === '127.0.0.53';
+  return onlyStub && existsSync(resolvedPath) ? readResolver(readOptional(resolvedPath)) : own;
+}
+
+/**
+ * /etc/resolv.conf as Docker writes it: what the user said, else what the host says, without servers that only the
+ * host itself can reach.
+ * @param named address of the engine's own name service, which then forwards to the others
+ */
+export function resolvFile(
+  sandbox: SandboxRecord,
+  wishes: { dns: readonly string[]; search: readonly string[]; options: readonly string[] },
+  named: string,
+  host: Resolver = hostResolver(),
+): string {
+  const dns = sandbox.dns.length > 0 ? sandbox.dns : wishes.dns;
+  const search = sandbox.dnsSearch.length > 0 ? sandbox.dnsSearch : wishes.search;
+  const options = sandbox.dnsOptions.length > 0 ? sandbox.dnsOptions : wishes.options;
+  if (sandbox.kind === 'host' && dns.length + search.length + options.length === 0) {
+    return readOptional('/etc/resolv.conf');
+  }
+  const six = sandbox.endpoints.some(({ ipv6 }) => ipv6 !== '');
+  const servers = named
+    ? [named]
+    : dns.length > 0
+      ? [...dns]
+      : reachable(host.nameservers, sandbox.kind === 'host', six);
+  const searched = (search.length > 0 ? [...search] : host.search).filter((domain) => domain !== '.');
+  const chosen = options.length > 0 ? [...options] : [...host.options];
+  if (named && !chosen.some((option) => option.startsWith('ndots:'))) chosen.push('ndots:0');
+  return [
+    '# Written by Cleat.',
+    ...servers.map((server) => `nameserver ${server}`),
+    ...(searched.length > 0 ? [`search ${searched.join(' ')}`] : []),
+    ...(chosen.length > 0 ? [`options ${chosen.join(' ')}`] : []),
+    '',
+  ].join('\n');
+}
+
+function reachable(servers: readonly string[], inHost: boolean, six: boolean): string[] {
+  if (inHost) return [...servers];
+  const found = servers.filter(
+    (server) => !server.startsWith('127.') && server !== '::1' && (six || !isIPv6(server.replace(/%.*/, ''))),
+  );
+  return found.length > 0 ? found : lastResort;
+}
+
+/** Writes a file in place, keeping its inode: the container has it mounted. Says nothing new when nothing changed. */
+export function writeInPlace(path: string, content: string): void {
+  if (existsSync(path) && readFileSync(path, 'utf8') === content) return;
+  writeFileSync(path, content, { mode: 0o644 });
+}
+
+function readOptional(path: string): string {
+  // A host without the file is rare, but legal.
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}

@@ -1,0 +1,187 @@
+import { join } from 'node:path';
+import { namespaceFiles } from '@cleat/linux/net/facts';
+import { hostLinks } from '@cleat/linux/net/links';
+import { removeNamespace } from '@cleat/linux/net/namespace';
+import { invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
+import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } from '../filters.js';
+import { parseTime } from '../time.js';
+import { attach } from './attach.js';
+import { connect, disconnect } from './connect.js';
+import { createNetwork, removeNetwork } from './create.js';
+import { retryLeftovers, takeDown } from './detach.js';
+import { checkWishes } from './endpoint.js';
+import { writeHostFiles } from './files.js';
+import { hostFilePaths } from './hosts.js';
+import { ensurePredefined } from './predefined.js';
+import type { NetworkRecord } from './record.js';
+import { isPredefined, networkFilter, networkResource } from './resource.js';
+import { NetworkRoom, type NetworksDeps } from './room.js';
+import type { Networks } from './service.js';
+import { sandboxSettings } from './settings.js';
+
+export type { NetworksDeps } from './room.js';
+
+/** Opens the networks room; `start` makes the predefined networks. */
+export function openNetworks(deps: NetworksDeps): Networks {
+  const room = new NetworkRoom(deps);
+  const inUse = ({ id }: NetworkRecord) => room.endpointsOn(id).length > 0;
+  const remove = async (network: NetworkRecord) => {
+    await removeNetwork(room, network);
+    await room.names.unserve(network.id);
+    room.emit('destroy', network);
+  };
+  const stopRetries = deps.extensions.onChange(({ state }) => {
+    if (state === 'active' && room.leftovers.entries().length > 0) void retryLeftovers(room);
+  });
+
+  return {
+    get defaultNetwork() {
+      return room.defaultNetwork;
+    },
+
+    setContainers: (lookup) => {
+      room.containers = lookup;
+    },
+
+    async start() {
+      await ensurePredefined(room);
+    },
+
+    async close() {
+      stopRetries();
+      await Promise.allSettled(room.leaving.values());
+      await room.names.close();
+      room.drivers.close();
+      hostLinks().close();
+    },
+
+    async create(request) {
+      const network = await createNetwork(room, request);
+      room.emit('create', network);
+      return { Id: network.id, Warning: '' };
+    },
+
+    async list(filters) {
+      return room.registry
+        .all()
+        .filter(networkFilter(filters, inUse))
+        .map((network) => networkResource(network));
+    },
+
+    async inspect(ref, options = {}) {
+      const network = room.registry.find(ref);
+      if (options.scope && options.scope !== network.scope) throw notFound(`network ${ref} not found`);
+      return networkResource(network, room.sandboxes());
+    },
+
+    remove: (ref) => remove(room.registry.find(ref)),
+
+    async prune(filters) {
+      const NetworksDeleted: string[] = [];
+      for (const network of room.registry.all().filter(pruneFilter(filters))) {
+        if (isPredefined(network.name) || inUse(network)) continue;
+        try {
+          await remove(network);
+          NetworksDeleted.push(network.name);
+        } catch (error) {
+          room.log.warn('a network could not be pruned', { network: network.name, error: messageOf(error) });
+        }
+      }
+      room.events.publish({ type: 'network', action: 'prune', id: '', attributes: { reclaimed: '0' } });
+      return { NetworksDeleted };
+    },
+
+    validate(mode, endpoints) {
+      for (const [ref, wished] of Object.entries(endpoints)) {
+        const network = room.registry.byId(ref) ?? room.registry.byName(ref);
+        try {
+          // Addresses are compared with the network's when the container starts: it may be made until then.
+          checkWishes(network?.name ?? ref, undefined, wished ?? {});
+        } catch (error) {
+          throw invalidParameter(`invalid config for network ${ref}: ${messageOf(error)}`, { cause: error });
+        }
+      }
+      if (mode.startsWith('container:') && mode.length === 'container:'.length) {
+        throw invalidParameter('invalid container format container:<name|id>');
+      }
+    },
+
+    attach: (request) => attach(room, request),
+
+    async detach(containerId) {
+      const sandbox = room.sandbox(containerId);
+      if (sandbox) await takeDown(room, sandbox);
+    },
+
+    async adopt(containerId) {
+      const sandbox = room.sandbox(containerId);
+      if (!sandbox || sandbox.ownerId) return;
+      await writeHostFiles(room, sandbox);
+      room.names.register(sandbox);
+    },
+
+    async reconcile(running) {
+      for (const sandbox of room.sandboxes()) {
+        if (running.has(sandbox.containerId)) continue;
+        await takeDown(room, sandbox).catch((error: unknown) =>
+          room.log.error('a sandbox that nobody uses could not be removed', {
+            container: sandbox.containerId,
+            error: messageOf(error),
+          }),
+        );
+      }
+      const known = new Set(room.sandboxes().map(({ path }) => path));
+      const directory = join(room.config.execRoot, 'netns');
+      for (const path of namespaceFiles(directory).map((file) => join(directory, file))) {
+        if (!known.has(path)) removeNamespace(path);
+      }
+      await retryLeftovers(room);
+    },
+
+    connect: async (ref, container, endpoint) => connect(room, room.registry.find(ref), container, endpoint),
+
+    async disconnect(ref, containerId, { force }) {
+      const network = room.registry.find(ref);
+      const sandbox = room.sandbox(containerId);
+      if (sandbox) {
+        try {
+          await disconnect(room, network, sandbox);
+        } catch (error) {
+          if (!force) throw error;
+          room.log.warn('a forced disconnect left something to do', { network: network.name, error: messageOf(error) });
+        }
+      } else room.emit('disconnect', network, { container: containerId });
+    },
+
+    rename(containerId, name) {
+      const sandbox = room.sandbox(containerId);
+      if (!sandbox) return;
+      for (const endpoint of sandbox.endpoints) {
+        endpoint.dnsNames = endpoint.dnsNames.map((known) => (known === sandbox.containerName ? name : known));
+      }
+      sandbox.containerName = name;
+      room.save(sandbox);
+      room.names.register(sandbox);
+    },
+
+    settings: (containerId) => sandboxSettings(room.sandbox(containerId)),
+
+    hostFiles(containerId) {
+      const sandbox = room.sandbox(containerId);
+      if (!sandbox) throw notFound(`container ${containerId} is on no network`);
+      return hostFilePaths(sandbox.directory);
+    },
+
+    isBridgeAddress: (address) =>
+      room.registry.all().some(({ v4, v6 }) => [...v4, ...v6].some(({ gateway }) => gateway.split('/')[0] === address)),
+  };
+}
+
+function pruneFilter(filters: Filters): (network: NetworkRecord) => boolean {
+  checkFilters(filters, ['label', 'label!', 'until']);
+  const until = untilFilter(filters);
+  return ({ labels, created }) =>
+    matchLabels(filters, labels) &&
+    excludesLabels(filters, labels) &&
+    (until === undefined || (parseTime(created) ?? 0n) < until);
+}

@@ -1,0 +1,82 @@
+import { formatAddress, formatBlock, parseCidr } from '@cleat/linux/net/cidr';
+import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
+import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
+import { messageOf } from '@cleat/protocol/errors';
+import { netlabel } from '@cleat/protocol/kinds/network';
+import type { EngineConfig } from '../config.js';
+import { createNetwork, defaultGatewayAux, isMissing, removeNetwork } from './create.js';
+import type { NetworkRoom } from './room.js';
+
+/**
+ * Makes the predefined networks that are missing. One whose driver is absent is left out, and said so; it is tried
+ * again when somebody asks for it. One that was made from another configuration is made anew if nobody uses it.
+ * @throws what else goes wrong, for example a bridge of that name that is somebody else's
+ */
+export async function ensurePredefined(room: NetworkRoom): Promise<void> {
+  for (const name of ['none', 'host', 'bridge']) await ensureOne(room, name);
+}
+
+/** @throws when it cannot be made for another reason than an absent driver */
+export async function ensureOne(room: NetworkRoom, name: string): Promise<void> {
+  const request = await requestFor(room.config, name);
+  const there = room.registry.byName(name);
+  const madeFrom = request ? JSON.stringify(request) : undefined;
+  if (there && there.madeFrom === madeFrom) return;
+  if (there) {
+    if (room.endpointsOn(there.id).length > 0) {
+      room.log.warn('a predefined network keeps its former configuration while containers use it', { name });
+      return;
+    }
+    await removeNetwork(room, there, true);
+  }
+  if (!request || room.creating.has(name)) return;
+  try {
+    await createNetwork(room, request, { predefined: true, madeFrom: madeFrom ?? '' });
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    room.log.warn(`network ${name} is not available: ${messageOf(error)}`, { driver: request.Driver });
+  }
+}
+
+async function requestFor(config: EngineConfig, name: string): Promise<NetworkCreateRequest | undefined> {
+  if (name === 'none') return { Name: name, Driver: 'null' };
+  if (name === 'host') return { Name: name, Driver: 'host' };
+  if (config.bridge === 'none') return undefined;
+  return {
+    Name: 'bridge',
+    Driver: config.defaultNetworkDriver,
+    EnableIPv6: config.ipv6,
+    Options: {
+      [netlabel.defaultBridge]: 'true',
+      [netlabel.enableIcc]: String(config.icc),
+      [netlabel.enableIpMasquerade]: String(config.ipMasq),
+      [netlabel.hostBinding]: config.ip,
+      [netlabel.bridgeName]: config.bridge,
+      [netlabel.mtu]: String(config.mtu ?? 1500),
+    },
+    IPAM: { Driver: config.defaultIpamDriver, Config: await addressesFor(config) },
+  };
+}
+
+/** `--bip`, `--fixed-cidr` and `--default-gateway`; or the addresses of a bridge that the operator made. */
+async function addressesFor(config: EngineConfig): Promise<IpamConfig[]> {
+  const own = config.bip ?? (await addressOfExisting(config.bridge));
+  if (!own) return [];
+  const { block, address } = parseCidr(own);
+  return [
+    {
+      Subnet: formatBlock(block),
+      Gateway: formatAddress(address),
+      ...(config.fixedCidr ? { IPRange: config.fixedCidr } : {}),
+      ...(config.defaultGateway ? { AuxiliaryAddresses: { [defaultGatewayAux]: config.defaultGateway } } : {}),
+    },
+  ];
+}
+
+/** Only of a device that nobody tagged: our own got its address from IPAM. */
+async function addressOfExisting(device: string): Promise<string | undefined> {
+  if (!interfaceNames().has(device)) return undefined;
+  const facts = await linkFacts(device);
+  if (!facts || facts.alias.startsWith('cleat:')) return undefined;
+  return facts.addresses.find((address) => !address.includes(':'));
+}

@@ -1,0 +1,47 @@
+import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import type { Collection } from '../store/service.js';
+import type { NetworkRecord } from './record.js';
+
+/** The networks that there are, in memory and in the store. */
+export class NetworkRegistry {
+  readonly #stored: Collection<NetworkRecord>;
+  readonly #byId = new Map<string, NetworkRecord>();
+
+  constructor(stored: Collection<NetworkRecord>) {
+    this.#stored = stored;
+    for (const [id, record] of stored.entries()) this.#byId.set(id, record);
+  }
+
+  all(): NetworkRecord[] {
+    return [...this.#byId.values()];
+  }
+
+  byId(id: string): NetworkRecord | undefined {
+    return this.#byId.get(id);
+  }
+
+  byName(name: string): NetworkRecord | undefined {
+    return this.all().find((network) => network.name === name);
+  }
+
+  put(network: NetworkRecord): void {
+    this.#stored.put(network.id, network);
+    this.#byId.set(network.id, network);
+  }
+
+  delete(id: string): void {
+    this.#stored.delete(id);
+    this.#byId.delete(id);
+  }
+
+  /** By full ID, name or ID prefix, in this order. @throws NotFound, InvalidParameter when ambiguous */
+  find(ref: string): NetworkRecord {
+    const exact = this.#byId.get(ref) ?? this.byName(ref);
+    if (exact) return exact;
+    const matches = ref ? this.all().filter(({ id }) => id.startsWith(ref)) : [];
+    const [only] = matches;
+    if (!only) throw notFound(`network ${ref} not found`);
+    if (matches.length === 1) return only;
+    throw invalidParameter(`network ${ref} is ambiguous (${matches.length} matches found based on ID prefix)`);
+  }
+}

@@ -1,0 +1,73 @@
+import type { NetworkResource } from '@cleat/protocol/api/network';
+import { invalidParameter } from '@cleat/protocol/errors';
+import {
+  booleanFilter,
+  checkFilters,
+  type Filters,
+  filterValues,
+  matchExact,
+  matchLabels,
+  matchName,
+} from '../filters.js';
+import type { NetworkRecord, SandboxRecord } from './record.js';
+
+export const predefinedNames: readonly string[] = ['bridge', 'host', 'none'];
+export const isPredefined = (name: string): boolean => predefinedNames.includes(name) || name === 'default';
+
+/** A network as the API shows it. @param sandboxes to list its containers; undefined: an empty list */
+export function networkResource(network: NetworkRecord, sandboxes: readonly SandboxRecord[] = []): NetworkResource {
+  const containers: NetworkResource['Containers'] = {};
+  for (const sandbox of sandboxes) {
+    for (const endpoint of sandbox.endpoints) {
+      if (endpoint.networkId !== network.id) continue;
+      containers[sandbox.containerId] = {
+        Name: sandbox.containerName,
+        EndpointID: endpoint.id,
+        MacAddress: endpoint.mac,
+        IPv4Address: endpoint.ipv4,
+        IPv6Address: endpoint.ipv6,
+      };
+    }
+  }
+  return {
+    Name: network.name,
+    Id: network.id,
+    Created: network.created,
+    Scope: network.scope,
+    Driver: network.driver,
+    EnableIPv4: network.enableIPv4,
+    EnableIPv6: network.enableIPv6,
+    IPAM: { Driver: network.ipam.driver, Options: network.ipam.options, Config: network.ipam.config },
+    Internal: network.internal,
+    Attachable: network.attachable,
+    Ingress: network.ingress,
+    ConfigFrom: { Network: network.configFrom },
+    ConfigOnly: network.configOnly,
+    Containers: containers,
+    Options: network.options,
+    Labels: network.labels,
+  };
+}
+
+const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
+
+/** @param inUse whether a container is on the network. @throws InvalidParameter */
+export function networkFilter(
+  filters: Filters,
+  inUse: (network: NetworkRecord) => boolean,
+): (network: NetworkRecord) => boolean {
+  checkFilters(filters, listFilters);
+  const dangling = booleanFilter(filters, 'dangling');
+  const types = filterValues(filters, 'type');
+  for (const type of types ?? []) {
+    if (type !== 'builtin' && type !== 'custom') throw invalidParameter(`invalid filter: 'type'='${type}'`);
+  }
+  return (network) =>
+    matchExact(filters, 'driver', network.driver) &&
+    matchName(filters, 'name', network.name) &&
+    (filterValues(filters, 'id')?.some((id) => network.id.startsWith(id)) ?? true) &&
+    matchLabels(filters, network.labels) &&
+    matchExact(filters, 'scope', network.scope) &&
+    (types?.includes(isPredefined(network.name) ? 'builtin' : 'custom') ?? true) &&
+    (dangling === undefined || dangling === (!isPredefined(network.name) && !inUse(network)));
+}

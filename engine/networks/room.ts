@@ -1,0 +1,100 @@
+import type { Extensions } from '@cleat/extensions/service';
+import type { Logger } from '@cleat/protocol/log';
+import type { EngineConfig } from '../config.js';
+import type { Events } from '../events/service.js';
+import type { Collection, Store } from '../store/service.js';
+import { Drivers } from './drivers.js';
+import type { Leftover } from './endpoint.js';
+import { NameService } from './names/service.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
+import { NetworkRegistry } from './registry.js';
+import type { ContainerLookup } from './service.js';
+
+/** What the wiring hands to this room. */
+export interface NetworksDeps {
+  readonly config: EngineConfig;
+  readonly log: Logger;
+  readonly store: Store;
+  readonly events: Events;
+  readonly extensions: Extensions;
+}
+
+/** What every file of this room works with. */
+export class NetworkRoom {
+  readonly config: EngineConfig;
+  readonly log: Logger;
+  readonly events: Events;
+  readonly drivers: Drivers;
+  readonly registry: NetworkRegistry;
+  readonly names: NameService;
+  /** Names of networks that are being created. */
+  readonly creating = new Set<string>();
+  /** Containers whose sandbox is being taken down. */
+  readonly leaving = new Map<string, Promise<void>>();
+  /** Endpoints that a driver did not take back. */
+  readonly leftovers: Collection<Leftover>;
+  containers: ContainerLookup = { find: () => undefined };
+  readonly #stored: Collection<SandboxRecord>;
+  readonly #sandboxes = new Map<string, SandboxRecord>();
+
+  constructor({ config, log, store, events, extensions }: NetworksDeps) {
+    this.config = config;
+    this.log = log;
+    this.events = events;
+    this.drivers = new Drivers(extensions, log);
+    this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
+    this.names = new NameService(log);
+    this.leftovers = store.collection<Leftover>('endpoint-leftovers');
+    this.#stored = store.collection<SandboxRecord>('sandboxes');
+    for (const [id, record] of this.#stored.entries()) this.#sandboxes.set(id, record);
+  }
+
+  sandbox(containerId: string): SandboxRecord | undefined {
+    return this.#sandboxes.get(containerId);
+  }
+
+  sandboxes(): SandboxRecord[] {
+    return [...this.#sandboxes.values()];
+  }
+
+  save(sandbox: SandboxRecord): void {
+    this.#stored.put(sandbox.containerId, sandbox);
+    this.#sandboxes.set(sandbox.containerId, sandbox);
+  }
+
+  forget(containerId: string): void {
+    this.#stored.delete(containerId);
+    this.#sandboxes.delete(containerId);
+  }
+
+  endpointsOn(networkId: string): { sandbox: SandboxRecord; endpoint: EndpointRecord }[] {
+    return this.sandboxes().flatMap((sandbox) =>
+      sandbox.endpoints
+        .filter((endpoint) => endpoint.networkId === networkId)
+        .map((endpoint) => ({ sandbox, endpoint })),
+    );
+  }
+
+  get defaultNetwork(): string {
+    return this.config.bridge === 'none' ? 'none' : 'bridge';
+  }
+
+  /** What `host-gateway` stands for in extra hosts. */
+  hostGateway(): string {
+    return this.registry.byName('bridge')?.v4[0]?.gateway.split('/')[0] ?? '127.0.0.1';
+  }
+
+  /** A network event with Docker's attributes. */
+  emit(
+    action: string,
+    network: Pick<NetworkRecord, 'id' | 'name' | 'driver'>,
+    more: Record<string, string> = {},
+  ): void {
+    this.events.publish({
+      type: 'network',
+      action,
+      id: network.id,
+      attributes: { name: network.name, type: network.driver, ...more },
+    });
+  }
+}

@@ -1,0 +1,42 @@
+import type { EndpointSettings } from '@cleat/protocol/api/network';
+import type { PortBinding } from '@cleat/protocol/kinds/network';
+import { portMap } from './ports.js';
+import type { EndpointRecord, SandboxRecord } from './record.js';
+import type { SandboxSettings } from './service.js';
+
+/** What inspect shows of an endpoint: what was asked for, and what came of it. */
+export function endpointSettings(endpoint: EndpointRecord): EndpointSettings {
+  const [ip = '', prefix = '0'] = endpoint.ipv4.split('/');
+  const [ip6 = '', prefix6 = '0'] = endpoint.ipv6.split('/');
+  const { wished } = endpoint;
+  return {
+    IPAMConfig: wished.IPAMConfig ?? null,
+    Links: wished.Links ?? null,
+    Aliases: wished.Aliases ?? null,
+    MacAddress: endpoint.mac,
+    DriverOpts: wished.DriverOpts ?? null,
+    GwPriority: wished.GwPriority ?? 0,
+    NetworkID: endpoint.networkId,
+    EndpointID: endpoint.id,
+    Gateway: endpoint.gateway,
+    IPAddress: ip,
+    IPPrefixLen: Number(prefix || 0),
+    IPv6Gateway: endpoint.gateway6,
+    GlobalIPv6Address: ip6,
+    GlobalIPv6PrefixLen: Number(prefix6 || 0),
+    DNSNames: endpoint.dnsNames.length > 0 ? endpoint.dnsNames : null,
+  };
+}
+
+export function sandboxSettings(sandbox: SandboxRecord | undefined): SandboxSettings {
+  if (!sandbox) return { sandboxId: '', sandboxKey: '', ports: {}, networks: {} };
+  if (sandbox.ownerId) return { sandboxId: '', sandboxKey: '', ports: {}, networks: {} };
+  const published: PortBinding[] = sandbox.endpoints.flatMap(({ ports }) => ports);
+  const shown = sandbox.kind === 'path' ? portMap(sandbox.exposedPorts, published) : {};
+  return {
+    sandboxId: sandbox.sandboxId,
+    sandboxKey: sandbox.path,
+    ports: shown,
+    networks: Object.fromEntries(sandbox.endpoints.map((e) => [e.networkName, endpointSettings(e)])),
+  };
+}
