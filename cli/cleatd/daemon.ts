@@ -65,17 +65,8 @@ async function serve(
   const extensions = openExtensions({
     manifestPaths: [batteriesManifest(), ...values['extension-manifest']].filter((path) => path !== undefined),
     overrides: values.extension,
-    variables: {
-      engineId,
-      bridge: config.bridge,
-      iptables: config.iptables,
-      ipForward: config.ipForward,
-      icc: config.icc,
-      ipMasq: config.ipMasq,
-      ip: config.ip,
-      mtu: config.mtu,
-      addressPools: config.defaultAddressPools,
-    },
+    // Whatever the engine is configured with may be named in a manifest.
+    variables: { ...config },
     pluginDirectories: values['plugin-dir'],
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,

@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import type { Extensions } from '@cleat/extensions/service';
+import { Helper } from '@cleat/linux/helper/helper';
+import { messageOf } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import type { EngineConfig } from './config.js';
+import { openContainers } from './containers/index.js';
+import type { Containers } from './containers/service.js';
+import { openEvents } from './events/index.js';
+import type { Events } from './events/service.js';
+import { openExecs } from './exec/index.js';
+import type { Execs } from './exec/service.js';
+import { openImages } from './images/index.js';
+import type { Images } from './images/service.js';
+import { openNetworks } from './networks/index.js';
+import type { Networks } from './networks/service.js';
+import { openSpool } from './spool/index.js';
+import type { Spool } from './spool/service.js';
+import { openStore } from './store/index.js';
+import type { Store } from './store/service.js';
+import { openSystem } from './system/index.js';
+import type { System } from './system/service.js';
+import { openVolumes } from './volumes/index.js';
+import type { Volumes } from './volumes/service.js';
+
+/** All rooms, connected. */
+export interface Engine {
+  readonly containers: Containers;
+  readonly execs: Execs;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly volumes: Volumes;
+  readonly events: Events;
+  readonly system: System;
+  readonly spool: Spool;
+  readonly store: Store;
+  /** Start-up is recovery: networks come back, then containers are found, then what nobody uses is removed. */
+  start(): Promise<void>;
+  /** Stops serving, in the reverse order; containers are left as they are. Does all it can. @returns failures */
+  close(): Promise<string[]>;
+}
+
+export interface EngineDeps {
+  readonly log: Logger;
+  readonly extensions: Extensions;
+}
+
+/** Opens the rooms on `config.dataRoot` and `config.execRoot`, which must exist and be locked by the caller. */
+export async function openEngine(config: EngineConfig, { log, extensions }: EngineDeps): Promise<Engine> {
+  const closers: [what: string, close: () => Promise<void> | void][] = [];
+  const closing = async (): Promise<string[]> => {
+    const failures: string[] = [];
+    for (let next = closers.pop(); next !== undefined; next = closers.pop()) {
+      const [what, close] = next;
+      try {
+        await close();
+      } catch (error) {
+        failures.push(`${what}: ${messageOf(error)}`);
+      }
+    }
+    return failures;
+  };
+  const room = (name: string): Logger => log.child({ room: name });
+  try {
+    const store = openStore(join(config.dataRoot, 'store'));
+    closers.push(['store', () => store.close()]);
+    const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events') });
+    closers.push(['events', () => events.close()]);
+    const helper = new Helper();
+    closers.push(['helper', () => helper.close()]);
+    const spool = openSpool({ config, log: room('spool'), store, extensions });
+    closers.push(['spool', () => spool.close()]);
+    const images = await openImages({ config, log: room('images'), store, events });
+    closers.push(['images', () => images.close()]);
+    const volumes = openVolumes({ config, log: room('volumes'), store, events, extensions, helper });
+    const networks = await openNetworks({ config, log: room('networks'), store, events, extensions });
+    closers.push(['networks', () => networks.close()]);
+    const containers = openContainers({
+      config,
+      log: room('containers'),
+      store,
+      events,
+      images,
+      volumes,
+      networks,
+      spool,
+      extensions,
+      helper,
+    });
+    const execs = openExecs({ config, log: room('exec'), containers });
+    const system = openSystem({ config, containers, images, volumes, events, extensions });
+
+    // Rooms that refuse to remove what is in use ask back; rooms know each other's services, never each other.
+    images.setUsage((id) => containers.usersOfImage(id));
+    volumes.setReferences((name) => containers.usersOfVolume(name));
+    containers.setExecs(execs);
+
+    return {
+      containers,
+      execs,
+      images,
+      networks,
+      volumes,
+      events,
+      system,
+      spool,
+      store,
+      async start() {
+        await networks.start();
+        await execs.recover();
+        await containers.recover();
+      },
+      close: closing,
+    };
+  } catch (error) {
+    await closing(); // The first error is the one that says what is wrong.
+    throw error;
+  }
+}
