@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Headers, pack } from 'tar-stream';
+import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestContainer } from '../conmon/container.fixture.js';
 import { getXattr, makeFifo, setXattr } from '../syscall/files.js';
@@ -215,7 +215,7 @@ test('a tree goes out and in again unchanged', async () => {
 });
 
 /** A tar of these entries. */
-function tarOf(entries: (Headers & { content?: string })[]): Readable {
+function tarOf(entries: (Partial<Header> & { name: string; content?: string })[]): Readable {
   const archive = pack();
   for (const { content = '', ...header } of entries) archive.entry(header, content);
   archive.finalize();
@@ -234,7 +234,7 @@ test.each([
       { name: 'evil', type: 'link', linkname: 'way/secret' },
     ],
   ],
-] as [string, Headers[]][])('an archive does not get out by %s', async (_, entries) => {
+] as [string, (Partial<Header> & { name: string })[]][])('an archive does not get out by %s', async (_, entries) => {
   const root = makeRoot();
   mkdirSync(join(root, 'target'));
   const error = await failure(helper.tarIn({ root, path: '/target' }, tarOf(entries)));

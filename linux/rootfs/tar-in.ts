@@ -197,7 +197,13 @@ class Extractor {
   /** The directories' times, the deepest first. */
   finish(): void {
     for (const { name, mtime } of this.#directories.reverse()) {
-      const fd = this.#open(name, name);
+      let fd: number;
+      try {
+        fd = openBeneath(this.#destination, name, constants.O_RDONLY | constants.O_DIRECTORY);
+      } catch {
+        // A later entry, or the container, put something else there: it has its own time.
+        continue;
+      }
       try {
         lutimesSync(`/proc/self/fd/${fd}/.`, mtime, mtime);
       } finally {
