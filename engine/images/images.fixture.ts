@@ -95,7 +95,13 @@ export async function lines(stream: AsyncIterable<Progress>): Promise<Progress[]
 }
 
 /** Imports a tar. @returns the image's ID */
-export async function importTar(images: Images, tar: Buffer, repository = '', tag = '', changes: string[] = []): Promise<string> {
+export async function importTar(
+  images: Images,
+  tar: Buffer,
+  repository = '',
+  tag = '',
+  changes: string[] = [],
+): Promise<string> {
   const source = Readable.from([tar]);
   const { signal } = new AbortController();
   const all = await lines(images.import({ source, repository, tag, message: 'test', changes, signal }));

@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -129,9 +138,13 @@ test('extended attributes are bytes; orders to overlayfs are not taken from an a
   expect(getXattr(join(target, 'bin'), 'security.capability').subarray(4, 9)).toEqual(capability.subarray(4, 9));
 });
 
-test('other compressions go through the host\'s commands', async () => {
+test("other compressions go through the host's commands", async () => {
   const tar = await tarOf([{ name: 'f', content: 'content' }]);
-  for (const [command, compression] of [['zstd', 'zstd'], ['xz', 'xz'], ['bzip2', 'bzip2']] as const) {
+  for (const [command, compression] of [
+    ['zstd', 'zstd'],
+    ['xz', 'xz'],
+    ['bzip2', 'bzip2'],
+  ] as const) {
     const bytes = execFileSync(command, ['-c'], { input: tar });
     expect((await unpackBytes(bytes)).compression).toBe(compression);
     expect(readFileSync(join(target, 'f'), 'utf8')).toBe('content');
@@ -141,9 +154,15 @@ test('other compressions go through the host\'s commands', async () => {
 test('damaged and oversized archives are refused', async () => {
   const tar = await tarOf([{ name: 'zeros', content: Buffer.alloc(4 * 1024 * 1024) }]);
   const invalid = (error: unknown) => isClass(error, 'InvalidParameter');
-  const refused = async (work: Promise<unknown>) => expect(invalid(await work.catch((error: unknown) => error))).toBe(true);
+  const refused = async (work: Promise<unknown>) =>
+    expect(invalid(await work.catch((error: unknown) => error))).toBe(true);
   await refused(unpackBytes(gzipSync(tar), { maxBytes: 1024 * 1024, maxEntries: 10 }));
-  await refused(unpackBytes(await tarOf(Array.from({ length: 11 }, (_, i) => ({ name: `f${i}`, content: '' }))), { maxBytes: 1e9, maxEntries: 10 }));
+  await refused(
+    unpackBytes(await tarOf(Array.from({ length: 11 }, (_, i) => ({ name: `f${i}`, content: '' }))), {
+      maxBytes: 1e9,
+      maxEntries: 10,
+    }),
+  );
   await refused(unpackBytes(tar.subarray(0, 100_000)));
   await refused(unpackBytes(gzipSync(tar).subarray(0, 1000)));
   await refused(unpackBytes(Buffer.from('this is no tar at all'.repeat(100))));
