@@ -2,11 +2,14 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  closeSync,
+  constants,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -22,7 +25,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestContainer } from '../conmon/container.fixture.js';
+import { unmount } from '../mount/mount.js';
 import { getXattr, makeFifo, setXattr } from '../syscall/files.js';
+import { mount } from '../syscall/mount.js';
 import { Helper } from './helper.js';
 
 let directory: string;
@@ -121,6 +126,29 @@ test('a path that hangs costs its caller the deadline, and nobody else anything'
     expect(slow.processes).toBe(1);
   } finally {
     slow.close();
+  }
+});
+
+test.skipIf(!existsSync('/dev/fuse'))('a silent FUSE mount', async () => {
+  const target = join(directory, 'silent');
+  mkdirSync(target);
+  // A file system whose server takes requests and never answers.
+  const server = openSync('/dev/fuse', constants.O_RDWR);
+  mount('silent', target, 'fuse', 0, `fd=${server},rootmode=40000,user_id=0,group_id=0`);
+  try {
+    const late = { deadlineMs: 300 };
+    const hung = [
+      helper.call('stat', { path: join(target, 'file') }, late),
+      helper.call('ensureDirectory', { path: join(target, 'directory') }, late),
+      helper.call('statInRoot', { root: target, path: '/file' }, late),
+      helper.tarIn({ root: directory, path: '/silent' }, tarOf([{ name: 'file' }]), late),
+    ].map(failure);
+    expect(await helper.call('stat', { path: directory })).toMatchObject({ type: 'directory' });
+    for (const error of await Promise.all(hung)) expect(error).toMatchObject({ class: 'DeadlineExceeded' });
+    expect(helper.processes).toBe(1);
+  } finally {
+    unmount(target);
+    closeSync(server);
   }
 });
 
