@@ -1,0 +1,336 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import ipamDefault from '@cleat/batteries/ipam-default/main';
+import networkBridge from '@cleat/batteries/network-bridge/main';
+import networkHost from '@cleat/batteries/network-host/main';
+import networkNone from '@cleat/batteries/network-none/main';
+import type { EngineConfig } from '@cleat/engine/config';
+import type { NewEvent } from '@cleat/engine/events/service';
+import { openNetworks } from '@cleat/engine/networks/index';
+import type { Networks, SandboxRequest } from '@cleat/engine/networks/service';
+import { openStore } from '@cleat/engine/store/index';
+import type { Store } from '@cleat/engine/store/service';
+import { interfaceNames } from '@cleat/linux/net/facts';
+import { run } from '@cleat/linux/process/run';
+import { notFound } from '@cleat/protocol/errors';
+import type { ExtensionModule, RunningExtension } from '@cleat/protocol/extension';
+import { silentLogger } from '@cleat/protocol/log';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+/** Networks over the real batteries, the real kernel and nothing else: what is checked is what containers would see. */
+const tag = randomBytes(3).toString('hex');
+const device = `ct${tag}`;
+/** Subnets of this test alone. */
+const third = 1 + (Number.parseInt(tag.slice(0, 2), 16) % 200);
+const bip = `10.93.${third}.1/24`;
+
+let root: string;
+let store: Store;
+let networks: Networks;
+let events: NewEvent[];
+let batteries: Map<string, RunningExtension>;
+
+async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
+  const modules: [string, ExtensionModule, Record<string, unknown>][] = [
+    ['bridge', networkBridge, { engineId: `test-${tag}`, stateDir: join(root, 'bridge'), defaultDevice: device }],
+    ['host', networkHost, {}],
+    ['null', networkNone, {}],
+    ['default', ipamDefault, { stateDir: join(root, 'ipam') }],
+  ];
+  batteries = new Map();
+  for (const [name, module, options] of modules) {
+    const context = { name, options, log: silentLogger, signal: new AbortController().signal };
+    batteries.set(name, await module.start(context));
+  }
+  store = openStore(join(root, 'store'));
+  const config = {
+    engineId: `test-${tag}`,
+    dataRoot: root,
+    execRoot: join(root, 'exec'),
+    defaultNetworkDriver: 'bridge',
+    defaultIpamDriver: 'default',
+    bridge: device,
+    bip,
+    icc: true,
+    ipMasq: true,
+    ipv6: false,
+    ip: '0.0.0.0',
+    dns: [],
+    dnsSearch: [],
+    dnsOptions: [],
+    ...extra,
+  } as unknown as EngineConfig;
+  networks = openNetworks({
+    config,
+    log: silentLogger,
+    store,
+    events: { publish: (event: NewEvent) => void events.push(event) } as never,
+    extensions: {
+      async get(kind: { name: string }, name: string) {
+        const found = batteries.get(name)?.implementations.find((one) => one.kind.name === kind.name);
+        if (!found) throw notFound(`plugin "${name}" not found`);
+        const call = (handler: unknown) => async (request: unknown) =>
+          typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
+        return Object.fromEntries(
+          Object.keys(found.kind.methods).map((method) => [method, call(found.handlers[method])]),
+        );
+      },
+      onChange: () => () => {},
+    } as never,
+  });
+  await networks.start();
+}
+
+async function close(): Promise<void> {
+  await networks.close();
+  for (const battery of batteries.values()) await battery.close?.();
+  await store.close();
+}
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'cleat-networks-'));
+  events = [];
+  await open();
+});
+
+afterEach(async () => {
+  await networks.reconcile(new Set());
+  await networks.prune({});
+  await close();
+  await run('ip', ['link', 'delete', device]);
+  await run('nft', ['delete', 'table', 'inet', `cleat_test${tag}`]);
+  rmSync(root, { recursive: true, force: true });
+});
+
+const request = (name: string, more: Partial<SandboxRequest> = {}): SandboxRequest => ({
+  containerId: `${Buffer.from(name).toString('hex')}${'0'.repeat(64)}`.slice(0, 64),
+  containerName: name,
+  hostname: name,
+  domainname: '',
+  networkMode: 'default',
+  endpoints: {},
+  exposedPorts: [],
+  portBindings: {},
+  publishAllPorts: false,
+  dns: [],
+  dnsSearch: [],
+  dnsOptions: [],
+  extraHosts: [],
+  links: [],
+  sysctls: {},
+  directory: join(root, 'containers', name),
+  labels: {},
+  ...more,
+});
+
+async function attached(name: string, more: Partial<SandboxRequest> = {}) {
+  const wanted = request(name, more);
+  const sandbox = await networks.attach(wanted);
+  await sandbox.ready;
+  const path = sandbox.namespace.kind === 'path' ? sandbox.namespace.path : '';
+  const inside = (...command: string[]) => run('nsenter', [`--net=${path}`, ...command], { deadlineMs: 10_000 });
+  return { id: wanted.containerId, path, inside, sandbox };
+}
+
+/** What a network's containers would be answered, by a server in one of their namespaces. */
+function serveInside(path: string, port: number, answer: string): () => Promise<unknown> {
+  const script = `require('http').createServer((q,s)=>s.end(${JSON.stringify(answer)})).listen(${port})`;
+  const stop = new AbortController();
+  const ended = run('nsenter', [`--net=${path}`, process.execPath, '-e', script], { signal: stop.signal }).catch(
+    () => undefined,
+  );
+  return () => {
+    stop.abort();
+    return ended;
+  };
+}
+
+async function get(url: string): Promise<string> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await (await fetch(url, { signal: AbortSignal.timeout(2_000) })).text();
+    } catch (error) {
+      // The server inside needs a moment to start.
+      if (tries === 50) throw error;
+      await sleep(50);
+    }
+  }
+}
+
+test('two containers reach each other, and nothing is left of them', async () => {
+  const one = await attached('one');
+  const two = await attached('two');
+  const address = networks.settings(two.id).networks.bridge?.IPAddress ?? '';
+  expect(address).toBe(`10.93.${third}.3`);
+  expect((await one.inside('busybox', 'ping', '-c1', '-W2', address)).code).toBe(0);
+  const links = await one.inside('ip', '-br', 'address');
+  expect(links.stdout).toMatch(new RegExp(`^eth0@\\S+ +UP +10\\.93\\.${third}\\.2/24 *$`, 'm'));
+  expect(links.stdout).toMatch(/^lo .*127\.0\.0\.1/m);
+  expect(readFileSync(one.sandbox.hostsPath, 'utf8')).toContain(`10.93.${third}.2\tone\n`);
+  const veths = [...interfaceNames()].filter((name) => name.startsWith('veth')).length;
+  await networks.detach(one.id);
+  await networks.detach(two.id);
+  expect(existsSync(one.path)).toBe(false);
+  for (let tries = 0; tries < 100; tries++) {
+    if ([...interfaceNames()].filter((name) => name.startsWith('veth')).length <= veths - 2) break;
+    await sleep(50);
+  }
+  const listing = await run('ip', ['-br', 'link', 'show', 'master', device]);
+  expect(listing.stdout).toBe('');
+  expect(events.map(({ action, attributes }) => `${action} ${attributes.name}`)).toEqual([
+    'connect bridge',
+    'connect bridge',
+    'disconnect bridge',
+    'disconnect bridge',
+  ]);
+});
+
+test('a published port is reached from the host and from loopback, and nobody gets it twice', async () => {
+  const port = 20_000 + third * 10;
+  const server = await attached('server', {
+    portBindings: { '80/tcp': [{ HostPort: String(port) }], '81/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }] },
+    exposedPorts: ['80/tcp', '9/udp'],
+  });
+  const stop = serveInside(server.path, 80, 'hello');
+  const stopOther = serveInside(server.path, 81, 'local');
+  try {
+    expect(await get(`http://127.0.0.1:${port}/`)).toBe('hello');
+    expect(await get(`http://10.93.${third}.1:${port}/`)).toBe('hello');
+    const { ports } = networks.settings(server.id);
+    expect(ports['80/tcp']).toEqual([{ HostIp: '0.0.0.0', HostPort: String(port) }]);
+    expect(ports['9/udp']).toBeNull();
+    const local = ports['81/tcp']?.[0]?.HostPort ?? '';
+    expect(await get(`http://127.0.0.1:${local}/`)).toBe('local');
+
+    const client = await attached('client');
+    const ask = (url: string) => client.inside('curl', '-s', '-m2', url);
+    expect((await ask(`http://10.93.${third}.1:${port}/`)).stdout).toBe('hello');
+    // What is published on loopback is the host's alone, also through its other addresses.
+    expect((await ask(`http://10.93.${third}.1:${local}/`)).code).not.toBe(0);
+    // Nor does a container reach the host's own loopback, whatever it does with its routes.
+    const loopback = createServer((_, answer) => answer.end('secret'));
+    await new Promise<void>((resolve) => loopback.listen(port + 1, '127.0.0.1', resolve));
+    const trick = `ip address del 127.0.0.1/8 dev lo; echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet
+      ip route add 127.0.0.1 via 10.93.${third}.1 dev eth0 && curl -s -m2 http://127.0.0.1:${port + 1}/`;
+    const tricked = await client.inside('sh', '-c', trick);
+    loopback.close();
+    expect(tricked.stdout).toBe('');
+    expect(tricked.code).toBe(28);
+
+    await expect(attached('late', { portBindings: { '80/tcp': [{ HostPort: String(port) }] } })).rejects.toThrow(
+      new RegExp(
+        `driver failed programming external connectivity on endpoint late \\(\\w+\\): Bind for 0.0.0.0:${port} failed: port is already allocated`,
+      ),
+    );
+    expect(networks.settings(request('late').containerId).networks).toEqual({});
+    await expect(new Promise((_, reject) => createServer().once('error', reject).listen(port))).rejects.toThrow(
+      'EADDRINUSE',
+    );
+  } finally {
+    await stop();
+    await stopOther();
+  }
+  await networks.detach(server.id);
+  const free = createServer();
+  await new Promise<void>((resolve) => free.listen(port, resolve));
+  free.close();
+});
+
+test('user-defined networks: names, aliases, isolation, fixed addresses', async () => {
+  const created = await networks.create({ Name: 'front', IPAM: { Config: [{ Subnet: `10.94.${third}.0/24` }] } });
+  await networks.create({ Name: 'back', IPAM: { Config: [{ Subnet: `10.95.${third}.0/24` }] }, Internal: true });
+  await expect(networks.create({ Name: 'front' })).rejects.toThrow('network with name front already exists');
+  await expect(networks.create({ Name: 'x', IPAM: { Config: [{ Subnet: `10.94.${third}.0/25` }] } })).rejects.toThrow(
+    'Pool overlaps with other one on this address space',
+  );
+
+  const db = await attached('db', {
+    networkMode: 'front',
+    endpoints: { front: { Aliases: ['store'], IPAMConfig: { IPv4Address: `10.94.${third}.77` } } },
+  });
+  const web = await attached('web', { networkMode: 'front', endpoints: { front: {} } });
+  const hidden = await attached('hidden', { networkMode: 'back', endpoints: { back: {} } });
+  expect(readFileSync(web.sandbox.resolvConfPath, 'utf8')).toContain(`nameserver 10.94.${third}.1\n`);
+  const look = async (name: string, from = web) =>
+    (await from.inside('busybox', 'nslookup', name, `10.94.${third}.1`)).stdout;
+  for (const name of ['db', 'store', 'DB', db.id.slice(0, 12)]) {
+    expect(await look(name)).toContain(`Address: 10.94.${third}.77`);
+  }
+  expect(await look(`10.94.${third}.77`)).toContain('name = db');
+  expect(await look('hidden')).not.toContain('Address: 10.95.');
+
+  const hiddenIp = networks.settings(hidden.id).networks.back?.IPAddress ?? '';
+  expect((await web.inside('busybox', 'ping', '-c1', '-W1', hiddenIp)).code).not.toBe(0);
+  await networks.connect('back', { ...request('web', { networkMode: 'front' }), running: true, pid: 0 }, {});
+  expect((await web.inside('busybox', 'ping', '-c1', '-W2', hiddenIp)).code).toBe(0);
+  expect(await look('hidden')).toContain(`Address: ${hiddenIp}`);
+  await expect(networks.remove('back')).rejects.toThrow('has active endpoints');
+  await networks.disconnect('back', web.id, { force: false });
+  expect((await web.inside('ip', '-br', 'link')).stdout).not.toContain('eth1');
+
+  networks.rename(db.id, 'database');
+  expect(await look('database')).toContain(`10.94.${third}.77`);
+  for (const { id } of [db, web, hidden]) await networks.detach(id);
+  await networks.remove(created.Id.slice(0, 8));
+  expect(interfaceNames()).not.toContain(`br-${created.Id.slice(0, 12)}`);
+});
+
+test('none, host and another container', async () => {
+  const none = await networks.attach(request('alone', { networkMode: 'none' }));
+  expect(none.namespace).toEqual({ kind: 'own' });
+  expect(networks.settings(request('alone').containerId).networks).toHaveProperty('none');
+  const host = await networks.attach(request('hosted', { networkMode: 'host' }));
+  expect(host.namespace).toEqual({ kind: 'host' });
+  const first = await attached('first');
+  networks.setContainers({ find: (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined) });
+  const joined = await networks.attach(request('second', { networkMode: 'container:first' }));
+  expect(joined.namespace).toEqual({ kind: 'path', path: first.path });
+  expect(joined.hostsPath).toBe(first.sandbox.hostsPath);
+  await networks.detach(request('second').containerId);
+  expect((await first.inside('true')).code).toBe(0);
+  await expect(networks.attach(request('third', { networkMode: 'container:gone' }))).rejects.toThrow(
+    'joining network namespace of container: No such container: gone',
+  );
+});
+
+test('after a kill the next engine serves on, and takes away what nobody uses', async () => {
+  const port = 30_000 + third * 10;
+  const kept = await attached('kept', { portBindings: { '80/tcp': [{ HostPort: String(port) }] } });
+  const lost = await attached('lost');
+  const before = networks.settings(kept.id);
+  await store.flush();
+  // No detach, no farewell: only what a kill would free as well.
+  await close();
+  await open();
+  await networks.adopt(kept.id);
+  await networks.reconcile(new Set([kept.id]));
+  expect(networks.settings(kept.id)).toEqual(before);
+  expect(existsSync(lost.path)).toBe(false);
+  const stop = serveInside(kept.path, 80, 'still here');
+  expect(await get(`http://127.0.0.1:${port}/`)).toBe('still here');
+  await stop();
+  const next = await attached('next');
+  expect(networks.settings(next.id).networks.bridge?.IPAddress).toBe(`10.93.${third}.4`);
+});
+
+test('what cannot be is refused in the words that clients know', async () => {
+  await expect(networks.inspect('nowhere')).rejects.toThrow('network nowhere not found');
+  await expect(networks.remove('host')).rejects.toThrow('host is a pre-defined network and cannot be removed');
+  await expect(networks.list({ foo: ['x'] })).rejects.toThrow("invalid filter 'foo'");
+  await expect(networks.create({ Name: 'h2', Driver: 'host' })).rejects.toThrow(
+    'only one instance of "host" network is allowed',
+  );
+  await expect(networks.create({ Name: 'x', Driver: 'nope' })).rejects.toThrow('plugin "nope" not found');
+  await expect(networks.create({ Name: 'x', IPAM: { Config: [{ Subnet: '10.96.1.1/24' }] } })).rejects.toThrow(
+    'invalid network config:\ninvalid subnet 10.96.1.1/24: it should be 10.96.1.0/24',
+  );
+  expect(() => networks.validate('default', { bridge: { Aliases: ['x'] } })).toThrow(
+    'network-scoped aliases are only supported for user-defined networks',
+  );
+  expect(networks.isBridgeAddress(`10.93.${third}.1`)).toBe(true);
+  expect(networks.isBridgeAddress('127.0.0.1')).toBe(false);
+});
