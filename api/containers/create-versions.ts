@@ -23,10 +23,12 @@ export function applyVersion(x: Version, request: ContainerCreateRequest): strin
     delete endpoints.default;
   }
 
+  moveLegacyResources(request, host);
   for (const mount of host.Mounts ?? []) applyMountVersion(x, mount);
   if (x.before('1.40') && !host.IpcMode) host.IpcMode = 'shareable';
   if (x.before('1.41') && !host.CgroupnsMode) host.CgroupnsMode = 'host';
   if (x.before('1.42')) delete host.ConsoleSize;
+  else delete host.KernelMemory;
   if (x.before('1.43')) delete host.Annotations;
   if (x.before('1.44')) {
     if (request.Healthcheck) delete request.Healthcheck.StartInterval;
@@ -45,6 +47,19 @@ export function applyVersion(x: Version, request: ContainerCreateRequest): strin
     if (host.PortBindings && (bindings === null || bindings.length === 0)) host.PortBindings[port] = [{}];
   }
   return [...macAddressWarnings(x, request, host.NetworkMode), ...volumeDriverWarnings(x, host)];
+}
+
+/** Before there was a HostConfig with create (and, for volume drivers, until 1.20) these were the container's own. */
+function moveLegacyResources(request: ContainerCreateRequest, host: HostConfig): void {
+  host.VolumeDriver ||= request.VolumeDriver;
+  host.Memory ||= request.Memory;
+  host.MemorySwap ||= request.MemorySwap;
+  host.CpuShares ||= request.CpuShares;
+  host.CpusetCpus ||= request.CpusetCpus;
+  for (const key of ['VolumeDriver', 'Memory', 'MemorySwap', 'CpuShares', 'CpusetCpus'] as const) {
+    delete request[key];
+    if (host[key] === undefined) delete host[key];
+  }
 }
 
 function applyMountVersion(x: Version, mount: Mount): void {

@@ -51,6 +51,16 @@ async function stats(x: Exchange, containers: Containers): Promise<void> {
   const oneShot = !x.before('1.41') && x.query.flag('one-shot');
   const samples = await containers.stats(x.param('name'), { stream, oneShot, signal: x.signal });
   x.begin(200, 'application/json');
-  for await (const sample of samples) if (!(await x.writeLine(sample))) break;
+  for await (const sample of samples) if (!(await x.writeLine(x.before('1.21') ? oldStats(sample) : sample))) break;
   x.end();
+}
+
+/** Before 1.21 a container had one network: `network` is the sum. */
+function oldStats(sample: object): object {
+  const networks: unknown = 'networks' in sample ? sample.networks : undefined;
+  const network: Record<string, number> = {};
+  for (const counters of Object.values(networks ?? {})) {
+    for (const [name, value] of Object.entries(counters ?? {})) network[name] = (network[name] ?? 0) + Number(value);
+  }
+  return { ...sample, networks: undefined, network };
 }

@@ -54,7 +54,7 @@ export interface Target {
 
 /** Splits a request target (`/v1.41/containers/json?all=1`); undefined when its percent-encoding is malformed. */
 export function parseTarget(url: string): Target | undefined {
-  const relative = url.replace(/^https?:\/\/[^/?]*/i, '');
+  const relative = url.replace(/^https?:\/\/[^/?]*/i, '').replace(/^\/{2,}/, '/');
   const mark = relative.indexOf('?');
   const encoded = mark < 0 ? relative : relative.slice(0, mark);
   let path: string;

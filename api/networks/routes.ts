@@ -11,7 +11,9 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
       method: 'GET',
       path: '/networks',
       async handler(x) {
-        const all = await networks.list(decodeFilters(x.query.text('filters')));
+        const listed = await networks.list(decodeFilters(x.query.text('filters')));
+        // Rows had their containers until 1.27.
+        const all = x.before('1.28') ? await Promise.all(listed.map(({ Id }) => networks.inspect(Id))) : listed;
         x.send(
           200,
           all.map((network) => shape(x, network)),

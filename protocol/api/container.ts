@@ -207,9 +207,19 @@ export const NetworkingConfig = Type.Object({
 });
 export type NetworkingConfig = Static<typeof NetworkingConfig>;
 
+/** Where clients of 2015 put these; the api room moves them into the HostConfig. */
+const legacyResources = {
+  VolumeDriver: Type.Optional(Type.String()),
+  Memory: Type.Optional(Type.Integer()),
+  MemorySwap: Type.Optional(Type.Integer()),
+  CpuShares: Type.Optional(Type.Integer()),
+  CpusetCpus: Type.Optional(Type.String()),
+};
+
 /** Body of `POST /containers/create`. */
 export const ContainerCreateRequest = Type.Object({
   ...ContainerConfig.properties,
+  ...legacyResources,
   HostConfig: nullable(HostConfig),
   NetworkingConfig: nullable(NetworkingConfig),
 });
