@@ -1,0 +1,255 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { volumeKind } from '@cleat/protocol/kinds/volume';
+import { silentLogger } from '@cleat/protocol/log';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Extensions, openExtensions } from './index.js';
+
+let directory: string;
+let plugins: string;
+let extensions: Extensions;
+const cleanups: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  directory = mkdtempSync('/tmp/cleat-ext-');
+  plugins = join(directory, 'plugins');
+  await mkdir(plugins);
+  extensions = open();
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  await extensions.close();
+  rmSync(directory, { recursive: true });
+});
+
+function open(more: Partial<Parameters<typeof openExtensions>[0]> = {}): Extensions {
+  return openExtensions({
+    manifestPaths: [],
+    overrides: {},
+    variables: {},
+    pluginDirectories: [plugins],
+    dataRoot: join(directory, 'data'),
+    execRoot: join(directory, 'exec'),
+    hostPath: '/nonexistent',
+    log: silentLogger,
+    ...more,
+  });
+}
+
+type Handler = (path: string, body: string, response: ServerResponse, request: IncomingMessage) => void;
+
+/** A plugin as others write them: plain HTTP, nothing of ours. */
+async function plugin(where: string | number, handle: Handler, implemented = ['VolumeDriver']) {
+  const seen: { path: string; body: string; accept: string | undefined }[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      const path = request.url ?? '';
+      seen.push({ path, body, accept: request.headers.accept });
+      if (path === '/Plugin.Activate') response.end(JSON.stringify({ Implements: implemented }));
+      else handle(path, body, response, request);
+    });
+  });
+  const address = typeof where === 'number' ? { port: where, host: '127.0.0.1' } : { path: where };
+  await new Promise<void>((resolve) => server.listen(address, resolve));
+  const close = () =>
+    new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(resolve);
+    });
+  cleanups.push(close);
+  const bound = server.address();
+  return { seen, close, port: typeof bound === 'object' && bound ? bound.port : 0 };
+}
+
+const answer =
+  (value: unknown, status = 200): Handler =>
+  (_path, _body, response) => {
+    response.statusCode = status;
+    response.end(typeof value === 'string' ? value : JSON.stringify(value));
+  };
+
+const get = (name: string) => extensions.get(volumeKind, name);
+const withClass = (errorClass: string, message: RegExp | string) =>
+  expect.objectContaining({
+    class: errorClass,
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
+  });
+
+describe('discovery', () => {
+  test('a socket that appears later is found, speaks the v1.2 protocol, and wins over a spec', async () => {
+    await expect(get('late')).rejects.toEqual(withClass('NotFound', 'plugin "late" not found'));
+    writeFileSync(join(plugins, 'late.spec'), 'tcp://127.0.0.1:1');
+    const { seen } = await plugin(join(plugins, 'late.sock'), answer({ Mountpoint: '/m' }));
+    const driver = await get('late');
+    expect(await driver.Mount({ Name: 'v', ID: 'i' })).toEqual({ Mountpoint: '/m' });
+    expect(seen.map(({ path }) => path)).toEqual(['/Plugin.Activate', '/VolumeDriver.Mount']);
+    expect(seen[1]).toMatchObject({
+      body: '{"Name":"v","ID":"i"}',
+      accept: 'application/vnd.docker.plugins.v1.2+json',
+    });
+    expect(extensions.names(volumeKind)).toEqual(['late']);
+  });
+
+  test('a subdirectory, a .spec and a .json are found; what cannot be read says so', async () => {
+    await mkdir(join(plugins, 'sub'));
+    await plugin(join(plugins, 'sub', 'sub.sock'), answer({ Mountpoint: '/sub' }));
+    const { port } = await plugin(0, answer({ Mountpoint: '/tcp' }));
+    writeFileSync(join(plugins, 'spec.spec'), `tcp://127.0.0.1:${port}\n`);
+    writeFileSync(join(plugins, 'json.json'), JSON.stringify({ name: 'x', addr: `http://127.0.0.1:${port}` }));
+    writeFileSync(join(plugins, 'bad.json'), '{');
+    for (const [name, path] of [
+      ['sub', '/sub'],
+      ['spec', '/tcp'],
+      ['json', '/tcp'],
+    ] as const) {
+      expect(await (await get(name)).Path({ Name: 'v' })).toEqual({ Mountpoint: path });
+    }
+    await expect(get('bad')).rejects.toEqual(withClass('InvalidParameter', /not JSON/));
+    expect(extensions.list().map(({ name }) => name)).toEqual(expect.arrayContaining(['sub', 'spec', 'json', 'bad']));
+    await expect(get('../plugins/sub')).rejects.toEqual(withClass('NotFound', /not found/));
+  });
+
+  test('one that starts listening two seconds after it was asked for is waited for', async () => {
+    const { port, close } = await plugin(0, answer({}));
+    await close();
+    writeFileSync(join(plugins, 'slow.spec'), `tcp://127.0.0.1:${port}`);
+    const wanted = get('slow');
+    await sleep(2000);
+    await plugin(port, answer({ Mountpoint: '/slow' }));
+    expect(await (await wanted).Path({ Name: 'v' })).toEqual({ Mountpoint: '/slow' });
+  });
+
+  test('a stale socket is reported, and does not hold up others', async () => {
+    const path = join(plugins, 'stale.sock');
+    const child = createServer().listen(path);
+    await sleep(50);
+    // As a kill leaves it: the file stays, nobody listens.
+    await abandon(child, path);
+    const stale = get('stale').catch((error: unknown) => error);
+    await plugin(join(plugins, 'fine.sock'), answer({ Mountpoint: '/fine' }));
+    expect(await (await get('fine')).Path({ Name: 'v' })).toEqual({ Mountpoint: '/fine' });
+    expect(await stale).toEqual(withClass('Unavailable', /plugin "stale" does not answer: nobody listens/));
+    expect(extensions.list().find(({ name }) => name === 'stale')).toMatchObject({ state: 'unreachable' });
+  });
+
+  test('one that implements something else is refused by name', async () => {
+    await plugin(join(plugins, 'net.sock'), answer({}), ['NetworkDriver']);
+    await expect(get('net')).rejects.toEqual(withClass('InvalidParameter', /does not implement VolumeDriver/));
+  });
+});
+
+describe('answers', () => {
+  const cases: [string, unknown, number, string, RegExp][] = [
+    ['an error with a status', { Err: 'no space' }, 500, 'System', /^VolumeDriver\.Create: no space$/],
+    ['an error without a status', { err: 'no space' }, 200, 'System', /^no space$/],
+    ['an error with a class', { Err: 'taken', Class: 'Conflict' }, 500, 'Conflict', /^taken$/],
+    [
+      'a class that is not its to claim',
+      { Err: 'x', Class: 'Unauthorized' },
+      500,
+      'System',
+      /^VolumeDriver\.Create: x$/,
+    ],
+    ['plain text', 'out of order', 500, 'System', /^VolumeDriver\.Create: out of order$/],
+    ['nothing', '', 500, 'System', /answered status 500/],
+    ['a missing method', 'nope', 404, 'NotImplemented', /does not implement VolumeDriver\.Create/],
+    ['garbage', '<html>', 200, 'Unavailable', /not a JSON object/],
+  ];
+  test.each(cases)('%s', async (_what, value, status, errorClass, message) => {
+    await plugin(join(plugins, 'p.sock'), answer(value, status));
+    const driver = await get('p');
+    await expect(driver.Create({ Name: 'v' })).rejects.toEqual(withClass(errorClass, message));
+  });
+
+  test('an empty body and null are success; a missing optional method is undefined; keys match in any case', async () => {
+    await plugin(join(plugins, 'p.sock'), (path, _body, response) => {
+      if (path.endsWith('Create')) response.end();
+      else if (path.endsWith('Remove')) response.end('null');
+      else if (path.endsWith('Get')) response.end('{"volume":{"name":"v","MountPoint":"/m","extra":1}}');
+      else response.writeHead(404).end('404 page not found');
+    });
+    const driver = await get('p');
+    expect(await driver.Create({ Name: 'v' })).toEqual({});
+    expect(await driver.Remove({ Name: 'v' })).toEqual({});
+    expect(await driver.Get({ Name: 'v' })).toEqual({ Volume: { Name: 'v', Mountpoint: '/m' } });
+    expect(await driver.Capabilities({})).toBeUndefined();
+  });
+
+  test('a shape that the protocol does not have, and an endless answer', async () => {
+    await plugin(join(plugins, 'p.sock'), (path, _body, response) => {
+      if (path.endsWith('Path')) response.end('{"Mountpoint":["/m"]}');
+      else {
+        const more = () => {
+          while (response.write('x'.repeat(1 << 20)));
+        };
+        response.on('drain', more);
+        more();
+      }
+    });
+    const driver = await get('p');
+    await expect(driver.Path({ Name: 'v' })).rejects.toEqual(withClass('Unavailable', /in a shape/));
+    await expect(driver.Mount({ Name: 'v', ID: 'i' })).rejects.toEqual(withClass('Unavailable', /more than \d+ bytes/));
+  });
+});
+
+describe('failures', () => {
+  test('a hang costs its caller a deadline, others nothing, and after three nobody waits any more', async () => {
+    await plugin(join(plugins, 'hung.sock'), (path, _body, response) => {
+      if (path.endsWith('Path')) response.end('{"Mountpoint":"/m"}');
+    });
+    const driver = await get('hung');
+    const hang = () => driver.Mount({ Name: 'v', ID: 'i' }, { deadlineMs: 50 });
+    await expect(hang()).rejects.toEqual(
+      withClass('DeadlineExceeded', /did not answer VolumeDriver.Mount within 0.05 s/),
+    );
+    expect(await driver.Path({ Name: 'v' })).toEqual({ Mountpoint: '/m' });
+    for (let i = 0; i < 3; i++) await expect(hang()).rejects.toEqual(withClass('DeadlineExceeded', /within/));
+    await expect(driver.Path({ Name: 'v' })).rejects.toEqual(withClass('Unavailable', /is not asked for now/));
+    expect(extensions.list()).toMatchObject([{ name: 'hung', state: 'unreachable' }]);
+  });
+
+  test('a caller that goes away is not waited for, and not held against the extension', async () => {
+    await plugin(join(plugins, 'p.sock'), () => {});
+    const driver = await get('p');
+    const stop = new AbortController();
+    const call = driver.Mount({ Name: 'v', ID: 'i' }, { signal: stop.signal });
+    stop.abort(new Error('gone'));
+    await expect(call).rejects.toThrow('gone');
+    expect(extensions.list()).toMatchObject([{ state: 'active' }]);
+  });
+
+  test('dying in the middle of a call: repeated only when that is harmless; a successor is used without restart', async () => {
+    const path = join(plugins, 'p.sock');
+    let calls = 0;
+    const first = await plugin(path, (_path, _body, response) => {
+      calls++;
+      response.destroy();
+    });
+    const driver = await get('p');
+    await expect(driver.Mount({ Name: 'v', ID: 'i' })).rejects.toEqual(withClass('Unavailable', /connection .* broke/));
+    expect(calls).toBe(1);
+    await expect(driver.Get({ Name: 'v' })).rejects.toEqual(withClass('Unavailable', /connection .* broke/));
+    expect(calls).toBe(3);
+    await first.close();
+    await rm(path, { force: true });
+    const mounting = driver.Mount({ Name: 'v', ID: 'i' });
+    await sleep(300);
+    await plugin(path, answer({ Mountpoint: '/successor' }));
+    expect(await mounting).toEqual({ Mountpoint: '/successor' });
+  });
+});
+
+/** Leaves the socket file behind without a listener. */
+async function abandon(server: ReturnType<typeof createServer>, path: string): Promise<void> {
+  renameSync(path, `${path}.kept`);
+  await new Promise((resolve) => server.close(resolve));
+  renameSync(`${path}.kept`, path);
+}

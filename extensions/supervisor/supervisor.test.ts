@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { volumeKind } from '@cleat/protocol/kinds/volume';
+import type { Logger } from '@cleat/protocol/log';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Extension } from '../extension.js';
+import { serves, writeNote } from './process.js';
+import { Supervisor } from './supervisor.js';
+
+const hostPath = fileURLToPath(new URL('./host.fixture.mjs', import.meta.url));
+let directory: string;
+const started: { supervisor: Supervisor; extension: Extension }[] = [];
+let lines: { message: string; fields: Record<string, unknown> | undefined }[];
+
+const log: Logger = {
+  debug() {},
+  info: (message, fields) => lines.push({ message, fields }),
+  warn: (message, fields) => lines.push({ message, fields }),
+  error: (message, fields) => lines.push({ message, fields }),
+  child: () => log,
+};
+
+beforeEach(() => {
+  directory = mkdtempSync('/tmp/cleat-sup-');
+  lines = [];
+});
+afterEach(async () => {
+  for (const { supervisor } of started.splice(0)) await supervisor.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** As one engine does; a second one in the same directory finds what the first, killed, left running. */
+function begin(mark: string) {
+  const entry = {
+    id: 'one',
+    driver: 'vol',
+    module: '/module.js',
+    kinds: ['VolumeDriver'],
+    carrier: 'process' as const,
+    enabled: true,
+    options: { mark },
+    deadlines: {},
+    origin: 'test',
+  };
+  const supervisor = new Supervisor({ entry, hostPath, directory, log });
+  const extension = new Extension({
+    name: 'vol',
+    entry: 'one',
+    carrier: 'process',
+    declaredKinds: ['VolumeDriver'],
+    origin: 'test',
+    source: supervisor,
+    deadlines: {},
+    log,
+    onChange() {},
+  });
+  supervisor.start();
+  started.push({ supervisor, extension });
+  const driver = extension.client(volumeKind);
+  const who = async () => {
+    const [, pid, name] = (await driver.Path({ Name: 'v' })).Mountpoint?.split('/') ?? [];
+    return { pid: Number(pid), name };
+  };
+  return { driver, who, supervisor };
+}
+
+const alive = (pid: number) => serves(pid, join(directory, 'one.sock'));
+
+test('starts it, hears what it prints, and starts it again when it dies', async () => {
+  const { driver, who } = begin('a');
+  const first = await who();
+  expect(first.name).toBe('a');
+  await vi.waitFor(() => expect(lines).toContainEqual({ message: 'up', fields: { mark: 'a' } }));
+  await expect(driver.Remove({ Name: 'v' })).rejects.toMatchObject({ class: 'Unavailable' });
+  const second = await who();
+  expect(second.pid).not.toBe(first.pid);
+  expect(lines.map(({ fields }) => fields)).toContainEqual({ how: 'exit code 3' });
+});
+
+test('finds the one that a killed engine left running, and notices when it dies', async () => {
+  const { pid } = await begin('a').who();
+  // The first one stands for the killed engine: from here on only the second one acts.
+  const { driver, who } = begin('a');
+  expect((await who()).pid).toBe(pid);
+  await expect(driver.Remove({ Name: 'v' })).rejects.toMatchObject({ class: 'Unavailable' });
+  await vi.waitFor(async () => expect((await who()).pid).not.toBe(pid), { timeout: 10_000 });
+});
+
+test('replaces one that was started with another configuration', async () => {
+  const socket = join(directory, 'one.sock');
+  const env = { ...process.env, CLEAT_EXTENSION: JSON.stringify({ name: 'vol', options: { mark: 'old' } }) };
+  const old = spawn(process.execPath, [hostPath, '/module.js', socket], { env, stdio: 'ignore' });
+  const { pid = 0 } = old;
+  writeNote(join(directory, 'one.json'), { pid, fingerprint: 'of another configuration' });
+  await vi.waitFor(() => expect(existsSync(socket) && alive(pid)).toBe(true));
+  const { who } = begin('new');
+  await vi.waitFor(async () => expect((await who()).name).toBe('new'), { timeout: 10_000 });
+  expect(alive(pid)).toBe(false);
+});
+
+test('stops it with the engine and leaves nothing', async () => {
+  const { supervisor, who } = begin('a');
+  const { pid } = await who();
+  await supervisor.close();
+  expect(alive(pid)).toBe(false);
+  expect(existsSync(join(directory, 'one.sock'))).toBe(false);
+  expect(existsSync(join(directory, 'one.json'))).toBe(false);
+});
