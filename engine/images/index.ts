@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import type { Progress } from '@cleat/protocol/api/image';
+import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { Events } from '../events/service.js';
 import type { Store } from '../store/service.js';
-import { load } from './archive/load.js';
-import { save } from './archive/save.js';
 import { Blobs } from './blobs.js';
 import { Catalog } from './catalog.js';
 import { commit } from './commit.js';
@@ -13,8 +13,7 @@ import { Layers } from './layers.js';
 import { Leases } from './leases.js';
 import { list } from './list.js';
 import { prune } from './prune.js';
-import { pull } from './pull/pull.js';
-import { push } from './push/push.js';
+import type { LayerRecord } from './records.js';
 import { remove } from './remove.js';
 import { type ImagesConfig, Room } from './room.js';
 import type { Images } from './service.js';
@@ -39,11 +38,13 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
   const blobs = await Blobs.open(join(config.dataRoot, 'blobs'));
   const leases = new Leases();
   const catalog = new Catalog(store);
-  const records = store.collection<import('./records.js').LayerRecord>('layers');
+  const records = store.collection<LayerRecord>('layers');
   const layers = new Layers({ root: join(config.dataRoot, 'layers'), records, blobs, leases, log });
   await layers.recover((diffId) => catalog.usesLayer(diffId));
   const room = new Room({ config, log, events, catalog, layers, blobs, leases });
-  const timer = setInterval(() => void room.collectHeld(), heldInterval);
+  const timer = setInterval(() => {
+    room.collectHeld().catch((error: unknown) => log.warn(`removed images remain: ${messageOf(error)}`));
+  }, heldInterval);
   timer.unref();
 
   return {
@@ -53,10 +54,10 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
     tag: async (ref, repository, name) => tag(room, ref, repository, name),
     remove: (ref, options) => remove(room, ref, options),
     prune: (filters) => prune(room, filters),
-    pull: (options) => pull(room, options),
-    push: (options) => push(room, options),
-    load: (archive, options) => load(room, archive, options),
-    save: (refs) => save(room, refs),
+    pull: (options) => lazily(async () => (await import('./pull/pull.js')).pull(room, options)),
+    push: (options) => lazily(async () => (await import('./push/push.js')).push(room, options)),
+    load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(room, archive, options)),
+    save: async (refs) => (await import('./archive/save.js')).save(room, refs),
     import: (options) => importImage(room, options),
     commit: (options) => commit(room, options),
     resolve: (ref) => resolve(room, ref),
@@ -71,4 +72,9 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
     count: () => catalog.all().length,
     close: async () => clearInterval(timer),
   };
+}
+
+/** Loads what a daemon at rest does not need (TLS, tar) with the first use. */
+async function* lazily(open: () => Promise<AsyncIterable<Progress>>): AsyncGenerator<Progress, void, void> {
+  yield* await open();
 }

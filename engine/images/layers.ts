@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -93,7 +93,9 @@ export class Layers {
     const target = join(this.#root, directory);
     this.#growing.add(directory);
     try {
-      await mkdir(target, { mode: 0o755 });
+      await mkdir(target);
+      // Whatever our umask is: this is the container's `/`, and not everybody in it is root.
+      await chmod(target, 0o755);
       const done = await unpack({ archive: this.#blobs.path(blob.digest), target, onRead, signal });
       lease.keepLayer(done.diffId);
       const present = this.get(done.diffId);

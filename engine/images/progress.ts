@@ -55,10 +55,19 @@ export async function* progressOf(
   }
 }
 
+/** How far back a bar is looked for: about as many bars move at once. */
+const reach = 16;
+
 /** A reader that is slower than the work needs only the newest state of a bar. */
 function append(lines: Progress[], line: Progress): void {
-  const last = lines.at(-1);
-  if (last && line.progressDetail && last.id === line.id && last.status === line.status) lines.pop();
+  if (line.progressDetail?.current !== undefined) {
+    for (let at = lines.length - 1; at >= Math.max(0, lines.length - reach); at--) {
+      const other = lines[at];
+      if (other?.id !== line.id || other?.status !== line.status) continue;
+      lines.splice(at, 1);
+      break;
+    }
+  }
   lines.push(line);
 }
 

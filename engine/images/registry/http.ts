@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { cancelled, deadlineExceeded, forbidden, messageOf, unavailable } from '@cleat/protocol/errors';
 import { readSmall } from '../blobs.js';
+import { agentFor } from './certificates.js';
 
 export interface HttpRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -22,11 +23,18 @@ export interface HttpRequest {
 /** Milliseconds without a byte after which a connection is given up. */
 const idleTimeout = 60_000;
 
+const pool = { keepAlive: true, maxSockets: 8, timeout: idleTimeout };
 const agents = {
-  http: new http.Agent({ keepAlive: true, maxSockets: 8, timeout: idleTimeout }),
-  https: new https.Agent({ keepAlive: true, maxSockets: 8, timeout: idleTimeout }),
-  insecure: new https.Agent({ keepAlive: true, maxSockets: 8, timeout: idleTimeout, rejectUnauthorized: false }),
+  http: new http.Agent(pool),
+  https: new https.Agent(pool),
+  insecure: new https.Agent({ ...pool, rejectUnauthorized: false }),
 };
+
+function agentOf(url: URL, insecure: boolean): http.Agent {
+  if (url.protocol !== 'https:') return agents.http;
+  const own = agentFor(url.host, { ...pool, rejectUnauthorized: !insecure });
+  return own ?? (insecure ? agents.insecure : agents.https);
+}
 
 /** Addresses of this host and of the services that clouds offer to it alone (metadata, with its credentials). */
 const ownAddresses = new BlockList();
@@ -84,7 +92,7 @@ export async function exchange(request: HttpRequest): Promise<IncomingMessage> {
         : body.size;
   const outgoing = (isHttps ? https : http).request(url, {
     method: request.method,
-    agent: isHttps ? (request.insecure ? agents.insecure : agents.https) : agents.http,
+    agent: agentOf(url, request.insecure),
     headers: {
       'user-agent': 'cleat',
       ...(size !== undefined && { 'content-length': String(size) }),

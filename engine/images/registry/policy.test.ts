@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type Agent, createServer, get } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Authorizer, parseChallenge } from './auth.js';
+import { agentFor } from './certificates.js';
+import { isInsecure } from './endpoint.js';
+import { exchange } from './http.js';
+
+const { signal } = new AbortController();
+const secure = { base: new URL('https://registry.example'), insecure: false, mirror: false };
+const credentials = { username: 'u', password: 'p' };
+
+test.each([
+  ['http://registry.example/token', 'without TLS'],
+  ['https://169.254.169.254/token', 'refusing to follow the registry'],
+  ['https://[::ffff:169.254.169.254]/token', 'refusing to follow the registry'],
+  ['https://localhost/token', 'refusing to follow the registry'],
+  ['https://x:y@registry.example/token', 'with credentials in it'],
+  ['nonsense', 'no valid token server'],
+])('credentials are not sent to the token server %s', async (realm, message) => {
+  const authorizer = new Authorizer(secure, 'repository:x:pull', credentials);
+  const challenge = parseChallenge(`Bearer realm="${realm}",service="s"`);
+  await expect(authorizer.renew(challenge, signal)).rejects.toThrow(message);
+});
+
+test('which registries need no certificate', async () => {
+  expect(await isInsecure('127.0.0.1:5000', [])).toBe(true);
+  expect(await isInsecure('localhost', [])).toBe(true);
+  expect(await isInsecure('[::1]:5000', [])).toBe(true);
+  expect(await isInsecure('10.1.2.3:5000', [])).toBe(false);
+  expect(await isInsecure('10.1.2.3:5000', ['10.0.0.0/8'])).toBe(true);
+  expect(await isInsecure('reg.invalid:5000', ['reg.invalid:5000'])).toBe(true);
+  expect(await isInsecure('reg.invalid:5001', ['reg.invalid:5000'])).toBe(false);
+});
+
+function statusThrough(url: URL, agent: Agent | undefined): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    get(url, { agent }, (response) => resolve(response.resume().statusCode)).on('error', reject);
+  });
+}
+
+test('a certificate of an unknown authority is refused, unless the operator gave the authority or said insecure', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'cleat-certificates-'));
+  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const make = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  execFileSync('openssl', [...make, ...subject, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  const server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (_, response) => {
+    response.end('hello');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const url = new URL(`https://${host}/`);
+    const attempt = async (insecure: boolean) => {
+      const response = await exchange({ method: 'GET', url, signal, insecure, foreign: false });
+      response.resume();
+      return response.statusCode;
+    };
+    await expect(attempt(false)).rejects.toMatchObject({ class: 'Unavailable' });
+    expect(await attempt(true)).toBe(200);
+    mkdirSync(join(directory, 'registry.invalid'));
+    writeFileSync(join(directory, 'registry.invalid', 'ca.crt'), readFileSync(certificate));
+    const agent = agentFor('registry.invalid', {}, [directory]);
+    expect(await statusThrough(url, agent)).toBe(200);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
