@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { run } from '@cleat/sdk';
+import noRemove from './no-remove.js';
+
+await run(noRemove, { name: 'no-remove', options: { root: process.env.NO_REMOVE_ROOT } });
