@@ -21,7 +21,26 @@ interface Plan {
 }
 
 /** See {@link import('./service.js').Networks.attach}. */
-export async function attach(room: NetworkRoom, request: SandboxRequest): Promise<Sandbox> {
+export function attach(room: NetworkRoom, request: SandboxRequest): Promise<Sandbox> {
+  const { containerId } = request;
+  const work = doAttach(room, request);
+  // Whoever detaches meanwhile waits for it: nothing may be made behind the back of a teardown.
+  const arrival = work
+    .then(({ ready }) => ready)
+    .catch(() => {
+      // The caller hears of it.
+    })
+    .finally(() => {
+      if (room.arriving.get(containerId) === arrival) room.arriving.delete(containerId);
+    });
+  room.arriving.set(containerId, arrival);
+  return work;
+}
+
+async function doAttach(room: NetworkRoom, request: SandboxRequest): Promise<Sandbox> {
+  await room.leaving.get(request.containerId)?.catch(() => {
+    // Whoever took it down heard of it; what is left is on the list.
+  });
   const former = room.sandbox(request.containerId);
   if (former) await takeDown(room, former);
   const mode = request.networkMode === 'default' ? room.defaultNetwork : request.networkMode;

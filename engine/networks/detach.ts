@@ -17,8 +17,8 @@ export function takeDown(
   options: { silently?: boolean } = {},
 ): Promise<void> {
   const { containerId } = sandbox;
-  const running = room.leaving.get(containerId);
-  if (running) return running;
+  const under = room.leaving.get(containerId);
+  if (under) return under;
   const work = doTakeDown(room, sandbox, options.silently ?? false).finally(() => room.leaving.delete(containerId));
   room.leaving.set(containerId, work);
   return work;

@@ -109,6 +109,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
     attach: (request) => attach(room, request),
 
     async detach(containerId) {
+      await room.arriving.get(containerId);
       const sandbox = room.sandbox(containerId);
       if (sandbox) await takeDown(room, sandbox);
     },

@@ -29,6 +29,8 @@ export class NetworkRoom {
   readonly names: NameService;
   /** Names of networks that are being created. */
   readonly creating = new Set<string>();
+  /** Containers whose sandbox is being made, until its `ready` has settled; never rejects. */
+  readonly arriving = new Map<string, Promise<void>>();
   /** Containers whose sandbox is being taken down. */
   readonly leaving = new Map<string, Promise<void>>();
   /** Endpoints that a driver did not take back. */

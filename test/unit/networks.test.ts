@@ -279,6 +279,17 @@ test('user-defined networks: names, aliases, isolation, fixed addresses', async 
   expect(interfaceNames()).not.toContain(`br-${created.Id.slice(0, 12)}`);
 });
 
+test('a container that is given up while its networks are being made leaves nothing', async () => {
+  const wanted = request('hasty', { portBindings: { '80/tcp': [{ HostPort: '' }] } });
+  const sandbox = await networks.attach(wanted);
+  await networks.detach(wanted.containerId);
+  await sandbox.ready;
+  expect(networks.settings(wanted.containerId).networks).toEqual({});
+  expect((await networks.inspect('bridge')).Containers).toEqual({});
+  expect(events.map(({ action }) => action)).toEqual(['connect', 'disconnect']);
+  expect(sandbox.namespace.kind === 'path' && existsSync(sandbox.namespace.path)).toBe(false);
+});
+
 test('none, host and another container', async () => {
   const none = await networks.attach(request('alone', { networkMode: 'none' }));
   expect(none.namespace).toEqual({ kind: 'own' });
