@@ -1,4 +1,5 @@
 import type { LogInfo } from '@cleat/protocol/kinds/log';
+import type { Moment } from '../time.js';
 
 /**
  * What a container prints, from conmon's k8s-file: the one reader behind `logs`, `attach` and log drivers. Whoever
@@ -9,15 +10,24 @@ export interface Spool {
   pathFor(containerId: string): string;
 
   /**
-   * Entries joined per line for `docker logs`: F/P fragments joined per stream, split at 16 KiB as Docker does.
-   * Follows, when asked, until `signal` aborts or {@link ended} was called for this container and all is read.
+   * What `docker logs` sends, in chunks that are ready to be sent (one frame per entry when `multiplexed`): F/P
+   * fragments joined per stream, split at 16 KiB as Docker does. Follows, when asked and the container runs, until
+   * `signal` aborts, `until` has passed, or {@link ended} was called and all is read.
    */
-  read(containerId: string, options: SpoolQuery): AsyncIterable<SpoolEntry>;
+  logs(containerId: string, query: LogsQuery): AsyncIterable<Uint8Array>;
+  /** Whether `docker logs` may be asked for: false for the driver `none`, whose spool only serves attach. */
+  canRead(driver: string): boolean;
 
-  /** Byte-exact output from `offset` on (P and F fragments as they came), for attach. `wake` hints that more came. */
+  /**
+   * Byte-exact output from `from` on (fragments as they came, neighbours of one stream joined), for attach. Ends when
+   * `signal` aborts or once {@link ended} is called after this and all is read; so it may be called before the start.
+   * Whoever calls it for a container that fails to start aborts.
+   */
   stream(containerId: string, options: { from: SpoolPosition; signal: AbortSignal }): AsyncIterable<SpoolChunk>;
   /** The position after everything written so far. */
   position(containerId: string): SpoolPosition;
+  /** The position of the oldest output that is kept, for `attach?logs=1`. */
+  beginning(containerId: string): SpoolPosition;
   /** A hint (from the attach socket) that the file has grown. */
   wake(containerId: string): void;
 
@@ -25,6 +35,7 @@ export interface Spool {
    * Connects a container's spool to its log driver, from where it stopped last time (kept on disk). The pump runs off
    * the main thread and never blocks the container; the driver is looked up by name through the registry.
    * `mode` and `max-buffer-size` are in `info.Config`. Safe to call again after a restart of the engine.
+   * @throws `failed to initialize logging driver: …` with the class of the driver's refusal
    */
   startDriver(containerId: string, driver: string, info: LogInfo): Promise<void>;
   /**
@@ -32,31 +43,30 @@ export interface Spool {
    * (in the background, with a deadline) and told to stop.
    */
   ended(containerId: string): void;
-  /** The container runs (again): readers may follow. */
+  /** The container runs (again): readers may follow. Also called for each that is found running after a restart. */
   began(containerId: string): void;
-  /** Forgets the container and removes its files. */
+  /** Forgets the container and removes its files; what its driver has not got yet is still delivered. */
   remove(containerId: string): Promise<void>;
+  /** Stops reading; drivers go on from there when the engine starts again. */
   close(): Promise<void>;
 }
 
-export interface SpoolQuery {
+export interface LogsQuery {
   stdout: boolean;
   stderr: boolean;
   follow: boolean;
-  /** Seconds since the epoch, fractions allowed. */
-  since?: number;
-  until?: number;
-  /** Only the last n lines; undefined: all. */
+  /** Inclusive. */
+  since?: Moment;
+  until?: Moment;
+  /** Only the last n lines; undefined or negative: all. */
   tail?: number;
+  /** A header of eight bytes before each entry; false for a container with a terminal. */
+  multiplexed: boolean;
+  /** `2025-11-22T02:53:20.123456789Z ` before each entry. */
+  timestamps: boolean;
+  /** Put before each entry, after its time stamp: `k=v,k=v ` for `details=1`. */
+  details?: string;
   signal: AbortSignal;
-}
-
-export interface SpoolEntry {
-  stream: 1 | 2;
-  /** Nanoseconds since the epoch. */
-  time: bigint;
-  /** With its line feed, if the container wrote one. */
-  line: Buffer;
 }
 
 export interface SpoolChunk {

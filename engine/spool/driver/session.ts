@@ -1,0 +1,337 @@
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Extensions } from '@cleat/extensions/service';
+import { makeFifo } from '@cleat/linux/syscall/files';
+import { unreadBytes } from '@cleat/linux/syscall/pipe';
+import { asCleatError, CleatError, messageOf } from '@cleat/protocol/errors';
+import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
+import type { Logger } from '@cleat/protocol/log';
+import { sizeOf } from '../files.js';
+import type { SpoolPosition } from '../service.js';
+import type { SpoolFile } from '../spool-file.js';
+import type { Resumption } from './feed.js';
+import { readProgress, writeProgress } from './progress.js';
+import type { Runner } from './runner.js';
+
+/** So much in so short a time is the worker's; less is done sooner than it is handed over. What fits a pipe. */
+const handOverBytes = 60 * 1024;
+/** Several notices of one burst are one. */
+const gatherMs = 5;
+/** How long a driver that takes nothing is waited for once its container has ended. */
+const drainMs = 10_000;
+const stopMs = 2000;
+const longestRetryMs = 60_000;
+
+export interface SessionOptions {
+  id: string;
+  driver: string;
+  info: LogInfo;
+  file: SpoolFile;
+  fifoPath: string;
+  extensions: Extensions;
+  log: Logger;
+  runners: { main: Runner; worker: Runner };
+}
+
+/**
+ * One container's connection to its log driver. All that may block or take long happens elsewhere: the container never
+ * waits, and neither does the engine.
+ */
+export class DriverSession {
+  readonly #options: SessionOptions;
+  readonly #progressPath: string;
+  #fifo: number | undefined;
+  #runner: Runner | undefined;
+  #from: Resumption;
+  #written = 0;
+  #lookedAt = 0;
+  #gathering: NodeJS.Timeout | undefined;
+  #unlisten: (() => void) | undefined;
+  #ended = false;
+  #stopping = false;
+  #reconnecting = false;
+  #isDropped: ((at: Resumption | undefined) => void) | undefined;
+  #dropping = Promise.resolve();
+  #isDrained: (() => void) | undefined;
+  #unsettled = false;
+  /** Settles once the driver was told to stop and the FIFO is gone. */
+  readonly stopped: Promise<void>;
+  #isStopped: () => void = () => {};
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#progressPath = `${options.file.files.path}.driver`;
+    const start = options.file.beginning();
+    this.#from = { exact: start, kept: start };
+    this.stopped = new Promise((resolve) => {
+      this.#isStopped = resolve;
+    });
+  }
+
+  get driver(): string {
+    return this.#options.driver;
+  }
+
+  /** The driver surely has what is before. */
+  get delivered(): SpoolPosition {
+    return this.#from.kept;
+  }
+
+  /** @throws CleatError `failed to initialize logging driver: …` */
+  async start(): Promise<void> {
+    const progress = readProgress(this.#progressPath);
+    if (progress) this.#from = { exact: progress.position, kept: progress.position };
+    try {
+      // An engine that died could not say it.
+      if (progress?.active) await this.#stopLogging();
+      await this.#connect();
+    } catch (cause) {
+      const error = asCleatError(cause);
+      throw new CleatError(error.class, `failed to initialize logging driver: ${error.message}`, { cause });
+    }
+    this.#unlisten = this.#options.file.growth.listen(() => this.#gather());
+    this.look();
+  }
+
+  /** Looks whether there is something new; the kernel's notices may be lost. */
+  look(): void {
+    if (this.#unsettled) this.#settle();
+    if (!this.#ended && !this.#reconnecting && sizeOf(this.#options.file.files.path) !== this.#lookedAt) this.#gather();
+  }
+
+  /** The spool is complete: carries the rest over, then tells the driver to stop, in the background. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#unlisten?.();
+    clearTimeout(this.#gathering);
+    this.#drain().catch((error) => this.#warn('the end of the output may be missing from the log', error));
+  }
+
+  /** The driver has come back, or takes nothing: connects anew, from where it surely has everything. */
+  async reconnect(reason: string): Promise<void> {
+    if (this.#reconnecting || this.#stopping || this.#fifo === undefined) return;
+    this.#reconnecting = true;
+    this.#options.log.warn(`log driver ${this.driver} is started again for a container: ${reason}`, this.#fields);
+    try {
+      for (let wait = 1000; !this.#stopping; wait = Math.min(wait * 2, longestRetryMs)) {
+        try {
+          await this.#disconnect();
+          this.#from = { exact: this.#from.kept, kept: this.#from.kept };
+          await this.#stopLogging();
+          await this.#connect();
+          break;
+        } catch (error) {
+          this.#options.log.debug(`log driver ${this.driver}: ${messageOf(error)}`, this.#fields);
+          await pause(wait, undefined, { ref: false });
+        }
+      }
+    } finally {
+      this.#reconnecting = false;
+      if (this.#stopping) await this.#disconnect();
+    }
+    this.#feed(this.#ended);
+  }
+
+  /** Stops at once; what the driver has not got is carried over when the session begins again. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return this.stopped;
+    this.#stopping = true;
+    this.#unlisten?.();
+    clearTimeout(this.#gathering);
+    try {
+      const isRead = this.#fifo === undefined || unreadBytes(this.#fifo) === 0;
+      await this.#disconnect();
+      await this.#stopLogging();
+      const position = isRead && this.#from.exact ? this.#from.exact : this.#from.kept;
+      this.#save(position, false);
+    } finally {
+      this.#isStopped();
+    }
+  }
+
+  /** From the runner. */
+  idle(written: number): void {
+    this.#written = written;
+    this.#unsettled = true;
+  }
+
+  drained(written: number): void {
+    this.#written = written;
+    this.#isDrained?.();
+  }
+
+  dropped(at: Resumption | undefined): void {
+    this.#isDropped?.(at);
+  }
+
+  failed(message: string): void {
+    this.#options.log.error(`output cannot be carried to log driver ${this.driver}: ${message}`, this.#fields);
+    this.#isDrained?.();
+  }
+
+  #gather(): void {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      this.#feed(false);
+    }, gatherMs).unref();
+  }
+
+  /** Lets the runner look; a burst is handed over to the worker. */
+  #feed(finish: boolean): void {
+    if (this.#fifo === undefined || this.#reconnecting || this.#stopping) return;
+    const { id, file, runners } = this.#options;
+    const end = file.files.end();
+    const begun =
+      this.#runner === undefined && end.generation === this.#from.kept.generation ? this.#from.kept.offset : 0;
+    const grown = end.offset - Math.max(begun, this.#runner ? this.#lookedAt : 0);
+    this.#lookedAt = end.offset;
+    if (!this.#runner) {
+      if (grown === 0 && !finish) return;
+      this.#begin(grown > handOverBytes ? runners.worker : runners.main);
+    } else if (this.#runner === runners.main && grown > handOverBytes) {
+      this.#handOver(finish).catch((error) => this.#warn('the log driver has been disconnected', error));
+      return;
+    }
+    if (finish) this.#runner?.finish(id);
+    else this.#runner?.wake(id);
+  }
+
+  #begin(runner: Runner): void {
+    if (this.#fifo === undefined) return;
+    this.#runner = runner;
+    runner.add(this.#options.id, {
+      spoolPath: this.#options.file.files.path,
+      from: this.#from.exact ?? this.#from.kept,
+      kept: this.#from.kept,
+      fifo: this.#fifo,
+      progressPath: this.#progressPath,
+    });
+  }
+
+  async #handOver(finish: boolean): Promise<void> {
+    await this.#drop();
+    if (this.#stopping) return;
+    this.#begin(this.#options.runners.worker);
+    if (finish || this.#ended) this.#runner?.finish(this.#options.id);
+  }
+
+  /** Ends the feed; until then nobody may close the FIFO. */
+  #drop(): Promise<void> {
+    const runner = this.#runner;
+    if (!runner) return this.#dropping;
+    this.#runner = undefined;
+    const dropped = new Promise<Resumption | undefined>((resolve) => {
+      this.#isDropped = resolve;
+      runner.drop(this.#options.id);
+    });
+    this.#dropping = dropped.then((at) => {
+      if (at) this.#from = at;
+    });
+    return this.#dropping;
+  }
+
+  async #connect(): Promise<void> {
+    const { fifoPath, info } = this.#options;
+    const client = await this.#options.extensions.get(logKind, this.driver);
+    rmSync(fifoPath, { force: true });
+    makeFifo(fifoPath, 0o600);
+    // Open for reading, too: then opening never waits for the driver, and what lies in the pipe survives its absence.
+    this.#fifo = openSync(fifoPath, constants.O_RDWR | constants.O_NONBLOCK);
+    try {
+      await client.StartLogging({ File: fifoPath, Info: info });
+    } catch (error) {
+      await this.#disconnect();
+      throw error;
+    }
+    this.#save(this.#from.kept, true);
+  }
+
+  async #disconnect(): Promise<void> {
+    await this.#drop();
+    if (this.#fifo !== undefined) closeSync(this.#fifo);
+    this.#fifo = undefined;
+    rmSync(this.#options.fifoPath, { force: true });
+  }
+
+  async #stopLogging(): Promise<void> {
+    try {
+      const client = await this.#options.extensions.get(logKind, this.driver, { signal: AbortSignal.timeout(stopMs) });
+      await client.StopLogging({ File: this.#options.fifoPath }, { deadlineMs: stopMs });
+    } catch (error) {
+      // A driver that is gone, or has never heard of it, has stopped.
+      this.#options.log.debug(`log driver ${this.driver}: StopLogging: ${messageOf(error)}`, this.#fields);
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const nothingNew = this.#runner === undefined && !this.#isUnread();
+    if (!nothingNew) {
+      await this.#finished();
+      await this.#emptied();
+    }
+    await this.stop();
+  }
+
+  #isUnread(): boolean {
+    const end = this.#options.file.files.end();
+    const { kept } = this.#from;
+    return end.generation !== kept.generation || end.offset !== kept.offset;
+  }
+
+  /** Everything is in the FIFO, or the driver has taken nothing for too long. */
+  async #finished(): Promise<void> {
+    const isDrained = new Promise<'drained'>((resolve) => {
+      this.#isDrained = () => resolve('drained');
+    });
+    this.#feed(true);
+    for (let before = -1; ; before = this.#unread()) {
+      const late = pause(drainMs, 'late' as const, { ref: false });
+      if ((await Promise.race([isDrained, late])) === 'drained') return;
+      if (this.#unread() !== before) continue;
+      this.#warn('the log driver does not read; it gets the rest when the container starts again', undefined);
+      return;
+    }
+  }
+
+  /** The driver has read the FIFO empty, or takes nothing. */
+  async #emptied(): Promise<void> {
+    let quietSince = Date.now();
+    let before = this.#unread();
+    for (let wait = 1; before > 0; wait = Math.min(wait * 2, 100)) {
+      await pause(wait, undefined, { ref: false });
+      const unread = this.#unread();
+      if (unread !== before) quietSince = Date.now();
+      else if (Date.now() - quietSince > drainMs) return;
+      before = unread;
+    }
+  }
+
+  #settle(): void {
+    if (this.#unread() > 0) return;
+    this.#unsettled = false;
+    this.#runner?.settle(this.#options.id, this.#written);
+  }
+
+  #unread(): number {
+    return this.#fifo === undefined ? 0 : unreadBytes(this.#fifo);
+  }
+
+  #save(position: SpoolPosition, active: boolean): void {
+    try {
+      writeProgress(this.#progressPath, { position, active });
+    } catch (error) {
+      // Removed with its container, or the disk is full: at worst the driver gets some lines twice.
+      this.#options.log.debug(`log driver ${this.driver}: ${messageOf(error)}`, this.#fields);
+    }
+  }
+
+  #warn(what: string, error: unknown): void {
+    const why = error === undefined ? '' : `: ${messageOf(error)}`;
+    this.#options.log.warn(`log driver ${this.driver}: ${what}${why}`, this.#fields);
+  }
+
+  get #fields(): Record<string, unknown> {
+    return { container: this.#options.id };
+  }
+}

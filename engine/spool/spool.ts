@@ -1,0 +1,110 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { LogInfo } from '@cleat/protocol/kinds/log';
+import { Drivers, type DriversDeps } from './driver/drivers.js';
+import { type Bound, boundOf, Rotation } from './rotation.js';
+import type { LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
+import { SpoolFile } from './spool-file.js';
+
+export type SpoolDeps = DriversDeps;
+
+/** The driver that keeps nothing. */
+const noDriver = 'none';
+
+class ContainerSpools implements Spool {
+  readonly #dataRoot: string;
+  readonly #files = new Map<string, SpoolFile>();
+  readonly #drivers: Drivers;
+  readonly #rotation: Rotation;
+
+  constructor(deps: SpoolDeps) {
+    this.#dataRoot = deps.config.dataRoot;
+    this.#drivers = new Drivers(deps);
+    this.#rotation = new Rotation(deps);
+  }
+
+  pathFor(containerId: string): string {
+    const path = join(this.#dataRoot, 'containers', containerId, 'spool');
+    mkdirSync(dirname(path), { recursive: true, mode: 0o710 });
+    closeSync(openSync(path, 'a', 0o640));
+    return path;
+  }
+
+  logs(containerId: string, query: LogsQuery): AsyncIterable<Uint8Array> {
+    return this.#file(containerId).logs(query);
+  }
+
+  canRead(driver: string): boolean {
+    return driver !== noDriver;
+  }
+
+  stream(containerId: string, options: { from: SpoolPosition; signal: AbortSignal }): AsyncIterable<SpoolChunk> {
+    return this.#file(containerId).stream(options);
+  }
+
+  position(containerId: string): SpoolPosition {
+    return this.#file(containerId).files.end();
+  }
+
+  beginning(containerId: string): SpoolPosition {
+    return this.#file(containerId).beginning();
+  }
+
+  wake(containerId: string): void {
+    this.#files.get(containerId)?.wake();
+  }
+
+  async startDriver(containerId: string, driver: string, info: LogInfo): Promise<void> {
+    const file = this.#file(containerId);
+    const bound: Bound | undefined = driver === noDriver ? { bytes: 1024 * 1024, files: 2 } : boundOf(info);
+    if (bound) this.#rotation.watch(containerId, file, bound, () => this.#drivers.delivered(containerId));
+    if (driver !== noDriver) await this.#drivers.start(containerId, driver, info, file);
+  }
+
+  ended(containerId: string): void {
+    this.#rotation.unwatch(containerId);
+    const file = this.#file(containerId);
+    file.ended();
+    this.#drivers.ended(containerId);
+    // Nobody asks most containers again; what is here is cheap to make.
+    if (!file.followed) this.#files.delete(containerId);
+  }
+
+  began(containerId: string): void {
+    this.#file(containerId).began();
+  }
+
+  async remove(containerId: string): Promise<void> {
+    this.#rotation.unwatch(containerId);
+    const file = this.#file(containerId);
+    if (file.running) file.ended();
+    this.#files.delete(containerId);
+    await this.#drivers.remove(containerId);
+    const paths = [
+      file.files.path,
+      `${file.files.path}.driver`,
+      ...file.files.rotated().map((generation) => file.files.rotatedPath(generation)),
+    ];
+    await Promise.all(paths.map((path) => rm(path, { force: true })));
+  }
+
+  async close(): Promise<void> {
+    this.#rotation.close();
+    await this.#drivers.close();
+  }
+
+  #file(containerId: string): SpoolFile {
+    let file = this.#files.get(containerId);
+    if (!file) {
+      file = new SpoolFile(join(this.#dataRoot, 'containers', containerId, 'spool'));
+      this.#files.set(containerId, file);
+    }
+    return file;
+  }
+}
+
+/** Opens the room; nothing runs and nothing is read until somebody asks. */
+export function openSpool(deps: SpoolDeps): Spool {
+  return new ContainerSpools(deps);
+}
