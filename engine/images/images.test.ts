@@ -1,7 +1,10 @@
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { mountOverlay } from '@cleat/linux/mount/overlay';
+import { unmount2 } from '@cleat/linux/syscall/mount';
 import { expect, test } from 'vitest';
-import { busyboxTar, importTar, openBench } from './images.fixture.js';
+import { busyboxTar, importTar, openBench, tarOf } from './images.fixture.js';
 
 test('import, resolve, list, inspect, remove', async () => {
   await using bench = await openBench();
@@ -28,4 +31,51 @@ test('import, resolve, list, inspect, remove', async () => {
   expect(await readdir(join(bench.root, 'blobs/sha256'))).toEqual([]);
   expect(bench.events.map((event) => event.action)).toEqual(['tag', 'import', 'untag', 'delete']);
   expect(() => bench.images.resolve('busybox')).toThrow('No such image: busybox:latest');
+});
+
+test('what a crash left behind is gone after the next start, and what is whole stays', async () => {
+  await using bench = await openBench();
+  const id = await importTar(bench.images, await busyboxTar(), 'busybox');
+  const before = await readdir(join(bench.root, 'layers'));
+  await mkdir(join(bench.root, 'layers/0123456789ab/etc'), { recursive: true });
+  await writeFile(join(bench.root, `blobs/sha256/${'0'.repeat(64)}`), 'whole, but of no image');
+  await writeFile(join(bench.root, 'blobs/tmp/partial'), 'half');
+  await bench.reopen();
+  expect(await readdir(join(bench.root, 'layers'))).toEqual(before);
+  expect(await readdir(join(bench.root, 'blobs/sha256'))).toHaveLength(1);
+  expect(await readdir(join(bench.root, 'blobs/tmp'))).toEqual([]);
+  expect(bench.images.layerPaths(id)).toHaveLength(1);
+});
+
+test("a stack of layers shows what the images' makers meant", async () => {
+  await using bench = await openBench();
+  let parent = await importTar(
+    bench.images,
+    await tarOf([
+      { name: 'replaced/old', content: 'old' },
+      { name: 'emptied/old', content: 'old' },
+      { name: 'deleted', content: 'old' },
+      { name: 'kept', content: 'old' },
+    ]),
+  );
+  const upper = await tarOf([
+    { name: '.wh.deleted', content: '' },
+    { name: 'emptied/', type: 'directory' },
+    { name: 'emptied/.wh..wh..opq', content: '' },
+    { name: 'emptied/new', content: 'new' },
+    { name: '.wh.replaced', content: '' },
+    { name: 'replaced/new', content: 'new' },
+  ]);
+  const options = { config: {}, repository: '', tag: '', comment: '', author: '' };
+  ({ Id: parent } = await bench.images.commit({ ...options, parent, layer: Readable.from([upper]) }));
+  const target = join(bench.root, 'merged');
+  await mkdir(target);
+  mountOverlay({ lower: bench.images.layerPaths(parent), target });
+  try {
+    expect((await readdir(target)).sort()).toEqual(['emptied', 'kept', 'replaced']);
+    expect(await readdir(join(target, 'emptied'))).toEqual(['new']);
+    expect(await readdir(join(target, 'replaced'))).toEqual(['new']);
+  } finally {
+    unmount2(target, 2);
+  }
 });

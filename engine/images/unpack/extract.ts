@@ -56,7 +56,7 @@ export async function extract(reader: TarReader, options: ExtractOptions): Promi
       applyWhiteout(path);
       continue;
     }
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    makeParents(dirname(path));
     clear(path, entry);
     await create(path, entry, reader);
     if (entry.type === 'directory') directoryTimes.set(path, entry.mtime);
@@ -79,11 +79,33 @@ function clear(path: string, entry: TarEntry): void {
   const present = statOf(path);
   if (!present || (present.isDirectory() && entry.type === 'directory')) return;
   if (present.isDirectory() && dirname(path) === path) throw invalidParameter('the archive replaces its own root');
-  rmSync(path, { recursive: true, force: true });
-  if (entry.type === 'directory' && isWhiteout(present)) {
-    mkdirSync(path, 0o755);
-    setXattr(path, opaqueXattr, Buffer.from('y'));
+  if (entry.type === 'directory' && isWhiteout(present)) replaceWhiteout(path);
+  else rmSync(path, { recursive: true, force: true });
+}
+
+/** Archives need not list the directories above an entry; one that the same layer hid before begins anew, empty. */
+function makeParents(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    if (!['EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
+    const parts = path.split('/');
+    const hidden = parts.map((_, at) => parts.slice(0, at + 1).join('/')).find(isWhiteoutAt);
+    if (hidden === undefined) throw error;
+    replaceWhiteout(hidden);
+    makeParents(path);
   }
+}
+
+function isWhiteoutAt(path: string): boolean {
+  const stat = path === '' ? undefined : statOf(path);
+  return stat !== undefined && isWhiteout(stat);
+}
+
+function replaceWhiteout(path: string): void {
+  rmSync(path);
+  mkdirSync(path, 0o755);
+  setXattr(path, opaqueXattr, Buffer.from('y'));
 }
 
 function isWhiteout(stat: Stats): boolean {
@@ -94,7 +116,7 @@ function isWhiteout(stat: Stats): boolean {
 function applyWhiteout(path: string): void {
   const name = basename(path);
   const parent = dirname(path);
-  mkdirSync(parent, { recursive: true, mode: 0o755 });
+  makeParents(parent);
   if (name === opaqueMarker) {
     setXattr(parent, opaqueXattr, Buffer.from('y'));
     return;
