@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { isAlive } from '@cleat/linux/process/identity';
@@ -34,6 +34,7 @@ export async function recoverContainers(room: Room): Promise<{ close(): void }> 
   const lost = containers.filter((container) => !adopted.includes(container));
   const restartable = await Promise.all(lost.map((container) => settle(room, container)));
   removeUnknown(room);
+  await forgetUnknown(room);
   await room.networks.reconcile(new Set(adopted.map((container) => container.id)));
   const watch = watchForEnds(room, adopted);
   await Promise.all(adopted.map((container) => connect(room, container)));
@@ -84,6 +85,16 @@ async function connect(room: Room, container: Container): Promise<void> {
   }
 }
 
+/** What was printed after the engine's end goes to the log driver, too. */
+async function deliverRest(room: Room, container: Container): Promise<void> {
+  const driver = container.record.hostConfig.LogConfig?.Type ?? room.config.logDriver;
+  try {
+    await room.spool.startDriver(container.id, driver, logInfo(room, container));
+  } catch (error) {
+    room.log.warn('a log driver misses the end of an output', { container: container.id, error: messageOf(error) });
+  }
+}
+
 /** What does not run: its end is recorded and its leavings go. @returns whether its policy wants it to run */
 async function settle(room: Room, container: Container): Promise<boolean> {
   const { record } = container;
@@ -98,6 +109,7 @@ async function settle(room: Room, container: Container): Promise<boolean> {
     state.pid = 0;
     container.save();
     if (ran) room.emit(container, 'die', { exitCode: String(state.exitCode) });
+    if (ran) await deliverRest(room, container);
     room.spool.ended(container.id);
     await releaseRun(room, container).done;
   });
@@ -128,6 +140,22 @@ function removeUnknown(room: Room): void {
       removeBundle(room, id);
     } catch (error) {
       room.log.warn('something left over could not be removed', { container: id, error: messageOf(error) });
+    }
+  }
+}
+
+/** What runtimes keep of containers that are not there any more. */
+async function forgetUnknown(room: Room): Promise<void> {
+  for (const name of Object.keys(room.config.runtimes)) {
+    const root = room.paths.runtimeRoot(name);
+    if (!existsSync(root)) continue;
+    for (const id of readdirSync(root)) {
+      if (room.registry.find(id)) continue;
+      try {
+        await room.runtimes.get(name).delete(id, { force: true });
+      } catch (error) {
+        room.log.warn('a runtime keeps something left over', { container: id, error: messageOf(error) });
+      }
     }
   }
 }
