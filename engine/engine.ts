@@ -68,7 +68,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     closers.push(['events', () => events.close()]);
     const helper = new Helper();
     closers.push(['helper', () => helper.close()]);
-    const spool = openSpool({ config, log: room('spool'), store, extensions });
+    const spool = openSpool({ config, log: room('spool'), extensions });
     closers.push(['spool', () => spool.close()]);
     const images = await openImages({ config, log: room('images'), store, events });
     closers.push(['images', () => images.close()]);

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -48,6 +48,7 @@ async function main(): Promise<number> {
   if (values.once) {
     const failures = await sweep(tour);
     for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);
+    rmSync(tour.log, { force: true });
     say('==> Stopped, and removed what the engine had made');
     return failures.length === 0 ? 0 : 1;
   }

@@ -1,0 +1,247 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type CommandResult, type Engine, startEngine } from './support/engine.js';
+
+/** The daemon itself: how it starts, refuses to start, is told things, and stops. */
+const launcher = fileURLToPath(new URL('../../bin/cleatd', import.meta.url));
+
+/** Runs cleatd where it is not expected to go on serving. */
+function cleatd(...args: string[]): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const child = execFile(launcher, args, { timeout: 20_000 }, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode ?? -1, stdout, stderr });
+    });
+  });
+}
+
+let engine: Engine;
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cle-daemon-'));
+  engine = await startEngine();
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+});
+
+test('--version, --help and --validate answer without starting anything', async () => {
+  expect(await cleatd('--version')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Cleat version \d/) });
+  const help = await cleatd('--help');
+  expect(help.stdout).toContain('--data-root');
+  const config = join(directory, 'valid.json');
+  writeFileSync(config, '{"debug": true, "storage-driver": "vfs"}');
+  expect(await cleatd('--validate', `--config-file=${config}`)).toEqual({
+    code: 0,
+    stdout: 'configuration OK\n',
+    stderr: 'warning: --storage-driver has no effect: root file systems are always overlayfs\n',
+  });
+});
+
+describe('a start-up error is one readable line, and nothing is left behind', () => {
+  const roots = () => [
+    `--data-root=${join(directory, 'data')}`,
+    `--exec-root=${join(directory, 'run')}`,
+    `--pidfile=${join(directory, 'pid')}`,
+    '--config-file=/dev/null',
+  ];
+
+  test.each([
+    [['--data-rot=/x'], "cleatd: unknown flag: --data-rot (did you mean --data-root?)\nSee 'cleatd --help'.\n"],
+    [['--log-level=loud'], "cleatd: invalid log-level 'loud': use debug, info, warn, error, fatal, trace\n"],
+    [['--default-runtime=fast'], /^cleatd: specified default runtime 'fast' does not exist.*\n$/],
+    [['-H', 'tcp://0.0.0.0:45671'], /^cleatd: tcp:\/\/0.0.0.0:45671 has no TLS: .*\n$/],
+    [['-H', 'tcp://127.0.0.1:45671', '--tlsverify', '--tlscert=/nowhere'], /^cleatd: TLS needs --tlscert.*\n$/],
+  ])('%s', async (args, message) => {
+    const { code, stderr, stdout } = await cleatd(...roots(), ...args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    if (typeof message === 'string') expect(stderr).toBe(message);
+    else expect(stderr).toMatch(message);
+    expect(existsSync(join(directory, 'pid'))).toBe(false);
+  });
+
+  test('the same option in flag and file', async () => {
+    const config = join(directory, 'conflict.json');
+    writeFileSync(config, '{"debug": false}');
+    const { code, stderr } = await cleatd('--debug', `--config-file=${config}`);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `cleatd: unable to configure the Docker daemon with file ${config}: the following directives are specified both as a flag and in the configuration file: debug: (from flag: true, from file: false)\n`,
+    );
+  });
+});
+
+describe('two engines', () => {
+  const other = (...args: string[]) =>
+    cleatd(`--host=unix://${directory}/d.sock`, `--pidfile=${directory}/pid`, '--config-file=/dev/null', ...args);
+
+  test('cannot share a data root', async () => {
+    const { code, stderr } = await other(`--data-root=${engine.dataRoot}`, `--exec-root=${directory}/run`);
+    expect(code).toBe(1);
+    expect(stderr).toContain(
+      `another engine (process ${engine.pid}) uses ${engine.dataRoot}: name another --data-root`,
+    );
+    expect(existsSync(join(directory, 'd.sock'))).toBe(false);
+  });
+
+  test('cannot share an exec root', async () => {
+    const { code, stderr } = await other(`--data-root=${directory}/data`, `--exec-root=${engine.execRoot}`);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`uses ${engine.execRoot}: name another --exec-root`);
+  });
+
+  test('cannot share a socket', async () => {
+    const roots = [`--data-root=${directory}/data`, `--exec-root=${directory}/run`, `--pidfile=${directory}/pid`];
+    const { code, stderr } = await cleatd(...roots, `--host=unix://${engine.socket}`, '--config-file=/dev/null');
+    expect(code).toBe(1);
+    expect(stderr).toContain(`another engine answers on ${engine.socket}`);
+    expect((await engine.api('GET', '/_ping')).status).toBe(200);
+  });
+
+  test('cannot share a PID file', async () => {
+    const pidfile = `--pidfile=${join(engine.directory, 'pid')}`;
+    const { code, stderr } = await other(`--data-root=${directory}/data`, `--exec-root=${directory}/run`, pidfile);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`process with PID ${engine.pid} is still running`);
+    expect(readFileSync(join(engine.directory, 'pid'), 'utf8')).toBe(String(engine.pid));
+  });
+
+  test('live side by side', async () => {
+    await using second = await startEngine();
+    const [one, two] = await Promise.all(
+      [engine, second].map((each) => each.docker('run', '--rm', '--name', 'same', 'busybox', 'hostname', '-i')),
+    );
+    expect(one?.stdout).toMatch(new RegExp(`^${engine.prefix}\\.0\\.`));
+    expect(two?.stdout).toMatch(new RegExp(`^${second.prefix}\\.0\\.`));
+  });
+});
+
+test('SIGHUP reads the file again, and says so in an event', async () => {
+  await using own = await startEngine({ busybox: false });
+  const config = join(own.directory, 'daemon.json');
+  writeFileSync(config, '{}');
+  await own.kill('SIGTERM');
+  await own.restart();
+  const labels = async (): Promise<string> => (await own.docker('info', '--format', '{{json .Labels}}')).stdout.trim();
+  expect(await labels()).toBe('[]');
+
+  const since = (Date.now() / 1000).toFixed(3);
+  writeFileSync(config, '{"labels": ["tier=gold"], "runtimes": {"fast": {"path": "/bin/fast"}}}');
+  process.kill(own.pid, 'SIGHUP');
+  await expect.poll(labels).toBe('["tier=gold"]');
+  expect((await own.docker('info', '--format', '{{json .Runtimes}}')).stdout).toContain('/bin/fast');
+  const until = (Date.now() / 1000 + 0.1).toFixed(3);
+  const { stdout } = await own.docker(
+    'events',
+    '--since',
+    since,
+    '--until',
+    until,
+    '--format',
+    '{{.Type}} {{.Action}}',
+  );
+  expect(stdout).toBe('daemon reload\n');
+
+  writeFileSync(config, '{"labels": ["broken"]}');
+  process.kill(own.pid, 'SIGHUP');
+  await expect.poll(() => own.log()).toContain('the configuration was not changed');
+  expect(await labels()).toBe('["tier=gold"]');
+});
+
+test('SIGUSR1 writes the state to a file', async () => {
+  const dumps = () => readdirSync(engine.execRoot).filter((name) => name.startsWith('state-'));
+  process.kill(engine.pid, 'SIGUSR1');
+  await expect.poll(dumps).toHaveLength(1);
+  const state = JSON.parse(readFileSync(join(engine.execRoot, dumps()[0] ?? ''), 'utf8')) as Record<string, unknown>;
+  expect(state).toMatchObject({ config: { dataRoot: engine.dataRoot }, extensions: expect.any(Array) });
+});
+
+test('SIGTERM stops containers and leaves no socket, PID file or process', async () => {
+  await using own = await startEngine();
+  await own.docker('run', '-d', '--name', 'sleeper', 'busybox', 'sleep', '1000');
+  expect(await own.kill('SIGTERM')).toBe(0);
+  expect(existsSync(own.socket)).toBe(false);
+  expect(existsSync(join(own.directory, 'pid'))).toBe(false);
+  await own.restart();
+  expect((await own.docker('inspect', '--format', '{{.State.Status}}', 'sleeper')).stdout).toBe('exited\n');
+});
+
+test('--live-restore leaves containers running', async () => {
+  await using own = await startEngine({ flags: ['--live-restore'] });
+  await own.docker('run', '-d', '--name', 'sleeper', 'busybox', 'sleep', '1000');
+  const pid = async () => (await own.docker('inspect', '--format', '{{.State.Pid}}', 'sleeper')).stdout.trim();
+  const before = await pid();
+  await own.kill('SIGTERM');
+  expect(existsSync(`/proc/${before}`)).toBe(true);
+  await own.restart();
+  expect(await pid()).toBe(before);
+});
+
+test('a service manager is told that the engine is ready, and passes sockets', async () => {
+  const notify = join(directory, 'notify');
+  const receiver = spawn('socat', ['-u', `UNIX-RECV:${notify}`, '-'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let told = '';
+  receiver.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    told += chunk;
+  });
+  try {
+    await expect.poll(() => existsSync(notify)).toBe(true);
+    await using own = await startEngine({ busybox: false, env: { NOTIFY_SOCKET: notify } });
+    await expect.poll(() => told).toContain('READY=1');
+    await own.kill('SIGTERM');
+    await expect.poll(() => told).toContain('STOPPING=1');
+  } finally {
+    receiver.kill();
+    await once(receiver, 'exit');
+  }
+});
+
+test('TCP with TLS serves who has a certificate, and nobody else', async () => {
+  const { host, certificates } = await tls(directory);
+  await using own = await startEngine({
+    busybox: false,
+    flags: [
+      '-H',
+      host,
+      '--tlsverify',
+      ...['cacert', 'cert', 'key'].map((name) => `--tls${name}=${certificates}/server-${name}.pem`),
+    ],
+  });
+  const client = ['cacert', 'cert', 'key'].map((name) => `--tls${name}=${certificates}/client-${name}.pem`);
+  const ping = (...args: string[]) =>
+    own.dockerAt(host, '--tlsverify', ...args, 'version', '--format', '{{.Server.Os}}');
+  expect(await ping(...client)).toMatchObject({ code: 0, stdout: 'linux\n' });
+  const [ca = ''] = client;
+  expect((await ping(ca)).code).not.toBe(0);
+});
+
+/** A CA, a server's and a client's certificate, and a free port on loopback. */
+async function tls(base: string): Promise<{ host: string; certificates: string }> {
+  const certificates = await mkdtemp(join(base, 'tls-'));
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: certificates, stdio: 'ignore' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  openssl('req', '-x509', ...key, '-keyout', 'ca-key.pem', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test CA');
+  for (const [name, extension] of [
+    ['server', 'subjectAltName=IP:127.0.0.1'],
+    ['client', 'extendedKeyUsage=clientAuth'],
+  ] as const) {
+    openssl('req', ...key, '-keyout', `${name}-key.pem`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
+    writeFileSync(join(certificates, `${name}.ext`), extension);
+    const signed = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-days', '2'];
+    openssl('x509', '-req', '-in', `${name}.csr`, '-out', `${name}-cert.pem`, '-extfile', `${name}.ext`, ...signed);
+    writeFileSync(join(certificates, `${name}-cacert.pem`), readFileSync(join(certificates, 'ca.pem')));
+  }
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { host: `tcp://127.0.0.1:${address.port}`, certificates };
+}
