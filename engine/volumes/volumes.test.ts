@@ -1,0 +1,250 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Extensions, openExtensions } from '@cleat/extensions/index';
+import { silentLogger } from '@cleat/protocol/log';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Events, NewEvent } from '../events/service.js';
+import { openStore, type Store } from '../store/index.js';
+import { openVolumes, type Volumes, type VolumeUse } from './index.js';
+
+let directory: string;
+let store: Store;
+let extensions: Extensions;
+let volumes: Volumes;
+let published: NewEvent[];
+let users: Record<string, string[]>;
+const cleanups: (() => unknown)[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync('/tmp/cleat-vol-');
+  for (const name of ['store', 'plugins']) mkdirSync(join(directory, name));
+  store = openStore(join(directory, 'store'));
+  const config = ['engineId', 'iptables', 'ipForward', 'icc', 'ipMasq', 'ip', 'mtu', 'defaultAddressPools'];
+  extensions = openExtensions({
+    manifestPaths: [fileURLToPath(new URL('../../batteries/manifest.yaml', import.meta.url))],
+    overrides: {},
+    variables: Object.fromEntries(config.map((name) => [name, ''])),
+    pluginDirectories: [join(directory, 'plugins')],
+    dataRoot: directory,
+    execRoot: directory,
+    hostPath: '',
+    log: silentLogger,
+  });
+  published = [];
+  users = {};
+  volumes = openVolumes({
+    config: { defaultVolumeDriver: 'local' },
+    log: silentLogger,
+    store,
+    events: { publish: (event: NewEvent) => published.push(event) } as unknown as Events,
+    extensions,
+    helper: { call: (async () => ({ bytes: 7 })) as never },
+  });
+  volumes.setReferences((name) => users[name] ?? []);
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  await extensions.close();
+  await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+type Answers = Record<string, unknown>;
+
+/** A plugin that answers each method with a fixed value; `hang` never does, an Error is a 500. */
+async function plugin(name: string, answers: Answers): Promise<string[]> {
+  const calls: string[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      const method = (request.url ?? '').replace('/VolumeDriver.', '');
+      if (method === '/Plugin.Activate') return response.end('{"Implements":["VolumeDriver"]}');
+      calls.push(`${method} ${body}`);
+      const answer = answers[method];
+      if (answer === 'hang') return;
+      if (answer instanceof Error) response.statusCode = 500;
+      response.end(JSON.stringify(answer instanceof Error ? { Err: answer.message } : (answer ?? {})));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(join(directory, 'plugins', `${name}.sock`), resolve));
+  cleanups.push(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return calls;
+}
+
+const use = (mountId: string): VolumeUse => ({
+  containerId: 'c1',
+  mountId,
+  destination: '/data',
+  readOnly: false,
+  propagation: '',
+});
+
+const named = (list: { Volumes: { Name: string }[] }) => list.Volumes.map(({ Name }) => Name);
+
+describe('volumes of the default driver', () => {
+  test('create is idempotent, anonymous ones get a name and a label, inspect shows what was asked for', async () => {
+    const made = await volumes.create({ Name: 'data', Labels: { a: 'b' } });
+    expect(made).toMatchObject({
+      Name: 'data',
+      Driver: 'local',
+      Scope: 'local',
+      Labels: { a: 'b' },
+      Options: null,
+      Mountpoint: join(directory, 'volumes/data/_data'),
+      CreatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    });
+    expect(await volumes.create({ Name: 'data' })).toEqual(made);
+    expect(await volumes.inspect('data')).toEqual(made);
+    const anonymous = await volumes.create({});
+    expect(anonymous.Name).toMatch(/^[0-9a-f]{64}$/);
+    expect(anonymous.Labels).toEqual({ 'com.docker.volume.anonymous': '' });
+    expect(published.map(({ action, id, attributes }) => [action, id, attributes])).toEqual([
+      ['create', 'data', { driver: 'local' }],
+      ['create', anonymous.Name, { driver: 'local' }],
+    ]);
+  });
+
+  test('errors read as Docker’s', async () => {
+    await expect(volumes.inspect('nope')).rejects.toMatchObject({
+      class: 'NotFound',
+      message: 'get nope: no such volume',
+    });
+    await expect(volumes.create({ Name: 'x', Driver: 'nosuch' })).rejects.toMatchObject({
+      class: 'NotFound',
+      message: 'create x: error looking up volume plugin nosuch: plugin "nosuch" not found',
+    });
+    await expect(volumes.create({ Name: 'a/b' })).rejects.toMatchObject({
+      class: 'InvalidParameter',
+      message: expect.stringMatching(/^create a\/b: "a\/b" includes invalid characters for a local volume name/),
+    });
+    await expect(volumes.remove('nope', { force: false })).rejects.toThrow('get nope: no such volume');
+    await volumes.remove('nope', { force: true });
+    await expect(volumes.list({ colour: ['red'] })).rejects.toMatchObject({
+      class: 'InvalidParameter',
+      message: "invalid filter 'colour'",
+    });
+  });
+
+  test('in use: remove and prune refuse, the filter tells', async () => {
+    await volumes.create({ Name: 'used' });
+    await volumes.create({ Name: 'free', Labels: { keep: '' } });
+    const { Name: anonymous } = await volumes.create({});
+    await volumes.create({ Name: 'ram', DriverOpts: { type: 'tmpfs', device: 'tmpfs' } });
+    users = { used: ['id1', 'id2'] };
+    await expect(volumes.remove('used', { force: true })).rejects.toMatchObject({
+      class: 'Conflict',
+      message: 'remove used: volume is in use - [id1, id2]',
+    });
+    expect(named(await volumes.list({ dangling: ['false'] }))).toEqual(['used']);
+    expect(named(await volumes.list({ name: ['^fr'] }))).toEqual(['free']);
+    expect(named(await volumes.list({ label: ['keep'] }))).toEqual(['free']);
+    expect(await volumes.prune({})).toEqual({ VolumesDeleted: [anonymous], SpaceReclaimed: 7 });
+    expect(await volumes.prune({ all: ['1'], 'label!': ['keep'] })).toMatchObject({ VolumesDeleted: [] });
+    expect(await volumes.prune({ all: ['true'] })).toMatchObject({ VolumesDeleted: ['free'] });
+    expect(named(await volumes.list({}))).toEqual(['ram', 'used']);
+    expect(published.at(-1)).toMatchObject({ action: 'prune', attributes: { reclaimed: '7' } });
+  });
+});
+
+describe('volumes of a plugin', () => {
+  test('one Mount and one Unmount per start, with one ID of its own, and events', async () => {
+    const calls = await plugin('p', { Get: new Error('no such volume'), Mount: { Mountpoint: '/mnt/v/' } });
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    calls.length = 0;
+    expect(await volumes.mount('v', use('run1/data'))).toEqual({ path: '/mnt/v', driver: 'p' });
+    await volumes.unmount('v', use('run1/data'));
+    const ids = calls.map((call) => /^(\w+) \{"Name":"v","ID":"([0-9a-f]{64})"\}$/.exec(call));
+    expect(ids.map((match) => match?.[1])).toEqual(['Mount', 'Unmount']);
+    expect(ids[0]?.[2]).toBe(ids[1]?.[2]);
+    expect(published.slice(1)).toEqual([
+      {
+        type: 'volume',
+        action: 'mount',
+        id: 'v',
+        attributes: { driver: 'p', container: 'c1', destination: '/data', 'read/write': 'true', propagation: '' },
+      },
+      { type: 'volume', action: 'unmount', id: 'v', attributes: { driver: 'p', container: 'c1' } },
+    ]);
+  });
+
+  test.each(['', 'relative', '/', '/mnt/../etc', '//'])('the mountpoint %j is refused and taken back', async (path) => {
+    const calls = await plugin('p', { Get: new Error('not found'), Mount: { Mountpoint: path } });
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    await expect(volumes.mount('v', use('i'))).rejects.toThrow(/^error while mounting volume 'v': plugin "p" mounted/);
+    await expect.poll(() => calls.filter((call) => call.startsWith('Unmount')).length).toBe(1);
+    expect(published.map(({ action }) => action)).toEqual(['create']);
+  });
+
+  test('a name that another driver has is a conflict; what the driver has lost may be made anew', async () => {
+    const answers: Answers = { Get: new Error('not found') };
+    await plugin('p', answers);
+    await volumes.create({ Name: 'vv', Driver: 'p' });
+    answers.Get = { Volume: { Name: 'vv' } };
+    await expect(volumes.create({ Name: 'vv', Driver: 'local' })).rejects.toMatchObject({
+      class: 'Conflict',
+      message: "create vv: driver 'p' already has volume 'vv': volume name must be unique",
+    });
+    answers.Get = { Volume: null };
+    expect((await volumes.create({ Name: 'vv', Driver: 'local' })).Driver).toBe('local');
+  });
+
+  test('what only the plugin knows is listed, inspected and found by name without a driver', async () => {
+    const volume = { Name: 'theirs', Mountpoint: '/t', CreatedAt: '2020-01-02T03:04:05.678Z', Status: { ok: true } };
+    await plugin('p', {
+      Get: { Volume: volume },
+      List: { Volumes: [volume] },
+      Capabilities: { Capabilities: { Scope: 'GLOBAL' } },
+    });
+    expect(await volumes.list({ driver: ['p'] })).toEqual({
+      Volumes: [
+        {
+          Name: 'theirs',
+          Driver: 'p',
+          Mountpoint: '/t',
+          Scope: 'global',
+          CreatedAt: '2020-01-02T03:04:05Z',
+          Labels: null,
+          Options: null,
+        },
+      ],
+      Warnings: null,
+    });
+    expect((await volumes.inspect('theirs')).Status).toEqual({ ok: true });
+    expect((await volumes.create({ Name: 'theirs' })).Driver).toBe('p');
+  });
+
+  test('a hung one: the others are listed, its own from memory, with a warning', async () => {
+    const answers: Answers = { Get: new Error('not found') };
+    await plugin('p', answers);
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    await volumes.create({ Name: 'mine' });
+    for (const method of ['List', 'Get', 'Capabilities', 'Remove']) answers[method] = 'hang';
+    const list = await volumes.list({});
+    expect(named(list)).toEqual(['mine', 'v']);
+    expect(list.Warnings).toEqual([expect.stringMatching(/^list p: plugin "p" did not answer VolumeDriver.List/)]);
+    expect(await volumes.inspect('v')).toMatchObject({ Name: 'v', Driver: 'p' });
+  });
+
+  test('an orphan is forgotten by force only', async () => {
+    const answers: Answers = { Get: new Error('not found') };
+    await plugin('p', answers);
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    answers.Get = { Volume: { Name: 'v' } };
+    answers.Remove = new Error('busy');
+    await expect(volumes.remove('v', { force: false })).rejects.toThrow('remove v: VolumeDriver.Remove: busy');
+    expect((await volumes.inspect('v')).Driver).toBe('p');
+    rmSync(join(directory, 'plugins', 'p.sock'));
+    for (const cleanup of cleanups.splice(0)) await cleanup();
+    await volumes.remove('v', { force: true });
+    expect(named(await volumes.list({}))).toEqual([]);
+  }, 40_000);
+});
