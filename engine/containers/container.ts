@@ -1,6 +1,7 @@
 import type { Collection } from '../store/service.js';
 import { Mutex } from './mutex.js';
 import { type ContainerRecord, isRunning } from './record.js';
+import type { Release } from './release.js';
 import { RestartTimer } from './restart-policy.js';
 import type { Run } from './run.js';
 import { Waiters } from './waiters.js';
@@ -20,6 +21,8 @@ export class Container {
   readonly sessions = new Set<Promise<void>>();
   /** A start that is under way; aborted by a forced removal. */
   starting: AbortController | undefined;
+  /** Clearing up behind the last run, while it is under way. */
+  released: Release | undefined;
   /** `docker restart` is between its stop and its start: no automatic removal. */
   restartRequested = false;
   #run: Run | undefined;
@@ -54,6 +57,8 @@ export class Container {
   ended(): void {
     this.#run?.end();
     this.#run = undefined;
+    // Who read of this run gets the rest of it, and its end, from the spool.
+    this.#hopeful.clear();
   }
 
   /** A start came to nothing, or the container goes away: whoever waits for the next run gives up. */

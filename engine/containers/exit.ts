@@ -6,7 +6,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import { goTime, parseTime, toNanos } from '../time.js';
 import type { Container } from './container.js';
 import { stopHealthChecks } from './health.js';
-import { releaseRun } from './release.js';
+import { type Release, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
 import { wantsRestart } from './restart-policy.js';
 import type { Room } from './room.js';
@@ -31,6 +31,7 @@ export function watchMonitor(room: Room, container: Container, run: Run, ended: 
 
 /** conmon is gone: either it left an exit file, or somebody killed it and the container runs unwatched. */
 export function monitorEnded(room: Room, container: Container, run: Run): void {
+  if (run.exiting || room.closed) return;
   const exit = readExit(room.paths.exits(), container.id);
   if (exit) {
     containerExited(room, container, run, exit);
@@ -98,16 +99,28 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
   const execDuration = String(Math.max(0, Math.floor(ranMs / 1000)));
   room.emit(container, 'die', { exitCode: String(exit.code), execDuration }, exit.at);
   const released = releaseRun(room, container);
+  keep(room, container, released);
   // Whoever waited may next remove the network that it was in.
   await released.detached;
   const result = { StatusCode: exit.code, ...(exit.error ? { Error: { Message: exit.error } } : {}) };
   container.waiters.settle('next-exit', result);
   container.waiters.settle('not-running', result);
-  await released.done;
-  if (restart) scheduleRestart(room, container, ranMs);
-  else if (record.hostConfig.AutoRemove && !container.restartRequested) {
+  if (!restart && record.hostConfig.AutoRemove && !container.restartRequested) {
     await removeLocked(room, container, { volumes: true });
   }
+  // The next start waits for the rest; nobody else has to.
+  await released.unmounted;
+  if (restart) scheduleRestart(room, container, ranMs);
+}
+
+/** The engine does not stop before it is done, and the next start waits for it. */
+function keep(room: Room, container: Container, released: Release): void {
+  container.released = released;
+  room.background.add(released.done);
+  released.done.then(() => {
+    room.background.delete(released.done);
+    if (container.released === released) container.released = undefined;
+  });
 }
 
 /** After Docker's back-off; until then it counts as running, and a stop or a removal cancels it. */

@@ -44,6 +44,7 @@ export function openContainers(deps: ContainersDeps): Containers {
     execs: undefined,
     stopping: false,
     closed: false,
+    background: new Set(),
     emit: emitterFor(deps.events),
   };
   const of = (ref: string) => room.registry.get(ref);
@@ -104,6 +105,7 @@ export function openContainers(deps: ContainersDeps): Containers {
     counts: () => room.registry.counts(),
     shutdown: async (options) => {
       await shutdownContainers(room, options);
+      await Promise.all(room.background);
       room.closed = true;
       watch?.close();
     },

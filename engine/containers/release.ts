@@ -5,15 +5,25 @@ import { messageOf } from '@cleat/protocol/errors';
 import type { Container } from './container.js';
 import type { Room } from './room.js';
 
+/** How far the clearing up is. */
+export interface Release {
+  /** The networks are free again. */
+  detached: Promise<void>;
+  /** Volumes and the root file system are. */
+  unmounted: Promise<void>;
+  /** Everything is: another start may follow. */
+  done: Promise<void>;
+}
+
 /**
  * Takes away everything that one run left on the host: what the runtime keeps, network, volumes, mounts, bundle. Does
  * all it can and reports every failure to the log; may be repeated.
- * @returns promises for when the network is free again, and for when everything is done
  */
-export function releaseRun(room: Room, container: Container): { detached: Promise<void>; done: Promise<void> } {
+export function releaseRun(room: Room, container: Container): Release {
   const { id, record } = container;
   const run = record.state.run;
-  if (!run) return { detached: Promise.resolve(), done: Promise.resolve() };
+  const nothing = Promise.resolve();
+  if (!run) return { detached: nothing, unmounted: nothing, done: nothing };
   const attempt = async (what: string, work: () => Promise<void> | void) => {
     try {
       await work();
@@ -24,9 +34,9 @@ export function releaseRun(room: Room, container: Container): { detached: Promis
     }
   };
   const detached = attempt('leaving the networks', () => room.networks.detach(id)).then(() => {});
-  const tasks = [
-    detached,
-    attempt('deleting what the runtime keeps', () => deleteFromRuntime(room, container)),
+  const deleted = attempt('deleting what the runtime keeps', () => deleteFromRuntime(room, container));
+  const unmounting = [
+    attempt('unmounting the root file system', () => unmountBundle(room, id)),
     ...run.volumes.map((volume) =>
       attempt(`unmounting volume ${volume.name}`, () =>
         room.volumes.unmount(volume.name, {
@@ -39,13 +49,14 @@ export function releaseRun(room: Room, container: Container): { detached: Promis
       ),
     ),
   ];
+  const unmounted = Promise.all(unmounting).then(() => {});
   const finish = async () => {
-    await Promise.all(tasks);
+    await Promise.all([detached, unmounted, deleted]);
     await attempt('removing the bundle', () => removeBundle(room, id));
     if (record.state.run === run) record.state.run = undefined;
     container.save();
   };
-  return { detached, done: finish() };
+  return { detached, unmounted, done: finish() };
 }
 
 async function deleteFromRuntime(room: Room, { id, record }: Container): Promise<void> {
@@ -58,12 +69,16 @@ async function deleteFromRuntime(room: Room, { id, record }: Container): Promise
 export function removeBundle(room: Room, id: string): void {
   const bundle = room.paths.bundle(id);
   if (!existsSync(bundle)) return;
+  unmountBundle(room, id);
+  for (const name of readdirSync(bundle)) rmSync(join(bundle, name), { recursive: true, force: true });
+  rmdirSync(bundle);
+}
+
+function unmountBundle(room: Room, id: string): void {
   for (const mountPoint of [room.paths.rootfs(id), room.paths.shm(id)]) {
     if (!existsSync(mountPoint)) continue;
     unmount(mountPoint);
     // Fails on what is still mounted, where removing the tree would delete the container's files.
     rmdirSync(mountPoint);
   }
-  for (const name of readdirSync(bundle)) rmSync(join(bundle, name), { recursive: true, force: true });
-  rmdirSync(bundle);
 }

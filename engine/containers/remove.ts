@@ -62,7 +62,9 @@ export async function removeLocked(room: Room, container: Container, options: { 
   container.save();
   container.restarts.cancel();
   container.noRun();
-  await releaseRun(room, container).done;
+  // What the runtime keeps may go a little later: nobody can ask for this container any more.
+  const released = container.released ?? releaseRun(room, container);
+  await Promise.all([released.detached, released.unmounted]);
   await Promise.race([Promise.allSettled(container.sessions), sleep(lastOutputMs, undefined, { ref: false })]);
   try {
     await room.spool.remove(id);

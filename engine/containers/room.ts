@@ -40,6 +40,8 @@ export interface Room extends ContainersDeps {
   readonly registry: Registry;
   readonly paths: ContainerPaths;
   readonly runtimes: Runtimes;
+  /** Clearing up that is under way. */
+  readonly background: Set<Promise<void>>;
   /** Set by the wiring once the exec room is there; health checks run through it. */
   execs: ExecRunner | undefined;
   /** Publishes a container event with the attributes that Docker's carry: labels, image, name, and `more`. */

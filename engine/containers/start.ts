@@ -57,6 +57,7 @@ export async function startLocked(room: Room, container: Container): Promise<voi
   const abort = new AbortController();
   container.starting = abort;
   // What a former run left behind (an engine that was killed meanwhile) goes first.
+  await container.released?.done;
   await releaseRun(room, container).done;
   const run: RunRecord = { mountId: newId(), volumes: [] };
   record.state.run = run;
