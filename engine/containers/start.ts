@@ -178,11 +178,12 @@ async function monitor(room: Room, { record }: Container, signal: AbortSignal, s
     signal,
   });
   const [created, ready] = await Promise.allSettled([creating, abortable(sandbox.ready, signal)]);
-  if (created.status === 'rejected') throw created.reason;
+  // First of all the networks' failure: a namespace that was rolled back makes the runtime fail, too.
   if (ready.status === 'rejected') {
-    await runtime.delete(id, { force: true });
+    if (created.status === 'fulfilled') await runtime.delete(id, { force: true });
     throw isClass(ready.reason, 'Cancelled') ? ready.reason : networkError(ready.reason);
   }
+  if (created.status === 'rejected') throw created.reason;
   return created.value;
 }
 
