@@ -77,6 +77,23 @@ describe('attach', () => {
     expect(bodyOf(answer)).toBe('hellobye');
   });
 
+  it('misses a client that has gone, but not one that has only closed its input', async () => {
+    let closed = 0;
+    const session = () => ({ ...echoSession(false), write: undefined, close: () => void closed++ });
+    await using server = await startApi({ containers: { attach: async () => session() } });
+    const request = 'POST /containers/c/attach?stdout=1 HTTP/1.1\r\nHost: x\r\n\r\n';
+    const [quiet, gone] = [server.connect(), server.connect()];
+    for (const socket of [quiet, gone]) {
+      socket.write(request);
+      await until(socket, '\r\n\r\n');
+      socket.end();
+    }
+    gone.destroy();
+    await expect.poll(() => closed, { timeout: 10_000 }).toBe(1);
+    expect(quiet.destroyed).toBe(false);
+    quiet.destroy();
+  });
+
   it('answers errors as HTTP', async () => {
     await using server = await startApi({});
     const answer = await talk(

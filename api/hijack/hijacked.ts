@@ -5,6 +5,8 @@ import { decodeFrames, encodeFrame } from './websocket.js';
 
 /** How long a client may take to close its side after ours is closed. */
 const lingerMs = 10_000;
+/** How soon a client is missed that went without a word. */
+const probeMs = 1000;
 
 /** A connection that was taken over: bytes both ways. */
 export interface HijackedConnection {
@@ -61,11 +63,34 @@ function common(
     onClose(listener) {
       if (socket.destroyed) listener();
       else socket.once('close', listener);
-      return () => socket.removeListener('close', listener);
+      const stop = probeAfterHalfClose(socket);
+      return () => {
+        stop();
+        socket.removeListener('close', listener);
+      };
     },
     get closed() {
       return socket.destroyed;
     },
+  };
+}
+
+/**
+ * A client that half-closes (every attach without input does) looks like one that is gone, and a silent container would
+ * keep its connection for ever. Writing nothing tells the two apart on a UNIX socket: EPIPE, and the connection closes.
+ */
+function probeAfterHalfClose(socket: Socket): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const start = (): void => {
+    timer = setInterval(() => {
+      if (socket.writableLength === 0 && socket.writable) socket.write('');
+    }, probeMs).unref();
+  };
+  if (socket.readableEnded) start();
+  else socket.once('end', start);
+  return () => {
+    clearInterval(timer);
+    socket.removeListener('end', start);
   };
 }
 

@@ -168,7 +168,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
 function isServerFault(error: unknown): boolean {
   const errorClass = error instanceof Error && 'class' in error ? error.class : 'System';
-  return Object.entries(errorStatus).every(([name, status]) => name !== errorClass || status >= 500);
+  return Object.entries(errorStatus).every(([name, status]) => name !== errorClass || status === 500);
 }
 
 /**

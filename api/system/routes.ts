@@ -1,3 +1,4 @@
+import type { VersionInfo } from '@cleat/engine/system/service';
 import { notImplemented } from '@cleat/protocol/errors';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
@@ -43,10 +44,14 @@ function ping(x: Exchange): void {
 }
 
 /** Docker's answer repeats the engine's own component at the top. */
-function version(info: ReturnType<ApiServices['system']['version']>, floor = minApiVersion): object {
+function version(info: VersionInfo, floor = minApiVersion): object {
   return {
     Platform: info.Platform,
-    Components: info.Components,
+    Components: info.Components.map((component) =>
+      component.Name === 'Engine'
+        ? { ...component, Details: { ...engineDetails(info, floor), ...component.Details } }
+        : component,
+    ),
     Version: info.Version,
     ApiVersion: maxApiVersion,
     MinAPIVersion: floor,
@@ -57,5 +62,20 @@ function version(info: ReturnType<ApiServices['system']['version']>, floor = min
     KernelVersion: info.KernelVersion,
     Experimental: info.Experimental || undefined,
     BuildTime: info.BuildTime,
+  };
+}
+
+/** What `docker version` prints of the engine's own component; all of it is text. */
+function engineDetails(info: VersionInfo, floor: string): Record<string, string> {
+  return {
+    ApiVersion: maxApiVersion,
+    MinAPIVersion: floor,
+    Arch: info.Arch,
+    BuildTime: info.BuildTime,
+    Experimental: String(info.Experimental),
+    GitCommit: info.GitCommit,
+    GoVersion: 'none',
+    KernelVersion: info.KernelVersion,
+    Os: info.Os,
   };
 }
