@@ -135,7 +135,7 @@ export class Registry implements Extensions {
     if (off) {
       return notFound(`plugin "${name}" not found: extension '${off.entry}' is left out by the configuration`);
     }
-    const known = this.names(kind).join(', ');
-    return notFound(`plugin "${name}" not found`, { details: { known } });
+    const known = this.candidates(kind).join(', ') || 'none';
+    return notFound(`plugin "${name}" not found (known for ${kind.name}: ${known})`);
   }
 }

@@ -120,7 +120,8 @@ describe('volumes of the default driver', () => {
     });
     await expect(volumes.create({ Name: 'x', Driver: 'nosuch' })).rejects.toMatchObject({
       class: 'NotFound',
-      message: 'create x: error looking up volume plugin nosuch: plugin "nosuch" not found',
+      message:
+        'create x: error looking up volume plugin nosuch: plugin "nosuch" not found (known for VolumeDriver: local)',
     });
     await expect(volumes.create({ Name: 'a/b' })).rejects.toMatchObject({
       class: 'InvalidParameter',

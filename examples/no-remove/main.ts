@@ -2,4 +2,4 @@
 import { run } from '@cleat/sdk';
 import noRemove from './no-remove.js';
 
-await run(noRemove, { name: 'no-remove', options: { root: process.env.NO_REMOVE_ROOT } });
+await run(noRemove, { name: 'no-remove' });
