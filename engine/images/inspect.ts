@@ -60,7 +60,6 @@ export function inspect(room: Room, text: string): ImageInspect {
     ...(config.variant !== undefined && { Variant: config.variant }),
     Os: config.os ?? 'linux',
     Size: size,
-    VirtualSize: size,
     GraphDriver: { Name: 'overlay2', Data: graphData(room, image) },
     RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
     Metadata: { LastTagTime: record.lastTagged ?? zeroTime },

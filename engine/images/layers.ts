@@ -132,7 +132,9 @@ export class Layers {
       if (!record || isUsed(diffId) || this.#leases.holdsLayer(diffId)) continue;
       this.#records.delete(diffId);
       await this.#discard(record.directory);
-      if (!this.#leases.holdsBlob(record.blob.digest)) await this.#blobs.remove(record.blob.digest);
+      // Meanwhile the same layer may have come anew.
+      if (!this.get(diffId) && !this.#leases.holdsBlob(record.blob.digest))
+        await this.#blobs.remove(record.blob.digest);
     }
   }
 

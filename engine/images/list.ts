@@ -94,7 +94,6 @@ export function list(room: Room, options: { all: boolean; filters: Filters; shar
       RepoTags: tags,
       SharedSize: shared ? sharedSize(room, image, shared) : -1,
       Size: room.sizeOf(image),
-      VirtualSize: room.sizeOf(image),
     });
   }
   return summaries.sort((a, b) => b.Created - a.Created);

@@ -47,6 +47,27 @@ test('what is saved can be loaded elsewhere, under the same IDs and names', asyn
   }
 });
 
+test('an image is loaded as the child of the one it was made from, if that can be true', async () => {
+  await using one = await openBench();
+  const parent = await importTar(one.images, await layerTar(), 'parent');
+  const options = { config: {}, repository: 'child', tag: '', comment: '', author: '' };
+  const { Id: child } = await one.images.commit({ ...options, parent });
+  const archive = await bytesOf(await one.images.save(['parent', 'child']));
+  await using two = await openBench();
+  await loadBytes(two.images, archive);
+  expect((await two.images.inspect(child)).Parent).toBe(parent);
+  const { entries } = await dockerArchive();
+  const config = entries.find((entry) => entry.name === 'config.json')?.content ?? '';
+  const circle = entries.map((entry) =>
+    entry.name === 'manifest.json'
+      ? { ...entry, content: String(entry.content).replace('"Layers"', `"Parent":"${digestOf(config)}","Layers"`) }
+      : entry,
+  );
+  await using three = await openBench();
+  await loadBytes(three.images, await tarOf(circle));
+  expect((await three.images.inspect('old:1')).Parent).toBe('');
+});
+
 test('saving what is not there fails before a byte is sent', async () => {
   await using bench = await openBench();
   await expect(bench.images.save(['nothing'])).rejects.toMatchObject({ class: 'NotFound' });

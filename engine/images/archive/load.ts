@@ -48,7 +48,7 @@ export function load(
         named += names.length;
         room.publish('load', image.id);
       }
-      for (const { image, parent } of loaded) if (parent) room.catalog.setParent(image.id, parent);
+      for (const { image, parent } of loaded) if (parent) linkToParent(room, image, parent);
       if (named === 0) for (const { image } of loaded) emit({ stream: `Loaded image ID: ${image.id}\n` });
     });
   }, options.signal);
@@ -104,4 +104,17 @@ function tagLoaded(room: Room, image: Image, reference: Reference, emit: Emit): 
   }
   room.catalog.tag(reference, image.id);
   emit({ stream: `Loaded image: ${familiar(reference)}\n` });
+}
+
+/**
+ * Believes an archive that an image was made from another only if that can be: one more step in its history, on top of
+ * the same layers. So there is no circle either.
+ */
+function linkToParent(room: Room, image: Image, parentId: string): void {
+  const parent = room.catalog.get(parentId);
+  if (!parent || image.record.parent) return;
+  const steps = (each: Image) => each.config.history?.length ?? 0;
+  const below = parent.config.rootfs.diff_ids;
+  const isPrefix = below.every((diffId, at) => image.config.rootfs.diff_ids[at] === diffId);
+  if (isPrefix && steps(image) === steps(parent) + 1) room.catalog.setParent(image.id, parent.id);
 }

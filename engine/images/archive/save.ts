@@ -106,7 +106,9 @@ async function writeAll(room: Room, images: Saved[], tar: Pack): Promise<void> {
     writeFile(tar, blobPath(image.id), image.record.raw, done);
     const raw = ociManifestOf(image, layers);
     writeFile(tar, blobPath(digestOf(raw)), raw, done);
-    manifest.push(manifestItem(image, references, layers));
+    const { parent } = image.record;
+    const isSavedToo = images.some((other) => other.image.id === parent);
+    manifest.push({ ...manifestItem(image, references, layers), ...(isSavedToo && { Parent: parent }) });
     index.push(...indexItems(raw, references));
     for (const reference of references) {
       const tags = repositories[familiarName(reference)] ?? {};

@@ -1,4 +1,4 @@
-import { CleatError, type ErrorClass, messageOf } from '@cleat/protocol/errors';
+import { CleatError, type ErrorClass, isClass, messageOf } from '@cleat/protocol/errors';
 import { isRecord } from '../config.js';
 import { familiar, familiarName, type Reference } from '../references.js';
 
@@ -61,6 +61,7 @@ function firstError(body: string): { code: string; message: string } | undefined
 
 /** What a user reads when a pull fails (moby `daemon/internal/distribution/errors.go`). */
 export function pullError(error: unknown, reference: Reference): unknown {
+  if (isClass(error, 'Unavailable')) return new CleatError('System', messageOf(error), { cause: error });
   if (!(error instanceof RegistryError)) return error;
   const because = messageOf(error);
   switch (error.code) {

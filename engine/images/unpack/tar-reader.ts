@@ -111,13 +111,21 @@ export class TarReader {
       mode: header.mode,
       uid: numeric('uid', header.uid),
       gid: numeric('gid', header.gid),
-      mtime: numeric('mtime', header.mtime),
+      mtime: representable(numeric('mtime', header.mtime)),
       linkName: value('linkpath') ?? longLink ?? header.linkName,
       major: header.major,
       minor: header.minor,
       xattrs: xattrsOf(pax),
     };
   }
+}
+
+/** The latest time that every file system can keep; archives hold anything. */
+const maxTime = 2 ** 34;
+
+/** As Docker: what no file can have becomes the epoch. */
+function representable(seconds: number): number {
+  return seconds >= 0 && seconds < maxTime ? seconds : 0;
 }
 
 const xattrPrefix = 'SCHILY.xattr.';
