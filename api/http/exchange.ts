@@ -143,8 +143,10 @@ export class Exchange {
     this.#sendText(status, 'text/plain; charset=utf-8', text);
   }
 
-  #sendText(status: number, type: string, body: string): void {
-    this.response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
+  #sendText(status: number, type: string, text: string): void {
+    // Encoded once; its length as text would have to be counted too.
+    const body = Buffer.from(text);
+    this.response.writeHead(status, { 'Content-Type': type, 'Content-Length': body.length });
     this.response.end(this.method === 'HEAD' ? undefined : body);
   }
 
