@@ -240,7 +240,7 @@ export class BridgeDriver {
     await Promise.all([
       networks.length > 0 ? this.#firewall.apply(networks satisfies FirewallNetwork[], ports) : this.#firewall.remove(),
       this.#guard.protect(
-        networks.filter(({ internal }) => !internal).map(({ bridge }) => bridge),
+        networks.map(({ bridge }) => bridge),
         six,
       ),
     ]);

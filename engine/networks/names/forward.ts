@@ -31,18 +31,24 @@ async function firstOf(servers: readonly string[], ask: (server: string) => Prom
 function askDatagram(message: Buffer, server: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(server.includes(':') ? 'udp6' : 'udp4');
+    let over = false;
     const done = (settle: () => void) => {
+      if (over) return;
+      over = true;
       clearTimeout(timer);
       socket.close();
       settle();
     };
     const timer = setTimeout(() => done(() => reject(new Error(`name server ${server} did not answer`))), patienceMs);
-    socket.once('error', (error) => done(() => reject(error)));
+    socket.on('error', (error) => done(() => reject(error)));
     socket.on('message', (answer) => {
       if (answer.length >= 12 && answer.readUInt16BE(0) === message.readUInt16BE(0)) done(() => resolve(answer));
     });
     // Connected, so that only that server's answers are accepted and a refusal is heard.
-    socket.connect(53, server, () => socket.send(message));
+    socket.connect(53, server, (error?: Error) => {
+      if (error) done(() => reject(error));
+      else socket.send(message);
+    });
   });
 }
 
