@@ -22,6 +22,11 @@ export class LogEntryDecoder {
     this.#maxBytes = options.maxBytes ?? maxEntryBytes;
   }
 
+  /** The beginning of an entry whose end has not come. */
+  get rest(): Buffer {
+    return this.#held;
+  }
+
   /** The entries that are complete with `chunk`. Their lines are views of it. */
   push(chunk: Uint8Array): LogEntry[] {
     const bytes =

@@ -1,0 +1,94 @@
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import type { FileOptions } from './options.js';
+
+const lineFeed = 0x0a;
+
+/** One container's log: appended to, and closed and renamed (`.1`, `.2.gz`, …) when it has grown too long. */
+export class LogFile {
+  readonly #options: FileOptions;
+  #file: number;
+  #size: number;
+  #compressing: Promise<void> = Promise.resolve();
+
+  constructor(options: FileOptions) {
+    this.#options = options;
+    this.#file = openSync(options.path, 'a', 0o640);
+    this.#size = fstatSync(this.#file).size;
+  }
+
+  /** Appends whole lines. What does not fit on the disk is dropped as a whole. @throws Error of the system */
+  append(lines: Buffer): void {
+    const { maxBytes = Number.POSITIVE_INFINITY } = this.#options;
+    for (let rest = lines; rest.length > 0; ) {
+      if (this.#size >= maxBytes) this.#rotate();
+      // The line that reaches the limit is the last one in its file.
+      const limit = maxBytes - this.#size;
+      const end = limit < rest.length ? rest.indexOf(lineFeed, limit - 1) + 1 : rest.length;
+      this.#write(rest.subarray(0, end));
+      rest = rest.subarray(end);
+    }
+  }
+
+  #write(lines: Buffer): void {
+    let written = 0;
+    try {
+      while (written < lines.length) written += writeSync(this.#file, lines, written);
+    } catch (error) {
+      ftruncateSync(this.#file, this.#size);
+      throw error;
+    }
+    this.#size += lines.length;
+  }
+
+  close(): Promise<void> {
+    closeSync(this.#file);
+    return this.#compressing;
+  }
+
+  #rotate(): void {
+    const { path, maxFiles } = this.#options;
+    if (maxFiles === 1) {
+      ftruncateSync(this.#file, 0);
+    } else {
+      closeSync(this.#file);
+      for (const end of ['', '.gz']) rmSync(`${path}.${maxFiles - 1}${end}`, { force: true });
+      for (let n = maxFiles - 2; n >= 1; n--) {
+        for (const end of ['', '.gz']) {
+          if (existsSync(`${path}.${n}${end}`)) renameSync(`${path}.${n}${end}`, `${path}.${n + 1}${end}`);
+        }
+      }
+      renameSync(path, `${path}.1`);
+      if (this.#options.compress) this.#compress(`${path}.1`);
+      this.#file = openSync(path, 'a', 0o640);
+    }
+    this.#size = 0;
+  }
+
+  /** In the background. Should the file be renamed meanwhile, it stays as it is: readable all the same. */
+  #compress(path: string): void {
+    const target = `${path}.gz`;
+    this.#compressing = this.#compressing.then(async () => {
+      try {
+        await pipeline(createReadStream(path), createGzip(), createWriteStream(`${target}.tmp`, { mode: 0o640 }));
+        renameSync(`${target}.tmp`, target);
+        rmSync(path, { force: true });
+      } catch {
+        // Renamed or removed meanwhile, or no space: the plain file, if it is there, serves as well.
+        rmSync(`${target}.tmp`, { force: true });
+      }
+    });
+  }
+}

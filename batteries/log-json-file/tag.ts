@@ -1,0 +1,29 @@
+import { invalidParameter } from '@cleat/protocol/errors';
+import type { LogInfo } from '@cleat/protocol/kinds/log';
+
+/** What a tag's template may name (moby `daemon/logger/loginfo.go`). */
+const fields: Readonly<Record<string, (info: LogInfo) => string>> = {
+  ID: (info) => info.ContainerID.slice(0, 12),
+  FullID: (info) => info.ContainerID,
+  Name: (info) => info.ContainerName.replace(/^\//, ''),
+  ImageID: (info) => (info.ContainerImageID ?? '').replace(/^sha256:/, '').slice(0, 12),
+  ImageFullID: (info) => info.ContainerImageID ?? '',
+  ImageName: (info) => info.ContainerImageName ?? '',
+  DaemonName: (info) => info.DaemonName ?? '',
+  Command: (info) => [info.ContainerEntrypoint ?? '', ...(info.ContainerArgs ?? [])].join(' '),
+};
+
+/** Fills the fields of a tag such as `{{.ImageName}}/{{.Name}}`. @throws InvalidParameter for anything else in braces */
+export function renderTag(template: string, info: LogInfo): string {
+  return template.replaceAll(/\{\{(.*?)\}\}/g, (whole, expression: string) => {
+    const field = fields[expression.trim().replace(/^\./, '')];
+    if (!field || !expression.trim().startsWith('.')) {
+      throw invalidParameter(
+        `log tag: ${whole} is not one of ${Object.keys(fields)
+          .map((name) => `{{.${name}}}`)
+          .join(', ')}`,
+      );
+    }
+    return field(info);
+  });
+}
