@@ -7,6 +7,8 @@ const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
 const IPPROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 /**
@@ -26,10 +28,19 @@ export function bindPort(protocol: 'tcp' | 'udp' | 'sctp', address: Uint8Array, 
   name.writeUInt16BE(port, 2);
   name.set(address, family === AF_INET ? 4 : 8);
   try {
+    if (family === AF_INET6) onlySix(fd);
     callC('int bind(int fd, const void *name, unsigned int length)', `port ${port}`, fd, name, name.length);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
   return fd;
+}
+
+/** Without it `::` would stand for all IPv4 addresses, too. */
+function onlySix(fd: number): void {
+  const one = Buffer.alloc(4);
+  one.writeInt32LE(1);
+  const prototype = 'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)';
+  callC(prototype, 'IPV6_V6ONLY', fd, IPPROTO_IPV6, IPV6_V6ONLY, one, one.length);
 }

@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
+import { hostLinks } from '@cleat/linux/net/links';
+import { createNamespace, removeNamespace } from '@cleat/linux/net/namespace';
+import { run } from '@cleat/linux/process/run';
+import { silentLogger } from '@cleat/protocol/log';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { BridgeDriver } from './driver.js';
+
+const tag = randomBytes(3).toString('hex');
+const block = `10.90.${Number.parseInt(tag.slice(0, 2), 16) % 250}`;
+const device = `cb${tag}`;
+const context = { signal: new AbortController().signal };
+let stateDir: string;
+let driver: BridgeDriver;
+const namespaces: string[] = [];
+
+const open = (engineId = `unit${tag}`) =>
+  new BridgeDriver(
+    {
+      engineId,
+      stateDir,
+      firewall: true,
+      ipForward: true,
+      defaultDevice: 'cleat0',
+      defaults: { icc: true, masquerade: true, hostIp: '0.0.0.0', mtu: 1500 },
+    },
+    silentLogger,
+  );
+
+beforeEach(() => {
+  stateDir = mkdtempSync(join(tmpdir(), 'cleat-bridge-'));
+  driver = open();
+});
+afterEach(async () => {
+  for (const path of namespaces.splice(0)) removeNamespace(path);
+  await driver.close();
+  await run('ip', ['link', 'delete', device]);
+  await run('nft', ['delete', 'table', 'inet', `cleat_unit${tag}`]);
+  hostLinks().close();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+async function createNetwork(options: Record<string, string> = {}, six = false): Promise<void> {
+  await driver.handlers().CreateNetwork(
+    {
+      NetworkID: 'n1',
+      Options: {
+        'com.docker.network.generic': { 'com.docker.network.bridge.name': device, ...options },
+      },
+      IPv4Data: [{ Pool: `${block}.0/24`, Gateway: `${block}.1/24` }],
+      IPv6Data: six ? [{ Pool: 'fd00:90::/64', Gateway: 'fd00:90::1/64' }] : [],
+    },
+    context,
+  );
+}
+
+/** What the engine does with a driver's answer, in short. */
+async function join_(id: string, last: number, six = ''): Promise<(...command: string[]) => ReturnType<typeof run>> {
+  const ids = { NetworkID: 'n1', EndpointID: id };
+  const handlers = driver.handlers();
+  const Interface = { Address: `${block}.${last}/24`, ...(six ? { AddressIPv6: `${six}/64` } : {}) };
+  await handlers.CreateEndpoint({ ...ids, Interface }, context);
+  const joined = await handlers.Join({ ...ids, SandboxKey: '' }, context);
+  const link = joined?.InterfaceName?.SrcName ?? '';
+  const path = join(stateDir, `ns-${id}`);
+  namespaces.push(path);
+  const session = await createNamespace(path);
+  await hostLinks().run([`link set ${link} netns ${session.pid}`]);
+  await session.configure([
+    `link set ${link} name eth0`,
+    `address add ${block}.${last}/24 dev eth0`,
+    ...(six ? [`address add ${six}/64 nodad dev eth0`] : []),
+    'link set eth0 up',
+    `route add default via ${joined?.Gateway}`,
+  ]);
+  return (...command) => run('nsenter', [`--net=${path}`, ...command], { deadlineMs: 5_000 });
+}
+
+test('a device of somebody else is refused, unless the operator named it; then it is left alone', async () => {
+  await run('ip', ['link', 'add', device, 'type', 'bridge']);
+  await expect(createNetwork()).rejects.toThrow(`a bridge ${device} that this engine did not make exists already`);
+  await createNetwork({ 'com.docker.network.bridge.default_bridge': 'true' });
+  expect((await linkFacts(device))?.addresses).toContain(`${block}.1/24`);
+  await driver.handlers().DeleteNetwork({ NetworkID: 'n1' }, context);
+  expect(interfaceNames()).toContain(device);
+  await run('ip', ['link', 'set', device, 'alias', 'cleat:another']);
+  await expect(createNetwork({ 'com.docker.network.bridge.default_bridge': 'true' })).rejects.toThrow(
+    `bridge ${device} belongs to another Cleat engine`,
+  );
+});
+
+test('IPv6, UDP ports and --icc=false', async () => {
+  await createNetwork({ 'com.docker.network.bridge.enable_icc': 'false' }, true);
+  const one = await join_('e1', 2, 'fd00:90::2');
+  const two = await join_('e2', 3, 'fd00:90::3');
+  const ping = (from: typeof one, to: string) => from('busybox', 'ping', '-c1', '-W1', to);
+  expect((await ping(one, `${block}.1`)).code).toBe(0);
+  expect((await ping(two, 'fd00:90::1')).code).toBe(0);
+  expect((await ping(one, `${block}.3`)).code).not.toBe(0);
+  expect((await ping(two, 'fd00:90::2')).code).not.toBe(0);
+
+  const ids = { NetworkID: 'n1', EndpointID: 'e1' };
+  const wish = { Proto: 17, Port: 9000, HostIP: '', HostPort: 0 };
+  await driver
+    .handlers()
+    .ProgramExternalConnectivity?.({ ...ids, Options: { 'com.docker.network.portmap': [wish] } }, context);
+  const info = await driver.handlers().EndpointOperInfo(ids, context);
+  const ports = info?.Value?.['com.docker.network.portmap'] as { HostIP: string; HostPort: number }[];
+  expect(ports.map(({ HostIP }) => HostIP)).toEqual(['0.0.0.0', '::']);
+  expect(ports[0]?.HostPort).toBe(ports[1]?.HostPort);
+  const echo = `const s=require('dgram').createSocket('udp4');s.on('message',(m,f)=>s.send(m+'!',f.port,f.address)).bind(9000)`;
+  const stop = new AbortController();
+  const serving = run('nsenter', [`--net=${namespaces[0]}`, process.execPath, '-e', echo], { signal: stop.signal });
+  serving.catch(() => {});
+  const client = `const s=require('dgram').createSocket('udp4');s.on('message',m=>{console.log(''+m);process.exit()});
+    setInterval(()=>s.send('hi',${ports[0]?.HostPort},'127.0.0.1'),100);setTimeout(()=>process.exit(1),5000)`;
+  expect((await run(process.execPath, ['-e', client])).stdout).toBe('hi!\n');
+  stop.abort();
+});
+
+test('a driver that was killed knows everything again, and makes anew what a reboot took', async () => {
+  await createNetwork();
+  const ids = { NetworkID: 'n1', EndpointID: 'e1' };
+  await driver.handlers().CreateEndpoint({ ...ids, Interface: { Address: `${block}.2/24` } }, context);
+  const before = await driver.handlers().Join({ ...ids, SandboxKey: '' }, context);
+  await run('ip', ['link', 'delete', device]);
+  await run('nft', ['delete', 'table', 'inet', `cleat_unit${tag}`]);
+  driver = open();
+  await driver.restore();
+  expect(await driver.handlers().Join({ ...ids, SandboxKey: '' }, context)).toEqual(before);
+  expect((await linkFacts(device))?.addresses).toContain(`${block}.1/24`);
+  expect((await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`])).stdout).toContain(device);
+  await expect(driver.handlers().DeleteNetwork({ NetworkID: 'n1' }, context)).rejects.toThrow('active endpoints');
+  await driver.handlers().DeleteEndpoint(ids, context);
+  await driver.handlers().DeleteEndpoint(ids, context);
+  await driver.handlers().DeleteNetwork({ NetworkID: 'n1' }, context);
+  expect(interfaceNames()).not.toContain(device);
+  expect((await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`])).code).not.toBe(0);
+});
+
+test.each([
+  [{ 'com.docker.network.driver.mtu': 'x' }, 'must be a number'],
+  [{ 'com.docker.network.bridge.enable_icc': 'perhaps' }, '"perhaps" is not true or false'],
+  [{ 'com.docker.network.bridge.name': 'a name with blanks' }, 'invalid bridge name'],
+  [{ 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' }, 'is not supported'],
+])('%j is refused', async (options, message) => {
+  await expect(createNetwork(options)).rejects.toThrow(message);
+});
