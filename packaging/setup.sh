@@ -88,7 +88,8 @@ install_modules() {
   lock=$(cksum <"$root/package-lock.json")
   [ "$(cat "$root/node_modules/.cleat-lock" 2>/dev/null)" = "$lock" ] && return 0
   say 'Installing Node modules (npm ci)'
-  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error </dev/null) ||
+  # A mirror that lacks packages of other platforms makes `npm ci` refuse; `npm install` takes the same versions.
+  (cd "$root" && { npm ci --no-audit --no-fund --loglevel=error || npm install --no-save --no-audit --no-fund --loglevel=error; } </dev/null) ||
     stop 'npm ci failed' 'the npm registry must be reachable for the first set-up (npm config get registry)'
   printf '%s' "$lock" >"$root/node_modules/.cleat-lock"
 }
