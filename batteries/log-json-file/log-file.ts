@@ -8,6 +8,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
@@ -71,23 +72,31 @@ export class LogFile {
         }
       }
       renameSync(path, `${path}.1`);
-      if (this.#options.compress) this.#compress(`${path}.1`);
+      if (this.#options.compress) this.#compress();
       this.#file = openSync(path, 'a', 0o640);
     }
     this.#size = 0;
   }
 
-  /** In the background. Should the file be renamed meanwhile, it stays as it is: readable all the same. */
-  #compress(path: string): void {
-    const target = `${path}.gz`;
+  /** In the background. The file may be renamed meanwhile, so it is known by its inode. */
+  #compress(): void {
+    const { path, maxFiles } = this.#options;
+    const target = `${path}.gz.tmp`;
+    const source = openSync(`${path}.1`, 'r');
+    const { ino } = fstatSync(source);
     this.#compressing = this.#compressing.then(async () => {
       try {
-        await pipeline(createReadStream(path), createGzip(), createWriteStream(`${target}.tmp`, { mode: 0o640 }));
-        renameSync(`${target}.tmp`, target);
-        rmSync(path, { force: true });
+        await pipeline(createReadStream('', { fd: source }), createGzip(), createWriteStream(target, { mode: 0o640 }));
+        for (let n = 1; n < maxFiles; n++) {
+          if (statSync(`${path}.${n}`, { throwIfNoEntry: false })?.ino !== ino) continue;
+          renameSync(target, `${path}.${n}.gz`);
+          rmSync(`${path}.${n}`);
+          return;
+        }
+        rmSync(target);
       } catch {
-        // Renamed or removed meanwhile, or no space: the plain file, if it is there, serves as well.
-        rmSync(`${target}.tmp`, { force: true });
+        // No space, or removed with its container: the plain file, if it is there, serves as well.
+        rmSync(target, { force: true });
       }
     });
   }
