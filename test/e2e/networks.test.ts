@@ -24,8 +24,8 @@ describe('the predefined networks', () => {
     expect(await refused('network', 'rm', 'bridge')).toContain('is a pre-defined network and cannot be removed');
   });
   test('two containers on the bridge reach each other', async () => {
-    await ok('run', '-d', '--name', 'a', 'busybox', 'sleep', '1000');
-    const ip = await address('a');
+    await ok('run', '-d', '--name', 'near', 'busybox', 'sleep', '1000');
+    const ip = await address('near');
     expect(await ok('run', '--rm', 'busybox', 'ping', '-c', '1', '-W', '2', ip)).toContain('1 packets received');
   });
   test('none has only loopback, host is the host', async () => {
@@ -131,11 +131,11 @@ describe('networks of one’s own', () => {
   test('containers on different networks do not reach each other; an internal one has no way out', async () => {
     await ok('network', 'create', 'left');
     await ok('network', 'create', '--internal', 'inside');
-    await ok('run', '-d', '--name', 'l', '--network', 'left', 'busybox', 'sleep', '1000');
-    const ip = await address('l');
+    await ok('run', '-d', '--name', 'apart', '--network', 'left', 'busybox', 'sleep', '1000');
+    const ip = await address('apart');
     expect((await engine.docker('run', '--rm', 'busybox', 'ping', '-c', '1', '-W', '1', ip)).code).not.toBe(0);
     expect(await ok('run', '--rm', '--network', 'inside', 'busybox', 'ip', 'route')).not.toContain('default');
-    await ok('rm', '-f', 'l');
+    await ok('rm', '-f', 'apart');
     await ok('network', 'rm', 'left', 'inside');
   });
   test('prune takes what nobody uses', async () => {
