@@ -92,7 +92,7 @@ async function visit(
     return true;
   }
   if (!stats.isDirectory()) {
-    if (mountPoints.has(path) && stats.size === 0) return false;
+    if (isMountPoint(path, stats)) return false;
     changes.push({ Path: path, Kind: below.found ? 0 : 1 });
     return true;
   }
@@ -100,10 +100,20 @@ async function visit(
   if (!handle) return false;
   const opaque = isOpaque(`/proc/self/fd/${handle.fd}/.`);
   const inside = await walk(handle, path, opaque ? [] : below.directories, changes);
-  const touched = below.found ? opaque || !sameDirectory(stats, below.found) : !mountPoints.has(path);
+  const touched = below.found ? opaque || !sameDirectory(stats, below.found) : !madeForMounts(path);
   if (!inside && !touched) return false;
   changes.push({ Path: path, Kind: below.found ? 0 : 1 });
   return true;
+}
+
+/** An empty file that the runtime made to mount something over it. */
+function isMountPoint(path: string, stats: Stats): boolean {
+  return mountPoints.has(path) && stats.size === 0;
+}
+
+/** A directory that only had to be there because mount points are in it, when the image lacks it. */
+function madeForMounts(path: string): boolean {
+  return mountPoints.has(path) || [...mountPoints].some((point) => point.startsWith(`${path}/`));
 }
 
 /** What the layers have under `name`: the topmost entry, and the directories that are merged there. */
