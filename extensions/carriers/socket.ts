@@ -129,8 +129,7 @@ export class SocketCarrier implements Carrier {
 
 function tlsOptions(tls: TlsSettings) {
   return {
-    // Docker, too, does not verify when no CA is named; see its readPluginJSONInfo.
-    rejectUnauthorized: !(tls.insecureSkipVerify || tls.caFile === undefined),
+    rejectUnauthorized: !tls.insecureSkipVerify,
     ca: tls.caFile === undefined ? undefined : readFileSync(tls.caFile),
     cert: tls.certFile === undefined ? undefined : readFileSync(tls.certFile),
     key: tls.keyFile === undefined ? undefined : readFileSync(tls.keyFile),

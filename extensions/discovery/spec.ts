@@ -42,7 +42,8 @@ export function parseJsonSpec(name: string, text: string): PluginSpec {
   const { Addr, TLSConfig } = decode(JsonSpec, value, name);
   const tls = TLSConfig
     ? {
-        insecureSkipVerify: TLSConfig.InsecureSkipVerify ?? false,
+        // Docker, too, does not verify when no CA is named.
+        insecureSkipVerify: TLSConfig.InsecureSkipVerify || !TLSConfig.CAFile,
         caFile: TLSConfig.CAFile || undefined,
         certFile: TLSConfig.CertFile || undefined,
         keyFile: TLSConfig.KeyFile || undefined,
