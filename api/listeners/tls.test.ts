@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { type ConnectionOptions, connect } from 'node:tls';
 import { expect, it } from 'vitest';
 import { echoSession, startApi, talk } from '../testing/fakes.js';
 
@@ -20,7 +20,7 @@ it('hijacks over TLS, half-close included, for clients with a certificate only',
     const [listener] = await server.api.listen('tcp://127.0.0.1:0', { tls: { ...pem, ca: pem.cert } });
     const port = Number(listener?.address.split(':').at(-1));
     const dial = (own: object) =>
-      connect({ port, host: '127.0.0.1', ca: pem.cert, servername: 'localhost', allowHalfOpen: true, ...own });
+      connect({ port, host: '127.0.0.1', ca: pem.cert, servername: 'localhost', allowHalfOpen: true, ...own } as ConnectionOptions);
     const request =
       'POST /containers/c/attach?stdin=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';
     const answer = await talk(dial(pem), `${request}POST / HTTP/1.1`, { end: true });

@@ -62,7 +62,7 @@ export async function fakeRegistry(
   answer: (
     seen: Seen,
     host: string,
-  ) => { status?: number; headers?: Record<string, string>; body?: string | Buffer } | undefined,
+  ) => { status?: number; headers?: Record<string, string | undefined>; body?: string | Buffer } | undefined,
 ): Promise<{ host: string; seen: Seen[] } & AsyncDisposable> {
   const seen: Seen[] = [];
   let host = '';
