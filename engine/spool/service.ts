@@ -10,9 +10,10 @@ export interface Spool {
   pathFor(containerId: string): string;
 
   /**
-   * What `docker logs` sends, in chunks that are ready to be sent (one frame per entry when `multiplexed`): F/P
-   * fragments joined per stream, split at 16 KiB as Docker does. Follows, when asked and the container runs, until
-   * `signal` aborts, `until` has passed, or {@link ended} was called and all is read.
+   * What `docker logs` sends, in chunks that are ready to be sent: F/P fragments joined per stream, split at 16 KiB as
+   * Docker does. With headers when `multiplexed`: one per entry for who follows, one for up to 32 KiB of one stream
+   * otherwise. Follows, when asked and the container runs, until `signal` aborts, `until` has passed, or {@link ended}
+   * was called and all is read.
    */
   logs(containerId: string, query: LogsQuery): AsyncIterable<Uint8Array>;
   /** Whether `docker logs` may be asked for: false for the driver `none`, whose spool only serves attach. */

@@ -59,7 +59,7 @@ export class SpoolFile {
   async *logs(query: LogsQuery): AsyncGenerator<Uint8Array> {
     const since = query.since === undefined ? undefined : toNanos(query.since);
     const until = query.until === undefined ? undefined : toNanos(query.until);
-    const renderer = new Renderer({ ...query, since, until });
+    const renderer = new Renderer({ ...query, since, until, coalesce: !query.follow });
     const { from, cutoff } = this.#start(query.tail);
     const end = this.files.end();
     const reader = new SpoolReader(this.files, from);

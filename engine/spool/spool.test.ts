@@ -77,12 +77,17 @@ test('fragments are joined per stream, byte for byte, whichever way they are rea
       const streams = await streamed();
       expect(streams[1] === written[1] && streams[2] === written[2]).toBe(true);
       expect((await logs({ stderr: false })) === written[1]).toBe(true);
-      const read = { 1: '', 2: '' };
-      for (const { stream, text } of frames(await logBytes({ multiplexed: true }))) {
-        expect(text.length).toBeLessThanOrEqual(16_384);
-        read[stream as 1 | 2] += text;
+      for (const [follow, longest] of [
+        [true, 16_384],
+        [false, 32_768],
+      ] as const) {
+        const read = { 1: '', 2: '' };
+        for (const { stream, text } of frames(await logBytes({ multiplexed: true, follow }))) {
+          expect(text.length).toBeLessThanOrEqual(longest);
+          read[stream as 1 | 2] += text;
+        }
+        expect(read[1] === written[1] && read[2] === written[2]).toBe(true);
       }
-      expect(read[1] === written[1] && read[2] === written[2]).toBe(true);
     }),
     { numRuns: 60 },
   );
@@ -93,10 +98,10 @@ test('tail gives what the last lines of everything are', async () => {
     fc.asyncProperty(fc.array(anyLine, { maxLength: 20 }), fc.integer({ min: 0, max: 25 }), async (lines, count) => {
       const whole = lines.map((line) => ({ ...line, text: line.text.slice(0, 100), complete: line.complete }));
       writeFileSync(path, whole.map((line) => format(line)).join(''));
-      const all = frames(await logBytes({ multiplexed: true }));
+      const all = frames(await logBytes({ multiplexed: true, follow: true }));
       // Whether an unfinished line is later than a whole one of the other stream is a matter of taste.
       if (([1, 2] as const).some((s) => whole.findLast(({ stream }) => stream === s)?.complete === false)) return;
-      const tail = frames(await logBytes({ multiplexed: true, tail: count }));
+      const tail = frames(await logBytes({ multiplexed: true, follow: true, tail: count }));
       expect(tail).toEqual(count === 0 ? [] : all.slice(-count));
     }),
     { numRuns: 200 },
