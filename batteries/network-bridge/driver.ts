@@ -87,13 +87,14 @@ export class BridgeDriver {
         ConnectivityScope: 'local',
         ServesPublishedPorts: true,
         LinksDieWithSandbox: true,
+        JoinsInSandbox: true,
       }),
       CreateNetwork: (request) => this.#inTurn(() => this.#createNetwork(request)),
       DeleteNetwork: ({ NetworkID }) => this.#inTurn(() => this.#deleteNetwork(NetworkID)),
-      CreateEndpoint: (request) => this.#createEndpoint(request),
+      CreateEndpoint: async (request) => this.#createEndpoint(request),
       DeleteEndpoint: ({ EndpointID }) => this.#deleteEndpoint(EndpointID),
       EndpointOperInfo: ({ EndpointID }) => this.#operInfo(EndpointID),
-      Join: ({ EndpointID }) => this.#join(EndpointID),
+      Join: ({ EndpointID, Options }) => this.#join(EndpointID, Number(Options?.[netlabel.sandboxPid] ?? 0)),
       Leave: () => {},
       ProgramExternalConnectivity: ({ EndpointID, Options }) => this.#publish(EndpointID, Options?.[netlabel.portMap]),
       RevokeExternalConnectivity: ({ EndpointID }) => this.#unpublish(EndpointID),
@@ -131,9 +132,9 @@ export class BridgeDriver {
     await this.#applyRules();
   }
 
-  async #createEndpoint(request: Parameters<Driver['CreateEndpoint']>[0]) {
+  #createEndpoint(request: Parameters<Driver['CreateEndpoint']>[0]) {
     const { NetworkID, EndpointID, Interface } = request;
-    const network = this.#network(NetworkID);
+    this.#network(NetworkID);
     if (this.#endpoints.get(EndpointID)) throw conflict(`endpoint ${EndpointID} exists already`);
     const ip = Interface?.Address?.split('/')[0] ?? '';
     const endpoint: EndpointRecord = {
@@ -148,13 +149,6 @@ export class BridgeDriver {
       ports: [],
     };
     this.#endpoints.put(endpoint);
-    try {
-      await makeLinks(this.#links, network, endpoint);
-    } catch (error) {
-      this.#endpoints.delete(EndpointID);
-      this.#sweeper.later(endpoint.hostLink);
-      throw error;
-    }
     return { Interface: Interface?.MacAddress ? {} : { MacAddress: endpoint.mac } };
   }
 
@@ -166,13 +160,19 @@ export class BridgeDriver {
     this.#sweeper.later(endpoint.hostLink);
   }
 
-  #join(id: string) {
+  async #join(id: string, sandboxPid: number) {
     const endpoint = this.#endpoint(id);
     const network = this.#network(endpoint.networkId);
+    // A failed Join is followed by DeleteEndpoint, which removes what was made.
+    await makeLinks(this.#links, network, endpoint, sandboxPid);
     const gateway = (six: boolean) =>
       (!network.internal && network.gateways.find((cidr) => cidr.includes(':') === six)?.split('/')[0]) || '';
     return {
-      InterfaceName: { SrcName: endpoint.containerLink, DstPrefix: network.prefix },
+      InterfaceName: {
+        SrcName: endpoint.containerLink,
+        DstPrefix: network.prefix,
+        ...(sandboxPid > 0 ? { InSandbox: true } : {}),
+      },
       Gateway: endpoint.ip ? gateway(false) : '',
       GatewayIPv6: endpoint.ip6 ? gateway(true) : '',
     };

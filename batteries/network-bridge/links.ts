@@ -19,10 +19,21 @@ export function macFor(ip: string): string {
   return [0x02, 0x42, ...tail].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** Makes the pair of interfaces and puts its outer end on the bridge. The inner one waits for the engine to move it. */
-export async function makeLinks(links: HostLinks, network: NetworkRecord, endpoint: EndpointRecord): Promise<void> {
+/**
+ * Makes the pair of interfaces and puts its outer end on the bridge.
+ * @param sandboxPid a process in the namespace where the inner end is to be; 0: here, for the engine to move
+ */
+export async function makeLinks(
+  links: HostLinks,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+  sandboxPid: number,
+): Promise<void> {
   const { hostLink, containerLink, mac } = endpoint;
-  const peer = `peer name ${containerLink} address ${mac} mtu ${network.mtu}`;
+  const where = sandboxPid > 0 ? ` netns ${sandboxPid}` : '';
+  const peer = `peer name ${containerLink}${where} address ${mac} mtu ${network.mtu}`;
+  // A Join that is repeated, after the engine did not hear the first answer.
+  if (interfaceNames().has(hostLink)) await links.run([`link delete dev ${hostLink}`]);
   await links.run([
     `link add ${hostLink} mtu ${network.mtu} type veth ${peer}`,
     // Enslaved and without IPv6 of its own before it is up, so that it never shows up as a host of the network.

@@ -4,7 +4,15 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { newId } from '../ids.js';
 import { takeDown } from './detach.js';
-import { checkWishes, gatewayEndpoint, type Joined, joinEndpoint, newEndpoint, publishPorts } from './endpoint.js';
+import {
+  checkWishes,
+  createEndpoint,
+  gatewayEndpoint,
+  type Joined,
+  joinEndpoint,
+  newEndpoint,
+  publishPorts,
+} from './endpoint.js';
 import { writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
 import { wishedPorts } from './ports.js';
@@ -110,7 +118,8 @@ async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans
   room.save(sandbox);
   try {
     await writeHostFiles(room, sandbox);
-    await joinAll(room, sandbox, plans);
+    await createAll(room, sandbox, plans);
+    await joinAll(room, sandbox, 0);
     room.save(sandbox);
   } catch (error) {
     await undo(room, sandbox);
@@ -122,45 +131,40 @@ async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans
 
 async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Sandbox> {
   room.save(sandbox);
-  // Beside each other: a process that makes the namespace, and the drivers' work.
-  const [session, joined, files] = await Promise.allSettled([
+  // Beside each other: a process that makes the namespace, and the drivers' work that needs none.
+  const [session, files] = await Promise.allSettled([
     createNamespace(sandbox.path),
-    joinAll(room, sandbox, plans),
-    writeHostFiles(room, sandbox),
+    createAll(room, sandbox, plans).then(() => writeHostFiles(room, sandbox)),
   ]);
-  const failed = [session, joined, files].find((outcome) => outcome.status === 'rejected');
-  if (session.status === 'rejected' || joined.status === 'rejected' || failed) {
+  const failed = [files, session].find((outcome) => outcome.status === 'rejected');
+  if (session.status === 'rejected' || failed) {
     if (session.status === 'fulfilled') session.value.abandon();
     await undo(room, sandbox);
     throw failed?.status === 'rejected' ? failed.reason : systemError('the sandbox could not be made');
   }
-  const ready = finish(room, sandbox, session.value, joined.value);
+  const ready = finish(room, sandbox, session.value);
   // Whoever attached awaits it later; until then a failure must not count as unhandled.
   ready.catch(() => {});
   return result(sandbox, ready);
 }
 
-async function joinAll(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Joined[]> {
-  const joined: Joined[] = [];
+async function createAll(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<void> {
   for (const { network, wished } of plans) {
-    joined.push(await joinEndpoint(room, sandbox, network, newEndpoint(network, sandbox, wished)));
+    await createEndpoint(room, sandbox, network, newEndpoint(network, sandbox, wished));
   }
+}
+
+async function joinAll(room: NetworkRoom, sandbox: SandboxRecord, sandboxPid: number): Promise<Joined[]> {
+  const joined: Joined[] = [];
+  for (const endpoint of sandbox.endpoints) joined.push(await joinEndpoint(room, sandbox, endpoint, sandboxPid));
   return joined;
 }
 
-async function finish(
-  room: NetworkRoom,
-  sandbox: SandboxRecord,
-  session: NamespaceSession,
-  joined: readonly Joined[],
-): Promise<void> {
+async function finish(room: NetworkRoom, sandbox: SandboxRecord, session: NamespaceSession): Promise<void> {
   try {
+    const joined = await joinAll(room, sandbox, session.pid);
     const way = gatewayEndpoint(sandbox);
-    await Promise.all([
-      wire(session, sandbox, joined),
-      way ? publishPorts(room, sandbox, way) : undefined,
-      writeHostFiles(room, sandbox),
-    ]);
+    await Promise.all([wire(session, sandbox, joined), way ? publishPorts(room, sandbox, way) : undefined]);
     room.save(sandbox);
     room.names.register(sandbox);
     announce(room, sandbox);

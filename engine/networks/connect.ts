@@ -2,7 +2,7 @@ import { enterNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
 import { announce, leave } from './detach.js';
-import { checkWishes, gatewayEndpoint, joinEndpoint, newEndpoint, publishPorts } from './endpoint.js';
+import { checkWishes, createEndpoint, gatewayEndpoint, joinEndpoint, newEndpoint, publishPorts } from './endpoint.js';
 import { writeHostFiles } from './files.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
@@ -27,8 +27,14 @@ export async function connect(
   }
   const endpoint = newEndpoint(network, sandbox, wished);
   try {
-    const joined = await joinEndpoint(room, sandbox, network, endpoint);
-    await wire(await enterNamespace(sandbox.path), sandbox, [joined]);
+    await createEndpoint(room, sandbox, network, endpoint);
+    const session = await enterNamespace(sandbox.path);
+    try {
+      const joined = await joinEndpoint(room, sandbox, endpoint, session.pid);
+      await wire(session, sandbox, [joined]);
+    } finally {
+      session.abandon();
+    }
     if (gatewayEndpoint(sandbox) === endpoint && !sandbox.endpoints.some(({ published }) => published)) {
       await publishPorts(room, sandbox, endpoint);
     }
@@ -77,7 +83,10 @@ export async function disconnect(room: NetworkRoom, network: NetworkRecord, sand
   const endpoint = sandbox.endpoints.find(({ networkId }) => networkId === network.id);
   if (!endpoint) throw notFound(`container ${sandbox.containerId} is not connected to network ${network.name}`);
   if (sandbox.kind === 'host') throw invalidParameter('container cannot be disconnected from host network');
-  if (sandbox.kind === 'path') await unwire(sandbox.path, endpoint);
+  if (sandbox.kind === 'path') {
+    const { linksDieWithSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
+    await unwire(sandbox.path, endpoint, !linksDieWithSandbox);
+  }
   sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
   room.save(sandbox);
   announce(room, sandbox.containerId, endpoint);

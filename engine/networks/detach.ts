@@ -46,7 +46,7 @@ export function announce(room: NetworkRoom, containerId: string, endpoint: Endpo
 async function giveLinkBack(room: NetworkRoom, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
   if (!endpoint.srcName) return;
   const { linksDieWithSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
-  if (!linksDieWithSandbox) await unwire(sandbox.path, endpoint);
+  if (!linksDieWithSandbox) await unwire(sandbox.path, endpoint, true);
 }
 
 /** Takes the endpoint from its drivers, or remembers that it has to be done. @throws AggregateError */

@@ -10,6 +10,7 @@ export interface NetworkCapabilities {
   sandbox: 'own' | 'host' | 'none';
   servesPublishedPorts: boolean;
   linksDieWithSandbox: boolean;
+  joinsInSandbox: boolean;
   checksGateway: boolean;
 }
 
@@ -53,6 +54,7 @@ export class Drivers {
         sandbox: said.Sandbox ?? 'own',
         servesPublishedPorts: said.ServesPublishedPorts ?? false,
         linksDieWithSandbox: said.LinksDieWithSandbox ?? false,
+        joinsInSandbox: said.JoinsInSandbox ?? false,
         checksGateway: said.GwAllocChecker ?? false,
       };
     });

@@ -14,6 +14,8 @@ import type { NetworkRoom } from './room.js';
 export interface Joined {
   endpoint: EndpointRecord;
   routes: readonly StaticRoute[];
+  /** The driver made the interface inside already. */
+  inSandbox: boolean;
 }
 
 /** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
@@ -74,15 +76,15 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
 }
 
 /**
- * Takes addresses, makes the endpoint and joins it: everything up to moving its interface. The record is part of the
- * sandbox from the first step on, so whoever undoes it finds what there is.
+ * Takes addresses and makes the endpoint: everything that needs no namespace. The record is part of the sandbox from
+ * the first step on, so whoever undoes it finds what there is.
  */
-export async function joinEndpoint(
+export async function createEndpoint(
   room: NetworkRoom,
   sandbox: SandboxRecord,
   network: NetworkRecord,
   endpoint: EndpointRecord,
-): Promise<Joined> {
+): Promise<void> {
   const { wished } = endpoint;
   sandbox.endpoints.push(endpoint);
   if (network.sandbox === 'own') await takeAddresses(room, network, endpoint);
@@ -106,13 +108,37 @@ export async function joinEndpoint(
   endpoint.ipv4 ||= created.Interface?.Address ?? '';
   endpoint.ipv6 ||= created.Interface?.AddressIPv6 ?? '';
   endpoint.mac ||= created.Interface?.MacAddress ?? '';
-  const joined = await driver.Join({ ...ids, SandboxKey: sandbox.path, Options });
+}
+
+/**
+ * Has the driver join the endpoint to the sandbox.
+ * @param sandboxPid a process in its namespace, for drivers that make their interface there; 0: there is none
+ */
+export async function joinEndpoint(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  endpoint: EndpointRecord,
+  sandboxPid: number,
+): Promise<Joined> {
+  const driver = await room.drivers.network(endpoint.driver);
+  const { joinsInSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
+  const joined = await driver.Join({
+    NetworkID: endpoint.networkId,
+    EndpointID: endpoint.id,
+    SandboxKey: sandbox.path,
+    Options: {
+      ...endpoint.wished.DriverOpts,
+      ...portOptions(sandbox),
+      ...(joinsInSandbox && sandboxPid > 0 ? { [netlabel.sandboxPid]: sandboxPid } : {}),
+    },
+  });
+  const network = room.registry.byId(endpoint.networkId);
   const { SrcName = '', DstPrefix, DstName } = joined.InterfaceName ?? {};
   endpoint.srcName = SrcName;
   endpoint.dstName = SrcName ? interfaceName(sandbox, endpoint, DstName ?? '', DstPrefix || 'eth') : '';
-  endpoint.gateway = gatewayOverride(network) || (joined.Gateway ?? '');
+  endpoint.gateway = (network && gatewayOverride(network)) || (joined.Gateway ?? '');
   endpoint.gateway6 = joined.GatewayIPv6 ?? '';
-  return { endpoint, routes: joined.StaticRoutes ?? [] };
+  return { endpoint, routes: joined.StaticRoutes ?? [], inSandbox: joined.InterfaceName?.InSandbox ?? false };
 }
 
 async function takeAddresses(room: NetworkRoom, network: NetworkRecord, endpoint: EndpointRecord): Promise<void> {

@@ -17,7 +17,7 @@ import type { NetworkRecord } from './record.js';
 import { isPredefined, networkFilter, networkResource } from './resource.js';
 import { NetworkRoom, type NetworksDeps } from './room.js';
 import type { Networks } from './service.js';
-import { sandboxSettings } from './settings.js';
+import { detachedSettings, sandboxSettings } from './settings.js';
 
 export type { NetworksDeps } from './room.js';
 
@@ -165,7 +165,15 @@ export function openNetworks(deps: NetworksDeps): Networks {
       room.names.register(sandbox);
     },
 
-    settings: (containerId) => sandboxSettings(room.sandbox(containerId)),
+    settings(containerId, wished = {}) {
+      const sandbox = room.sandbox(containerId);
+      if (sandbox) return sandboxSettings(sandbox);
+      const networks = Object.entries(wished).map(([ref, settings]) => {
+        const network = room.registry.byId(ref) ?? room.registry.byName(ref);
+        return [network?.name ?? ref, detachedSettings(network, settings)] as const;
+      });
+      return { sandboxId: '', sandboxKey: '', ports: {}, networks: Object.fromEntries(networks) };
+    },
 
     hostFiles(containerId) {
       const sandbox = room.sandbox(containerId);

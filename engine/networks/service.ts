@@ -44,8 +44,11 @@ export interface Networks {
   ): Promise<EndpointSettings>;
   disconnect(ref: string, containerId: string, options: { force: boolean }): Promise<void>;
 
-  /** What inspect shows; from the engine's own state, no I/O. */
-  settings(containerId: string): SandboxSettings;
+  /**
+   * What inspect shows; from the engine's own state, no I/O.
+   * @param wished the networks of a container that does not run are shown, too: without addresses
+   */
+  settings(containerId: string, wished?: Record<string, EndpointSettings>): SandboxSettings;
 
   /** Where hosts, hostname and resolv.conf of an attached container are. @throws NotFound */
   hostFiles(containerId: string): { hostsPath: string; resolvConfPath: string; hostnamePath: string };

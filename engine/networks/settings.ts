@@ -1,7 +1,7 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
 import { portMap } from './ports.js';
-import type { EndpointRecord, SandboxRecord } from './record.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import type { SandboxSettings } from './service.js';
 
 /** What inspect shows of an endpoint: what was asked for, and what came of it. */
@@ -28,8 +28,28 @@ export function endpointSettings(endpoint: EndpointRecord): EndpointSettings {
   };
 }
 
-export function sandboxSettings(sandbox: SandboxRecord | undefined): SandboxSettings {
-  if (!sandbox) return { sandboxId: '', sandboxKey: '', ports: {}, networks: {} };
+/** The same while the container does not run: the network it will be on, and no addresses. */
+export function detachedSettings(network: NetworkRecord | undefined, wished: EndpointSettings): EndpointSettings {
+  return {
+    IPAMConfig: wished.IPAMConfig ?? null,
+    Links: wished.Links ?? null,
+    Aliases: wished.Aliases ?? null,
+    MacAddress: wished.MacAddress ?? '',
+    DriverOpts: wished.DriverOpts ?? null,
+    GwPriority: wished.GwPriority ?? 0,
+    NetworkID: network?.id ?? '',
+    EndpointID: '',
+    Gateway: '',
+    IPAddress: '',
+    IPPrefixLen: 0,
+    IPv6Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    DNSNames: null,
+  };
+}
+
+export function sandboxSettings(sandbox: SandboxRecord): SandboxSettings {
   if (sandbox.ownerId) return { sandboxId: '', sandboxKey: '', ports: {}, networks: {} };
   const published: PortBinding[] = sandbox.endpoints.flatMap(({ ports }) => ports);
   const shown = sandbox.kind === 'path' ? portMap(sandbox.exposedPorts, published) : {};

@@ -5,17 +5,18 @@ import { gatewayEndpoint, type Joined } from './endpoint.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 
 /**
- * Moves the interfaces that the drivers made into the namespace, names and configures them: one message to the warm
- * `ip` outside, and all the rest in the session's own process. The session is used up.
+ * Moves the interfaces that drivers made outside into the namespace, names and configures them all: one message to the
+ * warm `ip` outside, and all the rest in the session's own process. The session is used up.
  */
 export async function wire(
   session: NamespaceSession,
   sandbox: SandboxRecord,
   joined: readonly Joined[],
 ): Promise<void> {
-  const moving = joined.filter(({ endpoint }) => endpoint.srcName);
+  const linked = joined.filter(({ endpoint }) => endpoint.srcName);
+  const moving = linked.filter(({ inSandbox }) => !inSandbox);
   await hostLinks().run(moving.map(({ endpoint }) => `link set dev ${endpoint.srcName} netns ${session.pid}`));
-  await session.configure([...moving.flatMap(configuration), ...defaultRoutes(sandbox)]);
+  await session.configure([...linked.flatMap(configuration), ...defaultRoutes(sandbox)]);
 }
 
 function configuration({ endpoint, routes }: Joined): string[] {
@@ -44,10 +45,14 @@ export function defaultRoutes(sandbox: SandboxRecord): string[] {
   });
 }
 
-/** Moves an endpoint's interface back to the host under its former name, as its driver expects to find it. */
-export async function unwire(path: string, endpoint: EndpointRecord): Promise<void> {
+/**
+ * Moves an endpoint's interface back to the host under its former name, as its driver expects to find it.
+ * @param expected false: the driver does not, so the interface is simply removed
+ */
+export async function unwire(path: string, endpoint: EndpointRecord, expected: boolean): Promise<void> {
   const { srcName, dstName } = endpoint;
   if (!srcName) return;
+  if (!expected) return await inNamespace(path, [`link delete dev ${dstName}`]);
   await inNamespace(path, [
     `link set dev ${dstName} down`,
     `link set dev ${dstName} name ${srcName}`,

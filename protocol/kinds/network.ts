@@ -12,6 +12,9 @@ import { type Kind, seconds } from './kind.js';
  *   {@link PortBinding} with the host ports that were really assigned.
  * - `GetCapabilities.LinksDieWithSandbox`: the driver's interfaces vanish with the namespace that they were moved to
  *   (veth, macvlan, …), so the engine need not move them back to the host before it removes a sandbox.
+ * - `GetCapabilities.JoinsInSandbox`: then `Join.Options["io.cleat.sandbox.pid"]` is a process in the sandbox's
+ *   namespace, the driver may make its interface in there, and says so by `InterfaceName.InSandbox`. Making it there
+ *   takes a millisecond; moving it, with the kernel's routing lock held, up to thirty.
  */
 const Nothing = Type.Object({});
 /** Generic options; labels arrive under `com.docker.network.generic`, port maps under `com.docker.network.portmap`. */
@@ -72,6 +75,8 @@ export const netlabel = {
   enableIpMasquerade: 'com.docker.network.bridge.enable_ip_masquerade',
   hostBinding: 'com.docker.network.bridge.host_binding_ipv4',
   mtu: 'com.docker.network.driver.mtu',
+  /** Join, negotiated: a process in the sandbox's namespace. */
+  sandboxPid: 'io.cleat.sandbox.pid',
 } as const;
 
 export const networkKind = {
@@ -88,6 +93,7 @@ export const networkKind = {
         Sandbox: Type.Optional(Type.Union([Type.Literal('own'), Type.Literal('host'), Type.Literal('none')])),
         ServesPublishedPorts: Type.Optional(Type.Boolean()),
         LinksDieWithSandbox: Type.Optional(Type.Boolean()),
+        JoinsInSandbox: Type.Optional(Type.Boolean()),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
@@ -162,6 +168,7 @@ export const networkKind = {
               SrcName: Type.Optional(Type.String()),
               DstPrefix: Type.Optional(Type.String()),
               DstName: Type.Optional(Type.String()),
+              InSandbox: Type.Optional(Type.Boolean()),
             }),
             Type.Null(),
           ]),
