@@ -133,7 +133,7 @@ describe('each battery', () => {
   const plain = ['run', '--rm', '--network', 'none', 'busybox', 'echo', 'works'];
   const withIt: Record<string, { works: string[]; withoutIt: RegExp }> = {
     'volume-local': {
-      works: ['run', '--rm', '-v', 'v:/v', 'busybox', 'echo', 'works'],
+      works: ['run', '--rm', '-v', 'vol:/v', 'busybox', 'echo', 'works'],
       withoutIt: /plugin "local" not found|local/,
     },
     'network-bridge': {
@@ -210,8 +210,6 @@ describe('rclone serve docker, unmodified', () => {
       socket,
       '--base-dir',
       join(scratch, 'rclone'),
-      '--state-dir',
-      scratch,
       '--forget-state',
       '--cache-dir',
       join(scratch, 'cache'),

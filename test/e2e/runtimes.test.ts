@@ -30,7 +30,7 @@ test('docker info shows them', async () => {
     Runtimes: Record<string, unknown>;
     DefaultRuntime: string;
   };
-  expect(Object.keys(info.Runtimes).sort()).toEqual(['crun', 'custom', 'runc']);
+  expect(Object.keys(info.Runtimes).sort()).toEqual(['crun', 'custom', 'io.containerd.runc.v2', 'runc']);
   expect(info.DefaultRuntime).toBe('runc');
 });
 

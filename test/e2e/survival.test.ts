@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { processesOf } from '../../cli/sweep/sweep.js';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { freePort } from './support/ports.js';
@@ -47,7 +48,7 @@ describe('kill -9 of the engine', () => {
     expect(await ok('exec', 'counter', 'echo', 'again')).toBe('again');
     const { stdout } = await onTerminal(
       engine,
-      { rows: 20, columns: 70, type: 'stty size\r\u0010\u0011' },
+      { rows: 20, columns: 70, type: 'stty size\r', finally: { awaited: '20 70', type: '\u0010\u0011' } },
       'attach',
       'tty',
     );
@@ -192,8 +193,6 @@ function leftovers(): string[] {
     .split('\n')
     .filter((line) => line.includes(`${engine.execRoot}/`));
   const links = execFileSync('ip', ['-o', 'link', 'show', 'master', engine.bridge], { encoding: 'utf8' }).trim();
-  const monitors = execFileSync('sh', ['-c', `pgrep -f 'conmon.*${engine.execRoot}' || true`], { encoding: 'utf8' })
-    .split('\n')
-    .filter((pid) => pid !== '' && Number(pid) !== process.pid);
+  const monitors = processesOf(engine).flatMap(({ command }) => (command.includes('conmon') ? [command] : []));
   return [...mounts, ...(links ? links.split('\n') : []), ...monitors];
 }

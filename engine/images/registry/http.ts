@@ -120,9 +120,29 @@ function transportError(error: Error, { method, url, signal }: HttpRequest): Err
   if (signal.aborted) return cancelled('the request was cancelled', { cause: error });
   const verb = method.charAt(0) + method.slice(1).toLowerCase();
   const shown = `${url.protocol}//${url.host}${url.pathname}`;
-  const wrapped = `${verb} "${shown}": ${messageOf(error)}`;
+  const wrapped = `${verb} "${shown}": ${dialError(error, url)}`;
   if ('class' in error && error.class === 'Forbidden') return error;
   return unavailable(wrapped, { cause: error });
+}
+
+const refusals: Record<string, string> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset by peer',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'network is unreachable',
+  ETIMEDOUT: 'connection timed out',
+};
+
+/** What went wrong on the way to a host, in the words of Go's `net` package: scripts look for them. */
+function dialError(error: Error, url: URL): string {
+  // A name with several addresses fails with all their errors; the first stands for them.
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const { code, syscall, address, port } = first as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (code === 'ENOTFOUND') return `dial tcp: lookup ${url.hostname}: no such host`;
+  const words = code === undefined ? undefined : refusals[code];
+  if (words === undefined || syscall !== 'connect') return words ?? messageOf(first);
+  const host = address?.includes(':') ? `[${address}]` : address;
+  return `dial tcp ${host}:${port}: connect: ${words}`;
 }
 
 /** Reads a small answer. @throws InvalidParameter when it is larger */

@@ -8,12 +8,14 @@ export interface TerminalOptions {
   columns: number;
   /** Typed once the client has had time to attach. */
   type?: string;
+  /** Typed once `awaited` was seen after `type`: detach keys, which would end the session before the answer came. */
+  finally?: { awaited: string; type: string };
 }
 
 /** Runs `docker ARGS` on a real terminal (util-linux's `script` allocates it), as a person would. */
 export async function onTerminal(
   engine: Engine,
-  { rows, columns, type }: TerminalOptions,
+  { rows, columns, type, finally: end }: TerminalOptions,
   ...args: string[]
 ): Promise<{ code: number; stdout: string }> {
   const words = ['docker', '-H', `unix://${engine.socket}`, ...args].map(
@@ -31,6 +33,10 @@ export async function onTerminal(
     await sleep(700);
     // One key at a time: detach keys are a sequence that somebody presses.
     for (const key of type) child.stdin.write(key);
+  }
+  if (end !== undefined) {
+    while (!stdout.includes(end.awaited) && child.exitCode === null && child.signalCode === null) await sleep(50);
+    for (const key of end.type) child.stdin.write(key);
   }
   const [code] = await ended;
   clearTimeout(late);
