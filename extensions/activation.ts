@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { activatePath } from '@cleat/protocol/dispatch';
-import { deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
+import { type CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import { decode, parseJson } from '@cleat/protocol/json';
 import Type from 'typebox';
 import { type Carrier, TransportError } from './carriers/carrier.js';
@@ -20,13 +20,23 @@ export interface Link {
   readonly kinds: readonly string[];
 }
 
+export interface ActivateOptions {
+  name: string;
+  source: Source;
+  wasActive: boolean;
+  signal: AbortSignal;
+  /** Called after each attempt that found nobody, with what an impatient caller is told. */
+  onAbsent: (error: CleatError) => void;
+}
+
 /**
  * Finds, opens and activates an extension. While nobody is there, it tries again: within the first second quickly, which helps one that is
  * just starting, then after 1, 2, 4 … s as Docker does, within the source's patience. An extension that is there and
  * answers wrongly is not asked again.
  * @throws Unavailable with the reason
  */
-export async function activate(name: string, source: Source, wasActive: boolean, signal: AbortSignal): Promise<Link> {
+export async function activate(options: ActivateOptions): Promise<Link> {
+  const { name, source, wasActive, signal, onAbsent } = options;
   const giveUpAt = Date.now() + source.patienceMs(wasActive);
   let pauseMs = 25;
   for (;;) {
@@ -42,8 +52,10 @@ export async function activate(name: string, source: Source, wasActive: boolean,
     } else {
       reason = 'its socket is gone';
     }
+    const absent = unavailable(`plugin "${name}" does not answer: ${reason}`);
+    onAbsent(absent);
     const leftMs = giveUpAt - Date.now();
-    if (leftMs <= 0) throw unavailable(`plugin "${name}" does not answer: ${reason}`);
+    if (leftMs <= 0) throw absent;
     await sleep(Math.min(pauseMs, leftMs), undefined, { signal });
     pauseMs = pauseMs < 500 ? pauseMs * 2 : Math.min(Math.max(pauseMs * 2, 1000), 8000);
   }

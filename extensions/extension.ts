@@ -8,7 +8,7 @@ import { Breaker } from './breaker.js';
 import { TransportError } from './carriers/carrier.js';
 import { withDeadline } from './deadline.js';
 import { proxy } from './proxy.js';
-import type { ExtensionState, ExtensionStatus } from './service.js';
+import type { ExtensionState, ExtensionStatus, GetOptions } from './service.js';
 import type { Source } from './source.js';
 
 export interface ExtensionSettings {
@@ -27,6 +27,23 @@ export interface ExtensionSettings {
   onChange: (status: ExtensionStatus) => void;
 }
 
+interface Activating {
+  done: Promise<Link>;
+  /** Fails as soon as one attempt found nobody; never resolves. */
+  absent: Promise<never>;
+}
+
+/** One message on its way. */
+interface Outgoing {
+  kind: Kind;
+  name: string;
+  method: Method;
+  body: string;
+  deadlineMs: number;
+  giveUpAt: number;
+  signal: AbortSignal | undefined;
+}
+
 /** One extension: its state, its activation, and every call to it. */
 export class Extension {
   readonly #settings: ExtensionSettings;
@@ -34,7 +51,7 @@ export class Extension {
   readonly #breaker = new Breaker();
   readonly #stop = new AbortController();
   #link: Link | undefined;
-  #activating: Promise<Link> | undefined;
+  #activating: Activating | undefined;
   #kinds: readonly string[];
   #state: ExtensionState = 'discovered';
   #reason = '';
@@ -89,8 +106,8 @@ export class Extension {
   }
 
   /** Waits until it answers. @throws Unavailable, DeadlineExceeded; the signal's reason */
-  async activated(signal?: AbortSignal): Promise<void> {
-    await this.#connect(signal);
+  async activated(options: GetOptions = {}): Promise<void> {
+    await this.#connect(options);
   }
 
   async close(): Promise<void> {
@@ -100,19 +117,34 @@ export class Extension {
     await link?.carrier.close();
   }
 
-  #connect(signal?: AbortSignal): Promise<Link> {
-    if (this.#link && this.#settings.source.locate()?.id === this.#link.place.id) return Promise.resolve(this.#link);
-    this.#activating ??= this.#activate().finally(() => {
-      this.#activating = undefined;
-    });
-    return signal ? waitFor(this.#activating, signal) : this.#activating;
+  async #connect({ signal, impatient }: GetOptions): Promise<Link> {
+    if (this.#link && this.#settings.source.locate()?.id === this.#link.place.id) return this.#link;
+    this.#activating ??= this.#activate();
+    const { done, absent } = this.#activating;
+    const outcome = impatient ? Promise.race([done, absent]) : done;
+    return signal ? await waitFor(outcome, signal) : await outcome;
   }
 
-  async #activate(): Promise<Link> {
+  #activate(): Activating {
+    let onAbsent: (error: Error) => void = () => {};
+    const absent = new Promise<never>((_, reject) => {
+      onAbsent = reject;
+    });
+    const done = this.#open(onAbsent).finally(() => {
+      this.#activating = undefined;
+    });
+    // Each caller hears of its own; nobody may be listening any more.
+    for (const promise of [done, absent]) promise.catch(() => {});
+    return { done, absent };
+  }
+
+  async #open(onAbsent: (error: Error) => void): Promise<Link> {
     await this.#drop();
     if (this.#state !== 'unreachable') this.#become('activating', '');
+    const { source } = this.#settings;
+    const options = { name: this.name, source, wasActive: this.#wasActive, signal: this.#stop.signal, onAbsent };
     try {
-      const link = await activate(this.name, this.#settings.source, this.#wasActive, this.#stop.signal);
+      const link = await activate(options);
       this.#link = link;
       this.#kinds = link.kinds;
       this.#wasActive = true;
@@ -134,14 +166,24 @@ export class Extension {
     const method = kind.methods[name];
     if (!method) throw new TypeError(`${kind.name} has no method ${name}`);
     const body = stringify(request);
+    const deadlineMs = options.deadlineMs ?? this.#deadline(kind, name) ?? method.deadlineMs;
+    const giveUpAt = Date.now() + deadlineMs;
     for (let attempt = 1; ; attempt++) {
       this.#refuseIfBlocked();
-      const link = await this.#connect(options.signal).catch((error: unknown) => {
+      const link = await this.#connectBefore(giveUpAt, options).catch((error: unknown) => {
         this.#breaker.inconclusive();
         throw error;
       });
       try {
-        const answer = await this.#send(link, kind, name, method, body, options);
+        const answer = await this.#send(link, {
+          kind,
+          name,
+          method,
+          body,
+          deadlineMs,
+          giveUpAt,
+          signal: options.signal,
+        });
         this.#answered();
         return answer;
       } catch (error) {
@@ -158,21 +200,29 @@ export class Extension {
     }
   }
 
-  async #send(link: Link, kind: Kind, name: string, method: Method, body: string, options: CallOptions) {
+  /** Waits for one that is not there, but not beyond the caller's deadline. */
+  #connectBefore(giveUpAt: number, { signal, impatient }: CallOptions): Promise<Link> {
+    if (this.#link && this.#settings.source.locate()?.id === this.#link.place.id) return Promise.resolve(this.#link);
+    const late = () => unavailable(`plugin "${this.name}" does not answer: ${this.#reason || 'it is still starting'}`);
+    return withDeadline(Math.max(giveUpAt - Date.now(), 1), signal, late, (inner) =>
+      this.#connect({ signal: inner, impatient }),
+    );
+  }
+
+  async #send(link: Link, call: Outgoing): Promise<unknown> {
+    const { kind, name, method, body, deadlineMs, giveUpAt } = call;
     const path = methodPath(kind, name);
-    const deadlineMs = options.deadlineMs ?? this.#deadline(kind, name) ?? method.deadlineMs;
+    const leftMs = Math.max(giveUpAt - Date.now(), 1);
     const late = () =>
       deadlineExceeded(`plugin "${this.name}" did not answer ${path.slice(1)} within ${deadlineMs / 1000} s`);
-    const stop = new AbortController();
     if (method.streams !== 'response') {
-      const reply = await withDeadline(deadlineMs, options.signal, late, (signal) =>
-        link.carrier.call(path, body, signal),
-      );
+      const reply = await withDeadline(leftMs, call.signal, late, (signal) => link.carrier.call(path, body, signal));
       return readReply(this.name, kind, name, method, reply);
     }
-    const answer = await withDeadline(deadlineMs, options.signal, late, (signal) => {
+    const stop = new AbortController();
+    const answer = await withDeadline(leftMs, call.signal, late, (signal) => {
       // The deadline holds until the answer begins; after that the stream lives until its reader or its caller ends it.
-      options.signal?.addEventListener('abort', () => stop.abort(options.signal?.reason), { once: true });
+      call.signal?.addEventListener('abort', () => stop.abort(call.signal?.reason), { once: true });
       signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
       return link.carrier.stream(path, body, stop.signal);
     });

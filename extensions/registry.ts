@@ -42,11 +42,11 @@ export class Registry implements Extensions {
     this.#listeners = listeners;
   }
 
-  async get<K extends Kind>(kind: K, name: string, options: { signal?: AbortSignal } = {}): Promise<Client<K>> {
+  async get<K extends Kind>(kind: K, name: string, options: GetOptions = {}): Promise<Client<K>> {
     const configured = this.#settings.configured.find((one) => one.name === name && one.kinds.includes(kind.name));
     const extension = configured ?? this.#find(name);
     if (!extension) throw this.#unknown(kind, name);
-    await extension.activated(options.signal);
+    await extension.activated(options);
     if (!extension.kinds.includes(kind.name)) {
       throw invalidParameter(
         `plugin "${name}" does not implement ${kind.name} (it implements ${extension.kinds.join(', ') || 'nothing'})`,

@@ -11,7 +11,7 @@ export interface Extensions {
    * @throws NotFound with the list of known ones, when nothing of that name is known; Unavailable when it does not
    * answer; InvalidParameter when it implements other kinds only.
    */
-  get<K extends Kind>(kind: K, name: string, options?: { signal?: AbortSignal }): Promise<Client<K>>;
+  get<K extends Kind>(kind: K, name: string, options?: GetOptions): Promise<Client<K>>;
 
   /** Names for `kind` that are known without asking anybody: configured, discovered, active. For `docker info`. */
   names(kind: Kind): string[];
@@ -30,6 +30,12 @@ export interface Extensions {
 
   /** Stops supervision, then the processes and modules it started, in reverse order. */
   close(): Promise<void>;
+}
+
+export interface GetOptions {
+  signal?: AbortSignal;
+  /** Fails at once when nobody is there, instead of waiting for it to come. */
+  impatient?: boolean;
 }
 
 export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled';

@@ -20,13 +20,13 @@ export class Drivers {
   }
 
   /**
-   * @param withinMs gives up waiting for one that does not answer
+   * @param withinMs for what can do without an answer: not waited for when it is not there, and no longer than this
    * @throws `error looking up volume plugin X: …` with the registry's class
    */
   async get(name: string, withinMs?: number): Promise<Driver> {
     try {
       const signal = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
-      return await this.#extensions.get(volumeKind, name, { signal });
+      return await this.#extensions.get(volumeKind, name, { signal, impatient: withinMs !== undefined });
     } catch (cause) {
       const late = cause instanceof Error && cause.name === 'TimeoutError';
       const why = late ? `plugin "${name}" does not answer` : messageOf(cause);
@@ -51,7 +51,9 @@ export class Drivers {
    */
   async lookUp(driver: Driver, name: string, deadlineMs?: number): Promise<Volume | undefined> {
     try {
-      return (await driver.Get({ Name: name }, { deadlineMs })).Volume ?? undefined;
+      return (
+        (await driver.Get({ Name: name }, { deadlineMs, impatient: deadlineMs !== undefined })).Volume ?? undefined
+      );
     } catch (error) {
       if (saysNotFound(error)) return undefined;
       throw error;
@@ -62,7 +64,7 @@ export class Drivers {
   async scope(name: string, driver: Driver): Promise<string> {
     const known = this.#scopes.get(name);
     if (known !== undefined) return known;
-    const answer = await driver.Capabilities({}, { deadlineMs: shortMs }).catch(() => {
+    const answer = await driver.Capabilities({}, { deadlineMs: shortMs, impatient: true }).catch(() => {
       // A driver that cannot tell its scope is used as a local one, as in Docker.
       return undefined;
     });

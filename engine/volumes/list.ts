@@ -44,7 +44,7 @@ export async function listVolumes(room: Room, filters: Filters): Promise<VolumeL
 async function ask(room: Room, name: string): Promise<VolumeResource[]> {
   const driver = await room.drivers.get(name, shortMs);
   const [answer, scope] = await Promise.all([
-    driver.List({}, { deadlineMs: shortMs }),
+    driver.List({}, { deadlineMs: shortMs, impatient: true }),
     room.drivers.scope(name, driver),
   ]);
   return (answer.Volumes ?? []).map((volume) => {

@@ -36,8 +36,10 @@ export function methodPath(kind: Kind, method: string): string {
 /** What a caller may set for one call. */
 export interface CallOptions {
   signal?: AbortSignal;
-  /** Overrides the contract's deadline, in ms. */
+  /** Overrides the contract's deadline, in ms. It covers the whole call, also waiting for one that is restarting. */
   deadlineMs?: number;
+  /** Fails at once when nobody is there, instead of waiting for it to come back: for questions that can do without. */
+  impatient?: boolean;
 }
 
 type Answer<T extends Method> = T['streams'] extends 'response'
