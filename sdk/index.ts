@@ -14,6 +14,7 @@ export type { CallContext, Handlers, Kind } from '@cleat/protocol/kinds/kind';
 export type { Logger } from '@cleat/protocol/log';
 export { run } from './run.js';
 export { type Served, type ServeOptions, serve, type TcpOptions } from './serve.js';
+export { DurableMap } from './state.js';
 
 /** Gives a module its type where it is written. */
 export function defineExtension(module: ExtensionModule): ExtensionModule {

@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Block, contains, formatBlock, overlaps, parseCidr } from '@cleat/linux/net/cidr';
-import { forbidden, invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { forbidden, invalidParameter } from '@cleat/protocol/errors';
 import type { ipamKind } from '@cleat/protocol/kinds/ipam';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
+import { DurableMap } from '@cleat/sdk/state';
 import { type AddressPool, chooseBlock, dockerPools } from './choose.js';
 import { Pool, requirePool, type StoredPool } from './pool.js';
 
 export interface IpamOptions {
-  /** One small file per pool, so that a killed process knows what it gave away. */
+  /** Where the pools are kept, so that a killed process knows what it gave away. */
   stateDir: string;
   /** From which pools are chosen; empty: Docker's defaults, plus a unique local block for IPv6. */
   pools: readonly AddressPool[];
@@ -23,14 +24,10 @@ const spaces = ['LocalDefault', 'GlobalDefault'] as const;
 
 /** Docker's IPAM protocol over pools in memory, each written through to its file. */
 export function createIpam({ stateDir, pools: configured, log }: IpamOptions): Handlers<typeof ipamKind> {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const pools = load(stateDir, log);
-  const fileOf = (pool: Pool) => join(stateDir, `${pool.id.replaceAll('/', '_').replaceAll(':', '-')}.json`);
-  // No fsync: the page cache survives a kill, and after a power cut no container holds an address.
-  const save = (pool: Pool) => {
-    writeFileSync(`${fileOf(pool)}.new`, JSON.stringify(pool), { mode: 0o600 });
-    renameSync(`${fileOf(pool)}.new`, fileOf(pool));
-  };
+  const stored = new DurableMap<StoredPool | string>(join(stateDir, 'pools'), log);
+  const pools = load(stored);
+  const save = (pool: Pool) => stored.set(pool.id, pool.toJSON());
+  const addressKey = (poolId: string, address: string) => `${poolId} ${address.split('/')[0]}`;
 
   return {
     GetCapabilities: () => ({ RequiresMACAddress: false, RequiresRequestReplay: false, AvoidsBlocksInUse: true }),
@@ -44,15 +41,14 @@ export function createIpam({ stateDir, pools: configured, log }: IpamOptions): H
         ? explicit(wished, SubPool, occupied)
         : chooseBlock(choices(configured, V6), [...occupied, ...readBlocks(Options?.[ipamOption.inUse])], V6 ? 6 : 4);
       const cidr = formatBlock(block);
-      const stored: StoredPool = {
+      const fresh: StoredPool = {
         v: 1,
         id: SubPool ? `${AddressSpace}/${cidr}/${SubPool}` : `${AddressSpace}/${cidr}`,
         pool: cidr,
         subPool: SubPool ? formatBlock(parseCidr(SubPool).block) : '',
         last: '',
-        taken: [],
       };
-      const pool = new Pool(stored);
+      const pool = new Pool(fresh);
       save(pool);
       pools.set(pool.id, pool);
       return { PoolID: pool.id, Pool: cidr, Data: {} };
@@ -61,22 +57,35 @@ export function createIpam({ stateDir, pools: configured, log }: IpamOptions): H
     ReleasePool({ PoolID }) {
       const pool = requirePool(pools, PoolID);
       pools.delete(PoolID);
-      rmSync(fileOf(pool), { force: true });
+      for (const address of pool.addresses()) stored.delete(addressKey(PoolID, address));
+      stored.delete(PoolID);
     },
 
     RequestAddress({ PoolID, Address }) {
       const pool = requirePool(pools, PoolID);
       const cidr = pool.take(Address);
-      save(pool);
+      stored.set(addressKey(PoolID, cidr), PoolID);
+      // Only the choice of the next one depends on it.
+      if (!Address) save(pool);
       return { Address: cidr, Data: {} };
     },
 
     ReleaseAddress({ PoolID, Address }) {
       const pool = requirePool(pools, PoolID);
       pool.release(Address);
-      save(pool);
+      stored.delete(addressKey(PoolID, Address));
     },
   };
+}
+
+/** Keys are a pool's ID, with the pool, or that and an address, with the pool's ID. */
+function load(stored: DurableMap<StoredPool | string>): Map<string, Pool> {
+  const pools = new Map<string, Pool>();
+  for (const [key, value] of stored.entries()) if (typeof value !== 'string') pools.set(key, new Pool(value));
+  for (const [key, value] of stored.entries()) {
+    if (typeof value === 'string') pools.get(value)?.take(key.slice(value.length + 1), 'kept');
+  }
+  return pools;
 }
 
 function explicit(wished: string, subPool: string, occupied: readonly Block[]): Block {
@@ -109,22 +118,6 @@ function readBlocks(list: string | undefined): Block[] {
     .split(',')
     .filter(Boolean)
     .map((cidr) => parseCidr(cidr).block);
-}
-
-function load(directory: string, log: Logger): Map<string, Pool> {
-  const pools = new Map<string, Pool>();
-  for (const file of readdirSync(directory).filter((name) => name.endsWith('.json'))) {
-    try {
-      const pool = new Pool(JSON.parse(readFileSync(join(directory, file), 'utf8')));
-      pools.set(pool.id, pool);
-    } catch (error) {
-      log.error('an address pool could not be read; the engine will ask for its addresses anew', {
-        file,
-        error: messageOf(error),
-      });
-    }
-  }
-  return pools;
 }
 
 function machineId(): string {

@@ -21,7 +21,6 @@ export interface StoredPool {
   subPool: string;
   /** Address that was handed out last, or empty. */
   last: string;
-  taken: string[];
 }
 
 /**
@@ -32,48 +31,51 @@ export class Pool {
   readonly id: string;
   readonly block: Block;
   readonly #range: Block;
-  readonly #taken: Set<bigint>;
+  readonly #taken = new Set<bigint>();
   #last: bigint | undefined;
 
   constructor(stored: StoredPool) {
     this.id = stored.id;
     this.block = parseCidr(stored.pool).block;
     this.#range = stored.subPool ? parseCidr(stored.subPool).block : this.block;
-    this.#taken = new Set(stored.taken.map((address) => parseAddress(address).value));
     this.#last = stored.last ? parseAddress(stored.last).value : undefined;
   }
 
   toJSON(): StoredPool {
-    const text = (value: bigint) => formatAddress({ family: this.block.family, value });
     return {
       v: 1,
       id: this.id,
       pool: formatBlock(this.block),
       subPool: this.#range === this.block ? '' : formatBlock(this.#range),
-      last: this.#last === undefined ? '' : text(this.#last),
-      taken: [...this.#taken].map(text),
+      last: this.#last === undefined ? '' : this.#text(this.#last),
     };
   }
 
-  get inUse(): number {
-    return this.#taken.size;
+  /** All that are taken, without prefix. */
+  addresses(): string[] {
+    return [...this.#taken].map((value) => this.#text(value));
   }
 
   /**
    * Takes an address. @param wished one in the pool, inside or outside the sub-pool; empty: the next free one
+   * @param kept it was taken before this process started, so it is not checked again
    * @returns as CIDR with the pool's prefix
    * @throws InvalidParameter out of range, Forbidden `Address already in use`, Unavailable when none is left
    */
-  take(wished: string): string {
-    const value = wished ? this.#check(parseAddress(wished)) : this.#next();
+  take(wished: string, kept?: 'kept'): string {
+    const value = kept ? parseAddress(wished).value : wished ? this.#check(parseAddress(wished)) : this.#next();
     this.#taken.add(value);
     if (!wished) this.#last = value;
-    return `${formatAddress({ family: this.block.family, value })}/${this.block.prefix}`;
+    return `${this.#text(value)}/${this.block.prefix}`;
   }
 
   /** Gives an address back; one that is free already is fine. */
   release(address: string): void {
     this.#taken.delete(parseAddress(address).value);
+  }
+
+  #text(value: bigint): string {
+    return formatAddress({ family: this.block.family, value });
   }
 
   #check(address: Address): bigint {

@@ -6,12 +6,13 @@ import { conflict, forbidden, messageOf, notFound } from '@cleat/protocol/errors
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { netlabel, type networkKind, type PortBinding } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
+import { DurableMap } from '@cleat/sdk/state';
 import { ensureBridge, removeBridge } from './device.js';
 import { ForwardGuard } from './guard.js';
 import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';
 import { type Defaults, readNetwork } from './network-options.js';
 import { HostPorts, protocolNumber } from './ports.js';
-import { type EndpointRecord, type NetworkRecord, Records } from './state.js';
+import type { EndpointRecord, NetworkRecord } from './state.js';
 
 export interface BridgeOptions {
   engineId: string;
@@ -31,8 +32,8 @@ export class BridgeDriver {
   readonly #options: BridgeOptions;
   readonly #log: Logger;
   readonly #links: HostLinks = hostLinks();
-  readonly #networks: Records<NetworkRecord>;
-  readonly #endpoints: Records<EndpointRecord>;
+  readonly #networks: DurableMap<NetworkRecord>;
+  readonly #endpoints: DurableMap<EndpointRecord>;
   readonly #firewall: Firewall | undefined;
   readonly #guard: ForwardGuard;
   readonly #sweeper: LinkSweeper;
@@ -43,8 +44,8 @@ export class BridgeDriver {
   constructor(options: BridgeOptions, log: Logger) {
     this.#options = options;
     this.#log = log;
-    this.#networks = new Records(`${options.stateDir}/networks`, log);
-    this.#endpoints = new Records(`${options.stateDir}/endpoints`, log);
+    this.#networks = new DurableMap(`${options.stateDir}/networks`, log);
+    this.#endpoints = new DurableMap(`${options.stateDir}/endpoints`, log);
     const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
     this.#firewall = options.firewall ? new Firewall(`cleat_${tag}`) : undefined;
     this.#guard = new ForwardGuard(`cleat:${tag}`, log);
@@ -56,28 +57,30 @@ export class BridgeDriver {
    * cannot be restored is reported and does not stop the others.
    */
   async restore(): Promise<void> {
-    for (const network of this.#networks.all()) {
+    for (const network of this.#networks.values()) {
       await ensureBridge(network, this.#links, this.#options.engineId, !network.owned).catch((error: unknown) =>
         this.#log.error('a network could not be restored', { network: network.id, error: messageOf(error) }),
       );
     }
-    for (const endpoint of this.#endpoints.all()) {
+    for (const endpoint of this.#endpoints.values()) {
       for (const port of this.#ports.restore(endpoint.ports)) {
         this.#log.warn('a published port was taken by another process meanwhile', { ...port });
       }
     }
-    if (this.#networks.all().length === 0) return;
+    if (this.#networks.values().length === 0) return;
     await this.#applyRules().catch((error: unknown) =>
       this.#log.error('the firewall rules could not be restored', { error: messageOf(error) }),
     );
-    this.#routeLocal(this.#endpoints.all().filter(({ ports }) => ports.length > 0));
+    this.#routeLocal(this.#endpoints.values().filter(({ ports }) => ports.length > 0));
   }
 
   /** Leaves networks and endpoints as they are: containers outlive their engine. */
   async close(): Promise<void> {
     this.#guard.close();
     await this.#sweeper.now();
-    for (const { ports } of this.#endpoints.all()) this.#ports.release(ports);
+    for (const { ports } of this.#endpoints.values()) this.#ports.release(ports);
+    this.#networks.close();
+    this.#endpoints.close();
   }
 
   handlers(): Driver {
@@ -106,11 +109,11 @@ export class BridgeDriver {
     const ipam = [...IPv4Data, ...IPv6Data];
     const { isDefault, ...record } = readNetwork(NetworkID, Options ?? {}, ipam, this.#options.defaults);
     if (this.#networks.get(NetworkID)) throw conflict(`network ${NetworkID} exists already`);
-    const sharing = this.#networks.all().find(({ bridge }) => bridge === record.bridge);
+    const sharing = this.#networks.values().find(({ bridge }) => bridge === record.bridge);
     if (sharing) throw forbidden(`networks have same bridge name: ${record.bridge} is that of network ${sharing.id}`);
     const mayAdopt = isDefault && record.bridge !== this.#options.defaultDevice;
     const owned = await ensureBridge(record, this.#links, this.#options.engineId, mayAdopt);
-    this.#networks.put({ ...record, owned });
+    this.#networks.set(NetworkID, { ...record, owned });
     try {
       await this.#applyRules();
     } catch (error) {
@@ -123,7 +126,7 @@ export class BridgeDriver {
   async #deleteNetwork(id: string): Promise<void> {
     const network = this.#networks.get(id);
     if (!network) return;
-    if (this.#endpoints.all().some(({ networkId }) => networkId === id)) {
+    if (this.#endpoints.values().some(({ networkId }) => networkId === id)) {
       throw forbidden(`network ${id} has active endpoints`);
     }
     await this.#sweeper.now();
@@ -148,7 +151,7 @@ export class BridgeDriver {
       ip6: Interface?.AddressIPv6?.split('/')[0] ?? '',
       ports: [],
     };
-    this.#endpoints.put(endpoint);
+    this.#endpoints.set(EndpointID, endpoint);
     return { Interface: Interface?.MacAddress ? {} : { MacAddress: endpoint.mac } };
   }
 
@@ -200,7 +203,7 @@ export class BridgeDriver {
     try {
       await this.#firewall?.publish(ports);
       this.#routeLocal([endpoint]);
-      this.#endpoints.put({ ...endpoint, ports: [...endpoint.ports, ...ports] });
+      this.#endpoints.set(id, { ...endpoint, ports: [...endpoint.ports, ...ports] });
     } catch (error) {
       this.#ports.release(ports);
       throw error;
@@ -210,7 +213,7 @@ export class BridgeDriver {
   async #unpublish(id: string): Promise<void> {
     const endpoint = this.#endpoints.get(id);
     if (!endpoint || endpoint.ports.length === 0) return;
-    this.#endpoints.put({ ...endpoint, ports: [] });
+    this.#endpoints.set(id, { ...endpoint, ports: [] });
     try {
       await this.#firewall?.unpublish(endpoint.ports);
     } catch {
@@ -229,14 +232,14 @@ export class BridgeDriver {
   }
 
   async #applyRules(): Promise<void> {
-    const networks = this.#networks.all();
+    const networks = this.#networks.values();
     const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
     if (networks.length > 0 && this.#options.ipForward) {
       this.#sysctl('ipv4/ip_forward');
       if (six) this.#sysctl('ipv6/conf/all/forwarding');
     }
     if (!this.#firewall) return;
-    const ports = this.#endpoints.all().flatMap((endpoint) => endpoint.ports);
+    const ports = this.#endpoints.values().flatMap((endpoint) => endpoint.ports);
     await Promise.all([
       networks.length > 0 ? this.#firewall.apply(networks satisfies FirewallNetwork[], ports) : this.#firewall.remove(),
       this.#guard.protect(
