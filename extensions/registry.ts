@@ -3,7 +3,7 @@ import type { Client, Kind } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import { find, scan } from './discovery/directories.js';
 import { Extension } from './extension.js';
-import type { ExtensionStatus, Extensions } from './service.js';
+import type { ExtensionStatus, Extensions, GetOptions } from './service.js';
 
 export interface RegistrySettings {
   /** Of the manifest, in its order. */
