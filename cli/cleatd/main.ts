@@ -17,7 +17,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const settings: Settings = await loadSettings(flags);
   if (flags.get('validate') === true) {
-    for (const warning of settings.warnings) process.stderr.write(`warning: ${warning}\n`);
+    const { checkExposure } = await import('./exposure.js');
+    for (const warning of [...settings.warnings, ...checkExposure(settings)])
+      process.stderr.write(`warning: ${warning}\n`);
     process.stdout.write('configuration OK\n');
     return 0;
   }

@@ -72,7 +72,7 @@ function engineAt(pid: string): string[] {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
     const name = words
-      .slice(0, 2)
+      .slice(0, 4)
       .map((word) => /(?:^|\/)(dockerd|cleatd)(?:\/main\.js)?$/.exec(word)?.[1])
       .find(Boolean);
     return name === undefined ? [] : [`${name} (process ${pid})`];

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type CommandResult, type Engine, startEngine } from './support/engine.js';
+
+/** The tool for the engine itself, as an operator runs it. */
+const launcher = fileURLToPath(new URL('../../bin/cleat', import.meta.url));
+
+function cleat(...args: string[]): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const child = execFile(launcher, args, { timeout: 30_000 }, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode ?? -1, stdout, stderr });
+    });
+  });
+}
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await startEngine();
+});
+afterAll(() => engine[Symbol.asyncDispose]());
+
+test('doctor finds that containers can run where they do', async () => {
+  const { code, stdout } = await cleat('doctor', '--json');
+  expect(code).toBe(0);
+  const findings = JSON.parse(stdout) as { name: string; status: string; found: string }[];
+  expect(findings.filter(({ status }) => status === 'fail')).toEqual([]);
+  expect(findings.find(({ name }) => name === 'other engines')?.found).toContain(`cleatd (process ${engine.pid})`);
+  expect((await cleat('doctor')).stdout).toContain('Containers can run here.');
+});
+
+test('extensions ls shows the batteries with their state', async () => {
+  await engine.docker('run', '--rm', 'busybox', 'true');
+  const { code, stdout } = await cleat('extensions', 'ls', '-H', `unix://${engine.socket}`);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^NAME +KINDS +CARRIER +STATE +WHY +ORIGIN\n/);
+  expect(stdout).toMatch(/^bridge +NetworkDriver +(in-process|process) +active/m);
+  expect((await cleat('extensions', 'ls', '-H', `unix://${engine.directory}/none.sock`)).stderr).toContain(
+    'no engine answers on',
+  );
+});
+
+test('sweep removes nothing of an engine that runs, and nothing that is no engine', async () => {
+  const running = await cleat('sweep', '--data-root', engine.dataRoot, '--exec-root', engine.execRoot);
+  expect(running).toMatchObject({
+    code: 1,
+    stderr: `cleat: that engine runs (process ${engine.pid}): stop it first\n`,
+  });
+  const directory = await mkdtemp(join(tmpdir(), 'cle-sweep-'));
+  try {
+    mkdirSync(join(directory, 'containers'));
+    writeFileSync(join(directory, 'precious'), '');
+    const foreign = await cleat('sweep', '--data-root', directory, '--exec-root', directory);
+    expect(foreign).toMatchObject({ code: 1, stderr: `cleat: ${directory} is not the data root of an engine\n` });
+    expect(existsSync(join(directory, 'precious'))).toBe(true);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test('what it does not know is an error with advice', async () => {
+  expect(await cleat('run')).toMatchObject({ code: 1, stderr: expect.stringContaining('unknown command: run') });
+  expect(await cleat('sweep')).toMatchObject({ code: 1, stderr: expect.stringContaining('name both') });
+});
