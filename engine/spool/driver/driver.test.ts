@@ -205,6 +205,16 @@ test('an engine that was killed goes on without a hole', async () => {
   await killed.close();
 });
 
+test('a container that ends before its driver has answered', async () => {
+  print('one');
+  const started = spool.startDriver(id, 'test', info);
+  spool.began(id);
+  spool.ended(id);
+  await started;
+  await until(() => driver.calls.includes('stop'));
+  expect(driver.lines()).toEqual(['one']);
+});
+
 test('a refusal is the start’s failure', async () => {
   driver.refuses = 'unknown log opt';
   await expect(spool.startDriver(id, 'test', info)).rejects.toMatchObject({

@@ -61,8 +61,14 @@ export class Drivers {
       log: this.#deps.log,
       runners: { main: this.#main, worker: this.#worker },
     });
-    await session.start();
+    // Known from now on: the container may end before its driver has answered.
     this.#sessions.set(id, session);
+    try {
+      await session.start();
+    } catch (error) {
+      this.#sessions.delete(id);
+      throw error;
+    }
     this.#timer ??= setInterval(() => this.#look(), lookEveryMs).unref();
     void session.stopped.then(() => {
       if (this.#sessions.get(id) === session) this.#sessions.delete(id);

@@ -47,6 +47,7 @@ export class DriverSession {
   #lookedAt = 0;
   #gathering: NodeJS.Timeout | undefined;
   #unlisten: (() => void) | undefined;
+  #started = false;
   #ended = false;
   #stopping = false;
   #reconnecting = false;
@@ -86,11 +87,19 @@ export class DriverSession {
       if (progress?.active) await this.#stopLogging();
       await this.#connect();
     } catch (cause) {
+      this.#isStopped();
       const error = asCleatError(cause);
       throw new CleatError(error.class, `failed to initialize logging driver: ${error.message}`, { cause });
     }
-    this.#unlisten = this.#options.file.growth.listen(() => this.#gather());
-    this.look();
+    this.#started = true;
+    if (this.#stopping) {
+      await this.#disconnect();
+    } else if (this.#ended) {
+      this.#drainSoon();
+    } else {
+      this.#unlisten = this.#options.file.growth.listen(() => this.#gather());
+      this.look();
+    }
   }
 
   /** Looks whether there is something new; the kernel's notices may be lost. */
@@ -105,12 +114,12 @@ export class DriverSession {
     this.#ended = true;
     this.#unlisten?.();
     clearTimeout(this.#gathering);
-    this.#drain().catch((error) => this.#warn('the end of the output may be missing from the log', error));
+    if (this.#started) this.#drainSoon();
   }
 
   /** The driver has come back, or takes nothing: connects anew, from where it surely has everything. */
   async reconnect(reason: string): Promise<void> {
-    if (this.#reconnecting || this.#stopping || this.#fifo === undefined) return;
+    if (!this.#started || this.#reconnecting || this.#stopping) return;
     this.#reconnecting = true;
     this.#options.log.warn(`log driver ${this.driver} is started again for a container: ${reason}`, this.#fields);
     try {
@@ -262,6 +271,10 @@ export class DriverSession {
       // A driver that is gone, or has never heard of it, has stopped.
       this.#options.log.debug(`log driver ${this.driver}: StopLogging: ${messageOf(error)}`, this.#fields);
     }
+  }
+
+  #drainSoon(): void {
+    this.#drain().catch((error) => this.#warn('the end of the output may be missing from the log', error));
   }
 
   async #drain(): Promise<void> {
