@@ -9,9 +9,11 @@ import type { NetworkRoom } from './room.js';
 export async function writeHostFiles(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
   const { config } = room;
   const paths = hostFilePaths(sandbox.directory);
-  mkdirSync(sandbox.directory, { recursive: true, mode: 0o710 });
-  writeInPlace(paths.hostnamePath, `${sandbox.hostname}\n`);
+  const written = room.writtenFor(sandbox);
+  if (written.size === 0) mkdirSync(sandbox.directory, { recursive: true, mode: 0o710 });
+  writeInPlace(written, paths.hostnamePath, `${sandbox.hostname}\n`);
   writeInPlace(
+    written,
     paths.hostsPath,
     hostsFile(sandbox, {
       own: sandbox.endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || [])),
@@ -20,7 +22,7 @@ export async function writeHostFiles(room: NetworkRoom, sandbox: SandboxRecord):
     }),
   );
   const wishes = { dns: config.dns, search: config.dnsSearch, options: config.dnsOptions };
-  writeInPlace(paths.resolvConfPath, resolvFile(sandbox, wishes, await nameServerFor(room, sandbox)));
+  writeInPlace(written, paths.resolvConfPath, resolvFile(sandbox, wishes, await nameServerFor(room, sandbox)));
 }
 
 /** Address of the first of the container's networks that has a name service; empty: none. */

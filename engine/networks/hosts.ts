@@ -120,10 +120,14 @@ function reachable(servers: readonly string[], inHost: boolean, six: boolean): s
   return found.length > 0 ? found : lastResort;
 }
 
-/** Writes a file in place, keeping its inode: the container has it mounted. Says nothing new when nothing changed. */
-export function writeInPlace(path: string, content: string): void {
-  if (existsSync(path) && readFileSync(path, 'utf8') === content) return;
+/** What this process wrote last, so that a file is neither read nor written again for nothing. */
+export type Written = Map<string, string>;
+
+/** Writes a file in place, keeping its inode: the container has it mounted. */
+export function writeInPlace(written: Written, path: string, content: string): void {
+  if (written.get(path) === content) return;
   writeFileSync(path, content, { mode: 0o644 });
+  written.set(path, content);
 }
 
 function readOptional(path: string): string {

@@ -5,6 +5,7 @@ import type { Events } from '../events/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
 import type { Leftover } from './endpoint.js';
+import type { Written } from './hosts.js';
 import { NameService } from './names/service.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
@@ -36,6 +37,7 @@ export class NetworkRoom {
   /** Endpoints that a driver did not take back. */
   readonly leftovers: Collection<Leftover>;
   containers: ContainerLookup = { find: () => undefined };
+  readonly #written = new WeakMap<SandboxRecord, Written>();
   readonly #stored: Collection<SandboxRecord>;
   readonly #sandboxes = new Map<string, SandboxRecord>();
 
@@ -75,6 +77,12 @@ export class NetworkRoom {
         .filter((endpoint) => endpoint.networkId === networkId)
         .map((endpoint) => ({ sandbox, endpoint })),
     );
+  }
+
+  writtenFor(sandbox: SandboxRecord): Written {
+    const known = this.#written.get(sandbox) ?? new Map<string, string>();
+    this.#written.set(sandbox, known);
+    return known;
   }
 
   get defaultNetwork(): string {

@@ -1,6 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { closeSync, openSync, rmSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
@@ -33,13 +32,23 @@ export interface NamespaceSession {
  * becomes of this process. Its loopback is up. Never under /run/netns, which belongs to the host's administrator.
  */
 export async function createNamespace(path: string): Promise<NamespaceSession> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o711 });
-  closeSync(openSync(path, 'wx', 0o400));
+  makeFile(path);
   try {
     return await openSession('unshare', path);
   } catch (error) {
     removeNamespace(path);
     throw error;
+  }
+}
+
+/** An empty file, with its directory when that is not there yet. @throws EEXIST */
+function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o400));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    closeSync(openSync(path, 'wx', 0o400));
   }
 }
 

@@ -345,3 +345,17 @@ test('what cannot be is refused in the words that clients know', async () => {
   expect(networks.isBridgeAddress(`10.93.${third}.1`)).toBe(true);
   expect(networks.isBridgeAddress('127.0.0.1')).toBe(false);
 });
+
+test.skipIf(process.env.CLEAT_NESTED)(
+  'beside a firewall that drops what is forwarded, as a dockerd leaves it',
+  async () => {
+    const script = `ip link set lo up; iptables -P FORWARD DROP; iptables -N DOCKER-USER
+      iptables -A FORWARD -j DOCKER-USER; iptables -A DOCKER-USER -j RETURN
+      exec npx vitest run --project unit test/unit/networks -t 'user-defined'`;
+    const env = { ...process.env, CLEAT_NESTED: '1' };
+    const nested = await run('unshare', ['--net', 'sh', '-c', script], { env, deadlineMs: 60_000 });
+    expect(nested.stdout + nested.stderr).toContain('1 passed');
+    expect(nested.code).toBe(0);
+  },
+  90_000,
+);
