@@ -16,7 +16,7 @@ import { openStore } from '@cleat/engine/store/index';
 import type { Store } from '@cleat/engine/store/service';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { run } from '@cleat/linux/process/run';
-import { notFound } from '@cleat/protocol/errors';
+import { notFound, systemError } from '@cleat/protocol/errors';
 import type { ExtensionModule, RunningExtension } from '@cleat/protocol/extension';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -33,6 +33,8 @@ let store: Store;
 let networks: Networks;
 let events: NewEvent[];
 let batteries: Map<string, RunningExtension>;
+/** A method of the driver `plain` that fails. */
+let failing: string | undefined;
 
 async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   const modules: [string, ExtensionModule, Record<string, unknown>][] = [
@@ -42,6 +44,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     ['default', ipamDefault, { stateDir: join(root, 'ipam') }],
   ];
   batteries = new Map();
+  failing = undefined;
   for (const [name, module, options] of modules) {
     const context = { name, options, log: silentLogger, signal: new AbortController().signal };
     batteries.set(name, await module.start(context));
@@ -71,12 +74,17 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     events: { publish: (event: NewEvent) => void events.push(event) } as never,
     extensions: {
       async get(kind: { name: string }, name: string) {
-        const found = batteries.get(name)?.implementations.find((one) => one.kind.name === kind.name);
+        const plain = name === 'plain';
+        const found = batteries.get(plain ? 'bridge' : name)?.implementations.find((o) => o.kind.name === kind.name);
         if (!found) throw notFound(`plugin "${name}" not found`);
-        const call = (handler: unknown) => async (request: unknown) =>
-          typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
+        const call = (method: string, handler: unknown) => async (request: unknown) => {
+          // A driver that speaks Docker's protocol and nothing more.
+          if (plain && method === 'GetCapabilities') return { Scope: 'local' };
+          if (plain && method === failing) throw systemError(`${method} failed`);
+          return typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
+        };
         return Object.fromEntries(
-          Object.keys(found.kind.methods).map((method) => [method, call(found.handlers[method])]),
+          Object.keys(found.kind.methods).map((method) => [method, call(method, found.handlers[method])]),
         );
       },
       onChange: () => () => {},
@@ -288,6 +296,26 @@ test('a container that is given up while its networks are being made leaves noth
   expect((await networks.inspect('bridge')).Containers).toEqual({});
   expect(events.map(({ action }) => action)).toEqual(['connect', 'disconnect']);
   expect(sandbox.namespace.kind === 'path' && existsSync(sandbox.namespace.path)).toBe(false);
+});
+
+test('a driver of Docker’s protocol: its interface is moved in and back, and what it does not take back is asked again', async () => {
+  await networks.create({ Name: 'plain', Driver: 'plain', IPAM: { Config: [{ Subnet: `10.91.${third}.0/24` }] } });
+  const one = await attached('one', { networkMode: 'plain' });
+  expect((await one.inside('busybox', 'ping', '-c1', '-W2', `10.91.${third}.1`)).code).toBe(0);
+  const before = new Set(interfaceNames());
+  failing = 'DeleteEndpoint';
+  await expect(networks.detach(one.id)).rejects.toThrow('DeleteEndpoint failed');
+  expect([...interfaceNames()].filter((name) => !before.has(name))).toEqual([expect.stringMatching(/^veth/)]);
+  failing = undefined;
+  await networks.reconcile(new Set());
+  await networks.remove('plain');
+  expect([...interfaceNames()].filter((name) => !before.has(name))).toEqual([]);
+
+  await networks.create({ Name: 'plain', Driver: 'plain' });
+  failing = 'Join';
+  await expect(attached('two', { networkMode: 'plain' })).rejects.toThrow('Join failed');
+  expect(networks.settings(request('two').containerId).sandboxId).toBe('');
+  await networks.remove('plain');
 });
 
 test('none, host and another container', async () => {
