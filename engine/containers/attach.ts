@@ -6,6 +6,9 @@ import { restarting } from './pause.js';
 import type { Room } from './room.js';
 import type { AttachOptions, AttachSession, OutputFrame } from './service.js';
 
+/** What was typed last is answered within this time, or not at all. */
+const lastAnswerMs = 300;
+
 /**
  * A client's connection to a container. Output comes from the spool, at the client's own pace; input goes to conmon.
  * Before the container's start too: then it waits for it. @throws Conflict, InvalidParameter (detach keys)
@@ -47,9 +50,15 @@ export function attachContainer(room: Room, container: Container, options: Attac
   }
   return session;
 
-  /** Only who opened stdin for one client gets its end; on a terminal ctrl-d is the user's. */
+  /**
+   * Who opened stdin for one client gets its end. Anybody else's stdin stays open for the next client, and this one,
+   * who has nothing more to say, is let go (moby `daemon/container/stream/attach.go`) once it has heard the answer.
+   */
   async function endInput(): Promise<void> {
-    if (tty || !record.config.StdinOnce) return;
+    if (tty || !record.config.StdinOnce) {
+      setTimeout(() => gone.abort(), lastAnswerMs);
+      return;
+    }
     const run = await container.nextRun(gone.signal);
     try {
       await run?.stdin.end();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readExit, wasOomKilled } from '@cleat/linux/conmon/exits';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
-import { goTime, parseTime, toNanos } from '../time.js';
+import { goTime, nowNanos, parseTime, toNanos } from '../time.js';
 import type { Container } from './container.js';
 import { stopHealthChecks } from './health.js';
 import { type Release, releaseRun } from './release.js';
@@ -21,6 +21,8 @@ export interface Exit {
   error?: string;
 }
 
+/** An end that is noticed so much later happened while nobody looked. */
+const lateMs = 2000;
 /** After SIGKILL, as the shell counts. */
 const killedCode = 137;
 
@@ -82,7 +84,10 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
   stopHealthChecks(container);
   room.spool.ended(id);
   container.ended();
-  const ranMs = Number((toNanos(exit.at) - (parseTime(state.startedAt) ?? 0n)) / 1_000_000n);
+  // An exit file's time is coarse, and older than the start's event at times: it counts where the end is news of old.
+  const late = Date.now() - exit.at.getTime() > lateMs;
+  const at = late ? toNanos(exit.at) : nowNanos();
+  const ranMs = Number((at - (parseTime(state.startedAt) ?? 0n)) / 1_000_000n);
   const restart = !container.restarts.cancelled && !room.stopping && wantsRestart(record, exit.code);
   Object.assign(state, {
     status: restart ? 'restarting' : 'exited',
@@ -90,14 +95,15 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
     exitCode: exit.code,
     error: exit.error ?? '',
     oomKilled,
-    finishedAt: goTime(exit.at),
+    finishedAt: goTime(at),
   });
   if (restart) record.restartCount++;
   container.save();
   rmSync(join(room.paths.exits(), id), { force: true });
-  if (oomKilled) room.emit(container, 'oom', {}, exit.at);
+  const eventTime = late ? exit.at : undefined;
+  if (oomKilled) room.emit(container, 'oom', {}, eventTime);
   const execDuration = String(Math.max(0, Math.floor(ranMs / 1000)));
-  room.emit(container, 'die', { exitCode: String(exit.code), execDuration }, exit.at);
+  room.emit(container, 'die', { exitCode: String(exit.code), execDuration }, eventTime);
   const released = releaseRun(room, container);
   keep(room, container, released);
   // Whoever waited may next remove the network that it was in.

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { HostConfig } from '@cleat/protocol/api/container';
 import type { MountRecord } from '../record.js';
@@ -46,7 +47,8 @@ function defaults(context: MountContext): OciMount[] {
       writable || context.writableCgroups ? 'rw' : 'ro',
       ...(context.privateCgroupNamespace ? ['relatime'] : []),
     ]),
-    ...(hostConfig.IpcMode === 'host'
+    // Where the host has mounted none, an own mount shows the host's queues just as well.
+    ...(hostConfig.IpcMode === 'host' && existsSync('/dev/mqueue')
       ? [mount('/dev/mqueue', 'bind', '/dev/mqueue', ['rbind', 'nosuid', 'noexec', 'nodev'])]
       : [mount('/dev/mqueue', 'mqueue', 'mqueue', inert)]),
     sources.shm === undefined
