@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
@@ -25,7 +25,11 @@ const patienceMs = 1000;
 export class Drivers {
   readonly #deps: DriversDeps;
   readonly #directory: string;
+  /** The latest session of each container. */
   readonly #sessions = new Map<string, DriverSession>();
+  /** All of them, also those of former runs that are not over yet, by their key with the runners. */
+  readonly #byKey = new Map<string, DriverSession>();
+  #count = 0;
   readonly #main: FeedRunner;
   readonly #worker: ReturnType<typeof openWorkerRunner>;
   readonly #offChange: () => void;
@@ -36,11 +40,11 @@ export class Drivers {
     this.#deps = deps;
     this.#directory = join(deps.config.execRoot, 'log');
     const events: RunnerEvents = {
-      idle: (id, written) => this.#sessions.get(id)?.idle(written),
-      drained: (id, written) => this.#sessions.get(id)?.drained(written),
-      stalled: (id) => void this.#sessions.get(id)?.reconnect('it does not read'),
-      dropped: (id, at) => this.#sessions.get(id)?.dropped(at),
-      failed: (id, message) => this.#sessions.get(id)?.failed(message),
+      idle: (key, written) => this.#byKey.get(key)?.idle(written),
+      drained: (key, written) => this.#byKey.get(key)?.drained(written),
+      stalled: (key) => void this.#byKey.get(key)?.reconnect('it does not read'),
+      dropped: (key, at) => this.#byKey.get(key)?.dropped(at),
+      failed: (key, message) => this.#byKey.get(key)?.failed(message),
     };
     this.#main = new FeedRunner(events);
     this.#worker = openWorkerRunner(events);
@@ -49,33 +53,27 @@ export class Drivers {
 
   /** @throws CleatError `failed to initialize logging driver: …` */
   async start(id: string, driver: string, info: LogInfo, file: SpoolFile): Promise<void> {
-    await this.#settled(id);
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    const key = `${id} ${++this.#count}`;
     const session = new DriverSession({
       id,
+      key,
       driver,
       info,
       file,
-      fifoPath: join(this.#directory, id),
+      fifoPath: this.#fifoPath(id),
       extensions: this.#deps.extensions,
       log: this.#deps.log,
       runners: { main: this.#main, worker: this.#worker },
     });
     // Known from now on: the container may end before its driver has answered.
+    const last = this.#sessions.get(id);
     this.#sessions.set(id, session);
-    try {
-      await session.start();
-    } catch (error) {
-      this.#sessions.delete(id);
-      throw error;
-    }
+    this.#byKey.set(key, session);
     this.#timer ??= setInterval(() => this.#look(), lookEveryMs).unref();
-    void session.stopped.then(() => {
-      if (this.#sessions.get(id) === session) this.#sessions.delete(id);
-      if (this.#sessions.size > 0) return;
-      clearInterval(this.#timer);
-      this.#timer = undefined;
-    });
+    void session.stopped.then(() => this.#forget(id, key, session));
+    if (last) await settled(last);
+    await session.start();
   }
 
   ended(id: string): void {
@@ -89,7 +87,11 @@ export class Drivers {
 
   async remove(id: string): Promise<void> {
     const session = this.#sessions.get(id);
-    if (!session) return;
+    if (!session) {
+      // Of a run whose end an engine did not live to see.
+      rmSync(this.#fifoPath(id), { force: true });
+      return;
+    }
     session.end();
     await Promise.race([session.stopped, pause(patienceMs, undefined, { ref: false })]);
   }
@@ -97,30 +99,40 @@ export class Drivers {
   async close(): Promise<void> {
     this.#offChange();
     clearInterval(this.#timer);
-    await Promise.all([...this.#sessions.values()].map((session) => session.stop()));
+    await Promise.all([...this.#byKey.values()].map((session) => session.stop()));
     await this.#worker.close();
   }
 
-  /** A session of the container's last run is over, or is cut short: the next one goes on from there. */
-  async #settled(id: string): Promise<void> {
-    const last = this.#sessions.get(id);
-    if (!last) return;
-    last.end();
-    await Promise.race([last.stopped, pause(patienceMs, undefined, { ref: false })]);
-    await last.stop();
+  #fifoPath(id: string): string {
+    return join(this.#directory, id);
+  }
+
+  #forget(id: string, key: string, session: DriverSession): void {
+    this.#byKey.delete(key);
+    if (this.#sessions.get(id) === session) this.#sessions.delete(id);
+    if (this.#byKey.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #look(): void {
-    for (const session of this.#sessions.values()) session.look();
+    for (const session of this.#byKey.values()) session.look();
   }
 
   #changed(driver: string, active: boolean): void {
     if (!active) {
       this.#down.add(driver);
     } else if (this.#down.delete(driver)) {
-      for (const session of this.#sessions.values()) {
+      for (const session of this.#byKey.values()) {
         if (session.driver === driver) void session.reconnect('the driver has come back');
       }
     }
   }
+}
+
+/** The session of the last run is over, or is cut short: the next one goes on from where it was. */
+async function settled(last: DriverSession): Promise<void> {
+  last.end();
+  await Promise.race([last.stopped, pause(patienceMs, undefined, { ref: false })]);
+  await last.stop();
 }

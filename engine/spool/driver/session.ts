@@ -23,7 +23,10 @@ const stopMs = 2000;
 const longestRetryMs = 60_000;
 
 export interface SessionOptions {
+  /** The container. */
   id: string;
+  /** This session, among all that there ever were. */
+  key: string;
   driver: string;
   info: LogInfo;
   file: SpoolFile;
@@ -189,7 +192,7 @@ export class DriverSession {
   /** Lets the runner look; a burst is handed over to the worker. */
   #feed(finish: boolean): void {
     if (this.#fifo === undefined || this.#reconnecting || this.#stopping) return;
-    const { id, file, runners } = this.#options;
+    const { key, file, runners } = this.#options;
     const end = file.files.end();
     const begun =
       this.#runner === undefined && end.generation === this.#from.kept.generation ? this.#from.kept.offset : 0;
@@ -202,14 +205,14 @@ export class DriverSession {
       this.#handOver(finish).catch((error) => this.#warn('the log driver has been disconnected', error));
       return;
     }
-    if (finish) this.#runner?.finish(id);
-    else this.#runner?.wake(id);
+    if (finish) this.#runner?.finish(key);
+    else this.#runner?.wake(key);
   }
 
   #begin(runner: Runner): void {
     if (this.#fifo === undefined) return;
     this.#runner = runner;
-    runner.add(this.#options.id, {
+    runner.add(this.#options.key, {
       spoolPath: this.#options.file.files.path,
       from: this.#from.exact ?? this.#from.kept,
       kept: this.#from.kept,
@@ -222,7 +225,7 @@ export class DriverSession {
     await this.#drop();
     if (this.#stopping) return;
     this.#begin(this.#options.runners.worker);
-    if (finish || this.#ended) this.#runner?.finish(this.#options.id);
+    if (finish || this.#ended) this.#runner?.finish(this.#options.key);
   }
 
   /** Ends the feed; until then nobody may close the FIFO. */
@@ -232,7 +235,7 @@ export class DriverSession {
     this.#runner = undefined;
     const dropped = new Promise<Resumption | undefined>((resolve) => {
       this.#isDropped = resolve;
-      runner.drop(this.#options.id);
+      runner.drop(this.#options.key);
     });
     this.#dropping = dropped.then((at) => {
       if (at) this.#from = at;
@@ -323,7 +326,7 @@ export class DriverSession {
   #settle(): void {
     if (this.#unread() > 0) return;
     this.#unsettled = false;
-    this.#runner?.settle(this.#options.id, this.#written);
+    this.#runner?.settle(this.#options.key, this.#written);
   }
 
   #unread(): number {
