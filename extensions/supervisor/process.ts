@@ -37,11 +37,14 @@ export function serves(pid: number, socket: string): boolean {
   }
 }
 
-/** Asks the process to stop, and makes it after `graceMs`. Resolves when it is gone. */
+/** How long a killed process may take to vanish; one that hangs in the kernel is left to it. */
+const dyingMs = 5_000;
+
+/** Asks the process to stop, and makes it after `graceMs`. Resolves when it is gone, or cannot be got rid of. */
 export async function stop(pid: number, socket: string, graceMs: number): Promise<void> {
   const killAt = Date.now() + graceMs;
   signal(pid, 'SIGTERM');
-  while (serves(pid, socket)) {
+  while (serves(pid, socket) && Date.now() < killAt + dyingMs) {
     if (Date.now() >= killAt) signal(pid, 'SIGKILL');
     await sleep(20);
   }
