@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 /** Tests run the sources, never a stale build: `@cleat/room/path` is `room/path.ts`. */
@@ -7,6 +7,25 @@ const alias = [
   { find: /^@cleat\/(\w+)$/, replacement: `${root}$1/index.ts` },
   { find: /^@cleat\/(\w+)\/(.+)$/, replacement: `${root}$1/$2.ts` },
 ];
+
+/** What people do every day, whatever the extensions behind it. */
+const daily = ['slide', 'run', 'lifecycle', 'networks', 'survival'].map((name) => `test/e2e/${name}.test.ts`);
+
+/** @param batteries as test/e2e/support/batteries.ts knows them. */
+function endToEnd(name: string, include: string[], batteries = 'in-process'): TestProjectConfiguration {
+  return {
+    resolve: { alias },
+    test: {
+      name,
+      include,
+      env: { CLEAT_E2E_BATTERIES: batteries },
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+      fileParallelism: true,
+      maxWorkers: 2,
+    },
+  };
+}
 
 export default defineConfig({
   test: {
@@ -24,17 +43,10 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
-      {
-        resolve: { alias },
-        test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          fileParallelism: true,
-          maxWorkers: 2,
-        },
-      },
+      endToEnd('e2e', ['test/e2e/**/*.test.ts']),
+      // The same tests with the batteries elsewhere: what runs in process must run as a process, or be replaced.
+      endToEnd('e2e-process', daily, 'process'),
+      endToEnd('e2e-plugin', daily, 'plugin'),
     ],
   },
 });

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { processesOf, sweep } from '../../../cli/sweep/sweep.js';
 import { busyboxTar } from '../../../cli/tour/busybox.js';
+import { batteryFlags, startDefaultPlugin } from './batteries.js';
 
 export interface EngineOptions {
   /** Further flags of cleatd. */
@@ -64,9 +65,6 @@ export interface DockerOptions {
 const launcher = fileURLToPath(new URL('../../../bin/cleatd', import.meta.url));
 const startTimeoutMs = 30_000;
 
-/** CLEAT_E2E_FLAGS (blank-separated) lets one suite run with other carriers or drivers: see test/e2e/README.md. */
-const flagsForAll = (process.env.CLEAT_E2E_FLAGS ?? '').split(' ').filter(Boolean);
-
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const directory = await mkdtemp(join(tmpdir(), 'cle-'));
   const net = claimSubnet();
@@ -90,6 +88,7 @@ class RealEngine implements Engine {
   readonly bridge: string;
   readonly prefix: string;
   #child: ChildProcess | undefined;
+  #plugin: AsyncDisposable | undefined;
   #flags: readonly string[];
 
   constructor(
@@ -112,8 +111,9 @@ class RealEngine implements Engine {
   }
 
   async start(): Promise<void> {
+    this.#plugin ??= await startDefaultPlugin(this.pluginDirectory, join(this.directory, 'plugin-data'));
     const log = openSync(join(this.directory, 'log'), 'a');
-    const child = spawn(launcher, [...this.#ownFlags(), ...flagsForAll, ...this.#flags], {
+    const child = spawn(launcher, [...this.#ownFlags(), ...batteryFlags, ...this.#flags], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...this.options.env },
     });
@@ -207,6 +207,7 @@ class RealEngine implements Engine {
         if (left.length > 0) failures.push(`processes outlived the engine: ${left.join('; ')}`);
       }
     } finally {
+      await this.#plugin?.[Symbol.asyncDispose]();
       failures.push(...(await sweep(this)));
       await rm(this.directory, { recursive: true, force: true });
       releaseSubnet(this.net);
