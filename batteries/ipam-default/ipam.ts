@@ -24,7 +24,7 @@ const spaces = ['LocalDefault', 'GlobalDefault'] as const;
 
 /** Docker's IPAM protocol over pools in memory, each written through to its file. */
 export function createIpam({ stateDir, pools: configured, log }: IpamOptions): Handlers<typeof ipamKind> {
-  const stored = new DurableMap<StoredPool | string>(join(stateDir, 'pools'), log);
+  const stored = new DurableMap<StoredPool | string>(join(stateDir, 'pools.journal'), log);
   const pools = load(stored);
   const save = (pool: Pool) => stored.set(pool.id, pool.toJSON());
   const addressKey = (poolId: string, address: string) => `${poolId} ${address.split('/')[0]}`;

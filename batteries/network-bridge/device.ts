@@ -40,7 +40,12 @@ export async function ensureBridge(
     throw conflict(`a bridge ${bridge} that this engine did not make exists already: choose another name`);
   }
   const missing = record.gateways.filter((gateway) => !facts.addresses.includes(gateway));
-  await links.run(ours ? configure(record) : [...missing.map(addressOf(bridge)), `link set dev ${bridge} up`]);
+  const stale = facts.addresses.filter((address) => !record.gateways.includes(address));
+  await links.run(
+    ours
+      ? [...stale.map((address) => `address delete ${address} dev ${bridge}`), ...configure(record)]
+      : [...missing.map(addressOf(bridge)), `link set dev ${bridge} up`],
+  );
   return ours;
 }
 

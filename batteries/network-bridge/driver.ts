@@ -44,8 +44,8 @@ export class BridgeDriver {
   constructor(options: BridgeOptions, log: Logger) {
     this.#options = options;
     this.#log = log;
-    this.#networks = new DurableMap(`${options.stateDir}/networks`, log);
-    this.#endpoints = new DurableMap(`${options.stateDir}/endpoints`, log);
+    this.#networks = new DurableMap(`${options.stateDir}/networks.journal`, log);
+    this.#endpoints = new DurableMap(`${options.stateDir}/endpoints.journal`, log);
     const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
     this.#firewall = options.firewall ? new Firewall(`cleat_${tag}`) : undefined;
     this.#guard = new ForwardGuard(`cleat:${tag}`, log);

@@ -34,7 +34,7 @@ export async function takePool(drivers: Drivers, wish: PoolWish): Promise<PoolRe
       const answer = await driver.RequestAddress({
         PoolID: record.id,
         Address: wish.config.Gateway ?? '',
-        Options: { ...wish.options, [ipamOption.requestAddressType]: ipamOption.gatewayType },
+        Options: requestOptions(wish.options, true),
       });
       record.gateway = answer.Address;
       record.gatewayTaken = true;
@@ -126,4 +126,9 @@ export async function takeAddress(
     `no available IPv${version} addresses on this network's address pools: ${network.name} (${network.id})`,
     { cause: failure },
   );
+}
+
+/** Options of RequestAddress. */
+export function requestOptions(options: Record<string, string> | null, gateway: boolean): Record<string, string> {
+  return { ...options, ...(gateway ? { [ipamOption.requestAddressType]: ipamOption.gatewayType } : {}) };
 }

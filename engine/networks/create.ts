@@ -204,7 +204,7 @@ async function gatewayChecks(room: NetworkRoom, record: NetworkRecord) {
   return { addressSpace: localSpace, skip4: said?.SkipIPv4 ?? false, skip6: said?.SkipIPv6 ?? false };
 }
 
-const ipamData = (record: NetworkRecord, pool: PoolRecord): IpamData => ({
+export const ipamData = (record: NetworkRecord, pool: PoolRecord): IpamData => ({
   AddressSpace: record.addressSpace,
   Pool: pool.pool,
   ...(pool.gateway ? { Gateway: pool.gateway } : {}),

@@ -8,6 +8,7 @@ import { Failures } from './drivers.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
+import { withDrivers } from './restore.js';
 import type { NetworkRoom } from './room.js';
 
 /** What an endpoint needs beyond its record, until it is configured. */
@@ -87,13 +88,13 @@ export async function createEndpoint(
 ): Promise<void> {
   const { wished } = endpoint;
   sandbox.endpoints.push(endpoint);
-  if (network.sandbox === 'own') await takeAddresses(room, network, endpoint);
+  if (network.sandbox === 'own') await withDrivers(room, network, () => takeAddresses(room, network, endpoint));
   room.save(sandbox);
   const driver = await room.drivers.network(network.driver);
   const ids = { NetworkID: network.id, EndpointID: endpoint.id };
   const Options = { ...wished.DriverOpts, ...portOptions(sandbox) };
   const own = network.sandbox === 'own';
-  const created = await driver.CreateEndpoint({
+  const request = {
     ...ids,
     Interface: own
       ? {
@@ -103,7 +104,8 @@ export async function createEndpoint(
         }
       : null,
     Options,
-  });
+  };
+  const created = await withDrivers(room, network, () => driver.CreateEndpoint(request));
   // A driver may fill in what was left open, nothing else.
   endpoint.ipv4 ||= created.Interface?.Address ?? '';
   endpoint.ipv6 ||= created.Interface?.AddressIPv6 ?? '';
@@ -143,12 +145,12 @@ export async function joinEndpoint(
 
 async function takeAddresses(room: NetworkRoom, network: NetworkRecord, endpoint: EndpointRecord): Promise<void> {
   const { IPv4Address = '', IPv6Address = '' } = endpoint.wished.IPAMConfig ?? {};
-  if (network.v4.length > 0) {
+  if (network.v4.length > 0 && !endpoint.ipv4) {
     const taken = await takeAddress(room.drivers, network, false, IPv4Address, endpoint.mac);
     endpoint.ipv4 = taken.address;
     endpoint.pools.push(taken);
   }
-  if (network.v6.length > 0) {
+  if (network.v6.length > 0 && !endpoint.ipv6) {
     const taken = await takeAddress(room.drivers, network, true, IPv6Address, endpoint.mac);
     endpoint.ipv6 = taken.address;
     endpoint.pools.push(taken);

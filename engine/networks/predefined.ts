@@ -22,19 +22,17 @@ export async function ensureOne(room: NetworkRoom, name: string): Promise<void> 
   const there = room.registry.byName(name);
   const madeFrom = request ? JSON.stringify(request) : undefined;
   if (there && there.madeFrom === madeFrom) return;
-  if (there) {
-    if (room.endpointsOn(there.id).length > 0) {
-      room.log.warn('a predefined network keeps its former configuration while containers use it', { name });
-      return;
-    }
-    await removeNetwork(room, there, true);
+  if (there && room.endpointsOn(there.id).length > 0) {
+    room.log.warn('a predefined network keeps its former configuration while containers use it', { name });
+    return;
   }
-  if (!request || room.creating.has(name)) return;
+  if (room.creating.has(name)) return;
   try {
-    await createNetwork(room, request, { predefined: true, madeFrom: madeFrom ?? '' });
+    if (there) await removeNetwork(room, there, true);
+    if (request) await createNetwork(room, request, { predefined: true, madeFrom: madeFrom ?? '' });
   } catch (error) {
     if (!isMissing(error)) throw error;
-    room.log.warn(`network ${name} is not available: ${messageOf(error)}`, { driver: request.Driver });
+    room.log.warn(`network ${name} is not available: ${messageOf(error)}`);
   }
 }
 

@@ -356,6 +356,20 @@ test('after a kill the next engine serves on, and takes away what nobody uses', 
   expect(networks.settings(next.id).networks.bridge?.IPAddress).toBe(`10.93.${third}.4`);
 });
 
+test('drivers that lost their state are told again', async () => {
+  const one = await attached('one');
+  await store.flush();
+  await close();
+  rmSync(join(root, 'ipam'), { recursive: true });
+  rmSync(join(root, 'bridge'), { recursive: true });
+  await open();
+  await networks.adopt(one.id);
+  const two = await attached('two');
+  expect(networks.settings(two.id).networks.bridge?.IPAddress).toBe(`10.93.${third}.3`);
+  const address = networks.settings(one.id).networks.bridge?.IPAddress ?? '';
+  expect((await two.inside('busybox', 'ping', '-c1', '-W2', address)).code).toBe(0);
+});
+
 test('what cannot be is refused in the words that clients know', async () => {
   await expect(networks.inspect('nowhere')).rejects.toThrow('network nowhere not found');
   await expect(networks.remove('host')).rejects.toThrow('host is a pre-defined network and cannot be removed');
