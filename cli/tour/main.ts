@@ -10,21 +10,29 @@ import { sweep } from '../sweep/sweep.js';
 import { busyboxTar } from './busybox.js';
 import { call, demultiplex } from './client.js';
 
+const { values: options } = parseArgs({
+  options: {
+    once: { type: 'boolean' },
+    'without-cli': { type: 'boolean' },
+    name: { type: 'string', default: 'cleat-tour' },
+  },
+});
 /** An engine of its own: nothing here touches a dockerd, or another cleatd, on the same host. */
 const tour = {
-  socket: '/run/cleat-tour.sock',
-  dataRoot: '/var/lib/cleat-tour',
-  execRoot: '/run/cleat-tour',
-  pidfile: '/run/cleat-tour.pid',
-  bridge: 'cleat-tour',
-  log: '/run/cleat-tour.log',
+  socket: `/run/${options.name}.sock`,
+  dataRoot: `/var/lib/${options.name}`,
+  execRoot: `/run/${options.name}`,
+  pidfile: `/run/${options.name}.pid`,
+  bridge: options.name,
+  log: `/run/${options.name}.log`,
 };
+/** The docker CLI, unless there is none or it is not wanted. */
+const cli = options['without-cli'] ? undefined : findCommand('docker');
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { once: { type: 'boolean' } } });
   say(`==> Starting an engine (its log: ${tour.log})`);
   const daemon = startDaemon();
   const ended = once(daemon, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
@@ -36,7 +44,7 @@ async function main(): Promise<number> {
     await ready(ended);
     await firstImage();
     await firstContainer();
-    if (!values.once) {
+    if (!options.once) {
       instructions();
       await Promise.race([interrupted, ended]);
       say('==> Stopping');
@@ -45,7 +53,7 @@ async function main(): Promise<number> {
     daemon.kill('SIGTERM');
     await ended;
   }
-  if (values.once) {
+  if (options.once) {
     const failures = await sweep(tour);
     for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);
     rmSync(tour.log, { force: true });
@@ -115,7 +123,6 @@ async function firstContainer(): Promise<void> {
   const words = ['echo', 'Hello from a container!'];
   // Events carry nanoseconds, the query takes them too: nothing of an earlier run is shown.
   const since = (Date.now() / 1000).toFixed(3);
-  const cli = findCommand('docker');
   if (cli === undefined) await runThroughApi(words);
   else runThroughCli(cli, words);
   await sleep(300);
@@ -139,7 +146,7 @@ function runThroughCli(cli: string, words: readonly string[]): void {
 }
 
 async function runThroughApi(words: readonly string[]): Promise<void> {
-  say('==> There is no docker CLI here: running the first container through the API');
+  say('==> Without a docker CLI: running the first container through the API');
   const config = { Image: 'busybox', Cmd: words };
   const created = await call(tour.socket, 'POST', '/containers/create?name=first', config);
   const { Id: id } = JSON.parse(created.body.toString()) as { Id: string };
@@ -156,7 +163,7 @@ function instructions(): void {
   say('==> The engine goes on serving. In another terminal:');
   say(`    export DOCKER_HOST=unix://${tour.socket}`);
   say('    docker run --rm -it busybox');
-  if (findCommand('docker') === undefined) {
+  if (cli === undefined) {
     say('There is no docker CLI on this host. Get the client alone (no daemon) from');
     say('    https://download.docker.com/linux/static/stable/ (the file docker/docker in the archive),');
     say('or as a package: docker-cli (Debian 13 and later, or from download.docker.com).');
