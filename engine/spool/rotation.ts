@@ -9,7 +9,9 @@ import type { EngineConfig } from '../config.js';
 import { sizeOf } from './files.js';
 import type { SpoolFile } from './spool-file.js';
 
+/** Growth is noticed sooner; this is for notices that were lost. */
 const checkEveryMs = 1000;
+const gatherMs = 50;
 /** So many more files than asked for are kept for a driver that lags behind; then its backlog is dropped, and said so. */
 const spareFiles = 8;
 
@@ -29,6 +31,7 @@ export function boundOf(info: LogInfo): Bound | undefined {
 }
 
 interface Watched {
+  unlisten: () => void;
   file: SpoolFile;
   bound: Bound;
   /** The driver has all of the generations before this one. */
@@ -51,11 +54,24 @@ export class Rotation {
   }
 
   watch(containerId: string, file: SpoolFile, bound: Bound, delivered: () => number): void {
-    this.#watched.set(containerId, { file, bound, delivered });
+    this.unwatch(containerId);
+    let gathering: NodeJS.Timeout | undefined;
+    const off = file.growth.listen(() => {
+      gathering ??= setTimeout(() => {
+        gathering = undefined;
+        this.#check(containerId);
+      }, gatherMs).unref();
+    });
+    const unlisten = () => {
+      off();
+      clearTimeout(gathering);
+    };
+    this.#watched.set(containerId, { unlisten, file, bound, delivered });
     this.#timer ??= setInterval(() => this.check(), checkEveryMs).unref();
   }
 
   unwatch(containerId: string): void {
+    this.#watched.get(containerId)?.unlisten();
     this.#watched.delete(containerId);
     if (this.#watched.size === 0) this.close();
   }
@@ -63,16 +79,21 @@ export class Rotation {
   close(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    for (const { unlisten } of this.#watched.values()) unlisten();
   }
 
   /** Looks at all of them now. */
   check(): void {
-    for (const [containerId, watched] of this.#watched) {
-      try {
-        if (sizeOf(watched.file.files.path) > watched.bound.bytes) this.#rotate(containerId, watched);
-      } catch (error) {
-        this.#log.warn(`the output of a container cannot be rotated: ${messageOf(error)}`, { container: containerId });
-      }
+    for (const containerId of this.#watched.keys()) this.#check(containerId);
+  }
+
+  #check(containerId: string): void {
+    const watched = this.#watched.get(containerId);
+    if (!watched) return;
+    try {
+      if (sizeOf(watched.file.files.path) > watched.bound.bytes) this.#rotate(containerId, watched);
+    } catch (error) {
+      this.#log.warn(`the output of a container cannot be rotated: ${messageOf(error)}`, { container: containerId });
     }
   }
 

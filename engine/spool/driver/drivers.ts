@@ -39,6 +39,8 @@ export class Drivers {
   constructor(deps: DriversDeps) {
     this.#deps = deps;
     this.#directory = join(deps.config.execRoot, 'log');
+    // An engine that was killed left its FIFOs; each session makes its own anew.
+    rmSync(this.#directory, { recursive: true, force: true });
     const events: RunnerEvents = {
       idle: (key, written) => this.#byKey.get(key)?.idle(written),
       drained: (key, written) => this.#byKey.get(key)?.drained(written),
@@ -87,11 +89,7 @@ export class Drivers {
 
   async remove(id: string): Promise<void> {
     const session = this.#sessions.get(id);
-    if (!session) {
-      // Of a run whose end an engine did not live to see.
-      rmSync(this.#fifoPath(id), { force: true });
-      return;
-    }
+    if (!session) return;
     session.end();
     await Promise.race([session.stopped, pause(patienceMs, undefined, { ref: false })]);
   }

@@ -1,8 +1,5 @@
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
-import { makeFifo } from '@cleat/linux/syscall/files';
-import { unreadBytes } from '@cleat/linux/syscall/pipe';
 import { asCleatError, CleatError, messageOf } from '@cleat/protocol/errors';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
@@ -10,6 +7,7 @@ import { sizeOf } from '../files.js';
 import type { SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
 import type { Resumption } from './feed.js';
+import { Fifo } from './fifo.js';
 import { readProgress, writeProgress } from './progress.js';
 import type { Runner } from './runner.js';
 
@@ -43,7 +41,7 @@ export interface SessionOptions {
 export class DriverSession {
   readonly #options: SessionOptions;
   readonly #progressPath: string;
-  #fifo: number | undefined;
+  #fifo: Fifo | undefined;
   #runner: Runner | undefined;
   #from: Resumption;
   #written = 0;
@@ -78,7 +76,7 @@ export class DriverSession {
 
   /** The driver surely has what is before. */
   get delivered(): SpoolPosition {
-    return this.#from.kept;
+    return readProgress(this.#progressPath)?.position ?? this.#from.kept;
   }
 
   /** @throws CleatError `failed to initialize logging driver: …` */
@@ -92,7 +90,9 @@ export class DriverSession {
     } catch (cause) {
       this.#isStopped();
       const error = asCleatError(cause);
-      throw new CleatError(error.class, `failed to initialize logging driver: ${error.message}`, { cause });
+      // Not found is the driver, not the container.
+      const errorClass = error.class === 'NotFound' ? 'InvalidParameter' : error.class;
+      throw new CleatError(errorClass, `failed to initialize logging driver: ${error.message}`, { cause });
     }
     this.#started = true;
     if (this.#stopping) {
@@ -152,7 +152,7 @@ export class DriverSession {
     this.#unlisten?.();
     clearTimeout(this.#gathering);
     try {
-      const isRead = this.#fifo === undefined || unreadBytes(this.#fifo) === 0;
+      const isRead = this.#unread() === 0;
       await this.#disconnect();
       await this.#stopLogging();
       const position = isRead && this.#from.exact ? this.#from.exact : this.#from.kept;
@@ -216,7 +216,7 @@ export class DriverSession {
       spoolPath: this.#options.file.files.path,
       from: this.#from.exact ?? this.#from.kept,
       kept: this.#from.kept,
-      fifo: this.#fifo,
+      fifo: this.#fifo.fd,
       progressPath: this.#progressPath,
     });
   }
@@ -246,10 +246,7 @@ export class DriverSession {
   async #connect(): Promise<void> {
     const { fifoPath, info } = this.#options;
     const client = await this.#options.extensions.get(logKind, this.driver);
-    rmSync(fifoPath, { force: true });
-    makeFifo(fifoPath, 0o600);
-    // Open for reading, too: then opening never waits for the driver, and what lies in the pipe survives its absence.
-    this.#fifo = openSync(fifoPath, constants.O_RDWR | constants.O_NONBLOCK);
+    this.#fifo = new Fifo(fifoPath);
     try {
       await client.StartLogging({ File: fifoPath, Info: info });
     } catch (error) {
@@ -261,9 +258,8 @@ export class DriverSession {
 
   async #disconnect(): Promise<void> {
     await this.#drop();
-    if (this.#fifo !== undefined) closeSync(this.#fifo);
+    this.#fifo?.close();
     this.#fifo = undefined;
-    rmSync(this.#options.fifoPath, { force: true });
   }
 
   async #stopLogging(): Promise<void> {
@@ -284,7 +280,7 @@ export class DriverSession {
     const nothingNew = this.#runner === undefined && !this.#isUnread();
     if (!nothingNew) {
       await this.#finished();
-      await this.#emptied();
+      await this.#fifo?.emptied(drainMs);
     }
     await this.stop();
   }
@@ -310,19 +306,6 @@ export class DriverSession {
     }
   }
 
-  /** The driver has read the FIFO empty, or takes nothing. */
-  async #emptied(): Promise<void> {
-    let quietSince = Date.now();
-    let before = this.#unread();
-    for (let wait = 1; before > 0; wait = Math.min(wait * 2, 100)) {
-      await pause(wait, undefined, { ref: false });
-      const unread = this.#unread();
-      if (unread !== before) quietSince = Date.now();
-      else if (Date.now() - quietSince > drainMs) return;
-      before = unread;
-    }
-  }
-
   #settle(): void {
     if (this.#unread() > 0) return;
     this.#unsettled = false;
@@ -330,7 +313,7 @@ export class DriverSession {
   }
 
   #unread(): number {
-    return this.#fifo === undefined ? 0 : unreadBytes(this.#fifo);
+    return this.#fifo?.unread() ?? 0;
   }
 
   #save(position: SpoolPosition, active: boolean): void {

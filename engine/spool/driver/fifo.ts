@@ -1,0 +1,44 @@
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { makeFifo } from '@cleat/linux/syscall/files';
+import { unreadBytes } from '@cleat/linux/syscall/pipe';
+
+const longestPauseMs = 100;
+
+/** The FIFO between the engine and a driver, made anew for each connection. */
+export class Fifo {
+  readonly path: string;
+  /** Non-blocking; writing to a full FIFO fails with EAGAIN. */
+  readonly fd: number;
+
+  constructor(path: string) {
+    this.path = path;
+    rmSync(path, { force: true });
+    makeFifo(path, 0o600);
+    // Open for reading, too: then opening never waits for the driver, and what lies in it survives the driver's absence.
+    this.fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  }
+
+  /** Bytes that the driver has not read. */
+  unread(): number {
+    return unreadBytes(this.fd);
+  }
+
+  /** Resolves when the driver has read everything, or has read nothing for `quietMs`. */
+  async emptied(quietMs: number): Promise<void> {
+    let readAt = Date.now();
+    let before = this.unread();
+    for (let wait = 1; before > 0 && Date.now() - readAt < quietMs; wait = Math.min(wait * 2, longestPauseMs)) {
+      await pause(wait, undefined, { ref: false });
+      const unread = this.unread();
+      if (unread !== before) readAt = Date.now();
+      before = unread;
+    }
+  }
+
+  /** Nobody may write any more. */
+  close(): void {
+    closeSync(this.fd);
+    rmSync(this.path, { force: true });
+  }
+}
