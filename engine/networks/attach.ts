@@ -70,7 +70,10 @@ async function plan(room: NetworkRoom, request: SandboxRequest, mode: string): P
   const wishes = Object.entries(request.endpoints);
   const plans: Plan[] = [];
   for (const [ref, wished] of wishes.length > 0 ? wishes : [[mode, {}] as const]) {
-    const network = await findNetwork(room, ref === 'default' ? room.defaultNetwork : wished?.NetworkID || ref, ref);
+    // Without a default bridge (`--bridge none`) a container that asks for it has no network, as under Docker.
+    const isDefault = ref === 'default' || (ref === 'bridge' && room.config.bridge === 'none');
+    const name = isDefault ? room.defaultNetwork : ref;
+    const network = await findNetwork(room, wished?.NetworkID || name, name);
     if (network.configOnly) throw invalidParameter(`cannot join the configuration network ${network.name}`);
     if (plans.some((other) => other.network === network)) continue;
     checkWishes(network.name, network, wished ?? {});
