@@ -1,9 +1,9 @@
 import type { Collection } from '../store/service.js';
+import type { Release } from './life/release.js';
+import { RestartTimer } from './life/restart-policy.js';
+import type { Run } from './life/run.js';
 import { Mutex } from './mutex.js';
 import { type ContainerRecord, isRunning } from './record.js';
-import type { Release } from './release.js';
-import { RestartTimer } from './restart-policy.js';
-import type { Run } from './run.js';
 import { Waiters } from './waiters.js';
 
 /** A container in memory: its record, and what belongs to this engine's life only. */

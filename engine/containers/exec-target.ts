@@ -1,7 +1,7 @@
 import { conflict } from '@cleat/protocol/errors';
 import type { Container } from './container.js';
-import { notRunning } from './kill.js';
-import { restarting } from './pause.js';
+import { notRunning } from './life/kill.js';
+import { restarting } from './life/pause.js';
 import type { Room } from './room.js';
 import type { ExecTarget } from './service.js';
 import { execProcessFor } from './spec/process.js';

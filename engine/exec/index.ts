@@ -7,8 +7,8 @@ import type { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/co
 import { conflict, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
-import { parseDetachKeys } from '../containers/detach-keys.js';
 import type { AttachSession, Containers, TerminalSize } from '../containers/service.js';
+import { parseDetachKeys } from '../containers/streams/detach-keys.js';
 import { newId } from '../ids.js';
 import { type Exec, inspectExec } from './exec.js';
 import { exitCodeOf, launch } from './launch.js';

@@ -1,6 +1,6 @@
 import { isClass } from '@cleat/protocol/errors';
-import { DetachWatch } from '../containers/detach-keys.js';
 import type { AttachSession, OutputFrame } from '../containers/service.js';
+import { DetachWatch } from '../containers/streams/detach-keys.js';
 import type { Exec } from './exec.js';
 import type { SpillQueue } from './spill-queue.js';
 

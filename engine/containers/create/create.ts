@@ -8,7 +8,6 @@ import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
-import { generateName } from '../names.js';
 import type { ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
@@ -16,6 +15,7 @@ import { sharedWith } from '../spec/namespaces.js';
 import { withDefaults } from './defaults.js';
 import { commandOf, mergeConfig } from './merge.js';
 import { collectMounts, type MountWish } from './mount-spec.js';
+import { generateName } from './names.js';
 import { checkConfig, checkHostConfig } from './validate.js';
 
 /** Makes a container: everything is checked, volumes are made, nothing runs. */

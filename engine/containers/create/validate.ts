@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { posix } from 'node:path';
 import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { parseSignal } from '../signals.js';
+import { parseSignal } from '../life/signals.js';
 import { normalizeCapabilities } from '../spec/capabilities.js';
 import { parseRule } from '../spec/devices.js';
 import { asList } from '../spec/process.js';

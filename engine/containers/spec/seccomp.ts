@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { invalidParameter, unavailable } from '@cleat/protocol/errors';
 import type { OciSeccomp } from './oci.js';
+import { likeDockers } from './seccomp-default.js';
 
 /** Debian's golang-github-containers-common; Fedora and others put it at the same place. */
 const builtInProfile = '/usr/share/containers/seccomp.json';
@@ -15,7 +16,7 @@ const architectures: Record<string, { profile: string; native: string; compatibl
 };
 
 /** Docker's profile format: OCI's, and rules that depend on capabilities, architecture and kernel. */
-interface Profile {
+export interface Profile {
   defaultAction?: string;
   defaultErrnoRet?: number;
   architectures?: string[] | null;
@@ -26,7 +27,7 @@ interface Profile {
   syscalls?: Rule[] | null;
 }
 
-interface Rule {
+export interface Rule {
   name?: string;
   names?: string[];
   action: string;
@@ -36,7 +37,7 @@ interface Rule {
   excludes?: Condition;
 }
 
-interface Condition {
+export interface Condition {
   caps?: string[] | null;
   arches?: string[] | null;
   minKernel?: string;
@@ -59,9 +60,16 @@ export function seccompFor(
 ): OciSeccomp | undefined {
   const wished = option || engineDefault || 'builtin';
   if (wished === 'unconfined') return undefined;
-  if (wished === 'builtin') return resolve(builtInProfile, withoutX32(loadFile(builtInProfile)), capabilities);
+  if (wished === 'builtin') return resolve(builtInProfile, builtIn(), capabilities);
   if (option) return fromProfile(parseProfile(option), capabilities);
   return resolve(wished, loadFile(wished), capabilities);
+}
+
+let ownDefault: Profile | undefined;
+
+function builtIn(): Profile {
+  ownDefault ??= likeDockers(withoutX32(loadFile(builtInProfile)));
+  return ownDefault;
 }
 
 /**

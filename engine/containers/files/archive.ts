@@ -1,0 +1,128 @@
+import { basename, posix } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { RootedFacts } from '@cleat/linux/rootfs/root';
+import { invalidParameter, isClass, notFound } from '@cleat/protocol/errors';
+import { goTime } from '../../time.js';
+import type { Container } from '../container.js';
+import type { Room } from '../room.js';
+import type { PathStat } from '../service.js';
+import { resolveUser } from '../spec/user.js';
+import { goFileMode } from './go-file-mode.js';
+import { mountOf, openRoot } from './root-access.js';
+
+/**
+ * `docker cp` both ways and `docker export`. Everything that resolves a path inside a container happens in a helper
+ * process with its root held by descriptor: a symlink, also one that is swapped meanwhile, leads nowhere else.
+ */
+export async function statPath(room: Room, container: Container, ref: string, path: string): Promise<PathStat> {
+  await using root = await openRoot(room, container, path);
+  return await named(ref, path, async () => {
+    const facts = await room.helper.call('statInRoot', { root: root.directory, path: root.inside(path) });
+    return pathStat(facts, path);
+  });
+}
+
+/** The tar's topmost entry is called as the path's last component; `dir/.` gives what is in the directory. */
+export async function getArchive(
+  room: Room,
+  container: Container,
+  ref: string,
+  path: string,
+): Promise<{ stat: PathStat; tar: Readable }> {
+  const root = await openRoot(room, container, path);
+  try {
+    const { facts, stream } = await named(ref, path, () =>
+      room.helper.tarOut({ root: root.directory, path: root.inside(path), entryName: entryName(path) }),
+    );
+    // The root is kept until the last byte went out, or nobody wants it any more.
+    stream.once('close', () => void root[Symbol.asyncDispose]());
+    room.emit(container, 'archive-path');
+    return { stat: pathStat(facts, path), tar: stream };
+  } catch (error) {
+    await root[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** @throws InvalidParameter when the target is no directory, or read-only; NotFound */
+export async function putArchive(
+  room: Room,
+  container: Container,
+  ref: string,
+  path: string,
+  tar: Readable,
+  options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
+): Promise<void> {
+  await using root = await openRoot(room, container, path);
+  await named(ref, path, async () => {
+    const target = root.inside(path);
+    const facts = await room.helper.call('statInRoot', { root: root.directory, path: target, follow: true });
+    if (facts.type !== 'directory') throw invalidParameter('extraction point is not a directory');
+    refuseReadOnly(container, facts.resolvedTarget ?? posix.normalize(`/${path}`));
+    const { User } = container.record.config;
+    const owner = options.copyUidGid && User ? resolveUser(root.files, User) : undefined;
+    await room.helper.tarIn(
+      {
+        root: root.directory,
+        path: target,
+        noOverwriteDirNonDir: options.noOverwriteDirNonDir,
+        ...(owner && { owner: { uid: owner.uid, gid: owner.gid } }),
+      },
+      tar,
+    );
+  });
+  room.emit(container, 'extract-to-dir');
+}
+
+/** Everything but what is mounted into it. */
+export async function exportContainer(room: Room, container: Container): Promise<Readable> {
+  const root = await openRoot(room, container, '/', { withoutMounts: true });
+  try {
+    const request = { root: root.directory, path: '/', entryName: '.', oneFileSystem: true };
+    const { stream } = await room.helper.tarOut(request);
+    stream.once('close', () => void root[Symbol.asyncDispose]());
+    room.emit(container, 'export');
+    return stream;
+  } catch (error) {
+    await root[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What is missing is named with the container, as clients match on it. */
+async function named<T>(ref: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (isClass(cause, 'NotFound')) {
+      throw notFound(`Could not find the file ${path} in container ${ref}`, { cause });
+    }
+    throw cause;
+  }
+}
+
+function pathStat(facts: RootedFacts, path: string): PathStat {
+  return {
+    name: basename(posix.normalize(`/${path}`)) || '/',
+    size: facts.size,
+    mode: goFileMode(facts),
+    mtime: goTime(BigInt(facts.mtimeNs)),
+    linkTarget: facts.resolvedTarget ?? '',
+  };
+}
+
+/** `dir/.` and `dir/` are the directory itself, and its entries hang below `./` or `dir/`. */
+function entryName(path: string): string {
+  const clean = posix.normalize(`/${path}`);
+  if (path === '.' || path.endsWith('/.') || clean === '/') return '.';
+  return basename(clean);
+}
+
+function refuseReadOnly(container: Container, path: string): void {
+  const mount = mountOf(container.record.mounts, path);
+  if (mount) {
+    if (!mount.rw) throw invalidParameter('mounted volume is marked read-only');
+  } else if (container.record.hostConfig.ReadonlyRootfs) {
+    throw invalidParameter('container rootfs is marked read-only');
+  }
+}

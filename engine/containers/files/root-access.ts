@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { unmount } from '@cleat/linux/mount/mount';
+import { mountOverlay } from '@cleat/linux/mount/overlay';
+import { newId } from '../../ids.js';
+import type { Container } from '../container.js';
+import type { MountRecord } from '../record.js';
+import type { Room } from '../room.js';
+
+/** A container's files for a while, whether it runs or not. */
+export interface RootAccess extends AsyncDisposable {
+  /** The directory that a helper is to take as the root. */
+  readonly directory: string;
+  /** The root file system itself, for /etc/passwd. */
+  readonly files: string;
+  /** A container's path as a path inside `directory`. */
+  inside(path: string): string;
+}
+
+/**
+ * While it runs, `/proc/PID/root` shows its volumes, too. Otherwise its root file system is mounted for the occasion,
+ * and a path that lies in one of its volumes or binds is looked up there instead.
+ */
+export async function openRoot(
+  room: Room,
+  container: Container,
+  path: string,
+  options: { withoutMounts?: boolean } = {},
+): Promise<RootAccess> {
+  const { record } = container;
+  if (container.running && record.state.pid > 0) {
+    const directory = options.withoutMounts ? room.paths.rootfs(record.id) : `/proc/${record.state.pid}/root`;
+    return access(directory, directory, (inner) => inner, []);
+  }
+  // Two mounts of one upper directory corrupt it: the container must not start, nor be looked into twice, meanwhile.
+  const unlock = await container.lock.acquire();
+  const releases: (() => Promise<void> | void)[] = [unlock];
+  try {
+    const files = await mountFiles(room, container);
+    releases.unshift(files.release);
+    const mount = options.withoutMounts ? undefined : mountOf(record.mounts, posix.normalize(`/${path}`));
+    if (!mount || mount.type === 'tmpfs') return access(files.directory, files.directory, (inner) => inner, releases);
+    const source = await mountSource(room, container, mount.destination);
+    releases.unshift(source.release);
+    const relative = (inner: string): string => {
+      const rest = posix.normalize(`/${inner}`).slice(mount.destination.length) || '/';
+      // What stands at the end says whether the directory or its content is meant.
+      return inner.endsWith('/.') ? `${rest}/.` : rest;
+    };
+    return access(source.directory, files.directory, relative, releases);
+  } catch (error) {
+    for (const release of releases) await release();
+    throw error;
+  }
+}
+
+function access(
+  directory: string,
+  files: string,
+  inside: (path: string) => string,
+  releases: readonly (() => Promise<void> | void)[],
+): RootAccess {
+  let released = false;
+  return {
+    directory,
+    files,
+    inside,
+    async [Symbol.asyncDispose]() {
+      if (released) return;
+      released = true;
+      for (const release of releases) await release();
+    },
+  };
+}
+
+async function mountFiles(
+  room: Room,
+  { record }: Container,
+): Promise<{ directory: string; release: () => Promise<void> }> {
+  const upper = room.paths.upper(record.id);
+  const work = room.paths.work(record.id);
+  const directory = join(room.config.execRoot, 'archives', randomBytes(6).toString('hex'));
+  await Promise.all([upper, work, directory].map((path) => mkdir(path, { recursive: true, mode: 0o710 })));
+  try {
+    mountOverlay({ lower: room.images.layerPaths(record.imageId), upper, work, target: directory });
+  } catch (error) {
+    await rmdir(directory);
+    throw error;
+  }
+  return {
+    directory,
+    async release() {
+      try {
+        unmount(directory, { detach: true });
+        await rmdir(directory);
+      } catch (error) {
+        // The next start of the engine removes it; the caller has what it wanted.
+        room.log.warn('could not take down a temporary mount', { directory, error: String(error) });
+      }
+    },
+  };
+}
+
+/** The host directory behind a volume or a bind of a container that does not run. */
+async function mountSource(
+  room: Room,
+  { record }: Container,
+  destination: string,
+): Promise<{ directory: string; release: () => Promise<void> }> {
+  const mount = record.mounts.find((candidate) => candidate.destination === destination);
+  if (mount?.type !== 'volume' || mount.name === undefined) {
+    return { directory: mount?.source ?? '', release: async () => {} };
+  }
+  const { name } = mount;
+  const use = {
+    containerId: record.id,
+    mountId: newId(),
+    destination,
+    readOnly: !mount.rw,
+    propagation: mount.propagation,
+  };
+  const { path } = await room.volumes.mount(name, use);
+  return {
+    directory: mount.subpath ? join(path, mount.subpath) : path,
+    release: async () => {
+      await room.volumes.unmount(name, use).catch((error: unknown) => {
+        room.log.warn('could not unmount a volume', { volume: name, error: String(error) });
+      });
+    },
+  };
+}
+
+/** The mount that a clean, absolute path lies in: the one that is nearest to it. */
+export function mountOf(mounts: readonly MountRecord[], path: string): MountRecord | undefined {
+  return mounts
+    .filter(({ destination }) => path === destination || path.startsWith(`${destination}/`))
+    .sort((a, b) => b.destination.length - a.destination.length)[0];
+}

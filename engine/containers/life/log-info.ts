@@ -1,0 +1,24 @@
+import { hostname } from 'node:os';
+import type { LogInfo } from '@cleat/protocol/kinds/log';
+import type { Container } from '../container.js';
+import type { Room } from '../room.js';
+import { asList } from '../spec/process.js';
+
+/** What a log driver is told of a container (moby `daemon/logger/loginfo.go`). */
+export function logInfo(room: Room, { record }: Container): LogInfo {
+  const { config, hostConfig } = record;
+  return {
+    Config: hostConfig.LogConfig?.Config ?? {},
+    ContainerID: record.id,
+    ContainerName: `/${record.name}`,
+    ContainerEntrypoint: record.path,
+    ContainerArgs: record.args.length > 0 ? record.args : asList(config.Cmd),
+    ContainerImageID: record.imageId,
+    ContainerImageName: config.Image ?? '',
+    ContainerCreated: record.created,
+    ContainerEnv: config.Env ?? [],
+    ContainerLabels: config.Labels ?? {},
+    LogPath: record.logPath,
+    DaemonName: room.config.name || hostname(),
+  };
+}

@@ -1,0 +1,119 @@
+import { posix } from 'node:path';
+import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
+import type { MountedVolume, VolumeUse } from '../../volumes/service.js';
+import { abortable } from '../abortable.js';
+import type { Container } from '../container.js';
+import type { MountRecord, RunRecord } from '../record.js';
+import type { Room } from '../room.js';
+import { statInRoot } from '../spec/rootfs-files.js';
+
+/**
+ * Makes the sources of all mounts ready: volumes are mounted by their drivers (all at once), missing bind sources
+ * made. Paths are the user's and the drivers': only helpers and the runtime touch them.
+ * @returns host path by destination
+ */
+export async function prepareMounts(
+  room: Room,
+  container: Container,
+  run: RunRecord,
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const paths = new Map<string, string>();
+  await settleAll(
+    container.record.mounts.map(async (mount) => {
+      if (mount.type === 'volume') paths.set(mount.destination, await mountVolume(room, container, run, mount, signal));
+      else if (mount.type === 'bind') paths.set(mount.destination, await bindSource(room, mount, signal));
+    }),
+  );
+  return paths;
+}
+
+/** Waits for all before the first failure is thrown, so that what succeeded late is known when it is cleared up. */
+async function settleAll(work: Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) {
+    if (result.status === 'rejected') throw result.reason;
+  }
+}
+
+async function mountVolume(
+  room: Room,
+  container: Container,
+  run: RunRecord,
+  mount: MountRecord,
+  signal: AbortSignal,
+): Promise<string> {
+  const name = mount.name ?? '';
+  const use: VolumeUse = {
+    containerId: container.id,
+    mountId: `${run.mountId}${mount.destination}`,
+    destination: mount.destination,
+    readOnly: !mount.rw,
+    propagation: mount.propagation,
+  };
+  const undo = (_: MountedVolume) =>
+    room.volumes.unmount(name, use).catch((error: unknown) => {
+      room.log.warn('a volume that was mounted too late could not be unmounted', { name, error: messageOf(error) });
+    });
+  const mounted = await abortable(room.volumes.mount(name, use), signal, undo);
+  run.volumes.push({
+    name,
+    destination: mount.destination,
+    path: mounted.path,
+    driver: mounted.driver,
+    readOnly: use.readOnly,
+    propagation: use.propagation,
+  });
+  mount.source = mounted.path;
+  mount.driver = mounted.driver;
+  return mount.subpath === undefined ? mounted.path : await subpath(room, mounted.path, mount.subpath);
+}
+
+/** A directory inside a volume. No step of the way may be a symlink: it could lead out of it. */
+async function subpath(room: Room, root: string, path: string): Promise<string> {
+  const steps = path.split('/').filter(Boolean);
+  for (let at = 1; at <= steps.length; at++) {
+    const step = `/${steps.slice(0, at).join('/')}`;
+    const facts = await room.helper.call('statInRoot', { root, path: step, follow: false });
+    if (facts.type === 'symlink') throw systemError(`cannot mount volume subpath ${path}: ${step} is a symbolic link`);
+  }
+  return posix.join(root, ...steps);
+}
+
+async function bindSource(room: Room, mount: MountRecord, signal: AbortSignal): Promise<string> {
+  if (!mount.createSource) return mount.source;
+  try {
+    await room.helper.call('ensureDirectory', { path: mount.source }, { signal });
+  } catch (error) {
+    // Something that is no directory is there: a file, socket or device can be bound as well.
+    if (!isClass(error, 'Conflict')) {
+      throw systemError(`error while creating mount source path '${mount.source}': ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+  return mount.source;
+}
+
+/**
+ * An empty volume gets what the image has at its destination, as Docker does; with owner and mode of that directory.
+ * Looking into the image is cheap and ours; the volume is touched by a helper, and only if there is something to copy.
+ */
+export async function populateVolumes(
+  room: Room,
+  container: Container,
+  rootfs: string,
+  paths: ReadonlyMap<string, string>,
+  signal: AbortSignal,
+): Promise<void> {
+  await settleAll(
+    container.record.mounts.map(async (mount) => {
+      const destination = paths.get(mount.destination);
+      if (mount.type !== 'volume' || mount.noCopy || destination === undefined) return;
+      const source = statInRoot(rootfs, mount.destination);
+      if (!source?.directory) return;
+      const plain = source.empty && source.uid === 0 && source.gid === 0 && source.mode === 0o755;
+      if (plain) return;
+      await room.helper.call('copyDirectory', { root: rootfs, path: mount.destination, destination }, { signal });
+    }),
+  );
+}

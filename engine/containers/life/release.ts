@@ -1,0 +1,84 @@
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { unmount } from '@cleat/linux/mount/mount';
+import { messageOf } from '@cleat/protocol/errors';
+import type { Container } from '../container.js';
+import type { Room } from '../room.js';
+
+/** How far the clearing up is. */
+export interface Release {
+  /** The networks are free again. */
+  detached: Promise<void>;
+  /** Volumes and the root file system are. */
+  unmounted: Promise<void>;
+  /** Everything is: another start may follow. */
+  done: Promise<void>;
+}
+
+/**
+ * Takes away everything that one run left on the host: what the runtime keeps, network, volumes, mounts, bundle. Does
+ * all it can and reports every failure to the log; may be repeated.
+ */
+export function releaseRun(room: Room, container: Container): Release {
+  const { id, record } = container;
+  const run = record.state.run;
+  const nothing = Promise.resolve();
+  if (!run) return { detached: nothing, unmounted: nothing, done: nothing };
+  const attempt = async (what: string, work: () => Promise<void> | void) => {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      room.log.warn(`${what} failed while clearing up`, { container: id, error: messageOf(error) });
+      return false;
+    }
+  };
+  const detached = attempt('leaving the networks', () => room.networks.detach(id)).then(() => {});
+  const deleted = attempt('deleting what the runtime keeps', () => deleteFromRuntime(room, container));
+  const unmounting = [
+    attempt('unmounting the root file system', () => unmountBundle(room, id)),
+    ...run.volumes.map((volume) =>
+      attempt(`unmounting volume ${volume.name}`, () =>
+        room.volumes.unmount(volume.name, {
+          containerId: id,
+          mountId: `${run.mountId}${volume.destination}`,
+          destination: volume.destination,
+          readOnly: volume.readOnly,
+          propagation: volume.propagation,
+        }),
+      ),
+    ),
+  ];
+  const unmounted = Promise.all(unmounting).then(() => {});
+  const finish = async () => {
+    await Promise.all([detached, unmounted, deleted]);
+    await attempt('removing the bundle', () => removeBundle(room, id));
+    if (record.state.run === run) record.state.run = undefined;
+    container.save();
+  };
+  return { detached, unmounted, done: finish() };
+}
+
+async function deleteFromRuntime(room: Room, { id, record }: Container): Promise<void> {
+  // Nothing to ask a process for when it was never created.
+  if (!record.state.run?.init && !existsSync(join(room.paths.runtimeRoot(record.runtime), id))) return;
+  await room.runtimes.get(record.runtime).delete(id, { force: true });
+}
+
+/** Unmounts what we mounted in a bundle, and removes it; never what is still mounted. */
+export function removeBundle(room: Room, id: string): void {
+  const bundle = room.paths.bundle(id);
+  if (!existsSync(bundle)) return;
+  unmountBundle(room, id);
+  for (const name of readdirSync(bundle)) rmSync(join(bundle, name), { recursive: true, force: true });
+  rmdirSync(bundle);
+}
+
+function unmountBundle(room: Room, id: string): void {
+  for (const mountPoint of [room.paths.rootfs(id), room.paths.shm(id)]) {
+    if (!existsSync(mountPoint)) continue;
+    unmount(mountPoint);
+    // Fails on what is still mounted, where removing the tree would delete the container's files.
+    rmdirSync(mountPoint);
+  }
+}

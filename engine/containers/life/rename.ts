@@ -1,0 +1,21 @@
+import { conflict, invalidParameter, isClass } from '@cleat/protocol/errors';
+import type { Container } from '../container.js';
+import type { Room } from '../room.js';
+
+/** @throws InvalidParameter, Conflict (name in use) */
+export async function renameContainer(room: Room, container: Container, wished: string): Promise<void> {
+  if (wished === '') throw invalidParameter('Neither old nor new names may be empty');
+  const old = container.record.name;
+  const bare = wished.replace(/^\//, '');
+  if (bare === old) throw invalidParameter('Renaming a container with the same name as its current name');
+  let name: string;
+  try {
+    name = room.registry.reserve(wished, container.id).name;
+  } catch (error) {
+    // As Docker words it here.
+    throw isClass(error, 'Conflict') ? conflict(`Error when allocating new name: ${error.message}`) : error;
+  }
+  room.registry.rename(container, name);
+  room.networks.rename(container.id, name);
+  room.emit(container, 'rename', { oldName: `/${old}` });
+}

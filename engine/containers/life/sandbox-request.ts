@@ -1,0 +1,29 @@
+import type { SandboxRequest } from '../../networks/service.js';
+import type { Container } from '../container.js';
+import type { Room } from '../room.js';
+
+/** What the networks room needs to know of a container. */
+export function sandboxRequest(room: Room, container: Container): SandboxRequest {
+  const { id, name, config, hostConfig, endpoints } = container.record;
+  return {
+    containerId: id,
+    containerName: name,
+    hostname: config.Hostname ?? '',
+    domainname: config.Domainname ?? '',
+    networkMode: config.NetworkDisabled ? 'none' : hostConfig.NetworkMode || 'default',
+    endpoints,
+    exposedPorts: [
+      ...new Set([...Object.keys(config.ExposedPorts ?? {}), ...Object.keys(hostConfig.PortBindings ?? {})]),
+    ],
+    portBindings: hostConfig.PortBindings ?? {},
+    publishAllPorts: hostConfig.PublishAllPorts === true,
+    dns: hostConfig.Dns ?? [],
+    dnsSearch: hostConfig.DnsSearch ?? [],
+    dnsOptions: hostConfig.DnsOptions ?? [],
+    extraHosts: hostConfig.ExtraHosts ?? [],
+    links: hostConfig.Links ?? [],
+    sysctls: hostConfig.Sysctls ?? {},
+    directory: room.paths.directory(id),
+    labels: config.Labels ?? {},
+  };
+}

@@ -1,0 +1,76 @@
+import { CleatError, isClass, messageOf, notModified } from '@cleat/protocol/errors';
+import { goTime, nowNanos } from '../../time.js';
+import type { Container } from '../container.js';
+import type { Room } from '../room.js';
+import { killContainer, sendSignal, stopSignal, within } from './kill.js';
+import { removeLocked } from './remove.js';
+import { parseSignal } from './signals.js';
+import { startLocked } from './start.js';
+
+const defaultTimeoutSeconds = 10;
+
+/** `docker stop`: the stop signal, some time, then SIGKILL. `timeout` in seconds, negative: for ever. */
+export async function stopContainer(
+  room: Room,
+  container: Container,
+  options: { timeout?: number; signal?: string; ref: string },
+): Promise<void> {
+  const signal = options.signal ? parseSignal(options.signal) : stopSignal(container);
+  if (!container.running) throw notModified('container is already stopped');
+  const timeout = options.timeout ?? container.record.config.StopTimeout ?? defaultTimeoutSeconds;
+  const exited = container.waiters.until('not-running');
+  try {
+    container.restarts.cancelled = true;
+    await sendSignal(room, container, signal);
+    if (container.record.state.status === 'restarting') await settleRestarting(room, container);
+    else if (!(await within(exited, timeout * 1000))) await killIfRunning(room, container);
+  } catch (error) {
+    if (!container.running) return;
+    throw new CleatError('System', `cannot stop container: ${options.ref}: ${messageOf(error)}`, { cause: error });
+  }
+  room.emit(container, 'stop');
+  // The network and the mounts are free when this returns.
+  await container.lock.run(() => {});
+}
+
+async function killIfRunning(room: Room, container: Container): Promise<void> {
+  try {
+    await killContainer(room, container);
+  } catch (error) {
+    if (!isClass(error, 'Conflict') || container.running) throw error;
+  }
+}
+
+/** A container that only waits for its restart is stopped by not restarting it. */
+export async function settleRestarting(room: Room, container: Container): Promise<void> {
+  container.restarts.cancel();
+  await container.lock.run(async () => {
+    const { state, hostConfig } = container.record;
+    if (state.status !== 'restarting') return;
+    state.status = 'exited';
+    if (state.finishedAt.startsWith('0001')) state.finishedAt = goTime(nowNanos());
+    container.save();
+    container.waiters.settle('not-running', { StatusCode: state.exitCode });
+    if (hostConfig.AutoRemove) await removeLocked(room, container, { volumes: true });
+  });
+}
+
+/** `docker restart`: stops it if it runs, then starts it; `--rm` does not remove it in between. */
+export async function restartContainer(
+  room: Room,
+  container: Container,
+  options: { timeout?: number; signal?: string; ref: string },
+): Promise<void> {
+  container.restartRequested = true;
+  try {
+    if (container.running) await stopContainer(room, container, options);
+    await container.lock.run(async () => {
+      container.restarts.reset();
+      container.record.manuallyStopped = false;
+      await startLocked(room, container);
+    });
+  } finally {
+    container.restartRequested = false;
+  }
+  room.emit(container, 'restart');
+}

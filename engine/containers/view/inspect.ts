@@ -1,0 +1,111 @@
+import type { ContainerInspect, ContainerState, MountPoint, NetworkSettings } from '@cleat/protocol/api/container';
+import type { SandboxSettings } from '../../networks/service.js';
+import type { Container } from '../container.js';
+import { isRunning, type MountRecord, type StoredState } from '../record.js';
+import type { Room } from '../room.js';
+
+/** What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. */
+export function inspectContainer(room: Room, container: Container): ContainerInspect {
+  const { record } = container;
+  const directory = room.paths.directory(record.id);
+  const files = { ResolvConfPath: 'resolv.conf', HostnamePath: 'hostname', HostsPath: 'hosts' };
+  const ran = record.startedBefore || isRunning(record.state);
+  const file = (name: string): string => (ran ? `${directory}/${name}` : '');
+  return {
+    Id: record.id,
+    Created: record.created,
+    Path: record.path,
+    Args: record.args,
+    State: apiState(record.state),
+    Image: record.imageId,
+    ResolvConfPath: file(files.ResolvConfPath),
+    HostnamePath: file(files.HostnamePath),
+    HostsPath: file(files.HostsPath),
+    LogPath: ran ? record.logPath : '',
+    Name: `/${record.name}`,
+    RestartCount: record.restartCount,
+    Driver: 'overlay2',
+    Platform: record.platform || 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: record.appArmorProfile,
+    ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
+    HostConfig: record.hostConfig,
+    GraphDriver: { Name: 'overlay2', Data: graphData(room, record.id, record.imageId) },
+    Mounts: record.mounts.map(mountPoint),
+    Config: record.config,
+    NetworkSettings: networkSettings(room.networks.settings(record.id, record.endpoints)),
+  };
+}
+
+/** `State` in the API's words. Docker shows a container that waits for its restart as running, too. */
+export function apiState(state: StoredState): ContainerState {
+  return {
+    Status: state.status,
+    Running: isRunning(state),
+    Paused: state.status === 'paused',
+    Restarting: state.status === 'restarting',
+    OOMKilled: state.oomKilled,
+    Dead: state.status === 'dead',
+    Pid: state.pid,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: state.startedAt,
+    FinishedAt: state.finishedAt,
+    ...(state.health && { Health: state.health }),
+  };
+}
+
+/** A mount as `Mounts` shows it. */
+export function mountPoint(mount: MountRecord): MountPoint {
+  return {
+    Type: mount.type,
+    ...(mount.name !== undefined && { Name: mount.name }),
+    Source: mount.source,
+    Destination: mount.destination,
+    ...(mount.driver !== undefined && { Driver: mount.driver }),
+    Mode: mount.mode,
+    RW: mount.rw,
+    Propagation: mount.propagation,
+  };
+}
+
+/** Besides `Networks`, the endpoint on the default bridge is repeated at the top, as clients of 2015 read it. */
+function networkSettings(sandbox: SandboxSettings): NetworkSettings {
+  const bridge = sandbox.networks.bridge;
+  return {
+    Bridge: '',
+    SandboxID: sandbox.sandboxId,
+    SandboxKey: sandbox.sandboxKey,
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    Ports: sandbox.ports,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: bridge?.EndpointID ?? '',
+    Gateway: bridge?.Gateway ?? '',
+    GlobalIPv6Address: bridge?.GlobalIPv6Address ?? '',
+    GlobalIPv6PrefixLen: bridge?.GlobalIPv6PrefixLen ?? 0,
+    IPAddress: bridge?.IPAddress ?? '',
+    IPPrefixLen: bridge?.IPPrefixLen ?? 0,
+    IPv6Gateway: bridge?.IPv6Gateway ?? '',
+    MacAddress: bridge?.MacAddress ?? '',
+    Networks: sandbox.networks,
+  };
+}
+
+function graphData(room: Room, id: string, imageId: string): Record<string, string> {
+  let lower = '';
+  try {
+    lower = room.images.layerPaths(imageId).join(':');
+  } catch {
+    // The image was removed by force; the container can still be looked at.
+  }
+  return {
+    LowerDir: lower,
+    MergedDir: room.paths.rootfs(id),
+    UpperDir: room.paths.upper(id),
+    WorkDir: room.paths.work(id),
+  };
+}

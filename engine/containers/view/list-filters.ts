@@ -1,0 +1,179 @@
+import { invalidParameter } from '@cleat/protocol/errors';
+import {
+  booleanFilter,
+  checkFilters,
+  type Filters,
+  filterValues,
+  matchExact,
+  matchLabels,
+  matchName,
+  matchPrefix,
+} from '../../filters.js';
+import type { SandboxSettings } from '../../networks/service.js';
+import type { Container } from '../container.js';
+import { isRunning, zeroTime } from '../record.js';
+import type { Room } from '../room.js';
+
+/** The filters of `docker ps` (moby `daemon/list.go`). */
+const accepted = [
+  'ancestor',
+  'before',
+  'exited',
+  'expose',
+  'health',
+  'id',
+  'is-task',
+  'isolation',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+];
+const statuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+const healthStates = ['none', 'starting', 'healthy', 'unhealthy'];
+
+type Test = (container: Container, sandbox: SandboxSettings) => boolean;
+
+/** Checks everything that can be checked before the first container is looked at. */
+export function compileFilters(room: Room, filters: Filters): { test: Test; wantsEveryState: boolean } {
+  checkFilters(filters, accepted);
+  const tests = [
+    byIdentity(filters),
+    byState(filters),
+    byAncestor(room, filters),
+    byPosition(room, filters),
+    byVolume(filters),
+    byNetwork(room, filters),
+    byPort('expose', filters),
+    byPort('publish', filters),
+  ];
+  // Cleat has no swarm, so nothing is a task.
+  const tasksOnly = booleanFilter(filters, 'is-task') === true;
+  return {
+    test: (container, sandbox) => !tasksOnly && tests.every((test) => test(container, sandbox)),
+    wantsEveryState: Boolean(filterValues(filters, 'status') ?? filterValues(filters, 'exited')),
+  };
+}
+
+function byIdentity(filters: Filters): Test {
+  return ({ record }) =>
+    matchPrefix(filters, 'id', record.id) &&
+    (matchName(filters, 'name', record.name) || matchName(filters, 'name', `/${record.name}`)) &&
+    matchLabels(filters, record.config.Labels) &&
+    matchExact(filters, 'isolation', record.hostConfig.Isolation ?? '');
+}
+
+function byState(filters: Filters): Test {
+  oneOf(filters, 'status', statuses);
+  oneOf(filters, 'health', healthStates);
+  const codes = filterValues(filters, 'exited')?.map((value) => {
+    if (!/^-?\d+$/.test(value)) throw invalidParameter(`invalid filter 'exited=${value}': not a number`);
+    return Number(value);
+  });
+  return ({ record: { state } }) =>
+    matchExact(filters, 'status', state.status) &&
+    matchExact(filters, 'health', state.health?.Status ?? 'none') &&
+    (!codes || (codes.includes(state.exitCode) && !isRunning(state) && state.finishedAt !== zeroTime));
+}
+
+function oneOf(filters: Filters, name: string, allowed: readonly string[]): void {
+  for (const value of filterValues(filters, name) ?? []) {
+    if (!allowed.includes(value)) throw invalidParameter(`invalid filter '${name}=${value}'`);
+  }
+}
+
+/** Made from the image, or from one that has all of its layers at the bottom. */
+function byAncestor(room: Room, filters: Filters): Test {
+  const wanted = filterValues(filters, 'ancestor');
+  if (!wanted) return () => true;
+  const bottoms: string[][] = [];
+  const layers = new Map<string, string[] | undefined>();
+  const layersOf = (imageId: string): string[] | undefined => {
+    if (!layers.has(imageId))
+      layers.set(
+        imageId,
+        tryOr(() => room.images.layerPaths(imageId).toReversed()),
+      );
+    return layers.get(imageId);
+  };
+  const ids = new Set<string>();
+  for (const ref of wanted) {
+    const image = tryOr(() => room.images.resolve(ref));
+    if (!image) continue;
+    ids.add(image.id);
+    const bottom = layersOf(image.id);
+    if (bottom && bottom.length > 0) bottoms.push(bottom);
+  }
+  return ({ record }) => {
+    if (ids.has(record.imageId)) return true;
+    const own = layersOf(record.imageId);
+    return own !== undefined && bottoms.some((bottom) => bottom.every((layer, index) => own[index] === layer));
+  };
+}
+
+/** An image that is gone matches nothing; it is no error to ask for it. */
+function tryOr<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+/** `before` and `since`: created before, or after, a certain container. */
+function byPosition(room: Room, filters: Filters): Test {
+  const createdAt = (name: string): string[] =>
+    (filterValues(filters, name) ?? []).map((ref) => room.registry.get(ref).record.created);
+  const before = createdAt('before');
+  const since = createdAt('since');
+  return ({ record }) =>
+    before.every((moment) => record.created < moment) && since.every((moment) => record.created > moment);
+}
+
+function byVolume(filters: Filters): Test {
+  const wanted = filterValues(filters, 'volume');
+  if (!wanted) return () => true;
+  return ({ record }) =>
+    record.mounts.some((mount) => wanted.includes(mount.name ?? mount.source) || wanted.includes(mount.destination));
+}
+
+/** By name, ID or its beginning of a network that the container is connected to. */
+function byNetwork(room: Room, filters: Filters): Test {
+  const wanted = filterValues(filters, 'network');
+  if (!wanted) return () => true;
+  return ({ record }, sandbox) => {
+    const networks = Object.entries(sandbox.networks);
+    if (networks.length === 0) networks.push([modeNetwork(room, record.hostConfig.NetworkMode), {}]);
+    return networks.some(([name, endpoint]) =>
+      wanted.some((value) => value === name || (value !== '' && (endpoint.NetworkID ?? '').startsWith(value))),
+    );
+  };
+}
+
+function modeNetwork(room: Room, mode = 'default'): string {
+  return mode === 'default' ? room.networks.defaultNetwork : mode;
+}
+
+/** `expose` and `publish` take `80`, `80/tcp`, `8000-8010` or `8000-8010/udp`. */
+function byPort(name: 'expose' | 'publish', filters: Filters): Test {
+  const wanted = filterValues(filters, name)?.map((value) => {
+    const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
+    if (!match) throw invalidParameter(`invalid filter '${name}=${value}': not a port or a range of ports`);
+    const from = Number(match[1]);
+    return { from, to: match[2] ? Number(match[2]) : from, protocol: match[3] ?? 'tcp' };
+  });
+  if (!wanted) return () => true;
+  const hit = (port: number, protocol: string): boolean =>
+    wanted.some((range) => range.protocol === protocol && port >= range.from && port <= range.to);
+  return ({ record }, sandbox) => {
+    const keys = name === 'expose' ? Object.keys(record.config.ExposedPorts ?? {}) : Object.keys(sandbox.ports);
+    return keys.some((key) => {
+      const [number = '', protocol = 'tcp'] = key.split('/');
+      if (name === 'expose') return hit(Number(number), protocol);
+      return (sandbox.ports[key] ?? []).some((binding) => hit(Number(binding.HostPort), protocol));
+    });
+  };
+}

@@ -1,0 +1,77 @@
+import type { ContainerSummary, Port, PortMap } from '@cleat/protocol/api/container';
+import type { EndpointSettings } from '@cleat/protocol/api/network';
+import type { SandboxSettings } from '../../networks/service.js';
+import { parseTime } from '../../time.js';
+import type { Container } from '../container.js';
+import { isRunning } from '../record.js';
+import type { Room } from '../room.js';
+import type { ContainerQuery } from '../service.js';
+import { apiState, mountPoint } from './inspect.js';
+import { compileFilters } from './list-filters.js';
+import { statusText } from './status-text.js';
+
+/**
+ * `docker ps`: newest first, from memory alone. Sizes are the caller's business, because they need the disk.
+ * @throws InvalidParameter for an unknown filter or a value that makes no sense; NotFound for `before`/`since`
+ */
+export function listContainers(room: Room, query: ContainerQuery): ContainerSummary[] {
+  const matches = compileFilters(room, query.filters);
+  // A filter on the state, and a limit, look at all containers; otherwise only those that run are shown.
+  const everyState = query.all || query.limit !== undefined || matches.wantsEveryState;
+  const rows: ContainerSummary[] = [];
+  for (const container of room.registry.all().reverse()) {
+    if (!everyState && !isRunning(container.record.state)) continue;
+    const sandbox = room.networks.settings(container.id, container.record.endpoints);
+    if (!matches.test(container, sandbox)) continue;
+    rows.push(summary(container, sandbox));
+    if (query.limit !== undefined && rows.length >= query.limit) break;
+  }
+  return rows;
+}
+
+function summary(container: Container, sandbox: SandboxSettings): ContainerSummary {
+  const { record } = container;
+  const created = parseTime(record.created) ?? 0n;
+  return {
+    Id: record.id,
+    Names: [`/${record.name}`],
+    Image: record.config.Image ?? record.imageId,
+    ImageID: record.imageId,
+    Command: commandText(record.path, record.args),
+    Created: Number(created / 1_000_000_000n),
+    Ports: portList(sandbox.ports),
+    Labels: record.config.Labels ?? {},
+    State: record.state.status,
+    Status: statusText(apiState(record.state)),
+    HostConfig: { NetworkMode: record.hostConfig.NetworkMode ?? 'default' },
+    NetworkSettings: { Networks: listedNetworks(sandbox.networks) },
+    Mounts: record.mounts.map(mountPoint),
+  };
+}
+
+/** Arguments with a space are quoted, as Docker prints them. */
+function commandText(path: string, args: readonly string[]): string {
+  if (args.length === 0) return path;
+  return [path, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ');
+}
+
+/** Published and merely exposed ports, lowest container port first. */
+export function portList(ports: PortMap): Port[] {
+  const list: Port[] = [];
+  for (const [key, bindings] of Object.entries(ports)) {
+    const [number = '0', protocol = 'tcp'] = key.split('/');
+    const port = { PrivatePort: Number(number), Type: protocol };
+    if (!bindings || bindings.length === 0) list.push(port);
+    for (const binding of bindings ?? []) {
+      list.push({ ...(binding.HostIp && { IP: binding.HostIp }), ...port, PublicPort: Number(binding.HostPort ?? 0) });
+    }
+  }
+  return list.sort((a, b) => a.PrivatePort - b.PrivatePort || (a.PublicPort ?? 0) - (b.PublicPort ?? 0));
+}
+
+/** The list carries where a container can be reached, not how that came about. */
+function listedNetworks(networks: Record<string, EndpointSettings>): Record<string, EndpointSettings> {
+  return Object.fromEntries(
+    Object.entries(networks).map(([name, endpoint]) => [name, { ...endpoint, Aliases: null, DNSNames: null }]),
+  );
+}
