@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { messageOf } from '@cleat/protocol/errors';
 import { UsageError } from './options/parse.js';
 import type { Values } from './options/table.js';
@@ -24,13 +26,18 @@ export function tlsMode(values: Values, wasSet: (flag: 'tls' | 'tlsverify') => b
   return verify || !wasSet('tlsverify') ? 'verify' : 'on';
 }
 
+const defaultNames = { tlscacert: 'ca', tlscert: 'cert', tlskey: 'key' };
+
 /** @throws UsageError naming the file that cannot be read. */
 export function readTls(values: Values, mode: 'on' | 'verify'): TlsFiles {
+  // Where dockerd looks.
+  const directory = process.env.DOCKER_CERT_PATH || join(homedir(), '.docker');
   const read = (flag: 'tlscert' | 'tlskey' | 'tlscacert'): Buffer => {
+    const path = values[flag] || join(directory, `${defaultNames[flag]}.pem`);
     try {
-      return readFileSync(values[flag]);
+      return readFileSync(path);
     } catch (error) {
-      throw new UsageError(`TLS needs --${flag}: cannot read ${values[flag]} (${messageOf(error)})`);
+      throw new UsageError(`TLS needs --${flag}: cannot read ${path} (${messageOf(error)})`);
     }
   };
   const files = { cert: read('tlscert'), key: read('tlskey') };

@@ -1,7 +1,6 @@
 import { option } from './option.js';
 
 const group = 'API';
-const certificates = process.env.DOCKER_CERT_PATH || `${process.env.HOME ?? ''}/.docker`;
 
 export const apiOptions = [
   option('host', 'list', {
@@ -19,11 +18,14 @@ export const apiOptions = [
   option('tlsverify', 'bool', { group, help: 'Use TLS on TCP and verify the client' }),
   option('tlscacert', 'string', {
     group,
-    default: `${certificates}/ca.pem`,
-    help: 'Trust only clients whose certificate this CA signed',
+    help: 'Trust only clients whose certificate this CA signed (default ca.pem in $DOCKER_CERT_PATH or ~/.docker)',
   }),
-  option('tlscert', 'string', { group, default: `${certificates}/cert.pem`, help: 'TLS certificate' }),
-  option('tlskey', 'string', { group, default: `${certificates}/key.pem`, help: 'TLS key' }),
+  option('tlscert', 'string', {
+    group,
+    default: `${certificates}/cert.pem`,
+    help: 'TLS certificate (default cert.pem there)',
+  }),
+  option('tlskey', 'string', { group, default: `${certificates}/key.pem`, help: 'TLS key (default key.pem there)' }),
   option('insecure-tcp', 'bool', {
     group,
     help: "Allow TCP without TLS beyond loopback, and on a bridge's address: whoever reaches it is root here",

@@ -38,7 +38,14 @@ function entry(one: Option, width: number): string[] {
   return lines.map((line) => line.trimEnd());
 }
 
-function defaultNote({ default: value, type }: Option): string {
-  if (value === undefined || value === false || type === 'bytes') return '';
-  return `(default ${Array.isArray(value) ? value.join(', ') : String(value)})`;
+function defaultNote(one: Option): string {
+  const text = defaultText(one);
+  // A size's help says it in a form that people read.
+  return text === '' || one.type === 'bytes' ? '' : `(default ${text})`;
+}
+
+/** An option's default as one would write it; empty for none and for a switch that is off. */
+export function defaultText({ default: value }: Option): string {
+  if (value === undefined || value === false) return '';
+  return Array.isArray(value) ? value.join(', ') : String(value);
 }
