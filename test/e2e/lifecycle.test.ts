@@ -159,7 +159,9 @@ describe('streams', () => {
     expect((await ok('logs', 'long')).length).toBe(100_000);
   });
   test('attach sees what comes and gives the exit code; detach keys leave it running', async () => {
-    await ok('run', '-di', '--name', 'cat', 'busybox', 'cat');
+    // Created attached, so stdin is opened once: its end reaches the process. With `run -di` it would not (StdinOnce).
+    await ok('create', '-i', '--name', 'cat', 'busybox', 'cat');
+    await ok('start', 'cat');
     const { code, stdout } = await engine.docker({ input: 'hello\n' }, 'attach', 'cat');
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'hello\n' });
     await ok('run', '-dit', '--name', 'tty', 'busybox', 'sh');
@@ -254,7 +256,7 @@ describe('exec', () => {
 describe('looking', () => {
   test('ps and its filters', async () => {
     await ok('run', '-d', '--name', 'web', '--label', 'tier=web', 'busybox', 'sleep', '1000');
-    await ok('run', '--name', 'done', '--label', 'tier=job', 'busybox', 'sh', '-c', 'exit 5');
+    await engine.docker('run', '--name', 'done', '--label', 'tier=job', 'busybox', 'sh', '-c', 'exit 5');
     const names = async (...filters: string[]) =>
       (await ok('ps', '-a', '--format', '{{.Names}}', ...filters.flatMap((f) => ['--filter', f])))
         .split('\n')
