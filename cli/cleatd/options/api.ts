@@ -22,10 +22,10 @@ export const apiOptions = [
   }),
   option('tlscert', 'string', {
     group,
-    default: `${certificates}/cert.pem`,
+
     help: 'TLS certificate (default cert.pem there)',
   }),
-  option('tlskey', 'string', { group, default: `${certificates}/key.pem`, help: 'TLS key (default key.pem there)' }),
+  option('tlskey', 'string', { group, help: 'TLS key (default key.pem there)' }),
   option('insecure-tcp', 'bool', {
     group,
     help: "Allow TCP without TLS beyond loopback, and on a bridge's address: whoever reaches it is root here",
