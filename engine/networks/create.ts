@@ -34,6 +34,7 @@ export async function createNetwork(
     const record = await prepare(room, name, request, template, options);
     if (!record.configOnly) await build(room, record, template?.ipam.config ?? request.IPAM?.Config ?? []);
     room.registry.put(record);
+    room.building.delete(record.id);
     return record;
   } finally {
     room.creating.delete(name);
@@ -152,6 +153,7 @@ async function build(room: NetworkRoom, record: NetworkRecord, configs: readonly
   const driver = await room.drivers.network(record.driver);
   try {
     if (record.sandbox === 'own') await takePools(room, record, configs);
+    room.building.put(record.id, record);
     await driver.CreateNetwork({
       NetworkID: record.id,
       Options: {
@@ -163,12 +165,35 @@ async function build(room: NetworkRoom, record: NetworkRecord, configs: readonly
       IPv6Data: record.v6.map((pool) => ipamData(record, pool)),
     });
   } catch (error) {
-    for (const pool of [...record.v4, ...record.v6]) {
-      await releasePool(room.drivers, record.ipam.driver, pool).catch((failure: unknown) =>
-        room.log.error('an address pool could not be given back', { pool: pool.pool, error: messageOf(failure) }),
-      );
-    }
+    await releasePools(room, record);
+    room.building.delete(record.id);
     throw error;
+  }
+}
+
+async function releasePools(room: NetworkRoom, record: NetworkRecord): Promise<void> {
+  for (const pool of [...record.v4, ...record.v6]) {
+    await releasePool(room.drivers, record.ipam.driver, pool).catch((error: unknown) =>
+      room.log.error('an address pool could not be given back', { pool: pool.pool, error: messageOf(error) }),
+    );
+  }
+}
+
+/** Takes away what a creation left that a kill of the engine cut short. Reports what fails, and goes on. */
+export async function clearUnfinished(room: NetworkRoom): Promise<void> {
+  for (const [id, record] of room.building.entries()) {
+    if (!room.registry.byId(id)) {
+      try {
+        await (await room.drivers.network(record.driver)).DeleteNetwork({ NetworkID: id });
+      } catch (error) {
+        room.log.error('a network whose creation was cut short could not be removed', {
+          network: record.name,
+          error: messageOf(error),
+        });
+      }
+      await releasePools(room, record);
+    }
+    room.building.delete(id);
   }
 }
 
@@ -239,11 +264,7 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
     await (await room.drivers.network(record.driver)).DeleteNetwork({ NetworkID: record.id });
   }
   room.registry.delete(record.id);
-  for (const pool of [...record.v4, ...record.v6]) {
-    await releasePool(room.drivers, record.ipam.driver, pool).catch((error: unknown) =>
-      room.log.error('an address pool could not be given back', { pool: pool.pool, error: messageOf(error) }),
-    );
-  }
+  await releasePools(room, record);
 }
 
 /** For the log: the class of a failure that start-up survives. */

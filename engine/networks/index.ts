@@ -7,7 +7,7 @@ import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } 
 import { parseTime } from '../time.js';
 import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
-import { createNetwork, removeNetwork } from './create.js';
+import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { retryLeftovers, takeDown } from './detach.js';
 import { checkWishes } from './endpoint.js';
 import { writeHostFiles } from './files.js';
@@ -44,6 +44,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
     },
 
     async start() {
+      await clearUnfinished(room);
       await ensurePredefined(room);
     },
 

@@ -34,6 +34,8 @@ export class NetworkRoom {
   readonly arriving = new Map<string, Promise<void>>();
   /** Containers whose sandbox is being taken down. */
   readonly leaving = new Map<string, Promise<void>>();
+  /** Networks on the way, as far as they have come: what a kill leaves is found here. */
+  readonly building: Collection<NetworkRecord>;
   /** Endpoints that a driver did not take back. */
   readonly leftovers: Collection<Leftover>;
   containers: ContainerLookup = { find: () => undefined };
@@ -48,6 +50,7 @@ export class NetworkRoom {
     this.drivers = new Drivers(extensions, log);
     this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
     this.names = new NameService(log);
+    this.building = store.collection<NetworkRecord>('networks-building');
     this.leftovers = store.collection<Leftover>('endpoint-leftovers');
     this.#stored = store.collection<SandboxRecord>('sandboxes');
     for (const [id, record] of this.#stored.entries()) this.#sandboxes.set(id, record);
