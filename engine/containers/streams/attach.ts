@@ -7,7 +7,7 @@ import type { AttachOptions, AttachSession, OutputFrame } from '../service.js';
 import { DetachWatch, parseDetachKeys } from './detach-keys.js';
 
 /** What was typed last is answered within this time, or not at all. */
-const lastAnswerMs = 300;
+const lastAnswerMs = 200;
 
 /**
  * A client's connection to a container. Output comes from the spool, at the client's own pace; input goes to conmon.
@@ -42,7 +42,7 @@ export function attachContainer(room: Room, container: Container, options: Attac
         await run.stdin.write(pass);
       }
       if (detached) {
-        gone.abort();
+        setTimeout(() => gone.abort(), lastAnswerMs);
         room.emit(container, 'detach');
       }
     };
