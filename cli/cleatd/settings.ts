@@ -48,6 +48,9 @@ export function settingsOf(set: ReadonlyMap<string, unknown>): Settings {
     const why = byFlag.get(flag)?.ignored;
     return why === undefined ? [] : [`--${flag} has no effect: ${why}`];
   });
+  if (values['exec-opt'].includes('native.cgroupdriver=systemd')) {
+    warnings.push('--exec-opt native.cgroupdriver=systemd has no effect: cgroups are always managed by cgroupfs');
+  }
   const plainTcp = values['insecure-tcp'] || (wasSet('tls') && !values.tls);
   return { values, engine: engineConfig(values, hosts), hosts, tls, plainTcp, warnings };
 }
@@ -86,6 +89,7 @@ function check(values: Values): void {
   if (values['max-concurrent-downloads'] < 1) {
     throw new UsageError(`invalid max concurrent downloads: ${values['max-concurrent-downloads']}`);
   }
+  checkExecOpts(values['exec-opt']);
   runtimes(values);
 }
 
@@ -133,7 +137,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     runtimes: runtimes(values),
     defaultRuntime: values['default-runtime'],
     cgroupParent: values['cgroup-parent'],
-    cgroupDriver: cgroupDriver(values['exec-opt']),
+    cgroupDriver: 'cgroupfs',
     defaultCgroupnsMode: cgroupnsMode(values['default-cgroupns-mode']),
     defaultIpcMode: values['default-ipc-mode'] === 'shareable' ? 'shareable' : 'private',
     defaultShmSize: values['default-shm-size'],
@@ -175,17 +179,14 @@ function absolute(path: string): string {
   return isAbsolute(path) ? resolve(path) : resolve(process.cwd(), path);
 }
 
-function cgroupDriver(execOpts: readonly string[]): string {
-  let driver = 'cgroupfs';
+function checkExecOpts(execOpts: readonly string[]): void {
   for (const one of execOpts) {
     const [key = '', value = ''] = one.split('=', 2);
     if (key !== 'native.cgroupdriver') throw new UsageError(`invalid option: '${key}' (native.cgroupdriver is known)`);
     if (value !== 'cgroupfs' && value !== 'systemd') {
       throw new UsageError(`option '${key}': '${value}' is not a valid cgroup driver: use cgroupfs or systemd`);
     }
-    driver = value;
   }
-  return driver;
 }
 
 function cgroupnsMode(value: string): 'host' | 'private' {

@@ -94,7 +94,8 @@ export class NetworkRoom {
 
   /** What `host-gateway` stands for in extra hosts. */
   hostGateway(): string {
-    return this.registry.byName('bridge')?.v4[0]?.gateway.split('/')[0] ?? '127.0.0.1';
+    const [configured] = this.config.hostGatewayIps ?? [];
+    return configured ?? this.registry.byName('bridge')?.v4[0]?.gateway.split('/')[0] ?? '127.0.0.1';
   }
 
   /** A network event with Docker's attributes. */
