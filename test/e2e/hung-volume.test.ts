@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { clientOf, removeAll } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+import { FixedVolumePlugin, SilentMount } from './support/silent.js';
+
+/** A volume whose back end hangs costs who uses it an error within a deadline, and nobody else anything. */
+let engine: Engine;
+beforeAll(async () => {
+  engine = await startEngine();
+});
+afterAll(() => engine?.[Symbol.asyncDispose]());
+afterEach(() => removeAll(engine));
+const { ok } = clientOf(() => engine);
+
+/** What others do meanwhile, each of which would wait if anything of the engine did. */
+async function othersGoOn(): Promise<void> {
+  const id = await ok('run', '-d', '-v', 'mine:/d', 'busybox', 'sh', '-c', 'echo x > /d/f; sleep 1000');
+  expect(await ok('exec', id, 'cat', '/d/f')).toBe('x');
+  expect(await ok('ps', '-q', '--no-trunc')).toContain(id);
+  await ok('cp', `${id}:/d/f`, '-');
+  await ok('volume', 'ls', '-q');
+  await ok('rm', '-f', id);
+  await ok('volume', 'rm', 'mine');
+}
+
+describe.skipIf(!existsSync('/dev/fuse'))('a silent file system under a volume', () => {
+  test('start fails within its deadline, and others go on until then', async () => {
+    await using silent = await SilentMount.make();
+    await using _plugin = new FixedVolumePlugin(join(engine.pluginDirectory, 'silent.sock'), silent.path);
+    await ok('volume', 'create', '-d', 'silent', 'hung');
+    const stuck = engine.docker('run', '--name', 'stuck', '-v', 'hung:/h', 'busybox', 'ls', '/h', {
+      timeoutMs: 110_000,
+    });
+    await expect.poll(() => ok('ps', '-aq', '--filter', 'name=stuck')).not.toBe('');
+    await othersGoOn();
+    const { code, stderr } = await stuck;
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringMatching(/did not finish within/) });
+    await ok('rm', 'stuck');
+    await ok('volume', 'rm', 'hung');
+  });
+
+  test('a start that hangs is ended by rm -f', async () => {
+    await using silent = await SilentMount.make();
+    await using plugin = new FixedVolumePlugin(join(engine.pluginDirectory, 'mute.sock'), silent.path);
+    await ok('volume', 'create', '-d', 'mute', 'hanging');
+    const stuck = engine.docker('run', '--name', 'stuck', '-v', 'hanging:/h/deeper', 'busybox', 'true');
+    await expect.poll(() => plugin.calls).toContain('Mount');
+    await ok('rm', '-f', 'stuck');
+    expect((await stuck).code).toBe(125);
+    expect(plugin.calls).toContain('Unmount');
+    await ok('volume', 'rm', 'hanging');
+  });
+});
+
+describe('a volume plugin that does not answer', () => {
+  test('rm -f ends a start that waits for Mount', async () => {
+    await using plugin = new FixedVolumePlugin(join(engine.pluginDirectory, 'deaf.sock'), '/tmp');
+    await ok('volume', 'create', '-d', 'deaf', 'unheard');
+    plugin.hang.add('Mount');
+    const stuck = engine.docker('run', '--name', 'stuck', '-v', 'unheard:/h', 'busybox', 'true');
+    await expect.poll(() => plugin.calls).toContain('Mount');
+    await othersGoOn();
+    await ok('rm', '-f', 'stuck');
+    expect((await stuck).code).toBe(125);
+    plugin.hang.clear();
+    await ok('volume', 'rm', 'unheard');
+  });
+});
