@@ -167,7 +167,7 @@ describe('streams', () => {
     await ok('run', '-dit', '--name', 'tty', 'busybox', 'sh');
     const detached = await onTerminal(
       engine,
-      { rows: 24, columns: 80, type: "echo he''llo\r\u0010\u0011" },
+      { rows: 24, columns: 80, type: "echo he''llo\r", finally: { awaited: 'hello', type: '\u0010\u0011' } },
       'attach',
       'tty',
     );
@@ -325,10 +325,10 @@ describe('looking', () => {
     expect(stdout).toBe('cold\n');
   });
   test('container prune with a filter leaves the others', async () => {
-    await ok('run', '--name', 'a', '--label', 'keep=1', 'busybox', 'true');
-    await ok('run', '--name', 'b', 'busybox', 'true');
+    await ok('run', '--name', 'kept', '--label', 'keep=1', 'busybox', 'true');
+    await ok('run', '--name', 'pruned', 'busybox', 'true');
     await ok('container', 'prune', '-f', '--filter', 'label!=keep=1');
-    expect(await ok('ps', '-a', '--format', '{{.Names}}')).toBe('a');
+    expect(await ok('ps', '-a', '--format', '{{.Names}}')).toBe('kept');
     expect(await refused('container', 'prune', '-f', '--filter', 'colour=blue')).toContain("invalid filter 'colour'");
   });
   test('health checks', async () => {
