@@ -1,5 +1,6 @@
 import { Firewall } from '@cleat/linux/firewall/firewall';
-import type { FirewallNetwork } from '@cleat/linux/firewall/ruleset';
+import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
+import type { FirewallNetwork, PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { writeSysctl } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 import { conflict, forbidden, messageOf, notFound } from '@cleat/protocol/errors';
@@ -202,6 +203,7 @@ export class BridgeDriver {
     const ports = this.#ports.allocate(bindings, { ...endpoint, hostIp: network.hostIp });
     try {
       await this.#firewall?.publish(ports);
+      this.#forgetFlows(ports);
       this.#routeLocal([endpoint]);
       this.#endpoints.set(id, { ...endpoint, ports: [...endpoint.ports, ...ports] });
     } catch (error) {
@@ -220,7 +222,16 @@ export class BridgeDriver {
       // Somebody changed our table: make all of it anew.
       await this.#applyRules();
     }
+    this.#forgetFlows(endpoint.ports);
     this.#ports.release(endpoint.ports);
+  }
+
+  #forgetFlows(ports: readonly PublishedPort[]): void {
+    try {
+      forgetUdpFlows(ports);
+    } catch (error) {
+      this.#log.warn('UDP clients that never pause may not reach a published port', { error: messageOf(error) });
+    }
   }
 
   /** Lets the host reach ports that are published on 127.0.0.1: such packets leave over the bridge. */

@@ -62,7 +62,7 @@ export async function assertForward(bridges: readonly string[], tag: string, six
     throw error;
   });
   // A kernel without that family says so by its exit code; then there is nothing to mend either.
-  if (!listing || listing.code !== 0) return;
+  if (listing?.code !== 0) return;
   const script = forwardScript(readForwardRules(listing.stdout, tag), bridges, tag);
   if (!script) return;
   const result = await run(`${command}-restore`, ['--noflush', '-w', '5'], { input: script });

@@ -57,6 +57,13 @@ export function formatAddress({ family, value }: Address): string {
     .replace(/(?<!:):$/, '');
 }
 
+/** The address as 4 or 16 bytes in network order. @throws InvalidParameter */
+export function addressBytes(text: string): Uint8Array {
+  const { family, value } = parseAddress(text);
+  const size = family === 4 ? 4 : 16;
+  return Uint8Array.from({ length: size }, (_, at) => Number((value >> BigInt(8 * (size - 1 - at))) & 255n));
+}
+
 /**
  * Parses `10.1.2.3/16`. @returns the block and the address as written (host bits included)
  * @throws InvalidParameter `invalid CIDR address: X`

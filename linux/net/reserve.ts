@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { conflict } from '@cleat/protocol/errors';
 import { errnoOf } from '../syscall/errno.js';
 import { bindPort } from '../syscall/socket.js';
-import { parseAddress } from './cidr.js';
+import { addressBytes } from './cidr.js';
 
 /**
  * Holds a port of the host, so that nobody else takes a port whose packets the kernel sends to a container.
@@ -11,9 +11,7 @@ import { parseAddress } from './cidr.js';
  * @throws Conflict `failed to bind host port 0.0.0.0:80/tcp: address already in use`; System for other reasons
  */
 export function reservePort(protocol: 'tcp' | 'udp' | 'sctp', address: string, port: number): () => void {
-  const { family, value } = parseAddress(address);
-  const size = family === 4 ? 4 : 16;
-  const bytes = Uint8Array.from({ length: size }, (_, at) => Number((value >> BigInt(8 * (size - 1 - at))) & 255n));
+  const bytes = addressBytes(address);
   try {
     const fd = bindPort(protocol, bytes, port);
     return () => closeSync(fd);
@@ -21,7 +19,7 @@ export function reservePort(protocol: 'tcp' | 'udp' | 'sctp', address: string, p
     const errno = errnoOf(error);
     // A kernel without SCTP has no socket that could hold the port, and nobody who could take it.
     if (errno === 'EPROTONOSUPPORT' && protocol === 'sctp') return () => {};
-    const host = family === 6 ? `[${address}]` : address;
+    const host = bytes.length === 16 ? `[${address}]` : address;
     const reasons: Record<string, string> = {
       EADDRINUSE: 'address already in use',
       EADDRNOTAVAIL: 'cannot assign requested address',
