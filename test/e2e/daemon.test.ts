@@ -203,6 +203,36 @@ test('a service manager is told that the engine is ready, and passes sockets', a
   }
 });
 
+test('an authorization plugin that cannot be asked lets nobody pass', async () => {
+  const config = join(directory, 'authz.json');
+  const roots = ['data', 'run', 'pid'].map((name) => join(directory, `authz-${name}`));
+  writeFileSync(config, '{"authorization-plugins": ["guard"]}');
+  const [data, run, pid] = roots;
+  const child = spawn(
+    launcher,
+    [
+      `--config-file=${config}`,
+      `--data-root=${data}`,
+      `--exec-root=${run}`,
+      `--pidfile=${pid}`,
+      '-b',
+      'none',
+      '-H',
+      `unix://${directory}/a.sock`,
+    ],
+    { stdio: 'ignore' },
+  );
+  try {
+    const version = () => engine.dockerAt(`unix://${directory}/a.sock`, 'ps');
+    await expect
+      .poll(async () => (await version()).stderr, { timeout: 10_000 })
+      .toContain('authorization denied by plugin guard');
+  } finally {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
+});
+
 test('TCP with TLS serves who has a certificate, and nobody else', async () => {
   const { host, certificates } = await tls(directory);
   await using own = await startEngine({
