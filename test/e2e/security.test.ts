@@ -49,16 +49,11 @@ describe('a container by default', () => {
     expect(await status('NoNewPrivs', '--security-opt', 'no-new-privileges')).toBe('1');
   });
   test('does not see what is masked, nor write what is read-only', async () => {
-    expect(
-      await ok(
-        'run',
-        '--rm',
-        'busybox',
-        'sh',
-        '-c',
-        'cat /proc/kcore | wc -c; ls /proc/scsi /sys/firmware | grep -vc :',
-      ),
-    ).toMatch(/^0\n/);
+    // Which of them there are depends on the kernel.
+    const masked = '/proc/kcore /proc/keys /proc/timer_list /proc/latency_stats /proc/acpi /proc/scsi /sys/firmware';
+    const script = `for f in ${masked}; do [ -d $f ] && ls $f; [ -f $f ] && head -c 10 $f; done; true`;
+    expect(execFileSync('sh', ['-c', script], { encoding: 'utf8' })).not.toBe('');
+    expect(await ok('run', '--rm', 'busybox', 'sh', '-c', script)).toBe('');
     expect(
       (await engine.docker('run', '--rm', 'busybox', 'sh', '-c', 'echo 1 > /proc/sys/kernel/panic')).code,
     ).not.toBe(0);
