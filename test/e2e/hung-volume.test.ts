@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine?.[Symbol.asyncDispose]());
 afterEach(() => removeAll(engine));
-const { ok } = clientOf(() => engine);
+const { ok, refused } = clientOf(() => engine);
 
 /** What others do meanwhile, each of which would wait if anything of the engine did. */
 async function othersGoOn(): Promise<void> {
@@ -51,6 +51,35 @@ describe.skipIf(!existsSync('/dev/fuse'))('a silent file system under a volume',
     expect((await stuck).code).toBe(125);
     expect(plugin.calls).toContain('Unmount');
     await ok('volume', 'rm', 'hanging');
+  });
+
+  test('a process that it holds in the kernel cannot be killed: rm -f says so, and works when the back end is gone', async () => {
+    await using silent = await SilentMount.make({ answers: true });
+    await using _plugin = new FixedVolumePlugin(join(engine.pluginDirectory, 'stalls.sock'), silent.path);
+    await ok('volume', 'create', '-d', 'stalls', 'stalling');
+    const id = await ok(
+      'run',
+      '-d',
+      '--name',
+      'held',
+      '-v',
+      'stalling:/h',
+      'busybox',
+      'sh',
+      '-c',
+      'ls /h/x; sleep 1000',
+    );
+    await expect.poll(() => silent.stalled).toBe(true);
+    const removed = refused('rm', '-f', 'held');
+    await othersGoOn();
+    expect(await ok('ps', '-q', '--no-trunc')).toBe(id);
+    expect(await removed).toMatch(
+      /could not kill container: tried to kill container, but did not receive an exit event/,
+    );
+    await silent[Symbol.asyncDispose]();
+    await expect.poll(() => ok('inspect', '--format', '{{.State.Status}}', 'held'), { timeout: 5000 }).toBe('exited');
+    await ok('rm', '-f', 'held');
+    await ok('volume', 'rm', 'stalling');
   });
 });
 
