@@ -16,7 +16,8 @@ export interface DaemonLog {
 /** Writes to stderr, as dockerd does. Text for people at a terminal, else one JSON object a line. */
 export function openLog({ level, format }: LogOptions): DaemonLog {
   const destination = { write: format === 'text' ? (line: string) => write(asText(line)) : write };
-  const root = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const formatters = { level: (name: string) => ({ level: name }) };
+  const root = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters }, destination);
   return {
     logger: bind(root),
     setLevel(next) {
@@ -57,7 +58,6 @@ function write(line: string): void {
   }
 }
 
-const levelNames: Record<number, string> = {
   10: 'TRACE',
   20: 'DEBUG',
   30: 'INFO',
@@ -70,7 +70,7 @@ const levelNames: Record<number, string> = {
 function asText(line: string): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${quote(value)}`);
-  return `${String(time)} ${levelNames[Number(level)] ?? String(level)} ${String(msg)}${rest.join('')}\n`;
+  return `${String(time)} ${String(level).toUpperCase()} ${String(msg)}${rest.join('')}\n`;
 }
 
 function quote(value: unknown): string {
