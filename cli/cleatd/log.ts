@@ -58,14 +58,6 @@ function write(line: string): void {
   }
 }
 
-  10: 'TRACE',
-  20: 'DEBUG',
-  30: 'INFO',
-  40: 'WARN',
-  50: 'ERROR',
-  60: 'FATAL',
-};
-
 /** `2026-01-02T03:04:05.678Z WARN message key=value …` */
 function asText(line: string): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
