@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { type CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import { decode, parseJson } from '@cleat/protocol/json';
-import Type from 'typebox';
+import Type from '@cleat/protocol/schema';
 import { type Carrier, TransportError } from './carriers/carrier.js';
 import { withDeadline } from './deadline.js';
 import type { Place, Source } from './source.js';

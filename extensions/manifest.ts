@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { CleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { decode } from '@cleat/protocol/json';
-import Type, { type Static } from 'typebox';
+import Type, { type Static } from '@cleat/protocol/schema';
 import { parse } from 'yaml';
 
 const Carrier = Type.Union([Type.Literal('in-process'), Type.Literal('process')]);

@@ -1,7 +1,7 @@
-import Type from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { ContainerCreateRequest } from './api/container.js';
 import { decode, parseJson, stringify } from './json.js';
+import Type from './schema.js';
 
 describe('parseJson and stringify', () => {
   it('carries int64 values exactly both ways', () => {

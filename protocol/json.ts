@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { Static, TSchema } from 'typebox';
 import { invalidParameter } from './errors.js';
+import type { Static, TSchema } from './schema.js';
 
-export type { Static, TSchema } from 'typebox';
+export type { Static, TSchema } from './schema.js';
 
 /**
  * JSON as Go reads and writes it. Clients and plugins rely on Go's leniency (keys in any case, null for absent, unknown

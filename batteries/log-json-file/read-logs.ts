@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import type { ReadConfig } from '@cleat/protocol/kinds/log';
 import { encodeLogEntry } from '@cleat/protocol/log-entry';
-import type { Static } from 'typebox';
+import type { Static } from '@cleat/protocol/schema';
 import { parseLine, type ReadLine } from './line.js';
 
 const pollMs = 200;

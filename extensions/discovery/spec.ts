@@ -1,6 +1,6 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { decode, parseJson } from '@cleat/protocol/json';
-import Type from 'typebox';
+import Type from '@cleat/protocol/schema';
 import { type Address, parseAddress } from '../carriers/address.js';
 
 export interface PluginSpec {

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decode, parseJson } from '@cleat/protocol/json';
-import Type, { type Static } from 'typebox';
+import Type, { type Static } from '@cleat/protocol/schema';
 
 /** What is written down about a process, so that the next engine finds it. */
 const Note = Type.Object({

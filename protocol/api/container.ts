@@ -1,11 +1,11 @@
-import Type, { type Static } from 'typebox';
+import Type, { type Static, type TSchema } from '../schema.js';
 import { EndpointSettings } from './network.js';
 
 /**
  * The Engine API's container objects. Requests are schemas, because they are decoded leniently as Go's JSON does
  * (`protocol/json.ts`); answers are types, because we write them ourselves.
  */
-const nullable = <T extends Type.TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
+const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 const StringMap = Type.Record(Type.String(), Type.String());
 const Strings = Type.Array(Type.String());
 /** A set in Go's notation: `{"80/tcp": {}}`. */

@@ -1,7 +1,7 @@
-import Type, { type Static } from 'typebox';
+import Type, { type Static, type TSchema } from '../schema.js';
 
 /** The Engine API's network objects. */
-const nullable = <T extends Type.TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
+const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 const StringMap = Type.Record(Type.String(), Type.String());
 const Strings = Type.Array(Type.String());
 

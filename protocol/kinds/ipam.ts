@@ -1,4 +1,4 @@
-import Type from 'typebox';
+import Type from '../schema.js';
 import { type Kind, seconds } from './kind.js';
 
 /** Docker's remote IPAM protocol (moby `daemon/libnetwork/ipams/remote`). Its error key is `Error`, not `Err`. */

@@ -1,4 +1,4 @@
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '../schema.js';
 
 /**
  * A kind is an extension point written once: its capability name on the wire and its methods. The client proxy

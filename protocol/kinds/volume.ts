@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import Type, { type Static } from '../schema.js';
 import { type Kind, seconds } from './kind.js';
 
 /**

@@ -1,0 +1,61 @@
+import type typebox from 'typebox';
+
+export type { Static, TSchema } from 'typebox';
+
+type Builders = Pick<
+  typeof typebox,
+  | 'Array'
+  | 'BigInt'
+  | 'Boolean'
+  | 'Integer'
+  | 'Literal'
+  | 'Null'
+  | 'Number'
+  | 'Object'
+  | 'Optional'
+  | 'Record'
+  | 'String'
+  | 'Union'
+  | 'Unknown'
+>;
+
+/** Members that the object around them need not have: TypeBox keeps that beside the schema, not in it. */
+const optional = new WeakSet<object>();
+
+const plain =
+  (type: string) =>
+  (options?: object): object => ({ type, ...options });
+
+/**
+ * TypeBox's builders, typed by TypeBox, for what contracts are made of. They make the same JSON Schema; loading all of
+ * TypeBox (700 modules, 15 MB) to build a few records is what a daemon at rest should not pay for.
+ */
+const builders = {
+  Array: (items: object, options?: object) => ({ type: 'array', items, ...options }),
+  BigInt: plain('bigint'),
+  Boolean: plain('boolean'),
+  Integer: plain('integer'),
+  Literal: (value: string | number | boolean, options?: object) => ({ type: typeof value, const: value, ...options }),
+  Null: plain('null'),
+  Number: plain('number'),
+  Object(properties: Record<string, object>, options?: object) {
+    const required = Object.keys(properties).filter((name) => !optional.has(properties[name] ?? {}));
+    return { type: 'object', ...(required.length > 0 ? { required } : {}), properties, ...options };
+  },
+  Optional(schema: object) {
+    const copy = { ...schema };
+    optional.add(copy);
+    return copy;
+  },
+  Record: (_keys: object, value: object, options?: object) => ({
+    type: 'object',
+    patternProperties: { '^.*$': value },
+    ...options,
+  }),
+  String: plain('string'),
+  Union: (anyOf: object[], options?: object) => ({ anyOf, ...options }),
+  Unknown: (options?: object) => ({ ...options }),
+};
+
+const Type = builders as unknown as Builders;
+export default Type;
