@@ -1,3 +1,4 @@
+import { invalidParameter } from '@cleat/protocol/errors';
 import { createContainer } from './create/create.js';
 import { emitterFor } from './emit.js';
 import { execTarget } from './exec-target.js';
@@ -63,7 +64,10 @@ export function openContainers(deps: ContainersDeps): Containers {
       const size = options?.size ? await containerSize(room, container) : undefined;
       return { ...inspectContainer(room, container), ...size };
     },
-    start: async (ref) => startContainer(room, of(ref)),
+    start: async (ref, options) => {
+      if (options?.checkpoint) throw invalidParameter('checkpoint is only supported in experimental mode');
+      await startContainer(room, of(ref));
+    },
     stop: async (ref, options) => stopContainer(room, of(ref), { ...options, ref }),
     restart: async (ref, options) => restartContainer(room, of(ref), { ...options, ref }),
     kill: async (ref, signal) => killContainer(room, of(ref), signal),

@@ -56,6 +56,10 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
   if (host.NetworkMode === 'host' && Object.keys(host.PortBindings ?? {}).length > 0) {
     warnings.push('Published ports are discarded when using host network mode');
   }
+  if (Object.keys(host.StorageOpt ?? {}).length > 0) {
+    throw invalidParameter("--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
+  }
+  if (host.UsernsMode && host.UsernsMode !== 'host') throw invalidParameter(`invalid USER mode: ${host.UsernsMode}`);
   if (host.DeviceRequests?.length) {
     throw invalidParameter('could not select device driver "" with capabilities: [[gpu]]');
   }

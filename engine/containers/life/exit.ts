@@ -28,7 +28,14 @@ const killedCode = 137;
 
 /** Deals with the end of a run once its conmon has ended. */
 export function watchMonitor(room: Room, container: Container, run: Run, ended: Promise<void>): void {
-  ended.then(() => monitorEnded(room, container, run));
+  ended
+    .then(() => monitorEnded(room, container, run))
+    .catch((error: unknown) => {
+      room.log.error('the end of a conmon could not be dealt with', {
+        container: container.id,
+        error: messageOf(error),
+      });
+    });
 }
 
 /** conmon is gone: either it left an exit file, or somebody killed it and the container runs unwatched. */
@@ -123,9 +130,13 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
 function keep(room: Room, container: Container, released: Release): void {
   container.released = released;
   room.background.add(released.done);
-  released.done.then(() => {
+  const finished = () => {
     room.background.delete(released.done);
     if (container.released === released) container.released = undefined;
+  };
+  released.done.then(finished, (error: unknown) => {
+    finished();
+    room.log.warn('clearing up could not be recorded', { container: container.id, error: messageOf(error) });
   });
 }
 

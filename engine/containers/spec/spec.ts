@@ -54,7 +54,7 @@ export function specFor(context: SpecContext): OciSpec {
       cgroupsPath: context.cgroupsPath,
       resources: { ...limits(hostConfig), devices: rules },
       devices: devices.length > 0 ? devices : undefined,
-      sysctl: sysctls(record),
+      sysctl: sysctls(record, ownUts),
       // As Docker: a privileged container is unconfined unless a profile is named.
       seccomp:
         privileged && !security.seccomp ? undefined : seccompFor(security.seccomp, config.seccompProfile, capabilities),
@@ -66,8 +66,9 @@ export function specFor(context: SpecContext): OciSpec {
 }
 
 /** The user's, and Docker's own defaults for a network namespace of the container's own. */
-function sysctls({ config, hostConfig }: ContainerRecord): Record<string, string> {
+function sysctls({ config, hostConfig }: ContainerRecord, ownUts: boolean): Record<string, string> {
   const result: Record<string, string> = {};
+  if (config.Domainname && ownUts) result['kernel.domainname'] = config.Domainname;
   const shared = hostConfig.NetworkMode === 'host' || hostConfig.NetworkMode?.startsWith('container:');
   if (!shared && !config.NetworkDisabled && !hostConfig.Privileged) {
     // Anybody may ping and listen on low ports: the namespace is the container's alone (moby `daemon/oci_linux.go`).
