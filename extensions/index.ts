@@ -6,6 +6,7 @@ import { type ExtensionOverride, type ManifestEntry, readManifests } from './man
 import { Registry } from './registry.js';
 import type { ExtensionStatus, Extensions } from './service.js';
 import type { Source } from './source.js';
+import { endStragglers } from './supervisor/stragglers.js';
 import { Supervisor } from './supervisor/supervisor.js';
 
 export type { ExtensionOverride } from './manifest.js';
@@ -45,11 +46,16 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
   });
   const listeners = new Set<(status: ExtensionStatus) => void>();
   const supervisors: Supervisor[] = [];
+  const directory = join(execRoot, 'extensions');
+  const processes = new Set(
+    entries.filter(({ enabled, carrier }) => enabled && carrier === 'process').map(({ id }) => id),
+  );
+  const cleared = endStragglers(directory, processes, log);
   const configured = entries
     .filter((entry) => entry.enabled)
     .map((entry) => {
       const own = log.child({ extension: entry.id });
-      const source = entry.carrier === 'process' ? supervise(entry, own) : inProcess(entry, own);
+      const source = entry.carrier === 'process' ? supervise(entry, own) : inProcess(entry, own, cleared);
       return new Extension({
         name: entry.driver,
         entry: entry.id,
@@ -79,18 +85,21 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
   );
 
   function supervise(entry: ManifestEntry, own: Logger): Source {
-    const directory = join(execRoot, 'extensions');
     const supervisor = new Supervisor({ entry, hostPath: settings.hostPath, directory, log: own });
     supervisors.push(supervisor);
     return supervisor;
   }
 }
 
-function inProcess(entry: ManifestEntry, log: Logger): Source {
+/** Loaded when it is first asked for, but not before a former process of the same extension is gone. */
+function inProcess(entry: ManifestEntry, log: Logger, cleared: Promise<void>): Source {
   const place = {
     id: entry.module,
     origin: `${entry.origin} (${entry.id})`,
-    open: () => InProcessCarrier.load({ name: entry.driver, path: entry.module, options: entry.options, log }),
+    open: async () => {
+      await cleared;
+      return await InProcessCarrier.load({ name: entry.driver, path: entry.module, options: entry.options, log });
+    },
   };
   return { locate: () => place, patienceMs: () => 0 };
 }

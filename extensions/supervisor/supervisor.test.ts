@@ -7,6 +7,7 @@ import type { Logger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Extension } from '../extension.js';
 import { serves, writeNote } from './process.js';
+import { endStragglers } from './stragglers.js';
 import { Supervisor } from './supervisor.js';
 
 const hostPath = fileURLToPath(new URL('./host.fixture.mjs', import.meta.url));
@@ -106,5 +107,16 @@ test('stops it with the engine and leaves nothing', async () => {
   await supervisor.close();
   expect(alive(pid)).toBe(false);
   expect(existsSync(join(directory, 'one.sock'))).toBe(false);
+  expect(existsSync(join(directory, 'one.json'))).toBe(false);
+});
+
+test('one that is not to run as a process any more is ended, others are left alone', async () => {
+  const { who } = begin('same');
+  const { pid } = await who();
+  await endStragglers(directory, new Set(['one']), log);
+  expect(alive(pid)).toBe(true);
+  await endStragglers(directory, new Set(), log);
+  expect(alive(pid)).toBe(false);
+  await started.pop()?.supervisor.close();
   expect(existsSync(join(directory, 'one.json'))).toBe(false);
 });
