@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { collectMounts, parseBind, parseVolumesFrom } from './mount-spec.js';
+
+const refusal = (work: () => unknown): string => {
+  try {
+    work();
+    return 'accepted';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+};
+
+test('-v in all its forms', () => {
+  expect(parseBind('/a/../src/:/dst/', undefined)).toMatchObject({
+    type: 'bind',
+    source: '/src',
+    destination: '/dst',
+    rw: true,
+    propagation: 'rprivate',
+    createSource: true,
+  });
+  expect(parseBind('/src:/dst:ro,rslave,Z', undefined)).toMatchObject({ rw: false, propagation: 'rslave' });
+  expect(parseBind('data:/d:nocopy', 'rclone')).toMatchObject({
+    type: 'volume',
+    name: 'data',
+    noCopy: true,
+    volume: { driver: 'rclone' },
+  });
+  expect(parseBind('/only', undefined)).toMatchObject({ type: 'volume', anonymous: true, destination: '/only' });
+  for (const [spec, text] of [
+    [':/d', "invalid volume specification: ':/d'"],
+    ['/a:rw', "invalid volume specification: '/a:rw'"],
+    ['a:/b:ro:x', "invalid volume specification: 'a:/b:ro:x'"],
+    ['a:/b:ro,rw', 'invalid mode: ro,rw'],
+    [
+      'a:b',
+      `invalid volume specification: 'a:b': invalid mount config for type "volume": invalid mount path: 'b' mount path must be absolute`,
+    ],
+    [
+      '/:/',
+      `invalid volume specification: '/:/': invalid mount config for type "bind": invalid specification: destination can't be '/'`,
+    ],
+  ] as const) {
+    expect(refusal(() => parseBind(spec, undefined))).toBe(text);
+  }
+});
+
+test('one destination, one mount; --volumes-from gives way to one’s own', () => {
+  const theirs = [parseBind('theirs:/shared', undefined), parseBind('/host:/h', undefined)];
+  const from = (readOnly: string) =>
+    collectMounts({ VolumesFrom: [`c${readOnly}`], Binds: ['mine:/h'] }, ['/h', '/image'], () => theirs);
+  expect(from(':ro').map(({ destination, name, rw }) => [destination, name, rw])).toEqual([
+    ['/shared', 'theirs', false],
+    ['/h', 'mine', true],
+    ['/image', undefined, true],
+  ]);
+  expect(refusal(() => collectMounts({ Binds: ['/a:/x', '/b:/x/'] }, [], () => []))).toBe('Duplicate mount point: /x');
+  expect(refusal(() => parseVolumesFrom('c:rslave'))).toBe('invalid mode: rslave');
+});
