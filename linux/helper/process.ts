@@ -36,16 +36,16 @@ export class HelperProcess {
     this.#child.stdin?.on('error', () => {});
     this.#child.stdout?.on('error', () => {});
     this.#onDeath = onDeath;
-    this.#child.once('error', (cause) => this.#end(cause));
-    this.#child.once('exit', () => this.#end());
+    this.#child.once('error', (cause) => this.#end(cause.message, cause));
+    this.#child.once('exit', (code, signal) => this.#end(signal ? `by ${signal}` : `with ${code}`));
   }
 
-  #end(cause?: unknown): void {
+  #end(how: string, cause?: unknown): void {
     if (this.dead) return;
     this.dead = true;
     clearTimeout(this.#idleTimer);
     const complaint = this.#complaint && `: ${this.#complaint}`;
-    this.#settle?.reject(unavailable(`the helper process ended${complaint}`, { cause }));
+    this.#settle?.reject(unavailable(`the helper process ended ${how}${complaint}`, { cause }));
     this.#settle = undefined;
     this.#onDeath();
   }
@@ -94,7 +94,7 @@ export class HelperProcess {
   /** SIGKILL. Whoever waits for it is rejected at once, even when the kernel cannot let go of the process yet. */
   kill(): void {
     this.#child.kill('SIGKILL');
-    this.#end();
+    this.#end('by the engine');
   }
 
   #hold(alive: boolean): void {
