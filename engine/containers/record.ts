@@ -63,6 +63,8 @@ export interface MountRecord {
   createSource?: boolean;
   /** bind: without what is mounted below the source. */
   nonRecursive?: boolean;
+  /** bind, read-only: what is mounted below the source stays writable. */
+  readOnlyNonRecursive?: boolean;
   /** tmpfs: mount options, such as `size=65536`, `mode=1777`. */
   options?: string[];
 }

@@ -11,6 +11,7 @@ export class Runtimes {
   readonly #paths: ContainerPaths;
   readonly #open = new Map<string, OciRuntime>();
   readonly #binaries = new Map<string, string>();
+  readonly #mountOptions = new Map<string, Promise<readonly unknown[]>>();
 
   constructor(config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>, paths: ContainerPaths) {
     this.#config = config;
@@ -39,6 +40,16 @@ export class Runtimes {
     throw unavailable(`the runtime ${name} is not installed: ${path} is not in PATH`);
   }
 
+  /** Whether the runtime says (by its `features`) that it knows a mount option; asked once. */
+  knowsMountOption(name: string, option: string): Promise<boolean> {
+    let options = this.#mountOptions.get(name);
+    if (!options) {
+      options = mountOptions(this.get(name));
+      this.#mountOptions.set(name, options);
+    }
+    return options.then((known) => known.includes(option));
+  }
+
   /** @throws InvalidParameter when it is not configured (any more) */
   get(name: string): OciRuntime {
     const known = this.#open.get(name);
@@ -63,5 +74,16 @@ function isExecutable(path: string): boolean {
   } catch {
     // Not there, or not for us: the next directory may have it.
     return false;
+  }
+}
+
+/** Runtimes that do not answer are taken to know only what all know. */
+async function mountOptions(runtime: OciRuntime): Promise<readonly unknown[]> {
+  try {
+    const options = (await runtime.features())?.mountOptions;
+    return Array.isArray(options) ? options : [];
+  } catch {
+    // A runtime without `features`, or one whose answer is no JSON.
+    return [];
   }
 }

@@ -107,6 +107,7 @@ export function parseMount(mount: Mount): MountWish {
       createSource: createSource || undefined,
       sourceMustExist: !createSource,
       nonRecursive: BindOptions?.NonRecursive || undefined,
+      readOnlyNonRecursive: BindOptions?.ReadOnlyNonRecursive || undefined,
     };
   }
   if (type === 'volume') {

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { createContainer as createMonitored, type MonitoredContainer } from '@cleat/linux/conmon/create';
 import { mountTmpfs } from '@cleat/linux/mount/mount';
@@ -12,7 +13,7 @@ import { goTime, nowNanos } from '../../time.js';
 import { abortable } from '../abortable.js';
 import { cgroupOf } from '../cgroup.js';
 import type { Container } from '../container.js';
-import type { RunRecord } from '../record.js';
+import type { ContainerRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { sharedWith } from '../spec/namespaces.js';
 import { specFor } from '../spec/spec.js';
@@ -120,6 +121,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
       hostname: sandbox.hostnamePath,
       resolvConf: sandbox.resolvConfPath,
       shm: sharedMemory(room, container),
+      recursiveReadOnly: await recursiveReadOnly(room, record),
       init: hostConfig.Init && !hostConfig.PidMode ? initBinary(room) : undefined,
     },
     cgroupsPath: cgroupOf(room.config, record),
@@ -238,6 +240,15 @@ function sharedMemory(room: Room, { id, record }: Container): string | undefined
     flags: 2 | 4 | 8,
   });
   return directory;
+}
+
+/** Asks the runtime only when there is something to be made read-only. */
+async function recursiveReadOnly(room: Room, { mounts, runtime }: ContainerRecord): Promise<boolean> {
+  if (!mounts.some((mount) => mount.type !== 'tmpfs' && !mount.rw)) return false;
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  // mount_setattr(2) came with 5.12.
+  if (major < 5 || (major === 5 && minor < 12)) return false;
+  return await room.runtimes.knowsMountOption(runtime, 'rro');
 }
 
 function initBinary(room: Room): string {

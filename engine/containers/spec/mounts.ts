@@ -15,6 +15,8 @@ export interface MountSources {
   /** A directory of the host for /dev/shm (shared ipc modes); undefined: a tmpfs of its own. */
   shm: string | undefined;
   init: string | undefined;
+  /** The runtime and the kernel can make what is mounted below a read-only source read-only too. */
+  recursiveReadOnly: boolean;
 }
 
 export interface MountContext {
@@ -116,7 +118,7 @@ function userMounts(context: MountContext): OciMount[] {
       destination: mount.destination,
       type: 'bind',
       source: sources.paths.get(mount.destination) ?? mount.source,
-      options: [mount.nonRecursive ? 'bind' : 'rbind', propagation, mount.rw ? 'rw' : 'ro'],
+      options: [mount.nonRecursive ? 'bind' : 'rbind', propagation, ...access(mount, sources.recursiveReadOnly)],
     };
   });
   for (const [destination, options] of Object.entries(hostConfig.Tmpfs ?? {})) {
@@ -128,6 +130,12 @@ function userMounts(context: MountContext): OciMount[] {
     });
   }
   return list;
+}
+
+/** As Docker since 25: read-only means all of it, where that can be had. */
+function access(mount: MountRecord, recursive: boolean): string[] {
+  if (mount.rw) return ['rw'];
+  return recursive && !mount.nonRecursive && !mount.readOnlyNonRecursive ? ['ro', 'rro'] : ['ro'];
 }
 
 /** Docker's defaults, each of which an option may undo. */
