@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { processesOf } from '../../cli/sweep/sweep.js';
@@ -174,6 +176,24 @@ describe('one that misbehaves', () => {
       await ok('stop', '-t', '0', Id);
     } finally {
       stuck.destroy();
+    }
+  });
+
+  test('a follower of logs that stops reading holds nobody up, and misses nothing when it reads on', async () => {
+    const lines = 200_000;
+    const id = await ok('run', '-d', 'busybox', 'sh', '-c', `seq -w ${lines}; echo done > /tmp/done; sleep 1000`);
+    const asked = request({ socketPath: engine.socket, path: `/containers/${id}/logs?follow=1&stdout=1` }).end();
+    try {
+      const [stuck] = (await once(asked, 'response')) as [IncomingMessage];
+      await expect.poll(() => ok('exec', id, 'ls', '/tmp'), { timeout: 30_000 }).toBe('done');
+      expect(await ok('logs', '--tail', '1', id)).toBe(`${lines}`);
+      expect(await ok('run', '--rm', 'busybox', 'echo', 'others')).toBe('others');
+      await ok('stop', '-t', '0', id);
+      let seen = '';
+      for await (const chunk of stuck.setEncoding('latin1')) seen += chunk;
+      expect(seen.match(/\d{6}\n/g)).toHaveLength(lines);
+    } finally {
+      asked.destroy();
     }
   });
 });
