@@ -165,6 +165,19 @@ test('callers beyond the limit wait for their turn, and idle helpers end', async
   expect(await failure(small.call('stat', { path: '/' }))).toMatchObject({ class: 'Unavailable' });
 });
 
+test('a helper whose operation failed is free once, not twice', async () => {
+  const own = new Helper({ idleMs: 20 });
+  try {
+    expect(await failure(own.call('stat', { path: '/nowhere' }))).toMatchObject({ class: 'NotFound' });
+    await Promise.all([own.call('stat', { path: '/' }), own.call('stat', { path: '/' })]);
+    expect(own.processes).toBe(2);
+    await expect.poll(() => own.processes).toBe(0);
+    expect(await own.call('stat', { path: '/' })).toMatchObject({ type: 'directory' });
+  } finally {
+    own.close();
+  }
+});
+
 test('copying a directory keeps everything and replaces nothing', async () => {
   const root = join(directory, 'root');
   mkdirSync(join(root, 'data/sub'), { recursive: true });

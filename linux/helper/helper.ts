@@ -66,16 +66,17 @@ export class Helper {
     const deadline = this.#deadline(operation, options);
     try {
       const worker = await deadline.race(this.#acquire(deadline.signal));
+      let reply: HelperReply;
       try {
-        const reply = await deadline.race(worker.ask({ operation, request } satisfies HelperRequest));
-        this.#release(worker);
-        return answerOf(reply) as Operations[N]['answer'];
+        reply = await deadline.race(worker.ask({ operation, request } satisfies HelperRequest));
       } catch (error) {
-        // Killing an idle one that answered with an error would be waste; a late or dead one is of no use.
-        if (worker.busy || worker.dead) worker.kill();
-        else this.#release(worker);
+        // It is late, or dead.
+        worker.kill();
         throw error;
       }
+      // Once, and also after an answer that says that the operation failed.
+      this.#release(worker);
+      return answerOf(reply) as Operations[N]['answer'];
     } finally {
       deadline.clear();
     }
