@@ -20,7 +20,14 @@ it('hijacks over TLS, half-close included, for clients with a certificate only',
     const [listener] = await server.api.listen('tcp://127.0.0.1:0', { tls: { ...pem, ca: pem.cert } });
     const port = Number(listener?.address.split(':').at(-1));
     const dial = (own: object) =>
-      connect({ port, host: '127.0.0.1', ca: pem.cert, servername: 'localhost', allowHalfOpen: true, ...own } as ConnectionOptions);
+      connect({
+        port,
+        host: '127.0.0.1',
+        ca: pem.cert,
+        servername: 'localhost',
+        allowHalfOpen: true,
+        ...own,
+      } as ConnectionOptions);
     const request =
       'POST /containers/c/attach?stdin=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';
     const answer = await talk(dial(pem), `${request}POST / HTTP/1.1`, { end: true });
