@@ -82,7 +82,7 @@ describe('published ports', () => {
     expect(await refused('run', '--rm', '-p', `127.0.0.1:${other}:80`, ...web)).toContain('port is already allocated');
   });
   test('udp', async () => {
-    await ok('run', '-d', '--name', 'udp', '-p', '127.0.0.1::9000/udp', 'busybox', 'nc', '-u', '-l', '-p', '9000');
+    await ok('run', '-d', '--name', 'udp', '-p', '127.0.0.1::9000/udp', 'busybox', 'sleep', '1000');
     expect(await ok('port', 'udp')).toMatch(/^9000\/udp -> 127\.0\.0\.1:\d+$/);
   });
 });
