@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readSync, statfsSync, writeSync } from 'node:fs';
 import { changeRoot } from '@cleat/linux/syscall/chroot';
+import { dieWithParent } from '@cleat/linux/syscall/process';
 import { asCleatError, invalidParameter, systemError } from '@cleat/protocol/errors';
 import { ByteSource } from './byte-source.js';
 import { type Compression, decompress, detectCompression, magicLength } from './compression.js';
@@ -72,9 +73,13 @@ async function* rest(first: IteratorResult<Buffer>, chunks: AsyncIterator<Buffer
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
 }
 
-const [, , target = '', options = '{}'] = process.argv;
+const [, , target = '', text = '{}'] = process.argv;
+const options = JSON.parse(text) as UnpackOptions;
+// Whoever starts the engine again removes the target: nobody may still write into it.
+dieWithParent();
+if (process.ppid !== options.parent) process.exit(1);
 try {
-  report({ done: await unpack(target, JSON.parse(options) as UnpackOptions) });
+  report({ done: await unpack(target, options) });
 } catch (thrown) {
   const error = asCleatError(thrown);
   report({ error: { class: error.class, message: error.message } });

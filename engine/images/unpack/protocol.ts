@@ -7,6 +7,8 @@ export interface UnpackOptions {
   /** Bytes after decompression. */
   maxBytes: number;
   maxEntries: number;
+  /** Process id of the engine, with which it ends. */
+  parent: number;
 }
 
 /** What came of it. */

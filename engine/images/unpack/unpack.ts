@@ -36,7 +36,11 @@ export interface UnpackRequest {
  * Cancelled, System
  */
 export async function unpack(request: UnpackRequest): Promise<UnpackDone> {
-  const options: UnpackOptions = { whiteouts: request.whiteouts ?? 'overlay', ...(request.bounds ?? defaultBounds) };
+  const options: UnpackOptions = {
+    whiteouts: request.whiteouts ?? 'overlay',
+    ...(request.bounds ?? defaultBounds),
+    parent: process.pid,
+  };
   if (request.signal?.aborted) throw cancelled('unpacking was cancelled');
   const archive = await open(request.archive, 'r');
   try {
