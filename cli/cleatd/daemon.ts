@@ -12,6 +12,7 @@ import { type DaemonLog, openLog } from './log.js';
 import { notify } from './notify.js';
 import { UsageError } from './options/parse.js';
 import { type LiveConfig, reload } from './reload.js';
+import { giveMemoryBackAtRest } from './rest.js';
 import { openRoots, writePidFile } from './roots.js';
 import type { Settings } from './settings.js';
 import { onSignals } from './signals.js';
@@ -61,6 +62,7 @@ async function serve(
   const tlsFiles = tls === 'off' ? undefined : readTls(values, tls);
   for (const warning of warnings) logger.warn(warning);
   watchForBugs(logger);
+  teardown.add('memory', giveMemoryBackAtRest(logger));
 
   const extensions = openExtensions({
     manifestPaths: [batteriesManifest(), ...values['extension-manifest']].filter((path) => path !== undefined),
