@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { unmount } from '@cleat/linux/mount/mount';
+import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { Program } from './program.js';
+
+export const stockDockerdInstalled = existsSync('/usr/sbin/dockerd');
+
+/**
+ * Debian's dockerd on roots of its own, and in a network namespace of its own: with `--bridge=none` it would take away
+ * the bridge of a dockerd that runs on this host.
+ */
+export class StockDockerd implements AsyncDisposable {
+  readonly host: string;
+  readonly #directory: string;
+  readonly #program: Program;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.host = `unix://${directory}/d.sock`;
+    this.#program = new Program('unshare', [
+      '--net',
+      'dockerd',
+      `--host=${this.host}`,
+      `--data-root=${directory}/data`,
+      `--exec-root=${directory}/run`,
+      `--pidfile=${directory}/pid`,
+      `--config-file=${directory}/daemon.json`,
+      '--bridge=none',
+      '--iptables=false',
+      '--ip-forward=false',
+      '--shutdown-timeout=1',
+      '--log-level=error',
+    ]);
+  }
+
+  static async start(): Promise<StockDockerd> {
+    const directory = await mkdtemp('/tmp/cleat-stock-');
+    // Never the host's own.
+    await writeFile(join(directory, 'daemon.json'), '{}');
+    const dockerd = new StockDockerd(directory);
+    try {
+      await dockerd.#program.made(join(dockerd.#directory, 'd.sock'));
+    } catch (error) {
+      await dockerd[Symbol.asyncDispose]();
+      throw error;
+    }
+    return dockerd;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program[Symbol.asyncDispose]();
+    for (const { target } of listMounts(`${this.#directory}/`).reverse()) unmount(target);
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
