@@ -15,5 +15,10 @@ export function diskUsageTypes(x: Exchange): string[] {
 export function diskUsageFor(x: Exchange, usage: Record<string, unknown>): Record<string, unknown> {
   if (!x.before('1.44') || !Array.isArray(usage.Images)) return usage;
   const images: object[] = usage.Images;
-  return { ...usage, Images: images.map((image) => ({ ...image, VirtualSize: 'Size' in image ? image.Size : 0 })) };
+  const older = x.before('1.42') ? { BuilderSize: 0 } : {};
+  return {
+    ...usage,
+    ...older,
+    Images: images.map((image) => ({ ...image, VirtualSize: 'Size' in image ? image.Size : 0 })),
+  };
 }

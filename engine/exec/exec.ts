@@ -38,6 +38,6 @@ export function inspectExec(exec: Exec): ExecInspect {
     CanRemove: false,
     ContainerID: exec.target.id,
     DetachKeys: request.DetachKeys ?? '',
-    Pid: exec.state === 'running' ? exec.pid : 0,
+    Pid: exec.pid,
   };
 }

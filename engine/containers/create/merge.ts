@@ -33,7 +33,8 @@ export function mergeConfig(own: ContainerConfig, image: ContainerConfig): Conta
 }
 
 function union<V>(a: Record<string, V> | null | undefined, b: Record<string, V> | null | undefined) {
-  return a || b ? { ...a, ...b } : undefined;
+  const all = { ...a, ...b };
+  return Object.keys(all).length > 0 ? all : undefined;
 }
 
 function mergeHealthcheck(own: ContainerConfig['Healthcheck'], image: ContainerConfig['Healthcheck']) {

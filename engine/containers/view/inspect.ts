@@ -3,6 +3,7 @@ import type { SandboxSettings } from '../../networks/service.js';
 import type { Container } from '../container.js';
 import { isRunning, type MountRecord, type StoredState } from '../record.js';
 import type { Room } from '../room.js';
+import { completeConfig, completeHostConfig } from './complete.js';
 
 /** What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. */
 export function inspectContainer(room: Room, container: Container): ContainerInspect {
@@ -30,10 +31,10 @@ export function inspectContainer(room: Room, container: Container): ContainerIns
     ProcessLabel: '',
     AppArmorProfile: record.appArmorProfile,
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
-    HostConfig: record.hostConfig,
+    HostConfig: completeHostConfig(record.hostConfig),
     GraphDriver: { Name: 'overlay2', Data: graphData(room, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
-    Config: record.config,
+    Config: completeConfig(record.config),
     NetworkSettings: networkSettings(room.networks.settings(record.id, record.endpoints)),
   };
 }

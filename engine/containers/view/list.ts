@@ -21,12 +21,39 @@ export function listContainers(room: Room, query: ContainerQuery): ContainerSumm
   const rows: ContainerSummary[] = [];
   for (const container of room.registry.all().reverse()) {
     if (!everyState && !isRunning(container.record.state)) continue;
-    const sandbox = room.networks.settings(container.id, container.record.endpoints);
-    if (!matches.test(container, sandbox)) continue;
-    rows.push(summary(container, sandbox));
+    const row = rowOf(room, container);
+    if (matches.test(container, row.sandbox)) rows.push(row.summary);
     if (query.limit !== undefined && rows.length >= query.limit) break;
   }
   return rows;
+}
+
+interface Row {
+  revisions: string;
+  sandbox: SandboxSettings;
+  summary: ContainerSummary;
+}
+
+/**
+ * The list is asked for far more often than it changes: a container's row is made anew only when something about it
+ * changed, so the same object means the same content (and whoever encodes it may keep what it encoded).
+ */
+const known = new WeakMap<Container, Row>();
+
+function rowOf(room: Room, container: Container): Row {
+  const { record, revision } = container;
+  const revisions = `${revision} ${record.state.status} ${record.name} ${room.networks.revision}`;
+  let row = known.get(container);
+  if (row?.revisions !== revisions) {
+    const sandbox = room.networks.settings(container.id, record.endpoints);
+    row = { revisions, sandbox, summary: summary(container, sandbox) };
+    known.set(container, row);
+  } else {
+    // Time passes: `Up 5 minutes`.
+    const Status = statusText(apiState(record.state));
+    if (Status !== row.summary.Status) row.summary = { ...row.summary, Status };
+  }
+  return row;
 }
 
 function summary(container: Container, sandbox: SandboxSettings): ContainerSummary {
