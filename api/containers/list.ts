@@ -1,10 +1,11 @@
 import type { Containers } from '@cleat/engine/containers/service';
 import type { ContainerSummary } from '@cleat/protocol/api/container';
+import { stringify } from '@cleat/protocol/json';
 import { decodeFilters } from '../decode/filters.js';
-import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 
 export function listRoutes(containers: Containers): Route[] {
+  const lists = new ListEncoder();
   return [
     {
       method: 'GET',
@@ -24,10 +25,8 @@ export function listRoutes(containers: Containers): Route[] {
           size: x.query.flag('size'),
           filters,
         });
-        x.send(
-          200,
-          rows.map((row) => shape(x, row)),
-        );
+        const dialect = x.before('1.23') ? '1.20' : x.before('1.46') ? '1.23' : '1.46';
+        x.sendJson(200, lists.encode(rows, dialect));
       },
     },
     {
@@ -38,9 +37,40 @@ export function listRoutes(containers: Containers): Route[] {
   ];
 }
 
-function shape(x: Exchange, row: ContainerSummary): object {
-  if (!x.before('1.46')) return row;
+/** The oldest API version whose shape of a row is the one to send. */
+type Dialect = '1.20' | '1.23' | '1.46';
+
+/** Keeps what was sent: the engine hands out the same object for a row until it changes, and asking is far commoner. */
+class ListEncoder {
+  readonly #rows = new WeakMap<ContainerSummary, Map<Dialect, string>>();
+  #last: { rows: readonly ContainerSummary[]; dialect: Dialect; body: Buffer } | undefined;
+
+  encode(rows: readonly ContainerSummary[], dialect: Dialect): Buffer {
+    const last = this.#last;
+    if (
+      last?.dialect === dialect &&
+      last.rows.length === rows.length &&
+      rows.every((row, at) => row === last.rows[at])
+    ) {
+      return last.body;
+    }
+    const body = Buffer.from(`[${rows.map((row) => this.#encodeRow(row, dialect)).join(',')}]\n`);
+    this.#last = { rows, dialect, body };
+    return body;
+  }
+
+  #encodeRow(row: ContainerSummary, dialect: Dialect): string {
+    const texts = this.#rows.get(row) ?? new Map<Dialect, string>();
+    this.#rows.set(row, texts);
+    const text = texts.get(dialect) ?? stringify(shape(row, dialect));
+    texts.set(dialect, text);
+    return text;
+  }
+}
+
+function shape(row: ContainerSummary, dialect: Dialect): object {
+  if (dialect === '1.46') return row;
   const shaped = { ...row, HostConfig: { NetworkMode: row.HostConfig.NetworkMode } };
   // State came with 1.23, Mounts too.
-  return x.before('1.23') ? { ...shaped, State: undefined, Mounts: undefined } : shaped;
+  return dialect === '1.20' ? { ...shaped, State: undefined, Mounts: undefined } : shaped;
 }

@@ -139,13 +139,21 @@ export class Exchange {
     this.#sendText(status, 'application/json', `${stringify(value)}\n`);
   }
 
+  /** JSON that is encoded already, with its line feed. */
+  sendJson(status: number, body: Buffer): void {
+    this.#sendBody(status, 'application/json', body);
+  }
+
   sendText(status: number, text: string): void {
     this.#sendText(status, 'text/plain; charset=utf-8', text);
   }
 
   #sendText(status: number, type: string, text: string): void {
     // Encoded once; its length as text would have to be counted too.
-    const body = Buffer.from(text);
+    this.#sendBody(status, type, Buffer.from(text));
+  }
+
+  #sendBody(status: number, type: string, body: Buffer): void {
     this.response.writeHead(status, { 'Content-Type': type, 'Content-Length': body.length });
     this.response.end(this.method === 'HEAD' ? undefined : body);
   }

@@ -26,6 +26,7 @@ export class Container {
   /** `docker restart` is between its stop and its start: no automatic removal. */
   restartRequested = false;
   #run: Run | undefined;
+  #revision = 0;
   readonly #awaitingRun = new Set<(run: Run | undefined) => void>();
   readonly #hopeful = new Set<AbortController>();
   readonly #collection: Collection<ContainerRecord>;
@@ -100,8 +101,14 @@ export class Container {
     });
   }
 
+  /** Changes whenever the record may have. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   /** Writes the record as it is now. A container that was removed stays removed. */
   save(): void {
+    this.#revision++;
     if (this.record.state.status !== 'removing' || this.#collection.get(this.id)) {
       this.#collection.put(this.id, this.record);
     }

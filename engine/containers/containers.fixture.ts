@@ -136,6 +136,7 @@ export class TestEngine implements AsyncDisposable {
       adopt: async (id) => void this.calls.push(`adopt ${id}`),
       reconcile: async () => {},
       settings: () => ({ sandboxId: '', sandboxKey: '', ports: {}, networks: {} }),
+      revision: 0,
     });
   }
 
@@ -164,6 +165,7 @@ export class TestEngine implements AsyncDisposable {
     const dead = new Set<string>();
     const path = (id: string) => join(this.config.dataRoot, 'containers', id, 'log');
     return partial<Spool>('spool', {
+      checkDriver: () => Promise.resolve(),
       pathFor: path,
       position: () => ({ generation: 0, offset: 0 }),
       beginning: () => ({ generation: 0, offset: 0 }),

@@ -166,6 +166,10 @@ export function openNetworks(deps: NetworksDeps): Networks {
       room.names.register(sandbox);
     },
 
+    get revision() {
+      return room.revision;
+    },
+
     settings(containerId, wished = {}) {
       const sandbox = room.sandbox(containerId);
       if (sandbox) return sandboxSettings(sandbox);

@@ -6,10 +6,16 @@ import type { NetworkRecord } from './record.js';
 export class NetworkRegistry {
   readonly #stored: Collection<NetworkRecord>;
   readonly #byId = new Map<string, NetworkRecord>();
+  #revision = 0;
 
   constructor(stored: Collection<NetworkRecord>) {
     this.#stored = stored;
     for (const [id, record] of stored.entries()) this.#byId.set(id, record);
+  }
+
+  /** Changes whenever a network may have. */
+  get revision(): number {
+    return this.#revision;
   }
 
   all(): NetworkRecord[] {
@@ -25,11 +31,13 @@ export class NetworkRegistry {
   }
 
   put(network: NetworkRecord): void {
+    this.#revision++;
     this.#stored.put(network.id, network);
     this.#byId.set(network.id, network);
   }
 
   delete(id: string): void {
+    this.#revision++;
     this.#stored.delete(id);
     this.#byId.delete(id);
   }

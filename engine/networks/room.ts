@@ -40,6 +40,7 @@ export class NetworkRoom {
   readonly leftovers: Collection<Leftover>;
   containers: ContainerLookup = { find: () => undefined };
   readonly #written = new WeakMap<SandboxRecord, Written>();
+  #revision = 0;
   readonly #stored: Collection<SandboxRecord>;
   readonly #sandboxes = new Map<string, SandboxRecord>();
 
@@ -64,12 +65,19 @@ export class NetworkRoom {
     return [...this.#sandboxes.values()];
   }
 
+  /** Changes whenever a network or a sandbox may have. */
+  get revision(): number {
+    return this.#revision + this.registry.revision;
+  }
+
   save(sandbox: SandboxRecord): void {
+    this.#revision++;
     this.#stored.put(sandbox.containerId, sandbox);
     this.#sandboxes.set(sandbox.containerId, sandbox);
   }
 
   forget(containerId: string): void {
+    this.#revision++;
     this.#stored.delete(containerId);
     this.#sandboxes.delete(containerId);
   }

@@ -49,6 +49,8 @@ export interface Networks {
    * @param wished the networks of a container that does not run are shown, too: without addresses
    */
   settings(containerId: string, wished?: Record<string, EndpointSettings>): SandboxSettings;
+  /** Another number as soon as any answer of `settings` may be another one. */
+  readonly revision: number;
 
   /** Where hosts, hostname and resolv.conf of an attached container are. @throws NotFound */
   hostFiles(containerId: string): { hostsPath: string; resolvConfPath: string; hostnamePath: string };

@@ -53,7 +53,10 @@ export function compileFilters(room: Room, filters: Filters): { test: Test; want
   // Cleat has no swarm, so nothing is a task.
   const tasksOnly = booleanFilter(filters, 'is-task') === true;
   return {
-    test: (container, sandbox) => !tasksOnly && tests.every((test) => test(container, sandbox)),
+    test:
+      Object.keys(filters).length === 0
+        ? () => true
+        : (container, sandbox) => !tasksOnly && tests.every((test) => test(container, sandbox)),
     wantsEveryState: Boolean(filterValues(filters, 'status') ?? filterValues(filters, 'exited')),
   };
 }

@@ -19,9 +19,10 @@ export function listContainers(room: Room, query: ContainerQuery): ContainerSumm
   // A filter on the state, and a limit, look at all containers; otherwise only those that run are shown.
   const everyState = query.all || query.limit !== undefined || matches.wantsEveryState;
   const rows: ContainerSummary[] = [];
+  const networks = room.networks.revision;
   for (const container of room.registry.all().reverse()) {
     if (!everyState && !isRunning(container.record.state)) continue;
-    const row = rowOf(room, container);
+    const row = rowOf(room, container, networks);
     if (matches.test(container, row.sandbox)) rows.push(row.summary);
     if (query.limit !== undefined && rows.length >= query.limit) break;
   }
@@ -29,7 +30,11 @@ export function listContainers(room: Room, query: ContainerQuery): ContainerSumm
 }
 
 interface Row {
-  revisions: string;
+  /** What it was made from. */
+  revision: number;
+  networks: number;
+  status: string;
+  name: string;
   sandbox: SandboxSettings;
   summary: ContainerSummary;
 }
@@ -40,20 +45,21 @@ interface Row {
  */
 const known = new WeakMap<Container, Row>();
 
-function rowOf(room: Room, container: Container): Row {
+function rowOf(room: Room, container: Container, networks: number): Row {
   const { record, revision } = container;
-  const revisions = `${revision} ${record.state.status} ${record.name} ${room.networks.revision}`;
-  let row = known.get(container);
-  if (row?.revisions !== revisions) {
-    const sandbox = room.networks.settings(container.id, record.endpoints);
-    row = { revisions, sandbox, summary: summary(container, sandbox) };
-    known.set(container, row);
-  } else {
+  const { name } = record;
+  const { status } = record.state;
+  const row = known.get(container);
+  if (row?.revision === revision && row.networks === networks && row.status === status && row.name === name) {
     // Time passes: `Up 5 minutes`.
-    const Status = statusText(apiState(record.state));
+    const Status = status === 'created' ? row.summary.Status : statusText(apiState(record.state));
     if (Status !== row.summary.Status) row.summary = { ...row.summary, Status };
+    return row;
   }
-  return row;
+  const sandbox = room.networks.settings(container.id, record.endpoints);
+  const made = { revision, networks, status, name, sandbox, summary: summary(container, sandbox) };
+  known.set(container, made);
+  return made;
 }
 
 function summary(container: Container, sandbox: SandboxSettings): ContainerSummary {
