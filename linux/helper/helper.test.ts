@@ -90,6 +90,16 @@ test('a running container, with what is mounted in it', async () => {
   expect(existsSync(join(container.directory, 'rootfs/dev/data'))).toBe(false);
 });
 
+test('two answers that come at once are both heard', async () => {
+  const root = makeRoot();
+  const asked = helper.tarOut({ root, path: '/etc/passwd', entryName: 'passwd' });
+  // The helper is asked once it has been started; then it has said everything before we listen again.
+  await new Promise(setImmediate);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  const { stream } = await asked;
+  expect((await buffer(stream)).length).toBe(2048);
+});
+
 test('nothing inside a root leads out of it', async () => {
   const root = makeRoot();
   const read = (path: string) => helper.call('readFileInRoot', { root, path });

@@ -11,6 +11,8 @@ export interface TarOutRequest {
   entryName: string;
   /** Leave out what lies on other file systems (`docker export`). Default false. */
   oneFileSystem?: boolean;
+  /** Of what is mounted on the root's own file system, only these directories are entered. Default: all. */
+  mounts?: readonly string[];
   /** Write an image layer from overlayfs' upper directory; see `rootfs/tar-out.ts`. */
   layer?: { leaveOut: readonly string[] };
 }

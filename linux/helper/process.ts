@@ -14,6 +14,8 @@ function entry(): string {
 export class HelperProcess {
   readonly #child: ChildProcess;
   #settle: { resolve(reply: HelperReply): void; reject(error: Error): void } | undefined;
+  /** Two replies that come in one read are told in one go, before whoever saw the first can ask for the second. */
+  readonly #early: HelperReply[] = [];
   #idleTimer: NodeJS.Timeout | undefined;
   #complaint = '';
   readonly #onDeath: () => void;
@@ -26,7 +28,8 @@ export class HelperProcess {
       env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
     });
     this.#child.on('message', (message) => {
-      this.#settle?.resolve(message as HelperReply);
+      if (this.#settle) this.#settle.resolve(message as HelperReply);
+      else this.#early.push(message as HelperReply);
       this.#settle = undefined;
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -73,6 +76,8 @@ export class HelperProcess {
 
   /** The next message; of a stream operation there is one more after the first. */
   next(): Promise<HelperReply> {
+    const early = this.#early.shift();
+    if (early) return Promise.resolve(early);
     return new Promise((resolve, reject) => {
       if (this.dead) reject(unavailable('the helper process ended'));
       else this.#settle = { resolve, reject };

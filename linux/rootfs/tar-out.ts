@@ -1,7 +1,18 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs';
+import { isClass } from '@cleat/protocol/errors';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { errnoOf } from '../syscall/errno.js';
-import { getXattr } from '../syscall/files.js';
+import { getXattr, O_PATH } from '../syscall/files.js';
 import { type FileFacts, factsFromStats } from './facts.js';
 import { entryPath, type Root } from './root.js';
 
@@ -10,6 +21,11 @@ export interface TarOutOptions {
   entryName: string;
   /** Leave out what other file systems are mounted below. */
   oneFileSystem?: boolean;
+  /**
+   * Of what is mounted on the root's own file system, only these directories are entered: a container's volumes, but
+   * not its /proc and /dev. Default: all.
+   */
+  mounts?: readonly string[];
   /**
    * The path is overlayfs' upper directory, and the tar is to be an image layer: whiteouts become `.wh.NAME`, opaque
    * directories carry `.wh..wh..opq` (OCI image spec, layer). Entries named in `leaveOut` (`etc/hosts`) are left out
@@ -34,6 +50,7 @@ export function tarOut(root: Root, path: string, options: TarOutOptions): { stre
       last,
     ]);
     try {
+      if (options.mounts) writer.enterOnly(root, options.mounts);
       await writer.add(parent, name, options.entryName);
     } finally {
       closeSync(parent);
@@ -51,6 +68,8 @@ class TarWriter {
   /** Device and inode of a file with several names → the name it was first written under. */
   readonly #links = new Map<string, string>();
   #device: bigint | undefined;
+  /** What may be entered from the root's own file system, as DEVICE:INODE. */
+  #mounts: { device: bigint; entered: ReadonlySet<string> } | undefined;
 
   constructor(stream: Pack, { oneFileSystem, layer, entryName }: TarOutOptions) {
     this.#stream = stream;
@@ -59,7 +78,21 @@ class TarWriter {
     this.#leaveOut = new Set(layer?.leaveOut.map((name) => `${entryName}/${name}`));
   }
 
-  async add(directory: number, name: string, tarName: string): Promise<void> {
+  enterOnly(root: Root, mounts: readonly string[]): void {
+    const entered = new Set<string>();
+    for (const path of mounts) {
+      try {
+        const { device, inode } = identityIn(root, path);
+        entered.add(`${device}:${inode}`);
+      } catch (error) {
+        // A container may have unmounted it.
+        if (!isClass(error, 'NotFound')) throw error;
+      }
+    }
+    this.#mounts = { device: identityIn(root, '/').device, entered };
+  }
+
+  async add(directory: number, name: string, tarName: string, within?: bigint): Promise<void> {
     const path = entryPath(directory, name);
     const stats = lstatSync(path, { bigint: true });
     const facts = factsFromStats(stats);
@@ -68,7 +101,7 @@ class TarWriter {
     if (facts.type === 'socket') return;
     if (this.#layer && isWhiteout(facts)) return this.#write({ ...header, name: whiteoutName(tarName), type: 'file' });
     if (this.#leaveOut.has(tarName) && facts.type === 'file' && facts.size === 0) return;
-    if (facts.type === 'directory') return this.#addDirectory(path, header, stats.dev);
+    if (facts.type === 'directory') return this.#addDirectory(path, header, stats, within);
     const key = `${stats.dev}:${stats.ino}`;
     const twin = this.#links.get(key);
     if (twin !== undefined) return this.#write({ ...header, type: 'link', linkname: twin });
@@ -79,17 +112,18 @@ class TarWriter {
     return this.#write({ ...header, ...device, type: facts.type });
   }
 
-  async #addDirectory(path: string, header: Header, device: bigint): Promise<void> {
+  async #addDirectory(path: string, header: Header, stats: BigIntStats, within: bigint | undefined): Promise<void> {
     const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     try {
       await this.#write({ ...header, name: `${header.name}/`, type: 'directory' });
-      if (this.#oneFileSystem && device !== this.#device) return;
+      if (this.#oneFileSystem && stats.dev !== this.#device) return;
+      if (this.#isForeign(stats, within)) return;
       if (this.#layer && isOpaque(`/proc/self/fd/${fd}/.`)) {
         await this.#write({ ...header, name: `${header.name}/.wh..wh..opq`, type: 'file' });
       }
       for (const name of readdirSync(`/proc/self/fd/${fd}`).sort()) {
         try {
-          await this.add(fd, name, `${header.name}/${name}`);
+          await this.add(fd, name, `${header.name}/${name}`, stats.dev);
         } catch (error) {
           // It vanished between the listing and the look; a running container may do that.
           if (errnoOf(error) !== 'ENOENT') throw error;
@@ -98,6 +132,12 @@ class TarWriter {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** Something is mounted here that was not asked for. @param within the device of the directory above, if it is read */
+  #isForeign({ dev, ino }: BigIntStats, within: bigint | undefined): boolean {
+    if (!this.#mounts || within !== this.#mounts.device || dev === within) return false;
+    return !this.#mounts.entered.has(`${dev}:${ino}`);
   }
 
   async #addFile(path: string, header: Header): Promise<void> {
@@ -141,6 +181,16 @@ class TarWriter {
     return new Promise((resolve, reject) => {
       this.#stream.entry({ ...header, size: 0 }, '', (error) => (error ? reject(error) : resolve()));
     });
+  }
+}
+
+function identityIn(root: Root, path: string): { device: bigint; inode: bigint } {
+  const fd = root.open(path, O_PATH);
+  try {
+    const { dev, ino } = fstatSync(fd, { bigint: true });
+    return { device: dev, inode: ino };
+  } finally {
+    closeSync(fd);
   }
 }
 

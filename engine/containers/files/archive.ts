@@ -32,7 +32,12 @@ export async function getArchive(
   const root = await openRoot(room, container, path);
   try {
     const { facts, stream } = await named(ref, path, () =>
-      room.helper.tarOut({ root: root.directory, path: root.inside(path), entryName: entryName(path) }),
+      room.helper.tarOut({
+        root: root.directory,
+        path: root.inside(path),
+        entryName: entryName(path),
+        ...(root.mounts && { mounts: root.mounts }),
+      }),
     );
     // The root is kept until the last byte went out, or nobody wants it any more.
     stream.once('close', () => void root[Symbol.asyncDispose]());

@@ -14,6 +14,8 @@ export interface RootAccess extends AsyncDisposable {
   readonly directory: string;
   /** The root file system itself, for /etc/passwd. */
   readonly files: string;
+  /** Where volumes and binds are seen in `directory`; undefined: nothing else is mounted there. */
+  readonly mounts: readonly string[] | undefined;
   /** A container's path as a path inside `directory`. */
   inside(path: string): string;
 }
@@ -31,7 +33,8 @@ export async function openRoot(
   const { record } = container;
   if (container.running && record.state.pid > 0) {
     const directory = options.withoutMounts ? room.paths.rootfs(record.id) : `/proc/${record.state.pid}/root`;
-    return access(directory, directory, (inner) => inner, []);
+    const mounts = record.mounts.map(({ destination }) => destination);
+    return access(directory, directory, (inner) => inner, [], options.withoutMounts ? undefined : mounts);
   }
   // Two mounts of one upper directory corrupt it: the container must not start, nor be looked into twice, meanwhile.
   const unlock = await container.lock.acquire();
@@ -60,11 +63,13 @@ function access(
   files: string,
   inside: (path: string) => string,
   releases: readonly (() => Promise<void> | void)[],
+  mounts?: readonly string[],
 ): RootAccess {
   let released = false;
   return {
     directory,
     files,
+    mounts,
     inside,
     async [Symbol.asyncDispose]() {
       if (released) return;
