@@ -1,3 +1,4 @@
+import { authzKind } from './authz.js';
 import { ipamKind } from './ipam.js';
 import type { Kind } from './kind.js';
 import { logKind } from './log.js';
@@ -5,7 +6,7 @@ import { networkKind } from './network.js';
 import { volumeKind } from './volume.js';
 
 /** Every kind that the engine knows. Adding one is adding a file and a line here. */
-export const kinds = [volumeKind, networkKind, ipamKind, logKind] as const satisfies readonly Kind[];
+export const kinds = [volumeKind, networkKind, ipamKind, logKind, authzKind] as const satisfies readonly Kind[];
 
 export type { CallContext, CallOptions, Client, Handlers, Kind, Method } from './kind.js';
-export { ipamKind, logKind, networkKind, volumeKind };
+export { authzKind, ipamKind, logKind, networkKind, volumeKind };

@@ -8,6 +8,8 @@ import type { Static, TSchema } from '../schema.js';
 export interface Kind<M extends Record<string, Method> = Record<string, Method>> {
   /** The capability that an extension lists in `Implements`, for example `VolumeDriver`. */
   readonly name: string;
+  /** What its methods begin with on the wire, where that is not the name (`AuthZPlugin.AuthZReq` of `authz`). */
+  readonly prefix?: string;
   /** The JSON key under which an answer carries an error: `Err`, or `Error` for IPAM. */
   readonly errorKey: 'Err' | 'Error';
   readonly methods: M;
@@ -30,7 +32,7 @@ export interface Method<Req extends TSchema = TSchema, Res extends TSchema = TSc
 
 /** The wire path of a method: `/VolumeDriver.Create`. */
 export function methodPath(kind: Kind, method: string): string {
-  return `/${kind.name}.${method}`;
+  return `/${kind.prefix ?? kind.name}.${method}`;
 }
 
 /** What a caller may set for one call. */
