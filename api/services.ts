@@ -16,5 +16,7 @@ export interface ApiServices {
   readonly events: Events;
   readonly system: System;
   /** What is known of the extensions, without I/O. */
-  readonly extensions?: { list(): readonly object[] };
+  readonly extensions?: {
+    list(): readonly { readonly name: string; readonly entry: string | undefined; readonly kinds: readonly string[] }[];
+  };
 }

@@ -12,6 +12,9 @@ const Manifest = Type.Object({ Implements: Type.Array(Type.String()) });
 /** An extension that has just started answers this in milliseconds. */
 const handshakeMs = 10_000;
 
+/** How often it is asked again when the connection broke: it may have been dying while its successor starts. */
+const maxBroken = 2;
+
 /** An activated way to an extension. */
 export interface Link {
   readonly place: Place;
@@ -39,6 +42,7 @@ export async function activate(options: ActivateOptions): Promise<Link> {
   const { name, source, wasActive, signal, onAbsent } = options;
   const giveUpAt = Date.now() + source.patienceMs(wasActive);
   let pauseMs = 25;
+  let broken = 0;
   for (;;) {
     let reason: string;
     const place = source.locate();
@@ -46,7 +50,10 @@ export async function activate(options: ActivateOptions): Promise<Link> {
       try {
         return await open(name, place, signal);
       } catch (error) {
-        if (!(error instanceof TransportError && error.absent)) throw error;
+        if (!(error instanceof TransportError)) throw error;
+        if (!error.absent && ++broken > maxBroken) {
+          throw unavailable(`plugin "${name}" cannot be activated: ${error.message}`, { cause: error });
+        }
         reason = error.message;
       }
     } else {
@@ -76,9 +83,6 @@ async function open(name: string, place: Place, signal: AbortSignal): Promise<Li
     return { place, carrier, kinds: implemented(name, reply.text) };
   } catch (error) {
     await carrier.close();
-    if (error instanceof TransportError && !error.absent) {
-      throw unavailable(`plugin "${name}" cannot be activated: ${error.message}`, { cause: error });
-    }
     throw error;
   }
 }

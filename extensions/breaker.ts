@@ -27,6 +27,11 @@ export class Breaker {
     return undefined;
   }
 
+  /** Whether callers are turned away; unlike {@link blocked}, asking changes nothing. */
+  get open(): boolean {
+    return this.#failures >= threshold;
+  }
+
   succeeded(): void {
     this.#failures = 0;
     this.#pauseMs = firstPauseMs;

@@ -1,4 +1,5 @@
 import { readReply } from '@cleat/protocol/answer';
+import { activatePath } from '@cleat/protocol/dispatch';
 import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import { type CallOptions, type Client, type Kind, type Method, methodPath } from '@cleat/protocol/kinds/kind';
@@ -6,10 +7,12 @@ import type { Logger } from '@cleat/protocol/log';
 import { activate, type Link } from './activation.js';
 import { Breaker } from './breaker.js';
 import { TransportError } from './carriers/carrier.js';
-import { withDeadline } from './deadline.js';
+import { waitFor, withDeadline } from './deadline.js';
+import { type Progress, resultOf } from './outcome.js';
 import { proxy } from './proxy.js';
-import type { ExtensionState, ExtensionStatus, GetOptions } from './service.js';
+import type { CallResult, ExtensionState, ExtensionStatus, GetOptions } from './service.js';
 import type { Source } from './source.js';
+import { Statistics } from './statistics.js';
 
 export interface ExtensionSettings {
   /** The driver's name, as users say it. */
@@ -49,6 +52,7 @@ export class Extension {
   readonly #settings: ExtensionSettings;
   readonly #clients = new Map<Kind, unknown>();
   readonly #breaker = new Breaker();
+  readonly #statistics = new Statistics();
   readonly #stop = new AbortController();
   #link: Link | undefined;
   #activating: Activating | undefined;
@@ -73,7 +77,7 @@ export class Extension {
   }
 
   get status(): ExtensionStatus {
-    const { name, entry, carrier, origin, source } = this.#settings;
+    const { name, entry, carrier, origin, source, deadlines } = this.#settings;
     return {
       name,
       entry,
@@ -83,6 +87,10 @@ export class Extension {
       state: this.#state,
       reason: this.#reason,
       since: this.#since,
+      health: this.#breaker.open ? 'suspended' : this.#statistics.health,
+      lastError: this.#statistics.lastError,
+      methods: this.#statistics.methods(),
+      deadlines,
     };
   }
 
@@ -143,14 +151,19 @@ export class Extension {
     if (this.#state !== 'unreachable') this.#become('activating', '');
     const { source } = this.#settings;
     const options = { name: this.name, source, wasActive: this.#wasActive, signal: this.#stop.signal, onAbsent };
+    const began = performance.now();
+    const record = (result: CallResult, message?: string) =>
+      this.#statistics.record(activatePath.slice(1), result, performance.now() - began, message);
     try {
       const link = await activate(options);
       this.#link = link;
       this.#kinds = link.kinds;
       this.#wasActive = true;
+      record('ok');
       this.#become('active', '');
       return link;
     } catch (error) {
+      record(isClass(error, 'DeadlineExceeded') ? 'timeout' : 'unreachable', messageOf(error));
       this.#become('unreachable', messageOf(error));
       throw error;
     }
@@ -162,32 +175,52 @@ export class Extension {
     await link?.carrier.close();
   }
 
+  /** One call, counted by how it ended. */
   async #call(kind: Kind, name: string, request: unknown, options: CallOptions): Promise<unknown> {
+    const began = performance.now();
+    const record = (result: CallResult, message?: string) =>
+      this.#statistics.record(methodPath(kind, name).slice(1), result, performance.now() - began, message);
+    // The one who was turned away and the one who found nobody both get Unavailable; so does who got a strange answer.
+    const progress: Progress = { asked: false, answered: false };
+    try {
+      const answer = await this.#attempt(kind, name, request, options, progress);
+      record('ok');
+      return answer;
+    } catch (error) {
+      record(resultOf(error, progress, options.signal), messageOf(error));
+      throw error;
+    }
+  }
+
+  async #attempt(
+    kind: Kind,
+    name: string,
+    request: unknown,
+    options: CallOptions,
+    progress: Progress,
+  ): Promise<unknown> {
     const method = kind.methods[name];
     if (!method) throw new TypeError(`${kind.name} has no method ${name}`);
     const body = stringify(request);
+    const { signal } = options;
     const deadlineMs = options.deadlineMs ?? this.#deadline(kind, name) ?? method.deadlineMs;
     const giveUpAt = Date.now() + deadlineMs;
     for (let attempt = 1; ; attempt++) {
       this.#refuseIfBlocked();
+      progress.asked = true;
       const link = await this.#connectBefore(giveUpAt, options).catch((error: unknown) => {
         this.#breaker.inconclusive();
         throw error;
       });
       try {
-        const answer = await this.#send(link, {
-          kind,
-          name,
-          method,
-          body,
-          deadlineMs,
-          giveUpAt,
-          signal: options.signal,
-        });
+        const answer = await this.#send(link, { kind, name, method, body, deadlineMs, giveUpAt, signal });
         this.#answered();
         return answer;
       } catch (error) {
-        if (!(error instanceof TransportError)) throw this.#judged(error);
+        if (!(error instanceof TransportError)) {
+          progress.answered = true;
+          throw this.#judged(error);
+        }
         this.#breaker.inconclusive();
         if (this.#link === link) await this.#drop();
         this.#become('unreachable', error.message);
@@ -267,14 +300,4 @@ export class Extension {
     else log.debug(`extension is ${state}`, { kinds: this.#kinds });
     onChange(this.status);
   }
-}
-
-/** The shared work goes on for the others when one caller goes away. */
-function waitFor<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(signal.reason);
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

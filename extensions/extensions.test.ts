@@ -249,6 +249,99 @@ describe('failures', () => {
   });
 });
 
+describe('what is counted', () => {
+  const status = (name: string) => extensions.list().find((one) => one.name === name);
+  const resultsOf = (name: string, method: string) =>
+    status(name)?.methods.find((one) => one.method === method)?.results;
+
+  test('calls by how they ended, the last failure, and whether it is well', async () => {
+    await plugin(join(plugins, 'p.sock'), (path, _body, response) => {
+      if (path.endsWith('Get')) response.writeHead(500).end('{"Err":"no such volume"}');
+      else if (path.endsWith('Path')) response.end('{"Mountpoint":"/m"}');
+      else if (path.endsWith('Remove')) response.destroy();
+    });
+    extensions.names(volumeKind);
+    expect(status('p')).toMatchObject({ health: 'unknown', lastError: undefined, methods: [] });
+    const driver = await get('p');
+    await driver.Path({ Name: 'v' });
+    await driver.Path({ Name: 'v' });
+    await expect(driver.Get({ Name: 'v' })).rejects.toThrow();
+    expect(status('p')).toMatchObject({
+      health: 'healthy',
+      lastError: { method: 'VolumeDriver.Get', result: 'error', message: 'VolumeDriver.Get: no such volume' },
+    });
+    const path = status('p')?.methods.find(({ method }) => method === 'VolumeDriver.Path');
+    expect(path?.results).toMatchObject({ ok: 2, error: 0 });
+    expect(path?.latency.count).toBe(2);
+    expect(path?.latency.atMostMs['+Inf']).toBe(2);
+    expect(path?.latency.sumMs).toBeGreaterThanOrEqual(path?.latency.maxMs ?? Number.POSITIVE_INFINITY);
+    expect(resultsOf('p', 'Plugin.Activate')).toMatchObject({ ok: 1 });
+
+    const stop = new AbortController();
+    const given = driver.Create({ Name: 'v' }, { signal: stop.signal });
+    stop.abort(new Error('gone'));
+    await expect(given).rejects.toThrow('gone');
+    expect(resultsOf('p', 'VolumeDriver.Create')).toMatchObject({ cancelled: 1 });
+    expect(status('p')).toMatchObject({ health: 'healthy', lastError: { method: 'VolumeDriver.Get' } });
+
+    await expect(driver.Remove({ Name: 'v' })).rejects.toThrow('broke');
+    expect(status('p')).toMatchObject({ health: 'failing', lastError: { result: 'unreachable' } });
+    expect(resultsOf('p', 'VolumeDriver.Remove')).toMatchObject({ unreachable: 1 });
+
+    const hang = () => driver.Mount({ Name: 'v', ID: 'i' }, { deadlineMs: 20 });
+    for (let i = 0; i < 3; i++) await expect(hang()).rejects.toThrow('within');
+    await expect(hang()).rejects.toThrow('is not asked for now');
+    expect(resultsOf('p', 'VolumeDriver.Mount')).toMatchObject({ timeout: 3, blocked: 1 });
+    expect(status('p')).toMatchObject({ health: 'suspended', lastError: { result: 'blocked' } });
+  });
+});
+
+describe('deadlines', () => {
+  test('the operator’s hold over the contract’s: the method of a kind before the method before all', async () => {
+    const module = join(directory, 'slow.mjs');
+    const kind = new URL('../protocol/kinds/volume.ts', import.meta.url).href;
+    writeFileSync(
+      module,
+      `import { volumeKind as kind } from ${JSON.stringify(kind)};
+       const never = () => new Promise(() => {});
+       const names = ['Create', 'Remove', 'Mount', 'Unmount', 'Path', 'Get', 'List'];
+       export default { start: () => ({ implementations: [{ kind, handlers: Object.fromEntries(names.map((name) => [name, never])) }] }) };`,
+    );
+    const manifest = join(directory, 'manifest.yaml');
+    writeFileSync(
+      manifest,
+      `extensions: { slow: { driver: slow, module: ${module}, kinds: [VolumeDriver], deadlines: { "*": 60, Mount: 40 } } }`,
+    );
+    const overrides = { slow: { deadlines: { 'VolumeDriver.Get': 20, Get: 1 } } };
+    const configured = open({ manifestPaths: [manifest], overrides });
+    cleanups.push(() => configured.close());
+    const driver = await configured.get(volumeKind, 'slow');
+    const late = (ms: number) => withClass('DeadlineExceeded', new RegExp(`within ${ms / 1000} s$`));
+    await expect(driver.Get({ Name: 'v' })).rejects.toEqual(late(20));
+    await expect(driver.Mount({ Name: 'v', ID: 'i' })).rejects.toEqual(late(40));
+    await expect(driver.Path({ Name: 'v' })).rejects.toEqual(late(60));
+    expect(configured.list()).toMatchObject([
+      { deadlines: { '*': 60, Mount: 40, 'VolumeDriver.Get': 20, Get: 1 }, health: 'suspended' },
+    ]);
+  });
+
+  test('a discovered plugin has its own, too', async () => {
+    const configured = open({ overrides: { found: { deadlines: { Mount: 30 } } } });
+    cleanups.push(() => configured.close());
+    await plugin(join(plugins, 'found.sock'), () => {});
+    const driver = await configured.get(volumeKind, 'found');
+    await expect(driver.Mount({ Name: 'v', ID: 'i' })).rejects.toEqual(
+      withClass('DeadlineExceeded', 'plugin "found" did not answer VolumeDriver.Mount within 0.03 s'),
+    );
+  });
+
+  test('one that nobody could mean is refused', () => {
+    const manifest = join(directory, 'manifest.yaml');
+    writeFileSync(manifest, 'extensions: { a: { driver: a, module: a.js, kinds: [], deadlines: { Mount: -1 } } }');
+    expect(() => open({ manifestPaths: [manifest] })).toThrow(/Mount: -1 is no deadline/);
+  });
+});
+
 /** Leaves the socket file behind without a listener. */
 async function abandon(server: ReturnType<typeof createServer>, path: string): Promise<void> {
   renameSync(path, `${path}.kept`);

@@ -10,12 +10,12 @@ import { endStragglers } from './supervisor/stragglers.js';
 import { Supervisor } from './supervisor/supervisor.js';
 
 export type { ExtensionOverride } from './manifest.js';
-export type { ExtensionState, ExtensionStatus, Extensions } from './service.js';
+export type { CallResult, ExtensionState, ExtensionStatus, Extensions, MethodStatistics } from './service.js';
 
 export interface ExtensionsSettings {
   /** Manifests (YAML); a later one replaces entries of an earlier one. */
   manifestPaths: readonly string[];
-  /** By manifest entry, for example `volume-local`. */
+  /** By manifest entry, for example `volume-local`; for a discovered plugin by its name, and then deadlines only. */
   overrides: Readonly<Record<string, ExtensionOverride>>;
   /**
    * What `${name}` in the manifests' options stands for. `dataRoot`, `execRoot` and, per entry, `stateDir` (a
@@ -76,6 +76,7 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
       configured,
       disabled: entries.filter((entry) => !entry.enabled).map(disabledStatus),
       pluginDirectories: settings.pluginDirectories,
+      deadlines: (name) => settings.overrides[name]?.deadlines ?? {},
       log,
       onClose: async () => {
         await Promise.all(supervisors.map((supervisor) => supervisor.close()));
@@ -114,5 +115,9 @@ function disabledStatus(entry: ManifestEntry): ExtensionStatus {
     state: 'disabled',
     reason: 'left out by the configuration',
     since: new Date(),
+    health: 'unknown',
+    lastError: undefined,
+    methods: [],
+    deadlines: entry.deadlines,
   };
 }

@@ -56,7 +56,8 @@ export interface ManifestSettings {
 
 /**
  * Reads the manifests in order; a later one replaces an entry of the same key.
- * @throws InvalidParameter that names the file and what is wrong, or an override for an entry that does not exist
+ * @throws InvalidParameter that names the file and what is wrong, or an override for an entry that does not exist,
+ * unless it holds deadlines only
  */
 export function readManifests({ paths, overrides, variables, stateDirectory }: ManifestSettings): ManifestEntry[] {
   const entries = new Map<string, ManifestEntry>();
@@ -74,17 +75,33 @@ export function readManifests({ paths, overrides, variables, stateDirectory }: M
         enabled,
         // Options of one that is left out may name what is not configured.
         options: enabled ? substitute(`${path}: ${id}`, { ...entry.options, ...override.options }, known) : {},
-        deadlines: { ...entry.deadlines, ...override.deadlines },
+        deadlines: checkDeadlines(`${path}: ${id}`, { ...entry.deadlines, ...override.deadlines }),
         origin: path,
       });
     }
   }
-  for (const id of Object.keys(overrides)) {
+  for (const [id, { deadlines, ...rest }] of Object.entries(overrides)) {
     if (entries.has(id)) continue;
+    // A plugin that is discovered is patient or not as the operator says; how it is run is not ours to decide.
+    if (deadlines && Object.values(rest).every((value) => value === undefined)) {
+      checkDeadlines(id, deadlines);
+      continue;
+    }
     const known = [...entries.keys()].join(', ');
     throw invalidParameter(`extension '${id}' is configured, but no manifest has it (known: ${known || 'none'})`);
   }
   return [...entries.values()];
+}
+
+/** What setTimeout takes: more would fire at once. */
+const longestDeadlineMs = 2 ** 31 - 1;
+
+function checkDeadlines(where: string, deadlines: Record<string, number>): Record<string, number> {
+  for (const [method, ms] of Object.entries(deadlines)) {
+    if (ms > 0 && ms <= longestDeadlineMs) continue;
+    throw invalidParameter(`${where}: ${method}: ${ms} is no deadline; write it in ms, up to ${longestDeadlineMs}`);
+  }
+  return deadlines;
 }
 
 function readManifest(path: string): Static<typeof Manifest> {

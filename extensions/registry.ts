@@ -11,6 +11,8 @@ export interface RegistrySettings {
   /** Those that the operator left out. */
   disabled: readonly ExtensionStatus[];
   pluginDirectories: readonly string[];
+  /** What the operator set for a discovered plugin. */
+  deadlines: (name: string) => Readonly<Record<string, number>>;
   log: Logger;
   /** Called once the extensions are closed. */
   onClose: () => Promise<void>;
@@ -108,7 +110,7 @@ export class Registry implements Extensions {
           return find(directories, name)?.described ? patience.described : patience.stale;
         },
       },
-      deadlines: {},
+      deadlines: this.#settings.deadlines(name),
       log: log.child({ extension: name }),
       onChange: (status) => {
         for (const listener of this.#listeners) listener(status);

@@ -38,6 +38,42 @@ export interface GetOptions {
   impatient?: boolean;
 }
 
+/**
+ * How a call ended. `error` is an answer, too: the extension works and said no. `timeout`: it was there and did not
+ * answer within the deadline; `unreachable`: nobody was there, or the connection broke; `blocked`: it was not even
+ * asked, because it hung before; `cancelled`: its caller went away.
+ */
+export type CallResult = 'ok' | 'error' | 'timeout' | 'unreachable' | 'blocked' | 'cancelled';
+
+/** Of the calls that were sent, in ms from the caller's point of view: waiting for one that restarts is part of it. */
+export interface Latency {
+  readonly count: number;
+  readonly sumMs: number;
+  readonly maxMs: number;
+  /** How many took at most so many ms, cumulative; the last key is `+Inf`. */
+  readonly atMostMs: Readonly<Record<string, number>>;
+}
+
+export interface MethodStatistics {
+  /** As on the wire: `VolumeDriver.Mount`; `Plugin.Activate` for the handshake. */
+  readonly method: string;
+  readonly results: Readonly<Record<CallResult, number>>;
+  readonly latency: Latency;
+}
+
+export interface ExtensionFailure {
+  readonly method: string;
+  readonly result: CallResult;
+  readonly message: string;
+  readonly at: Date;
+}
+
+/**
+ * `healthy`: it answered the last call, if only to say no. `failing`: it did not. `suspended`: it hung several times in
+ * a row and is not asked for a while. `unknown`: it was not asked yet.
+ */
+export type ExtensionHealth = 'unknown' | 'healthy' | 'failing' | 'suspended';
+
 export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled';
 
 export interface ExtensionStatus {
@@ -54,4 +90,11 @@ export interface ExtensionStatus {
   /** Why it is in this state, as a sentence; empty when there is nothing to say. */
   readonly reason: string;
   readonly since: Date;
+  readonly health: ExtensionHealth;
+  /** The last call that did not succeed; an answer such as "no such volume" may be among an extension's duties. */
+  readonly lastError: ExtensionFailure | undefined;
+  /** Since the engine's start, one entry for each method that was called. */
+  readonly methods: readonly MethodStatistics[];
+  /** What the operator set, in ms by `Kind.Method`, `Method` or `*`; else the contract's deadlines hold. */
+  readonly deadlines: Readonly<Record<string, number>>;
 }

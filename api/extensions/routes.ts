@@ -1,7 +1,35 @@
+import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 
-/** Our own, beside Docker's API: what `cleat extensions` shows. */
+/** Our own, beside Docker's API: what `cleat extensions` shows. Answered from memory, no extension is asked. */
 export function extensionRoutes({ extensions }: ApiServices): Route[] {
-  return [{ method: 'GET', path: '/cleat/extensions', handler: (x) => x.send(200, extensions?.list() ?? []) }];
+  return [
+    { method: 'GET', path: '/cleat/extensions', handler: (x) => x.send(200, extensions?.list() ?? []) },
+    {
+      method: 'GET',
+      path: '/cleat/extensions/:name',
+      handler: (x) => x.send(200, select(extensions?.list() ?? [], x.param('name'), x.query.text('kind'))),
+    },
+  ];
+}
+
+type Status = ReturnType<NonNullable<ApiServices['extensions']>['list']>[number];
+
+/**
+ * By its entry in a manifest, else by the driver's name, which several kinds may use.
+ * @throws NotFound; InvalidParameter when several have that name
+ */
+function select(all: readonly Status[], name: string, kind: string): Status {
+  const byEntry = all.find((one) => one.entry === name);
+  if (byEntry) return byEntry;
+  const found = all.filter((one) => one.name === name && (!kind || one.kinds.includes(kind)));
+  const [first, ...others] = found;
+  if (!first) {
+    const known = all.map((one) => one.entry ?? one.name).join(', ');
+    throw notFound(`no extension called ${name}${kind ? ` for ${kind}` : ''} (known: ${known || 'none'})`);
+  }
+  if (others.length === 0) return first;
+  const choices = found.map((one) => `${one.entry ?? one.name} (${one.kinds.join(', ') || 'not activated'})`);
+  throw invalidParameter(`several extensions are called ${name}: ${choices.join(', ')}; name the entry, or its kind`);
 }

@@ -21,7 +21,7 @@ export function fakeServices(parts: Partially<ApiServices>): ApiServices {
       },
     }),
   ]);
-  return Object.fromEntries(services) as ApiServices;
+  return { ...Object.fromEntries(services), extensions: parts.extensions } as ApiServices;
 }
 
 export interface TestApi extends AsyncDisposable {

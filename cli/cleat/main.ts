@@ -23,11 +23,11 @@ const commands: Record<string, Command> = {
     },
   },
   extensions: {
-    usage: 'extensions ls [-H HOST] [--json]',
-    help: 'List the extensions that an engine knows, their state and why',
+    usage: 'extensions ls|inspect NAME [-H HOST]',
+    help: 'Show the extensions that an engine knows: state and why, health, calls, failures (--json: as JSON)',
     async run(args) {
-      const { listExtensions } = await import('./extensions.js');
-      return listExtensions(args);
+      const { extensionsCommand } = await import('./extensions/command.js');
+      return extensionsCommand(args);
     },
   },
   sweep: {

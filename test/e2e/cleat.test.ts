@@ -37,8 +37,14 @@ test('extensions ls shows the batteries with their state', async () => {
   await engine.docker('run', '--rm', 'busybox', 'true');
   const { code, stdout } = await cleat('extensions', 'ls', '-H', `unix://${engine.socket}`);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^NAME +KINDS +CARRIER +STATE +WHY +ORIGIN\n/);
+  expect(stdout).toMatch(/^NAME +KINDS +CARRIER +STATE +SINCE +HEALTH +CALLS +FAILED +WHY +ORIGIN\n/);
   expect(stdout).toMatch(/^bridge +NetworkDriver +(in-process|process) +active/m);
+  const inspected = await cleat('extensions', 'inspect', 'network-bridge', '--json', '-H', `unix://${engine.socket}`);
+  const { methods } = JSON.parse(inspected.stdout) as { methods: { method: string; results: { ok: number } }[] };
+  expect(methods.find(({ method }) => method === 'NetworkDriver.Join')?.results.ok).toBeGreaterThan(0);
+  expect((await cleat('extensions', 'inspect', 'nope', '-H', `unix://${engine.socket}`)).stderr).toContain(
+    'no extension called nope (known: ',
+  );
   expect((await cleat('extensions', 'ls', '-H', `unix://${engine.directory}/none.sock`)).stderr).toContain(
     'no engine answers on',
   );

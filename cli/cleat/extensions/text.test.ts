@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import type { Shown } from './command.js';
+import { details, table } from './text.js';
+
+const plugin: Shown = {
+  name: 'p',
+  entry: undefined,
+  kinds: ['VolumeDriver'],
+  carrier: 'socket',
+  origin: '/run/docker/plugins/p.sock',
+  state: 'unreachable',
+  reason: 'it hangs',
+  since: new Date(Date.now() - 130 * 60_000).toISOString(),
+  health: 'suspended',
+  lastError: { method: 'VolumeDriver.Mount', result: 'timeout', message: 'too late', at: '2026-01-02T03:04:05.000Z' },
+  methods: [
+    {
+      method: 'VolumeDriver.Mount',
+      results: { ok: 3, error: 2, timeout: 4, unreachable: 0, blocked: 1, cancelled: 1 },
+      latency: { count: 9, sumMs: 90, maxMs: 2500, atMostMs: { '+Inf': 9 } },
+    },
+  ],
+  deadlines: { 'VolumeDriver.Mount': 2500 },
+};
+
+test('the table counts calls, and as failed those that got no answer', () => {
+  const [head, line, ...rest] = table([plugin]).trimEnd().split('\n');
+  expect(head?.split(/ +/)).toEqual([
+    'NAME',
+    'KINDS',
+    'CARRIER',
+    'STATE',
+    'SINCE',
+    'HEALTH',
+    'CALLS',
+    'FAILED',
+    'WHY',
+    'ORIGIN',
+  ]);
+  expect(line?.split(/ {2,}/)).toEqual([
+    'p',
+    'VolumeDriver',
+    'socket',
+    'unreachable',
+    '2h ago',
+    'suspended',
+    '11',
+    '5',
+    'it hangs',
+    plugin.origin,
+  ]);
+  expect(rest).toEqual([]);
+});
+
+test('details say what went wrong, when, and how long calls take', () => {
+  const text = details(plugin);
+  expect(text).toMatch(/^Last error: +too late \(VolumeDriver.Mount, timeout, 2026-01-02T03:04:05.000Z\)$/m);
+  expect(text).toMatch(/^Deadlines: +VolumeDriver.Mount 2.5s$/m);
+  expect(text).toMatch(/^VolumeDriver.Mount +3 +2 +4 +0 +1 +1 +10ms +2.5s$/m);
+  expect(details({ ...plugin, methods: [], deadlines: {} })).toContain('No call yet.');
+});

@@ -1,0 +1,96 @@
+import type { CallResult, MethodStatistics } from '@cleat/extensions/service';
+import type { Shown } from './command.js';
+
+/** One line for each. */
+export function table(all: readonly Shown[]): string {
+  return columns([
+    ['NAME', 'KINDS', 'CARRIER', 'STATE', 'SINCE', 'HEALTH', 'CALLS', 'FAILED', 'WHY', 'ORIGIN'],
+    ...all.map((one) => [
+      one.name,
+      one.kinds.join(',') || '-',
+      one.carrier,
+      one.state,
+      ago(one.since),
+      one.health,
+      String(total(one.methods, () => true)),
+      String(total(one.methods, failed)),
+      one.reason || '-',
+      one.origin,
+    ]),
+  ]);
+}
+
+/** Everything of one, for people. */
+export function details(one: Shown): string {
+  const { lastError, methods } = one;
+  const facts: [string, string][] = [
+    ['Name', one.name],
+    ['Entry', one.entry ?? '- (discovered)'],
+    ['Kinds', one.kinds.join(', ') || '-'],
+    ['Carrier', one.carrier],
+    ['Origin', one.origin],
+    ['State', `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${one.reason}` : ''}`],
+    ['Health', one.health],
+    [
+      'Last error',
+      lastError ? `${lastError.message} (${lastError.method}, ${lastError.result}, ${lastError.at})` : '-',
+    ],
+    ['Deadlines', deadlines(one)],
+  ];
+  const width = Math.max(...facts.map(([name]) => name.length)) + 2;
+  const text = facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}\n`).join('');
+  if (methods.length === 0) return `${text}\nNo call yet.\n`;
+  const rows = methods.map(({ method, results, latency }) => [
+    method,
+    ...shownResults.map((result) => String(results[result])),
+    latency.count === 0 ? '-' : milliseconds(latency.sumMs / latency.count),
+    latency.count === 0 ? '-' : milliseconds(latency.maxMs),
+  ]);
+  return `${text}\n${columns([['CALL', ...shownResults.map((result) => result.toUpperCase()), 'MEAN', 'LONGEST'], ...rows])}`;
+}
+
+const shownResults = ['ok', 'error', 'timeout', 'unreachable', 'blocked', 'cancelled'] as const satisfies CallResult[];
+
+/** Calls that got no answer. An error is an answer, and a caller who went away is not the extension's fault. */
+function failed(result: CallResult): boolean {
+  return result === 'timeout' || result === 'unreachable' || result === 'blocked';
+}
+
+function total(methods: readonly MethodStatistics[], wanted: (result: CallResult) => boolean): number {
+  let sum = 0;
+  for (const { results } of methods) for (const result of shownResults) if (wanted(result)) sum += results[result];
+  return sum;
+}
+
+function deadlines({ deadlines: set }: Shown): string {
+  const list = Object.entries(set).map(([method, ms]) => `${method} ${milliseconds(ms)}`);
+  return list.join(', ') || "the contract's";
+}
+
+function milliseconds(ms: number): string {
+  return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}ms` : `${(ms / 1000).toFixed(1)}s`;
+}
+
+/** How long ago a moment was, roughly, as `docker ps` says it. */
+function ago(moment: string): string {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(moment)) / 1000));
+  for (const [unit, length] of [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['m', 60],
+  ] as const) {
+    if (seconds >= length * 2) return `${Math.floor(seconds / length)}${unit} ago`;
+  }
+  return `${seconds}s ago`;
+}
+
+function columns(lines: readonly (readonly string[])[]): string {
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
+  const text = lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  return `${text.join('\n')}\n`;
+}
