@@ -10,10 +10,10 @@ import type { CommitOptions } from './service.js';
 const emptyTar = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef';
 
 /**
- * A new image of `layer` on top of `parent`. The containers' room publishes the container's `commit` event.
+ * A new image of `layer` on top of `parent`, and how it is called, as users see it. The containers' room publishes the container's `commit` event.
  * @throws NotFound for the parent, InvalidParameter for the name
  */
-export async function commit(room: Room, options: CommitOptions): Promise<{ Id: string }> {
+export async function commit(room: Room, options: CommitOptions): Promise<{ Id: string; reference: string }> {
   const reference = options.repository === '' ? undefined : referenceOf(options.repository, options.tag);
   if (reference) refuseReserved(reference);
   const parent =
@@ -55,6 +55,6 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
       room.catalog.tag(reference, image.id);
       room.publish('tag', image.id, familiar(reference));
     }
-    return { Id: image.id };
+    return { Id: image.id, reference: reference ? familiar(reference) : '' };
   });
 }

@@ -30,13 +30,13 @@ export interface Images {
   save(refs: string[]): Promise<Readable>;
   import(options: ImportOptions): AsyncIterable<Progress>;
   /** A new image of `layer` (a tar of changes, or undefined for none) on top of `parent`. For `docker commit`. */
-  commit(options: CommitOptions): Promise<{ Id: string }>;
+  commit(options: CommitOptions): Promise<{ Id: string; reference: string }>;
 
   /**
    * For containers: what `ref` (name, ID, short ID, digest) resolves to.
    * @throws NotFound `No such image: X:tag`
    */
-  resolve(ref: string): ResolvedImage;
+  resolve(ref: string, platform?: string): ResolvedImage;
   /** Lower directories of the image's layers, top first, absolute, under our data root. */
   layerPaths(imageId: string): string[];
   /** Disk usage, for `system df`. */

@@ -40,9 +40,9 @@ export async function commitContainer(
       author: options.author,
       createdBy: [record.path, ...record.args].join(' '),
     });
-    const reference = options.repository ? `${options.repository}:${options.tag || 'latest'}` : '';
-    room.emit(container, 'commit', { comment: options.comment, imageID: image.Id, imageRef: reference });
-    return image;
+    const { Id, reference } = image;
+    room.emit(container, 'commit', { comment: options.comment, imageID: Id, imageRef: reference });
+    return { Id };
   } finally {
     if (freeze) {
       await runtime.resume(record.id).catch((cause: unknown) => {

@@ -22,7 +22,6 @@ export async function pauseContainer(room: Room, container: Container): Promise<
 /** @throws Conflict */
 export async function unpauseContainer(room: Room, container: Container): Promise<void> {
   const { id, record } = container;
-  if (!container.running) throw notRunning(id);
   if (record.state.status !== 'paused') throw conflict(`Container ${id} is not paused`);
   try {
     await room.runtimes.get(record.runtime).resume(id);

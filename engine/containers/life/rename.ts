@@ -1,4 +1,4 @@
-import { conflict, invalidParameter, isClass } from '@cleat/protocol/errors';
+import { CleatError, invalidParameter } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 
@@ -13,7 +13,8 @@ export async function renameContainer(room: Room, container: Container, wished: 
     name = room.registry.reserve(wished, container.id).name;
   } catch (error) {
     // As Docker words it here.
-    throw isClass(error, 'Conflict') ? conflict(`Error when allocating new name: ${error.message}`) : error;
+    if (!(error instanceof CleatError)) throw error;
+    throw new CleatError(error.class, `Error when allocating new name: ${error.message}`, { cause: error });
   }
   room.registry.rename(container, name);
   room.networks.rename(container.id, name);

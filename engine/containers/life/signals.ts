@@ -22,6 +22,7 @@ for (let n = realtimeMin; n <= realtimeMax; n++) {
 /** `SIGKILL`, `kill`, `9` → 9. @throws InvalidParameter `invalid signal: X` */
 export function parseSignal(text: string): number {
   const number = /^\d+$/.test(text) ? Number(text) : numbers.get(text.toUpperCase().replace(/^SIG/, ''));
-  if (number === undefined || number <= 0 || number > realtimeMax) throw invalidParameter(`invalid signal: ${text}`);
+  if (number === undefined || number <= 0) throw invalidParameter(`invalid signal: ${text}`);
+  if (number > realtimeMax) throw invalidParameter(`the linux daemon does not support signal ${number}`);
   return number;
 }

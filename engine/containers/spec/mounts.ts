@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { HostConfig } from '@cleat/protocol/api/container';
+import { invalidParameter } from '@cleat/protocol/errors';
 import type { MountRecord } from '../record.js';
 import type { OciMount } from './oci.js';
 
@@ -138,8 +139,20 @@ function access(mount: MountRecord, recursive: boolean): string[] {
   return recursive && !mount.nonRecursive && !mount.readOnlyNonRecursive ? ['ro', 'rro'] : ['ro'];
 }
 
-/** Docker's defaults, each of which an option may undo. */
+/** mount(8)'s flags, and what tmpfs itself takes (moby/sys `mount.MergeTmpfsOptions`). */
+const mountFlags =
+  /^(defaults|ro|rw|(no)?(suid|dev|exec|atime|diratime|relatime|strictatime)|sync|async|dirsync|remount|mand|nomand|r?(bind|unbindable|private|shared|slave))$/;
+const tmpfsData = /^(size|mode|uid|gid|nr_inodes|nr_blocks|mpol)$/;
+
+/** Docker's defaults, each of which an option may undo. @throws InvalidParameter for what tmpfs does not know */
 function tmpfsOptions(wished: string[]): string[] {
+  for (const option of wished) {
+    const [name = '', value] = option.split('=');
+    if (name === '') continue;
+    if (value === undefined ? !mountFlags.test(name) : !tmpfsData.test(name)) {
+      throw invalidParameter(`invalid tmpfs option ["${option.replaceAll('=', '" "')}"]`);
+    }
+  }
   const opposite: Record<string, string> = { exec: 'noexec', suid: 'nosuid', dev: 'nodev' };
   const undone = new Set(wished.map((option) => opposite[option]).filter((option) => option !== undefined));
   return [

@@ -47,7 +47,7 @@ function findGroup(groups: string[][], wished: string): number {
   const entry = groups.find((fields) => fields[0] === wished || (/^\d+$/.test(wished) && fields[2] === wished));
   if (entry) return Number(entry[2]);
   if (/^\d+$/.test(wished)) return number(wished);
-  throw invalidParameter(`Unable to find group ${wished}: no matching entries in group file`);
+  throw invalidParameter(`unable to find group ${wished}: no matching entries in group file`);
 }
 
 function number(text: string): number {
