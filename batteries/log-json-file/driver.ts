@@ -2,7 +2,7 @@ import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
-import { fileOptions } from './options.js';
+import { fileOptions, ownOptions } from './options.js';
 import { readLogs } from './read-logs.js';
 import { Session } from './session.js';
 import { SinkWorker } from './sink-worker.js';
@@ -45,7 +45,7 @@ export class JsonFileDriver {
       await this.#sessions.get(File)?.stop();
       return {};
     },
-    Capabilities: () => ({ Cap: { ReadLogs: true } }),
+    Capabilities: () => ({ Cap: { ReadLogs: true, Options: ownOptions } }),
     ReadLogs: ({ Info, Config }, { signal }) => {
       const { path } = fileOptions(Info);
       const isWritten = () => [...this.#sessions.values()].some(({ options }) => options.path === path);

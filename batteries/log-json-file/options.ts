@@ -16,9 +16,9 @@ export interface FileOptions {
   attributes?: string;
 }
 
-/** Options of this driver, and those that every driver has. */
+export const ownOptions = ['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'];
 const known = new Set([
-  ...['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'],
+  ...ownOptions,
   ...['mode', 'max-buffer-size', 'cache-disabled', 'cache-max-size', 'cache-max-file', 'cache-compress'],
 ]);
 

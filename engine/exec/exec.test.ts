@@ -71,9 +71,11 @@ test('what cannot be executed', async () => {
     message: expect.stringContaining('permission denied'),
   });
   expect(await execs.inspect(directory.Id)).toMatchObject({ ExitCode: 126 });
-  expect(await failure(execs.create(id, { Cmd: ['true'], User: 'nobody-here' }))).toMatchObject({
+  const stranger = await execs.create(id, { Cmd: ['true'], User: 'nobody-here' });
+  expect(await failure(execs.start(stranger.Id, {}))).toMatchObject({
     message: 'unable to find user nobody-here: no matching entries in passwd file',
   });
+  expect(await execs.inspect(stranger.Id)).toMatchObject({ ExitCode: 126 });
   expect(await failure(execs.inspect('nothing'))).toMatchObject({ message: 'No such exec instance: nothing' });
 });
 

@@ -46,8 +46,6 @@ class ExecRoom implements Execs {
     const command = typeof request.Cmd === 'string' ? [request.Cmd] : (request.Cmd ?? []);
     if (command.length === 0) throw invalidParameter('No exec command specified');
     if (request.DetachKeys) parseDetachKeys(request.DetachKeys);
-    // Tells an unknown user now, rather than when it starts.
-    if (request.User) target.process({ command, user: request.User, tty: false });
     const exec: Exec = {
       id: newId(),
       target,

@@ -60,7 +60,7 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
     save: async (refs) => (await import('./archive/save.js')).save(room, refs),
     import: (options) => importImage(room, options),
     commit: (options) => commit(room, options),
-    resolve: (ref) => resolve(room, ref),
+    resolve: (ref, platform) => resolve(room, ref, platform),
     layerPaths: (imageId) => layerPaths(room, imageId),
     diskUsage: async () => ({
       layersSize: layers.all().reduce((sum, layer) => sum + layer.size, 0),

@@ -1,18 +1,32 @@
 import { dataLoss, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { shortId } from '../ids.js';
+import { formatPlatform, parsePlatform, platformDistance } from './platform.js';
 import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from './references.js';
 import type { Room } from './room.js';
 import type { ResolvedImage } from './service.js';
 
-/** What a container is made from. @throws NotFound `No such image: …` */
-export function resolve(room: Room, text: string): ResolvedImage {
+/**
+ * What a container is made from. @throws NotFound `No such image: …`, or that it is not for the platform: a client
+ * pulls it then
+ */
+export function resolve(room: Room, text: string, platform = ''): ResolvedImage {
   const image = room.catalog.find(text);
+  const { os = 'linux', architecture = '', variant } = image.config;
+  const offered = { os, architecture, ...(variant !== undefined && { variant }) };
+  if (platform !== '' && architecture !== '') {
+    const wanted = parsePlatform(platform);
+    if (platformDistance(wanted, offered) === undefined) {
+      throw notFound(
+        `image with reference ${text} was found but its platform (${formatPlatform(offered)}) does not match the specified platform (${formatPlatform(wanted)})`,
+      );
+    }
+  }
   const tag = room.catalog.references(image.id).find((reference) => !reference.digest);
   return {
     id: image.id,
     config: image.config.config ?? {},
-    os: image.config.os ?? 'linux',
-    architecture: image.config.architecture ?? '',
+    os,
+    architecture,
     ...(tag && { tag: familiar(tag) }),
   };
 }

@@ -10,6 +10,12 @@ export interface Spool {
   pathFor(containerId: string): string;
 
   /**
+   * Whether a container may be made with this log driver and these options.
+   * @throws InvalidParameter for a driver that nobody knows, or an option that it does not have
+   */
+  checkDriver(driver: string, options: Readonly<Record<string, string>>): Promise<void>;
+
+  /**
    * What `docker logs` sends, in chunks that are ready to be sent: F/P fragments joined per stream, split at 16 KiB as
    * Docker does. With headers when `multiplexed`: one per entry for who follows, one for up to 32 KiB of one stream
    * otherwise. Follows, when asked and the container runs, until `signal` aborts, `until` has passed, or {@link ended}

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
+import { checkLogOptions } from './driver/check.js';
 import { Drivers, type DriversDeps } from './driver/drivers.js';
 import { type Bound, boundOf, Rotation } from './rotation.js';
 import type { LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
@@ -14,12 +15,14 @@ const noDriver = 'none';
 
 class ContainerSpools implements Spool {
   readonly #dataRoot: string;
+  readonly #extensions: SpoolDeps['extensions'];
   readonly #files = new Map<string, SpoolFile>();
   readonly #drivers: Drivers;
   readonly #rotation: Rotation;
 
   constructor(deps: SpoolDeps) {
     this.#dataRoot = deps.config.dataRoot;
+    this.#extensions = deps.extensions;
     this.#drivers = new Drivers(deps);
     this.#rotation = new Rotation(deps);
   }
@@ -33,6 +36,10 @@ class ContainerSpools implements Spool {
 
   logs(containerId: string, query: LogsQuery): AsyncIterable<Uint8Array> {
     return this.#file(containerId).logs(query);
+  }
+
+  async checkDriver(driver: string, options: Readonly<Record<string, string>>): Promise<void> {
+    if (driver !== noDriver) await checkLogOptions(this.#extensions, driver, options);
   }
 
   canRead(driver: string): boolean {

@@ -52,7 +52,15 @@ export const logKind = {
     Capabilities: {
       request: Nothing,
       /** Documents say `ReadLogs` at the top; code says under `Cap`. */
-      response: Type.Object({ Cap: Type.Optional(Type.Object({ ReadLogs: Type.Optional(Type.Boolean()) })) }),
+      response: Type.Object({
+        Cap: Type.Optional(
+          Type.Object({
+            ReadLogs: Type.Optional(Type.Boolean()),
+            /** Ours: the names of all log options it has. With them, another one is refused when a container is made. */
+            Options: Type.Optional(Type.Array(Type.String())),
+          }),
+        ),
+      }),
       deadlineMs: seconds(10),
       idempotent: true,
       optional: true,

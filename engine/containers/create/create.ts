@@ -26,7 +26,7 @@ export async function createContainer(
 ): Promise<CreatedContainer> {
   const { HostConfig: givenHost, NetworkingConfig: networking, ...given } = request;
   if (!given.Image) throw invalidParameter('no image specified');
-  const image = room.images.resolve(given.Image);
+  const image = room.images.resolve(given.Image, options.platform);
   const hostConfig = withDefaults(givenHost ?? {}, room.config);
   const config = mergeConfig(given, image.config);
   const command = commandOf(config);
@@ -37,6 +37,8 @@ export async function createContainer(
   const endpoints = wishedEndpoints(hostConfig, config, networking?.EndpointsConfig ?? {});
   room.networks.validate(hostConfig.NetworkMode ?? 'default', endpoints);
   resolveShared(room, hostConfig);
+  checkLinks(room, hostConfig);
+  await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
 
   const id = newId();
   const reserved = reserveName(room, options.name, id);
@@ -114,15 +116,35 @@ function wishedEndpoints(
 function resolveShared(room: Room, host: HostConfig): void {
   for (const key of ['NetworkMode', 'IpcMode', 'PidMode'] as const) {
     const ref = sharedWith(host[key]);
-    if (ref !== undefined) host[key] = `container:${room.registry.get(ref).id}`;
+    if (ref !== undefined) host[key] = `container:${otherContainer(room, ref).id}`;
+  }
+}
+
+/** Links of the default bridge name containers that are there. @throws InvalidParameter */
+function checkLinks(room: Room, host: HostConfig): void {
+  const mode = host.NetworkMode ?? 'default';
+  if (mode !== 'default' && mode !== 'bridge') return;
+  for (const link of host.Links ?? []) {
+    const [ref = ''] = link.split(':');
+    const { record } = otherContainer(room, ref.replace(/^\//, ''), `could not get container for ${ref}: `);
+    if (record.hostConfig.NetworkMode === 'host') {
+      throw invalidParameter(
+        "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+      );
+    }
   }
 }
 
 function mountsOf(room: Room, ref: string): readonly MountRecord[] {
+  return otherContainer(room, ref).record.mounts;
+}
+
+/** A container that the request refers to. Not found would read as: the image was not found, and clients would pull. */
+function otherContainer(room: Room, ref: string, prefix = ''): Container {
   try {
-    return room.registry.get(ref).record.mounts;
+    return room.registry.get(ref);
   } catch (error) {
-    if (isClass(error, 'NotFound')) throw invalidParameter(error.message, { cause: error });
+    if (isClass(error, 'NotFound')) throw invalidParameter(`${prefix}${error.message}`, { cause: error });
     throw error;
   }
 }

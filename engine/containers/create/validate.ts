@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { posix } from 'node:path';
+import { isWithin, onlineCpus, onlineMemoryNodes } from '@cleat/linux/cgroup/cpuset';
 import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { parseSignal } from '../life/signals.js';
@@ -167,11 +168,21 @@ export function checkResources(host: HostConfig, options: { update?: boolean } =
     throw fail('Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps');
   }
   if ((host.CpuPercent ?? 0) > 0) warnings.push('linux does not support CPU percent. Percent discarded.');
-  for (const [value, what] of [
-    [host.CpusetCpus, 'cpuset cpus'],
-    [host.CpusetMems, 'cpuset mems'],
-  ] as const) {
-    if (value && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(value)) throw fail(`Invalid value ${value} for ${what}`);
-  }
+  checkCpusets(host);
   return warnings;
+}
+
+/** Processors and memory nodes that the host does not have (moby `pkg/sysinfo`). @throws InvalidParameter */
+export function checkCpusets(host: Pick<HostConfig, 'CpusetCpus' | 'CpusetMems'>): void {
+  for (const [value, what, name, available] of [
+    [host.CpusetCpus, 'cpuset cpus', 'CPUs', onlineCpus()],
+    [host.CpusetMems, 'cpuset mems', 'memory nodes', onlineMemoryNodes()],
+  ] as const) {
+    if (!value) continue;
+    const within = isWithin(value, available ?? value);
+    if (within === undefined) throw invalidParameter(`Invalid value ${value} for ${what}`);
+    if (!within) {
+      throw invalidParameter(`Requested ${name} are not available - requested ${value}, available: ${available}`);
+    }
+  }
 }

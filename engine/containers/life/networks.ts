@@ -1,4 +1,5 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
+import { notFound } from '@cleat/protocol/errors';
 import type { ContainerLookup } from '../../networks/service.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
@@ -30,8 +31,14 @@ export async function disconnectNetwork(
 ): Promise<void> {
   await container.lock.run(async () => {
     const { Id, Name } = await room.networks.inspect(network);
+    const { endpoints } = container.record;
+    const keys = Object.keys(endpoints).filter((key) => key === Name || Id.startsWith(key));
+    // A running one is looked at by the networks' room; one that does not run has its list only.
+    if (!container.running && keys.length === 0 && !force) {
+      throw notFound(`container ${container.id} is not connected to the network ${Name}`);
+    }
     await room.networks.disconnect(Id, container.id, { force });
-    for (const name of [Name, Id]) delete container.record.endpoints[name];
+    for (const key of keys) delete endpoints[key];
     container.save();
   });
 }

@@ -1,6 +1,7 @@
 import type { ContainerUpdateRequest } from '@cleat/protocol/api/container';
 import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
+import { checkCpusets } from '../create/validate.js';
 import type { Room } from '../room.js';
 import { limits } from '../spec/resources.js';
 
@@ -26,6 +27,7 @@ export async function updateContainer(
   if (policy?.Name) refuseBadPolicy(policy.Name, policy.MaximumRetryCount ?? 0, hostConfig.AutoRemove === true);
   const changes = given(wished);
   refuseContradictions({ ...hostConfig, ...changes }, changes, hostConfig);
+  checkCpusets(changes);
   return await container.lock.run(async () => {
     if (record.state.status === 'removing' || record.state.status === 'dead') {
       throw conflict(
