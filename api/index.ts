@@ -1,4 +1,5 @@
 import type { Logger } from '@cleat/protocol/log';
+import { authorizationCheck } from './authorization/check.js';
 import { buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
 import { eventRoutes } from './events/routes.js';
@@ -68,7 +69,11 @@ export function openApi(options: ApiOptions): Api {
     log,
     version: options.version,
     minApiVersion: options.minApiVersion,
-    checks: [refuseBrowsers(options.allowedOrigins), ...(options.onRequest ?? [])],
+    checks: [
+      refuseBrowsers(options.allowedOrigins),
+      ...(services.authorization ? [authorizationCheck(services.authorization)] : []),
+      ...(options.onRequest ?? []),
+    ],
   });
   const listeners: Listener[] = [];
   return {

@@ -1,3 +1,4 @@
+import type { Authorization } from '@cleat/engine/authorization/service';
 import type { Containers } from '@cleat/engine/containers/service';
 import type { Events } from '@cleat/engine/events/service';
 import type { Execs } from '@cleat/engine/exec/service';
@@ -15,6 +16,8 @@ export interface ApiServices {
   readonly volumes: Volumes;
   readonly events: Events;
   readonly system: System;
+  /** Asked before every request is served; absent: nobody. */
+  readonly authorization?: Authorization;
   /** What is known of the extensions, without I/O. */
   readonly extensions?: {
     list(): readonly { readonly name: string; readonly entry: string | undefined; readonly kinds: readonly string[] }[];

@@ -22,8 +22,12 @@ async function attach(x: Exchange, containers: Containers): Promise<void> {
     optionsOf(x, (stream) => x.query.flag(stream)),
   );
   const multiplexed = !session.tty;
-  const connection = x.hijack(multiplexed && !x.before('1.42') ? multiplexedStream : rawStream);
-  await joinStreams(connection, session, { multiplexed, log: x.log });
+  try {
+    const connection = await x.hijack(multiplexed && !x.before('1.42') ? multiplexedStream : rawStream);
+    await joinStreams(connection, session, { multiplexed, log: x.log });
+  } finally {
+    session.close();
+  }
 }
 
 /** Never multiplexed: the browser's terminal takes what comes. */
@@ -33,7 +37,7 @@ async function attachWebSocket(x: Exchange, containers: Containers): Promise<voi
     optionsOf(x, (stream) => x.before('1.42') || x.query.flag(stream)),
   );
   try {
-    const connection = x.hijackWebSocket(x.before('1.28') ? 'text' : 'binary');
+    const connection = await x.hijackWebSocket(x.before('1.28') ? 'text' : 'binary');
     await joinStreams(connection, session, { multiplexed: false, log: x.log });
   } finally {
     session.close();

@@ -1,16 +1,19 @@
 import type { Containers } from '@cleat/engine/containers/service';
 import { type ContainerConfig, ContainerCreateRequest } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import { applyVersion } from './create-versions.js';
 
+const body = jsonBody(ContainerCreateRequest, 'CreateRequest');
+
 export function createRoutes(containers: Containers): Route[] {
-  return [{ method: 'POST', path: '/containers/create', handler: (x) => create(x, containers) }];
+  return [{ method: 'POST', path: '/containers/create', body, handler: (x) => create(x, containers) }];
 }
 
 async function create(x: Exchange, containers: Containers): Promise<void> {
-  const request = await x.json(ContainerCreateRequest, 'CreateRequest');
+  const request = await x.json(body);
   if (!request || !hasConfig(request)) {
     throw invalidParameter(
       request

@@ -2,8 +2,13 @@ import type { Containers } from '@cleat/engine/containers/service';
 import { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { CleatError, invalidParameter } from '@cleat/protocol/errors';
 import { decodeSize } from '../decode/size.js';
+import { isExpected, jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
+
+/** Until API 1.23 the host configuration could come with start instead of with create. */
+const startBody = jsonBody(HostConfig, 'HostConfig', { before: '1.24' });
+const updateBody = jsonBody(ContainerUpdateRequest, 'UpdateConfig');
 
 /** What changes a container's state. */
 export function lifecycleRoutes(containers: Containers): Route[] {
@@ -14,7 +19,12 @@ export function lifecycleRoutes(containers: Containers): Route[] {
       x.sendEmpty(status);
     };
   return [
-    { method: 'POST', path: '/containers/:name/start', handler: done((x, name) => start(x, name, containers)) },
+    {
+      method: 'POST',
+      path: '/containers/:name/start',
+      body: startBody,
+      handler: done((x, name) => start(x, name, containers)),
+    },
     {
       method: 'POST',
       path: '/containers/:name/stop',
@@ -41,8 +51,9 @@ export function lifecycleRoutes(containers: Containers): Route[] {
     {
       method: 'POST',
       path: '/containers/:name/update',
+      body: updateBody,
       async handler(x) {
-        const request = (await x.json(ContainerUpdateRequest, 'UpdateConfig')) ?? {};
+        const request = (await x.json(updateBody)) ?? {};
         if (x.before('1.40')) delete request.PidsLimit;
         // 0 and every negative number mean unlimited.
         if (typeof request.PidsLimit === 'number' && request.PidsLimit <= 0) request.PidsLimit = 0;
@@ -63,12 +74,11 @@ export function lifecycleRoutes(containers: Containers): Route[] {
   ];
 }
 
-/** Until API 1.23 the host configuration could come with start instead of with create. */
 async function start(x: Exchange, name: string, containers: Containers): Promise<void> {
   const detachKeys = x.query.text('detachKeys') || undefined;
   const checkpoint = x.query.text('checkpoint') || undefined;
-  if (x.before('1.24')) {
-    const hostConfig = await x.json(HostConfig, 'HostConfig');
+  if (isExpected(startBody, x.version)) {
+    const hostConfig = await x.json(startBody);
     return containers.start(name, { detachKeys, checkpoint, hostConfig });
   }
   // Docker lets an empty object or `null` pass.

@@ -24,7 +24,7 @@ async function logs(x: Exchange, containers: Containers): Promise<void> {
     details: x.query.flag('details'),
     signal: x.signal,
   });
-  x.begin(200, tty || x.before('1.42') ? rawStream : multiplexedStream);
+  await x.begin(200, tty || x.before('1.42') ? rawStream : multiplexedStream);
   try {
     for await (const chunk of chunks) if (!(await x.write(chunk))) break;
   } catch (error) {

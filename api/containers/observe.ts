@@ -1,7 +1,10 @@
 import type { Containers } from '@cleat/engine/containers/service';
 import { ContainerConfig } from '@cleat/protocol/api/container';
+import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
+
+const commitBody = jsonBody(ContainerConfig, 'Config');
 
 /** `top`, `stats`, `changes`, `export`, `commit`. */
 export function observeRoutes(containers: Containers): Route[] {
@@ -28,8 +31,9 @@ export function observeRoutes(containers: Containers): Route[] {
     {
       method: 'POST',
       path: '/commit',
+      body: commitBody,
       async handler(x) {
-        const config = await x.json(ContainerConfig, 'Config');
+        const config = await x.json(commitBody);
         const { query } = x;
         const created = await containers.commit(query.text('container'), {
           repository: query.text('repo'),
@@ -50,7 +54,7 @@ async function stats(x: Exchange, containers: Containers): Promise<void> {
   const stream = x.query.flag('stream', true);
   const oneShot = !x.before('1.41') && x.query.flag('one-shot');
   const samples = await containers.stats(x.param('name'), { stream, oneShot, signal: x.signal });
-  x.begin(200, 'application/json');
+  await x.begin(200, 'application/json');
   for await (const sample of samples) if (!(await x.writeLine(x.before('1.21') ? oldStats(sample) : sample))) break;
   x.end();
 }

@@ -15,8 +15,10 @@ export function waitRoutes(containers: Containers): Route[] {
         const condition = asked === '' ? 'not-running' : conditions.find((known) => known === asked);
         if (!condition) throw invalidParameter(`invalid condition: ${JSON.stringify(asked)}`);
         const { result } = containers.wait(x.param('name'), condition, x.signal);
+        // Heard below, unless the client has gone by then.
+        result.catch(() => {});
         // A client starts the container only after it has seen these headers.
-        if (!old) x.begin(200, 'application/json');
+        if (!old) await x.begin(200, 'application/json');
         const { StatusCode, Error: failure } = await result;
         if (old) return x.send(200, { StatusCode });
         if (failure && condition === 'removed' && x.before('1.34')) {

@@ -22,7 +22,7 @@ export function eventRoutes({ events }: ApiServices): Route[] {
         const filters = decodeFilters(x.query.text('filters'));
         const subscription = events.subscribe({ since, until, filters, signal: x.signal });
         // A client lists and then relies on what comes: the subscription stands before the head is sent.
-        x.begin(200, 'application/json');
+        await x.begin(200, 'application/json');
         for await (const event of subscription) {
           if (skipped(x, event)) continue;
           if (!(await x.writeLine(legacy(event)))) break;

@@ -3,24 +3,29 @@ import { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/contain
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { decodeSize } from '../decode/size.js';
 import { joinStreams } from '../hijack/join.js';
+import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 import { frame, multiplexedStream, rawStream } from '../streams/frame.js';
+
+const createBody = jsonBody(ExecCreateRequest, 'ExecCreateRequest');
+const startBody = jsonBody(ExecStartRequest, 'ExecStartRequest');
 
 export function execRoutes({ execs }: ApiServices): Route[] {
   return [
     {
       method: 'POST',
       path: '/containers/:name/exec',
+      body: createBody,
       async handler(x) {
-        const request = (await x.json(ExecCreateRequest, 'ExecCreateRequest')) ?? {};
+        const request = (await x.json(createBody)) ?? {};
         if (!request.Cmd || request.Cmd.length === 0) throw invalidParameter('No exec command specified');
         if (x.before('1.42')) delete request.ConsoleSize;
         x.send(201, await execs.create(x.param('name'), request));
       },
     },
-    { method: 'POST', path: '/exec/:id/start', hijacks: true, handler: (x) => start(x, execs) },
+    { method: 'POST', path: '/exec/:id/start', hijacks: true, body: startBody, handler: (x) => start(x, execs) },
     {
       method: 'POST',
       path: '/exec/:id/resize',
@@ -38,7 +43,7 @@ export function execRoutes({ execs }: ApiServices): Route[] {
  * does, and the client learns 126 or 127 from inspect.
  */
 async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {
-  const request = (await x.json(ExecStartRequest, 'ExecStartRequest')) ?? {};
+  const request = (await x.json(startBody)) ?? {};
   if (x.before('1.42') || !request.Tty) delete request.ConsoleSize;
   const muxed = x.before('1.42') ? rawStream : multiplexedStream;
   let session: AttachSession | undefined;
@@ -46,7 +51,7 @@ async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {
     session = await execs.start(x.param('id'), request);
   } catch (error) {
     if (request.Detach || isClass(error, 'NotFound') || isClass(error, 'Conflict')) throw error;
-    const connection = x.hijack(request.Tty ? rawStream : muxed);
+    const connection = await x.hijack(request.Tty ? rawStream : muxed);
     const text = Buffer.from(`${messageOf(error)}\r\n`);
     await connection.write(request.Tty ? text : frame(1, text));
     connection.end();
@@ -57,5 +62,10 @@ async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {
     return;
   }
   const multiplexed = !session.tty;
-  await joinStreams(x.hijack(multiplexed ? muxed : rawStream), session, { multiplexed, log: x.log });
+  try {
+    const connection = await x.hijack(multiplexed ? muxed : rawStream);
+    await joinStreams(connection, session, { multiplexed, log: x.log });
+  } finally {
+    session.close();
+  }
 }

@@ -8,6 +8,8 @@ import { handshake } from './websocket.js';
 
 /** What a handler can do with a connection that Node's parser has let go of. */
 export interface Hijacker {
+  /** Of the answer with which {@link Hijacker.hijack} begins. */
+  readonly status: 101 | 200;
   /** Sends the head of the answer; from then on the connection is raw. */
   hijack(contentType: string): HijackedConnection;
   /** The same for a WebSocket. @throws InvalidParameter when the client asked for none. */
@@ -43,6 +45,7 @@ export function createHijacker(
   }
 
   return {
+    status: upgrade.asked ? 101 : 200,
     hijack(contentType) {
       const headers = carried.filter((name) => response.hasHeader(name));
       release();

@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
-import { decode, parseJson, type Static, stringify, type TSchema } from '@cleat/protocol/json';
+import { systemError } from '@cleat/protocol/errors';
+import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
+import { Outgoing } from './answer.js';
+import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
 import { Query } from './query.js';
+import { canonicalPath, type Match, type Target } from './router.js';
 import { isBefore } from './version.js';
-
-/** Bytes of a JSON body. */
-const maxBodyBytes = 16 * 1024 * 1024;
 
 /** How the client reached us; browsers can only use the unprotected `tcp`. */
 export type Transport = 'unix' | 'tcp' | 'tls';
@@ -20,10 +20,10 @@ export type Transport = 'unix' | 'tcp' | 'tls';
 export interface ExchangeParts {
   request: IncomingMessage;
   response: ServerResponse;
+  target: Target;
+  match: Match;
+  /** The target's, or the newest. */
   version: string;
-  path: string;
-  params: Readonly<Record<string, string>>;
-  query: URLSearchParams;
   transport: Transport;
   log: Logger;
   signal: AbortSignal;
@@ -46,21 +46,27 @@ export class Exchange {
   readonly signal: AbortSignal;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly #params: Readonly<Record<string, string>>;
+  /** Where the answer goes, and who looks at it first. */
+  readonly outgoing: Outgoing;
+  readonly #target: Target;
+  readonly #match: Match;
   readonly #hijacker: Hijacker | undefined;
+  #declaredBody: Promise<unknown> | undefined;
 
   constructor(parts: ExchangeParts) {
     this.method = parts.request.method ?? 'GET';
-    this.path = parts.path;
+    this.path = parts.target.path;
     this.version = parts.version;
     this.headers = parts.request.headers;
-    this.query = new Query(parts.query);
+    this.query = new Query(parts.target.query);
     this.transport = parts.transport;
     this.request = parts.request;
     this.response = parts.response;
     this.signal = parts.signal;
     this.log = parts.log.child({ request: this.id });
-    this.#params = parts.params;
+    this.outgoing = new Outgoing(parts.response);
+    this.#target = parts.target;
+    this.#match = parts.match;
     this.#hijacker = parts.hijacker;
   }
 
@@ -70,38 +76,44 @@ export class Exchange {
   }
 
   param(name: string): string {
-    const value = this.#params[name];
+    const value = this.#match.params[name];
     if (value === undefined) throw systemError(`route has no parameter ${name}`);
     return value;
   }
 
   /**
-   * The JSON body in a schema's shape; undefined when there is none. A body of another content type is refused, as
-   * Docker does: it is what keeps a web page's form from being a request.
+   * The target as it was understood, in one spelling, with its version prefix where the client gave one: whoever judges
+   * a request must not be led astray by percent-encoding or slashes.
+   */
+  get uri(): string {
+    const { version } = this.#target;
+    const query = this.query.toString();
+    return `${version === undefined ? '' : `/v${version}`}${canonicalPath(this.#match)}${query && `?${query}`}`;
+  }
+
+  /**
+   * The JSON body that the route declares, in its schema's shape; undefined when there is none.
    * @throws InvalidParameter
    */
-  async json<S extends TSchema>(schema: S, what: string): Promise<Static<S> | undefined> {
-    const text = await this.#bodyText();
-    if (text.trim() === '') return undefined;
-    const type = this.headers['content-type'] ?? '';
-    if (!/^application\/json\s*(;|$)/i.test(type)) {
-      throw invalidParameter(
-        type === ''
-          ? 'malformed Content-Type header (): mime: no media type'
-          : `unsupported Content-Type header (${type}): must be 'application/json'`,
-      );
-    }
-    let value: unknown;
-    try {
-      value = parseJson(text);
-    } catch (cause) {
-      throw invalidParameter(`invalid JSON: ${messageOf(cause)}`, { cause });
-    }
-    try {
-      return decode(schema, value, what);
-    } catch (cause) {
-      throw invalidParameter(`invalid JSON: ${messageOf(cause)}`, { cause });
-    }
+  async json<S extends TSchema>(body: JsonBody<S>): Promise<Static<S> | undefined> {
+    // What is not declared would be read behind the back of the checks.
+    if (body !== this.#match.route.body) throw systemError(`the route does not declare its body ${body.what}`);
+    return (await this.declaredBody()) as Static<S> | undefined;
+  }
+
+  /** The same for whoever does not know the route: read once, and the very value that the handler gets. */
+  declaredBody(): Promise<unknown> {
+    this.#declaredBody ??= this.#readBody();
+    return this.#declaredBody;
+  }
+
+  async #readBody(): Promise<unknown> {
+    const { body } = this.#match.route;
+    if (!body || !isExpected(body, this.version)) return undefined;
+    const source: AsyncIterable<Buffer> = this.#hijacker
+      ? this.#hijacker.body()
+      : this.request.iterator({ destroyOnReturn: false });
+    return decodeBody(body, await readText(source), this.headers['content-type']);
   }
 
   /**
@@ -118,20 +130,6 @@ export class Exchange {
       request.resume();
     });
     return request.pipe(body);
-  }
-
-  async #bodyText(): Promise<string> {
-    const source: AsyncIterable<Buffer> = this.#hijacker
-      ? this.#hijacker.body()
-      : this.request.iterator({ destroyOnReturn: false });
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of source) {
-      size += chunk.length;
-      if (size > maxBodyBytes) throw invalidParameter(`request body is larger than ${maxBodyBytes} bytes`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks).toString();
   }
 
   /** Answers with JSON, ended by a line feed as Go's encoder does. */
@@ -154,18 +152,18 @@ export class Exchange {
   }
 
   #sendBody(status: number, type: string, body: Buffer): void {
-    this.response.writeHead(status, { 'Content-Type': type, 'Content-Length': body.length });
-    this.response.end(this.method === 'HEAD' ? undefined : body);
+    this.outgoing.send(status, { 'Content-Type': type, 'Content-Length': body.length }, body);
   }
 
   sendEmpty(status: number): void {
-    if (status !== 204) this.response.setHeader('Content-Length', 0);
-    this.response.writeHead(status).end();
+    this.outgoing.send(status, status === 204 ? {} : { 'Content-Length': 0 });
   }
 
-  /** Sends the head at once, before there is anything to say. */
-  begin(status: number, contentType: string): void {
-    this.response.writeHead(status, { 'Content-Type': contentType });
+  /** Sends the head before there is anything to say. */
+  async begin(status: number, contentType: string): Promise<void> {
+    const headers = { 'Content-Type': contentType };
+    await this.outgoing.check({ status, headers, body: undefined });
+    this.response.writeHead(status, headers);
     this.response.flushHeaders();
   }
 
@@ -185,17 +183,28 @@ export class Exchange {
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
   async pipe(contentType: string, source: Readable): Promise<void> {
-    this.response.writeHead(200, { 'Content-Type': contentType });
+    const headers = { 'Content-Type': contentType };
+    try {
+      await this.outgoing.check({ status: 200, headers, body: undefined });
+    } catch (error) {
+      source.destroy();
+      throw error;
+    }
+    this.response.writeHead(200, headers);
     await pipeline(source, this.response);
   }
 
   /** Takes the connection over. Only on routes that are marked as hijacking. */
-  hijack(contentType: string): HijackedConnection {
-    return this.#mustHijack().hijack(contentType);
+  async hijack(contentType: string): Promise<HijackedConnection> {
+    const hijacker = this.#mustHijack();
+    await this.outgoing.check({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
+    return hijacker.hijack(contentType);
   }
 
-  hijackWebSocket(kind: 'text' | 'binary'): HijackedConnection {
-    return this.#mustHijack().hijackWebSocket(kind);
+  async hijackWebSocket(kind: 'text' | 'binary'): Promise<HijackedConnection> {
+    const hijacker = this.#mustHijack();
+    await this.outgoing.check({ status: 101, headers: {}, body: undefined });
+    return hijacker.hijackWebSocket(kind);
   }
 
   #mustHijack(): Hijacker {

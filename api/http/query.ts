@@ -8,6 +8,11 @@ export class Query {
     this.#params = params;
   }
 
+  /** Encoded again, in one spelling. */
+  toString(): string {
+    return this.#params.toString();
+  }
+
   has(name: string): boolean {
     return this.#params.has(name);
   }

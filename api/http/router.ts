@@ -1,3 +1,4 @@
+import type { JsonBody } from './body.js';
 import type { Exchange } from './exchange.js';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS';
@@ -9,6 +10,8 @@ export interface Route {
   readonly handler: (exchange: Exchange) => Promise<void> | void;
   /** The handler takes the connection over (`exchange.hijack`), whether the client asks for an upgrade or not. */
   readonly hijacks?: true;
+  /** The JSON body that the handler reads (`exchange.json`); whoever judges requests sees it as the handler does. */
+  readonly body?: JsonBody;
 }
 
 export interface Match {
@@ -19,6 +22,13 @@ export interface Match {
 export interface Router {
   /** `path` is decoded and has no version prefix. The first route that fits wins. */
   match(method: string, path: string): Match | undefined;
+}
+
+/** The path that leads to a match, in its one plain spelling: `/containers/%63reate/` is `/containers/create`. */
+export function canonicalPath({ route, params }: Match): string {
+  return route.path.replace(/:(\w+)/g, (_all, name: string) =>
+    encodeURI(params[name] ?? '').replace(/[?#]/g, encodeURIComponent),
+  );
 }
 
 export function createRouter(routes: readonly Route[]): Router {

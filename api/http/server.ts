@@ -5,13 +5,17 @@ import type { Logger } from '@cleat/protocol/log';
 import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
 import type { Head } from '../hijack/head.js';
 import { createHijacker, type Hijacker } from '../hijack/hijacker.js';
-import { sendError } from './errors.js';
+import type { AnswerCheck } from './answer.js';
+import { errorAnswer, sendError } from './errors.js';
 import { Exchange, type Transport } from './exchange.js';
 import { parseTarget, type Router } from './router.js';
 import { checkVersion, maxApiVersion } from './version.js';
 
-/** Looks at a request before its handler does; what it throws is the answer. */
-export type RequestCheck = (exchange: Exchange) => Promise<void> | void;
+/**
+ * Looks at a request before its handler does; what it throws is the answer. What it returns looks at the answer before
+ * the client does.
+ */
+export type RequestCheck = (exchange: Exchange) => Promise<AnswerCheck | undefined> | AnswerCheck | undefined;
 
 export interface ApiServerOptions {
   router: Router;
@@ -89,6 +93,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }
     response.on('error', (error) => log.debug('answer failed', { error: messageOf(error) }));
     let version = maxApiVersion;
+    let exchange: Exchange | undefined;
     try {
       const target = parseTarget(request.url ?? '/');
       if (!target) throw invalidParameter('malformed URL');
@@ -105,23 +110,29 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         throw invalidParameter('this request needs a connection of its own: do not pipeline it');
       }
       checkVersion(version, options.minApiVersion);
-      const exchange = new Exchange({
+      exchange = new Exchange({
         request,
         response,
+        target,
+        match,
         version,
-        path: target.path,
-        params: match.params,
-        query: target.query,
         transport: sockets.get(socket) ?? 'tcp',
         log,
         signal: abort.signal,
         hijacker,
       });
       exchange.log.debug('request', { method: exchange.method, path: exchange.path, version });
-      for (const check of options.checks) await check(exchange);
+      const answerChecks: AnswerCheck[] = [];
+      for (const check of options.checks) {
+        const onAnswer = await check(exchange);
+        if (onAnswer) answerChecks.push(onAnswer);
+      }
+      for (const onAnswer of answerChecks) exchange.outgoing.addCheck(onAnswer);
       await match.route.handler(exchange);
+      await exchange.outgoing.finish();
       exchange.log.debug('answered', { status: response.statusCode, ms: Math.round(performance.now() - started) });
-    } catch (error) {
+    } catch (thrown) {
+      const error = (await exchange?.outgoing.checkError(thrown, () => errorAnswer(thrown, version))) ?? thrown;
       fail(error, request, response, version, abort.signal, hijacker !== undefined);
     } finally {
       // What is left of a body is dropped, so that the next request on this connection is found.
@@ -177,14 +188,15 @@ function isServerFault(error: unknown): boolean {
  */
 export function refuseBrowsers(allowedOrigins: readonly string[] = []): RequestCheck {
   return ({ transport, headers, request }) => {
-    if (transport !== 'tcp') return;
+    if (transport !== 'tcp') return undefined;
     if (headers.origin !== undefined && !allowedOrigins.includes(headers.origin)) {
       throw forbidden('requests from web pages are refused on TCP without TLS');
     }
-    if (!/^(::ffff:)?127\.|^::1$/.test(request.socket.localAddress ?? '')) return;
+    if (!/^(::ffff:)?127\.|^::1$/.test(request.socket.localAddress ?? '')) return undefined;
     const host = (headers.host ?? '').replace(/:\d+$/, '');
     if (host.includes('.') && !/^[\d.]+$/.test(host)) {
       throw forbidden(`refused to answer as host "${host}" on TCP without TLS: use an IP address or TLS`);
     }
+    return undefined;
   };
 }

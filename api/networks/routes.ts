@@ -1,9 +1,14 @@
 import type { NetworkResource } from '@cleat/protocol/api/network';
 import { NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest } from '@cleat/protocol/api/network';
 import { decodeFilters } from '../decode/filters.js';
+import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
+
+const createBody = jsonBody(NetworkCreateRequest, 'CreateRequest');
+const connectBody = jsonBody(NetworkConnectRequest, 'ConnectOptions');
+const disconnectBody = jsonBody(NetworkDisconnectRequest, 'DisconnectOptions');
 
 export function networkRoutes({ networks, containers }: ApiServices): Route[] {
   return [
@@ -31,8 +36,9 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
     {
       method: 'POST',
       path: '/networks/create',
+      body: createBody,
       async handler(x) {
-        const request = (await x.json(NetworkCreateRequest, 'CreateRequest')) ?? {};
+        const request = (await x.json(createBody)) ?? {};
         if (x.before('1.48')) delete request.EnableIPv4;
         // Since 1.44 names are always checked; before, a client could have two networks of one name.
         request.CheckDuplicate = true;
@@ -42,8 +48,9 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
     {
       method: 'POST',
       path: '/networks/:id/connect',
+      body: connectBody,
       async handler(x) {
-        const request = (await x.json(NetworkConnectRequest, 'ConnectOptions')) ?? {};
+        const request = (await x.json(connectBody)) ?? {};
         const endpoint = request.EndpointConfig ?? {};
         if (x.before('1.48')) delete endpoint.GwPriority;
         if (x.before('1.44')) delete endpoint.MacAddress;
@@ -54,8 +61,9 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
     {
       method: 'POST',
       path: '/networks/:id/disconnect',
+      body: disconnectBody,
       async handler(x) {
-        const request = (await x.json(NetworkDisconnectRequest, 'DisconnectOptions')) ?? {};
+        const request = (await x.json(disconnectBody)) ?? {};
         await containers.disconnectNetwork(x.param('id'), request.Container ?? '', request.Force ?? false);
         x.sendEmpty(200);
       },

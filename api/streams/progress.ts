@@ -8,19 +8,19 @@ import type { Exchange } from '../http/exchange.js';
  */
 export async function sendProgress(x: Exchange, lines: AsyncIterable<Progress>): Promise<void> {
   let begun = false;
-  const begin = (): void => {
-    if (!begun) x.begin(200, 'application/json');
+  const begin = async (): Promise<void> => {
+    if (!begun) await x.begin(200, 'application/json');
     begun = true;
   };
   try {
     for await (const line of lines) {
-      begin();
+      await begin();
       // Old clients read `error`, newer ones `errorDetail`.
       const whole =
         line.error !== undefined && !line.errorDetail ? { ...line, errorDetail: { message: line.error } } : line;
       if (!(await x.writeLine(whole))) return;
     }
-    begin();
+    await begin();
   } catch (error) {
     if (!begun) throw error;
     x.log.debug('progress ended with an error', { error: messageOf(error) });

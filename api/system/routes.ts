@@ -36,11 +36,7 @@ function ping(x: Exchange): void {
   // Version 1 is the classic builder: whoever would use BuildKit's gRPC must not find it here.
   x.response.setHeader('Builder-Version', '1');
   x.response.setHeader('Swarm', 'inactive');
-  if (x.method === 'HEAD') {
-    x.response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': 0 }).end();
-  } else {
-    x.sendText(200, 'OK');
-  }
+  x.sendText(200, x.method === 'HEAD' ? '' : 'OK');
 }
 
 /** Docker's answer repeats the engine's own component at the top. */

@@ -1,9 +1,12 @@
 import { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { unavailable } from '@cleat/protocol/errors';
 import { decodeFilters } from '../decode/filters.js';
+import { jsonBody } from '../http/body.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 import { notManager } from '../swarm/routes.js';
+
+const createBody = jsonBody(VolumeCreateRequest, 'CreateOptions');
 
 export function volumeRoutes({ volumes }: ApiServices): Route[] {
   return [
@@ -20,9 +23,10 @@ export function volumeRoutes({ volumes }: ApiServices): Route[] {
     {
       method: 'POST',
       path: '/volumes/create',
+      body: createBody,
       async handler(x) {
         // A body, and a name in it, are optional.
-        const request = (await x.json(VolumeCreateRequest, 'CreateOptions')) ?? {};
+        const request = (await x.json(createBody)) ?? {};
         if (request.ClusterVolumeSpec !== undefined && request.ClusterVolumeSpec !== null && !x.before('1.42')) {
           throw unavailable(notManager);
         }

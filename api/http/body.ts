@@ -1,0 +1,60 @@
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { decode, parseJson, type Static, type TSchema } from '@cleat/protocol/json';
+import { isBefore } from './version.js';
+
+/** Bytes of a JSON body. */
+export const maxBodyBytes = 16 * 1024 * 1024;
+
+/** A JSON body as a route declares it. */
+export interface JsonBody<S extends TSchema = TSchema> {
+  readonly schema: S;
+  /** Names it in errors, as Go names the struct. */
+  readonly what: string;
+  /** Only clients older than this send it; what newer ones send is not looked at. */
+  readonly before?: string;
+}
+
+export function jsonBody<S extends TSchema>(schema: S, what: string, rest: { before?: string } = {}): JsonBody<S> {
+  return { schema, what, ...rest };
+}
+
+export function isExpected(body: JsonBody, version: string): boolean {
+  return body.before === undefined || isBefore(version, body.before);
+}
+
+/** @throws InvalidParameter when it is larger than {@link maxBodyBytes} */
+export async function readText(source: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > maxBodyBytes) throw invalidParameter(`request body is larger than ${maxBodyBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/**
+ * A body in its schema's shape; undefined when there is none. One of another content type is refused, as Docker does:
+ * it is what keeps a web page's form from being a request.
+ * @throws InvalidParameter
+ */
+export function decodeBody<S extends TSchema>(
+  { schema, what }: JsonBody<S>,
+  text: string,
+  contentType = '',
+): Static<S> | undefined {
+  if (text.trim() === '') return undefined;
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+    throw invalidParameter(
+      contentType === ''
+        ? 'malformed Content-Type header (): mime: no media type'
+        : `unsupported Content-Type header (${contentType}): must be 'application/json'`,
+    );
+  }
+  try {
+    return decode(schema, parseJson(text), what);
+  } catch (cause) {
+    throw invalidParameter(`invalid JSON: ${messageOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,100 @@
+import type { Extensions } from '@cleat/extensions/service';
+import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { type AuthorizationRequest, authzKind } from '@cleat/protocol/kinds/authz';
+import type { Logger } from '@cleat/protocol/log';
+import type { ApiAnswer, ApiRequest, Authorization } from './service.js';
+
+export interface AuthorizationDeps {
+  /** Read at each request: SIGHUP changes it. */
+  readonly config: { readonly authorizationPlugins?: readonly string[] };
+  readonly extensions: Extensions;
+  readonly log: Logger;
+}
+
+type Question = keyof typeof authzKind.methods;
+
+/**
+ * Bytes of a body that plugins are sent: 4 MiB of a request as in dockerd, and of an answer what the longest listings
+ * need. What cannot be judged whole is refused: a policy must not be blinded by padding (CVE-2024-41110 and its like).
+ */
+const maxRequestBytes = 4 * 1024 * 1024;
+const maxAnswerBytes = 16 * 1024 * 1024;
+/** How long one that is not there may take to come: it may be restarting. The question itself has its own deadline. */
+const patienceMs = 10_000;
+/** Characters of what a plugin says, for client and log. */
+const maxMessage = 4096;
+
+export function openAuthorization({ config, extensions, log }: AuthorizationDeps): Authorization {
+  /** As dockerd does, one that is named twice is asked once. */
+  const plugins = (): string[] => [...new Set(config.authorizationPlugins ?? [])];
+
+  async function ask(question: Question, message: AuthorizationRequest): Promise<void> {
+    for (const plugin of plugins()) {
+      const facts = { plugin, user: message.User ?? '', method: message.RequestMethod, uri: message.RequestUri };
+      const verdict = await verdictOf(plugin, question, message).catch((cause: unknown) => {
+        const why = `plugin ${plugin} failed with error: ${clipped(messageOf(cause))}`;
+        log.error('a request was refused because an authorization plugin failed', { ...facts, question, error: why });
+        throw systemError(why, { cause });
+      });
+      if (verdict.Allow) continue;
+      const reason = clipped(verdict.Msg ?? '');
+      log.warn('an authorization plugin denied a request', { ...facts, question, reason });
+      throw forbidden(`authorization denied by plugin ${plugin}: ${reason}`);
+    }
+  }
+
+  async function verdictOf(plugin: string, question: Question, message: AuthorizationRequest) {
+    const late = AbortSignal.timeout(patienceMs);
+    const client = await extensions.get(authzKind, plugin, { signal: late }).catch((error: unknown) => {
+      throw late.aborted ? systemError(`it did not come within ${patienceMs / 1000} s`, { cause: error }) : error;
+    });
+    return await client[question](message);
+  }
+
+  return {
+    get required() {
+      return plugins().length > 0;
+    },
+
+    async authorize(request) {
+      const message = requestMessage(request);
+      await ask('AuthZReq', message);
+      return async (answer) => ask('AuthZRes', { ...message, ...answerFields(answer) });
+    },
+  };
+}
+
+/** Empty members are left out, as Go's `omitempty` does. */
+function requestMessage(request: ApiRequest): AuthorizationRequest {
+  const { user, userMethod, certificates, body } = request;
+  const bytes = Buffer.from(body ?? '');
+  if (bytes.length > maxRequestBytes) {
+    throw invalidParameter(`request body too large for authorization plugin: size exceeds ${maxRequestBytes} bytes`);
+  }
+  return {
+    ...(user && { User: user }),
+    ...(userMethod && { UserAuthNMethod: userMethod }),
+    RequestMethod: request.method,
+    RequestUri: request.uri,
+    ...(bytes.length > 0 && { RequestBody: bytes.toString('base64') }),
+    RequestHeaders: { ...request.headers },
+    ...(certificates.length > 0 && {
+      RequestPeerCertificates: certificates.map((pem) => Buffer.from(pem).toString('base64')),
+    }),
+  };
+}
+
+function answerFields({ status, headers, body }: ApiAnswer): AuthorizationRequest {
+  if (body && body.length > maxAnswerBytes) {
+    throw systemError(`response body too large for authorization plugin: size exceeds ${maxAnswerBytes} bytes`);
+  }
+  return {
+    ResponseStatusCode: status,
+    ResponseHeaders: { ...headers },
+    ...(body && body.length > 0 && { ResponseBody: body.toString('base64') }),
+  };
+}
+
+function clipped(text: string): string {
+  return text.length > maxMessage ? `${text.slice(0, maxMessage)}…` : text;
+}
