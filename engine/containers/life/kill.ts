@@ -62,9 +62,15 @@ async function wake(room: Room, { id, record }: Container): Promise<void> {
   }
 }
 
+/** A process may print, and be signalled for it, before the runtime's start has returned: the start is waited for. */
+export async function startSettled(container: Container): Promise<void> {
+  if (container.starting && !container.running) await container.lock.run(() => {});
+}
+
 /** `docker kill`: SIGKILL waits for the end. @throws Conflict, InvalidParameter, System */
 export async function killContainer(room: Room, container: Container, signal = ''): Promise<void> {
   const number = signal === '' ? constants.signals.SIGKILL : parseSignal(signal);
+  await startSettled(container);
   if (!container.running) throw notRunning(container.id);
   if (number !== constants.signals.SIGKILL) {
     await sendSignal(room, container, number);

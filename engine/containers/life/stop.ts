@@ -2,7 +2,7 @@ import { CleatError, isClass, messageOf, notModified } from '@cleat/protocol/err
 import { goTime, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
-import { killContainer, sendSignal, stopSignal, within } from './kill.js';
+import { killContainer, sendSignal, startSettled, stopSignal, within } from './kill.js';
 import { removeLocked } from './remove.js';
 import { parseSignal } from './signals.js';
 import { startLocked } from './start.js';
@@ -16,6 +16,7 @@ export async function stopContainer(
   options: { timeout?: number; signal?: string; ref: string },
 ): Promise<void> {
   const signal = options.signal ? parseSignal(options.signal) : stopSignal(container);
+  await startSettled(container);
   if (!container.running) throw notModified('container is already stopped');
   const timeout = options.timeout ?? container.record.config.StopTimeout ?? defaultTimeoutSeconds;
   const exited = container.waiters.until('not-running');
