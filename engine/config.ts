@@ -27,6 +27,9 @@ export interface EngineConfig {
   readonly seccompProfile: string | undefined;
   readonly noNewPrivileges: boolean;
 
+  /** Every request to the API must be allowed by each, asked in this order. */
+  readonly authorizationPlugins?: readonly string[];
+
   readonly logDriver: string;
   readonly logOpts: Readonly<Record<string, string>>;
 

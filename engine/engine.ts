@@ -3,6 +3,8 @@ import type { Extensions } from '@cleat/extensions/service';
 import { Helper } from '@cleat/linux/helper/helper';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import { openAuthorization } from './authorization/index.js';
+import type { Authorization } from './authorization/service.js';
 import type { EngineConfig } from './config.js';
 import { openContainers } from './containers/index.js';
 import type { Containers } from './containers/service.js';
@@ -25,6 +27,7 @@ import type { Volumes } from './volumes/service.js';
 
 /** All rooms, connected. */
 export interface Engine {
+  readonly authorization: Authorization;
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;
@@ -96,6 +99,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     containers.setExecs(execs);
 
     return {
+      authorization: openAuthorization({ config, extensions, log: room('authorization') }),
       containers,
       execs,
       images,

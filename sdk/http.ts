@@ -6,8 +6,8 @@ import { type Dispatcher, pluginMediaType } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 
-/** More than any request of an engine's needs. */
-const maxRequestBytes = 8 * 1024 * 1024;
+/** More than any request of an engine's needs; the largest are answers that authorization plugins see, in base64. */
+const maxRequestBytes = 32 * 1024 * 1024;
 
 export interface Answering {
   /** Calls under way are kept here. */

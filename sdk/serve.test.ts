@@ -90,7 +90,7 @@ test('speaks the protocol: activation, keys in any case, errors with their class
   expect(await text('/VolumeDriver.Create', '{')).toMatch(/^400 /);
   expect(await text('/VolumeDriver.Capabilities')).toBe('404 not found');
   expect(await text('/constructor')).toBe('404 not found');
-  expect((await post('/VolumeDriver.Create', 'x'.repeat(9 << 20)).catch(() => ({ status: 413 }))).status).toBe(413);
+  expect((await post('/VolumeDriver.Create', 'x'.repeat(33 << 20)).catch(() => ({ status: 413 }))).status).toBe(413);
   expect((await post('/LogDriver.ReadLogs')).body).toEqual(Buffer.from([0, 1, 2, 255]));
 });
 

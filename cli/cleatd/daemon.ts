@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { openApi } from '@cleat/api/index';
 import { openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
-import { forbidden, messageOf } from '@cleat/protocol/errors';
+import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { answersOn } from '../docker-socket.js';
 import { cleatVersion } from '../version.js';
@@ -89,7 +89,6 @@ async function serve(
     log: logger.child({ room: 'api' }),
     version: cleatVersion(),
     minApiVersion: values['min-api-version'],
-    onRequest: values['authorization-plugin'].map(denyAll),
   });
   teardown.add('API', () => api.close(1000));
   for (const host of hosts) {
@@ -117,16 +116,6 @@ async function serve(
 
 async function finish(teardown: Teardown, logger: Logger): Promise<void> {
   for (const failure of await teardown.run()) logger.error(`stopping: ${failure}`);
-}
-
-/**
- * Who asks for authorization must not get an engine that obeys everybody: until authorization plugins are served, one
- * that is configured refuses every request, as dockerd does when it cannot reach it.
- */
-function denyAll(plugin: string): () => never {
-  return () => {
-    throw forbidden(`authorization denied by plugin ${plugin}: this engine does not serve authorization plugins yet`);
-  };
 }
 
 /** Before anything is touched: whoever starts a second engine by mistake should not disturb the first one's state. */

@@ -9,6 +9,7 @@ export type LiveConfig = { -readonly [K in keyof EngineConfig]: EngineConfig[K] 
 
 /** What SIGHUP applies again; the options with `reload` in the table are the same ones, as the operator sees them. */
 const reloaded = [
+  'authorizationPlugins',
   'debug',
   'defaultRuntime',
   'insecureRegistries',

@@ -134,6 +134,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     labels: values.label,
     debug: values.debug || values['log-level'] === 'debug',
     hosts: hosts.map(({ text }) => text),
+    authorizationPlugins: values['authorization-plugin'],
     runtimes: runtimes(values),
     defaultRuntime: values['default-runtime'],
     cgroupParent: values['cgroup-parent'],

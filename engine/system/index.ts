@@ -51,7 +51,7 @@ export function openSystem(deps: SystemDeps): System {
         Plugins: {
           Volume: extensions.names(volumeKind),
           Network: extensions.names(networkKind),
-          Authorization: null,
+          Authorization: config.authorizationPlugins?.length ? [...config.authorizationPlugins] : null,
           Log: extensions.names(logKind),
         },
         MemoryLimit: cgroups.memoryLimit,

@@ -19,6 +19,12 @@ export const extensionOptions = [
     default: ['/run/docker/plugins', '/etc/docker/plugins', '/usr/lib/docker/plugins'],
     help: 'Directory in which plugins (.sock, .spec, .json) are discovered',
   }),
+  option('authorization-plugin', 'list', {
+    group,
+    key: 'authorization-plugins',
+    reload: true,
+    help: 'Plugin that must allow every request and its answer; several are asked in order, one that is gone denies',
+  }),
   option('default-volume-driver', 'string', { group, default: 'local', help: 'Driver of volumes that name none' }),
   option('default-network-driver', 'string', { group, default: 'bridge', help: 'Driver of networks that name none' }),
   option('default-ipam-driver', 'string', {

@@ -21,9 +21,6 @@ export const ignoredOptions = [
   ignored('allow-nondistributable-artifacts', 'list', 'foreign layers are not pushed'),
   ignored('api-cors-header', 'string', 'the API does not answer to web pages of other origins'),
   ignored('api-enable-cors', 'bool', 'the API does not answer to web pages of other origins'),
-  ignored('authorization-plugin', 'list', 'not implemented yet; every request is refused, as when the plugin is gone', {
-    key: 'authorization-plugins',
-  }),
   ignored('bip6', 'string', later),
   ignored('bridge-accept-fwmark', 'string', later),
   ignored('builder', 'json', 'this engine does not build images'),
