@@ -21,7 +21,8 @@ export function fakeServices(parts: Partially<ApiServices>): ApiServices {
       },
     }),
   ]);
-  return { ...Object.fromEntries(services), extensions: parts.extensions } as ApiServices;
+  const { extensions, authorization } = parts;
+  return { ...Object.fromEntries(services), extensions, authorization } as ApiServices;
 }
 
 export interface TestApi extends AsyncDisposable {

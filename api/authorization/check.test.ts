@@ -1,0 +1,213 @@
+import { request as httpRequest } from 'node:http';
+import type { ApiAnswer, ApiRequest, Authorization } from '@cleat/engine/authorization/service';
+import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
+import { forbidden, notFound } from '@cleat/protocol/errors';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ApiServices } from '../index.js';
+import { echoSession, startApi, type TestApi, talk } from '../testing/fakes.js';
+
+let asked: ApiRequest[];
+let answers: ApiAnswer[];
+let allowRequest: (request: ApiRequest) => boolean;
+let allowAnswer: (answer: ApiAnswer) => boolean;
+let required: boolean;
+beforeEach(() => {
+  asked = [];
+  answers = [];
+  allowRequest = () => true;
+  allowAnswer = () => true;
+  required = true;
+});
+
+const authorization: Authorization = {
+  get required() {
+    return required;
+  },
+  async authorize(request) {
+    asked.push(request);
+    if (!allowRequest(request)) throw forbidden('authorization denied by plugin p: no');
+    return async (answer) => {
+      answers.push(answer);
+      if (!allowAnswer(answer)) throw forbidden('authorization denied by plugin p: not that');
+    };
+  },
+};
+
+const created: ContainerCreateRequest[] = [];
+const services: Parameters<typeof startApi>[0] = {
+  containers: {
+    async create(request) {
+      created.push(structuredClone(request));
+      return { Id: 'abc', Warnings: [] };
+    },
+    attach: async () => echoSession(true),
+    wait: () => ({ result: Promise.resolve({ StatusCode: 3 }) }),
+    async inspect() {
+      throw notFound('No such container: x');
+    },
+  },
+  authorization,
+} as Partial<ApiServices>;
+
+interface Answer {
+  status: number;
+  text: string;
+}
+
+/** `pieces` are sent in chunked coding, without a length. */
+function ask(
+  server: TestApi,
+  method: string,
+  path: string,
+  pieces?: readonly string[],
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const type = pieces ? { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' } : {};
+    const sent = httpRequest(
+      { socketPath: server.socketPath, method, path, headers: { ...type, ...headers } },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        // The request may still be on its way when it is refused.
+        sent.on('close', () => resolve({ status: response.statusCode ?? 0, text }));
+      },
+    );
+    sent.on('error', reject);
+    for (const piece of pieces ?? []) sent.write(piece);
+    sent.end();
+  });
+}
+
+const denied = { status: 403, text: '{"message":"authorization denied by plugin p: no"}\n' };
+
+describe('what an authorizer is shown', () => {
+  const privileged = '{"Image":"i","HostConfig":{"Privileged":true}}';
+  it.each([
+    ['as it is', [privileged]],
+    ['in another case', ['{"image":"i","hostconfig":{"PRIVILEGED":true}}']],
+    ['with keys twice, the last one counts', ['{"Image":"i","HostConfig":null,"hostConfig":{"Privileged":true}}']],
+    ['with escapes', ['{"Image":"\\u0069","Host\\u0043onfig":{"Privileged":true}}']],
+    ['with a letter that folds to s', ['{"Image":"i","Ho\u017ftConfig":{"Privileged":true}}']],
+    ['in pieces', [...privileged]],
+    ['padded', [`{"x":"${'x'.repeat(2 << 20)}",`, privileged.slice(1)]],
+    ['padded with white space', [' '.repeat(2 << 20), privileged]],
+  ])('is the body that the engine acts on: %s', async (_how, pieces) => {
+    await using server = await startApi(services);
+    created.length = 0;
+    allowRequest = ({ body }) => {
+      const { HostConfig } = JSON.parse(body ?? '{}') as ContainerCreateRequest;
+      return HostConfig?.Privileged !== true;
+    };
+    expect(await ask(server, 'POST', '/v1.51/containers/create', pieces)).toEqual(denied);
+    expect(asked).toMatchObject([{ body: privileged }]);
+    expect(created).toEqual([]);
+  });
+
+  it.each([
+    ['/v1.41/containers/create?name=x'],
+    ['/v1.41/containers/%63reate?n%61me=x'],
+    ['//v1.41/containers/create/?name=x'],
+    ['http://elsewhere/v1.41/containers/create?name=x&'],
+  ])('is the target in one spelling: %s', async (path) => {
+    await using server = await startApi(services);
+    await ask(server, 'POST', path, ['{"Image":"i"}']);
+    expect(asked.map(({ uri }) => uri)).toEqual(['/v1.41/containers/create?name=x']);
+  });
+
+  it('keeps in the target what the path needs', async () => {
+    await using server = await startApi(services);
+    for (const path of ['/containers/a%3Fb%23c%25/json', '/containers/x/y@sha256:1/json?size=1']) {
+      await ask(server, 'GET', path);
+      expect(asked.at(-1)?.uri).toBe(path);
+    }
+  });
+
+  it('has no credentials', async () => {
+    await using server = await startApi(services);
+    const secrets = { authorization: 'Basic x', 'X-Registry-Auth': 'x', 'x-registry-config': 'x' };
+    await ask(server, 'GET', '/_ping', undefined, { ...secrets, 'x-meta-user': 'me' });
+    expect(asked).toMatchObject([{ user: '', userMethod: '', certificates: [], method: 'GET', body: undefined }]);
+    expect(asked[0]?.headers).toEqual({ Connection: expect.any(String), 'X-Meta-User': 'me' });
+  });
+
+  it.each([
+    ['malformed', 'invalid JSON', '{"Image":', 'application/json'],
+    ['of another type', 'unsupported Content-Type', '{"Image":"i"}', 'text/plain'],
+    ['too large', 'larger than', `{"Image":"${'x'.repeat(17 << 20)}"}`, 'application/json'],
+  ])('a body that cannot be shown is refused: %s', async (_what, message, text, type) => {
+    await using server = await startApi(services);
+    created.length = 0;
+    const answer = await ask(server, 'POST', '/containers/create', [text], { 'Content-Type': type });
+    expect(answer.status).toBe(400);
+    expect(answer.text).toContain(message);
+    expect([asked, created]).toEqual([[], []]);
+  });
+});
+
+describe('hijacking', () => {
+  const attach = 'POST /containers/c/attach?stdin=1 HTTP/1.1\r\nHost: x\r\n';
+  it.each([
+    ['with an upgrade', `${attach}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`],
+    ['without', `${attach}\r\n`],
+  ])('is refused before anything is attached, %s', async (_how, head) => {
+    await using server = await startApi({ ...services, containers: {} });
+    allowRequest = () => false;
+    const answer = await talk(server.connect(), `${head}GET /containers/json HTTP/1.1\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
+    expect(answer.endsWith(denied.text)).toBe(true);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('is allowed with its input intact', async () => {
+    await using server = await startApi(services);
+    const head = `${attach}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`;
+    const answer = await talk(server.connect(), `${head}hello`, { end: true });
+    expect(answer).toMatch(/^HTTP\/1\.1 101 UPGRADED\r\n/);
+    expect(answer.endsWith('\r\n\r\nhellobye')).toBe(true);
+    expect(answers).toMatchObject([{ status: 101, body: undefined }]);
+  });
+});
+
+describe('answers', () => {
+  it('are seen whole before the client sees them, and can be denied', async () => {
+    await using server = await startApi(services);
+    allowAnswer = ({ body }) => !body?.includes('abc');
+    const answer = await ask(server, 'POST', '/containers/create', ['{"Image":"i"}']);
+    expect(answer).toEqual({ status: 403, text: '{"message":"authorization denied by plugin p: not that"}\n' });
+    expect(answers).toMatchObject([{ status: 201, headers: { 'Content-Type': 'application/json', Ostype: 'linux' } }]);
+    expect(String(answers[0]?.body)).toBe('{"Id":"abc","Warnings":[]}\n');
+  });
+
+  it('of another kind are seen without their body', async () => {
+    await using server = await startApi(services);
+    expect(await ask(server, 'GET', '/_ping')).toEqual({ status: 200, text: 'OK' });
+    expect(answers).toMatchObject([{ status: 200, body: undefined }]);
+  });
+
+  it('that stream are denied before they begin', async () => {
+    await using server = await startApi(services);
+    expect(await ask(server, 'POST', '/containers/x/wait')).toEqual({ status: 200, text: '{"StatusCode":3}\n' });
+    allowAnswer = () => false;
+    expect((await ask(server, 'POST', '/containers/x/wait')).status).toBe(403);
+  });
+
+  it('that are errors are seen too, once', async () => {
+    await using server = await startApi(services);
+    expect((await ask(server, 'GET', '/containers/x/json')).status).toBe(404);
+    expect(answers).toMatchObject([{ status: 404 }]);
+    expect(String(answers[0]?.body)).toBe('{"message":"No such container: x"}\n');
+    allowAnswer = () => false;
+    expect((await ask(server, 'GET', '/containers/x/json')).status).toBe(403);
+    expect(answers).toHaveLength(2);
+  });
+});
+
+it('nobody is asked when no plugin is configured', async () => {
+  await using server = await startApi(services);
+  required = false;
+  expect((await ask(server, 'POST', '/containers/create', ['{"Image":"i"}'])).status).toBe(201);
+  expect([asked, answers]).toEqual([[], []]);
+});
