@@ -8,7 +8,10 @@ import type { Logger } from '@cleat/protocol/log';
 import { answersOn } from '../docker-socket.js';
 import { cleatVersion } from '../version.js';
 import { checkExposure, checkOwnBridges } from './exposure.js';
+import { isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
+import { parseMetricsAddress } from './metrics/address.js';
+import type { Metrics, MetricsSources } from './metrics/metrics.js';
 import { notify } from './notify.js';
 import { UsageError } from './options/parse.js';
 import { type LiveConfig, reload } from './reload.js';
@@ -84,8 +87,9 @@ async function serve(
   await engine.start();
   checkOwnBridges(settings, (address) => engine.networks.isBridgeAddress(address));
 
+  const metrics = await openMetrics(values['metrics-addr'], { engine, extensions }, logger, teardown);
   const api = openApi({
-    services: { ...engine, extensions },
+    services: { ...engine, containers: metrics?.containers ?? engine.containers, extensions },
     log: logger.child({ room: 'api' }),
     version: cleatVersion(),
     minApiVersion: values['min-api-version'],
@@ -112,6 +116,24 @@ async function serve(
   await engine.containers.shutdown({ liveRestore: config.liveRestore, timeout: config.shutdownTimeout });
   await finish(teardown, logger);
   return 0;
+}
+
+/** Prometheus' library takes memory: it is loaded when somebody wants metrics. @throws Unavailable */
+async function openMetrics(
+  address: string,
+  sources: MetricsSources,
+  logger: Logger,
+  teardown: Teardown,
+): Promise<Metrics | undefined> {
+  if (address === '') return undefined;
+  const metrics = (await import('./metrics/metrics.js')).openMetrics(sources);
+  teardown.add('metrics', () => metrics.close());
+  const where = await metrics.listen(parseMetricsAddress(address));
+  logger.info(`metrics API listening on ${where}`);
+  if (!isLoopback(where.replace(/:\d+$/, '').replace(/[[\]]/g, ''))) {
+    logger.warn(`metrics on ${where} have no TLS: whoever reaches them reads what this engine does`);
+  }
+  return metrics;
 }
 
 async function finish(teardown: Teardown, logger: Logger): Promise<void> {

@@ -33,6 +33,7 @@ test('what does not apply here is taken with a warning that says why', () => {
 
 test.each([
   [['--log-level=loud'], "invalid log-level 'loud'"],
+  [['--metrics-addr=localhost'], "invalid metrics-addr 'localhost'"],
   [['--label=nonsense'], 'bad attribute format: nonsense'],
   [['--label=a=1', '--label=a=2'], 'conflict labels for a=2 and a=1'],
   [['--dns=example.com'], 'example.com is not an ip address'],

@@ -5,6 +5,7 @@ import { isAbsolute, resolve } from 'node:path';
 import type { EngineConfig } from '@cleat/engine/config';
 import { findCommand } from '@cleat/linux/host';
 import { defaultSocket, type Host, parseHost } from './hosts.js';
+import { parseMetricsAddress } from './metrics/address.js';
 import { readConfigFile } from './options/file.js';
 import type { RuntimeValue } from './options/option.js';
 import { UsageError } from './options/parse.js';
@@ -89,6 +90,7 @@ function check(values: Values): void {
   if (values['max-concurrent-downloads'] < 1) {
     throw new UsageError(`invalid max concurrent downloads: ${values['max-concurrent-downloads']}`);
   }
+  if (values['metrics-addr'] !== '') parseMetricsAddress(values['metrics-addr']);
   checkExecOpts(values['exec-opt']);
   runtimes(values);
 }

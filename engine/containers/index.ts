@@ -44,6 +44,7 @@ export function openContainers(deps: ContainersDeps): Containers {
     runtimes: new Runtimes(deps.config, paths),
     execs: undefined,
     stopping: false,
+    healthChecks: { total: 0, failed: 0 },
     closed: false,
     background: new Set(),
     emit: emitterFor(deps.events),
@@ -107,6 +108,7 @@ export function openContainers(deps: ContainersDeps): Containers {
       watch = await recoverContainers(room);
     },
     counts: () => room.registry.counts(),
+    healthChecks: () => ({ ...room.healthChecks }),
     shutdown: async (options) => {
       await shutdownContainers(room, options);
       await Promise.all(room.background);

@@ -37,6 +37,8 @@ export interface Room extends ContainersDeps {
   stopping: boolean;
   /** The engine has let go of its containers; the next one finds them. */
   closed: boolean;
+  /** Since the engine's start. */
+  readonly healthChecks: { total: number; failed: number };
   readonly registry: Registry;
   readonly paths: ContainerPaths;
   readonly runtimes: Runtimes;

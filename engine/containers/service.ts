@@ -82,6 +82,8 @@ export interface Containers {
   recover(): Promise<void>;
   /** For `info`, without I/O. */
   counts(): { total: number; running: number; paused: number; stopped: number };
+  /** Probes of containers' health since the engine's start. */
+  healthChecks(): { total: number; failed: number };
   /** SIGTERM of the engine: stops containers within `timeout` s unless they are to live on (live-restore). */
   shutdown(options: { liveRestore: boolean; timeout: number }): Promise<void>;
 }

@@ -46,7 +46,7 @@ test('events are kept, to the nanosecond, over a restart, and the newest may be 
   appendFileSync(join(directory, segment), '{"s":3,"n":"17');
   events = open();
   publish('three');
-  expect(events.stats()).toEqual({ count: 3, subscribers: 0 });
+  expect(events.stats()).toEqual({ count: 3, published: 1, subscribers: 0 });
   expect(await collect(all())).toEqual(['one', 'two', 'three']);
   for await (const event of events.subscribe({ ...all(), filters: {}, signal: new AbortController().signal })) {
     expect(event).toEqual(first);

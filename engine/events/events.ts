@@ -17,6 +17,7 @@ class JournaledEvents implements Events {
   readonly #log: Logger;
   #recent: Entry[] = [];
   readonly #waiting = new Set<() => void>();
+  #published = 0;
   #subscribers = 0;
   readonly #closing = new AbortController();
 
@@ -29,6 +30,7 @@ class JournaledEvents implements Events {
     const time = event.at ? toNanos(event.at) : nowNanos();
     const message = makeEvent(event.type, event.action, event.id, event.attributes, time);
     const seq = this.#journal.append(message);
+    this.#published++;
     this.#recent.push({ seq, event: message });
     if (this.#recent.length >= 2 * recentEvents) this.#recent = this.#recent.slice(-recentEvents);
     for (const wake of this.#waiting) wake();
@@ -49,8 +51,9 @@ class JournaledEvents implements Events {
     return this.#follow({ from, since, until, wanted, signal: query.signal });
   }
 
-  stats(): { count: number; subscribers: number } {
-    return { count: this.#journal.last - this.#journal.first + 1, subscribers: this.#subscribers };
+  stats(): { count: number; published: number; subscribers: number } {
+    const count = this.#journal.last - this.#journal.first + 1;
+    return { count, published: this.#published, subscribers: this.#subscribers };
   }
 
   async close(): Promise<void> {

@@ -17,8 +17,8 @@ export interface Events {
    */
   subscribe(options: EventQuery): AsyncIterable<EventMessage>;
 
-  /** How many events are in the journal, and how many read along now; for `info`. */
-  stats(): { count: number; subscribers: number };
+  /** How many events are in the journal, how many came since the engine's start, and how many read along now. */
+  stats(): { count: number; published: number; subscribers: number };
   close(): Promise<void>;
 }
 

@@ -20,7 +20,7 @@ function cleat(...args: string[]): Promise<CommandResult> {
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await startEngine();
+  engine = await startEngine({ flags: ['--metrics-addr=127.0.0.1:0'] });
 });
 afterAll(() => engine[Symbol.asyncDispose]());
 
@@ -48,6 +48,19 @@ test('extensions ls shows the batteries with their state', async () => {
   expect((await cleat('extensions', 'ls', '-H', `unix://${engine.directory}/none.sock`)).stderr).toContain(
     'no engine answers on',
   );
+});
+
+test('metrics tell what happened, under the names of dockerd and per extension', async () => {
+  await engine.docker('run', '--rm', 'busybox', 'true');
+  const address = /metrics API listening on ([\d.:]+)/.exec(engine.log())?.[1];
+  const lines = (await (await fetch(`http://${address}/metrics`)).text()).split('\n');
+  const value = (series: string) => Number(lines.find((line) => line.startsWith(`${series} `))?.split(' ')[1]);
+  expect(value('engine_daemon_container_actions_seconds_count{action="start"}')).toBeGreaterThan(0);
+  expect(value('engine_daemon_events_total')).toBeGreaterThan(4);
+  expect(value('engine_daemon_container_states_containers{state="running"}')).toBe(0);
+  const join = 'extension="network-bridge",kind="NetworkDriver",method="Join"';
+  expect(value(`cleat_extension_calls_total{${join},result="ok"}`)).toBeGreaterThan(0);
+  expect(value(`cleat_extension_call_duration_seconds_count{${join}}`)).toBeGreaterThan(0);
 });
 
 test('sweep removes nothing of an engine that runs, and nothing that is no engine', async () => {

@@ -26,6 +26,7 @@ const keepers: Record<string, string> = {
   'node-unix-socket': 'linux/',
   lmdb: 'engine/store/',
   pino: 'cli/',
+  'prom-client': 'cli/cleatd/metrics/',
 };
 
 interface Import {

@@ -71,8 +71,10 @@ export const surroundingChecks: readonly Check[] = [
 function engineAt(pid: string): string[] {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+    // Node's own options stand before the program's name.
     const name = words
-      .slice(0, 4)
+      .filter((word) => !word.startsWith('-'))
+      .slice(0, 3)
       .map((word) => /(?:^|\/)(dockerd|cleatd)(?:\/main\.js)?$/.exec(word)?.[1])
       .find(Boolean);
     return name === undefined ? [] : [`${name} (process ${pid})`];

@@ -36,6 +36,10 @@ export const generalOptions = [
     reload: true,
     help: 'Seconds that containers have to stop when the daemon stops',
   }),
+  option('metrics-addr', 'string', {
+    group,
+    help: 'Serve metrics for Prometheus at http://HOST:PORT/metrics, without TLS; best on loopback: 127.0.0.1:9323',
+  }),
   option('validate', 'bool', { group, key: null, help: 'Check flags and configuration file, then exit' }),
   option('version', 'bool', { group, short: 'v', key: null, help: 'Print the version, then exit' }),
   option('help', 'bool', { group, short: 'h', key: null, help: 'Print this help, then exit' }),

@@ -53,7 +53,6 @@ export const ignoredOptions = [
   ignored('ip6tables', 'bool', 'one nftables table holds the rules of both families'),
   ignored('max-concurrent-uploads', 'int', 'layers are pushed one after another'),
   ignored('max-download-attempts', 'int', 'failed downloads are retried with a fixed bound'),
-  ignored('metrics-addr', 'string', later),
   ignored('network-control-plane-mtu', 'int', swarm),
   ignored('network-diagnostic-port', 'int', swarm),
   ignored('no-proxy', 'string', 'set NO_PROXY in the environment of the daemon'),

@@ -16,6 +16,7 @@ function patient(check: object, answers: (number | 'hang')[]) {
   } as unknown as Container;
   const commands: string[][] = [];
   const room = {
+    healthChecks: { total: 0, failed: 0 },
     log: { error: (message: string, fields: unknown) => events.push(`${message} ${JSON.stringify(fields)}`) },
     emit: (_: Container, action: string) => events.push(action),
     execs: {
@@ -38,6 +39,8 @@ test('starting, unhealthy after as many failures as it says, healthy again', asy
   expect(container.record.state.health?.Status).toBe('starting');
   await expect.poll(() => events).toEqual(['health_status: unhealthy', 'health_status: healthy']);
   stopHealthChecks(container);
+  expect(room.healthChecks.failed).toBe(2);
+  expect(room.healthChecks.total).toBeGreaterThanOrEqual(3);
   expect(commands[0]).toEqual(['/bin/sh', '-c', 'probe']);
   expect(container.record.state.health?.Log.slice(0, 2).map(({ ExitCode }) => ExitCode)).toEqual([1, 1]);
 });

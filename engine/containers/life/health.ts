@@ -75,6 +75,8 @@ async function watch(room: Room, container: Container, probe: Probe, signal: Abo
     const inStartPeriod = starting();
     const result = await ask(room, container, probe, signal);
     if (signal.aborted) return;
+    room.healthChecks.total++;
+    if (result.ExitCode !== 0) room.healthChecks.failed++;
     judge(room, container, probe, result, inStartPeriod);
   }
 }

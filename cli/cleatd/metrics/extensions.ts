@@ -1,0 +1,90 @@
+import type { ExtensionHealth, ExtensionState, ExtensionStatus, MethodStatistics } from '@cleat/extensions/service';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { MetricsSources } from './metrics.js';
+import { type Distribution, RecordedHistogram } from './recorded-histogram.js';
+
+const states: readonly ExtensionState[] = ['discovered', 'activating', 'active', 'unreachable', 'disabled'];
+const healths: readonly ExtensionHealth[] = ['unknown', 'healthy', 'failing', 'suspended'];
+
+/** Per extension: what its status says, read when somebody asks; nothing is added to a call's cost. */
+export function extensionMetrics(registry: Registry, extensions: MetricsSources['extensions']): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'cleat_extension_state',
+    help: '1 for the state that an extension is in',
+    labelNames: ['extension', 'carrier', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const one of extensions.list()) {
+        for (const state of states) {
+          this.set({ extension: labelOf(one), carrier: one.carrier, state }, Number(one.state === state));
+        }
+      }
+    },
+  });
+  new Gauge({
+    name: 'cleat_extension_health',
+    help: '1 for how well an extension answers',
+    labelNames: ['extension', 'health'],
+    registers,
+    collect() {
+      this.reset();
+      for (const one of extensions.list()) {
+        for (const health of healths) this.set({ extension: labelOf(one), health }, Number(one.health === health));
+      }
+    },
+  });
+  new Counter({
+    name: 'cleat_extension_calls_total',
+    help: 'Calls to extensions by how they ended: ok, error, timeout, unreachable, blocked or cancelled',
+    labelNames: ['extension', 'kind', 'method', 'result'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { labels, results } of calls(extensions.list())) {
+        for (const [result, count] of Object.entries(results)) this.inc({ ...labels, result }, count);
+      }
+    },
+  });
+  new RecordedHistogram(
+    {
+      name: 'cleat_extension_call_duration_seconds',
+      help: 'The number of seconds that callers of extensions waited for an answer',
+      labelNames: ['extension', 'kind', 'method'],
+      registers,
+    },
+    () => calls(extensions.list()).map(({ labels, latency }) => distribution(labels, latency)),
+  );
+}
+
+/** The manifest's entry is unique where driver names are not. */
+function labelOf({ entry, name }: ExtensionStatus): string {
+  return entry ?? name;
+}
+
+interface Called extends MethodStatistics {
+  readonly labels: { readonly extension: string; readonly kind: string; readonly method: string };
+}
+
+function calls(all: readonly ExtensionStatus[]): Called[] {
+  const found = new Map<string, Called>();
+  for (const one of all) {
+    for (const statistics of one.methods) {
+      const [kind = '', method = ''] = statistics.method.split('.', 2);
+      const labels = { extension: labelOf(one), kind, method };
+      // A plugin that somebody called like a manifest's entry: two series of one name would spoil the whole page.
+      const key = JSON.stringify(labels);
+      if (!found.has(key)) found.set(key, { ...statistics, labels });
+    }
+  }
+  return [...found.values()];
+}
+
+function distribution(labels: Called['labels'], { count, sumMs, atMostMs }: Called['latency']): Distribution {
+  const buckets = Object.entries(atMostMs).map(([bound, value]): [string, number] => [
+    bound === '+Inf' ? bound : String(Number(bound) / 1000),
+    value,
+  ]);
+  return { labels, count, sum: sumMs / 1000, buckets };
+}
