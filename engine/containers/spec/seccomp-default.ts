@@ -32,6 +32,7 @@ const privileged: { names: string[]; capabilities: string[] }[] = [
 
 /** All CLONE_NEW… flags of clone(2). */
 const namespaceFlags = 0x7e020000;
+const refuse = 'SCMP_ACT_ERRNO';
 const eperm = 1;
 const enosys = 38;
 
@@ -41,7 +42,26 @@ export function likeDockers(profile: Profile): Profile {
   const kept = (profile.syscalls ?? [])
     .map((rule): Rule => ({ ...rule, names: (rule.names ?? []).filter((name) => !restricted.has(name)) }))
     .filter(({ names }) => names?.length);
-  return { ...profile, syscalls: [...kept, ...privileged.flatMap(granted), ...cloneRules, ...socketRules] };
+  return refusingByDefault({
+    ...profile,
+    syscalls: [...kept, ...privileged.flatMap(granted), ...cloneRules, ...socketRules],
+  });
+}
+
+/**
+ * Whatever is not allowed is refused with EPERM, as Docker does it, instead of by a rule for each call: libseccomp's
+ * time at every start and exec grows with the rules. Calls that are newer than the profile still get ENOSYS; the runtime
+ * sees to that.
+ */
+function refusingByDefault(profile: Profile): Profile {
+  if (profile.defaultAction !== refuse) return profile;
+  const isDefault = ({ action, errnoRet, args }: Rule) =>
+    action === refuse && (errnoRet ?? eperm) === eperm && !args?.length;
+  return {
+    ...profile,
+    defaultErrnoRet: eperm,
+    syscalls: (profile.syscalls ?? []).filter((rule) => !isDefault(rule)),
+  };
 }
 
 /** Libraries ask for `clone3` first and fall back to `clone`, whose flags a filter can see, only on ENOSYS. */
