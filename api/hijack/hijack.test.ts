@@ -53,6 +53,13 @@ describe('attach', () => {
     expect(killed).toEqual([]);
   });
 
+  it('takes a declared body, as dockerode sends one, not for input', async () => {
+    await using server = await startApi({ containers: { attach: async () => echoSession(true) } });
+    const head = `POST /containers/c/attach?stdin=1 HTTP/1.1\r\nHost: x\r\n${upgradeHeaders}Content-Length: 15\r\n\r\n`;
+    const answer = await talk(server.connect(), `${head}{"stream":true}typed`, { end: true });
+    expect(bodyOf(answer)).toBe('typedbye');
+  });
+
   it('refuses to be pipelined behind an unfinished request', async () => {
     const killed: string[] = [];
     const session = echoSession(true);

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
 import type { Upgrade } from './front.js';
 import { closeGently, type HijackedConnection, rawConnection, webSocketConnection } from './hijacked.js';
-import { ConnectionInput, decodeChunks } from './input.js';
+import { ConnectionInput, decodeChunks, inputBehind } from './input.js';
 import { handshake } from './websocket.js';
 
 /** What a handler can do with a connection that Node's parser has let go of. */
@@ -23,7 +23,8 @@ const carried = ['Api-Version', 'Docker-Experimental', 'Ostype', 'Server'];
 
 /**
  * The request's body is decoded here, by Content-Length or chunks, and what follows it is the client's raw input. When
- * the handler did not ask for the body (attach), a chunked one is the input itself, as clients without upgrades send it.
+ * the handler did not ask for the body (attach), a chunked one is the input itself, as clients without upgrades send it,
+ * and one with a length is dropped.
  */
 export function createHijacker(
   request: IncomingMessage,
@@ -38,6 +39,13 @@ export function createHijacker(
   let bodyRead = false;
   // An ordinary answer after all (an error, a detached exec): the parser is gone, so is the connection after it.
   response.on('finish', () => closeGently(socket, input));
+
+  /** The input behind a body that nobody asked for: dockerode says there once more what it said in the query. */
+  function undeclared(): AsyncIterable<Buffer> | undefined {
+    if (encoding !== undefined) return decodeChunks(input);
+    const declared = Number(length ?? 0);
+    return declared > 0 ? inputBehind(input, declared) : undefined;
+  }
 
   function release(): void {
     if (response.headersSent || !response.socket) throw systemError('the request has been answered already');
@@ -56,7 +64,7 @@ export function createHijacker(
         ...headers.map((name) => `${name}: ${String(response.getHeader(name))}`),
       ];
       socket.write(`${head.join('\r\n')}\r\n\r\n`);
-      return rawConnection(socket, input, encoding !== undefined && !bodyRead ? decodeChunks(input) : undefined);
+      return rawConnection(socket, input, bodyRead ? undefined : undeclared());
     },
     hijackWebSocket(kind) {
       const answer = handshake(request.headers);

@@ -109,3 +109,9 @@ export async function* decodeChunks(input: ConnectionInput): AsyncGenerator<Buff
 export async function* rawInput(input: ConnectionInput): AsyncGenerator<Buffer> {
   for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield chunk;
 }
+
+/** What comes behind a body of `length` bytes, which is dropped. @throws InvalidParameter when it ends before */
+export async function* inputBehind(input: ConnectionInput, length: number): AsyncGenerator<Buffer> {
+  for (let left = length; left > 0; ) left -= (await input.read(Math.min(left, 65_536))).length;
+  yield* rawInput(input);
+}
