@@ -3,7 +3,6 @@ import type { ApiAnswer, ApiRequest, Authorization } from '@cleat/engine/authori
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
 import { forbidden, notFound } from '@cleat/protocol/errors';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ApiServices } from '../index.js';
 import { echoSession, startApi, type TestApi, talk } from '../testing/fakes.js';
 
 let asked: ApiRequest[];
@@ -34,9 +33,9 @@ const authorization: Authorization = {
 };
 
 const created: ContainerCreateRequest[] = [];
-const services: Parameters<typeof startApi>[0] = {
+const services = {
   containers: {
-    async create(request) {
+    async create(request: ContainerCreateRequest) {
       created.push(structuredClone(request));
       return { Id: 'abc', Warnings: [] };
     },
@@ -47,7 +46,7 @@ const services: Parameters<typeof startApi>[0] = {
     },
   },
   authorization,
-} as Partial<ApiServices>;
+} as Parameters<typeof startApi>[0];
 
 interface Answer {
   status: number;

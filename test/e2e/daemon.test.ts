@@ -1,12 +1,12 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeCertificates } from './support/certificates.js';
 import { type CommandResult, type Engine, startEngine } from './support/engine.js';
 
 /** The daemon itself: how it starts, refuses to start, is told things, and stops. */
@@ -226,7 +226,7 @@ test('an authorization plugin that cannot be asked lets nobody pass', async () =
     const version = () => engine.dockerAt(`unix://${directory}/a.sock`, 'ps');
     await expect
       .poll(async () => (await version()).stderr, { timeout: 10_000 })
-      .toContain('authorization denied by plugin guard');
+      .toContain('plugin guard failed with error: plugin "guard" not found');
   } finally {
     child.kill('SIGTERM');
     await once(child, 'exit');
@@ -234,44 +234,12 @@ test('an authorization plugin that cannot be asked lets nobody pass', async () =
 });
 
 test('TCP with TLS serves who has a certificate, and nobody else', async () => {
-  const { host, certificates } = await tls(directory);
-  await using own = await startEngine({
-    busybox: false,
-    flags: [
-      '-H',
-      host,
-      '--tlsverify',
-      ...['cacert', 'cert', 'key'].map((name) => `--tls${name}=${certificates}/server-${name}.pem`),
-    ],
-  });
-  const client = ['cacert', 'cert', 'key'].map((name) => `--tls${name}=${certificates}/client-${name}.pem`);
+  const certificates = await makeCertificates(directory, ['client']);
+  await using own = await startEngine({ busybox: false, flags: certificates.daemonFlags });
+  const client = certificates.clientFlags('client');
   const ping = (...args: string[]) =>
-    own.dockerAt(host, '--tlsverify', ...args, 'version', '--format', '{{.Server.Os}}');
+    own.dockerAt(certificates.host, '--tlsverify', ...args, 'version', '--format', '{{.Server.Os}}');
   expect(await ping(...client)).toMatchObject({ code: 0, stdout: 'linux\n' });
   const [ca = ''] = client;
   expect((await ping(ca)).code).not.toBe(0);
 });
-
-/** A CA, a server's and a client's certificate, and a free port on loopback. */
-async function tls(base: string): Promise<{ host: string; certificates: string }> {
-  const certificates = await mkdtemp(join(base, 'tls-'));
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: certificates, stdio: 'ignore' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl('req', '-x509', ...key, '-keyout', 'ca-key.pem', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test CA');
-  for (const [name, extension] of [
-    ['server', 'subjectAltName=IP:127.0.0.1'],
-    ['client', 'extendedKeyUsage=clientAuth'],
-  ] as const) {
-    openssl('req', ...key, '-keyout', `${name}-key.pem`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
-    writeFileSync(join(certificates, `${name}.ext`), extension);
-    const signed = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-days', '2'];
-    openssl('x509', '-req', '-in', `${name}.csr`, '-out', `${name}-cert.pem`, '-extfile', `${name}.ext`, ...signed);
-    writeFileSync(join(certificates, `${name}-cacert.pem`), readFileSync(join(certificates, 'ca.pem')));
-  }
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return { host: `tcp://127.0.0.1:${address.port}`, certificates };
-}

@@ -1,0 +1,169 @@
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { type RequestOptions, request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
+import type { AuthorizationRequest } from '@cleat/protocol/kinds/authz';
+import { silentLogger } from '@cleat/protocol/log';
+import { authzKind, defineExtension, implement, type Served, serve } from '@cleat/sdk/index';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Certificates, makeCertificates } from './support/certificates.js';
+import { type CommandResult, type Engine, startEngine } from './support/engine.js';
+
+/** A policy that names no user of the UNIX socket, lets bob only look, and nobody have a privileged container. */
+const policy = defineExtension({
+  start: () => ({
+    implementations: [
+      implement(authzKind, {
+        AuthZReq(message) {
+          seen.push(message);
+          if (message.User === 'bob' && message.RequestMethod !== 'GET' && message.RequestMethod !== 'HEAD') {
+            return { Allow: false, Msg: 'bob may only look' };
+          }
+          if (/\/containers\/create(\?|$)/.test(message.RequestUri ?? '')) {
+            const body = JSON.parse(textOf(message.RequestBody) || '{}') as ContainerCreateRequest;
+            if (body.HostConfig?.Privileged) return { Allow: false, Msg: 'nobody may be privileged' };
+          }
+          return { Allow: true };
+        },
+        AuthZRes: ({ ResponseBody }) => ({ Allow: !textOf(ResponseBody).includes('classified'), Msg: 'classified' }),
+      }),
+    ],
+  }),
+});
+const textOf = (base64 = ''): string => Buffer.from(base64, 'base64').toString();
+const seen: AuthorizationRequest[] = [];
+
+let scratch: string;
+let engine: Engine;
+let certificates: Certificates;
+let plugin: Served;
+const servePolicy = (): Promise<Served> =>
+  serve(policy, { name: 'policy', socket: join(scratch, 'policy.sock'), log: silentLogger });
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'cle-authz-'));
+  certificates = await makeCertificates(scratch, ['alice', 'bob']);
+  plugin = await servePolicy();
+  engine = await startEngine({
+    flags: [...certificates.daemonFlags, `--plugin-dir=${scratch}`, '--authorization-plugin=policy'],
+  });
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+  await plugin.close();
+  await rm(scratch, { recursive: true });
+});
+
+const as = (user: string, ...args: string[]): Promise<CommandResult> =>
+  engine.dockerAt(certificates.host, '--tlsverify', ...certificates.clientFlags(user), ...args);
+
+/** A create with a body in pieces, without a length, as alice. */
+async function create(...pieces: string[]): Promise<{ status: number; text: string }> {
+  const [key, cert, ca] = await Promise.all(
+    (['key', 'cert', 'cacert'] as const).map((what) => readFile(certificates.file('alice', what))),
+  );
+  const { hostname, port } = new URL(certificates.host);
+  const headers = { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' };
+  const options: RequestOptions = { hostname, port, key, cert, ca, headers, agent: false, method: 'POST' };
+  return new Promise((resolve, reject) => {
+    const sent = request({ ...options, path: '/v1.41/containers/create' }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    sent.on('error', reject);
+    for (const piece of pieces) sent.write(piece);
+    sent.end();
+  });
+}
+
+test('alice may do what bob may only look at', async () => {
+  expect(await as('alice', 'run', '--rm', 'busybox', 'echo', 'hello')).toMatchObject({ code: 0, stdout: 'hello\n' });
+  expect((await as('bob', 'ps', '-a')).code).toBe(0);
+  const refused = await as('bob', 'run', '--rm', 'busybox', 'true');
+  expect(refused.stderr).toContain('authorization denied by plugin policy: bob may only look');
+  expect((await as('alice', 'run', '--rm', '--privileged', 'busybox', 'true')).stderr).toContain(
+    'authorization denied by plugin policy: nobody may be privileged',
+  );
+  expect((await as('alice', 'ps', '-aq')).stdout).toBe('');
+  const line = engine.log().match(/^.*an authorization plugin denied a request.*$/m)?.[0] ?? '{}';
+  expect(JSON.parse(line)).toMatchObject({
+    plugin: 'policy',
+    user: 'bob',
+    method: 'POST',
+    uri: expect.stringMatching(/^\/v[\d.]+\/containers\/create/),
+  });
+});
+
+test('the plugin is told who asks, with which certificate, and is listed', async () => {
+  seen.length = 0;
+  expect((await as('alice', 'info', '--format', '{{json .Plugins.Authorization}}')).stdout).toBe('["policy"]\n');
+  const message = seen.find(({ RequestUri }) => RequestUri?.endsWith('/info'));
+  expect(message).toMatchObject({ User: 'alice', UserAuthNMethod: 'TLS', RequestMethod: 'GET' });
+  const certificate = await readFile(certificates.file('alice', 'cert'), 'utf8');
+  expect(message?.RequestPeerCertificates?.map(textOf)).toEqual([certificate]);
+  expect((await engine.docker('ps')).code).toBe(0);
+  expect(seen.at(-1)).not.toHaveProperty('User');
+});
+
+test.each([
+  ['padded with 2 MiB', [`{"pad":"${'x'.repeat(2 << 20)}","Image":"busybox",`, '"HostConfig":{"Privileged":true}}']],
+  ['in another case', ['{"image":"busybox","hostconfig":{"privileged":true}}']],
+  ['with a key twice', ['{"Image":"busybox","HostConfig":{},"hostConfig":{"Privileged":true}}']],
+  ['with escapes', ['{"Image":"busybox","HostConfig":{"\\u0050rivileged":true}}']],
+])('a privileged create does not slip past: %s', async (_how, pieces) => {
+  expect(await create(...pieces)).toEqual({
+    status: 403,
+    text: '{"message":"authorization denied by plugin policy: nobody may be privileged"}\n',
+  });
+  expect((await engine.docker('ps', '-aq')).stdout).toBe('');
+});
+
+test('exec and attach are decided before the connection is anybody’s', async () => {
+  const { stdout } = await as('alice', 'run', '-d', 'busybox', 'sleep', '1000');
+  const id = stdout.trim();
+  expect(await as('alice', 'exec', id, 'echo', 'in')).toMatchObject({ code: 0, stdout: 'in\n' });
+  expect((await as('bob', 'exec', id, 'true')).stderr).toContain('bob may only look');
+  expect((await as('bob', 'attach', '--no-stdin', id)).stderr).toContain('received 403');
+  expect((await as('alice', 'rm', '-f', id)).code).toBe(0);
+});
+
+test('an answer can be denied', async () => {
+  const made = await as('alice', 'create', '--name', 'secret', '--label', 'level=classified', 'busybox');
+  expect(made.code).toBe(0);
+  expect((await as('alice', 'inspect', 'secret')).stderr).toContain(
+    'authorization denied by plugin policy: classified',
+  );
+  expect((await as('alice', 'rm', 'secret')).code).toBe(0);
+});
+
+test('without its plugin the engine obeys nobody, until it is back', async () => {
+  await plugin.close();
+  expect(await engine.api('GET', '/_ping')).toMatchObject({
+    status: 500,
+    body: expect.stringContaining('plugin policy failed with error: '),
+  });
+  plugin = await servePolicy();
+  await expect.poll(async () => (await as('alice', 'ps')).code, { timeout: 20_000 }).toBe(0);
+});
+
+test('plugins come and go by SIGHUP', async () => {
+  await using own = await startEngine({ busybox: false, flags: [`--plugin-dir=${scratch}`] });
+  await own.kill('SIGTERM');
+  const configure = (plugins: string[]) =>
+    writeFileSync(join(own.directory, 'daemon.json'), JSON.stringify({ 'authorization-plugins': plugins }));
+  configure([]);
+  await own.restart();
+  const said = async () => (await own.docker('ps', '-q')).stderr.trim();
+  expect(await said()).toBe('');
+  configure(['policy', 'nobody']);
+  process.kill(own.pid, 'SIGHUP');
+  await expect.poll(said).toContain('plugin nobody failed with error: plugin "nobody" not found');
+  configure(['policy']);
+  process.kill(own.pid, 'SIGHUP');
+  await expect.poll(said).toBe('');
+});
