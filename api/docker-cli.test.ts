@@ -92,7 +92,10 @@ describe.each(clients)('%s', (client) => {
       containers: { inspect: async () => running('c') },
       execs: {
         create: async () => ({ Id: 'e1' }),
-        start: async () => echoSession(false),
+        start: async (_id, _request, begin) => {
+          await begin?.(false);
+          return echoSession(false);
+        },
         inspect: async () => ({
           ID: 'e1',
           Running: false,

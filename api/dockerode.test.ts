@@ -14,7 +14,13 @@ describe('dockerode', () => {
   it.each([true, false])('executes with hijack: %s', async (hijack) => {
     const session = echoSession(false);
     await using server = await startApi({
-      execs: { create: async () => ({ Id: 'e1' }), start: async () => session },
+      execs: {
+        create: async () => ({ Id: 'e1' }),
+        start: async (_id, _request, begin) => {
+          await begin?.(false);
+          return session;
+        },
+      },
     });
     const docker = new Docker({ socketPath: server.socketPath });
     const exec = await docker.getContainer('c').exec({ Cmd: ['cat'], AttachStdin: true, AttachStdout: true });

@@ -1,7 +1,8 @@
 import type { AttachSession } from '@cleat/engine/containers/service';
 import { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/container';
-import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { decodeSize } from '../decode/size.js';
+import type { HijackedConnection } from '../hijack/hijacked.js';
 import { joinStreams } from '../hijack/join.js';
 import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
@@ -46,26 +47,23 @@ async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {
   const request = (await x.json(startBody)) ?? {};
   if (x.before('1.42') || !request.Tty) delete request.ConsoleSize;
   const muxed = x.before('1.42') ? rawStream : multiplexedStream;
+  let connection: HijackedConnection | undefined;
+  let tty = false;
+  // docker-py reads the head through a buffer that it then forgets: what comes along with the head would be lost.
+  const begin = async (terminal: boolean) => {
+    tty = terminal;
+    connection = await x.hijack(tty ? rawStream : muxed);
+  };
   let session: AttachSession | undefined;
   try {
-    session = await execs.start(x.param('id'), request);
+    session = await execs.start(x.param('id'), request, begin);
   } catch (error) {
-    if (request.Detach || isClass(error, 'NotFound') || isClass(error, 'Conflict')) throw error;
-    const connection = await x.hijack(request.Tty ? rawStream : muxed);
+    if (!connection) throw error;
     const text = Buffer.from(`${messageOf(error)}\r\n`);
-    await connection.write(request.Tty ? text : frame(1, text));
+    await connection.write(tty ? text : frame(1, text));
     connection.end();
     return;
   }
-  if (!session) {
-    x.sendEmpty(200);
-    return;
-  }
-  const multiplexed = !session.tty;
-  try {
-    const connection = await x.hijack(multiplexed ? muxed : rawStream);
-    await joinStreams(connection, session, { multiplexed, log: x.log });
-  } finally {
-    session.close();
-  }
+  if (session && connection) await joinStreams(connection, session, { multiplexed: !session.tty, log: x.log });
+  else x.sendEmpty(200);
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { echoSession, startApi, talk, until } from '../testing/fakes.js';
 
@@ -125,8 +126,9 @@ describe('exec start', () => {
     const started: unknown[] = [];
     await using server = await startApi({
       execs: {
-        start: async (id, request) => {
+        start: async (id, request, begin) => {
           started.push([id, request]);
+          await begin?.(true);
           return echoSession(true);
         },
       },
@@ -141,10 +143,35 @@ describe('exec start', () => {
     expect(bodyOf(answer)).toBe(`${innocentInput}bye`);
   });
 
+  it('sends the head before anything runs', async () => {
+    let headSeen: () => void = () => {};
+    const seen = new Promise<void>((resolve) => {
+      headSeen = resolve;
+    });
+    await using server = await startApi({
+      execs: {
+        start: async (_id, _request, begin) => {
+          await begin?.(true);
+          await seen;
+          return echoSession(true);
+        },
+      },
+    });
+    const socket = server.connect();
+    const length = 'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+    socket.write(`POST /exec/e1/start HTTP/1.1\r\nHost: x\r\n${upgradeHeaders}${length}`);
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 101 .*\r\n\r\n$/s);
+    headSeen();
+    socket.end();
+    await once(socket, 'data');
+  });
+
   it('writes what the runtime refuses to the stream', async () => {
     await using server = await startApi({
       execs: {
-        start: async () => {
+        start: async (_id, _request, begin) => {
+          await begin?.(false);
           throw new Error('OCI runtime exec failed: no such file');
         },
       },

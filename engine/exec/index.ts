@@ -71,13 +71,26 @@ class ExecRoom implements Execs {
     return exec;
   }
 
-  async start(id: string, request: ExecStartRequest): Promise<AttachSession | undefined> {
+  async start(
+    id: string,
+    request: ExecStartRequest,
+    begin?: (tty: boolean) => Promise<void>,
+  ): Promise<AttachSession | undefined> {
     const exec = this.#get(id);
     // Throws when the container does not run any more, or is paused.
     this.#deps.containers.execTarget(exec.target.id);
     if (exec.state === 'exited') throw conflict(`exec command ${id} has already run`);
     if (exec.state === 'running') throw conflict(`exec command ${id} is already running`);
     const keys = parseDetachKeys(exec.request.DetachKeys || undefined);
+    if (begin && !request.Detach) {
+      exec.state = 'running';
+      try {
+        await begin(exec.request.Tty === true);
+      } catch (error) {
+        exec.state = 'created';
+        throw error;
+      }
+    }
     const queue = request.Detach ? undefined : new SpillQueue(join(this.#directory, `${id}.output`));
     await this.#launch(exec, request, queue);
     return queue && sessionOf(exec, queue, keys);

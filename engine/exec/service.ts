@@ -6,10 +6,15 @@ export interface Execs extends ExecRunner {
   /** @throws NotFound (container), Conflict (not running, paused), InvalidParameter (no command) */
   create(containerRef: string, request: ExecCreateRequest): Promise<{ Id: string }>;
   /**
-   * Starts it. Detached: resolves with undefined once it runs. Otherwise the session ends with the process.
+   * Starts it. Detached: resolves with undefined once it runs. Otherwise the session ends with the process, and `begin`
+   * is awaited when all is checked and nothing runs yet: the client gets the head of its answer before any output.
    * @throws NotFound `No such exec instance: X`, Conflict (has run already), and the runtime's refusal (126/127 in inspect)
    */
-  start(id: string, request: ExecStartRequest): Promise<AttachSession | undefined>;
+  start(
+    id: string,
+    request: ExecStartRequest,
+    begin?: (tty: boolean) => Promise<void>,
+  ): Promise<AttachSession | undefined>;
   inspect(id: string): Promise<ExecInspect>;
   resize(id: string, size: TerminalSize): Promise<void>;
   /** Clears what an earlier engine left; running sessions of ours end with it. */

@@ -21,6 +21,7 @@ const plainConfig = {
   Volumes: null,
   WorkingDir: '',
   Entrypoint: null,
+  OnBuild: null,
   Labels: {},
 } satisfies ContainerConfig;
 
