@@ -264,7 +264,7 @@ export class Extension {
 
   #deadline(kind: Kind, name: string): number | undefined {
     const { deadlines } = this.#settings;
-    return deadlines[`${kind.name}.${name}`] ?? deadlines[name] ?? deadlines['*'];
+    return deadlines[methodPath(kind, name).slice(1)] ?? deadlines[name] ?? deadlines['*'];
   }
 
   #refuseIfBlocked(): void {

@@ -1,7 +1,6 @@
 import Type from '../schema.js';
-import { type Kind, seconds } from './kind.js';
+import { type Kind, negotiated, seconds } from './kind.js';
 
-/** Docker's remote IPAM protocol (moby `daemon/libnetwork/ipams/remote`). Its error key is `Error`, not `Err`. */
 const Nothing = Type.Object({});
 const Options = Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]));
 
@@ -20,20 +19,29 @@ export const ipamOption = {
 export const ipamKind = {
   name: 'IpamDriver',
   errorKey: 'Error',
+  about:
+    'Addresses: which subnet a network gets, and which address a container. Docker’s remote IPAM protocol (moby `daemon/libnetwork/ipams/remote`). Its error key is `Error`.',
+  negotiated: [
+    '`GetCapabilities.AvoidsBlocksInUse`: then `RequestPool.Options["io.cleat.ipam.in-use"]` lists the CIDRs, separated by commas, that are in use on this host.',
+  ],
   methods: {
     GetCapabilities: {
+      about: 'What the driver needs to know.',
       request: Nothing,
       response: Type.Object({
         RequiresMACAddress: Type.Optional(Type.Boolean()),
         RequiresRequestReplay: Type.Optional(Type.Boolean()),
-        /** Negotiated by Cleat: RequestPool reads {@link ipamOption.inUse}. */
-        AvoidsBlocksInUse: Type.Optional(Type.Boolean()),
+        AvoidsBlocksInUse: Type.Optional(
+          Type.Boolean({ ...negotiated, description: 'RequestPool reads the option `io.cleat.ipam.in-use`.' }),
+        ),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
       optional: true,
     },
     GetDefaultAddressSpaces: {
+      about: 'Names of the address spaces for networks of this host and of a cluster.',
+      since: 'Docker 1.9',
       request: Nothing,
       response: Type.Object({
         LocalDefaultAddressSpace: Type.String(),
@@ -43,45 +51,50 @@ export const ipamKind = {
       idempotent: true,
     },
     RequestPool: {
+      about: 'Reserves a subnet for a network.',
+      since: 'Docker 1.9',
       request: Type.Object({
         AddressSpace: Type.String(),
-        /** CIDR, or empty: the driver chooses. */
-        Pool: Type.String(),
+        Pool: Type.String({ description: 'CIDR, or empty: the driver chooses.' }),
         SubPool: Type.String(),
         Options,
         V6: Type.Boolean(),
       }),
       response: Type.Object({
         PoolID: Type.String(),
-        /** CIDR */
-        Pool: Type.String(),
+        Pool: Type.String({ description: 'CIDR' }),
         Data: Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()])),
       }),
       deadlineMs: seconds(60),
       idempotent: false,
     },
     ReleasePool: {
+      about: 'Gives it back.',
+      since: 'Docker 1.9',
       request: Type.Object({ PoolID: Type.String() }),
       response: Nothing,
       deadlineMs: seconds(60),
       idempotent: false,
     },
     RequestAddress: {
+      about:
+        'Reserves an address of a subnet. The option `RequestAddressType: com.docker.network.gateway` asks for the gateway’s.',
+      since: 'Docker 1.9',
       request: Type.Object({
         PoolID: Type.String(),
-        /** A wished-for address without mask, or empty. */
-        Address: Type.String(),
+        Address: Type.String({ description: 'A wished-for address without mask, or empty.' }),
         Options,
       }),
       response: Type.Object({
-        /** CIDR */
-        Address: Type.String(),
+        Address: Type.String({ description: 'CIDR' }),
         Data: Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()])),
       }),
       deadlineMs: seconds(60),
       idempotent: false,
     },
     ReleaseAddress: {
+      about: 'Gives it back.',
+      since: 'Docker 1.9',
       request: Type.Object({ PoolID: Type.String(), Address: Type.String() }),
       response: Nothing,
       deadlineMs: seconds(60),

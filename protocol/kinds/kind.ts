@@ -12,6 +12,10 @@ export interface Kind<M extends Record<string, Method> = Record<string, Method>>
   readonly prefix?: string;
   /** The JSON key under which an answer carries an error: `Err`, or `Error` for IPAM. */
   readonly errorKey: 'Err' | 'Error';
+  /** What it is for and who defined it, for the reference: Markdown. */
+  readonly about?: string;
+  /** What goes beyond Docker's protocol and is only seen by who asks for it, for the reference: Markdown, one each. */
+  readonly negotiated?: readonly string[];
   readonly methods: M;
 }
 
@@ -26,6 +30,8 @@ export interface Method<Req extends TSchema = TSchema, Res extends TSchema = TSc
   readonly optional?: true;
   /** The answer is not JSON but a raw stream of bytes (LogDriver.ReadLogs). */
   readonly streams?: 'response';
+  /** What it does, for the reference: Markdown. Members say it in their schema's `description`. */
+  readonly about?: string;
   /** The Docker API or Cleat version in which it appeared, for the reference page. */
   readonly since?: string;
 }
@@ -87,3 +93,6 @@ export type Handlers<K extends Kind> = {
 };
 
 export const seconds = (n: number): number => n * 1000;
+
+/** Marks a member that Docker's protocol does not have: JSON Schema lets a schema carry more. */
+export const negotiated = { 'x-negotiated': true } as const;

@@ -1,10 +1,7 @@
 import Type, { type Static } from '../schema.js';
-import { type Kind, seconds } from './kind.js';
+import { type Kind, negotiated, seconds } from './kind.js';
 
-/**
- * Docker's log driver protocol (moby `daemon/logger/proxy.go`, `plugin.go`). StartLogging names a FIFO that carries
- * log entries as in `protocol/log-entry.ts`; the driver opens it for reading and consumes it until end of file.
- */
+/** Entries on the FIFO: `protocol/log-entry.ts`. */
 export const LogInfo = Type.Object({
   Config: Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()])),
   ContainerID: Type.String(),
@@ -16,18 +13,15 @@ export const LogInfo = Type.Object({
   ContainerCreated: Type.Optional(Type.String()),
   ContainerEnv: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
   ContainerLabels: Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()])),
-  /** The host file a driver that writes one should write to. */
-  LogPath: Type.Optional(Type.String()),
+  LogPath: Type.Optional(Type.String({ description: 'The host file a driver that writes one should write to.' })),
   DaemonName: Type.Optional(Type.String()),
 });
 export type LogInfo = Static<typeof LogInfo>;
 
 export const ReadConfig = Type.Object({
-  /** RFC 3339, or Go's zero time */
-  Since: Type.Optional(Type.String()),
+  Since: Type.Optional(Type.String({ description: 'RFC 3339, or Go’s zero time' })),
   Until: Type.Optional(Type.String()),
-  /** -1: all */
-  Tail: Type.Optional(Type.Integer()),
+  Tail: Type.Optional(Type.Integer({ description: '-1: all' })),
   Follow: Type.Optional(Type.Boolean()),
 });
 
@@ -36,28 +30,40 @@ const Nothing = Type.Object({});
 export const logKind = {
   name: 'LogDriver',
   errorKey: 'Err',
+  about:
+    'Logs: where the output of containers goes. Docker’s log driver protocol (moby `daemon/logger/proxy.go`, `plugin.go`). A log entry is a 4-byte big-endian length and a protobuf message: `source` (1, string), `time_nano` (2, int64), `line` (3, bytes), `partial` (4, bool), `partial_log_metadata` (5).',
   methods: {
     StartLogging: {
+      about: 'A container starts. `File` is a FIFO that carries its log entries until end of file.',
+      since: 'Docker 17.05',
       request: Type.Object({ File: Type.String(), Info: LogInfo }),
       response: Nothing,
       deadlineMs: seconds(10),
       idempotent: false,
     },
     StopLogging: {
+      about: 'The container has stopped; what is in the FIFO is still to be read.',
+      since: 'Docker 17.05',
       request: Type.Object({ File: Type.String() }),
       response: Nothing,
       deadlineMs: seconds(10),
       idempotent: true,
     },
     Capabilities: {
+      about: 'What the driver can do. Documents show `ReadLogs` at the top; Docker reads it under `Cap`.',
+      since: 'Docker 17.05',
       request: Nothing,
-      /** Documents say `ReadLogs` at the top; code says under `Cap`. */
       response: Type.Object({
         Cap: Type.Optional(
           Type.Object({
             ReadLogs: Type.Optional(Type.Boolean()),
-            /** Ours: the names of all log options it has. With them, another one is refused when a container is made. */
-            Options: Type.Optional(Type.Array(Type.String())),
+            Options: Type.Optional(
+              Type.Array(Type.String(), {
+                ...negotiated,
+                description:
+                  'The names of all log options it has. With them, another one is refused when a container is made.',
+              }),
+            ),
           }),
         ),
       }),
@@ -66,6 +72,9 @@ export const logKind = {
       optional: true,
     },
     ReadLogs: {
+      about:
+        'What `docker logs` shows; without it the engine answers from its own copy. The answer is a stream of log entries.',
+      since: 'Docker 17.05',
       request: Type.Object({ Info: LogInfo, Config: ReadConfig }),
       response: Nothing,
       deadlineMs: seconds(10),

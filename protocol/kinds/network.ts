@@ -1,21 +1,6 @@
 import Type, { type Static } from '../schema.js';
-import { type Kind, seconds } from './kind.js';
+import { type Kind, negotiated, seconds } from './kind.js';
 
-/**
- * Docker's remote network driver protocol (moby `daemon/libnetwork/drivers/remote`). The driver answers with interfaces;
- * the engine moves `SrcName` into the container's sandbox, names it `DstPrefix`N and configures address and routes.
- *
- * Negotiated by Cleat, invisible to others:
- * - `GetCapabilities.Sandbox`: `host` means "no sandbox of its own, use the host's network" and `none` "a sandbox with
- *   only loopback"; both answer Join with no interface. Missing means `own`.
- * - `GetCapabilities.ServesPublishedPorts` and `EndpointOperInfo.Value["com.docker.network.portmap"]`: a JSON array of
- *   {@link PortBinding} with the host ports that were really assigned.
- * - `GetCapabilities.LinksDieWithSandbox`: the driver's interfaces vanish with the namespace that they were moved to
- *   (veth, macvlan, …), so the engine need not move them back to the host before it removes a sandbox.
- * - `GetCapabilities.JoinsInSandbox`: then `Join.Options["io.cleat.sandbox.pid"]` is a process in the sandbox's
- *   namespace, the driver may make its interface in there, and says so by `InterfaceName.InSandbox`. Making it there
- *   takes a millisecond; moving it, with the kernel's routing lock held, up to thirty.
- */
 const Nothing = Type.Object({});
 /** Generic options; labels arrive under `com.docker.network.generic`, port maps under `com.docker.network.portmap`. */
 const Options = Type.Optional(Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]));
@@ -23,26 +8,21 @@ const Endpoint = { NetworkID: Type.String(), EndpointID: Type.String() };
 
 export const IpamData = Type.Object({
   AddressSpace: Type.Optional(Type.String()),
-  /** CIDR */
-  Pool: Type.Optional(Type.String()),
-  /** The gateway as CIDR, for example `172.18.0.1/16`. */
-  Gateway: Type.Optional(Type.String()),
+  Pool: Type.Optional(Type.String({ description: 'CIDR' })),
+  Gateway: Type.Optional(Type.String({ description: 'The gateway as CIDR, for example `172.18.0.1/16`.' })),
   AuxAddresses: Type.Optional(Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()])),
 });
 export type IpamData = Static<typeof IpamData>;
 
 export const EndpointInterface = Type.Object({
-  /** CIDR */
-  Address: Type.Optional(Type.String()),
-  /** CIDR */
-  AddressIPv6: Type.Optional(Type.String()),
+  Address: Type.Optional(Type.String({ description: 'CIDR' })),
+  AddressIPv6: Type.Optional(Type.String({ description: 'CIDR' })),
   MacAddress: Type.Optional(Type.String()),
 });
 export type EndpointInterface = Static<typeof EndpointInterface>;
 
 export const PortBinding = Type.Object({
-  /** 6 tcp, 17 udp, 132 sctp */
-  Proto: Type.Integer(),
+  Proto: Type.Integer({ description: '6 tcp, 17 udp, 132 sctp' }),
   Port: Type.Integer(),
   HostIP: Type.Optional(Type.String()),
   HostPort: Type.Optional(Type.Integer()),
@@ -51,10 +31,8 @@ export const PortBinding = Type.Object({
 export type PortBinding = Static<typeof PortBinding>;
 
 export const StaticRoute = Type.Object({
-  /** CIDR */
-  Destination: Type.String(),
-  /** 0: via NextHop; 1: directly connected. */
-  RouteType: Type.Optional(Type.Integer()),
+  Destination: Type.String({ description: 'CIDR' }),
+  RouteType: Type.Optional(Type.Integer({ description: '0: via NextHop; 1: directly connected.' })),
   NextHop: Type.Optional(Type.String()),
 });
 export type StaticRoute = Static<typeof StaticRoute>;
@@ -82,23 +60,35 @@ export const netlabel = {
 export const networkKind = {
   name: 'NetworkDriver',
   errorKey: 'Err',
+  about:
+    'Networks: what connects containers, for `docker network`. Docker’s remote network driver protocol (moby `daemon/libnetwork/drivers/remote`). The driver answers Join with an interface; the engine moves `SrcName` into the container’s sandbox, names it `DstPrefix` and a number, and configures addresses and routes.',
+  negotiated: [
+    '`GetCapabilities.Sandbox`: `host` means that containers use the host’s network, `none` a sandbox with nothing but loopback; both answer Join without an interface. Missing means `own`.',
+    '`GetCapabilities.ServesPublishedPorts`, and in `EndpointOperInfo.Value` the key `com.docker.network.portmap`: a JSON array of port bindings with the host ports that were really assigned.',
+    '`GetCapabilities.LinksDieWithSandbox`: the driver’s interfaces vanish with the namespace that they were moved to, so they are not moved back before a sandbox is removed.',
+    '`GetCapabilities.JoinsInSandbox`: then `Join.Options["io.cleat.sandbox.pid"]` is a process in the sandbox’s namespace, in which the driver may make its interface, and says so by `InterfaceName.InSandbox`.',
+  ],
   methods: {
     GetCapabilities: {
+      about: 'Asked once after activation.',
       request: Nothing,
       response: Type.Object({
-        /** `local` or `global` */
-        Scope: Type.Optional(Type.String()),
+        Scope: Type.Optional(Type.String({ description: '`local` or `global`' })),
         ConnectivityScope: Type.Optional(Type.String()),
         GwAllocChecker: Type.Optional(Type.Boolean()),
-        Sandbox: Type.Optional(Type.Union([Type.Literal('own'), Type.Literal('host'), Type.Literal('none')])),
-        ServesPublishedPorts: Type.Optional(Type.Boolean()),
-        LinksDieWithSandbox: Type.Optional(Type.Boolean()),
-        JoinsInSandbox: Type.Optional(Type.Boolean()),
+        Sandbox: Type.Optional(
+          Type.Union([Type.Literal('own'), Type.Literal('host'), Type.Literal('none')], negotiated),
+        ),
+        ServesPublishedPorts: Type.Optional(Type.Boolean(negotiated)),
+        LinksDieWithSandbox: Type.Optional(Type.Boolean(negotiated)),
+        /** Making an interface in the sandbox takes a millisecond; moving it, with the kernel's routing lock held, up to 30. */
+        JoinsInSandbox: Type.Optional(Type.Boolean(negotiated)),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
     },
     GwAllocCheck: {
+      about: 'Whether a network needs addresses for its gateways. Asked when the capability `GwAllocChecker` is set.',
       request: Type.Object({ Options }),
       response: Type.Object({ SkipIPv4: Type.Optional(Type.Boolean()), SkipIPv6: Type.Optional(Type.Boolean()) }),
       deadlineMs: seconds(10),
@@ -106,6 +96,7 @@ export const networkKind = {
       optional: true,
     },
     AllocateNetwork: {
+      about: 'Swarm only: reserves what a network needs in the whole cluster.',
       request: Type.Object({
         NetworkID: Type.String(),
         Options: Type.Optional(Type.Record(Type.String(), Type.String())),
@@ -118,6 +109,7 @@ export const networkKind = {
       optional: true,
     },
     FreeNetwork: {
+      about: 'Swarm only: the reverse of AllocateNetwork.',
       request: Type.Object({ NetworkID: Type.String() }),
       response: Nothing,
       deadlineMs: seconds(60),
@@ -125,6 +117,8 @@ export const networkKind = {
       optional: true,
     },
     CreateNetwork: {
+      about: 'Sets up a network on this host, once per `docker network create`.',
+      since: 'Docker 1.9',
       request: Type.Object({
         NetworkID: Type.String(),
         Options,
@@ -136,30 +130,49 @@ export const networkKind = {
       idempotent: false,
     },
     DeleteNetwork: {
+      about: 'The reverse of CreateNetwork.',
+      since: 'Docker 1.9',
       request: Type.Object({ NetworkID: Type.String() }),
       response: Nothing,
       deadlineMs: seconds(60),
       idempotent: false,
     },
     CreateEndpoint: {
+      about:
+        'Reserves a place for a container. Addresses that the request has are to be used; others the driver may choose.',
+      since: 'Docker 1.9',
       request: Type.Object({
         ...Endpoint,
         Interface: Type.Optional(Type.Union([EndpointInterface, Type.Null()])),
         Options,
       }),
-      /** What the driver chose itself; it must not change what the request already set. */
-      response: Type.Object({ Interface: Type.Optional(Type.Union([EndpointInterface, Type.Null()])) }),
+      response: Type.Object(
+        { Interface: Type.Optional(Type.Union([EndpointInterface, Type.Null()])) },
+        { description: 'What the driver chose itself; it must not change what the request already set.' },
+      ),
       deadlineMs: seconds(60),
       idempotent: false,
     },
-    DeleteEndpoint: { request: Type.Object(Endpoint), response: Nothing, deadlineMs: seconds(60), idempotent: false },
+    DeleteEndpoint: {
+      about: 'The reverse of CreateEndpoint.',
+      since: 'Docker 1.9',
+      request: Type.Object(Endpoint),
+      response: Nothing,
+      deadlineMs: seconds(60),
+      idempotent: false,
+    },
     EndpointOperInfo: {
+      about: 'What is worth knowing of an endpoint.',
+      since: 'Docker 1.9',
       request: Type.Object(Endpoint),
       response: Type.Object({ Value: Options }),
       deadlineMs: seconds(10),
       idempotent: true,
     },
     Join: {
+      about:
+        'Connects an endpoint to a sandbox: names the interface that the engine is to move into it, and the routes.',
+      since: 'Docker 1.9',
       request: Type.Object({ ...Endpoint, SandboxKey: Type.String(), Options }),
       response: Type.Object({
         InterfaceName: Type.Optional(
@@ -168,7 +181,7 @@ export const networkKind = {
               SrcName: Type.Optional(Type.String()),
               DstPrefix: Type.Optional(Type.String()),
               DstName: Type.Optional(Type.String()),
-              InSandbox: Type.Optional(Type.Boolean()),
+              InSandbox: Type.Optional(Type.Boolean(negotiated)),
             }),
             Type.Null(),
           ]),
@@ -181,8 +194,17 @@ export const networkKind = {
       deadlineMs: seconds(60),
       idempotent: false,
     },
-    Leave: { request: Type.Object(Endpoint), response: Nothing, deadlineMs: seconds(60), idempotent: false },
+    Leave: {
+      about: 'The reverse of Join.',
+      since: 'Docker 1.9',
+      request: Type.Object(Endpoint),
+      response: Nothing,
+      deadlineMs: seconds(60),
+      idempotent: false,
+    },
     DiscoverNew: {
+      about: 'Another node of a cluster came.',
+      since: 'Docker 1.9',
       request: Type.Object({ DiscoveryType: Type.Integer(), DiscoveryData: Type.Unknown() }),
       response: Nothing,
       deadlineMs: seconds(10),
@@ -190,6 +212,8 @@ export const networkKind = {
       optional: true,
     },
     DiscoverDelete: {
+      about: 'Another node of a cluster left.',
+      since: 'Docker 1.9',
       request: Type.Object({ DiscoveryType: Type.Integer(), DiscoveryData: Type.Unknown() }),
       response: Nothing,
       deadlineMs: seconds(10),
@@ -197,6 +221,7 @@ export const networkKind = {
       optional: true,
     },
     ProgramExternalConnectivity: {
+      about: 'Opens published ports. A driver that lacks it has none.',
       request: Type.Object({ ...Endpoint, Options }),
       response: Nothing,
       deadlineMs: seconds(60),
@@ -204,6 +229,7 @@ export const networkKind = {
       optional: true,
     },
     RevokeExternalConnectivity: {
+      about: 'The reverse of ProgramExternalConnectivity.',
       request: Type.Object(Endpoint),
       response: Nothing,
       deadlineMs: seconds(60),

@@ -1,19 +1,18 @@
 import Type, { type Static } from '../schema.js';
 import { type Kind, seconds } from './kind.js';
 
-/**
- * Docker's volume plugin protocol (moby `daemon/volume/drivers`, `docs/extend/plugins_volume`). One Mount per container
- * start, one Unmount per stop; `ID` differs per mount and is no container ID. A null `Volume` means "not found".
- */
 const Options = Type.Record(Type.String(), Type.String());
 const Name = Type.Object({ Name: Type.String() });
+const MountOf = Type.Object({
+  Name: Type.String(),
+  ID: Type.String({ description: 'Of this mount: another one each time, and no container ID.' }),
+});
 const Nothing = Type.Object({});
 
 export const Volume = Type.Object({
   Name: Type.String(),
   Mountpoint: Type.Optional(Type.String()),
-  /** RFC 3339. */
-  CreatedAt: Type.Optional(Type.String()),
+  CreatedAt: Type.Optional(Type.String({ description: 'RFC 3339.' })),
   Status: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 });
 export type Volume = Static<typeof Volume>;
@@ -21,47 +20,70 @@ export type Volume = Static<typeof Volume>;
 export const volumeKind = {
   name: 'VolumeDriver',
   errorKey: 'Err',
+  about:
+    'Volumes: directories on this host that a driver provides, for `docker volume` and `docker run -v`. Docker’s volume plugin protocol (moby `daemon/volume/drivers`).',
   methods: {
     Create: {
+      about: 'Makes a volume known. Called again for a volume that exists, it must not fail.',
+      since: 'Docker 1.8',
       request: Type.Object({ Name: Type.String(), Opts: Type.Optional(Options) }),
       response: Nothing,
       deadlineMs: seconds(120),
       idempotent: true,
     },
-    Remove: { request: Name, response: Nothing, deadlineMs: seconds(60), idempotent: false },
+    Remove: {
+      about: 'Deletes a volume and its data.',
+      since: 'Docker 1.8',
+      request: Name,
+      response: Nothing,
+      deadlineMs: seconds(60),
+      idempotent: false,
+    },
     Mount: {
-      request: Type.Object({ Name: Type.String(), ID: Type.String() }),
+      about: 'Makes the volume available on this host. One call per container start; answers with the path.',
+      since: 'Docker 1.8',
+      request: MountOf,
       response: Type.Object({ Mountpoint: Type.Optional(Type.String()) }),
       deadlineMs: seconds(120),
       idempotent: false,
     },
     Unmount: {
-      request: Type.Object({ Name: Type.String(), ID: Type.String() }),
+      about:
+        'The container that the Mount of the same ID was for has stopped. May come twice, or after a Mount that failed.',
+      since: 'Docker 1.8',
+      request: MountOf,
       response: Nothing,
       deadlineMs: seconds(60),
       idempotent: false,
     },
     Path: {
+      about: 'Where the volume is mounted, if it is.',
+      since: 'Docker 1.8',
       request: Name,
       response: Type.Object({ Mountpoint: Type.Optional(Type.String()) }),
       deadlineMs: seconds(60),
       idempotent: true,
     },
     Get: {
+      about: 'One volume. `Volume` null means that there is none of that name.',
+      since: 'Docker 1.10',
       request: Name,
       response: Type.Object({ Volume: Type.Optional(Type.Union([Volume, Type.Null()])) }),
       deadlineMs: seconds(60),
       idempotent: true,
     },
     List: {
+      about: 'All volumes that this driver knows.',
+      since: 'Docker 1.10',
       request: Nothing,
       response: Type.Object({ Volumes: Type.Optional(Type.Union([Type.Array(Volume), Type.Null()])) }),
       deadlineMs: seconds(60),
       idempotent: true,
     },
     Capabilities: {
+      about: 'What the driver can do. An unknown or missing scope is `local`.',
+      since: 'Docker 1.12',
       request: Nothing,
-      /** An unknown or missing scope is `local`. */
       response: Type.Object({
         Capabilities: Type.Optional(Type.Object({ Scope: Type.Optional(Type.String()) })),
       }),

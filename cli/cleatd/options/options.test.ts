@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { parseConfig } from './file.js';
 import { helpText } from './help.js';
 import { parseFlags } from './parse.js';
-import { bashCompletion, referencePage } from './reference.js';
 import { byKey, options, withDefaults } from './table.js';
 
 describe('flags', () => {
@@ -133,9 +132,4 @@ test('help shows every flag and stays within its width', () => {
   const text = helpText(100);
   for (const { flag, type } of options) if (type !== 'json') expect(text).toContain(`--${flag}`);
   expect(text.split('\n').filter((line) => line.length > 120)).toEqual([]);
-});
-
-test('the reference and the completion are made from the table (run vitest with -u after a change)', async () => {
-  await expect(referencePage()).toMatchFileSnapshot('../../../docs/reference/cleatd.md');
-  await expect(bashCompletion()).toMatchFileSnapshot('../../../packaging/completions/cleatd.bash');
 });

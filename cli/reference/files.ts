@@ -1,0 +1,38 @@
+import { kinds } from '@cleat/protocol/kinds/index';
+import { kindSchema } from '@cleat/protocol/reference/json-schema';
+import { kindFile, kindPage } from '@cleat/protocol/reference/page';
+import { bashCompletion, referencePage } from '../cleatd/options/reference.js';
+
+/** Where every file is one of ours: what is not made any more is removed. */
+export const kindFolder = 'docs/reference/kinds';
+
+/** Everything that is made from contracts and tables: text by path, relative to the checkout. */
+export function referenceFiles(): Map<string, string> {
+  return new Map([
+    ['docs/reference/cleatd.md', referencePage()],
+    ['packaging/completions/cleatd.bash', bashCompletion()],
+    [`${kindFolder}/README.md`, overview()],
+    ...kinds.flatMap((kind): [string, string][] => [
+      [`${kindFolder}/${kindFile(kind)}.md`, kindPage(kind)],
+      [`${kindFolder}/${kindFile(kind)}.schema.json`, `${JSON.stringify(kindSchema(kind), null, 2)}\n`],
+    ]),
+  ]);
+}
+
+function overview(): string {
+  return [
+    '# Kinds of extensions',
+    '',
+    'What an extension may be, and how the engine talks to it. These pages are made from `protocol/kinds/` by',
+    '`npm run docs`; each has a JSON Schema beside it.',
+    '',
+    '| kind | |',
+    '|---|---|',
+    ...kinds.map((kind) => `| [${kind.name}](${kindFile(kind)}.md) | ${firstSentence(kind.about)} |`),
+    '',
+  ].join('\n');
+}
+
+function firstSentence(text: string): string {
+  return text.replace(/\. [A-Z].*$/s, '.');
+}
