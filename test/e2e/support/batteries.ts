@@ -15,6 +15,9 @@ export const batteryFlags: readonly string[] =
       ? ['--extension=volume-local=off', '--default-volume-driver=no-remove']
       : [];
 
+/** The driver of volumes for which none is named. */
+export const defaultVolumeDriver = mode === 'plugin' ? 'no-remove' : 'local';
+
 /** With `plugin`, the volume plugin that stands in for the battery. */
 export async function startDefaultPlugin(directory: string, root: string): Promise<AsyncDisposable | undefined> {
   if (mode !== 'plugin') return undefined;
