@@ -68,7 +68,7 @@ function deadlines({ deadlines: set }: Shown): string {
 }
 
 function milliseconds(ms: number): string {
-  return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}ms` : `${(ms / 1000).toFixed(1)}s`;
+  return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}ms` : `${Number((ms / 1000).toFixed(1))}s`;
 }
 
 /** How long ago a moment was, roughly, as `docker ps` says it. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from './file.js';
 import { helpText } from './help.js';
@@ -132,4 +133,13 @@ test('help shows every flag and stays within its width', () => {
   const text = helpText(100);
   for (const { flag, type } of options) if (type !== 'json') expect(text).toContain(`--${flag}`);
   expect(text.split('\n').filter((line) => line.length > 120)).toEqual([]);
+});
+
+test('what the guide to extensions shows as daemon.json is understood', () => {
+  const guide = readFileSync(new URL('../../../docs/guide/extensions.md', import.meta.url), 'utf8');
+  const examples = [...guide.matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => parseConfig(text, new Map()));
+  expect(examples.map((set) => set.get('extension'))).toMatchObject([
+    { 'volume-local': { carrier: 'process' }, 'log-json-file': { enabled: false } },
+    { 'slow-storage': { deadlines: { Mount: 600_000, '*': 30_000 } } },
+  ]);
 });
