@@ -33,5 +33,6 @@ export function infoFor(x: Exchange, info: Info): Info {
   }
   // Clients of Docker 1.8 and 1.9 decode these as they were then.
   if (x.before('1.22')) shaped.ExecutionDriver ??= 'native';
+  else if (x.before('1.25')) shaped.ExecutionDriver ??= '<not supported>';
   return shaped;
 }

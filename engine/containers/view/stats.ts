@@ -90,7 +90,7 @@ async function sample(room: Room, container: Container, previous: StatsResponse 
     ...frame,
     read: zeroTime,
     pids_stats: {},
-    blkio_stats: blkio([], []),
+    blkio_stats: blkio(),
     cpu_stats: nothingUsed,
     memory_stats: {},
   };
@@ -102,7 +102,7 @@ async function sample(room: Room, container: Container, previous: StatsResponse 
       ...frame,
       read: goTime(nowNanos()),
       pids_stats: { current: raw.pids.current, ...(raw.pids.limit > 0 && { limit: raw.pids.limit }) },
-      blkio_stats: blkio(raw.blkio.bytes, raw.blkio.operations),
+      blkio_stats: blkio(raw),
       cpu_stats: cpu(raw),
       memory_stats: memory(raw),
       ...(networks && { networks }),
@@ -143,18 +143,20 @@ function memory({ version, memory: counters }: CgroupStats): Record<string, unkn
   };
 }
 
-function blkio(bytes: BlkioEntry[], operations: BlkioEntry[]): StatsResponse['blkio_stats'] {
-  const entries = (list: BlkioEntry[]) =>
-    list.length > 0 ? list.map(({ major, minor, op, value }) => ({ major, minor, op, value })) : null;
+/** Of a running container under cgroup v1 Docker gives empty lists, otherwise null for what there is nothing of. */
+function blkio(raw?: CgroupStats): StatsResponse['blkio_stats'] {
+  const nothing = raw?.version === 1 ? [] : null;
+  const entries = (list: BlkioEntry[] = []) =>
+    list.length > 0 ? list.map(({ major, minor, op, value }) => ({ major, minor, op, value })) : nothing;
   return {
-    io_service_bytes_recursive: entries(bytes),
-    io_serviced_recursive: entries(operations),
-    io_queue_recursive: null,
-    io_service_time_recursive: null,
-    io_wait_time_recursive: null,
-    io_merged_recursive: null,
-    io_time_recursive: null,
-    sectors_recursive: null,
+    io_service_bytes_recursive: entries(raw?.blkio.bytes),
+    io_serviced_recursive: entries(raw?.blkio.operations),
+    io_queue_recursive: nothing,
+    io_service_time_recursive: nothing,
+    io_wait_time_recursive: nothing,
+    io_merged_recursive: nothing,
+    io_time_recursive: nothing,
+    sectors_recursive: nothing,
   };
 }
 
