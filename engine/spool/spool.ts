@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import { checkLogOptions } from './driver/check.js';
@@ -93,7 +93,13 @@ class ContainerSpools implements Spool {
       `${file.files.path}.driver`,
       ...file.files.rotated().map((generation) => file.files.rotatedPath(generation)),
     ];
-    await Promise.all(paths.map((path) => rm(path, { force: true })));
+    await Promise.all(
+      paths.map((path) =>
+        unlink(path).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ENOENT') throw error;
+        }),
+      ),
+    );
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { unmount } from '@cleat/linux/mount/mount';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
@@ -34,7 +35,6 @@ export function releaseRun(room: Room, container: Container): Release {
     }
   };
   const detached = attempt('leaving the networks', () => room.networks.detach(id)).then(() => {});
-  const deleted = attempt('deleting what the runtime keeps', () => deleteFromRuntime(room, container));
   const unmounting = [
     attempt('unmounting the root file system', () => unmountBundle(room, id)),
     ...run.volumes.map((volume) =>
@@ -50,8 +50,14 @@ export function releaseRun(room: Room, container: Container): Release {
     ),
   ];
   const unmounted = Promise.all(unmounting).then(() => {});
+  const deleted = attempt('deleting what the runtime keeps', async () => {
+    // Nobody waits for this process but the next start: whoever waits for the rest is served first.
+    await Promise.all([detached, unmounted]);
+    await nextTurn();
+    await deleteFromRuntime(room, container);
+  });
   const finish = async () => {
-    await Promise.all([detached, unmounted, deleted]);
+    await deleted;
     await attempt('removing the bundle', () => removeBundle(room, id));
     if (record.state.run === run) record.state.run = undefined;
     container.save();
