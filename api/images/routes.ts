@@ -1,3 +1,4 @@
+import { emptyConfig } from '@cleat/protocol/api/empty-config';
 import type { ImageInspect, ImageSummary } from '@cleat/protocol/api/image';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
 import { decodeFilters } from '../decode/filters.js';
@@ -127,30 +128,10 @@ function inspectFor(x: Exchange, image: ImageInspect): object {
   if (x.before('1.44')) shaped.VirtualSize = image.Size;
   if (x.before('1.45')) {
     shaped.Container ??= '';
+    // Of the container that made the image, which nobody keeps any more.
     shaped.ContainerConfig ??= emptyConfig;
   }
   // Lists of digests and tags are never null; layers came with 1.23.
   if (x.before('1.23')) delete shaped.RootFS;
   return shaped;
 }
-
-/** The configuration of the container that made the image, which nobody keeps any more. */
-const emptyConfig = {
-  Hostname: '',
-  Domainname: '',
-  User: '',
-  AttachStdin: false,
-  AttachStdout: false,
-  AttachStderr: false,
-  Tty: false,
-  OpenStdin: false,
-  StdinOnce: false,
-  Env: null,
-  Cmd: null,
-  Image: '',
-  Volumes: null,
-  WorkingDir: '',
-  Entrypoint: null,
-  OnBuild: null,
-  Labels: null,
-};

@@ -1,4 +1,5 @@
 import type { ContainerConfig } from '@cleat/protocol/api/container';
+import { emptyConfig } from '@cleat/protocol/api/empty-config';
 import type { ImageHistoryItem, ImageInspect } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { zeroTime } from '../time.js';
@@ -9,26 +10,7 @@ import type { Room } from './room.js';
 
 /** The image's configuration with every field that Go's struct always writes, so that clients find what they expect. */
 export function fullConfig(config: ContainerConfig | null | undefined): ContainerConfig {
-  return {
-    Hostname: '',
-    Domainname: '',
-    User: '',
-    AttachStdin: false,
-    AttachStdout: false,
-    AttachStderr: false,
-    Tty: false,
-    OpenStdin: false,
-    StdinOnce: false,
-    Env: null,
-    Cmd: null,
-    Image: '',
-    Volumes: null,
-    WorkingDir: '',
-    Entrypoint: null,
-    OnBuild: null,
-    Labels: null,
-    ...config,
-  };
+  return { ...emptyConfig, ...config };
 }
 
 /** `repository:tag` and `repository@digest` of an image, as users see them. */

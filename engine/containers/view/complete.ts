@@ -1,29 +1,12 @@
 import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
+import { emptyConfig } from '@cleat/protocol/api/empty-config';
 
 /**
  * Configurations as the API shows them: with a value for every field that Docker always writes (moby
  * `api/types/container`, what has no `omitempty`), whatever the client left out. docker-py, for one, reads
  * `Config.Tty` without asking whether it is there.
  */
-const plainConfig = {
-  Hostname: '',
-  Domainname: '',
-  User: '',
-  AttachStdin: false,
-  AttachStdout: false,
-  AttachStderr: false,
-  Tty: false,
-  OpenStdin: false,
-  StdinOnce: false,
-  Env: null,
-  Cmd: null,
-  Image: '',
-  Volumes: null,
-  WorkingDir: '',
-  Entrypoint: null,
-  OnBuild: null,
-  Labels: {},
-} satisfies ContainerConfig;
+const plainConfig = { ...emptyConfig, Labels: {} } satisfies ContainerConfig;
 
 const plainHostConfig = {
   Binds: null,
