@@ -39,6 +39,7 @@ const services = {
       created.push(structuredClone(request));
       return { Id: 'abc', Warnings: [] };
     },
+    start: async () => {},
     attach: async () => echoSession(true),
     wait: () => ({ result: Promise.resolve({ StatusCode: 3 }) }),
     async inspect() {
@@ -124,6 +125,16 @@ describe('what an authorizer is shown', () => {
     }
   });
 
+  it('is the body of a start where that body counts', async () => {
+    await using server = await startApi(services);
+    const body = '{"privileged":true}';
+    expect((await ask(server, 'POST', '/v1.23/containers/x/start', [body])).status).toBe(204);
+    expect(asked).toMatchObject([{ body: '{"Privileged":true}' }]);
+    // From 1.24 on it is refused, whoever asks.
+    expect((await ask(server, 'POST', '/v1.24/containers/x/start', [body])).status).toBe(400);
+    expect(asked[1]).toMatchObject({ body: undefined });
+  });
+
   it('has no credentials', async () => {
     await using server = await startApi(services);
     const secrets = { authorization: 'Basic x', 'X-Registry-Auth': 'x', 'x-registry-config': 'x' };
@@ -158,6 +169,18 @@ describe('hijacking', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
     expect(answer.endsWith(denied.text)).toBe(true);
     expect(asked).toHaveLength(1);
+  });
+
+  it.each([
+    ['with a length', 'Content-Length: 15\r\n\r\n{"detach":true}'],
+    ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n7\r\n{"detac\r\n8\r\nh":true}\r\n0\r\n\r\n'],
+  ])('shows the body of an exec that starts, %s', async (_how, rest) => {
+    await using server = await startApi(services);
+    allowRequest = () => false;
+    const head = 'POST /exec/e/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n';
+    const answer = await talk(server.connect(), `${head}Content-Type: application/json\r\n${rest}`);
+    expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
+    expect(asked).toMatchObject([{ body: '{"Detach":true}' }]);
   });
 
   it('is allowed with its input intact', async () => {

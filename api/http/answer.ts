@@ -59,7 +59,8 @@ export class Outgoing {
   /** An error that is to be sent instead of what was held back. @returns the error, or what a check throws instead */
   async checkError(error: unknown, answer: () => Answer): Promise<unknown> {
     this.#held = undefined;
-    if (this.#checks.length === 0 || this.#response.headersSent) return error;
+    // Without a socket the connection was hijacked, or the client has gone: there is nobody to answer.
+    if (this.#checks.length === 0 || this.#response.headersSent || !this.#response.socket) return error;
     try {
       await this.check(answer());
       return error;

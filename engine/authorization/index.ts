@@ -53,7 +53,7 @@ export function openAuthorization({ config, extensions, log }: AuthorizationDeps
 
   return {
     get required() {
-      return plugins().length > 0;
+      return (config.authorizationPlugins?.length ?? 0) > 0;
     },
 
     async authorize(request) {

@@ -1,6 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
+import type { AuthorizationRequest } from '@cleat/protocol/kinds/authz';
+import { silentLogger } from '@cleat/protocol/log';
+import { authzKind, defineExtension, implement, serve } from '@cleat/sdk/index';
 import { expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { startEngine } from './support/engine.js';
@@ -10,6 +14,67 @@ import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js'
 const noRemove = fileURLToPath(new URL('../../examples/no-remove/dist/main.js', import.meta.url));
 /** Where a stock dockerd looks for sockets, and nowhere else. */
 const stockPlugins = '/run/docker/plugins';
+
+/** Lets nobody make a privileged container; says what it was asked. */
+function policy(seen: [method: string, message: AuthorizationRequest][]) {
+  const body = ({ RequestBody = '' }: AuthorizationRequest): ContainerCreateRequest =>
+    JSON.parse(Buffer.from(RequestBody, 'base64').toString() || '{}');
+  return defineExtension({
+    start: () => ({
+      implementations: [
+        implement(authzKind, {
+          AuthZReq(message) {
+            seen.push(['AuthZReq', message]);
+            const creates = message.RequestUri?.includes('/containers/create');
+            return { Allow: !(creates && body(message).HostConfig?.Privileged), Msg: 'not here' };
+          },
+          AuthZRes(message) {
+            seen.push(['AuthZRes', message]);
+            return { Allow: true };
+          },
+        }),
+      ],
+    }),
+  });
+}
+
+/** What must be equal: all but bodies, which are normalised here, and what each engine says of itself. */
+function comparable([method, message]: [string, AuthorizationRequest]): object {
+  const { RequestBody, ResponseBody, ResponseHeaders, ResponseStatusCode, ...rest } = message;
+  return { method, ...rest, hasBody: RequestBody !== undefined };
+}
+
+test.skipIf(!stockDockerdInstalled)('an authorization plugin is asked as a stock dockerd asks', async () => {
+  const name = basename(await mkdtemp('/tmp/cleat-authz-'));
+  const socket = join(stockPlugins, `${name}.sock`);
+  const seen: Parameters<typeof comparable>[0][] = [];
+  try {
+    await mkdir(stockPlugins, { recursive: true });
+    await using _plugin = await serve(policy(seen), { name, socket, log: silentLogger });
+    const flag = `--authorization-plugin=${name}`;
+    await using engine = await startEngine({ flags: [flag, `--plugin-dir=${stockPlugins}`] });
+    await using stock = await StockDockerd.start([flag]);
+    const input = await busyboxTar();
+    expect(await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input })).toMatchObject({ code: 0 });
+    const outcomes = [];
+    for (const host of [stock.host, `unix://${engine.socket}`]) {
+      seen.length = 0;
+      // A version that both speak.
+      const docker = (...args: string[]) => engine.dockerAt(host, ...args, { env: { DOCKER_API_VERSION: '1.41' } });
+      const said = await docker('create', '--privileged', '--name=judged', 'busybox', 'true');
+      const made = await docker('create', '--name=judged', 'busybox', 'true');
+      expect(made).toMatchObject({ code: 0, stderr: '' });
+      const listed = await docker('ps', '-a', '--filter', 'name=judged', '--format', '{{.Names}}');
+      const removed = await docker('rm', 'judged');
+      outcomes.push({ said, listed, removed, seen: seen.map(comparable) });
+    }
+    expect(outcomes[1]).toEqual(outcomes[0]);
+    expect(outcomes[0]?.said.stderr).toContain(`authorization denied by plugin ${name}: not here`);
+    expect(seen.length).toBeGreaterThan(6);
+  } finally {
+    await rm(join('/tmp', name), { recursive: true });
+  }
+});
 
 test.skipIf(!stockDockerdInstalled)('no-remove serves a stock dockerd and this engine, as one program', async () => {
   const scratch = await mkdtemp('/tmp/cleat-no-remove-');

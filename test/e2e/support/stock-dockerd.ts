@@ -16,7 +16,7 @@ export class StockDockerd implements AsyncDisposable {
   readonly #directory: string;
   readonly #program: Program;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, flags: readonly string[]) {
     this.#directory = directory;
     this.host = `unix://${directory}/d.sock`;
     this.#program = new Program('unshare', [
@@ -32,14 +32,15 @@ export class StockDockerd implements AsyncDisposable {
       '--ip-forward=false',
       '--shutdown-timeout=1',
       '--log-level=error',
+      ...flags,
     ]);
   }
 
-  static async start(): Promise<StockDockerd> {
+  static async start(flags: readonly string[] = []): Promise<StockDockerd> {
     const directory = await mkdtemp('/tmp/cleat-stock-');
     // Never the host's own.
     await writeFile(join(directory, 'daemon.json'), '{}');
-    const dockerd = new StockDockerd(directory);
+    const dockerd = new StockDockerd(directory, flags);
     try {
       await dockerd.#program.made(join(dockerd.#directory, 'd.sock'));
     } catch (error) {
