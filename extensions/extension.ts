@@ -9,6 +9,7 @@ import { Breaker } from './breaker.js';
 import { TransportError } from './carriers/carrier.js';
 import { waitFor, withDeadline } from './deadline.js';
 import { type Progress, resultOf } from './outcome.js';
+import { Presence } from './presence.js';
 import { proxy } from './proxy.js';
 import type { CallResult, ExtensionState, ExtensionStatus, GetOptions } from './service.js';
 import type { Source } from './source.js';
@@ -53,6 +54,7 @@ export class Extension {
   readonly #clients = new Map<Kind, unknown>();
   readonly #breaker = new Breaker();
   readonly #statistics = new Statistics();
+  readonly #presence = new Presence();
   readonly #stop = new AbortController();
   #link: Link | undefined;
   #activating: Activating | undefined;
@@ -78,17 +80,18 @@ export class Extension {
 
   get status(): ExtensionStatus {
     const { name, entry, carrier, origin, source, deadlines } = this.#settings;
+    // Nobody else is told until somebody calls it: it may be back by then.
+    const absence = this.#state === 'active' ? this.#presence.look(source) : undefined;
     return {
       name,
       entry,
       kinds: this.#kinds,
       carrier,
       origin: this.#link?.place.origin ?? source.locate()?.origin ?? origin,
-      state: this.#state,
-      reason: this.#reason,
-      since: this.#since,
+      ...(absence ?? { state: this.#state, reason: this.#reason, since: this.#since }),
       health: this.#breaker.open ? 'suspended' : this.#statistics.health,
       lastError: this.#statistics.lastError,
+      process: source.process?.(),
       methods: this.#statistics.methods(),
       deadlines,
     };

@@ -254,6 +254,17 @@ describe('what is counted', () => {
   const resultsOf = (name: string, method: string) =>
     status(name)?.methods.find((one) => one.method === method)?.results;
 
+  test('one that was in use and vanished is shown so, before anybody calls it', async () => {
+    const { close } = await plugin(join(plugins, 'p.sock'), answer({ Mountpoint: '/m' }));
+    await (await get('p')).Path({ Name: 'v' });
+    await close();
+    expect(status('p')).toMatchObject({ state: 'unreachable', reason: 'its socket is gone' });
+    expect(status('p')?.since).toEqual(status('p')?.since);
+    await plugin(join(plugins, 'p.sock'), answer({ Mountpoint: '/m' }));
+    await (await get('p')).Path({ Name: 'v' });
+    expect(status('p')).toMatchObject({ state: 'active', reason: '' });
+  });
+
   test('calls by how they ended, the last failure, and whether it is well', async () => {
     await plugin(join(plugins, 'p.sock'), (path, _body, response) => {
       if (path.endsWith('Get')) response.writeHead(500).end('{"Err":"no such volume"}');

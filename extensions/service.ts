@@ -74,6 +74,18 @@ export interface ExtensionFailure {
  */
 export type ExtensionHealth = 'unknown' | 'healthy' | 'failing' | 'suspended';
 
+/** Of an extension that the engine runs as a process of its own. */
+export interface ProcessStatus {
+  /** Undefined between its end and its next start. */
+  readonly pid: number | undefined;
+  /** When it started, was found running, or ended. */
+  readonly since: Date;
+  /** How often it was started again. */
+  readonly restarts: number;
+  /** How it last ended, as a phrase; empty when it never did. */
+  readonly lastEnd: string;
+}
+
 export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled';
 
 export interface ExtensionStatus {
@@ -93,6 +105,8 @@ export interface ExtensionStatus {
   readonly health: ExtensionHealth;
   /** The last call that did not succeed; an answer such as "no such volume" may be among an extension's duties. */
   readonly lastError: ExtensionFailure | undefined;
+  /** Only of the carrier `process`. */
+  readonly process?: ProcessStatus;
   /** Since the engine's start, one entry for each method that was called. */
   readonly methods: readonly MethodStatistics[];
   /** What the operator set, in ms by `Kind.Method`, `Method` or `*`; else the contract's deadlines hold. */

@@ -1,4 +1,5 @@
 import type { Carrier } from './carriers/carrier.js';
+import type { ProcessStatus } from './service.js';
 
 /** Where an implementation is found right now. */
 export interface Place {
@@ -18,4 +19,6 @@ export interface Source {
   locate(): Place | undefined;
   /** How long to wait for one that is known and does not answer yet, in ms. */
   patienceMs(wasActive: boolean): number;
+  /** Of the process that it runs as, if it is one of ours. */
+  process?(): ProcessStatus;
 }

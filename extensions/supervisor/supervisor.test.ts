@@ -64,20 +64,22 @@ function begin(mark: string) {
     const [, pid, name] = (await driver.Path({ Name: 'v' })).Mountpoint?.split('/') ?? [];
     return { pid: Number(pid), name };
   };
-  return { driver, who, supervisor };
+  return { driver, who, supervisor, extension };
 }
 
 const alive = (pid: number) => serves(pid, join(directory, 'one.sock'));
 
 test('starts it, hears what it prints, and starts it again when it dies', async () => {
-  const { driver, who } = begin('a');
+  const { driver, who, extension } = begin('a');
   const first = await who();
   expect(first.name).toBe('a');
+  expect(extension.status.process).toMatchObject({ pid: first.pid, restarts: 0, lastEnd: '' });
   await vi.waitFor(() => expect(lines).toContainEqual({ message: 'up', fields: { mark: 'a' } }));
   await expect(driver.Remove({ Name: 'v' })).rejects.toMatchObject({ class: 'Unavailable' });
   const second = await who();
   expect(second.pid).not.toBe(first.pid);
   expect(lines.map(({ fields }) => fields)).toContainEqual({ how: 'exit code 3' });
+  expect(extension.status.process).toMatchObject({ pid: second.pid, restarts: 1, lastEnd: 'exit code 3' });
 });
 
 test('finds the one that a killed engine left running, and notices when it dies', async () => {
@@ -119,4 +121,17 @@ test('one that is not to run as a process any more is ended, others are left alo
   expect(alive(pid)).toBe(false);
   await started.pop()?.supervisor.close();
   expect(existsSync(join(directory, 'one.json'))).toBe(false);
+});
+
+test('between its end and its next start it is shown as gone, before anybody calls it', async () => {
+  const { who, supervisor, extension } = begin('a');
+  await who();
+  expect(extension.status.state).toBe('active');
+  const ended = { pid: undefined, since: new Date(0), restarts: 0, lastEnd: 'killed by SIGKILL' };
+  vi.spyOn(supervisor, 'process').mockReturnValue(ended);
+  expect(extension.status).toMatchObject({
+    state: 'unreachable',
+    reason: 'its process ended (killed by SIGKILL) and is started again',
+    since: ended.since,
+  });
 });

@@ -6,6 +6,7 @@ import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { SocketCarrier } from '../carriers/socket.js';
 import type { ManifestEntry } from '../manifest.js';
+import type { ProcessStatus } from '../service.js';
 import type { Place, Source } from '../source.js';
 import { Output } from './output.js';
 import { readNote, serves, stop, writeNote } from './process.js';
@@ -43,6 +44,8 @@ export class Supervisor implements Source {
   #generation = 0;
   #crashes = 0;
   #startedAt = 0;
+  #since = new Date();
+  #lastEnd = '';
   #timer: NodeJS.Timeout | undefined;
   #starting: Promise<void> | undefined;
   #closed = false;
@@ -81,6 +84,11 @@ export class Supervisor implements Source {
 
   patienceMs(): number {
     return this.#crashes > 3 ? 500 : 15_000;
+  }
+
+  process(): ProcessStatus {
+    const restarts = Math.max(this.#generation - 1, 0);
+    return { pid: this.#pid, since: this.#since, restarts, lastEnd: this.#lastEnd };
   }
 
   async close(): Promise<void> {
@@ -145,10 +153,13 @@ export class Supervisor implements Source {
     this.#pid = pid;
     this.#generation++;
     this.#startedAt = Date.now();
+    this.#since = new Date();
   }
 
   #ended(how: string): void {
     this.#pid = undefined;
+    this.#since = new Date();
+    this.#lastEnd = how;
     this.#output?.drain();
     if (this.#closed) return;
     if (Date.now() - this.#startedAt > settledMs) this.#crashes = 0;

@@ -6,9 +6,10 @@ import { ask } from './ask.js';
 import { details, table } from './text.js';
 
 /** An extension as it comes over the wire: moments are texts there. */
-export type Shown = Omit<ExtensionStatus, 'since' | 'lastError'> & {
+export type Shown = Omit<ExtensionStatus, 'since' | 'lastError' | 'process'> & {
   readonly since: string;
   readonly lastError?: Omit<NonNullable<ExtensionStatus['lastError']>, 'at'> & { readonly at: string };
+  readonly process?: Omit<NonNullable<ExtensionStatus['process']>, 'since'> & { readonly since: string };
 };
 
 const usage =

@@ -53,7 +53,9 @@ test('the table counts calls, and as failed those that got no answer', () => {
 });
 
 test('details say what went wrong, when, and how long calls take', () => {
-  const text = details(plugin);
+  const since = new Date().toISOString();
+  const text = details({ ...plugin, process: { pid: undefined, since, restarts: 2, lastEnd: 'exit code 1' } });
+  expect(text).toMatch(/^Process: +none, since .*Z; started again 2 times, last end: exit code 1$/m);
   expect(text).toMatch(/^Last error: +too late \(VolumeDriver.Mount, timeout, 2026-01-02T03:04:05.000Z\)$/m);
   expect(text).toMatch(/^Deadlines: +VolumeDriver.Mount 2.5s$/m);
   expect(text).toMatch(/^VolumeDriver.Mount +3 +2 +4 +0 +1 +1 +10ms +2.5s$/m);

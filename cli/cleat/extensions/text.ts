@@ -30,6 +30,7 @@ export function details(one: Shown): string {
     ['Carrier', one.carrier],
     ['Origin', one.origin],
     ['State', `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${one.reason}` : ''}`],
+    ...(one.process ? [processFact(one.process)] : []),
     ['Health', one.health],
     [
       'Last error',
@@ -60,6 +61,11 @@ function total(methods: readonly MethodStatistics[], wanted: (result: CallResult
   let sum = 0;
   for (const { results } of methods) for (const result of shownResults) if (wanted(result)) sum += results[result];
   return sum;
+}
+
+function processFact({ pid, since, restarts, lastEnd }: NonNullable<Shown['process']>): [string, string] {
+  const now = pid === undefined ? `none, since ${since}` : `${pid}, since ${since} (${ago(since)})`;
+  return ['Process', lastEnd === '' ? now : `${now}; started again ${restarts} times, last end: ${lastEnd}`];
 }
 
 function deadlines({ deadlines: set }: Shown): string {

@@ -36,6 +36,18 @@ export function extensionMetrics(registry: Registry, extensions: MetricsSources[
     },
   });
   new Counter({
+    name: 'cleat_extension_restarts_total',
+    help: 'How often the process of an extension was started again',
+    labelNames: ['extension'],
+    registers,
+    collect() {
+      this.reset();
+      for (const one of extensions.list()) {
+        if (one.process) this.inc({ extension: labelOf(one) }, one.process.restarts);
+      }
+    },
+  });
+  new Counter({
     name: 'cleat_extension_calls_total',
     help: 'Calls to extensions by how they ended: ok, error, timeout, unreachable, blocked or cancelled',
     labelNames: ['extension', 'kind', 'method', 'result'],

@@ -15,6 +15,7 @@ const volumes: ExtensionStatus = {
   health: 'healthy',
   lastError: undefined,
   deadlines: {},
+  process: { pid: 1, since: new Date(), restarts: 2, lastEnd: 'exit code 1' },
   methods: [
     {
       method: 'VolumeDriver.Mount',
@@ -84,7 +85,7 @@ test('actions that succeed are timed', async () => {
 });
 
 test('each extension has a state, a health, calls by result and a histogram', async () => {
-  const namesake: ExtensionStatus = { ...volumes, name: 'volume-local', entry: undefined };
+  const namesake: ExtensionStatus = { ...volumes, name: 'volume-local', entry: undefined, process: undefined };
   const metrics = openMetrics(sources([volumes, namesake]));
   await metrics.text();
   const lines = (await metrics.text()).split('\n');
@@ -94,6 +95,7 @@ test('each extension has a state, a health, calls by result and a histogram', as
       'cleat_extension_state{extension="volume-local",carrier="process",state="active"} 1',
       'cleat_extension_state{extension="volume-local",carrier="process",state="unreachable"} 0',
       'cleat_extension_health{extension="volume-local",health="healthy"} 1',
+      'cleat_extension_restarts_total{extension="volume-local"} 2',
       `cleat_extension_calls_total{${mount},result="ok"} 3`,
       `cleat_extension_calls_total{${mount},result="timeout"} 1`,
       '# TYPE cleat_extension_call_duration_seconds histogram',

@@ -1,0 +1,22 @@
+import type { ExtensionStatus } from './service.js';
+import type { Source } from './source.js';
+
+/** Sees, without asking an extension that was in use, that it is not there any more. */
+export class Presence {
+  #goneSince: Date | undefined;
+
+  /** What is to be said of one that is gone at this moment; undefined when it is there, for all we know. */
+  look(source: Source): Pick<ExtensionStatus, 'state' | 'reason' | 'since'> | undefined {
+    const process = source.process?.();
+    if (process && process.pid === undefined) {
+      const reason = `its process ended (${process.lastEnd}) and is started again`;
+      return { state: 'unreachable', reason, since: process.since };
+    }
+    if (source.locate()) {
+      this.#goneSince = undefined;
+      return undefined;
+    }
+    this.#goneSince ??= new Date();
+    return { state: 'unreachable', reason: 'its socket is gone', since: this.#goneSince };
+  }
+}
