@@ -1,5 +1,6 @@
 import type { VersionInfo } from '@cleat/engine/system/service';
-import { notImplemented } from '@cleat/protocol/errors';
+import { AuthConfig } from '@cleat/protocol/api/image';
+import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import { maxApiVersion, minApiVersion } from '../http/version.js';
@@ -7,8 +8,10 @@ import type { ApiServices } from '../services.js';
 import { diskUsageFor, diskUsageTypes } from './disk-usage.js';
 import { infoFor } from './info.js';
 
+const authBody = jsonBody(AuthConfig, 'AuthConfig');
+
 /** `/_ping`, `/version`, `/info`, `/system/df`, `/auth`. */
-export function systemRoutes({ system }: ApiServices, options: { minApiVersion?: string }): Route[] {
+export function systemRoutes({ system, images }: ApiServices, options: { minApiVersion?: string }): Route[] {
   return [
     { method: 'GET', path: '/_ping', handler: ping },
     { method: 'HEAD', path: '/_ping', handler: ping },
@@ -22,8 +25,10 @@ export function systemRoutes({ system }: ApiServices, options: { minApiVersion?:
     {
       method: 'POST',
       path: '/auth',
-      handler: () => {
-        throw notImplemented('logging in to a registry is not supported by this engine yet');
+      body: authBody,
+      async handler(x) {
+        const auth = (await x.json(authBody)) ?? {};
+        x.send(200, await images.login(auth, x.signal));
       },
     },
     { method: 'OPTIONS', path: '/:any', handler: (x) => x.sendEmpty(200) },

@@ -56,6 +56,7 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
     prune: (filters) => prune(room, filters),
     pull: (options) => lazily(async () => (await import('./pull/pull.js')).pull(room, options)),
     push: (options) => lazily(async () => (await import('./push/push.js')).push(room, options)),
+    login: async (auth, signal) => (await import('./registry/login.js')).login(room, auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(room, archive, options)),
     save: async (refs) => (await import('./archive/save.js')).save(room, refs),
     import: (options) => importImage(room, options),

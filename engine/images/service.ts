@@ -25,6 +25,8 @@ export interface Images {
   /** Progress lines as Docker's; a failure after the first line is a last line with `error`. */
   pull(options: PullOptions): AsyncIterable<Progress>;
   push(options: { ref: string; tag?: string; auth?: RegistryAuth; signal: AbortSignal }): AsyncIterable<Progress>;
+  /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
+  login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
   load(archive: Readable, options: { quiet: boolean; signal: AbortSignal }): AsyncIterable<Progress>;
   /** A tar as `docker save` writes it (with OCI layout and manifest.json). */
   save(refs: string[]): Promise<Readable>;

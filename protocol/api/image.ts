@@ -1,3 +1,4 @@
+import Type, { type Static } from '../schema.js';
 import type { ContainerConfig } from './container.js';
 
 /** The Engine API's image objects. */
@@ -62,12 +63,14 @@ export interface Progress {
 }
 
 /** Decoded `X-Registry-Auth`. */
-export interface RegistryAuth {
-  username?: string;
-  password?: string;
-  auth?: string;
-  email?: string;
-  serveraddress?: string;
-  identitytoken?: string;
-  registrytoken?: string;
-}
+/** Body of `POST /auth`, and what `X-Registry-Auth` holds. */
+export const AuthConfig = Type.Object({
+  username: Type.Optional(Type.String()),
+  password: Type.Optional(Type.String()),
+  auth: Type.Optional(Type.String()),
+  email: Type.Optional(Type.String()),
+  serveraddress: Type.Optional(Type.String()),
+  identitytoken: Type.Optional(Type.String()),
+  registrytoken: Type.Optional(Type.String()),
+});
+export type RegistryAuth = Static<typeof AuthConfig>;

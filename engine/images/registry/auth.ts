@@ -80,7 +80,7 @@ export class Authorizer {
       headers = { 'content-type': 'application/x-www-form-urlencoded' };
     } else {
       if (service) url.searchParams.set('service', service);
-      url.searchParams.set('scope', this.#scope);
+      if (this.#scope) url.searchParams.set('scope', this.#scope);
       if (username) {
         url.searchParams.set('account', username);
         headers = { authorization: basic(username, password ?? '') };

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { RegistryAuth } from '@cleat/protocol/api/image';
-import { dataLoss, systemError } from '@cleat/protocol/errors';
+import { dataLoss, systemError, unauthorized } from '@cleat/protocol/errors';
 import { digestOf, readSmall } from '../blobs.js';
 import { isDigest } from '../references.js';
 import { Authorizer, isOwn, parseChallenge, sameHost } from './auth.js';
@@ -31,14 +31,15 @@ export class RegistryClient {
   readonly #repository: string;
   readonly #authorizer: Authorizer;
 
-  /** @param repository `library/busybox` */
+  /** @param repository `library/busybox`; empty: none in particular, for {@link login} */
   constructor(endpoint: Endpoint, repository: string, access: 'pull' | 'push', auth: RegistryAuth | undefined) {
     this.endpoint = endpoint;
     this.#repository = repository;
     const actions = access === 'push' ? 'pull,push' : 'pull';
     // A mirror is another party: credentials for the registry are not meant for it.
     const own = endpoint.mirror ? undefined : auth;
-    this.#authorizer = new Authorizer(endpoint, `repository:${repository}:${actions}`, own);
+    const scope = repository && `repository:${repository}:${actions}`;
+    this.#authorizer = new Authorizer(endpoint, scope, own);
   }
 
   /** Whether somebody who speaks the protocol is there. @throws Unavailable when nobody can be reached */
@@ -49,6 +50,17 @@ export class RegistryClient {
     if (status >= 300 && status !== 401 && status !== 403) {
       throw registryError(status, '', `${this.endpoint.base.host} does not seem to be a registry`);
     }
+  }
+
+  /** Whether the registry takes the credentials. @throws Unauthorized, or what the registry or its token server said */
+  async login(signal: AbortSignal): Promise<void> {
+    const url = this.#url('/v2/');
+    const response = await this.#request(url, { method: 'GET', signal });
+    discard(response);
+    const status = response.statusCode ?? 0;
+    if (status === 200) return;
+    const text = `login attempt to ${url.href} failed with status: ${status} ${STATUS_CODES[status] ?? ''}`.trim();
+    throw status === 401 ? unauthorized(text) : systemError(text);
   }
 
   /** @param reference tag or digest */
