@@ -143,6 +143,13 @@ describe('what an authorizer is shown', () => {
     expect(asked[0]?.headers).toEqual({ Connection: expect.any(String), 'X-Meta-User': 'me' });
   });
 
+  it('is neither password nor token of a login', async () => {
+    await using server = await startApi(services);
+    for (const path of ['/auth', '/v1.41/%61uth/']) await ask(server, 'POST', path, ['{"password":"secret"}']);
+    expect(asked.map(({ uri }) => uri)).toEqual(['/auth', '/v1.41/auth']);
+    expect([...asked, ...answers].map(({ body }) => body)).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
   it.each([
     ['malformed', 'invalid JSON', '{"Image":', 'application/json'],
     ['of another type', 'unsupported Content-Type', '{"Image":"i"}', 'text/plain'],

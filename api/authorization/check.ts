@@ -16,20 +16,25 @@ export function authorizationCheck(authorization: Authorization): RequestCheck {
 }
 
 async function ask(authorization: Authorization, exchange: Exchange): Promise<(answer: Answer) => Promise<void>> {
-  const body = await exchange.declaredBody();
+  const { uri } = exchange;
+  const secret = login.test(uri);
+  const body = secret ? undefined : await exchange.declaredBody();
   const judge = await authorization.authorize({
     ...peerOf(exchange.request.socket),
     method: exchange.method,
-    uri: exchange.uri,
+    uri,
     headers: requestHeaders(exchange.request),
     body: body === undefined ? undefined : stringify(body),
   });
   return async ({ status, headers, body: answered }) => {
     const flat = answerHeaders(headers);
     const isJson = /^application\/json\s*(;|$)/i.test(flat['Content-Type'] ?? '');
-    await judge({ status, headers: flat, body: isJson ? answered : undefined });
+    await judge({ status, headers: flat, body: isJson && !secret ? answered : undefined });
   };
 }
+
+/** A password goes in and a token comes out: as under Docker, no plugin sees either. */
+const login = /^(\/v[\d.]+)?\/auth(\?|$)/;
 
 /** What plugins need not know to judge (moby `daemon/pkg/authorization`, headers), and what Go keeps elsewhere. */
 const hidden = new Set(['authorization', 'x-registry-auth', 'x-registry-config', 'host', 'transfer-encoding']);
