@@ -1,5 +1,5 @@
 import type { RegistryAuth } from '@cleat/protocol/api/image';
-import { messageOf, unauthorized } from '@cleat/protocol/errors';
+import { messageOf, systemError, unauthorized } from '@cleat/protocol/errors';
 import { isRecord } from '../config.js';
 import type { Endpoint } from './endpoint.js';
 import { registryError } from './errors.js';
@@ -49,7 +49,7 @@ export class Authorizer {
   /**
    * Answers a 401. Several requests that meet it at once share one renewal.
    * @returns the new header, or undefined when there is nothing better to offer
-   * @throws Unauthorized, or what the token server said
+   * @throws Unauthorized, what the token server said, or System `no basic auth credentials`
    */
   async renew(challenge: Challenge | undefined, signal: AbortSignal): Promise<string | undefined> {
     this.#renewing ??= this.#answer(challenge, signal).finally(() => {
@@ -63,7 +63,11 @@ export class Authorizer {
   async #answer(challenge: Challenge | undefined, signal: AbortSignal): Promise<string | undefined> {
     const { username, password, registrytoken } = this.#auth;
     if (registrytoken || !challenge) return undefined;
-    if (challenge.scheme === 'basic') return username ? basic(username, password ?? '') : undefined;
+    if (challenge.scheme === 'basic') {
+      // No Unauthorized: at that the docker CLI asks for a name, and a script waits for ever.
+      if (!username) throw systemError('no basic auth credentials');
+      return basic(username, password ?? '');
+    }
     if (challenge.scheme !== 'bearer') return undefined;
     return `Bearer ${await this.#token(challenge.parameters, signal)}`;
   }

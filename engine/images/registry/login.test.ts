@@ -1,6 +1,7 @@
 import type { CleatError } from '@cleat/protocol/errors';
 import { expect, test } from 'vitest';
 import type { Room } from '../room.js';
+import { RegistryClient } from './client.js';
 import { login } from './login.js';
 import { fakeRegistry } from './registry.fixture.js';
 
@@ -21,6 +22,17 @@ test('a registry with passwords', async () => {
     'Unauthorized',
     `login attempt to http://${registry.host}/v2/ failed with status: 401 Unauthorized`,
   ]);
+});
+
+test('no credentials where some are needed: an error that does not make the CLI ask for a name', async () => {
+  await using registry = await fakeRegistry(() => ({
+    status: 401,
+    headers: { 'www-authenticate': 'Basic realm="x"' },
+  }));
+  const endpoint = { base: new URL(`http://${registry.host}`), insecure: true, mirror: false };
+  const client = new RegistryClient(endpoint, 'b', 'pull', undefined);
+  const refused = await refusal(client.manifest('1', AbortSignal.timeout(10_000)));
+  expect(refused).toEqual(['System', 'no basic auth credentials']);
 });
 
 test('a registry with a token server', async () => {
