@@ -42,6 +42,11 @@ export function callC(prototype: string, subject: string, ...args: Argument[]): 
   return result;
 }
 
+/** Calls a C function that takes lists of strings, ended by null, and answers an error's number or 0. */
+export function callWithPointers(prototype: string, ...args: (Argument | (string | null)[])[]): number {
+  return Number(lookUp(prototype)(...args));
+}
+
 /**
  * Calls a system call that libc has no wrapper for. Arguments are passed as 64-bit integers or pointers.
  * @throws CleatError System with `details.errno`
