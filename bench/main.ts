@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -52,6 +52,7 @@ async function main(): Promise<number> {
   } finally {
     failures = (await Promise.all(Object.values(engines).map((engine) => engine.stop()))).flat();
     for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);
+    removeIfEmpty(values.base);
   }
   const table = markdown(results, await notes());
   mkdirSync(values.out, { recursive: true });
@@ -88,6 +89,15 @@ async function measure(
     process.stdout.write(
       `  ${result.dockerd.toFixed(1)} → ${result.cleat.toFixed(1)} ${row.unit}, ${result.ratio.toFixed(2)}\n`,
     );
+  }
+}
+
+/** What was there before stays. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Not empty, or not there.
   }
 }
 
