@@ -90,6 +90,11 @@ export class Renderer {
     return this.#take();
   }
 
+  /** Drops the unfinished line of a stream. */
+  forget(stream: Stream): void {
+    this.#pending[stream - 1] = emptyLine();
+  }
+
   #line(chunk: Buffer, stream: Stream, complete: boolean, start: number, from: number, to: number): void {
     if (stream === 1 ? !this.#options.stdout : !this.#options.stderr) return;
     const pending = this.#pending[stream - 1] ?? emptyLine();

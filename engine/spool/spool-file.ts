@@ -6,7 +6,7 @@ import { Growth } from './growth.js';
 import { SpoolReader } from './reader.js';
 import { Renderer } from './render.js';
 import type { LogsQuery, SpoolChunk, SpoolPosition } from './service.js';
-import { findTail } from './tail.js';
+import { findTail, type TailStart } from './tail.js';
 
 /** One spool and those who read it. Of use for every file that conmon writes, an exec session's too. */
 export class SpoolFile {
@@ -60,10 +60,10 @@ export class SpoolFile {
     const since = query.since === undefined ? undefined : toNanos(query.since);
     const until = query.until === undefined ? undefined : toNanos(query.until);
     const renderer = new Renderer({ ...query, since, until, coalesce: !query.follow });
-    const { from, cutoff } = this.#start(query.tail);
+    const follow = query.follow && this.#running && (until === undefined || until > nowNanos());
+    const { from, cutoff, unwanted } = this.#start(query.tail, !follow);
     const end = this.files.end();
     const reader = new SpoolReader(this.files, from);
-    const follow = query.follow && this.#running && (until === undefined || until > nowNanos());
     const { signal, expired, dispose } = untilSignal(query.signal, follow ? until : undefined);
     const unfollow = follow ? this.growth.follow() : undefined;
     try {
@@ -84,6 +84,7 @@ export class SpoolFile {
           break;
         }
       }
+      if (unwanted !== undefined) renderer.forget(unwanted);
       const rest = query.signal.aborted || expired() || renderer.finished ? undefined : renderer.flush();
       if (rest && rest.length > 0) yield rest;
     } finally {
@@ -93,8 +94,8 @@ export class SpoolFile {
     }
   }
 
-  #start(tail: number | undefined): { from: SpoolPosition; cutoff: SpoolPosition } {
-    if (tail !== undefined && tail >= 0) return findTail(this.files, tail);
+  #start(tail: number | undefined, unfinished: boolean): TailStart {
+    if (tail !== undefined && tail >= 0) return findTail(this.files, tail, unfinished);
     const from = this.beginning();
     return { from, cutoff: from };
   }

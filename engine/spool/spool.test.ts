@@ -99,8 +99,6 @@ test('tail gives what the last lines of everything are', async () => {
       const whole = lines.map((line) => ({ ...line, text: line.text.slice(0, 100), complete: line.complete }));
       writeFileSync(path, whole.map((line) => format(line)).join(''));
       const all = frames(await logBytes({ multiplexed: true, follow: true }));
-      // Whether an unfinished line is later than a whole one of the other stream is a matter of taste.
-      if (([1, 2] as const).some((s) => whole.findLast(({ stream }) => stream === s)?.complete === false)) return;
       const tail = frames(await logBytes({ multiplexed: true, follow: true, tail: count }));
       expect(tail).toEqual(count === 0 ? [] : all.slice(-count));
     }),
@@ -123,6 +121,28 @@ test('tail of a long log, and over a rotation', async () => {
   expect((await logs({ tail: 6000 })).split('\n')).toHaveLength(5004);
   appendFileSync(path, format({ stream: 1, text: 'unfinished', complete: false }));
   expect(await logs({ tail: 1 })).toBe('unfinished');
+});
+
+test('an unfinished line is the last one, and comes whole to who follows', async () => {
+  const add = (stream: 1 | 2, text: string, complete = false) =>
+    appendFileSync(path, format({ stream, text, complete }));
+  print('first');
+  add(1, 'prompt> ');
+  add(2, 'error', true);
+  expect(await logs()).toBe('first\nerror\nprompt> ');
+  expect(await logs({ tail: 1 })).toBe('prompt> ');
+  expect(await logs({ tail: 2 })).toBe('error\nprompt> ');
+  spool.began();
+  const following = [logs({ follow: true, tail: 1 }), logs({ follow: true, tail: 0 })];
+  await new Promise(setImmediate);
+  add(1, 'answer', true);
+  spool.ended();
+  expect(await Promise.all(following)).toEqual(['error\nprompt> answer\n', 'prompt> answer\n']);
+  // An entry's length goes out at once, and nothing of it is left to be the last line.
+  const entry = 'x'.repeat(16_384);
+  add(1, entry);
+  add(2, 'last', true);
+  expect((await logs({ tail: 1 })) === `${entry}last\n`).toBe(true);
 });
 
 test('since, until, time stamps, details', async () => {

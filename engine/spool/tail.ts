@@ -1,10 +1,14 @@
 import { closeSync, readSync } from 'node:fs';
 import { type SpoolFiles, sizeOfFile } from './files.js';
 import { lineFeed, type Stream, scan } from './format.js';
+import { entryBytes } from './render.js';
 import type { SpoolPosition } from './service.js';
 
 const blockBytes = 64 * 1024;
-/** How far before the last wanted line the beginning of a line of the other stream is looked for. */
+/**
+ * How far before the last wanted line the beginning of a line of the other stream is looked for. An unfinished line that
+ * lies further back is not found: a container that uses one stream only would have its whole log read for it.
+ */
 const furtherBytes = 128 * 1024;
 
 export interface TailStart {
@@ -12,16 +16,20 @@ export interface TailStart {
   from: SpoolPosition;
   /** Lines that end before this are not wanted. */
   cutoff: SpoolPosition;
+  /** The stream whose unfinished line is not wanted: that of the other is the last line, and no more was asked for. */
+  unwanted?: Stream;
 }
 
 /**
  * Finds the last `count` lines by reading backwards in blocks: the cost is that of the lines that are wanted, whatever
- * the size of the log. An unfinished line at the end counts.
+ * the size of the log.
+ * @param unfinished whether unfinished lines are printed, after all others, and hence counted. Who follows gets them when
+ * they are finished.
  */
-export function findTail(files: SpoolFiles, count: number): TailStart {
+export function findTail(files: SpoolFiles, count: number, unfinished: boolean): TailStart {
   const end = files.end();
-  if (count <= 0) return { from: end, cutoff: end };
-  const search = new TailSearch(count);
+  if (count <= 0 && unfinished) return { from: end, cutoff: end };
+  const search = new TailSearch(count, unfinished);
   const generations = [...files.rotated().filter((generation) => generation < end.generation), end.generation];
   for (const generation of generations.reverse()) {
     const file = files.open(generation);
@@ -59,48 +67,87 @@ function readLinesBefore(file: number, end: number): { block: Buffer; start: num
   }
 }
 
+/** A complete line that may turn out to be the last one that is not wanted. */
+interface Candidate extends TailStart {
+  stream: Stream;
+  /** All fragments of the other stream that matter were met. */
+  closed: boolean;
+}
+
 class TailSearch {
   readonly #count: number;
+  readonly #unfinished: boolean;
+  /** Complete lines so far. */
   #lines = 0;
-  /** Streams of which a line was seen: an earlier fragment of such a stream is no line's end. */
-  readonly #seen = new Set<Stream>();
+  /** Bytes of each stream after its last complete line, and whether that line was met. */
+  readonly #rest = { 1: { bytes: 0, closed: false }, 2: { bytes: 0, closed: false } };
+  /** From the newest: unfinished lines, of which there are at most two, take the place of complete ones. */
+  readonly #candidates: Candidate[] = [];
   #start: SpoolPosition = { generation: 0, offset: 0 };
-  #found: (TailStart & { stream: Stream }) | undefined;
   #further = 0;
 
-  constructor(count: number) {
+  constructor(count: number, unfinished: boolean) {
     this.#count = count;
+    this.#unfinished = unfinished;
   }
 
   /** Takes the lines before those of the last call. True when no more are needed. */
   block(bytes: Buffer, at: SpoolPosition): boolean {
-    const lines: { stream: Stream; complete: boolean; start: number }[] = [];
-    scan(bytes, 0, bytes.length, (stream, complete, start) => lines.push({ stream, complete, start }));
+    const lines: { stream: Stream; complete: boolean; start: number; length: number }[] = [];
+    scan(bytes, 0, bytes.length, (stream, complete, start, from, to) =>
+      lines.push({ stream, complete, start, length: to - from }),
+    );
     let after = bytes.length;
-    for (const { stream, complete, start } of lines.reverse()) {
+    for (const { stream, complete, start, length } of lines.reverse()) {
       const position = (offset: number) => ({ generation: at.generation, offset: at.offset + offset });
-      if (this.#line(stream, complete, position(start), position(after))) return true;
+      if (complete) this.#complete(stream, position(after));
+      else this.#fragment(stream, length, position(start));
+      if (this.#isDone()) return true;
       after = start;
     }
     this.#start = at;
-    if (this.#found) this.#further += bytes.length;
+    if (this.#lines > this.#count) this.#further += bytes.length;
     return this.#further > furtherBytes;
   }
 
   result(): TailStart {
-    return this.#found ?? { from: this.#start, cutoff: this.#start };
+    // What the renderer has split off already is no part of the unfinished line that it prints last.
+    const open = ([1, 2] as const).filter((stream) => this.#rest[stream].bytes % entryBytes > 0);
+    const unfinished = this.#unfinished ? open.length : 0;
+    const complete = Math.max(0, this.#count - unfinished);
+    const found = this.#candidates[complete - this.#leastComplete()];
+    const { from, cutoff } = found ?? { from: this.#start, cutoff: this.#start };
+    // Of two unfinished lines, that of stdout is printed first.
+    return { from, cutoff, unwanted: unfinished > this.#count ? 1 : undefined };
   }
 
-  #line(stream: Stream, complete: boolean, begin: SpoolPosition, end: SpoolPosition): boolean {
-    if (this.#found) {
-      // The line that ended here is not wanted; one of the other stream that ends later may have begun before.
-      if (stream === this.#found.stream) return false;
-      if (!complete) this.#found.from = begin;
-      return complete;
+  #leastComplete(): number {
+    return Math.max(0, this.#count - 2);
+  }
+
+  #isDone(): boolean {
+    return this.#lines > this.#count && this.#rest[1].closed && this.#rest[2].closed && this.#allClosed();
+  }
+
+  #allClosed(): boolean {
+    return this.#candidates.every(({ closed }) => closed);
+  }
+
+  #complete(stream: Stream, end: SpoolPosition): void {
+    this.#rest[stream].closed = true;
+    for (const candidate of this.#candidates) if (candidate.stream !== stream) candidate.closed = true;
+    this.#lines++;
+    if (this.#lines > this.#leastComplete() && this.#lines <= this.#count + 1) {
+      this.#candidates.push({ from: end, cutoff: end, stream, closed: false });
     }
-    const endsLine = complete || !this.#seen.has(stream);
-    this.#seen.add(stream);
-    if (endsLine && ++this.#lines > this.#count) this.#found = { from: end, cutoff: end, stream };
-    return false;
+  }
+
+  #fragment(stream: Stream, length: number, begin: SpoolPosition): void {
+    const rest = this.#rest[stream];
+    if (!rest.closed) rest.bytes += length;
+    for (const candidate of this.#candidates) {
+      // Of the candidate's own stream, this is a part of a line that is not wanted either.
+      if (candidate.stream !== stream && !candidate.closed) candidate.from = begin;
+    }
   }
 }
