@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { makePrivate, makeShared, mountTmpfs } from '@cleat/linux/mount/mount';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { all, collect, TestEngine } from './containers.fixture.js';
 import type { Containers } from './service.js';
@@ -89,6 +90,31 @@ test('volumes are populated, mounted once and unmounted; binds are made', async 
   expect(await failure(containers.create({ Image: 'busybox', HostConfig: { Mounts: [missing] } }, {}))).toMatchObject({
     message: `invalid mount config for type "bind": bind source path does not exist: ${missing.Source}`,
   });
+});
+
+test('mounts are passed on only where the mount of the source does so', async () => {
+  const target = join(engine.directory, 'pro pagates');
+  const source = join(target, 'source');
+  mkdirSync(target);
+  mountTmpfs(target);
+  makePrivate(target);
+  const link = join(engine.directory, 'link');
+  symlinkSync(source, link);
+  mkdirSync(source);
+  const start = async (path: string, Propagation: string) => {
+    const Mounts = [{ Type: 'bind', Source: path, Target: '/m', BindOptions: { Propagation } }];
+    return (await engine.run(['true'], { HostConfig: { Mounts } })).code;
+  };
+  expect(await failure(start(link, 'rshared'))).toMatchObject({
+    class: 'System',
+    message: `path ${link} is mounted on ${target} but it is not a shared mount`,
+  });
+  expect(await failure(start(source, 'slave'))).toMatchObject({
+    message: `path ${source} is mounted on ${target} but it is not a shared or slave mount`,
+  });
+  expect(await start(source, 'private')).toBe(0);
+  makeShared(target);
+  expect([await start(source, 'shared'), await start(link, 'rslave')]).toEqual([0, 0]);
 });
 
 test('stop, kill, restart and pause', async () => {

@@ -1,6 +1,17 @@
-import { lchownSync, lstatSync, mkdirSync, opendirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import {
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  opendirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import { conflict } from '@cleat/protocol/errors';
+import { conflict, systemError } from '@cleat/protocol/errors';
+import { mountOf } from '../mount/mountinfo.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
 import { classed, Root } from '../rootfs/root.js';
@@ -25,6 +36,13 @@ function onHost<T>(path: string, use: () => T): T {
 
 function stat(path: string, follow: boolean): FileFacts {
   return follow ? factsFromStats(statSync(path, { bigint: true })) : factsOf(path);
+}
+
+function mountFacts(path: string): Operations['mountOf']['answer'] {
+  const entry = mountOf(realpathSync(path));
+  // A chroot sees no mount above it.
+  if (!entry) throw systemError(`Can't find mount point of ${path}`);
+  return { target: entry.target, propagation: entry.propagation };
 }
 
 function ensureDirectory(path: string, options: { mode?: number; uid?: number; gid?: number }): boolean {
@@ -77,6 +95,7 @@ function diskUsage(path: string): { bytes: number; inodes: number } {
 
 export const handlers: Handlers = {
   stat: ({ path, follow = false }) => onHost(path, () => stat(path, follow)),
+  mountOf: ({ path }) => onHost(path, () => mountFacts(path)),
   ensureDirectory: ({ path, ...options }) => onHost(path, () => ({ created: ensureDirectory(path, options) })),
   statInRoot: ({ root, path, follow = false }) =>
     withRoot(root, (inside) => (follow ? inside.stat(path) : inside.lstat(path))),

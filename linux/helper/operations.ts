@@ -31,6 +31,8 @@ export interface TarInRequest {
 export interface Operations {
   /** stat(2), or lstat(2) unless `follow`. Of a path of the host. */
   stat: { request: { path: string; follow?: boolean }; answer: FileFacts };
+  /** Where the mount begins that a path of the host lies on, and its `shared:N`, `master:N`, …; symlinks are followed. */
+  mountOf: { request: { path: string }; answer: { target: string; propagation: string[] } };
   /** Makes a directory of the host, and those above it, unless it exists. Conflict when it is something else. */
   ensureDirectory: {
     request: { path: string; mode?: number; uid?: number; gid?: number };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bind, mountTmpfs, unmount, unmountAll } from './mount.js';
-import { isMountPoint, listMounts, parseMountInfo } from './mountinfo.js';
+import { isMountPoint, listMounts, mountOf, parseMountInfo } from './mountinfo.js';
 import { mountOverlay } from './overlay.js';
 
 let directory: string;
@@ -81,4 +81,13 @@ test('mountinfo escapes and optional fields', () => {
       superOptions: ['rw', 'errors=continue'],
     },
   ]);
+});
+
+test('the mount that a path lies on: the deepest, and of those the latest', () => {
+  const entries = parseMountInfo(
+    ['/', '/a', '/a/b shared:1', '/a/b master:2', '/a/bc']
+      .map((target, id) => `${id + 1} 1 0:1 / ${target.replace(' ', ' rw ')} - tmpfs x rw`)
+      .join('\n'),
+  );
+  expect(['/', '/ab', '/a/b', '/a/b/c', '/a/bcd'].map((path) => mountOf(path, entries)?.id)).toEqual([1, 1, 4, 4, 2]);
 });

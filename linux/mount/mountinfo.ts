@@ -63,3 +63,18 @@ export function listMounts(prefix?: string): MountEntry[] {
 export function isMountPoint(path: string): boolean {
   return listMounts(path).some((entry) => entry.target === path.replace(/(.)\/+$/, '$1'));
 }
+
+/**
+ * The mount that a path lies on.
+ * @param path absolute and without symlinks
+ */
+export function mountOf(path: string, entries: readonly MountEntry[] = listMounts()): MountEntry | undefined {
+  const holds = ({ target }: MountEntry) => target === '/' || path === target || path.startsWith(`${target}/`);
+  // Of several at the same place the latest lies on top.
+  return entries
+    .filter(holds)
+    .reduce<MountEntry | undefined>(
+      (best, entry) => (best && best.target.length > entry.target.length ? best : entry),
+      undefined,
+    );
+}

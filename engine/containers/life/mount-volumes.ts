@@ -80,7 +80,12 @@ async function subpath(room: Room, root: string, path: string): Promise<string> 
 }
 
 async function bindSource(room: Room, mount: MountRecord, signal: AbortSignal): Promise<string> {
-  if (!mount.createSource) return mount.source;
+  if (mount.createSource) await createSource(room, mount, signal);
+  await checkPropagation(room, mount, signal);
+  return mount.source;
+}
+
+async function createSource(room: Room, mount: MountRecord, signal: AbortSignal): Promise<void> {
   try {
     await room.helper.call('ensureDirectory', { path: mount.source }, { signal });
   } catch (error) {
@@ -91,7 +96,20 @@ async function bindSource(room: Room, mount: MountRecord, signal: AbortSignal): 
       });
     }
   }
-  return mount.source;
+}
+
+/** What is mounted later can only be passed on where the source's own mount does so (moby `daemon/oci_linux.go`). */
+async function checkPropagation(room: Room, { source, propagation }: MountRecord, signal: AbortSignal): Promise<void> {
+  const kind = propagation.replace(/^r/, '');
+  if (kind !== 'shared' && kind !== 'slave') return;
+  const mount = await room.helper.call('mountOf', { path: source }, { signal }).catch((error: unknown) => {
+    // It is not the container that was not found.
+    throw isClass(error, 'NotFound') ? systemError(messageOf(error), { cause: error }) : error;
+  });
+  const has = (field: string) => mount.propagation.some((option) => option.startsWith(field));
+  if (has('shared:') || (kind === 'slave' && has('master:'))) return;
+  const wanted = kind === 'shared' ? 'a shared mount' : 'a shared or slave mount';
+  throw systemError(`path ${source} is mounted on ${mount.target} but it is not ${wanted}`);
 }
 
 /**
