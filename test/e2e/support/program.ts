@@ -21,6 +21,10 @@ export class Program implements AsyncDisposable {
     return this.#said;
   }
 
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }

@@ -1,0 +1,267 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeCertificates } from './support/certificates.js';
+import { clientOf, removeAll } from './support/client.js';
+import { allBlocks, type Block, checkout, commandsOf, substitute } from './support/documents.js';
+import { type Engine, startEngine } from './support/engine.js';
+import { freePort } from './support/ports.js';
+import { Program } from './support/program.js';
+import { runShell } from './support/shell.js';
+import { ShownDaemon } from './support/shown-daemon.js';
+
+/**
+ * What the documents show is run as it stands there. Replaced is only what must be the test's own: each test says what.
+ * A new block needs a test, or a line in `notRun`.
+ */
+const blocks = allBlocks();
+const tested = new Set<string>();
+
+/** The block of a document that begins so. */
+function shown(document: string, first: string): Block {
+  const found = blocks.filter(({ name }) => name.startsWith(`${document}: ${first}`));
+  const [block] = found;
+  if (block === undefined || found.length > 1) throw new Error(`${found.length} blocks '${first}' in ${document}`);
+  tested.add(block.name);
+  return block;
+}
+
+/** Blocks that no test runs, and why. */
+const notRun: Record<string, string> = {
+  'README.md: ./try      # sets everything up, starts an engine, runs a first container, and keeps serving until Ctrl-C':
+    '`./check` is what runs this test; what `./try` starts is run by tour.test.ts',
+  'ARCHITECTURE.md: docker, Compose, dockerode, curl                        plugins: any language, any time':
+    'a drawing; test/unit/arrows.test.ts holds its arrows',
+  'bench/README.md: npm run bench                           # everything, about two minutes':
+    'takes minutes, and wants the machine for itself; bench/ has tests of its own',
+};
+
+const readme = {
+  tour: shown('README.md', 'export DOCKER_HOST'),
+  plugin: shown('README.md', 'node examples/no-remove'),
+  batteries: shown('README.md', './bin/cleatd --extension'),
+};
+const guide = {
+  first: shown('docs/guide/beside-dockerd.md', './bin/cleatd -H unix:///run/cleat.sock'),
+  second: shown('docs/guide/beside-dockerd.md', './bin/cleatd -H unix:///run/second.sock'),
+  carriers: shown('docs/guide/extensions.md', 'cleatd --extension'),
+  tls: shown('docs/guide/authorization.md', 'cleatd -H tcp'),
+  watching: shown('docs/guide/watching-extensions.md', 'cleat extensions ls'),
+  metrics: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-addr'),
+  alert: shown('docs/guide/watching-extensions.md', 'sum by (extension)'),
+};
+const code = {
+  plain: shown('docs/guide/volume-plugin.md', 'import { mkdir'),
+  main: shown('docs/guide/volume-plugin.md', '#!/usr/bin/env node'),
+  policy: shown('docs/guide/authorization.md', 'import { authzKind'),
+  mine: shown('sdk/README.md', 'import { defineExtension'),
+};
+const noRemove = {
+  start: shown('examples/no-remove/README.md', 'node examples'),
+  use: shown('examples/no-remove/README.md', 'docker run'),
+};
+const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
+const json = blocks.filter(({ language }) => language === 'json');
+for (const { name } of json) tested.add(name);
+
+let engine: Engine;
+/** Where the TypeScript that documents show was compiled to. */
+let compiled: string;
+const { ok, refused } = clientOf(() => engine);
+const run = (text: string, env: NodeJS.ProcessEnv = {}): Promise<string> =>
+  runShell(text, engine.directory, { DOCKER_HOST: `unix://${engine.socket}`, ...env });
+const socketOf = (name: string): string => join(engine.pluginDirectory, `${name}.sock`);
+
+beforeAll(async () => {
+  engine = await startEngine();
+  compiled = await compile();
+});
+afterAll(() => engine[Symbol.asyncDispose]());
+
+/** One compilation for all, as strict as the checkout's own, in a package of its own that depends on the SDK. */
+async function compile(): Promise<string> {
+  const directory = join(engine.directory, 'package');
+  mkdirSync(directory);
+  symlinkSync(join(checkout, 'node_modules'), join(directory, 'node_modules'));
+  const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+  write('package.json', '{ "type": "module" }');
+  write('plain.ts', code.plain.text);
+  write('main.ts', code.main.text);
+  write('policy.ts', code.policy.text);
+  // "served as in Writing a volume plugin"
+  write('policy-main.ts', substitute(code.main.text, { plain: 'policy' }));
+  write('mine.ts', code.mine.text);
+  const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
+  write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
+  await promisify(execFile)(join(checkout, 'node_modules/.bin/tsc'), ['-p', directory]).catch(
+    ({ stdout }: { stdout: string }) => {
+      throw new Error(`what the documents show does not compile:\n${stdout}`);
+    },
+  );
+  return directory;
+}
+
+/** A plugin that was compiled, beside the engine. */
+async function startPlugin(file: string, name: string, ...args: string[]): Promise<AsyncDisposable> {
+  const program = new Program(process.execPath, [join(compiled, file), '--socket', socketOf(name), ...args]);
+  await program.made(socketOf(name));
+  return program;
+}
+
+test('every block of every document is run here, or it is said why not', () => {
+  const unknown = blocks.filter(({ name }) => !tested.has(name) && !(name in notRun)).map(({ name }) => name);
+  expect(unknown).toEqual([]);
+  const gone = Object.keys(notRun).filter((name) => !blocks.some((block) => block.name === name));
+  expect(gone).toEqual([]);
+});
+
+test('README: the tour', async () => {
+  const port = await freePort();
+  const own = { 'unix:///run/cleat-tour.sock': `unix://${engine.socket}`, '8080:80': `${port}:80` };
+  const printed = await run(substitute(readme.tour.text, own), { DOCKER_HOST: 'unix:///nowhere' });
+  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('hello\n');
+  expect(printed).toMatch(/ container start [0-9a-f]{64} \(image=busybox, name=web\)/);
+  expect(printed).toMatch(/^local +data\r?$/m);
+  expect(await ok('run', '--rm', '-v', 'data:/data', 'busybox', 'ls', '/data')).toBe('kept');
+  await removeAll(engine);
+  await ok('volume', 'rm', 'data');
+});
+
+test('README: a first plugin, and the batteries', async () => {
+  const root = join(engine.directory, 'no-remove');
+  const start = {
+    '--root /srv/no-remove': `--root ${root} --socket ${socketOf('no-remove')}`,
+    // A person takes a moment to type the next line.
+    '&\n': `&\nuntil [ -S ${socketOf('no-remove')} ]; do sleep 0.05; done\n`,
+  };
+  const look = ['docker volume inspect -f "driver {{.Driver}}" data2', './bin/cleat extensions ls'];
+  const printed = await run([substitute(readme.plugin.text, start), ...look].join('\n'));
+  expect(printed).toContain('driver no-remove');
+  expect(printed).toMatch(/^no-remove +VolumeDriver +\S+ +active/m);
+  const args = [join(checkout, 'examples/no-remove/dist/main.js'), '--socket', socketOf('no-remove'), '--root', root];
+  const plugin = new Program(process.execPath, args);
+  await using _ = plugin;
+  await plugin.made(socketOf('no-remove'));
+  const [asProcess = '', without = '', ...more] = commandsOf(readme.batteries.text);
+  expect(more).toEqual([]);
+  expect(await driverOfNewVolume(asProcess)).toBe('local process');
+  expect(await driverOfNewVolume(without)).toBe('no-remove socket');
+  await ok('volume', 'rm', 'data2');
+});
+
+/** What makes volumes for the daemon that a command line starts: driver and carrier. */
+async function driverOfNewVolume(command: string): Promise<string> {
+  await using daemon = await ShownDaemon.start(command, engine);
+  // Not `docker volume create`, which always names a driver.
+  const create = `curl -sSf --json '{}' --unix-socket ${daemon.host.replace('unix://', '')} http://engine/volumes/create`;
+  const printed = await run(`${create}\ncleat extensions ls`, { DOCKER_HOST: daemon.host });
+  const driver = /"Driver":"([^"]+)"/.exec(printed)?.[1] ?? printed;
+  const carrier = new RegExp(`^${driver} +VolumeDriver +(\\S+) +active`, 'm').exec(printed)?.[1] ?? printed;
+  return `${driver} ${carrier}`;
+}
+
+test('Configuring extensions: where one runs', async () => {
+  const [inProcess = '', process = '', off = '', ...more] = commandsOf(guide.carriers.text);
+  expect(more).toEqual([]);
+  expect(await driverOfNewVolume(inProcess)).toBe('local in-process');
+  expect(await driverOfNewVolume(process)).toBe('local process');
+  await using daemon = await ShownDaemon.start(off, engine);
+  expect((await engine.dockerAt(daemon.host, 'volume', 'create')).stderr).toContain('local');
+});
+
+test.each(json)('daemon.json is valid: $name', async ({ text }) => {
+  expect(JSON.parse(text)).toBeTypeOf('object');
+  const file = join(engine.directory, 'shown.json');
+  writeFileSync(file, text);
+  expect(await run(`cleatd --validate --config-file ${file}`)).toContain('OK');
+});
+
+test('Beside dockerd: two engines, the second with everything of its own', async () => {
+  const [start = '', ...use] = commandsOf(guide.first.text);
+  const [startSecond = '', ...more] = commandsOf(guide.second.text);
+  expect(more).toEqual([]);
+  await using first = await ShownDaemon.start(start, engine);
+  // `export DOCKER_HOST=…` is what leads to the first one.
+  const own = { 'unix:///run/cleat.sock': first.host };
+  const id = (await run([substitute(use.join('\n'), own), 'docker info -f "{{.ID}}"'].join('\n'))).trim();
+  const elsewhere = substitute(startSecond, { second0: `${engine.bridge}s` });
+  await using second = await ShownDaemon.start(`${elsewhere} --bip ${engine.prefix}.2.1/24`, engine);
+  const { stdout } = await engine.dockerAt(second.host, 'info', '-f', '{{.ID}}');
+  expect(id).toMatch(/^[\w:-]+$/);
+  expect(stdout.trim()).toMatch(/^[\w:-]+$/);
+  expect(stdout.trim()).not.toBe(id);
+});
+
+test('Writing a volume plugin: the plugin of the guide keeps volumes', async () => {
+  const root = join(engine.directory, 'plain');
+  mkdirSync(root);
+  await using _ = await startPlugin('main.js', 'plain', '--root', root);
+  const mounted = ['run', '--rm', '-v', 'notes:/d', '--volume-driver', 'plain', 'busybox'];
+  await ok(...mounted, 'sh', '-c', 'echo kept > /d/file');
+  expect(await ok(...mounted, 'cat', '/d/file')).toBe('kept');
+  expect(await ok('volume', 'ls', '-q', '-f', 'driver=plain')).toBe('notes');
+  await ok('volume', 'rm', 'notes');
+  expect(await refused('volume', 'inspect', 'notes')).toContain('notes');
+});
+
+test('Deciding who may do what: the policy of the guide, asked by the engine of the guide', async () => {
+  const certificates = await makeCertificates(engine.directory, ['alice', 'bob']);
+  await using _plugin = await startPlugin('policy-main.js', 'policy');
+  const [start = '', ...more] = commandsOf(guide.tls.text);
+  expect(more).toEqual([]);
+  const own = {
+    'tcp://0.0.0.0:2376': certificates.host,
+    ' ca.pem': ` ${certificates.file('server', 'cacert')}`,
+    ' cert.pem': ` ${certificates.file('server', 'cert')}`,
+    ' key.pem': ` ${certificates.file('server', 'key')}`,
+  };
+  await using daemon = await ShownDaemon.start(substitute(start, own), engine);
+  const as = (user: string, ...args: string[]) =>
+    engine.dockerAt(daemon.host, '--tlsverify', ...certificates.clientFlags(user), ...args);
+  expect(await as('alice', 'volume', 'create', 'hers')).toMatchObject({ code: 0 });
+  expect((await as('bob', 'volume', 'create', 'his')).stderr).toContain('bob may only look');
+  expect((await as('bob', 'volume', 'ls', '-q')).stdout).toBe('hers\n');
+  expect((await as('alice', 'create', '--privileged', 'busybox')).stderr).toContain('nobody may be privileged');
+  expect((await as('alice', 'info', '-f', '{{.Plugins.Authorization}}')).stdout).toBe('[policy]\n');
+});
+
+test('Watching extensions: the tool, the metrics, and what the alert asks for', async () => {
+  expect(await run(guide.watching.text)).toMatch(/^NAME +KINDS/);
+  const address = `127.0.0.1:${await freePort()}`;
+  const [start = '', ...ask] = commandsOf(substitute(guide.metrics.text, { '127.0.0.1:9323': address }));
+  await using daemon = await ShownDaemon.start(start, engine);
+  await engine.dockerAt(daemon.host, 'volume', 'create');
+  const metrics = await run(ask.join('\n'));
+  const [, metric = '', results = ''] = /\((cleat_\w+)\{result=~"([\w|]+)"\}/.exec(guide.alert.text) ?? [];
+  for (const result of ['ok', ...results.split('|')]) {
+    expect(metrics).toMatch(new RegExp(`^${metric}\\{extension="[^"]+",.*result="${result}"`, 'm'));
+  }
+});
+
+test('no-remove: its README', async () => {
+  const own = { '/srv/no-remove': `${join(engine.directory, 'kept')} --socket ${socketOf('no-remove')}` };
+  const [start = '', ...more] = commandsOf(substitute(noRemove.start.text, own));
+  expect(more).toEqual([]);
+  const [program = '', main = '', ...args] = start.split(' ');
+  const plugin = new Program(program, [join(checkout, main), ...args]);
+  await using _ = plugin;
+  await plugin.made(socketOf('no-remove'));
+  expect(await run(noRemove.use.text)).toMatch(/^hello\r?$/m);
+  await ok('volume', 'rm', 'data');
+});
+
+test('volume-local: the examples of its README', async () => {
+  const names = (await run(localVolumes.text)).trim().split(/\s+/);
+  expect(names).toEqual(['data', 'scratch', 'shared']);
+  expect(await ok('run', '--rm', '-v', 'scratch:/s', 'busybox', 'stat', '-c', '%a', '/s')).toBe('1777');
+  await ok('volume', 'rm', ...names);
+});
+
+test('SDK: the extension of its README is served', async () => {
+  await using _ = await startPlugin('mine.js', 'mine');
+  expect(await ok('volume', 'create', '-d', 'mine', 'thing')).toBe('thing');
+  expect(await ok('volume', 'inspect', '-f', '{{.Mountpoint}}', 'thing')).toBe('/srv/thing');
+  await ok('volume', 'rm', '-f', 'thing');
+});
