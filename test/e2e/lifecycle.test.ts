@@ -272,6 +272,7 @@ describe('looking', () => {
     expect(await names('network=bridge', 'status=running')).toEqual(['web']);
     expect(await names('since=web')).toEqual(['done']);
     expect(await names('before=done')).toEqual(['web']);
+    expect(await names('isolation=default', 'status=running')).toEqual(['web']);
     expect(await refused('ps', '--filter', 'colour=blue')).toContain("invalid filter 'colour'");
     expect(await ok('ps', '-a', '--format', '{{.Status}}', '--filter', 'name=done')).toMatch(/^Exited \(5\) .* ago$/);
   });
