@@ -12,6 +12,8 @@ export interface CgroupHierarchy {
   controllers: ReadonlyMap<string, string>;
   /** The mount point of the version 2 tree, if there is one. */
   unified: string | undefined;
+  /** Mount points of version 1 hierarchies without a controller (`name=systemd`): runtimes make cgroups there, too. */
+  named?: readonly string[];
 }
 
 const v1Controllers = new Set([
@@ -34,16 +36,18 @@ const v1Controllers = new Set([
 /** Finds the hierarchies in mountinfo text (default: this process's). */
 export function cgroupHierarchy(mountInfo = readFileSync('/proc/self/mountinfo', 'utf8')): CgroupHierarchy {
   const controllers = new Map<string, string>();
+  const named = new Set<string>();
   let unified: string | undefined;
   for (const mount of parseMountInfo(mountInfo)) {
     if (mount.type === 'cgroup2') unified ??= mount.target;
     if (mount.type !== 'cgroup') continue;
     for (const option of mount.superOptions) {
+      if (option.startsWith('name=')) named.add(mount.target);
       if (v1Controllers.has(option) && !controllers.has(option)) controllers.set(option, mount.target);
     }
   }
   const version = controllers.size > 0 || unified === undefined ? 1 : 2;
-  return { version, hybrid: version === 1 && unified !== undefined, controllers, unified };
+  return { version, hybrid: version === 1 && unified !== undefined, controllers, unified, named: [...named] };
 }
 
 let known: CgroupHierarchy | undefined;
@@ -61,7 +65,7 @@ export function cgroupPath(parent: string, id: string): string {
 
 /** The directories of one cgroup: one, or with version 1 one per mounted hierarchy. */
 export function cgroupDirectories(path: string, hierarchy: CgroupHierarchy = hostHierarchy()): string[] {
-  const mounts = new Set(hierarchy.controllers.values());
+  const mounts = new Set([...hierarchy.controllers.values(), ...(hierarchy.named ?? [])]);
   if (hierarchy.unified) mounts.add(hierarchy.unified);
   return [...mounts].map((mount) => `${mount}${path}`);
 }

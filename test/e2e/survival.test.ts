@@ -126,8 +126,10 @@ describe('kill -9 of the engine', () => {
     await engine.kill('SIGKILL');
     await Promise.all(runs);
     await engine.restart();
+    const ids = (await ok('ps', '-aq', '--no-trunc')).split('\n').filter(Boolean);
     await removeAll(engine);
     expect(await ok('ps', '-aq')).toBe('');
+    await expect.poll(() => cgroupsOf(ids), { timeout: 10_000 }).toEqual([]);
     await expect.poll(() => leftovers(), { timeout: 10_000 }).toEqual([]);
     expect(await ok('run', '--rm', 'busybox', 'echo', 'fine')).toBe('fine');
   });
@@ -215,4 +217,10 @@ function leftovers(): string[] {
   const links = execFileSync('ip', ['-o', 'link', 'show', 'master', engine.bridge], { encoding: 'utf8' }).trim();
   const monitors = processesOf(engine).flatMap(({ command }) => (command.includes('conmon') ? [command] : []));
   return [...mounts, ...(links ? links.split('\n') : []), ...monitors];
+}
+
+/** Control groups that are named after one of the containers, in any hierarchy. */
+function cgroupsOf(ids: readonly string[]): string[] {
+  const directories = execFileSync('find', ['/sys/fs/cgroup', '-maxdepth', '3', '-type', 'd'], { encoding: 'utf8' });
+  return directories.split('\n').filter((path) => ids.some((id) => path.endsWith(`/${id}`)));
 }

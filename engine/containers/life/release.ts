@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { processesIn, removeCgroup } from '@cleat/linux/cgroup/lifecycle';
 import { unmount } from '@cleat/linux/mount/mount';
-import { messageOf } from '@cleat/protocol/errors';
+import { messageOf, systemError } from '@cleat/protocol/errors';
+import { cgroupOf } from '../cgroup.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 
@@ -55,7 +57,7 @@ export function releaseRun(room: Room, container: Container): Release {
     await Promise.all([detached, unmounted]);
     await nextTurn();
     await deleteFromRuntime(room, container);
-  });
+  }).then(() => attempt('removing the control group', () => removeLeftCgroup(cgroupOf(room.config, record))));
   const finish = async () => {
     await deleted;
     await attempt('removing the bundle', () => removeBundle(room, id));
@@ -69,6 +71,22 @@ async function deleteFromRuntime(room: Room, { id, record }: Container): Promise
   // Nothing to ask a process for when it was never created.
   if (!record.state.run?.init && !existsSync(join(room.paths.runtimeRoot(record.runtime), id))) return;
   await room.runtimes.get(record.runtime).delete(id, { force: true });
+}
+
+/** A create that was killed halfway leaves its control group, and perhaps a process in it, which no runtime knows of. */
+async function removeLeftCgroup(path: string): Promise<void> {
+  for (let attempt = 0; attempt < 40; attempt++) {
+    if (removeCgroup(path)) return;
+    for (const pid of processesIn(path)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // ESRCH: it has just ended.
+      }
+    }
+    await sleep(50);
+  }
+  throw systemError(`the control group ${path} cannot be removed: a process in it does not end`);
 }
 
 /** Unmounts what we mounted in a bundle, and removes it; never what is still mounted. */
