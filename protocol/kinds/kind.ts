@@ -2,7 +2,7 @@ import type { Static, TSchema } from '../schema.js';
 
 /**
  * A kind is an extension point written once: its capability name on the wire and its methods. The client proxy
- * (`extensions/proxy.ts`), the server stub (`sdk`), JSON Schema, the reference page and the conformance harness derive
+ * (`extensions/proxy.ts`), the server stub (`protocol/dispatch.ts`), JSON Schema and the reference page derive
  * from this value. A carrier takes the messages; a kind knows nothing of carriers.
  */
 export interface Kind<M extends Record<string, Method> = Record<string, Method>> {
