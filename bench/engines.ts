@@ -91,6 +91,19 @@ export abstract class BenchEngine {
 }
 
 export class Cleat extends BenchEngine {
+  readonly #flags: readonly string[];
+
+  /** @param flags further ones of cleatd */
+  constructor(name: string, base: string, flags: readonly string[] = []) {
+    super(name, base);
+    this.#flags = flags;
+  }
+
+  /** Where it discovers plugins, beside the place where every engine does. */
+  get pluginDirectory(): string {
+    return join(this.directory, 'plugins');
+  }
+
   protected command(): string[] {
     return [
       fileURLToPath(new URL('../../bin/cleatd', import.meta.url)),
@@ -100,7 +113,10 @@ export class Cleat extends BenchEngine {
       `--pidfile=${join(this.directory, 'pid')}`,
       `--cgroup-parent=${this.group.parent}`,
       `--config-file=${this.config}`,
+      `--plugin-dir=${this.pluginDirectory}`,
+      '--plugin-dir=/run/docker/plugins',
       '--shutdown-timeout=1',
+      ...this.#flags,
     ];
   }
 

@@ -2,20 +2,21 @@ import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { busyboxTar } from '@cleat/cli/tour/busybox';
 import { findCommand, hostFacts } from '@cleat/linux/host';
 import { run } from '@cleat/linux/process/run';
 import { messageOf } from '@cleat/protocol/errors';
-import { type BenchEngine, Cleat, Dockerd } from './engines.js';
-import { markdown, type Result, resultOf } from './report.js';
-import { type Row, rows } from './rows.js';
+import { Lineup } from './lineup.js';
+import { markdown, type Result, resultOf, sidesOf } from './report.js';
+import type { Row } from './row.js';
+import { rows } from './rows.js';
 
 const help = `Usage: npm run bench -- [--rows N,N…] [--samples N] [--out DIR] [--base DIR] [--strict]
-Measures Cleat against dockerd, side by side in one run: interleaved samples, medians, ratios.
-  --rows     which lines of the table, counted from 1 (default: all)
+Measures Cleat against dockerd, and against itself with extensions elsewhere, side by side in one run: interleaved
+samples, medians, ratios.
+  --rows     which lines, counted from 1 over all tables (default: all)
   --samples  samples per engine, instead of each line's own
   --out      where bench.md and bench.json go (default .cache/bench)
-  --base     where both engines keep their data (default /var/lib/cleat-bench)
+  --base     where the engines keep their data (default /var/lib/cleat-bench)
   --strict   exit 1 when a ratio is over its limit
 `;
 
@@ -40,18 +41,17 @@ async function main(): Promise<number> {
   }
   const wanted = values.rows?.split(',').map(Number);
   const chosen = rows.filter((_, index) => wanted === undefined || wanted.includes(index + 1));
-  const engines = { dockerd: new Dockerd('dockerd', values.base), cleat: new Cleat('cleat', values.base) };
+  const lineup = new Lineup(values.base);
   const interrupted = new Promise<never>((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.on(signal, () => reject(new Error(`ended by ${signal}`)));
   });
   const results: Result[] = [];
-  let failures: string[] = [];
   try {
-    await Promise.race([interrupted, measure(chosen, engines, results, values.samples)]);
+    await Promise.race([interrupted, measure(chosen, lineup, results, values.samples)]);
   } finally {
-    failures = (await Promise.all(Object.values(engines).map((engine) => engine.stop()))).flat();
-    for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);
+    await lineup[Symbol.asyncDispose]();
+    for (const failure of lineup.failures) process.stderr.write(`left behind: ${failure}\n`);
     removeIfEmpty(values.base);
   }
   const table = markdown(results, await notes());
@@ -60,34 +60,30 @@ async function main(): Promise<number> {
   writeFileSync(join(values.out, 'bench.json'), `${JSON.stringify(results, null, 2)}\n`);
   process.stdout.write(`\n${table}`);
   const over = results.some(({ pass }) => !pass);
-  return failures.length > 0 || (values.strict === true && over) ? 1 : 0;
+  return lineup.failures.length > 0 || (values.strict === true && over) ? 1 : 0;
 }
 
 async function measure(
   chosen: readonly Row[],
-  engines: { dockerd: BenchEngine; cleat: BenchEngine },
+  lineup: Lineup,
   results: Result[],
   samples: string | undefined,
 ): Promise<void> {
-  const busybox = await busyboxTar();
-  const both = [engines.dockerd, engines.cleat];
-  for (const engine of both) await engine.start(busybox);
-  // Caches, lazily loaded modules and JIT: the first run of anything is nobody's everyday.
-  for (const engine of both)
-    for (let round = 0; round < 3; round++) await engine.docker('run', '--rm', 'busybox', 'true');
   for (const row of chosen) {
+    const [theirs, ours] = sidesOf(row);
+    const both = [await lineup.get(theirs), await lineup.get(ours)] as const;
     process.stdout.write(`${row.name} …\n`);
     for (const engine of both) await row.prepare?.(engine);
-    const figures = { dockerd: [] as number[], cleat: [] as number[] };
+    const figures = { theirs: [] as number[], ours: [] as number[] };
     for (let round = 0; round < Number(samples ?? row.samples); round++) {
-      figures.dockerd.push(await row.sample(engines.dockerd));
-      figures.cleat.push(await row.sample(engines.cleat));
+      figures.theirs.push(await row.sample(both[0]));
+      figures.ours.push(await row.sample(both[1]));
     }
     for (const engine of both) await row.finish?.(engine);
-    const result = resultOf(row, figures.dockerd, figures.cleat);
+    const result = resultOf(row, figures.theirs, figures.ours);
     results.push(result);
     process.stdout.write(
-      `  ${result.dockerd.toFixed(1)} → ${result.cleat.toFixed(1)} ${row.unit}, ${result.ratio.toFixed(2)}\n`,
+      `  ${result.theirs.toFixed(1)} → ${result.ours.toFixed(1)} ${row.unit}, ${result.ratio.toFixed(2)}\n`,
     );
   }
 }

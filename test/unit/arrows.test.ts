@@ -16,7 +16,7 @@ const allowed: Record<string, readonly string[]> = {
   api: ['protocol'],
   batteries: ['protocol', 'sdk', 'linux'],
   examples: ['protocol', 'sdk', 'linux'],
-  bench: ['cli', 'protocol', 'linux'],
+  bench: ['cli', 'protocol', 'linux', 'sdk'],
   cli: ['protocol', 'extensions', 'linux', 'sdk', 'engine', 'api'],
 };
 
