@@ -252,7 +252,9 @@ export class Extension {
     const late = () =>
       deadlineExceeded(`plugin "${this.name}" did not answer ${path.slice(1)} within ${deadlineMs / 1000} s`);
     if (method.streams !== 'response') {
-      const reply = await withDeadline(leftMs, call.signal, late, (signal) => link.carrier.call(path, body, signal));
+      const reply = await withDeadline(leftMs, call.signal, late, (signal) =>
+        link.carrier.call(path, body, signal, method.idempotent),
+      );
       return readReply(this.name, kind, name, method, reply);
     }
     const stop = new AbortController();

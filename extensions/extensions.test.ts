@@ -66,7 +66,7 @@ async function plugin(where: string | number, handle: Handler, implemented = ['V
     });
   cleanups.push(close);
   const bound = server.address();
-  return { seen, close, port: typeof bound === 'object' && bound ? bound.port : 0 };
+  return { seen, close, server, port: typeof bound === 'object' && bound ? bound.port : 0 };
 }
 
 const answer =
@@ -82,6 +82,56 @@ const withClass = (errorClass: string, message: RegExp | string) =>
     class: errorClass,
     message: typeof message === 'string' ? message : expect.stringMatching(message),
   });
+
+describe('connections', () => {
+  /** The connections of each call, numbered as they came. */
+  function numbered(calls: string[]): Handler {
+    const known: unknown[] = [];
+    return (path, _body, response, { socket }) => {
+      if (!known.includes(socket)) known.push(socket);
+      calls.push(`${path.split('.')[1]} on ${known.indexOf(socket) + 1}`);
+      response.end('{}');
+    };
+  }
+
+  test('what may be repeated shares one; what may not has its own, and meets no idle one', async () => {
+    const calls: string[] = [];
+    const idle: number[] = [];
+    let open = 0;
+    const handle = numbered(calls);
+    const { server } = await plugin(join(plugins, 'p.sock'), (path, body, response, request) => {
+      if (path.endsWith('.Mount')) idle.push(open - 1);
+      handle(path, body, response, request);
+    });
+    server.on('connection', (socket) => {
+      open++;
+      socket.on('close', () => open--);
+    });
+    const driver = await get('p');
+    for (let round = 0; round < 2; round++) {
+      await driver.Get({ Name: 'v' });
+      await driver.Path({ Name: 'v' });
+      await driver.Mount({ Name: 'v', ID: 'i' });
+    }
+    expect(calls).toEqual(['Get on 1', 'Path on 1', 'Mount on 2', 'Get on 3', 'Path on 3', 'Mount on 4']);
+    expect(idle).toEqual([0, 0]);
+  });
+
+  test('one that was closed meanwhile is replaced in silence', async () => {
+    const calls: string[] = [];
+    const handle = numbered(calls);
+    await plugin(join(plugins, 'p.sock'), (path, body, response, request) => {
+      if (calls.length !== 1) return handle(path, body, response, request);
+      calls.push('broken');
+      request.socket.destroy();
+    });
+    const driver = await get('p');
+    await driver.Get({ Name: 'v' });
+    await driver.Get({ Name: 'v' });
+    expect(calls).toEqual(['Get on 1', 'broken', 'Get on 2']);
+    expect(extensions.list()).toMatchObject([{ name: 'p', state: 'active', health: 'healthy', lastError: undefined }]);
+  });
+});
 
 describe('discovery', () => {
   test('a socket that appears later is found, speaks the v1.2 protocol, and wins over a spec', async () => {

@@ -37,8 +37,8 @@ export async function createDriver(root: string, log: Logger): Promise<Handlers<
         checkName(Name);
         const options = readOptions(Opts ?? {});
         const volume = new VolumeFiles(root, Name);
-        if (volume.createdAt()) return;
-        create(root, Name, volume, options);
+        if (!volume.createdAt()) create(root, Name, volume, options);
+        return { Volume: describe(Name, volume) };
       }),
 
     Remove: ({ Name }) =>

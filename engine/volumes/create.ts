@@ -75,11 +75,8 @@ async function make(
   options: Record<string, string> | null,
 ): Promise<VolumeResource> {
   const driver = await room.drivers.get(driverName);
-  // One that the driver has already is taken over as it is.
-  const present = await lookUpLeniently(room, driver, name);
-  if (!present) await driver.Create({ Name: name, Opts: options ?? {} });
   const [volume, scope] = await Promise.all([
-    present ?? lookUpLeniently(room, driver, name),
+    findOrMake(room, driver, name, options),
     room.drivers.scope(driverName, driver),
   ]);
   const record: VolumeRecord = {
@@ -95,6 +92,17 @@ async function make(
   room.records.put(name, record);
   room.events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: driverName } });
   return resourceOf(record, volume);
+}
+
+/** One that the driver has already is taken over as it is. @returns what the driver says of it, if anything */
+async function findOrMake(
+  room: Room,
+  driver: Driver,
+  name: string,
+  options: Record<string, string> | null,
+): Promise<Volume | undefined> {
+  const present = await lookUpLeniently(room, driver, name);
+  return present ?? (await driver.Create({ Name: name, Opts: options })).Volume ?? undefined;
 }
 
 /** Some drivers answer Get of what they do not have with any error: that is no reason not to create it. */

@@ -113,6 +113,23 @@ describe('volumes of the default driver', () => {
     ]);
   });
 
+  test('a plugin is asked what Docker asks it; one that tells what it made is believed', async () => {
+    const stock = await plugin('stock', { Get: new Error('no such volume') });
+    expect(await volumes.create({ Name: 'plain', Driver: 'stock' })).toMatchObject({ Mountpoint: '' });
+    await volumes.create({ Name: 'sized', Driver: 'stock', DriverOpts: { size: '1' } });
+    expect(stock.filter((call) => !call.startsWith('Capabilities'))).toEqual([
+      'Get {"Name":"plain"}',
+      'Create {"Name":"plain","Opts":null}',
+      'Get {"Name":"sized"}',
+      'Create {"Name":"sized","Opts":{"size":"1"}}',
+    ]);
+    await plugin('telling', { Get: { Volume: null }, Create: { Volume: { Name: 'other', Mountpoint: '/made' } } });
+    expect(await volumes.create({ Name: 'told', Driver: 'telling' })).toMatchObject({
+      Name: 'told',
+      Mountpoint: '/made',
+    });
+  });
+
   test('errors read as Docker’s', async () => {
     await expect(volumes.inspect('nope')).rejects.toMatchObject({
       class: 'NotFound',

@@ -9,9 +9,10 @@ export interface Carrier {
    * Sends one message and waits for the whole answer.
    * @param path for example `/VolumeDriver.Create`
    * @param body JSON
+   * @param repeatable the message may arrive twice without harm
    * @throws TransportError when no answer came; the signal's reason when it was aborted
    */
-  call(path: string, body: string, signal: AbortSignal): Promise<Reply>;
+  call(path: string, body: string, signal: AbortSignal, repeatable?: boolean): Promise<Reply>;
 
   /** Sends one message whose answer is a stream of raw bytes; the signal also ends the stream. */
   stream(path: string, body: string, signal: AbortSignal): Promise<Reply | { stream: AsyncIterable<Uint8Array> }>;
@@ -25,11 +26,14 @@ export class TransportError extends Error {
   readonly sent: boolean;
   /** Nobody is there yet (refused, no such socket): worth another attempt while it starts. */
   readonly absent: boolean;
+  /** It was sent on a connection that had served before. */
+  readonly stale: boolean;
 
-  constructor(message: string, options: { sent: boolean; absent: boolean; cause?: unknown }) {
+  constructor(message: string, options: { sent: boolean; absent: boolean; stale?: boolean; cause?: unknown }) {
     super(message, { cause: options.cause });
     this.name = 'TransportError';
     this.sent = options.sent;
     this.absent = options.absent;
+    this.stale = options.stale ?? false;
   }
 }

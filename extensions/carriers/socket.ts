@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Reply } from '@cleat/protocol/answer';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
@@ -10,32 +16,42 @@ import { type Carrier, TransportError } from './carrier.js';
 /** More than any answer needs; a plugin that sends more is broken or hostile. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
+/** How long a connection that nobody uses is kept, in ms. */
+const keptMs = 10_000;
+
 /**
  * Docker's plugin protocol: HTTP/1.1 POST of JSON over a UNIX, TCP or TLS socket.
  *
- * Each message has a connection of its own. A kept one that the plugin closed while we wrote would leave us not knowing
- * whether a Mount was done; connecting to a local socket costs less than that doubt.
+ * Messages that may be repeated share a kept connection. Each other one has a connection of its own: one that the
+ * plugin closed while we wrote would leave us not knowing whether a Mount was done, and connecting costs less than that
+ * doubt.
  */
 export class SocketCarrier implements Carrier {
   readonly #address: Address;
   readonly #connect: RequestOptions;
+  readonly #secure: boolean;
+  readonly #kept: HttpAgent;
   readonly #open = new Set<ClientRequest>();
 
   /** @throws Error when the TLS files cannot be read */
   constructor(address: Address) {
     this.#address = address;
+    this.#secure = address.type === 'tcp' && address.tls !== undefined;
+    this.#kept = new (this.#secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxFreeSockets: 1, timeout: keptMs });
     this.#connect =
       address.type === 'unix'
         ? { socketPath: address.path, host: 'plugin' }
         : { host: address.host, port: address.port, ...(address.tls ? tlsOptions(address.tls) : {}) };
   }
 
-  async call(path: string, body: string, signal: AbortSignal): Promise<Reply> {
-    const { response, done } = await this.#post(path, body, signal);
+  async call(path: string, body: string, signal: AbortSignal, repeatable = false): Promise<Reply> {
+    if (!repeatable) return await this.#ask(path, body, signal);
     try {
-      return { status: response.statusCode ?? 0, text: await this.#readAll(path, response, signal) };
-    } finally {
-      done();
+      return await this.#ask(path, body, signal, this.#kept);
+    } catch (error) {
+      // The kept connection was closed at the other end meanwhile, which says nothing about who listens there now.
+      if (error instanceof TransportError && error.stale) return await this.#ask(path, body, signal);
+      throw error;
     }
   }
 
@@ -47,19 +63,35 @@ export class SocketCarrier implements Carrier {
   }
 
   async close(): Promise<void> {
+    this.#kept.destroy();
     for (const request of this.#open) request.destroy();
   }
 
-  #post(path: string, body: string, signal: AbortSignal): Promise<{ response: IncomingMessage; done: () => void }> {
-    const secure = this.#address.type === 'tcp' && this.#address.tls !== undefined;
+  async #ask(path: string, body: string, signal: AbortSignal, kept?: HttpAgent): Promise<Reply> {
+    const { response, done } = await this.#post(path, body, signal, kept);
+    try {
+      return { status: response.statusCode ?? 0, text: await this.#readAll(path, response, signal) };
+    } finally {
+      done();
+    }
+  }
+
+  #post(
+    path: string,
+    body: string,
+    signal: AbortSignal,
+    kept?: HttpAgent,
+  ): Promise<{ response: IncomingMessage; done: () => void }> {
+    // A plugin may serve one connection after the other: an idle one must not keep this from its turn.
+    if (!kept) this.#closeIdle();
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       let connected = false;
-      const request = (secure ? httpsRequest : httpRequest)({
+      const request = (this.#secure ? httpsRequest : httpRequest)({
         ...this.#connect,
         method: 'POST',
         path,
-        agent: false,
+        agent: kept ?? false,
         headers: {
           Accept: pluginMediaType,
           'Content-Type': pluginMediaType,
@@ -74,15 +106,18 @@ export class SocketCarrier implements Carrier {
       };
       signal.addEventListener('abort', onAbort, { once: true });
       request.once('socket', (socket) => {
-        socket.once(secure ? 'secureConnect' : 'connect', () => {
-          connected = true;
-        });
+        if (request.reusedSocket) connected = true;
+        else {
+          socket.once(this.#secure ? 'secureConnect' : 'connect', () => {
+            connected = true;
+          });
+        }
       });
       request.once('response', (response) => resolve({ response, done }));
       // Stays for the request's life: a late error after the response must not end the process.
       request.on('error', (error) => {
         done();
-        reject(signal.aborted ? signal.reason : this.#failure(path, error, connected));
+        reject(signal.aborted ? signal.reason : this.#failure(path, error, connected, request.reusedSocket));
       });
       request.end(body);
     });
@@ -111,7 +146,11 @@ export class SocketCarrier implements Carrier {
     return Buffer.concat(chunks).toString('utf8');
   }
 
-  #failure(path: string, error: unknown, sent: boolean): TransportError {
+  #closeIdle(): void {
+    for (const sockets of Object.values(this.#kept.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  }
+
+  #failure(path: string, error: unknown, sent: boolean, stale = false): TransportError {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const where = addressText(this.#address);
     const absent = ['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EAGAIN'].includes(code);
@@ -123,7 +162,7 @@ export class SocketCarrier implements Carrier {
           : sent
             ? `the connection to ${where} broke during ${path.slice(1)} (${messageOf(error)})`
             : `cannot connect to ${where} (${messageOf(error)})`;
-    return new TransportError(what, { sent, absent: absent && !sent, cause: error });
+    return new TransportError(what, { sent, absent: absent && !sent, stale, cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 import Type, { type Static } from '../schema.js';
-import { type Kind, seconds } from './kind.js';
+import { type Kind, negotiated, seconds } from './kind.js';
 
 const Options = Type.Record(Type.String(), Type.String());
 const Name = Type.Object({ Name: Type.String() });
@@ -22,12 +22,23 @@ export const volumeKind = {
   errorKey: 'Err',
   about:
     'Volumes: directories on this host that a driver provides, for `docker volume` and `docker run -v`. Docker’s volume plugin protocol (moby `daemon/volume/drivers`).',
+  negotiated: ['`Create` may answer with the `Volume`, as `Get` does: the engine then knows its mount point at once.'],
   methods: {
     Create: {
       about: 'Makes a volume known. Called again for a volume that exists, it must not fail.',
       since: 'Docker 1.8',
-      request: Type.Object({ Name: Type.String(), Opts: Type.Optional(Options) }),
-      response: Nothing,
+      request: Type.Object({
+        Name: Type.String(),
+        Opts: Type.Optional(Type.Union([Options, Type.Null()], { description: 'Null when the user gave none.' })),
+      }),
+      response: Type.Object({
+        Volume: Type.Optional(
+          Type.Union([Volume, Type.Null()], {
+            ...negotiated,
+            description: 'What was made. With it the user sees the mount point at once, as with the battery.',
+          }),
+        ),
+      }),
       deadlineMs: seconds(120),
       idempotent: true,
     },
