@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Extensions } from '@cleat/extensions/service';
 import { Helper } from '@cleat/linux/helper/helper';
-import { messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
@@ -46,6 +46,16 @@ export interface Engine {
 export interface EngineDeps {
   readonly log: Logger;
   readonly extensions: Extensions;
+}
+
+/** @throws InvalidParameter for default log options that no container could be made with (moby `daemon/logs.go`) */
+async function checkLogDefaults({ logDriver, logOpts }: EngineConfig, spool: Spool): Promise<void> {
+  if (Object.keys(logOpts).length === 0) return;
+  try {
+    await spool.checkDriver(logDriver, logOpts);
+  } catch (cause) {
+    throw invalidParameter(`failed to set log opts: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** Opens the rooms on `config.dataRoot` and `config.execRoot`, which must exist and be locked by the caller. */
@@ -110,6 +120,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       spool,
       store,
       async start() {
+        await checkLogDefaults(config, spool);
         await networks.start();
         await execs.recover();
         await containers.recover();

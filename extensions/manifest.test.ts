@@ -107,6 +107,7 @@ test('the manifest of the batteries promises kinds that exist, for modules that 
   expect(entries.map(({ id }) => id).sort()).toEqual([
     'ipam-default',
     'log-json-file',
+    'log-local',
     'network-bridge',
     'network-host',
     'network-none',

@@ -29,11 +29,17 @@ export class LogEntryDecoder {
 
   /** The entries that are complete with `chunk`. Their lines are views of it. */
   push(chunk: Uint8Array): LogEntry[] {
+    const entries: LogEntry[] = [];
+    this.visit(chunk, (entry) => entries.push(entry));
+    return entries;
+  }
+
+  /** The same, one by one, each with its message as it came: for whoever hands entries on without changing them. */
+  visit(chunk: Uint8Array, visitor: (entry: LogEntry, message: Buffer) => void): void {
     const bytes =
       this.#held.length > 0
         ? Buffer.concat([this.#held, chunk])
         : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    const entries: LogEntry[] = [];
     let at = 0;
     while (bytes.length - at >= lengthBytes) {
       const length = bytes.readUInt32BE(at);
@@ -42,7 +48,7 @@ export class LogEntryDecoder {
         if (start + length > bytes.length) break;
         const entry = decodeMessage(bytes, start, start + length);
         if (entry) {
-          entries.push(entry);
+          visitor(entry, bytes.subarray(start, start + length));
           at = start + length;
           continue;
         }
@@ -52,7 +58,6 @@ export class LogEntryDecoder {
     }
     // A copy: the caller may reuse its chunk.
     this.#held = Buffer.from(bytes.subarray(at));
-    return entries;
   }
 }
 

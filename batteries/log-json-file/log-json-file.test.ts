@@ -21,12 +21,12 @@ import { silentLogger } from '@cleat/protocol/log';
 import { encodeLogEntry, type LogEntry } from '@cleat/protocol/log-entry';
 import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { JsonFileDriver } from './driver.js';
-import { fileOptions } from './options.js';
+import { jsonFileDriver } from './driver.js';
+import { jsonFileOptions } from './options.js';
 
 const start = 1763780000123456700n;
 let directory: string;
-let driver: JsonFileDriver;
+let driver: ReturnType<typeof jsonFileDriver>;
 let logPath: string;
 let fifo: string;
 const context = { signal: new AbortController().signal };
@@ -35,7 +35,7 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'cleat-json-file-'));
   logPath = join(directory, 'test-json.log');
   fifo = join(directory, 'fifo');
-  driver = new JsonFileDriver(silentLogger);
+  driver = jsonFileDriver(silentLogger);
 });
 
 afterEach(async () => {
@@ -199,14 +199,14 @@ test('a writer that comes late, and one that stays open', async () => {
 });
 
 test('options are refused in Docker’s words', () => {
-  const refusal = (config: Record<string, string>) => () => fileOptions(info(config));
+  const refusal = (config: Record<string, string>) => () => jsonFileOptions(info(config));
   expect(refusal({ colour: 'red' })).toThrow("unknown log opt 'colour' for json-file log driver");
   expect(refusal({ 'max-size': 'big' })).toThrow("invalid size: 'big'");
   expect(refusal({ 'max-size': '0' })).toThrow('max-size must be a positive number');
   expect(refusal({ 'max-file': '0' })).toThrow('max-file cannot be less than 1');
   expect(refusal({ compress: 'true' })).toThrow('compress cannot be true when max-file is less than 2');
   expect(refusal({ tag: '{{.Nonsense}}' })).toThrow('log tag: {{.Nonsense}} is not one of');
-  expect(fileOptions(info({ 'max-size': '10m', 'max-file': '3', mode: 'non-blocking' }))).toMatchObject({
+  expect(jsonFileOptions(info({ 'max-size': '10m', 'max-file': '3', mode: 'non-blocking' }))).toMatchObject({
     maxBytes: 10_000_000,
     maxFiles: 3,
   });

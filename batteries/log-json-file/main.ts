@@ -1,10 +1,10 @@
 import { type ExtensionModule, implement } from '@cleat/protocol/extension';
 import { logKind } from '@cleat/protocol/kinds/log';
-import { JsonFileDriver } from './driver.js';
+import { jsonFileDriver } from './driver.js';
 
 export default {
   start({ log }) {
-    const driver = new JsonFileDriver(log);
+    const driver = jsonFileDriver(log);
     return { implementations: [implement(logKind, driver.handlers)], close: () => driver.close() };
   },
 } satisfies ExtensionModule;

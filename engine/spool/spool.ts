@@ -63,6 +63,7 @@ class ContainerSpools implements Spool {
   }
 
   async startDriver(containerId: string, driver: string, info: LogInfo): Promise<void> {
+    if (info.LogPath) mkdirSync(dirname(info.LogPath), { recursive: true, mode: 0o700 });
     const file = this.#file(containerId);
     const bound: Bound | undefined = driver === noDriver ? { bytes: 1024 * 1024, files: 2 } : boundOf(info);
     if (bound) this.#rotation.watch(containerId, file, bound, () => this.#drivers.delivered(containerId));

@@ -57,12 +57,15 @@ export const logKind = {
         Cap: Type.Optional(
           Type.Object({
             ReadLogs: Type.Optional(Type.Boolean()),
-            Options: Type.Optional(
-              Type.Array(Type.String(), {
+            Verbatim: Type.Optional(
+              Type.Boolean({
                 ...negotiated,
                 description:
-                  'The names of all log options it has. With them, another one is refused when a container is made.',
+                  'What it would answer to `ReadLogs` is what the engine’s own copy holds: `docker logs` is answered from there.',
               }),
+            ),
+            ValidateOptions: Type.Optional(
+              Type.Boolean({ ...negotiated, description: 'It has the method `ValidateOptions`.' }),
             ),
           }),
         ),
@@ -71,9 +74,19 @@ export const logKind = {
       idempotent: true,
       optional: true,
     },
+    ValidateOptions: {
+      about:
+        'Whether a container may be made with these options (`--log-opt`); refused with an error that is shown as it is. Asked only of a driver that says `ValidateOptions`; others refuse at `StartLogging`.',
+      since: 'Cleat 0.1',
+      request: Type.Object({ Config: Type.Record(Type.String(), Type.String()) }),
+      response: Nothing,
+      deadlineMs: seconds(10),
+      idempotent: true,
+      optional: true,
+    },
     ReadLogs: {
       about:
-        'What `docker logs` shows; without it the engine answers from its own copy. The answer is a stream of log entries.',
+        'What `docker logs` shows; without it the engine answers from its own copy. The answer is a stream of log entries; a line has its line feed, unless it goes on in the next entry.',
       since: 'Docker 17.05',
       request: Type.Object({ Info: LogInfo, Config: ReadConfig }),
       response: Nothing,

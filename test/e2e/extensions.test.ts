@@ -148,6 +148,10 @@ describe('each battery', () => {
       withoutIt: /default|bridge/,
     },
     'log-json-file': { works: plain, withoutIt: /json-file/ },
+    'log-local': {
+      works: ['run', '--rm', '--log-driver', 'local', '--network', 'none', 'busybox', 'echo', 'works'],
+      withoutIt: /error looking up logging plugin local/,
+    },
   };
 
   // Where a plugin is the default already, nobody misses the battery.

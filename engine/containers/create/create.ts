@@ -1,6 +1,5 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
@@ -8,6 +7,7 @@ import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
+import { shownLogPath } from '../log-path.js';
 import type { ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
@@ -63,7 +63,7 @@ export async function createContainer(
       endpoints,
       mounts,
       runtime: hostConfig.Runtime,
-      logPath: hostConfig.LogConfig?.Type === 'json-file' ? join(directory, `${id}-json.log`) : '',
+      logPath: shownLogPath(directory, id, hostConfig.LogConfig?.Type),
       appArmorProfile: '',
       restartCount: 0,
       manuallyStopped: false,

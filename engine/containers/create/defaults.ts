@@ -30,7 +30,9 @@ export function withDefaults(given: HostConfig, config: EngineConfig): HostConfi
   return host;
 }
 
-/** The engine's log options go with the engine's log driver only. */
+/** The engine's log options go with the engine's log driver only, but those of the engine's own copy with every one. */
 function withLogDefaults(given: { Type?: string; Config?: Record<string, string> | null }, config: EngineConfig) {
-  return given.Type === config.logDriver ? { ...config.logOpts, ...given.Config } : { ...given.Config };
+  if (given.Type === config.logDriver) return { ...config.logOpts, ...given.Config };
+  const ofCopy = Object.entries(config.logOpts).filter(([name]) => name.startsWith('cache-'));
+  return { ...Object.fromEntries(ofCopy), ...given.Config };
 }

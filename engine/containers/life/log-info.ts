@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Container } from '../container.js';
+import { logPath } from '../log-path.js';
 import type { Room } from '../room.js';
 import { asList } from '../spec/process.js';
 
@@ -18,7 +19,7 @@ export function logInfo(room: Room, { record }: Container): LogInfo {
     ContainerCreated: record.created,
     ContainerEnv: config.Env ?? [],
     ContainerLabels: config.Labels ?? {},
-    LogPath: record.logPath,
+    LogPath: logPath(room.paths.directory(record.id), record.id, record.hostConfig.LogConfig?.Type),
     DaemonName: room.config.name || hostname(),
   };
 }

@@ -1,7 +1,7 @@
 import type { Extensions } from '@cleat/extensions/service';
-import { CleatError, invalidParameter, isClass } from '@cleat/protocol/errors';
+import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { logKind } from '@cleat/protocol/kinds/log';
-import { parseSize } from '@cleat/protocol/size';
+import { parseBinarySize, parseSize } from '@cleat/protocol/size';
 
 /** What the engine itself does with every driver's output. */
 const ownOptions = new Set([
@@ -11,12 +11,20 @@ const ownOptions = new Set([
   'cache-max-size',
   'cache-max-file',
   'cache-compress',
+  'cache-labels',
+  'cache-labels-regex',
+  'cache-env',
+  'cache-env-regex',
+  'cache-tag',
 ]);
+
+/** A container that is made does not wait long for a driver that hangs: it is asked again when it starts. */
+const deadlineMs = 3000;
 
 /**
  * Whether a container may be made with this log driver and these options (moby `daemon/logger/factory.go`,
- * ValidateLogOpts): the driver is known, and knows the options if it says which ones it has. One that is known but does
- * not answer may be there by the time the container starts.
+ * ValidateLogOpts): the driver is known, and has no objection if it checks options. One that is known but does not
+ * answer may be there by the time the container starts.
  * @throws InvalidParameter in Docker's words
  */
 export async function checkLogOptions(
@@ -24,30 +32,46 @@ export async function checkLogOptions(
   driver: string,
   options: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { mode = '', 'max-buffer-size': size } = options;
+  checkOwn(options);
+  try {
+    const client = await extensions.get(logKind, driver, { impatient: true });
+    const asked = Object.entries(options).filter(([key]) => !ownOptions.has(key));
+    if (asked.length === 0) return;
+    const capabilities = await client.Capabilities({}, { deadlineMs, impatient: true });
+    if (!capabilities?.Cap?.ValidateOptions) return;
+    await client.ValidateOptions({ Config: Object.fromEntries(asked) }, { deadlineMs, impatient: true });
+  } catch (error) {
+    if (isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded')) return;
+    const why = isClass(error, 'NotFound') ? `error looking up logging plugin ${driver}: ` : '';
+    throw invalidParameter(`${why}${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Those that the engine sees to itself. @throws InvalidParameter */
+function checkOwn({
+  mode = '',
+  'max-buffer-size': buffer,
+  'cache-disabled': disabled = '',
+  ...options
+}: Readonly<Record<string, string>>): void {
   if (!['', 'blocking', 'non-blocking'].includes(mode)) {
     throw invalidParameter(`logger: logging mode not supported: ${mode}`);
   }
-  if (size !== undefined) {
-    if (mode !== 'non-blocking') {
-      throw invalidParameter("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
-    }
-    if (parseSize(size) === undefined) {
-      throw invalidParameter(`error parsing option max-buffer-size: invalid size: '${size}'`);
-    }
+  if (buffer !== undefined && mode !== 'non-blocking') {
+    throw invalidParameter("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
   }
-  try {
-    const client = await extensions.get(logKind, driver, { impatient: true });
-    const asked = Object.keys(options).filter((key) => !ownOptions.has(key));
-    if (asked.length === 0) return;
-    const known = (await client.Capabilities({}))?.Cap?.Options;
-    const unknown = known && asked.find((key) => !known.includes(key));
-    if (unknown !== undefined) throw invalidParameter(`unknown log opt '${unknown}' for ${driver} log driver`);
-  } catch (error) {
-    if (isClass(error, 'NotFound')) {
-      throw invalidParameter(`error looking up logging plugin ${driver}: ${error.message}`, { cause: error });
-    }
-    if (error instanceof CleatError && error.class !== 'InvalidParameter') return;
-    throw error;
+  if (buffer !== undefined && parseBinarySize(buffer) === undefined) {
+    throw invalidParameter(`error parsing option max-buffer-size: invalid size: '${buffer}'`);
+  }
+  if (!/^(?:1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)?$/.test(disabled)) {
+    throw invalidParameter(`invalid value for option cache-disabled: ${disabled}`);
+  }
+  const size = options['cache-max-size'];
+  if (size !== undefined && parseSize(size) === undefined) {
+    throw invalidParameter(`invalid value for cache-max-size: ${size}: invalid size: '${size}'`);
+  }
+  const files = options['cache-max-file'];
+  if (files !== undefined && !/^[1-9]\d*$/.test(files)) {
+    throw invalidParameter(`invalid value for cache-max-file: ${files}: use a number from 1`);
   }
 }

@@ -5,7 +5,15 @@ import { Program } from './program.js';
 /** Where the batteries are in this run; the projects of vitest.config.ts say so. */
 const mode = process.env.CLEAT_E2E_BATTERIES ?? 'in-process';
 
-const batteries = ['volume-local', 'network-bridge', 'network-host', 'network-none', 'ipam-default', 'log-json-file'];
+const batteries = [
+  'volume-local',
+  'network-bridge',
+  'network-host',
+  'network-none',
+  'ipam-default',
+  'log-json-file',
+  'log-local',
+];
 
 /** Flags of cleatd that put them there. */
 export const batteryFlags: readonly string[] =

@@ -13,45 +13,55 @@ import {
 } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import type { FileOptions } from './options.js';
 
-const lineFeed = 0x0a;
+/** Where one container's log lies, and how much of it is kept. */
+export interface FileOptions {
+  path: string;
+  /** Bytes after which a file is closed; undefined: it grows for ever. */
+  maxBytes?: number;
+  /** How many files there are, the one being written included. */
+  maxFiles: number;
+  compress: boolean;
+}
 
 /** One container's log: appended to, and closed and renamed (`.1`, `.2.gz`, …) when it has grown too long. */
-export class LogFile {
+export class RotatingFile {
   readonly #options: FileOptions;
+  readonly #endAfter: (records: Buffer, least: number) => number;
   #file: number;
   #size: number;
   #compressing: Promise<void> = Promise.resolve();
 
-  constructor(options: FileOptions) {
+  /** @param endAfter where the record ends that reaches `least` bytes: files are cut between records */
+  constructor(options: FileOptions, endAfter: (records: Buffer, least: number) => number) {
     this.#options = options;
+    this.#endAfter = endAfter;
     this.#file = openSync(options.path, 'a', 0o640);
     this.#size = fstatSync(this.#file).size;
   }
 
-  /** Appends whole lines. What does not fit on the disk is dropped as a whole. @throws Error of the system */
-  append(lines: Buffer): void {
+  /** Appends whole records. What does not fit on the disk is dropped as a whole. @throws Error of the system */
+  append(records: Buffer): void {
     const { maxBytes = Number.POSITIVE_INFINITY } = this.#options;
-    for (let rest = lines; rest.length > 0; ) {
+    for (let rest = records; rest.length > 0; ) {
       if (this.#size >= maxBytes) this.#rotate();
-      // The line that reaches the limit is the last one in its file.
+      // The record that reaches the limit is the last one in its file.
       const limit = maxBytes - this.#size;
-      const end = limit < rest.length ? rest.indexOf(lineFeed, limit - 1) + 1 : rest.length;
+      const end = limit < rest.length ? this.#endAfter(rest, limit) : rest.length;
       this.#write(rest.subarray(0, end));
       rest = rest.subarray(end);
     }
   }
 
-  #write(lines: Buffer): void {
+  #write(records: Buffer): void {
     let written = 0;
     try {
-      while (written < lines.length) written += writeSync(this.#file, lines, written);
+      while (written < records.length) written += writeSync(this.#file, records, written);
     } catch (error) {
       ftruncateSync(this.#file, this.#size);
       throw error;
     }
-    this.#size += lines.length;
+    this.#size += records.length;
   }
 
   close(): Promise<void> {
@@ -61,7 +71,7 @@ export class LogFile {
 
   #rotate(): void {
     const { path, maxFiles } = this.#options;
-    if (maxFiles === 1) {
+    if (maxFiles <= 1) {
       ftruncateSync(this.#file, 0);
     } else {
       closeSync(this.#file);

@@ -3,23 +3,23 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Command, Report } from './messages.js';
 
-const script = new URL('./worker.js', import.meta.url);
-
-/** Whether there is a compiled worker; there is none when tests run the sources. */
-export const workerExists = existsSync(fileURLToPath(script));
-
 /**
- * One thread for the logs that grow fast: turning a million lines into JSON takes a second, which is not to be taken
- * from whoever else runs in this process. It starts with the first burst.
+ * One thread for the logs that grow fast: transcoding a million lines takes a second, which is not to be taken from
+ * whoever else runs in this process. It starts with the first burst.
  */
 export class SinkWorker {
+  readonly #script: URL;
   readonly #onReport: (report: Report) => void;
   readonly #onFailure: (error: unknown) => void;
   #worker: Worker | undefined;
+  /** Whether there is a compiled script; there is none when tests run the sources. */
+  readonly exists: boolean;
 
-  constructor(onReport: (report: Report) => void, onFailure: (error: unknown) => void) {
+  constructor(script: URL, onReport: (report: Report) => void, onFailure: (error: unknown) => void) {
+    this.#script = script;
     this.#onReport = onReport;
     this.#onFailure = onFailure;
+    this.exists = existsSync(fileURLToPath(script));
   }
 
   send(command: Command): void {
@@ -33,7 +33,7 @@ export class SinkWorker {
   }
 
   #start(): Worker {
-    const worker = new Worker(script, { name: 'log-json-file' });
+    const worker = new Worker(this.#script, { name: 'log-sinks' });
     worker.unref();
     worker.on('message', this.#onReport);
     worker.on('error', (error) => {

@@ -1,43 +1,38 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
+import { messageOf } from '@cleat/protocol/errors';
 import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
-import { jsonLine } from './line.js';
-import { LogFile } from './log-file.js';
-import type { FileOptions } from './options.js';
+import type { FileFormat, RecordWriter } from './file-format.js';
 import { markerPath, type Resumption, resume } from './resume.js';
+import { type FileOptions, RotatingFile } from './rotating-file.js';
+import type { Sink, SinkReport } from './sink.js';
 
-/** What a sink has to say, once in a while. */
-export interface SinkReport {
-  /** Bytes of the stream that were no entries. */
-  skipped: number;
-  /** Bytes of lines that could not be written. */
-  dropped: number;
-  reason: string;
-}
-
-/** From a driver's stream of entries to lines in a file. Synchronous: it runs wherever there is time for it. */
-export class Sink {
+/** From a driver's stream of entries to records in a file. Synchronous: it runs wherever there is time for it. */
+export class FileSink implements Sink {
   readonly #options: FileOptions;
+  readonly #format: FileFormat;
+  readonly #writer: RecordWriter;
   readonly #decoder = new LogEntryDecoder();
   #resumption: Resumption | undefined;
-  #file: LogFile | undefined;
+  #file: RotatingFile | undefined;
   readonly #report: SinkReport = { skipped: 0, dropped: 0, reason: '' };
 
   /** @param rest what another sink, which this one takes over from, held */
-  constructor(options: FileOptions, rest?: Uint8Array) {
+  constructor(options: FileOptions, format: FileFormat, rest?: Uint8Array) {
     this.#options = options;
+    this.#format = format;
+    this.#writer = format.writer();
     if (rest) this.push(rest);
-    else this.#resumption = resume(options.path);
+    else this.#resumption = resume(options.path, format);
   }
 
   push(chunk: Uint8Array): void {
-    let text = '';
-    for (const entry of this.#decoder.push(chunk)) {
-      if (!this.#resumption?.has(entry)) text += jsonLine(entry, this.#options.attributes);
-    }
-    if (text !== '') this.#write(Buffer.from(text));
+    this.#decoder.visit(chunk, (entry, message) => {
+      if (!this.#resumption?.has(entry)) this.#writer.add(entry, message);
+    });
+    const records = this.#writer.take();
+    if (records.length > 0) this.#write(records);
   }
 
-  /** What went wrong since the last call; undefined: nothing. */
   takeReport(): SinkReport | undefined {
     this.#report.skipped = this.#decoder.skipped;
     if (this.#report.skipped === 0 && this.#report.dropped === 0) return undefined;
@@ -47,30 +42,28 @@ export class Sink {
     return report;
   }
 
-  /** The beginning of an entry whose end has not come: for who takes over. */
   get rest(): Buffer {
     return this.#decoder.rest;
   }
 
-  /** @param over nobody takes over: the log is complete */
   async close(over: boolean): Promise<void> {
     await this.#file?.close();
     if (over && this.#file) rmSync(markerPath(this.#options.path), { force: true });
     this.#file = undefined;
   }
 
-  #write(lines: Buffer): void {
+  #write(records: Buffer): void {
     try {
       this.#file ??= this.#open();
-      this.#file.append(lines);
+      this.#file.append(records);
     } catch (error) {
-      this.#report.dropped += lines.length;
-      this.#report.reason = error instanceof Error ? error.message : String(error);
+      this.#report.dropped += records.length;
+      this.#report.reason = `${this.#options.path}: ${messageOf(error)}`;
     }
   }
 
-  #open(): LogFile {
-    const file = new LogFile(this.#options);
+  #open(): RotatingFile {
+    const file = new RotatingFile(this.#options, (records, least) => this.#format.endAfter(records, least));
     closeSync(openSync(markerPath(this.#options.path), 'a', 0o640));
     return file;
   }

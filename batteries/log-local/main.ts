@@ -1,0 +1,10 @@
+import { type ExtensionModule, implement } from '@cleat/protocol/extension';
+import { logKind } from '@cleat/protocol/kinds/log';
+import { localDriver } from './driver.js';
+
+export default {
+  start({ log }) {
+    const driver = localDriver(log);
+    return { implementations: [implement(logKind, driver.handlers)], close: () => driver.close() };
+  },
+} satisfies ExtensionModule;

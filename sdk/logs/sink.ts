@@ -1,0 +1,33 @@
+import type { LogInfo } from '@cleat/protocol/kinds/log';
+
+/** What became of entries that were not kept, since the last report. */
+export interface SinkReport {
+  /** Bytes of the stream that were no entries. */
+  skipped: number;
+  /** Bytes of output that could not be written. */
+  dropped: number;
+  reason: string;
+}
+
+/** Where the output of one container goes: takes the stream of entries from its FIFO, in pieces as they come. */
+export interface Sink {
+  /** With a promise, nothing more is read from the FIFO until it settles: a slow destination costs no memory. */
+  push(chunk: Uint8Array): void | Promise<void>;
+  /** What went wrong since the last call; undefined: nothing. */
+  takeReport(): SinkReport | undefined;
+  /** The beginning of an entry whose end has not come: for who takes over. */
+  readonly rest: Uint8Array;
+  /** @param over nobody takes over: the log is complete */
+  close(over: boolean): Promise<void>;
+}
+
+/**
+ * What a log driver is made of. Sinks are opened in the main thread or in a worker, so options must be plain data.
+ * @see LogDriver
+ */
+export interface LogDestination<Options> {
+  /** Checks what a container was made with. @throws InvalidParameter, as the user is to read it */
+  options(info: LogInfo): Options;
+  /** @param rest what another sink, which this one takes over from, held */
+  open(options: Options, rest?: Uint8Array): Sink;
+}
