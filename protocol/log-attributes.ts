@@ -1,4 +1,5 @@
 import type { LogInfo } from './kinds/log.js';
+import { renderTag } from './log-tag.js';
 
 /**
  * The attributes that a user asked to be kept with each line: what the options `labels`, `labels-regex`, `env` and
@@ -16,6 +17,16 @@ export function logAttributes(info: LogInfo): Record<string, string> {
     ...select(new Map(Object.entries(info.ContainerLabels ?? {})), config.labels, config['labels-regex']),
     ...select(environment, config.env, config['env-regex']),
   };
+}
+
+/**
+ * What is kept with each line: {@link logAttributes}, and `tag` when the user gave one.
+ * @throws SyntaxError; InvalidParameter for a template that is none
+ */
+export function taggedAttributes(info: LogInfo, hostname: string): Record<string, string> {
+  const attributes = logAttributes(info);
+  const tag = info.Config?.tag ? renderTag(info.Config.tag, info, hostname) : '';
+  return tag ? { ...attributes, tag } : attributes;
 }
 
 function select(

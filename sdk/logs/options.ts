@@ -1,8 +1,9 @@
+import { hostname } from 'node:os';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
-import { logAttributes } from '@cleat/protocol/log-attributes';
+import { logAttributes, taggedAttributes as tagged } from '@cleat/protocol/log-attributes';
+import { renderTag } from '@cleat/protocol/log-tag';
 import { parseSize } from '@cleat/protocol/size';
-import { renderTag } from './tag.js';
 
 /** Options that select what each line carries; every driver of Docker's has them. */
 export const attributeOptions = ['labels', 'labels-regex', 'env', 'env-regex', 'tag'] as const;
@@ -22,19 +23,29 @@ export function checkNames(info: LogInfo, known: readonly string[], unknown: (na
 
 /** What `labels`, `env` and their like select. @throws InvalidParameter for a bad expression */
 export function attributesOf(info: LogInfo): Record<string, string> {
-  try {
-    return logAttributes(info);
-  } catch (cause) {
-    throw invalidParameter(`error parsing regexp: ${messageOf(cause)}`, { cause });
-  }
+  return checked(() => logAttributes(info));
 }
 
-/** The same and, when the user asked for one, the tag, as json-file and local keep them; in order of their names. */
+/**
+ * The same and, when the user asked for one, the tag, as json-file and local keep them; in order of their names.
+ * @throws InvalidParameter
+ */
 export function taggedAttributes(info: LogInfo): [name: string, value: string][] {
-  const attributes = attributesOf(info);
-  const tag = info.Config?.tag ? renderTag(info.Config.tag, info) : '';
-  if (tag) attributes.tag = tag;
-  return Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.entries(checked(() => tagged(info, hostname()))).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** The tag of each line, `fallback` being the driver's own template. @throws InvalidParameter */
+export function tagOf(info: LogInfo, fallback: string): string {
+  return renderTag(info.Config?.tag || fallback, info, hostname());
+}
+
+function checked<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw invalidParameter(`error parsing regexp: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** A size in decimal units. @throws InvalidParameter in Docker's words */

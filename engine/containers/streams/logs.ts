@@ -1,5 +1,6 @@
+import { hostname } from 'node:os';
 import { conflict, notImplemented } from '@cleat/protocol/errors';
-import { detailsText, logAttributes } from '@cleat/protocol/log-attributes';
+import { detailsText, taggedAttributes } from '@cleat/protocol/log-attributes';
 import type { Container } from '../container.js';
 import { logInfo } from '../life/log-info.js';
 import type { Room } from '../room.js';
@@ -23,7 +24,7 @@ export function containerLogs(
   const query = {
     ...rest,
     multiplexed: !tty,
-    details: details ? detailsText(logAttributes(logInfo(room, container))) : undefined,
+    details: details ? detailsText(taggedAttributes(logInfo(room, container), hostname())) : undefined,
   };
   return { tty, chunks: room.spool.logs(id, query) };
 }

@@ -13,17 +13,19 @@ export const stockDockerdInstalled = existsSync('/usr/sbin/dockerd');
  */
 export class StockDockerd implements AsyncDisposable {
   readonly host: string;
+  readonly dataRoot: string;
   readonly #directory: string;
   readonly #program: Program;
 
   private constructor(directory: string, flags: readonly string[]) {
     this.#directory = directory;
     this.host = `unix://${directory}/d.sock`;
+    this.dataRoot = join(directory, 'data');
     this.#program = new Program('unshare', [
       '--net',
       'dockerd',
       `--host=${this.host}`,
-      `--data-root=${directory}/data`,
+      `--data-root=${this.dataRoot}`,
       `--exec-root=${directory}/run`,
       `--pidfile=${directory}/pid`,
       `--config-file=${directory}/daemon.json`,
