@@ -8,6 +8,9 @@ const alias = [
   { find: /^@cleat\/(\w+)\/(.+)$/, replacement: `${root}$1/$2.ts` },
 ];
 
+/** Waiting is bounded generously: what comes late on a busy machine has come. */
+const expectation = { poll: { timeout: 20_000 } };
+
 /** What people do every day, whatever the extensions behind it. */
 const daily = ['slide', 'run', 'lifecycle', 'networks', 'survival'].map((name) => `test/e2e/${name}.test.ts`);
 
@@ -19,6 +22,7 @@ function endToEnd(name: string, include: string[], batteries = 'in-process'): Te
       name,
       include,
       env: { CLEAT_E2E_BATTERIES: batteries },
+      expect: expectation,
       testTimeout: 120_000,
       hookTimeout: 120_000,
       fileParallelism: true,
@@ -40,7 +44,8 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**', '**/dist/**'],
           globalSetup: ['test/setup-linux.ts'],
-          testTimeout: 30_000,
+          expect: expectation,
+          testTimeout: 60_000,
         },
       },
       endToEnd('e2e', ['test/e2e/**/*.test.ts']),

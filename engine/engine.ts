@@ -86,6 +86,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     const images = await openImages({ config, log: room('images'), store, events });
     closers.push(['images', () => images.close()]);
     const volumes = openVolumes({ config, log: room('volumes'), store, events, extensions, helper });
+    closers.push(['volumes', () => volumes.close()]);
     const networks = await openNetworks({ config, log: room('networks'), store, events, extensions });
     closers.push(['networks', () => networks.close()]);
     const containers = openContainers({

@@ -231,6 +231,7 @@ export class Extension {
         if (attempt === 1 && (!error.sent || method.idempotent)) continue;
         throw unavailable(`plugin "${this.name}" did not answer ${kind.name}.${name}: ${error.message}`, {
           cause: error,
+          details: { arrived: error.sent },
         });
       }
     }
@@ -250,7 +251,9 @@ export class Extension {
     const path = methodPath(kind, name);
     const leftMs = Math.max(giveUpAt - Date.now(), 1);
     const late = () =>
-      deadlineExceeded(`plugin "${this.name}" did not answer ${path.slice(1)} within ${deadlineMs / 1000} s`);
+      deadlineExceeded(`plugin "${this.name}" did not answer ${path.slice(1)} within ${deadlineMs / 1000} s`, {
+        details: { arrived: true },
+      });
     if (method.streams !== 'response') {
       const reply = await withDeadline(leftMs, call.signal, late, (signal) =>
         link.carrier.call(path, body, signal, method.idempotent),

@@ -57,7 +57,9 @@ export function readReply(extension: string, kind: Kind, name: string, method: M
   }
   if (failure) throw classed(failure, '');
   if (body === undefined) {
-    throw unavailable(`plugin "${extension}" answered ${call} with something that is not a JSON object`);
+    throw unavailable(`plugin "${extension}" answered ${call} with something that is not a JSON object`, {
+      details: { arrived: true },
+    });
   }
   try {
     return decode(method.response, body, call);
@@ -65,6 +67,7 @@ export function readReply(extension: string, kind: Kind, name: string, method: M
     const why = cause instanceof Error ? cause.message : String(cause);
     throw unavailable(`plugin "${extension}" answered ${call} in a shape that the protocol does not have: ${why}`, {
       cause,
+      details: { arrived: true },
     });
   }
 }

@@ -157,6 +157,7 @@ export class TestEngine implements AsyncDisposable {
       unmount: async (name) => void this.calls.push(`unmount ${name}`),
       remove: async (name) => void this.calls.push(`remove ${name}`),
       adopt: (name) => void this.calls.push(`adopt ${name}`),
+      reconcile() {},
     });
   }
 

@@ -59,6 +59,8 @@ export interface MountRecord {
   noCopy?: boolean;
   /** volume: mount only this directory of it. */
   subpath?: string;
+  /** volume: `volume-opt` of `--mount`, for a driver that asks how each mount is meant. */
+  driverOptions?: Record<string, string>;
   /** bind: make the source, as a directory, when it is missing (`-v` does, `--mount` does not). */
   createSource?: boolean;
   /** bind: without what is mounted below the source. */

@@ -8,15 +8,21 @@ export const shortMs = 2_000;
 
 export type Driver = Client<typeof volumeKind>;
 
+export interface DriverTraits {
+  scope: 'local' | 'global';
+  /** Its Mount is to be told for whom it is. */
+  context: boolean;
+}
+
 /** Whoever keeps the data, found through the registry of extensions. */
 export class Drivers {
   readonly #extensions: Extensions;
-  readonly #scopes = new Map<string, string>();
+  readonly #traits = new Map<string, DriverTraits>();
 
   constructor(extensions: Extensions) {
     this.#extensions = extensions;
-    // An upgraded driver may have another scope.
-    extensions.onChange((status) => this.#scopes.delete(status.name));
+    // An upgraded driver may have others.
+    extensions.onChange((status) => this.#traits.delete(status.name));
   }
 
   /**
@@ -60,17 +66,21 @@ export class Drivers {
     }
   }
 
-  /** `local`, unless the driver says `global`. Asked once per driver. */
-  async scope(name: string, driver: Driver): Promise<string> {
-    const known = this.#scopes.get(name);
+  /** What the driver says of itself. Asked once per driver. */
+  async traits(name: string, driver: Driver): Promise<DriverTraits> {
+    const known = this.#traits.get(name);
     if (known !== undefined) return known;
     const answer = await driver.Capabilities({}, { deadlineMs: shortMs, impatient: true }).catch(() => {
-      // A driver that cannot tell its scope is used as a local one, as in Docker.
+      // A driver that cannot tell is used as a local one, as in Docker.
       return undefined;
     });
-    const scope = answer?.Capabilities?.Scope?.toLowerCase() === 'global' ? 'global' : 'local';
-    if (answer) this.#scopes.set(name, scope);
-    return scope;
+    const { Scope, Context } = answer?.Capabilities ?? {};
+    const traits: DriverTraits = {
+      scope: Scope?.toLowerCase() === 'global' ? 'global' : 'local',
+      context: Context === true,
+    };
+    if (answer) this.#traits.set(name, traits);
+    return traits;
   }
 }
 

@@ -1,8 +1,10 @@
 import { createVolume } from './create.js';
 import { Drivers } from './drivers.js';
+import type { HeldMount } from './held.js';
 import { listVolumes } from './list.js';
 import { inspectVolume } from './lookup.js';
-import { mountVolume, unmountVolume } from './mount.js';
+import { adoptMount, mountVolume, unmountVolume } from './mount.js';
+import { OwedUnmounts } from './owed.js';
 import type { VolumeRecord } from './record.js';
 import { pruneVolumes, removeVolume, sizeOf } from './remove.js';
 import type { Room, VolumesDeps } from './room.js';
@@ -15,13 +17,18 @@ export type { MountedVolume, Volumes, VolumeUse } from './service.js';
 /** Opens the room. */
 export function openVolumes({ config, log, store, events, extensions, helper }: VolumesDeps): Volumes {
   let references: (name: string) => string[] = () => [];
+  const drivers = new Drivers(extensions);
+  const held = store.collection<HeldMount>('volume-mounts');
+  const owed = new OwedUnmounts({ held, drivers, extensions, events, log });
   const room: Room = {
     defaultDriver: config.defaultVolumeDriver,
     log,
     events,
     helper,
     records: store.collection<VolumeRecord>('volumes'),
-    drivers: new Drivers(extensions),
+    drivers,
+    held,
+    owed,
     turns: new Turns(),
     references: (name) => references(name),
   };
@@ -34,12 +41,12 @@ export function openVolumes({ config, log, store, events, extensions, helper }: 
     prune: (filters) => pruneVolumes(room, filters),
     mount: (name, use) => mountVolume(room, name, use),
     unmount: (name, use) => unmountVolume(room, name, use),
-    adopt: () => {
-      // References are asked from the containers, and drivers keep their own account: nothing is counted here.
-    },
+    adopt: (name, use, mounted) => adoptMount(room, name, use, mounted),
+    reconcile: () => owed.reconcile(),
     setReferences: (ask) => {
       references = ask;
     },
+    close: () => owed.close(),
     diskUsage: async () => {
       const { Volumes } = await listVolumes(room, { driver: [room.defaultDriver] });
       const plain = Volumes.filter((volume) => Object.keys(volume.Options ?? {}).length === 0);

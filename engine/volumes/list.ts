@@ -3,6 +3,7 @@ import { isClass, messageOf } from '@cleat/protocol/errors';
 import type { Filters } from '../events/service.js';
 import { booleanFilter, checkFilters, matchExact, matchLabels, matchName } from '../filters.js';
 import { shortMs } from './drivers.js';
+import type { HeldMount } from './held.js';
 import { foundRecord, resourceOf } from './resource.js';
 import type { Room } from './room.js';
 
@@ -23,7 +24,7 @@ export async function listVolumes(room: Room, filters: Filters): Promise<VolumeL
   const recorded = room.records.entries().map(([, record]) => record);
   const owners = new Set(recorded.map((record) => record.driver));
   const names = new Set([room.defaultDriver, ...room.drivers.candidates, ...owners]);
-  const warnings: string[] = [];
+  const warnings = room.owed.list().map(owedText);
   const lists = await Promise.all(
     [...names].map(async (name): Promise<VolumeResource[]> => {
       try {
@@ -41,11 +42,15 @@ export async function listVolumes(room: Room, filters: Filters): Promise<VolumeL
   return { Volumes: volumes, Warnings: warnings.length > 0 ? warnings : null };
 }
 
+function owedText({ volume, driver, owed }: HeldMount): string {
+  return `volume ${volume}: its unmount is owed to plugin "${driver}" since ${owed?.since}: ${owed?.reason}`;
+}
+
 async function ask(room: Room, name: string): Promise<VolumeResource[]> {
   const driver = await room.drivers.get(name, shortMs);
-  const [answer, scope] = await Promise.all([
+  const [answer, { scope }] = await Promise.all([
     driver.List({}, { deadlineMs: shortMs, impatient: true }),
-    room.drivers.scope(name, driver),
+    room.drivers.traits(name, driver),
   ]);
   return (answer.Volumes ?? []).map((volume) => {
     const record = room.records.get(volume.Name);

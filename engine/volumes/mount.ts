@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
-import { CleatError, isClass, messageOf, systemError } from '@cleat/protocol/errors';
+import { CleatError, messageOf, systemError } from '@cleat/protocol/errors';
+import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
+import type { HeldMount } from './held.js';
 import { requireRecord } from './lookup.js';
 import type { Room } from './room.js';
 import type { MountedVolume, VolumeUse } from './service.js';
@@ -8,55 +10,57 @@ import type { MountedVolume, VolumeUse } from './service.js';
 /** One Mount for one container start. */
 export async function mountVolume(room: Room, name: string, use: VolumeUse): Promise<MountedVolume> {
   const record = await requireRecord(room, name);
-  const call = { Name: name, ID: mountId(use) };
-  const driver = await room.drivers.get(record.driver);
+  const { driver: driverName } = record;
+  const driver = await room.drivers.get(driverName);
+  const { context: wantsContext } = await room.drivers.traits(driverName, driver);
+  const held = heldMount(driverName, name, use);
+  room.held.put(held.id, held);
   let path: string;
-  let mayBeMounted = false;
   try {
-    const answer = await driver.Mount(call).catch((error: unknown) => {
-      mayBeMounted = isClass(error, 'DeadlineExceeded') || isClass(error, 'Unavailable');
-      throw error;
+    const answer = await driver.Mount({
+      Name: name,
+      ID: held.id,
+      ...(wantsContext ? { Context: { ...use.context(), Destination: use.destination, ReadOnly: use.readOnly } } : {}),
     });
-    mayBeMounted = true;
-    path = checkedMountpoint(record.driver, name, answer.Mountpoint ?? '');
+    path = checkedMountpoint(driverName, name, answer.Mountpoint ?? '');
   } catch (error) {
     // Done unheard, or done wrongly: taken back. Drivers tolerate an Unmount of what is not mounted.
-    if (mayBeMounted) {
-      driver.Unmount(call).catch((cause: unknown) => {
-        room.log.warn('a Mount of unknown outcome could not be taken back', { volume: name, error: messageOf(cause) });
-      });
-    }
+    if (outcomeUnknown(error)) room.owed.owe(held, `the outcome of its Mount is unknown: ${messageOf(error)}`);
+    else room.held.delete(held.id);
     const errorClass = error instanceof CleatError ? error.class : 'System';
     const what = record.mountpoint || name;
     throw new CleatError(errorClass, `error while mounting volume '${what}': ${messageOf(error)}`, { cause: error });
   }
+  room.held.put(held.id, { ...held, mounted: true });
   if (record.mountpoint !== path) room.records.put(name, { ...record, mountpoint: path });
   room.events.publish({
     type: 'volume',
     action: 'mount',
     id: name,
     attributes: {
-      driver: record.driver,
+      driver: driverName,
       container: use.containerId,
       destination: use.destination,
       'read/write': String(!use.readOnly),
       propagation: use.propagation,
     },
   });
-  return { path, driver: record.driver };
+  return { path, driver: driverName };
 }
 
 /** The matching Unmount. */
 export async function unmountVolume(room: Room, name: string, use: VolumeUse): Promise<void> {
-  const record = await requireRecord(room, name);
-  const driver = await room.drivers.get(record.driver);
-  await driver.Unmount({ Name: name, ID: mountId(use) });
-  room.events.publish({
-    type: 'volume',
-    action: 'unmount',
-    id: name,
-    attributes: { driver: record.driver, container: use.containerId },
-  });
+  const held = room.held.get(mountId(use)) ?? heldMount((await requireRecord(room, name)).driver, name, use);
+  await room.owed.unmount(held);
+}
+
+/** A mount of a container that runs, as the engine that was here before left it. */
+export function adoptMount(room: Room, name: string, use: VolumeUse, { driver }: MountedVolume): void {
+  room.owed.claim({ ...heldMount(driver, name, use), mounted: true });
+}
+
+function heldMount(driver: string, volume: string, use: VolumeUse): HeldMount {
+  return { v: 1, id: mountId(use), volume, driver, containerId: use.containerId, mounted: false };
 }
 
 /** Drivers know IDs of 64 hexadecimal digits and use them in paths. The same use always has the same one. */
@@ -71,5 +75,6 @@ function checkedMountpoint(driver: string, name: string, path: string): string {
   if (plain && normal !== '/') return normal;
   throw systemError(
     `plugin "${driver}" mounted volume ${name} at ${JSON.stringify(path)}, which is no absolute path of a directory`,
+    { details: { arrived: true } },
   );
 }

@@ -23,6 +23,7 @@ export async function removeVolume(room: Room, name: string, force: boolean): Pr
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
     await removeFromDriver(room, record, force);
     room.records.delete(name);
+    room.owed.forget(name);
     room.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: record.driver } });
   });
 }
@@ -38,6 +39,7 @@ async function removeFromDriver(room: Room, record: VolumeRecord, force: boolean
     if (!force) throw opError('remove', name, error);
     // As in Docker, the engine forgets it in any case; what the driver said is an error only if it was there to say it.
     room.records.delete(name);
+    room.owed.forget(name);
     if (!isOutOfReach(error)) throw opError('remove', name, error);
     room.log.warn('a volume is forgotten, its driver could not be asked to remove it', {
       volume: name,

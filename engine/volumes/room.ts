@@ -5,6 +5,8 @@ import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Collection, Store } from '../store/service.js';
 import type { Drivers } from './drivers.js';
+import type { HeldMount } from './held.js';
+import type { OwedUnmounts } from './owed.js';
 import type { VolumeRecord } from './record.js';
 import type { Turns } from './turns.js';
 
@@ -27,6 +29,8 @@ export interface Room {
   readonly helper: Pick<Helper, 'call'>;
   readonly records: Collection<VolumeRecord>;
   readonly drivers: Drivers;
+  readonly held: Collection<HeldMount>;
+  readonly owed: OwedUnmounts;
   /** One change to a volume at a time. */
   readonly turns: Turns;
   /** IDs of the containers that refer to a volume. */

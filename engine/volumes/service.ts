@@ -1,4 +1,5 @@
 import type { VolumeCreateRequest, VolumeList, VolumeResource } from '@cleat/protocol/api/volume';
+import type { MountContext } from '@cleat/protocol/kinds/volume';
 import type { Filters } from '../events/service.js';
 
 /** Volumes, whoever's driver they are: names, labels and references are the engine's, data is the driver's. */
@@ -18,16 +19,22 @@ export interface Volumes {
    * by helper processes only, unless `trusted`).
    */
   mount(name: string, use: VolumeUse): Promise<MountedVolume>;
-  /** The matching Unmount. Does all it can. */
+  /**
+   * The matching Unmount. A driver that is away or takes too long gets it later: it is owed, durably, and whoever
+   * lists volumes is told. @throws what the driver says when it refuses
+   */
   unmount(name: string, use: VolumeUse): Promise<void>;
-  /** After a restart of the engine: these mounts exist still; nothing is asked of a driver. */
+  /** After a restart of the engine: this mount exists still; nothing is asked of a driver. */
   adopt(name: string, use: VolumeUse, mounted: MountedVolume): void;
+  /** What was mounted before a restart of the engine, and neither adopted nor unmounted since, is owed an Unmount. */
+  reconcile(): void;
 
   /** Who refers to a volume, asked back from the containers room; set once by the wiring. */
   setReferences(references: (name: string) => string[]): void;
   /** The default driver's name. */
   readonly defaultDriver: string;
   diskUsage(): Promise<VolumeResource[]>;
+  close(): void;
 }
 
 export interface VolumeUse {
@@ -37,7 +44,11 @@ export interface VolumeUse {
   destination: string;
   readOnly: boolean;
   propagation: string;
+  /** For a driver that asks for whom it mounts. */
+  context(): MountParty;
 }
+
+export type MountParty = Pick<MountContext, 'Container' | 'Options'>;
 
 export interface MountedVolume {
   path: string;

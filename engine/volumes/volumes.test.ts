@@ -34,6 +34,11 @@ beforeEach(() => {
   });
   published = [];
   users = {};
+  openRoom();
+});
+
+/** As an engine does that starts; what was there before is as after a kill. */
+function openRoom(): void {
   volumes = openVolumes({
     config: { defaultVolumeDriver: 'local' },
     log: silentLogger,
@@ -43,10 +48,11 @@ beforeEach(() => {
     helper: { call: (async () => ({ bytes: 7 })) as never },
   });
   volumes.setReferences((name) => users[name] ?? []);
-});
+}
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  volumes.close();
   await extensions.close();
   await store.close();
   rmSync(directory, { recursive: true });
@@ -86,6 +92,10 @@ const use = (mountId: string): VolumeUse => ({
   destination: '/data',
   readOnly: false,
   propagation: '',
+  context: () => ({
+    Container: { ID: 'c1', Name: 'web', Labels: { a: 'b' }, User: 'www', UID: 33, GID: 33 },
+    Options: { as: '1000' },
+  }),
 });
 
 const named = (list: { Volumes: { Name: string }[] }) => list.Volumes.map(({ Name }) => Name);
@@ -202,6 +212,24 @@ describe('volumes of a plugin', () => {
     expect(published.map(({ action }) => action)).toEqual(['create']);
   });
 
+  test('only who asks for whom it mounts is told', async () => {
+    const answers = { Get: new Error('not found'), Mount: { Mountpoint: '/m' } };
+    const stock = await plugin('stock', { ...answers, Capabilities: { Capabilities: { Scope: 'local' } } });
+    const curious = await plugin('curious', { ...answers, Capabilities: { Capabilities: { Context: true } } });
+    for (const driver of ['stock', 'curious']) {
+      await volumes.create({ Name: driver, Driver: driver });
+      await volumes.mount(driver, use('run/data'));
+    }
+    const mount = (calls: string[]) => JSON.parse(calls.find((call) => call.startsWith('Mount '))?.slice(6) ?? '{}');
+    expect(Object.keys(mount(stock))).toEqual(['Name', 'ID']);
+    expect(mount(curious).Context).toEqual({
+      Container: { ID: 'c1', Name: 'web', Labels: { a: 'b' }, User: 'www', UID: 33, GID: 33 },
+      Options: { as: '1000' },
+      Destination: '/data',
+      ReadOnly: false,
+    });
+  });
+
   test('a name that another driver has is a conflict; what the driver has lost may be made anew', async () => {
     const answers: Answers = { Get: new Error('not found') };
     await plugin('p', answers);
@@ -265,4 +293,63 @@ describe('volumes of a plugin', () => {
     await volumes.remove('v', { force: true });
     expect(named(await volumes.list({}))).toEqual([]);
   }, 40_000);
+});
+
+describe('an Unmount that cannot be asked for', () => {
+  const away = () => rmSync(join(directory, 'plugins', 'p.sock'));
+  const answers = { Get: new Error('not found'), Mount: { Mountpoint: '/m' } };
+  const unmounts = (calls: string[]) => calls.filter((call) => call.startsWith('Unmount'));
+
+  async function mounted(): Promise<string[]> {
+    const calls = await plugin('p', answers);
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    await volumes.mount('v', use('run1/data'));
+    return calls;
+  }
+
+  test('is owed, shown, and done when the driver is back, with the same ID', async () => {
+    const before = await mounted();
+    const mount = before.find((call) => call.startsWith('Mount')) ?? '';
+    away();
+    for (const cleanup of cleanups.splice(0)) await cleanup();
+    await volumes.unmount('v', use('run1/data'));
+    expect((await volumes.list({})).Warnings).toContainEqual(
+      expect.stringMatching(/^volume v: its unmount is owed to plugin "p" since /),
+    );
+    const after = await plugin('p', answers);
+    await expect.poll(() => unmounts(after), { timeout: 20_000 }).toEqual([mount.replace('Mount', 'Unmount')]);
+    expect((await volumes.list({})).Warnings).toBeNull();
+    expect(published.map(({ action }) => action)).toEqual(['create', 'mount', 'unmount']);
+  }, 60_000);
+
+  test('outlives the engine; what runs keeps its mount', async () => {
+    const calls = await mounted();
+    await volumes.mount('v', use('run2/data'));
+    volumes.close();
+    openRoom();
+    volumes.adopt('v', use('run2/data'), { path: '/m', driver: 'p' });
+    volumes.reconcile();
+    const first = calls.find((call) => call.startsWith('Mount'))?.slice('Mount '.length);
+    await expect.poll(() => unmounts(calls), { timeout: 20_000 }).toEqual([`Unmount ${first}`]);
+    await volumes.unmount('v', use('run2/data'));
+    expect(unmounts(calls)).toHaveLength(2);
+  }, 60_000);
+
+  test('a driver that refuses is not asked again', async () => {
+    const calls = await plugin('p', { ...answers, Unmount: new Error('busy') });
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    await volumes.mount('v', use('run1/data'));
+    await expect(volumes.unmount('v', use('run1/data'))).rejects.toThrow('VolumeDriver.Unmount: busy');
+    expect((await volumes.list({})).Warnings).toBeNull();
+    expect(unmounts(calls)).toHaveLength(1);
+  });
+
+  test('is forgotten with the volume', async () => {
+    await mounted();
+    away();
+    for (const cleanup of cleanups.splice(0)) await cleanup();
+    await volumes.unmount('v', use('run1/data'));
+    await volumes.remove('v', { force: true });
+    expect((await volumes.list({})).Warnings?.join()).not.toContain('owed');
+  }, 60_000);
 });

@@ -1,3 +1,4 @@
+import { CleatError } from '../errors.js';
 import type { Static, TSchema } from '../schema.js';
 
 /**
@@ -48,6 +49,14 @@ export interface CallOptions {
   deadlineMs?: number;
   /** Fails at once when nobody is there, instead of waiting for it to come back: for questions that can do without. */
   impatient?: boolean;
+}
+
+/**
+ * Whether an extension may have done what it was asked, although nobody heard that it did: its caller then has to take
+ * it back. False when it refused, or certainly never got the message.
+ */
+export function outcomeUnknown(error: unknown): boolean {
+  return error instanceof CleatError && error.details?.arrived === true;
 }
 
 type Answer<T extends Method> = T['streams'] extends 'response'

@@ -3,11 +3,34 @@ import { type Kind, negotiated, seconds } from './kind.js';
 
 const Options = Type.Record(Type.String(), Type.String());
 const Name = Type.Object({ Name: Type.String() });
-const MountOf = Type.Object({
+const mountOf = {
   Name: Type.String(),
   ID: Type.String({ description: 'Of this mount: another one each time, and no container ID.' }),
-});
+};
 const Nothing = Type.Object({});
+
+/** For whom and how a volume is mounted: what Docker's Mount does not tell. */
+export const MountContext = Type.Object(
+  {
+    Container: Type.Object({
+      ID: Type.String(),
+      Name: Type.String({ description: 'Without a slash.' }),
+      Labels: Options,
+      User: Type.String({ description: 'As configured: `name`, `uid`, either with `:group`; may be empty.' }),
+      UID: Type.Optional(
+        Type.Integer({ description: 'Of its process; absent when its image does not tell, or it does not run.' }),
+      ),
+      GID: Type.Optional(Type.Integer()),
+    }),
+    Destination: Type.String({ description: 'Where in the container.' }),
+    ReadOnly: Type.Boolean({ description: 'Mounted read-only into the container, whatever the driver does.' }),
+    Options: Type.Record(Type.String(), Type.String(), {
+      description: 'Of this mount: `--mount type=volume,…,volume-opt=KEY=VALUE`.',
+    }),
+  },
+  { ...negotiated, description: 'For whom; only to a driver whose `Capabilities` ask for it.' },
+);
+export type MountContext = Static<typeof MountContext>;
 
 export const Volume = Type.Object({
   Name: Type.String(),
@@ -22,7 +45,10 @@ export const volumeKind = {
   errorKey: 'Err',
   about:
     'Volumes: directories on this host that a driver provides, for `docker volume` and `docker run -v`. Docker’s volume plugin protocol (moby `daemon/volume/drivers`).',
-  negotiated: ['`Create` may answer with the `Volume`, as `Get` does: the engine then knows its mount point at once.'],
+  negotiated: [
+    '`Create` may answer with the `Volume`, as `Get` does: the engine then knows its mount point at once.',
+    '`Capabilities.Context`: then `Mount` tells in `Context` for which container, user and options it is.',
+  ],
   methods: {
     Create: {
       about: 'Makes a volume known. Called again for a volume that exists, it must not fail.',
@@ -53,7 +79,7 @@ export const volumeKind = {
     Mount: {
       about: 'Makes the volume available on this host. One call per container start; answers with the path.',
       since: 'Docker 1.8',
-      request: MountOf,
+      request: Type.Object({ ...mountOf, Context: Type.Optional(MountContext) }),
       response: Type.Object({ Mountpoint: Type.Optional(Type.String()) }),
       deadlineMs: seconds(120),
       idempotent: false,
@@ -62,7 +88,7 @@ export const volumeKind = {
       about:
         'The container that the Mount of the same ID was for has stopped. May come twice, or after a Mount that failed.',
       since: 'Docker 1.8',
-      request: MountOf,
+      request: Type.Object(mountOf),
       response: Nothing,
       deadlineMs: seconds(60),
       idempotent: false,
@@ -96,7 +122,12 @@ export const volumeKind = {
       since: 'Docker 1.12',
       request: Nothing,
       response: Type.Object({
-        Capabilities: Type.Optional(Type.Object({ Scope: Type.Optional(Type.String()) })),
+        Capabilities: Type.Optional(
+          Type.Object({
+            Scope: Type.Optional(Type.String({ description: '`local` or `global`.' })),
+            Context: Type.Optional(Type.Boolean({ ...negotiated, description: 'Mount is to have a `Context`.' })),
+          }),
+        ),
       }),
       deadlineMs: seconds(60),
       idempotent: true,

@@ -124,6 +124,7 @@ export function parseMount(mount: Mount): MountWish {
       mode: 'z',
       noCopy: VolumeOptions?.NoCopy || undefined,
       subpath,
+      driverOptions: VolumeOptions?.DriverConfig?.Options ?? undefined,
       volume: {
         driver: VolumeOptions?.DriverConfig?.Name || undefined,
         options: VolumeOptions?.DriverConfig?.Options ?? undefined,

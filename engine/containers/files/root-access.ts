@@ -7,6 +7,7 @@ import { newId } from '../../ids.js';
 import type { Container } from '../container.js';
 import type { MountRecord } from '../record.js';
 import type { Room } from '../room.js';
+import { volumeUse } from '../volume-use.js';
 
 /** A container's files for a while, whether it runs or not. */
 export interface RootAccess extends AsyncDisposable {
@@ -110,21 +111,15 @@ async function mountFiles(
 /** The host directory behind a volume or a bind of a container that does not run. */
 async function mountSource(
   room: Room,
-  { record }: Container,
+  container: Container,
   destination: string,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
-  const mount = record.mounts.find((candidate) => candidate.destination === destination);
+  const mount = container.record.mounts.find((candidate) => candidate.destination === destination);
   if (mount?.type !== 'volume' || mount.name === undefined) {
     return { directory: mount?.source ?? '', release: async () => {} };
   }
   const { name } = mount;
-  const use = {
-    containerId: record.id,
-    mountId: newId(),
-    destination,
-    readOnly: !mount.rw,
-    propagation: mount.propagation,
-  };
+  const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw });
   const { path } = await room.volumes.mount(name, use);
   return {
     directory: mount.subpath ? join(path, mount.subpath) : path,

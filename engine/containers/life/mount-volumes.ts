@@ -1,11 +1,12 @@
 import { posix } from 'node:path';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
-import type { MountedVolume, VolumeUse } from '../../volumes/service.js';
+import type { MountedVolume } from '../../volumes/service.js';
 import { abortable } from '../abortable.js';
 import type { Container } from '../container.js';
 import type { MountRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { statInRoot } from '../spec/rootfs-files.js';
+import { volumeUse } from '../volume-use.js';
 
 /**
  * Makes the sources of all mounts ready: volumes are mounted by their drivers (all at once), missing bind sources
@@ -43,13 +44,7 @@ async function mountVolume(
   signal: AbortSignal,
 ): Promise<string> {
   const name = mount.name ?? '';
-  const use: VolumeUse = {
-    containerId: container.id,
-    mountId: `${run.mountId}${mount.destination}`,
-    destination: mount.destination,
-    readOnly: !mount.rw,
-    propagation: mount.propagation,
-  };
+  const use = volumeUse(room, container, run.mountId, { ...mount, readOnly: !mount.rw });
   const undo = (_: MountedVolume) =>
     room.volumes.unmount(name, use).catch((error: unknown) => {
       room.log.warn('a volume that was mounted too late could not be unmounted', { name, error: messageOf(error) });

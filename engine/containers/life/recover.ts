@@ -7,6 +7,7 @@ import { goTime, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import { isRunning } from '../record.js';
 import type { Room } from '../room.js';
+import { volumeUse } from '../volume-use.js';
 import { containerExited, monitorEnded } from './exit.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
@@ -38,6 +39,7 @@ export async function recoverContainers(room: Room): Promise<{ close(): void }> 
   await room.networks.reconcile(new Set(adopted.map((container) => container.id)));
   const watch = watchForEnds(room, adopted);
   await Promise.all(adopted.map((container) => connect(room, container)));
+  room.volumes.reconcile();
   startAgain(
     room,
     lost.filter((_, at) => restartable[at]),
@@ -62,18 +64,8 @@ async function connect(room: Room, container: Container): Promise<void> {
   const { id, record } = container;
   const { run } = record.state;
   try {
-    for (const volume of run?.volumes ?? []) {
-      room.volumes.adopt(
-        volume.name,
-        {
-          containerId: id,
-          mountId: `${run?.mountId}${volume.destination}`,
-          destination: volume.destination,
-          readOnly: volume.readOnly,
-          propagation: volume.propagation,
-        },
-        { path: volume.path, driver: volume.driver },
-      );
+    for (const { name, path, driver, ...volume } of run?.volumes ?? []) {
+      room.volumes.adopt(name, volumeUse(room, container, run?.mountId ?? '', volume), { path, driver });
     }
     await room.networks.adopt(id);
     const driver = record.hostConfig.LogConfig?.Type ?? room.config.logDriver;

@@ -7,6 +7,7 @@ import { messageOf, systemError } from '@cleat/protocol/errors';
 import { cgroupOf } from '../cgroup.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
+import { volumeUse } from '../volume-use.js';
 
 /** How far the clearing up is. */
 export interface Release {
@@ -41,13 +42,7 @@ export function releaseRun(room: Room, container: Container): Release {
     attempt('unmounting the root file system', () => unmountBundle(room, id)),
     ...run.volumes.map((volume) =>
       attempt(`unmounting volume ${volume.name}`, () =>
-        room.volumes.unmount(volume.name, {
-          containerId: id,
-          mountId: `${run.mountId}${volume.destination}`,
-          destination: volume.destination,
-          readOnly: volume.readOnly,
-          propagation: volume.propagation,
-        }),
+        room.volumes.unmount(volume.name, volumeUse(room, container, run.mountId, volume)),
       ),
     ),
   ];

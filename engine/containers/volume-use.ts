@@ -1,0 +1,43 @@
+import type { VolumeUse } from '../volumes/service.js';
+import type { Container } from './container.js';
+import type { ContainerRecord, MountRecord } from './record.js';
+import type { Room } from './room.js';
+import { resolveUser } from './spec/user.js';
+
+/** What identifies a use of a volume, and says how it is mounted. */
+type Use = Pick<MountRecord, 'destination' | 'propagation'> & { readOnly: boolean };
+
+/**
+ * How a container uses a volume, as the volumes' room and, where it asks, the driver are told.
+ * @param mountId one per start, or per time that its files are looked into
+ */
+export function volumeUse(room: Room, { id, record }: Container, mountId: string, use: Use): VolumeUse {
+  return {
+    containerId: id,
+    mountId: `${mountId}${use.destination}`,
+    destination: use.destination,
+    readOnly: use.readOnly,
+    propagation: use.propagation,
+    context: () => ({
+      Container: {
+        ID: id,
+        Name: record.name,
+        Labels: record.config.Labels ?? {},
+        User: record.config.User ?? '',
+        ...numericUser(room, record),
+      },
+      Options: record.mounts.find(({ destination }) => destination === use.destination)?.driverOptions ?? {},
+    }),
+  };
+}
+
+/** Nothing when its files are not there, or do not have the user: a start then fails for that reason. */
+function numericUser(room: Room, { id, config, hostConfig }: ContainerRecord): { UID?: number; GID?: number } {
+  try {
+    const { uid, gid } = resolveUser(room.paths.rootfs(id), config.User ?? '', hostConfig.GroupAdd ?? []);
+    return { UID: uid, GID: gid };
+  } catch {
+    // It is for the start to complain.
+    return {};
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * A Mount that a driver was asked for, kept (collection `volume-mounts`, key: its ID) from before the call until the
+ * driver has answered its Unmount. So whatever is killed in between, nothing stays mounted for nobody.
+ */
+export interface HeldMount {
+  v: 1;
+  /** Towards the driver: 64 hexadecimal digits. */
+  id: string;
+  volume: string;
+  driver: string;
+  containerId: string;
+  /** The driver has said that it did: there was an event of it. */
+  mounted: boolean;
+  /** Nobody uses it any more, and its driver does not know yet. */
+  owed?: {
+    /** RFC 3339 */
+    since: string;
+    /** Why it could not be unmounted so far. */
+    reason: string;
+  };
+}
