@@ -75,9 +75,9 @@ async function make(
   options: Record<string, string> | null,
 ): Promise<VolumeResource> {
   const driver = await room.drivers.get(driverName);
-  const [volume, { scope }] = await Promise.all([
+  const [volume, scope] = await Promise.all([
     findOrMake(room, driver, name, options),
-    room.drivers.traits(driverName, driver),
+    room.drivers.scope(driverName, driver),
   ]);
   const record: VolumeRecord = {
     v: 1,

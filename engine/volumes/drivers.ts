@@ -1,6 +1,6 @@
 import type { Extensions } from '@cleat/extensions/service';
 import { CleatError, isClass, messageOf, notFound } from '@cleat/protocol/errors';
-import type { Client } from '@cleat/protocol/kinds/kind';
+import type { CallOptions, Client } from '@cleat/protocol/kinds/kind';
 import { type Volume, volumeKind } from '@cleat/protocol/kinds/volume';
 
 /** How long a question whose answer is only nice to have may take, in ms. */
@@ -66,20 +66,36 @@ export class Drivers {
     }
   }
 
-  /** What the driver says of itself. Asked once per driver. */
-  async traits(name: string, driver: Driver): Promise<DriverTraits> {
+  /** `local`, unless the driver says `global`; one that cannot tell is used as a local one, as in Docker. */
+  async scope(name: string, driver: Driver): Promise<string> {
+    const traits = await this.#ask(name, driver, { deadlineMs: shortMs, impatient: true }).catch(() => undefined);
+    return traits?.scope ?? 'local';
+  }
+
+  /**
+   * Whether its Mount is to be told for whom it is.
+   * @throws Unavailable, DeadlineExceeded: guessing could give a container the files of another
+   */
+  async wantsContext(name: string, driver: Driver): Promise<boolean> {
+    try {
+      return (await this.#ask(name, driver, {})).context;
+    } catch (error) {
+      if (isOutOfReach(error)) throw error;
+      // One that answers the question with an error does not know of contexts either.
+      return false;
+    }
+  }
+
+  /** Asked once per driver. */
+  async #ask(name: string, driver: Driver, options: CallOptions): Promise<DriverTraits> {
     const known = this.#traits.get(name);
     if (known !== undefined) return known;
-    const answer = await driver.Capabilities({}, { deadlineMs: shortMs, impatient: true }).catch(() => {
-      // A driver that cannot tell is used as a local one, as in Docker.
-      return undefined;
-    });
-    const { Scope, Context } = answer?.Capabilities ?? {};
+    const { Scope, Context } = (await driver.Capabilities({}, options))?.Capabilities ?? {};
     const traits: DriverTraits = {
       scope: Scope?.toLowerCase() === 'global' ? 'global' : 'local',
       context: Context === true,
     };
-    if (answer) this.#traits.set(name, traits);
+    this.#traits.set(name, traits);
     return traits;
   }
 }

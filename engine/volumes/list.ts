@@ -48,9 +48,9 @@ function owedText({ volume, driver, owed }: HeldMount): string {
 
 async function ask(room: Room, name: string): Promise<VolumeResource[]> {
   const driver = await room.drivers.get(name, shortMs);
-  const [answer, { scope }] = await Promise.all([
+  const [answer, scope] = await Promise.all([
     driver.List({}, { deadlineMs: shortMs, impatient: true }),
-    room.drivers.traits(name, driver),
+    room.drivers.scope(name, driver),
   ]);
   return (answer.Volumes ?? []).map((volume) => {
     const record = room.records.get(volume.Name);

@@ -26,7 +26,7 @@ async function probe(room: Room, driverName: string, name: string): Promise<Volu
     const driver = await room.drivers.get(driverName, probeMs);
     const volume = await room.drivers.lookUp(driver, name, probeMs);
     if (!volume) return undefined;
-    const { scope } = await room.drivers.traits(driverName, driver);
+    const scope = await room.drivers.scope(driverName, driver);
     return foundRecord(driverName, scope, { ...volume, Name: name });
   } catch (error) {
     room.log.debug('a driver could not be asked for a volume', { driver: driverName, error: messageOf(error) });

@@ -12,7 +12,7 @@ export async function mountVolume(room: Room, name: string, use: VolumeUse): Pro
   const record = await requireRecord(room, name);
   const { driver: driverName } = record;
   const driver = await room.drivers.get(driverName);
-  const { context: wantsContext } = await room.drivers.traits(driverName, driver);
+  const wantsContext = await room.drivers.wantsContext(driverName, driver);
   const held = heldMount(driverName, name, use);
   room.held.put(held.id, held);
   let path: string;
