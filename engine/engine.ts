@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { absenceOf } from '@cleat/extensions/absence';
 import type { Extensions } from '@cleat/extensions/service';
 import { Helper } from '@cleat/linux/helper/helper';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
@@ -54,7 +55,25 @@ async function checkLogDefaults({ logDriver, logOpts }: EngineConfig, spool: Spo
   try {
     await spool.checkDriver(logDriver, logOpts);
   } catch (cause) {
+    // They are checked again for each container; the driver may be one of those, and come later.
+    if (absenceOf(cause)) return;
     throw invalidParameter(`failed to set log opts: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** How long the start of the engine waits for what asks extensions; what takes longer goes on beside it. */
+const startPatienceMs = 3_000;
+
+/** @throws what `work` throws within that time; later it is for `late` to tell */
+async function soon(work: Promise<void>, late: (error: unknown) => void): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), startPatienceMs);
+  });
+  try {
+    if ((await Promise.race([work, patience])) === 'late') work.catch(late);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -121,8 +140,9 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       spool,
       store,
       async start() {
-        await checkLogDefaults(config, spool);
-        await networks.start();
+        const late = (what: string) => (error: unknown) => log.error(what, { error: messageOf(error) });
+        await soon(checkLogDefaults(config, spool), late('the default log options are wrong'));
+        await soon(networks.start(), late('the predefined networks could not be made'));
         await execs.recover();
         await containers.recover();
       },

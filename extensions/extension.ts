@@ -4,6 +4,7 @@ import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@
 import { stringify } from '@cleat/protocol/json';
 import { type CallOptions, type Client, type Kind, type Method, methodPath } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
+import { markAbsent } from './absence.js';
 import { activate, type Link } from './activation.js';
 import { Breaker } from './breaker.js';
 import { TransportError } from './carriers/carrier.js';
@@ -190,8 +191,11 @@ export class Extension {
       record('ok');
       return answer;
     } catch (error) {
-      record(resultOf(error, progress, options.signal), messageOf(error));
-      throw error;
+      const result = resultOf(error, progress, options.signal);
+      record(result, messageOf(error));
+      throw result === 'error' || result === 'cancelled'
+        ? error
+        : markAbsent(error, { kind: kind.name, name: this.name });
     }
   }
 

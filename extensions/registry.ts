@@ -1,9 +1,11 @@
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import type { Client, Kind } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
+import { markAbsent } from './absence.js';
+import { Arrivals, type Awaited } from './arrivals.js';
 import { find, scan } from './discovery/directories.js';
 import { Extension } from './extension.js';
-import type { ExtensionStatus, Extensions, GetOptions } from './service.js';
+import type { ArrivalOptions, ExtensionStatus, Extensions, GetOptions } from './service.js';
 
 export interface RegistrySettings {
   /** Of the manifest, in its order. */
@@ -37,24 +39,29 @@ export class Registry implements Extensions {
   readonly #settings: RegistrySettings;
   readonly #discovered = new Map<string, Extension>();
   readonly #listeners: Set<Listener>;
+  readonly #arrivals: Arrivals;
   #scanned: { names: readonly string[]; at: number } | undefined;
 
   constructor(settings: RegistrySettings, listeners: Set<Listener>) {
     this.#settings = settings;
     this.#listeners = listeners;
+    this.#arrivals = new Arrivals({
+      probe: async (kind, name) => {
+        await this.#activated(kind, name, { impatient: true });
+      },
+      pluginDirectories: settings.pluginDirectories,
+    });
+    listeners.add(({ name, state }) => {
+      if (state === 'active') this.#arrivals.hint(name);
+    });
   }
 
   async get<K extends Kind>(kind: K, name: string, options: GetOptions = {}): Promise<Client<K>> {
-    const configured = this.#settings.configured.find((one) => one.name === name && one.kinds.includes(kind.name));
-    const extension = configured ?? this.#find(name);
-    if (!extension) throw this.#unknown(kind, name);
-    await extension.activated(options);
-    if (!extension.kinds.includes(kind.name)) {
-      throw invalidParameter(
-        `plugin "${name}" does not implement ${kind.name} (it implements ${extension.kinds.join(', ') || 'nothing'})`,
-      );
-    }
-    return extension.client(kind);
+    return (await this.#activated(kind.name, name, options)).client(kind);
+  }
+
+  arrival(kind: string, name: string, options: ArrivalOptions): Promise<void> {
+    return this.#arrivals.arrival(kind, name, options);
   }
 
   names(kind: Kind): string[] {
@@ -62,13 +69,14 @@ export class Registry implements Extensions {
   }
 
   candidates(kind: Kind): string[] {
-    return this.#select((extension) => extension.kinds.length === 0 || extension.kinds.includes(kind.name));
+    return this.#candidates(kind.name);
   }
 
   list(): ExtensionStatus[] {
     this.#scan();
     const all = [...this.#settings.configured, ...this.#discovered.values()];
-    return [...all.map((extension) => extension.status), ...this.#settings.disabled];
+    const known = [...all.map((extension) => extension.status), ...this.#settings.disabled];
+    return withAwaited(known, this.#arrivals.list());
   }
 
   onChange(listener: Listener): () => void {
@@ -77,11 +85,27 @@ export class Registry implements Extensions {
   }
 
   async close(): Promise<void> {
+    this.#arrivals.close();
     const all = [...this.#settings.configured, ...this.#discovered.values()].reverse();
     const failures: unknown[] = [];
     for (const extension of all) await extension.close().catch((error: unknown) => failures.push(error));
     await this.#settings.onClose().catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw new AggregateError(failures, 'could not stop every extension');
+  }
+
+  async #activated(kind: string, name: string, options: GetOptions): Promise<Extension> {
+    const configured = this.#settings.configured.find((one) => one.name === name && one.kinds.includes(kind));
+    const extension = configured ?? this.#find(name);
+    if (!extension) throw markAbsent(this.#unknown(kind, name), { kind, name });
+    await extension.activated(options).catch((error: unknown) => {
+      throw markAbsent(error, { kind, name });
+    });
+    if (!extension.kinds.includes(kind)) {
+      throw invalidParameter(
+        `plugin "${name}" does not implement ${kind} (it implements ${extension.kinds.join(', ') || 'nothing'})`,
+      );
+    }
+    return extension;
   }
 
   #select(wanted: (extension: Extension) => boolean): string[] {
@@ -132,12 +156,52 @@ export class Registry implements Extensions {
     }
   }
 
-  #unknown(kind: Kind, name: string): Error {
-    const off = this.#settings.disabled.find((one) => one.name === name && one.kinds.includes(kind.name));
+  #candidates(kind: string): string[] {
+    return this.#select((extension) => extension.kinds.length === 0 || extension.kinds.includes(kind));
+  }
+
+  #unknown(kind: string, name: string): Error {
+    const off = this.#settings.disabled.find((one) => one.name === name && one.kinds.includes(kind));
     if (off) {
       return notFound(`plugin "${name}" not found: extension '${off.entry}' is left out by the configuration`);
     }
-    const known = this.candidates(kind).join(', ') || 'none';
-    return notFound(`plugin "${name}" not found (known for ${kind.name}: ${known})`);
+    const known = this.#candidates(kind).join(', ') || 'none';
+    return notFound(`plugin "${name}" not found (known for ${kind}: ${known})`);
   }
+}
+
+/** Each with those who wait for it, and at the end those whom somebody waits for, and of whom nothing is known. */
+function withAwaited(known: readonly ExtensionStatus[], awaited: readonly Awaited[]): ExtensionStatus[] {
+  const all = [...known];
+  for (const { kind, name, since, reason, by } of awaited) {
+    const at = all.findIndex((one) => one.name === name && (one.kinds.length === 0 || one.kinds.includes(kind)));
+    const status = all[at];
+    if (status) all[at] = { ...status, awaitedBy: by };
+    else all.push(missing(kind, name, since, reason, by));
+  }
+  return all;
+}
+
+function missing(
+  kind: string,
+  name: string,
+  since: Date,
+  reason: string,
+  awaitedBy: readonly string[],
+): ExtensionStatus {
+  return {
+    name,
+    entry: undefined,
+    kinds: [kind],
+    carrier: 'socket',
+    origin: '-',
+    state: 'missing',
+    reason,
+    since,
+    health: 'unknown',
+    lastError: undefined,
+    methods: [],
+    deadlines: {},
+    awaitedBy,
+  };
 }

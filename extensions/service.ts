@@ -28,6 +28,13 @@ export interface Extensions {
   /** Calls `listener` whenever an extension's state changes (for example to re-create what it lost in a crash). */
   onChange(listener: (status: ExtensionStatus) => void): () => void;
 
+  /**
+   * Waits, as long as it takes, until the extension `name` of that kind (its capability name) answers. What changes in
+   * the plugin directories is noticed at once; who waits for whom is shown in {@link list}.
+   * @throws the signal's reason
+   */
+  arrival(kind: string, name: string, options: ArrivalOptions): Promise<void>;
+
   /** Stops supervision, then the processes and modules it started, in reverse order. */
   close(): Promise<void>;
 }
@@ -36,6 +43,14 @@ export interface GetOptions {
   signal?: AbortSignal;
   /** Fails at once when nobody is there, instead of waiting for it to come. */
   impatient?: boolean;
+}
+
+export interface ArrivalOptions {
+  signal: AbortSignal;
+  /** Who waits, for people: `container web`. */
+  by: string;
+  /** Called with the reason why it is not there, and again when that changes. */
+  onReason?: (reason: string) => void;
 }
 
 /**
@@ -86,7 +101,8 @@ export interface ProcessStatus {
   readonly lastEnd: string;
 }
 
-export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled';
+/** `missing`: nothing of that name is there, and somebody waits for it. */
+export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled' | 'missing';
 
 export interface ExtensionStatus {
   /** The driver's name, as users say it. */
@@ -111,4 +127,6 @@ export interface ExtensionStatus {
   readonly methods: readonly MethodStatistics[];
   /** What the operator set, in ms by `Kind.Method`, `Method` or `*`; else the contract's deadlines hold. */
   readonly deadlines: Readonly<Record<string, number>>;
+  /** Who waits until it answers; absent when nobody does. */
+  readonly awaitedBy?: readonly string[];
 }

@@ -101,7 +101,7 @@ export class TestEngine implements AsyncDisposable {
       store: this.#store,
       events: this.events,
       helper: this.helper,
-      extensions: partial<Extensions>('extensions', {}),
+      extensions: partial<Extensions>('extensions', { arrival: async () => {} }),
       images: partial<Images>('images', {
         resolve: (ref) => {
           if (!ref.startsWith('busybox')) throw notFound(`No such image: ${ref}:latest`);
@@ -121,6 +121,10 @@ export class TestEngine implements AsyncDisposable {
     return partial<Networks>('networks', {
       validate() {},
       setContainers() {},
+      defaultNetwork: 'bridge',
+      inspect: async () => {
+        throw notFound('network bridge not found');
+      },
       rename() {},
       attach: async ({ containerId }) => {
         this.calls.push(`attach ${containerId}`);

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { OciRuntime } from '@cleat/linux/runtime/runtime';
-import { invalidParameter, unavailable } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { EngineConfig } from '../config.js';
 import type { ContainerPaths } from './paths.js';
 
@@ -23,6 +23,17 @@ export class Runtimes {
     const name = wished || this.#config.defaultRuntime;
     if (!Object.hasOwn(this.#config.runtimes, name)) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
     return name;
+  }
+
+  /** Why a runtime that is configured cannot be used at present; undefined when its binary is there. */
+  missing(name: string): string | undefined {
+    if (!Object.hasOwn(this.#config.runtimes, name)) return undefined;
+    try {
+      const path = this.binary(name);
+      return isExecutable(path) ? undefined : `there is no program ${path}`;
+    } catch (error) {
+      return messageOf(error);
+    }
   }
 
   /** The binary as an absolute path, which conmon wants. @throws Unavailable when PATH has none */

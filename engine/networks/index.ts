@@ -123,15 +123,20 @@ export function openNetworks(deps: NetworksDeps): Networks {
     },
 
     async reconcile(running) {
-      for (const sandbox of room.sandboxes()) {
-        if (running.has(sandbox.containerId)) continue;
-        await takeDown(room, sandbox).catch((error: unknown) =>
-          room.log.error('a sandbox that nobody uses could not be removed', {
-            container: sandbox.containerId,
-            error: messageOf(error),
-          }),
-        );
-      }
+      const unused = room.sandboxes().filter(({ containerId }) => !running.has(containerId));
+      // All at once: a driver that does not answer holds up its own only.
+      await Promise.all(
+        unused.map(async (sandbox) => {
+          try {
+            await takeDown(room, sandbox);
+          } catch (error) {
+            room.log.error('a sandbox that nobody uses could not be removed', {
+              container: sandbox.containerId,
+              error: messageOf(error),
+            });
+          }
+        }),
+      );
       const known = new Set(room.sandboxes().map(({ path }) => path));
       const directory = join(room.config.execRoot, 'netns');
       for (const path of namespaceFiles(directory).map((file) => join(directory, file))) {

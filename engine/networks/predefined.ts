@@ -16,8 +16,19 @@ export async function ensurePredefined(room: NetworkRoom): Promise<void> {
   for (const name of ['none', 'host', 'bridge']) await ensureOne(room, name);
 }
 
-/** @throws when it cannot be made for another reason than an absent driver */
-export async function ensureOne(room: NetworkRoom, name: string): Promise<void> {
+/**
+ * Whoever asks while it is being made waits for it.
+ * @throws when it cannot be made for another reason than an absent driver
+ */
+export function ensureOne(room: NetworkRoom, name: string): Promise<void> {
+  const under = room.ensuring.get(name);
+  if (under) return under;
+  const work = makeOne(room, name).finally(() => room.ensuring.delete(name));
+  room.ensuring.set(name, work);
+  return work;
+}
+
+async function makeOne(room: NetworkRoom, name: string): Promise<void> {
   const request = await requestFor(room.config, name);
   const there = room.registry.byName(name);
   const madeFrom = request ? JSON.stringify(request) : undefined;
@@ -26,7 +37,6 @@ export async function ensureOne(room: NetworkRoom, name: string): Promise<void> 
     room.log.warn('a predefined network keeps its former configuration while containers use it', { name });
     return;
   }
-  if (room.creating.has(name)) return;
   try {
     if (there) await removeNetwork(room, there, true);
     if (request) await createNetwork(room, request, { predefined: true, madeFrom: madeFrom ?? '' });

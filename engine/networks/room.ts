@@ -30,6 +30,8 @@ export class NetworkRoom {
   readonly names: NameService;
   /** Names of networks that are being created. */
   readonly creating = new Set<string>();
+  /** Predefined networks that are being made. */
+  readonly ensuring = new Map<string, Promise<void>>();
   /** Containers whose sandbox is being made, until its `ready` has settled; never rejects. */
   readonly arriving = new Map<string, Promise<void>>();
   /** Containers whose sandbox is being taken down. */

@@ -40,7 +40,7 @@ export function openVolumes({ config, log, store, events, extensions, helper }: 
     remove: (name, { force }) => removeVolume(room, name, force),
     prune: (filters) => pruneVolumes(room, filters),
     mount: (name, use) => mountVolume(room, name, use),
-    unmount: (name, use) => unmountVolume(room, name, use),
+    unmount: (use) => unmountVolume(room, use),
     adopt: (name, use, mounted) => adoptMount(room, name, use, mounted),
     reconcile: () => owed.reconcile(),
     setReferences: (ask) => {

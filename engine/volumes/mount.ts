@@ -48,10 +48,10 @@ export async function mountVolume(room: Room, name: string, use: VolumeUse): Pro
   return { path, driver: driverName };
 }
 
-/** The matching Unmount. */
-export async function unmountVolume(room: Room, name: string, use: VolumeUse): Promise<void> {
-  const held = room.held.get(mountId(use)) ?? heldMount((await requireRecord(room, name)).driver, name, use);
-  await room.owed.unmount(held);
+/** The matching Unmount; nothing to do when it is done already. */
+export async function unmountVolume(room: Room, use: VolumeUse): Promise<void> {
+  const held = room.held.get(mountId(use));
+  if (held) await room.owed.unmount(held);
 }
 
 /** A mount of a container that runs, as the engine that was here before left it. */

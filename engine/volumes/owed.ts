@@ -26,8 +26,8 @@ export interface OwedDeps {
  */
 export class OwedUnmounts {
   readonly #deps: OwedDeps;
-  /** IDs whose Unmount is on its way. */
-  readonly #asking = new Set<string>();
+  /** Unmounts that are on their way, by ID. */
+  readonly #asking = new Map<string, Promise<string | undefined>>();
   readonly #pauses = new Map<string, number>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #offChange: () => void;
@@ -103,36 +103,38 @@ export class OwedUnmounts {
   }
 
   /** @returns why the driver could not be asked, or undefined when it is done. @throws what it says when it refuses */
-  async #ask(held: HeldMount, options: { impatient?: true; deadlineMs?: number }): Promise<string | undefined> {
-    const { drivers, events, held: kept } = this.#deps;
-    this.#asking.add(held.id);
+  #ask(held: HeldMount, options: { impatient?: true }): Promise<string | undefined> {
+    const under = this.#asking.get(held.id);
+    if (under) return under;
+    const asked = this.#send(held, options).finally(() => this.#asking.delete(held.id));
+    this.#asking.set(held.id, asked);
+    return asked;
+  }
+
+  async #send(held: HeldMount, options: { impatient?: true }): Promise<string | undefined> {
+    let driver: Driver;
     try {
-      let driver: Driver;
-      try {
-        driver = await drivers.get(held.driver, options.impatient && shortMs);
-      } catch (error) {
-        return messageOf(error);
-      }
-      try {
-        await driver.Unmount({ Name: held.volume, ID: held.id }, options);
-      } catch (error) {
-        if (isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded')) return messageOf(error);
-        if (!this.#closed) kept.delete(held.id);
-        throw error;
-      }
-      if (this.#closed) return undefined;
-      kept.delete(held.id);
-      if (!held.mounted) return undefined;
-      events.publish({
-        type: 'volume',
-        action: 'unmount',
-        id: held.volume,
-        attributes: { driver: held.driver, container: held.containerId },
-      });
-      return undefined;
-    } finally {
-      this.#asking.delete(held.id);
+      driver = await this.#deps.drivers.get(held.driver, options.impatient && shortMs);
+    } catch (error) {
+      return messageOf(error);
     }
+    try {
+      await driver.Unmount({ Name: held.volume, ID: held.id }, options);
+    } catch (error) {
+      if (isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded')) return messageOf(error);
+      this.#settled(held, false);
+      throw error;
+    }
+    this.#settled(held, held.mounted);
+    return undefined;
+  }
+
+  #settled({ id, volume, driver, containerId }: HeldMount, published: boolean): void {
+    if (this.#closed) return;
+    this.#deps.held.delete(id);
+    if (!published) return;
+    const attributes = { driver, container: containerId };
+    this.#deps.events.publish({ type: 'volume', action: 'unmount', id: volume, attributes });
   }
 
   #later(driver: string): void {
@@ -152,7 +154,6 @@ export class OwedUnmounts {
   }
 
   async #pay(held: HeldMount): Promise<void> {
-    if (this.#asking.has(held.id)) return;
     const { log } = this.#deps;
     const fields = { volume: held.volume, driver: held.driver, container: held.containerId };
     try {

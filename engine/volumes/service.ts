@@ -23,7 +23,7 @@ export interface Volumes {
    * The matching Unmount. A driver that is away or takes too long gets it later: it is owed, durably, and whoever
    * lists volumes is told. @throws what the driver says when it refuses
    */
-  unmount(name: string, use: VolumeUse): Promise<void>;
+  unmount(use: VolumeUse): Promise<void>;
   /** After a restart of the engine: this mount exists still; nothing is asked of a driver. */
   adopt(name: string, use: VolumeUse, mounted: MountedVolume): void;
   /** What was mounted before a restart of the engine, and neither adopted nor unmounted since, is owed an Unmount. */

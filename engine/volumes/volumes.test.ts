@@ -189,7 +189,7 @@ describe('volumes of a plugin', () => {
     await volumes.create({ Name: 'v', Driver: 'p' });
     calls.length = 0;
     expect(await volumes.mount('v', use('run1/data'))).toEqual({ path: '/mnt/v', driver: 'p' });
-    await volumes.unmount('v', use('run1/data'));
+    await volumes.unmount(use('run1/data'));
     const ids = calls.map((call) => /^(\w+) \{"Name":"v","ID":"([0-9a-f]{64})"\}$/.exec(call));
     expect(ids.map((match) => match?.[1])).toEqual(['Mount', 'Unmount']);
     expect(ids[0]?.[2]).toBe(ids[1]?.[2]);
@@ -312,7 +312,7 @@ describe('an Unmount that cannot be asked for', () => {
     const mount = before.find((call) => call.startsWith('Mount')) ?? '';
     away();
     for (const cleanup of cleanups.splice(0)) await cleanup();
-    await volumes.unmount('v', use('run1/data'));
+    await volumes.unmount(use('run1/data'));
     expect((await volumes.list({})).Warnings).toContainEqual(
       expect.stringMatching(/^volume v: its unmount is owed to plugin "p" since /),
     );
@@ -331,7 +331,7 @@ describe('an Unmount that cannot be asked for', () => {
     volumes.reconcile();
     const first = calls.find((call) => call.startsWith('Mount'))?.slice('Mount '.length);
     await expect.poll(() => unmounts(calls), { timeout: 20_000 }).toEqual([`Unmount ${first}`]);
-    await volumes.unmount('v', use('run2/data'));
+    await volumes.unmount(use('run2/data'));
     expect(unmounts(calls)).toHaveLength(2);
   }, 60_000);
 
@@ -339,7 +339,7 @@ describe('an Unmount that cannot be asked for', () => {
     const calls = await plugin('p', { ...answers, Unmount: new Error('busy') });
     await volumes.create({ Name: 'v', Driver: 'p' });
     await volumes.mount('v', use('run1/data'));
-    await expect(volumes.unmount('v', use('run1/data'))).rejects.toThrow('VolumeDriver.Unmount: busy');
+    await expect(volumes.unmount(use('run1/data'))).rejects.toThrow('VolumeDriver.Unmount: busy');
     expect((await volumes.list({})).Warnings).toBeNull();
     expect(unmounts(calls)).toHaveLength(1);
   });
@@ -348,7 +348,7 @@ describe('an Unmount that cannot be asked for', () => {
     await mounted();
     away();
     for (const cleanup of cleanups.splice(0)) await cleanup();
-    await volumes.unmount('v', use('run1/data'));
+    await volumes.unmount(use('run1/data'));
     await volumes.remove('v', { force: true });
     expect((await volumes.list({})).Warnings?.join()).not.toContain('owed');
   }, 60_000);

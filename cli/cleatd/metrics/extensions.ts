@@ -3,7 +3,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { MetricsSources } from './metrics.js';
 import { type Distribution, RecordedHistogram } from './recorded-histogram.js';
 
-const states: readonly ExtensionState[] = ['discovered', 'activating', 'active', 'unreachable', 'disabled'];
+const states: readonly ExtensionState[] = ['discovered', 'activating', 'active', 'unreachable', 'disabled', 'missing'];
 const healths: readonly ExtensionHealth[] = ['unknown', 'healthy', 'failing', 'suspended'];
 
 /** Per extension: what its status says, read when somebody asks; nothing is added to a call's cost. */

@@ -124,7 +124,7 @@ async function mountSource(
   return {
     directory: mount.subpath ? join(path, mount.subpath) : path,
     release: async () => {
-      await room.volumes.unmount(name, use).catch((error: unknown) => {
+      await room.volumes.unmount(use).catch((error: unknown) => {
         room.log.warn('could not unmount a volume', { volume: name, error: String(error) });
       });
     },

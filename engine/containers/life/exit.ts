@@ -7,11 +7,11 @@ import { goTime, nowNanos, parseTime, toNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 import { stopHealthChecks } from './health.js';
-import { type Release, releaseRun } from './release.js';
+import { keepRelease, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
 import { wantsRestart } from './restart-policy.js';
 import type { Run } from './run.js';
-import { startLocked } from './start.js';
+import { startByPolicy } from './start-by-policy.js';
 
 export interface Exit {
   /** 128 + n after signal n. */
@@ -112,9 +112,9 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
   const execDuration = String(Math.max(0, Math.floor(ranMs / 1000)));
   room.emit(container, 'die', { exitCode: String(exit.code), execDuration }, eventTime);
   const released = releaseRun(room, container);
-  keep(room, container, released);
-  // Whoever waited may next remove the network that it was in.
-  await released.detached;
+  keepRelease(room, container, released);
+  // Whoever waited may next remove the network that it was in; one that is restarted stays in it.
+  if (!restart) await released.detached;
   const result = { StatusCode: exit.code, ...(exit.error ? { Error: { Message: exit.error } } : {}) };
   container.waiters.settle('next-exit', result);
   container.waiters.settle('not-running', result);
@@ -122,35 +122,14 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
     await removeLocked(room, container, { volumes: true });
   }
   // The next start waits for the rest; nobody else has to.
-  await released.unmounted;
   if (restart) scheduleRestart(room, container, ranMs);
-}
-
-/** The engine does not stop before it is done, and the next start waits for it. */
-function keep(room: Room, container: Container, released: Release): void {
-  container.released = released;
-  room.background.add(released.done);
-  const finished = () => {
-    room.background.delete(released.done);
-    if (container.released === released) container.released = undefined;
-  };
-  released.done.then(finished, (error: unknown) => {
-    finished();
-    room.log.warn('clearing up could not be recorded', { container: container.id, error: messageOf(error) });
-  });
+  else await released.unmounted;
 }
 
 /** After Docker's back-off; until then it counts as running, and a stop or a removal cancels it. */
-export function scheduleRestart(room: Room, container: Container, ranMs: number): void {
+function scheduleRestart(room: Room, container: Container, ranMs: number): void {
   container.restarts.schedule(ranMs, () => {
     container.restarts.fired();
-    container.lock
-      .run(async () => {
-        if (container.restarts.cancelled || container.record.state.status !== 'restarting') return;
-        await startLocked(room, container);
-      })
-      .catch((error: unknown) => {
-        room.log.warn('a container could not be restarted', { container: container.id, error: messageOf(error) });
-      });
+    if (!container.restarts.cancelled && container.record.state.status === 'restarting') startByPolicy(room, container);
   });
 }

@@ -46,7 +46,7 @@ async function mountVolume(
   const name = mount.name ?? '';
   const use = volumeUse(room, container, run.mountId, { ...mount, readOnly: !mount.rw });
   const undo = (_: MountedVolume) =>
-    room.volumes.unmount(name, use).catch((error: unknown) => {
+    room.volumes.unmount(use).catch((error: unknown) => {
       room.log.warn('a volume that was mounted too late could not be unmounted', { name, error: messageOf(error) });
     });
   const mounted = await abortable(room.volumes.mount(name, use), signal, undo);

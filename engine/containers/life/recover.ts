@@ -3,6 +3,7 @@ import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits'
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
+import { logKind } from '@cleat/protocol/kinds/log';
 import { goTime, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import { isRunning } from '../record.js';
@@ -11,11 +12,12 @@ import { volumeUse } from '../volume-use.js';
 import { containerExited, monitorEnded } from './exit.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
+import { logDriver } from './needs.js';
 import { releaseRun, removeBundle } from './release.js';
 import { removeLocked } from './remove.js';
 import { wantsRestart } from './restart-policy.js';
 import { Run } from './run.js';
-import { startLocked } from './start.js';
+import { startByPolicy } from './start-by-policy.js';
 
 /** As Docker: it ran when the engine last looked, and nobody can tell how it ended (the host was switched off). */
 const unknownEnd = 255;
@@ -25,26 +27,34 @@ const lookMs = 1000;
 /**
  * Start-up is recovery: what runs is adopted, what ended meanwhile gets its end, what is left over of neither is
  * removed, restart policies apply. The store, the pid files and the exit files say it all; nothing was counted.
+ *
+ * No extension is waited for here: whatever asks one goes on in the background, each container by itself.
  */
 export async function recoverContainers(room: Room): Promise<{ close(): void }> {
   mkdirSync(room.paths.exits(), { recursive: true, mode: 0o700 });
   mkdirSync(room.paths.bundles(), { recursive: true, mode: 0o711 });
   const containers = room.registry.all();
-  // Whoever ran and whose policy wants it to run again, decided before anything is changed.
   const adopted = containers.filter((container) => adopt(room, container));
   const lost = containers.filter((container) => !adopted.includes(container));
-  const restartable = await Promise.all(lost.map((container) => settle(room, container)));
+  const ran = new Set(lost.filter((container) => recordEnd(room, container)));
   removeUnknown(room);
   await forgetUnknown(room);
-  await room.networks.reconcile(new Set(adopted.map((container) => container.id)));
   const watch = watchForEnds(room, adopted);
-  await Promise.all(adopted.map((container) => connect(room, container)));
+  inBackground(room, 'what is left of networks', room.networks.reconcile(new Set(adopted.map(({ id }) => id))));
+  for (const container of adopted) void connect(room, container);
+  for (const container of lost) {
+    inBackground(room, 'what is left of a container', settle(room, container, ran.has(container)));
+  }
   room.volumes.reconcile();
-  startAgain(
-    room,
-    lost.filter((_, at) => restartable[at]),
-  );
   return watch;
+}
+
+/** The engine does not stop before it is done. */
+function inBackground(room: Room, what: string, work: Promise<void>): void {
+  const done = work
+    .catch((error: unknown) => room.log.error(`${what} could not be dealt with`, { error: messageOf(error) }))
+    .finally(() => room.background.delete(done));
+  room.background.add(done);
 }
 
 /** Whether it still runs (or has ended with an exit file that is not dealt with): then it is ours again. */
@@ -60,67 +70,84 @@ function adopt(room: Room, container: Container): boolean {
   return true;
 }
 
+/** Its extensions are told of it as soon as they are there; it runs on in any case. */
 async function connect(room: Room, container: Container): Promise<void> {
-  const { id, record } = container;
+  const { id, record, run: live } = container;
   const { run } = record.state;
-  try {
-    for (const { name, path, driver, ...volume } of run?.volumes ?? []) {
-      room.volumes.adopt(name, volumeUse(room, container, run?.mountId ?? '', volume), { path, driver });
-    }
-    await room.networks.adopt(id);
-    const driver = record.hostConfig.LogConfig?.Type ?? room.config.logDriver;
-    await room.spool.startDriver(id, driver, logInfo(room, container));
-    if (container.run) startHealthChecks(room, container);
-  } catch (error) {
-    // The container runs on; what could not be connected is told.
+  if (!live) return;
+  const warn = (error: unknown) =>
     room.log.warn('a running container could not be taken over completely', { container: id, error: messageOf(error) });
+  for (const { name, path, driver, ...volume } of run?.volumes ?? []) {
+    room.volumes.adopt(name, volumeUse(room, container, run?.mountId ?? '', volume), { path, driver });
   }
+  startHealthChecks(room, container);
+  await room.networks.adopt(id).catch(warn);
+  await connectLog(room, container, live).catch((error: unknown) => {
+    if (!live.ended.aborted) warn(error);
+  });
+}
+
+/** What it prints meanwhile is kept, and carried over then. */
+async function connectLog(room: Room, container: Container, live: Run): Promise<void> {
+  const driver = logDriver(room, container);
+  if (driver !== 'none') {
+    await room.extensions.arrival(logKind.name, driver, {
+      signal: live.ended,
+      by: `container ${container.record.name}`,
+      onReason: (reason) =>
+        room.log.warn('the output of a container waits for its log driver', { container: container.id, reason }),
+    });
+  }
+  if (container.run === live) await room.spool.startDriver(container.id, driver, logInfo(room, container));
 }
 
 /** What was printed after the engine's end goes to the log driver, too. */
 async function deliverRest(room: Room, container: Container): Promise<void> {
-  const driver = container.record.hostConfig.LogConfig?.Type ?? room.config.logDriver;
   try {
-    await room.spool.startDriver(container.id, driver, logInfo(room, container));
+    await room.spool.startDriver(container.id, logDriver(room, container), logInfo(room, container));
   } catch (error) {
     room.log.warn('a log driver misses the end of an output', { container: container.id, error: messageOf(error) });
   }
 }
 
-/** What does not run: its end is recorded and its leavings go. @returns whether its policy wants it to run */
-async function settle(room: Room, container: Container): Promise<boolean> {
+/** What does not run says so. @returns whether it ran when the engine last looked */
+function recordEnd(room: Room, container: Container): boolean {
+  const { state } = container.record;
+  const ran = isRunning(state) && state.status !== 'restarting';
+  if (ran) {
+    Object.assign(state, { exitCode: unknownEnd, finishedAt: goTime(nowNanos()) });
+    state.error = 'the engine did not see how it ended: the host was restarted, or its monitor was killed';
+  }
+  if (isRunning(state)) state.status = 'exited';
+  state.pid = 0;
+  container.save();
+  if (ran) room.emit(container, 'die', { exitCode: String(state.exitCode) });
+  return ran;
+}
+
+/** Removes one that was to be removed, starts one that its policy wants to run, clears up behind the others. */
+async function settle(room: Room, container: Container, ran: boolean): Promise<void> {
   const { record } = container;
   const { state } = record;
-  const ran = isRunning(state) && state.status !== 'restarting';
+  const doomed =
+    state.status === 'removing' ||
+    state.status === 'dead' ||
+    (record.hostConfig.AutoRemove === true && record.startedBefore);
+  if (!doomed && record.startedBefore && wantsRestart(record, state.exitCode)) {
+    // Its start clears up first: by then the extensions are there that have to be told. So it is with its output.
+    startByPolicy(room, container);
+    return;
+  }
   await container.lock.run(async () => {
-    if (ran) {
-      Object.assign(state, { exitCode: unknownEnd, finishedAt: goTime(nowNanos()) });
-      state.error = 'the engine did not see how it ended: the host was restarted, or its monitor was killed';
-    }
-    if (isRunning(state)) state.status = 'exited';
-    state.pid = 0;
-    container.save();
-    if (ran) room.emit(container, 'die', { exitCode: String(state.exitCode) });
     if (ran) await deliverRest(room, container);
     room.spool.ended(container.id);
     await releaseRun(room, container).done;
+    if (!doomed) return;
+    if (state.status === 'removing') state.status = 'exited';
+    await removeLocked(room, container, { volumes: record.hostConfig.AutoRemove === true }).catch((error: unknown) =>
+      room.log.warn('a container could not be removed', { container: container.id, error: messageOf(error) }),
+    );
   });
-  if (
-    state.status === 'removing' ||
-    state.status === 'dead' ||
-    (record.hostConfig.AutoRemove && record.startedBefore)
-  ) {
-    const { exitCode } = state;
-    state.status = 'exited';
-    state.exitCode = exitCode;
-    await container.lock
-      .run(() => removeLocked(room, container, { volumes: record.hostConfig.AutoRemove === true }))
-      .catch((error: unknown) =>
-        room.log.warn('a container could not be removed', { container: container.id, error: messageOf(error) }),
-      );
-    return false;
-  }
-  return record.startedBefore && wantsRestart(record, state.exitCode);
 }
 
 /** Bundles, mounts and directories that belong to no container of ours. */
@@ -176,17 +203,4 @@ function watchForEnds(room: Room, adopted: readonly Container[]): { close(): voi
       clearInterval(timer);
     },
   };
-}
-
-/** In the background: an engine that starts does not wait for its containers. */
-function startAgain(room: Room, containers: readonly Container[]): void {
-  for (const container of containers) {
-    container.lock
-      .run(async () => {
-        if (!container.running) await startLocked(room, container);
-      })
-      .catch((error: unknown) => {
-        room.log.warn('a container could not be started again', { container: container.id, error: messageOf(error) });
-      });
-  }
 }

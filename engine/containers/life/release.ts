@@ -42,7 +42,7 @@ export function releaseRun(room: Room, container: Container): Release {
     attempt('unmounting the root file system', () => unmountBundle(room, id)),
     ...run.volumes.map((volume) =>
       attempt(`unmounting volume ${volume.name}`, () =>
-        room.volumes.unmount(volume.name, volumeUse(room, container, run.mountId, volume)),
+        room.volumes.unmount(volumeUse(room, container, run.mountId, volume)),
       ),
     ),
   ];
@@ -60,6 +60,20 @@ export function releaseRun(room: Room, container: Container): Release {
     container.save();
   };
   return { detached, unmounted, done: finish() };
+}
+
+/** In the background: the engine does not stop before it is done, and the next start waits for it. */
+export function keepRelease(room: Room, container: Container, released: Release): void {
+  container.released = released;
+  room.background.add(released.done);
+  const finished = () => {
+    room.background.delete(released.done);
+    if (container.released === released) container.released = undefined;
+  };
+  released.done.then(finished, (error: unknown) => {
+    finished();
+    room.log.warn('clearing up could not be recorded', { container: container.id, error: messageOf(error) });
+  });
 }
 
 async function deleteFromRuntime(room: Room, { id, record }: Container): Promise<void> {

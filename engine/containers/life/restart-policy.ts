@@ -14,12 +14,15 @@ export function wantsRestart(record: ContainerRecord, exitCode: number): boolean
   return false;
 }
 
-/** Waits before a restart: 100 ms, doubled each time, a minute at most. */
+/** Restarts of one container: one that is due, or on its way. Waits before each: 100 ms, doubled each time, a minute at most. */
 export class RestartTimer {
   #delayMs = 0;
   #timer: NodeJS.Timeout | undefined;
+  #start: AbortController | undefined;
   /** A user stopped or killed it: no restart until the next start by hand. */
   cancelled = false;
+  /** The extension that the start on its way waits for, for people; undefined while it waits for none. */
+  waitingFor: string | undefined;
 
   /** @param ranMs how long it ran this time */
   schedule(ranMs: number, work: () => void): void {
@@ -28,13 +31,38 @@ export class RestartTimer {
     this.#timer = setTimeout(work, this.#delayMs);
   }
 
-  /** @returns whether a restart was due */
-  cancel(): boolean {
+  /** A start that the policy wants is on its way; the signal aborts when it is not wanted any more. */
+  begin(): AbortSignal {
+    this.#start?.abort();
+    this.#start = new AbortController();
+    return this.#start.signal;
+  }
+
+  /** The start of that signal is over. */
+  done(signal: AbortSignal): void {
+    if (this.#start?.signal !== signal) return;
+    this.#start = undefined;
+    this.waitingFor = undefined;
+  }
+
+  /** A start is on its way, and not merely due. */
+  get starting(): boolean {
+    return this.#start !== undefined;
+  }
+
+  /** Ends a start on its way, or one that is due. */
+  cancel(): void {
     this.cancelled = true;
-    const due = this.#timer !== undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    return due;
+    this.release();
+  }
+
+  /** Ends a start on its way: somebody else sees to it. */
+  release(): void {
+    this.#start?.abort();
+    this.#start = undefined;
+    this.waitingFor = undefined;
   }
 
   /** The timer has fired. */

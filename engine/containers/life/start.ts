@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
+import { absenceOf } from '@cleat/extensions/absence';
 import { createContainer as createMonitored, type MonitoredContainer } from '@cleat/linux/conmon/create';
 import { mountTmpfs } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
@@ -21,7 +22,8 @@ import { watchMonitor } from './exit.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
 import { populateVolumes, prepareMounts } from './mount-volumes.js';
-import { releaseRun } from './release.js';
+import { logDriver } from './needs.js';
+import { keepRelease, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
 import { Run } from './run.js';
 import { sandboxRequest } from './sandbox-request.js';
@@ -39,21 +41,32 @@ export function checkStartable(container: Container): void {
 
 /** `docker start`: waits for whatever else happens to this container, and for nothing of another. */
 export async function startContainer(room: Room, container: Container): Promise<void> {
-  checkStartable(container);
+  if (!container.restarts.starting) checkStartable(container);
   await container.lock.run(async () => {
-    checkStartable(container);
+    // One that waits for an extension is tried at once; if it fails for the same reason, it goes on waiting.
+    const byPolicy = container.restarts.starting;
+    if (!byPolicy || container.record.state.status !== 'restarting') checkStartable(container);
     container.restarts.reset();
     container.record.manuallyStopped = false;
     container.record.restartCount = 0;
-    await startLocked(room, container);
+    try {
+      await startLocked(room, container, { byPolicy });
+    } finally {
+      if (container.record.state.status !== 'restarting') container.restarts.release();
+    }
   });
+}
+
+export interface StartOptions {
+  /** Its restart policy wants it to run: where an extension is absent it stays as it is, to be tried again. */
+  byPolicy?: boolean;
 }
 
 /**
  * Starts it; the caller holds the lock and knows that it does not run. Whatever fails, everything is rolled back, the
  * record tells what happened, and `--rm` removes it.
  */
-export async function startLocked(room: Room, container: Container): Promise<void> {
+export async function startLocked(room: Room, container: Container, options: StartOptions = {}): Promise<void> {
   const { record } = container;
   const abort = new AbortController();
   container.starting = abort;
@@ -69,8 +82,13 @@ export async function startLocked(room: Room, container: Container): Promise<voi
     const { error, exitCode } = startError(failure);
     room.spool.ended(record.id);
     container.ended();
+    const released = releaseRun(room, container);
+    // An extension that hangs must not hold up whoever stopped this; the next start waits for the rest.
+    if (abort.signal.aborted) keepRelease(room, container, released);
+    else await released.done;
+    // What becomes of it is for whoever starts it again, or stopped it, to say.
+    if (options.byPolicy && (abort.signal.aborted || absenceOf(error))) throw error;
     container.noRun();
-    await releaseRun(room, container).done;
     record.state.status = record.startedBefore ? 'exited' : 'created';
     record.state.pid = 0;
     record.state.exitCode = exitCode;
@@ -101,7 +119,8 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   const [network, mounts, logging] = await Promise.allSettled([
     abortable(attachNetworks(room, container), signal, () => room.networks.detach(id)),
     prepareMounts(room, container, run, signal),
-    startLogging(room, container),
+    // One that began although nobody waits for it any more is ended with the start.
+    abortable(startLogging(room, container), signal),
   ]);
   if (network.status === 'fulfilled') network.value.ready.catch(() => {}); // It is awaited below, unless we throw first.
   if (network.status === 'rejected') throw network.reason;
@@ -210,8 +229,7 @@ async function becomeRunning(
 }
 
 async function startLogging(room: Room, container: Container): Promise<void> {
-  const { Type: driver = room.config.logDriver } = container.record.hostConfig.LogConfig ?? {};
-  await room.spool.startDriver(container.id, driver, logInfo(room, container));
+  await room.spool.startDriver(container.id, logDriver(room, container), logInfo(room, container));
 }
 
 /** The directory behind /dev/shm when it is not the container's alone. */

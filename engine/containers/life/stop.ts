@@ -1,11 +1,14 @@
+import { absenceOf } from '@cleat/extensions/absence';
 import { CleatError, isClass, messageOf, notModified } from '@cleat/protocol/errors';
 import { goTime, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 import { killContainer, sendSignal, startSettled, stopSignal, within } from './kill.js';
+import { keepRelease, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
 import { parseSignal } from './signals.js';
 import { startLocked } from './start.js';
+import { startByPolicy } from './start-by-policy.js';
 
 const defaultTimeoutSeconds = 10;
 
@@ -42,13 +45,17 @@ async function killIfRunning(room: Room, container: Container): Promise<void> {
   }
 }
 
-/** A container that only waits for its restart is stopped by not restarting it. */
+/** A container that only waits for its restart, or for what it needs for it, is stopped by not restarting it. */
 export async function settleRestarting(room: Room, container: Container): Promise<void> {
+  const waited = container.restarts.waitingFor !== undefined;
   container.restarts.cancel();
   await container.lock.run(async () => {
     const { state, hostConfig } = container.record;
     if (state.status !== 'restarting') return;
     state.status = 'exited';
+    if (waited) state.error = '';
+    // What a run before the engine's start left. Where the engine stops, the next one sees to it.
+    if (state.run && !container.released && !room.stopping) keepRelease(room, container, releaseRun(room, container));
     if (state.finishedAt.startsWith('0001')) state.finishedAt = goTime(nowNanos());
     container.save();
     container.waiters.settle('not-running', { StatusCode: state.exitCode });
@@ -63,6 +70,7 @@ export async function restartContainer(
   options: { timeout?: number; signal?: string; ref: string },
 ): Promise<void> {
   container.restartRequested = true;
+  const waited = container.restarts.waitingFor !== undefined;
   try {
     if (container.running) await stopContainer(room, container, options);
     await container.lock.run(async () => {
@@ -70,6 +78,10 @@ export async function restartContainer(
       container.record.manuallyStopped = false;
       await startLocked(room, container);
     });
+  } catch (error) {
+    // It is told, and goes on waiting.
+    if (waited && absenceOf(error)) startByPolicy(room, container);
+    throw error;
   } finally {
     container.restartRequested = false;
   }

@@ -4,6 +4,7 @@ import type { Container } from '../container.js';
 import { checkCpusets } from '../create/validate.js';
 import type { Room } from '../room.js';
 import { limits } from '../spec/resources.js';
+import { settleRestarting } from './stop.js';
 
 const minimumMemory = 6 * 1024 * 1024;
 const policies = ['no', 'always', 'unless-stopped', 'on-failure'];
@@ -28,7 +29,7 @@ export async function updateContainer(
   const changes = given(wished);
   refuseContradictions({ ...hostConfig, ...changes }, changes, hostConfig);
   checkCpusets(changes);
-  return await container.lock.run(async () => {
+  const result = await container.lock.run(async () => {
     if (record.state.status === 'removing' || record.state.status === 'dead') {
       throw conflict(
         `Cannot update container ${container.id}: Container is marked for removal and cannot be "update".`,
@@ -52,6 +53,14 @@ export async function updateContainer(
     room.emit(container, 'update');
     return { Warnings: [] };
   });
+  if (container.restarts.waitingFor !== undefined && !isStillWanted(container)) await settleRestarting(room, container);
+  return result;
+}
+
+/** Whether the policy that one waits for an extension under still wants it to run. */
+function isStillWanted({ record }: Container): boolean {
+  const { Name: name } = record.hostConfig.RestartPolicy ?? {};
+  return name === 'on-failure' ? record.state.exitCode !== 0 : name !== '' && name !== 'no';
 }
 
 /** Only what says something: zero, empty and null mean "as it was". */

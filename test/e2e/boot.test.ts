@@ -1,0 +1,252 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { clientOf, removeAll } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+import { Provider } from './support/providers.js';
+import { losePower } from './support/reboot.js';
+import { FixedVolumePlugin } from './support/silent.js';
+
+/** Extensions and the containers that need them, from a cold boot on. */
+let engine: Engine;
+beforeEach(async () => {
+  engine = await startEngine();
+});
+afterEach(async () => {
+  await removeAll(engine);
+  await engine[Symbol.asyncDispose]();
+});
+const { ok, refused } = clientOf(() => engine);
+const status = (name: string) => ok('inspect', '--format', '{{.State.Status}}', name);
+const why = (name: string) => ok('inspect', '--format', '{{.State.Error}}', name);
+const long = { timeout: 60_000, interval: 200 };
+const sleeper = ['busybox', 'sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'];
+
+async function started(provider: Provider): Promise<void> {
+  await ok(...provider.run);
+  await expect.poll(() => existsSync(join(engine.pluginDirectory, `${provider.name}.sock`)), long).toBe(true);
+}
+
+describe('extensions that are containers, at a cold boot', () => {
+  test.each([
+    { staleSockets: true, recreated: [] },
+    { staleSockets: false, recreated: [] },
+    { staleSockets: true, recreated: ['second', 'first'] },
+  ])('a chain of three comes up by itself: %j', async ({ staleSockets, recreated }) => {
+    const first = new Provider(engine, 'first');
+    // Its own state lies on a volume of the first.
+    const second = new Provider(engine, 'second', {
+      kinds: 'VolumeDriver,LogDriver',
+      flags: ['-v', 'state:/state', '--volume-driver', 'first'],
+    });
+    await started(first);
+    await started(second);
+    await ok('volume', 'create', '-d', 'second', 'data');
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'third',
+      '--restart',
+      'unless-stopped',
+      '--log-driver',
+      'second',
+      '-v',
+      'data:/data',
+      'busybox',
+      'sh',
+      '-c',
+      'date >> /data/starts; echo started; exec sleep 1000',
+    );
+    for (const provider of [first, second]) {
+      if (!recreated.includes(provider.name)) continue;
+      await ok('rm', '-f', provider.name);
+      await started(provider);
+    }
+    await losePower(engine, { staleSockets });
+    await engine.restart();
+    for (const name of ['first', 'second', 'third']) await expect.poll(() => status(name), long).toBe('running');
+    const id = await ok('inspect', '--format', '{{.Id}}', 'third');
+    await expect
+      .poll(() => readFileSync(join(second.root, 'logs', id), 'latin1').match(/started/g)?.length, long)
+      .toBe(2);
+    expect(readFileSync(join(second.root, 'volumes/data/starts'), 'utf8').trim().split('\n')).toHaveLength(2);
+    for (const name of ['first', 'second', 'third']) expect(await why(name)).toBe('');
+  });
+
+  test('one that uses the API of the engine in all its calls, and before it listens', async () => {
+    const asking = new Provider(engine, 'asking', { asks: true, kinds: 'VolumeDriver,LogDriver' });
+    await started(asking);
+    await ok('volume', 'create', '-d', 'asking', 'data');
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'user',
+      '--restart',
+      'always',
+      '--log-driver',
+      'asking',
+      '-v',
+      'data:/d',
+      ...sleeper,
+    );
+    await losePower(engine, { staleSockets: true });
+    await engine.restart();
+    await expect.poll(() => status('user'), long).toBe('running');
+    const asked = asking.lines('asked').map((line) => line.split(' ')[0]);
+    for (const call of ['start', 'Plugin.Activate', 'VolumeDriver.Mount', 'LogDriver.StartLogging']) {
+      expect(asked.filter((one) => one === call).length).toBeGreaterThanOrEqual(2);
+    }
+  });
+});
+
+describe('a container that waits for its extension', () => {
+  const driver = () => join(engine.pluginDirectory, 'late.sock');
+
+  /** A container whose volume driver is gone when the engine starts. */
+  async function waiting(...flags: string[]): Promise<void> {
+    {
+      await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+      await ok('volume', 'create', '-d', 'late', 'data');
+      await ok('run', '-d', '--name', 'waits', ...flags, '-v', 'data:/d', ...sleeper);
+      await ok('run', '-d', '--name', 'bystander', '--restart', 'always', ...sleeper);
+      await losePower(engine, { staleSockets: true });
+    }
+    await engine.restart();
+    await expect.poll(() => why('waits'), long).toMatch(/^waiting for the volume driver "late": /);
+  }
+
+  test.each([['always'], ['unless-stopped'], ['on-failure:1']])(
+    'says so, hurts nobody else, and starts when the extension comes (%s)',
+    async (policy) => {
+      await waiting('--restart', policy);
+      await expect.poll(() => status('bystander'), long).toBe('running');
+      expect(await ok('ps', '-a', '--format', '{{.Status}}', '--filter', 'name=waits')).toMatch(/^Restarting \(255\) /);
+      const list = JSON.parse((await engine.api('GET', '/cleat/extensions')).body) as Record<string, unknown>[];
+      expect(list).toContainEqual(expect.objectContaining({ name: 'late', awaitedBy: ['container waits'] }));
+      const until = String(Math.ceil(Date.now() / 1000));
+      expect(
+        await ok(
+          'events',
+          '--since',
+          '0',
+          '--until',
+          until,
+          '--filter',
+          'event=waiting',
+          '--format',
+          '{{.Actor.Attributes.extension}}',
+        ),
+      ).toBe('late');
+      expect(engine.log()).toMatch(/a container waits for an extension/);
+      await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+      await expect.poll(() => status('waits'), long).toBe('running');
+      expect(await why('waits')).toBe('');
+      expect(await ok('inspect', '--format', '{{.RestartCount}}', 'waits')).toBe('0');
+      await ok('rm', '-f', 'waits');
+    },
+  );
+
+  test('is stopped, removed, updated and started at once', async () => {
+    await waiting('--restart', 'always');
+    expect(await refused('start', 'waits')).toMatch(/late/);
+    expect(await status('waits')).toBe('restarting');
+    expect(await why('waits')).toMatch(/^waiting for /);
+    await ok('update', '--restart=no', 'waits');
+    expect(await status('waits')).toBe('exited');
+    expect(await why('waits')).toBe('');
+    await ok('update', '--restart=always', 'waits');
+    await engine.kill('SIGKILL');
+    await engine.restart();
+    await expect.poll(() => status('waits'), long).toBe('restarting');
+    await ok('stop', 'waits');
+    expect(await status('waits')).toBe('exited');
+    await engine.kill('SIGKILL');
+    await engine.restart();
+    await expect.poll(() => why('waits'), long).toMatch(/^waiting for /);
+    await engine.kill('SIGTERM');
+    await engine.restart();
+    await expect.poll(() => why('waits'), long).toMatch(/^waiting for /);
+    await ok('rm', '-f', 'waits');
+    expect(await ok('ps', '-aq', '--filter', 'name=waits')).toBe('');
+  });
+
+  test('a start by hand that succeeds ends the wait', async () => {
+    await waiting('--restart', 'always');
+    await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+    await ok('start', 'waits');
+    await expect.poll(() => status('waits'), long).toBe('running');
+    await ok('rm', '-f', 'waits');
+  });
+
+  test('between two restarts, too, and they are not counted', async () => {
+    {
+      await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+      await ok('volume', 'create', '-d', 'late', 'data');
+      await ok('run', '-d', '--name', 'waits', '--restart', 'on-failure:2', '-v', 'data:/d', ...sleeper);
+    }
+    process.kill(Number(await ok('inspect', '--format', '{{.State.Pid}}', 'waits')), 'SIGKILL');
+    await expect.poll(() => why('waits'), long).toMatch(/^waiting for the volume driver "late"/);
+    expect(await ok('inspect', '--format', '{{.RestartCount}}', 'waits')).toBe('1');
+    await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+    await expect.poll(() => status('waits'), long).toBe('running');
+    expect(await ok('inspect', '--format', '{{.RestartCount}}', 'waits')).toBe('1');
+    await ok('rm', '-f', 'waits');
+  });
+
+  test('what fails for another reason is told and not tried again', async () => {
+    {
+      await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+      await ok('volume', 'create', '-d', 'late', 'data');
+      await ok('run', '-d', '--name', 'fails', '--restart', 'always', '-v', 'data:/d', ...sleeper);
+      await losePower(engine, { staleSockets: true });
+    }
+    // It is there, and says no.
+    await using _plugin = new FixedVolumePlugin(driver(), 'nowhere');
+    await engine.restart();
+    await expect.poll(() => why('fails'), long).toMatch(/nowhere/);
+    expect(await status('fails')).toBe('exited');
+  });
+
+  test('for a runtime', async () => {
+    const runtime = join(engine.directory, 'my-runc');
+    const install = () => writeFileSync(runtime, '#!/bin/sh\nexec runc "$@"\n', { mode: 0o755 });
+    await engine.kill('SIGTERM');
+    await engine.restart([`--add-runtime=mine=${runtime}`]);
+    install();
+    await ok('run', '-d', '--name', 'waits', '--restart', 'always', '--runtime', 'mine', ...sleeper);
+    await losePower(engine, { staleSockets: false });
+    rmSync(runtime);
+    await engine.restart();
+    await expect.poll(() => why('waits'), long).toMatch(/^waiting for the runtime "mine": there is no program/);
+    install();
+    await expect.poll(() => status('waits'), long).toBe('running');
+    await ok('rm', '-f', 'waits');
+  });
+});
+
+test('the engine starts while every extension hangs, and containers that need none of them run', async () => {
+  const sockets = ['vol', 'log', 'net', 'other'].map((name) => join(engine.pluginDirectory, `${name}.sock`));
+  {
+    await using _vol = new FixedVolumePlugin(sockets[0] ?? '', engine.directory);
+    await ok('volume', 'create', '-d', 'vol', 'data');
+    await ok('run', '-d', '--name', 'stuck', '--restart', 'always', '-v', 'data:/d', ...sleeper);
+    await ok('run', '-d', '--name', 'free', '--restart', 'always', ...sleeper);
+    await losePower(engine, { staleSockets: false });
+  }
+  // They take connections and never answer.
+  const servers = sockets.map((socket) => createServer(() => {}).listen(socket));
+  try {
+    await engine.restart();
+    await expect.poll(() => status('free'), long).toBe('running');
+    await expect.poll(() => why('stuck'), long).toMatch(/^waiting for the volume driver "vol"/);
+    await ok('ps', '-a');
+    await ok('info');
+    await ok('stop', 'stuck');
+    await ok('rm', 'stuck');
+  } finally {
+    for (const server of servers) server.close();
+  }
+});

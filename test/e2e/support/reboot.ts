@@ -1,0 +1,64 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { unmount } from '@cleat/linux/mount/mount';
+import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { removeCgroups } from '../../../cli/sweep/cgroups.js';
+import { removeFirewall, removeLinks } from '../../../cli/sweep/network.js';
+import { processesOf } from '../../../cli/sweep/sweep.js';
+import type { Engine } from './engine.js';
+
+/**
+ * What a host does when its power fails, as far as this engine can tell: every process of it and of its containers is
+ * gone at once, unheard; so are mounts, network namespaces, links, firewall rules and control groups; the exec root was
+ * a tmpfs and is empty. What stays is what is on disk: the data root and what tests put beside it. Not the same as after
+ * a real one: the boot ID and the numbers of processes go on, which a recovery must not rely on either.
+ *
+ * @param staleSockets what becomes of the plugin directory: a tmpfs is empty, a directory on disk keeps its sockets
+ */
+export async function losePower(engine: Engine, { staleSockets }: { staleSockets: boolean }): Promise<void> {
+  const containers = directoriesIn(join(engine.dataRoot, 'containers'));
+  await engine.kill('SIGKILL');
+  for (;;) {
+    const left = processesOf(engine);
+    if (left.length === 0) break;
+    // The first process of a container is its monitor's child, and all others of it end with it.
+    for (const { pid } of left) for (const one of [...childrenOf(pid), pid]) kill(one);
+    await sleep(50);
+  }
+  for (const root of [engine.execRoot, engine.dataRoot]) {
+    const targets = listMounts(`${root}/`).map(({ target }) => target);
+    for (const target of targets.reverse()) unmount(target, { detach: true });
+  }
+  const engineId = readFileSync(join(engine.dataRoot, 'engine-id'), 'utf8').trim();
+  await removeLinks(engineId);
+  await removeFirewall(engineId);
+  removeCgroups(containers);
+  empty(engine.execRoot);
+  if (!staleSockets) empty(engine.pluginDirectory);
+}
+
+function empty(directory: string): void {
+  for (const name of directoriesIn(directory)) rmSync(join(directory, name), { recursive: true, force: true });
+}
+
+function directoriesIn(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    // It ended meanwhile.
+    return [];
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended meanwhile.
+  }
+}
