@@ -61,3 +61,10 @@ test('details say what went wrong, when, and how long calls take', () => {
   expect(text).toMatch(/^VolumeDriver.Mount +3 +2 +4 +0 +1 +1 +10ms +2.5s$/m);
   expect(details({ ...plugin, methods: [], deadlines: {} })).toContain('No call yet.');
 });
+
+test('who waits for it is named, or counted where there is little room', () => {
+  const awaited = { ...plugin, awaitedBy: ['container a', 'container b'] };
+  expect(details(awaited)).toMatch(/^Awaited by: +container a, container b$/m);
+  expect(table([awaited])).toContain('it hangs; 2 containers waiting');
+  expect(table([{ ...awaited, awaitedBy: ['container a'] }])).toContain('it hangs; container a waiting');
+});

@@ -14,7 +14,7 @@ export function table(all: readonly Shown[]): string {
       one.health,
       String(total(one.methods, () => true)),
       String(total(one.methods, failed)),
-      one.reason || '-',
+      why(one) || '-',
       one.origin,
     ]),
   ]);
@@ -30,6 +30,7 @@ export function details(one: Shown): string {
     ['Carrier', one.carrier],
     ['Origin', one.origin],
     ['State', `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${one.reason}` : ''}`],
+    ...(one.awaitedBy ? [['Awaited by', one.awaitedBy.join(', ')] as [string, string]] : []),
     ...(one.process ? [processFact(one.process)] : []),
     ['Health', one.health],
     [
@@ -48,6 +49,11 @@ export function details(one: Shown): string {
     latency.count === 0 ? '-' : milliseconds(latency.maxMs),
   ]);
   return `${text}\n${columns([['CALL', ...shownResults.map((result) => result.toUpperCase()), 'MEAN', 'LONGEST'], ...rows])}`;
+}
+
+function why({ reason, awaitedBy = [] }: Shown): string {
+  if (awaitedBy.length === 0) return reason;
+  return `${reason ? `${reason}; ` : ''}${awaitedBy.length === 1 ? awaitedBy[0] : `${awaitedBy.length} containers`} waiting`;
 }
 
 const shownResults = ['ok', 'error', 'timeout', 'unreachable', 'blocked', 'cancelled'] as const satisfies CallResult[];

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
@@ -39,8 +39,11 @@ export class Drivers {
   constructor(deps: DriversDeps) {
     this.#deps = deps;
     this.#directory = join(deps.config.execRoot, 'log');
-    // An engine that was killed left its FIFOs; each session makes its own anew.
-    rmSync(this.#directory, { recursive: true, force: true });
+    // An engine that was killed left its FIFOs; each session makes its own anew. The directory itself stays: a driver
+    // in a container has it mounted.
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(this.#directory))
+      rmSync(join(this.#directory, name), { recursive: true, force: true });
     const events: RunnerEvents = {
       idle: (key, written) => this.#byKey.get(key)?.idle(written),
       drained: (key, written) => this.#byKey.get(key)?.drained(written),
@@ -55,7 +58,6 @@ export class Drivers {
 
   /** @throws CleatError `failed to initialize logging driver: …` */
   async start(id: string, driver: string, info: LogInfo, file: SpoolFile): Promise<void> {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const key = `${id} ${++this.#count}`;
     const session = new DriverSession({
       id,
