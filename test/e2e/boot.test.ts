@@ -68,9 +68,10 @@ describe('extensions that are containers, at a cold boot', () => {
     await engine.restart();
     for (const name of ['first', 'second', 'third']) await expect.poll(() => status(name), long).toBe('running');
     const id = await ok('inspect', '--format', '{{.Id}}', 'third');
+    // What was delivered shortly before the power failed may be delivered again.
     await expect
       .poll(() => readFileSync(join(second.root, 'logs', id), 'latin1').match(/started/g)?.length, long)
-      .toBe(2);
+      .toBeGreaterThanOrEqual(2);
     expect(readFileSync(join(second.root, 'volumes/data/starts'), 'utf8').trim().split('\n')).toHaveLength(2);
     for (const name of ['first', 'second', 'third']) expect(await why(name)).toBe('');
   });
