@@ -52,6 +52,8 @@ export class TestEngine implements AsyncDisposable {
     return { path, driver: 'local' };
   };
   readonly imageConfig = { Cmd: ['sh'], Env: ['PATH=/bin'] };
+  /** Names of volumes by the ID of their mount. */
+  readonly #mounted = new Map<string, string>();
   #store: Store | undefined;
   events: Events | undefined;
   #containers: Containers | undefined;
@@ -154,11 +156,12 @@ export class TestEngine implements AsyncDisposable {
         Options: null,
         Scope: 'local',
       }),
-      mount: async (name) => {
+      mount: async (name, { mountId }) => {
         this.calls.push(`mount ${name}`);
+        this.#mounted.set(mountId, name);
         return await this.mountVolume(name);
       },
-      unmount: async (name) => void this.calls.push(`unmount ${name}`),
+      unmount: async ({ mountId }) => void this.calls.push(`unmount ${this.#mounted.get(mountId)}`),
       remove: async (name) => void this.calls.push(`remove ${name}`),
       adopt: (name) => void this.calls.push(`adopt ${name}`),
       reconcile() {},
