@@ -9,7 +9,15 @@ export {
   implement,
   type RunningExtension,
 } from '@cleat/protocol/extension';
-export { authzKind, ipamKind, logKind, networkKind, volumeKind } from '@cleat/protocol/kinds/index';
+export {
+  authzKind,
+  ipamKind,
+  logKind,
+  metricsKind,
+  networkKind,
+  secretKind,
+  volumeKind,
+} from '@cleat/protocol/kinds/index';
 export type { CallContext, Handlers, Kind } from '@cleat/protocol/kinds/kind';
 export type { Logger } from '@cleat/protocol/log';
 export { run } from './run.js';

@@ -11,7 +11,8 @@ import { checkExposure, checkOwnBridges } from './exposure.js';
 import { isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
 import { parseMetricsAddress } from './metrics/address.js';
-import type { Metrics, MetricsSources } from './metrics/metrics.js';
+import { Collectors } from './metrics/collectors.js';
+import { Metrics } from './metrics/metrics.js';
 import { notify } from './notify.js';
 import { UsageError } from './options/parse.js';
 import { type LiveConfig, reload } from './reload.js';
@@ -87,9 +88,18 @@ async function serve(
   await engine.start();
   checkOwnBridges(settings, (address) => engine.networks.isBridgeAddress(address));
 
-  const metrics = await openMetrics(values['metrics-addr'], { engine, extensions }, logger, teardown);
+  const metrics = new Metrics({ engine, extensions });
+  teardown.add('metrics', () => metrics.close());
+  if (values['metrics-addr'] !== '') await listenForMetrics(metrics, values['metrics-addr'], logger);
+  const collectors = new Collectors({
+    extensions,
+    names: values['metrics-collector'],
+    serve: () => metrics.listen({ path: join(config.execRoot, 'metrics.sock') }),
+    log: logger,
+  });
+  teardown.add('metrics collectors', () => collectors.close());
   const api = openApi({
-    services: { ...engine, containers: metrics?.containers ?? engine.containers, extensions },
+    services: { ...engine, containers: metrics.containers, extensions },
     log: logger.child({ room: 'api' }),
     version: cleatVersion(),
     minApiVersion: values['min-api-version'],
@@ -118,22 +128,13 @@ async function serve(
   return 0;
 }
 
-/** Prometheus' library takes memory: it is loaded when somebody wants metrics. @throws Unavailable */
-async function openMetrics(
-  address: string,
-  sources: MetricsSources,
-  logger: Logger,
-  teardown: Teardown,
-): Promise<Metrics | undefined> {
-  if (address === '') return undefined;
-  const metrics = (await import('./metrics/metrics.js')).openMetrics(sources);
-  teardown.add('metrics', () => metrics.close());
+/** @throws Unavailable */
+async function listenForMetrics(metrics: Metrics, address: string, logger: Logger): Promise<void> {
   const where = await metrics.listen(parseMetricsAddress(address));
   logger.info(`metrics API listening on ${where}`);
   if (!isLoopback(where.replace(/:\d+$/, '').replace(/[[\]]/g, ''))) {
     logger.warn(`metrics on ${where} have no TLS: whoever reaches them reads what this engine does`);
   }
-  return metrics;
 }
 
 async function finish(teardown: Teardown, logger: Logger): Promise<void> {

@@ -5,7 +5,7 @@ import { type JsonSchema, type Member, membersOf } from './members.js';
 
 /** The file name of a kind, the same in every layer: `volume` of `VolumeDriver`. */
 export function kindFile({ name }: Kind): string {
-  return name.replace(/(Driver|Plugin|Collector|Provider)$/, '').toLowerCase();
+  return name.replace(/(Driver|Plugin|Collector|Provider)$/i, '').toLowerCase();
 }
 
 /** The reference page of a kind: Markdown. */

@@ -50,12 +50,14 @@ const guide = {
   tls: shown('docs/guide/authorization.md', 'cleatd -H tcp'),
   watching: shown('docs/guide/watching-extensions.md', 'cleat extensions ls'),
   metrics: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-addr'),
+  collecting: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-collector'),
   alert: shown('docs/guide/watching-extensions.md', 'sum by (extension)'),
 };
 const code = {
   plain: shown('docs/guide/volume-plugin.md', 'import { mkdir'),
   main: shown('docs/guide/volume-plugin.md', '#!/usr/bin/env node'),
   policy: shown('docs/guide/authorization.md', 'import { authzKind'),
+  ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
   mine: shown('sdk/README.md', 'import { defineExtension'),
 };
 const noRemove = {
@@ -92,6 +94,8 @@ async function compile(): Promise<string> {
   write('policy.ts', code.policy.text);
   // "served as in Writing a volume plugin"
   write('policy-main.ts', substitute(code.main.text, { plain: 'policy' }));
+  write('ledger.ts', code.ledger.text);
+  write('ledger-main.ts', substitute(code.main.text, { plain: 'ledger' }));
   write('mine.ts', code.mine.text);
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
@@ -104,7 +108,7 @@ async function compile(): Promise<string> {
 }
 
 /** A plugin that was compiled, beside the engine. */
-async function startPlugin(file: string, name: string, ...args: string[]): Promise<AsyncDisposable> {
+async function startPlugin(file: string, name: string, ...args: string[]): Promise<Program> {
   const program = new Program(process.execPath, [join(compiled, file), '--socket', socketOf(name), ...args]);
   await program.made(socketOf(name));
   return program;
@@ -238,6 +242,15 @@ test('Watching extensions: the tool, the metrics, and what the alert asks for', 
   for (const result of ['ok', ...results.split('|')]) {
     expect(metrics).toMatch(new RegExp(`^${metric}\\{extension="[^"]+",.*result="${result}"`, 'm'));
   }
+});
+
+test('Watching extensions: a collector reads what the engine counts', async () => {
+  const [start = '', ...more] = commandsOf(guide.collecting.text);
+  expect(more).toEqual([]);
+  await using daemon = await ShownDaemon.start(start, engine);
+  const page = join(daemon.directory, 'run/metrics.sock');
+  await using ledger = await startPlugin('ledger-main.js', 'ledger', '--page', page);
+  await expect.poll(() => ledger.said, { timeout: 20_000 }).toContain('engine_daemon_engine_info{version="28.3');
 });
 
 test('no-remove: its README', async () => {

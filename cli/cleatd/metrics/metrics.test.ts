@@ -1,7 +1,7 @@
 import type { ExtensionStatus } from '@cleat/extensions/service';
 import { expect, test } from 'vitest';
 import { parseMetricsAddress } from './address.js';
-import { type MetricsSources, openMetrics } from './metrics.js';
+import { Metrics, type MetricsSources } from './metrics.js';
 
 const volumes: ExtensionStatus = {
   name: 'local',
@@ -52,7 +52,7 @@ function sources(extensions: readonly ExtensionStatus[]): MetricsSources {
 }
 
 test('what the engine counts has dockerd’s names; each reading is of that moment', async () => {
-  const metrics = openMetrics(sources([]));
+  const metrics = new Metrics(sources([]));
   for (let reading = 0; reading < 2; reading++) {
     const lines = (await metrics.text()).split('\n');
     expect(lines).toEqual(
@@ -76,7 +76,9 @@ test('what the engine counts has dockerd’s names; each reading is of that mome
 });
 
 test('actions that succeed are timed', async () => {
-  const metrics = openMetrics(sources([]));
+  const metrics = new Metrics(sources([]));
+  await metrics.containers.start('before anybody wanted to know');
+  await metrics.text();
   await metrics.containers.start('c');
   await expect(metrics.containers.remove('c', { force: false, volumes: false, link: false })).rejects.toThrow('in use');
   const text = await metrics.text();
@@ -86,7 +88,7 @@ test('actions that succeed are timed', async () => {
 
 test('each extension has a state, a health, calls by result and a histogram', async () => {
   const namesake: ExtensionStatus = { ...volumes, name: 'volume-local', entry: undefined, process: undefined };
-  const metrics = openMetrics(sources([volumes, namesake]));
+  const metrics = new Metrics(sources([volumes, namesake]));
   await metrics.text();
   const lines = (await metrics.text()).split('\n');
   const mount = 'extension="volume-local",kind="VolumeDriver",method="Mount"';
@@ -110,7 +112,7 @@ test('each extension has a state, a health, calls by result and a histogram', as
 });
 
 test('they are served at /metrics, and nothing else is', async () => {
-  const metrics = openMetrics(sources([]));
+  const metrics = new Metrics(sources([]));
   try {
     const address = await metrics.listen(parseMetricsAddress('127.0.0.1:0'));
     const answer = await fetch(`http://${address}/metrics`);

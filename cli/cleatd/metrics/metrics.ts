@@ -1,46 +1,55 @@
 import type { Engine } from '@cleat/engine/engine';
 import type { Extensions } from '@cleat/extensions/service';
-import { collectDefaultMetrics, Registry } from 'prom-client';
-import { containerActions, timed } from './actions.js';
-import { engineMetrics } from './engine.js';
-import { extensionMetrics } from './extensions.js';
-import { serveMetrics } from './server.js';
+import type { Page } from './page.js';
+import { type MetricsAddress, serveMetrics } from './server.js';
+import { timed } from './timed.js';
 
 export interface MetricsSources {
   readonly engine: Pick<Engine, 'system' | 'containers' | 'events'>;
   readonly extensions: Pick<Extensions, 'list'>;
 }
 
-export interface Metrics {
-  /** The engine's containers, with the time that its actions take measured. */
-  readonly containers: Engine['containers'];
-  /** @returns where it listens, HOST:PORT. @throws Unavailable */
-  listen(address: { host: string | undefined; port: number }): Promise<string>;
-  /** Everything, in Prometheus' text format. */
-  text(): Promise<string>;
-  close(): Promise<void>;
-}
-
 /**
- * What the engine counts, for Prometheus, under dockerd's names where dockerd has it. Loaded only when asked for. All
- * that is counted elsewhere is read when somebody asks; only the time of actions is measured as they happen.
+ * What the engine counts, for Prometheus, under dockerd's names where dockerd has it. Prometheus' library takes memory:
+ * it is loaded when somebody first wants to know, which may be long after the start.
  */
-export function openMetrics({ engine, extensions }: MetricsSources): Metrics {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
-  engineMetrics(registry, engine);
-  extensionMetrics(registry, extensions);
-  const closers: (() => Promise<void>)[] = [];
-  return {
-    containers: timed(engine.containers, containerActions(registry)),
-    async listen(address) {
-      const server = await serveMetrics(registry, address);
-      closers.push(server.close);
-      return server.address;
-    },
-    text: () => registry.metrics(),
-    async close() {
-      await Promise.all(closers.splice(0).map((close) => close()));
-    },
-  };
+export class Metrics {
+  /** The engine's containers, with the time that its actions take measured once there is a page. */
+  readonly containers: Engine['containers'];
+  readonly #sources: MetricsSources;
+  readonly #closers: (() => Promise<void>)[] = [];
+  #page: Promise<Page> | undefined;
+  #observe: Page['observe'] = () => {};
+
+  constructor(sources: MetricsSources) {
+    this.#sources = sources;
+    this.containers = timed(sources.engine.containers, (action, seconds) => this.#observe(action, seconds));
+  }
+
+  /** Serves the page. @returns where: HOST:PORT with the real port, or the socket's path. @throws Unavailable */
+  async listen(address: MetricsAddress): Promise<string> {
+    const server = await serveMetrics(await this.#opened(), address);
+    this.#closers.push(server.close);
+    return server.address;
+  }
+
+  /** Everything, in Prometheus' text format. */
+  async text(): Promise<string> {
+    return (await this.#opened()).text();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#closers.splice(0).map((close) => close()));
+  }
+
+  #opened(): Promise<Page> {
+    this.#page ??= this.#open();
+    return this.#page;
+  }
+
+  async #open(): Promise<Page> {
+    const page = (await import('./page.js')).openPage(this.#sources);
+    this.#observe = page.observe;
+    return page;
+  }
 }

@@ -25,6 +25,11 @@ export const extensionOptions = [
     reload: true,
     help: 'Plugin that must allow every request and its answer; several are asked in order, one that is gone denies',
   }),
+  option('metrics-collector', 'list', {
+    group,
+    key: 'metrics-collectors',
+    help: 'Plugin that collects metrics, started with the engine or as soon as it is there',
+  }),
   option('default-volume-driver', 'string', { group, default: 'local', help: 'Driver of volumes that name none' }),
   option('default-network-driver', 'string', { group, default: 'bridge', help: 'Driver of networks that name none' }),
   option('default-ipam-driver', 'string', {

@@ -1,0 +1,116 @@
+import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
+import { isClass, messageOf } from '@cleat/protocol/errors';
+import { metricsKind } from '@cleat/protocol/kinds/metrics';
+import type { Logger } from '@cleat/protocol/log';
+
+export interface CollectorsSettings {
+  readonly extensions: Pick<Extensions, 'get' | 'names' | 'onChange'>;
+  /** Those that the operator wants started with the engine; a manifest's are, too. */
+  readonly names: readonly string[];
+  /** Serves the page for collectors; called once, before the first of them is started. @returns where */
+  readonly serve: () => Promise<string>;
+  readonly log: Logger;
+}
+
+/** How often one that is wanted and not started is looked for, in ms. Costs a look into a directory. */
+const lookMs = 1_000;
+/** One that was asked and refused is asked again after twice as long each time, up to this. */
+const longestPauseMs = 60_000;
+
+interface Refusal {
+  message: string;
+  pauseMs: number;
+  until: number;
+}
+
+/**
+ * Starts whoever collects the engine's metrics, whenever it comes: collectors that were named are looked for until they
+ * are there, and one that is activated for another of its kinds is started then. One that was gone is started again.
+ */
+export class Collectors {
+  readonly #settings: CollectorsSettings;
+  readonly #wanted: ReadonlySet<string>;
+  readonly #started = new Set<string>();
+  readonly #starting = new Map<string, Promise<void>>();
+  readonly #refusals = new Map<string, Refusal>();
+  readonly #stopListening: () => void;
+  readonly #closing = new AbortController();
+  readonly #timer: NodeJS.Timeout | undefined;
+  #serving: Promise<string> | undefined;
+
+  constructor(settings: CollectorsSettings) {
+    this.#settings = settings;
+    const { extensions, names } = settings;
+    this.#wanted = new Set([...names, ...extensions.names(metricsKind)]);
+    this.#stopListening = extensions.onChange((status) => this.#changed(status));
+    if (this.#wanted.size === 0) return;
+    this.#look();
+    this.#timer = setInterval(() => this.#look(), lookMs).unref();
+  }
+
+  /** Tells those that were started that the page goes away. Never fails: a collector may be gone already. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#timer);
+    this.#stopListening();
+    await Promise.all(this.#starting.values());
+    await Promise.all([...this.#started].map((name) => this.#stop(name)));
+  }
+
+  #look(): void {
+    for (const name of this.#wanted) this.#start(name);
+  }
+
+  #changed({ name, state, kinds }: ExtensionStatus): void {
+    if (!kinds.includes(metricsKind.name)) return;
+    if (state === 'active') this.#start(name);
+    else this.#started.delete(name);
+  }
+
+  /** One start at a time for each; nothing is done for one that was started and is the same still. */
+  #start(name: string): void {
+    if (this.#closing.signal.aborted || this.#starting.has(name)) return;
+    if (Date.now() < (this.#refusals.get(name)?.until ?? 0)) return;
+    const starting = this.#attempt(name).finally(() => this.#starting.delete(name));
+    this.#starting.set(name, starting);
+  }
+
+  async #attempt(name: string): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      // Activates it if it was replaced, which takes it off the list of those that were started.
+      const collector = await this.#settings.extensions.get(metricsKind, name, { signal, impatient: true });
+      if (this.#started.has(name)) return;
+      this.#serving ??= this.#settings.serve();
+      const where = await this.#serving;
+      await collector.StartMetrics({}, { signal, impatient: true });
+      this.#started.add(name);
+      this.#refusals.delete(name);
+      this.#settings.log.info('a metrics collector was started', { extension: name, socket: where });
+    } catch (error) {
+      if (!signal.aborted) this.#refused(name, error);
+    }
+  }
+
+  #refused(name: string, error: unknown): void {
+    const message = messageOf(error);
+    const before = this.#refusals.get(name);
+    // One that is just not there is looked for at the usual pace; one that says no has a reason.
+    const absent = isClass(error, 'NotFound') || isClass(error, 'Unavailable');
+    const pauseMs = absent ? 0 : Math.min((before?.pauseMs || lookMs) * 2, longestPauseMs);
+    this.#refusals.set(name, { message, pauseMs, until: Date.now() + pauseMs });
+    if (before?.message === message) return;
+    this.#settings.log.warn(`a metrics collector is not started yet: ${message}`, { extension: name });
+  }
+
+  async #stop(name: string): Promise<void> {
+    try {
+      const collector = await this.#settings.extensions.get(metricsKind, name, { impatient: true });
+      await collector.StopMetrics({}, { impatient: true });
+    } catch (error) {
+      this.#settings.log.warn(`a metrics collector was not told that the engine stops: ${messageOf(error)}`, {
+        extension: name,
+      });
+    }
+  }
+}
