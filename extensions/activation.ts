@@ -1,16 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Reply, readReply } from '@cleat/protocol/answer';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { type CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
-import { decode, parseJson } from '@cleat/protocol/json';
-import Type from '@cleat/protocol/schema';
+import type { Kind } from '@cleat/protocol/kinds/kind';
+import Type, { type Static } from '@cleat/protocol/schema';
+import { readable } from '@cleat/protocol/untrusted';
 import { type Carrier, TransportError } from './carriers/carrier.js';
 import { withDeadline } from './deadline.js';
 import type { Place, Source } from './source.js';
 
-const Manifest = Type.Object({ Implements: Type.Array(Type.String()) });
+const Activation = Type.Object({ Implements: Type.Array(Type.String()) });
+type Activation = Static<typeof Activation>;
 
-/** An extension that has just started answers this in milliseconds. */
-const handshakeMs = 10_000;
+/** How any extension is asked what it implements, in the form of a kind. An extension that has just started answers in milliseconds. */
+const handshake = {
+  name: 'Plugin',
+  errorKey: 'Err',
+  methods: {
+    Activate: { request: Type.Object({}), response: Activation, deadlineMs: 10_000, idempotent: true },
+  },
+} as const satisfies Kind;
+const activation = activatePath.slice(1);
+const handshakeMs = handshake.methods.Activate.deadlineMs;
 
 /** How often it is asked again when the connection broke: it may have been dying while its successor starts. */
 const maxBroken = 2;
@@ -51,7 +62,10 @@ export async function activate(options: ActivateOptions): Promise<Link> {
         return await open(name, place, signal);
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;
-        if (!error.absent && ++broken > maxBroken) {
+        if (error.fault === 'misbehaving') {
+          throw unavailable(`plugin "${name}" answered ${activation} with ${error.message}`, { cause: error });
+        }
+        if (error.fault === 'broken' && ++broken > maxBroken) {
           throw unavailable(`plugin "${name}" cannot be activated: ${error.message}`, { cause: error });
         }
         reason = error.message;
@@ -74,24 +88,27 @@ async function open(name: string, place: Place, signal: AbortSignal): Promise<Li
     const reply = await withDeadline(
       handshakeMs,
       signal,
-      () => deadlineExceeded(`plugin "${name}" did not answer Plugin.Activate within ${handshakeMs / 1000} s`),
+      () => deadlineExceeded(`plugin "${name}" did not answer ${activation} within ${handshakeMs / 1000} s`),
       (inner) => carrier.call(activatePath, '{}', inner),
     );
-    if (reply.status !== 200) {
-      throw unavailable(`plugin "${name}" answered Plugin.Activate with status ${reply.status}: ${reply.text.trim()}`);
-    }
-    return { place, carrier, kinds: implemented(name, reply.text) };
+    return { place, carrier, kinds: implemented(name, reply) };
   } catch (error) {
     await carrier.close();
     throw error;
   }
 }
 
-function implemented(name: string, text: string): readonly string[] {
+/** Docker's kinds and ours are a dozen; what is longer than their names is none. */
+const longestName = 64;
+
+/** @throws Unavailable */
+function implemented(name: string, reply: Reply): readonly string[] {
   try {
-    return decode(Manifest, parseJson(text), 'Plugin.Activate').Implements;
+    const { Implements } = readReply(name, handshake, 'Activate', handshake.methods.Activate, reply) as Activation;
+    return Implements.filter((kind) => kind.length <= longestName && readable(kind) === kind);
   } catch (cause) {
-    const why = isClass(cause, 'InvalidParameter') ? messageOf(cause) : 'the answer is not JSON';
-    throw unavailable(`plugin "${name}" cannot be activated: ${why}`, { cause });
+    // Whatever it says of itself, it cannot be used now.
+    const why = messageOf(cause);
+    throw unavailable(isClass(cause, 'System') ? `plugin "${name}" cannot be activated: ${why}` : why, { cause });
   }
 }

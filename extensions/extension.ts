@@ -4,6 +4,7 @@ import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@
 import { stringify } from '@cleat/protocol/json';
 import { type CallOptions, type Client, type Kind, type Method, methodPath } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
+import { readable } from '@cleat/protocol/untrusted';
 import { markAbsent } from './absence.js';
 import { activate, type Link } from './activation.js';
 import { Breaker } from './breaker.js';
@@ -230,15 +231,20 @@ export class Extension {
         }
         this.#breaker.inconclusive();
         if (this.#link === link) await this.#drop();
-        this.#become('unreachable', error.message);
+        const why = this.#withoutAnswer(methodPath(kind, name).slice(1), error);
+        this.#become('unreachable', why);
         // Once more when it cannot do harm: it never arrived, or twice is as good as once.
-        if (attempt === 1 && (!error.sent || method.idempotent)) continue;
-        throw unavailable(`plugin "${this.name}" did not answer ${kind.name}.${name}: ${error.message}`, {
-          cause: error,
-          details: { arrived: error.sent },
-        });
+        const worthIt = error.fault !== 'misbehaving' && (!error.sent || method.idempotent);
+        if (attempt === 1 && worthIt) continue;
+        throw unavailable(why, { cause: error, details: { arrived: error.sent } });
       }
     }
+  }
+
+  #withoutAnswer(call: string, { fault, message }: TransportError): string {
+    return fault === 'misbehaving'
+      ? `plugin "${this.name}" answered ${call} with ${message}`
+      : `plugin "${this.name}" did not answer ${call}: ${message}`;
   }
 
   /** Waits for one that is not there, but not beyond the caller's deadline. */
@@ -271,7 +277,13 @@ export class Extension {
       signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
       return link.carrier.stream(path, body, stop.signal);
     });
-    return 'stream' in answer ? answer.stream : readReply(this.name, kind, name, method, answer);
+    if (!('stream' in answer)) return readReply(this.name, kind, name, method, answer);
+    const broken = (cause: unknown) => {
+      if (stop.signal.aborted) return stop.signal.reason;
+      const why = readable(messageOf(cause), 300);
+      return unavailable(`plugin "${this.name}" broke off its answer to ${path.slice(1)}: ${why}`, { cause });
+    };
+    return failingWith(answer.stream, broken);
   }
 
   #deadline(kind: Kind, name: string): number | undefined {
@@ -311,5 +323,14 @@ export class Extension {
     if (state === 'unreachable') log.warn('extension is unreachable', { reason });
     else log.debug(`extension is ${state}`, { kinds: this.#kinds });
     onChange(this.status);
+  }
+}
+
+/** The same stream, whose failure is told in the reader's terms. */
+async function* failingWith(stream: AsyncIterable<Uint8Array>, told: (cause: unknown) => unknown) {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw told(error);
   }
 }

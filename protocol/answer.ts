@@ -1,6 +1,8 @@
-import { CleatError, type ErrorClass, notImplemented, systemError, unavailable } from './errors.js';
-import { decode, parseJson } from './json.js';
+import { CleatError, type ErrorClass, messageOf, notImplemented, systemError, unavailable } from './errors.js';
+import { decode } from './json.js';
+import { firstValue, parseJson } from './json-text.js';
 import { type Kind, type Method, methodPath } from './kinds/kind.js';
+import { readable } from './untrusted.js';
 
 /**
  * How an answer that is not plain success travels, written once for both sides: what the server writes and what the
@@ -38,51 +40,61 @@ export function errorBody(errorKey: Kind['errorKey'], error: unknown): Record<st
 
 /**
  * What a reply means: the value in the contract's shape, or `undefined` when the extension lacks an optional method.
- * Accepts what extensions in the field send: an empty body for `{}`, plain text for an error, keys in any case.
+ * Accepts what extensions in the field send and Docker takes: keys in any case, more after the first JSON value, plain
+ * text for an error; and an empty body for `{}`. As in Docker, 200 is the only status of success.
  * @throws CleatError of the class the extension said, System when it said none (message as Docker words it),
- * NotImplemented for a missing method, Unavailable for an answer that is not the protocol's
+ * NotImplemented for a missing method, Unavailable for an answer that is not the protocol's. Its `details` name the
+ * extension and the call; what the extension said is made fit to be shown.
  */
 export function readReply(extension: string, kind: Kind, name: string, method: Method, reply: Reply): unknown {
   const call = methodPath(kind, name).slice(1);
   if (reply.status === 404 && method.optional) return undefined;
+  const details = { extension, call };
+  const strange = (what: string, cause?: unknown) =>
+    unavailable(`plugin "${extension}" answered ${call} ${what}`, { details: { ...details, arrived: true }, cause });
   const body = readBody(reply.text);
-  const failure = body && remoteError(body, kind);
-  if (reply.status < 200 || reply.status > 299) {
-    if (failure) throw classed(failure, `${call}: `);
-    const text = reply.text.trim().slice(0, 2000);
+  if (reply.status !== 200) {
+    const failure = body === undefined ? undefined : remoteError(body, kind);
+    if (typeof failure === 'object') throw classed(failure, `${call}: `, details);
+    const text = readable(reply.text.trim());
     if (reply.status === 404) {
-      throw notImplemented(`plugin "${extension}" does not implement ${call}${text ? ` (${text})` : ''}`);
+      throw notImplemented(`plugin "${extension}" does not implement ${call}${text ? ` (${text})` : ''}`, { details });
     }
-    throw systemError(`${call}: ${text || `plugin "${extension}" answered status ${reply.status} without a message`}`);
+    if (reply.status < 400) throw strange(`with status ${reply.status}, where the protocol has 200`);
+    const why = text || `plugin "${extension}" answered status ${reply.status} without a message`;
+    throw systemError(`${call}: ${why}`, { details });
   }
-  if (failure) throw classed(failure, '');
-  if (body === undefined) {
-    throw unavailable(`plugin "${extension}" answered ${call} with something that is not a JSON object`, {
-      details: { arrived: true },
-    });
-  }
+  if (body === undefined) throw strange('with something that is not a JSON object');
+  const failure = remoteError(body, kind);
+  if (failure === 'unreadable')
+    throw strange(`in a shape that the protocol does not have: ${kind.errorKey} is no text`);
+  if (failure) throw classed(failure, '', details);
   try {
     return decode(method.response, body, call);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw unavailable(`plugin "${extension}" answered ${call} in a shape that the protocol does not have: ${why}`, {
-      cause,
-      details: { arrived: true },
-    });
+    throw strange(`in a shape that the protocol does not have: ${readable(messageOf(cause), 300)}`, cause);
   }
 }
 
+/** @returns undefined for what is not a JSON object: the caller knows whether that is an error message or garbage. */
 function readBody(text: string): Record<string, unknown> | undefined {
-  if (text.trim() === '') return {};
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch {
-    // Plain text: the caller knows from the status whether that is an error message or garbage.
-    return undefined;
-  }
+  if (/^[ \t\r\n]*$/.test(text)) return {};
+  const value = firstOf(text);
   if (value === null) return {};
   return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+}
+
+function firstOf(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    // Perhaps something follows the first value.
+  }
+  try {
+    return parseJson(firstValue(text));
+  } catch {
+    return undefined;
+  }
 }
 
 interface Failure {
@@ -90,22 +102,24 @@ interface Failure {
   class: string | undefined;
 }
 
-function remoteError(body: Record<string, unknown>, kind: Kind): Failure | undefined {
-  // Docker reads `Err` from a failed call of any kind, and the kind's own key from every answer.
-  const message = member(body, kind.errorKey) ?? member(body, 'Err');
-  return message ? { message, class: member(body, errorClassKey) } : undefined;
+/** Docker reads `Err` from a failed call of any kind, and the kind's own key from every answer. */
+function remoteError(body: Record<string, unknown>, kind: Kind): Failure | 'unreadable' | undefined {
+  const message = member(body, kind.errorKey) || member(body, 'Err');
+  if (!message) return undefined;
+  if (typeof message !== 'string') return 'unreadable';
+  const errorClass = member(body, errorClassKey);
+  return { message, class: typeof errorClass === 'string' ? errorClass : undefined };
 }
 
-function member(body: Record<string, unknown>, key: string): string | undefined {
-  for (const [name, value] of Object.entries(body)) {
-    if (name.toLowerCase() === key.toLowerCase() && typeof value === 'string' && value !== '') return value;
-  }
-  return undefined;
+/** Of keys that differ in case only the last one counts, as in Go. */
+function member(body: Record<string, unknown>, key: string): unknown {
+  return Object.entries(body).findLast(([name]) => name.toLowerCase() === key.toLowerCase())?.[1];
 }
 
-function classed(failure: Failure, prefix: string): CleatError {
+function classed(failure: Failure, prefix: string, details: Record<string, unknown>): CleatError {
+  const message = readable(failure.message);
   if (failure.class !== undefined && claimable.has(failure.class)) {
-    return new CleatError(failure.class as ErrorClass, failure.message);
+    return new CleatError(failure.class as ErrorClass, message, { details });
   }
-  return systemError(prefix + failure.message);
+  return systemError(prefix + message, { details });
 }

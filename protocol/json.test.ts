@@ -20,6 +20,14 @@ describe('parseJson and stringify', () => {
     expect(() => parseJson('{"a":01234567890123456789}')).toThrow(SyntaxError);
   });
 
+  it('is not led to its knees: deep nesting, endless digits, and strings of megabytes beside a large number', () => {
+    expect(() => parseJson('['.repeat(1_001) + ']'.repeat(1_001))).toThrow('max depth');
+    expect(() => parseJson(`{"a":"[[","b":${'['.repeat(999)}${']'.repeat(999)}}`)).not.toThrow();
+    expect(parseJson(`{"n":${'9'.repeat(100_000)}}`)).toEqual({ n: Number.POSITIVE_INFINITY });
+    const long = 'x\\n'.repeat(5_000_000);
+    expect(parseJson(`{"s":"${long}","n":1763780000123456789}`)).toMatchObject({ n: 1763780000123456789n });
+  });
+
   it('does not hide a cycle', () => {
     const cycle: { self?: unknown } = {};
     cycle.self = cycle;

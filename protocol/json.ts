@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { invalidParameter } from './errors.js';
 import type { Static, TSchema } from './schema.js';
 
+export { parseJson, stringify } from './json-text.js';
 export type { Static, TSchema } from './schema.js';
 
 /**
@@ -10,45 +10,10 @@ export type { Static, TSchema } from './schema.js';
  * at a body: whoever checks a request must see what the engine will act on.
  */
 
-/** Whole numbers of 16 digits or more may not be exact as a double. */
-const maybeUnsafe = /\d{16}/;
-const stringOrNumber = /"(?:[^"\\]|\\.)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-/** Marks a number that travels as a string through `JSON.parse` or `JSON.stringify`; unguessable, so not forgeable. */
-const marker = `int:${randomBytes(12).toString('hex')}:`;
-const marked = new RegExp(`"${marker}(-?\\d+)"`, 'g');
-
 const int64Max = 2n ** 63n - 1n;
 const int64Min = -(2n ** 63n);
 /** The greatest double that is still an int64. */
 const int64MaxAsDouble = 2 ** 63 - 1024;
-
-/**
- * Parses JSON; a whole number that a double cannot hold exactly becomes a bigint.
- * @throws SyntaxError
- */
-export function parseJson(text: string): unknown {
-  if (!maybeUnsafe.test(text)) return JSON.parse(text);
-  const shielded = text.replace(stringOrNumber, (token) =>
-    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${marker}${token}"` : token,
-  );
-  return JSON.parse(shielded, (_key, value: unknown) =>
-    typeof value === 'string' && value.startsWith(marker) ? BigInt(value.slice(marker.length)) : value,
-  );
-}
-
-/** Writes JSON; a bigint is written as its digits. */
-export function stringify(value: unknown): string {
-  try {
-    return JSON.stringify(value);
-  } catch (error) {
-    // The only cheap way to learn that a bigint is inside; most values have none.
-    if (!(error instanceof TypeError) || !/BigInt/i.test(error.message)) throw error;
-  }
-  const text = JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'bigint' ? `${marker}${inner}` : inner,
-  );
-  return text.replace(marked, '$1');
-}
 
 /**
  * Brings a parsed value into the schema's shape, as Go's `json.Unmarshal` fills a struct: keys match in any case and

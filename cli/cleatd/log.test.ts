@@ -26,6 +26,8 @@ test('text quotes what could be mistaken for something else', () => {
   const { logger } = openLog({ level: 'info', format: 'text' });
   logger.info('ready', { path: '/a b', text: 'x=1\ny', count: 2 });
   expect(said()).toMatch(/^\S+Z INFO ready path="\/a b" text="x=1\\ny" count=2\n$/);
+  logger.warn('it said: no\n2026-01-01T00:00:00Z INFO all is well');
+  expect(said()).toMatch(/^\S+Z WARN it said: no\n {2}2026-01-01T00:00:00Z INFO all is well\n$/);
 });
 
 test('a new level reaches loggers that were handed out before', () => {

@@ -62,7 +62,9 @@ function write(line: string): void {
 function asText(line: string): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${quote(value)}`);
-  return `${String(time)} ${String(level).toUpperCase()} ${String(msg)}${rest.join('')}\n`;
+  // An extension's message may have lines of its own; none of them may look like one of ours.
+  const message = String(msg).replaceAll('\n', '\n  ');
+  return `${String(time)} ${String(level).toUpperCase()} ${message}${rest.join('')}\n`;
 }
 
 function quote(value: unknown): string {

@@ -2,6 +2,7 @@ import type { Extensions } from '@cleat/extensions/service';
 import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { type AuthorizationRequest, authzKind } from '@cleat/protocol/kinds/authz';
 import type { Logger } from '@cleat/protocol/log';
+import { readable } from '@cleat/protocol/untrusted';
 import type { ApiAnswer, ApiRequest, Authorization } from './service.js';
 
 export interface AuthorizationDeps {
@@ -32,12 +33,12 @@ export function openAuthorization({ config, extensions, log }: AuthorizationDeps
     for (const plugin of plugins()) {
       const facts = { plugin, user: message.User ?? '', method: message.RequestMethod, uri: message.RequestUri };
       const verdict = await verdictOf(plugin, question, message).catch((cause: unknown) => {
-        const why = `plugin ${plugin} failed with error: ${clipped(messageOf(cause))}`;
+        const why = `plugin ${plugin} failed with error: ${readable(messageOf(cause), maxMessage)}`;
         log.error('a request was refused because an authorization plugin failed', { ...facts, question, error: why });
         throw systemError(why, { cause });
       });
       if (verdict.Allow) continue;
-      const reason = clipped(verdict.Msg ?? '');
+      const reason = readable(verdict.Msg ?? '', maxMessage);
       log.warn('an authorization plugin denied a request', { ...facts, question, reason });
       throw forbidden(`authorization denied by plugin ${plugin}: ${reason}`);
     }
@@ -93,8 +94,4 @@ function answerFields({ status, headers, body }: ApiAnswer): AuthorizationReques
     ResponseHeaders: { ...headers },
     ...(body && body.length > 0 && { ResponseBody: body.toString('base64') }),
   };
-}
-
-function clipped(text: string): string {
-  return text.length > maxMessage ? `${text.slice(0, maxMessage)}…` : text;
 }

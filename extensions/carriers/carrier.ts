@@ -20,20 +20,26 @@ export interface Carrier {
   close(): Promise<void>;
 }
 
-/** No answer came from an extension. */
+/**
+ * Why no answer came. `absent`: nobody is there yet (refused, no such socket), which is worth another attempt while it
+ * starts. `broken`: the connection ended first. `misbehaving`: what came is not HTTP, or more than any answer is; asking
+ * again would bring the same.
+ */
+export type TransportFault = 'absent' | 'broken' | 'misbehaving';
+
+/** No answer came from an extension. Of one that misbehaves the message says what it answered with. */
 export class TransportError extends Error {
+  readonly fault: TransportFault;
   /** False when the message certainly did not reach the extension, so that sending it again is safe. */
   readonly sent: boolean;
-  /** Nobody is there yet (refused, no such socket): worth another attempt while it starts. */
-  readonly absent: boolean;
   /** It was sent on a connection that had served before. */
   readonly stale: boolean;
 
-  constructor(message: string, options: { sent: boolean; absent: boolean; stale?: boolean; cause?: unknown }) {
+  constructor(message: string, options: { fault: TransportFault; sent: boolean; stale?: boolean; cause?: unknown }) {
     super(message, { cause: options.cause });
     this.name = 'TransportError';
+    this.fault = options.fault;
     this.sent = options.sent;
-    this.absent = options.absent;
     this.stale = options.stale ?? false;
   }
 }

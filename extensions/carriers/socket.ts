@@ -10,6 +10,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Reply } from '@cleat/protocol/answer';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
+import { readable } from '@cleat/protocol/untrusted';
 import { type Address, addressText, type TlsSettings } from './address.js';
 import { type Carrier, TransportError } from './carrier.js';
 
@@ -59,7 +60,7 @@ export class SocketCarrier implements Carrier {
     const { response, done } = await this.#post(path, body, signal);
     response.once('close', done);
     if (response.statusCode === 200) return { stream: response as AsyncIterable<Uint8Array> };
-    return { status: response.statusCode ?? 0, text: await this.#readAll(path, response, signal) };
+    return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
   }
 
   async close(): Promise<void> {
@@ -70,7 +71,7 @@ export class SocketCarrier implements Carrier {
   async #ask(path: string, body: string, signal: AbortSignal, kept?: HttpAgent): Promise<Reply> {
     const { response, done } = await this.#post(path, body, signal, kept);
     try {
-      return { status: response.statusCode ?? 0, text: await this.#readAll(path, response, signal) };
+      return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
     } finally {
       done();
     }
@@ -114,16 +115,22 @@ export class SocketCarrier implements Carrier {
         }
       });
       request.once('response', (response) => resolve({ response, done }));
+      // Such a request is over, and says so nowhere else.
+      request.once('upgrade', (_response, socket) => {
+        socket.destroy();
+        done();
+        reject(new TransportError('a change to another protocol', { fault: 'misbehaving', sent: true }));
+      });
       // Stays for the request's life: a late error after the response must not end the process.
       request.on('error', (error) => {
         done();
-        reject(signal.aborted ? signal.reason : this.#failure(path, error, connected, request.reusedSocket));
+        reject(signal.aborted ? signal.reason : this.#failure(error, connected, request.reusedSocket));
       });
       request.end(body);
     });
   }
 
-  async #readAll(path: string, response: IncomingMessage, signal: AbortSignal): Promise<string> {
+  async #readAll(response: IncomingMessage, signal: AbortSignal): Promise<string> {
     const chunks: Uint8Array[] = [];
     let size = 0;
     try {
@@ -131,17 +138,13 @@ export class SocketCarrier implements Carrier {
         size += chunk.length;
         if (size > maxAnswerBytes) {
           response.destroy();
-          throw new TransportError(`it answered ${path.slice(1)} with more than ${maxAnswerBytes} bytes`, {
-            sent: true,
-            absent: false,
-          });
+          throw new TransportError(`more than ${maxAnswerBytes} bytes`, { fault: 'misbehaving', sent: true });
         }
         chunks.push(chunk);
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      if (error instanceof TransportError) throw error;
-      throw this.#failure(path, error, true);
+      throw error instanceof TransportError ? error : this.#failure(error, true);
     }
     return Buffer.concat(chunks).toString('utf8');
   }
@@ -150,21 +153,30 @@ export class SocketCarrier implements Carrier {
     for (const sockets of Object.values(this.#kept.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
-  #failure(path: string, error: unknown, sent: boolean, stale = false): TransportError {
+  #failure(error: unknown, sent: boolean, stale = false): TransportError {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const where = addressText(this.#address);
-    const absent = ['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EAGAIN'].includes(code);
+    const why = readable(messageOf(error), 300);
+    // What node's parser says.
+    if (code.startsWith('HPE_')) {
+      const what =
+        code === 'HPE_HEADER_OVERFLOW' ? 'headers that are too large' : `something that is not HTTP (${why})`;
+      return new TransportError(what, { fault: 'misbehaving', sent: true, cause: error });
+    }
+    const fault = !sent && absentCodes.has(code) ? 'absent' : 'broken';
     const what =
       code === 'ECONNREFUSED'
         ? `nobody listens at ${where}`
         : code === 'ENOENT'
           ? `there is no socket at ${where}`
           : sent
-            ? `the connection to ${where} broke during ${path.slice(1)} (${messageOf(error)})`
-            : `cannot connect to ${where} (${messageOf(error)})`;
-    return new TransportError(what, { sent, absent: absent && !sent, stale, cause: error });
+            ? `the connection to ${where} broke (${why})`
+            : `cannot connect to ${where} (${why})`;
+    return new TransportError(what, { fault, sent, stale, cause: error });
   }
 }
+
+const absentCodes = new Set(['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EAGAIN']);
 
 function tlsOptions(tls: TlsSettings) {
   return {
