@@ -10,6 +10,7 @@ import { activate, type Link } from './activation.js';
 import { Breaker } from './breaker.js';
 import { TransportError } from './carriers/carrier.js';
 import { waitFor, withDeadline } from './deadline.js';
+import type { Prerequisites } from './order.js';
 import { type Progress, resultOf } from './outcome.js';
 import { Presence } from './presence.js';
 import { proxy } from './proxy.js';
@@ -29,6 +30,8 @@ export interface ExtensionSettings {
   source: Source;
   /** ms by `Kind.Method`, by `Method` or `*`. */
   deadlines: Readonly<Record<string, number>>;
+  /** What it starts after, as the manifest says. */
+  prerequisites?: Prerequisites | undefined;
   log: Logger;
   onChange: (status: ExtensionStatus) => void;
 }
@@ -75,13 +78,18 @@ export class Extension {
     return this.#settings.name;
   }
 
+  /** Its key in a manifest; undefined for a discovered one. */
+  get entry(): string | undefined {
+    return this.#settings.entry;
+  }
+
   /** Capability names; empty until activated, unless the manifest says. */
   get kinds(): readonly string[] {
     return this.#kinds;
   }
 
   get status(): ExtensionStatus {
-    const { name, entry, carrier, origin, source, deadlines } = this.#settings;
+    const { name, entry, carrier, origin, source, deadlines, prerequisites } = this.#settings;
     // Nobody else is told until somebody calls it: it may be back by then.
     const absence = this.#state === 'active' ? this.#presence.look(source) : undefined;
     return {
@@ -96,6 +104,7 @@ export class Extension {
       process: source.process?.(),
       methods: this.#statistics.methods(),
       deadlines,
+      ...prerequisites,
     };
   }
 
@@ -128,6 +137,7 @@ export class Extension {
     const link = this.#link;
     this.#link = undefined;
     await link?.carrier.close();
+    await this.#settings.source.close?.();
   }
 
   async #connect({ signal, impatient }: GetOptions): Promise<Link> {

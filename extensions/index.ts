@@ -1,8 +1,10 @@
 import { join } from 'node:path';
+import { messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { InProcessCarrier } from './carriers/in-process.js';
 import { Extension } from './extension.js';
 import { type ExtensionOverride, type ManifestEntry, readManifests } from './manifest.js';
+import { prerequisites } from './order.js';
 import { Registry } from './registry.js';
 import type { ExtensionStatus, Extensions } from './service.js';
 import type { Source } from './source.js';
@@ -33,8 +35,8 @@ export interface ExtensionsSettings {
 
 /**
  * Opens the registry: reads the manifests, and starts the extensions that run as processes of their own. Those in
- * process are loaded, and discovered ones activated, when they are first asked for.
- * @throws InvalidParameter for a manifest or an override that is wrong
+ * process are loaded, and discovered ones activated, when they are first asked for; each after what it needs.
+ * @throws InvalidParameter for a manifest or an override that is wrong, and an order that cannot be
  */
 export function openExtensions(settings: ExtensionsSettings): Extensions {
   const { dataRoot, execRoot, log } = settings;
@@ -44,6 +46,7 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
     variables: { ...settings.variables, dataRoot, execRoot },
     stateDirectory: join(dataRoot, 'extensions'),
   });
+  const order = prerequisites(entries);
   const listeners = new Set<(status: ExtensionStatus) => void>();
   const supervisors: Supervisor[] = [];
   const directory = join(execRoot, 'extensions');
@@ -55,7 +58,8 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
     .filter((entry) => entry.enabled)
     .map((entry) => {
       const own = log.child({ extension: entry.id });
-      const source = entry.carrier === 'process' ? supervise(entry, own) : inProcess(entry, own, cleared);
+      const ready = (signal?: AbortSignal) => whenReady(entry, signal);
+      const source = entry.carrier === 'process' ? supervise(entry, own, ready) : inProcess(entry, own, cleared, ready);
       return new Extension({
         name: entry.driver,
         entry: entry.id,
@@ -64,6 +68,7 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
         origin: entry.origin,
         source,
         deadlines: entry.deadlines,
+        prerequisites: order.get(entry.id),
         log: own,
         onChange: (status) => {
           for (const listener of listeners) listener(status);
@@ -78,27 +83,45 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
       pluginDirectories: settings.pluginDirectories,
       deadlines: (name) => settings.overrides[name]?.deadlines ?? {},
       log,
-      onClose: async () => {
-        await Promise.all(supervisors.map((supervisor) => supervisor.close()));
-      },
+      prerequisites: (entry) => order.get(entry),
     },
     listeners,
   );
 
-  function supervise(entry: ManifestEntry, own: Logger): Source {
-    const supervisor = new Supervisor({ entry, hostPath: settings.hostPath, directory, log: own });
+  function supervise(entry: ManifestEntry, own: Logger, ready: (signal: AbortSignal) => Promise<void>): Source {
+    const supervisor = new Supervisor({ entry, hostPath: settings.hostPath, directory, log: own, ready });
     supervisors.push(supervisor);
     return supervisor;
+  }
+
+  /** @throws Unavailable while something that it needs does not answer */
+  async function whenReady({ id }: ManifestEntry, signal: AbortSignal | undefined): Promise<void> {
+    const { needs = [], after = [] } = order.get(id) ?? {};
+    const find = (wanted: string) => configured.find(({ entry }) => entry === wanted);
+    for (const wanted of after) {
+      await find(wanted)
+        ?.activated({ signal })
+        .catch(() => {
+          // It has its own state and reason; this one does not need it.
+        });
+    }
+    for (const wanted of needs) {
+      await find(wanted)
+        ?.activated({ signal })
+        .catch((cause: unknown) => {
+          throw unavailable(`it needs the extension '${wanted}': ${messageOf(cause)}`, { cause });
+        });
+    }
   }
 }
 
 /** Loaded when it is first asked for, but not before a former process of the same extension is gone. */
-function inProcess(entry: ManifestEntry, log: Logger, cleared: Promise<void>): Source {
+function inProcess(entry: ManifestEntry, log: Logger, cleared: Promise<void>, ready: () => Promise<void>): Source {
   const place = {
     id: entry.module,
     origin: `${entry.origin} (${entry.id})`,
     open: async () => {
-      await cleared;
+      await Promise.all([cleared, ready()]);
       return await InProcessCarrier.load({ name: entry.driver, path: entry.module, options: entry.options, log });
     },
   };

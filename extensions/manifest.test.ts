@@ -1,12 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kinds } from '@cleat/protocol/kinds/index';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
 import { silentLogger } from '@cleat/protocol/log';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ExtensionOverride, openExtensions } from './index.js';
 import { readManifests } from './manifest.js';
+import { prerequisites } from './order.js';
 
 let directory: string;
 let manifest: string;
@@ -118,4 +119,78 @@ test('the manifest of the batteries promises kinds that exist, for modules that 
     expect(known, id).toEqual(expect.arrayContaining([...promised]));
     expect(module, id).toMatch(/\/batteries\/.*main\.ts$/);
   }
+});
+
+describe('the order of entries', () => {
+  const listed = (entries: Record<string, string>) =>
+    write(
+      `extensions:\n${Object.entries(entries)
+        .map(([id, more]) => `  ${id}: { driver: ${id}, module: ./module.mjs, kinds: [VolumeDriver]${more} }\n`)
+        .join('')}`,
+    );
+  const order = (overrides: Record<string, ExtensionOverride> = {}) => prerequisites(read(overrides)).get('one');
+
+  test('names entries, or a kind, which stands for the other entries of it; what is left out is not waited for', () => {
+    listed({ one: ', needs: [two], after: [VolumeDriver]', two: '', three: '', four: ', enabled: false' });
+    expect(order()).toEqual({ needs: ['two'], after: ['two', 'three'] });
+    expect(order({ three: { enabled: false } })).toEqual({ needs: ['two'], after: ['two'] });
+  });
+
+  test.each([
+    [
+      { one: ', needs: [nobody]' },
+      /manifest\.yaml: one: needs names 'nobody', which is neither an entry .* nor a kind/,
+    ],
+    [{ one: ', after: [Volume]' }, /one: after names 'Volume', which is neither .*\(known: one, VolumeDriver, /],
+    [{ one: ', needs: [two]', two: ', enabled: false' }, /needs names 'two', which is left out by the configuration/],
+    [{ one: ', needs: [LogDriver]' }, /needs names 'LogDriver', and no other entry of that kind is enabled/],
+    [{ one: ', needs: [one]' }, /wait for each other: 'one' waits for 'one'/],
+    [
+      { one: ', needs: [two]', two: ', after: [three]', three: ', needs: [one]' },
+      /wait for each other: 'one' waits for 'two' waits for 'three' waits for 'one'/,
+    ],
+  ])('%j is an error at the start', (entries, message) => {
+    listed(entries as Record<string, string>);
+    expect(() => open()).toThrow(message);
+  });
+
+  test('one is loaded after what it needs, and closed before it', async () => {
+    const trace: string[] = [];
+    Object.assign(globalThis, { testTrace: trace });
+    writeFileSync(
+      join(directory, 'traced.mjs'),
+      `export default {
+         start({ name }) {
+           globalThis.testTrace.push('start ' + name);
+           return { implementations: [], close: () => globalThis.testTrace.push('close ' + name) };
+         },
+       };`,
+    );
+    const entry = (id: string, more: string) =>
+      `  ${id}: { driver: ${id}, module: ./traced.mjs, kinds: [VolumeDriver]${more} }\n`;
+    write(
+      `extensions:\n${entry('last', ', needs: [middle]')}${entry('middle', ', after: [first]')}${entry('first', '')}`,
+    );
+    const extensions = open();
+    await extensions.get(volumeKind, 'last').catch(() => {
+      // It implements nothing.
+    });
+    expect(trace).toEqual(['start first', 'start middle', 'start last']);
+    await extensions.close();
+    expect(trace.slice(3)).toEqual(['close last', 'close middle', 'close first']);
+  });
+
+  test('while what it needs cannot be loaded, it says so; what it merely follows does not matter', async () => {
+    listed({ one: ', needs: [two]', two: '', three: ', after: [two]' });
+    write(
+      readFileSync(manifest, 'utf8').replace(
+        'two: { driver: two, module: ./module',
+        'two: { driver: two, module: ./none',
+      ),
+    );
+    const extensions = open();
+    await expect(extensions.get(volumeKind, 'one')).rejects.toThrow(/it needs the extension 'two': cannot load/);
+    await extensions.get(volumeKind, 'three');
+    await extensions.close();
+  });
 });

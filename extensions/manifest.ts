@@ -15,6 +15,9 @@ const Entry = Type.Object({
   kinds: Type.Array(Type.String()),
   carrier: Type.Optional(Carrier),
   enabled: Type.Optional(Type.Boolean()),
+  /** Entries, or kinds, that it starts after; see order.ts. */
+  needs: Type.Optional(Type.Array(Type.String())),
+  after: Type.Optional(Type.Array(Type.String())),
   options: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   /** ms by `Kind.Method`, `Method` or `*`. */
   deadlines: Type.Optional(Type.Record(Type.String(), Type.Number())),
@@ -39,6 +42,10 @@ export interface ManifestEntry {
   kinds: readonly string[];
   carrier: 'in-process' | 'process';
   enabled: boolean;
+  /** Entries, or kinds, without which it cannot start, as the manifest names them. */
+  needs: readonly string[];
+  /** Entries, or kinds, that start before it where they are there. */
+  after: readonly string[];
   options: Readonly<Record<string, unknown>>;
   deadlines: Readonly<Record<string, number>>;
   /** The manifest it comes from. */
@@ -73,6 +80,8 @@ export function readManifests({ paths, overrides, variables, stateDirectory }: M
         kinds: entry.kinds,
         carrier: override.carrier ?? entry.carrier ?? 'in-process',
         enabled,
+        needs: entry.needs ?? [],
+        after: entry.after ?? [],
         // Options of one that is left out may name what is not configured.
         options: enabled ? substitute(`${path}: ${id}`, { ...entry.options, ...override.options }, known) : {},
         deadlines: checkDeadlines(`${path}: ${id}`, { ...entry.deadlines, ...override.deadlines }),

@@ -5,6 +5,7 @@ import { markAbsent } from './absence.js';
 import { Arrivals, type Awaited } from './arrivals.js';
 import { find, scan } from './discovery/directories.js';
 import { Extension } from './extension.js';
+import { inOrder, type Prerequisites } from './order.js';
 import type { ArrivalOptions, ExtensionStatus, Extensions, GetOptions } from './service.js';
 
 export interface RegistrySettings {
@@ -16,8 +17,8 @@ export interface RegistrySettings {
   /** What the operator set for a discovered plugin. */
   deadlines: (name: string) => Readonly<Record<string, number>>;
   log: Logger;
-  /** Called once the extensions are closed. */
-  onClose: () => Promise<void>;
+  /** Whom a configured one is started after, and so is stopped before. */
+  prerequisites: (entry: string) => Prerequisites | undefined;
 }
 
 /** How long a plugin that is known by its file, but does not answer, is waited for, in ms. */
@@ -86,10 +87,14 @@ export class Registry implements Extensions {
 
   async close(): Promise<void> {
     this.#arrivals.close();
-    const all = [...this.#settings.configured, ...this.#discovered.values()].reverse();
-    const failures: unknown[] = [];
-    for (const extension of all) await extension.close().catch((error: unknown) => failures.push(error));
-    await this.#settings.onClose().catch((error: unknown) => failures.push(error));
+    const { configured, prerequisites } = this.#settings;
+    const dependents = (extension: Extension) =>
+      configured.filter(({ entry = '' }) => {
+        const { needs = [], after = [] } = prerequisites(entry) ?? {};
+        return [...needs, ...after].includes(extension.entry ?? '');
+      });
+    const all = [...configured, ...this.#discovered.values()];
+    const failures = await inOrder(all, dependents, (extension) => extension.close());
     if (failures.length > 0) throw new AggregateError(failures, 'could not stop every extension');
   }
 

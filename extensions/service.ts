@@ -127,6 +127,10 @@ export interface ExtensionStatus {
   readonly methods: readonly MethodStatistics[];
   /** What the operator set, in ms by `Kind.Method`, `Method` or `*`; else the contract's deadlines hold. */
   readonly deadlines: Readonly<Record<string, number>>;
+  /** Entries of the manifest that must answer before it is started; absent for a discovered one. */
+  readonly needs?: readonly string[];
+  /** Entries that are started before it. */
+  readonly after?: readonly string[];
   /** Who waits until it answers; absent when nobody does. */
   readonly awaitedBy?: readonly string[];
 }

@@ -21,4 +21,6 @@ export interface Source {
   patienceMs(wasActive: boolean): number;
   /** Of the process that it runs as, if it is one of ours. */
   process?(): ProcessStatus;
+  /** Ends what was started for it. */
+  close?(): Promise<void>;
 }

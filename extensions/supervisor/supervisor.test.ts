@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Extension } from '../extension.js';
 import { serves, writeNote } from './process.js';
 import { endStragglers } from './stragglers.js';
-import { Supervisor } from './supervisor.js';
+import { longestPauseMs, restartPauseMs, Supervisor } from './supervisor.js';
 
 const hostPath = fileURLToPath(new URL('./host.fixture.mjs', import.meta.url));
 let directory: string;
@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 /** As one engine does; a second one in the same directory finds what the first, killed, left running. */
-function begin(mark: string) {
+function begin(mark: string, ready?: () => Promise<void>) {
   const entry = {
     id: 'one',
     driver: 'vol',
@@ -41,11 +41,13 @@ function begin(mark: string) {
     kinds: ['VolumeDriver'],
     carrier: 'process' as const,
     enabled: true,
+    needs: [],
+    after: [],
     options: { mark },
     deadlines: {},
     origin: 'test',
   };
-  const supervisor = new Supervisor({ entry, hostPath, directory, log });
+  const supervisor = new Supervisor({ entry, hostPath, directory, log, ...(ready && { ready }) });
   const extension = new Extension({
     name: 'vol',
     entry: 'one',
@@ -134,4 +136,22 @@ test('between its end and its next start it is shown as gone, before anybody cal
     reason: 'its process ended (killed by SIGKILL) and is started again',
     since: ended.since,
   });
+});
+
+test('however often it has ended, it is started again within ten seconds, the first time almost at once', () => {
+  expect(restartPauseMs(0)).toBe(100);
+  for (let crashes = 0; crashes < 2000; crashes++) expect(restartPauseMs(crashes)).toBeLessThanOrEqual(longestPauseMs);
+  expect(longestPauseMs).toBe(10_000);
+});
+
+test('it is not started before what it needs answers, says so, and then is', async () => {
+  let missing = true;
+  const { supervisor, extension } = begin('a', async () => {
+    if (missing) throw new Error('it needs the extension two');
+  });
+  await expect(extension.activated()).rejects.toThrow('it needs the extension two');
+  expect(supervisor.process().pid).toBeUndefined();
+  missing = false;
+  await expect.poll(() => supervisor.process().pid, { timeout: 10_000 }).toBeDefined();
+  await extension.activated();
 });

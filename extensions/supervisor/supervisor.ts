@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { SocketCarrier } from '../carriers/socket.js';
 import type { ManifestEntry } from '../manifest.js';
@@ -12,12 +12,15 @@ import { Output } from './output.js';
 import { readNote, serves, stop, writeNote } from './process.js';
 
 const firstPauseMs = 100;
-const longestPauseMs = 10_000;
+/** One that ends is started again within this, however often it has ended before. */
+export const longestPauseMs = 10_000;
 /** One that ran this long is not in a crash loop. */
 const settledMs = 10_000;
 const graceMs = 5_000;
 /** How often an adopted process, which is no child of ours, is looked after. */
 const watchMs = 1_000;
+/** How often one that cannot be started, because what it needs does not answer, is tried again. */
+const readyMs = 500;
 /** `sun_path` has 108 bytes (unix(7)). */
 const maxSocketPath = 107;
 
@@ -28,6 +31,8 @@ export interface SupervisorSettings {
   /** For sockets, notes and output; it must not outlive a boot. */
   directory: string;
   log: Logger;
+  /** Resolves when all that it needs answers. @throws with the reason while it does not */
+  ready?: (signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -49,6 +54,9 @@ export class Supervisor implements Source {
   #timer: NodeJS.Timeout | undefined;
   #starting: Promise<void> | undefined;
   #closed = false;
+  readonly #stop = new AbortController();
+  /** Why it is not started yet. */
+  #waits: string | undefined;
 
   /** @throws InvalidParameter when the directory's path is too long for a socket */
   constructor(settings: SupervisorSettings) {
@@ -78,7 +86,10 @@ export class Supervisor implements Source {
     return {
       id: `${this.#generation}`,
       origin: `${entry.origin} (${entry.id}, ${this.#socket})`,
-      open: async () => new SocketCarrier({ type: 'unix', path: this.#socket }),
+      open: async () => {
+        if (this.#waits !== undefined) throw unavailable(this.#waits);
+        return new SocketCarrier({ type: 'unix', path: this.#socket });
+      },
     };
   }
 
@@ -93,6 +104,7 @@ export class Supervisor implements Source {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stop.abort();
     clearTimeout(this.#timer);
     await this.#starting;
     if (this.#pid !== undefined) await stop(this.#pid, this.#socket, graceMs);
@@ -115,9 +127,25 @@ export class Supervisor implements Source {
       return;
     }
     if (note && running) await stop(note.pid, this.#socket, graceMs);
-    if (this.#closed) return;
+    if (!(await this.#ready()) || this.#closed) return;
     this.#output ??= new Output(outputPath, true, log);
     this.#spawn(this.#output);
+  }
+
+  /** Whether it may be started now; otherwise it is tried again. */
+  async #ready(): Promise<boolean> {
+    try {
+      await this.#settings.ready?.(this.#stop.signal);
+      this.#waits = undefined;
+      return true;
+    } catch (error) {
+      if (this.#closed) return false;
+      const reason = messageOf(error);
+      if (this.#waits !== reason) this.#settings.log.warn('the extension is not started yet', { reason });
+      this.#waits = reason;
+      this.#timer = setTimeout(() => this.start(), readyMs).unref();
+      return false;
+    }
   }
 
   #spawn(output: Output): void {
@@ -169,9 +197,13 @@ export class Supervisor implements Source {
 
   #again(): void {
     if (this.#closed) return;
-    const pauseMs = Math.min(firstPauseMs * 2 ** this.#crashes++, longestPauseMs);
-    this.#timer = setTimeout(() => this.start(), pauseMs).unref();
+    this.#timer = setTimeout(() => this.start(), restartPauseMs(this.#crashes++)).unref();
   }
+}
+
+/** How long one that has ended so often in a row stays down, in ms. */
+export function restartPauseMs(crashes: number): number {
+  return Math.min(firstPauseMs * 2 ** crashes, longestPauseMs);
 }
 
 /** Of everything that makes a running process the wrong one when it changes. */

@@ -30,7 +30,9 @@ export function details(one: Shown): string {
     ['Carrier', one.carrier],
     ['Origin', one.origin],
     ['State', `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${one.reason}` : ''}`],
-    ...(one.awaitedBy ? [['Awaited by', one.awaitedBy.join(', ')] as [string, string]] : []),
+    ...named('Needs', one.needs),
+    ...named('After', one.after),
+    ...named('Awaited by', one.awaitedBy),
     ...(one.process ? [processFact(one.process)] : []),
     ['Health', one.health],
     [
@@ -49,6 +51,11 @@ export function details(one: Shown): string {
     latency.count === 0 ? '-' : milliseconds(latency.maxMs),
   ]);
   return `${text}\n${columns([['CALL', ...shownResults.map((result) => result.toUpperCase()), 'MEAN', 'LONGEST'], ...rows])}`;
+}
+
+/** Nothing where there is nothing to say. */
+function named(what: string, list: readonly string[] = []): [string, string][] {
+  return list.length > 0 ? [[what, list.join(', ')]] : [];
 }
 
 function why({ reason, awaitedBy = [] }: Shown): string {
