@@ -127,6 +127,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     images.setUsage((id) => containers.usersOfImage(id));
     volumes.setReferences((name) => containers.usersOfVolume(name));
     containers.setExecs(execs);
+    extensions.setProviders(containers.providers);
 
     return {
       authorization: openAuthorization({ config, extensions, log: room('authorization') }),

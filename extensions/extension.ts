@@ -15,7 +15,7 @@ import { type Progress, resultOf } from './outcome.js';
 import { Presence } from './presence.js';
 import { proxy } from './proxy.js';
 import type { CallResult, ExtensionState, ExtensionStatus, GetOptions } from './service.js';
-import type { Source } from './source.js';
+import type { Place, Source } from './source.js';
 import { Statistics } from './statistics.js';
 
 export interface ExtensionSettings {
@@ -106,6 +106,11 @@ export class Extension {
       deadlines,
       ...prerequisites,
     };
+  }
+
+  /** Where it was activated; undefined when it was not, or is there no longer. */
+  get place(): Place | undefined {
+    return this.#link?.place;
   }
 
   /** Whether it can be found at all at this moment. */

@@ -6,7 +6,8 @@ import { Arrivals, type Awaited } from './arrivals.js';
 import { find, scan } from './discovery/directories.js';
 import { Extension } from './extension.js';
 import { inOrder, type Prerequisites } from './order.js';
-import type { ArrivalOptions, ExtensionStatus, Extensions, GetOptions } from './service.js';
+import type { ArrivalOptions, ExtensionStatus, Extensions, GetOptions, Providers } from './service.js';
+import type { Place } from './source.js';
 
 export interface RegistrySettings {
   /** Of the manifest, in its order. */
@@ -41,6 +42,9 @@ export class Registry implements Extensions {
   readonly #discovered = new Map<string, Extension>();
   readonly #listeners: Set<Listener>;
   readonly #arrivals: Arrivals;
+  #providers: Providers = { at: () => undefined, find: () => undefined };
+  /** The container of each extension whose place was looked at. */
+  readonly #seen = new WeakMap<Place, string | undefined>();
   #scanned: { names: readonly string[]; at: number } | undefined;
 
   constructor(settings: RegistrySettings, listeners: Set<Listener>) {
@@ -76,8 +80,12 @@ export class Registry implements Extensions {
   list(): ExtensionStatus[] {
     this.#scan();
     const all = [...this.#settings.configured, ...this.#discovered.values()];
-    const known = [...all.map((extension) => extension.status), ...this.#settings.disabled];
+    const known = [...all.map((extension) => this.#described(extension)), ...this.#settings.disabled];
     return withAwaited(known, this.#arrivals.list());
+  }
+
+  setProviders(providers: Providers): void {
+    this.#providers = providers;
   }
 
   onChange(listener: Listener): () => void {
@@ -111,6 +119,16 @@ export class Registry implements Extensions {
       );
     }
     return extension;
+  }
+
+  #described(extension: Extension): ExtensionStatus {
+    const { place, status } = extension;
+    if (!place?.address || extension.entry !== undefined || status.state !== 'active') return status;
+    // Whoever listens there does so as long as the place is the same one.
+    if (!this.#seen.has(place)) this.#seen.set(place, this.#providers.at(place.address)?.id);
+    const id = this.#seen.get(place);
+    const provider = id === undefined ? undefined : this.#providers.find(id);
+    return provider ? { ...status, provider } : status;
   }
 
   #select(wanted: (extension: Extension) => boolean): string[] {

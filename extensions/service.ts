@@ -35,6 +35,9 @@ export interface Extensions {
    */
   arrival(kind: string, name: string, options: ArrivalOptions): Promise<void>;
 
+  /** How to find out what container an extension runs in, by its address. Set once by the wiring. */
+  setProviders(providers: Providers): void;
+
   /** Stops supervision, then the processes and modules it started, in reverse order. */
   close(): Promise<void>;
 }
@@ -43,6 +46,19 @@ export interface GetOptions {
   signal?: AbortSignal;
   /** Fails at once when nobody is there, instead of waiting for it to come. */
   impatient?: boolean;
+}
+
+export interface Provider {
+  /** A container's. */
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface Providers {
+  /** @param address `unix:///path` or `tcp://host:port` */
+  at(address: string): Provider | undefined;
+  /** Of the one with this ID, if it runs still. */
+  find(id: string): Provider | undefined;
 }
 
 export interface ArrivalOptions {
@@ -131,6 +147,8 @@ export interface ExtensionStatus {
   readonly needs?: readonly string[];
   /** Entries that are started before it. */
   readonly after?: readonly string[];
+  /** The container that it runs in, if it is one of this engine's. */
+  readonly provider?: Provider;
   /** Who waits until it answers; absent when nobody does. */
   readonly awaitedBy?: readonly string[];
 }

@@ -1,4 +1,6 @@
+import type { Provider } from '@cleat/extensions/service';
 import { invalidParameter } from '@cleat/protocol/errors';
+import type { Container } from './container.js';
 import { createContainer } from './create/create.js';
 import { emitterFor } from './emit.js';
 import { execTarget } from './exec-target.js';
@@ -19,6 +21,7 @@ import { restartContainer, stopContainer } from './life/stop.js';
 import { updateContainer } from './life/update.js';
 import { waitCondition, waitFor } from './life/wait.js';
 import { ContainerPaths } from './paths.js';
+import { providerAt } from './providers.js';
 import { Registry } from './registry.js';
 import type { ContainersDeps, Room } from './room.js';
 import { Runtimes } from './runtimes.js';
@@ -33,6 +36,11 @@ import { containerStats } from './view/stats.js';
 import { top } from './view/top.js';
 
 export type { ContainersDeps } from './room.js';
+
+/** What the registry of extensions shows of one that an extension runs in. */
+function provider(container: Container | undefined): Provider | undefined {
+  return container?.running ? { id: container.id, name: container.record.name } : undefined;
+}
 
 /** Opens the room: loads the records, touches nothing else. `recover()` then finds what runs. */
 export function openContainers(deps: ContainersDeps): Containers {
@@ -101,6 +109,10 @@ export function openContainers(deps: ContainersDeps): Containers {
     execTarget: (ref) => execTarget(room, of(ref)),
     setExecs: (execs) => {
       room.execs = execs;
+    },
+    providers: {
+      at: (address) => provider(providerAt(room, address)),
+      find: (id) => provider(room.registry.find(id)),
     },
     usersOfImage: (imageId) => usersOfImage(room, imageId),
     usersOfVolume: (name) => usersOfVolume(room, name),

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Providers } from '@cleat/extensions/service';
 import type {
   ContainerConfig,
   ContainerCreateRequest,
@@ -74,6 +75,8 @@ export interface Containers {
   /** Health checks run through the exec room; set once by the wiring. */
   setExecs(execs: ExecRunner): void;
   /** Names of containers by what they use, for the rooms that refuse to remove what is in use. */
+  /** Which containers extensions run in, found by their address. */
+  readonly providers: Providers;
   usersOfImage(imageId: string): { containerId: string; name: string; running: boolean }[];
   /** IDs. */
   usersOfVolume(name: string): string[];

@@ -50,6 +50,8 @@ export interface Spool {
    * (in the background, with a deadline) and told to stop.
    */
   ended(containerId: string): void;
+  /** After {@link ended}: resolves when the driver has taken the rest and was told to stop, or is waited for no longer. */
+  delivered(containerId: string): Promise<void>;
   /** The container runs (again): readers may follow. Also called for each that is found running after a restart. */
   began(containerId: string): void;
   /** Forgets the container and removes its files; what its driver has not got yet is still delivered. */

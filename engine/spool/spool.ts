@@ -79,6 +79,10 @@ class ContainerSpools implements Spool {
     if (!file.followed) this.#files.delete(containerId);
   }
 
+  delivered(containerId: string): Promise<void> {
+    return this.#drivers.stopped(containerId);
+  }
+
   began(containerId: string): void {
     this.#file(containerId).began();
   }

@@ -56,6 +56,7 @@ function findSocket(directory: string, name: string): Place | undefined {
     return {
       id: `${path} ${facts.dev}:${facts.ino}:${facts.ctimeMs}`,
       origin: path,
+      address: addressText({ type: 'unix', path }),
       open: async () => new SocketCarrier({ type: 'unix', path }),
     };
   }
@@ -73,6 +74,7 @@ function specPlace(file: string, name: string, text: string): Place {
   return {
     id: `${file} ${text}`,
     origin: `${file} (${addressText(spec.address)})`,
+    address: addressText(spec.address),
     described: true,
     open: async () => new SocketCarrier(spec.address),
   };

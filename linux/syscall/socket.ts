@@ -44,3 +44,35 @@ function onlySix(fd: number): void {
   const prototype = 'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)';
   callC(prototype, 'IPV6_V6ONLY', fd, IPPROTO_IPV6, IPV6_V6ONLY, one, one.length);
 }
+
+const AF_UNIX = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+/** `sun_path` (unix(7)), with the zero that ends it. */
+const maxPath = 108;
+
+/**
+ * The process that listens at a UNIX socket, or did when it began to: it may have handed the socket on and ended since.
+ * The listener sees a connection that is closed at once; it need not take it, and is not waited for.
+ * @throws CleatError System with ENOENT, ECONNREFUSED (nobody listens), EAGAIN (too many are waiting there)
+ */
+export function listeningPid(path: string): number {
+  const name = Buffer.alloc(2 + maxPath);
+  name.writeUInt16LE(AF_UNIX, 0);
+  if (Buffer.byteLength(path) >= maxPath) throw invalidParameter(`${path} is too long for a socket`);
+  name.write(path, 2);
+  const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  const fd = callC('int socket(int domain, int type, int protocol)', 'AF_UNIX', AF_UNIX, type, 0);
+  try {
+    callC('int connect(int fd, const void *name, unsigned int length)', path, fd, name, name.length);
+    const credentials = Buffer.alloc(12);
+    const length = Buffer.alloc(4);
+    length.writeInt32LE(credentials.length);
+    const prototype = 'int getsockopt(int fd, int level, int name, void *value, void *length)';
+    callC(prototype, 'SO_PEERCRED', fd, SOL_SOCKET, SO_PEERCRED, credentials, length);
+    return credentials.readInt32LE(0);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -9,13 +9,16 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { listeningSockets } from '../process/belongings.js';
 import { errnoOf } from './errno.js';
 import { deviceNumber, getXattr, listXattrs, makeFifo, makeNode, openInRoot, setXattr, splitDevice } from './files.js';
 import { mount } from './mount.js';
 import { openPidFd, pidFdExited, processExists } from './process.js';
+import { listeningPid } from './socket.js';
 
 let directory: string;
 beforeEach(() => {
@@ -72,4 +75,16 @@ test('a pidfd tells a living process', () => {
   closeSync(fd);
   expect(processExists(process.pid)).toBe(true);
   expect(failure(() => openPidFd(2 ** 22 + 1))).toBe('ESRCH');
+});
+
+test('who listens at a UNIX socket', async () => {
+  const path = join(directory, 's.sock');
+  expect(failure(() => listeningPid(path))).toBe('ENOENT');
+  const server = createServer(() => {});
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  expect(listeningPid(path)).toBe(process.pid);
+  expect(listeningSockets(process.pid)).toContain(path);
+  await new Promise((resolve) => server.close(resolve));
+  writeFileSync(path, '');
+  expect(failure(() => listeningPid(path))).toBe('ECONNREFUSED');
 });

@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
@@ -20,8 +23,15 @@ afterEach(async () => {
 const { ok, refused } = clientOf(() => engine);
 const status = (name: string) => ok('inspect', '--format', '{{.State.Status}}', name);
 const why = (name: string) => ok('inspect', '--format', '{{.State.Error}}', name);
+const program = fileURLToPath(new URL('../../bin/cleat', import.meta.url));
 const long = { timeout: 60_000, interval: 200 };
 const sleeper = ['busybox', 'sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'];
+
+/** `cleat` against this engine. */
+async function cleat(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, [...args, '-H', `unix://${engine.socket}`]);
+  return stdout;
+}
 
 async function started(provider: Provider): Promise<void> {
   await ok(...provider.run);
@@ -225,6 +235,80 @@ describe('a container that waits for its extension', () => {
     install();
     await expect.poll(() => status('waits'), long).toBe('running');
     await ok('rm', '-f', 'waits');
+  });
+});
+
+describe('the stop of the engine', () => {
+  const provider = (name: string) =>
+    cleat('extensions', 'inspect', name).then((text) => /^Container: +(\S+) \(/m.exec(text)?.[1]);
+
+  test('containers stop before those that provide their extensions, which hear of it', async () => {
+    const first = new Provider(engine, 'first');
+    const second = new Provider(engine, 'second', {
+      kinds: 'VolumeDriver,LogDriver',
+      flags: ['-v', 'state:/state', '--volume-driver', 'first'],
+    });
+    await started(first);
+    await started(second);
+    await ok('volume', 'create', '-d', 'second', 'data');
+    await ok('run', '-d', '--name', 'third', '--log-driver', 'second', '-v', 'data:/data', ...sleeper);
+    for (const name of ['first', 'second']) expect(await provider(name)).toBe(name);
+    const count = ({ calls }: Provider, call: string) => calls.filter((one) => one === call).length;
+    await engine.kill('SIGTERM');
+    expect(count(second, 'VolumeDriver.Unmount')).toBe(count(second, 'VolumeDriver.Mount'));
+    expect(count(second, 'LogDriver.StopLogging')).toBe(count(second, 'LogDriver.StartLogging'));
+    expect(count(first, 'VolumeDriver.Unmount')).toBe(count(first, 'VolumeDriver.Mount'));
+    // An engine that has used none of them yet finds out.
+    await engine.restart();
+    await expect.poll(async () => (await engine.docker('start', 'third')).code, long).toBe(0);
+    await engine.kill('SIGKILL');
+    await engine.restart();
+    await engine.kill('SIGTERM');
+    expect(count(second, 'VolumeDriver.Unmount')).toBe(count(second, 'VolumeDriver.Mount'));
+    expect(count(first, 'VolumeDriver.Unmount')).toBe(count(first, 'VolumeDriver.Mount'));
+    expect(engine.log()).not.toMatch(/failed while clearing up/);
+    await engine.restart();
+  });
+
+  test('providers are told apart where they share the directory, and when the one that listened has ended', async () => {
+    const all = [
+      new Provider(engine, 'forking', { forks: true }),
+      new Provider(engine, 'forked', { forks: true }),
+      new Provider(engine, 'plain'),
+    ];
+    for (const one of all) await started(one);
+    for (const { name } of all) {
+      await ok('volume', 'create', '-d', name, `of-${name}`);
+      expect(await provider(name)).toBe(name);
+    }
+  });
+
+  test('with live-restore both stay, and nobody is told anything', async () => {
+    const storage = new Provider(engine, 'storage');
+    await started(storage);
+    await ok('volume', 'create', '-d', 'storage', 'data');
+    await ok('run', '-d', '--name', 'user', '-v', 'data:/d', ...sleeper);
+    await engine.kill('SIGTERM');
+    await engine.restart(['--live-restore']);
+    for (const name of ['storage', 'user'])
+      await expect.poll(async () => (await engine.docker('start', name)).code, long).toBe(0);
+    const pids = await ok('inspect', '--format', '{{.State.Pid}}', 'storage', 'user');
+    const before = storage.calls.length;
+    await engine.kill('SIGTERM');
+    expect(storage.calls).toHaveLength(before);
+    await engine.restart([]);
+    expect(await ok('inspect', '--format', '{{.State.Pid}}', 'storage', 'user')).toBe(pids);
+    expect(await ok('exec', 'user', 'ls', '/d')).toBe('');
+  });
+
+  test('a provider that a user stops is stopped, and who depends on it runs on', async () => {
+    const storage = new Provider(engine, 'storage');
+    await started(storage);
+    await ok('volume', 'create', '-d', 'storage', 'data');
+    await ok('run', '-d', '--name', 'user', '-v', 'data:/d', ...sleeper);
+    await ok('stop', 'storage');
+    expect(await ok('exec', 'user', 'ls', '/d')).toBe('');
+    expect(await status('user')).toBe('running');
   });
 });
 

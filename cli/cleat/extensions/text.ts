@@ -30,6 +30,7 @@ export function details(one: Shown): string {
     ['Carrier', one.carrier],
     ['Origin', one.origin],
     ['State', `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${one.reason}` : ''}`],
+    ...named('Container', one.provider && [`${one.provider.name} (${one.provider.id.slice(0, 12)})`]),
     ...named('Needs', one.needs),
     ...named('After', one.after),
     ...named('Awaited by', one.awaitedBy),

@@ -1,18 +1,40 @@
+import { inOrder } from '@cleat/extensions/order';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
+import { providersOf, withoutCircles } from './dependents.js';
+import { within } from './kill.js';
 import { stopContainer } from './stop.js';
 
-/** Stops everything that runs, within `timeout` seconds each, unless containers are to outlive the engine. */
+/** How long extensions in other containers may take to let go of a container that has ended. */
+const letGoMs = 15_000;
+
+/**
+ * Stops everything that runs, within `timeout` seconds each, unless containers are to outlive the engine. One whose
+ * extensions run in other containers stops before those: what they have to be told at its end reaches them.
+ */
 export async function shutdownContainers(
   room: Room,
   options: { liveRestore: boolean; timeout: number },
 ): Promise<void> {
   room.stopping = true;
   const running = room.registry.all().filter((container) => container.running);
+  const providers = options.liveRestore ? new Map<Container, Container[]>() : await providersOf(room, running);
   for (const container of room.registry.all()) container.restarts.cancel();
   if (options.liveRestore) return;
-  await Promise.all(running.map((container) => stop(room, container, options.timeout)));
+  const dependents = withoutCircles(running, providers);
+  await inOrder(
+    running,
+    (container) => dependents.get(container) ?? [],
+    async (container) => {
+      await stop(room, container, options.timeout);
+      if (!providers.has(container)) return;
+      // Its volumes, networks and log are let go of while those who provide them still run.
+      const letGo = Promise.all([container.released?.done, room.spool.delivered(container.id)]);
+      if (await within(letGo, letGoMs)) return;
+      room.log.warn('an extension was not told the end of a container in time', { container: container.id });
+    },
+  );
 }
 
 async function stop(room: Room, container: Container, timeout: number): Promise<void> {

@@ -89,6 +89,11 @@ export class Drivers {
     return this.#sessions.get(id)?.delivered.generation ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Resolves when the session of a container that has ended is over. */
+  async stopped(id: string): Promise<void> {
+    await this.#sessions.get(id)?.stopped;
+  }
+
   async remove(id: string): Promise<void> {
     const session = this.#sessions.get(id);
     if (!session) return;

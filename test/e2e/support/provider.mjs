@@ -5,7 +5,10 @@
 //   DIRECTORY  the plugin directory
 //   ROOT       volumes (ROOT/volumes/NAME), logs (ROOT/logs/ID), and what it was asked (ROOT/calls, a line each)
 //   KINDS      such as VolumeDriver,LogDriver
+//   FORK       the process that listens hands its socket to a child and ends, as daemons do
 //   ASK        the engine's socket: a call is answered only once the engine has answered this plugin's own questions
+
+import { spawn } from 'node:child_process';
 import {
   appendFileSync,
   createReadStream,
@@ -18,7 +21,7 @@ import {
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 
-const { NAME, DIRECTORY, ROOT, KINDS = 'VolumeDriver', ASK } = process.env;
+const { NAME, DIRECTORY, ROOT, KINDS = 'VolumeDriver', ASK, FORK } = process.env;
 const socket = join(DIRECTORY, `${NAME}.sock`);
 const volumes = join(ROOT, 'volumes');
 const logs = join(ROOT, 'logs');
@@ -79,8 +82,15 @@ function get(path) {
 
 if (ASK) await askEngine('start').catch((error) => appendFileSync(join(ROOT, 'asked'), `start failed: ${error}\n`));
 // What a crash left: a plugin that cannot take its place again is no plugin for a cold boot.
-rmSync(socket, { force: true });
-server.listen(socket);
+if (process.argv[2] !== 'child') rmSync(socket, { force: true });
+if (process.argv[2] === 'child') server.listen({ fd: 3 });
+else server.listen(socket, FORK ? fork : undefined);
+
+function fork() {
+  const stdio = ['ignore', 'inherit', 'inherit', server._handle.fd];
+  spawn(process.execPath, [process.argv[1], 'child'], { stdio, detached: true });
+  process.exit(0);
+}
 process.on('SIGTERM', () => {
   rmSync(socket, { force: true });
   process.exit(0);

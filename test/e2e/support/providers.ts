@@ -9,6 +9,8 @@ export interface ProviderOptions {
   kinds?: string;
   /** Waits in each call for what it asks of the engine. */
   asks?: boolean;
+  /** The process that listens first ends, and a child of it serves. */
+  forks?: boolean;
   /** Further flags of `docker run`. */
   flags?: readonly string[];
 }
@@ -38,6 +40,7 @@ export class Provider {
       `ROOT=${root}`,
       `KINDS=${options.kinds ?? 'VolumeDriver'}`,
     ];
+    if (options.forks) env.push('FORK=1');
     if (options.asks) {
       binds.push(`${engine.directory}:${engine.directory}`);
       env.push(`ASK=${engine.socket}`);
@@ -55,8 +58,7 @@ export class Provider {
       ...env.flatMap((pair) => ['-e', pair]),
       ...(options.flags ?? []),
       'busybox',
-      process.execPath,
-      program,
+      ...(options.forks ? ['sh', '-c', `${process.execPath} ${program}; sleep 1000`] : [process.execPath, program]),
     ];
   }
 
