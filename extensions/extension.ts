@@ -60,6 +60,8 @@ export class Extension {
   readonly #breaker = new Breaker();
   readonly #statistics = new Statistics();
   readonly #presence = new Presence();
+  /** Calls that wait for their answer, oldest first. */
+  readonly #underWay = new Set<Outgoing>();
   readonly #stop = new AbortController();
   #link: Link | undefined;
   #activating: Activating | undefined;
@@ -209,9 +211,9 @@ export class Extension {
     } catch (error) {
       const result = resultOf(error, progress, options.signal);
       record(result, messageOf(error));
-      throw result === 'error' || result === 'cancelled'
-        ? error
-        : markAbsent(error, { kind: kind.name, name: this.name });
+      // Whoever answers, if only nonsense, is there.
+      const answered = result === 'error' || result === 'cancelled' || isMisbehaviour(error);
+      throw answered ? error : markAbsent(error, { kind: kind.name, name: this.name });
     }
   }
 
@@ -235,14 +237,16 @@ export class Extension {
         this.#breaker.inconclusive();
         throw error;
       });
+      const call: Outgoing = { kind, name, method, body, deadlineMs, giveUpAt, signal };
+      this.#underWay.add(call);
       try {
-        const answer = await this.#send(link, { kind, name, method, body, deadlineMs, giveUpAt, signal });
+        const answer = await this.#send(link, call);
         this.#answered();
         return answer;
       } catch (error) {
         if (!(error instanceof TransportError)) {
           progress.answered = true;
-          throw this.#judged(error);
+          throw this.#judged(error, call);
         }
         this.#breaker.inconclusive();
         if (this.#link === link) await this.#drop();
@@ -252,8 +256,22 @@ export class Extension {
         const worthIt = error.fault !== 'misbehaving' && (!error.sent || method.idempotent);
         if (attempt === 1 && worthIt) continue;
         throw unavailable(why, { cause: error, details: { arrived: error.sent } });
+      } finally {
+        this.#underWay.delete(call);
       }
     }
+  }
+
+  /**
+   * Whether it may be at work on an earlier call that still has time: many do one after the other. One that asks this
+   * engine something in the middle of a Mount may be asked for its volumes because of it, and cannot answer that first.
+   */
+  #isBusyBefore(call: Outgoing): boolean {
+    for (const earlier of this.#underWay) {
+      if (earlier === call) return false;
+      if (earlier.giveUpAt > call.giveUpAt) return true;
+    }
+    return false;
   }
 
   #withoutAnswer(call: string, { fault, message }: TransportError): string {
@@ -317,8 +335,10 @@ export class Extension {
   }
 
   /** An error that came as an answer proves that the extension lives; a deadline that passed is counted against it. */
-  #judged(error: unknown): unknown {
-    if (isClass(error, 'DeadlineExceeded')) {
+  #judged(error: unknown, call: Outgoing): unknown {
+    if (isClass(error, 'DeadlineExceeded') && this.#isBusyBefore(call)) {
+      this.#breaker.inconclusive();
+    } else if (isClass(error, 'DeadlineExceeded')) {
       this.#breaker.hung(error.message);
       this.#become('unreachable', error.message);
     } else if (error instanceof CleatError && error.class !== 'Cancelled') {
@@ -348,4 +368,9 @@ async function* failingWith(stream: AsyncIterable<Uint8Array>, told: (cause: unk
   } catch (error) {
     throw told(error);
   }
+}
+
+function isMisbehaviour(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof TransportError && cause.fault === 'misbehaving';
 }

@@ -253,6 +253,23 @@ describe('answers', () => {
 });
 
 describe('failures', () => {
+  test('one that does one call after the other is not taken for hung while an earlier one has time left', async () => {
+    let mounted: (() => void) | undefined;
+    await plugin(join(plugins, 'serial.sock'), (path, _body, response) => {
+      if (path === '/VolumeDriver.Mount') mounted = () => response.end('{"Mountpoint":"/m"}');
+      else if (!mounted) response.end('{}');
+    });
+    const driver = await get('serial');
+    const mount = driver.Mount({ Name: 'v', ID: 'i' });
+    await expect.poll(() => mounted).toBeDefined();
+    for (let i = 0; i < 5; i++) {
+      await expect(driver.List({}, { deadlineMs: 20 })).rejects.toEqual(withClass('DeadlineExceeded', /List within/));
+    }
+    expect(extensions.list().find(({ name }) => name === 'serial')).toMatchObject({ state: 'active' });
+    mounted?.();
+    expect(await mount).toEqual({ Mountpoint: '/m' });
+  });
+
   test('a hang costs its caller a deadline, others nothing, and after three nobody waits any more', async () => {
     await plugin(join(plugins, 'hung.sock'), (path, _body, response) => {
       if (path.endsWith('Path')) response.end('{"Mountpoint":"/m"}');

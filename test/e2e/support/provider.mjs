@@ -6,7 +6,8 @@
 //   ROOT       volumes (ROOT/volumes/NAME), logs (ROOT/logs/ID), and what it was asked (ROOT/calls, a line each)
 //   KINDS      such as VolumeDriver,LogDriver
 //   FORK       the process that listens hands its socket to a child and ends, as daemons do
-//   ASK        the engine's socket: a call is answered only once the engine has answered this plugin's own questions
+//   ASK        the engine's socket: a call is answered only once the engine has answered this plugin's own questions, and
+//              calls are answered one after the other, as by a plugin with one lock for all
 
 import { spawn } from 'node:child_process';
 import {
@@ -46,9 +47,15 @@ const answers = {
   '/LogDriver.StopLogging': () => ({}),
 };
 
+let turn = Promise.resolve();
 const server = createServer(async (incoming, response) => {
   let body = '';
   for await (const chunk of incoming.setEncoding('utf8')) body += chunk;
+  if (!ASK) return serve(incoming, body, response);
+  turn = turn.then(() => serve(incoming, body, response));
+});
+
+async function serve(incoming, body, response) {
   const call = incoming.url.slice(1);
   appendFileSync(join(ROOT, 'calls'), `${call} ${body.replaceAll('\n', ' ')}\n`);
   // The questions below make the engine ask for these; an answer to them would be a question again.
@@ -56,7 +63,7 @@ const server = createServer(async (incoming, response) => {
   const answer = answers[incoming.url];
   response.statusCode = answer ? 200 : 404;
   response.end(JSON.stringify(answer?.(JSON.parse(body || '{}')) ?? {}));
-});
+}
 
 async function askEngine(call) {
   const list = await get('/containers/json?all=1');
