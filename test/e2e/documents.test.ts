@@ -53,6 +53,11 @@ const guide = {
   collecting: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-collector'),
   alert: shown('docs/guide/watching-extensions.md', 'sum by (extension)'),
 };
+const boot = {
+  storage: shown('docs/guide/boot-order.md', 'docker run -d --name storage'),
+  waiting: shown('docs/guide/boot-order.md', 'docker ps -a'),
+  manifest: shown('docs/guide/boot-order.md', 'extensions:'),
+};
 const code = {
   plain: shown('docs/guide/volume-plugin.md', 'import { mkdir'),
   main: shown('docs/guide/volume-plugin.md', '#!/usr/bin/env node'),
@@ -251,6 +256,41 @@ test('Watching extensions: a collector reads what the engine counts', async () =
   const page = join(daemon.directory, 'run/metrics.sock');
   await using ledger = await startPlugin('ledger-main.js', 'ledger', '--page', page);
   await expect.poll(() => ledger.said, { timeout: 20_000 }).toContain('engine_daemon_engine_info{version="28.3');
+});
+
+test('Extensions as containers: a plugin is one, and who needs it waits while it is away', async () => {
+  const own = {
+    '-v /run/docker/plugins:': `-v ${engine.pluginDirectory}:`,
+    '/srv/no-remove': join(engine.directory, 'storage'),
+    '"$PWD"': checkout.replace(/\/$/, ''),
+  };
+  const [storage = '', web = '', inspect = '', ...more] = commandsOf(substitute(boot.storage.text, own));
+  expect(more).toEqual([]);
+  const start = `${storage}\nuntil [ -S ${socketOf('no-remove')} ]; do sleep 0.05; done`;
+  expect(await run([start, web, inspect].join('\n'))).toMatch(/^Container: +storage \(/m);
+  await ok('rm', '-f', 'storage');
+  process.kill(Number(await ok('inspect', '-f', '{{.State.Pid}}', 'web')), 'SIGKILL');
+  const waiting = 'waiting for the volume driver "no-remove": ';
+  await expect.poll(() => ok('inspect', '-f', '{{.State.Error}}', 'web'), { timeout: 30_000 }).toContain(waiting);
+  const printed = await run(boot.waiting.text);
+  expect(printed).toMatch(/Restarting \(137\) /);
+  expect(printed).toContain(waiting);
+  expect(printed).toMatch(/ container waiting .*extension=no-remove/);
+  expect(printed).toMatch(/^no-remove .*container web waiting/m);
+  await run(start);
+  await expect.poll(() => ok('inspect', '-f', '{{.State.Status}}', 'web'), { timeout: 30_000 }).toBe('running');
+  await ok('rm', '-f', 'web');
+  await ok('volume', 'rm', 'pages');
+  await ok('rm', '-f', 'storage');
+});
+
+test('Extensions as containers: the order of the manifest', async () => {
+  const manifest = join(engine.directory, 'floors.yaml');
+  writeFileSync(manifest, boot.manifest.text);
+  await using daemon = await ShownDaemon.start(`cleatd --extension-manifest ${manifest}`, engine);
+  const printed = await run('cleat extensions inspect floors', { DOCKER_HOST: daemon.host });
+  expect(printed).toMatch(/^Needs: +floor-plan$/m);
+  expect(printed).toMatch(/^After: +volume-local$/m);
 });
 
 test('no-remove: its README', async () => {
