@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { freePort } from './support/ports.js';
 import { Provider } from './support/providers.js';
 import { losePower } from './support/reboot.js';
 import { FixedVolumePlugin } from './support/silent.js';
@@ -35,7 +36,8 @@ async function cleat(...args: string[]): Promise<string> {
 
 async function started(provider: Provider): Promise<void> {
   await ok(...provider.run);
-  await expect.poll(() => existsSync(join(engine.pluginDirectory, `${provider.name}.sock`)), long).toBe(true);
+  const file = join(engine.pluginDirectory, `${provider.name}.${provider.options.port ? 'spec' : 'sock'}`);
+  await expect.poll(() => existsSync(file), long).toBe(true);
 }
 
 describe('extensions that are containers, at a cold boot', () => {
@@ -275,6 +277,7 @@ describe('the stop of the engine', () => {
       new Provider(engine, 'forking', { forks: true }),
       new Provider(engine, 'forked', { forks: true }),
       new Provider(engine, 'plain'),
+      new Provider(engine, 'remote', { port: await freePort() }),
     ];
     for (const one of all) await started(one);
     for (const { name } of all) {

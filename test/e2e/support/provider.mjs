@@ -6,6 +6,7 @@
 //   ROOT       volumes (ROOT/volumes/NAME), logs (ROOT/logs/ID), and what it was asked (ROOT/calls, a line each)
 //   KINDS      such as VolumeDriver,LogDriver
 //   FORK       the process that listens hands its socket to a child and ends, as daemons do
+//   PORT       instead of a socket, a port that is published on the host's loopback, with a .spec that says so
 //   ASK        the engine's socket: a call is answered only once the engine has answered this plugin's own questions, and
 //              calls are answered one after the other, as by a plugin with one lock for all
 
@@ -18,11 +19,12 @@ import {
   mkdirSync,
   readdirSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 
-const { NAME, DIRECTORY, ROOT, KINDS = 'VolumeDriver', ASK, FORK } = process.env;
+const { NAME, DIRECTORY, ROOT, KINDS = 'VolumeDriver', ASK, FORK, PORT } = process.env;
 const socket = join(DIRECTORY, `${NAME}.sock`);
 const volumes = join(ROOT, 'volumes');
 const logs = join(ROOT, 'logs');
@@ -91,6 +93,7 @@ if (ASK) await askEngine('start').catch((error) => appendFileSync(join(ROOT, 'as
 // What a crash left: a plugin that cannot take its place again is no plugin for a cold boot.
 if (process.argv[2] !== 'child') rmSync(socket, { force: true });
 if (process.argv[2] === 'child') server.listen({ fd: 3 });
+else if (PORT) server.listen(PORT, () => writeFileSync(join(DIRECTORY, `${NAME}.spec`), `tcp://127.0.0.1:${PORT}`));
 else server.listen(socket, FORK ? fork : undefined);
 
 function fork() {

@@ -11,6 +11,8 @@ export interface ProviderOptions {
   asks?: boolean;
   /** The process that listens first ends, and a child of it serves. */
   forks?: boolean;
+  /** Serves on this port of the host, by TCP. */
+  port?: number;
   /** Further flags of `docker run`. */
   flags?: readonly string[];
 }
@@ -40,6 +42,8 @@ export class Provider {
       `ROOT=${root}`,
       `KINDS=${options.kinds ?? 'VolumeDriver'}`,
     ];
+    const network = options.port ? ['-p', `127.0.0.1:${options.port}:${options.port}`] : ['--network', 'none'];
+    if (options.port) env.push(`PORT=${options.port}`);
     if (options.forks) env.push('FORK=1');
     if (options.asks) {
       binds.push(`${engine.directory}:${engine.directory}`);
@@ -52,8 +56,7 @@ export class Provider {
       name,
       '--restart',
       'always',
-      '--network',
-      'none',
+      ...network,
       ...binds.flatMap((bind) => ['-v', bind]),
       ...env.flatMap((pair) => ['-e', pair]),
       ...(options.flags ?? []),
