@@ -4,24 +4,19 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { newId } from '../ids.js';
 import { takeDown } from './detach.js';
-import {
-  checkWishes,
-  createEndpoint,
-  gatewayEndpoint,
-  type Joined,
-  joinEndpoint,
-  newEndpoint,
-  publishPorts,
-} from './endpoint.js';
+import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
 import { writeHostFiles } from './files.js';
+import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
 import { wishedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
+import { publishPorts } from './publish.js';
 import type { NetworkRecord, SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
 import type { Sandbox, SandboxRequest } from './service.js';
 import { wire } from './wire.js';
+import { checkWishes } from './wishes.js';
 
 interface Plan {
   network: NetworkRecord;
@@ -121,8 +116,8 @@ async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans
   room.save(sandbox);
   try {
     await writeHostFiles(room, sandbox);
-    await createAll(room, sandbox, plans);
-    await joinAll(room, sandbox, 0);
+    await createFirst(room, sandbox, plans);
+    await joinAll(room, sandbox, plans, 0);
     room.save(sandbox);
   } catch (error) {
     await undo(room, sandbox);
@@ -134,10 +129,10 @@ async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans
 
 async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Sandbox> {
   room.save(sandbox);
-  // Beside each other: a process that makes the namespace, and the drivers' work that needs none.
+  // Beside each other: a process that makes the namespace, and the first driver's work that needs none.
   const [session, files] = await Promise.allSettled([
     createNamespace(sandbox.path),
-    createAll(room, sandbox, plans).then(() => writeHostFiles(room, sandbox)),
+    createFirst(room, sandbox, plans).then(() => writeHostFiles(room, sandbox)),
   ]);
   const failed = [files, session].find((outcome) => outcome.status === 'rejected');
   if (session.status === 'rejected' || failed) {
@@ -145,27 +140,46 @@ async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: r
     await undo(room, sandbox);
     throw failed?.status === 'rejected' ? failed.reason : systemError('the sandbox could not be made');
   }
-  const ready = finish(room, sandbox, session.value);
+  const ready = finish(room, sandbox, plans, session.value);
   // Whoever attached awaits it later; until then a failure must not count as unhandled.
   ready.catch(() => {});
   return result(sandbox, ready);
 }
 
-async function createAll(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<void> {
-  for (const { network, wished } of plans) {
-    await createEndpoint(room, sandbox, network, newEndpoint(network, sandbox, wished));
-  }
+async function createFirst(room: NetworkRoom, sandbox: SandboxRecord, [first]: readonly Plan[]): Promise<void> {
+  if (first) await createEndpoint(room, sandbox, first.network, newEndpoint(first.network, sandbox, first.wished));
 }
 
-async function joinAll(room: NetworkRoom, sandbox: SandboxRecord, sandboxPid: number): Promise<Joined[]> {
+/** One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already. */
+async function joinAll(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  plans: readonly Plan[],
+  sandboxPid: number,
+): Promise<Joined[]> {
   const joined: Joined[] = [];
-  for (const endpoint of sandbox.endpoints) joined.push(await joinEndpoint(room, sandbox, endpoint, sandboxPid));
+  for (const [index, { network, wished }] of plans.entries()) {
+    const endpoint = sandbox.endpoints[index] ?? newEndpoint(network, sandbox, wished);
+    if (!sandbox.endpoints.includes(endpoint)) await createEndpoint(room, sandbox, network, endpoint);
+    joined.push(await joinEndpoint(room, sandbox, endpoint, sandboxPid));
+  }
   return joined;
 }
 
-async function finish(room: NetworkRoom, sandbox: SandboxRecord, session: NamespaceSession): Promise<void> {
+async function finish(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  plans: readonly Plan[],
+  session: NamespaceSession,
+): Promise<void> {
   try {
-    const joined = await joinAll(room, sandbox, session.pid);
+    const joined = await joinAll(room, sandbox, plans, session.pid);
+    if (needsGateway(room, sandbox)) {
+      const over = await joinGateway(room, sandbox, session.pid);
+      if (over) joined.push(over);
+    }
+    // By now all addresses are known, and every network whose name service the container can reach.
+    if (sandbox.endpoints.length > 1) await writeHostFiles(room, sandbox);
     const way = gatewayEndpoint(sandbox);
     await Promise.all([wire(session, sandbox, joined), way ? publishPorts(room, sandbox, way) : undefined]);
     room.save(sandbox);
@@ -179,7 +193,8 @@ async function finish(room: NetworkRoom, sandbox: SandboxRecord, session: Namesp
 }
 
 function announce(room: NetworkRoom, sandbox: SandboxRecord): void {
-  for (const { networkId, networkName, driver } of sandbox.endpoints) {
+  for (const { role, networkId, networkName, driver } of sandbox.endpoints) {
+    if (role === 'gateway') continue;
     room.emit('connect', { id: networkId, name: networkName, driver }, { container: sandbox.containerId });
   }
 }

@@ -8,16 +8,17 @@ import { parseTime } from '../time.js';
 import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
-import { retryLeftovers, takeDown } from './detach.js';
-import { checkWishes } from './endpoint.js';
+import { takeDown } from './detach.js';
 import { writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
 import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined, networkFilter, networkResource } from './resource.js';
+import { replayForForgetful } from './restore.js';
 import { NetworkRoom, type NetworksDeps } from './room.js';
 import type { Networks } from './service.js';
 import { detachedSettings, sandboxSettings } from './settings.js';
+import { checkWishes } from './wishes.js';
 
 export type { NetworksDeps } from './room.js';
 
@@ -30,8 +31,8 @@ export function openNetworks(deps: NetworksDeps): Networks {
     await room.names.unserve(network.id);
     room.emit('destroy', network);
   };
-  const stopRetries = deps.extensions.onChange(({ state }) => {
-    if (state === 'active' && room.leftovers.entries().length > 0) void retryLeftovers(room);
+  const stopReplays = deps.extensions.onChange(({ name, state }) => {
+    if (state === 'active') void replayForForgetful(room, name);
   });
 
   return {
@@ -46,10 +47,12 @@ export function openNetworks(deps: NetworksDeps): Networks {
     async start() {
       await clearUnfinished(room);
       await ensurePredefined(room);
+      room.owed.resume();
     },
 
     async close() {
-      stopRetries();
+      stopReplays();
+      room.owed.close();
       await Promise.allSettled(room.leaving.values());
       await room.names.close();
       room.drivers.close();
@@ -142,7 +145,6 @@ export function openNetworks(deps: NetworksDeps): Networks {
       for (const path of namespaceFiles(directory).map((file) => join(directory, file))) {
         if (!known.has(path)) removeNamespace(path);
       }
-      await retryLeftovers(room);
     },
 
     connect: async (ref, container, endpoint) => connect(room, room.registry.find(ref), container, endpoint),
@@ -155,7 +157,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
           await disconnect(room, network, sandbox);
         } catch (error) {
           if (!force) throw error;
-          room.log.warn('a forced disconnect left something to do', { network: network.name, error: messageOf(error) });
+          room.log.warn('a forced disconnect went wrong', { network: network.name, error: messageOf(error) });
         }
       } else room.emit('disconnect', network, { container: containerId });
     },

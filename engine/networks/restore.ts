@@ -1,7 +1,7 @@
+import { absenceOf } from '@cleat/extensions/absence';
 import { CleatError, messageOf } from '@cleat/protocol/errors';
-import { netlabel } from '@cleat/protocol/kinds/network';
-import { requestOptions } from './addresses.js';
-import { ipamData } from './create.js';
+import { ipamOption } from '@cleat/protocol/kinds/ipam';
+import { networkRequest } from './driver-request.js';
 import type { NetworkRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
 
@@ -23,34 +23,23 @@ export async function withDrivers<T>(room: NetworkRoom, network: NetworkRecord, 
   }
 }
 
-/** Plugins answer in words of their own; ours and Docker's say one of these. */
+/** Plugins answer in words of their own, which mention the network or the pool. */
 function lostState(error: unknown): boolean {
-  if (!(error instanceof CleatError) || error.class === 'Unavailable' || error.class === 'DeadlineExceeded')
-    return false;
-  return /cannot find address pool|network \S+ (is not known|not found|does not exist)|(unknown|no such) network/i.test(
-    error.message,
-  );
+  if (!(error instanceof CleatError) || absenceOf(error)) return false;
+  const unknown = /not found|not known|unknown|no such|(does|do) ?n[o']t exist|cannot find|can't find|invalid/i;
+  const said = error.message.replace(/^\w+Driver\.\w+: /, '');
+  return /network|pool/i.test(said) && unknown.test(said);
 }
 
 async function tellAgain(room: NetworkRoom, network: NetworkRecord): Promise<void> {
-  await restorePools(room, network);
+  await replayPools(room, network);
   const driver = await room.drivers.network(network.driver);
-  await quietly(
-    driver.CreateNetwork({
-      NetworkID: network.id,
-      Options: {
-        [netlabel.generic]: network.options,
-        [netlabel.enableIPv6]: network.enableIPv6,
-        ...(network.internal ? { [netlabel.internal]: true } : {}),
-      },
-      IPv4Data: network.v4.map((pool) => ipamData(network, pool)),
-      IPv6Data: network.v6.map((pool) => ipamData(network, pool)),
-    }),
-  );
+  await quietly(driver.CreateNetwork(networkRequest(network)));
 }
 
 /** The same pools, with every address that is in use. */
-async function restorePools(room: NetworkRoom, network: NetworkRecord): Promise<void> {
+export async function replayPools(room: NetworkRoom, network: NetworkRecord): Promise<void> {
+  if (network.v4.length + network.v6.length === 0) return;
   const driver = await room.drivers.ipam(network.ipam.driver);
   for (const pool of [...network.v4, ...network.v6]) {
     const range = network.ipam.config.find(({ Subnet }) => Subnet === pool.pool)?.IPRange ?? '';
@@ -63,18 +52,34 @@ async function restorePools(room: NetworkRoom, network: NetworkRecord): Promise<
         V6: pool.pool.includes(':'),
       }),
     );
-    const take = (address: string, gateway = false) =>
-      quietly(
-        driver.RequestAddress({
-          PoolID: pool.id,
-          Address: address.split('/')[0] ?? '',
-          Options: requestOptions(network.ipam.options, gateway),
-        }),
-      );
-    if (pool.gatewayTaken) await take(pool.gateway, true);
-    for (const address of Object.values(pool.aux)) await take(address);
-    for (const { endpoint } of room.endpointsOn(network.id)) {
-      for (const taken of endpoint.pools) if (taken.id === pool.id) await take(taken.address);
+    const take = (address: string, Options: Record<string, string> | null) =>
+      quietly(driver.RequestAddress({ PoolID: pool.id, Address: address.split('/')[0] ?? '', Options }));
+    if (pool.gatewayTaken) await take(pool.gateway, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
+    for (const address of Object.values(pool.aux)) await take(address, null);
+    for (const { sandbox, endpoint } of room.endpointsOn(network.id)) {
+      const options = { [ipamOption.endpointName]: sandbox.containerName };
+      for (const taken of endpoint.pools) if (taken.id === pool.id) await take(taken.address, options);
+    }
+  }
+}
+
+/**
+ * IPAM drivers that keep nothing (`RequiresRequestReplay`) are told what is in use whenever they or the engine start.
+ * @param only of that driver. Failures are logged: it is told again when it is needed
+ */
+export async function replayForForgetful(room: NetworkRoom, only?: string): Promise<void> {
+  for (const network of room.registry.all()) {
+    const { driver } = network.ipam;
+    if (network.v4.length + network.v6.length === 0 || (only !== undefined && driver !== only)) continue;
+    try {
+      const { requiresReplay } = await room.drivers.ipamCapabilities(driver);
+      if (requiresReplay) await replayPools(room, network);
+    } catch (error) {
+      room.log.warn('an IPAM driver could not be told which addresses are in use', {
+        network: network.name,
+        driver,
+        error: messageOf(error),
+      });
     }
   }
 }

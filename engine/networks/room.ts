@@ -4,9 +4,9 @@ import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
-import type { Leftover } from './endpoint.js';
 import type { Written } from './hosts.js';
 import { NameService } from './names/service.js';
+import { type AddressCall, type Debt, OwedCalls } from './owed.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
 import type { ContainerLookup } from './service.js';
@@ -38,8 +38,10 @@ export class NetworkRoom {
   readonly leaving = new Map<string, Promise<void>>();
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
   readonly building: Collection<NetworkRecord>;
-  /** Endpoints that a driver did not take back. */
-  readonly leftovers: Collection<Leftover>;
+  /** What drivers are still to be told of what was torn down. */
+  readonly owed: OwedCalls;
+  /** The gateway network, while it is being made. */
+  gatewayInTheMaking: Promise<NetworkRecord> | undefined;
   containers: ContainerLookup = { find: () => undefined };
   readonly #written = new WeakMap<SandboxRecord, Written>();
   #revision = 0;
@@ -54,7 +56,9 @@ export class NetworkRoom {
     this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
     this.names = new NameService(log);
     this.building = store.collection<NetworkRecord>('networks-building');
-    this.leftovers = store.collection<Leftover>('endpoint-leftovers');
+    const debts = store.collection<Debt>('networks-owed');
+    const { drivers } = this;
+    this.owed = new OwedCalls({ debts, drivers, extensions, log, taken: (call) => this.#taken(call) });
     this.#stored = store.collection<SandboxRecord>('sandboxes');
     for (const [id, record] of this.#stored.entries()) this.#sandboxes.set(id, record);
   }
@@ -92,6 +96,25 @@ export class NetworkRoom {
     );
   }
 
+  /** Whose address that is already. */
+  holderOf(taken: { id: string; address: string }): SandboxRecord | undefined {
+    const same = ({ id, address }: typeof taken) => id === taken.id && bare(address) === bare(taken.address);
+    return this.sandboxes().find(
+      ({ containerId, endpoints }) => !this.leaving.has(containerId) && endpoints.some(({ pools }) => pools.some(same)),
+    );
+  }
+
+  /** Whether what is owed to an IPAM driver was taken from it again meanwhile. */
+  #taken({ method, request }: AddressCall): boolean {
+    const pools = this.registry.all().flatMap(({ v4, v6 }) => [...v4, ...v6]);
+    const pool = pools.find(({ id }) => id === request.PoolID);
+    if (method === 'ReleasePool') return pool !== undefined;
+    const own = pool && [...(pool.gatewayTaken ? [bare(pool.gateway)] : []), ...Object.values(pool.aux)];
+    return (
+      own?.includes(request.Address) || this.holderOf({ id: request.PoolID, address: request.Address }) !== undefined
+    );
+  }
+
   writtenFor(sandbox: SandboxRecord): Written {
     const known = this.#written.get(sandbox) ?? new Map<string, string>();
     this.#written.set(sandbox, known);
@@ -122,3 +145,5 @@ export class NetworkRoom {
     });
   }
 }
+
+const bare = (cidr: string): string => cidr.split('/')[0] ?? '';

@@ -23,6 +23,7 @@ export type EndpointInterface = Static<typeof EndpointInterface>;
 
 export const PortBinding = Type.Object({
   Proto: Type.Integer({ description: '6 tcp, 17 udp, 132 sctp' }),
+  IP: Type.Optional(Type.String({ description: 'Always empty: the driver knows the container’s address.' })),
   Port: Type.Integer(),
   HostIP: Type.Optional(Type.String()),
   HostPort: Type.Optional(Type.Integer()),
@@ -44,7 +45,11 @@ export const netlabel = {
   /** CreateEndpoint and ProgramExternalConnectivity: {@link PortBinding}[] wished for. */
   portMap: 'com.docker.network.portmap',
   exposedPorts: 'com.docker.network.endpoint.exposedports',
+  /** CreateEndpoint: the MAC address that the user wished for, as base64 of its six bytes. */
   macAddress: 'com.docker.network.endpoint.macaddress',
+  /** CreateEndpoint: name servers that the container’s user named. */
+  dnsServers: 'com.docker.network.endpoint.dnsservers',
+  enableIPv4: 'com.docker.network.enable_ipv4',
   enableIPv6: 'com.docker.network.enable_ipv6',
   internal: 'com.docker.network.internal',
   bridgeName: 'com.docker.network.bridge.name',

@@ -303,11 +303,10 @@ test('a driver of Docker’s protocol: its interface is moved in and back, and w
     (await run('ip', ['-br', 'link', 'show', 'master', `br-${Id.slice(0, 12)}`])).stdout.split(/[@\s]/)[0] ?? '';
   const outer = await onBridge();
   failing = 'DeleteEndpoint';
-  await expect(networks.detach(one.id)).rejects.toThrow('DeleteEndpoint failed');
+  await networks.detach(one.id);
   // Its other end is back on the host, where its driver looks for it.
   expect(await onBridge()).toBe(outer);
   failing = undefined;
-  await networks.reconcile(new Set());
   await networks.remove('plain');
   expect(interfaceNames()).not.toContain(outer);
 
