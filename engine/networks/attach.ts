@@ -181,7 +181,12 @@ async function finish(
     // By now all addresses are known, and every network whose name service the container can reach.
     if (sandbox.endpoints.length > 1) await writeHostFiles(room, sandbox);
     const way = gatewayEndpoint(sandbox);
-    await Promise.all([wire(session, sandbox, joined), way ? publishPorts(room, sandbox, way) : undefined]);
+    // Both have ended before anything is undone: what is published late would stay.
+    const both = await Promise.allSettled([
+      wire(session, sandbox, joined),
+      way ? publishPorts(room, sandbox, way) : undefined,
+    ]);
+    for (const outcome of both) if (outcome.status === 'rejected') throw outcome.reason;
     room.save(sandbox);
     room.names.register(sandbox);
     announce(room, sandbox);

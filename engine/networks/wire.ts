@@ -69,10 +69,19 @@ export function defaultRoutes(sandbox: SandboxRecord): string[] {
 export async function unwire(path: string, endpoint: EndpointRecord, expected: boolean): Promise<void> {
   const { srcName, dstName } = endpoint;
   if (!srcName) return;
-  if (!expected) return await inNamespace(path, [`link delete dev ${dstName}`]);
-  await inNamespace(path, [
-    `link set dev ${dstName} down`,
-    `link set dev ${dstName} name ${srcName}`,
-    `link set dev ${srcName} netns ${ownNamespace()}`,
-  ]);
+  const takeOut = (name: string): string[] =>
+    expected
+      ? [
+          `link set dev ${name} down`,
+          ...(name === srcName ? [] : [`link set dev ${name} name ${srcName}`]),
+          `link set dev ${srcName} netns ${ownNamespace()}`,
+        ]
+      : [`link delete dev ${name}`];
+  try {
+    await inNamespace(path, takeOut(dstName));
+  } catch (error) {
+    if (srcName === dstName) throw error;
+    // An attempt that failed half-way has not renamed it.
+    await inNamespace(path, takeOut(srcName));
+  }
 }

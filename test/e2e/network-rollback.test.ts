@@ -23,7 +23,8 @@ beforeEach(async () => {
 afterEach(async () => {
   plugin.answers.clear();
   await removeAll(engine);
-  await ok('network', 'rm', 'net');
+  // Also after a test that failed.
+  await ok('network', 'prune', '-f');
   await plugin[Symbol.asyncDispose]();
 });
 const { ok, refused } = clientOf(() => engine);
@@ -56,7 +57,7 @@ const starts: Case[] = [
   {
     what: 'answers garbage',
     method: 'IpamDriver.RequestAddress',
-    answer: () => usual('IpamDriver.RequestAddress', { Address: '10.0.0.1/24; rm' }),
+    answer: () => ({ Address: '10.0.0.1/24; rm' }),
     says: /answered IpamDriver\.RequestAddress with .* no address with a prefix length/,
   },
   {
@@ -151,21 +152,24 @@ describe('the start of a container', () => {
     // With a gateway of its own, so that all steps are made on this network.
     plugin.answers.set('NetworkDriver.Join', joining({ Gateway: `${engine.prefix}.1.1` }));
     plugin.answers.set(method, answer());
-    expect(await refused('run', '--name', 'failed', '--network', 'net', '-p', '9:9', 'busybox', 'true')).toMatch(says);
+    expect(await refused('run', '--name', 'failed', '--network', 'net', '-p', '9', 'busybox', 'true')).toMatch(says);
     expect(await ok('inspect', '--format', '{{.State.Status}}', 'failed')).toBe('created');
     await nothingLeft(before);
-    plugin.answers.clear();
-    await ok('rm', 'failed');
     // And it works as soon as the plugin does.
-    await ok('run', '--rm', '--network', 'net', 'busybox', 'true');
-    await nothingLeft(before);
+    plugin.answers.clear();
+    await ok('start', 'failed');
   });
 });
 
 describe('connecting a running container', () => {
-  test.each(starts)('$method $what', async ({ method, answer, says }) => {
+  // Each step once: what is made of its answer is the same as above.
+  const steps = starts.filter(
+    ({ method, what }, index) =>
+      what.includes('exists') || what.includes('kernel') || starts.findIndex((one) => one.method === method) === index,
+  );
+  test.each(steps)('$method $what', async ({ method, answer, says }) => {
     await ok('network', 'create', '--internal', 'inside');
-    await ok('run', '-d', '--name', 'runs', '--network', 'inside', '-p', '9:9', 'busybox', 'sleep', '1000');
+    await ok('run', '-d', '--name', 'runs', '--network', 'inside', '-p', '9', 'busybox', 'sleep', '1000');
     const before = new Set(plugin.held);
     plugin.answers.set('NetworkDriver.Join', joining({ Gateway: `${engine.prefix}.1.1` }));
     plugin.answers.set(method, answer());
