@@ -12,6 +12,8 @@ import { usedBlocks } from '@cleat/linux/net/facts';
 import type { IpamConfig } from '@cleat/protocol/api/network';
 import { CleatError, messageOf, unavailable } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
+import type { CallOptions } from '@cleat/protocol/kinds/kind';
+import { abortable } from '../abortable.js';
 import { newId } from '../ids.js';
 import { Answer } from './answers.js';
 import type { Drivers } from './drivers.js';
@@ -68,22 +70,27 @@ export async function takePool(
   return record;
 }
 
-/** One address of a pool, as CIDR; one that makes no sense is given back. */
+/** One address of a pool, as CIDR. One that makes no sense is given back, and so is one that comes too late. */
 async function requestAddress(
   drivers: Drivers,
   owed: OwedCalls,
   driver: string,
   { id: PoolID, pool }: Pick<PoolRecord, 'id' | 'pool'>,
-  wish: { address: string; options: Record<string, string> | null },
+  wish: { address: string; options: Record<string, string> | null; calls?: CallOptions },
 ): Promise<string> {
-  const ipam = await drivers.ipam(driver);
-  const { Address } = await ipam.RequestAddress({ PoolID, Address: wish.address, Options: wish.options });
-  const said = new Answer(driver, 'IpamDriver.RequestAddress');
-  try {
-    return said.addressIn(pool, Address);
-  } catch (error) {
-    const address = tryParseAddress(Address.split('/')[0] ?? '');
+  const ipam = await drivers.ipam(driver, wish.calls);
+  const release = async (text: string) => {
+    const address = tryParseAddress(text.split('/')[0] ?? '');
     if (address) await owed.pay([addressRelease(driver, newId(), [{ id: PoolID, address: formatAddress(address) }])]);
+  };
+  // Not ended by the signal: the driver may have taken an address by then, and only its answer says which.
+  const asked = ipam.RequestAddress({ PoolID, Address: wish.address, Options: wish.options });
+  const { signal } = wish.calls ?? {};
+  const { Address } = signal ? await abortable(asked, signal, (late) => release(late.Address)) : await asked;
+  try {
+    return new Answer(driver, 'IpamDriver.RequestAddress').addressIn(pool, Address);
+  } catch (error) {
+    await release(Address);
     throw error;
   }
 }
@@ -182,15 +189,19 @@ export async function takeAddress(
   drivers: Drivers,
   owed: OwedCalls,
   network: NetworkRecord,
-  wish: { six: boolean; address: string; options: Record<string, string> },
+  wish: { six: boolean; address: string; options: Record<string, string>; calls: CallOptions },
 ): Promise<{ id: string; address: string }> {
-  const { six, address: wished, options } = wish;
+  const { six, address: wished, options, calls } = wish;
   const all = six ? network.v6 : network.v4;
   const pools = wished ? all.filter(({ pool }) => holds(pool, wished)) : all;
   let failure: unknown;
   for (const pool of pools) {
     try {
-      const address = await requestAddress(drivers, owed, network.ipam.driver, pool, { address: wished, options });
+      const address = await requestAddress(drivers, owed, network.ipam.driver, pool, {
+        address: wished,
+        options,
+        calls,
+      });
       return { id: pool.id, address };
     } catch (error) {
       failure = error;

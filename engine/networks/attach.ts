@@ -26,21 +26,22 @@ interface Plan {
 /** See {@link import('./service.js').Networks.attach}. */
 export function attach(room: NetworkRoom, request: SandboxRequest): Promise<Sandbox> {
   const { containerId } = request;
-  const work = doAttach(room, request);
-  // Whoever detaches meanwhile waits for it: nothing may be made behind the back of a teardown.
-  const arrival = work
+  const stop = new AbortController();
+  const work = doAttach(room, request, stop.signal);
+  // Whoever detaches meanwhile stops it and waits for its end: nothing may be made behind the back of a teardown.
+  const done = work
     .then(({ ready }) => ready)
     .catch(() => {
       // The caller hears of it.
     })
     .finally(() => {
-      if (room.arriving.get(containerId) === arrival) room.arriving.delete(containerId);
+      if (room.arriving.get(containerId)?.stop === stop) room.arriving.delete(containerId);
     });
-  room.arriving.set(containerId, arrival);
+  room.arriving.set(containerId, { done, stop });
   return work;
 }
 
-async function doAttach(room: NetworkRoom, request: SandboxRequest): Promise<Sandbox> {
+async function doAttach(room: NetworkRoom, request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
   await room.leaving.get(request.containerId)?.catch(() => {
     // Whoever took it down heard of it; what is left is on the list.
   });
@@ -55,9 +56,9 @@ async function doAttach(room: NetworkRoom, request: SandboxRequest): Promise<San
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );
   }
-  if (kinds.has('host')) return withoutNamespace(room, newSandbox(room, request, 'host'), plans);
-  if (kinds.has('none')) return withoutNamespace(room, newSandbox(room, request, 'own'), plans);
-  return withNamespace(room, newSandbox(room, request, 'path'), plans);
+  const sandbox = newSandbox(room, request, kinds.has('host') ? 'host' : kinds.has('none') ? 'own' : 'path');
+  room.stopWith(sandbox, signal);
+  return sandbox.kind === 'path' ? withNamespace(room, sandbox, plans) : withoutNamespace(room, sandbox, plans);
 }
 
 /** The networks to join, the one of the mode first, as Docker numbers the interfaces. */

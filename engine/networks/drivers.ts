@@ -1,4 +1,4 @@
-import type { Extensions } from '@cleat/extensions/service';
+import type { Extensions, GetOptions } from '@cleat/extensions/service';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { ipamKind } from '@cleat/protocol/kinds/ipam';
 import type { Client } from '@cleat/protocol/kinds/kind';
@@ -41,13 +41,13 @@ export class Drivers {
     });
   }
 
-  /** @param impatient it is not waited for. @throws as {@link Extensions.get} does */
-  network(name: string, impatient = false): Promise<Client<typeof networkKind>> {
-    return this.#extensions.get(networkKind, name, { impatient });
+  /** @throws as {@link Extensions.get} does */
+  network(name: string, options: GetOptions = {}): Promise<Client<typeof networkKind>> {
+    return this.#extensions.get(networkKind, name, options);
   }
 
-  ipam(name: string, impatient = false): Promise<Client<typeof ipamKind>> {
-    return this.#extensions.get(ipamKind, name, { impatient });
+  ipam(name: string, options: GetOptions = {}): Promise<Client<typeof ipamKind>> {
+    return this.#extensions.get(ipamKind, name, options);
   }
 
   networkCapabilities(name: string): Promise<NetworkCapabilities> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { CleatError } from '@cleat/protocol/errors';
+import { CleatError, isClass } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
@@ -63,6 +63,7 @@ export async function createEndpoint(
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
+  const calls = room.callOptions(sandbox);
   sandbox.endpoints.push(endpoint);
   await room.owed.settle(network.driver);
   if (network.sandbox === 'own') {
@@ -70,13 +71,14 @@ export async function createEndpoint(
   }
   await asStage(room, sandbox, endpoint, 'created', async () => {
     const created = await withDrivers(room, network, async () => {
-      const driver = await room.drivers.network(network.driver);
-      return driver.CreateEndpoint({
+      const driver = await room.drivers.network(network.driver, calls);
+      const request = {
         NetworkID: network.id,
         EndpointID: endpoint.id,
         Interface: { Address: endpoint.ipv4, AddressIPv6: endpoint.ipv6, MacAddress: endpoint.mac },
         Options: createOptions(room, sandbox, network, endpoint),
-      });
+      };
+      return driver.CreateEndpoint(request, calls);
     }).catch((error: unknown) => {
       throw inContext(error, `failed to create endpoint ${sandbox.containerName} on network ${network.name}`);
     });
@@ -106,7 +108,7 @@ async function asStage(
   try {
     await step();
   } catch (error) {
-    if (!outcomeUnknown(error)) endpoint.stage = before;
+    if (!outcomeUnknown(error) && !isClass(error, 'Cancelled')) endpoint.stage = before;
     throw error;
   }
 }
@@ -129,9 +131,10 @@ export async function joinEndpoint(
 ): Promise<Joined> {
   const result: Joined = { endpoint, routes: [], inSandbox: false };
   await asStage(room, sandbox, endpoint, 'joined', async () => {
-    const driver = await room.drivers.network(endpoint.driver);
+    const calls = room.callOptions(sandbox);
+    const driver = await room.drivers.network(endpoint.driver, calls);
     const { joinsInSandbox, linksDieWithSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
-    const joined = await driver.Join({
+    const request = {
       NetworkID: endpoint.networkId,
       EndpointID: endpoint.id,
       SandboxKey: sandbox.path,
@@ -139,7 +142,8 @@ export async function joinEndpoint(
         ...portOptions(sandbox),
         ...(joinsInSandbox && sandboxPid > 0 ? { [netlabel.sandboxPid]: sandboxPid } : {}),
       },
-    });
+    };
+    const joined = await driver.Join(request, calls);
     endpoint.linkDies = linksDieWithSandbox;
     const said = new Answer(endpoint.driver, 'NetworkDriver.Join');
     const { SrcName = '', DstPrefix, DstName, InSandbox } = joined.InterfaceName ?? {};
@@ -177,7 +181,7 @@ async function takeAddresses(
   };
   const { IPv4Address = '', IPv6Address = '' } = endpoint.wished.IPAMConfig ?? {};
   const take = async (six: boolean, address: string) => {
-    const taken = await takeUnused(room, network, { six, address, options });
+    const taken = await takeUnused(room, network, { six, address, options, calls: room.callOptions(sandbox) });
     endpoint.pools.push(taken);
     return taken.address;
   };
@@ -192,9 +196,9 @@ async function takeAddresses(
 async function takeUnused(room: NetworkRoom, network: NetworkRecord, wish: Parameters<typeof takeAddress>[3]) {
   for (let reminded = false; ; reminded = true) {
     const taken = await takeAddress(room.drivers, room.owed, network, wish);
-    const holder = room.holderOf(taken);
+    const { driver } = network.ipam;
+    const holder = room.holderOf(driver, taken);
     if (!holder) return taken;
-    const driver = network.ipam.driver;
     if (reminded) {
       const said = new Answer(driver, 'IpamDriver.RequestAddress');
       throw said.wrong(`the address ${taken.address}, which container ${holder.containerName} has`);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { namespaceFiles } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
 import { removeNamespace } from '@cleat/linux/net/namespace';
-import { invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
+import { cancelled, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
 import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } from '../filters.js';
 import { parseTime } from '../time.js';
 import { attach } from './attach.js';
@@ -113,7 +113,9 @@ export function openNetworks(deps: NetworksDeps): Networks {
     attach: (request) => attach(room, request),
 
     async detach(containerId) {
-      await room.arriving.get(containerId);
+      const arriving = room.arriving.get(containerId);
+      arriving?.stop.abort(cancelled('the container is not wanted any more'));
+      await arriving?.done;
       const sandbox = room.sandbox(containerId);
       if (sandbox) await takeDown(room, sandbox);
     },

@@ -48,7 +48,7 @@ export interface OwedDeps {
   readonly extensions: Extensions;
   readonly log: Logger;
   /** Whether somebody has that address or pool again: then it must not be given back. */
-  readonly taken: (call: AddressCall) => boolean;
+  readonly taken: (driver: string, call: AddressCall) => boolean;
 }
 
 /**
@@ -146,15 +146,15 @@ export class OwedCalls {
     const options: CallOptions = { impatient: true };
     switch (call.method) {
       case 'ReleaseAddress':
-        if (this.#deps.taken(call)) return;
-        return (await this.#deps.drivers.ipam(debt.driver, true)).ReleaseAddress(call.request, options);
+        if (this.#deps.taken(debt.driver, call)) return;
+        return (await this.#deps.drivers.ipam(debt.driver, options)).ReleaseAddress(call.request, options);
       case 'ReleasePool':
-        if (this.#deps.taken(call)) return;
-        return (await this.#deps.drivers.ipam(debt.driver, true)).ReleasePool(call.request, options);
+        if (this.#deps.taken(debt.driver, call)) return;
+        return (await this.#deps.drivers.ipam(debt.driver, options)).ReleasePool(call.request, options);
       case 'DeleteNetwork':
-        return (await this.#deps.drivers.network(debt.driver, true)).DeleteNetwork(call.request, options);
+        return (await this.#deps.drivers.network(debt.driver, options)).DeleteNetwork(call.request, options);
       default:
-        return (await this.#deps.drivers.network(debt.driver, true))[call.method](call.request, options);
+        return (await this.#deps.drivers.network(debt.driver, options))[call.method](call.request, options);
     }
   }
 

@@ -12,13 +12,14 @@ export async function publishPorts(room: NetworkRoom, sandbox: SandboxRecord, en
   const { servesPublishedPorts } = await room.drivers.networkCapabilities(endpoint.driver);
   // A driver of Docker's protocol is always told; one that speaks ours only when there is something to publish.
   if (servesPublishedPorts && sandbox.wishedPorts.length === 0) return;
-  const driver = await room.drivers.network(endpoint.driver);
+  const options = room.callOptions(sandbox);
+  const driver = await room.drivers.network(endpoint.driver, options);
   const ids = { NetworkID: endpoint.networkId, EndpointID: endpoint.id };
   endpoint.published = true;
   try {
     // One that lacks the method (404) publishes nothing, which is as good.
-    await driver.ProgramExternalConnectivity({ ...ids, Options: portOptions(sandbox) });
-    const info = driver.EndpointOperInfo(ids);
+    await driver.ProgramExternalConnectivity({ ...ids, Options: portOptions(sandbox) }, options);
+    const info = driver.EndpointOperInfo(ids, options);
     // Docker asks every driver; only those that speak ours say something that is needed.
     const { Value } = servesPublishedPorts ? await info : await info.catch(() => ({ Value: null }));
     const assigned = servesPublishedPorts ? Value?.[netlabel.portMap] : undefined;

@@ -1,4 +1,5 @@
 import type { Extensions } from '@cleat/extensions/service';
+import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
@@ -32,8 +33,9 @@ export class NetworkRoom {
   readonly creating = new Set<string>();
   /** Predefined networks that are being made. */
   readonly ensuring = new Map<string, Promise<void>>();
-  /** Containers whose sandbox is being made, until its `ready` has settled; never rejects. */
-  readonly arriving = new Map<string, Promise<void>>();
+  /** Containers whose sandbox is being made, until its `ready` has settled; `done` never rejects. */
+  readonly arriving = new Map<string, { done: Promise<void>; stop: AbortController }>();
+  readonly #stops = new WeakMap<SandboxRecord, AbortSignal>();
   /** Containers whose sandbox is being taken down. */
   readonly leaving = new Map<string, Promise<void>>();
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
@@ -58,7 +60,7 @@ export class NetworkRoom {
     this.building = store.collection<NetworkRecord>('networks-building');
     const debts = store.collection<Debt>('networks-owed');
     const { drivers } = this;
-    this.owed = new OwedCalls({ debts, drivers, extensions, log, taken: (call) => this.#taken(call) });
+    this.owed = new OwedCalls({ debts, drivers, extensions, log, taken: (driver, call) => this.#taken(driver, call) });
     this.#stored = store.collection<SandboxRecord>('sandboxes');
     for (const [id, record] of this.#stored.entries()) this.#sandboxes.set(id, record);
   }
@@ -96,23 +98,33 @@ export class NetworkRoom {
     );
   }
 
-  /** Whose address that is already. */
-  holderOf(taken: { id: string; address: string }): SandboxRecord | undefined {
+  /** Whose address that is already; two IPAM drivers may call their pools alike. */
+  holderOf(driver: string, taken: { id: string; address: string }): SandboxRecord | undefined {
     const same = ({ id, address }: typeof taken) => id === taken.id && bare(address) === bare(taken.address);
+    const holds = ({ networkId, pools }: EndpointRecord) =>
+      this.registry.byId(networkId)?.ipam.driver === driver && pools.some(same);
     return this.sandboxes().find(
-      ({ containerId, endpoints }) => !this.leaving.has(containerId) && endpoints.some(({ pools }) => pools.some(same)),
+      ({ containerId, endpoints }) => !this.leaving.has(containerId) && endpoints.some(holds),
     );
   }
 
   /** Whether what is owed to an IPAM driver was taken from it again meanwhile. */
-  #taken({ method, request }: AddressCall): boolean {
-    const pools = this.registry.all().flatMap(({ v4, v6 }) => [...v4, ...v6]);
-    const pool = pools.find(({ id }) => id === request.PoolID);
+  #taken(driver: string, { method, request }: AddressCall): boolean {
+    const networks = this.registry.all().filter(({ ipam }) => ipam.driver === driver);
+    const pool = networks.flatMap(({ v4, v6 }) => [...v4, ...v6]).find(({ id }) => id === request.PoolID);
     if (method === 'ReleasePool') return pool !== undefined;
     const own = pool && [...(pool.gatewayTaken ? [bare(pool.gateway)] : []), ...Object.values(pool.aux)];
-    return (
-      own?.includes(request.Address) || this.holderOf({ id: request.PoolID, address: request.Address }) !== undefined
-    );
+    const address = { id: request.PoolID, address: request.Address };
+    return own?.includes(request.Address) || this.holderOf(driver, address) !== undefined;
+  }
+
+  /** Calls for that sandbox end as soon as nobody wants it any more. */
+  stopWith(sandbox: SandboxRecord, signal: AbortSignal): void {
+    this.#stops.set(sandbox, signal);
+  }
+
+  callOptions(sandbox: SandboxRecord): CallOptions {
+    return { signal: this.#stops.get(sandbox) };
   }
 
   writtenFor(sandbox: SandboxRecord): Written {

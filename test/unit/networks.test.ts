@@ -287,10 +287,14 @@ test('a container that is given up while its networks are being made leaves noth
   const wanted = request('hasty', { portBindings: { '80/tcp': [{ HostPort: '' }] } });
   const sandbox = await networks.attach(wanted);
   await networks.detach(wanted.containerId);
-  await sandbox.ready;
+  // It was stopped, or had come too far.
+  const made = await sandbox.ready.then(
+    () => true,
+    () => false,
+  );
   expect(networks.settings(wanted.containerId).networks).toEqual({});
   expect((await networks.inspect('bridge')).Containers).toEqual({});
-  expect(events.map(({ action }) => action)).toEqual(['connect', 'disconnect']);
+  expect(events.map(({ action }) => action)).toEqual(made ? ['connect', 'disconnect'] : []);
   expect(sandbox.namespace.kind === 'path' && existsSync(sandbox.namespace.path)).toBe(false);
 });
 

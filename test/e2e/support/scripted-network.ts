@@ -24,6 +24,7 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
   readonly silent = new Set<string>();
   /** What it gave away and did not get back: `pool ID`, `address ID ADDRESS`, `network ID`, `endpoint ID`, `join ID`. */
   readonly held = new Set<string>();
+  readonly #pending: (() => void)[] = [];
   readonly #server: Server;
   readonly #tag: string;
   #daemonPid: number;
@@ -51,13 +52,22 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
         const text = Buffer.concat(chunks).toString();
         const body: unknown = text ? JSON.parse(text) : undefined;
         this.calls.push({ method, body });
-        if (this.silent.has(method)) return;
-        void this.#answer(method, (body ?? {}) as Body).then(({ status, answer }) => {
-          response.writeHead(status, { 'content-type': 'application/vnd.docker.plugins.v1.2+json' });
-          response.end(JSON.stringify(answer));
-        });
+        const answer = () =>
+          this.#answer(method, (body ?? {}) as Body).then(({ status, answer }) => {
+            response.writeHead(status, { 'content-type': 'application/vnd.docker.plugins.v1.2+json' });
+            response.end(JSON.stringify(answer));
+          });
+        // One that hung answers when it goes on, unless its caller is gone.
+        if (this.silent.has(method)) this.#pending.push(() => (response.destroyed ? undefined : void answer()));
+        else void answer();
       });
     }).listen(socket);
+  }
+
+  /** It does not hang any more. */
+  goOn(): void {
+    this.silent.clear();
+    for (const answer of this.#pending.splice(0)) answer();
   }
 
   /** It serves another daemon from now on, as if it were new. */
