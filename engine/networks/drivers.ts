@@ -28,13 +28,16 @@ export class Drivers {
   readonly #extensions: Extensions;
   readonly #network = new Map<string, Promise<NetworkCapabilities>>();
   readonly #ipam = new Map<string, Promise<IpamCapabilities>>();
+  /** Extensions whose answers may be outdated as soon as they are anything but active. */
+  readonly #active = new Set<string>();
   readonly #stop: () => void;
 
   constructor(extensions: Extensions, log: Logger) {
     this.#extensions = extensions;
     this.#stop = extensions.onChange(({ name, state, reason }) => {
-      // Whoever asks first has it activated meanwhile.
-      if (state === 'active' || state === 'activating') return;
+      if (state === 'active') return void this.#active.add(name);
+      // Whoever asks first has it activated meanwhile: what that one learns holds.
+      if (!this.#active.delete(name) && state === 'activating') return;
       this.#network.delete(name);
       this.#ipam.delete(name);
       if (reason) log.debug('a driver changed its state', { name, state, reason });

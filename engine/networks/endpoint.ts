@@ -172,6 +172,10 @@ async function takeAddresses(
   endpoint: EndpointRecord,
 ): Promise<void> {
   if (network.v4.length + network.v6.length === 0) return;
+  const calls = room.callOptions(sandbox);
+  await room.drivers.ipam(network.ipam.driver, calls);
+  // One that has just come is told first what is in use, and what is not any more.
+  await room.replaying.get(network.ipam.driver);
   await room.owed.settle(network.ipam.driver);
   const { requiresMac } = await room.drivers.ipamCapabilities(network.ipam.driver);
   if (requiresMac) endpoint.mac ||= randomMac();
@@ -181,7 +185,7 @@ async function takeAddresses(
   };
   const { IPv4Address = '', IPv6Address = '' } = endpoint.wished.IPAMConfig ?? {};
   const take = async (six: boolean, address: string) => {
-    const taken = await takeUnused(room, network, { six, address, options, calls: room.callOptions(sandbox) });
+    const taken = await takeUnused(room, network, { six, address, options, calls });
     endpoint.pools.push(taken);
     return taken.address;
   };

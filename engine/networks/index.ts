@@ -128,6 +128,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
     },
 
     async reconcile(running) {
+      void replayForForgetful(room);
       const unused = room.sandboxes().filter(({ containerId }) => !running.has(containerId));
       // All at once: a driver that does not answer holds up its own only.
       await Promise.all(

@@ -65,21 +65,30 @@ export async function replayPools(room: NetworkRoom, network: NetworkRecord): Pr
 
 /**
  * IPAM drivers that keep nothing (`RequiresRequestReplay`) are told what is in use whenever they or the engine start.
- * @param only of that driver. Failures are logged: it is told again when it is needed
+ * @param driver only that one. Never fails: one that cannot be told now is told when it is back
  */
-export async function replayForForgetful(room: NetworkRoom, only?: string): Promise<void> {
-  for (const network of room.registry.all()) {
-    const { driver } = network.ipam;
-    if (network.v4.length + network.v6.length === 0 || (only !== undefined && driver !== only)) continue;
+export async function replayForForgetful(room: NetworkRoom, driver?: string): Promise<void> {
+  const used = room.registry.all().filter(({ v4, v6 }) => v4.length + v6.length > 0);
+  const drivers = new Set(used.map(({ ipam }) => ipam.driver));
+  await Promise.all([...drivers].filter((name) => driver === undefined || name === driver).map(replayOnce));
+
+  /** The engine's start makes the driver come, which is a reason of its own: that is one replay. */
+  function replayOnce(name: string): Promise<void> {
+    const under = room.replaying.get(name);
+    if (under) return under;
+    const work = replay(name).finally(() => room.replaying.delete(name));
+    room.replaying.set(name, work);
+    return work;
+  }
+
+  async function replay(name: string): Promise<void> {
     try {
-      const { requiresReplay } = await room.drivers.ipamCapabilities(driver);
-      if (requiresReplay) await replayPools(room, network);
+      const { requiresReplay } = await room.drivers.ipamCapabilities(name);
+      if (!requiresReplay) return;
+      for (const network of used) if (network.ipam.driver === name) await replayPools(room, network);
     } catch (error) {
-      room.log.warn('an IPAM driver could not be told which addresses are in use', {
-        network: network.name,
-        driver,
-        error: messageOf(error),
-      });
+      const message = messageOf(error);
+      room.log.warn('an IPAM driver could not be asked whether it needs to know what is in use', { name, message });
     }
   }
 }

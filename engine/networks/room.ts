@@ -42,6 +42,8 @@ export class NetworkRoom {
   readonly building: Collection<NetworkRecord>;
   /** What drivers are still to be told of what was torn down. */
   readonly owed: OwedCalls;
+  /** IPAM drivers that are being told what is in use. */
+  readonly replaying = new Map<string, Promise<void>>();
   /** The gateway network, while it is being made. */
   gatewayInTheMaking: Promise<NetworkRecord> | undefined;
   containers: ContainerLookup = { find: () => undefined };

@@ -167,6 +167,44 @@ describe('an engine that is killed', () => {
   });
 });
 
+test('an IPAM plugin that keeps nothing is told what is in use, when the engine or the plugin starts', async () => {
+  const socket = join(engine.pluginDirectory, 'forgets.sock');
+  const scripted = () => {
+    const plugin = new ScriptedNetworkPlugin(socket, `${prefix}f`, engine.prefix);
+    plugin.answers.set('IpamDriver.GetCapabilities', { RequiresRequestReplay: true });
+    return plugin;
+  };
+  const told = (plugin: ScriptedNetworkPlugin) =>
+    plugin.calls
+      .filter(({ method }) => /Request(Pool|Address)/.test(method))
+      .map(({ method, body }) => {
+        const { Pool, Address } = body as { Pool?: string; Address?: string };
+        return `${method} ${Pool ?? Address}`;
+      });
+  const subnet = `${engine.prefix}.9`;
+  const replay = [
+    `IpamDriver.RequestPool ${subnet}.0/24`,
+    `IpamDriver.RequestAddress ${subnet}.1`,
+    `IpamDriver.RequestAddress ${subnet}.2`,
+  ];
+  {
+    await using plugin = scripted();
+    await ok('network', 'create', '-d=veth-network', '--ipam-driver=forgets', `--subnet=${subnet}.0/24`, 'kept');
+    await sleeper('holds', '--network=kept');
+    plugin.taken();
+    await engine.kill('SIGKILL');
+    await engine.restart();
+    await expect.poll(() => told(plugin)).toEqual(replay);
+  }
+  // Nobody is there; then one that knows nothing.
+  await using plugin = scripted();
+  await sleeper('other', '--network=kept');
+  expect(told(plugin).slice(0, 3)).toEqual(replay);
+  expect(await addressOn('kept', 'other')).toBe(`${subnet}.3`);
+  await ok('rm', '-f', 'holds', 'other');
+  await ok('network', 'rm', 'kept');
+});
+
 test('plugins that hang cost their own callers an error, and nobody else anything', async () => {
   const scripted = (name: string) =>
     new ScriptedNetworkPlugin(join(engine.pluginDirectory, `${name}.sock`), `${prefix}${name[0]}`, engine.prefix);

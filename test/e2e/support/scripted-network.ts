@@ -181,11 +181,15 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
 
   #address(pool: string, wished: string): Body {
     const [network = '', bits] = pool.replace('pool of ', '').split('/');
-    const host = (this.#hosts.get(pool) ?? 0) + 1;
-    if (!wished) this.#hosts.set(pool, host);
-    const address =
-      wished || (network.includes(':') ? `${network}${host.toString(16)}` : network.replace(/\d+$/, `${host}`));
-    if (this.held.has(`address ${pool} ${address}`)) throw new Error('address in use');
+    const numbered = (host: number) =>
+      network.includes(':') ? `${network}${host.toString(16)}` : network.replace(/\d+$/, `${host}`);
+    const isHeld = (address: string) => this.held.has(`address ${pool} ${address}`);
+    let address = wished;
+    for (let host = (this.#hosts.get(pool) ?? 0) + 1; !wished && (!address || isHeld(address)); host++) {
+      address = numbered(host);
+      this.#hosts.set(pool, host);
+    }
+    if (isHeld(address)) throw new Error('address in use');
     this.held.add(`address ${pool} ${address}`);
     return { Address: `${address}/${bits}` };
   }
