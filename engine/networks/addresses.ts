@@ -1,9 +1,23 @@
-import { type Block, formatBlock, overlaps, parseCidr } from '@cleat/linux/net/cidr';
+import {
+  type Block,
+  contains,
+  formatAddress,
+  formatBlock,
+  overlaps,
+  parseAddress,
+  parseCidr,
+  tryParseAddress,
+} from '@cleat/linux/net/cidr';
 import { usedBlocks } from '@cleat/linux/net/facts';
 import type { IpamConfig } from '@cleat/protocol/api/network';
 import { CleatError, messageOf, unavailable } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
-import { type Drivers, Failures } from './drivers.js';
+import type { CallOptions } from '@cleat/protocol/kinds/kind';
+import { abortable } from '../abortable.js';
+import { newId } from '../ids.js';
+import { Answer } from './answers.js';
+import type { Drivers } from './drivers.js';
+import type { AddressCall, Due, OwedCalls } from './owed.js';
 import type { NetworkRecord, PoolRecord } from './record.js';
 
 /** How often a driver that does not know what the host uses is asked for another pool. */
@@ -19,42 +33,89 @@ export interface PoolWish {
 }
 
 /**
- * Takes a pool with its gateway and auxiliary addresses; gives all back when one of them cannot be had.
+ * Takes a pool, with its gateway and auxiliary addresses.
+ * @param kept what was taken so far, after every step: whoever undoes it finds what there is
  * @throws what the IPAM driver says, for example `Pool overlaps with other one on this address space`
  */
-export async function takePool(drivers: Drivers, wish: PoolWish): Promise<PoolRecord> {
-  const driver = await drivers.ipam(wish.driver);
-  const { localSpace } = await drivers.ipamCapabilities(wish.driver);
-  const { pool, data } = await requestPool(drivers, wish, localSpace);
-  const record: PoolRecord = { id: pool.id, pool: pool.cidr, gateway: '', gatewayTaken: false, aux: {} };
-  try {
-    const given = data[ipamOption.gatewayType];
-    if (given && !wish.config.Gateway) record.gateway = given;
-    else if (!wish.skipGateway || wish.config.Gateway) {
-      const answer = await driver.RequestAddress({
-        PoolID: record.id,
-        Address: wish.config.Gateway ?? '',
-        Options: requestOptions(wish.options, true),
-      });
-      record.gateway = answer.Address;
-      record.gatewayTaken = true;
-    }
-    for (const [name, address] of Object.entries(wish.config.AuxiliaryAddresses ?? wish.config.AuxAddress ?? {})) {
-      await driver.RequestAddress({ PoolID: record.id, Address: address, Options: wish.options });
-      record.aux[name] = address;
-    }
-    return record;
-  } catch (error) {
-    await releasePool(drivers, wish.driver, record).catch(() => {
-      // The first error says why; a driver in trouble that also keeps the pool is asked again when it is next used.
+export async function takePool(
+  drivers: Drivers,
+  owed: OwedCalls,
+  wish: PoolWish,
+  kept: (pool: PoolRecord) => void,
+): Promise<PoolRecord> {
+  const { pool, data } = await requestPool(drivers, owed, wish);
+  const record: PoolRecord = { ...pool, gateway: '', gatewayTaken: false, aux: {} };
+  kept(record);
+  const request = (address: string, options: Record<string, string> | null) =>
+    requestAddress(drivers, owed, wish.driver, pool, { address, options });
+  const given = data[ipamOption.gatewayType];
+  if (given && !wish.config.Gateway) {
+    record.gateway = new Answer(wish.driver, 'IpamDriver.RequestPool').addressIn(record.pool, given);
+  } else if (!wish.skipGateway || wish.config.Gateway) {
+    const wished = wish.config.Gateway ?? '';
+    const asked = request(wished, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
+    record.gateway = await asked.catch((error: unknown) => {
+      throw rewritten(error, `failed to allocate gateway (${wished})`);
     });
+    record.gatewayTaken = true;
+    kept(record);
+  }
+  for (const [name, address] of Object.entries(wish.config.AuxiliaryAddresses ?? wish.config.AuxAddress ?? {})) {
+    await request(address, null).catch((error: unknown) => {
+      throw rewritten(error, `failed to allocate secondary ip address (${name}:${address})`);
+    });
+    record.aux[name] = address;
+    kept(record);
+  }
+  return record;
+}
+
+/** One address of a pool, as CIDR. One that makes no sense is given back, and so is one that comes too late. */
+async function requestAddress(
+  drivers: Drivers,
+  owed: OwedCalls,
+  driver: string,
+  { id: PoolID, pool }: Pick<PoolRecord, 'id' | 'pool'>,
+  wish: { address: string; options: Record<string, string> | null; calls?: CallOptions },
+): Promise<string> {
+  const ipam = await drivers.ipam(driver, wish.calls);
+  const release = async (text: string) => {
+    const address = tryParseAddress(text.split('/')[0] ?? '');
+    if (address) await owed.pay([addressRelease(driver, newId(), [{ id: PoolID, address: formatAddress(address) }])]);
+  };
+  // Not ended by the signal: the driver may have taken an address by then, and only its answer says which.
+  const asked = ipam.RequestAddress({ PoolID, Address: wish.address, Options: wish.options });
+  const { signal } = wish.calls ?? {};
+  const { Address } = signal ? await abortable(asked, signal, (late) => release(late.Address)) : await asked;
+  try {
+    return new Answer(driver, 'IpamDriver.RequestAddress').addressIn(pool, Address);
+  } catch (error) {
+    await release(Address);
     throw error;
   }
 }
 
-async function requestPool(drivers: Drivers, wish: PoolWish, space: string) {
+/** What gives addresses of an endpoint back. @param of tells it from others' */
+export function addressRelease(driver: string, of: string, addresses: readonly { id: string; address: string }[]): Due {
+  const calls = addresses.map(
+    ({ id, address }): AddressCall => ({
+      method: 'ReleaseAddress',
+      request: { PoolID: id, Address: address.split('/')[0] ?? '' },
+    }),
+  );
+  const about = `the address ${addresses.map(({ address }) => address.split('/')[0]).join(' and ')}`;
+  return { id: `addresses ${of}`, kind: 'ipam', driver, about, calls };
+}
+
+/** The same error with Docker's words before it. */
+function rewritten(cause: unknown, before: string): unknown {
+  if (!(cause instanceof CleatError)) return cause;
+  return new CleatError(cause.class, `${before}: ${cause.message}`, { cause, details: cause.details });
+}
+
+async function requestPool(drivers: Drivers, owed: OwedCalls, wish: PoolWish) {
   const driver = await drivers.ipam(wish.driver);
-  const { avoidsBlocksInUse } = await drivers.ipamCapabilities(wish.driver);
+  const { avoidsBlocksInUse, localSpace } = await drivers.ipamCapabilities(wish.driver);
   const explicit = Boolean(wish.config.Subnet);
   const used = explicit ? [] : usedBlocks();
   const inUse = { [ipamOption.inUse]: used.map(formatBlock).join(',') };
@@ -62,14 +123,14 @@ async function requestPool(drivers: Drivers, wish: PoolWish, space: string) {
   try {
     for (let tries = 0; tries < maxTries; tries++) {
       const answer = await driver.RequestPool({
-        AddressSpace: space,
+        AddressSpace: localSpace,
         Pool: wish.config.Subnet ?? '',
         SubPool: wish.config.IPRange ?? '',
         Options: { ...wish.options, ...(avoidsBlocksInUse && !explicit ? inUse : {}) },
         V6: wish.six,
       });
-      const pool = { id: answer.PoolID, cidr: answer.Pool };
-      if (explicit || free(pool.cidr, used)) return { pool, data: answer.Data ?? {} };
+      const pool = await poolOf(owed, wish, answer);
+      if (explicit || free(pool.pool, used)) return { pool, data: answer.Data ?? {} };
       // Kept until the end, so that the driver's next answer is another one.
       rejected.push(pool.id);
     }
@@ -77,58 +138,81 @@ async function requestPool(drivers: Drivers, wish: PoolWish, space: string) {
       `IPAM driver ${wish.driver} offers only address pools that this host uses already: give a subnet`,
     );
   } finally {
-    for (const id of rejected) await driver.ReleasePool({ PoolID: id });
+    await owed.pay(rejected.map((id) => poolDue(wish.driver, newId(), id)));
+  }
+}
+
+/** A pool that makes no sense is given back. */
+async function poolOf(owed: OwedCalls, wish: PoolWish, answer: { PoolID: string; Pool: string }) {
+  const id = answer.PoolID;
+  try {
+    const said = new Answer(wish.driver, 'IpamDriver.RequestPool');
+    const pool = said.pool(answer.Pool);
+    if (pool.includes(':') !== wish.six) throw said.wrong(`the pool ${pool}, which is of the wrong family`);
+    return { id, pool };
+  } catch (error) {
+    await owed.pay([poolDue(wish.driver, newId(), id)]);
+    throw error;
   }
 }
 
 const free = (cidr: string, used: readonly Block[]): boolean =>
   !used.some((block) => overlaps(block, parseCidr(cidr).block));
 
-/** Gives a pool back, with all addresses that the network itself holds. @throws AggregateError */
-export async function releasePool(drivers: Drivers, driverName: string, pool: PoolRecord): Promise<void> {
-  const driver = await drivers.ipam(driverName);
-  const failures = new Failures();
+/** What gives a network's pool back, with all addresses that the network itself holds. */
+export function poolRelease(network: NetworkRecord, pool: PoolRecord): Due {
   const own = [...(pool.gatewayTaken ? [pool.gateway.split('/')[0] ?? ''] : []), ...Object.values(pool.aux)];
-  for (const Address of own) await failures.attempt(() => driver.ReleaseAddress({ PoolID: pool.id, Address }));
-  await failures.attempt(() => driver.ReleasePool({ PoolID: pool.id }));
-  failures.raise();
+  return {
+    ...poolDue(network.ipam.driver, network.id, pool.id),
+    kind: 'ipam',
+    calls: [
+      ...own.map((Address): AddressCall => ({ method: 'ReleaseAddress', request: { PoolID: pool.id, Address } })),
+      { method: 'ReleasePool', request: { PoolID: pool.id } },
+    ],
+  };
 }
+
+const poolDue = (driver: string, of: string, id: string): Due => ({
+  id: `pool ${of} ${id}`,
+  kind: 'ipam',
+  driver,
+  about: `the address pool ${id}`,
+  calls: [{ method: 'ReleasePool', request: { PoolID: id } }],
+});
 
 /**
  * Takes an address for an endpoint. @returns it as CIDR, with the pool that it is from
+ * @param options of the request, such as the endpoint's MAC address
  * @throws Unavailable `no available IPv4 addresses on this network's address pools: NAME (ID)`
  */
 export async function takeAddress(
   drivers: Drivers,
+  owed: OwedCalls,
   network: NetworkRecord,
-  six: boolean,
-  wished: string,
-  mac: string,
+  wish: { six: boolean; address: string; options: Record<string, string>; calls: CallOptions },
 ): Promise<{ id: string; address: string }> {
-  const driver = await drivers.ipam(network.ipam.driver);
-  const pools = six ? network.v6 : network.v4;
-  const options: Record<string, string> = mac ? { [ipamOption.macAddress]: mac } : {};
+  const { six, address: wished, options, calls } = wish;
+  const all = six ? network.v6 : network.v4;
+  const pools = wished ? all.filter(({ pool }) => holds(pool, wished)) : all;
   let failure: unknown;
   for (const pool of pools) {
     try {
-      const Options = { ...network.ipam.options, ...options };
-      const { Address } = await driver.RequestAddress({ PoolID: pool.id, Address: wished, Options });
-      return { id: pool.id, address: Address };
+      const address = await requestAddress(drivers, owed, network.ipam.driver, pool, {
+        address: wished,
+        options,
+        calls,
+      });
+      return { id: pool.id, address };
     } catch (error) {
       failure = error;
-      // Another pool of the network may have it, unless the address itself is the problem.
-      if (!/out of range|no available|no more/i.test(messageOf(error))) throw error;
+      // Another pool of the network may have one.
+      if (wished || !/out of range|no available|no more/i.test(messageOf(error))) throw error;
     }
   }
-  if (wished && failure instanceof CleatError) throw failure;
-  const version = six ? 6 : 4;
   throw unavailable(
-    `no available IPv${version} addresses on this network's address pools: ${network.name} (${network.id})`,
+    `no available IPv${six ? 6 : 4} addresses on this network's address pools: ${network.name} (${network.id})`,
     { cause: failure },
   );
 }
 
-/** Options of RequestAddress. */
-export function requestOptions(options: Record<string, string> | null, gateway: boolean): Record<string, string> {
-  return { ...options, ...(gateway ? { [ipamOption.requestAddressType]: ipamOption.gatewayType } : {}) };
-}
+const holds = (pool: string, address: string): boolean => contains(parseCidr(pool).block, parseAddress(address));

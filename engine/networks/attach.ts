@@ -4,24 +4,19 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { newId } from '../ids.js';
 import { takeDown } from './detach.js';
-import {
-  checkWishes,
-  createEndpoint,
-  gatewayEndpoint,
-  type Joined,
-  joinEndpoint,
-  newEndpoint,
-  publishPorts,
-} from './endpoint.js';
+import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
 import { writeHostFiles } from './files.js';
+import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
 import { wishedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
+import { publishPorts } from './publish.js';
 import type { NetworkRecord, SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
 import type { Sandbox, SandboxRequest } from './service.js';
 import { wire } from './wire.js';
+import { checkWishes } from './wishes.js';
 
 interface Plan {
   network: NetworkRecord;
@@ -31,21 +26,22 @@ interface Plan {
 /** See {@link import('./service.js').Networks.attach}. */
 export function attach(room: NetworkRoom, request: SandboxRequest): Promise<Sandbox> {
   const { containerId } = request;
-  const work = doAttach(room, request);
-  // Whoever detaches meanwhile waits for it: nothing may be made behind the back of a teardown.
-  const arrival = work
+  const stop = new AbortController();
+  const work = doAttach(room, request, stop.signal);
+  // Whoever detaches meanwhile stops it and waits for its end: nothing may be made behind the back of a teardown.
+  const done = work
     .then(({ ready }) => ready)
     .catch(() => {
       // The caller hears of it.
     })
     .finally(() => {
-      if (room.arriving.get(containerId) === arrival) room.arriving.delete(containerId);
+      if (room.arriving.get(containerId)?.stop === stop) room.arriving.delete(containerId);
     });
-  room.arriving.set(containerId, arrival);
+  room.arriving.set(containerId, { done, stop });
   return work;
 }
 
-async function doAttach(room: NetworkRoom, request: SandboxRequest): Promise<Sandbox> {
+async function doAttach(room: NetworkRoom, request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
   await room.leaving.get(request.containerId)?.catch(() => {
     // Whoever took it down heard of it; what is left is on the list.
   });
@@ -60,9 +56,9 @@ async function doAttach(room: NetworkRoom, request: SandboxRequest): Promise<San
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );
   }
-  if (kinds.has('host')) return withoutNamespace(room, newSandbox(room, request, 'host'), plans);
-  if (kinds.has('none')) return withoutNamespace(room, newSandbox(room, request, 'own'), plans);
-  return withNamespace(room, newSandbox(room, request, 'path'), plans);
+  const sandbox = newSandbox(room, request, kinds.has('host') ? 'host' : kinds.has('none') ? 'own' : 'path');
+  room.stopWith(sandbox, signal);
+  return sandbox.kind === 'path' ? withNamespace(room, sandbox, plans) : withoutNamespace(room, sandbox, plans);
 }
 
 /** The networks to join, the one of the mode first, as Docker numbers the interfaces. */
@@ -121,8 +117,8 @@ async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans
   room.save(sandbox);
   try {
     await writeHostFiles(room, sandbox);
-    await createAll(room, sandbox, plans);
-    await joinAll(room, sandbox, 0);
+    await createFirst(room, sandbox, plans);
+    await joinAll(room, sandbox, plans, 0);
     room.save(sandbox);
   } catch (error) {
     await undo(room, sandbox);
@@ -134,10 +130,10 @@ async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans
 
 async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Sandbox> {
   room.save(sandbox);
-  // Beside each other: a process that makes the namespace, and the drivers' work that needs none.
+  // Beside each other: a process that makes the namespace, and the first driver's work that needs none.
   const [session, files] = await Promise.allSettled([
     createNamespace(sandbox.path),
-    createAll(room, sandbox, plans).then(() => writeHostFiles(room, sandbox)),
+    createFirst(room, sandbox, plans).then(() => writeHostFiles(room, sandbox)),
   ]);
   const failed = [files, session].find((outcome) => outcome.status === 'rejected');
   if (session.status === 'rejected' || failed) {
@@ -145,29 +141,53 @@ async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: r
     await undo(room, sandbox);
     throw failed?.status === 'rejected' ? failed.reason : systemError('the sandbox could not be made');
   }
-  const ready = finish(room, sandbox, session.value);
+  const ready = finish(room, sandbox, plans, session.value);
   // Whoever attached awaits it later; until then a failure must not count as unhandled.
   ready.catch(() => {});
   return result(sandbox, ready);
 }
 
-async function createAll(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<void> {
-  for (const { network, wished } of plans) {
-    await createEndpoint(room, sandbox, network, newEndpoint(network, sandbox, wished));
-  }
+async function createFirst(room: NetworkRoom, sandbox: SandboxRecord, [first]: readonly Plan[]): Promise<void> {
+  if (first) await createEndpoint(room, sandbox, first.network, newEndpoint(first.network, sandbox, first.wished));
 }
 
-async function joinAll(room: NetworkRoom, sandbox: SandboxRecord, sandboxPid: number): Promise<Joined[]> {
+/** One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already. */
+async function joinAll(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  plans: readonly Plan[],
+  sandboxPid: number,
+): Promise<Joined[]> {
   const joined: Joined[] = [];
-  for (const endpoint of sandbox.endpoints) joined.push(await joinEndpoint(room, sandbox, endpoint, sandboxPid));
+  for (const [index, { network, wished }] of plans.entries()) {
+    const endpoint = sandbox.endpoints[index] ?? newEndpoint(network, sandbox, wished);
+    if (!sandbox.endpoints.includes(endpoint)) await createEndpoint(room, sandbox, network, endpoint);
+    joined.push(await joinEndpoint(room, sandbox, endpoint, sandboxPid));
+  }
   return joined;
 }
 
-async function finish(room: NetworkRoom, sandbox: SandboxRecord, session: NamespaceSession): Promise<void> {
+async function finish(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  plans: readonly Plan[],
+  session: NamespaceSession,
+): Promise<void> {
   try {
-    const joined = await joinAll(room, sandbox, session.pid);
+    const joined = await joinAll(room, sandbox, plans, session.pid);
+    if (needsGateway(room, sandbox)) {
+      const over = await joinGateway(room, sandbox, session.pid);
+      if (over) joined.push(over);
+    }
+    // By now all addresses are known, and every network whose name service the container can reach.
+    if (sandbox.endpoints.length > 1) await writeHostFiles(room, sandbox);
     const way = gatewayEndpoint(sandbox);
-    await Promise.all([wire(session, sandbox, joined), way ? publishPorts(room, sandbox, way) : undefined]);
+    // Both have ended before anything is undone: what is published late would stay.
+    const both = await Promise.allSettled([
+      wire(session, sandbox, joined),
+      way ? publishPorts(room, sandbox, way) : undefined,
+    ]);
+    for (const outcome of both) if (outcome.status === 'rejected') throw outcome.reason;
     room.save(sandbox);
     room.names.register(sandbox);
     announce(room, sandbox);
@@ -179,7 +199,8 @@ async function finish(room: NetworkRoom, sandbox: SandboxRecord, session: Namesp
 }
 
 function announce(room: NetworkRoom, sandbox: SandboxRecord): void {
-  for (const { networkId, networkName, driver } of sandbox.endpoints) {
+  for (const { role, networkId, networkName, driver } of sandbox.endpoints) {
+    if (role === 'gateway') continue;
     room.emit('connect', { id: networkId, name: networkName, driver }, { container: sandbox.containerId });
   }
 }

@@ -1,14 +1,17 @@
-import { enterNamespace } from '@cleat/linux/net/namespace';
+import { enterNamespace, inNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
-import { announce, leave } from './detach.js';
-import { checkWishes, createEndpoint, gatewayEndpoint, joinEndpoint, newEndpoint, publishPorts } from './endpoint.js';
+import { announce, endpointDues } from './detach.js';
+import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
 import { writeHostFiles } from './files.js';
+import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
+import { movePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
 import type { Networks } from './service.js';
 import { endpointSettings } from './settings.js';
 import { defaultRoutes, unwire, wire } from './wire.js';
+import { checkWishes } from './wishes.js';
 
 /** See {@link Networks.connect}. */
 export async function connect(
@@ -22,26 +25,30 @@ export async function connect(
   const sandbox = container.running ? room.sandbox(container.containerId) : undefined;
   if (!sandbox) return { ...wished, NetworkID: network.id };
   if (sandbox.kind !== 'path') throw notPrivate();
-  if (sandbox.endpoints.some(({ networkId }) => networkId === network.id)) {
+  if (sandbox.endpoints.some(({ networkId, role }) => networkId === network.id && role !== 'gateway')) {
     throw forbidden(`endpoint with name ${sandbox.containerName} already exists in network ${network.name}`);
   }
+  const former = gatewayEndpoint(sandbox);
   const endpoint = newEndpoint(network, sandbox, wished);
   try {
     await createEndpoint(room, sandbox, network, endpoint);
     const session = await enterNamespace(sandbox.path);
     try {
-      const joined = await joinEndpoint(room, sandbox, endpoint, session.pid);
-      await wire(session, sandbox, [joined]);
+      const joined = [await joinEndpoint(room, sandbox, endpoint, session.pid)];
+      if (needsGateway(room, sandbox) && !ownGateway(sandbox)) {
+        const over = await joinGateway(room, sandbox, session.pid);
+        if (over) joined.push(over);
+      }
+      await wire(session, sandbox, joined);
     } finally {
       session.abandon();
     }
-    if (gatewayEndpoint(sandbox) === endpoint && !sandbox.endpoints.some(({ published }) => published)) {
-      await publishPorts(room, sandbox, endpoint);
-    }
+    await movePorts(room, sandbox, former, gatewayEndpoint(sandbox));
   } catch (error) {
     await undo(room, sandbox, endpoint);
     throw error;
   }
+  await leaveNeedlessGateway(room, sandbox);
   await settle(room, sandbox);
   room.emit('connect', network, { container: sandbox.containerId });
   return endpointSettings(endpoint);
@@ -64,47 +71,77 @@ const notPrivate = () =>
     'container sharing network namespace with another container or host cannot be connected to any other network',
   );
 
+/** The new endpoint goes, and with it a way out that was made for it. */
 async function undo(room: NetworkRoom, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
-  sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
-  room.save(sandbox);
-  await leave(room, endpoint).catch((error: unknown) =>
-    room.log.error('a failed attempt to connect left something behind; it is tried again', {
+  try {
+    await drop(room, sandbox, endpoint);
+    await leaveNeedlessGateway(room, sandbox);
+    await configureDefaultRoutes(sandbox);
+  } catch (error) {
+    room.log.error('a failed attempt to connect left something behind in the container', {
       network: endpoint.networkName,
       error: messageOf(error),
-    }),
-  );
+    });
+  }
 }
 
 /**
- * Takes a running container off a network.
- * @throws NotFound `container X is not connected to network Y`; AggregateError of what drivers said
+ * Takes a running container off a network. What the network's drivers could not be told is owed to them.
+ * @throws NotFound `container X is not connected to network Y`
  */
 export async function disconnect(room: NetworkRoom, network: NetworkRecord, sandbox: SandboxRecord): Promise<void> {
-  const endpoint = sandbox.endpoints.find(({ networkId }) => networkId === network.id);
+  const endpoint = sandbox.endpoints.find(({ networkId, role }) => networkId === network.id && role !== 'gateway');
   if (!endpoint) throw notFound(`container ${sandbox.containerId} is not connected to network ${network.name}`);
   if (sandbox.kind === 'host') throw invalidParameter('container cannot be disconnected from host network');
-  if (sandbox.kind === 'path') {
-    const { linksDieWithSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
-    await unwire(sandbox.path, endpoint, !linksDieWithSandbox);
-  }
-  sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
-  room.save(sandbox);
+  const wasWay = gatewayEndpoint(sandbox) === endpoint;
+  await drop(room, sandbox, endpoint);
   announce(room, sandbox.containerId, endpoint);
   try {
-    await leave(room, endpoint);
+    if (sandbox.kind === 'path') await findAnotherWay(room, sandbox, wasWay);
   } finally {
-    await moveGateway(room, sandbox, endpoint);
     await settle(room, sandbox);
   }
 }
 
-/** Another network becomes the way out, and publishes the ports. */
-async function moveGateway(room: NetworkRoom, sandbox: SandboxRecord, former: EndpointRecord): Promise<void> {
-  const way = gatewayEndpoint(sandbox);
-  if (!way || sandbox.kind !== 'path') return;
+/** Takes one endpoint off a sandbox: the interface, the record, and what its drivers are to be told. */
+async function drop(room: NetworkRoom, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
+  if (sandbox.kind === 'path') {
+    await unwire(sandbox.path, endpoint, !endpoint.linkDies).catch((error: unknown) =>
+      room.log.debug('an interface could not be taken out of a container', { error: messageOf(error) }),
+    );
+  }
+  const dues = endpointDues(room, endpoint);
+  sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
+  room.save(sandbox);
+  await room.owed.pay(dues);
+}
+
+/** Another network becomes the way out, or the gateway network, and publishes the ports. */
+async function findAnotherWay(room: NetworkRoom, sandbox: SandboxRecord, wasWay: boolean): Promise<void> {
+  if (needsGateway(room, sandbox) && !ownGateway(sandbox)) {
+    const session = await enterNamespace(sandbox.path);
+    try {
+      const over = await joinGateway(room, sandbox, session.pid);
+      if (over) await wire(session, sandbox, [over]);
+    } finally {
+      session.abandon();
+    }
+  }
+  await leaveNeedlessGateway(room, sandbox);
+  if (!wasWay) return;
+  await configureDefaultRoutes(sandbox);
+  await movePorts(room, sandbox, undefined, gatewayEndpoint(sandbox));
+}
+
+/** One of the container's own networks leads out by now, or none is to. */
+async function leaveNeedlessGateway(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
+  const over = ownGateway(sandbox);
+  if (over && !needsGateway(room, sandbox)) await drop(room, sandbox, over);
+}
+
+async function configureDefaultRoutes(sandbox: SandboxRecord): Promise<void> {
   const routes = defaultRoutes(sandbox);
-  if (routes.length > 0) await (await enterNamespace(sandbox.path)).configure(routes);
-  if (former.published && !way.published) await publishPorts(room, sandbox, way);
+  if (sandbox.kind === 'path' && routes.length > 0) await inNamespace(sandbox.path, routes);
 }
 
 async function settle(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {

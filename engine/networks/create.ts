@@ -1,12 +1,15 @@
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
-import { CleatError, conflict, forbidden, invalidParameter, messageOf } from '@cleat/protocol/errors';
-import { type IpamData, netlabel } from '@cleat/protocol/kinds/network';
+import { CleatError, conflict, forbidden, invalidParameter } from '@cleat/protocol/errors';
+import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
+import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
-import { releasePool, takePool } from './addresses.js';
-import type { NetworkRecord, PoolRecord } from './record.js';
-import { isPredefined } from './resource.js';
+import { poolRelease, takePool } from './addresses.js';
+import { networkRequest } from './driver-request.js';
+import type { Due } from './owed.js';
+import type { NetworkRecord } from './record.js';
+import { endpointName, isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
 
 /** What a predefined network is made with, beyond what a request can say. */
@@ -148,51 +151,39 @@ async function prepare(
   };
 }
 
-/** Pools and the driver's part. The record is completed with what they gave. */
+/** Pools and the driver's part. The record is completed with what they gave, and kept after every step. */
 async function build(room: NetworkRoom, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
-  const driver = await room.drivers.network(record.driver);
+  let asked = false;
   try {
+    const driver = await room.drivers.network(record.driver);
     if (record.sandbox === 'own') await takePools(room, record, configs);
     room.building.put(record.id, record);
-    await driver.CreateNetwork({
-      NetworkID: record.id,
-      Options: {
-        [netlabel.generic]: record.options,
-        [netlabel.enableIPv6]: record.enableIPv6,
-        ...(record.internal ? { [netlabel.internal]: true } : {}),
-      },
-      IPv4Data: record.v4.map((pool) => ipamData(record, pool)),
-      IPv6Data: record.v6.map((pool) => ipamData(record, pool)),
-    });
+    await room.owed.settle(record.driver);
+    asked = true;
+    await driver.CreateNetwork(networkRequest(record));
   } catch (error) {
-    await releasePools(room, record);
+    if (asked && outcomeUnknown(error)) await room.owed.pay([networkRemoval(record)]);
+    await room.owed.pay(poolReleases(record));
     room.building.delete(record.id);
     throw error;
   }
 }
 
-async function releasePools(room: NetworkRoom, record: NetworkRecord): Promise<void> {
-  for (const pool of [...record.v4, ...record.v6]) {
-    await releasePool(room.drivers, record.ipam.driver, pool).catch((error: unknown) =>
-      room.log.error('an address pool could not be given back', { pool: pool.pool, error: messageOf(error) }),
-    );
-  }
-}
+const networkRemoval = ({ id, name, driver }: NetworkRecord): Due => ({
+  id: `network ${id}`,
+  kind: 'network',
+  driver,
+  about: `the network ${name}`,
+  calls: [{ method: 'DeleteNetwork', request: { NetworkID: id } }],
+});
 
-/** Takes away what a creation left that a kill of the engine cut short. Reports what fails, and goes on. */
+const poolReleases = (record: NetworkRecord): Due[] =>
+  [...record.v4, ...record.v6].map((pool) => poolRelease(record, pool));
+
+/** Takes away what a creation or a removal left that a kill of the engine cut short. */
 export async function clearUnfinished(room: NetworkRoom): Promise<void> {
   for (const [id, record] of room.building.entries()) {
-    if (!room.registry.byId(id)) {
-      try {
-        await (await room.drivers.network(record.driver)).DeleteNetwork({ NetworkID: id });
-      } catch (error) {
-        room.log.error('a network whose creation was cut short could not be removed', {
-          network: record.name,
-          error: messageOf(error),
-        });
-      }
-      await releasePools(room, record);
-    }
+    if (!room.registry.byId(id)) await room.owed.pay([...poolReleases(record), networkRemoval(record)]);
     room.building.delete(id);
   }
 }
@@ -202,6 +193,7 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
   if (record.ipam.driver === 'null') return;
   const { addressSpace, skip4, skip6 } = await gatewayChecks(room, record);
   record.addressSpace = addressSpace;
+  await room.owed.settle(record.ipam.driver);
   const sixOf = (config: IpamConfig) => config.Subnet?.includes(':') ?? false;
   const effective: IpamConfig[] = [];
   for (const six of [false, true]) {
@@ -209,8 +201,12 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
     const own = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
     for (const config of own.length > 0 ? own : [{}]) {
       const { driver, options } = record.ipam;
-      const pool = await takePool(room.drivers, { driver, options, six, config, skipGateway: six ? skip6 : skip4 });
-      (six ? record.v6 : record.v4).push(pool);
+      const wish = { driver, options, six, config, skipGateway: six ? skip6 : skip4 };
+      const list = six ? record.v6 : record.v4;
+      const pool = await takePool(room.drivers, room.owed, wish, (taken) => {
+        if (!list.includes(taken)) list.push(taken);
+        room.building.put(record.id, record);
+      });
       const gateway = pool.gateway.split('/')[0];
       effective.push({ Subnet: pool.pool, ...config, ...(gateway ? { Gateway: gateway } : {}) });
     }
@@ -229,24 +225,12 @@ async function gatewayChecks(room: NetworkRoom, record: NetworkRecord) {
   return { addressSpace: localSpace, skip4: said?.SkipIPv4 ?? false, skip6: said?.SkipIPv6 ?? false };
 }
 
-export const ipamData = (record: NetworkRecord, pool: PoolRecord): IpamData => ({
-  AddressSpace: record.addressSpace,
-  Pool: pool.pool,
-  ...(pool.gateway ? { Gateway: pool.gateway } : {}),
-  ...(Object.keys(pool.aux).length > 0
-    ? {
-        AuxAddresses: Object.fromEntries(
-          Object.entries(pool.aux).map(([k, v]) => [k, `${v}/${pool.pool.split('/')[1]}`]),
-        ),
-      }
-    : {}),
-});
-
 /** Names of the auxiliary address that overrides the containers' gateway (moby `daemon/libnetwork/network.go`). */
 export const defaultGatewayAux = 'DefaultGatewayIPv4';
 
 /**
- * Removes a network whose containers have all left.
+ * Removes a network whose containers have all left. What its drivers cannot be told now is owed to them, so that a
+ * network whose driver is gone can be removed, too.
  * @throws Forbidden for predefined ones, and while endpoints are active
  */
 export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, predefined = false): Promise<void> {
@@ -256,15 +240,18 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
   const active = room.endpointsOn(record.id);
   if (active.length > 0) {
     const names = active.map(
-      ({ sandbox, endpoint }) => `name:"${sandbox.containerName}" id:"${endpoint.id.slice(0, 12)}"`,
+      ({ sandbox, endpoint }) => `name:"${endpointName(sandbox, endpoint)}" id:"${endpoint.id.slice(0, 12)}"`,
     );
     throw forbidden(`error while removing network: network ${record.name} has active endpoints (${names.join(', ')})`);
   }
-  if (!record.configOnly) {
-    await (await room.drivers.network(record.driver)).DeleteNetwork({ NetworkID: record.id });
-  }
+  if (record.configOnly) return room.registry.delete(record.id);
+  await room.owed.settle(record.driver);
+  // As far as it has come, a kill of the engine cannot undo it.
+  room.building.put(record.id, record);
   room.registry.delete(record.id);
-  await releasePools(room, record);
+  await room.owed.pay(poolReleases(record));
+  await room.owed.pay([networkRemoval(record)]);
+  room.building.delete(record.id);
 }
 
 /** For the log: the class of a failure that start-up survives. */

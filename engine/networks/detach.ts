@@ -1,15 +1,16 @@
 import { removeNamespace } from '@cleat/linux/net/namespace';
+import { addressRelease } from './addresses.js';
 import { Failures } from './drivers.js';
-import { type Leftover, leaveEndpoint } from './endpoint.js';
+import type { Due, NetworkCall } from './owed.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
 import { unwire } from './wire.js';
 
 /**
  * Takes a sandbox down: names, events, ports, endpoints, addresses, namespace. Does everything it can; what a driver
- * did not take back is remembered and tried again. The kernel removes namespace and interfaces in the background.
+ * could not be told is owed to it. The kernel removes namespace and interfaces in the background.
  * @param silently no events: the container was never announced
- * @throws AggregateError of all failures
+ * @throws AggregateError of what failed on this host
  */
 export function takeDown(
   room: NetworkRoom,
@@ -29,52 +30,37 @@ async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord, silently: b
   room.names.forget(sandbox.containerId);
   if (!silently) for (const endpoint of sandbox.endpoints) announce(room, sandbox.containerId, endpoint);
   if (sandbox.kind === 'path') {
-    for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(room, sandbox, endpoint));
+    for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(sandbox, endpoint));
     await failures.attempt(() => removeNamespace(sandbox.path));
   }
-  for (const endpoint of sandbox.endpoints) await failures.attempt(() => leave(room, endpoint));
+  for (const endpoint of [...sandbox.endpoints].reverse()) await room.owed.pay(endpointDues(room, endpoint));
   room.forget(sandbox.containerId);
   failures.raise();
 }
 
 export function announce(room: NetworkRoom, containerId: string, endpoint: EndpointRecord): void {
+  if (endpoint.role === 'gateway') return;
   const { networkId: id, networkName: name, driver } = endpoint;
   room.emit('disconnect', { id, name, driver }, { container: containerId });
 }
 
 /** Only for drivers that expect their interface on the host; a virtual one ends with its namespace. */
-async function giveLinkBack(room: NetworkRoom, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
-  if (!endpoint.srcName) return;
-  const { linksDieWithSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
-  if (!linksDieWithSandbox) await unwire(sandbox.path, endpoint, true);
+async function giveLinkBack(sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
+  if (endpoint.srcName && !endpoint.linkDies) await unwire(sandbox.path, endpoint, true);
 }
 
-/** Takes the endpoint from its drivers, or remembers that it has to be done. @throws AggregateError */
-export async function leave(room: NetworkRoom, endpoint: EndpointRecord): Promise<void> {
-  const leftover: Leftover = {
-    id: endpoint.id,
-    networkId: endpoint.networkId,
-    driver: endpoint.driver,
-    pools: endpoint.pools,
-    published: endpoint.published,
-    ipamDriver: room.registry.byId(endpoint.networkId)?.ipam.driver ?? '',
-  };
-  try {
-    await leaveEndpoint(room, leftover);
-  } catch (error) {
-    room.leftovers.put(leftover.id, leftover);
-    throw error;
-  }
-}
-
-/** Tries again what drivers did not take back when they were asked. */
-export async function retryLeftovers(room: NetworkRoom): Promise<void> {
-  for (const [id, leftover] of room.leftovers.entries()) {
-    try {
-      if (room.registry.byId(leftover.networkId)) await leaveEndpoint(room, leftover);
-      room.leftovers.delete(id);
-    } catch {
-      // It stays on the list; the failure was logged when it happened first.
-    }
-  }
+/** What its drivers are to be told when an endpoint goes: exactly what takes back what they did. */
+export function endpointDues(room: NetworkRoom, endpoint: EndpointRecord): Due[] {
+  const { id, networkId, networkName, driver, stage, pools, published } = endpoint;
+  const request = { NetworkID: networkId, EndpointID: id };
+  const calls: NetworkCall[] = [
+    ...(published ? [{ method: 'RevokeExternalConnectivity', request } as const] : []),
+    ...(stage === 'joined' ? [{ method: 'Leave', request } as const] : []),
+    ...(stage === 'addressed' ? [] : [{ method: 'DeleteEndpoint', request } as const]),
+  ];
+  const ipam = room.registry.byId(networkId)?.ipam.driver;
+  return [
+    { id: `endpoint ${id}`, kind: 'network', driver, about: `an endpoint on network ${networkName}`, calls },
+    ...(ipam && pools.length > 0 ? [addressRelease(ipam, id, pools)] : []),
+  ];
 }

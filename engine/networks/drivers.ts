@@ -1,9 +1,10 @@
-import type { Extensions } from '@cleat/extensions/service';
-import { messageOf } from '@cleat/protocol/errors';
+import type { Extensions, GetOptions } from '@cleat/extensions/service';
+import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { ipamKind } from '@cleat/protocol/kinds/ipam';
 import type { Client } from '@cleat/protocol/kinds/kind';
 import { networkKind } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
+import { readable } from '@cleat/protocol/untrusted';
 
 export interface NetworkCapabilities {
   scope: string;
@@ -16,6 +17,8 @@ export interface NetworkCapabilities {
 
 export interface IpamCapabilities {
   requiresMac: boolean;
+  /** Pools and addresses that are in use are to be requested again after a restart of the engine. */
+  requiresReplay: boolean;
   avoidsBlocksInUse: boolean;
   localSpace: string;
 }
@@ -25,12 +28,16 @@ export class Drivers {
   readonly #extensions: Extensions;
   readonly #network = new Map<string, Promise<NetworkCapabilities>>();
   readonly #ipam = new Map<string, Promise<IpamCapabilities>>();
+  /** Extensions whose answers may be outdated as soon as they are anything but active. */
+  readonly #active = new Set<string>();
   readonly #stop: () => void;
 
   constructor(extensions: Extensions, log: Logger) {
     this.#extensions = extensions;
     this.#stop = extensions.onChange(({ name, state, reason }) => {
-      if (state === 'active') return;
+      if (state === 'active') return void this.#active.add(name);
+      // Whoever asks first has it activated meanwhile: what that one learns holds.
+      if (!this.#active.delete(name) && state === 'activating') return;
       this.#network.delete(name);
       this.#ipam.delete(name);
       if (reason) log.debug('a driver changed its state', { name, state, reason });
@@ -38,19 +45,19 @@ export class Drivers {
   }
 
   /** @throws as {@link Extensions.get} does */
-  network(name: string): Promise<Client<typeof networkKind>> {
-    return this.#extensions.get(networkKind, name);
+  network(name: string, options: GetOptions = {}): Promise<Client<typeof networkKind>> {
+    return this.#extensions.get(networkKind, name, options);
   }
 
-  ipam(name: string): Promise<Client<typeof ipamKind>> {
-    return this.#extensions.get(ipamKind, name);
+  ipam(name: string, options: GetOptions = {}): Promise<Client<typeof ipamKind>> {
+    return this.#extensions.get(ipamKind, name, options);
   }
 
   networkCapabilities(name: string): Promise<NetworkCapabilities> {
     return remember(this.#network, name, async () => {
       const said = await (await this.network(name)).GetCapabilities({});
       return {
-        scope: said.Scope || 'local',
+        scope: scopeOf(name, said.Scope),
         sandbox: said.Sandbox ?? 'own',
         servesPublishedPorts: said.ServesPublishedPorts ?? false,
         linksDieWithSandbox: said.LinksDieWithSandbox ?? false,
@@ -66,6 +73,7 @@ export class Drivers {
       const [said, spaces] = await Promise.all([driver.GetCapabilities({}), driver.GetDefaultAddressSpaces({})]);
       return {
         requiresMac: said?.RequiresMACAddress ?? false,
+        requiresReplay: said?.RequiresRequestReplay ?? false,
         avoidsBlocksInUse: said?.AvoidsBlocksInUse ?? false,
         localSpace: spaces.LocalDefaultAddressSpace,
       };
@@ -75,6 +83,14 @@ export class Drivers {
   close(): void {
     this.#stop();
   }
+}
+
+/** @throws Unavailable for one that there is not, as Docker, which does not register such a driver */
+function scopeOf(name: string, scope = ''): string {
+  if (scope === '' || scope === 'local' || scope === 'global') return scope || 'local';
+  throw unavailable(
+    `plugin "${name}" answered NetworkDriver.GetCapabilities with scope "${readable(scope, 40)}": expected local or global`,
+  );
 }
 
 function remember<T>(known: Map<string, Promise<T>>, name: string, ask: () => Promise<T>): Promise<T> {

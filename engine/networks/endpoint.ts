@@ -1,51 +1,24 @@
-import { contains, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
+import { randomBytes } from 'node:crypto';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { CleatError, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
-import { netlabel, type PortBinding, type StaticRoute } from '@cleat/protocol/kinds/network';
+import { CleatError, isClass } from '@cleat/protocol/errors';
+import { ipamOption } from '@cleat/protocol/kinds/ipam';
+import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
+import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId, shortId } from '../ids.js';
 import { takeAddress } from './addresses.js';
-import { Failures } from './drivers.js';
+import { Answer, type Route } from './answers.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
-import { withDrivers } from './restore.js';
+import { replayPools, withDrivers } from './restore.js';
 import type { NetworkRoom } from './room.js';
 
 /** What an endpoint needs beyond its record, until it is configured. */
 export interface Joined {
   endpoint: EndpointRecord;
-  routes: readonly StaticRoute[];
+  routes: readonly Route[];
   /** The driver made the interface inside already. */
   inSandbox: boolean;
-}
-
-/** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
-export function checkWishes(name: string, network: NetworkRecord | undefined, wished: EndpointSettings): void {
-  const { IPv4Address = '', IPv6Address = '' } = wished.IPAMConfig ?? {};
-  const complaints: string[] = [];
-  if (isPredefined(name)) {
-    if (IPv4Address || IPv6Address) {
-      complaints.push('user-specified IP address is supported on user-defined networks only');
-    }
-    if ((wished.Aliases?.length ?? 0) > 0) {
-      complaints.push('network-scoped aliases are only supported for user-defined networks');
-    }
-  }
-  for (const [text, family] of [
-    [IPv4Address, 4],
-    [IPv6Address, 6],
-  ] as const) {
-    if (!text) continue;
-    const address = tryParseAddress(text);
-    if (!address || address.family !== family) complaints.push(`invalid IPv${family} address: ${text}`);
-    else if (network && ![...network.v4, ...network.v6].some(({ pool }) => contains(parseCidr(pool).block, address))) {
-      complaints.push(`no configured subnet contains IP address ${text}`);
-    }
-  }
-  if (wished.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(wished.MacAddress)) {
-    complaints.push(`invalid MAC address: ${wished.MacAddress}`);
-  }
-  if (complaints.length > 0) throw invalidParameter(`invalid endpoint settings:\n${complaints.join('\n')}`);
 }
 
 export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: EndpointSettings): EndpointRecord {
@@ -65,11 +38,15 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
     ipv4: '',
     ipv6: '',
     pools: [],
-    mac: wished.MacAddress ?? '',
+    mac: wished.MacAddress?.toLowerCase() ?? '',
     gateway: '',
     gateway6: '',
     srcName: '',
     dstName: '',
+    linkDies: false,
+    stage: 'addressed',
+    gatewayDisabled: false,
+    defaultRoute: false,
     published: false,
     ports: [],
     dnsNames: named ? [...new Set(names)] : [],
@@ -86,30 +63,60 @@ export async function createEndpoint(
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  const { wished } = endpoint;
+  const calls = room.callOptions(sandbox);
   sandbox.endpoints.push(endpoint);
-  if (network.sandbox === 'own') await withDrivers(room, network, () => takeAddresses(room, network, endpoint));
-  room.save(sandbox);
-  const driver = await room.drivers.network(network.driver);
-  const ids = { NetworkID: network.id, EndpointID: endpoint.id };
-  const Options = { ...wished.DriverOpts, ...portOptions(sandbox) };
-  const own = network.sandbox === 'own';
-  const request = {
-    ...ids,
-    Interface: own
-      ? {
-          ...(endpoint.ipv4 ? { Address: endpoint.ipv4 } : {}),
-          ...(endpoint.ipv6 ? { AddressIPv6: endpoint.ipv6 } : {}),
-          ...(endpoint.mac ? { MacAddress: endpoint.mac } : {}),
-        }
-      : null,
-    Options,
-  };
-  const created = await withDrivers(room, network, () => driver.CreateEndpoint(request));
-  // A driver may fill in what was left open, nothing else.
-  endpoint.ipv4 ||= created.Interface?.Address ?? '';
-  endpoint.ipv6 ||= created.Interface?.AddressIPv6 ?? '';
-  endpoint.mac ||= created.Interface?.MacAddress ?? '';
+  await room.owed.settle(network.driver);
+  if (network.sandbox === 'own') {
+    await withDrivers(room, network, () => takeAddresses(room, sandbox, network, endpoint));
+  }
+  await asStage(room, sandbox, endpoint, 'created', async () => {
+    const created = await withDrivers(room, network, async () => {
+      const driver = await room.drivers.network(network.driver, calls);
+      const request = {
+        NetworkID: network.id,
+        EndpointID: endpoint.id,
+        Interface: { Address: endpoint.ipv4, AddressIPv6: endpoint.ipv6, MacAddress: endpoint.mac },
+        Options: createOptions(room, sandbox, network, endpoint),
+      };
+      return driver.CreateEndpoint(request, calls);
+    }).catch((error: unknown) => {
+      throw inContext(error, `failed to create endpoint ${sandbox.containerName} on network ${network.name}`);
+    });
+    if (!created.Interface) return;
+    const said = new Answer(network.driver, 'NetworkDriver.CreateEndpoint');
+    Object.assign(endpoint, said.filledIn(created.Interface, endpoint));
+  });
+}
+
+/**
+ * Has a driver make a step. A kill of the engine meanwhile leaves a record that says "everything may be done"; a step
+ * that the driver certainly did not do needs not be taken back.
+ */
+async function asStage(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  endpoint: EndpointRecord,
+  stage: EndpointRecord['stage'],
+  step: () => Promise<void>,
+): Promise<void> {
+  const { stage: before } = endpoint;
+  if (before === 'addressed') {
+    endpoint.stage = 'joined';
+    room.save(sandbox);
+  }
+  endpoint.stage = stage;
+  try {
+    await step();
+  } catch (error) {
+    if (!outcomeUnknown(error) && !isClass(error, 'Cancelled')) endpoint.stage = before;
+    throw error;
+  }
+}
+
+/** The same error, with what was being done. */
+function inContext(cause: unknown, doing: string): unknown {
+  if (!(cause instanceof CleatError)) return cause;
+  return new CleatError(cause.class, `${doing}: ${cause.message}`, { cause, details: cause.details });
 }
 
 /**
@@ -122,46 +129,97 @@ export async function joinEndpoint(
   endpoint: EndpointRecord,
   sandboxPid: number,
 ): Promise<Joined> {
-  const driver = await room.drivers.network(endpoint.driver);
-  const { joinsInSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
-  const joined = await driver.Join({
-    NetworkID: endpoint.networkId,
-    EndpointID: endpoint.id,
-    SandboxKey: sandbox.path,
-    Options: {
-      ...endpoint.wished.DriverOpts,
-      ...portOptions(sandbox),
-      ...(joinsInSandbox && sandboxPid > 0 ? { [netlabel.sandboxPid]: sandboxPid } : {}),
-    },
+  const result: Joined = { endpoint, routes: [], inSandbox: false };
+  await asStage(room, sandbox, endpoint, 'joined', async () => {
+    const calls = room.callOptions(sandbox);
+    const driver = await room.drivers.network(endpoint.driver, calls);
+    const { joinsInSandbox, linksDieWithSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
+    const request = {
+      NetworkID: endpoint.networkId,
+      EndpointID: endpoint.id,
+      SandboxKey: sandbox.path,
+      Options: {
+        ...portOptions(sandbox),
+        ...(joinsInSandbox && sandboxPid > 0 ? { [netlabel.sandboxPid]: sandboxPid } : {}),
+      },
+    };
+    const joined = await driver.Join(request, calls);
+    endpoint.linkDies = linksDieWithSandbox;
+    const said = new Answer(endpoint.driver, 'NetworkDriver.Join');
+    const { SrcName = '', DstPrefix, DstName, InSandbox } = joined.InterfaceName ?? {};
+    if (SrcName) {
+      const wanted = freeName(sandbox, endpoint, DstName ?? '', DstPrefix || 'eth');
+      endpoint.dstName = said.interfaceName(wanted, 'the name inside');
+      endpoint.srcName = said.interfaceName(SrcName, 'the interface');
+    }
+    const network = room.registry.byId(endpoint.networkId);
+    endpoint.gateway = said.address(joined.Gateway ?? '', 'the gateway', 4);
+    if (network) endpoint.gateway = gatewayOverride(network) || endpoint.gateway;
+    const six = said.address(joined.GatewayIPv6 ?? '', 'the IPv6 gateway', 6);
+    endpoint.gateway6 = endpoint.ipv6 ? six : '';
+    endpoint.gatewayDisabled = joined.DisableGatewayService ?? false;
+    result.routes = (joined.StaticRoutes ?? []).map((route) => said.route(route));
+    endpoint.defaultRoute = result.routes.some(({ destination }) => /^(0\.0\.0\.0|::)\/0$/.test(destination));
+    result.inSandbox = InSandbox ?? false;
   });
-  const network = room.registry.byId(endpoint.networkId);
-  const { SrcName = '', DstPrefix, DstName } = joined.InterfaceName ?? {};
-  endpoint.srcName = SrcName;
-  endpoint.dstName = SrcName ? interfaceName(sandbox, endpoint, DstName ?? '', DstPrefix || 'eth') : '';
-  endpoint.gateway = (network && gatewayOverride(network)) || (joined.Gateway ?? '');
-  endpoint.gateway6 = joined.GatewayIPv6 ?? '';
-  return { endpoint, routes: joined.StaticRoutes ?? [], inSandbox: joined.InterfaceName?.InSandbox ?? false };
+  return result;
 }
 
-async function takeAddresses(room: NetworkRoom, network: NetworkRecord, endpoint: EndpointRecord): Promise<void> {
+async function takeAddresses(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+): Promise<void> {
+  if (network.v4.length + network.v6.length === 0) return;
+  const calls = room.callOptions(sandbox);
+  await room.drivers.ipam(network.ipam.driver, calls);
+  // One that has just come is told first what is in use, and what is not any more.
+  await room.replaying.get(network.ipam.driver);
+  await room.owed.settle(network.ipam.driver);
+  const { requiresMac } = await room.drivers.ipamCapabilities(network.ipam.driver);
+  if (requiresMac) endpoint.mac ||= randomMac();
+  const options = {
+    [ipamOption.endpointName]: sandbox.containerName,
+    ...(requiresMac ? { [ipamOption.macAddress]: endpoint.mac } : {}),
+  };
   const { IPv4Address = '', IPv6Address = '' } = endpoint.wished.IPAMConfig ?? {};
-  if (network.v4.length > 0 && !endpoint.ipv4) {
-    const taken = await takeAddress(room.drivers, network, false, IPv4Address, endpoint.mac);
-    endpoint.ipv4 = taken.address;
+  const take = async (six: boolean, address: string) => {
+    const taken = await takeUnused(room, network, { six, address, options, calls });
     endpoint.pools.push(taken);
-  }
+    return taken.address;
+  };
+  if (network.v4.length > 0 && !endpoint.ipv4) endpoint.ipv4 = await take(false, IPv4Address);
   if (network.v6.length > 0 && !endpoint.ipv6) {
-    const taken = await takeAddress(room.drivers, network, true, IPv6Address, endpoint.mac);
-    endpoint.ipv6 = taken.address;
-    endpoint.pools.push(taken);
+    room.save(sandbox);
+    endpoint.ipv6 = await take(true, IPv6Address);
   }
 }
+
+/** An address that another container has already shows that the driver forgot: it is reminded, and asked again. */
+async function takeUnused(room: NetworkRoom, network: NetworkRecord, wish: Parameters<typeof takeAddress>[3]) {
+  for (let reminded = false; ; reminded = true) {
+    const taken = await takeAddress(room.drivers, room.owed, network, wish);
+    const { driver } = network.ipam;
+    const holder = room.holderOf(driver, taken);
+    if (!holder) return taken;
+    if (reminded) {
+      const said = new Answer(driver, 'IpamDriver.RequestAddress');
+      throw said.wrong(`the address ${taken.address}, which container ${holder.containerName} has`);
+    }
+    room.log.warn('an IPAM driver gave an address away twice; it is told what is in use', { driver, ...taken });
+    await replayPools(room, network);
+  }
+}
+
+/** Locally administered and for one receiver only. */
+const randomMac = (): string => ['02', '42', ...(randomBytes(4).toString('hex').match(/../g) ?? [])].join(':');
 
 /** `--default-gateway`. */
 const gatewayOverride = (network: NetworkRecord): string =>
   network.v4.map(({ aux }) => aux.DefaultGatewayIPv4 ?? '').find(Boolean) ?? '';
 
-function interfaceName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: string, prefix: string): string {
+function freeName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: string, prefix: string): string {
   if (exact) return exact;
   const used = new Set(sandbox.endpoints.filter((other) => other !== endpoint).map(({ dstName }) => dstName));
   let number = 0;
@@ -169,76 +227,37 @@ function interfaceName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: 
   return `${prefix}${number}`;
 }
 
-function portOptions(sandbox: SandboxRecord): Record<string, unknown> {
+/** Ports are of no use on an internal network, and only one network is to publish them. */
+function createOptions(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+): Record<string, unknown> {
+  const { DriverOpts, MacAddress } = endpoint.wished;
+  const others = sandbox.endpoints.filter((other) => other !== endpoint);
+  const dns = sandbox.dns.length > 0 ? sandbox.dns : room.config.dns;
+  return {
+    ...DriverOpts,
+    ...(network.internal || others.some((other) => mayPublish(room, sandbox, other)) ? {} : portOptions(sandbox)),
+    ...(network.internal || dns.length === 0 ? {} : { [netlabel.dnsServers]: dns }),
+    // As Go writes bytes.
+    ...(MacAddress
+      ? { [netlabel.macAddress]: Buffer.from(MacAddress.replace(/[:-]/g, ''), 'hex').toString('base64') }
+      : {}),
+  };
+}
+
+/** It said that it does, or has not been asked yet. */
+function mayPublish(room: NetworkRoom, { exposedPorts }: SandboxRecord, other: EndpointRecord): boolean {
+  if (exposedPorts.length === 0 || room.registry.byId(other.networkId)?.internal) return false;
+  return other.ports.length > 0 || !other.published;
+}
+
+/** What a driver is told of a sandbox's ports. */
+export function portOptions(sandbox: SandboxRecord): Record<string, unknown> {
   return {
     [netlabel.portMap]: sandbox.wishedPorts,
     [netlabel.exposedPorts]: sandbox.exposedPorts.map(parsePort),
   };
-}
-
-/** The endpoint through which a container reaches the rest of the world, and is reached by published ports. */
-export function gatewayEndpoint(sandbox: SandboxRecord): EndpointRecord | undefined {
-  const ways = sandbox.endpoints.filter(({ gateway, gateway6 }) => gateway || gateway6);
-  const priority = ({ wished }: EndpointRecord) => wished.GwPriority ?? 0;
-  const before = (a: EndpointRecord, b: EndpointRecord) =>
-    priority(b) - priority(a) || (a.networkName < b.networkName ? -1 : 1);
-  return ways.sort(before)[0];
-}
-
-/**
- * Has the driver publish the sandbox's ports on that endpoint, and remembers which it assigned.
- * @throws System `driver failed programming external connectivity on endpoint NAME (ID): …`
- */
-export async function publishPorts(room: NetworkRoom, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
-  const { servesPublishedPorts } = await room.drivers.networkCapabilities(endpoint.driver);
-  // A driver of Docker's protocol is always told; one that speaks ours only when there is something to publish.
-  if (servesPublishedPorts && sandbox.wishedPorts.length === 0) return;
-  const driver = await room.drivers.network(endpoint.driver);
-  const ids = { NetworkID: endpoint.networkId, EndpointID: endpoint.id };
-  endpoint.published = true;
-  try {
-    await driver.ProgramExternalConnectivity({ ...ids, Options: portOptions(sandbox) });
-    if (!servesPublishedPorts) return;
-    const { Value } = await driver.EndpointOperInfo(ids);
-    const assigned = Value?.[netlabel.portMap];
-    endpoint.ports = Array.isArray(assigned) ? (assigned as PortBinding[]) : [];
-  } catch (error) {
-    throw systemError(
-      `driver failed programming external connectivity on endpoint ${sandbox.containerName} (${endpoint.id}): ${messageOf(error)}`,
-      { cause: error },
-    );
-  }
-}
-
-/** What of an endpoint may still be with its drivers; kept until they have taken it back. */
-export type Leftover = Pick<EndpointRecord, 'id' | 'networkId' | 'driver' | 'pools' | 'published'> & {
-  ipamDriver: string;
-};
-
-/** Revoke, leave, delete, give addresses back. Does all it can. @throws AggregateError */
-export async function leaveEndpoint(room: NetworkRoom, leftover: Leftover): Promise<void> {
-  const failures = new Failures();
-  const ids = { NetworkID: leftover.networkId, EndpointID: leftover.id };
-  await failures.attempt(async () => {
-    const driver = await room.drivers.network(leftover.driver);
-    if (leftover.published) await failures.attempt(() => driver.RevokeExternalConnectivity(ids));
-    await failures.attempt(() => gone(driver.Leave(ids)));
-    await failures.attempt(() => gone(driver.DeleteEndpoint(ids)));
-  });
-  for (const { id, address } of leftover.pools) {
-    await failures.attempt(async () => {
-      const driver = await room.drivers.ipam(leftover.ipamDriver);
-      await gone(driver.ReleaseAddress({ PoolID: id, Address: address.split('/')[0] ?? '' }));
-    });
-  }
-  failures.raise();
-}
-
-/** What the driver does not know of any more needs no removal. */
-async function gone(work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!(error instanceof CleatError && error.class === 'NotFound')) throw error;
-  }
 }

@@ -16,7 +16,9 @@ export async function writeHostFiles(room: NetworkRoom, sandbox: SandboxRecord):
     written,
     paths.hostsPath,
     hostsFile(sandbox, {
-      own: sandbox.endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || [])),
+      own: sandbox.endpoints
+        .filter(({ role }) => role !== 'gateway')
+        .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || [])),
       more: linkLines(room, sandbox),
       hostGateway: room.hostGateway(),
     }),

@@ -54,9 +54,9 @@ test('resolv.conf: what only the host reaches is left out; a name service comes 
 test('ports: ranges, -P, and what is shown of them', () => {
   const wished = wishedPorts({ '80/tcp': [{ HostPort: '8000-8010' }], '81/udp': null }, ['80/tcp', '82'], true);
   expect(wished).toEqual([
-    { Proto: 6, Port: 80, HostIP: '', HostPort: 8000, HostPortEnd: 8010 },
-    { Proto: 6, Port: 82, HostIP: '', HostPort: 0, HostPortEnd: 0 },
-    { Proto: 17, Port: 81, HostIP: '', HostPort: 0, HostPortEnd: 0 },
+    { Proto: 6, IP: '', Port: 80, HostIP: '', HostPort: 8000, HostPortEnd: 8010 },
+    { Proto: 6, IP: '', Port: 82, HostIP: '', HostPort: 0, HostPortEnd: 0 },
+    { Proto: 17, IP: '', Port: 81, HostIP: '', HostPort: 0, HostPortEnd: 0 },
   ]);
   expect(portMap(['80/tcp', '82'], [{ Proto: 6, Port: 80, HostIP: '0.0.0.0', HostPort: 8003 }])).toEqual({
     '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8003' }],

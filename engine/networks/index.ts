@@ -2,22 +2,23 @@ import { join } from 'node:path';
 import { namespaceFiles } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
 import { removeNamespace } from '@cleat/linux/net/namespace';
-import { invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
+import { cancelled, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
 import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } from '../filters.js';
 import { parseTime } from '../time.js';
 import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
-import { retryLeftovers, takeDown } from './detach.js';
-import { checkWishes } from './endpoint.js';
+import { takeDown } from './detach.js';
 import { writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
 import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined, networkFilter, networkResource } from './resource.js';
+import { replayForForgetful } from './restore.js';
 import { NetworkRoom, type NetworksDeps } from './room.js';
 import type { Networks } from './service.js';
 import { detachedSettings, sandboxSettings } from './settings.js';
+import { checkWishes } from './wishes.js';
 
 export type { NetworksDeps } from './room.js';
 
@@ -30,8 +31,8 @@ export function openNetworks(deps: NetworksDeps): Networks {
     await room.names.unserve(network.id);
     room.emit('destroy', network);
   };
-  const stopRetries = deps.extensions.onChange(({ state }) => {
-    if (state === 'active' && room.leftovers.entries().length > 0) void retryLeftovers(room);
+  const stopReplays = deps.extensions.onChange(({ name, state }) => {
+    if (state === 'active') void replayForForgetful(room, name);
   });
 
   return {
@@ -46,10 +47,12 @@ export function openNetworks(deps: NetworksDeps): Networks {
     async start() {
       await clearUnfinished(room);
       await ensurePredefined(room);
+      room.owed.resume();
     },
 
     async close() {
-      stopRetries();
+      stopReplays();
+      room.owed.close();
       await Promise.allSettled(room.leaving.values());
       await room.names.close();
       room.drivers.close();
@@ -110,7 +113,9 @@ export function openNetworks(deps: NetworksDeps): Networks {
     attach: (request) => attach(room, request),
 
     async detach(containerId) {
-      await room.arriving.get(containerId);
+      const arriving = room.arriving.get(containerId);
+      arriving?.stop.abort(cancelled('the container is not wanted any more'));
+      await arriving?.done;
       const sandbox = room.sandbox(containerId);
       if (sandbox) await takeDown(room, sandbox);
     },
@@ -123,6 +128,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
     },
 
     async reconcile(running) {
+      void replayForForgetful(room);
       const unused = room.sandboxes().filter(({ containerId }) => !running.has(containerId));
       // All at once: a driver that does not answer holds up its own only.
       await Promise.all(
@@ -142,7 +148,6 @@ export function openNetworks(deps: NetworksDeps): Networks {
       for (const path of namespaceFiles(directory).map((file) => join(directory, file))) {
         if (!known.has(path)) removeNamespace(path);
       }
-      await retryLeftovers(room);
     },
 
     connect: async (ref, container, endpoint) => connect(room, room.registry.find(ref), container, endpoint),
@@ -155,7 +160,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
           await disconnect(room, network, sandbox);
         } catch (error) {
           if (!force) throw error;
-          room.log.warn('a forced disconnect left something to do', { network: network.name, error: messageOf(error) });
+          room.log.warn('a forced disconnect went wrong', { network: network.name, error: messageOf(error) });
         }
       } else room.emit('disconnect', network, { container: containerId });
     },

@@ -31,15 +31,19 @@ export function wishedPorts(bindings: PortMap, exposed: readonly string[], publi
   const wished: PortBinding[] = [];
   for (const [port, list] of Object.entries(bindings)) {
     for (const { HostIp = '', HostPort = '' } of list ?? []) {
-      wished.push({ ...parsePort(port), HostIP: HostIp, ...parseHostPort(HostPort) });
+      wished.push(binding(port, HostIp, parseHostPort(HostPort)));
     }
   }
   if (!publishAll) return wished;
   for (const port of new Set([...exposed, ...Object.keys(bindings)])) {
-    if ((bindings[port]?.length ?? 0) === 0)
-      wished.push({ ...parsePort(port), HostIP: '', HostPort: 0, HostPortEnd: 0 });
+    if ((bindings[port]?.length ?? 0) === 0) wished.push(binding(port, '', { HostPort: 0, HostPortEnd: 0 }));
   }
   return wished;
+}
+
+function binding(port: string, HostIP: string, range: ReturnType<typeof parseHostPort>): PortBinding {
+  const { Proto, Port } = parsePort(port);
+  return { Proto, IP: '', Port, HostIP, ...range };
 }
 
 /** What inspect shows: every exposed port, with its bindings or null. */

@@ -60,6 +60,16 @@ export interface EndpointRecord {
   /** The interface's name outside and inside the sandbox; empty: none. */
   srcName: string;
   dstName: string;
+  /** The interface ends with its namespace; its driver does not look for it on the host. */
+  linkDies: boolean;
+  /** How far the network driver was asked, so that exactly that is taken back. */
+  stage: 'addressed' | 'created' | 'joined';
+  /** The sandbox's way out over the gateway network, which its user did not ask for. */
+  role?: 'gateway';
+  /** The driver wants no such way for this endpoint. */
+  gatewayDisabled: boolean;
+  /** A static route of the driver's leads everywhere. */
+  defaultRoute: boolean;
   /** The driver was asked to publish ports for this endpoint. */
   published: boolean;
   ports: PortBinding[];

@@ -9,7 +9,7 @@ import {
   matchLabels,
   matchName,
 } from '../filters.js';
-import type { NetworkRecord, SandboxRecord } from './record.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 
 export const predefinedNames: readonly string[] = ['bridge', 'host', 'none'];
 export const isPredefined = (name: string): boolean => predefinedNames.includes(name) || name === 'default';
@@ -21,7 +21,7 @@ export function networkResource(network: NetworkRecord, sandboxes: readonly Sand
     for (const endpoint of sandbox.endpoints) {
       if (endpoint.networkId !== network.id) continue;
       containers[sandbox.containerId] = {
-        Name: sandbox.containerName,
+        Name: endpointName(sandbox, endpoint),
         EndpointID: endpoint.id,
         MacAddress: endpoint.mac,
         IPv4Address: endpoint.ipv4,
@@ -48,6 +48,10 @@ export function networkResource(network: NetworkRecord, sandboxes: readonly Sand
     Labels: network.labels,
   };
 }
+
+/** A container's own name, or libnetwork's for its way out. */
+export const endpointName = ({ containerName, sandboxId }: SandboxRecord, { role }: EndpointRecord): string =>
+  role === 'gateway' ? `gateway_${sandboxId.slice(0, 12)}` : containerName;
 
 const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'];
 

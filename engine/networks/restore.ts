@@ -1,7 +1,7 @@
+import { absenceOf } from '@cleat/extensions/absence';
 import { CleatError, messageOf } from '@cleat/protocol/errors';
-import { netlabel } from '@cleat/protocol/kinds/network';
-import { requestOptions } from './addresses.js';
-import { ipamData } from './create.js';
+import { ipamOption } from '@cleat/protocol/kinds/ipam';
+import { networkRequest } from './driver-request.js';
 import type { NetworkRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
 
@@ -23,34 +23,23 @@ export async function withDrivers<T>(room: NetworkRoom, network: NetworkRecord, 
   }
 }
 
-/** Plugins answer in words of their own; ours and Docker's say one of these. */
+/** Plugins answer in words of their own, which mention the network or the pool. */
 function lostState(error: unknown): boolean {
-  if (!(error instanceof CleatError) || error.class === 'Unavailable' || error.class === 'DeadlineExceeded')
-    return false;
-  return /cannot find address pool|network \S+ (is not known|not found|does not exist)|(unknown|no such) network/i.test(
-    error.message,
-  );
+  if (!(error instanceof CleatError) || absenceOf(error)) return false;
+  const unknown = /not found|not known|unknown|no such|(does|do) ?n[o']t exist|cannot find|can't find|invalid/i;
+  const said = error.message.replace(/^\w+Driver\.\w+: /, '');
+  return /network|pool/i.test(said) && unknown.test(said);
 }
 
 async function tellAgain(room: NetworkRoom, network: NetworkRecord): Promise<void> {
-  await restorePools(room, network);
+  await replayPools(room, network);
   const driver = await room.drivers.network(network.driver);
-  await quietly(
-    driver.CreateNetwork({
-      NetworkID: network.id,
-      Options: {
-        [netlabel.generic]: network.options,
-        [netlabel.enableIPv6]: network.enableIPv6,
-        ...(network.internal ? { [netlabel.internal]: true } : {}),
-      },
-      IPv4Data: network.v4.map((pool) => ipamData(network, pool)),
-      IPv6Data: network.v6.map((pool) => ipamData(network, pool)),
-    }),
-  );
+  await quietly(driver.CreateNetwork(networkRequest(network)));
 }
 
 /** The same pools, with every address that is in use. */
-async function restorePools(room: NetworkRoom, network: NetworkRecord): Promise<void> {
+export async function replayPools(room: NetworkRoom, network: NetworkRecord): Promise<void> {
+  if (network.v4.length + network.v6.length === 0) return;
   const driver = await room.drivers.ipam(network.ipam.driver);
   for (const pool of [...network.v4, ...network.v6]) {
     const range = network.ipam.config.find(({ Subnet }) => Subnet === pool.pool)?.IPRange ?? '';
@@ -63,18 +52,43 @@ async function restorePools(room: NetworkRoom, network: NetworkRecord): Promise<
         V6: pool.pool.includes(':'),
       }),
     );
-    const take = (address: string, gateway = false) =>
-      quietly(
-        driver.RequestAddress({
-          PoolID: pool.id,
-          Address: address.split('/')[0] ?? '',
-          Options: requestOptions(network.ipam.options, gateway),
-        }),
-      );
-    if (pool.gatewayTaken) await take(pool.gateway, true);
-    for (const address of Object.values(pool.aux)) await take(address);
-    for (const { endpoint } of room.endpointsOn(network.id)) {
-      for (const taken of endpoint.pools) if (taken.id === pool.id) await take(taken.address);
+    const take = (address: string, Options: Record<string, string> | null) =>
+      quietly(driver.RequestAddress({ PoolID: pool.id, Address: address.split('/')[0] ?? '', Options }));
+    if (pool.gatewayTaken) await take(pool.gateway, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
+    for (const address of Object.values(pool.aux)) await take(address, null);
+    for (const { sandbox, endpoint } of room.endpointsOn(network.id)) {
+      const options = { [ipamOption.endpointName]: sandbox.containerName };
+      for (const taken of endpoint.pools) if (taken.id === pool.id) await take(taken.address, options);
+    }
+  }
+}
+
+/**
+ * IPAM drivers that keep nothing (`RequiresRequestReplay`) are told what is in use whenever they or the engine start.
+ * @param driver only that one. Never fails: one that cannot be told now is told when it is back
+ */
+export async function replayForForgetful(room: NetworkRoom, driver?: string): Promise<void> {
+  const used = room.registry.all().filter(({ v4, v6 }) => v4.length + v6.length > 0);
+  const drivers = new Set(used.map(({ ipam }) => ipam.driver));
+  await Promise.all([...drivers].filter((name) => driver === undefined || name === driver).map(replayOnce));
+
+  /** The engine's start makes the driver come, which is a reason of its own: that is one replay. */
+  function replayOnce(name: string): Promise<void> {
+    const under = room.replaying.get(name);
+    if (under) return under;
+    const work = replay(name).finally(() => room.replaying.delete(name));
+    room.replaying.set(name, work);
+    return work;
+  }
+
+  async function replay(name: string): Promise<void> {
+    try {
+      const { requiresReplay } = await room.drivers.ipamCapabilities(name);
+      if (!requiresReplay) return;
+      for (const network of used) if (network.ipam.driver === name) await replayPools(room, network);
+    } catch (error) {
+      const message = messageOf(error);
+      room.log.warn('an IPAM driver could not be asked whether it needs to know what is in use', { name, message });
     }
   }
 }

@@ -1,12 +1,13 @@
 import type { Extensions } from '@cleat/extensions/service';
+import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
-import type { Leftover } from './endpoint.js';
 import type { Written } from './hosts.js';
 import { NameService } from './names/service.js';
+import { type AddressCall, type Debt, OwedCalls } from './owed.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
 import type { ContainerLookup } from './service.js';
@@ -32,14 +33,19 @@ export class NetworkRoom {
   readonly creating = new Set<string>();
   /** Predefined networks that are being made. */
   readonly ensuring = new Map<string, Promise<void>>();
-  /** Containers whose sandbox is being made, until its `ready` has settled; never rejects. */
-  readonly arriving = new Map<string, Promise<void>>();
+  /** Containers whose sandbox is being made, until its `ready` has settled; `done` never rejects. */
+  readonly arriving = new Map<string, { done: Promise<void>; stop: AbortController }>();
+  readonly #stops = new WeakMap<SandboxRecord, AbortSignal>();
   /** Containers whose sandbox is being taken down. */
   readonly leaving = new Map<string, Promise<void>>();
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
   readonly building: Collection<NetworkRecord>;
-  /** Endpoints that a driver did not take back. */
-  readonly leftovers: Collection<Leftover>;
+  /** What drivers are still to be told of what was torn down. */
+  readonly owed: OwedCalls;
+  /** IPAM drivers that are being told what is in use. */
+  readonly replaying = new Map<string, Promise<void>>();
+  /** The gateway network, while it is being made. */
+  gatewayInTheMaking: Promise<NetworkRecord> | undefined;
   containers: ContainerLookup = { find: () => undefined };
   readonly #written = new WeakMap<SandboxRecord, Written>();
   #revision = 0;
@@ -54,7 +60,9 @@ export class NetworkRoom {
     this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
     this.names = new NameService(log);
     this.building = store.collection<NetworkRecord>('networks-building');
-    this.leftovers = store.collection<Leftover>('endpoint-leftovers');
+    const debts = store.collection<Debt>('networks-owed');
+    const { drivers } = this;
+    this.owed = new OwedCalls({ debts, drivers, extensions, log, taken: (driver, call) => this.#taken(driver, call) });
     this.#stored = store.collection<SandboxRecord>('sandboxes');
     for (const [id, record] of this.#stored.entries()) this.#sandboxes.set(id, record);
   }
@@ -92,6 +100,35 @@ export class NetworkRoom {
     );
   }
 
+  /** Whose address that is already; two IPAM drivers may call their pools alike. */
+  holderOf(driver: string, taken: { id: string; address: string }): SandboxRecord | undefined {
+    const same = ({ id, address }: typeof taken) => id === taken.id && bare(address) === bare(taken.address);
+    const holds = ({ networkId, pools }: EndpointRecord) =>
+      this.registry.byId(networkId)?.ipam.driver === driver && pools.some(same);
+    return this.sandboxes().find(
+      ({ containerId, endpoints }) => !this.leaving.has(containerId) && endpoints.some(holds),
+    );
+  }
+
+  /** Whether what is owed to an IPAM driver was taken from it again meanwhile. */
+  #taken(driver: string, { method, request }: AddressCall): boolean {
+    const networks = this.registry.all().filter(({ ipam }) => ipam.driver === driver);
+    const pool = networks.flatMap(({ v4, v6 }) => [...v4, ...v6]).find(({ id }) => id === request.PoolID);
+    if (method === 'ReleasePool') return pool !== undefined;
+    const own = pool && [...(pool.gatewayTaken ? [bare(pool.gateway)] : []), ...Object.values(pool.aux)];
+    const address = { id: request.PoolID, address: request.Address };
+    return own?.includes(request.Address) || this.holderOf(driver, address) !== undefined;
+  }
+
+  /** Calls for that sandbox end as soon as nobody wants it any more. */
+  stopWith(sandbox: SandboxRecord, signal: AbortSignal): void {
+    this.#stops.set(sandbox, signal);
+  }
+
+  callOptions(sandbox: SandboxRecord): CallOptions {
+    return { signal: this.#stops.get(sandbox) };
+  }
+
   writtenFor(sandbox: SandboxRecord): Written {
     const known = this.#written.get(sandbox) ?? new Map<string, string>();
     this.#written.set(sandbox, known);
@@ -122,3 +159,5 @@ export class NetworkRoom {
     });
   }
 }
+
+const bare = (cidr: string): string => cidr.split('/')[0] ?? '';

@@ -57,6 +57,10 @@ export function sandboxSettings(sandbox: SandboxRecord): SandboxSettings {
     sandboxId: sandbox.sandboxId,
     sandboxKey: sandbox.path,
     ports: shown,
-    networks: Object.fromEntries(sandbox.endpoints.map((e) => [e.networkName, endpointSettings(e)])),
+    networks: Object.fromEntries(
+      sandbox.endpoints
+        .filter(({ role }) => role !== 'gateway')
+        .map((endpoint) => [endpoint.networkName, endpointSettings(endpoint)]),
+    ),
   };
 }

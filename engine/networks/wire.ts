@@ -1,12 +1,15 @@
-import { ownNamespace } from '@cleat/linux/net/facts';
+import { defaultRouteLinks, ownNamespace } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
 import { inNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
-import { gatewayEndpoint, type Joined } from './endpoint.js';
+import { conflict } from '@cleat/protocol/errors';
+import type { Joined } from './endpoint.js';
+import { gatewayEndpoint } from './gateway.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 
 /**
  * Moves the interfaces that drivers made outside into the namespace, names and configures them all: one message to the
  * warm `ip` outside, and all the rest in the session's own process. The session is used up.
+ * @throws Conflict for an interface that the host itself needs
  */
 export async function wire(
   session: NamespaceSession,
@@ -15,8 +18,21 @@ export async function wire(
 ): Promise<void> {
   const linked = joined.filter(({ endpoint }) => endpoint.srcName);
   const moving = linked.filter(({ inSandbox }) => !inSandbox);
+  for (const { endpoint } of moving) refuseUplink(endpoint);
   await hostLinks().run(moving.map(({ endpoint }) => `link set dev ${endpoint.srcName} netns ${session.pid}`));
-  await session.configure([...linked.flatMap(configuration), ...defaultRoutes(sandbox)]);
+  await session.configure([
+    ...linked.flatMap(configuration),
+    ...linked.flatMap(({ routes }) => routes.flatMap(({ destination, via }) => (via ? route(destination, via) : []))),
+    ...defaultRoutes(sandbox),
+  ]);
+}
+
+/** A driver that is wrong or hostile must not take the host off the net. */
+function refuseUplink({ srcName, driver }: EndpointRecord): void {
+  if (!defaultRouteLinks().has(srcName)) return;
+  throw conflict(
+    `plugin "${driver}" answered NetworkDriver.Join with the interface ${srcName}, over which this host reaches the world: it is not moved into a container`,
+  );
 }
 
 function configuration({ endpoint, routes }: Joined): string[] {
@@ -27,13 +43,14 @@ function configuration({ endpoint, routes }: Joined): string[] {
     `link set dev ${dstName} up`,
     ...(ipv4 ? [`address add ${ipv4} broadcast + dev ${dstName}`] : []),
     ...(ipv6 ? [`address add ${ipv6} nodad dev ${dstName}`] : []),
-    ...routes.map(({ Destination, RouteType, NextHop }) =>
-      RouteType === 1 || !NextHop
-        ? `route replace ${Destination} dev ${dstName} scope link`
-        : `route replace ${Destination} via ${NextHop} dev ${dstName}`,
+    ...routes.flatMap(({ destination, via }) =>
+      via ? [] : [`route replace ${destination} dev ${dstName} scope link`],
     ),
   ];
 }
+
+/** After all interfaces are there: which one leads to the next hop, the kernel knows. */
+const route = (destination: string, via: string): string[] => [`route replace ${destination} via ${via}`];
 
 /** The default routes over the gateway endpoint, replacing whatever other ones there are. */
 export function defaultRoutes(sandbox: SandboxRecord): string[] {
@@ -52,10 +69,19 @@ export function defaultRoutes(sandbox: SandboxRecord): string[] {
 export async function unwire(path: string, endpoint: EndpointRecord, expected: boolean): Promise<void> {
   const { srcName, dstName } = endpoint;
   if (!srcName) return;
-  if (!expected) return await inNamespace(path, [`link delete dev ${dstName}`]);
-  await inNamespace(path, [
-    `link set dev ${dstName} down`,
-    `link set dev ${dstName} name ${srcName}`,
-    `link set dev ${srcName} netns ${ownNamespace()}`,
-  ]);
+  const takeOut = (name: string): string[] =>
+    expected
+      ? [
+          `link set dev ${name} down`,
+          ...(name === srcName ? [] : [`link set dev ${name} name ${srcName}`]),
+          `link set dev ${srcName} netns ${ownNamespace()}`,
+        ]
+      : [`link delete dev ${name}`];
+  try {
+    await inNamespace(path, takeOut(dstName));
+  } catch (error) {
+    if (srcName === dstName) throw error;
+    // An attempt that failed half-way has not renamed it.
+    await inNamespace(path, takeOut(srcName));
+  }
 }

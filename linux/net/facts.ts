@@ -35,6 +35,17 @@ export function routedV4(table: string): string[] {
   return found;
 }
 
+/** Names of interfaces over which this host has a default route, IPv4. From /proc, no process. */
+export function defaultRouteLinks(): Set<string> {
+  const rows = readOptional('/proc/self/net/route').split('\n').slice(1);
+  const columns = rows.map((row) => row.trim().split(/\s+/));
+  return new Set(
+    columns.flatMap(([name, destination, , , , , , mask]) =>
+      name && destination === '00000000' && mask === '00000000' ? [name] : [],
+    ),
+  );
+}
+
 /** Names of all network interfaces of this process's namespace. */
 export function interfaceNames(): Set<string> {
   const lines = readOptional('/proc/self/net/dev').split('\n').slice(2);

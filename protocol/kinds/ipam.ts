@@ -9,6 +9,9 @@ export const ipamOption = {
   /** RequestAddress.Options: the address is meant for the gateway. */
   requestAddressType: 'RequestAddressType',
   gatewayType: 'com.docker.network.gateway',
+  /** RequestAddress.Options: the container's name. */
+  endpointName: 'com.docker.network.endpoint.name',
+  /** RequestAddress.Options, for drivers that declare `RequiresMACAddress`. */
   macAddress: 'com.docker.network.endpoint.macaddress',
   /** RequestPool.Options, negotiated by Cleat: CIDRs, separated by commas, that are in use on this host. */
   inUse: 'io.cleat.ipam.in-use',

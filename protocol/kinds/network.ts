@@ -23,6 +23,7 @@ export type EndpointInterface = Static<typeof EndpointInterface>;
 
 export const PortBinding = Type.Object({
   Proto: Type.Integer({ description: '6 tcp, 17 udp, 132 sctp' }),
+  IP: Type.Optional(Type.String({ description: 'Always empty: the driver knows the container’s address.' })),
   Port: Type.Integer(),
   HostIP: Type.Optional(Type.String()),
   HostPort: Type.Optional(Type.Integer()),
@@ -44,7 +45,11 @@ export const netlabel = {
   /** CreateEndpoint and ProgramExternalConnectivity: {@link PortBinding}[] wished for. */
   portMap: 'com.docker.network.portmap',
   exposedPorts: 'com.docker.network.endpoint.exposedports',
+  /** CreateEndpoint: the MAC address that the user wished for, as base64 of its six bytes. */
   macAddress: 'com.docker.network.endpoint.macaddress',
+  /** CreateEndpoint: name servers that the container’s user named. */
+  dnsServers: 'com.docker.network.endpoint.dnsservers',
+  enableIPv4: 'com.docker.network.enable_ipv4',
   enableIPv6: 'com.docker.network.enable_ipv6',
   internal: 'com.docker.network.internal',
   bridgeName: 'com.docker.network.bridge.name',
@@ -96,7 +101,8 @@ export const networkKind = {
       optional: true,
     },
     AllocateNetwork: {
-      about: 'Swarm only: reserves what a network needs in the whole cluster.',
+      about:
+        'Swarm managers only, for drivers of global scope: reserves what a network needs in the whole cluster. This engine has no swarm mode and never asks.',
       request: Type.Object({
         NetworkID: Type.String(),
         Options: Type.Optional(Type.Record(Type.String(), Type.String())),
@@ -109,7 +115,7 @@ export const networkKind = {
       optional: true,
     },
     FreeNetwork: {
-      about: 'Swarm only: the reverse of AllocateNetwork.',
+      about: 'Swarm managers only: the reverse of AllocateNetwork. Never asked here.',
       request: Type.Object({ NetworkID: Type.String() }),
       response: Nothing,
       deadlineMs: seconds(60),
@@ -130,7 +136,8 @@ export const networkKind = {
       idempotent: false,
     },
     DeleteNetwork: {
-      about: 'The reverse of CreateNetwork.',
+      about:
+        'The reverse of CreateNetwork. The network is gone whatever the driver answers; one that is away or refuses is asked again.',
       since: 'Docker 1.9',
       request: Type.Object({ NetworkID: Type.String() }),
       response: Nothing,
@@ -154,7 +161,7 @@ export const networkKind = {
       idempotent: false,
     },
     DeleteEndpoint: {
-      about: 'The reverse of CreateEndpoint.',
+      about: 'The reverse of CreateEndpoint. One that is away or refuses is asked again, so it may come twice.',
       since: 'Docker 1.9',
       request: Type.Object(Endpoint),
       response: Nothing,
@@ -195,7 +202,7 @@ export const networkKind = {
       idempotent: false,
     },
     Leave: {
-      about: 'The reverse of Join.',
+      about: 'The reverse of Join. One that is away or refuses is asked again, so it may come twice.',
       since: 'Docker 1.9',
       request: Type.Object(Endpoint),
       response: Nothing,
@@ -203,7 +210,8 @@ export const networkKind = {
       idempotent: false,
     },
     DiscoverNew: {
-      about: 'Another node of a cluster came.',
+      about:
+        'Another node of a cluster came. Docker sends it when a swarm’s agent starts or a node joins, never on an engine of its own; so it is not sent here.',
       since: 'Docker 1.9',
       request: Type.Object({ DiscoveryType: Type.Integer(), DiscoveryData: Type.Unknown() }),
       response: Nothing,
@@ -212,7 +220,7 @@ export const networkKind = {
       optional: true,
     },
     DiscoverDelete: {
-      about: 'Another node of a cluster left.',
+      about: 'Another node of a cluster left. As DiscoverNew: not sent here.',
       since: 'Docker 1.9',
       request: Type.Object({ DiscoveryType: Type.Integer(), DiscoveryData: Type.Unknown() }),
       response: Nothing,

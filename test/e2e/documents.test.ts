@@ -69,6 +69,11 @@ const noRemove = {
   start: shown('examples/no-remove/README.md', 'node examples'),
   use: shown('examples/no-remove/README.md', 'docker run'),
 };
+const plugged = {
+  start: shown('examples/veth-network/README.md', 'node examples/file-ipam'),
+  use: shown('examples/veth-network/README.md', 'docker network create'),
+  alone: shown('examples/file-ipam/README.md', 'docker network create'),
+};
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const json = blocks.filter(({ language }) => language === 'json');
 for (const { name } of json) tested.add(name);
@@ -303,6 +308,27 @@ test('no-remove: its README', async () => {
   await plugin.made(socketOf('no-remove'));
   expect(await run(noRemove.use.text)).toMatch(/^hello\r?$/m);
   await ok('volume', 'rm', 'data');
+});
+
+test('veth-network and file-ipam: their READMEs', async () => {
+  const { start, use, alone } = plugged;
+  const prefix = `d${(process.pid % 1000).toString().padStart(3, '0')}`;
+  const own = {
+    '--file /srv/addresses.json': `--file ${join(engine.directory, 'addresses.json')} --source ${engine.prefix}.64.0/18 --socket ${socketOf('file-ipam')}`,
+    '--root /srv/veth-network': `--root ${join(engine.directory, 'veth')} --prefix ${prefix} --socket ${socketOf('veth-network')}`,
+  };
+  const [ipam, network] = commandsOf(substitute(start.text, own)).map((command) => {
+    const [program = '', main = '', ...args] = command.replace(/ &$/, '').split(' ');
+    return new Program(program, [join(checkout, main), ...args]);
+  });
+  await using _ipam = ipam;
+  await using _network = network;
+  await ipam?.made(socketOf('file-ipam'));
+  await network?.made(socketOf('veth-network'));
+  const port = `${await freePort()}`;
+  expect(await run(substitute(use.text, { '8080:80': `${port}:80` }))).toContain('1 packets received');
+  await run(substitute(alone.text, { '10.211.7.0/24': `${engine.prefix}.7.0/24` }));
+  expect(await ok('network', 'ls', '-q', '--filter', 'name=wires', '--filter', 'name=mine')).toBe('');
 });
 
 test('volume-local: the examples of its README', async () => {

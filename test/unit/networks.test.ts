@@ -287,10 +287,14 @@ test('a container that is given up while its networks are being made leaves noth
   const wanted = request('hasty', { portBindings: { '80/tcp': [{ HostPort: '' }] } });
   const sandbox = await networks.attach(wanted);
   await networks.detach(wanted.containerId);
-  await sandbox.ready;
+  // It was stopped, or had come too far.
+  const made = await sandbox.ready.then(
+    () => true,
+    () => false,
+  );
   expect(networks.settings(wanted.containerId).networks).toEqual({});
   expect((await networks.inspect('bridge')).Containers).toEqual({});
-  expect(events.map(({ action }) => action)).toEqual(['connect', 'disconnect']);
+  expect(events.map(({ action }) => action)).toEqual(made ? ['connect', 'disconnect'] : []);
   expect(sandbox.namespace.kind === 'path' && existsSync(sandbox.namespace.path)).toBe(false);
 });
 
@@ -303,11 +307,10 @@ test('a driver of Docker’s protocol: its interface is moved in and back, and w
     (await run('ip', ['-br', 'link', 'show', 'master', `br-${Id.slice(0, 12)}`])).stdout.split(/[@\s]/)[0] ?? '';
   const outer = await onBridge();
   failing = 'DeleteEndpoint';
-  await expect(networks.detach(one.id)).rejects.toThrow('DeleteEndpoint failed');
+  await networks.detach(one.id);
   // Its other end is back on the host, where its driver looks for it.
   expect(await onBridge()).toBe(outer);
   failing = undefined;
-  await networks.reconcile(new Set());
   await networks.remove('plain');
   expect(interfaceNames()).not.toContain(outer);
 

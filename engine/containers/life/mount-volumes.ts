@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
+import { abortable } from '../../abortable.js';
 import type { MountedVolume } from '../../volumes/service.js';
-import { abortable } from '../abortable.js';
 import type { Container } from '../container.js';
 import type { MountRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';

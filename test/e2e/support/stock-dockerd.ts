@@ -52,6 +52,11 @@ export class StockDockerd implements AsyncDisposable {
     return dockerd;
   }
 
+  /** Whose network namespace is the one that its containers are connected to. */
+  get pid(): number {
+    return this.#program.pid;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program[Symbol.asyncDispose]();
     for (const { target } of listMounts(`${this.#directory}/`).reverse()) unmount(target);

@@ -1,0 +1,108 @@
+import { contains, formatAddress, formatBlock, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
+import { unavailable } from '@cleat/protocol/errors';
+import type { EndpointInterface, StaticRoute } from '@cleat/protocol/kinds/network';
+import { readable } from '@cleat/protocol/untrusted';
+
+/**
+ * What network and IPAM drivers answer is looked at before anything is done with it: these texts become arguments of
+ * `ip`, and a driver may be broken or hostile.
+ */
+export class Answer {
+  /** @param call for example `NetworkDriver.Join` */
+  constructor(
+    readonly driver: string,
+    readonly call: string,
+  ) {}
+
+  /** An error that names the plugin, the call, and what was wrong. */
+  wrong(what: string): Error {
+    return unavailable(`plugin "${this.driver}" answered ${this.call} with ${what}`, {
+      details: { extension: this.driver, call: this.call, arrived: true },
+    });
+  }
+
+  /** @param text an address with a prefix length */
+  cidr(text: string): ReturnType<typeof parseCidr> {
+    try {
+      return parseCidr(text);
+    } catch {
+      throw this.wrong(`${quoted(text)}, which is no address with a prefix length`);
+    }
+  }
+
+  /** The pool's block in its usual form. */
+  pool(text: string): string {
+    return formatBlock(this.cidr(text).block);
+  }
+
+  /** An address of a pool's, as CIDR. */
+  addressIn(pool: string, text: string): string {
+    if (!text) throw this.wrong('no address');
+    const { address, block } = this.cidr(text);
+    if (!contains(parseCidr(pool).block, address)) {
+      throw this.wrong(`the address ${quoted(text)}, which is not in the pool ${pool}`);
+    }
+    return `${formatAddress(address)}/${block.prefix}`;
+  }
+
+  /** An address without prefix; empty stays empty. */
+  address(text: string, what: string, family: 4 | 6): string {
+    if (!text) return '';
+    const parsed = tryParseAddress(text);
+    if (parsed?.family !== family) throw this.wrong(`${what} ${quoted(text)}, which is no IPv${family} address`);
+    return formatAddress(parsed);
+  }
+
+  #mac(text: string): string {
+    if (!text) return '';
+    if (!/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(text)) throw this.wrong(`the MAC address ${quoted(text)}`);
+    return text.toLowerCase().replaceAll('-', ':');
+  }
+
+  /** Of the names that the kernel allows, those that `ip` takes for nothing else. */
+  interfaceName(text: string, what: string): string {
+    if (!/^\w[\w.+=@-]{0,14}$/.test(text)) {
+      throw this.wrong(`${what} ${quoted(text)}, which cannot be the name of a network interface`);
+    }
+    return text;
+  }
+
+  /** What the driver filled in. @param asked what was set already, which it must not change */
+  filledIn(said: EndpointInterface, asked: { ipv4: string; ipv6: string; mac: string }): typeof asked {
+    const keep = (name: string, old: string, given: string) => {
+      if (old && given && old !== given) throw this.wrong(`another ${name} than it was given: ${quoted(given)}`);
+      return old || given;
+    };
+    const four = this.#interfaceAddress(said.Address ?? '', 4);
+    const six = this.#interfaceAddress(said.AddressIPv6 ?? '', 6);
+    return {
+      ipv4: keep('address', asked.ipv4, four),
+      ipv6: keep('IPv6 address', asked.ipv6, six),
+      mac: keep('MAC address', asked.mac.toLowerCase(), this.#mac(said.MacAddress ?? '')),
+    };
+  }
+
+  #interfaceAddress(text: string, family: 4 | 6): string {
+    if (!text) return '';
+    const { address, block } = this.cidr(text);
+    if (address.family !== family) throw this.wrong(`${quoted(text)}, which is no IPv${family} address`);
+    return `${formatAddress(address)}/${block.prefix}`;
+  }
+
+  route({ Destination, RouteType = 0, NextHop = '' }: StaticRoute): Route {
+    const { block } = this.cidr(Destination);
+    const via = NextHop && this.address(NextHop, 'the next hop', block.family);
+    if (RouteType !== 0 && RouteType !== 1) throw this.wrong(`a route of the unknown type ${RouteType}`);
+    if (RouteType === 0 && !via) throw this.wrong(`the route ${quoted(Destination)} without a next hop`);
+    return { destination: formatBlock(block), via: RouteType === 0 ? via : '' };
+  }
+}
+
+export interface Route {
+  /** CIDR */
+  destination: string;
+  /** Empty: directly connected. */
+  via: string;
+}
+
+const quoted = (text: string): string => JSON.stringify(readable(text, 80));

@@ -1,0 +1,28 @@
+import { type IpamData, netlabel } from '@cleat/protocol/kinds/network';
+import type { NetworkRecord, PoolRecord } from './record.js';
+
+/** What CreateNetwork says of a network, the first time as when a driver has to be told again. */
+export function networkRequest(network: NetworkRecord) {
+  return {
+    NetworkID: network.id,
+    Options: {
+      [netlabel.generic]: network.options,
+      [netlabel.enableIPv4]: network.enableIPv4,
+      [netlabel.enableIPv6]: network.enableIPv6,
+      ...(network.internal ? { [netlabel.internal]: true } : {}),
+    },
+    IPv4Data: network.v4.map((pool) => ipamData(network, pool)),
+    IPv6Data: network.v6.map((pool) => ipamData(network, pool)),
+  };
+}
+
+function ipamData(network: NetworkRecord, pool: PoolRecord): IpamData {
+  const bits = pool.pool.split('/')[1];
+  const aux = Object.entries(pool.aux).map(([name, address]) => [name, `${address}/${bits}`]);
+  return {
+    AddressSpace: network.addressSpace,
+    Pool: pool.pool,
+    ...(pool.gateway ? { Gateway: pool.gateway } : {}),
+    ...(aux.length > 0 ? { AuxAddresses: Object.fromEntries(aux) } : {}),
+  };
+}

@@ -1,0 +1,80 @@
+import { messageOf } from '@cleat/protocol/errors';
+import { netlabel } from '@cleat/protocol/kinds/network';
+import { createNetwork, isMissing } from './create.js';
+import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
+import type { NetworkRoom } from './room.js';
+
+/**
+ * The network through which containers reach the world when none of their own networks' drivers knows a way there
+ * (Docker's name for it, so that one which the operator made beforehand is used). It is a network like any other, of
+ * the default network driver, made when it is first needed.
+ */
+export const gatewayNetwork = 'docker_gwbridge';
+
+/** The endpoint through which a container reaches the rest of the world, and is reached by published ports. */
+export function gatewayEndpoint(sandbox: SandboxRecord): EndpointRecord | undefined {
+  const ways = sandbox.endpoints.filter(leadsOut);
+  const priority = ({ wished }: EndpointRecord) => wished.GwPriority ?? 0;
+  const before = (a: EndpointRecord, b: EndpointRecord) =>
+    priority(b) - priority(a) ||
+    Number(a.role === 'gateway') - Number(b.role === 'gateway') ||
+    (a.networkName < b.networkName ? -1 : 1);
+  return ways.sort(before)[0];
+}
+
+const leadsOut = ({ gateway, gateway6, defaultRoute }: EndpointRecord): boolean =>
+  Boolean(gateway || gateway6 || defaultRoute);
+
+/** As libnetwork decides it (moby `daemon/libnetwork/default_gateway.go`). */
+export function needsGateway(room: NetworkRoom, sandbox: SandboxRecord): boolean {
+  if (sandbox.kind !== 'path') return false;
+  const own = sandbox.endpoints.filter(({ role, networkId, gatewayDisabled }) => {
+    const network = room.registry.byId(networkId);
+    return role !== 'gateway' && network?.sandbox === 'own' && !network.internal && !gatewayDisabled;
+  });
+  return own.length > 0 && !own.some(leadsOut);
+}
+
+export const ownGateway = (sandbox: SandboxRecord): EndpointRecord | undefined =>
+  sandbox.endpoints.find(({ role }) => role === 'gateway');
+
+/**
+ * Joins the sandbox to the gateway network. Without a driver for that network it has no way out, and is told so when
+ * it has ports to publish.
+ * @throws what {@link createNetwork} and the driver say
+ */
+export async function joinGateway(
+  room: NetworkRoom,
+  sandbox: SandboxRecord,
+  sandboxPid: number,
+): Promise<Joined | undefined> {
+  const network = await ensureGatewayNetwork(room).catch((error: unknown) => {
+    if (!isMissing(error) || sandbox.wishedPorts.length > 0) throw error;
+    room.log.warn('a container has no way out: there is no driver for the gateway network', {
+      container: sandbox.containerId,
+      error: messageOf(error),
+    });
+    return undefined;
+  });
+  if (!network) return undefined;
+  const endpoint: EndpointRecord = { ...newEndpoint(network, sandbox, {}), role: 'gateway', dnsNames: [] };
+  await createEndpoint(room, sandbox, network, endpoint);
+  return await joinEndpoint(room, sandbox, endpoint, sandboxPid);
+}
+
+/** One that is being made by another container's start is waited for. */
+async function ensureGatewayNetwork(room: NetworkRoom): Promise<NetworkRecord> {
+  const known = room.registry.byName(gatewayNetwork);
+  if (known) return known;
+  room.gatewayInTheMaking ??= createNetwork(room, {
+    Name: gatewayNetwork,
+    Driver: room.config.defaultNetworkDriver,
+    EnableIPv6: false,
+    Options: { [netlabel.enableIcc]: 'false', [netlabel.enableIpMasquerade]: 'true' },
+    IPAM: { Driver: room.config.defaultIpamDriver },
+  }).finally(() => {
+    room.gatewayInTheMaking = undefined;
+  });
+  return await room.gatewayInTheMaking;
+}

@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import { assertForward } from '@cleat/linux/firewall/forward';
+import { interfaceNames } from '@cleat/linux/net/facts';
+import { hostLinks } from '@cleat/linux/net/links';
+import { DurableMap, defineExtension, implement, networkKind, notFound } from '@cleat/sdk';
+
+/** An endpoint's network; its interfaces are named after its own ID. */
+interface Endpoint {
+  networkId: string;
+}
+
+/** A network is a bridge without addresses; a container gets one end of a veth pair, whose other end is on it. */
+export default defineExtension({
+  async start({ options, log, name }) {
+    const root = typeof options.root === 'string' ? options.root : `/var/lib/${name}`;
+    // Kept apart, so that two of these plugins on one host stay out of each other's way.
+    const prefix = typeof options.prefix === 'string' ? options.prefix : 'vn';
+    const networks = new DurableMap<{ bridge: string }>(join(root, 'networks.journal'), log);
+    const endpoints = new DurableMap<Endpoint>(join(root, 'endpoints.journal'), log);
+    const links = hostLinks();
+
+    const outside = (endpointId: string) => `${prefix}${endpointId.slice(0, 9)}`;
+    const inside = (endpointId: string) => `${outside(endpointId)}i`;
+    const exists = (link: string) => interfaceNames().has(link);
+    const remove = async (link: string) => {
+      if (exists(link)) await links.run([`link delete dev ${link}`]);
+    };
+    const ensureBridge = async (bridge: string) => {
+      if (exists(bridge)) return;
+      links.forget();
+      await links.run([`link add name ${bridge} type bridge`, `link set dev ${bridge} up`]);
+    };
+    /** Beside a dockerd the host's firewall drops what is forwarded, also between two ports of one bridge. */
+    const letThrough = () =>
+      assertForward(
+        networks.values().map(({ bridge }) => bridge),
+        `${prefix}-network`,
+      );
+    const bridgeOf = (networkId: string) => {
+      const network = networks.get(networkId);
+      if (!network) throw notFound(`network ${networkId} not found`);
+      return network.bridge;
+    };
+
+    // After a reboot of the host the names are known and the devices are gone.
+    for (const { bridge } of networks.values()) await ensureBridge(bridge);
+    await letThrough();
+
+    const driver = implement(networkKind, {
+      GetCapabilities: () => ({ Scope: 'local', ConnectivityScope: 'local' }),
+      async CreateNetwork({ NetworkID }) {
+        const bridge = `${prefix}-${NetworkID.slice(0, 12 - prefix.length)}`;
+        networks.set(NetworkID, { bridge });
+        await ensureBridge(bridge);
+        await letThrough();
+      },
+      async DeleteNetwork({ NetworkID }) {
+        const bridge = bridgeOf(NetworkID);
+        await remove(bridge);
+        networks.delete(NetworkID);
+        await letThrough();
+      },
+      CreateEndpoint({ NetworkID, EndpointID }) {
+        bridgeOf(NetworkID);
+        endpoints.set(EndpointID, { networkId: NetworkID });
+        // Addresses are the IPAM driver's business, and the MAC address is the kernel's.
+        return {};
+      },
+      async DeleteEndpoint({ EndpointID }) {
+        await remove(outside(EndpointID));
+        endpoints.delete(EndpointID);
+      },
+      EndpointOperInfo: () => ({ Value: {} }),
+      async Join({ NetworkID, EndpointID }) {
+        const bridge = bridgeOf(NetworkID);
+        if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} not found`);
+        // A Join that is repeated, because nobody heard the first answer.
+        await remove(outside(EndpointID));
+        await letThrough();
+        await links.run([
+          `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,
+          `link set dev ${outside(EndpointID)} master ${bridge} up`,
+        ]);
+        // No gateway: the engine connects the container to the world by its own gateway network.
+        return { InterfaceName: { SrcName: inside(EndpointID), DstPrefix: 'eth' } };
+      },
+      Leave: () => {},
+    });
+    return {
+      implementations: [driver],
+      close() {
+        networks.close();
+        endpoints.close();
+        links.close();
+      },
+    };
+  },
+});
