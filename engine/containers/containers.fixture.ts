@@ -86,6 +86,7 @@ export class TestEngine implements AsyncDisposable {
       defaultUlimits: {},
       init: false,
       logDriver: 'json-file',
+      logBacklog: 1e9,
       logOpts: {},
       noNewPrivileges: false,
       ...config,
@@ -181,6 +182,9 @@ export class TestEngine implements AsyncDisposable {
       ended: (id) => void dead.add(id),
       wake() {},
       startDriver: async () => {},
+      resumeDriver: async () => {},
+      owes: () => false,
+      deliveries: () => [],
       canRead: () => true,
       remove: async () => {},
       stream: (id, { signal }) =>

@@ -41,10 +41,15 @@ export interface Spool {
   /**
    * Connects a container's spool to its log driver, from where it stopped last time (kept on disk). The pump runs off
    * the main thread and never blocks the container; the driver is looked up by name through the registry.
-   * `mode` and `max-buffer-size` are in `info.Config`. Safe to call again after a restart of the engine.
+   * `mode` and `max-buffer-size` are in `info.Config`. A driver that accepted this container before, and is away just
+   * now, gets its part when it comes back.
    * @throws `failed to initialize logging driver: …` with the class of the driver's refusal
    */
   startDriver(containerId: string, driver: string, info: LogInfo): Promise<void>;
+  /** The same for a container that runs already, or has ended while nobody looked: never fails, never waits. */
+  resumeDriver(containerId: string, driver: string, info: LogInfo): Promise<void>;
+  /** Whether the container's log driver has not got everything. */
+  owes(containerId: string): boolean;
   /**
    * The container's process has ended and the file is complete: readers that follow finish, the driver is drained
    * (in the background, with a deadline) and told to stop.
@@ -54,6 +59,8 @@ export interface Spool {
   began(containerId: string): void;
   /** Forgets the container and removes its files; what its driver has not got yet is still delivered. */
   remove(containerId: string): Promise<void>;
+  /** What log drivers have not got: by driver, and by container where one is connected. */
+  deliveries(): DriverDeliveries[];
   /** Stops reading; drivers go on from there when the engine starts again. */
   close(): Promise<void>;
 }
@@ -74,6 +81,32 @@ export interface LogsQuery {
   /** Put before each entry, after its time stamp: `k=v,k=v ` for `details=1`. */
   details?: string;
   signal: AbortSignal;
+}
+
+/** Output that a log driver never got. */
+export interface Dropped {
+  lines: number;
+  /** Of their texts. */
+  bytes: number;
+}
+
+export interface DriverDeliveries {
+  driver: string;
+  /** Since the engine's start. */
+  dropped: Dropped;
+  /** Those that run, and those whose driver has not got everything yet. */
+  containers: Delivery[];
+}
+
+export interface Delivery {
+  /** The container. */
+  id: string;
+  /** Bytes of the spool that wait. */
+  behind: number;
+  /** In the container's whole life. */
+  dropped: Dropped;
+  /** Why nothing is delivered just now; empty: it is. */
+  reason: string;
 }
 
 export interface SpoolChunk {

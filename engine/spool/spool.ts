@@ -2,10 +2,12 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
+import { boundOf } from './bound.js';
 import { checkLogOptions } from './driver/check.js';
 import { Drivers, type DriversDeps } from './driver/drivers.js';
-import { type Bound, boundOf, Rotation } from './rotation.js';
-import type { LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
+import { readProgress } from './driver/progress.js';
+import { Rotation } from './rotation.js';
+import type { DriverDeliveries, LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
 import { SpoolFile } from './spool-file.js';
 
 export type SpoolDeps = DriversDeps;
@@ -15,6 +17,7 @@ const noDriver = 'none';
 
 class ContainerSpools implements Spool {
   readonly #dataRoot: string;
+  readonly #backlog: number;
   readonly #extensions: SpoolDeps['extensions'];
   readonly #files = new Map<string, SpoolFile>();
   readonly #drivers: Drivers;
@@ -22,6 +25,7 @@ class ContainerSpools implements Spool {
 
   constructor(deps: SpoolDeps) {
     this.#dataRoot = deps.config.dataRoot;
+    this.#backlog = deps.config.logBacklog;
     this.#extensions = deps.extensions;
     this.#drivers = new Drivers(deps);
     this.#rotation = new Rotation(deps);
@@ -62,12 +66,22 @@ class ContainerSpools implements Spool {
     this.#files.get(containerId)?.wake();
   }
 
-  async startDriver(containerId: string, driver: string, info: LogInfo): Promise<void> {
-    if (info.LogPath) mkdirSync(dirname(info.LogPath), { recursive: true, mode: 0o700 });
-    const file = this.#file(containerId);
-    const bound: Bound | undefined = driver === noDriver ? { bytes: 1024 * 1024, files: 2 } : boundOf(info);
-    if (bound) this.#rotation.watch(containerId, file, bound, () => this.#drivers.delivered(containerId));
-    if (driver !== noDriver) await this.#drivers.start(containerId, driver, info, file);
+  startDriver(containerId: string, driver: string, info: LogInfo): Promise<void> {
+    return this.#connect(containerId, driver, info, false);
+  }
+
+  resumeDriver(containerId: string, driver: string, info: LogInfo): Promise<void> {
+    return this.#connect(containerId, driver, info, true);
+  }
+
+  owes(containerId: string): boolean {
+    const { files } = this.#file(containerId);
+    const progress = readProgress(`${files.path}.driver`);
+    return progress !== undefined && files.distance(progress.position) > 0;
+  }
+
+  deliveries(): DriverDeliveries[] {
+    return this.#drivers.deliveries();
   }
 
   ended(containerId: string): void {
@@ -106,6 +120,15 @@ class ContainerSpools implements Spool {
   async close(): Promise<void> {
     this.#rotation.close();
     await this.#drivers.close();
+  }
+
+  async #connect(id: string, driver: string, info: LogInfo, running: boolean): Promise<void> {
+    if (info.LogPath) mkdirSync(dirname(info.LogPath), { recursive: true, mode: 0o700 });
+    const file = this.#file(id);
+    const { copy, backlog } = boundOf(driver, info.Config, this.#backlog);
+    this.#rotation.watch(id, file, copy, () => this.#drivers.delivered(id));
+    if (driver === noDriver) return;
+    await this.#drivers.start({ id, driver, info, file, bound: backlog, running });
   }
 
   #file(containerId: string): SpoolFile {
