@@ -121,7 +121,15 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       helper,
     });
     const execs = openExecs({ config, log: room('exec'), containers });
-    const system = openSystem({ config, containers, images, volumes, events, extensions });
+    const system = openSystem({
+      config,
+      containers,
+      images,
+      volumes,
+      events,
+      extensions,
+      warnings: () => spool.warnings(),
+    });
 
     // Rooms that refuse to remove what is in use ask back; rooms know each other's services, never each other.
     images.setUsage((id) => containers.usersOfImage(id));

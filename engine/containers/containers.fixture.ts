@@ -185,6 +185,7 @@ export class TestEngine implements AsyncDisposable {
       resumeDriver: async () => {},
       owes: () => false,
       deliveries: () => [],
+      warnings: () => [],
       canRead: () => true,
       remove: async () => {},
       stream: (id, { signal }) =>

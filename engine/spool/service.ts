@@ -61,6 +61,8 @@ export interface Spool {
   remove(containerId: string): Promise<void>;
   /** What log drivers have not got: by driver, and by container where one is connected. */
   deliveries(): DriverDeliveries[];
+  /** What people should know of it now, as sentences for `docker info`. */
+  warnings(): string[];
   /** Stops reading; drivers go on from there when the engine starts again. */
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { Drivers, type DriversDeps } from './driver/drivers.js';
 import { readProgress } from './driver/progress.js';
 import { Rotation } from './rotation.js';
 import type { DriverDeliveries, LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
+import { SpaceWatch } from './space.js';
 import { SpoolFile } from './spool-file.js';
 
 export type SpoolDeps = DriversDeps;
@@ -22,6 +23,7 @@ class ContainerSpools implements Spool {
   readonly #files = new Map<string, SpoolFile>();
   readonly #drivers: Drivers;
   readonly #rotation: Rotation;
+  readonly #space: SpaceWatch;
 
   constructor(deps: SpoolDeps) {
     this.#dataRoot = deps.config.dataRoot;
@@ -29,6 +31,7 @@ class ContainerSpools implements Spool {
     this.#extensions = deps.extensions;
     this.#drivers = new Drivers(deps);
     this.#rotation = new Rotation(deps);
+    this.#space = new SpaceWatch(deps.config.dataRoot, deps.log);
   }
 
   pathFor(containerId: string): string {
@@ -80,6 +83,14 @@ class ContainerSpools implements Spool {
     return progress !== undefined && files.distance(progress.position) > 0;
   }
 
+  warnings(): string[] {
+    const lost = this.deliveries().flatMap(({ driver, dropped: { lines } }) =>
+      lines > 0 ? [`log driver ${driver} did not get ${lines} lines, because it did not keep up`] : [],
+    );
+    const { warning } = this.#space;
+    return [...lost, ...(warning ? [warning] : [])].map((text) => `WARNING: ${text}`);
+  }
+
   deliveries(): DriverDeliveries[] {
     return this.#drivers.deliveries();
   }
@@ -119,6 +130,7 @@ class ContainerSpools implements Spool {
 
   async close(): Promise<void> {
     this.#rotation.close();
+    this.#space.close();
     await this.#drivers.close();
   }
 
