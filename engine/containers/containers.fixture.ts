@@ -186,7 +186,6 @@ export class TestEngine implements AsyncDisposable {
       owes: () => false,
       deliveries: () => [],
       warnings: () => [],
-      canRead: () => true,
       remove: async () => {},
       stream: (id, { signal }) =>
         (async function* () {

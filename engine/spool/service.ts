@@ -16,14 +16,16 @@ export interface Spool {
   checkDriver(driver: string, options: Readonly<Record<string, string>>): Promise<void>;
 
   /**
-   * What `docker logs` sends, in chunks that are ready to be sent: F/P fragments joined per stream, split at 16 KiB as
-   * Docker does. With headers when `multiplexed`: one per entry for who follows, one for up to 32 KiB of one stream
-   * otherwise. Follows, when asked and the container runs, until `signal` aborts, `until` has passed, or {@link ended}
-   * was called and all is read.
+   * What `docker logs` sends, in chunks that are ready to be sent. From the spool: F/P fragments joined per stream, split
+   * at 16 KiB as Docker does; from a log driver that can be read (`ReadLogs`): its entries. With headers when
+   * `multiplexed`: one per entry for who follows, one for up to 32 KiB of one stream otherwise. Follows, when asked and
+   * the container runs, until `signal` aborts, `until` has passed, or {@link ended} was called and all is read.
+   * A driver that should be read and does not answer is stood in for by the spool; one that breaks off in the middle
+   * ends the chunks with an error.
+   * @throws NotImplemented when there is nothing to read (driver `none`, or `cache-disabled`); then, too, what a driver
+   * that should be read says instead
    */
-  logs(containerId: string, query: LogsQuery): AsyncIterable<Uint8Array>;
-  /** Whether `docker logs` may be asked for: false for the driver `none`, whose spool only serves attach. */
-  canRead(driver: string): boolean;
+  logs(containerId: string, driver: string, info: LogInfo, query: LogsQuery): Promise<LogOutput>;
 
   /**
    * Byte-exact output from `from` on (fragments as they came, neighbours of one stream joined), for attach. Ends when
@@ -65,6 +67,12 @@ export interface Spool {
   warnings(): string[];
   /** Stops reading; drivers go on from there when the engine starts again. */
   close(): Promise<void>;
+}
+
+export interface LogOutput {
+  chunks: AsyncIterable<Uint8Array>;
+  /** Why these are not the driver's own words, though it can be read; a sentence. */
+  note?: string;
 }
 
 export interface LogsQuery {

@@ -1,13 +1,16 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { messageOf, notImplemented } from '@cleat/protocol/errors';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
+import type { Logger } from '@cleat/protocol/log';
 import { boundOf } from './bound.js';
 import { checkLogOptions } from './driver/check.js';
 import { Drivers, type DriversDeps } from './driver/drivers.js';
 import { readProgress } from './driver/progress.js';
+import { DriverLogs } from './driver/read.js';
 import { Rotation } from './rotation.js';
-import type { DriverDeliveries, LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
+import type { DriverDeliveries, LogOutput, LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
 import { SpaceWatch } from './space.js';
 import { SpoolFile } from './spool-file.js';
 
@@ -22,6 +25,8 @@ class ContainerSpools implements Spool {
   readonly #extensions: SpoolDeps['extensions'];
   readonly #files = new Map<string, SpoolFile>();
   readonly #drivers: Drivers;
+  readonly #driverLogs: DriverLogs;
+  readonly #log: Logger;
   readonly #rotation: Rotation;
   readonly #space: SpaceWatch;
 
@@ -30,6 +35,8 @@ class ContainerSpools implements Spool {
     this.#backlog = deps.config.logBacklog;
     this.#extensions = deps.extensions;
     this.#drivers = new Drivers(deps);
+    this.#driverLogs = new DriverLogs(deps.extensions);
+    this.#log = deps.log;
     this.#rotation = new Rotation(deps);
     this.#space = new SpaceWatch(deps.config.dataRoot, deps.log);
   }
@@ -41,16 +48,28 @@ class ContainerSpools implements Spool {
     return path;
   }
 
-  logs(containerId: string, query: LogsQuery): AsyncIterable<Uint8Array> {
-    return this.#file(containerId).logs(query);
+  async logs(containerId: string, driver: string, info: LogInfo, query: LogsQuery): Promise<LogOutput> {
+    const file = this.#file(containerId);
+    const noCopy = driver === noDriver || /^(?:1|t|true)$/i.test(info.Config?.['cache-disabled'] ?? '');
+    let note: string | undefined;
+    if (driver !== noDriver) {
+      const running = () => file.running;
+      const trouble = () => this.#drivers.trouble(containerId);
+      try {
+        const chunks = await this.#driverLogs.read({ driver, info, query, running, trouble });
+        if (chunks) return { chunks };
+      } catch (error) {
+        if (noCopy) throw error;
+        note = `log driver ${driver} cannot be read (${messageOf(error)}): this is the engine's own copy`;
+        this.#log.warn(note, { container: containerId });
+      }
+    }
+    if (noCopy) throw notImplemented('configured logging driver does not support reading');
+    return { chunks: file.logs(query), note };
   }
 
   async checkDriver(driver: string, options: Readonly<Record<string, string>>): Promise<void> {
     if (driver !== noDriver) await checkLogOptions(this.#extensions, driver, options);
-  }
-
-  canRead(driver: string): boolean {
-    return driver !== noDriver;
   }
 
   stream(containerId: string, options: { from: SpoolPosition; signal: AbortSignal }): AsyncIterable<SpoolChunk> {
@@ -131,6 +150,7 @@ class ContainerSpools implements Spool {
   async close(): Promise<void> {
     this.#rotation.close();
     this.#space.close();
+    this.#driverLogs.close();
     await this.#drivers.close();
   }
 

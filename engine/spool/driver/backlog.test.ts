@@ -2,7 +2,6 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ExtensionStatus } from '@cleat/extensions/service';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Spool } from '../index.js';
 import { FakeDriver, openWith } from './driver.fixture.js';
@@ -38,10 +37,6 @@ function print(count: number): void {
 
 const dropped = () => spool.deliveries().find(({ driver: name }) => name === 'test')?.dropped.lines ?? 0;
 const numbers = () => driver.lines().map(Number);
-const comeBack = () => {
-  driver.changed?.({ name: 'test', state: 'unreachable' } as ExtensionStatus);
-  driver.changed?.({ name: 'test', state: 'active' } as ExtensionStatus);
-};
 async function until(what: () => boolean): Promise<void> {
   while (!what()) await pause(5);
 }
@@ -60,7 +55,7 @@ test('of what a driver does not take, the newest is kept within the bound; the r
   await until(() => dropped() > 15_000);
   expect(spool.deliveries()[0]?.containers[0]).toMatchObject({ id, dropped: { lines: dropped() } });
   driver.reads = true;
-  comeBack();
+  driver.comeBack();
   await until(() => numbers().at(-1) === 29_999);
   const [first = 0] = numbers();
   expect(numbers()).toEqual(Array.from({ length: 30_000 - first }, (_, n) => first + n));
@@ -140,7 +135,7 @@ test('a driver that is away holds up neither an engine that starts nor a contain
   expect(spool.owes(id)).toBe(true);
   await until(() => spool.deliveries()[0]?.containers[0]?.reason === 'it is away');
   driver.away = false;
-  comeBack();
+  driver.comeBack();
   await until(() => numbers().at(-1) === 19);
   expect(new Set(numbers()).size).toBe(20);
   const fresh = 'e'.repeat(64);

@@ -17,7 +17,7 @@ export class FakeDriver {
   refuses: string | undefined;
   /** As an extension that does not answer. */
   away = false;
-  changed: ((status: ExtensionStatus) => void) | undefined;
+  readonly listeners = new Set<(status: ExtensionStatus) => void>();
   readonly #sockets = new Map<string, Socket>();
 
   readonly client = {
@@ -48,6 +48,13 @@ export class FakeDriver {
     this.#sockets.set(path, socket);
   }
 
+  /** As the registry tells of an extension that was away. */
+  comeBack(): void {
+    for (const state of ['unreachable', 'active'] as const) {
+      for (const listener of this.listeners) listener({ name: 'test', state } as ExtensionStatus);
+    }
+  }
+
   /** Stops reading for so long after each piece. */
   slowMs = 0;
 
@@ -67,8 +74,8 @@ export function openWith(driver: FakeDriver, directory: string, backlog = 1e9): 
   const extensions = {
     get: async () => driver.client,
     onChange: (listener: (status: ExtensionStatus) => void) => {
-      driver.changed = listener;
-      return () => {};
+      driver.listeners.add(listener);
+      return () => driver.listeners.delete(listener);
     },
   } as unknown as Extensions;
   const roots = { dataRoot: join(directory, 'data'), execRoot: join(directory, 'exec') };

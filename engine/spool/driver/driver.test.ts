@@ -2,7 +2,6 @@ import { appendFileSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ExtensionStatus } from '@cleat/extensions/service';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Spool } from '../index.js';
 import { FakeDriver, openWith } from './driver.fixture.js';
@@ -96,8 +95,7 @@ test('a driver that does not read holds nobody up, and later gets what it missed
   for (const line of range(0, 5000)) print(line);
   await pause(50);
   driver.reads = true;
-  driver.changed?.({ name: 'test', state: 'unreachable' } as ExtensionStatus);
-  driver.changed?.({ name: 'test', state: 'active' } as ExtensionStatus);
+  driver.comeBack();
   await until(() => driver.entries.length >= 5000);
   expect(driver.lines()).toEqual(range(0, 5000));
 });
@@ -110,8 +108,7 @@ test('a driver that dies in the middle misses nothing', async () => {
   driver.die();
   for (const line of range(3000, 12_000)) print(line);
   await pause(50);
-  driver.changed?.({ name: 'test', state: 'unreachable' } as ExtensionStatus);
-  driver.changed?.({ name: 'test', state: 'active' } as ExtensionStatus);
+  driver.comeBack();
   await until(() => driver.lines().at(-1) === 'line 11999');
   expect(new Set(driver.lines())).toEqual(new Set(range(0, 12_000)));
 });
@@ -157,6 +154,8 @@ test('a refusal is the start’s failure', async () => {
 test('none has no driver, and its logs cannot be read', async () => {
   await spool.startDriver(id, 'none', info);
   expect(driver.calls).toEqual([]);
-  expect(spool.canRead('none')).toBe(false);
+  const query = { stdout: true, stderr: true, follow: false, multiplexed: true, timestamps: false };
+  const signal = new AbortController().signal;
+  await expect(spool.logs(id, 'none', info, { ...query, signal })).rejects.toMatchObject({ class: 'NotImplemented' });
   closeSync(openSync(path(), 'r'));
 });

@@ -109,6 +109,11 @@ export class Drivers {
     return this.#sessions.get(id)?.delivered;
   }
 
+  /** Why a container's driver takes nothing just now; empty: it does. */
+  trouble(id: string): string {
+    return this.#sessions.get(id)?.reason ?? '';
+  }
+
   /** What drivers have not got. */
   deliveries(): DriverDeliveries[] {
     const sessions = [...this.#byKey.values()];

@@ -3,7 +3,7 @@ import { SpoolFiles } from '../files.js';
 import { SpoolReader } from '../reader.js';
 import type { SpoolPosition } from '../service.js';
 import { EntryEncoder } from './encode.js';
-import { type Dropped, writeProgress } from './progress.js';
+import { type Dropped, nothing, sum, writeProgress } from './progress.js';
 
 /** What lies in the pipe, and as much again that the driver may have read but not kept. */
 const lagBytes = 128 * 1024;
@@ -21,7 +21,9 @@ export interface Resumption {
   kept: SpoolPosition;
   /** All that was dropped so far. */
   dropped: Dropped;
-  /** Went into the FIFO, lies before `kept`, and was perhaps never read: dropped, too, unless this goes on at `exact`. */
+  /** What went into the FIFO and was perhaps not read yet. */
+  inFlight: Dropped;
+  /** The part of it that lies before `kept`: dropped, too, once the FIFO is given up. */
   unsure: Dropped;
 }
 
@@ -38,8 +40,10 @@ export interface FeedOptions {
   progressPath: string;
   /** So many bytes of the spool may wait; the oldest of what is more is dropped. */
   bound: number;
-  /** What was dropped before. */
+  /** As the feed before left it. */
   dropped: Dropped;
+  inFlight: Dropped;
+  unsure: Dropped;
 }
 
 /** `blocked`: the driver does not read just now. `waiting`: there is none. */
@@ -70,8 +74,8 @@ export class Feed {
   #boundAt = 0;
   #dropped: Dropped;
   /** Of what was sent: what the driver surely has, and what `kept` has overtaken. */
-  #sure: Dropped = { lines: 0, bytes: 0 };
-  #overtaken: Dropped = { lines: 0, bytes: 0 };
+  #sure: Dropped = nothing;
+  #overtaken: Dropped;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -80,16 +84,21 @@ export class Feed {
     this.#kept = options.kept ?? options.from;
     this.#saved = this.#kept;
     this.#dropped = options.dropped;
-    this.#marks.push({ written: 0, position: options.from, sent: this.#sure });
+    this.#overtaken = options.unsure;
+    this.#marks.push({ written: 0, position: options.from, sent: options.inFlight });
   }
 
   get resumption(): Resumption {
     const clean = this.#out.length === 0 && !this.#encoder.pending;
-    const unsure = {
-      lines: Math.max(0, this.#overtaken.lines - this.#sure.lines),
-      bytes: Math.max(0, this.#overtaken.bytes - this.#sure.bytes),
+    const unsure = beyond(this.#overtaken, this.#sure);
+    return {
+      exact: clean ? this.#reader.position : undefined,
+      kept: this.#kept,
+      dropped: this.#dropped,
+      // Whoever cannot go on exactly sends everything after `kept` again.
+      inFlight: clean ? beyond(this.#sent, this.#sure) : unsure,
+      unsure,
     };
-    return { exact: clean ? this.#reader.position : undefined, kept: this.#kept, dropped: this.#dropped, unsure };
   }
 
   /** Bytes that went into the FIFO; tells whether there was progress. */
@@ -139,6 +148,11 @@ export class Feed {
     this.#reader.close();
   }
 
+  /** All that went into the FIFO, what the feed before left in it included. */
+  get #sent(): Dropped {
+    return sum(this.#options.inFlight, this.#encoder.sent);
+  }
+
   #keepBound(): void {
     const { bound } = this.#options;
     const now = Date.now();
@@ -152,7 +166,7 @@ export class Feed {
     // A line whose rest is gone ends here.
     this.#out = Buffer.concat([this.#out, this.#encoder.flush()]);
     const { position } = this.#reader;
-    this.#overtaken = this.#encoder.sent;
+    this.#overtaken = this.#sent;
     this.#marks = this.#marks.map((mark) => ({ ...mark, position }));
     this.#mark();
     this.#kept = position;
@@ -162,7 +176,7 @@ export class Feed {
   #mark(): void {
     if (this.#encoder.pending) return;
     const { position } = this.#reader;
-    this.#marks.push({ written: this.#written + this.#out.length, position, sent: this.#encoder.sent });
+    this.#marks.push({ written: this.#written + this.#out.length, position, sent: this.#sent });
   }
 
   /** False when the FIFO is full. */
@@ -204,4 +218,8 @@ export class Feed {
       // The container has been removed, or the disk is full: at worst the driver gets some lines twice.
     }
   }
+}
+
+function beyond(all: Dropped, part: Dropped): Dropped {
+  return { lines: Math.max(0, all.lines - part.lines), bytes: Math.max(0, all.bytes - part.bytes) };
 }

@@ -21,7 +21,13 @@ export interface PumpOptions {
 export class Pump {
   readonly #options: PumpOptions;
   #runner: Runner | undefined;
-  #from: Resumption = { exact: undefined, kept: { generation: 0, offset: 0 }, dropped: nothing, unsure: nothing };
+  #from: Resumption = {
+    exact: undefined,
+    kept: { generation: 0, offset: 0 },
+    dropped: nothing,
+    inFlight: nothing,
+    unsure: nothing,
+  };
   #lookedAt = 0;
   #isDropped: ((at: Resumption | undefined) => void) | undefined;
   #dropping = Promise.resolve();
@@ -31,7 +37,7 @@ export class Pump {
   }
 
   startFrom(position: SpoolPosition, dropped: Dropped): void {
-    this.#from = { exact: position, kept: position, dropped, unsure: nothing };
+    this.#from = { exact: position, kept: position, dropped, inFlight: nothing, unsure: nothing };
   }
 
   get from(): Resumption {
@@ -100,7 +106,7 @@ export class Pump {
   /** What went into the FIFO may not have been read: it is sent again, as far as it is still kept. */
   rewind(): void {
     const { kept, dropped, unsure } = this.#from;
-    this.#from = { exact: kept, kept, dropped: sum(dropped, unsure), unsure: nothing };
+    this.startFrom(kept, sum(dropped, unsure));
   }
 
   #begin(runner: Runner, fifo: number | undefined): void {
@@ -114,6 +120,8 @@ export class Pump {
       progressPath,
       bound,
       dropped: this.#from.dropped,
+      inFlight: this.#from.inFlight,
+      unsure: this.#from.unsure,
     });
   }
 }

@@ -84,6 +84,11 @@ export class DriverSession {
     return readProgress(this.#progressPath)?.position ?? this.#pump.from.kept;
   }
 
+  /** Why nothing is delivered just now; empty: it is. */
+  get reason(): string {
+    return this.#reason;
+  }
+
   get delivery(): Delivery {
     const { id, file } = this.#options;
     return { id, behind: file.files.distance(this.delivered), dropped: this.#dropped, reason: this.#reason };
