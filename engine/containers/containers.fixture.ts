@@ -182,7 +182,7 @@ export class TestEngine implements AsyncDisposable {
       ended: (id) => void dead.add(id),
       wake() {},
       startDriver: async () => {},
-      resumeDriver: async () => {},
+      resumeDriver: () => {},
       owes: () => false,
       deliveries: () => [],
       warnings: () => [],

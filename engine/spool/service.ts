@@ -48,8 +48,8 @@ export interface Spool {
    * @throws `failed to initialize logging driver: …` with the class of the driver's refusal
    */
   startDriver(containerId: string, driver: string, info: LogInfo): Promise<void>;
-  /** The same for a container that runs already, or has ended while nobody looked: never fails, never waits. */
-  resumeDriver(containerId: string, driver: string, info: LogInfo): Promise<void>;
+  /** The same for a container that runs already, or has ended while nobody looked: in the background, until it is done. */
+  resumeDriver(containerId: string, driver: string, info: LogInfo): void;
   /** Whether the container's log driver has not got everything. */
   owes(containerId: string): boolean;
   /**

@@ -92,8 +92,10 @@ class ContainerSpools implements Spool {
     return this.#connect(containerId, driver, info, false);
   }
 
-  resumeDriver(containerId: string, driver: string, info: LogInfo): Promise<void> {
-    return this.#connect(containerId, driver, info, true);
+  resumeDriver(containerId: string, driver: string, info: LogInfo): void {
+    this.#connect(containerId, driver, info, true).catch((error) =>
+      this.#log.error(`log driver ${driver} cannot be connected: ${messageOf(error)}`, { container: containerId }),
+    );
   }
 
   owes(containerId: string): boolean {

@@ -73,7 +73,7 @@ describe('nothing is lost, and nothing comes twice but around a crash', () => {
   });
 
   test('of an engine that is killed, and of both', async () => {
-    const id = await print(counting(80, 0.05));
+    const id = await print(counting(80, 0.2));
     await sleep(1000);
     await engine.kill('SIGKILL');
     await sleep(300);

@@ -66,6 +66,7 @@ function adopt(room: Room, container: Container): boolean {
   if (!isAlive(init) && !readExit(room.paths.exits(), id)) return false;
   container.began(new Run(room.paths.bundle(id), () => room.spool.wake(id)));
   room.spool.began(id);
+  resumeLog(room, container);
   return true;
 }
 
@@ -81,13 +82,11 @@ async function connect(room: Room, container: Container): Promise<void> {
   }
   startHealthChecks(room, container);
   await room.networks.adopt(id).catch(warn);
-  // What it prints meanwhile is kept, and carried over when the driver is there.
-  await room.spool.resumeDriver(id, logDriver(room, container), logInfo(room, container));
 }
 
-/** What was printed after the engine's end goes to the log driver, too. */
-async function deliverRest(room: Room, container: Container): Promise<void> {
-  await room.spool.resumeDriver(container.id, logDriver(room, container), logInfo(room, container));
+/** What was and will be printed goes to the log driver as soon as that is there. */
+function resumeLog(room: Room, container: Container): void {
+  room.spool.resumeDriver(container.id, logDriver(room, container), logInfo(room, container));
 }
 
 /** What does not run says so. @returns whether it ran when the engine last looked */
@@ -119,7 +118,7 @@ async function settle(room: Room, container: Container, ran: boolean): Promise<v
     return;
   }
   await container.lock.run(async () => {
-    if (ran || room.spool.owes(container.id)) await deliverRest(room, container);
+    if (ran || room.spool.owes(container.id)) resumeLog(room, container);
     room.spool.ended(container.id);
     await releaseRun(room, container).done;
     if (!doomed) return;

@@ -112,7 +112,7 @@ test('what was dropped is known to the next engine', async () => {
   await spool.close();
   driver.reads = true;
   spool = openWith(driver, directory, backlog);
-  await spool.resumeDriver(id, 'test', small);
+  spool.resumeDriver(id, 'test', small);
   spool.began(id);
   await until(() => numbers().at(-1) === 19_999);
   expect(spool.deliveries()[0]?.containers[0]?.dropped.lines).toBeGreaterThanOrEqual(before);
@@ -131,7 +131,7 @@ test('a driver that is away holds up neither an engine that starts nor a contain
   print(10);
   await spool.close();
   spool = openWith(driver, directory, backlog);
-  await spool.resumeDriver(id, 'test', info);
+  spool.resumeDriver(id, 'test', info);
   expect(spool.owes(id)).toBe(true);
   await until(() => spool.deliveries()[0]?.containers[0]?.reason === 'it is away');
   driver.away = false;

@@ -73,6 +73,7 @@ export class FakeDriver {
 export function openWith(driver: FakeDriver, directory: string, backlog = 1e9): Spool {
   const extensions = {
     get: async () => driver.client,
+    arrival: () => new Promise<void>(() => {}),
     onChange: (listener: (status: ExtensionStatus) => void) => {
       driver.listeners.add(listener);
       return () => driver.listeners.delete(listener);

@@ -16,11 +16,16 @@ export class Retry {
 
   /** What is being tried already is tried at once. */
   run(attempt: () => Promise<void>, onFailure: (error: unknown) => void): Promise<void> {
-    this.#pause?.abort();
+    this.hurry();
     this.#running ??= this.#loop(attempt, onFailure).finally(() => {
       this.#running = undefined;
     });
     return this.#running;
+  }
+
+  /** The next attempt is made now. */
+  hurry(): void {
+    this.#pause?.abort();
   }
 
   /** No further attempt. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
 import { asCleatError, CleatError, cancelled, isClass, messageOf } from '@cleat/protocol/errors';
-import type { LogInfo } from '@cleat/protocol/kinds/log';
+import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import type { Delivery, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
@@ -17,6 +17,7 @@ const gatherMs = 5;
 const unreadMs = 10_000;
 /** A driver that is asked once more, while its container starts anyway or runs, answers soon or later. */
 const againMs = 3000;
+const arrivedMs = 500;
 const longestPauseMs = 100;
 
 export interface SessionOptions {
@@ -58,6 +59,7 @@ export class DriverSession {
   readonly #reconnection = new Retry();
   #reason = '';
   #unsettled = false;
+  #awaited = false;
   #emptying = false;
   /** Settles once the driver was told to stop and the FIFO is gone. */
   readonly stopped: Promise<void>;
@@ -158,6 +160,7 @@ export class DriverSession {
       (error) => {
         this.#reason = messageOf(error);
         this.#log.debug(`log driver ${this.driver}: ${this.#reason}`);
+        if (isClass(error, 'Unavailable')) this.#awaitDriver();
       },
     );
     this.#feed();
@@ -226,6 +229,25 @@ export class DriverSession {
     if (fifo === undefined || this.#reconnection.running || this.#stopping) return;
     if (this.#ended && !this.#pump.behind && this.#connection.unread === 0) void this.stop();
     else this.#pump.feed(fifo, this.#ended).catch((error) => this.#warn('the log driver has been disconnected', error));
+  }
+
+  /** Waits visibly for one that is not there, and tries again as soon as it is. */
+  #awaitDriver(): void {
+    if (this.#awaited || this.#stopping) return;
+    this.#awaited = true;
+    const { extensions, info } = this.#options;
+    const by = `the output of container ${info.ContainerName.replace(/^\//, '')}`;
+    extensions
+      .arrival(logKind.name, this.driver, { signal: this.#abort.signal, by })
+      // One that answers and fails all the same is not asked all the time.
+      .then(() => pause(arrivedMs, undefined, { ref: false }))
+      .then(() => this.#reconnection.hurry())
+      .catch(() => {
+        // The session was stopped.
+      })
+      .finally(() => {
+        this.#awaited = false;
+      });
   }
 
   async #reconnect(): Promise<void> {
