@@ -108,6 +108,7 @@ test('the manifest of the batteries promises kinds that exist, for modules that 
     'ipam-default',
     'log-json-file',
     'log-local',
+    'log-syslog',
     'network-bridge',
     'network-host',
     'network-none',

@@ -11,8 +11,8 @@ import { Program } from './support/program.js';
 
 /** A log plugin that is killed, hangs or is slow while containers print, and the engine killed beside it. */
 const cleat = fileURLToPath(new URL('../../bin/cleat', import.meta.url));
-/** What lies in the pipe and in the plugin's hands when either is killed, and may come a second time: 192 KiB. */
-const repeatedBytes = 192 * 1024;
+/** What lies in the pipe and in the plugin's hands when either is killed, and may come a second time: 320 KiB. */
+const repeatedBytes = 320 * 1024;
 /** An entry of a line of seven digits, on the FIFO. */
 const entryBytes = 31;
 const longMs = 90_000;

@@ -5,8 +5,8 @@ import type { SpoolPosition } from '../service.js';
 import { EntryEncoder } from './encode.js';
 import { type Dropped, nothing, sum, writeProgress } from './progress.js';
 
-/** What lies in the pipe, and as much again that the driver may have read but not kept. */
-const lagBytes = 128 * 1024;
+/** What lies in the pipe (64 KiB), and what a driver may have read but not kept. */
+const lagBytes = 256 * 1024;
 const readBytes = 64 * 1024;
 const saveEveryMs = 500;
 const boundEveryMs = 100;
