@@ -13,8 +13,8 @@ const closeMs = 3000;
 /** A driver's own answers beside the ones that all have. */
 export interface LogDriverSettings<Options> {
   destination: LogDestination<Options>;
-  /** The compiled module that calls `serveSinks` with the same destination. */
-  worker: URL;
+  /** The compiled module that calls `serveSinks` with the same destination. Without it, there is no worker thread. */
+  worker?: URL;
   /** Every log is the worker's from its beginning; default: only those that grow fast. */
   alwaysWorker?: boolean;
   /** For a driver that can be read. `isWritten` tells whether a log is being written: following ends with it. */

@@ -8,10 +8,8 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { encodeLogEntry } from '@cleat/protocol/log-entry';
-import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import { defineExtension, implement, logKind, run } from '@cleat/sdk';
-import { LogDriver } from '@cleat/sdk/logs/driver';
-import { attributeOptions, checkNames } from '@cleat/sdk/logs/options';
+import { attributeOptions, checkNames, entrySink, LogDriver } from '@cleat/sdk/logs';
 import { nanosOf } from '@cleat/sdk/logs/time';
 
 function destination(directory, slowMs) {
@@ -20,24 +18,12 @@ function destination(directory, slowMs) {
       checkNames(info, [...attributeOptions, 'colour'], (name) => `the plugin has no option ${name}`);
       return { path: join(directory, info.ContainerID) };
     },
-    open({ path }, rest) {
-      const decoder = new LogEntryDecoder();
-      if (rest) decoder.push(rest);
-      return {
-        push(chunk) {
-          const lines = decoder
-            .push(chunk)
-            .map(({ source, timeNano, line }) => `${source} ${timeNano} ${Buffer.from(line)}\n`);
-          if (lines.length > 0) appendFileSync(path, lines.join(''));
-          return slowMs > 0 ? pause(slowMs) : undefined;
-        },
-        takeReport: () => undefined,
-        get rest() {
-          return decoder.rest;
-        },
-        close: async () => {},
-      };
-    },
+    open: ({ path }) =>
+      entrySink(async (entries) => {
+        const lines = entries.map(({ source, timeNano, line }) => `${source} ${timeNano} ${Buffer.from(line)}\n`);
+        appendFileSync(path, lines.join(''));
+        if (slowMs > 0) await pause(slowMs);
+      }),
   };
 }
 
@@ -76,7 +62,6 @@ await run(
     start({ options: { directory, 'slow-ms': slow = '0', reads = 'no' }, log }) {
       const driver = new LogDriver({
         destination: destination(directory, Number(slow)),
-        worker: new URL('./no-worker.js', import.meta.url),
         ...(reads !== 'no' && {
           read: ({ path }, config, following) => read(path, config, following, reads === 'half'),
           isSame: (one, other) => one.path === other.path,
