@@ -151,6 +151,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         const late = (what: string) => (error: unknown) => log.error(what, { error: messageOf(error) });
         await soon(checkLogDefaults(config, spool), late('the default log options are wrong'));
         await soon(networks.start(), late('the predefined networks could not be made'));
+        spool.recover();
         await execs.recover();
         await containers.recover();
       },

@@ -183,6 +183,7 @@ export class TestEngine implements AsyncDisposable {
       wake() {},
       startDriver: async () => {},
       resumeDriver: () => {},
+      recover: () => {},
       owes: () => false,
       deliveries: () => [],
       warnings: () => [],

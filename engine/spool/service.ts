@@ -50,6 +50,8 @@ export interface Spool {
   startDriver(containerId: string, driver: string, info: LogInfo): Promise<void>;
   /** The same for a container that runs already, or has ended while nobody looked: in the background, until it is done. */
   resumeDriver(containerId: string, driver: string, info: LogInfo): void;
+  /** At the engine's start: goes on delivering what is left of containers that were removed. */
+  recover(): void;
   /** Whether the container's log driver has not got everything. */
   owes(containerId: string): boolean;
   /**

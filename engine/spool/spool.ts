@@ -9,6 +9,7 @@ import { checkLogOptions } from './driver/check.js';
 import { Drivers, type DriversDeps } from './driver/drivers.js';
 import { readProgress } from './driver/progress.js';
 import { DriverLogs } from './driver/read.js';
+import { Leftovers } from './leftovers.js';
 import { Rotation } from './rotation.js';
 import type { DriverDeliveries, LogOutput, LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
 import { SpaceWatch } from './space.js';
@@ -27,6 +28,7 @@ class ContainerSpools implements Spool {
   readonly #drivers: Drivers;
   readonly #driverLogs: DriverLogs;
   readonly #log: Logger;
+  readonly #leftovers: Leftovers;
   readonly #rotation: Rotation;
   readonly #space: SpaceWatch;
 
@@ -35,6 +37,8 @@ class ContainerSpools implements Spool {
     this.#backlog = deps.config.logBacklog;
     this.#extensions = deps.extensions;
     this.#drivers = new Drivers(deps);
+    const bound = deps.config.logBacklog;
+    this.#leftovers = new Leftovers({ dataRoot: this.#dataRoot, drivers: this.#drivers, log: deps.log, bound });
     this.#driverLogs = new DriverLogs(deps.extensions);
     this.#log = deps.log;
     this.#rotation = new Rotation(deps);
@@ -98,6 +102,10 @@ class ContainerSpools implements Spool {
     );
   }
 
+  recover(): void {
+    this.#leftovers.recover();
+  }
+
   owes(containerId: string): boolean {
     const { files } = this.#file(containerId);
     const progress = readProgress(`${files.path}.driver`);
@@ -134,7 +142,9 @@ class ContainerSpools implements Spool {
     const file = this.#file(containerId);
     if (file.running) file.ended();
     this.#files.delete(containerId);
-    await this.#drivers.remove(containerId);
+    const behind = await this.#drivers.remove(containerId);
+    // One that writes its file beside the spool has no place for it any more.
+    if (behind && !behind.info.LogPath) await this.#leftovers.keep(containerId, file, behind);
     const paths = [
       file.files.path,
       `${file.files.path}.driver`,

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -106,6 +106,18 @@ describe('nothing is lost, and nothing comes twice but around a crash', () => {
     const first = numbers.slice(0, numbers.indexOf(1_019_999) + 1);
     expectComplete(first, 20_000, 1);
     await ok('rm', '-f', id);
+  });
+
+  test('a container that is removed at its end, of a plugin that is slow or dead', async () => {
+    await using slow = await LogPlugin.start(engine, 'slow', '--slow-ms', '100');
+    const options = ['--network=none', `--log-driver=${slow.name}`, '--rm', `--cidfile=${engine.directory}/cid`];
+    await ok('run', ...options, 'busybox', 'seq', '1000000', '1059999');
+    const id = readFileSync(join(engine.directory, 'cid'), 'utf8');
+    await slow.kill();
+    await slow.start();
+    await expect.poll(() => Number(slow.kept(id).at(-1)), { timeout: longMs, interval: 200 }).toBe(1_059_999);
+    expectComplete(slow.kept(id).map(Number), 60_000, 1);
+    await expect.poll(() => readdirSync(join(engine.dataRoot, 'undelivered')), { timeout: longMs }).toEqual([]);
   });
 
   test('what a container printed while its plugin was dead comes after its end, and after the engine’s', async () => {

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -117,6 +117,44 @@ test('what was dropped is known to the next engine', async () => {
   await until(() => numbers().at(-1) === 19_999);
   expect(spool.deliveries()[0]?.containers[0]?.dropped.lines).toBeGreaterThanOrEqual(before);
   expect(numbers()[0]).toBe(spool.deliveries()[0]?.containers[0]?.dropped.lines);
+});
+
+test('what a removed container printed is delivered all the same, also by the next engine', async () => {
+  await spool.close();
+  spool = openWith(driver, directory, 2_000_000);
+  driver.reads = false;
+  await spool.startDriver(id, 'test', info);
+  spool.began(id);
+  print(20_000);
+  spool.ended(id);
+  await spool.remove(id);
+  expect(readdirSync(join(directory, 'data', 'containers', id))).toEqual([]);
+  const undelivered = join(directory, 'data', 'undelivered');
+  expect(readdirSync(undelivered)).toEqual([id]);
+  expect(spool.deliveries()[0]?.containers[0]?.behind).toBeGreaterThan(900_000);
+  await spool.close();
+  driver.reads = true;
+  spool = openWith(driver, directory, 2_000_000);
+  spool.recover();
+  await until(() => numbers().at(-1) === 19_999);
+  expect(new Set(numbers()).size).toBe(20_000);
+  await until(() => readdirSync(undelivered).length === 0);
+});
+
+test('what removed containers leave has a bound, too: the oldest goes, and is counted', async () => {
+  driver.reads = false;
+  for (const one of ['1', '2', '3']) {
+    const other = one.repeat(64);
+    spool.pathFor(other);
+    await spool.startDriver(other, 'test', { ...info, Config: { 'cache-max-size': '10k', 'cache-max-file': '1' } });
+    spool.began(other);
+    const line = '2025-11-22T02:53:20.123456789+00:00 stdout F x\n';
+    appendFileSync(join(directory, 'data', 'containers', other, 'spool'), line.repeat(5000));
+    spool.ended(other);
+    await spool.remove(other);
+  }
+  expect(readdirSync(join(directory, 'data', 'undelivered'))).toEqual(['3'.repeat(64)]);
+  expect(dropped()).toBe(10_000);
 });
 
 test('a driver that is away holds up neither an engine that starts nor a container that ran before', async () => {

@@ -73,11 +73,13 @@ export class Connection {
   }
 
   /** Tells the driver to stop; what it has not read is still in the FIFO. */
-  async stop(): Promise<void> {
+  async stop(signal?: AbortSignal): Promise<void> {
     const { driver, fifoPath, extensions, log } = this.#options;
     try {
-      const client = await extensions.get(logKind, driver, { signal: AbortSignal.timeout(stopMs), impatient: true });
-      await client.StopLogging({ File: fifoPath }, { deadlineMs: stopMs });
+      const late = AbortSignal.timeout(stopMs);
+      const waiting = signal ? AbortSignal.any([signal, late]) : late;
+      const client = await extensions.get(logKind, driver, { signal: waiting, impatient: true });
+      await client.StopLogging({ File: fifoPath }, { signal, deadlineMs: stopMs });
     } catch (error) {
       // A driver that is gone, or has never heard of it, has stopped.
       log.debug(`log driver ${driver}: StopLogging: ${messageOf(error)}`);

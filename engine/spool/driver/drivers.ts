@@ -5,7 +5,7 @@ import type { Extensions } from '@cleat/extensions/service';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../../config.js';
-import type { DriverDeliveries, SpoolPosition } from '../service.js';
+import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
 import { FeedRunner, type RunnerEvents } from './runner.js';
 import { DriverSession } from './session.js';
@@ -125,11 +125,40 @@ export class Drivers {
     }));
   }
 
-  async remove(id: string): Promise<void> {
+  /**
+   * The container is being removed. Waits a moment for its driver to get the rest.
+   * @returns the driver that has not, and what it was told; nobody touches the spool any more
+   */
+  async remove(id: string): Promise<{ driver: string; info: LogInfo } | undefined> {
     const session = this.#sessions.get(id);
-    if (!session) return;
+    if (!session) return undefined;
     session.end();
-    await Promise.race([session.stopped, pause(patienceMs, undefined, { ref: false })]);
+    const late = pause(patienceMs, 'late' as const, { ref: false });
+    if ((await Promise.race([session.stopped, late])) !== 'late') return undefined;
+    await this.cut(id);
+    const { driver, info, delivery } = session;
+    return delivery.behind > 0 ? { driver, info } : undefined;
+  }
+
+  /** Ends a session at once; what its driver has not got stays in the spool. */
+  async cut(id: string): Promise<void> {
+    const session = this.#sessions.get(id);
+    void session?.stop();
+    await session?.released;
+  }
+
+  /** Settles when the container's driver has everything, or the session was cut. */
+  async finished(id: string): Promise<void> {
+    await this.#sessions.get(id)?.stopped;
+  }
+
+  driverOf(id: string): string | undefined {
+    return this.#sessions.get(id)?.driver;
+  }
+
+  /** Output that a driver will never get. */
+  count(driver: string, id: string, dropped: Dropped): void {
+    this.#tally.add(driver, id, dropped);
   }
 
   async close(): Promise<void> {

@@ -1,14 +1,15 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
 import { asCleatError, CleatError, cancelled, isClass, messageOf } from '@cleat/protocol/errors';
-import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
+import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import type { Delivery, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
 import { Connection } from './connection.js';
 import { type Dropped, nothing, readProgress, writeProgress } from './progress.js';
 import { Pump } from './pump.js';
-import { Retry } from './retry.js';
+import { Reconnection } from './reconnection.js';
 import type { Runner } from './runner.js';
 
 /** Several notices of one burst are one. */
@@ -17,7 +18,6 @@ const gatherMs = 5;
 const unreadMs = 10_000;
 /** A driver that is asked once more, while its container starts anyway or runs, answers soon or later. */
 const againMs = 3000;
-const arrivedMs = 500;
 const longestPauseMs = 100;
 
 export interface SessionOptions {
@@ -56,11 +56,12 @@ export class DriverSession {
   #started = false;
   #ended = false;
   #stopping = false;
-  readonly #reconnection = new Retry();
-  #reason = '';
+  readonly #reconnection: Reconnection;
   #unsettled = false;
-  #awaited = false;
   #emptying = false;
+  /** Settles once nothing here touches the spool's files any more. */
+  readonly released: Promise<void>;
+  #isReleased: () => void = () => {};
   /** Settles once the driver was told to stop and the FIFO is gone. */
   readonly stopped: Promise<void>;
   #isStopped: () => void = () => {};
@@ -72,9 +73,25 @@ export class DriverSession {
     this.#progressPath = `${file.files.path}.driver`;
     this.#pump = new Pump({ key, file, progressPath: this.#progressPath, bound, runners });
     this.#connection = new Connection({ driver, info, fifoPath, extensions, log: this.#log });
+    this.#reconnection = new Reconnection({
+      driver,
+      info,
+      extensions,
+      log: this.#log,
+      signal: this.#abort.signal,
+      attempt: () => this.#reconnect(),
+    });
+    this.released = new Promise((resolve) => {
+      this.#isReleased = resolve;
+    });
     this.stopped = new Promise((resolve) => {
       this.#isStopped = resolve;
     });
+  }
+
+  /** What the container was made with. */
+  get info(): LogInfo {
+    return this.#options.info;
   }
 
   get driver(): string {
@@ -88,12 +105,12 @@ export class DriverSession {
 
   /** Why nothing is delivered just now; empty: it is. */
   get reason(): string {
-    return this.#reason;
+    return this.#reconnection.reason;
   }
 
   get delivery(): Delivery {
     const { id, file } = this.#options;
-    return { id, behind: file.files.distance(this.delivered), dropped: this.#dropped, reason: this.#reason };
+    return { id, behind: file.files.distance(this.delivered), dropped: this.#dropped, reason: this.reason };
   }
 
   /**
@@ -121,6 +138,7 @@ export class DriverSession {
       const error = asCleatError(cause);
       this.#started = progress !== undefined && (isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded'));
       if (!this.#started) {
+        this.#isReleased();
         this.#isStopped();
         // Not found is the driver, not the container.
         const errorClass = error.class === 'NotFound' ? 'InvalidParameter' : error.class;
@@ -149,20 +167,9 @@ export class DriverSession {
   }
 
   /** The driver has come back, or takes nothing: connects anew, from where it surely has everything. */
-  async reconnect(reason: string): Promise<void> {
+  async reconnect(why: string): Promise<void> {
     if (!this.#started || this.#stopping) return;
-    if (reason && !this.#reconnection.running) {
-      this.#reason = reason;
-      this.#warn(`it is started again for a container: ${reason}`, undefined);
-    }
-    await this.#reconnection.run(
-      () => this.#reconnect(),
-      (error) => {
-        this.#reason = messageOf(error);
-        this.#log.debug(`log driver ${this.driver}: ${this.#reason}`);
-        if (isClass(error, 'Unavailable')) this.#awaitDriver();
-      },
-    );
+    await this.#reconnection.run(why);
     this.#feed();
   }
 
@@ -177,11 +184,16 @@ export class DriverSession {
       await this.#reconnection.stop();
       const isRead = this.#connection.unread === 0 && this.#connection.fifo !== undefined;
       await this.#disconnect();
-      await this.#connection.stop();
       const { exact } = this.#pump.from;
       if (!isRead || !exact) this.#rewind();
-      this.#save(isRead && exact ? exact : this.#pump.from.kept, false);
+      const position = isRead && exact ? exact : this.#pump.from.kept;
+      this.#save(position, true);
+      this.#isReleased();
+      await this.#connection.stop();
+      // Whoever took the files over has a progress of his own.
+      if (existsSync(this.#progressPath)) this.#save(position, false);
     } finally {
+      this.#isReleased();
       this.#isStopped();
     }
   }
@@ -231,33 +243,13 @@ export class DriverSession {
     else this.#pump.feed(fifo, this.#ended).catch((error) => this.#warn('the log driver has been disconnected', error));
   }
 
-  /** Waits visibly for one that is not there, and tries again as soon as it is. */
-  #awaitDriver(): void {
-    if (this.#awaited || this.#stopping) return;
-    this.#awaited = true;
-    const { extensions, info } = this.#options;
-    const by = `the output of container ${info.ContainerName.replace(/^\//, '')}`;
-    extensions
-      .arrival(logKind.name, this.driver, { signal: this.#abort.signal, by })
-      // One that answers and fails all the same is not asked all the time.
-      .then(() => pause(arrivedMs, undefined, { ref: false }))
-      .then(() => this.#reconnection.hurry())
-      .catch(() => {
-        // The session was stopped.
-      })
-      .finally(() => {
-        this.#awaited = false;
-      });
-  }
-
   async #reconnect(): Promise<void> {
     await this.#disconnect();
     this.#rewind();
     this.#pump.wait();
-    await this.#connection.stop();
+    await this.#connection.stop(this.#abort.signal);
     await this.#open(againMs);
     await this.#pump.drop();
-    this.#reason = '';
   }
 
   async #open(deadlineMs: number | undefined): Promise<void> {
