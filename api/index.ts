@@ -9,6 +9,7 @@ import { createRouter, type Route } from './http/router.js';
 import { createApiServer, type RequestCheck, refuseBrowsers } from './http/server.js';
 import { imageRoutes } from './images/routes.js';
 import { type Listener, type ListenOptions, listen } from './listeners/listen.js';
+import { logDriverRoutes } from './log-drivers/routes.js';
 import { networkRoutes } from './networks/routes.js';
 import { pluginRoutes } from './plugins/routes.js';
 import type { ApiServices } from './services.js';
@@ -60,6 +61,7 @@ export function openApi(options: ApiOptions): Api {
     ...networkRoutes(services),
     ...volumeRoutes(services),
     ...extensionRoutes(services),
+    ...logDriverRoutes(services),
     ...pluginRoutes(),
     ...buildRoutes(),
     ...swarmRoutes(),

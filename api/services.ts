@@ -4,6 +4,7 @@ import type { Events } from '@cleat/engine/events/service';
 import type { Execs } from '@cleat/engine/exec/service';
 import type { Images } from '@cleat/engine/images/service';
 import type { Networks } from '@cleat/engine/networks/service';
+import type { Spool } from '@cleat/engine/spool/service';
 import type { System } from '@cleat/engine/system/service';
 import type { Volumes } from '@cleat/engine/volumes/service';
 
@@ -18,6 +19,8 @@ export interface ApiServices {
   readonly system: System;
   /** Asked before every request is served; absent: nobody. */
   readonly authorization?: Authorization;
+  /** What log drivers have not got, without I/O on their side. */
+  readonly spool?: Pick<Spool, 'deliveries'>;
   /** What is known of the extensions, without I/O. */
   readonly extensions?: {
     list(): readonly { readonly name: string; readonly entry: string | undefined; readonly kinds: readonly string[] }[];

@@ -32,6 +32,8 @@ export interface EngineConfig {
 
   readonly logDriver: string;
   readonly logOpts: Readonly<Record<string, string>>;
+  /** Bytes of one container's output that may wait for its log driver. */
+  readonly logBacklog: number;
 
   readonly defaultVolumeDriver: string;
   readonly defaultNetworkDriver: string;

@@ -121,7 +121,15 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       helper,
     });
     const execs = openExecs({ config, log: room('exec'), containers });
-    const system = openSystem({ config, containers, images, volumes, events, extensions });
+    const system = openSystem({
+      config,
+      containers,
+      images,
+      volumes,
+      events,
+      extensions,
+      warnings: () => spool.warnings(),
+    });
 
     // Rooms that refuse to remove what is in use ask back; rooms know each other's services, never each other.
     images.setUsage((id) => containers.usersOfImage(id));
@@ -144,6 +152,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         const late = (what: string) => (error: unknown) => log.error(what, { error: messageOf(error) });
         await soon(checkLogDefaults(config, spool), late('the default log options are wrong'));
         await soon(networks.start(), late('the predefined networks could not be made'));
+        spool.recover();
         await execs.recover();
         await containers.recover();
       },

@@ -109,6 +109,7 @@ test('the manifest of the batteries promises kinds that exist, for modules that 
     'ipam-default',
     'log-json-file',
     'log-local',
+    'log-syslog',
     'network-bridge',
     'network-host',
     'network-none',

@@ -13,7 +13,7 @@ async function logs(x: Exchange, containers: Containers): Promise<void> {
   const stdout = x.query.flag('stdout');
   const stderr = x.query.flag('stderr');
   if (!stdout && !stderr) throw invalidParameter('Bad parameters: you must choose at least one stream');
-  const { tty, chunks } = await containers.logs(x.param('name'), {
+  const { tty, chunks, note } = await containers.logs(x.param('name'), {
     stdout,
     stderr,
     follow: x.query.flag('follow'),
@@ -24,7 +24,7 @@ async function logs(x: Exchange, containers: Containers): Promise<void> {
     details: x.query.flag('details'),
     signal: x.signal,
   });
-  await x.begin(200, tty || x.before('1.42') ? rawStream : multiplexedStream);
+  await x.begin(200, tty || x.before('1.42') ? rawStream : multiplexedStream, note === undefined ? {} : warning(note));
   try {
     for await (const chunk of chunks) if (!(await x.write(chunk))) break;
   } catch (error) {
@@ -35,6 +35,11 @@ async function logs(x: Exchange, containers: Containers): Promise<void> {
     await x.write(tty ? text : frame(3, text));
   }
   x.end();
+}
+
+/** RFC 7234: in a header, because the output is the container's alone. */
+function warning(text: string): Record<string, string> {
+  return { Warning: `199 cleat "${text.replaceAll(/[^\x20-\x7e]/g, '?').replaceAll(/["\\]/g, "'")}"` };
 }
 
 /** The last n lines; all for `all`, for a negative number and for what is no number, as Docker has it. */

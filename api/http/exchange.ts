@@ -160,8 +160,8 @@ export class Exchange {
   }
 
   /** Sends the head before there is anything to say. */
-  async begin(status: number, contentType: string): Promise<void> {
-    const headers = { 'Content-Type': contentType };
+  async begin(status: number, contentType: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const headers = { 'Content-Type': contentType, ...more };
     await this.outgoing.check({ status, headers, body: undefined });
     this.response.writeHead(status, headers);
     this.response.flushHeaders();

@@ -30,6 +30,14 @@ const commands: Record<string, Command> = {
       return extensionsCommand(args);
     },
   },
+  'log-drivers': {
+    usage: 'log-drivers [-H HOST]',
+    help: 'Show what log drivers have not got of what containers print, and what was dropped (--json: as JSON)',
+    async run(args) {
+      const { logDriversCommand } = await import('./log-drivers/command.js');
+      return logDriversCommand(args);
+    },
+  },
   sweep: {
     usage: 'sweep --data-root DIR --exec-root DIR',
     help: 'Remove every trace of an engine that does not run any more: containers, mounts, networks, both roots',

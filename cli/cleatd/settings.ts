@@ -151,6 +151,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     noNewPrivileges: values['no-new-privileges'],
     logDriver: values['log-driver'],
     logOpts: values['log-opt'],
+    logBacklog: values['log-backlog'],
     defaultVolumeDriver: values['default-volume-driver'],
     defaultNetworkDriver: values['default-network-driver'],
     defaultIpamDriver: values['default-ipam-driver'],

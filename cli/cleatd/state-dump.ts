@@ -22,6 +22,7 @@ export function dumpState(
     containers: engine.containers.counts(),
     events: engine.events.stats(),
     extensions: extensions.list(),
+    logDrivers: engine.spool.deliveries(),
   };
   writeFileSync(path, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
   log.info(`the state is written to ${path}`);

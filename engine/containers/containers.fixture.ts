@@ -86,6 +86,7 @@ export class TestEngine implements AsyncDisposable {
       defaultUlimits: {},
       init: false,
       logDriver: 'json-file',
+      logBacklog: 1e9,
       logOpts: {},
       noNewPrivileges: false,
       ...config,
@@ -181,7 +182,11 @@ export class TestEngine implements AsyncDisposable {
       ended: (id) => void dead.add(id),
       wake() {},
       startDriver: async () => {},
-      canRead: () => true,
+      resumeDriver: () => {},
+      recover: () => {},
+      owes: () => false,
+      deliveries: () => [],
+      warnings: () => [],
       remove: async () => {},
       stream: (id, { signal }) =>
         (async function* () {

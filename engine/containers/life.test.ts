@@ -189,7 +189,8 @@ test('what runs survives the engine, and what ended meanwhile has its code', asy
   await containers.create({ Image: 'busybox', Cmd: ['sleep', '60'] }, { name: 'lives' });
   const ends = await containers.create({ Image: 'busybox', Cmd: ['sh', '-c', 'sleep 0.3; exit 9'] }, { name: 'ends' });
   await containers.create({ Image: 'busybox', Cmd: ['sleep', '60'] }, { name: 'unwatched' });
-  for (const name of ['lives', 'ends', 'unwatched']) await containers.start(name);
+  // The one that ends comes last: it is to end while nobody looks.
+  for (const name of ['lives', 'unwatched', 'ends']) await containers.start(name);
   await containers.shutdown({ liveRestore: true, timeout: 0 });
   await expect.poll(() => existsSync(join(engine.config.execRoot, 'exits', ends.Id))).toBe(true);
   mkdirSync(join(engine.config.execRoot, 'containers', 'left-over'));

@@ -44,7 +44,7 @@ export interface Containers {
    * For `docker logs`: chunks that are ready to be sent as they are (frames with headers, time stamps included; raw
    * bytes when the container has a terminal), because a million lines must not be a million objects. From Spool.logs.
    */
-  logs(ref: string, options: LogOptions): Promise<{ tty: boolean; chunks: AsyncIterable<Uint8Array> }>;
+  logs(ref: string, options: LogOptions): Promise<ContainerLogs>;
 
   /** `psArgs` default `-ef`. @throws Conflict when it does not run. */
   top(ref: string, psArgs: string): Promise<{ Titles: string[]; Processes: string[][] }>;
@@ -144,6 +144,13 @@ export interface OutputFrame {
 export interface TerminalSize {
   height: number;
   width: number;
+}
+
+export interface ContainerLogs {
+  tty: boolean;
+  chunks: AsyncIterable<Uint8Array>;
+  /** Why these are not the log driver's own words, though it can be read; a sentence. */
+  note?: string;
 }
 
 export interface LogOptions {

@@ -48,6 +48,13 @@ export class SpoolFiles {
     return { generation: this.current(), offset: sizeOf(this.path) };
   }
 
+  /** How many bytes were written after a position. */
+  distance(from: SpoolPosition): number {
+    const rotated = this.rotated().filter((generation) => generation >= from.generation);
+    const sizes = rotated.map((generation) => sizeOf(this.rotatedPath(generation)));
+    return Math.max(0, sizes.reduce((sum, size) => sum + size, sizeOf(this.path)) - from.offset);
+  }
+
   /** Opens a generation for reading, however often it is renamed meanwhile; undefined when it is not there. */
   open(generation: number): number | undefined {
     for (;;) {

@@ -1,6 +1,6 @@
 import { closeSync, readSync } from 'node:fs';
 import { exists, type SpoolFiles, sizeOfFile } from './files.js';
-import { lineFeed } from './format.js';
+import { lineFeed, scan } from './format.js';
 import type { SpoolPosition } from './service.js';
 
 const chunkBytes = 256 * 1024;
@@ -51,6 +51,28 @@ export class SpoolReader {
       if (!final) return undefined;
       this.#advance();
     }
+  }
+
+  /**
+   * Passes over at least `bytes` of the file, or what there is, up to the end of a line of the container's.
+   * @returns the lines that were passed over, and the bytes of their texts
+   */
+  skip(bytes: number): { lines: number; bytes: number } {
+    const passed = { lines: 0, bytes: 0 };
+    for (let left = bytes; left > 0; ) {
+      const chunk = this.next();
+      if (!chunk) break;
+      let end = 0;
+      scan(chunk.bytes, 0, chunk.bytes.length, (_, complete, __, from, to) => {
+        if (end > 0) return;
+        if (complete) passed.lines++;
+        passed.bytes += to - from;
+        if (complete && to + 1 >= left) end = to + 1;
+      });
+      if (end > 0) this.#offset = chunk.at.offset + end;
+      left -= end || chunk.bytes.length;
+    }
+    return passed;
   }
 
   close(): void {

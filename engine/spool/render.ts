@@ -1,3 +1,4 @@
+import type { LogEntry } from '@cleat/protocol/log-entry';
 import { isUtc, nanosOf, type Stream, scan, secondsOf } from './format.js';
 import { goTimeFixed } from './timestamp.js';
 
@@ -76,6 +77,18 @@ export class Renderer {
     scan(chunk, begin, end, (stream, complete, start, from, to) =>
       this.#line(chunk, stream, complete, start, from, to),
     );
+    return this.#take();
+  }
+
+  /** Entries that a log driver has kept, as it kept them: with their line feeds. */
+  entries(entries: readonly LogEntry[]): Buffer {
+    this.#begin(0, false);
+    for (const { source, line, timeNano } of entries) {
+      const stream = source === 'stderr' ? 2 : 1;
+      if (stream === 1 ? !this.#options.stdout : !this.#options.stderr) continue;
+      this.#entry(stream, Buffer.from(line.buffer, line.byteOffset, line.byteLength), momentOf(timeNano));
+      if (this.finished) break;
+    }
     return this.#take();
   }
 

@@ -1,41 +1,29 @@
-import { renameSync, statSync, unlinkSync } from 'node:fs';
+import { renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { reopenLog } from '@cleat/linux/conmon/control';
 import { messageOf } from '@cleat/protocol/errors';
-import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
-import { parseSize } from '@cleat/protocol/size';
 import type { EngineConfig } from '../config.js';
-import { sizeOf } from './files.js';
+import type { Bound } from './bound.js';
+import { type SpoolFiles, sizeOf } from './files.js';
+import type { SpoolPosition } from './service.js';
 import type { SpoolFile } from './spool-file.js';
 
 /** Growth is noticed sooner; this is for notices that were lost. */
 const checkEveryMs = 1000;
 const gatherMs = 50;
-/** So many more files than asked for are kept for a driver that lags behind; then its backlog is dropped, and said so. */
-const spareFiles = 8;
-
-/** How much of a spool is kept. */
-export interface Bound {
-  /** A file that has grown beyond this is renamed. */
-  bytes: number;
-  /** How many renamed ones are kept. */
-  files: number;
-}
-
-/** What the options `max-size` and `max-file` say; undefined: everything is kept, as Docker does. */
-export function boundOf(info: LogInfo): Bound | undefined {
-  const bytes = parseSize(info.Config?.['max-size'] ?? '');
-  if (!bytes) return undefined;
-  return { bytes, files: Math.max(1, Number.parseInt(info.Config?.['max-file'] ?? '1', 10) || 1) };
-}
+/**
+ * What waits for a slow driver is in at most about so many files per doubling of its size, however short those are that
+ * `max-size` asks for.
+ */
+const backlogParts = 8;
 
 interface Watched {
   unlisten: () => void;
   file: SpoolFile;
-  bound: Bound;
-  /** The driver has all of the generations before this one. */
-  delivered: () => number;
+  bound: Bound['copy'];
+  /** What the driver has, or will never get; undefined: everything. */
+  delivered: () => SpoolPosition | undefined;
 }
 
 /**
@@ -53,8 +41,9 @@ export class Rotation {
     this.#log = options.log;
   }
 
-  watch(containerId: string, file: SpoolFile, bound: Bound, delivered: () => number): void {
+  watch(containerId: string, file: SpoolFile, bound: Bound['copy'], delivered: Watched['delivered']): void {
     this.unwatch(containerId);
+    if (bound.bytes === Number.POSITIVE_INFINITY) return;
     let gathering: NodeJS.Timeout | undefined;
     const off = file.growth.listen(() => {
       gathering ??= setTimeout(() => {
@@ -91,10 +80,17 @@ export class Rotation {
     const watched = this.#watched.get(containerId);
     if (!watched) return;
     try {
-      if (sizeOf(watched.file.files.path) > watched.bound.bytes) this.#rotate(containerId, watched);
+      if (this.#isDue(watched)) this.#rotate(containerId, watched);
     } catch (error) {
       this.#log.warn(`the output of a container cannot be rotated: ${messageOf(error)}`, { container: containerId });
     }
+  }
+
+  #isDue({ file: { files }, bound, delivered }: Watched): boolean {
+    const size = sizeOf(files.path);
+    if (size <= bound.bytes) return false;
+    const position = delivered();
+    return position === undefined || size > files.distance(position) / backlogParts;
   }
 
   #rotate(containerId: string, { file, bound, delivered }: Watched): void {
@@ -109,20 +105,14 @@ export class Rotation {
       throw error;
     }
     file.wake();
-    this.#prune(containerId, file, bound, delivered());
+    prune(files, bound.files, delivered()?.generation ?? Number.POSITIVE_INFINITY);
   }
+}
 
-  #prune(containerId: string, { files }: SpoolFile, bound: Bound, delivered: number): void {
-    const rotated = files.rotated();
-    for (const generation of rotated.slice(0, Math.max(0, rotated.length - bound.files))) {
-      const isWaitedFor = generation >= delivered;
-      if (isWaitedFor && rotated.length - rotated.indexOf(generation) <= bound.files + spareFiles) continue;
-      const path = files.rotatedPath(generation);
-      const { size } = statSync(path);
-      unlinkSync(path);
-      if (!isWaitedFor) continue;
-      const message = 'the log driver is too far behind: output that it has not read was dropped';
-      this.#log.warn(message, { container: containerId, bytes: size });
-    }
+/** Removes what is neither to be kept nor waited for. */
+function prune(files: SpoolFiles, kept: number, delivered: number): void {
+  const rotated = files.rotated();
+  for (const generation of rotated.slice(0, Math.max(0, rotated.length - kept))) {
+    if (generation < delivered) unlinkSync(files.rotatedPath(generation));
   }
 }

@@ -16,14 +16,16 @@ export interface Spool {
   checkDriver(driver: string, options: Readonly<Record<string, string>>): Promise<void>;
 
   /**
-   * What `docker logs` sends, in chunks that are ready to be sent: F/P fragments joined per stream, split at 16 KiB as
-   * Docker does. With headers when `multiplexed`: one per entry for who follows, one for up to 32 KiB of one stream
-   * otherwise. Follows, when asked and the container runs, until `signal` aborts, `until` has passed, or {@link ended}
-   * was called and all is read.
+   * What `docker logs` sends, in chunks that are ready to be sent. From the spool: F/P fragments joined per stream, split
+   * at 16 KiB as Docker does; from a log driver that can be read (`ReadLogs`): its entries. With headers when
+   * `multiplexed`: one per entry for who follows, one for up to 32 KiB of one stream otherwise. Follows, when asked and
+   * the container runs, until `signal` aborts, `until` has passed, or {@link ended} was called and all is read.
+   * A driver that should be read and does not answer is stood in for by the spool; one that breaks off in the middle
+   * ends the chunks with an error.
+   * @throws NotImplemented when there is nothing to read (driver `none`, or `cache-disabled`); then, too, what a driver
+   * that should be read says instead
    */
-  logs(containerId: string, query: LogsQuery): AsyncIterable<Uint8Array>;
-  /** Whether `docker logs` may be asked for: false for the driver `none`, whose spool only serves attach. */
-  canRead(driver: string): boolean;
+  logs(containerId: string, driver: string, info: LogInfo, query: LogsQuery): Promise<LogOutput>;
 
   /**
    * Byte-exact output from `from` on (fragments as they came, neighbours of one stream joined), for attach. Ends when
@@ -41,10 +43,17 @@ export interface Spool {
   /**
    * Connects a container's spool to its log driver, from where it stopped last time (kept on disk). The pump runs off
    * the main thread and never blocks the container; the driver is looked up by name through the registry.
-   * `mode` and `max-buffer-size` are in `info.Config`. Safe to call again after a restart of the engine.
+   * `mode` and `max-buffer-size` are in `info.Config`. A driver that accepted this container before, and is away just
+   * now, gets its part when it comes back.
    * @throws `failed to initialize logging driver: …` with the class of the driver's refusal
    */
   startDriver(containerId: string, driver: string, info: LogInfo): Promise<void>;
+  /** The same for a container that runs already, or has ended while nobody looked: in the background, until it is done. */
+  resumeDriver(containerId: string, driver: string, info: LogInfo): void;
+  /** At the engine's start: goes on delivering what is left of containers that were removed. */
+  recover(): void;
+  /** Whether the container's log driver has not got everything. */
+  owes(containerId: string): boolean;
   /**
    * The container's process has ended and the file is complete: readers that follow finish, the driver is drained
    * (in the background, with a deadline) and told to stop.
@@ -56,8 +65,18 @@ export interface Spool {
   began(containerId: string): void;
   /** Forgets the container and removes its files; what its driver has not got yet is still delivered. */
   remove(containerId: string): Promise<void>;
+  /** What log drivers have not got: by driver, and by container where one is connected. */
+  deliveries(): DriverDeliveries[];
+  /** What people should know of it now, as sentences for `docker info`. */
+  warnings(): string[];
   /** Stops reading; drivers go on from there when the engine starts again. */
   close(): Promise<void>;
+}
+
+export interface LogOutput {
+  chunks: AsyncIterable<Uint8Array>;
+  /** Why these are not the driver's own words, though it can be read; a sentence. */
+  note?: string;
 }
 
 export interface LogsQuery {
@@ -76,6 +95,32 @@ export interface LogsQuery {
   /** Put before each entry, after its time stamp: `k=v,k=v ` for `details=1`. */
   details?: string;
   signal: AbortSignal;
+}
+
+/** Output that a log driver never got. */
+export interface Dropped {
+  lines: number;
+  /** Of their texts. */
+  bytes: number;
+}
+
+export interface DriverDeliveries {
+  driver: string;
+  /** Since the engine's start. */
+  dropped: Dropped;
+  /** Those that run, and those whose driver has not got everything yet. */
+  containers: Delivery[];
+}
+
+export interface Delivery {
+  /** The container. */
+  id: string;
+  /** Bytes of the spool that wait. */
+  behind: number;
+  /** In the container's whole life. */
+  dropped: Dropped;
+  /** Why nothing is delivered just now; empty: it is. */
+  reason: string;
 }
 
 export interface SpoolChunk {

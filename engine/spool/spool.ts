@@ -1,11 +1,18 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { messageOf, notImplemented } from '@cleat/protocol/errors';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
+import type { Logger } from '@cleat/protocol/log';
+import { boundOf } from './bound.js';
 import { checkLogOptions } from './driver/check.js';
 import { Drivers, type DriversDeps } from './driver/drivers.js';
-import { type Bound, boundOf, Rotation } from './rotation.js';
-import type { LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
+import { readProgress } from './driver/progress.js';
+import { DriverLogs } from './driver/read.js';
+import { Leftovers } from './leftovers.js';
+import { Rotation } from './rotation.js';
+import type { DriverDeliveries, LogOutput, LogsQuery, Spool, SpoolChunk, SpoolPosition } from './service.js';
+import { SpaceWatch } from './space.js';
 import { SpoolFile } from './spool-file.js';
 
 export type SpoolDeps = DriversDeps;
@@ -15,16 +22,27 @@ const noDriver = 'none';
 
 class ContainerSpools implements Spool {
   readonly #dataRoot: string;
+  readonly #backlog: number;
   readonly #extensions: SpoolDeps['extensions'];
   readonly #files = new Map<string, SpoolFile>();
   readonly #drivers: Drivers;
+  readonly #driverLogs: DriverLogs;
+  readonly #log: Logger;
+  readonly #leftovers: Leftovers;
   readonly #rotation: Rotation;
+  readonly #space: SpaceWatch;
 
   constructor(deps: SpoolDeps) {
     this.#dataRoot = deps.config.dataRoot;
+    this.#backlog = deps.config.logBacklog;
     this.#extensions = deps.extensions;
     this.#drivers = new Drivers(deps);
+    const bound = deps.config.logBacklog;
+    this.#leftovers = new Leftovers({ dataRoot: this.#dataRoot, drivers: this.#drivers, log: deps.log, bound });
+    this.#driverLogs = new DriverLogs(deps.extensions);
+    this.#log = deps.log;
     this.#rotation = new Rotation(deps);
+    this.#space = new SpaceWatch(deps.config.dataRoot, deps.log);
   }
 
   pathFor(containerId: string): string {
@@ -34,16 +52,28 @@ class ContainerSpools implements Spool {
     return path;
   }
 
-  logs(containerId: string, query: LogsQuery): AsyncIterable<Uint8Array> {
-    return this.#file(containerId).logs(query);
+  async logs(containerId: string, driver: string, info: LogInfo, query: LogsQuery): Promise<LogOutput> {
+    const file = this.#file(containerId);
+    const noCopy = driver === noDriver || /^(?:1|t|true)$/i.test(info.Config?.['cache-disabled'] ?? '');
+    let note: string | undefined;
+    if (driver !== noDriver) {
+      const running = () => file.running;
+      const trouble = () => this.#drivers.trouble(containerId);
+      try {
+        const chunks = await this.#driverLogs.read({ driver, info, query, running, trouble });
+        if (chunks) return { chunks };
+      } catch (error) {
+        if (noCopy) throw error;
+        note = `log driver ${driver} cannot be read (${messageOf(error)}): this is the engine's own copy`;
+        this.#log.warn(note, { container: containerId });
+      }
+    }
+    if (noCopy) throw notImplemented('configured logging driver does not support reading');
+    return { chunks: file.logs(query), note };
   }
 
   async checkDriver(driver: string, options: Readonly<Record<string, string>>): Promise<void> {
     if (driver !== noDriver) await checkLogOptions(this.#extensions, driver, options);
-  }
-
-  canRead(driver: string): boolean {
-    return driver !== noDriver;
   }
 
   stream(containerId: string, options: { from: SpoolPosition; signal: AbortSignal }): AsyncIterable<SpoolChunk> {
@@ -62,12 +92,36 @@ class ContainerSpools implements Spool {
     this.#files.get(containerId)?.wake();
   }
 
-  async startDriver(containerId: string, driver: string, info: LogInfo): Promise<void> {
-    if (info.LogPath) mkdirSync(dirname(info.LogPath), { recursive: true, mode: 0o700 });
-    const file = this.#file(containerId);
-    const bound: Bound | undefined = driver === noDriver ? { bytes: 1024 * 1024, files: 2 } : boundOf(info);
-    if (bound) this.#rotation.watch(containerId, file, bound, () => this.#drivers.delivered(containerId));
-    if (driver !== noDriver) await this.#drivers.start(containerId, driver, info, file);
+  startDriver(containerId: string, driver: string, info: LogInfo): Promise<void> {
+    return this.#connect(containerId, driver, info, false);
+  }
+
+  resumeDriver(containerId: string, driver: string, info: LogInfo): void {
+    this.#connect(containerId, driver, info, true).catch((error) =>
+      this.#log.error(`log driver ${driver} cannot be connected: ${messageOf(error)}`, { container: containerId }),
+    );
+  }
+
+  recover(): void {
+    this.#leftovers.recover();
+  }
+
+  owes(containerId: string): boolean {
+    const { files } = this.#file(containerId);
+    const progress = readProgress(`${files.path}.driver`);
+    return progress !== undefined && files.distance(progress.position) > 0;
+  }
+
+  warnings(): string[] {
+    const lost = this.deliveries().flatMap(({ driver, dropped: { lines } }) =>
+      lines > 0 ? [`log driver ${driver} did not get ${lines} lines, because it did not keep up`] : [],
+    );
+    const { warning } = this.#space;
+    return [...lost, ...(warning ? [warning] : [])].map((text) => `WARNING: ${text}`);
+  }
+
+  deliveries(): DriverDeliveries[] {
+    return this.#drivers.deliveries();
   }
 
   ended(containerId: string): void {
@@ -92,7 +146,9 @@ class ContainerSpools implements Spool {
     const file = this.#file(containerId);
     if (file.running) file.ended();
     this.#files.delete(containerId);
-    await this.#drivers.remove(containerId);
+    const behind = await this.#drivers.remove(containerId);
+    // One that writes its file beside the spool has no place for it any more.
+    if (behind && !behind.info.LogPath) await this.#leftovers.keep(containerId, file, behind);
     const paths = [
       file.files.path,
       `${file.files.path}.driver`,
@@ -109,7 +165,18 @@ class ContainerSpools implements Spool {
 
   async close(): Promise<void> {
     this.#rotation.close();
+    this.#space.close();
+    this.#driverLogs.close();
     await this.#drivers.close();
+  }
+
+  async #connect(id: string, driver: string, info: LogInfo, running: boolean): Promise<void> {
+    if (info.LogPath) mkdirSync(dirname(info.LogPath), { recursive: true, mode: 0o700 });
+    const file = this.#file(id);
+    const { copy, backlog } = boundOf(driver, info.Config, this.#backlog);
+    this.#rotation.watch(id, file, copy, () => this.#drivers.delivered(id));
+    if (driver === noDriver) return;
+    await this.#drivers.start({ id, driver, info, file, bound: backlog, running });
   }
 
   #file(containerId: string): SpoolFile {

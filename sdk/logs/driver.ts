@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { LogInfo, logKind, ReadConfig } from '@cleat/protocol/kinds/log';
@@ -7,11 +8,13 @@ import { Session } from './session.js';
 import type { LogDestination } from './sink.js';
 import { SinkWorker } from './sink-worker.js';
 
+const closeMs = 3000;
+
 /** A driver's own answers beside the ones that all have. */
 export interface LogDriverSettings<Options> {
   destination: LogDestination<Options>;
-  /** The compiled module that calls `serveSinks` with the same destination. */
-  worker: URL;
+  /** The compiled module that calls `serveSinks` with the same destination. Without it, there is no worker thread. */
+  worker?: URL;
   /** Every log is the worker's from its beginning; default: only those that grow fast. */
   alwaysWorker?: boolean;
   /** For a driver that can be read. `isWritten` tells whether a log is being written: following ends with it. */
@@ -33,9 +36,12 @@ export interface LogDriverSettings<Options> {
  */
 export class LogDriver<Options> {
   readonly #settings: LogDriverSettings<Options>;
-  /** By the path of their FIFO. */
+  /** The latest of each FIFO's path. */
+  readonly #byPath = new Map<string, Session<Options>>();
+  /** All of them, also those that were told to stop and still deliver what they have. */
   readonly #sessions = new Map<string, Session<Options>>();
   readonly #worker: SinkWorker;
+  #count = 0;
 
   constructor(settings: LogDriverSettings<Options>) {
     this.#settings = settings;
@@ -54,11 +60,12 @@ export class LogDriver<Options> {
     return {
       StartLogging: ({ File, Info }) => this.#start(File, Info),
       // One that is not known has ended by itself, with its stream.
-      StopLogging: async ({ File }) => void (await this.#sessions.get(File)?.stop()),
+      StopLogging: async ({ File }) => void (await this.#byPath.get(File)?.stop()),
       Capabilities: () => ({ Cap: { ReadLogs: read !== undefined, Verbatim: verbatim, ValidateOptions: true } }),
-      ValidateOptions: ({ Config }) => {
+      ValidateOptions: async ({ Config }) => {
         // What is true of every container: no option may depend on which one it is.
-        destination.options({ ContainerID: '', ContainerName: '', LogPath: '/', Config });
+        const options = destination.options({ ContainerID: '', ContainerName: '', LogPath: '/', Config });
+        await destination.prepare?.(options, 'made');
       },
       ...(read && {
         ReadLogs: ({ Info, Config }, { signal }) => {
@@ -70,23 +77,29 @@ export class LogDriver<Options> {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map((session) => session.stop()));
+    const stopped = Promise.all([...this.#sessions.values()].map((session) => session.stop()));
+    // One whose destination does not take its output is cut short: the engine sends it again.
+    await Promise.race([stopped, pause(closeMs, undefined, { ref: false })]);
     await this.#worker.close();
   }
 
-  #start(path: string, info: LogInfo): void {
-    if (this.#sessions.has(path)) throw conflict(`logger for ${path} already exists`);
+  async #start(path: string, info: LogInfo): Promise<void> {
     const { destination, alwaysWorker = false, log } = this.#settings;
-    const options = destination.options(info);
+    const checked = destination.options(info);
+    const options = destination.prepare ? await destination.prepare(checked, 'started') : checked;
+    if (this.#byPath.get(path)?.stopping === false) throw conflict(`logger for ${path} already exists`);
+    const id = `${path} ${++this.#count}`;
     let session: Session<Options>;
     try {
-      session = new Session({ path, options, destination, worker: this.#worker, alwaysWorker, log });
+      session = new Session({ id, path, options, destination, worker: this.#worker, alwaysWorker, log });
     } catch (cause) {
       throw invalidParameter(`the log stream ${path} cannot be opened: ${messageOf(cause)}`, { cause });
     }
-    this.#sessions.set(path, session);
+    this.#sessions.set(id, session);
+    this.#byPath.set(path, session);
     void session.closed.then(() => {
-      if (this.#sessions.get(path) === session) this.#sessions.delete(path);
+      this.#sessions.delete(id);
+      if (this.#byPath.get(path) === session) this.#byPath.delete(path);
     });
   }
 

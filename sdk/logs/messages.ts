@@ -4,7 +4,7 @@ import type { SinkReport } from './sink.js';
 export type Command =
   | { call: 'open'; id: string; options: unknown; rest: Uint8Array }
   | { call: 'push'; id: string; chunk: Uint8Array }
-  | { call: 'close'; id: string };
+  | { call: 'ending' | 'close'; id: string };
 
 /** From the worker thread. */
 export type Report =

@@ -46,7 +46,10 @@ export function serveSinks<Options>(destination: LogDestination<Options>): void 
     const { sink } = entry;
     if (command.call === 'push') {
       entry.busy = entry.busy.then(() => push(id, sink, command.chunk));
+    } else if (command.call === 'ending') {
+      sink.ending?.();
     } else {
+      sink.ending?.();
       sinks.delete(id);
       void entry.busy.then(() => close(id, sink));
     }

@@ -8,10 +8,15 @@ import type { SinkWorker } from './sink-worker.js';
 /** More than this within the window is a burst, and the worker's. */
 const burstBytes = 256 * 1024;
 const windowMs = 200;
-/** So much may lie between the threads; then the FIFO waits. */
-const aheadBytes = 1024 * 1024;
+/**
+ * So much may lie between the threads; then the FIFO waits. Engines send again, after a crash of ours, what we read last:
+ * that must not be less than what we had in hand.
+ */
+const aheadBytes = 64 * 1024;
 
 export interface SessionOptions<Options> {
+  /** By which the worker knows it. */
+  id: string;
   /** The FIFO. */
   path: string;
   options: Options;
@@ -33,13 +38,14 @@ export class Session<Options> {
   #windowBegan = 0;
   #windowBytes = 0;
   #ahead = 0;
+  #stopping = false;
   #isClosed: () => void = () => {};
   readonly #closed: Promise<void>;
 
   /** @throws Error of the system when there is no such FIFO, or the sink cannot be opened */
   constructor(settings: SessionOptions<Options>) {
-    const { path, options, destination, worker, alwaysWorker } = settings;
-    this.id = path;
+    const { id, path, options, destination, worker, alwaysWorker } = settings;
+    this.id = id;
     this.options = options;
     this.#settings = settings;
     this.#closed = new Promise((resolve) => {
@@ -56,7 +62,15 @@ export class Session<Options> {
     return this.#closed;
   }
 
+  /** It was told to end; what it has goes on its way. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#sink) this.#sink.ending?.();
+    else this.#settings.worker.send({ call: 'ending', id: this.id });
     await this.#fifo.stop();
     await this.#closed;
   }
@@ -140,7 +154,7 @@ export class Session<Options> {
       await this.#sink.close(true);
       this.#complain(this.#sink.takeReport());
     } catch (error) {
-      this.#settings.log.warn(`a log could not be closed: ${messageOf(error)}`, { fifo: this.id });
+      this.#settings.log.warn(`a log could not be closed: ${messageOf(error)}`, { fifo: this.#settings.path });
     }
     this.#isClosed();
   }
@@ -149,8 +163,9 @@ export class Session<Options> {
     if (!report) return;
     const { skipped, dropped, reason } = report;
     const { log } = this.#settings;
-    if (dropped > 0) log.error(`${dropped} bytes of output could not be written: ${reason}`, { fifo: this.id });
-    else if (reason !== '') log.warn(reason, { fifo: this.id });
-    if (skipped > 0) log.warn(`${skipped} bytes of the stream were no log entries`, { fifo: this.id });
+    if (dropped > 0)
+      log.error(`${dropped} bytes of output could not be written: ${reason}`, { fifo: this.#settings.path });
+    else if (reason !== '') log.warn(reason, { fifo: this.#settings.path });
+    if (skipped > 0) log.warn(`${skipped} bytes of the stream were no log entries`, { fifo: this.#settings.path });
   }
 }

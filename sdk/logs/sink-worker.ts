@@ -8,18 +8,18 @@ import type { Command, Report } from './messages.js';
  * whoever else runs in this process. It starts with the first burst.
  */
 export class SinkWorker {
-  readonly #script: URL;
+  readonly #script: URL | undefined;
   readonly #onReport: (report: Report) => void;
   readonly #onFailure: (error: unknown) => void;
   #worker: Worker | undefined;
   /** Whether there is a compiled script; there is none when tests run the sources. */
   readonly exists: boolean;
 
-  constructor(script: URL, onReport: (report: Report) => void, onFailure: (error: unknown) => void) {
+  constructor(script: URL | undefined, onReport: (report: Report) => void, onFailure: (error: unknown) => void) {
     this.#script = script;
     this.#onReport = onReport;
     this.#onFailure = onFailure;
-    this.exists = existsSync(fileURLToPath(script));
+    this.exists = script !== undefined && existsSync(fileURLToPath(script));
   }
 
   send(command: Command): void {
@@ -33,6 +33,7 @@ export class SinkWorker {
   }
 
   #start(): Worker {
+    if (!this.#script) throw new Error('this driver has no worker');
     const worker = new Worker(this.#script, { name: 'log-sinks' });
     worker.unref();
     worker.on('message', this.#onReport);

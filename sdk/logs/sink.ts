@@ -17,6 +17,8 @@ export interface Sink {
   takeReport(): SinkReport | undefined;
   /** The beginning of an entry whose end has not come: for who takes over. */
   readonly rest: Uint8Array;
+  /** The container has ended: whatever is waited for, it is not waited for ever. */
+  ending?(): void;
   /** @param over nobody takes over: the log is complete */
   close(over: boolean): Promise<void>;
 }
@@ -28,6 +30,12 @@ export interface Sink {
 export interface LogDestination<Options> {
   /** Checks what a container was made with. @throws InvalidParameter, as the user is to read it */
   options(info: LogInfo): Options;
+  /**
+   * What takes longer: looks at what the options name, and answers with what `open` is to get. Asked when a container is
+   * made, and when it starts.
+   * @throws CleatError, as the user is to read it
+   */
+  prepare?(options: Options, when: 'made' | 'started'): Promise<Options>;
   /** @param rest what another sink, which this one takes over from, held */
   open(options: Options, rest?: Uint8Array): Sink;
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -51,6 +52,7 @@ const guide = {
   watching: shown('docs/guide/watching-extensions.md', 'cleat extensions ls'),
   metrics: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-addr'),
   collecting: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-collector'),
+  logs: shown('docs/guide/logs.md', 'cleat log-drivers'),
   alert: shown('docs/guide/watching-extensions.md', 'sum by (extension)'),
 };
 const boot = {
@@ -63,6 +65,7 @@ const code = {
   main: shown('docs/guide/volume-plugin.md', '#!/usr/bin/env node'),
   policy: shown('docs/guide/authorization.md', 'import { authzKind'),
   ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
+  shelf: shown('docs/guide/logs.md', 'import { appendFile'),
   mine: shown('sdk/README.md', 'import { defineExtension'),
 };
 const noRemove = {
@@ -106,6 +109,8 @@ async function compile(): Promise<string> {
   write('policy-main.ts', substitute(code.main.text, { plain: 'policy' }));
   write('ledger.ts', code.ledger.text);
   write('ledger-main.ts', substitute(code.main.text, { plain: 'ledger' }));
+  write('shelf.ts', code.shelf.text);
+  write('shelf-main.ts', substitute(code.main.text, { plain: 'shelf' }));
   write('mine.ts', code.mine.text);
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
@@ -218,6 +223,21 @@ test('Writing a volume plugin: the plugin of the guide keeps volumes', async () 
   expect(await ok('volume', 'ls', '-q', '-f', 'driver=plain')).toBe('notes');
   await ok('volume', 'rm', 'notes');
   expect(await refused('volume', 'inspect', 'notes')).toContain('notes');
+});
+
+test('Logs: the driver of the guide, and what it has not got', async () => {
+  const directory = join(engine.directory, 'shelf');
+  mkdirSync(directory);
+  await using _ = await startPlugin('shelf-main.js', 'shelf', '--directory', directory);
+  const logged = ['run', '--name=reader', '--network=none', '--log-driver=shelf'];
+  await ok(...logged, '--log-opt=shelf=upper', 'busybox', 'sh', '-c', 'echo one; echo two');
+  await expect
+    .poll(() => readFile(join(directory, 'upper'), 'utf8').catch(() => ''), { timeout: 20_000 })
+    .toBe('reader: one\nreader: two\n');
+  expect(await ok('logs', 'reader')).toBe('one\ntwo');
+  expect(await refused(...logged, '--log-opt=colour=red', 'busybox', 'true')).toContain('shelf has no option colour');
+  expect(await run(guide.logs.text)).toMatch(/^DRIVER +CONTAINERS +BEHIND +DROPPED +LINES +WHY/);
+  await ok('rm', 'reader');
 });
 
 test('Deciding who may do what: the policy of the guide, asked by the engine of the guide', async () => {

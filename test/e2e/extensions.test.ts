@@ -148,6 +148,23 @@ describe('each battery', () => {
       withoutIt: /default|bridge/,
     },
     'log-json-file': { works: plain, withoutIt: /json-file/ },
+    'log-syslog': {
+      // One that nobody hears: UDP needs no server.
+      works: [
+        ...[
+          'run',
+          '--rm',
+          '--network',
+          'none',
+          '--log-driver',
+          'syslog',
+          '--log-opt',
+          'syslog-address=udp://127.0.0.1:9',
+        ],
+        ...['busybox', 'echo', 'works'],
+      ],
+      withoutIt: /error looking up logging plugin syslog/,
+    },
     'log-local': {
       works: ['run', '--rm', '--log-driver', 'local', '--network', 'none', 'busybox', 'echo', 'works'],
       withoutIt: /error looking up logging plugin local/,

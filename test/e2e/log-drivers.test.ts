@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { copyFile, readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
@@ -27,7 +29,7 @@ async function written(path: string, last: string): Promise<Buffer> {
 
 test('info lists them; what is no driver or no option is refused when a container is made', async () => {
   expect(JSON.parse(await ok('info', '--format', '{{json .Plugins.Log}}'))).toEqual(
-    expect.arrayContaining(['json-file', 'local']),
+    expect.arrayContaining(['json-file', 'local', 'syslog']),
   );
   const create = (...options: string[]) => refused('create', ...options, 'busybox', 'true');
   expect(await create('--log-driver', 'nope')).toContain(
@@ -88,6 +90,61 @@ test('the engine’s default options go with its default driver', async () => {
 test('default options that no container could be made with end the start, in Docker’s words', async () => {
   await expect(startEngine({ flags: ['--log-opt=colour=red'] })).rejects.toThrow(
     /failed to set log opts: unknown log opt 'colour' for json-file log driver/,
+  );
+});
+
+test('syslog: a server that is away holds no container up, and gets everything in order when it is back', async () => {
+  const received: string[] = [];
+  const sockets = new Set<Socket>();
+  const listen = async (port: number) => {
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      let rest = '';
+      socket.on('error', () => {});
+      socket.setEncoding('utf8').on('data', (chunk: string) => {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        received.push(...lines);
+      });
+    }).listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return server;
+  };
+  const leave = async (server: Server) => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  const first = await listen(0);
+  const { port } = first.address() as AddressInfo;
+  const options = [
+    '--log-driver=syslog',
+    `--log-opt=syslog-address=tcp://127.0.0.1:${port}`,
+    '--log-opt=tag={{.Name}}',
+  ];
+  expect(await refused('create', ...options, '--log-opt=syslog-facility=loud', 'busybox', 'true')).toContain(
+    'invalid syslog facility',
+  );
+  const id = await prints('seq 1 10; while [ ! -e /go ]; do sleep 0.1; done; seq 11 20000', '--name=web', ...options);
+  await expect.poll(() => received.length, { timeout: 20_000 }).toBe(10);
+  expect(received[9]).toMatch(/^<30>\w{3} [ \d]\d \d\d:\d\d:\d\d web\[\d+\]: 10$/);
+  await leave(first);
+  await ok('exec', id, 'touch', '/go');
+  expect(await ok('wait', id)).toBe('0');
+  expect((await ok('logs', id)).split('\n')).toHaveLength(20_000);
+  const second = await listen(port);
+  try {
+    await expect.poll(() => received.at(-1), { timeout: 60_000 }).toMatch(/: 20000$/);
+    const numbers = received.map((line) => Number(/: (\d+)$/.exec(line)?.[1]));
+    const seen = [...new Set(numbers)];
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    // What the broken connection had taken may be lost with it.
+    expect(seen.length).toBeGreaterThan(15_000);
+  } finally {
+    await leave(second);
+  }
+  await ok('rm', id);
+  expect(await refused('run', ...options, 'busybox', 'true')).toMatch(
+    /failed to initialize logging driver: the syslog server at 127\.0\.0\.1:\d+ cannot be reached/,
   );
 });
 

@@ -1,4 +1,5 @@
 import type { CallResult, MethodStatistics } from '@cleat/extensions/service';
+import { columns } from '../columns.js';
 import type { Shown } from './command.js';
 
 /** One line for each. */
@@ -102,15 +103,4 @@ function ago(moment: string): string {
     if (seconds >= length * 2) return `${Math.floor(seconds / length)}${unit} ago`;
   }
   return `${seconds}s ago`;
-}
-
-function columns(lines: readonly (readonly string[])[]): string {
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
-  const text = lines.map((line) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-  return `${text.join('\n')}\n`;
 }

@@ -46,6 +46,15 @@ function sources(extensions: readonly ExtensionStatus[]): MetricsSources {
         throw new Error('in use');
       },
     },
+    spool: {
+      deliveries: () => [
+        {
+          driver: 'lake',
+          dropped: { lines: 12, bytes: 345 },
+          containers: [{ id: 'c', behind: 6, dropped: { lines: 1, bytes: 2 }, reason: '' }],
+        },
+      ],
+    },
     events: { stats: () => ({ count: 100, published: 11, subscribers: 2 }) },
   };
   return { engine: engine as unknown as MetricsSources['engine'], extensions: new Extensions(extensions) };
@@ -58,6 +67,9 @@ test('what the engine counts has dockerd’s names; each reading is of that mome
     expect(lines).toEqual(
       expect.arrayContaining([
         'engine_daemon_container_states_containers{state="running"} 3',
+        'cleat_log_dropped_lines_total{driver="lake"} 12',
+        'cleat_log_dropped_bytes_total{driver="lake"} 345',
+        'cleat_log_behind_bytes{driver="lake"} 6',
         'engine_daemon_container_states_containers{state="paused"} 1',
         'engine_daemon_container_states_containers{state="stopped"} 2',
         'engine_daemon_engine_cpus_cpus 4',

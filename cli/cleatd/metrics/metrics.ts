@@ -5,7 +5,7 @@ import { type MetricsAddress, serveMetrics } from './server.js';
 import { timed } from './timed.js';
 
 export interface MetricsSources {
-  readonly engine: Pick<Engine, 'system' | 'containers' | 'events'>;
+  readonly engine: Pick<Engine, 'system' | 'containers' | 'events' | 'spool'>;
   readonly extensions: Pick<Extensions, 'list'>;
 }
 

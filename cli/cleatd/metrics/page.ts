@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { containerActions } from './actions.js';
 import { engineMetrics } from './engine.js';
 import { extensionMetrics } from './extensions.js';
+import { logDriverMetrics } from './log-drivers.js';
 import type { MetricsSources } from './metrics.js';
 import type { Observe } from './timed.js';
 
@@ -19,6 +20,7 @@ export function openPage({ engine, extensions }: MetricsSources): Page {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
   engineMetrics(registry, engine);
   extensionMetrics(registry, extensions);
+  logDriverMetrics(registry, engine);
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),

@@ -39,4 +39,9 @@ export const extensionOptions = [
   }),
   option('log-driver', 'string', { group, default: 'json-file', help: 'Log driver of containers that name none' }),
   option('log-opt', 'map', { group, key: 'log-opts', help: 'Default option of the log driver, as key=value' }),
+  option('log-backlog', 'bytes', {
+    group,
+    default: 1024 * 1024 * 1024,
+    help: 'Output of one container that may wait for its log driver; of what is more, the oldest is dropped (default 1GiB)',
+  }),
 ] as const;

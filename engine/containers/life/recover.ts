@@ -3,7 +3,6 @@ import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits'
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
-import { logKind } from '@cleat/protocol/kinds/log';
 import { goTime, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import { isRunning } from '../record.js';
@@ -67,6 +66,7 @@ function adopt(room: Room, container: Container): boolean {
   if (!isAlive(init) && !readExit(room.paths.exits(), id)) return false;
   container.began(new Run(room.paths.bundle(id), () => room.spool.wake(id)));
   room.spool.began(id);
+  resumeLog(room, container);
   return true;
 }
 
@@ -82,32 +82,11 @@ async function connect(room: Room, container: Container): Promise<void> {
   }
   startHealthChecks(room, container);
   await room.networks.adopt(id).catch(warn);
-  await connectLog(room, container, live).catch((error: unknown) => {
-    if (!live.ended.aborted) warn(error);
-  });
 }
 
-/** What it prints meanwhile is kept, and carried over then. */
-async function connectLog(room: Room, container: Container, live: Run): Promise<void> {
-  const driver = logDriver(room, container);
-  if (driver !== 'none') {
-    await room.extensions.arrival(logKind.name, driver, {
-      signal: live.ended,
-      by: `container ${container.record.name}`,
-      onReason: (reason) =>
-        room.log.warn('the output of a container waits for its log driver', { container: container.id, reason }),
-    });
-  }
-  if (container.run === live) await room.spool.startDriver(container.id, driver, logInfo(room, container));
-}
-
-/** What was printed after the engine's end goes to the log driver, too. */
-async function deliverRest(room: Room, container: Container): Promise<void> {
-  try {
-    await room.spool.startDriver(container.id, logDriver(room, container), logInfo(room, container));
-  } catch (error) {
-    room.log.warn('a log driver misses the end of an output', { container: container.id, error: messageOf(error) });
-  }
+/** What was and will be printed goes to the log driver as soon as that is there. */
+function resumeLog(room: Room, container: Container): void {
+  room.spool.resumeDriver(container.id, logDriver(room, container), logInfo(room, container));
 }
 
 /** What does not run says so. @returns whether it ran when the engine last looked */
@@ -139,7 +118,7 @@ async function settle(room: Room, container: Container, ran: boolean): Promise<v
     return;
   }
   await container.lock.run(async () => {
-    if (ran) await deliverRest(room, container);
+    if (ran || room.spool.owes(container.id)) resumeLog(room, container);
     room.spool.ended(container.id);
     await releaseRun(room, container).done;
     if (!doomed) return;

@@ -1,89 +1,18 @@
-import {
-  appendFileSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-} from 'node:fs';
-import { Socket } from 'node:net';
+import { appendFileSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
-import { conflict } from '@cleat/protocol/errors';
-import { silentLogger } from '@cleat/protocol/log';
-import type { LogEntry } from '@cleat/protocol/log-entry';
-import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { EngineConfig } from '../../config.js';
-import { openSpool, type Spool } from '../index.js';
+import type { Spool } from '../index.js';
+import { FakeDriver, openWith } from './driver.fixture.js';
 
 const id = 'c'.repeat(64);
 const stamp = '2025-11-22T02:53:20.123456789+00:00';
 const nanos = 1763780000123456789n;
 
 let directory: string;
-let driver: Driver;
+let driver: FakeDriver;
 let spool: Spool;
-
-/** A log driver that keeps what it gets, and can be made to misbehave. */
-class Driver {
-  readonly entries: LogEntry[] = [];
-  readonly calls: string[] = [];
-  reads = true;
-  refuses: string | undefined;
-  changed: ((status: ExtensionStatus) => void) | undefined;
-  readonly #sockets = new Map<string, Socket>();
-
-  readonly client = {
-    StartLogging: async ({ File }: { File: string }) => {
-      this.calls.push('start');
-      if (this.refuses) throw conflict(this.refuses);
-      if (this.reads) this.read(File);
-      return {};
-    },
-    StopLogging: async () => {
-      this.calls.push('stop');
-      return {};
-    },
-  };
-
-  read(path: string): void {
-    const decoder = new LogEntryDecoder();
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const socket = new Socket({ fd, readable: true, writable: false });
-    socket.on('data', (chunk) => {
-      for (const entry of decoder.push(chunk)) this.entries.push({ ...entry, line: Buffer.from(entry.line) });
-    });
-    this.#sockets.set(path, socket);
-  }
-
-  /** As when its process is killed. */
-  die(): void {
-    for (const socket of this.#sockets.values()) socket.destroy();
-    this.#sockets.clear();
-  }
-
-  lines(): string[] {
-    return this.entries.map(({ line }) => Buffer.from(line).toString());
-  }
-}
-
-function open(): Spool {
-  const extensions = {
-    get: async () => driver.client,
-    onChange: (listener: (status: ExtensionStatus) => void) => {
-      driver.changed = listener;
-      return () => {};
-    },
-  } as unknown as Extensions;
-  const config = { dataRoot: join(directory, 'data'), execRoot: join(directory, 'exec') } as EngineConfig;
-  return openSpool({ config, log: silentLogger, extensions });
-}
 
 const info = { ContainerID: id, ContainerName: '/test', Config: {} };
 const path = () => join(directory, 'data', 'containers', id, 'spool');
@@ -97,8 +26,8 @@ async function until(what: () => boolean): Promise<void> {
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'cleat-driver-'));
   mkdirSync(join(directory, 'exec'));
-  driver = new Driver();
-  spool = open();
+  driver = new FakeDriver();
+  spool = openWith(driver, directory);
   spool.pathFor(id);
 });
 
@@ -166,8 +95,7 @@ test('a driver that does not read holds nobody up, and later gets what it missed
   for (const line of range(0, 5000)) print(line);
   await pause(50);
   driver.reads = true;
-  driver.changed?.({ name: 'test', state: 'unreachable' } as ExtensionStatus);
-  driver.changed?.({ name: 'test', state: 'active' } as ExtensionStatus);
+  driver.comeBack();
   await until(() => driver.entries.length >= 5000);
   expect(driver.lines()).toEqual(range(0, 5000));
 });
@@ -180,8 +108,7 @@ test('a driver that dies in the middle misses nothing', async () => {
   driver.die();
   for (const line of range(3000, 12_000)) print(line);
   await pause(50);
-  driver.changed?.({ name: 'test', state: 'unreachable' } as ExtensionStatus);
-  driver.changed?.({ name: 'test', state: 'active' } as ExtensionStatus);
+  driver.comeBack();
   await until(() => driver.lines().at(-1) === 'line 11999');
   expect(new Set(driver.lines())).toEqual(new Set(range(0, 12_000)));
 });
@@ -195,7 +122,7 @@ test('an engine that was killed goes on without a hole', async () => {
   const killed = spool;
   driver.die();
   for (const line of range(20_000, 30_000)) print(line);
-  spool = open();
+  spool = openWith(driver, directory);
   await spool.startDriver(id, 'test', info);
   spool.began(id);
   await until(() => driver.lines().at(-1) === 'line 29999');
@@ -227,6 +154,8 @@ test('a refusal is the start’s failure', async () => {
 test('none has no driver, and its logs cannot be read', async () => {
   await spool.startDriver(id, 'none', info);
   expect(driver.calls).toEqual([]);
-  expect(spool.canRead('none')).toBe(false);
+  const query = { stdout: true, stderr: true, follow: false, multiplexed: true, timestamps: false };
+  const signal = new AbortController().signal;
+  await expect(spool.logs(id, 'none', info, { ...query, signal })).rejects.toMatchObject({ class: 'NotImplemented' });
   closeSync(openSync(path(), 'r'));
 });

@@ -5,15 +5,27 @@ import type { Extensions } from '@cleat/extensions/service';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../../config.js';
+import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
 import { FeedRunner, type RunnerEvents } from './runner.js';
 import { DriverSession } from './session.js';
+import { Tally } from './tally.js';
 import { openWorkerRunner } from './worker-runner.js';
 
 export interface DriversDeps {
   config: EngineConfig;
   log: Logger;
   extensions: Extensions;
+}
+
+export interface StartOptions {
+  id: string;
+  driver: string;
+  info: LogInfo;
+  file: SpoolFile;
+  /** Bytes that may wait for the driver. */
+  bound: number;
+  running: boolean;
 }
 
 /** How often sessions look by themselves. */
@@ -30,6 +42,7 @@ export class Drivers {
   /** All of them, also those of former runs that are not over yet, by their key with the runners. */
   readonly #byKey = new Map<string, DriverSession>();
   #count = 0;
+  readonly #tally: Tally;
   readonly #main: FeedRunner;
   readonly #worker: ReturnType<typeof openWorkerRunner>;
   readonly #offChange: () => void;
@@ -38,6 +51,7 @@ export class Drivers {
 
   constructor(deps: DriversDeps) {
     this.#deps = deps;
+    this.#tally = new Tally(deps.log);
     this.#directory = join(deps.config.execRoot, 'log');
     // An engine that was killed left its FIFOs; each session makes its own anew. The directory itself stays: a driver
     // in a container has it mounted.
@@ -48,7 +62,8 @@ export class Drivers {
       idle: (key, written) => this.#byKey.get(key)?.idle(written),
       drained: (key, written) => this.#byKey.get(key)?.drained(written),
       stalled: (key) => void this.#byKey.get(key)?.reconnect('it does not read'),
-      dropped: (key, at) => this.#byKey.get(key)?.dropped(at),
+      lost: (key, dropped) => this.#byKey.get(key)?.lost(dropped),
+      dropped: (key, at) => this.#byKey.get(key)?.droppedFeed(at),
       failed: (key, message) => this.#byKey.get(key)?.failed(message),
     };
     this.#main = new FeedRunner(events);
@@ -56,8 +71,11 @@ export class Drivers {
     this.#offChange = deps.extensions.onChange(({ name, state }) => this.#changed(name, state === 'active'));
   }
 
-  /** @throws CleatError `failed to initialize logging driver: …` */
-  async start(id: string, driver: string, info: LogInfo, file: SpoolFile): Promise<void> {
+  /**
+   * @param running the container runs already, or has ended: this never fails, and nobody waits for the driver
+   * @throws CleatError `failed to initialize logging driver: …`
+   */
+  async start({ id, driver, info, file, bound, running }: StartOptions): Promise<void> {
     const key = `${id} ${++this.#count}`;
     const session = new DriverSession({
       id,
@@ -65,6 +83,8 @@ export class Drivers {
       driver,
       info,
       file,
+      bound,
+      onDropped: (more) => this.#tally.add(driver, id, more),
       fifoPath: this.#fifoPath(id),
       extensions: this.#deps.extensions,
       log: this.#deps.log,
@@ -77,16 +97,16 @@ export class Drivers {
     this.#timer ??= setInterval(() => this.#look(), lookEveryMs).unref();
     void session.stopped.then(() => this.#forget(id, key, session));
     if (last) await settled(last);
-    await session.start();
+    await session.start({ running });
   }
 
   ended(id: string): void {
     this.#sessions.get(id)?.end();
   }
 
-  /** The driver has all of the spool's generations before this one. */
-  delivered(id: string): number {
-    return this.#sessions.get(id)?.delivered.generation ?? Number.POSITIVE_INFINITY;
+  /** The driver has what is before, or will never get it; undefined: it has everything. */
+  delivered(id: string): SpoolPosition | undefined {
+    return this.#sessions.get(id)?.delivered;
   }
 
   /** Resolves when the session of a container that has ended is over. */
@@ -94,17 +114,63 @@ export class Drivers {
     await this.#sessions.get(id)?.stopped;
   }
 
-  async remove(id: string): Promise<void> {
+  /** Why a container's driver takes nothing just now; empty: it does. */
+  trouble(id: string): string {
+    return this.#sessions.get(id)?.reason ?? '';
+  }
+
+  /** What drivers have not got. */
+  deliveries(): DriverDeliveries[] {
+    const sessions = [...this.#byKey.values()];
+    const drivers = new Set([...sessions.map(({ driver }) => driver), ...this.#tally.drivers()]);
+    return [...drivers].sort().map((driver) => ({
+      driver,
+      dropped: this.#tally.of(driver),
+      containers: sessions.filter((session) => session.driver === driver).map((session) => session.delivery),
+    }));
+  }
+
+  /**
+   * The container is being removed. Waits a moment for its driver to get the rest.
+   * @returns the driver that has not, and what it was told; nobody touches the spool any more
+   */
+  async remove(id: string): Promise<{ driver: string; info: LogInfo } | undefined> {
     const session = this.#sessions.get(id);
-    if (!session) return;
+    if (!session) return undefined;
     session.end();
-    await Promise.race([session.stopped, pause(patienceMs, undefined, { ref: false })]);
+    const late = pause(patienceMs, 'late' as const, { ref: false });
+    if ((await Promise.race([session.stopped, late])) !== 'late') return undefined;
+    await this.cut(id);
+    const { driver, info, delivery } = session;
+    return delivery.behind > 0 ? { driver, info } : undefined;
+  }
+
+  /** Ends a session at once; what its driver has not got stays in the spool. */
+  async cut(id: string): Promise<void> {
+    const session = this.#sessions.get(id);
+    void session?.stop();
+    await session?.released;
+  }
+
+  /** Settles when the container's driver has everything, or the session was cut. */
+  async finished(id: string): Promise<void> {
+    await this.#sessions.get(id)?.stopped;
+  }
+
+  driverOf(id: string): string | undefined {
+    return this.#sessions.get(id)?.driver;
+  }
+
+  /** Output that a driver will never get. */
+  count(driver: string, id: string, dropped: Dropped): void {
+    this.#tally.add(driver, id, dropped);
   }
 
   async close(): Promise<void> {
     this.#offChange();
     clearInterval(this.#timer);
     await Promise.all([...this.#byKey.values()].map((session) => session.stop()));
+    this.#tally.close();
     await this.#worker.close();
   }
 

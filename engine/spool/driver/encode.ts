@@ -29,10 +29,17 @@ export class EntryEncoder {
   #timeLength = 0;
   #seconds = Number.NaN;
   #nanos = Number.NaN;
+  #sentLines = 0;
+  #sentBytes = 0;
 
   /** Whether an unfinished line is held back. */
   get pending(): boolean {
     return this.#pending[0] !== undefined || this.#pending[1] !== undefined;
+  }
+
+  /** All lines that became entries so far, and the bytes of their texts. */
+  get sent(): { lines: number; bytes: number } {
+    return { lines: this.#sentLines, bytes: this.#sentBytes };
   }
 
   /** Entries of the lines that are complete with this chunk. The answer is a buffer of its own. */
@@ -40,6 +47,8 @@ export class EntryEncoder {
     this.#out = Buffer.allocUnsafe(chunk.length);
     this.#length = 0;
     scan(chunk, 0, chunk.length, (stream, complete, start, from, to) => {
+      if (complete) this.#sentLines++;
+      this.#sentBytes += to - from;
       const pending = this.#pending[stream - 1];
       const seconds = secondsOf(chunk, start);
       const nanos = nanosOf(chunk, start);

@@ -1,4 +1,5 @@
 import type { FeedOptions, Resumption } from './feed.js';
+import type { Dropped } from './progress.js';
 
 /** To the worker: a method of Runner. */
 export type Command =
@@ -10,5 +11,6 @@ export type Command =
 export type Report =
   | { event: 'idle' | 'drained'; id: string; written: number }
   | { event: 'stalled'; id: string }
+  | { event: 'lost'; id: string; dropped: Dropped }
   | { event: 'dropped'; id: string; at: Resumption | undefined }
   | { event: 'failed'; id: string; message: string };

@@ -1,4 +1,5 @@
 import { Feed, type FeedOptions, type Resumption } from './feed.js';
+import type { Dropped } from './progress.js';
 
 /** Where feeds run: in this thread, or in the worker. */
 export interface Runner {
@@ -21,6 +22,8 @@ export interface RunnerEvents {
   drained(id: string, written: number): void;
   /** Nothing went into the FIFO for a while, because it is full. */
   stalled(id: string): void;
+  /** More was dropped: this much in the container's whole life. */
+  lost(id: string, dropped: Dropped): void;
   /** The feed is no more; its FIFO may be closed. Undefined when there was none. */
   dropped(id: string, at: Resumption | undefined): void;
   failed(id: string, message: string): void;
@@ -36,6 +39,8 @@ interface Entry {
 
 const shortestPauseMs = 1;
 const longestPauseMs = 250;
+/** How often a feed without a driver looks at its bound. */
+const waitingMs = 500;
 /** A driver that takes nothing for so long may have forgotten us. */
 const stallMs = 10_000;
 
@@ -93,7 +98,9 @@ export class FeedRunner implements Runner {
     const { feed } = entry;
     try {
       const before = feed.written;
+      const { dropped } = feed;
       let state = feed.step();
+      if (feed.dropped !== dropped) this.#events.lost(id, feed.dropped);
       if (state === 'idle' && entry.finishing && !feed.finish()) state = 'blocked';
       if (feed.written > before) {
         entry.pauseMs = shortestPauseMs;
@@ -101,6 +108,7 @@ export class FeedRunner implements Runner {
       }
       if (state === 'more') this.#soon(id, entry);
       else if (state === 'blocked') this.#pause(id, entry);
+      else if (state === 'waiting') entry.timer = setTimeout(() => this.#run(id, entry), waitingMs).unref();
       else if (entry.finishing) this.#events.drained(id, feed.written);
       else this.#events.idle(id, feed.written);
     } catch (error) {

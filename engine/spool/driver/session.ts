@@ -1,24 +1,24 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
-import { asCleatError, CleatError, messageOf } from '@cleat/protocol/errors';
-import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
+import { asCleatError, CleatError, cancelled, isClass, messageOf } from '@cleat/protocol/errors';
+import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
-import { sizeOf } from '../files.js';
-import type { SpoolPosition } from '../service.js';
+import type { Delivery, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
-import type { Resumption } from './feed.js';
-import { Fifo } from './fifo.js';
-import { readProgress, writeProgress } from './progress.js';
+import { Connection } from './connection.js';
+import { type Dropped, nothing, readProgress, writeProgress } from './progress.js';
+import { Pump } from './pump.js';
+import { Reconnection } from './reconnection.js';
 import type { Runner } from './runner.js';
 
-/** So much in so short a time is the worker's; less is done sooner than it is handed over. What fits a pipe. */
-const handOverBytes = 60 * 1024;
 /** Several notices of one burst are one. */
 const gatherMs = 5;
-/** How long a driver that takes nothing is waited for once its container has ended. */
-const drainMs = 10_000;
-const stopMs = 2000;
-const longestRetryMs = 60_000;
+/** A driver that leaves something in its FIFO for so long has forgotten us. */
+const unreadMs = 10_000;
+/** A driver that is asked once more, while its container starts anyway or runs, answers soon or later. */
+const againMs = 3000;
+const longestPauseMs = 100;
 
 export interface SessionOptions {
   /** The container. */
@@ -28,10 +28,14 @@ export interface SessionOptions {
   driver: string;
   info: LogInfo;
   file: SpoolFile;
+  /** Bytes that may wait for the driver. */
+  bound: number;
   fifoPath: string;
   extensions: Extensions;
   log: Logger;
   runners: { main: Runner; worker: Runner };
+  /** So much more was dropped. */
+  onDropped: (more: Dropped) => void;
 }
 
 /**
@@ -40,75 +44,117 @@ export interface SessionOptions {
  */
 export class DriverSession {
   readonly #options: SessionOptions;
+  readonly #log: Logger;
   readonly #progressPath: string;
-  #fifo: Fifo | undefined;
-  #runner: Runner | undefined;
-  #from: Resumption;
+  readonly #connection: Connection;
+  readonly #pump: Pump;
+  readonly #abort = new AbortController();
+  #dropped = nothing;
   #written = 0;
-  #lookedAt = 0;
   #gathering: NodeJS.Timeout | undefined;
   #unlisten: (() => void) | undefined;
   #started = false;
   #ended = false;
   #stopping = false;
-  #reconnecting = false;
-  #isDropped: ((at: Resumption | undefined) => void) | undefined;
-  #dropping = Promise.resolve();
-  #isDrained: (() => void) | undefined;
+  readonly #reconnection: Reconnection;
   #unsettled = false;
+  #emptying = false;
+  /** Settles once nothing here touches the spool's files any more. */
+  readonly released: Promise<void>;
+  #isReleased: () => void = () => {};
   /** Settles once the driver was told to stop and the FIFO is gone. */
   readonly stopped: Promise<void>;
   #isStopped: () => void = () => {};
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#progressPath = `${options.file.files.path}.driver`;
-    const start = options.file.beginning();
-    this.#from = { exact: start, kept: start };
+    this.#log = options.log.child({ container: options.id });
+    const { key, driver, info, file, bound, fifoPath, extensions, runners } = options;
+    this.#progressPath = `${file.files.path}.driver`;
+    this.#pump = new Pump({ key, file, progressPath: this.#progressPath, bound, runners });
+    this.#connection = new Connection({ driver, info, fifoPath, extensions, log: this.#log });
+    this.#reconnection = new Reconnection({
+      driver,
+      info,
+      extensions,
+      log: this.#log,
+      signal: this.#abort.signal,
+      attempt: () => this.#reconnect(),
+    });
+    this.released = new Promise((resolve) => {
+      this.#isReleased = resolve;
+    });
     this.stopped = new Promise((resolve) => {
       this.#isStopped = resolve;
     });
+  }
+
+  /** What the container was made with. */
+  get info(): LogInfo {
+    return this.#options.info;
   }
 
   get driver(): string {
     return this.#options.driver;
   }
 
-  /** The driver surely has what is before. */
+  /** The driver surely has what is before, or will never get it. */
   get delivered(): SpoolPosition {
-    return readProgress(this.#progressPath)?.position ?? this.#from.kept;
+    return readProgress(this.#progressPath)?.position ?? this.#pump.from.kept;
   }
 
-  /** @throws CleatError `failed to initialize logging driver: …` */
-  async start(): Promise<void> {
+  /** Why nothing is delivered just now; empty: it is. */
+  get reason(): string {
+    return this.#reconnection.reason;
+  }
+
+  get delivery(): Delivery {
+    const { id, file } = this.#options;
+    return { id, behind: file.files.distance(this.delivered), dropped: this.#dropped, reason: this.reason };
+  }
+
+  /**
+   * Connects to the driver. One that accepted this container before, and is not there now, holds no start up: it gets
+   * its part when it comes back.
+   * @param running the container runs already: whatever happens, it is tried again
+   * @throws CleatError `failed to initialize logging driver: …`
+   */
+  async start({ running }: { running: boolean }): Promise<void> {
     const progress = readProgress(this.#progressPath);
-    if (progress) this.#from = { exact: progress.position, kept: progress.position };
+    this.#dropped = progress?.dropped ?? nothing;
+    this.#pump.startFrom(progress?.position ?? this.#options.file.beginning(), this.#dropped);
+    if (running) {
+      this.#started = true;
+      void this.reconnect('');
+      this.#listen();
+      return;
+    }
     try {
       // An engine that died could not say it.
-      if (progress?.active) await this.#stopLogging();
-      await this.#connect();
+      if (progress?.active) await this.#connection.stop();
+      await this.#open(progress ? againMs : undefined);
+      this.#started = true;
     } catch (cause) {
-      this.#isStopped();
       const error = asCleatError(cause);
-      // Not found is the driver, not the container.
-      const errorClass = error.class === 'NotFound' ? 'InvalidParameter' : error.class;
-      throw new CleatError(errorClass, `failed to initialize logging driver: ${error.message}`, { cause });
+      this.#started = progress !== undefined && (isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded'));
+      if (!this.#started) {
+        this.#isReleased();
+        this.#isStopped();
+        // Not found is the driver, not the container.
+        const errorClass = error.class === 'NotFound' ? 'InvalidParameter' : error.class;
+        throw new CleatError(errorClass, `failed to initialize logging driver: ${error.message}`, { cause });
+      }
+      void this.reconnect(error.message);
     }
-    this.#started = true;
-    if (this.#stopping) {
-      await this.#disconnect();
-    } else if (this.#ended) {
-      this.#drainSoon();
-    } else {
-      this.#unlisten = this.#options.file.growth.listen(() => this.#gather());
-      this.look();
-    }
+    if (this.#ended) this.#feed();
+    else this.#listen();
   }
 
   /** Looks whether there is something new; the kernel's notices may be lost. */
   look(): void {
     if (this.#unsettled) this.#settle();
-    if (!this.#ended && !this.#reconnecting && sizeOf(this.#options.file.files.path) !== this.#lookedAt) this.#gather();
+    if (this.#connection.unreadMs() > unreadMs) void this.reconnect('it does not read');
+    if (!this.#ended && !this.#reconnection.running && this.#pump.outdated) this.#gather();
   }
 
   /** The spool is complete: carries the rest over, then tells the driver to stop, in the background. */
@@ -117,32 +163,14 @@ export class DriverSession {
     this.#ended = true;
     this.#unlisten?.();
     clearTimeout(this.#gathering);
-    if (this.#started) this.#drainSoon();
+    if (this.#started) this.#feed();
   }
 
   /** The driver has come back, or takes nothing: connects anew, from where it surely has everything. */
-  async reconnect(reason: string): Promise<void> {
-    if (!this.#started || this.#reconnecting || this.#stopping) return;
-    this.#reconnecting = true;
-    this.#options.log.warn(`log driver ${this.driver} is started again for a container: ${reason}`, this.#fields);
-    try {
-      for (let wait = 1000; !this.#stopping; wait = Math.min(wait * 2, longestRetryMs)) {
-        try {
-          await this.#disconnect();
-          this.#from = { exact: this.#from.kept, kept: this.#from.kept };
-          await this.#stopLogging();
-          await this.#connect();
-          break;
-        } catch (error) {
-          this.#options.log.debug(`log driver ${this.driver}: ${messageOf(error)}`, this.#fields);
-          await pause(wait, undefined, { ref: false });
-        }
-      }
-    } finally {
-      this.#reconnecting = false;
-      if (this.#stopping) await this.#disconnect();
-    }
-    this.#feed(this.#ended);
+  async reconnect(why: string): Promise<void> {
+    if (!this.#started || this.#stopping) return;
+    await this.#reconnection.run(why);
+    this.#feed();
   }
 
   /** Stops at once; what the driver has not got is carried over when the session begins again. */
@@ -151,13 +179,21 @@ export class DriverSession {
     this.#stopping = true;
     this.#unlisten?.();
     clearTimeout(this.#gathering);
+    this.#abort.abort(cancelled('the log driver is disconnected'));
     try {
-      const isRead = this.#unread() === 0;
+      await this.#reconnection.stop();
+      const isRead = this.#connection.unread === 0 && this.#connection.fifo !== undefined;
       await this.#disconnect();
-      await this.#stopLogging();
-      const position = isRead && this.#from.exact ? this.#from.exact : this.#from.kept;
-      this.#save(position, false);
+      const { exact } = this.#pump.from;
+      if (!isRead || !exact) this.#rewind();
+      const position = isRead && exact ? exact : this.#pump.from.kept;
+      this.#save(position, true);
+      this.#isReleased();
+      await this.#connection.stop();
+      // Whoever took the files over has a progress of his own.
+      if (existsSync(this.#progressPath)) this.#save(position, false);
     } finally {
+      this.#isReleased();
       this.#isStopped();
     }
   }
@@ -170,167 +206,95 @@ export class DriverSession {
 
   drained(written: number): void {
     this.#written = written;
-    this.#isDrained?.();
+    this.#stopOnceEmpty().catch((error) => this.#warn('the end of the output may be missing from the log', error));
   }
 
-  dropped(at: Resumption | undefined): void {
-    this.#isDropped?.(at);
+  droppedFeed(...at: Parameters<Pump['dropped']>): void {
+    this.#pump.dropped(...at);
+  }
+
+  lost(dropped: Dropped): void {
+    const more = { lines: dropped.lines - this.#dropped.lines, bytes: dropped.bytes - this.#dropped.bytes };
+    this.#dropped = dropped;
+    if (more.bytes > 0) this.#options.onDropped(more);
   }
 
   failed(message: string): void {
-    this.#options.log.error(`output cannot be carried to log driver ${this.driver}: ${message}`, this.#fields);
-    this.#isDrained?.();
+    this.#log.error(`output cannot be carried to log driver ${this.driver}, and is tried again: ${message}`);
+    setTimeout(() => void this.reconnect(message), againMs).unref();
+  }
+
+  #listen(): void {
+    this.#unlisten = this.#options.file.growth.listen(() => this.#gather());
+    this.look();
   }
 
   #gather(): void {
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined;
-      this.#feed(false);
+      this.#feed();
     }, gatherMs).unref();
   }
 
-  /** Lets the runner look; a burst is handed over to the worker. */
-  #feed(finish: boolean): void {
-    if (this.#fifo === undefined || this.#reconnecting || this.#stopping) return;
-    const { key, file, runners } = this.#options;
-    const end = file.files.end();
-    const begun =
-      this.#runner === undefined && end.generation === this.#from.kept.generation ? this.#from.kept.offset : 0;
-    const grown = end.offset - Math.max(begun, this.#runner ? this.#lookedAt : 0);
-    this.#lookedAt = end.offset;
-    if (!this.#runner) {
-      if (grown === 0 && !finish) return;
-      this.#begin(grown > handOverBytes ? runners.worker : runners.main);
-    } else if (this.#runner === runners.main && grown > handOverBytes) {
-      this.#handOver(finish).catch((error) => this.#warn('the log driver has been disconnected', error));
-      return;
-    }
-    if (finish) this.#runner?.finish(key);
-    else this.#runner?.wake(key);
+  #feed(): void {
+    const { fifo } = this.#connection;
+    if (fifo === undefined || this.#reconnection.running || this.#stopping) return;
+    if (this.#ended && !this.#pump.behind && this.#connection.unread === 0) void this.stop();
+    else this.#pump.feed(fifo, this.#ended).catch((error) => this.#warn('the log driver has been disconnected', error));
   }
 
-  #begin(runner: Runner): void {
-    if (this.#fifo === undefined) return;
-    this.#runner = runner;
-    runner.add(this.#options.key, {
-      spoolPath: this.#options.file.files.path,
-      from: this.#from.exact ?? this.#from.kept,
-      kept: this.#from.kept,
-      fifo: this.#fifo.fd,
-      progressPath: this.#progressPath,
-    });
+  async #reconnect(): Promise<void> {
+    await this.#disconnect();
+    this.#rewind();
+    this.#pump.wait();
+    await this.#connection.stop(this.#abort.signal);
+    await this.#open(againMs);
+    await this.#pump.drop();
   }
 
-  async #handOver(finish: boolean): Promise<void> {
-    await this.#drop();
-    if (this.#stopping) return;
-    this.#begin(this.#options.runners.worker);
-    if (finish || this.#ended) this.#runner?.finish(this.#options.key);
-  }
-
-  /** Ends the feed; until then nobody may close the FIFO. */
-  #drop(): Promise<void> {
-    const runner = this.#runner;
-    if (!runner) return this.#dropping;
-    this.#runner = undefined;
-    const dropped = new Promise<Resumption | undefined>((resolve) => {
-      this.#isDropped = resolve;
-      runner.drop(this.#options.key);
-    });
-    this.#dropping = dropped.then((at) => {
-      if (at) this.#from = at;
-    });
-    return this.#dropping;
-  }
-
-  async #connect(): Promise<void> {
-    const { fifoPath, info } = this.#options;
-    const client = await this.#options.extensions.get(logKind, this.driver);
-    this.#fifo = new Fifo(fifoPath);
-    try {
-      await client.StartLogging({ File: fifoPath, Info: info });
-    } catch (error) {
-      await this.#disconnect();
-      throw error;
-    }
-    this.#save(this.#from.kept, true);
+  async #open(deadlineMs: number | undefined): Promise<void> {
+    await this.#connection.open({ signal: this.#abort.signal, deadlineMs });
+    this.#save(this.#pump.from.kept, true);
   }
 
   async #disconnect(): Promise<void> {
-    await this.#drop();
-    this.#fifo?.close();
-    this.#fifo = undefined;
+    await this.#pump.drop();
+    this.#connection.close();
   }
 
-  async #stopLogging(): Promise<void> {
-    try {
-      const client = await this.#options.extensions.get(logKind, this.driver, { signal: AbortSignal.timeout(stopMs) });
-      await client.StopLogging({ File: this.#options.fifoPath }, { deadlineMs: stopMs });
-    } catch (error) {
-      // A driver that is gone, or has never heard of it, has stopped.
-      this.#options.log.debug(`log driver ${this.driver}: StopLogging: ${messageOf(error)}`, this.#fields);
+  #rewind(): void {
+    this.#pump.rewind();
+    this.lost(this.#pump.from.dropped);
+  }
+
+  /** Everything is in the FIFO: the driver is told to stop when it has read it. */
+  async #stopOnceEmpty(): Promise<void> {
+    if (this.#emptying) return;
+    this.#emptying = true;
+    for (let wait = 1; !this.#stopping && !this.#reconnection.running; wait = Math.min(wait * 2, longestPauseMs)) {
+      if (this.#connection.unread === 0) return this.stop();
+      await pause(wait, undefined, { ref: false });
     }
-  }
-
-  #drainSoon(): void {
-    this.#drain().catch((error) => this.#warn('the end of the output may be missing from the log', error));
-  }
-
-  async #drain(): Promise<void> {
-    const nothingNew = this.#runner === undefined && !this.#isUnread();
-    if (!nothingNew) {
-      await this.#finished();
-      await this.#fifo?.emptied(drainMs);
-    }
-    await this.stop();
-  }
-
-  #isUnread(): boolean {
-    const end = this.#options.file.files.end();
-    const { kept } = this.#from;
-    return end.generation !== kept.generation || end.offset !== kept.offset;
-  }
-
-  /** Everything is in the FIFO, or the driver has taken nothing for too long. */
-  async #finished(): Promise<void> {
-    const isDrained = new Promise<'drained'>((resolve) => {
-      this.#isDrained = () => resolve('drained');
-    });
-    this.#feed(true);
-    for (let before = -1; ; before = this.#unread()) {
-      const late = pause(drainMs, 'late' as const, { ref: false });
-      if ((await Promise.race([isDrained, late])) === 'drained') return;
-      if (this.#unread() !== before) continue;
-      this.#warn('the log driver does not read; it gets the rest when the container starts again', undefined);
-      return;
-    }
+    this.#emptying = false;
   }
 
   #settle(): void {
-    if (this.#unread() > 0) return;
+    if (this.#connection.unread > 0) return;
     this.#unsettled = false;
-    this.#runner?.settle(this.#options.key, this.#written);
-  }
-
-  #unread(): number {
-    return this.#fifo?.unread() ?? 0;
+    this.#pump.settle(this.#written);
   }
 
   #save(position: SpoolPosition, active: boolean): void {
     try {
-      writeProgress(this.#progressPath, { position, active });
+      writeProgress(this.#progressPath, { position, active, dropped: this.#dropped });
     } catch (error) {
       // Removed with its container, or the disk is full: at worst the driver gets some lines twice.
-      this.#options.log.debug(`log driver ${this.driver}: ${messageOf(error)}`, this.#fields);
+      this.#log.debug(`log driver ${this.driver}: ${messageOf(error)}`);
     }
   }
 
   #warn(what: string, error: unknown): void {
     const why = error === undefined ? '' : `: ${messageOf(error)}`;
-    this.#options.log.warn(`log driver ${this.driver}: ${what}${why}`, this.#fields);
-  }
-
-  get #fields(): Record<string, unknown> {
-    return { container: this.#options.id };
+    this.#log.warn(`log driver ${this.driver}: ${what}${why}`);
   }
 }

@@ -73,6 +73,9 @@ export class WorkerRunner implements Runner {
       case 'stalled':
         this.#events.stalled(report.id);
         break;
+      case 'lost':
+        this.#events.lost(report.id, report.dropped);
+        break;
       case 'dropped':
         this.#ids.delete(report.id);
         this.#events.dropped(report.id, report.at);

@@ -11,6 +11,7 @@ const runner = new FeedRunner({
   idle: (id, written) => report({ event: 'idle', id, written }),
   drained: (id, written) => report({ event: 'drained', id, written }),
   stalled: (id) => report({ event: 'stalled', id }),
+  lost: (id, dropped) => report({ event: 'lost', id, dropped }),
   dropped: (id, at) => report({ event: 'dropped', id, at }),
   failed: (id, message) => report({ event: 'failed', id, message }),
 });

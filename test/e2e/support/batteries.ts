@@ -13,6 +13,7 @@ const batteries = [
   'ipam-default',
   'log-json-file',
   'log-local',
+  'log-syslog',
 ];
 
 /** Flags of cleatd that put them there. */
