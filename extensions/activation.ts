@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Reply, readReply } from '@cleat/protocol/answer';
 import { activatePath } from '@cleat/protocol/dispatch';
-import { type CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
+import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Kind } from '@cleat/protocol/kinds/kind';
 import Type, { type Static } from '@cleat/protocol/schema';
 import { readable } from '@cleat/protocol/untrusted';
@@ -83,7 +83,7 @@ export async function activate(options: ActivateOptions): Promise<Link> {
 }
 
 async function open(name: string, place: Place, signal: AbortSignal): Promise<Link> {
-  const carrier = await place.open();
+  const carrier = await openCarrier(name, place);
   try {
     const reply = await withDeadline(
       handshakeMs,
@@ -94,7 +94,19 @@ async function open(name: string, place: Place, signal: AbortSignal): Promise<Li
     return { place, carrier, kinds: implemented(name, reply) };
   } catch (error) {
     await carrier.close();
-    throw error;
+    if (error instanceof CleatError || error instanceof TransportError) throw error;
+    // Certificates that cannot be read as such, for example.
+    throw unavailable(`plugin "${name}" cannot be used: ${readable(messageOf(error), 300)}`, { cause: error });
+  }
+}
+
+async function openCarrier(name: string, place: Place): Promise<Carrier> {
+  try {
+    return await place.open();
+  } catch (cause) {
+    if (cause instanceof TransportError) throw cause;
+    const errorClass = cause instanceof CleatError ? cause.class : 'Unavailable';
+    throw new CleatError(errorClass, `plugin "${name}" cannot be used: ${messageOf(cause)}`, { cause });
   }
 }
 
