@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -238,6 +238,10 @@ test('Watching extensions: the tool, the metrics, and what the alert asks for', 
   await using daemon = await ShownDaemon.start(start, engine);
   await engine.dockerAt(daemon.host, 'volume', 'create');
   const metrics = await run(ask.join('\n'));
+  const explained = readFileSync(join(checkout, 'docs/guide/watching-extensions.md'), 'utf8').match(
+    /(?<=^\| `)cleat_\w+/gm,
+  );
+  expect(explained?.toSorted()).toEqual(metrics.match(/(?<=^# TYPE )cleat_\w+/gm)?.toSorted());
   const [, metric = '', results = ''] = /\((cleat_\w+)\{result=~"([\w|]+)"\}/.exec(guide.alert.text) ?? [];
   for (const result of ['ok', ...results.split('|')]) {
     expect(metrics).toMatch(new RegExp(`^${metric}\\{extension="[^"]+",.*result="${result}"`, 'm'));

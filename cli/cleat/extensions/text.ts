@@ -1,4 +1,5 @@
 import type { CallResult, MethodStatistics } from '@cleat/extensions/service';
+import { readable } from '@cleat/protocol/untrusted';
 import type { Shown } from './command.js';
 
 /** One line for each. */
@@ -29,18 +30,22 @@ export function details(one: Shown): string {
     ['Kinds', one.kinds.join(', ') || '-'],
     ['Carrier', one.carrier],
     ['Origin', one.origin],
-    ['State', `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${one.reason}` : ''}`],
+    [
+      'State',
+      `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${why({ ...one, awaitedBy: [] })}` : ''}`,
+    ],
     ...(one.awaitedBy ? [['Awaited by', one.awaitedBy.join(', ')] as [string, string]] : []),
     ...(one.process ? [processFact(one.process)] : []),
-    ['Health', one.health],
+    ['Health', one.suspendedUntil ? `${one.health}, asked again ${soon(one.suspendedUntil)}` : one.health],
     [
       'Last error',
       lastError ? `${lastError.message} (${lastError.method}, ${lastError.result}, ${lastError.at})` : '-',
     ],
     ['Deadlines', deadlines(one)],
+    ['Calls', `${one.underWay} under way, ${one.retries} sent again because a connection broke`],
   ];
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;
-  const text = facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}\n`).join('');
+  const text = facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${plain(value)}\n`).join('');
   if (methods.length === 0) return `${text}\nNo call yet.\n`;
   const rows = methods.map(({ method, results, latency }) => [
     method,
@@ -51,9 +56,10 @@ export function details(one: Shown): string {
   return `${text}\n${columns([['CALL', ...shownResults.map((result) => result.toUpperCase()), 'MEAN', 'LONGEST'], ...rows])}`;
 }
 
-function why({ reason, awaitedBy = [] }: Shown): string {
-  if (awaitedBy.length === 0) return reason;
-  return `${reason ? `${reason}; ` : ''}${awaitedBy.length === 1 ? awaitedBy[0] : `${awaitedBy.length} containers`} waiting`;
+function why({ reason, waitsUntil, awaitedBy = [] }: Shown): string {
+  const [one, ...more] = awaitedBy;
+  const waiting = one && `${more.length === 0 ? one : `${awaitedBy.length} containers`} waiting`;
+  return [reason, waitsUntil && `waited for, ${left(waitsUntil)} more`, waiting].filter(Boolean).join('; ');
 }
 
 const shownResults = ['ok', 'error', 'timeout', 'unreachable', 'blocked', 'cancelled'] as const satisfies CallResult[];
@@ -83,6 +89,14 @@ function milliseconds(ms: number): string {
   return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}ms` : `${Number((ms / 1000).toFixed(1))}s`;
 }
 
+function soon(moment: string): string {
+  return Date.parse(moment) > Date.now() ? `in ${left(moment)}` : 'by the next call';
+}
+
+function left(moment: string): string {
+  return `${Math.max(0, Math.ceil((Date.parse(moment) - Date.now()) / 1000))}s`;
+}
+
 /** How long ago a moment was, roughly, as `docker ps` says it. */
 function ago(moment: string): string {
   const seconds = Math.max(0, Math.round((Date.now() - Date.parse(moment)) / 1000));
@@ -96,7 +110,13 @@ function ago(moment: string): string {
   return `${seconds}s ago`;
 }
 
-function columns(lines: readonly (readonly string[])[]): string {
+/** What extensions say of themselves is no text of ours: nothing in it may obey a terminal, or look like another line. */
+function plain(text: string): string {
+  return readable(text).replaceAll(/[\t\n]+/g, ' ');
+}
+
+function columns(all: readonly (readonly string[])[]): string {
+  const lines = all.map((line) => line.map(plain));
   const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
   const text = lines.map((line) =>
     line
