@@ -50,6 +50,7 @@ const guide = {
   tls: shown('docs/guide/authorization.md', 'cleatd -H tcp'),
   watching: shown('docs/guide/watching-extensions.md', 'cleat extensions ls'),
   metrics: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-addr'),
+  secrets: shown('docs/guide/secrets.md', 'docker run -d'),
   collecting: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-collector'),
   alert: shown('docs/guide/watching-extensions.md', 'sum by (extension)'),
 };
@@ -58,6 +59,7 @@ const code = {
   main: shown('docs/guide/volume-plugin.md', '#!/usr/bin/env node'),
   policy: shown('docs/guide/authorization.md', 'import { authzKind'),
   ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
+  keep: shown('docs/guide/secrets.md', 'import { readFile }'),
   mine: shown('sdk/README.md', 'import { defineExtension'),
 };
 const noRemove = {
@@ -96,6 +98,8 @@ async function compile(): Promise<string> {
   write('policy-main.ts', substitute(code.main.text, { plain: 'policy' }));
   write('ledger.ts', code.ledger.text);
   write('ledger-main.ts', substitute(code.main.text, { plain: 'ledger' }));
+  write('keep.ts', code.keep.text);
+  write('keep-main.ts', substitute(code.main.text, { plain: 'keep' }));
   write('mine.ts', code.mine.text);
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
@@ -255,6 +259,15 @@ test('Watching extensions: a collector reads what the engine counts', async () =
   const page = join(daemon.directory, 'run/metrics.sock');
   await using ledger = await startPlugin('ledger-main.js', 'ledger', '--page', page);
   await expect.poll(() => ledger.said, { timeout: 20_000 }).toContain('engine_daemon_engine_info{version="28.3');
+});
+
+test('Giving secrets to containers: the provider of the guide', async () => {
+  const root = join(engine.directory, 'keep');
+  mkdirSync(join(root, 'test'), { recursive: true });
+  writeFileSync(join(root, 'test/password'), 'open sesame');
+  await using _ = await startPlugin('keep-main.js', 'keep', '--root', root);
+  expect(await run(guide.secrets.text)).toMatch(/^[0-9a-f]{64}\s+open sesame$/);
+  await ok('rm', '-f', 'db');
 });
 
 test('no-remove: its README', async () => {
