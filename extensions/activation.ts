@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Reply, readReply } from '@cleat/protocol/answer';
 import { activatePath } from '@cleat/protocol/dispatch';
-import { type CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
+import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Kind } from '@cleat/protocol/kinds/kind';
 import Type, { type Static } from '@cleat/protocol/schema';
 import { readable } from '@cleat/protocol/untrusted';
@@ -37,21 +37,21 @@ export interface Link {
 export interface ActivateOptions {
   name: string;
   source: Source;
-  wasActive: boolean;
+  /** How long one that is not there is waited for. */
+  waitUntil: number;
   signal: AbortSignal;
-  /** Called after each attempt that found nobody, with what an impatient caller is told. */
-  onAbsent: (error: CleatError) => void;
+  /** Called after each attempt that found nobody, with what an impatient caller is told, and how long it will still be waited for. */
+  onAbsent: (error: CleatError, leftMs: number) => void;
 }
 
 /**
  * Finds, opens and activates an extension. While nobody is there, it tries again: within the first second quickly, which helps one that is
- * just starting, then after 1, 2, 4 … s as Docker does, within the source's patience. An extension that is there and
+ * just starting, then after 1, 2, 4 … s as Docker does, until the time is over. An extension that is there and
  * answers wrongly is not asked again.
  * @throws Unavailable with the reason
  */
 export async function activate(options: ActivateOptions): Promise<Link> {
-  const { name, source, wasActive, signal, onAbsent } = options;
-  const giveUpAt = Date.now() + source.patienceMs(wasActive);
+  const { name, source, waitUntil, signal, onAbsent } = options;
   let pauseMs = 25;
   let broken = 0;
   for (;;) {
@@ -74,8 +74,8 @@ export async function activate(options: ActivateOptions): Promise<Link> {
       reason = 'its socket is gone';
     }
     const absent = unavailable(`plugin "${name}" does not answer: ${reason}`);
-    onAbsent(absent);
-    const leftMs = giveUpAt - Date.now();
+    const leftMs = waitUntil - Date.now();
+    onAbsent(absent, leftMs);
     if (leftMs <= 0) throw absent;
     await sleep(Math.min(pauseMs, leftMs), undefined, { signal });
     pauseMs = pauseMs < 500 ? pauseMs * 2 : Math.min(Math.max(pauseMs * 2, 1000), 8000);
@@ -83,7 +83,7 @@ export async function activate(options: ActivateOptions): Promise<Link> {
 }
 
 async function open(name: string, place: Place, signal: AbortSignal): Promise<Link> {
-  const carrier = await place.open();
+  const carrier = await openCarrier(name, place);
   try {
     const reply = await withDeadline(
       handshakeMs,
@@ -94,7 +94,19 @@ async function open(name: string, place: Place, signal: AbortSignal): Promise<Li
     return { place, carrier, kinds: implemented(name, reply) };
   } catch (error) {
     await carrier.close();
-    throw error;
+    if (error instanceof CleatError || error instanceof TransportError) throw error;
+    // Certificates that cannot be read as such, for example.
+    throw unavailable(`plugin "${name}" cannot be used: ${readable(messageOf(error), 300)}`, { cause: error });
+  }
+}
+
+async function openCarrier(name: string, place: Place): Promise<Carrier> {
+  try {
+    return await place.open();
+  } catch (cause) {
+    if (cause instanceof TransportError) throw cause;
+    const errorClass = cause instanceof CleatError ? cause.class : 'Unavailable';
+    throw new CleatError(errorClass, `plugin "${name}" cannot be used: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -4,8 +4,8 @@ const firstPauseMs = 2_000;
 const longestPauseMs = 60_000;
 
 /**
- * Keeps callers from queueing up behind an extension that hangs: after several calls in a row that ran into their
- * deadline, calls fail at once until a pause has passed; then one call probes, and the pause grows when it fails, too.
+ * Keeps callers from queueing up behind an extension that hangs: after several calls or handshakes in a row that ran
+ * into their deadline, calls fail at once until a pause has passed; then one call probes, and the pause grows when it fails, too.
  */
 export class Breaker {
   #failures = 0;
@@ -30,6 +30,11 @@ export class Breaker {
   /** Whether callers are turned away; unlike {@link blocked}, asking changes nothing. */
   get open(): boolean {
     return this.#failures >= threshold;
+  }
+
+  /** When the next call may try; undefined while nobody is turned away, or while one tries. */
+  get until(): Date | undefined {
+    return this.open && Number.isFinite(this.#openUntil) ? new Date(this.#openUntil) : undefined;
   }
 
   succeeded(): void {

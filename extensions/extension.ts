@@ -1,10 +1,8 @@
-import { readReply } from '@cleat/protocol/answer';
 import { activatePath } from '@cleat/protocol/dispatch';
-import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
+import { CleatError, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
-import { type CallOptions, type Client, type Kind, type Method, methodPath } from '@cleat/protocol/kinds/kind';
+import { type CallOptions, type Client, type Kind, methodPath } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
-import { readable } from '@cleat/protocol/untrusted';
 import { markAbsent } from './absence.js';
 import { activate, type Link } from './activation.js';
 import { Breaker } from './breaker.js';
@@ -12,8 +10,10 @@ import { TransportError } from './carriers/carrier.js';
 import { waitFor, withDeadline } from './deadline.js';
 import type { Prerequisites } from './order.js';
 import { type Progress, resultOf } from './outcome.js';
+import { Patience } from './patience.js';
 import { Presence } from './presence.js';
 import { proxy } from './proxy.js';
+import { type Outgoing, send } from './send.js';
 import type { CallResult, ExtensionState, ExtensionStatus, GetOptions } from './service.js';
 import type { Place, Source } from './source.js';
 import { Statistics } from './statistics.js';
@@ -42,17 +42,6 @@ interface Activating {
   absent: Promise<never>;
 }
 
-/** One message on its way. */
-interface Outgoing {
-  kind: Kind;
-  name: string;
-  method: Method;
-  body: string;
-  deadlineMs: number;
-  giveUpAt: number;
-  signal: AbortSignal | undefined;
-}
-
 /** One extension: its state, its activation, and every call to it. */
 export class Extension {
   readonly #settings: ExtensionSettings;
@@ -61,7 +50,8 @@ export class Extension {
   readonly #statistics = new Statistics();
   readonly #presence = new Presence();
   /** Calls that wait for their answer, oldest first. */
-  readonly #underWay = new Set<Outgoing>();
+  readonly #sent = new Set<Outgoing>();
+  readonly #patience = new Patience();
   readonly #stop = new AbortController();
   #link: Link | undefined;
   #activating: Activating | undefined;
@@ -69,7 +59,9 @@ export class Extension {
   #state: ExtensionState = 'discovered';
   #reason = '';
   #since = new Date();
+  #waitsUntil: Date | undefined;
   #wasActive = false;
+  #underWay = 0;
 
   constructor(settings: ExtensionSettings) {
     this.#settings = settings;
@@ -101,9 +93,13 @@ export class Extension {
       carrier,
       origin: this.#link?.place.origin ?? source.locate()?.origin ?? origin,
       ...(absence ?? { state: this.#state, reason: this.#reason, since: this.#since }),
+      waitsUntil: this.#waitsUntil,
       health: this.#breaker.open ? 'suspended' : this.#statistics.health,
+      suspendedUntil: this.#breaker.until,
       lastError: this.#statistics.lastError,
       process: source.process?.(),
+      underWay: this.#underWay,
+      retries: this.#statistics.retries,
       methods: this.#statistics.methods(),
       deadlines,
       ...prerequisites,
@@ -136,6 +132,7 @@ export class Extension {
 
   /** Waits until it answers. @throws Unavailable, DeadlineExceeded; the signal's reason */
   async activated(options: GetOptions = {}): Promise<void> {
+    if (!this.#current()) this.#refuseIfBlocked();
     await this.#connect(options);
   }
 
@@ -147,8 +144,14 @@ export class Extension {
     await this.#settings.source.close?.();
   }
 
+  /** The way to it, while it leads to what is there now. */
+  #current(): Link | undefined {
+    return this.#link && this.#settings.source.locate()?.id === this.#link.place.id ? this.#link : undefined;
+  }
+
   async #connect({ signal, impatient }: GetOptions): Promise<Link> {
-    if (this.#link && this.#settings.source.locate()?.id === this.#link.place.id) return this.#link;
+    const current = this.#current();
+    if (current) return current;
     this.#activating ??= this.#activate();
     const { done, absent } = this.#activating;
     const outcome = impatient ? Promise.race([done, absent]) : done;
@@ -156,11 +159,11 @@ export class Extension {
   }
 
   #activate(): Activating {
-    let onAbsent: (error: Error) => void = () => {};
+    let fail: (error: Error) => void = () => {};
     const absent = new Promise<never>((_, reject) => {
-      onAbsent = reject;
+      fail = reject;
     });
-    const done = this.#open(onAbsent).finally(() => {
+    const done = this.#open(fail).finally(() => {
       this.#activating = undefined;
     });
     // Each caller hears of its own; nobody may be listening any more.
@@ -168,24 +171,35 @@ export class Extension {
     return { done, absent };
   }
 
-  async #open(onAbsent: (error: Error) => void): Promise<Link> {
+  async #open(tellImpatient: (error: Error) => void): Promise<Link> {
     await this.#drop();
     if (this.#state !== 'unreachable') this.#become('activating', '');
     const { source } = this.#settings;
-    const options = { name: this.name, source, wasActive: this.#wasActive, signal: this.#stop.signal, onAbsent };
+    const waitUntil = Date.now() + this.#patience.of(source, this.#wasActive);
+    const onAbsent = (error: CleatError, leftMs: number) => {
+      tellImpatient(error);
+      // Whatever hung there before does not any more.
+      this.#breaker.inconclusive();
+      if (leftMs > 0) this.#become('activating', error.message, new Date(waitUntil));
+    };
     const began = performance.now();
     const record = (result: CallResult, message?: string) =>
       this.#statistics.record(activatePath.slice(1), result, performance.now() - began, message);
     try {
-      const link = await activate(options);
+      const link = await activate({ name: this.name, source, waitUntil, signal: this.#stop.signal, onAbsent });
       this.#link = link;
       this.#kinds = link.kinds;
       this.#wasActive = true;
+      this.#breaker.succeeded();
       record('ok');
       this.#become('active', '');
       return link;
     } catch (error) {
-      record(isClass(error, 'DeadlineExceeded') ? 'timeout' : 'unreachable', messageOf(error));
+      const hung = isClass(error, 'DeadlineExceeded');
+      if (hung) this.#breaker.hung(error.message);
+      else this.#breaker.inconclusive();
+      this.#patience.waitedInVain(source);
+      record(hung ? 'timeout' : 'unreachable', messageOf(error));
       this.#become('unreachable', messageOf(error));
       throw error;
     }
@@ -204,6 +218,7 @@ export class Extension {
       this.#statistics.record(methodPath(kind, name).slice(1), result, performance.now() - began, message);
     // The one who was turned away and the one who found nobody both get Unavailable; so does who got a strange answer.
     const progress: Progress = { asked: false, answered: false };
+    this.#underWay++;
     try {
       const answer = await this.#attempt(kind, name, request, options, progress);
       record('ok');
@@ -214,6 +229,8 @@ export class Extension {
       // Whoever answers, if only nonsense, is there.
       const answered = result === 'error' || result === 'cancelled' || isMisbehaviour(error);
       throw answered ? error : markAbsent(error, { kind: kind.name, name: this.name });
+    } finally {
+      this.#underWay--;
     }
   }
 
@@ -231,16 +248,14 @@ export class Extension {
     const deadlineMs = options.deadlineMs ?? this.#deadline(kind, name) ?? method.deadlineMs;
     const giveUpAt = Date.now() + deadlineMs;
     for (let attempt = 1; ; attempt++) {
+      signal?.throwIfAborted();
       this.#refuseIfBlocked();
       progress.asked = true;
-      const link = await this.#connectBefore(giveUpAt, options).catch((error: unknown) => {
-        this.#breaker.inconclusive();
-        throw error;
-      });
+      const link = await this.#connectBefore(giveUpAt, options);
       const call: Outgoing = { kind, name, method, body, deadlineMs, giveUpAt, signal };
-      this.#underWay.add(call);
+      this.#sent.add(call);
       try {
-        const answer = await this.#send(link, call);
+        const answer = await send(this.name, link.carrier, call);
         this.#answered();
         return answer;
       } catch (error) {
@@ -254,10 +269,13 @@ export class Extension {
         this.#become('unreachable', why);
         // Once more when it cannot do harm: it never arrived, or twice is as good as once.
         const worthIt = error.fault !== 'misbehaving' && (!error.sent || method.idempotent);
-        if (attempt === 1 && worthIt) continue;
+        if (attempt === 1 && worthIt) {
+          this.#statistics.retried();
+          continue;
+        }
         throw unavailable(why, { cause: error, details: { arrived: error.sent } });
       } finally {
-        this.#underWay.delete(call);
+        this.#sent.delete(call);
       }
     }
   }
@@ -267,7 +285,7 @@ export class Extension {
    * engine something in the middle of a Mount may be asked for its volumes because of it, and cannot answer that first.
    */
   #isBusyBefore(call: Outgoing): boolean {
-    for (const earlier of this.#underWay) {
+    for (const earlier of this.#sent) {
       if (earlier === call) return false;
       if (earlier.giveUpAt > call.giveUpAt) return true;
     }
@@ -282,41 +300,12 @@ export class Extension {
 
   /** Waits for one that is not there, but not beyond the caller's deadline. */
   #connectBefore(giveUpAt: number, { signal, impatient }: CallOptions): Promise<Link> {
-    if (this.#link && this.#settings.source.locate()?.id === this.#link.place.id) return Promise.resolve(this.#link);
+    const current = this.#current();
+    if (current) return Promise.resolve(current);
     const late = () => unavailable(`plugin "${this.name}" does not answer: ${this.#reason || 'it is still starting'}`);
     return withDeadline(Math.max(giveUpAt - Date.now(), 1), signal, late, (inner) =>
       this.#connect({ signal: inner, impatient }),
     );
-  }
-
-  async #send(link: Link, call: Outgoing): Promise<unknown> {
-    const { kind, name, method, body, deadlineMs, giveUpAt } = call;
-    const path = methodPath(kind, name);
-    const leftMs = Math.max(giveUpAt - Date.now(), 1);
-    const late = () =>
-      deadlineExceeded(`plugin "${this.name}" did not answer ${path.slice(1)} within ${deadlineMs / 1000} s`, {
-        details: { arrived: true },
-      });
-    if (method.streams !== 'response') {
-      const reply = await withDeadline(leftMs, call.signal, late, (signal) =>
-        link.carrier.call(path, body, signal, method.idempotent),
-      );
-      return readReply(this.name, kind, name, method, reply);
-    }
-    const stop = new AbortController();
-    const answer = await withDeadline(leftMs, call.signal, late, (signal) => {
-      // The deadline holds until the answer begins; after that the stream lives until its reader or its caller ends it.
-      call.signal?.addEventListener('abort', () => stop.abort(call.signal?.reason), { once: true });
-      signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
-      return link.carrier.stream(path, body, stop.signal);
-    });
-    if (!('stream' in answer)) return readReply(this.name, kind, name, method, answer);
-    const broken = (cause: unknown) => {
-      if (stop.signal.aborted) return stop.signal.reason;
-      const why = readable(messageOf(cause), 300);
-      return unavailable(`plugin "${this.name}" broke off its answer to ${path.slice(1)}: ${why}`, { cause });
-    };
-    return failingWith(answer.stream, broken);
   }
 
   #deadline(kind: Kind, name: string): number | undefined {
@@ -349,24 +338,17 @@ export class Extension {
     return error;
   }
 
-  #become(state: ExtensionState, reason: string): void {
+  #become(state: ExtensionState, reason: string, waitsUntil?: Date): void {
+    this.#waitsUntil = waitsUntil;
     if (state === this.#state && reason === this.#reason) return;
     this.#state = state;
     this.#reason = reason;
     this.#since = new Date();
     const { log, onChange } = this.#settings;
     if (state === 'unreachable') log.warn('extension is unreachable', { reason });
+    else if (waitsUntil) log.info('extension is waited for', { reason, until: waitsUntil.toISOString() });
     else log.debug(`extension is ${state}`, { kinds: this.#kinds });
     onChange(this.status);
-  }
-}
-
-/** The same stream, whose failure is told in the reader's terms. */
-async function* failingWith(stream: AsyncIterable<Uint8Array>, told: (cause: unknown) => unknown) {
-  try {
-    yield* stream;
-  } catch (error) {
-    throw told(error);
   }
 }
 

@@ -140,6 +140,8 @@ function disabledStatus(entry: ManifestEntry): ExtensionStatus {
     since: new Date(),
     health: 'unknown',
     lastError: undefined,
+    underWay: 0,
+    retries: 0,
     methods: [],
     deadlines: entry.deadlines,
   };

@@ -223,6 +223,8 @@ function missing(
     since,
     health: 'unknown',
     lastError: undefined,
+    underWay: 0,
+    retries: 0,
     methods: [],
     deadlines: {},
     awaitedBy,

@@ -134,11 +134,19 @@ export interface ExtensionStatus {
   /** Why it is in this state, as a sentence; empty when there is nothing to say. */
   readonly reason: string;
   readonly since: Date;
+  /** It is not there and waited for, until then; callers that are patient wait with it. */
+  readonly waitsUntil?: Date | undefined;
   readonly health: ExtensionHealth;
+  /** It is suspended, and asked again by the first call after that. */
+  readonly suspendedUntil?: Date | undefined;
   /** The last call that did not succeed; an answer such as "no such volume" may be among an extension's duties. */
   readonly lastError: ExtensionFailure | undefined;
   /** Only of the carrier `process`. */
   readonly process?: ProcessStatus;
+  /** Calls that wait for an answer now. */
+  readonly underWay: number;
+  /** Messages that were sent once more because the connection broke, since the engine's start. */
+  readonly retries: number;
   /** Since the engine's start, one entry for each method that was called. */
   readonly methods: readonly MethodStatistics[];
   /** What the operator set, in ms by `Kind.Method`, `Method` or `*`; else the contract's deadlines hold. */

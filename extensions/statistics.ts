@@ -17,6 +17,7 @@ interface Counters {
 export class Statistics {
   readonly #methods = new Map<string, Counters>();
   #lastError: ExtensionFailure | undefined;
+  #retries = 0;
   #health: 'unknown' | 'healthy' | 'failing' = 'unknown';
 
   /** How the last call ended that says something about the extension. */
@@ -26,6 +27,15 @@ export class Statistics {
 
   get lastError(): ExtensionFailure | undefined {
     return this.#lastError;
+  }
+
+  /** How many messages were sent once more because the connection broke; their calls are counted once. */
+  get retries(): number {
+    return this.#retries;
+  }
+
+  retried(): void {
+    this.#retries++;
   }
 
   /**

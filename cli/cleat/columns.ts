@@ -1,5 +1,8 @@
+import { readable } from '@cleat/protocol/untrusted';
+
 /** Lines of cells as a table, the first line being its head. */
-export function columns(lines: readonly (readonly string[])[]): string {
+export function columns(all: readonly (readonly string[])[]): string {
+  const lines = all.map((line) => line.map(plain));
   const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
   const text = lines.map((line) =>
     line
@@ -8,4 +11,9 @@ export function columns(lines: readonly (readonly string[])[]): string {
       .trimEnd(),
   );
   return `${text.join('\n')}\n`;
+}
+
+/** What extensions say of themselves is no text of ours: nothing in it may obey a terminal, or look like another line. */
+export function plain(text: string): string {
+  return readable(text).replaceAll(/[\t\n]+/g, ' ');
 }

@@ -39,6 +39,11 @@ export class ContainerPaths {
     return join(this.bundle(id), 'shm');
   }
 
+  /** What providers gave for this run, in memory. Its files are for everybody in the container: nobody else may come near. */
+  secrets(id: string): string {
+    return join(this.bundle(id), 'private', 'secrets');
+  }
+
   bundles(): string {
     return join(this.#execRoot, 'containers');
   }

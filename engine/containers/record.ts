@@ -27,6 +27,8 @@ export interface ContainerRecord {
   endpoints: Record<string, EndpointSettings>;
   /** Binds, volumes and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
   mounts: MountRecord[];
+  /** What providers are asked for at each start; values are never kept. Absent: nothing. */
+  secrets?: SecretWish[];
   /** Which of the configured runtimes runs it. */
   runtime: string;
   logPath: string;
@@ -69,6 +71,15 @@ export interface MountRecord {
   readOnlyNonRecursive?: boolean;
   /** tmpfs: mount options, such as `size=65536`, `mode=1777`. */
   options?: string[];
+}
+
+export interface SecretWish {
+  /** Of the secret, and of the file. */
+  name: string;
+  /** The plugin. */
+  provider: string;
+  /** What else the provider is told. */
+  labels: Record<string, string>;
 }
 
 export interface StoredState {

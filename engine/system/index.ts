@@ -11,6 +11,7 @@ import type { Images } from '../images/service.js';
 import { goTime, nowNanos } from '../time.js';
 import type { Volumes } from '../volumes/service.js';
 import { engineVersion } from './engine-version.js';
+import { extensionWarnings } from './extension-warnings.js';
 import type { System, VersionInfo } from './service.js';
 
 export interface SystemDeps {
@@ -116,7 +117,7 @@ export function openSystem(deps: SystemDeps): System {
         SecurityOptions: securityOptions(config, host, cgroups.version),
         DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
         CDISpecDirs: [],
-        Warnings: [...missingLimits(cgroups), ...(deps.warnings?.() ?? [])],
+        Warnings: [...missingLimits(cgroups), ...extensionWarnings(extensions.list()), ...(deps.warnings?.() ?? [])],
       };
     },
 

@@ -1,11 +1,16 @@
 import { invalidParameter } from '@cleat/protocol/errors';
+import { readable } from '@cleat/protocol/untrusted';
 
-/** TLS settings of a plugin's `.json`, as Docker reads them (moby `pkg/plugins`, go-connections `tlsconfig`). */
+/**
+ * TLS settings of a plugin's `.json`, as Docker reads them (moby `pkg/plugins`, go-connections `tlsconfig`). What the
+ * plugin's certificate must name is the host of the address; an IP address must be named as one.
+ */
 export interface TlsSettings {
   insecureSkipVerify: boolean;
-  caFile: string | undefined;
-  certFile: string | undefined;
-  keyFile: string | undefined;
+  /** Instead of the authorities that the system trusts. */
+  caFile?: string | undefined;
+  certFile?: string | undefined;
+  keyFile?: string | undefined;
 }
 
 /** Where an extension listens. */
@@ -15,9 +20,10 @@ export type Address =
 
 /**
  * Reads `unix:///path`, `tcp://host:port`, `http://host:port` or `https://host:port`.
+ * @param tls for `https` only, as in Docker
  * @throws InvalidParameter
  */
-export function parseAddress(text: string, tls?: TlsSettings): Address {
+export function parseAddress(text: string, tls: TlsSettings = { insecureSkipVerify: false }): Address {
   const unix = /^unix:\/\/(\/.+)$/.exec(text);
   if (unix?.[1]) return { type: 'unix', path: unix[1] };
   let url: URL | undefined;
@@ -28,13 +34,13 @@ export function parseAddress(text: string, tls?: TlsSettings): Address {
   }
   const schemes = ['tcp:', 'http:', 'https:'];
   if (!url || !schemes.includes(url.protocol) || url.hostname === '') {
-    throw invalidParameter(`'${text}' is no address of a plugin: expected unix:///path or tcp://host:port`);
+    const shown = readable(text, 200);
+    throw invalidParameter(`'${shown}' is no address of a plugin: expected unix:///path or tcp://host:port`);
   }
   const secure = url.protocol === 'https:';
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const settings = tls ?? { insecureSkipVerify: false, caFile: undefined, certFile: undefined, keyFile: undefined };
-  return { type: 'tcp', host, port, tls: tls || secure ? settings : undefined };
+  return { type: 'tcp', host, port, tls: secure ? tls : undefined };
 }
 
 /** The address as people write it. */

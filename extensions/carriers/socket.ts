@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   type ClientRequest,
   Agent as HttpAgent,
@@ -9,13 +8,19 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Reply } from '@cleat/protocol/answer';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
-import { messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
+import { readSmallFile } from '../small-file.js';
 import { type Address, addressText, type TlsSettings } from './address.js';
 import { type Carrier, TransportError } from './carrier.js';
+import { lookup } from './lookup.js';
+import { Turns } from './turns.js';
 
 /** More than any answer needs; a plugin that sends more is broken or hostile. */
 const maxAnswerBytes = 16 * 1024 * 1024;
+
+/** Connections at once: an extension that hangs must not use up what the process may open, and others need. */
+const maxConnections = 256;
 
 /** How long a connection that nobody uses is kept, in ms. */
 const keptMs = 10_000;
@@ -33,8 +38,9 @@ export class SocketCarrier implements Carrier {
   readonly #secure: boolean;
   readonly #kept: HttpAgent;
   readonly #open = new Set<ClientRequest>();
+  readonly #turns = new Turns(maxConnections);
 
-  /** @throws Error when the TLS files cannot be read */
+  /** @throws InvalidParameter when the TLS files cannot be read; Error for what is in them */
   constructor(address: Address) {
     this.#address = address;
     this.#secure = address.type === 'tcp' && address.tls !== undefined;
@@ -42,7 +48,7 @@ export class SocketCarrier implements Carrier {
     this.#connect =
       address.type === 'unix'
         ? { socketPath: address.path, host: 'plugin' }
-        : { host: address.host, port: address.port, ...(address.tls ? tlsOptions(address.tls) : {}) };
+        : { host: address.host, port: address.port, lookup, ...(address.tls ? tlsOptions(address.tls) : {}) };
   }
 
   async call(path: string, body: string, signal: AbortSignal, repeatable = false): Promise<Reply> {
@@ -69,11 +75,16 @@ export class SocketCarrier implements Carrier {
   }
 
   async #ask(path: string, body: string, signal: AbortSignal, kept?: HttpAgent): Promise<Reply> {
-    const { response, done } = await this.#post(path, body, signal, kept);
+    const ended = await this.#turns.take(signal);
     try {
-      return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
+      const { response, done } = await this.#post(path, body, signal, kept);
+      try {
+        return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
+      } finally {
+        done();
+      }
     } finally {
-      done();
+      ended();
     }
   }
 
@@ -178,11 +189,17 @@ export class SocketCarrier implements Carrier {
 
 const absentCodes = new Set(['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EAGAIN']);
 
-function tlsOptions(tls: TlsSettings) {
+function tlsOptions({ insecureSkipVerify, caFile, certFile, keyFile }: TlsSettings) {
   return {
-    rejectUnauthorized: !tls.insecureSkipVerify,
-    ca: tls.caFile === undefined ? undefined : readFileSync(tls.caFile),
-    cert: tls.certFile === undefined ? undefined : readFileSync(tls.certFile),
-    key: tls.keyFile === undefined ? undefined : readFileSync(tls.keyFile),
+    rejectUnauthorized: !insecureSkipVerify,
+    ca: caFile && pem(caFile),
+    cert: certFile && pem(certFile),
+    key: keyFile && pem(keyFile),
   };
+}
+
+function pem(path: string): string {
+  const text = readSmallFile(path);
+  if (text === undefined) throw invalidParameter(`there is no ${path}, which the plugin's description names`);
+  return text;
 }

@@ -1,8 +1,10 @@
-import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { messageOf } from '@cleat/protocol/errors';
+import { readable } from '@cleat/protocol/untrusted';
 import { addressText } from '../carriers/address.js';
 import { SocketCarrier } from '../carriers/socket.js';
+import { readSmallFile } from '../small-file.js';
 import type { Place } from '../source.js';
 import { type PluginSpec, parseJsonSpec, parseSpec } from './spec.js';
 
@@ -19,8 +21,8 @@ export function find(directories: readonly string[], name: string): Place | unde
   }
   for (const directory of directories) {
     for (const file of candidates(directory, name, ['.spec', '.json'])) {
-      const text = readIfThere(file);
-      if (text !== undefined) return specPlace(file, name, text);
+      const place = describedPlace(file);
+      if (place) return place;
     }
   }
   return undefined;
@@ -35,7 +37,7 @@ export function scan(directories: readonly string[]): string[] {
       const name = basename(entry.name, extension);
       if (['.sock', '.spec', '.json'].includes(extension)) {
         if (isPluginName(name)) names.add(name);
-      } else if (entry.isDirectory() && isPluginName(entry.name)) {
+      } else if ((entry.isDirectory() || entry.isSymbolicLink()) && isPluginName(entry.name)) {
         const inside = new Set(list(join(directory, entry.name)).map((child) => child.name));
         if (['.sock', '.spec', '.json'].some((ending) => inside.has(entry.name + ending))) names.add(entry.name);
       }
@@ -44,14 +46,16 @@ export function scan(directories: readonly string[]): string[] {
   return [...names].sort();
 }
 
-/** A name that cannot lead out of the directory. */
+/** A name that cannot lead out of the directory, and that can be shown as it is. */
 function isPluginName(name: string): boolean {
-  return name !== '' && !name.startsWith('.') && !name.includes('/') && !name.includes('\0');
+  return name !== '' && !name.startsWith('.') && !/[/\n\t]/.test(name) && readable(name, longestName) === name;
 }
+
+const longestName = 200;
 
 function findSocket(directory: string, name: string): Place | undefined {
   for (const path of candidates(directory, name, ['.sock'])) {
-    const facts = statSync(path, { throwIfNoEntry: false });
+    const facts = statOf(path);
     if (!facts?.isSocket()) continue;
     return {
       id: `${path} ${facts.dev}:${facts.ino}:${facts.ctimeMs}`,
@@ -63,13 +67,17 @@ function findSocket(directory: string, name: string): Place | undefined {
   return undefined;
 }
 
-function specPlace(file: string, name: string, text: string): Place {
+function describedPlace(file: string): Place | undefined {
+  let text: string | undefined;
   let spec: PluginSpec;
   try {
-    spec = extname(file) === '.json' ? parseJsonSpec(name, text) : parseSpec(text);
+    text = readSmallFile(file);
+    if (text === undefined) return undefined;
+    spec = extname(file) === '.json' ? parseJsonSpec(text) : parseSpec(text);
   } catch (error) {
     // It is there, so it is found; whoever wants to use it learns what is wrong with it.
-    return { id: text, origin: `${file} (${messageOf(error)})`, open: () => Promise.reject(error) };
+    const why = messageOf(error);
+    return { id: `${file} ${text ?? why}`, origin: `${file} (${readable(why)})`, open: () => Promise.reject(error) };
   }
   return {
     id: `${file} ${text}`,
@@ -84,11 +92,11 @@ function candidates(directory: string, name: string, endings: string[]): string[
   return endings.flatMap((ending) => [join(directory, name + ending), join(directory, name, name + ending)]);
 }
 
-function readIfThere(path: string): string | undefined {
+function statOf(path: string) {
   try {
-    return readFileSync(path, 'utf8');
+    return statSync(path, { throwIfNoEntry: false });
   } catch {
-    // Not there, not a file, or not for us: then it is no plugin.
+    // A link in a circle, or one that leads through a file.
     return undefined;
   }
 }

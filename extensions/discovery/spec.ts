@@ -7,9 +7,9 @@ export interface PluginSpec {
   address: Address;
 }
 
-/** A `.spec` file: one address. @throws InvalidParameter */
+/** A `.spec` file: one address. Nothing can be said in it of whom to trust: as Docker, `https` is not verified then. @throws InvalidParameter */
 export function parseSpec(text: string): PluginSpec {
-  return { address: parseAddress(text.trim()) };
+  return { address: parseAddress(text.trim(), { insecureSkipVerify: true }) };
 }
 
 const JsonSpec = Type.Object({
@@ -32,22 +32,22 @@ const JsonSpec = Type.Object({
  * A `.json` file: `{Name, Addr, TLSConfig}`. Its Name is ignored, as in Docker: the file's name counts.
  * @throws InvalidParameter
  */
-export function parseJsonSpec(name: string, text: string): PluginSpec {
+export function parseJsonSpec(text: string): PluginSpec {
   let value: unknown;
   try {
     value = parseJson(text);
   } catch (cause) {
-    throw invalidParameter(`the description of plugin "${name}" is not JSON`, { cause });
+    throw invalidParameter('its description is not JSON', { cause });
   }
-  const { Addr, TLSConfig } = decode(JsonSpec, value, name);
-  const tls = TLSConfig
-    ? {
-        // Docker, too, does not verify when no CA is named.
-        insecureSkipVerify: TLSConfig.InsecureSkipVerify || !TLSConfig.CAFile,
-        caFile: TLSConfig.CAFile || undefined,
-        certFile: TLSConfig.CertFile || undefined,
-        keyFile: TLSConfig.KeyFile || undefined,
-      }
-    : undefined;
-  return { address: parseAddress(Addr, tls) };
+  const { Addr, TLSConfig } = decode(JsonSpec, value, 'plugin');
+  if (!TLSConfig) return { address: parseAddress(Addr) };
+  const tls = {
+    // Docker, too, does not verify when no CA is named.
+    insecureSkipVerify: TLSConfig.InsecureSkipVerify || !TLSConfig.CAFile,
+    caFile: TLSConfig.CAFile || undefined,
+    certFile: TLSConfig.CertFile || undefined,
+    keyFile: TLSConfig.KeyFile || undefined,
+  };
+  // Docker sends plain text to a `tcp://` address, whatever is said of TLS. Who names certificates does not mean that.
+  return { address: parseAddress(Addr.replace(/^tcp:/, 'https:'), tls) };
 }

@@ -29,6 +29,12 @@ export function mountTmpfs(target: string, options: TmpfsOptions = {}): void {
   mountSyscall(options.source ?? 'tmpfs', target, 'tmpfs', options.flags ?? mountFlag.noSuid | mountFlag.noDev, data);
 }
 
+/** Mounts memory that is never swapped out, on an existing directory; nothing limits it. @throws CleatError System */
+export function mountRamfs(target: string, options: { mode: string; source?: string }): void {
+  const inert = mountFlag.noSuid | mountFlag.noDev | mountFlag.noExec;
+  mountSyscall(options.source ?? 'ramfs', target, 'ramfs', inert, `mode=${options.mode}`);
+}
+
 /** Bind-mounts one path of ours on another; both must exist. @throws CleatError System */
 export function bind(source: string, target: string, options: { readOnly?: boolean; recursive?: boolean } = {}): void {
   const flags = mountFlag.bind | (options.recursive ? mountFlag.recursive : 0);

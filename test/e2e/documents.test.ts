@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -51,6 +51,7 @@ const guide = {
   tls: shown('docs/guide/authorization.md', 'cleatd -H tcp'),
   watching: shown('docs/guide/watching-extensions.md', 'cleat extensions ls'),
   metrics: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-addr'),
+  secrets: shown('docs/guide/secrets.md', 'docker run -d'),
   collecting: shown('docs/guide/watching-extensions.md', 'cleatd --metrics-collector'),
   logs: shown('docs/guide/logs.md', 'cleat log-drivers'),
   alert: shown('docs/guide/watching-extensions.md', 'sum by (extension)'),
@@ -66,6 +67,7 @@ const code = {
   policy: shown('docs/guide/authorization.md', 'import { authzKind'),
   ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
   shelf: shown('docs/guide/logs.md', 'import { appendFile'),
+  keep: shown('docs/guide/secrets.md', 'import { readFile }'),
   mine: shown('sdk/README.md', 'import { defineExtension'),
 };
 const noRemove = {
@@ -111,6 +113,8 @@ async function compile(): Promise<string> {
   write('ledger-main.ts', substitute(code.main.text, { plain: 'ledger' }));
   write('shelf.ts', code.shelf.text);
   write('shelf-main.ts', substitute(code.main.text, { plain: 'shelf' }));
+  write('keep.ts', code.keep.text);
+  write('keep-main.ts', substitute(code.main.text, { plain: 'keep' }));
   write('mine.ts', code.mine.text);
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
@@ -268,6 +272,10 @@ test('Watching extensions: the tool, the metrics, and what the alert asks for', 
   await using daemon = await ShownDaemon.start(start, engine);
   await engine.dockerAt(daemon.host, 'volume', 'create');
   const metrics = await run(ask.join('\n'));
+  const explained = readFileSync(join(checkout, 'docs/guide/watching-extensions.md'), 'utf8').match(
+    /(?<=^\| `)cleat_\w+/gm,
+  );
+  expect(explained?.toSorted()).toEqual(metrics.match(/(?<=^# TYPE )cleat_\w+/gm)?.toSorted());
   const [, metric = '', results = ''] = /\((cleat_\w+)\{result=~"([\w|]+)"\}/.exec(guide.alert.text) ?? [];
   for (const result of ['ok', ...results.split('|')]) {
     expect(metrics).toMatch(new RegExp(`^${metric}\\{extension="[^"]+",.*result="${result}"`, 'm'));
@@ -316,6 +324,15 @@ test('Extensions as containers: the order of the manifest', async () => {
   const printed = await run('cleat extensions inspect floors', { DOCKER_HOST: daemon.host });
   expect(printed).toMatch(/^Needs: +floor-plan$/m);
   expect(printed).toMatch(/^After: +volume-local$/m);
+});
+
+test('Giving secrets to containers: the provider of the guide', async () => {
+  const root = join(engine.directory, 'keep');
+  mkdirSync(join(root, 'test'), { recursive: true });
+  writeFileSync(join(root, 'test/password'), 'open sesame');
+  await using _ = await startPlugin('keep-main.js', 'keep', '--root', root);
+  expect(await run(guide.secrets.text)).toMatch(/^[0-9a-f]{64}\s+open sesame$/);
+  await ok('rm', '-f', 'db');
 });
 
 test('no-remove: its README', async () => {

@@ -6,8 +6,10 @@ import { ask } from './ask.js';
 import { details, table } from './text.js';
 
 /** An extension as it comes over the wire: moments are texts there. */
-export type Shown = Omit<ExtensionStatus, 'since' | 'lastError' | 'process'> & {
+export type Shown = Omit<ExtensionStatus, 'since' | 'waitsUntil' | 'suspendedUntil' | 'lastError' | 'process'> & {
   readonly since: string;
+  readonly waitsUntil?: string;
+  readonly suspendedUntil?: string;
   readonly lastError?: Omit<NonNullable<ExtensionStatus['lastError']>, 'at'> & { readonly at: string };
   readonly process?: Omit<NonNullable<ExtensionStatus['process']>, 'since'> & { readonly since: string };
 };

@@ -20,6 +20,8 @@ const plugin: Shown = {
       latency: { count: 9, sumMs: 90, maxMs: 2500, atMostMs: { '+Inf': 9 } },
     },
   ],
+  underWay: 1,
+  retries: 3,
   deadlines: { 'VolumeDriver.Mount': 2500 },
 };
 
@@ -67,4 +69,23 @@ test('who waits for it is named, or counted where there is little room', () => {
   expect(details(awaited)).toMatch(/^Awaited by: +container a, container b$/m);
   expect(table([awaited])).toContain('it hangs; 2 containers waiting');
   expect(table([{ ...awaited, awaitedBy: ['container a'] }])).toContain('it hangs; container a waiting');
+});
+
+test('one that is waited for shows for how long; a suspended one, when it is asked again', () => {
+  const soon = new Date(Date.now() + 20_000).toISOString();
+  const waiting: Shown = { ...plugin, state: 'activating', reason: 'its socket is gone', waitsUntil: soon };
+  expect(table([waiting])).toMatch(/ {2}activating {2}.* {2}its socket is gone; waited for, (20|19)s more {2}/);
+  expect(details(waiting)).toMatch(/^State: .*: its socket is gone; waited for, (20|19)s more$/m);
+  expect(details({ ...plugin, suspendedUntil: soon })).toMatch(/^Health: +suspended, asked again in (20|19)s$/m);
+  const past = new Date(0).toISOString();
+  expect(details({ ...plugin, suspendedUntil: past })).toMatch(/^Health: +suspended, asked again by the next call$/m);
+  expect(details(plugin)).toMatch(/^Calls: +1 under way, 3 sent again because a connection broke$/m);
+});
+
+test('what an extension says cannot command the terminal, nor look like a line of ours', () => {
+  const loud: Shown = { ...plugin, reason: '\u001b[2J\nlocal  VolumeDriver  active', kinds: ['\u001b[31m'] };
+  for (const text of [table([loud]), details(loud)]) {
+    expect(text).not.toContain('\u001b');
+    expect(text).toContain('\\u001b[2J local');
+  }
 });

@@ -1,5 +1,5 @@
 import type { CallResult, MethodStatistics } from '@cleat/extensions/service';
-import { columns } from '../columns.js';
+import { columns, plain } from '../columns.js';
 import type { Shown } from './command.js';
 
 /** One line for each. */
@@ -30,21 +30,25 @@ export function details(one: Shown): string {
     ['Kinds', one.kinds.join(', ') || '-'],
     ['Carrier', one.carrier],
     ['Origin', one.origin],
-    ['State', `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${one.reason}` : ''}`],
+    [
+      'State',
+      `${one.state}, since ${one.since} (${ago(one.since)})${one.reason ? `: ${why({ ...one, awaitedBy: [] })}` : ''}`,
+    ],
     ...named('Container', one.provider && [`${one.provider.name} (${one.provider.id.slice(0, 12)})`]),
     ...named('Needs', one.needs),
     ...named('After', one.after),
     ...named('Awaited by', one.awaitedBy),
     ...(one.process ? [processFact(one.process)] : []),
-    ['Health', one.health],
+    ['Health', one.suspendedUntil ? `${one.health}, asked again ${soon(one.suspendedUntil)}` : one.health],
     [
       'Last error',
       lastError ? `${lastError.message} (${lastError.method}, ${lastError.result}, ${lastError.at})` : '-',
     ],
     ['Deadlines', deadlines(one)],
+    ['Calls', `${one.underWay} under way, ${one.retries} sent again because a connection broke`],
   ];
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;
-  const text = facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}\n`).join('');
+  const text = facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${plain(value)}\n`).join('');
   if (methods.length === 0) return `${text}\nNo call yet.\n`;
   const rows = methods.map(({ method, results, latency }) => [
     method,
@@ -60,9 +64,10 @@ function named(what: string, list: readonly string[] = []): [string, string][] {
   return list.length > 0 ? [[what, list.join(', ')]] : [];
 }
 
-function why({ reason, awaitedBy = [] }: Shown): string {
-  if (awaitedBy.length === 0) return reason;
-  return `${reason ? `${reason}; ` : ''}${awaitedBy.length === 1 ? awaitedBy[0] : `${awaitedBy.length} containers`} waiting`;
+function why({ reason, waitsUntil, awaitedBy = [] }: Shown): string {
+  const [one, ...more] = awaitedBy;
+  const waiting = one && `${more.length === 0 ? one : `${awaitedBy.length} containers`} waiting`;
+  return [reason, waitsUntil && `waited for, ${left(waitsUntil)} more`, waiting].filter(Boolean).join('; ');
 }
 
 const shownResults = ['ok', 'error', 'timeout', 'unreachable', 'blocked', 'cancelled'] as const satisfies CallResult[];
@@ -90,6 +95,14 @@ function deadlines({ deadlines: set }: Shown): string {
 
 function milliseconds(ms: number): string {
   return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}ms` : `${Number((ms / 1000).toFixed(1))}s`;
+}
+
+function soon(moment: string): string {
+  return Date.parse(moment) > Date.now() ? `in ${left(moment)}` : 'by the next call';
+}
+
+function left(moment: string): string {
+  return `${Math.max(0, Math.ceil((Date.parse(moment) - Date.now()) / 1000))}s`;
 }
 
 /** How long ago a moment was, roughly, as `docker ps` says it. */

@@ -35,18 +35,60 @@ export function extensionMetrics(registry: Registry, extensions: MetricsSources[
       }
     },
   });
-  new Counter({
-    name: 'cleat_extension_restarts_total',
-    help: 'How often the process of an extension was started again',
-    labelNames: ['extension'],
-    registers,
-    collect() {
-      this.reset();
-      for (const one of extensions.list()) {
-        if (one.process) this.inc({ extension: labelOf(one) }, one.process.restarts);
-      }
-    },
-  });
+  /** One number for each extension that has it. */
+  const numbers = (
+    Metric: typeof Gauge | typeof Counter,
+    name: string,
+    help: string,
+    read: (one: ExtensionStatus) => number | undefined,
+  ) =>
+    new Metric({
+      name,
+      help,
+      labelNames: ['extension'],
+      registers,
+      collect() {
+        this.reset();
+        const seen = new Set<string>();
+        for (const one of extensions.list()) {
+          const value = read(one);
+          if (value === undefined || seen.has(labelOf(one))) continue;
+          seen.add(labelOf(one));
+          this.inc({ extension: labelOf(one) }, value);
+        }
+      },
+    });
+  const seconds = (moment: Date | undefined) => moment && moment.getTime() / 1000;
+  numbers(
+    Gauge,
+    'cleat_extension_since_timestamp_seconds',
+    'When an extension came into the state that it is in, in seconds since 1970',
+    ({ since }) => seconds(since),
+  );
+  numbers(
+    Gauge,
+    'cleat_extension_last_error_timestamp_seconds',
+    'When a call to an extension last did not succeed, in seconds since 1970',
+    ({ lastError }) => seconds(lastError?.at),
+  );
+  numbers(
+    Gauge,
+    'cleat_extension_calls_under_way',
+    'Calls to an extension that wait for its answer',
+    ({ underWay }) => underWay,
+  );
+  numbers(
+    Counter,
+    'cleat_extension_retries_total',
+    'Messages that were sent to an extension once more because the connection broke',
+    ({ retries }) => retries,
+  );
+  numbers(
+    Counter,
+    'cleat_extension_restarts_total',
+    'How often the process of an extension was started again',
+    (one) => one.process?.restarts,
+  );
   new Counter({
     name: 'cleat_extension_calls_total',
     help: 'Calls to extensions by how they ended: ok, error, timeout, unreachable, blocked or cancelled',

@@ -16,6 +16,7 @@ import { withDefaults } from './defaults.js';
 import { commandOf, mergeConfig } from './merge.js';
 import { collectMounts, type MountWish } from './mount-spec.js';
 import { generateName } from './names.js';
+import { checkSecretsPlace, secretWishes } from './secret-wishes.js';
 import { checkConfig, checkHostConfig } from './validate.js';
 
 /** Makes a container: everything is checked, volumes are made, nothing runs. */
@@ -44,7 +45,9 @@ export async function createContainer(
   const reserved = reserveName(room, options.name, id);
   const directory = room.paths.directory(id);
   try {
+    const secrets = secretWishes(given.Labels ?? {});
     const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
+    checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
     await checkSources(room, wishes);
     const mounts = await Promise.all(wishes.map((wish) => makeMount(room, wish)));
     mkdirSync(directory, { recursive: true, mode: 0o710 });
@@ -62,6 +65,7 @@ export async function createContainer(
       hostConfig,
       endpoints,
       mounts,
+      ...(secrets.length > 0 && { secrets }),
       runtime: hostConfig.Runtime,
       logPath: shownLogPath(directory, id, hostConfig.LogConfig?.Type),
       appArmorProfile: '',

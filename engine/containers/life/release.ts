@@ -108,7 +108,7 @@ export function removeBundle(room: Room, id: string): void {
 }
 
 function unmountBundle(room: Room, id: string): void {
-  for (const mountPoint of [room.paths.rootfs(id), room.paths.shm(id)]) {
+  for (const mountPoint of [room.paths.rootfs(id), room.paths.shm(id), room.paths.secrets(id)]) {
     if (!existsSync(mountPoint)) continue;
     unmount(mountPoint);
     // Fails on what is still mounted, where removing the tree would delete the container's files.

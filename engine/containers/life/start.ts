@@ -27,6 +27,7 @@ import { keepRelease, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
 import { Run } from './run.js';
 import { sandboxRequest } from './sandbox-request.js';
+import { prepareSecrets } from './secrets.js';
 import { startError } from './start-error.js';
 
 /** @throws NotModified, Conflict: what `docker start` may be told without trying */
@@ -116,16 +117,18 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
     target: rootfs,
   });
   // All at once; `allSettled` so that nothing is on its way any more when a failure is cleared up.
-  const [network, mounts, logging] = await Promise.allSettled([
+  const [network, mounts, logging, secrets] = await Promise.allSettled([
     abortable(attachNetworks(room, container), signal, () => room.networks.detach(id)),
     prepareMounts(room, container, run, signal),
     // One that began although nobody waits for it any more is ended with the start.
     abortable(startLogging(room, container), signal),
+    prepareSecrets(room, container, signal),
   ]);
   if (network.status === 'fulfilled') network.value.ready.catch(() => {}); // It is awaited below, unless we throw first.
   if (network.status === 'rejected') throw network.reason;
   if (mounts.status === 'rejected') throw mounts.reason;
   if (logging.status === 'rejected') throw logging.reason;
+  if (secrets.status === 'rejected') throw secrets.reason;
   const sandbox = network.value;
   await populateVolumes(room, container, rootfs, mounts.value, signal);
 
@@ -140,6 +143,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
       hostname: sandbox.hostnamePath,
       resolvConf: sandbox.resolvConfPath,
       shm: sharedMemory(room, container),
+      secrets: secrets.value,
       recursiveReadOnly: await recursiveReadOnly(room, record),
       init: hostConfig.Init && !hostConfig.PidMode ? initBinary(room) : undefined,
     },

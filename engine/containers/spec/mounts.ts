@@ -16,6 +16,8 @@ export interface MountSources {
   /** A directory of the host for /dev/shm (shared ipc modes); undefined: a tmpfs of its own. */
   shm: string | undefined;
   init: string | undefined;
+  /** Where this container's secrets lie; undefined when it has none. */
+  secrets: string | undefined;
   /** The runtime and the kernel can make what is mounted below a read-only source read-only too. */
   recursiveReadOnly: boolean;
 }
@@ -93,9 +95,16 @@ export function mountsFor(context: MountContext): OciMount[] {
   if (sources.init !== undefined) {
     bound.push({ destination: initPath, type: 'bind', source: sources.init, options: ['bind', 'ro'] });
   }
+  if (sources.secrets !== undefined) {
+    const options = ['bind', 'rprivate', 'ro', 'nosuid', 'nodev', 'noexec'];
+    bound.push({ destination: secretsDirectory, type: 'bind', source: sources.secrets, options });
+  }
   // Defaults first, in their own order; then from the outside in.
   return [...basic, ...[...bound, ...chosen].sort((a, b) => depth(a.destination) - depth(b.destination))];
 }
+
+/** Where a container finds its secrets: a file each. */
+export const secretsDirectory = '/run/secrets';
 
 export const initPath = '/sbin/docker-init';
 
