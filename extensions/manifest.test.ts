@@ -88,7 +88,8 @@ test('one that is left out, and one whose module is missing, say so', async () =
   const off = open({ one: { enabled: false } });
   await expect(off.get(volumeKind, 'vol')).rejects.toMatchObject({
     class: 'NotFound',
-    message: `plugin "vol" not found: extension 'one' is left out by the configuration`,
+    message:
+      'plugin "vol" not found: extension one is left out by the configuration; cleatd --extension one=in-process brings it back',
   });
   expect(off.list()).toMatchObject([{ name: 'vol', state: 'disabled' }]);
   write(`${entry.replace('module.mjs', 'missing.mjs')} {} } }`);

@@ -186,7 +186,9 @@ export class Registry implements Extensions {
   #unknown(kind: string, name: string): Error {
     const off = this.#settings.disabled.find((one) => one.name === name && one.kinds.includes(kind));
     if (off) {
-      return notFound(`plugin "${name}" not found: extension '${off.entry}' is left out by the configuration`);
+      return notFound(
+        `plugin "${name}" not found: extension ${off.entry} is left out by the configuration; cleatd --extension ${off.entry}=${off.carrier} brings it back`,
+      );
     }
     const known = this.#candidates(kind).join(', ') || 'none';
     return notFound(`plugin "${name}" not found (known for ${kind}: ${known})`);

@@ -255,5 +255,5 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
 }
 
 /** For the log: the class of a failure that start-up survives. */
-export const isMissing = (error: unknown): boolean =>
+export const isMissing = (error: unknown): error is CleatError =>
   error instanceof CleatError && (error.class === 'NotFound' || error.class === 'Unavailable');

@@ -42,6 +42,7 @@ async function makeOne(room: NetworkRoom, name: string): Promise<void> {
     if (request) await createNetwork(room, request, { predefined: true, madeFrom: madeFrom ?? '' });
   } catch (error) {
     if (!isMissing(error)) throw error;
+    room.registry.missing(name, error);
     room.log.warn(`network ${name} is not available: ${messageOf(error)}`);
   }
 }

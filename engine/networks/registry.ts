@@ -1,4 +1,4 @@
-import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { CleatError, invalidParameter, notFound } from '@cleat/protocol/errors';
 import type { Collection } from '../store/service.js';
 import type { NetworkRecord } from './record.js';
 
@@ -6,6 +6,7 @@ import type { NetworkRecord } from './record.js';
 export class NetworkRegistry {
   readonly #stored: Collection<NetworkRecord>;
   readonly #byId = new Map<string, NetworkRecord>();
+  readonly #absent = new Map<string, CleatError>();
   #revision = 0;
 
   constructor(stored: Collection<NetworkRecord>) {
@@ -34,6 +35,12 @@ export class NetworkRegistry {
     this.#revision++;
     this.#stored.put(network.id, network);
     this.#byId.set(network.id, network);
+    this.#absent.delete(network.name);
+  }
+
+  /** A network that should be there and is not; whoever asks for it learns why. */
+  missing(name: string, why: CleatError): void {
+    this.#absent.set(name, why);
   }
 
   delete(id: string): void {
@@ -42,14 +49,23 @@ export class NetworkRegistry {
     this.#byId.delete(id);
   }
 
-  /** By full ID, name or ID prefix, in this order. @throws NotFound, InvalidParameter when ambiguous */
+  /**
+   * By full ID, name or ID prefix, in this order.
+   * @throws NotFound, or Unavailable when its driver is; InvalidParameter when ambiguous
+   */
   find(ref: string): NetworkRecord {
     const exact = this.#byId.get(ref) ?? this.byName(ref);
     if (exact) return exact;
     const matches = ref ? this.all().filter(({ id }) => id.startsWith(ref)) : [];
     const [only] = matches;
-    if (!only) throw notFound(`network ${ref} not found`);
+    if (!only) throw this.#notFound(ref);
     if (matches.length === 1) return only;
     throw invalidParameter(`network ${ref} is ambiguous (${matches.length} matches found based on ID prefix)`);
+  }
+
+  #notFound(ref: string): CleatError {
+    const why = this.#absent.get(ref);
+    if (!why) return notFound(`network ${ref} not found`);
+    return new CleatError(why.class, `network ${ref} not found: ${why.message}`, { cause: why });
   }
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
+import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
@@ -177,11 +178,15 @@ async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<v
 async function makeMount(room: Room, wish: MountWish): Promise<MountRecord> {
   const { volume, sourceMustExist: _, ...mount } = wish;
   if (mount.type !== 'volume' || !volume) return mount;
-  const made = await room.volumes.create({
+  const request: VolumeCreateRequest = {
     Name: mount.name ?? newId(),
     Driver: volume.driver,
     DriverOpts: volume.options,
     Labels: mount.anonymous ? { 'com.docker.volume.anonymous': '', ...volume.labels } : volume.labels,
+  };
+  const made = await room.volumes.create(request).catch((cause: unknown) => {
+    // Clients take a 404 for the image's, and would go and pull one instead of showing what is missing.
+    throw isClass(cause, 'NotFound') ? invalidParameter(messageOf(cause), { cause }) : cause;
   });
   return { ...mount, name: made.Name, driver: made.Driver, source: made.Mountpoint };
 }
