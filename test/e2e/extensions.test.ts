@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -215,37 +215,4 @@ describe('each battery', () => {
     if (row === undefined) throw new Error(`no process of ${battery}:\n${stdout}`);
     return Number.parseInt(row, 10);
   }
-});
-
-describe('rclone serve docker, unmodified', () => {
-  afterEach(() => engine[Symbol.asyncDispose]());
-
-  test('creates, mounts, unmounts and removes a volume', async () => {
-    engine = await startEngine();
-    const socket = join(engine.pluginDirectory, 'rclone.sock');
-    const remote = join(scratch, 'remote');
-    await mkdir(remote);
-    const config = join(scratch, 'rclone.conf');
-    await writeFile(config, '[disk]\ntype = local\n');
-    await using program = new Program('rclone', [
-      'serve',
-      'docker',
-      '--config',
-      config,
-      '--socket-addr',
-      socket,
-      '--base-dir',
-      join(scratch, 'rclone'),
-      '--forget-state',
-      '--cache-dir',
-      join(scratch, 'cache'),
-    ]);
-    await program.made(socket);
-    await ok('volume', 'create', '-d', 'rclone', '-o', `remote=disk:${remote}`, '-o', 'vfs-cache-mode=off', 'cloud');
-    await ok('run', '--rm', '-v', 'cloud:/c', 'busybox', 'sh', '-c', 'echo through rclone > /c/f');
-    expect(await readFile(join(remote, 'f'), 'utf8')).toBe('through rclone\n');
-    expect(await ok('volume', 'inspect', '--format', '{{.Driver}}', 'cloud')).toBe('rclone');
-    await ok('volume', 'rm', 'cloud');
-    expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(scratch);
-  });
 });
