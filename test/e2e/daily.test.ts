@@ -75,6 +75,11 @@ describe('streams', () => {
   });
 });
 
+testNeeding(uses.network, ['log-local'])('a log driver of one’s choice is read as any other', async () => {
+  await ok('run', '--name', 'chosen', '--log-driver', 'local', 'busybox', 'sh', '-c', 'echo out; echo err >&2');
+  expect(await engine.docker('logs', 'chosen')).toMatchObject({ stdout: 'out\n', stderr: 'err\n' });
+});
+
 describe('networks', () => {
   test('--network container: shares the other one’s addresses and loopback', async () => {
     await ok(
