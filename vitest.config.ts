@@ -15,9 +15,7 @@ const expectation = { poll: { timeout: 20_000 } };
 const files = (...names: string[]): string[] => names.map((name) => `test/e2e/${name}.test.ts`);
 
 /** What people do every day, whatever the extensions behind it. Tests here declare what they need (support/needs.ts). */
-const daily = files('slide', 'run', 'lifecycle', 'networks', 'daily');
-/** And where else it could matter on which side of a socket a battery is. */
-const carried = [...daily, ...files('survival', 'log-drivers', 'hung-volume')];
+const daily = files('slide', 'run', 'lifecycle', 'networks', 'survival', 'daily');
 
 /** @param batteries as test/e2e/support/batteries.ts knows them. */
 function endToEnd(name: string, include: string[], batteries = 'in-process'): TestProjectConfiguration {
@@ -55,7 +53,7 @@ export default defineConfig({
       },
       endToEnd('e2e', ['test/e2e/**/*.test.ts']),
       // The same tests with the batteries elsewhere: what runs in process must run as a process, or be replaced.
-      endToEnd('e2e-process', carried, 'process'),
+      endToEnd('e2e-process', [...daily, ...files('log-drivers')], 'process'),
       endToEnd('e2e-plugin', daily, 'plugin'),
       // And with each left out in turn: what needs it says so, all else goes on.
       ...batteries.map((name) => endToEnd(`e2e-without-${name}`, daily, `without-${name}`)),

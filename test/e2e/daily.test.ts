@@ -75,6 +75,22 @@ describe('streams', () => {
   });
 });
 
+test('a container from create to rm', async () => {
+  await ok('create', '--name', 'life', '--restart', 'on-failure', 'busybox', 'sh', '-c', 'echo up; sleep 1000');
+  await ok('start', 'life');
+  await ok('exec', 'life', 'touch', '/tmp/mine');
+  await ok('pause', 'life');
+  await ok('unpause', 'life');
+  await ok('restart', '-t', '0', 'life');
+  expect(await ok('exec', 'life', 'ls', '/tmp')).toBe('mine');
+  expect(await ok('top', 'life')).toContain('sleep 1000');
+  await ok('kill', 'life');
+  expect(await ok('wait', 'life')).toBe('137');
+  expect(await ok('logs', 'life')).toBe('up\nup');
+  await ok('rm', 'life');
+  expect(await refused('start', 'life')).toContain('No such container: life');
+});
+
 testNeeding(uses.network, ['log-local'])('a log driver of one’s choice is read as any other', async () => {
   await ok('run', '--name', 'chosen', '--log-driver', 'local', 'busybox', 'sh', '-c', 'echo out; echo err >&2');
   expect(await engine.docker('logs', 'chosen')).toMatchObject({ stdout: 'out\n', stderr: 'err\n' });
