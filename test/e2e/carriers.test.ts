@@ -89,6 +89,45 @@ test('strangers of the same names take the places of batteries that were left ou
   await engine.kill('SIGTERM');
 });
 
+test.each(['volume-local', 'network-bridge', 'ipam-default', 'log-json-file'])(
+  'what %s made is there while it is left out, and in use again when it is back',
+  async (battery) => {
+    engine = await startEngine();
+    await ok('network', 'create', 'own');
+    await ok(
+      'run',
+      '-d',
+      '--name',
+      'web',
+      '--network',
+      'own',
+      '-v',
+      'data:/d',
+      'busybox',
+      'sh',
+      '-c',
+      'echo up; sleep 1000',
+    );
+    await engine.kill('SIGKILL');
+    await engine.restart([`--extension=${battery}=off`]);
+    expect(await ok('exec', 'web', 'ls', '-d', '/d')).toBe('/d');
+    expect(await ok('logs', 'web')).toBe('up');
+    expect(await ok('volume', 'ls', '-q')).toBe('data');
+    expect(await ok('network', 'ls', '--format', '{{.Name}}', '--filter', 'type=custom')).toBe('own');
+    const said = await refused('restart', '-t', '0', 'web');
+    expect(said).toContain(`cleatd --extension ${battery}=in-process brings it back`);
+    expect(said).toContain(await ok('inspect', '--format', '{{.State.Error}}', 'web'));
+
+    await engine.kill('SIGTERM');
+    await engine.restart([]);
+    await ok('start', 'web');
+    await expect.poll(() => ok('logs', 'web')).toBe('up\nup');
+    await ok('rm', '-f', 'web');
+    await ok('volume', 'rm', 'data');
+    await ok('network', 'rm', 'own');
+  },
+);
+
 /** The same module, as anybody else would run it: started by nobody we know, found by its socket. */
 async function stranger(battery: string, name: string, options: Record<string, unknown>): Promise<Program> {
   const path = (at: string) => fileURLToPath(new URL(`../../${at}`, import.meta.url));
