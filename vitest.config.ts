@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
+import { batteries } from './test/e2e/support/manifest.js';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 /** Tests run the sources, never a stale build: `@cleat/room/path` is `room/path.ts`. */
@@ -11,8 +12,10 @@ const alias = [
 /** Waiting is bounded generously: what comes late on a busy machine has come. */
 const expectation = { poll: { timeout: 20_000 } };
 
-/** What people do every day, whatever the extensions behind it. */
-const daily = ['slide', 'run', 'lifecycle', 'networks', 'survival'].map((name) => `test/e2e/${name}.test.ts`);
+const files = (...names: string[]): string[] => names.map((name) => `test/e2e/${name}.test.ts`);
+
+/** What people do every day, whatever the extensions behind it. Tests here declare what they need (support/needs.ts). */
+const daily = files('slide', 'run', 'lifecycle', 'networks', 'survival', 'daily');
 
 /** @param batteries as test/e2e/support/batteries.ts knows them. */
 function endToEnd(name: string, include: string[], batteries = 'in-process'): TestProjectConfiguration {
@@ -50,8 +53,10 @@ export default defineConfig({
       },
       endToEnd('e2e', ['test/e2e/**/*.test.ts']),
       // The same tests with the batteries elsewhere: what runs in process must run as a process, or be replaced.
-      endToEnd('e2e-process', daily, 'process'),
+      endToEnd('e2e-process', [...daily, ...files('log-drivers')], 'process'),
       endToEnd('e2e-plugin', daily, 'plugin'),
+      // And with each left out in turn: what needs it says so, all else goes on.
+      ...batteries.map((name) => endToEnd(`e2e-without-${name}`, daily, `without-${name}`)),
     ],
   },
 });

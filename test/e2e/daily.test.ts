@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { hear } from './support/missed.js';
+import { testNeeding, uses } from './support/needs.js';
 
 /** What people do on an ordinary day, beyond the states of one container. */
 let engine: Engine;
@@ -19,6 +21,7 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 afterEach(() => removeAll(engine));
+const test = testNeeding(uses.container);
 const { ok, refused } = clientOf(() => engine);
 
 describe('streams', () => {
@@ -51,7 +54,7 @@ describe('streams', () => {
       seen += chunk;
     });
     const ended = once(child, 'exit');
-    await expect.poll(() => seen, { timeout: 10_000 }).toContain('ready');
+    await hear(() => seen, 'ready');
     const terminal = (await readFile(join(scratch, 'tty'), 'utf8')).trim();
     execFileSync('stty', ['-F', terminal, 'rows', '41', 'cols', '133']);
     const [code] = (await ended) as [number];
@@ -70,6 +73,27 @@ describe('streams', () => {
       body: expect.stringContaining('invalid condition: \\"someday\\"'),
     });
   });
+});
+
+test('a container from create to rm', async () => {
+  await ok('create', '--name', 'life', '--restart', 'on-failure', 'busybox', 'sh', '-c', 'echo up; sleep 1000');
+  await ok('start', 'life');
+  await ok('exec', 'life', 'touch', '/tmp/mine');
+  await ok('pause', 'life');
+  await ok('unpause', 'life');
+  await ok('restart', '-t', '0', 'life');
+  expect(await ok('exec', 'life', 'ls', '/tmp')).toBe('mine');
+  expect(await ok('top', 'life')).toContain('sleep 1000');
+  await ok('kill', 'life');
+  expect(await ok('wait', 'life')).toBe('137');
+  expect(await ok('logs', 'life')).toBe('up\nup');
+  await ok('rm', 'life');
+  expect(await refused('start', 'life')).toContain('No such container: life');
+});
+
+testNeeding(uses.network, ['log-local'])('a log driver of one’s choice is read as any other', async () => {
+  await ok('run', '--name', 'chosen', '--log-driver', 'local', 'busybox', 'sh', '-c', 'echo out; echo err >&2');
+  expect(await engine.docker('logs', 'chosen')).toMatchObject({ stdout: 'out\n', stderr: 'err\n' });
 });
 
 describe('networks', () => {
@@ -140,16 +164,30 @@ describe('files', () => {
     expect(await refused('cp', join(scratch, 'tree'), 'box:/new/sub/leaf')).toContain('cannot copy directory');
     expect(await refused('cp', join(scratch, 'file'), 'box:/nowhere/x')).toMatch(/Could not find the file \/nowhere/);
   });
-  test('the whole of a running container is its files and volumes, not what the kernel makes up', async () => {
-    await ok('run', '-d', '--name', 'whole', '-v', 'kept:/kept', 'busybox', 'sh', '-c', 'echo x > /kept/x; sleep 1000');
-    await expect.poll(() => ok('exec', 'whole', 'ls', '/kept')).toBe('x');
-    execFileSync('sh', ['-c', `docker -H unix://${engine.socket} cp whole:/ - > ${scratch}/whole.tar`]);
-    const names = execFileSync('tar', ['-tf', join(scratch, 'whole.tar')], { encoding: 'utf8' }).split('\n');
-    expect(names).toEqual(expect.arrayContaining(['./kept/x', './bin/busybox', './proc/']));
-    expect(names.filter((name) => /^\.\/(proc|sys|dev)\/./.test(name))).toEqual([]);
-    await ok('rm', '-f', 'whole');
-    await ok('volume', 'rm', 'kept');
-  });
+  testNeeding(uses.container, uses.volume)(
+    'the whole of a running container is its files and volumes, not what the kernel makes up',
+    async () => {
+      await ok(
+        'run',
+        '-d',
+        '--name',
+        'whole',
+        '-v',
+        'kept:/kept',
+        'busybox',
+        'sh',
+        '-c',
+        'echo x > /kept/x; sleep 1000',
+      );
+      await expect.poll(() => ok('exec', 'whole', 'ls', '/kept')).toBe('x');
+      execFileSync('sh', ['-c', `docker -H unix://${engine.socket} cp whole:/ - > ${scratch}/whole.tar`]);
+      const names = execFileSync('tar', ['-tf', join(scratch, 'whole.tar')], { encoding: 'utf8' }).split('\n');
+      expect(names).toEqual(expect.arrayContaining(['./kept/x', './bin/busybox', './proc/']));
+      expect(names.filter((name) => /^\.\/(proc|sys|dev)\/./.test(name))).toEqual([]);
+      await ok('rm', '-f', 'whole');
+      await ok('volume', 'rm', 'kept');
+    },
+  );
   test('a tmpfs option that nobody knows is refused by name', async () => {
     expect(await refused('run', '--rm', '--tmpfs', '/t:bad=1', 'busybox', 'true')).toContain(
       'invalid tmpfs option ["bad" "1"]',
@@ -158,7 +196,7 @@ describe('files', () => {
 });
 
 describe('tidying up', () => {
-  test('rm -v takes anonymous volumes, and leaves the named', async () => {
+  testNeeding(uses.container, uses.volume)('rm -v takes anonymous volumes, and leaves the named', async () => {
     await ok('run', '--name', 'full', '-v', 'named:/a', '-v', '/b', 'busybox', 'true');
     expect((await ok('volume', 'ls', '-q')).split('\n')).toHaveLength(2);
     await ok('rm', '-v', 'full');

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { defaultVolumeDriver } from './support/batteries.js';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { batteries } from './support/manifest.js';
 import { Program } from './support/program.js';
 
 /** The same plugin by every way of being found, and every battery absent, replaced, and as a process of its own. */
@@ -132,79 +133,80 @@ describe('an external plugin as the default', () => {
 describe('each battery', () => {
   afterEach(() => engine[Symbol.asyncDispose]());
   const plain = ['run', '--rm', '--network', 'none', 'busybox', 'echo', 'works'];
-  const withIt: Record<string, { works: string[]; withoutIt: RegExp }> = {
+  const bridged = ['run', '--rm', '--network', 'bridge', 'busybox', 'echo', 'works'];
+  const logged = (...driver: string[]) => [
+    'run',
+    '--rm',
+    '--network',
+    'none',
+    '--log-driver',
+    ...driver,
+    'busybox',
+    'echo',
+    'works',
+  ];
+  /** What works with it, and what one reads without it, before the way to bring it back. */
+  const withIt: Record<string, { works: string[]; missing: string }> = {
     'volume-local': {
       works: ['run', '--rm', '-v', 'vol:/v', 'busybox', 'echo', 'works'],
-      withoutIt: /plugin "local" not found|local/,
+      missing: 'error looking up volume plugin local: plugin "local" not found',
     },
-    'network-bridge': {
-      works: ['run', '--rm', '--network', 'bridge', 'busybox', 'echo', 'works'],
-      withoutIt: /bridge/,
+    'network-bridge': { works: bridged, missing: 'network bridge not found: plugin "bridge" not found' },
+    'network-host': {
+      works: ['run', '--rm', '--network', 'host', 'busybox', 'echo', 'works'],
+      missing: 'network host not found: plugin "host" not found',
     },
-    'network-host': { works: ['run', '--rm', '--network', 'host', 'busybox', 'echo', 'works'], withoutIt: /host/ },
-    'network-none': { works: plain, withoutIt: /none|null/ },
-    'ipam-default': {
-      works: ['run', '--rm', '--network', 'bridge', 'busybox', 'echo', 'works'],
-      withoutIt: /default|bridge/,
+    'network-none': { works: plain, missing: 'network none not found: plugin "null" not found' },
+    'ipam-default': { works: bridged, missing: 'network bridge not found: plugin "default" not found' },
+    'log-json-file': {
+      works: plain,
+      missing: 'error looking up logging plugin json-file: plugin "json-file" not found',
     },
-    'log-json-file': { works: plain, withoutIt: /json-file/ },
+    'log-local': { works: logged('local'), missing: 'error looking up logging plugin local: plugin "local" not found' },
     'log-syslog': {
       // One that nobody hears: UDP needs no server.
-      works: [
-        ...[
-          'run',
-          '--rm',
-          '--network',
-          'none',
-          '--log-driver',
-          'syslog',
-          '--log-opt',
-          'syslog-address=udp://127.0.0.1:9',
-        ],
-        ...['busybox', 'echo', 'works'],
-      ],
-      withoutIt: /error looking up logging plugin syslog/,
-    },
-    'log-local': {
-      works: ['run', '--rm', '--log-driver', 'local', '--network', 'none', 'busybox', 'echo', 'works'],
-      withoutIt: /error looking up logging plugin local/,
+      works: logged('syslog', '--log-opt', 'syslog-address=udp://127.0.0.1:9'),
+      missing: 'error looking up logging plugin syslog: plugin "syslog" not found',
     },
   };
 
-  // Where a plugin is the default already, nobody misses the battery.
-  const missed = Object.entries(withIt).filter(
-    ([battery]) => battery !== 'volume-local' || defaultVolumeDriver === 'local',
-  );
-  test.each(missed)(
-    '%s can be left out: the engine starts and says what is missing',
-    async (battery, { works, withoutIt }) => {
-      engine = await startEngine({ flags: ['--extension', `${battery}=off`] });
-      expect(await ok('version', '--format', '{{.Server.Os}}')).toBe('linux');
-      const { code, stderr } = await engine.docker(...works);
-      expect(code).toBe(125);
-      expect(stderr).toMatch(withoutIt);
-      expect(await ok('ps', '--format', '{{.Names}}')).toBe('');
-      const others: string[] =
-        battery === 'log-json-file'
-          ? ['run', '--rm', '--log-driver', 'none', '--network', 'none', 'busybox', 'echo', 'works']
-          : battery === 'network-none'
-            ? ['run', '--rm', 'busybox', 'echo', 'works']
-            : plain;
-      expect(await ok(...others)).toBe('works');
-    },
-  );
+  const entry = (battery: string) => {
+    const known = withIt[battery];
+    if (known === undefined)
+      throw new Error(`what works with ${battery}, and what is missing without it, is to be said`);
+    return known;
+  };
 
-  test.each(Object.entries(withIt))(
-    '%s runs as a process of its own, also after it was killed',
-    async (battery, { works }) => {
-      engine = await startEngine({ flags: ['--extension', `${battery}=process`] });
-      expect(await ok(...works)).toBe('works');
-      const host = await hostOf(battery);
-      process.kill(host, 'SIGKILL');
-      await expect.poll(async () => (await engine.docker(...works)).stdout, { timeout: 20_000 }).toBe('works\n');
-      expect(await hostOf(battery)).not.toBe(host);
-    },
-  );
+  // Where a plugin is the default already, nobody misses the battery.
+  const missed = batteries.filter((battery) => battery !== 'volume-local' || defaultVolumeDriver === 'local');
+  test.each(missed)('%s can be left out: the engine starts and says what is missing', async (battery) => {
+    const { works, missing } = entry(battery);
+    engine = await startEngine({ flags: ['--extension', `${battery}=off`] });
+    expect(await ok('version', '--format', '{{.Server.Os}}')).toBe('linux');
+    const { code, stderr } = await engine.docker(...works);
+    expect(code).toBe(125);
+    expect(stderr).toContain(
+      `${missing}: extension ${battery} is left out by the configuration; cleatd --extension ${battery}=in-process brings it back`,
+    );
+    expect(await ok('ps', '--format', '{{.Names}}')).toBe('');
+    const others: string[] =
+      battery === 'log-json-file'
+        ? ['run', '--rm', '--log-driver', 'none', '--network', 'none', 'busybox', 'echo', 'works']
+        : battery === 'network-none'
+          ? ['run', '--rm', 'busybox', 'echo', 'works']
+          : plain;
+    expect(await ok(...others)).toBe('works');
+  });
+
+  test.each(batteries)('%s runs as a process of its own, also after it was killed', async (battery) => {
+    const { works } = entry(battery);
+    engine = await startEngine({ flags: ['--extension', `${battery}=process`] });
+    expect(await ok(...works)).toBe('works');
+    const host = await hostOf(battery);
+    process.kill(host, 'SIGKILL');
+    await expect.poll(async () => (await engine.docker(...works)).stdout, { timeout: 20_000 }).toBe('works\n');
+    expect(await hostOf(battery)).not.toBe(host);
+  });
 
   /** The process that the supervisor started for a battery of this engine. */
   async function hostOf(battery: string): Promise<number> {
@@ -215,37 +217,4 @@ describe('each battery', () => {
     if (row === undefined) throw new Error(`no process of ${battery}:\n${stdout}`);
     return Number.parseInt(row, 10);
   }
-});
-
-describe('rclone serve docker, unmodified', () => {
-  afterEach(() => engine[Symbol.asyncDispose]());
-
-  test('creates, mounts, unmounts and removes a volume', async () => {
-    engine = await startEngine();
-    const socket = join(engine.pluginDirectory, 'rclone.sock');
-    const remote = join(scratch, 'remote');
-    await mkdir(remote);
-    const config = join(scratch, 'rclone.conf');
-    await writeFile(config, '[disk]\ntype = local\n');
-    await using program = new Program('rclone', [
-      'serve',
-      'docker',
-      '--config',
-      config,
-      '--socket-addr',
-      socket,
-      '--base-dir',
-      join(scratch, 'rclone'),
-      '--forget-state',
-      '--cache-dir',
-      join(scratch, 'cache'),
-    ]);
-    await program.made(socket);
-    await ok('volume', 'create', '-d', 'rclone', '-o', `remote=disk:${remote}`, '-o', 'vfs-cache-mode=off', 'cloud');
-    await ok('run', '--rm', '-v', 'cloud:/c', 'busybox', 'sh', '-c', 'echo through rclone > /c/f');
-    expect(await readFile(join(remote, 'f'), 'utf8')).toBe('through rclone\n');
-    expect(await ok('volume', 'inspect', '--format', '{{.Driver}}', 'cloud')).toBe('rclone');
-    await ok('volume', 'rm', 'cloud');
-    expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(scratch);
-  });
 });

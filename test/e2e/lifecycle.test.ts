@@ -1,11 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { hear } from './support/missed.js';
+import { testNeeding, uses } from './support/needs.js';
+import { Program } from './support/program.js';
 import { onTerminal } from './support/terminal.js';
 
 /** What one does to a container between `create` and `rm`, with the stock client. */
@@ -21,6 +22,7 @@ afterAll(async () => {
 });
 afterEach(() => removeAll(engine));
 
+const test = testNeeding(uses.container);
 const { ok, refused } = clientOf(() => engine);
 const status = (name: string): Promise<string> => ok('inspect', '--format', '{{.State.Status}}', name);
 
@@ -98,7 +100,7 @@ describe('states', () => {
     await ok('rm', '-f', 'busy');
     expect(await ok('ps', '-aq')).toBe('');
   });
-  test('names: rename, conflict, and what is no name', async () => {
+  testNeeding(uses.log)('names: rename, conflict, and what is no name', async () => {
     const id = await ok('create', '--name', 'old', 'busybox');
     await ok('rename', 'old', 'new');
     expect(await ok('inspect', '--format', '{{.Name}}', id.slice(0, 8))).toBe('/new');
@@ -183,24 +185,11 @@ describe('streams', () => {
     expect(b.stdout).toBe(all);
   });
   test('signals of the client reach the process', async () => {
-    const client = spawn(
-      'docker',
-      [
-        '-H',
-        `unix://${engine.socket}`,
-        'run',
-        '--rm',
-        'busybox',
-        'sh',
-        '-c',
-        'trap "exit 4" INT; echo ready; while :; do sleep 0.1; done',
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    const exit = once(client, 'exit');
-    await once(client.stdout, 'data');
-    client.kill('SIGINT');
-    expect((await exit)[0]).toBe(4);
+    const script = 'trap "exit 4" INT; echo ready; while :; do sleep 0.1; done';
+    const host = `unix://${engine.socket}`;
+    await using client = new Program('docker', ['-H', host, 'run', '--rm', 'busybox', 'sh', '-c', script]);
+    await hear(() => client.said, 'ready');
+    expect(await client.end('SIGINT')).toBe(4);
   });
 });
 
@@ -247,7 +236,7 @@ describe('exec', () => {
     await ok('exec', '-d', 'host', 'touch', '/tmp/detached');
     await expect.poll(() => ok('exec', 'host', 'ls', '/tmp')).toBe('detached');
   });
-  test('in a container that does not run it is refused', async () => {
+  testNeeding(uses.log)('in a container that does not run it is refused', async () => {
     const id = await ok('create', '--name', 'idle', 'busybox');
     expect(await refused('exec', 'idle', 'true')).toMatch(new RegExp(`[Cc]ontainer ${id} is not running`));
   });
@@ -300,7 +289,7 @@ describe('looking', () => {
       'D /etc/group',
     ]);
   });
-  test('cp both ways, of files, directories, and streams', async () => {
+  testNeeding(uses.container, uses.volume)('cp both ways, of files, directories, and streams', async () => {
     await ok('run', '-d', '--name', 'cp', '-v', 'cpvol:/vol', 'busybox', 'sleep', '1000');
     await writeFile(join(scratch, 'in'), 'carried\n');
     await ok('cp', join(scratch, 'in'), 'cp:/root/in');

@@ -1,7 +1,8 @@
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { type Engine, startEngine } from './support/engine.js';
+import { testNeeding, uses } from './support/needs.js';
 import { onTerminal } from './support/terminal.js';
 
 /** `docker run` in all its forms, with the stock client. */
@@ -16,6 +17,7 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
+const test = testNeeding(uses.container);
 const run = (...args: string[]) => engine.docker('run', '--rm', ...args);
 const out = async (...args: string[]): Promise<string> => {
   const { code, stdout, stderr } = await run(...args);
@@ -27,7 +29,7 @@ describe('exit codes', () => {
   test("the container's own", async () => {
     expect((await run('busybox', 'sh', '-c', 'exit 42')).code).toBe(42);
   });
-  test('125 for what the engine refuses', async () => {
+  testNeeding(uses.log)('125 for what the engine refuses', async () => {
     const unknown = await run('--network', 'nowhere', 'busybox', 'true');
     expect(unknown.code).toBe(125);
     expect(unknown.stderr).toContain('network nowhere not found');
@@ -49,7 +51,7 @@ describe('exit codes', () => {
     expect((await run('--init', 'busybox', 'sh', '-c', 'kill -9 $$; sleep 5')).code).toBe(137);
     expect((await run('--init', 'busybox', 'sh', '-c', 'kill -TERM $$; sleep 5')).code).toBe(143);
   });
-  test('an image that is not there is 125 and names it', async () => {
+  testNeeding()('an image that is not there is 125 and names it', async () => {
     const missing = await run('--pull', 'never', 'nothing-here:1', 'true');
     expect(missing.code).toBe(125);
     expect(missing.stderr).toContain('No such image: nothing-here:1');
@@ -118,7 +120,7 @@ describe('files', () => {
     expect(refused.code).toBe(125);
     expect(refused.stderr).toContain('bind source path does not exist');
   });
-  test('named and anonymous volumes', async () => {
+  testNeeding(uses.container, uses.volume)('named and anonymous volumes', async () => {
     await out('-v', 'run-data:/data', 'busybox', 'sh', '-c', 'echo kept > /data/f');
     expect(await out('--mount', 'type=volume,src=run-data,dst=/d', 'busybox', 'cat', '/d/f')).toBe('kept\n');
     await out('-v', '/anonymous', 'busybox', 'true');
@@ -126,7 +128,7 @@ describe('files', () => {
     expect(stdout.trim()).toBe('run-data');
     expect((await engine.docker('volume', 'rm', 'run-data')).code).toBe(0);
   });
-  test('an empty volume takes what the image has there', async () => {
+  testNeeding(uses.container, uses.volume)('an empty volume takes what the image has there', async () => {
     expect(await out('-v', 'copied:/etc', 'busybox', 'ls', '/etc')).toContain('passwd');
     expect((await engine.docker('volume', 'rm', 'copied')).code).toBe(0);
   });

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { type Engine, startEngine } from './support/engine.js';
+import { testNeeding, uses } from './support/needs.js';
 import { freePort } from './support/ports.js';
 
 /** The slide that promised it: one run, seen through the events that it makes. */
@@ -11,6 +12,7 @@ beforeAll(async () => {
   engine = await startEngine();
 });
 afterAll(() => engine[Symbol.asyncDispose]());
+const test = testNeeding(uses.container);
 
 interface Event {
   Type: string;
@@ -127,9 +129,13 @@ test('events with filters', async () => {
 
 test('socat between the client and the engine, as on the slide', async () => {
   const port = await freePort();
-  const socat = spawn('socat', ['-v', `TCP4-LISTEN:${port},bind=127.0.0.1,fork`, `UNIX-CLIENT:${engine.socket}`], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const socat = spawn(
+    'socat',
+    ['-v', '-t', '10', `TCP4-LISTEN:${port},bind=127.0.0.1,fork`, `UNIX-CLIENT:${engine.socket}`],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   let wire = '';
   socat.stderr.setEncoding('latin1').on('data', (chunk: string) => {
     wire += chunk;

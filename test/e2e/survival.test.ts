@@ -5,10 +5,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { processesOf } from '../../cli/sweep/sweep.js';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { testNeeding, uses } from './support/needs.js';
 import { freePort } from './support/ports.js';
 import { openStream } from './support/stream.js';
 import { onTerminal } from './support/terminal.js';
@@ -22,6 +23,7 @@ afterEach(async () => {
   await removeAll(engine);
   await engine[Symbol.asyncDispose]();
 });
+const test = testNeeding(uses.container);
 const { ok } = clientOf(() => engine);
 const numbers = (from: number, to: number): string =>
   Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`).join('\n');
@@ -94,51 +96,55 @@ describe('kill -9 of the engine', () => {
     expect(await ok('inspect', '--format', '{{.State.ExitCode}}', 'counter')).toBe('137');
   });
 
-  test('networks, ports, volumes and restart policies are as they were', async () => {
-    const port = await freePort();
-    await ok('network', 'create', 'mine');
-    await ok(
-      'run',
-      '-d',
-      '--name',
-      'web',
-      '--network',
-      'mine',
-      '-v',
-      'kept:/w',
-      '-p',
-      `127.0.0.1:${port}:80`,
-      'busybox',
-      'sh',
-      '-c',
-      'echo served > /w/f; exec httpd -f -p 80 -h /w',
-    );
-    await ok('run', '-d', '--name', 'restarting', '--restart', 'always', 'busybox', 'sh', '-c', 'sleep 1');
-    const before = await ok(
-      'inspect',
-      '--format',
-      '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}',
-      'web',
-    );
-    await engine.kill('SIGKILL');
-    const get = () => fetch(`http://127.0.0.1:${port}/f`, { signal: AbortSignal.timeout(1000) }).then((r) => r.text());
-    await expect.poll(get).toBe('served\n');
-    await engine.restart();
-    await expect.poll(get).toBe('served\n');
-    expect(await ok('inspect', '--format', '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}', 'web')).toBe(
-      before,
-    );
-    expect(await ok('run', '--rm', '--network', 'mine', 'busybox', 'wget', '-qO-', 'http://web/f')).toBe('served');
-    await expect
-      .poll(() => ok('inspect', '--format', '{{.State.Status}}', 'restarting'), { timeout: 10_000 })
-      .toBe('running');
-    const other = await engine.docker('run', '--rm', '-p', `127.0.0.1:${port}:80`, 'busybox', 'true');
-    expect(other.stderr).toMatch(/already allocated|already in use/);
-    await ok('rm', '-f', 'web');
-    await expect(get()).rejects.toThrow();
-    await ok('volume', 'rm', 'kept');
-    await ok('network', 'rm', 'mine');
-  });
+  testNeeding(uses.container, uses.volume)(
+    'networks, ports, volumes and restart policies are as they were',
+    async () => {
+      const port = await freePort();
+      await ok('network', 'create', 'mine');
+      await ok(
+        'run',
+        '-d',
+        '--name',
+        'web',
+        '--network',
+        'mine',
+        '-v',
+        'kept:/w',
+        '-p',
+        `127.0.0.1:${port}:80`,
+        'busybox',
+        'sh',
+        '-c',
+        'echo served > /w/f; exec httpd -f -p 80 -h /w',
+      );
+      await ok('run', '-d', '--name', 'restarting', '--restart', 'always', 'busybox', 'sh', '-c', 'sleep 1');
+      const before = await ok(
+        'inspect',
+        '--format',
+        '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}',
+        'web',
+      );
+      await engine.kill('SIGKILL');
+      const get = () =>
+        fetch(`http://127.0.0.1:${port}/f`, { signal: AbortSignal.timeout(1000) }).then((r) => r.text());
+      await expect.poll(get).toBe('served\n');
+      await engine.restart();
+      await expect.poll(get).toBe('served\n');
+      expect(
+        await ok('inspect', '--format', '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}', 'web'),
+      ).toBe(before);
+      expect(await ok('run', '--rm', '--network', 'mine', 'busybox', 'wget', '-qO-', 'http://web/f')).toBe('served');
+      await expect
+        .poll(() => ok('inspect', '--format', '{{.State.Status}}', 'restarting'), { timeout: 10_000 })
+        .toBe('running');
+      const other = await engine.docker('run', '--rm', '-p', `127.0.0.1:${port}:80`, 'busybox', 'true');
+      expect(other.stderr).toMatch(/already allocated|already in use/);
+      await ok('rm', '-f', 'web');
+      await expect(get()).rejects.toThrow();
+      await ok('volume', 'rm', 'kept');
+      await ok('network', 'rm', 'mine');
+    },
+  );
 
   test('in the middle of many starts nothing leaks', async () => {
     const runs = Array.from({ length: 8 }, () => engine.docker('run', '-d', 'busybox', 'sleep', '1000'));
@@ -234,9 +240,11 @@ function leftovers(): string[] {
   const mounts = execFileSync('cat', ['/proc/self/mountinfo'], { encoding: 'utf8' })
     .split('\n')
     .filter((line) => line.includes(`${engine.execRoot}/`));
-  const links = execFileSync('ip', ['-o', 'link', 'show', 'master', engine.bridge], { encoding: 'utf8' }).trim();
+  const links = execFileSync('ip', ['-o', 'link'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes(` master ${engine.bridge} `));
   const monitors = processesOf(engine).flatMap(({ command }) => (command.includes('conmon') ? [command] : []));
-  return [...mounts, ...(links ? links.split('\n') : []), ...monitors];
+  return [...mounts, ...links, ...monitors];
 }
 
 /** Control groups that are named after one of the containers, in any hierarchy. */

@@ -1,31 +1,33 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { batteries } from './manifest.js';
 import { Program } from './program.js';
 
 /** Where the batteries are in this run; the projects of vitest.config.ts say so. */
 const mode = process.env.CLEAT_E2E_BATTERIES ?? 'in-process';
 
-const batteries = [
-  'volume-local',
-  'network-bridge',
-  'network-host',
-  'network-none',
-  'ipam-default',
-  'log-json-file',
-  'log-local',
-  'log-syslog',
-];
+/** The battery that this run does without, with `without-BATTERY`. */
+export const leftOut = batteries.find((name) => mode === `without-${name}`);
 
 /** Flags of cleatd that put them there. */
-export const batteryFlags: readonly string[] =
-  mode === 'process'
-    ? batteries.map((name) => `--extension=${name}=process`)
-    : mode === 'plugin'
-      ? ['--extension=volume-local=off', '--default-volume-driver=no-remove']
-      : [];
+export const batteryFlags = flagsOf(mode);
 
 /** The driver of volumes for which none is named. */
 export const defaultVolumeDriver = mode === 'plugin' ? 'no-remove' : 'local';
+
+function flagsOf(mode: string): readonly string[] {
+  if (leftOut !== undefined) return [`--extension=${leftOut}=off`];
+  switch (mode) {
+    case 'in-process':
+      return [];
+    case 'process':
+      return batteries.map((name) => `--extension=${name}=process`);
+    case 'plugin':
+      return ['--extension=volume-local=off', '--default-volume-driver=no-remove'];
+    default:
+      throw new Error(`CLEAT_E2E_BATTERIES=${mode} is no mode: in-process, process, plugin, or without-BATTERY`);
+  }
+}
 
 /** With `plugin`, the volume plugin that stands in for the battery. */
 export async function startDefaultPlugin(directory: string, root: string): Promise<AsyncDisposable | undefined> {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { processesOf, sweep } from '../../../cli/sweep/sweep.js';
 import { busyboxTar } from '../../../cli/tour/busybox.js';
 import { batteryFlags, startDefaultPlugin } from './batteries.js';
+import { type CommandResult, type DockerOptions, docker } from './docker.js';
+import { checkMissed } from './missed.js';
 
 export interface EngineOptions {
   /** Further flags of cleatd. */
@@ -19,11 +21,7 @@ export interface EngineOptions {
   busybox?: boolean;
 }
 
-export interface CommandResult {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
+export type { CommandResult, DockerOptions } from './docker.js';
 
 /** A real cleatd on roots, bridge and subnet of its own, driven through the real docker CLI. */
 export interface Engine extends AsyncDisposable {
@@ -56,12 +54,6 @@ export interface Engine extends AsyncDisposable {
   restart(flags?: readonly string[]): Promise<void>;
 }
 
-export interface DockerOptions {
-  input?: string | Buffer;
-  env?: NodeJS.ProcessEnv;
-  timeoutMs?: number;
-}
-
 const launcher = fileURLToPath(new URL('../../../bin/cleatd', import.meta.url));
 const startTimeoutMs = 30_000;
 
@@ -77,7 +69,15 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     await engine[Symbol.asyncDispose]().catch(() => {}); // The first error is the one to be seen.
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${log}`);
   }
+  engines.add(engine);
   return engine;
+}
+
+const engines = new Set<RealEngine>();
+
+/** Takes everything but images from the engines of this file, and starts those that were killed. */
+export async function clearEngines(): Promise<void> {
+  for (const engine of engines) await engine.clear();
 }
 
 class RealEngine implements Engine {
@@ -110,6 +110,10 @@ class RealEngine implements Engine {
     return this.#child?.pid ?? 0;
   }
 
+  get #ended(): boolean {
+    return this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   async start(): Promise<void> {
     this.#plugin ??= await startDefaultPlugin(this.pluginDirectory, join(this.directory, 'plugin-data'));
     const log = openSync(join(this.directory, 'log'), 'a');
@@ -132,6 +136,18 @@ class RealEngine implements Engine {
     await this.start();
   }
 
+  async clear(): Promise<void> {
+    if (this.#ended) await this.restart();
+    const clear = async (list: readonly string[], remove: readonly string[]): Promise<void> => {
+      const { stdout } = await this.docker(...list);
+      const found = stdout.split('\n').filter(Boolean);
+      if (found.length > 0) await this.docker(...remove, ...found);
+    };
+    await clear(['ps', '-aq'], ['rm', '-fv']);
+    await clear(['volume', 'ls', '-q'], ['volume', 'rm']);
+    await clear(['network', 'ls', '-q', '--filter', 'type=custom'], ['network', 'rm']);
+  }
+
   async importBusybox(): Promise<void> {
     const tar = await busyboxTar();
     const { code, stderr } = await this.docker('import', '--change', 'CMD ["sh"]', '-', 'busybox', { input: tar });
@@ -142,30 +158,11 @@ class RealEngine implements Engine {
     return this.dockerAt(`unix://${this.socket}`, ...args);
   }
 
-  async dockerAt(host: string, ...args: (string | DockerOptions)[]): Promise<CommandResult> {
-    const words = args.filter((arg): arg is string => typeof arg === 'string');
-    const { input, env, timeoutMs = 60_000 } = args.find((arg): arg is DockerOptions => typeof arg !== 'string') ?? {};
-    const { DOCKER_HOST: _host, DOCKER_CONTEXT: _context, DOCKER_API_VERSION: _version, ...outer } = process.env;
-    const child = execFile('docker', ['-H', host, ...words], {
-      env: { ...outer, DOCKER_CONFIG: join(this.directory, 'docker'), DOCKER_CLI_HINTS: 'false', ...env },
-      maxBuffer: 256 * 1024 * 1024,
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout?.on('data', (chunk: string) => {
-      stdout += chunk;
-    });
-    child.stderr?.on('data', (chunk: string) => {
-      stderr += chunk;
-    });
-    // A command that does not read all of its input ends the pipe: its own exit code says whether that was right.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
-    const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-    if (code === null) throw new Error(`docker ${words.join(' ')} was ended by ${signal} after ${timeoutMs} ms`);
-    return { code, stdout, stderr };
+  dockerAt(host: string, ...args: (string | DockerOptions)[]): Promise<CommandResult> {
+    const result = docker(host, join(this.directory, 'docker'), args);
+    // It may fail before the test awaits it, which is soon enough.
+    result.catch(() => {});
+    return result;
   }
 
   async api(method: string, path: string, body?: unknown): Promise<Awaited<ReturnType<Engine['api']>>> {
@@ -177,6 +174,7 @@ class RealEngine implements Engine {
     const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
     let answer = '';
     for await (const chunk of response.setEncoding('utf8')) answer += chunk;
+    if ((response.statusCode ?? 0) >= 400) checkMissed(`${method} ${path}`, answer);
     return { status: response.statusCode ?? 0, headers: response.headers, body: answer };
   }
 
@@ -187,7 +185,7 @@ class RealEngine implements Engine {
 
   async kill(signal: NodeJS.Signals): Promise<number> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? 0;
+    if (child === undefined || this.#ended) return child?.exitCode ?? 0;
     const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
     child.kill(signal);
     const [code] = await ended;
@@ -195,6 +193,7 @@ class RealEngine implements Engine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    engines.delete(this);
     const failures: string[] = [];
     try {
       if (this.#child?.exitCode === null && this.#child.signalCode === null) {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from './engine.js';
+import { checkMissed } from './missed.js';
 
 export interface TerminalOptions {
   rows: number;
@@ -41,5 +42,6 @@ export async function onTerminal(
   const [code] = await ended;
   clearTimeout(late);
   child.stdin.destroy();
+  if (code !== 0) checkMissed(command, stdout);
   return { code: code ?? -1, stdout };
 }
