@@ -179,6 +179,8 @@ async function finish(room: NetworkRoom, sandbox: SandboxRecord, session: Namesp
 }
 
 function announce(room: NetworkRoom, sandbox: SandboxRecord): void {
+  for (const endpoint of sandbox.endpoints) endpoint.announced = true;
+  room.save(sandbox);
   for (const { networkId, networkName, driver } of sandbox.endpoints) {
     room.emit('connect', { id: networkId, name: networkName, driver }, { container: sandbox.containerId });
   }
@@ -186,7 +188,7 @@ function announce(room: NetworkRoom, sandbox: SandboxRecord): void {
 
 /** After a failed attach: the first error is the caller's, what the undoing adds goes to the log. */
 async function undo(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
-  await takeDown(room, sandbox, { silently: true }).catch((error: unknown) =>
+  await takeDown(room, sandbox).catch((error: unknown) =>
     room.log.error('a failed attempt to attach a container left something behind; it is tried again', {
       container: sandbox.containerId,
       error: messageOf(error),

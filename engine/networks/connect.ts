@@ -1,7 +1,7 @@
 import { enterNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
-import { announce, leave } from './detach.js';
+import { announceEnd, leave } from './detach.js';
 import { checkWishes, createEndpoint, gatewayEndpoint, joinEndpoint, newEndpoint, publishPorts } from './endpoint.js';
 import { writeHostFiles } from './files.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
@@ -42,6 +42,7 @@ export async function connect(
     await undo(room, sandbox, endpoint);
     throw error;
   }
+  endpoint.announced = true;
   await settle(room, sandbox);
   room.emit('connect', network, { container: sandbox.containerId });
   return endpointSettings(endpoint);
@@ -89,7 +90,7 @@ export async function disconnect(room: NetworkRoom, network: NetworkRecord, sand
   }
   sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
   room.save(sandbox);
-  announce(room, sandbox.containerId, endpoint);
+  announceEnd(room, sandbox.containerId, endpoint);
   try {
     await leave(room, endpoint);
   } finally {

@@ -260,6 +260,7 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
     );
     throw forbidden(`error while removing network: network ${record.name} has active endpoints (${names.join(', ')})`);
   }
+  await room.leftovers.retry(record.id);
   if (!record.configOnly) {
     await (await room.drivers.network(record.driver)).DeleteNetwork({ NetworkID: record.id });
   }

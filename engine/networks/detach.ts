@@ -8,26 +8,21 @@ import { unwire } from './wire.js';
 /**
  * Takes a sandbox down: names, events, ports, endpoints, addresses, namespace. Does everything it can; what a driver
  * did not take back is remembered and tried again. The kernel removes namespace and interfaces in the background.
- * @param silently no events: the container was never announced
  * @throws AggregateError of all failures
  */
-export function takeDown(
-  room: NetworkRoom,
-  sandbox: SandboxRecord,
-  options: { silently?: boolean } = {},
-): Promise<void> {
+export function takeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
   const { containerId } = sandbox;
   const under = room.leaving.get(containerId);
   if (under) return under;
-  const work = doTakeDown(room, sandbox, options.silently ?? false).finally(() => room.leaving.delete(containerId));
+  const work = doTakeDown(room, sandbox).finally(() => room.leaving.delete(containerId));
   room.leaving.set(containerId, work);
   return work;
 }
 
-async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord, silently: boolean): Promise<void> {
+async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
   const failures = new Failures();
   room.names.forget(sandbox.containerId);
-  if (!silently) for (const endpoint of sandbox.endpoints) announce(room, sandbox.containerId, endpoint);
+  for (const endpoint of sandbox.endpoints) announceEnd(room, sandbox.containerId, endpoint);
   if (sandbox.kind === 'path') {
     for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(room, sandbox, endpoint));
     await failures.attempt(() => removeNamespace(sandbox.path));
@@ -37,7 +32,9 @@ async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord, silently: b
   failures.raise();
 }
 
-export function announce(room: NetworkRoom, containerId: string, endpoint: EndpointRecord): void {
+/** Of one that was never announced, because its start failed or the engine was killed, nothing is told. */
+export function announceEnd(room: NetworkRoom, containerId: string, endpoint: EndpointRecord): void {
+  if (endpoint.announced === false) return;
   const { networkId: id, networkName: name, driver } = endpoint;
   room.emit('disconnect', { id, name, driver }, { container: containerId });
 }
@@ -62,19 +59,7 @@ export async function leave(room: NetworkRoom, endpoint: EndpointRecord): Promis
   try {
     await leaveEndpoint(room, leftover);
   } catch (error) {
-    room.leftovers.put(leftover.id, leftover);
+    room.leftovers.add(leftover);
     throw error;
-  }
-}
-
-/** Tries again what drivers did not take back when they were asked. */
-export async function retryLeftovers(room: NetworkRoom): Promise<void> {
-  for (const [id, leftover] of room.leftovers.entries()) {
-    try {
-      if (room.registry.byId(leftover.networkId)) await leaveEndpoint(room, leftover);
-      room.leftovers.delete(id);
-    } catch {
-      // It stays on the list; the failure was logged when it happened first.
-    }
   }
 }

@@ -73,6 +73,7 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
     published: false,
     ports: [],
     dnsNames: named ? [...new Set(names)] : [],
+    announced: false,
   };
 }
 

@@ -8,7 +8,7 @@ import { parseTime } from '../time.js';
 import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
-import { retryLeftovers, takeDown } from './detach.js';
+import { takeDown } from './detach.js';
 import { checkWishes } from './endpoint.js';
 import { writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
@@ -31,7 +31,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
     room.emit('destroy', network);
   };
   const stopRetries = deps.extensions.onChange(({ state }) => {
-    if (state === 'active' && room.leftovers.entries().length > 0) void retryLeftovers(room);
+    if (state === 'active') void room.leftovers.retry();
   });
 
   return {
@@ -50,6 +50,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
 
     async close() {
       stopRetries();
+      room.leftovers.close();
       await Promise.allSettled(room.leaving.values());
       await room.names.close();
       room.drivers.close();
@@ -142,7 +143,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       for (const path of namespaceFiles(directory).map((file) => join(directory, file))) {
         if (!known.has(path)) removeNamespace(path);
       }
-      await retryLeftovers(room);
+      await room.leftovers.retry();
     },
 
     connect: async (ref, container, endpoint) => connect(room, room.registry.find(ref), container, endpoint),

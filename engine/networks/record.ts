@@ -64,6 +64,8 @@ export interface EndpointRecord {
   published: boolean;
   ports: PortBinding[];
   dnsNames: string[];
+  /** Its `connect` is in the journal; a record that an earlier version wrote lacks it, and was announced. */
+  announced?: boolean;
 }
 
 /** How a container is attached, while it runs. Written before anything is made, so that nothing can be forgotten. */

@@ -4,8 +4,9 @@ import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
-import type { Leftover } from './endpoint.js';
+import { leaveEndpoint } from './endpoint.js';
 import type { Written } from './hosts.js';
+import { Leftovers } from './leftovers.js';
 import { NameService } from './names/service.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
@@ -39,7 +40,7 @@ export class NetworkRoom {
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
   readonly building: Collection<NetworkRecord>;
   /** Endpoints that a driver did not take back. */
-  readonly leftovers: Collection<Leftover>;
+  readonly leftovers: Leftovers;
   containers: ContainerLookup = { find: () => undefined };
   readonly #written = new WeakMap<SandboxRecord, Written>();
   #revision = 0;
@@ -54,7 +55,11 @@ export class NetworkRoom {
     this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
     this.names = new NameService(log);
     this.building = store.collection<NetworkRecord>('networks-building');
-    this.leftovers = store.collection<Leftover>('endpoint-leftovers');
+    this.leftovers = new Leftovers(
+      store.collection('endpoint-leftovers'),
+      (leftover) => leaveEndpoint(this, leftover),
+      (id) => this.registry.byId(id) !== undefined,
+    );
     this.#stored = store.collection<SandboxRecord>('sandboxes');
     for (const [id, record] of this.#stored.entries()) this.#sandboxes.set(id, record);
   }
