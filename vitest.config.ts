@@ -52,6 +52,7 @@ export default defineConfig({
       // The same tests with the batteries elsewhere: what runs in process must run as a process, or be replaced.
       endToEnd('e2e-process', daily, 'process'),
       endToEnd('e2e-plugin', daily, 'plugin'),
+      endToEnd('chaos', ['test/chaos/**/*.test.ts']),
     ],
   },
 });

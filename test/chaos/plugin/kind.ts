@@ -1,0 +1,27 @@
+import type { Account } from './account.js';
+
+/** What a kind's methods are given. */
+export interface Surroundings {
+  readonly account: Account;
+  /** A directory of the plugin's own. */
+  readonly directory: string;
+  /** What the world told this plugin, for example the addresses that it may give away. */
+  readonly option: string;
+}
+
+/** A well-behaved plugin of one kind. */
+export interface ScriptedKind {
+  /** As `Plugin.Activate` names it. */
+  readonly capability: string;
+  /** The JSON key of an error. */
+  readonly errorKey: 'Err' | 'Error';
+  /** By the path without its slash. What they throw is answered as an error. */
+  readonly methods: Readonly<Record<string, (request: Record<string, unknown>) => object>>;
+}
+
+/** A member that must be there. */
+export function text(request: Record<string, unknown>, member: string): string {
+  const value = request[member];
+  if (typeof value !== 'string') throw new Error(`${member} is missing in ${JSON.stringify(request)}`);
+  return value;
+}
