@@ -19,37 +19,36 @@ export interface PoolWish {
 }
 
 /**
- * Takes a pool with its gateway and auxiliary addresses; gives all back when one of them cannot be had.
+ * Takes a pool with its gateway and auxiliary addresses.
+ * @param taken told of it as soon as it is: whoever gives up gives it back
  * @throws what the IPAM driver says, for example `Pool overlaps with other one on this address space`
  */
-export async function takePool(drivers: Drivers, wish: PoolWish): Promise<PoolRecord> {
+export async function takePool(
+  drivers: Drivers,
+  wish: PoolWish,
+  taken: (pool: PoolRecord) => void,
+): Promise<PoolRecord> {
   const driver = await drivers.ipam(wish.driver);
   const { localSpace } = await drivers.ipamCapabilities(wish.driver);
   const { pool, data } = await requestPool(drivers, wish, localSpace);
   const record: PoolRecord = { id: pool.id, pool: pool.cidr, gateway: '', gatewayTaken: false, aux: {} };
-  try {
-    const given = data[ipamOption.gatewayType];
-    if (given && !wish.config.Gateway) record.gateway = given;
-    else if (!wish.skipGateway || wish.config.Gateway) {
-      const answer = await driver.RequestAddress({
-        PoolID: record.id,
-        Address: wish.config.Gateway ?? '',
-        Options: requestOptions(wish.options, true),
-      });
-      record.gateway = answer.Address;
-      record.gatewayTaken = true;
-    }
-    for (const [name, address] of Object.entries(wish.config.AuxiliaryAddresses ?? wish.config.AuxAddress ?? {})) {
-      await driver.RequestAddress({ PoolID: record.id, Address: address, Options: wish.options });
-      record.aux[name] = address;
-    }
-    return record;
-  } catch (error) {
-    await releasePool(drivers, wish.driver, record).catch(() => {
-      // The first error says why; a driver in trouble that also keeps the pool is asked again when it is next used.
+  taken(record);
+  const given = data[ipamOption.gatewayType];
+  if (given && !wish.config.Gateway) record.gateway = given;
+  else if (!wish.skipGateway || wish.config.Gateway) {
+    const answer = await driver.RequestAddress({
+      PoolID: record.id,
+      Address: wish.config.Gateway ?? '',
+      Options: requestOptions(wish.options, true),
     });
-    throw error;
+    record.gateway = answer.Address;
+    record.gatewayTaken = true;
   }
+  for (const [name, address] of Object.entries(wish.config.AuxiliaryAddresses ?? wish.config.AuxAddress ?? {})) {
+    await driver.RequestAddress({ PoolID: record.id, Address: address, Options: wish.options });
+    record.aux[name] = address;
+  }
+  return record;
 }
 
 async function requestPool(drivers: Drivers, wish: PoolWish, space: string) {

@@ -1,13 +1,14 @@
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
-import { CleatError, conflict, forbidden, invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { CleatError, conflict, forbidden, invalidParameter } from '@cleat/protocol/errors';
 import { type IpamData, netlabel } from '@cleat/protocol/kinds/network';
 import { newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
-import { releasePool, takePool } from './addresses.js';
+import { takePool } from './addresses.js';
 import type { NetworkRecord, PoolRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
+import { discard } from './take-back.js';
 
 /** What a predefined network is made with, beyond what a request can say. */
 export interface CreateOptions {
@@ -34,7 +35,7 @@ export async function createNetwork(
     const record = await prepare(room, name, request, template, options);
     if (!record.configOnly) await build(room, record, template?.ipam.config ?? request.IPAM?.Config ?? []);
     room.registry.put(record);
-    room.building.delete(record.id);
+    room.unfinished.forget(record.id);
     return record;
   } finally {
     room.creating.delete(name);
@@ -151,9 +152,11 @@ async function prepare(
 /** Pools and the driver's part. The record is completed with what they gave. */
 async function build(room: NetworkRoom, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
   const driver = await room.drivers.network(record.driver);
+  let driverAsked = false;
   try {
     if (record.sandbox === 'own') await takePools(room, record, configs);
-    room.building.put(record.id, record);
+    driverAsked = true;
+    room.unfinished.begin({ ...record, driverAsked });
     await driver.CreateNetwork({
       NetworkID: record.id,
       Options: {
@@ -165,35 +168,8 @@ async function build(room: NetworkRoom, record: NetworkRecord, configs: readonly
       IPv6Data: record.v6.map((pool) => ipamData(record, pool)),
     });
   } catch (error) {
-    await releasePools(room, record);
-    room.building.delete(record.id);
+    await discard(room, { ...record, driverAsked });
     throw error;
-  }
-}
-
-async function releasePools(room: NetworkRoom, record: NetworkRecord): Promise<void> {
-  for (const pool of [...record.v4, ...record.v6]) {
-    await releasePool(room.drivers, record.ipam.driver, pool).catch((error: unknown) =>
-      room.log.error('an address pool could not be given back', { pool: pool.pool, error: messageOf(error) }),
-    );
-  }
-}
-
-/** Takes away what a creation left that a kill of the engine cut short. Reports what fails, and goes on. */
-export async function clearUnfinished(room: NetworkRoom): Promise<void> {
-  for (const [id, record] of room.building.entries()) {
-    if (!room.registry.byId(id)) {
-      try {
-        await (await room.drivers.network(record.driver)).DeleteNetwork({ NetworkID: id });
-      } catch (error) {
-        room.log.error('a network whose creation was cut short could not be removed', {
-          network: record.name,
-          error: messageOf(error),
-        });
-      }
-      await releasePools(room, record);
-    }
-    room.building.delete(id);
   }
 }
 
@@ -209,8 +185,11 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
     const own = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
     for (const config of own.length > 0 ? own : [{}]) {
       const { driver, options } = record.ipam;
-      const pool = await takePool(room.drivers, { driver, options, six, config, skipGateway: six ? skip6 : skip4 });
-      (six ? record.v6 : record.v4).push(pool);
+      const wish = { driver, options, six, config, skipGateway: six ? skip6 : skip4 };
+      const pool = await takePool(room.drivers, wish, (taken) => {
+        (six ? record.v6 : record.v4).push(taken);
+        room.unfinished.begin({ ...record, driverAsked: false });
+      });
       const gateway = pool.gateway.split('/')[0];
       effective.push({ Subnet: pool.pool, ...config, ...(gateway ? { Gateway: gateway } : {}) });
     }
@@ -260,12 +239,14 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
     );
     throw forbidden(`error while removing network: network ${record.name} has active endpoints (${names.join(', ')})`);
   }
-  await room.leftovers.retry(record.id);
+  await room.leftovers.retry(({ networkId }) => networkId === record.id);
   if (!record.configOnly) {
     await (await room.drivers.network(record.driver)).DeleteNetwork({ NetworkID: record.id });
   }
+  const rest = { ...record, driverAsked: false };
+  room.unfinished.begin(rest);
   room.registry.delete(record.id);
-  await releasePools(room, record);
+  await discard(room, rest);
 }
 
 /** For the log: the class of a failure that start-up survives. */

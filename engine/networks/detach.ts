@@ -1,6 +1,6 @@
 import { removeNamespace } from '@cleat/linux/net/namespace';
 import { Failures } from './drivers.js';
-import { type Leftover, leaveEndpoint } from './endpoint.js';
+import type { Leftover } from './endpoint.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
 import { unwire } from './wire.js';
@@ -56,10 +56,5 @@ export async function leave(room: NetworkRoom, endpoint: EndpointRecord): Promis
     published: endpoint.published,
     ipamDriver: room.registry.byId(endpoint.networkId)?.ipam.driver ?? '',
   };
-  try {
-    await leaveEndpoint(room, leftover);
-  } catch (error) {
-    room.leftovers.add(leftover);
-    throw error;
-  }
+  await room.leftovers.add(leftover);
 }

@@ -5,6 +5,7 @@ import { netlabel, type PortBinding, type StaticRoute } from '@cleat/protocol/ki
 import { newId, shortId } from '../ids.js';
 import { takeAddress } from './addresses.js';
 import { Failures } from './drivers.js';
+import { mayPass } from './owed.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
@@ -233,6 +234,18 @@ export async function leaveEndpoint(room: NetworkRoom, leftover: Leftover): Prom
     });
   }
   failures.raise();
+}
+
+/**
+ * {@link leaveEndpoint}, once more. What drivers refuse of a network that is gone they will never take back.
+ * @throws AggregateError
+ */
+export async function giveBack(room: NetworkRoom, leftover: Leftover): Promise<void> {
+  try {
+    await leaveEndpoint(room, leftover);
+  } catch (error) {
+    if (mayPass(error) || room.registry.byId(leftover.networkId)) throw error;
+  }
 }
 
 /** What the driver does not know of any more needs no removal. */

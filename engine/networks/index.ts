@@ -7,7 +7,7 @@ import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } 
 import { parseTime } from '../time.js';
 import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
-import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
+import { createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
 import { checkWishes } from './endpoint.js';
 import { writeHostFiles } from './files.js';
@@ -31,7 +31,9 @@ export function openNetworks(deps: NetworksDeps): Networks {
     room.emit('destroy', network);
   };
   const stopRetries = deps.extensions.onChange(({ state }) => {
-    if (state === 'active') void room.leftovers.retry();
+    if (state !== 'active') return;
+    void room.leftovers.retry();
+    void room.unfinished.retry();
   });
 
   return {
@@ -44,13 +46,14 @@ export function openNetworks(deps: NetworksDeps): Networks {
     },
 
     async start() {
-      await clearUnfinished(room);
+      await room.unfinished.retry();
       await ensurePredefined(room);
     },
 
     async close() {
       stopRetries();
       room.leftovers.close();
+      room.unfinished.close();
       await Promise.allSettled(room.leaving.values());
       await room.names.close();
       room.drivers.close();

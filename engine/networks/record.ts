@@ -41,6 +41,12 @@ export interface NetworkRecord {
   madeFrom?: string;
 }
 
+/** A network on the way in or out, with what its drivers have to take back. */
+export interface UnfinishedNetwork extends NetworkRecord {
+  /** Its network driver may have made its part. */
+  driverAsked: boolean;
+}
+
 /** One container's place on one network, while it runs. */
 export interface EndpointRecord {
   id: string;

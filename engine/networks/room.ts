@@ -4,13 +4,14 @@ import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
-import { leaveEndpoint } from './endpoint.js';
+import { giveBack, type Leftover } from './endpoint.js';
 import type { Written } from './hosts.js';
-import { Leftovers } from './leftovers.js';
 import { NameService } from './names/service.js';
-import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
+import { Owed } from './owed.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord, UnfinishedNetwork } from './record.js';
 import { NetworkRegistry } from './registry.js';
 import type { ContainerLookup } from './service.js';
+import { takeBack } from './take-back.js';
 
 /** What the wiring hands to this room. */
 export interface NetworksDeps {
@@ -37,10 +38,10 @@ export class NetworkRoom {
   readonly arriving = new Map<string, Promise<void>>();
   /** Containers whose sandbox is being taken down. */
   readonly leaving = new Map<string, Promise<void>>();
-  /** Networks on the way, as far as they have come: what a kill leaves is found here. */
-  readonly building: Collection<NetworkRecord>;
+  /** Networks on the way, as far as they have come, and what their drivers have to take back of those that are gone. */
+  readonly unfinished: Owed<UnfinishedNetwork>;
   /** Endpoints that a driver did not take back. */
-  readonly leftovers: Leftovers;
+  readonly leftovers: Owed<Leftover>;
   containers: ContainerLookup = { find: () => undefined };
   readonly #written = new WeakMap<SandboxRecord, Written>();
   #revision = 0;
@@ -54,12 +55,8 @@ export class NetworkRoom {
     this.drivers = new Drivers(extensions, log);
     this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
     this.names = new NameService(log);
-    this.building = store.collection<NetworkRecord>('networks-building');
-    this.leftovers = new Leftovers(
-      store.collection('endpoint-leftovers'),
-      (leftover) => leaveEndpoint(this, leftover),
-      (id) => this.registry.byId(id) !== undefined,
-    );
+    this.unfinished = new Owed(store.collection('networks-building'), (network) => takeBack(this, network));
+    this.leftovers = new Owed(store.collection('endpoint-leftovers'), (leftover) => giveBack(this, leftover));
     this.#stored = store.collection<SandboxRecord>('sandboxes');
     for (const [id, record] of this.#stored.entries()) this.#sandboxes.set(id, record);
   }
