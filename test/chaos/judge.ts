@@ -57,6 +57,8 @@ function isConsequence({ status, text }: ApiAnswer): boolean {
       text,
     );
   }
+  if (status === 500 && /was stopped: (the caller went away|the container is being removed)/.test(text)) return true;
+  if (status === 400 && /cannot be connected to multiple networks/.test(text)) return true;
   return status === 403 && /has active endpoints|already exists in network/i.test(text);
 }
 

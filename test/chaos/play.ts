@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { accountComplaints } from './invariants/accounts.js';
+import { accountComplaints, forgiveAllocations } from './invariants/accounts.js';
 import { journalComplaints } from './invariants/journal.js';
 import { changes, tracesOf } from './invariants/traces.js';
 import { complaintAbout, type Outcome } from './judge.js';
@@ -37,13 +37,17 @@ export async function play(world: World, schedule: Schedule): Promise<Played> {
     nameOf: (kind: Kind) => world.flavour.drivers[kind],
   };
   complaints.push(...outcomes.flatMap((outcome) => complaintAbout(outcome, circumstances) ?? []));
+  const engineDied = schedule.faults.some(({ victims }) => victims.includes('engine'));
   const settling = [
     ...world.witnesses.map((witness) => () => complaintsOf(world, witness)),
-    () => accountComplaints(world),
+    async () => (await accountComplaints(world)).filter((text) => !(engineDied && isAllocation(text))),
   ];
   const afterRemoval = [
     () => removeAll(world),
-    () => accountComplaints(world),
+    async () => {
+      if (engineDied) await forgiveAllocations(world);
+      return accountComplaints(world);
+    },
     async () => changes(before, tracesOf(ownerOf(world))),
     async () => journalComplaints(await world.events(began)),
   ];
@@ -88,6 +92,11 @@ async function playFault(world: World, { victims, what, at, lasts }: Fault, star
   await sleep(lasts);
   for (const kind of kinds) await world.victim(kind).relieve();
   if (withEngine) await world.restartEngine();
+}
+
+/** See {@link forgiveAllocations}; what is left when everything is removed is looked at then. */
+function isAllocation(complaint: string): boolean {
+  return /still has: (pool|address) /.test(complaint);
 }
 
 /** Asks until there is nothing to complain about, within a bound. @returns what there is to complain about at last */

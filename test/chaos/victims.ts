@@ -24,6 +24,8 @@ export interface Victim {
   suffer(what: Suffering): Promise<void>;
   /** Whatever it suffers from is over; resolves when it serves again, as far as that is ours to see. */
   relieve(): Promise<void>;
+  /** Closes keys of its account. */
+  forget(keys: readonly string[]): Promise<void>;
   /** Only of a plugin that keeps an account. */
   statement(): Promise<Statement | undefined>;
 }
@@ -70,6 +72,10 @@ export class ScriptedPlugin implements Victim, AsyncDisposable {
     this.#stopped = false;
     if (this.#child?.exitCode !== null || this.#child.signalCode !== null) await this.#start();
     await this.#command([]);
+  }
+
+  async forget(keys: readonly string[]): Promise<void> {
+    await ask(this.#control, 'PUT', '/forgotten', { body: keys });
   }
 
   async statement(): Promise<Statement> {
@@ -135,6 +141,8 @@ export class Battery implements Victim {
     if (this.#stopped !== undefined) signal(this.#stopped, 'SIGCONT');
     this.#stopped = undefined;
   }
+
+  async forget(): Promise<void> {}
 
   async statement(): Promise<undefined> {}
 }

@@ -84,6 +84,21 @@ export function differences(who: string, account: readonly string[], expected: r
   ];
 }
 
+/**
+ * An engine that was killed while an address management answered does not know what it was given, and has no way to
+ * give it back: the plugin forgets it.
+ */
+export async function forgiveAllocations(world: World): Promise<void> {
+  const { flavour, engine, victims } = world;
+  const statement = await victims.get('ipam')?.statement();
+  if (!statement) return;
+  const { ipam } = expectedAccounts(await takeInventory(world), {
+    drivers: flavour.drivers,
+    execRoot: engine.execRoot,
+  });
+  await victims.get('ipam')?.forget(statement.open.filter((key) => !ipam.includes(key)));
+}
+
 /** Whether the plugins' accounts hold exactly what runs. @returns a sentence for each difference */
 export async function accountComplaints(world: World): Promise<string[]> {
   const { flavour, engine, victims } = world;

@@ -18,6 +18,11 @@ export function ipamKind({ account, option: base }: Surroundings): ScriptedKind 
   return {
     capability: 'IpamDriver',
     errorKey: 'Error',
+    allocates: {
+      'IpamDriver.RequestPool': ({ PoolID }) => account.end(poolKey(String(PoolID))),
+      'IpamDriver.RequestAddress': ({ Address }, request) =>
+        account.end(addressKey(text(request, 'PoolID'), String(Address).split('/')[0] ?? '')),
+    },
     methods: {
       'IpamDriver.GetCapabilities': () => ({}),
       'IpamDriver.GetDefaultAddressSpaces': () => ({
@@ -33,7 +38,10 @@ export function ipamKind({ account, option: base }: Surroundings): ScriptedKind 
       'IpamDriver.ReleasePool': (request) => {
         const pool = text(request, 'PoolID');
         const left = account.keys(`address ${pool} `);
-        if (left.length > 0) account.problem(`ReleasePool of ${pool} with ${left.join(', ')}`);
+        // A network's own address goes with it.
+        const used = left.filter((address) => account.note(address) !== 'gateway');
+        if (used.length > 0) account.problem(`ReleasePool of ${pool} with ${used.join(', ')}`);
+        for (const address of left) account.end(address);
         account.end(poolKey(pool));
         return {};
       },

@@ -15,6 +15,13 @@ export interface ScriptedKind {
   readonly capability: string;
   /** The JSON key of an error. */
   readonly errorKey: 'Err' | 'Error';
+  /**
+   * Methods that allocate something which only their answer names: an answer that nobody heard is taken back, as the
+   * engine has no way to. An answer that is spoiled on purpose is not given, and nothing allocated.
+   */
+  readonly allocates?: Readonly<
+    Record<string, (answer: Record<string, unknown>, request: Record<string, unknown>) => void>
+  >;
   /** By the path without its slash. What they throw is answered as an error. */
   readonly methods: Readonly<Record<string, (request: Record<string, unknown>) => object>>;
 }

@@ -17,7 +17,8 @@ import { volumeKind } from './volume.js';
  *
  *   main.js --kind volume --socket /run/plugins/x.sock --directory DIR [--option TEXT]
  *
- * Commands come over DIR/control: GET /account; PUT /misbehaviour with a list, empty to behave again.
+ * Commands come over DIR/control: GET /account; PUT /misbehaviour with a list, empty to behave again; PUT /forgotten
+ * with keys of the account that are to be closed.
  */
 const kinds: Record<string, (surroundings: Surroundings) => ScriptedKind> = {
   volume: volumeKind,
@@ -77,17 +78,29 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   const method = (request.url ?? '').slice(1);
   const body = await textOf(request);
   const rule = misbehaviours.find((one) => one.method === '*' || one.method === method);
+  const takeBack = kind.allocates?.[method];
+  const answer = (): Answer => {
+    const said = perform(method, body);
+    if (takeBack && said.status === 200) {
+      const [allocated, asked] = [said.text, body].map((text) => JSON.parse(text) as Record<string, unknown>);
+      response.once('close', () => {
+        if (!response.writableFinished && allocated && asked) takeBack(allocated, asked);
+      });
+    }
+    return said;
+  };
   if (!rule) {
-    send(response, perform(method, body));
+    send(response, answer());
     return;
   }
-  const done = rule.performs ? perform(method, body) : undefined;
-  await misbehave(rule.manner, { request, response }, () => done ?? perform(method, body), lifted);
+  const done = rule.performs && !takeBack ? perform(method, body) : undefined;
+  await misbehave(rule.manner, { request, response }, () => done ?? answer(), lifted);
 }
 
 async function obey(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await textOf(request);
-  if (request.method === 'PUT') command(JSON.parse(body) as Misbehaviour[]);
+  if (request.url === '/misbehaviour') command(JSON.parse(body) as Misbehaviour[]);
+  if (request.url === '/forgotten') for (const key of JSON.parse(body) as string[]) account.end(key);
   send(response, { status: 200, text: JSON.stringify({ open: account.open, problems: account.problems }) });
 }
 
