@@ -22,6 +22,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { EngineConfig } from '../../config.js';
 import { openSpool, type Spool } from '../index.js';
 
+const kinds: readonly string[] = ['LogDriver'];
+
 const id = 'c'.repeat(64);
 const stamp = '2025-11-22T02:53:20.123456789+00:00';
 const nanos = 1763780000123456789n;
@@ -166,8 +168,8 @@ test('a driver that does not read holds nobody up, and later gets what it missed
   for (const line of range(0, 5000)) print(line);
   await pause(50);
   driver.reads = true;
-  driver.changed?.({ name: 'test', state: 'unreachable' } as ExtensionStatus);
-  driver.changed?.({ name: 'test', state: 'active' } as ExtensionStatus);
+  driver.changed?.({ name: 'test', state: 'unreachable', kinds } as ExtensionStatus);
+  driver.changed?.({ name: 'test', state: 'active', kinds } as ExtensionStatus);
   await until(() => driver.entries.length >= 5000);
   expect(driver.lines()).toEqual(range(0, 5000));
 });
@@ -180,8 +182,8 @@ test('a driver that dies in the middle misses nothing', async () => {
   driver.die();
   for (const line of range(3000, 12_000)) print(line);
   await pause(50);
-  driver.changed?.({ name: 'test', state: 'unreachable' } as ExtensionStatus);
-  driver.changed?.({ name: 'test', state: 'active' } as ExtensionStatus);
+  driver.changed?.({ name: 'test', state: 'unreachable', kinds } as ExtensionStatus);
+  driver.changed?.({ name: 'test', state: 'active', kinds } as ExtensionStatus);
   await until(() => driver.lines().at(-1) === 'line 11999');
   expect(new Set(driver.lines())).toEqual(new Set(range(0, 12_000)));
 });

@@ -6,6 +6,7 @@ import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../../config.js';
 import type { SpoolFile } from '../spool-file.js';
+import { OpenSessions } from './open-sessions.js';
 import { FeedRunner, type RunnerEvents } from './runner.js';
 import { DriverSession } from './session.js';
 import { openWorkerRunner } from './worker-runner.js';
@@ -30,6 +31,7 @@ export class Drivers {
   /** All of them, also those of former runs that are not over yet, by their key with the runners. */
   readonly #byKey = new Map<string, DriverSession>();
   #count = 0;
+  readonly #open: OpenSessions;
   readonly #main: FeedRunner;
   readonly #worker: ReturnType<typeof openWorkerRunner>;
   readonly #offChange: () => void;
@@ -44,6 +46,12 @@ export class Drivers {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(this.#directory))
       rmSync(join(this.#directory, name), { recursive: true, force: true });
+    this.#open = new OpenSessions({
+      extensions: deps.extensions,
+      log: deps.log,
+      directory: join(deps.config.execRoot, 'log-sessions'),
+      fifoPath: (id) => this.#fifoPath(id),
+    });
     const events: RunnerEvents = {
       idle: (key, written) => this.#byKey.get(key)?.idle(written),
       drained: (key, written) => this.#byKey.get(key)?.drained(written),
@@ -70,6 +78,7 @@ export class Drivers {
       file,
       fifoPath: this.#fifoPath(id),
       extensions: this.#deps.extensions,
+      open: this.#open,
       log: this.#deps.log,
       runners: { main: this.#main, worker: this.#worker },
     });
@@ -103,6 +112,7 @@ export class Drivers {
     this.#offChange();
     clearInterval(this.#timer);
     await Promise.all([...this.#byKey.values()].map((session) => session.stop()));
+    this.#open.close();
     await this.#worker.close();
   }
 

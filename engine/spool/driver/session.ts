@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
 import { asCleatError, CleatError, messageOf } from '@cleat/protocol/errors';
+import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import { sizeOf } from '../files.js';
@@ -8,6 +9,7 @@ import type { SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
 import type { Resumption } from './feed.js';
 import { Fifo } from './fifo.js';
+import type { OpenSessions } from './open-sessions.js';
 import { readProgress, writeProgress } from './progress.js';
 import type { Runner } from './runner.js';
 
@@ -17,7 +19,8 @@ const handOverBytes = 60 * 1024;
 const gatherMs = 5;
 /** How long a driver that takes nothing is waited for once its container has ended. */
 const drainMs = 10_000;
-const stopMs = 2000;
+/** So often in a row nothing was taken from the FIFO: its reader is gone, or hangs. */
+const patientLooks = 5;
 const longestRetryMs = 60_000;
 
 export interface SessionOptions {
@@ -30,6 +33,7 @@ export interface SessionOptions {
   file: SpoolFile;
   fifoPath: string;
   extensions: Extensions;
+  open: OpenSessions;
   log: Logger;
   runners: { main: Runner; worker: Runner };
 }
@@ -56,6 +60,9 @@ export class DriverSession {
   #dropping = Promise.resolve();
   #isDrained: (() => void) | undefined;
   #unsettled = false;
+  /** Bytes that the driver had taken when it was last looked at, and how often nothing was since. */
+  #taken = 0;
+  #idleLooks = 0;
   /** Settles once the driver was told to stop and the FIFO is gone. */
   readonly stopped: Promise<void>;
   #isStopped: () => void = () => {};
@@ -108,6 +115,7 @@ export class DriverSession {
   /** Looks whether there is something new; the kernel's notices may be lost. */
   look(): void {
     if (this.#unsettled) this.#settle();
+    this.#watchReader();
     if (!this.#ended && !this.#reconnecting && sizeOf(this.#options.file.files.path) !== this.#lookedAt) this.#gather();
   }
 
@@ -244,13 +252,17 @@ export class DriverSession {
   }
 
   async #connect(): Promise<void> {
-    const { fifoPath, info } = this.#options;
+    const { fifoPath, info, id, open } = this.#options;
     const client = await this.#options.extensions.get(logKind, this.driver);
     this.#fifo = new Fifo(fifoPath);
+    await open.begin(id, this.driver);
     try {
       await client.StartLogging({ File: fifoPath, Info: info });
     } catch (error) {
       await this.#disconnect();
+      // It may have started unheard; whoever waits for this start does not wait for that.
+      if (outcomeUnknown(error)) void open.end(id);
+      else open.forget(id);
       throw error;
     }
     this.#save(this.#from.kept, true);
@@ -262,14 +274,8 @@ export class DriverSession {
     this.#fifo = undefined;
   }
 
-  async #stopLogging(): Promise<void> {
-    try {
-      const client = await this.#options.extensions.get(logKind, this.driver, { signal: AbortSignal.timeout(stopMs) });
-      await client.StopLogging({ File: this.#options.fifoPath }, { deadlineMs: stopMs });
-    } catch (error) {
-      // A driver that is gone, or has never heard of it, has stopped.
-      this.#options.log.debug(`log driver ${this.driver}: StopLogging: ${messageOf(error)}`, this.#fields);
-    }
+  #stopLogging(): Promise<void> {
+    return this.#options.open.end(this.#options.id);
   }
 
   #drainSoon(): void {
@@ -310,6 +316,17 @@ export class DriverSession {
     if (this.#unread() > 0) return;
     this.#unsettled = false;
     this.#runner?.settle(this.#options.key, this.#written);
+  }
+
+  /** A driver that was killed and is back knows nothing of the FIFO, and nobody may have noticed that it was away. */
+  #watchReader(): void {
+    const taken = this.#written - this.#unread();
+    const idle = this.#unread() > 0 && taken === this.#taken && !this.#reconnecting;
+    this.#taken = taken;
+    this.#idleLooks = idle ? this.#idleLooks + 1 : 0;
+    if (this.#idleLooks < patientLooks) return;
+    this.#idleLooks = 0;
+    void this.reconnect('it does not read');
   }
 
   #unread(): number {
