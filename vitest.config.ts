@@ -57,6 +57,7 @@ export default defineConfig({
       endToEnd('e2e-plugin', daily, 'plugin'),
       // And with each left out in turn: what needs it says so, all else goes on.
       ...batteries.map((name) => endToEnd(`e2e-without-${name}`, daily, `without-${name}`)),
+      endToEnd('chaos', ['test/chaos/**/*.test.ts']),
     ],
   },
 });

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { isAlive } from '@cleat/linux/process/identity';
@@ -164,6 +165,8 @@ function watchForEnds(room: Room, adopted: readonly Container[]): { close(): voi
   const onExit = (id: string, exit: { code: number; at: Date }) => {
     const container = room.registry.find(id);
     if (container?.run) containerExited(room, container, container.run, exit);
+    // Of a start that failed: nobody waits for it. While one is under way, its end may still be wanted.
+    else if (!container?.starting) rmSync(join(room.paths.exits(), id), { force: true });
   };
   const exits: ExitWatch = watchExits(room.paths.exits(), onExit);
   const timer = setInterval(() => {

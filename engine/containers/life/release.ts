@@ -56,6 +56,7 @@ export function releaseRun(room: Room, container: Container): Release {
   const finish = async () => {
     await deleted;
     await attempt('removing the bundle', () => removeBundle(room, id));
+    rmSync(join(room.paths.exits(), id), { force: true });
     if (record.state.run === run) record.state.run = undefined;
     container.save();
   };

@@ -72,12 +72,7 @@ export async function restartContainer(
   container.restartRequested = true;
   const waited = container.restarts.waitingFor !== undefined;
   try {
-    if (container.running) await stopContainer(room, container, options);
-    await container.lock.run(async () => {
-      container.restarts.reset();
-      container.record.manuallyStopped = false;
-      await startLocked(room, container);
-    });
+    while (!(await startAnew(room, container, options)));
   } catch (error) {
     // It is told, and goes on waiting.
     if (waited && absenceOf(error)) startByPolicy(room, container);
@@ -86,4 +81,20 @@ export async function restartContainer(
     container.restartRequested = false;
   }
   room.emit(container, 'restart');
+}
+
+/** @returns whether it was started: a start that was under way meanwhile has to be stopped first, too */
+async function startAnew(
+  room: Room,
+  container: Container,
+  options: { timeout?: number; signal?: string; ref: string },
+): Promise<boolean> {
+  if (container.running) await stopContainer(room, container, options);
+  return await container.lock.run(async () => {
+    if (container.running) return false;
+    container.restarts.reset();
+    container.record.manuallyStopped = false;
+    await startLocked(room, container);
+    return true;
+  });
 }

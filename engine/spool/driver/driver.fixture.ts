@@ -51,7 +51,8 @@ export class FakeDriver {
   /** As the registry tells of an extension that was away. */
   comeBack(): void {
     for (const state of ['unreachable', 'active'] as const) {
-      for (const listener of this.listeners) listener({ name: 'test', state } as ExtensionStatus);
+      for (const listener of this.listeners)
+        listener({ name: 'test', state, kinds: ['LogDriver'] } as unknown as ExtensionStatus);
     }
   }
 

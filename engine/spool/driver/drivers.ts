@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
-import type { LogInfo } from '@cleat/protocol/kinds/log';
+import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../../config.js';
 import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
@@ -68,7 +68,10 @@ export class Drivers {
     };
     this.#main = new FeedRunner(events);
     this.#worker = openWorkerRunner(events);
-    this.#offChange = deps.extensions.onChange(({ name, state }) => this.#changed(name, state === 'active'));
+    this.#offChange = deps.extensions.onChange(({ name, state, kinds }) => {
+      // A volume driver may have the same name.
+      if (kinds.length === 0 || kinds.includes(logKind.name)) this.#changed(name, state === 'active');
+    });
   }
 
   /**

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -17,6 +17,8 @@ export interface EngineOptions {
   /** Further flags of cleatd. */
   flags?: readonly string[];
   env?: NodeJS.ProcessEnv;
+  /** Its `daemon.json`. */
+  config?: object;
   /** Import `busybox:latest` from the host's static busybox. Default true. */
   busybox?: boolean;
 }
@@ -104,6 +106,7 @@ class RealEngine implements Engine {
     this.prefix = `10.${net}`;
     this.#flags = options.flags ?? [];
     mkdirSync(this.pluginDirectory);
+    if (options.config) writeFileSync(join(directory, 'daemon.json'), JSON.stringify(options.config));
   }
 
   get pid(): number {
@@ -230,7 +233,7 @@ class RealEngine implements Engine {
     ];
   }
 
-  /** A `daemon.json` that a test wrote into the engine's directory, or nothing at all. */
+  /** The `daemon.json` in the engine's directory, where there is one. */
   #configFile(): string {
     const path = join(this.directory, 'daemon.json');
     return existsSync(path) ? path : '/dev/null';

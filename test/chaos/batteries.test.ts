@@ -1,0 +1,4 @@
+import { chaos } from './suite.js';
+import { batteries } from './world.js';
+
+chaos(batteries);

@@ -1,0 +1,4 @@
+import { chaos } from './suite.js';
+import { plugins } from './world.js';
+
+chaos(plugins);

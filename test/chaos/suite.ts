@@ -1,0 +1,49 @@
+import { afterAll, describe, test } from 'vitest';
+import { generate } from './generate.js';
+import { textOfOutcome } from './judge.js';
+import { logTail, play } from './play.js';
+import { textOfSchedule } from './schedule.js';
+import { type Flavour, World } from './world.js';
+
+/** So many of each flavour fit into a few minutes on two cores. */
+const usualCount = 120;
+const seed = Number(process.env.CLEAT_CHAOS_SEED ?? Math.floor(Math.random() * 1_000_000_000));
+const wanted = process.env.CLEAT_CHAOS_SCHEDULES ?? String(usualCount);
+
+/** `200`: the first so many; `17-17`, `100-199`: from one to another. */
+function indexes(text: string): number[] {
+  const [, first, last] = /^(\d+)-(\d+)$/.exec(text) ?? [undefined, '0', String(Number(text) - 1)];
+  return Array.from({ length: Number(last) - Number(first) + 1 }, (_, at) => Number(first) + at);
+}
+
+/** One test for each schedule, all in one world; a schedule that failed leaves it, and the next ones get another. */
+export function chaos(flavour: Flavour): void {
+  describe(`${flavour.name}, CLEAT_CHAOS_SEED=${seed}`, () => {
+    let world: World | undefined;
+    afterAll(() => world?.[Symbol.asyncDispose]());
+
+    test.each(indexes(wanted))('schedule %i', async (index) => {
+      const schedule = generate(seed, index, flavour);
+      world ??= await World.make(flavour);
+      const { complaints, outcomes } = await play(world, schedule).catch((error: Error) => ({
+        complaints: [`it could not be played to its end: ${error.stack}`],
+        outcomes: [],
+      }));
+      if (complaints.length === 0) return;
+      const report = [
+        ...complaints.map((complaint) => `- ${complaint}`),
+        `to play it again: CLEAT_CHAOS_SEED=${seed} CLEAT_CHAOS_SCHEDULES=${index}-${index} npx vitest run --project chaos test/chaos/${flavour.name}.test.ts`,
+        textOfSchedule(schedule),
+        'what came of it:',
+        ...outcomes.map(textOfOutcome),
+        'the end of the log of the engine:',
+        logTail(world),
+      ].join('\n');
+      const spoiled = world;
+      world = undefined;
+      // What is wrong is reported above; what it left is swept away all the same.
+      const left = await spoiled[Symbol.asyncDispose]().catch((error: Error) => `\n${error.message}`);
+      throw new Error(`${report}${left ?? ''}`);
+    });
+  });
+}
