@@ -91,6 +91,11 @@ export class OwedUnmounts {
     this.#later(driver);
   }
 
+  /** Whatever is owed for a volume is tried once more, before its driver is asked for something else. */
+  async settle(volume: string): Promise<void> {
+    await Promise.all(this.list(volume).map((held) => this.#pay(held, patienceMs)));
+  }
+
   /** Forgets what is owed for a volume that is forgotten itself. */
   forget(volume: string): void {
     for (const { id } of this.list(volume)) this.#deps.held.delete(id);
@@ -103,7 +108,10 @@ export class OwedUnmounts {
   }
 
   /** @returns why the driver could not be asked, or undefined when it is done. @throws what it says when it refuses */
-  async #ask(held: HeldMount, options: { impatient?: true; deadlineMs?: number }): Promise<string | undefined> {
+  async #ask(
+    held: HeldMount,
+    options: { impatient?: true; deadlineMs?: number | undefined },
+  ): Promise<string | undefined> {
     const { drivers, events, held: kept } = this.#deps;
     this.#asking.add(held.id);
     try {
@@ -151,12 +159,13 @@ export class OwedUnmounts {
     for (const held of owed) void this.#pay(held);
   }
 
-  async #pay(held: HeldMount): Promise<void> {
+  /** @param deadlineMs default: the contract's */
+  async #pay(held: HeldMount, deadlineMs?: number): Promise<void> {
     if (this.#asking.has(held.id)) return;
     const { log } = this.#deps;
     const fields = { volume: held.volume, driver: held.driver, container: held.containerId };
     try {
-      const reason = await this.#ask(held, { impatient: true });
+      const reason = await this.#ask(held, { impatient: true, deadlineMs });
       if (reason === undefined) log.info('an Unmount that was owed is done', fields);
       else this.#later(held.driver);
     } catch (error) {
