@@ -86,6 +86,11 @@ export class Drivers {
     }
   }
 
+  /** Whether the operator configured it, rather than that it was found in a plugin directory. */
+  isConfigured(name: string): boolean {
+    return this.#extensions.list().some((status) => status.name === name && status.entry !== undefined);
+  }
+
   /** Asked once per driver. */
   async #ask(name: string, driver: Driver, options: CallOptions): Promise<DriverTraits> {
     const known = this.#traits.get(name);

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { createVolume } from './create.js';
 import { Drivers } from './drivers.js';
 import type { HeldMount } from './held.js';
@@ -22,6 +23,7 @@ export function openVolumes({ config, log, store, events, extensions, helper }: 
   const owed = new OwedUnmounts({ held, drivers, extensions, events, log });
   const room: Room = {
     defaultDriver: config.defaultVolumeDriver,
+    roots: { dataRoot: realpathSync(config.dataRoot), execRoot: realpathSync(config.execRoot) },
     log,
     events,
     helper,
@@ -39,7 +41,7 @@ export function openVolumes({ config, log, store, events, extensions, helper }: 
     list: (filters) => listVolumes(room, filters),
     remove: (name, { force }) => removeVolume(room, name, force),
     prune: (filters) => pruneVolumes(room, filters),
-    mount: (name, use) => mountVolume(room, name, use),
+    mount: (name, use, signal) => mountVolume(room, name, use, signal),
     unmount: (use) => unmountVolume(room, use),
     adopt: (name, use, mounted) => adoptMount(room, name, use, mounted),
     reconcile: () => owed.reconcile(),

@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto';
-import { posix } from 'node:path';
-import { CleatError, messageOf, systemError } from '@cleat/protocol/errors';
+import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import type { HeldMount } from './held.js';
 import { requireRecord } from './lookup.js';
+import { checkMountpoint } from './mountpoint.js';
 import type { Room } from './room.js';
 import type { MountedVolume, VolumeUse } from './service.js';
 
 /** One Mount for one container start. */
-export async function mountVolume(room: Room, name: string, use: VolumeUse): Promise<MountedVolume> {
+export async function mountVolume(
+  room: Room,
+  name: string,
+  use: VolumeUse,
+  signal?: AbortSignal,
+): Promise<MountedVolume> {
   const record = await requireRecord(room, name);
   const { driver: driverName } = record;
   const driver = await room.drivers.get(driverName);
@@ -16,16 +21,19 @@ export async function mountVolume(room: Room, name: string, use: VolumeUse): Pro
   const held = heldMount(driverName, name, use);
   room.held.put(held.id, held);
   let path: string;
+  let answered = false;
   try {
     const answer = await driver.Mount({
       Name: name,
       ID: held.id,
       ...(wantsContext ? { Context: { ...use.context(), Destination: use.destination, ReadOnly: use.readOnly } } : {}),
     });
-    path = checkedMountpoint(driverName, name, answer.Mountpoint ?? '');
+    answered = true;
+    path = await checkMountpoint(room, driverName, name, answer.Mountpoint ?? '', signal);
   } catch (error) {
     // Done unheard, or done wrongly: taken back. Drivers tolerate an Unmount of what is not mounted.
-    if (outcomeUnknown(error)) room.owed.owe(held, `the outcome of its Mount is unknown: ${messageOf(error)}`);
+    if (answered) takeBack(room, held);
+    else if (outcomeUnknown(error)) room.owed.owe(held, `the outcome of its Mount is unknown: ${messageOf(error)}`);
     else room.held.delete(held.id);
     const errorClass = error instanceof CleatError ? error.class : 'System';
     const what = record.mountpoint || name;
@@ -48,6 +56,14 @@ export async function mountVolume(room: Room, name: string, use: VolumeUse): Pro
   return { path, driver: driverName };
 }
 
+/** In the background: whoever wanted to mount has the reason for the failure already. */
+function takeBack(room: Room, held: HeldMount): void {
+  room.owed.unmount(held).catch((error: unknown) => {
+    const { volume, driver } = held;
+    room.log.warn('a Mount could not be taken back', { volume, driver, error: messageOf(error) });
+  });
+}
+
 /** The matching Unmount; nothing to do when it is done already. */
 export async function unmountVolume(room: Room, use: VolumeUse): Promise<void> {
   const held = room.held.get(mountId(use));
@@ -66,15 +82,4 @@ function heldMount(driver: string, volume: string, use: VolumeUse): HeldMount {
 /** Drivers know IDs of 64 hexadecimal digits and use them in paths. The same use always has the same one. */
 function mountId({ mountId: id }: VolumeUse): string {
   return /^[0-9a-f]{64}$/.test(id) ? id : createHash('sha256').update(id).digest('hex');
-}
-
-/** What a driver answers ends up in a bind mount: it must be one plain place, and not the host's whole root. */
-function checkedMountpoint(driver: string, name: string, path: string): string {
-  const plain = path.startsWith('/') && !path.includes('\0') && !path.split('/').includes('..');
-  const normal = posix.normalize(path).replace(/(.)\/$/, '$1');
-  if (plain && normal !== '/') return normal;
-  throw systemError(
-    `plugin "${driver}" mounted volume ${name} at ${JSON.stringify(path)}, which is no absolute path of a directory`,
-    { details: { arrived: true } },
-  );
 }

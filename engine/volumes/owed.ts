@@ -1,5 +1,6 @@
 import type { Extensions } from '@cleat/extensions/service';
 import { isClass, messageOf } from '@cleat/protocol/errors';
+import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import type { Events } from '../events/service.js';
 import type { Collection } from '../store/service.js';
@@ -19,6 +20,8 @@ export interface OwedDeps {
   readonly events: Events;
   readonly log: Logger;
 }
+
+type AskOptions = Pick<CallOptions, 'impatient' | 'deadlineMs'>;
 
 /**
  * Unmounts, and those that are owed: a driver that is away or hangs holds nobody up. It gets its Unmount as soon as it
@@ -91,6 +94,11 @@ export class OwedUnmounts {
     this.#later(driver);
   }
 
+  /** Whatever is owed for a volume is tried once more, before its driver is asked for something else. */
+  async settle(volume: string): Promise<void> {
+    await Promise.all(this.list(volume).map((held) => this.#pay(held, patienceMs)));
+  }
+
   /** Forgets what is owed for a volume that is forgotten itself. */
   forget(volume: string): void {
     for (const { id } of this.list(volume)) this.#deps.held.delete(id);
@@ -103,7 +111,7 @@ export class OwedUnmounts {
   }
 
   /** @returns why the driver could not be asked, or undefined when it is done. @throws what it says when it refuses */
-  #ask(held: HeldMount, options: { impatient?: true }): Promise<string | undefined> {
+  #ask(held: HeldMount, options: AskOptions): Promise<string | undefined> {
     const under = this.#asking.get(held.id);
     if (under) return under;
     const asked = this.#send(held, options).finally(() => this.#asking.delete(held.id));
@@ -111,10 +119,10 @@ export class OwedUnmounts {
     return asked;
   }
 
-  async #send(held: HeldMount, options: { impatient?: true }): Promise<string | undefined> {
+  async #send(held: HeldMount, options: AskOptions): Promise<string | undefined> {
     let driver: Driver;
     try {
-      driver = await this.#deps.drivers.get(held.driver, options.impatient && shortMs);
+      driver = await this.#deps.drivers.get(held.driver, options.impatient ? shortMs : undefined);
     } catch (error) {
       return messageOf(error);
     }
@@ -153,11 +161,12 @@ export class OwedUnmounts {
     for (const held of owed) void this.#pay(held);
   }
 
-  async #pay(held: HeldMount): Promise<void> {
+  /** @param deadlineMs default: the contract's */
+  async #pay(held: HeldMount, deadlineMs?: number): Promise<void> {
     const { log } = this.#deps;
     const fields = { volume: held.volume, driver: held.driver, container: held.containerId };
     try {
-      const reason = await this.#ask(held, { impatient: true });
+      const reason = await this.#ask(held, { impatient: true, deadlineMs });
       if (reason === undefined) log.info('an Unmount that was owed is done', fields);
       else this.#later(held.driver);
     } catch (error) {

@@ -21,6 +21,7 @@ export async function removeVolume(room: Room, name: string, force: boolean): Pr
     }
     const users = room.references(name);
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+    await room.owed.settle(name);
     await removeFromDriver(room, record, force);
     room.records.delete(name);
     room.owed.forget(name);

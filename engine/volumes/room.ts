@@ -12,18 +12,20 @@ import type { Turns } from './turns.js';
 
 /** What the wiring hands to this room. */
 export interface VolumesDeps {
-  readonly config: Pick<EngineConfig, 'defaultVolumeDriver'>;
+  readonly config: Pick<EngineConfig, 'defaultVolumeDriver' | 'dataRoot' | 'execRoot'>;
   readonly log: Logger;
   readonly store: Store;
   readonly events: Events;
   readonly extensions: Extensions;
-  /** For sizes: a volume's path is its driver's. */
+  /** For sizes and mount points: a volume's path is its driver's. */
   readonly helper: Pick<Helper, 'call'>;
 }
 
 /** What every file of this room works with. */
 export interface Room {
   readonly defaultDriver: string;
+  /** The engine's own directories, without symlinks. */
+  readonly roots: Pick<EngineConfig, 'dataRoot' | 'execRoot'>;
   readonly log: Logger;
   readonly events: Events;
   readonly helper: Pick<Helper, 'call'>;

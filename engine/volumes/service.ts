@@ -18,7 +18,7 @@ export interface Volumes {
    * One driver Mount for one container start. Events: volume mount. The path is the driver's (foreign: to be touched
    * by helper processes only, unless `trusted`).
    */
-  mount(name: string, use: VolumeUse): Promise<MountedVolume>;
+  mount(name: string, use: VolumeUse, signal?: AbortSignal): Promise<MountedVolume>;
   /**
    * The matching Unmount. A driver that is away or takes too long gets it later: it is owed, durably, and whoever
    * lists volumes is told. @throws what the driver says when it refuses

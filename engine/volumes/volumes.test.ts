@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Extensions, openExtensions } from '@cleat/extensions/index';
+import { notFound } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Events, NewEvent } from '../events/service.js';
@@ -40,12 +41,12 @@ beforeEach(() => {
 /** As an engine does that starts; what was there before is as after a kill. */
 function openRoom(): void {
   volumes = openVolumes({
-    config: { defaultVolumeDriver: 'local' },
+    config: { defaultVolumeDriver: 'local', dataRoot: directory, execRoot: directory },
     log: silentLogger,
     store,
     events: { publish: (event: NewEvent) => published.push(event) } as unknown as Events,
     extensions,
-    helper: { call: (async () => ({ bytes: 7 })) as never },
+    helper: { call: fakeHelper as never },
   });
   volumes.setReferences((name) => users[name] ?? []);
 }
@@ -57,6 +58,13 @@ afterEach(async () => {
   await store.close();
   rmSync(directory, { recursive: true });
 });
+
+/** Every path is there and leads to itself, but for those that say otherwise; each is 7 bytes large. */
+async function fakeHelper(operation: string, { path }: { path: string }) {
+  if (operation === 'diskUsage') return { bytes: 7 };
+  if (path === '/missing') throw notFound('no such file or directory');
+  return { path: path.replace('/sly', directory) };
+}
 
 type Answers = Record<string, unknown>;
 
@@ -204,10 +212,24 @@ describe('volumes of a plugin', () => {
     ]);
   });
 
-  test.each(['', 'relative', '/', '/mnt/../etc', '//'])('the mountpoint %j is refused and taken back', async (path) => {
+  test.each([
+    ['', 'is no plain absolute path'],
+    ['relative', 'is no plain absolute path'],
+    ['/', 'is no plain absolute path'],
+    ['//', 'is no plain absolute path'],
+    ['/mnt/../etc', 'is no plain absolute path'],
+    ['/a\0b', 'is no plain absolute path'],
+    ['/missing', 'does not exist'],
+    ['/sly/', "leads into the engine's own files"],
+    ['/sly/store', "leads into the engine's own files"],
+    ['/sly/volumes/other/_data', "leads into the engine's own files"],
+    ['/tmp', "leads into the engine's own files"],
+  ])('the mountpoint %j is refused, as one that %s, and taken back', async (path, why) => {
     const calls = await plugin('p', { Get: new Error('not found'), Mount: { Mountpoint: path } });
     await volumes.create({ Name: 'v', Driver: 'p' });
-    await expect(volumes.mount('v', use('i'))).rejects.toThrow(/^error while mounting volume 'v': plugin "p" mounted/);
+    await expect(volumes.mount('v', use('i'))).rejects.toThrow(
+      `error while mounting volume 'v': plugin "p" answered VolumeDriver.Mount of volume v with the mount point ${JSON.stringify(path)}, which ${why}`,
+    );
     await expect.poll(() => calls.filter((call) => call.startsWith('Unmount')).length).toBe(1);
     expect(published.map(({ action }) => action)).toEqual(['create']);
   });
@@ -228,6 +250,16 @@ describe('volumes of a plugin', () => {
       Destination: '/data',
       ReadOnly: false,
     });
+  });
+
+  test('a neighbour of the engine’s directory is nobody’s, and its own place is for who was given it', async () => {
+    const answers: Answers = { Get: new Error('not found'), Mount: { Mountpoint: '/sly-neighbour' } };
+    await plugin('p', answers);
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    expect(await volumes.mount('v', use('i'))).toEqual({ path: '/sly-neighbour', driver: 'p' });
+    await volumes.create({ Name: 'mine' });
+    const path = join(directory, 'volumes/mine/_data');
+    expect(await volumes.mount('mine', use('j'))).toEqual({ path, driver: 'local' });
   });
 
   test('a name that another driver has is a conflict; what the driver has lost may be made anew', async () => {

@@ -96,6 +96,7 @@ function diskUsage(path: string): { bytes: number; inodes: number } {
 export const handlers: Handlers = {
   stat: ({ path, follow = false }) => onHost(path, () => stat(path, follow)),
   mountOf: ({ path }) => onHost(path, () => mountFacts(path)),
+  realPath: ({ path }) => onHost(path, () => ({ path: realpathSync.native(path) })),
   ensureDirectory: ({ path, ...options }) => onHost(path, () => ({ created: ensureDirectory(path, options) })),
   statInRoot: ({ root, path, follow = false }) =>
     withRoot(root, (inside) => (follow ? inside.stat(path) : inside.lstat(path))),

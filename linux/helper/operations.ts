@@ -33,6 +33,8 @@ export interface Operations {
   stat: { request: { path: string; follow?: boolean }; answer: FileFacts };
   /** Where the mount begins that a path of the host lies on, and its `shared:N`, `master:N`, …; symlinks are followed. */
   mountOf: { request: { path: string }; answer: { target: string; propagation: string[] } };
+  /** Where a path of the host leads when all symlinks are followed. */
+  realPath: { request: { path: string }; answer: { path: string } };
   /** Makes a directory of the host, and those above it, unless it exists. Conflict when it is something else. */
   ensureDirectory: {
     request: { path: string; mode?: number; uid?: number; gid?: number };

@@ -49,7 +49,7 @@ describe.skipIf(!existsSync('/dev/fuse'))('a silent file system under a volume',
     await expect.poll(() => plugin.calls).toContain('Mount');
     await ok('rm', '-f', 'stuck');
     expect((await stuck).code).toBe(125);
-    expect(plugin.calls).toContain('Unmount');
+    await expect.poll(() => plugin.calls).toContain('Unmount');
     await ok('volume', 'rm', 'hanging');
   });
 

@@ -49,7 +49,7 @@ async function mountVolume(
     room.volumes.unmount(use).catch((error: unknown) => {
       room.log.warn('a volume that was mounted too late could not be unmounted', { name, error: messageOf(error) });
     });
-  const mounted = await abortable(room.volumes.mount(name, use), signal, undo);
+  const mounted = await abortable(room.volumes.mount(name, use, signal), signal, undo);
   run.volumes.push({
     name,
     destination: mount.destination,
