@@ -191,7 +191,9 @@ describe('the order of entries', () => {
       ),
     );
     const extensions = open();
-    await expect(extensions.get(volumeKind, 'one')).rejects.toThrow(/it needs the extension 'two': cannot load/);
+    await expect(extensions.get(volumeKind, 'one')).rejects.toThrow(
+      /it needs the extension 'two': plugin "two" cannot be used: cannot load/,
+    );
     await extensions.get(volumeKind, 'three');
     await extensions.close();
   });

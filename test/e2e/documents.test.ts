@@ -273,9 +273,9 @@ test('Watching extensions: the tool, the metrics, and what the alert asks for', 
   await engine.dockerAt(daemon.host, 'volume', 'create');
   const metrics = await run(ask.join('\n'));
   const explained = readFileSync(join(checkout, 'docs/guide/watching-extensions.md'), 'utf8').match(
-    /(?<=^\| `)cleat_\w+/gm,
+    /(?<=^\| `)cleat_extension\w+/gm,
   );
-  expect(explained?.toSorted()).toEqual(metrics.match(/(?<=^# TYPE )cleat_\w+/gm)?.toSorted());
+  expect(explained?.toSorted()).toEqual(metrics.match(/(?<=^# TYPE )cleat_extension\w+/gm)?.toSorted());
   const [, metric = '', results = ''] = /\((cleat_\w+)\{result=~"([\w|]+)"\}/.exec(guide.alert.text) ?? [];
   for (const result of ['ok', ...results.split('|')]) {
     expect(metrics).toMatch(new RegExp(`^${metric}\\{extension="[^"]+",.*result="${result}"`, 'm'));
