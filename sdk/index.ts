@@ -19,6 +19,7 @@ export {
   volumeKind,
 } from '@cleat/protocol/kinds/index';
 export type { CallContext, Handlers, Kind } from '@cleat/protocol/kinds/kind';
+export type { MountContext } from '@cleat/protocol/kinds/volume';
 export type { Logger } from '@cleat/protocol/log';
 export { run } from './run.js';
 export { type Served, type ServeOptions, serve, type TcpOptions } from './serve.js';

@@ -79,6 +79,10 @@ const plugged = {
   use: shown('examples/veth-network/README.md', 'docker network create'),
   alone: shown('examples/file-ipam/README.md', 'docker network create'),
 };
+const sharedMount = {
+  start: shown('examples/shared-mount/README.md', 'node examples'),
+  use: shown('examples/shared-mount/README.md', 'docker volume create'),
+};
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const json = blocks.filter(({ language }) => language === 'json');
 for (const { name } of json) tested.add(name);
@@ -345,6 +349,23 @@ test('no-remove: its README', async () => {
   await plugin.made(socketOf('no-remove'));
   expect(await run(noRemove.use.text)).toMatch(/^hello\r?$/m);
   await ok('volume', 'rm', 'data');
+});
+
+test('shared-mount: its README', async () => {
+  const device = join(engine.directory, 'shared');
+  mkdirSync(device);
+  const own = {
+    '--device /srv/shared': `--device ${device} --root ${join(engine.directory, 'mounts')} --socket ${socketOf('shared-mount')}`,
+  };
+  const [start = '', ...more] = commandsOf(substitute(sharedMount.start.text, own));
+  expect(more).toEqual([]);
+  const [program = '', main = '', ...args] = start.split(' ');
+  await using plugin = new Program(program, [join(checkout, main), ...args]);
+  await plugin.made(socketOf('shared-mount'));
+  const printed = await run(sharedMount.use.text);
+  expect(printed).toMatch(/ 1001 +1001 .* hers\r?$/m);
+  expect(printed).toMatch(/ 1002 +1002 .* his\r?$/m);
+  expect(await ok('volume', 'ls', '-q', '--filter', 'driver=shared-mount')).toBe('');
 });
 
 test('veth-network and file-ipam: their READMEs', async () => {
