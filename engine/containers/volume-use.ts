@@ -5,7 +5,11 @@ import type { Room } from './room.js';
 import { resolveUser } from './spec/user.js';
 
 /** What identifies a use of a volume, and says how it is mounted. */
-type Use = Pick<MountRecord, 'destination' | 'propagation'> & { readOnly: boolean };
+type Use = Pick<MountRecord, 'destination' | 'propagation'> & {
+  readOnly: boolean;
+  /** Where its root file system is mounted, if not where it is while it runs. */
+  rootfs?: string;
+};
 
 /**
  * How a container uses a volume, as the volumes' room and, where it asks, the driver are told.
@@ -24,7 +28,7 @@ export function volumeUse(room: Room, { id, record }: Container, mountId: string
         Name: record.name,
         Labels: record.config.Labels ?? {},
         User: record.config.User ?? '',
-        ...numericUser(room, record),
+        ...numericUser(use.rootfs ?? room.paths.rootfs(id), record),
       },
       Options: record.mounts.find(({ destination }) => destination === use.destination)?.driverOptions ?? {},
     }),
@@ -32,9 +36,9 @@ export function volumeUse(room: Room, { id, record }: Container, mountId: string
 }
 
 /** Nothing when its files are not there, or do not have the user: a start then fails for that reason. */
-function numericUser(room: Room, { id, config, hostConfig }: ContainerRecord): { UID?: number; GID?: number } {
+function numericUser(rootfs: string, { config, hostConfig }: ContainerRecord): { UID?: number; GID?: number } {
   try {
-    const { uid, gid } = resolveUser(room.paths.rootfs(id), config.User ?? '', hostConfig.GroupAdd ?? []);
+    const { uid, gid } = resolveUser(rootfs, config.User ?? '', hostConfig.GroupAdd ?? []);
     return { UID: uid, GID: gid };
   } catch {
     // It is for the start to complain.

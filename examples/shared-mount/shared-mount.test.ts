@@ -8,6 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
@@ -28,6 +29,7 @@ afterEach(() => {
   unmountAll(directory);
   rmSync(directory, { recursive: true });
 });
+const aside = () => join(device, '.shared-mount/aside', hostname());
 const mounted = () => listMounts(directory).map(({ target }) => target);
 const as = (user: string, uid = 0) => ({
   Container: { ID: 'c', Name: 'c', Labels: {}, User: '', UID: uid, GID: uid },
@@ -63,7 +65,19 @@ describe.each(['in-process', 'socket'] as const)('shared-mount, %s', (carrier) =
     expect(readFileSync(join(Mountpoint, 'file'), 'utf8')).toBe('team/v3');
     await driver.Remove({ Name: 'team/v3' });
     await expect(driver.Mount({ Name: 'team/v3', ID: 'x' })).rejects.toThrow('no such volume: team/v3');
-    expect(readdirSync(join(device, '.shared-mount/aside'))).toEqual([]);
+    expect(readdirSync(aside())).toEqual([]);
+  });
+
+  test('what a kill left of a removal goes, and options that cannot be read stop a Mount, no list', async () => {
+    mkdirSync(join(aside(), 'old-x/data'), { recursive: true });
+    await using plugin = await start();
+    await expect.poll(() => readdirSync(aside())).toEqual([]);
+    const driver = plugin.client(volumeKind);
+    await driver.Create({ Name: 'data', Opts: { as: '1001' } });
+    writeFileSync(join(device, '.shared-mount/options/data'), '');
+    await expect(driver.Mount({ Name: 'data', ID: 'x' })).rejects.toThrow('the options of volume data cannot be read');
+    expect((await driver.List({})).Volumes).toMatchObject([{ Name: 'data' }]);
+    await driver.Remove({ Name: 'data' });
   });
 
   test('a mount as somebody else is one of its own, until its Unmount, also after a restart', async () => {

@@ -8,12 +8,15 @@ import { type StoredVolume, Volumes } from './volumes.js';
 
 /** One mount on this host for all volumes; a container that is to be somebody else there gets one of its own. */
 export default defineExtension({
-  async start({ options, name }) {
+  async start({ options, name, log }) {
     const { device, type, o, root = `/run/${name}` } = textOptions(options);
     if (device === undefined) throw invalidParameter(`${name} needs the option device, what it is to mount`);
     const shared = join(root, 'all');
     await ensureMounted(shared, { device, type, o });
     const volumes = new Volumes(shared);
+    volumes
+      .sweep()
+      .catch((error: unknown) => log.warn('removed volumes take up space still', { error: String(error) }));
     const fixedUsers = new FixedUserMounts(join(root, 'users'));
 
     const driver = implement(volumeKind, {
@@ -26,14 +29,17 @@ export default defineExtension({
       Remove: ({ Name }) => volumes.remove(Name),
       async Mount({ Name, ID, Context }) {
         const volume = volumes.require(Name);
-        const { as, user } = readOptions({ ...volume.options, ...Context?.Options });
+        const { as, user } = readOptions({ ...volumes.optionsOf(volume), ...Context?.Options });
         if (as === undefined) return { Mountpoint: volume.path };
         return { Mountpoint: await fixedUsers.mount(ID, volume.path, as, user ?? userOf(Context)) };
       },
       // An ordinary mount has none of its own.
       Unmount: ({ ID }) => fixedUsers.unmount(ID),
       Path: ({ Name }) => ({ Mountpoint: volumes.require(Name).path }),
-      Get: ({ Name }) => ({ Volume: described(volumes.require(Name)) }),
+      Get({ Name }) {
+        const volume = volumes.require(Name);
+        return { Volume: { ...described(volume), Status: volumes.optionsOf(volume) } };
+      },
       List: () => ({ Volumes: volumes.list().map(described) }),
     });
     // Containers hold what they use themselves; it goes when the last one does.
@@ -53,11 +59,10 @@ function userOf(context: MountContext | undefined): User {
   return { uid, gid };
 }
 
-const described = ({ name, path, createdAt, options }: StoredVolume) => ({
+const described = ({ name, path, createdAt }: StoredVolume) => ({
   Name: name,
   Mountpoint: path,
   CreatedAt: createdAt.toISOString(),
-  ...(Object.keys(options).length > 0 ? { Status: options } : {}),
 });
 
 function textOptions(options: Record<string, unknown>): Partial<Record<'device' | 'type' | 'o' | 'root', string>> {

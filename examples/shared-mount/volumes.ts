@@ -12,14 +12,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { invalidParameter, notFound } from '@cleat/sdk';
+import { errnoOf } from '@cleat/linux/syscall/errno';
+import { invalidParameter, notFound, unavailable } from '@cleat/sdk';
 
 export interface StoredVolume {
   name: string;
   path: string;
   createdAt: Date;
-  options: Record<string, string>;
 }
 
 /** Whom the directory of a volume belongs to: someone who owns nothing else. */
@@ -40,8 +41,14 @@ export class Volumes {
   constructor(root: string) {
     this.#root = root;
     this.#options = join(root, ours, 'options');
-    this.#aside = join(root, ours, 'aside');
+    // Each host's own, so that none takes away what another is about to put in place.
+    this.#aside = join(root, ours, 'aside', hostname());
     for (const directory of [this.#options, this.#aside]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
+
+  /** Finishes what a kill cut short; it may be large. */
+  async sweep(): Promise<void> {
+    for (const name of readdirSync(this.#aside)) await rm(join(this.#aside, name), { recursive: true, force: true });
   }
 
   list(): StoredVolume[] {
@@ -57,7 +64,7 @@ export class Volumes {
     const path = join(this.#root, directoryOf(name));
     const stat = statSync(path, { throwIfNoEntry: false });
     if (!stat?.isDirectory()) return undefined;
-    return { name, path, createdAt: stat.birthtime, options: this.#optionsOf(name) };
+    return { name, path, createdAt: stat.birthtime };
   }
 
   /** @throws NotFound */
@@ -67,12 +74,26 @@ export class Volumes {
     return volume;
   }
 
+  /**
+   * As they were given when it was made; a directory that somebody else made has none.
+   * @throws when they cannot be read: without them its files would get the wrong owner
+   */
+  optionsOf({ name }: StoredVolume): Record<string, string> {
+    const file = this.#optionsFile(name);
+    try {
+      return JSON.parse(readFileSync(file, 'utf8'));
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return {};
+      throw unavailable(`the options of volume ${name} cannot be read; mend or remove ${file}`, { cause });
+    }
+  }
+
   /** One that exists stays as it is. @throws InvalidParameter for a name that cannot be */
   create(name: string, options: Record<string, string>): void {
     if (!isName(name)) throw invalidParameter(`a volume cannot be called ${JSON.stringify(name)}`);
     if (this.find(name)) return;
     const draft = mkdtempSync(join(this.#aside, 'new-'));
-    writeFileSync(join(draft, 'options'), JSON.stringify(options));
+    writeFileSync(join(draft, 'options'), JSON.stringify(options), { flush: true });
     renameSync(join(draft, 'options'), this.#optionsFile(name));
     // Open to all, each to their own, as /tmp is.
     chownSync(draft, nobody, nobody);
@@ -92,16 +113,6 @@ export class Volumes {
 
   #optionsFile(name: string): string {
     return join(this.#options, directoryOf(name));
-  }
-
-  /** A directory that somebody else made is a volume without options. */
-  #optionsOf(name: string): Record<string, string> {
-    try {
-      return JSON.parse(readFileSync(this.#optionsFile(name), 'utf8'));
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
-      throw error;
-    }
   }
 }
 

@@ -18,7 +18,7 @@ export const MountContext = Type.Object(
       Labels: Options,
       User: Type.String({ description: 'As configured: `name`, `uid`, either with `:group`; may be empty.' }),
       UID: Type.Optional(
-        Type.Integer({ description: 'Of its process; absent when its image does not tell, or it does not run.' }),
+        Type.Integer({ description: 'Of its process, by the users of its image; absent when they do not tell.' }),
       ),
       GID: Type.Optional(Type.Integer()),
     }),

@@ -163,6 +163,16 @@ test('what an image has at the place cannot be copied as somebody else: the reas
   expect(mounted()).toEqual([join(root, 'all')]);
 });
 
+test('docker cp into a container that does not run stores files as those of its fixed user', async () => {
+  await using _plugin = await startPlugin();
+  await ok('volume', 'create', '--driver=shared-mount', 'team/data');
+  await ok('create', '--name=still', '--network=none', `--mount=${volume('as=1001')}`, 'busybox', 'true');
+  await writeFile(join(scratch, 'file'), 'copied');
+  await ok('cp', join(scratch, 'file'), 'still:/d/file');
+  expect(await owner('team%2Fdata/file')).toBe('1001:1001');
+  expect(mounted()).toEqual([join(root, 'all')]);
+});
+
 test.skipIf(!stockDockerdInstalled)('the same plugin serves a stock dockerd, with fixed users by volume', async () => {
   const stockPlugins = '/run/docker/plugins';
   const driver = basename(scratch);

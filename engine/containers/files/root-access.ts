@@ -45,7 +45,7 @@ export async function openRoot(
     releases.unshift(files.release);
     const mount = options.withoutMounts ? undefined : mountOf(record.mounts, posix.normalize(`/${path}`));
     if (!mount || mount.type === 'tmpfs') return access(files.directory, files.directory, (inner) => inner, releases);
-    const source = await mountSource(room, container, mount.destination);
+    const source = await mountSource(room, container, mount.destination, files.directory);
     releases.unshift(source.release);
     const relative = (inner: string): string => {
       const rest = posix.normalize(`/${inner}`).slice(mount.destination.length) || '/';
@@ -113,13 +113,14 @@ async function mountSource(
   room: Room,
   container: Container,
   destination: string,
+  rootfs: string,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const mount = container.record.mounts.find((candidate) => candidate.destination === destination);
   if (mount?.type !== 'volume' || mount.name === undefined) {
     return { directory: mount?.source ?? '', release: async () => {} };
   }
   const { name } = mount;
-  const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw });
+  const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
   const { path } = await room.volumes.mount(name, use);
   return {
     directory: mount.subpath ? join(path, mount.subpath) : path,
