@@ -143,6 +143,7 @@ test('ten volumes in use are one mount on the host', async () => {
   expect(mounted()).toEqual([join(root, 'all')]);
   expect((await ok('volume', 'ls', '-q', '--filter=driver=shared-mount')).split('\n')).toEqual(names);
   expect(await ok('volume', 'inspect', '-f', '{{.Scope}}', 'team/v3')).toBe('global');
+  expect(engine.log()).not.toContain('MaxListenersExceededWarning');
   await ok('rm', '-f', 'all');
   await ok('volume', 'rm', ...names);
   await plugin.end('SIGTERM');

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
@@ -70,6 +71,8 @@ export interface StartOptions {
 export async function startLocked(room: Room, container: Container, options: StartOptions = {}): Promise<void> {
   const { record } = container;
   const abort = new AbortController();
+  // Each of its volumes listens; more than ten are no leak.
+  setMaxListeners(0, abort.signal);
   container.starting = abort;
   // What a former run left behind (an engine that was killed meanwhile) goes first.
   await container.released?.done;
