@@ -127,6 +127,9 @@ function connects({ clients }: Schedule, network: string): boolean {
   return clients.flat().some(({ operation }) => operation.op === 'network connect' && operation.network === network);
 }
 
+/** The networks that an engine has of its own. */
+const engines = new Set(['bridge', 'host', 'none', 'docker_gwbridge']);
+
 /** Everything but the witnesses' own. @returns what cannot be removed */
 async function removeAll(world: World): Promise<string[]> {
   const isWitness = (name: string) => world.witnesses.some((witness) => name.startsWith(witness.name));
@@ -143,7 +146,7 @@ async function removeAll(world: World): Promise<string[]> {
   for (const { Name } of Volumes) if (!isWitness(Name)) await remove(`/volumes/${Name}`);
   const networks = await world.json<{ Id: string; Name: string }[]>('GET', '/networks');
   for (const { Id, Name } of networks) {
-    if (!isWitness(Name) && !['bridge', 'host', 'none'].includes(Name)) await remove(`/networks/${Id}`);
+    if (!isWitness(Name) && !engines.has(Name)) await remove(`/networks/${Id}`);
   }
   return complaints;
 }

@@ -157,9 +157,11 @@ function durableMap(path: string): Map<string, unknown> {
   return values;
 }
 
-/** Which addresses of a pool are taken is its content; other values may change in ways that are nobody's concern. */
+/** Which addresses of a pool are taken is its content; where the search for the next one begins is nobody's concern. */
 function contentOf(value: unknown): string {
-  return JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const { last: _, ...content } = value as Record<string, unknown>;
+  return JSON.stringify(content);
 }
 
 const engineId = (dataRoot: string): string => readFileSync(join(dataRoot, 'engine-id'), 'utf8').trim();
