@@ -188,7 +188,6 @@ async function finish(
       way ? publishPorts(room, sandbox, way) : undefined,
     ]);
     for (const outcome of both) if (outcome.status === 'rejected') throw outcome.reason;
-    room.save(sandbox);
     room.names.register(sandbox);
     announce(room, sandbox);
   } catch (error) {
@@ -199,15 +198,17 @@ async function finish(
 }
 
 function announce(room: NetworkRoom, sandbox: SandboxRecord): void {
-  for (const { role, networkId, networkName, driver } of sandbox.endpoints) {
-    if (role === 'gateway') continue;
+  const announced = sandbox.endpoints.filter(({ role }) => role !== 'gateway');
+  for (const endpoint of announced) endpoint.announced = true;
+  room.save(sandbox);
+  for (const { networkId, networkName, driver } of announced) {
     room.emit('connect', { id: networkId, name: networkName, driver }, { container: sandbox.containerId });
   }
 }
 
 /** After a failed attach: the first error is the caller's, what the undoing adds goes to the log. */
 async function undo(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
-  await takeDown(room, sandbox, { silently: true }).catch((error: unknown) =>
+  await takeDown(room, sandbox).catch((error: unknown) =>
     room.log.error('a failed attempt to attach a container left something behind; it is tried again', {
       container: sandbox.containerId,
       error: messageOf(error),

@@ -9,26 +9,21 @@ import { unwire } from './wire.js';
 /**
  * Takes a sandbox down: names, events, ports, endpoints, addresses, namespace. Does everything it can; what a driver
  * could not be told is owed to it. The kernel removes namespace and interfaces in the background.
- * @param silently no events: the container was never announced
  * @throws AggregateError of what failed on this host
  */
-export function takeDown(
-  room: NetworkRoom,
-  sandbox: SandboxRecord,
-  options: { silently?: boolean } = {},
-): Promise<void> {
+export function takeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
   const { containerId } = sandbox;
   const under = room.leaving.get(containerId);
   if (under) return under;
-  const work = doTakeDown(room, sandbox, options.silently ?? false).finally(() => room.leaving.delete(containerId));
+  const work = doTakeDown(room, sandbox).finally(() => room.leaving.delete(containerId));
   room.leaving.set(containerId, work);
   return work;
 }
 
-async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord, silently: boolean): Promise<void> {
+async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
   const failures = new Failures();
   room.names.forget(sandbox.containerId);
-  if (!silently) for (const endpoint of sandbox.endpoints) announce(room, sandbox.containerId, endpoint);
+  for (const endpoint of sandbox.endpoints) announceEnd(room, sandbox.containerId, endpoint);
   if (sandbox.kind === 'path') {
     for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(sandbox, endpoint));
     await failures.attempt(() => removeNamespace(sandbox.path));
@@ -38,8 +33,9 @@ async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord, silently: b
   failures.raise();
 }
 
-export function announce(room: NetworkRoom, containerId: string, endpoint: EndpointRecord): void {
-  if (endpoint.role === 'gateway') return;
+/** Of one that was never announced, because its start failed or the engine was killed, nothing is told. */
+export function announceEnd(room: NetworkRoom, containerId: string, endpoint: EndpointRecord): void {
+  if (!endpoint.announced) return;
   const { networkId: id, networkName: name, driver } = endpoint;
   room.emit('disconnect', { id, name, driver }, { container: containerId });
 }

@@ -45,6 +45,7 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
     dstName: '',
     linkDies: false,
     stage: 'addressed',
+    announced: false,
     gatewayDisabled: false,
     defaultRoute: false,
     published: false,

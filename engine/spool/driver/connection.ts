@@ -1,18 +1,18 @@
 import type { Extensions } from '@cleat/extensions/service';
-import { deadlineExceeded, messageOf } from '@cleat/protocol/errors';
-import type { Client } from '@cleat/protocol/kinds/kind';
+import { deadlineExceeded } from '@cleat/protocol/errors';
+import { type Client, outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
-import type { Logger } from '@cleat/protocol/log';
 import { Fifo } from './fifo.js';
-
-const stopMs = 2000;
+import type { OpenSessions } from './open-sessions.js';
 
 export interface ConnectionOptions {
+  /** The container. */
+  id: string;
   driver: string;
   info: LogInfo;
   fifoPath: string;
   extensions: Extensions;
-  log: Logger;
+  open: OpenSessions;
 }
 
 /** What a driver is told of one container, and the FIFO between both. */
@@ -47,14 +47,18 @@ export class Connection {
    * @throws CleatError as the driver refuses, or when it does not answer; the signal's reason
    */
   async open({ signal, deadlineMs }: { signal: AbortSignal; deadlineMs?: number }): Promise<void> {
-    const { info, fifoPath } = this.#options;
+    const { id, driver, info, fifoPath, open } = this.#options;
     const client = await this.#driver(signal, deadlineMs);
     signal.throwIfAborted();
     this.#fifo = new Fifo(fifoPath);
+    await open.begin(id, driver);
     try {
       await client.StartLogging({ File: fifoPath, Info: info }, { signal, deadlineMs });
     } catch (error) {
       this.close();
+      // It may have started unheard; whoever waits for this start does not wait for that.
+      if (signal.aborted || outcomeUnknown(error)) void open.end(id);
+      else open.forget(id);
       throw error;
     }
   }
@@ -72,18 +76,12 @@ export class Connection {
     }
   }
 
-  /** Tells the driver to stop; what it has not read is still in the FIFO. */
+  /** Tells the driver to stop, if it was told to start; what it has not read is still in the FIFO. */
   async stop(signal?: AbortSignal): Promise<void> {
-    const { driver, fifoPath, extensions, log } = this.#options;
-    try {
-      const late = AbortSignal.timeout(stopMs);
-      const waiting = signal ? AbortSignal.any([signal, late]) : late;
-      const client = await extensions.get(logKind, driver, { signal: waiting, impatient: true });
-      await client.StopLogging({ File: fifoPath }, { signal, deadlineMs: stopMs });
-    } catch (error) {
-      // A driver that is gone, or has never heard of it, has stopped.
-      log.debug(`log driver ${driver}: StopLogging: ${messageOf(error)}`);
-    }
+    const { id, open } = this.#options;
+    const told = open.end(id);
+    const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+    if (!signal?.aborted) await Promise.race([told, aborted]);
   }
 
   /** Removes the FIFO; nobody may write any more. */

@@ -7,6 +7,7 @@ import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../../config.js';
 import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
+import { OpenSessions } from './open-sessions.js';
 import { FeedRunner, type RunnerEvents } from './runner.js';
 import { DriverSession } from './session.js';
 import { Tally } from './tally.js';
@@ -42,6 +43,7 @@ export class Drivers {
   /** All of them, also those of former runs that are not over yet, by their key with the runners. */
   readonly #byKey = new Map<string, DriverSession>();
   #count = 0;
+  readonly #open: OpenSessions;
   readonly #tally: Tally;
   readonly #main: FeedRunner;
   readonly #worker: ReturnType<typeof openWorkerRunner>;
@@ -58,6 +60,12 @@ export class Drivers {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(this.#directory))
       rmSync(join(this.#directory, name), { recursive: true, force: true });
+    this.#open = new OpenSessions({
+      extensions: deps.extensions,
+      log: deps.log,
+      directory: join(deps.config.execRoot, 'log-sessions'),
+      fifoPath: (id) => this.#fifoPath(id),
+    });
     const events: RunnerEvents = {
       idle: (key, written) => this.#byKey.get(key)?.idle(written),
       drained: (key, written) => this.#byKey.get(key)?.drained(written),
@@ -90,6 +98,7 @@ export class Drivers {
       onDropped: (more) => this.#tally.add(driver, id, more),
       fifoPath: this.#fifoPath(id),
       extensions: this.#deps.extensions,
+      open: this.#open,
       log: this.#deps.log,
       runners: { main: this.#main, worker: this.#worker },
     });
@@ -173,6 +182,7 @@ export class Drivers {
     this.#offChange();
     clearInterval(this.#timer);
     await Promise.all([...this.#byKey.values()].map((session) => session.stop()));
+    this.#open.close();
     this.#tally.close();
     await this.#worker.close();
   }

@@ -7,6 +7,7 @@ import type { Logger } from '@cleat/protocol/log';
 import type { Delivery, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
 import { Connection } from './connection.js';
+import type { OpenSessions } from './open-sessions.js';
 import { type Dropped, nothing, readProgress, writeProgress } from './progress.js';
 import { Pump } from './pump.js';
 import { Reconnection } from './reconnection.js';
@@ -32,6 +33,7 @@ export interface SessionOptions {
   bound: number;
   fifoPath: string;
   extensions: Extensions;
+  open: OpenSessions;
   log: Logger;
   runners: { main: Runner; worker: Runner };
   /** So much more was dropped. */
@@ -69,10 +71,10 @@ export class DriverSession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#log = options.log.child({ container: options.id });
-    const { key, driver, info, file, bound, fifoPath, extensions, runners } = options;
+    const { id, key, driver, info, file, bound, fifoPath, extensions, open, runners } = options;
     this.#progressPath = `${file.files.path}.driver`;
     this.#pump = new Pump({ key, file, progressPath: this.#progressPath, bound, runners });
-    this.#connection = new Connection({ driver, info, fifoPath, extensions, log: this.#log });
+    this.#connection = new Connection({ id, driver, info, fifoPath, extensions, open });
     this.#reconnection = new Reconnection({
       driver,
       info,
