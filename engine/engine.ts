@@ -53,7 +53,7 @@ export interface EngineDeps {
 async function checkLogDefaults({ logDriver, logOpts }: EngineConfig, spool: Spool): Promise<void> {
   if (Object.keys(logOpts).length === 0) return;
   try {
-    await spool.checkDriver(logDriver, logOpts);
+    await spool.checkDriver(logDriver, logOpts, { patient: true });
   } catch (cause) {
     // They are checked again for each container; the driver may be one of those, and come later.
     if (absenceOf(cause)) return;

@@ -1,5 +1,6 @@
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Moment } from '../time.js';
+import type { CheckOptions } from './driver/check.js';
 
 /**
  * What a container prints, from conmon's k8s-file: the one reader behind `logs`, `attach` and log drivers. Whoever
@@ -13,7 +14,7 @@ export interface Spool {
    * Whether a container may be made with this log driver and these options.
    * @throws InvalidParameter for a driver that nobody knows, or an option that it does not have
    */
-  checkDriver(driver: string, options: Readonly<Record<string, string>>): Promise<void>;
+  checkDriver(driver: string, config: Readonly<Record<string, string>>, options?: CheckOptions): Promise<void>;
 
   /**
    * What `docker logs` sends, in chunks that are ready to be sent. From the spool: F/P fragments joined per stream, split

@@ -5,7 +5,7 @@ import { messageOf, notImplemented } from '@cleat/protocol/errors';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import { boundOf } from './bound.js';
-import { checkLogOptions } from './driver/check.js';
+import { type CheckOptions, checkLogOptions } from './driver/check.js';
 import { Drivers, type DriversDeps } from './driver/drivers.js';
 import { readProgress } from './driver/progress.js';
 import { DriverLogs } from './driver/read.js';
@@ -72,8 +72,8 @@ class ContainerSpools implements Spool {
     return { chunks: file.logs(query), note };
   }
 
-  async checkDriver(driver: string, options: Readonly<Record<string, string>>): Promise<void> {
-    if (driver !== noDriver) await checkLogOptions(this.#extensions, driver, options);
+  async checkDriver(driver: string, config: Readonly<Record<string, string>>, options?: CheckOptions): Promise<void> {
+    if (driver !== noDriver) await checkLogOptions(this.#extensions, driver, config, options);
   }
 
   stream(containerId: string, options: { from: SpoolPosition; signal: AbortSignal }): AsyncIterable<SpoolChunk> {

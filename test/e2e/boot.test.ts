@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,12 @@ afterEach(async () => {
   await removeAll(engine);
   await engine[Symbol.asyncDispose]();
 });
+/** Where the volumes of a plugin are. */
+function place(): string {
+  const directory = join(engine.directory, 'volume');
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}
 const { ok, refused } = clientOf(() => engine);
 const status = (name: string) => ok('inspect', '--format', '{{.State.Status}}', name);
 const why = (name: string) => ok('inspect', '--format', '{{.State.Error}}', name);
@@ -121,7 +127,7 @@ describe('a container that waits for its extension', () => {
   /** A container whose volume driver is gone when the engine starts. */
   async function waiting(...flags: string[]): Promise<void> {
     {
-      await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+      await using _plugin = new FixedVolumePlugin(driver(), place());
       await ok('volume', 'create', '-d', 'late', 'data');
       await ok('run', '-d', '--name', 'waits', ...flags, '-v', 'data:/d', ...sleeper);
       await ok('run', '-d', '--name', 'bystander', '--restart', 'always', ...sleeper);
@@ -154,7 +160,7 @@ describe('a container that waits for its extension', () => {
         ),
       ).toBe('late');
       expect(engine.log()).toMatch(/a container waits for an extension/);
-      await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+      await using _plugin = new FixedVolumePlugin(driver(), place());
       await expect.poll(() => status('waits'), long).toBe('running');
       expect(await why('waits')).toBe('');
       expect(await ok('inspect', '--format', '{{.RestartCount}}', 'waits')).toBe('0');
@@ -188,7 +194,7 @@ describe('a container that waits for its extension', () => {
 
   test('a start by hand that succeeds ends the wait', async () => {
     await waiting('--restart', 'always');
-    await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+    await using _plugin = new FixedVolumePlugin(driver(), place());
     await ok('start', 'waits');
     await expect.poll(() => status('waits'), long).toBe('running');
     await ok('rm', '-f', 'waits');
@@ -196,14 +202,14 @@ describe('a container that waits for its extension', () => {
 
   test('between two restarts, too, and they are not counted', async () => {
     {
-      await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+      await using _plugin = new FixedVolumePlugin(driver(), place());
       await ok('volume', 'create', '-d', 'late', 'data');
       await ok('run', '-d', '--name', 'waits', '--restart', 'on-failure:2', '-v', 'data:/d', ...sleeper);
     }
     process.kill(Number(await ok('inspect', '--format', '{{.State.Pid}}', 'waits')), 'SIGKILL');
     await expect.poll(() => why('waits'), long).toMatch(/^waiting for the volume driver "late"/);
     expect(await ok('inspect', '--format', '{{.RestartCount}}', 'waits')).toBe('1');
-    await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+    await using _plugin = new FixedVolumePlugin(driver(), place());
     await expect.poll(() => status('waits'), long).toBe('running');
     expect(await ok('inspect', '--format', '{{.RestartCount}}', 'waits')).toBe('1');
     await ok('rm', '-f', 'waits');
@@ -211,7 +217,7 @@ describe('a container that waits for its extension', () => {
 
   test('what fails for another reason is told and not tried again', async () => {
     {
-      await using _plugin = new FixedVolumePlugin(driver(), engine.directory);
+      await using _plugin = new FixedVolumePlugin(driver(), place());
       await ok('volume', 'create', '-d', 'late', 'data');
       await ok('run', '-d', '--name', 'fails', '--restart', 'always', '-v', 'data:/d', ...sleeper);
       await losePower(engine, { staleSockets: true });
@@ -318,7 +324,7 @@ describe('the stop of the engine', () => {
 test('the engine starts while every extension hangs, and containers that need none of them run', async () => {
   const sockets = ['vol', 'log', 'net', 'other'].map((name) => join(engine.pluginDirectory, `${name}.sock`));
   {
-    await using _vol = new FixedVolumePlugin(sockets[0] ?? '', engine.directory);
+    await using _vol = new FixedVolumePlugin(sockets[0] ?? '', place());
     await ok('volume', 'create', '-d', 'vol', 'data');
     await ok('run', '-d', '--name', 'stuck', '--restart', 'always', '-v', 'data:/d', ...sleeper);
     await ok('run', '-d', '--name', 'free', '--restart', 'always', ...sleeper);

@@ -21,6 +21,11 @@ const ownOptions = new Set([
 /** A container that is made does not wait long for a driver that hangs: it is asked again when it starts. */
 const deadlineMs = 3000;
 
+export interface CheckOptions {
+  /** Waits for a driver that is just being started, as one does when the whole engine starts. */
+  readonly patient?: boolean;
+}
+
 /**
  * Whether a container may be made with this log driver and these options (moby `daemon/logger/factory.go`,
  * ValidateLogOpts): the driver is known, and has no objection if it checks options. One that is known but does not
@@ -31,15 +36,17 @@ export async function checkLogOptions(
   extensions: Pick<Extensions, 'get'>,
   driver: string,
   options: Readonly<Record<string, string>>,
+  { patient = false }: CheckOptions = {},
 ): Promise<void> {
+  const impatient = !patient;
   checkOwn(options);
   try {
-    const client = await extensions.get(logKind, driver, { impatient: true });
+    const client = await extensions.get(logKind, driver, { impatient });
     const asked = Object.entries(options).filter(([key]) => !ownOptions.has(key));
     if (asked.length === 0) return;
-    const capabilities = await client.Capabilities({}, { deadlineMs, impatient: true });
+    const capabilities = await client.Capabilities({}, { deadlineMs, impatient });
     if (!capabilities?.Cap?.ValidateOptions) return;
-    await client.ValidateOptions({ Config: Object.fromEntries(asked) }, { deadlineMs, impatient: true });
+    await client.ValidateOptions({ Config: Object.fromEntries(asked) }, { deadlineMs, impatient });
   } catch (error) {
     if (isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded')) return;
     const why = isClass(error, 'NotFound') ? `error looking up logging plugin ${driver}: ` : '';
