@@ -56,8 +56,12 @@ describe('streams', () => {
     const ended = once(child, 'exit');
     await hear(() => seen, 'ready');
     const terminal = (await readFile(join(scratch, 'tty'), 'utf8')).trim();
-    execFileSync('stty', ['-F', terminal, 'rows', '41', 'cols', '133']);
+    // Again and again: the client does not listen yet for a moment after the container's first output.
+    const resizing = setInterval(() => {
+      for (const cols of ['132', '133']) execFileSync('stty', ['-F', terminal, 'rows', '41', 'cols', cols]);
+    }, 500);
     const [code] = (await ended) as [number];
+    clearInterval(resizing);
     expect({ code, seen: seen.includes('41 133') }).toEqual({ code: 6, seen: true });
   });
   test('wait --condition: next exit, and removed', async () => {
