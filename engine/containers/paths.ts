@@ -48,6 +48,11 @@ export class ContainerPaths {
     return join(this.#execRoot, 'containers');
   }
 
+  /** Where root file systems of containers that do not run are mounted while something looks into them. */
+  archives(): string {
+    return join(this.#execRoot, 'archives');
+  }
+
   exits(): string {
     return join(this.#execRoot, 'exits');
   }

@@ -24,6 +24,7 @@ async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<vo
   const failures = new Failures();
   room.names.forget(sandbox.containerId);
   for (const endpoint of sandbox.endpoints) announceEnd(room, sandbox.containerId, endpoint);
+  room.save(sandbox); // Who is killed before all is done begins anew, and tells nothing twice.
   if (sandbox.kind === 'path') {
     for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(sandbox, endpoint));
     await failures.attempt(() => removeNamespace(sandbox.path));
@@ -33,9 +34,10 @@ async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<vo
   failures.raise();
 }
 
-/** Of one that was never announced, because its start failed or the engine was killed, nothing is told. */
+/** Of one that is not announced, because its start failed, the engine was killed, or its end was told, nothing is told. */
 export function announceEnd(room: NetworkRoom, containerId: string, endpoint: EndpointRecord): void {
   if (!endpoint.announced) return;
+  endpoint.announced = false;
   const { networkId: id, networkName: name, driver } = endpoint;
   room.emit('disconnect', { id, name, driver }, { container: containerId });
 }

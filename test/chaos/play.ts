@@ -49,7 +49,7 @@ export async function play(world: World, schedule: Schedule): Promise<Played> {
       return accountComplaints(world);
     },
     async () => changes(before, tracesOf(ownerOf(world))),
-    async () => journalComplaints(await world.events(began)),
+    async () => journalComplaints(await world.events(began), outcomes.flatMap(disconnected)),
   ];
   for (const check of [...settling, ...afterRemoval]) {
     // Once one thing did not settle, the others have had their time.
@@ -126,6 +126,12 @@ function needsOf(world: World, schedule: Schedule, operation: Operation): Kind[]
 function connects({ clients }: Schedule, network: string): boolean {
   return clients.flat().some(({ operation }) => operation.op === 'network connect' && operation.network === network);
 }
+
+/** Networks that a container was taken off by request. */
+const disconnected = ({ operation, result }: Outcome): string[] =>
+  operation.op === 'network disconnect' && !(result instanceof Error) && result.status === 200
+    ? [operation.network]
+    : [];
 
 /** The networks that an engine has of its own. */
 const engines = new Set(['bridge', 'host', 'none', 'docker_gwbridge']);

@@ -86,7 +86,7 @@ async function mountFiles(
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const upper = room.paths.upper(record.id);
   const work = room.paths.work(record.id);
-  const directory = join(room.config.execRoot, 'archives', randomBytes(6).toString('hex'));
+  const directory = join(room.paths.archives(), randomBytes(6).toString('hex'));
   await Promise.all([upper, work, directory].map((path) => mkdir(path, { recursive: true, mode: 0o710 })));
   try {
     mountOverlay({ lower: room.images.layerPaths(record.imageId), upper, work, target: directory });

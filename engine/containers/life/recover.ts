@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits';
 import { unmountAll } from '@cleat/linux/mount/mount';
@@ -33,11 +33,13 @@ const lookMs = 1000;
 export async function recoverContainers(room: Room): Promise<{ close(): void }> {
   mkdirSync(room.paths.exits(), { recursive: true, mode: 0o700 });
   mkdirSync(room.paths.bundles(), { recursive: true, mode: 0o711 });
+  mkdirSync(room.paths.archives(), { recursive: true, mode: 0o710 });
   const containers = room.registry.all();
   const adopted = containers.filter((container) => adopt(room, container));
   const lost = containers.filter((container) => !adopted.includes(container));
   const ran = new Set(lost.filter((container) => recordEnd(room, container)));
   removeUnknown(room);
+  removeArchives(room);
   await forgetUnknown(room);
   const watch = watchForEnds(room, adopted);
   inBackground(room, 'what is left of networks', room.networks.reconcile(new Set(adopted.map(({ id }) => id))));
@@ -139,6 +141,22 @@ function removeUnknown(room: Room): void {
       removeBundle(room, id);
     } catch (error) {
       room.log.warn('something left over could not be removed', { container: id, error: messageOf(error) });
+    }
+  }
+}
+
+/** What an engine looked into when it was killed. */
+function removeArchives(room: Room): void {
+  for (const name of readdirSync(room.paths.archives())) {
+    const directory = join(room.paths.archives(), name);
+    try {
+      unmountAll(directory);
+      rmdirSync(directory);
+    } catch (error) {
+      room.log.warn('a temporary mount that was left over could not be removed', {
+        directory,
+        error: messageOf(error),
+      });
     }
   }
 }

@@ -147,6 +147,20 @@ describe('the journal', () => {
     expect(journalComplaints(events)).toEqual([]);
   });
 
+  test('says disconnect of what does not run, when a client asked for it, and once for each time', () => {
+    const network = (action: string): JournalEvent => ({
+      Type: 'network',
+      Action: action,
+      Actor: { ID: 'n', Attributes: { name: 'net', container: 'a' } },
+      timeNano: 0,
+    });
+    const events = [network('connect'), network('disconnect'), network('disconnect')];
+    const complaint = 'network n of a has an event disconnect without its connect';
+    expect(journalComplaints(events, ['net'])).toEqual([]);
+    expect(journalComplaints(events, ['other'])).toEqual([complaint]);
+    expect(journalComplaints([...events, network('disconnect')], ['net'])).toEqual([complaint]);
+  });
+
   test('an end without a beginning, a beginning without an end, two beginnings', () => {
     const start = event('container', 'start', 'a');
     const die = event('container', 'die', 'a');
