@@ -193,13 +193,22 @@ test('what runs survives the engine, and what ended meanwhile has its code', asy
   for (const name of ['lives', 'unwatched', 'ends']) await containers.start(name);
   await containers.shutdown({ liveRestore: true, timeout: 0 });
   await expect.poll(() => existsSync(join(engine.config.execRoot, 'exits', ends.Id))).toBe(true);
-  mkdirSync(join(engine.config.execRoot, 'containers', 'left-over'));
+  const leftOver = [
+    join(engine.config.execRoot, 'containers', 'left-over'),
+    join(engine.config.execRoot, 'archives', 'left-over'),
+    join(engine.config.dataRoot, 'containers', 'left-over'),
+  ];
+  for (const directory of leftOver) mkdirSync(directory);
+  mountTmpfs(leftOver[1] ?? '', { data: 'size=64k' });
+  const precious = join(engine.config.dataRoot, 'containers', 'precious', 'data');
+  mkdirSync(precious, { recursive: true });
   const again = await engine.open();
   expect((await again.inspect('lives')).State).toMatchObject({ Status: 'running' });
   await expect
     .poll(async () => (await again.inspect('ends')).State)
     .toMatchObject({ Status: 'exited', ExitCode: 9, Running: false });
-  expect(existsSync(join(engine.config.execRoot, 'containers', 'left-over'))).toBe(false);
+  expect(leftOver.filter((directory) => existsSync(directory))).toEqual([]);
+  expect(existsSync(precious)).toBe(true);
 
   const { Id } = await again.inspect('unwatched');
   process.kill(Number(readFileSync(join(engine.config.execRoot, 'containers', Id, 'conmon.pid'), 'utf8')), 'SIGKILL');

@@ -12,7 +12,11 @@ export class ContainerPaths {
 
   /** Kept while the container exists: hosts, hostname, resolv.conf, spool, rw. */
   directory(id: string): string {
-    return join(this.#dataRoot, 'containers', id);
+    return join(this.directories(), id);
+  }
+
+  directories(): string {
+    return join(this.#dataRoot, 'containers');
   }
 
   /** What the container wrote: overlayfs' upper directory. */

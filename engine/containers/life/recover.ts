@@ -32,6 +32,7 @@ const lookMs = 1000;
  */
 export async function recoverContainers(room: Room): Promise<{ close(): void }> {
   mkdirSync(room.paths.exits(), { recursive: true, mode: 0o700 });
+  mkdirSync(room.paths.directories(), { recursive: true, mode: 0o710 });
   mkdirSync(room.paths.bundles(), { recursive: true, mode: 0o711 });
   mkdirSync(room.paths.archives(), { recursive: true, mode: 0o710 });
   const containers = room.registry.all();
@@ -40,6 +41,7 @@ export async function recoverContainers(room: Room): Promise<{ close(): void }> 
   const ran = new Set(lost.filter((container) => recordEnd(room, container)));
   removeUnknown(room);
   removeArchives(room);
+  removeUnborn(room);
   await forgetUnknown(room);
   const watch = watchForEnds(room, adopted);
   inBackground(room, 'what is left of networks', room.networks.reconcile(new Set(adopted.map(({ id }) => id))));
@@ -141,6 +143,18 @@ function removeUnknown(room: Room): void {
       removeBundle(room, id);
     } catch (error) {
       room.log.warn('something left over could not be removed', { container: id, error: messageOf(error) });
+    }
+  }
+}
+
+/** Directories of containers that were being made. Only empty ones: nobody's data goes because a record is missing. */
+function removeUnborn(room: Room): void {
+  for (const id of readdirSync(room.paths.directories())) {
+    if (room.registry.find(id)) continue;
+    try {
+      rmdirSync(room.paths.directory(id));
+    } catch (error) {
+      room.log.warn('there is a directory of no container', { container: id, error: messageOf(error) });
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Extensions } from '@cleat/extensions/service';
 import { deadlineExceeded } from '@cleat/protocol/errors';
 import { type Client, outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
+import { Attention } from './attention.js';
 import { Fifo } from './fifo.js';
 import type { OpenSessions } from './open-sessions.js';
 
@@ -19,7 +20,7 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #options: ConnectionOptions;
   #fifo: Fifo | undefined;
-  #lying = { bytes: 0, since: Date.now() };
+  #attention = new Attention();
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -35,11 +36,14 @@ export class Connection {
     return this.#fifo?.unread() ?? 0;
   }
 
-  /** For how long the same bytes have been lying there, as far as this was asked. */
+  /** Everything there is was written: so much since the feed began. */
+  wrote(written: number): void {
+    this.#attention.wrote(written, this.unread);
+  }
+
+  /** For how long the driver has read nothing of what lies there, as far as this was asked. */
   unreadMs(): number {
-    const { unread } = this;
-    if (unread === 0 || unread !== this.#lying.bytes) this.#lying = { bytes: unread, since: Date.now() };
-    return Date.now() - this.#lying.since;
+    return this.#attention.missingMs(this.unread);
   }
 
   /**
@@ -51,6 +55,7 @@ export class Connection {
     const client = await this.#driver(signal, deadlineMs);
     signal.throwIfAborted();
     this.#fifo = new Fifo(fifoPath);
+    this.#attention = new Attention();
     await open.begin(id, driver);
     try {
       await client.StartLogging({ File: fifoPath, Info: info }, { signal, deadlineMs });

@@ -60,6 +60,8 @@ export class DriverSession {
   #stopping = false;
   readonly #reconnection: Reconnection;
   #unsettled = false;
+  /** Everything there is went into the FIFO. */
+  #idle = false;
   #emptying = false;
   /** Settles once nothing here touches the spool's files any more. */
   readonly released: Promise<void>;
@@ -155,7 +157,8 @@ export class DriverSession {
   /** Looks whether there is something new; the kernel's notices may be lost. */
   look(): void {
     if (this.#unsettled) this.#settle();
-    if (this.#connection.unreadMs() > unreadMs) void this.reconnect('it does not read');
+    // A full FIFO is not looked at from here: a driver that reads slowly finds it full again and again.
+    if (this.#idle && this.#connection.unreadMs() > unreadMs) void this.reconnect('it does not read');
     if (!this.#ended && !this.#reconnection.running && this.#pump.outdated) this.#gather();
   }
 
@@ -204,6 +207,8 @@ export class DriverSession {
   idle(written: number): void {
     this.#written = written;
     this.#unsettled = true;
+    this.#idle = true;
+    this.#connection.wrote(written);
   }
 
   drained(written: number): void {
@@ -241,6 +246,7 @@ export class DriverSession {
   #feed(): void {
     const { fifo } = this.#connection;
     if (fifo === undefined || this.#reconnection.running || this.#stopping) return;
+    this.#idle = false;
     if (this.#ended && !this.#pump.behind && this.#connection.unread === 0) void this.stop();
     else this.#pump.feed(fifo, this.#ended).catch((error) => this.#warn('the log driver has been disconnected', error));
   }
