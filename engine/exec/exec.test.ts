@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '@cleat/protocol/log';
@@ -30,6 +31,8 @@ const failure = (promise: Promise<unknown>) =>
 const streams = { AttachStdout: true, AttachStderr: true };
 
 test('output, exit code and events; nothing is left', async () => {
+  const listeners = () => getEventListeners(containers.execTarget(id).ended, 'abort').length;
+  const before = listeners();
   const { Id } = await execs.create(id, {
     ...streams,
     Cmd: ['sh', '-c', 'echo $A$B; id -u; echo e >&2; exit 3'],
@@ -46,6 +49,7 @@ test('output, exit code and events; nothing is left', async () => {
   const title = 'sh -c echo $A$B; id -u; echo e >&2; exit 3';
   expect(actions).toEqual([`exec_create: ${title}`, `exec_start: ${title}`, 'exec_die']);
   expect(readdirSync(join(engine.config.execRoot, 'execs'))).toEqual([]);
+  expect(listeners()).toBe(before);
 });
 
 test('input and its end; a client that reads late gets everything', async () => {

@@ -16,6 +16,8 @@ export interface Exec {
   attach: Attach | undefined;
   /** Of its own conmon; undefined before it starts. */
   sessionDir: string | undefined;
+  /** Called when the container ends. */
+  readonly onTargetEnd: () => void;
 }
 
 export function inspectExec(exec: Exec): ExecInspect {

@@ -57,10 +57,11 @@ class ExecRoom implements Execs {
       exitCode: undefined,
       attach: undefined,
       sessionDir: undefined,
+      onTargetEnd: () => this.#forgetLater(exec),
     };
     this.#execs.set(exec.id, exec);
     target.execIds.add(exec.id);
-    target.ended.addEventListener('abort', () => this.#forgetLater(exec), { once: true });
+    target.ended.addEventListener('abort', exec.onTargetEnd, { once: true });
     target.emit(`exec_create: ${exec.title}`, { execID: exec.id });
     return { Id: exec.id };
   }
@@ -145,6 +146,8 @@ class ExecRoom implements Execs {
   }
 
   #forgetLater(exec: Exec): void {
+    // A container may have one after the other for years: its health checks.
+    exec.target.ended.removeEventListener('abort', exec.onTargetEnd);
     setTimeout(() => {
       if (exec.state !== 'running') this.#execs.delete(exec.id);
     }, keptMs).unref();

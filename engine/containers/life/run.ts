@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Stdin } from '../streams/stdin.js';
 
 /** One life of a container, from the runtime's create until its end was dealt with; in memory only. */
@@ -11,6 +12,7 @@ export class Run {
   constructor(bundle: string, onOutput: () => void) {
     this.bundle = bundle;
     this.stdin = new Stdin(bundle, onOutput);
+    setMaxListeners(0, this.ended); // As many as there are processes in it.
   }
 
   /** Aborted when the container's process has ended. */
