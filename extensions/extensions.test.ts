@@ -94,29 +94,6 @@ describe('connections', () => {
     };
   }
 
-  test('what may be repeated shares one; what may not has its own, and meets no idle one', async () => {
-    const calls: string[] = [];
-    const idle: number[] = [];
-    let open = 0;
-    const handle = numbered(calls);
-    const { server } = await plugin(join(plugins, 'p.sock'), (path, body, response, request) => {
-      if (path.endsWith('.Mount')) idle.push(open - 1);
-      handle(path, body, response, request);
-    });
-    server.on('connection', (socket) => {
-      open++;
-      socket.on('close', () => open--);
-    });
-    const driver = await get('p');
-    for (let round = 0; round < 2; round++) {
-      await driver.Get({ Name: 'v' });
-      await driver.Path({ Name: 'v' });
-      await driver.Mount({ Name: 'v', ID: 'i' });
-    }
-    expect(calls).toEqual(['Get on 1', 'Path on 1', 'Mount on 2', 'Get on 3', 'Path on 3', 'Mount on 4']);
-    expect(idle).toEqual([0, 0]);
-  });
-
   test('one that was closed meanwhile is replaced in silence', async () => {
     const calls: string[] = [];
     const handle = numbered(calls);

@@ -28,9 +28,9 @@ const keptMs = 10_000;
 /**
  * Docker's plugin protocol: HTTP/1.1 POST of JSON over a UNIX, TCP or TLS socket.
  *
- * Messages that may be repeated share a kept connection. Each other one has a connection of its own: one that the
- * plugin closed while we wrote would leave us not knowing whether a Mount was done, and connecting costs less than that
- * doubt.
+ * Messages share a kept connection, which the plugin may close at any time. One that may not arrive twice shares it only
+ * with a plugin that keeps connections indeed, and on a UNIX socket, where the kernel tells whether a message had been
+ * read by then; else it has a connection of its own, which costs less than the doubt whether a Mount was done.
  */
 export class SocketCarrier implements Carrier {
   readonly #address: Address;
@@ -39,6 +39,8 @@ export class SocketCarrier implements Carrier {
   readonly #kept: HttpAgent;
   readonly #open = new Set<ClientRequest>();
   readonly #turns = new Turns(maxConnections);
+  /** It has answered on a connection that had served before. */
+  #keeps = false;
 
   /** @throws InvalidParameter when the TLS files cannot be read; Error for what is in them */
   constructor(address: Address) {
@@ -52,12 +54,15 @@ export class SocketCarrier implements Carrier {
   }
 
   async call(path: string, body: string, signal: AbortSignal, repeatable = false): Promise<Reply> {
-    if (!repeatable) return await this.#ask(path, body, signal);
+    const shares = repeatable || (this.#keeps && this.#address.type === 'unix');
+    if (!shares) return await this.#ask(path, body, signal);
     try {
       return await this.#ask(path, body, signal, this.#kept);
     } catch (error) {
       // The kept connection was closed at the other end meanwhile, which says nothing about who listens there now.
-      if (error instanceof TransportError && error.stale) return await this.#ask(path, body, signal);
+      if (!(error instanceof TransportError && error.stale)) throw error;
+      this.#keeps = false;
+      if (repeatable || !error.sent) return await this.#ask(path, body, signal);
       throw error;
     }
   }
@@ -82,6 +87,8 @@ export class SocketCarrier implements Carrier {
         return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
       } finally {
         done();
+        // Whoever waits may wait for this very connection to end.
+        if (this.#open.size > 0) this.#closeIdle();
       }
     } finally {
       ended();
@@ -125,7 +132,10 @@ export class SocketCarrier implements Carrier {
           });
         }
       });
-      request.once('response', (response) => resolve({ response, done }));
+      request.once('response', (response) => {
+        if (request.reusedSocket) this.#keeps = true;
+        resolve({ response, done });
+      });
       // Such a request is over, and says so nowhere else.
       request.once('upgrade', (_response, socket) => {
         socket.destroy();
@@ -135,33 +145,35 @@ export class SocketCarrier implements Carrier {
       // Stays for the request's life: a late error after the response must not end the process.
       request.on('error', (error) => {
         done();
-        reject(signal.aborted ? signal.reason : this.#failure(error, connected, request.reusedSocket));
+        const stale = request.reusedSocket;
+        const sent = connected && !(stale && this.#wasUnread(error));
+        reject(signal.aborted ? signal.reason : this.#failure(error, sent, stale));
       });
       request.end(body);
     });
   }
 
   async #readAll(response: IncomingMessage, signal: AbortSignal): Promise<string> {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
     try {
-      for await (const chunk of response as AsyncIterable<Uint8Array>) {
-        size += chunk.length;
-        if (size > maxAnswerBytes) {
-          response.destroy();
-          throw new TransportError(`more than ${maxAnswerBytes} bytes`, { fault: 'misbehaving', sent: true });
-        }
-        chunks.push(chunk);
-      }
+      return await readText(response);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw error instanceof TransportError ? error : this.#failure(error, true);
     }
-    return Buffer.concat(chunks).toString('utf8');
   }
 
   #closeIdle(): void {
     for (const sockets of Object.values(this.#kept.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  }
+
+  /**
+   * A UNIX socket whose other end was closed refuses what is written (EPIPE), and breaks with an error when the other
+   * end was closed with something in it (ECONNRESET of the system's, which node's parser uses for an ordinary end, too).
+   */
+  #wasUnread(error: unknown): boolean {
+    if (this.#address.type !== 'unix' || !(error instanceof Error) || !('code' in error && 'syscall' in error))
+      return false;
+    return error.code === 'EPIPE' || error.code === 'ECONNRESET';
   }
 
   #failure(error: unknown, sent: boolean, stale = false): TransportError {
@@ -185,6 +197,25 @@ export class SocketCarrier implements Carrier {
             : `cannot connect to ${where} (${why})`;
     return new TransportError(what, { fault, sent, stale, cause: error });
   }
+}
+
+/** Without an async iterator, which costs as much as the whole call otherwise. */
+function readText(response: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    response.on('data', (chunk: Uint8Array) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size <= maxAnswerBytes) return;
+      response.destroy();
+      reject(new TransportError(`more than ${maxAnswerBytes} bytes`, { fault: 'misbehaving', sent: true }));
+    });
+    response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    response.on('error', reject);
+    // After an end or an error nobody hears of it any more.
+    response.on('close', () => reject(new Error('it ended before its answer did')));
+  });
 }
 
 const absentCodes = new Set(['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EAGAIN']);
