@@ -31,10 +31,15 @@ export interface ExchangeParts {
   hijacker?: Hijacker;
 }
 
+/** Of this run of the engine; the rest of a request's name is its number. */
+const run = randomBytes(3).toString('hex');
+let requests = 0;
+const nextId = (): string => run + (++requests).toString(16).padStart(6, '0');
+
 /** One request and its answer, as handlers see them. */
 export class Exchange {
   /** Names the request in the log. */
-  readonly id = randomBytes(6).toString('hex');
+  readonly id = nextId();
   readonly method: string;
   readonly path: string;
   readonly version: string;

@@ -1,6 +1,14 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { errorStatus, forbidden, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
+import {
+  cancelled,
+  errorStatus,
+  forbidden,
+  invalidParameter,
+  isClass,
+  messageOf,
+  notFound,
+} from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
 import type { Head } from '../hijack/head.js';
@@ -10,6 +18,9 @@ import { errorAnswer, sendError } from './errors.js';
 import { Exchange, type Transport } from './exchange.js';
 import { parseTarget, type Router } from './router.js';
 import { checkVersion, maxApiVersion } from './version.js';
+
+/** One for all: most are never looked at. */
+const clientGone = cancelled('the client has gone');
 
 /**
  * Looks at a request before its handler does; what it throws is the answer. What it returns looks at the answer before
@@ -80,7 +91,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     busy.set(socket, (busy.get(socket) ?? 0) + 1);
     const started = performance.now();
     const abort = new AbortController();
-    const gone = (): void => abort.abort();
+    const gone = (): void => abort.abort(clientGone);
     if (hijacker) {
       socket.once('close', gone);
     } else {
