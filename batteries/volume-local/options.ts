@@ -10,25 +10,6 @@ export interface MountOptions {
 const known = new Set(['type', 'o', 'device', 'size']);
 const needs: Record<string, string[]> = { device: ['type'], type: ['device'], o: ['device', 'type'] };
 
-const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
-
-/** @throws InvalidParameter in Docker's words */
-export function checkName(name: string): void {
-  if (name.length === 1) {
-    throw invalidParameter('volume name is too short, names should be at least two alphanumeric characters');
-  }
-  if (!namePattern.test(name)) {
-    throw invalidParameter(
-      `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
-    );
-  }
-}
-
-/** Whether a name that is asked for can exist at all; one that cannot must not become part of a path. */
-export function isName(name: string): boolean {
-  return namePattern.test(name);
-}
-
 /**
  * Reads `-o type=… -o device=… -o o=…`.
  * @returns undefined for a plain directory
