@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, notFound } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -15,10 +15,11 @@ const asidePrefix = '.removed-';
 export class VolumeDirectories {
   readonly #root: string;
 
-  /** @param root made (0701) when it is not there */
+  /** @param root made (0701) when it is not there; may be a symlink */
   constructor(root: string) {
-    this.#root = root;
     mkdirSync(root, { recursive: true, mode: 0o701 });
+    // As the kernel names it, so that mounts in it are found in mountinfo.
+    this.#root = realpathSync(root);
   }
 
   /** Names of all volumes. */
