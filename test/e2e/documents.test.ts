@@ -84,6 +84,7 @@ const sharedMount = {
   use: shown('examples/shared-mount/README.md', 'docker volume create'),
 };
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
+const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
 const json = blocks.filter(({ language }) => language === 'json');
 for (const { name } of json) tested.add(name);
 
@@ -394,6 +395,11 @@ test('volume-local: the examples of its README', async () => {
   expect(names).toEqual(['data', 'scratch', 'shared']);
   expect(await ok('run', '--rm', '-v', 'scratch:/s', 'busybox', 'stat', '-c', '%a', '/s')).toBe('1777');
   await ok('volume', 'rm', ...names);
+});
+
+test('volume-tmpfs: the examples of its README', async () => {
+  expect(await run(tmpfsVolumes.text)).toMatch(/^scratch\s+kept\s+4096 of 67108864 bytes\s*$/);
+  await ok('volume', 'rm', 'scratch');
 });
 
 test('SDK: the extension of its README is served', async () => {
