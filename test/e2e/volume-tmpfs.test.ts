@@ -53,10 +53,7 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
       const { Options, ...usage } = await status('small');
       expect(Options).toEqual({ mode: '1777', size: '1m' });
       expect(usage).toMatchObject({ Mounted: true, UsedBytes: 1 << 20, SizeBytes: 1 << 20, UsedInodes: 2 });
-      const own = [
-        '--mount',
-        'type=volume,src=own,dst=/v,volume-driver=tmpfs,volume-opt=size=2m,volume-opt=mode=700',
-      ];
+      const own = ['--mount', 'type=volume,src=own,dst=/v,volume-driver=tmpfs,volume-opt=size=2m,volume-opt=mode=700'];
       expect(await ok('run', '--rm', '--network=none', ...own, 'busybox', 'stat', '-fc', '%b', '/v')).toBe('512');
       await ok('volume', 'rm', 'scratch', 'small', 'own');
       expect(mounted()).toEqual([]);
