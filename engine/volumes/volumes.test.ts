@@ -159,7 +159,7 @@ describe('volumes of the default driver', () => {
     await expect(volumes.create({ Name: 'x', Driver: 'nosuch' })).rejects.toMatchObject({
       class: 'NotFound',
       message:
-        'create x: error looking up volume plugin nosuch: plugin "nosuch" not found (known for VolumeDriver: local)',
+        'create x: error looking up volume plugin nosuch: plugin "nosuch" not found (known for VolumeDriver: local, tmpfs)',
     });
     await expect(volumes.create({ Name: 'a/b' })).rejects.toMatchObject({
       class: 'InvalidParameter',
