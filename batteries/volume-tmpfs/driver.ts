@@ -1,3 +1,4 @@
+import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { Volume, volumeKind } from '@cleat/protocol/kinds/volume';
@@ -20,13 +21,13 @@ export function createDriver(stateDir: string, log: Logger): Handlers<typeof vol
 
   /** @throws NotFound */
   const existing = (name: string) => new VolumeFiles(directories.find(name));
-  const describe = (name: string): Volume => {
+  const describe = (name: string, mounted = mountPoints(existing(name).data)): Volume => {
     const volume = existing(name);
     return {
       Name: name,
       Mountpoint: volume.data,
       CreatedAt: directories.createdAt(name),
-      Status: statusOf(volume),
+      Status: statusOf(volume, mounted.has(volume.data)),
     };
   };
 
@@ -55,18 +56,25 @@ export function createDriver(stateDir: string, log: Logger): Handlers<typeof vol
 
     Get: ({ Name }) => ({ Volume: describe(Name) }),
 
-    List: () => ({ Volumes: directories.names().map(describe) }),
+    List: () => {
+      const mounted = mountPoints(directories.root);
+      return { Volumes: directories.names().map((name) => describe(name, mounted)) };
+    },
 
     Capabilities: () => ({ Capabilities: { Scope: 'local' } }),
   };
 }
 
 /** A damaged volume is shown, too, or nobody would know why it cannot be mounted. */
-function statusOf(volume: VolumeFiles): Record<string, unknown> {
+function statusOf(volume: VolumeFiles, isMounted: boolean): Record<string, unknown> {
   try {
-    const usage = usageOf(volume.data);
-    return { Options: volume.options().given, Mounted: usage !== undefined, ...usage };
+    return { Options: volume.options().given, Mounted: isMounted, ...(isMounted ? usageOf(volume.data) : {}) };
   } catch (error) {
     return { Error: messageOf(error) };
   }
+}
+
+/** Read once for all: a host with many containers has thousands of mounts. */
+function mountPoints(prefix: string): ReadonlySet<string> {
+  return new Set(listMounts(prefix).map(({ target }) => target));
 }

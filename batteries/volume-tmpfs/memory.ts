@@ -19,9 +19,8 @@ export function ensureMounted(target: string, options: TmpfsOptions): void {
   if (!isMountPoint(target)) mountTmpfs(target, options);
 }
 
-/** @returns undefined when it is not mounted */
-export function usageOf(target: string): Usage | undefined {
-  if (!isMountPoint(target)) return undefined;
+/** @throws Error of a system call when it is not there any more */
+export function usageOf(target: string): Usage {
   const { bsize, blocks, bfree, files, ffree } = statfsSync(target);
   return {
     UsedBytes: (blocks - bfree) * bsize,

@@ -13,30 +13,30 @@ const asidePrefix = '.removed-';
  * process is killed, there is never half a volume.
  */
 export class VolumeDirectories {
-  readonly #root: string;
+  readonly root: string;
 
   /** @param root made (0701) when it is not there; may be a symlink */
   constructor(root: string) {
     mkdirSync(root, { recursive: true, mode: 0o701 });
     // As the kernel names it, so that mounts in it are found in mountinfo.
-    this.#root = realpathSync(root);
+    this.root = realpathSync(root);
   }
 
   /** Names of all volumes. */
   names(): string[] {
-    return readdirSync(this.#root, { withFileTypes: true })
+    return readdirSync(this.root, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && isVolumeName(entry.name))
       .map(({ name }) => name);
   }
 
   has(name: string): boolean {
-    return isVolumeName(name) && statSync(join(this.#root, name), { throwIfNoEntry: false })?.isDirectory() === true;
+    return isVolumeName(name) && statSync(join(this.root, name), { throwIfNoEntry: false })?.isDirectory() === true;
   }
 
   /** The directory of a volume. @throws NotFound */
   find(name: string): string {
     if (!this.has(name)) throw notFound('no such volume');
-    return join(this.#root, name);
+    return join(this.root, name);
   }
 
   /** When a volume was made: RFC 3339. Nothing inside its directory is touched, which may be a dead server. */
@@ -50,7 +50,7 @@ export class VolumeDirectories {
     mkdirSync(draft, { mode: 0o701 });
     try {
       fill(draft);
-      renameSync(draft, join(this.#root, name));
+      renameSync(draft, join(this.root, name));
     } catch (error) {
       rmSync(draft, { recursive: true, force: true });
       throw error;
@@ -66,9 +66,9 @@ export class VolumeDirectories {
 
   /** Discards whatever a crash left of volumes half made and half removed; in the background, it may be large. */
   sweep(discard: (directory: string) => Promise<void>, log: Logger): void {
-    for (const entry of readdirSync(this.#root)) {
+    for (const entry of readdirSync(this.root)) {
       if (!entry.startsWith(asidePrefix)) continue;
-      const path = join(this.#root, entry);
+      const path = join(this.root, entry);
       discard(path).catch((error: unknown) =>
         log.warn('cannot remove what is left of a volume', { path, error: messageOf(error) }),
       );
@@ -76,6 +76,6 @@ export class VolumeDirectories {
   }
 
   #aside(): string {
-    return join(this.#root, `${asidePrefix}${randomBytes(8).toString('hex')}`);
+    return join(this.root, `${asidePrefix}${randomBytes(8).toString('hex')}`);
   }
 }

@@ -12,7 +12,7 @@ const carriers = { 'in-process': [], process: ['--extension=volume-tmpfs=process
 describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier) => {
   let engine: Engine;
   const flags = carriers[carrier];
-  const { ok } = clientOf(() => engine);
+  const { ok, refused } = clientOf(() => engine);
   const start = async (...more: string[]) => {
     engine = await startEngine({ flags: [...flags, ...more] });
   };
@@ -116,8 +116,17 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
         .toMatchObject({ stdout: 'second\n' });
       expect(mounted()).toEqual([data]);
 
-      const inUse = await engine.docker('volume', 'rm', '-f', 'kept');
-      expect(inUse.stderr).toMatch(/remove kept: volume is in use - \[[0-9a-f]{64}\]/);
+      // Without the extension, what runs goes on with what it has.
+      await engine.kill('SIGKILL');
+      await engine.restart(['--extension=volume-tmpfs=off']);
+      expect(await read('four')).toBe('second');
+      expect(await refused('run', '--rm', '-v', 'kept:/v', 'busybox', 'true')).toContain(
+        'extension volume-tmpfs is left out by the configuration; cleatd --extension volume-tmpfs=in-process brings it back',
+      );
+      await engine.kill('SIGKILL');
+      await engine.restart([...flags]);
+
+      expect(await refused('volume', 'rm', '-f', 'kept')).toMatch(/remove kept: volume is in use - \[[0-9a-f]{64}\]/);
       expect(await read('four')).toBe('second');
       await ok('rm', '-f', 'four');
       await ok('volume', 'rm', 'kept');
@@ -134,7 +143,8 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
       expect(mounted()).toEqual([]);
       await engine.restart();
       expect(await ok('volume', 'ls', '--format', '{{.Driver}} {{.Name}}')).toBe('tmpfs scratch');
-      expect(await status('scratch')).toEqual({ Options: { mode: '0700', size: '3m' }, Mounted: false });
+      // Looking does not wait for an extension that is just being started.
+      await expect.poll(() => status('scratch')).toEqual({ Options: { mode: '0700', size: '3m' }, Mounted: false });
       expect(await inNew('scratch', 'ls /v; stat -c %a /v; stat -fc %b /v')).toBe('700\n768');
       expect(mounted()).toHaveLength(1);
       await ok('volume', 'rm', 'scratch');
@@ -171,8 +181,9 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
     expect(mounted()).toHaveLength(1);
     expect(await ok('volume', 'prune', '-af')).toContain('Deleted Volumes:\nnamed');
     expect(mounted()).toEqual([]);
-    const refused = await engine.docker('volume', 'create', '-d', 'local', 'x');
-    expect(refused.stderr).toContain('cleatd --extension volume-local=in-process brings it back');
+    expect(await refused('volume', 'create', '-d', 'local', 'x')).toContain(
+      'cleatd --extension volume-local=in-process brings it back',
+    );
   });
 });
 
