@@ -55,6 +55,7 @@ export default defineConfig({
       // The same tests with the batteries elsewhere: what runs in process must run as a process, or be replaced.
       endToEnd('e2e-process', [...daily, ...files('log-drivers')], 'process'),
       endToEnd('e2e-plugin', daily, 'plugin'),
+      endToEnd('e2e-tmpfs', daily, 'tmpfs'),
       // And with each left out in turn: what needs it says so, all else goes on.
       ...batteries.map((name) => endToEnd(`e2e-without-${name}`, daily, `without-${name}`)),
       endToEnd('chaos', ['test/chaos/**/*.test.ts']),

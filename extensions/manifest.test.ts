@@ -115,6 +115,7 @@ test('the manifest of the batteries promises kinds that exist, for modules that 
     'network-host',
     'network-none',
     'volume-local',
+    'volume-tmpfs',
   ]);
   const known: string[] = kinds.map((kind) => kind.name);
   for (const { id, module, kinds: promised } of entries) {

@@ -1,9 +1,8 @@
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { isMountPoint } from '@cleat/linux/mount/mountinfo';
 import { run } from '@cleat/linux/process/run';
 import { messageOf, systemError } from '@cleat/protocol/errors';
-import { cifsUrl, type MountOptions } from './options.js';
+import type { MountOptions } from './options.js';
+import { sourceOf } from './source.js';
 
 /** Less than the two minutes that engines wait for Mount, so that they hear the reason. */
 const deadlineMs = 110_000;
@@ -16,7 +15,7 @@ export { isMountPoint };
  * @throws System `failed to mount local volume: …`, without passwords
  */
 export async function mountOn(target: string, options: MountOptions, signal: AbortSignal): Promise<void> {
-  const { device, data } = await resolved(options);
+  const { device, data } = await sourceOf(options);
   const args = ['-i', ...(options.MountType ? ['-t', options.MountType] : []), ...(data ? ['-o', data] : [])];
   let reason: string;
   try {
@@ -26,7 +25,8 @@ export async function mountOn(target: string, options: MountOptions, signal: Abo
   } catch (error) {
     reason = messageOf(error);
   }
-  throw systemError(`failed to mount local volume: mount ${device}:${target}: ${withoutPassword(reason, data)}`);
+  const what = `mount ${device}:${target}${data ? `, data: ${data}` : ''}: ${reason}`;
+  throw systemError(`failed to mount local volume: ${withoutPassword(what, data)}`);
 }
 
 /** Takes the mount away at once; who still uses it (an open file) keeps it until done. @throws System */
@@ -36,37 +36,20 @@ export async function unmountFrom(target: string): Promise<void> {
   unmount(target);
 }
 
-/** The kernel takes addresses, not names: `addr=` and a CIFS server are looked up, as Docker does. */
-async function resolved({
-  MountType,
-  MountOpts,
-  MountDevice,
-}: MountOptions): Promise<{ device: string; data: string }> {
-  if (MountType !== 'nfs' && MountType !== 'cifs') return { device: MountDevice, data: MountOpts };
-  const addr = /(?:^|,)addr=([^,]*)/.exec(MountOpts)?.[1];
-  if (addr) {
-    if (isIP(addr)) return { device: MountDevice, data: MountOpts };
-    return { device: MountDevice, data: MountOpts.replace(`addr=${addr}`, `addr=${await addressOf(addr)}`) };
-  }
-  const host = MountType === 'cifs' ? cifsUrl(MountDevice)?.hostname : undefined;
-  if (!host || isIP(host)) return { device: MountDevice, data: MountOpts };
-  return { device: MountDevice.replace(`//${host}`, `//${await addressOf(host)}`), data: MountOpts };
-}
+/** How mount(8) words what Docker's users know as the texts of errno; others it gives as they are. */
+const wordings: readonly [RegExp, string][] = [
+  [/ does not exist/, 'no such file or directory'],
+  [/unknown filesystem type/, 'no such device'],
+  [/^wrong fs type, |^bad option/, 'invalid argument'],
+  [/ is not a block device/, 'block device required'],
+];
 
-async function addressOf(host: string): Promise<string> {
-  try {
-    return (await lookup(host)).address;
-  } catch (cause) {
-    throw systemError(`error resolving passed in network volume address: ${messageOf(cause)}`, { cause });
-  }
-}
-
-/** mount(8) speaks of what Docker's users know as errno texts. */
 function readable(stderr: string, target: string): string {
   const text = stderr.trim().split('\n')[0]?.replace('mount: ', '').replace(`${target}: `, '') ?? '';
-  if (/does not exist/.test(text)) return `no such file or directory (${text})`;
-  if (/unknown filesystem type/.test(text)) return `no such device (${text})`;
-  return text;
+  const plain = /^mount\(2\) system call failed: (.*?)\.?$/.exec(text)?.[1];
+  if (plain) return plain.toLowerCase();
+  const known = wordings.find(([wording]) => wording.test(text))?.[1];
+  return known ? `${known} (${text})` : text;
 }
 
 function withoutPassword(text: string, data: string): string {

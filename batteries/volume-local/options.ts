@@ -1,4 +1,6 @@
 import { invalidParameter } from '@cleat/protocol/errors';
+import { parseBinarySize } from '@cleat/protocol/size';
+import { checkCifsDevice } from './cifs.js';
 
 /** What is to be mounted on a volume's directory, as `opts.json` keeps it (moby `daemon/volume/local`, `optsConfig`). */
 export interface MountOptions {
@@ -10,25 +12,6 @@ export interface MountOptions {
 const known = new Set(['type', 'o', 'device', 'size']);
 const needs: Record<string, string[]> = { device: ['type'], type: ['device'], o: ['device', 'type'] };
 
-const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
-
-/** @throws InvalidParameter in Docker's words */
-export function checkName(name: string): void {
-  if (name.length === 1) {
-    throw invalidParameter('volume name is too short, names should be at least two alphanumeric characters');
-  }
-  if (!namePattern.test(name)) {
-    throw invalidParameter(
-      `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
-    );
-  }
-}
-
-/** Whether a name that is asked for can exist at all; one that cannot must not become part of a path. */
-export function isName(name: string): boolean {
-  return namePattern.test(name);
-}
-
 /**
  * Reads `-o type=… -o device=… -o o=…`.
  * @returns undefined for a plain directory
@@ -38,14 +21,12 @@ export function readOptions(options: Readonly<Record<string, string>>): MountOpt
   for (const name of Object.keys(options)) {
     if (!known.has(name)) throw invalidParameter(`invalid option: ${JSON.stringify(name)}`);
   }
+  const { type = '', device = '', o = '' } = options;
+  if (type === 'cifs') checkCifsDevice(device);
+  checkSize(options.size);
   for (const [name, others] of Object.entries(needs)) {
     const missing = name in options ? others.find((other) => !(other in options)) : undefined;
     if (missing) throw invalidParameter(`missing required option: ${JSON.stringify(missing)}`);
-  }
-  checkSize(options.size);
-  const { type = '', device = '', o = '' } = options;
-  if (type === 'cifs' && cifsUrl(device)?.port) {
-    throw invalidParameter("port not allowed in CIFS device URL, include 'port' in 'o='");
   }
   return type || device ? { MountType: type, MountOpts: o, MountDevice: device } : undefined;
 }
@@ -53,13 +34,9 @@ export function readOptions(options: Readonly<Record<string, string>>): MountOpt
 /** A limit that would not hold is refused, never ignored. */
 function checkSize(size: string | undefined): void {
   if (size === undefined) return;
-  if (!/^\d+(\.\d+)? ?([kmgtp]i?b?|b)?$/i.test(size)) throw invalidParameter(`invalid size: '${size}'`);
-  if (Number.parseFloat(size) > 0) {
+  const bytes = parseBinarySize(size);
+  if (bytes === undefined) throw invalidParameter(`invalid size: '${size}'`);
+  if (bytes > 0) {
     throw invalidParameter('quota size requested but no quota support: for a limit use type=tmpfs with o=size=…');
   }
-}
-
-/** `//server/share` as a URL. */
-export function cifsUrl(device: string): URL | undefined {
-  return device.startsWith('//') && URL.canParse(`cifs:${device}`) ? new URL(`cifs:${device}`) : undefined;
 }

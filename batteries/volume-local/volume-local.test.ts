@@ -57,11 +57,73 @@ describe.each(['in-process', 'socket'] as const)('volume-local, %s', (carrier) =
     const refused = (message: RegExp) => ({ class: 'InvalidParameter', message: expect.stringMatching(message) });
     await expect(create('a')).rejects.toMatchObject(refused(/^volume name is too short/));
     await expect(create('../x')).rejects.toMatchObject(refused(/^"\.\.\/x" includes invalid characters for a local/));
-    await expect(create('vv', { color: 'red' })).rejects.toMatchObject(refused(/^invalid option: "color"$/));
-    await expect(create('vv', { type: 'nfs' })).rejects.toMatchObject(refused(/^missing required option: "device"$/));
-    await expect(create('vv', { size: '1g' })).rejects.toMatchObject(refused(/no quota support/));
+    const refusals: [Record<string, string>, RegExp][] = [
+      [{ color: 'red' }, /^invalid option: "color"$/],
+      [{ type: 'nfs' }, /^missing required option: "device"$/],
+      [{ device: '/dev/sda1' }, /^missing required option: "type"$/],
+      [{ o: 'rw', type: 'nfs' }, /^missing required option: "device"$/],
+      [{ o: 'rw', device: '/dev/sda1' }, /^missing required option: "type"$/],
+      [{ size: 'hello' }, /^invalid size: 'hello'$/],
+      [{ size: '-1' }, /^invalid size: '-1'$/],
+      [{ size: '1g' }, /^quota size requested but no quota support/],
+      [{ size: '1g', type: 'nfs' }, /^quota size requested but no quota support/],
+      [{ type: 'cifs', device: '//server:445/a' }, /^port not allowed in CIFS device URL, include 'port' in 'o='$/],
+      [{ type: 'cifs', device: '//[2001:db8::1]:445/a' }, /^port not allowed in CIFS device URL/],
+      [{ type: 'cifs', device: ':::' }, /^error parsing mount device url: parse ":::": missing protocol scheme$/],
+      [
+        { type: 'cifs', device: '//server:smb/a' },
+        /^error parsing mount device url: .*: invalid port ":smb" after host$/,
+      ],
+    ];
+    for (const [Opts, message] of refusals) await expect(create('vv', Opts)).rejects.toMatchObject(refused(message));
     await expect(driver.Remove({ Name: '..' })).rejects.toMatchObject({ class: 'NotFound' });
     expect((await driver.List({})).Volumes).toEqual([]);
+  });
+
+  test('options that mean nothing, and a name that is taken, are accepted as in Docker', async () => {
+    const create = (Name: string, Opts = {}) => driver.Create({ Name, Opts });
+    await create('plain', { size: '0' });
+    await create('empty', { type: '', device: '', o: '' });
+    await create('share', { type: 'cifs', device: '//server/Program Files', o: 'port=445' });
+    const { Mountpoint = '' } = await driver.Mount({ Name: 'plain', ID: 'a' });
+    expect(isMountPoint(Mountpoint)).toBe(false);
+    await create('plain', tmpfs);
+    await driver.Mount({ Name: 'plain', ID: 'b' });
+    expect(isMountPoint(Mountpoint)).toBe(false);
+    await expect(create('plain', { color: 'red' })).rejects.toMatchObject({ class: 'InvalidParameter' });
+  });
+
+  test('a mount that fails says so in Docker’s words, and keeps passwords to itself', async () => {
+    const failing: [Record<string, string>, string, RegExp][] = [
+      [{ type: 'tmpfs', device: '' }, '', /^missing device in volume options$/],
+      [{ type: 'nfs9', device: ':/x' }, '', /^failed to mount local volume: mount :\/x:\/.*_data: no such device \(/],
+      [{ type: 'none', device: '/nowhere', o: 'bind' }, ', data: bind', /: no such file or directory \(/],
+      [{ type: 'tmpfs', device: 'tmpfs', o: 'size=lots' }, ', data: size=lots', /: invalid argument \(wrong fs type, /],
+      [{ type: 'none', device: '/etc/hostname', o: 'bind' }, ', data: bind', /: not a directory$/],
+      [{ type: 'ext4', device: '/etc/hostname' }, '', /: block device required \(/],
+      [{ type: 'tmpfs', device: 'tmpfs', o: 'password=se,x=1' }, ', data: password=********,x=1', /: invalid argument/],
+    ];
+    for (const [at, [Opts, data, message]] of failing.entries()) {
+      await driver.Create({ Name: `v${at}`, Opts });
+      await expect(driver.Mount({ Name: `v${at}`, ID: 'a' }), Opts.type).rejects.toMatchObject({
+        class: 'System',
+        message: expect.stringMatching(message),
+      });
+      const error = await driver.Mount({ Name: `v${at}`, ID: 'a' }).catch((cause: Error) => cause.message);
+      expect(error).toContain(data);
+    }
+  });
+
+  test('ro is read-only, whatever is mounted', async () => {
+    const source = join(directory, 'source');
+    mkdirSync(source);
+    await driver.Create({ Name: 'bound', Opts: { type: 'none', device: source, o: 'bind,ro' } });
+    await driver.Create({ Name: 'memory', Opts: { ...tmpfs, o: 'ro,size=1m' } });
+    for (const Name of ['bound', 'memory']) {
+      const { Mountpoint = '' } = await driver.Mount({ Name, ID: 'a' });
+      expect(() => writeFileSync(join(Mountpoint, 'file'), 'x')).toThrow(/EROFS/);
+    }
+    writeFileSync(join(source, 'file'), 'x');
   });
 
   test('a mount is made for the first holder and undone after the last, whatever is repeated', async () => {

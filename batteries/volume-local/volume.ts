@@ -1,29 +1,28 @@
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import type { MountOptions } from './options.js';
 
 /**
- * One volume on disk: `<root>/<name>/_data` is what containers see; beside it `opts.json` (as Docker writes it) and
- * `holders.json` (who holds the mount). Files are the only state, so a killed process forgets nothing.
+ * One volume on disk: `_data` is what containers see; beside it `opts.json` (as Docker writes it) and `holders.json`
+ * (who holds the mount). Files are the only state, so a killed process forgets nothing.
  */
 export class VolumeFiles {
-  readonly directory: string;
   readonly data: string;
   readonly #optionsFile: string;
   readonly #holdersFile: string;
 
-  constructor(root: string, name: string) {
-    this.directory = join(root, name);
-    this.data = join(this.directory, '_data');
-    this.#optionsFile = join(this.directory, 'opts.json');
-    this.#holdersFile = join(this.directory, 'holders.json');
+  constructor(directory: string) {
+    this.data = join(directory, '_data');
+    this.#optionsFile = join(directory, 'opts.json');
+    this.#holdersFile = join(directory, 'holders.json');
   }
 
-  /** When it was made; undefined when there is no such volume. Never touches `_data`, which may be a dead server. */
-  createdAt(): Date | undefined {
-    const facts = statSync(this.directory, { throwIfNoEntry: false });
-    return facts?.isDirectory() ? facts.birthtime : undefined;
+  /** Makes the directory a volume. @param options what is to be mounted; undefined for a plain directory */
+  fill(options: MountOptions | undefined): void {
+    mkdirSync(this.data, { mode: 0o755 });
+    // Durable: after a power cut the volume is still what it was made to be.
+    if (options) this.#write(this.#optionsFile, { ...options, Quota: { Size: 0 } }, { flush: true });
   }
 
   /** What is to be mounted; undefined for a plain directory. @throws System when the file is damaged */
@@ -31,10 +30,6 @@ export class VolumeFiles {
     const options = this.#read(this.#optionsFile) as Partial<MountOptions> | undefined;
     const { MountType = '', MountOpts = '', MountDevice = '' } = options ?? {};
     return MountType || MountDevice ? { MountType, MountOpts, MountDevice } : undefined;
-  }
-
-  writeOptions(options: MountOptions): void {
-    this.#write(this.#optionsFile, { ...options, Quota: { Size: 0 } });
   }
 
   /** IDs of the mounts that were asked for and not given back. */
@@ -63,8 +58,8 @@ export class VolumeFiles {
     }
   }
 
-  #write(path: string, value: unknown): void {
-    writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600 });
+  #write(path: string, value: unknown, { flush = false } = {}): void {
+    writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600, flush });
     renameSync(`${path}.new`, path);
   }
 }

@@ -14,6 +14,8 @@ export interface TmpfsOptions {
   mode?: string;
   uid?: number;
   gid?: number;
+  /** How many files and directories there may be. */
+  inodes?: number;
   /** mountFlag bits; default nosuid, nodev. */
   flags?: number;
   /** The name that /proc/mounts shows. Default `tmpfs`. */
@@ -22,9 +24,10 @@ export interface TmpfsOptions {
 
 /** Mounts a tmpfs on an existing directory. @throws CleatError System */
 export function mountTmpfs(target: string, options: TmpfsOptions = {}): void {
-  const data = (['size', 'mode', 'uid', 'gid'] as const)
-    .filter((key) => options[key] !== undefined)
-    .map((key) => `${key}=${options[key]}`)
+  const { size, mode, uid, gid, inodes: nr_inodes } = options;
+  const data = Object.entries({ size, mode, uid, gid, nr_inodes })
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${value}`)
     .join(',');
   mountSyscall(options.source ?? 'tmpfs', target, 'tmpfs', options.flags ?? mountFlag.noSuid | mountFlag.noDev, data);
 }

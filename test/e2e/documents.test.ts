@@ -84,6 +84,7 @@ const sharedMount = {
   use: shown('examples/shared-mount/README.md', 'docker volume create'),
 };
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
+const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
 const json = blocks.filter(({ language }) => language === 'json');
 for (const { name } of json) tested.add(name);
 
@@ -327,7 +328,7 @@ test('Extensions as containers: the order of the manifest', async () => {
   await using daemon = await ShownDaemon.start(`cleatd --extension-manifest ${manifest}`, engine);
   const printed = await run('cleat extensions inspect floors', { DOCKER_HOST: daemon.host });
   expect(printed).toMatch(/^Needs: +floor-plan$/m);
-  expect(printed).toMatch(/^After: +volume-local$/m);
+  expect(printed).toMatch(/^After: +volume-local, volume-tmpfs$/m);
 });
 
 test('Giving secrets to containers: the provider of the guide', async () => {
@@ -394,6 +395,12 @@ test('volume-local: the examples of its README', async () => {
   expect(names).toEqual(['data', 'scratch', 'shared']);
   expect(await ok('run', '--rm', '-v', 'scratch:/s', 'busybox', 'stat', '-c', '%a', '/s')).toBe('1777');
   await ok('volume', 'rm', ...names);
+});
+
+test('volume-tmpfs: the examples of its README', async () => {
+  const printed = await run(tmpfsVolumes.text);
+  expect(printed).toMatch(/^scratch\s+kept\s+\{.*"SizeBytes":67108864,"UsedBytes":4096,.*\}\s*$/);
+  await ok('volume', 'rm', 'scratch');
 });
 
 test('SDK: the extension of its README is served', async () => {

@@ -151,6 +151,10 @@ describe('each battery', () => {
       works: ['run', '--rm', '-v', 'vol:/v', 'busybox', 'echo', 'works'],
       missing: 'error looking up volume plugin local: plugin "local" not found',
     },
+    'volume-tmpfs': {
+      works: ['run', '--rm', '-v', 'mem:/v', '--volume-driver', 'tmpfs', 'busybox', 'echo', 'works'],
+      missing: 'error looking up volume plugin tmpfs: plugin "tmpfs" not found',
+    },
     'network-bridge': { works: bridged, missing: 'network bridge not found: plugin "bridge" not found' },
     'network-host': {
       works: ['run', '--rm', '--network', 'host', 'busybox', 'echo', 'works'],

@@ -161,7 +161,10 @@ describe('kill -9 of the engine', () => {
   });
 
   test('SIGTERM stops containers, live-restore leaves them', async () => {
-    await ok('run', '-d', '--name', 'stops', 'busybox', 'sh', '-c', 'trap "exit 5" TERM; while :; do sleep 0.1; done');
+    const script = 'trap "exit 5" TERM; echo up; while :; do sleep 0.1; done';
+    await ok('run', '-d', '--name', 'stops', 'busybox', 'sh', '-c', script);
+    // Before it has its trap, the first process of a container hears no SIGTERM.
+    await expect.poll(() => ok('logs', 'stops')).toBe('up');
     await engine.kill('SIGTERM');
     await engine.restart();
     expect(await ok('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', 'stops')).toBe('exited 5');

@@ -13,7 +13,7 @@ export const leftOut = batteries.find((name) => mode === `without-${name}`);
 export const batteryFlags = flagsOf(mode);
 
 /** The driver of volumes for which none is named. */
-export const defaultVolumeDriver = mode === 'plugin' ? 'no-remove' : 'local';
+export const defaultVolumeDriver = { plugin: 'no-remove', tmpfs: 'tmpfs' }[mode] ?? 'local';
 
 function flagsOf(mode: string): readonly string[] {
   if (leftOut !== undefined) return [`--extension=${leftOut}=off`];
@@ -24,8 +24,10 @@ function flagsOf(mode: string): readonly string[] {
       return batteries.map((name) => `--extension=${name}=process`);
     case 'plugin':
       return ['--extension=volume-local=off', '--default-volume-driver=no-remove'];
+    case 'tmpfs':
+      return ['--extension=volume-local=off', '--default-volume-driver=tmpfs'];
     default:
-      throw new Error(`CLEAT_E2E_BATTERIES=${mode} is no mode: in-process, process, plugin, or without-BATTERY`);
+      throw new Error(`CLEAT_E2E_BATTERIES=${mode} is no mode: in-process, process, plugin, tmpfs, or without-BATTERY`);
   }
 }
 

@@ -1,0 +1,17 @@
+/** Calls for one volume run one after the other; a dead server behind one volume holds up no other. */
+export function turns() {
+  const tails = new Map<string, Promise<unknown>>();
+  return <T>(name: string, work: () => T | Promise<T>): Promise<T> => {
+    const before = tails.get(name) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    const tail = mine.then(
+      () => {},
+      () => {}, // The caller hears of it; the next in turn must not.
+    );
+    tails.set(name, tail);
+    void tail.then(() => {
+      if (tails.get(name) === tail) tails.delete(name);
+    });
+    return mine;
+  };
+}
