@@ -61,7 +61,7 @@ export function createDriver(stateDir: string, log: Logger): Handlers<typeof vol
       return { Volumes: directories.names().map((name) => describe(name, mounted)) };
     },
 
-    Capabilities: () => ({ Capabilities: { Scope: 'local' } }),
+    Capabilities: () => ({ Capabilities: { Scope: 'local', IdempotentCreate: true } }),
   };
 }
 

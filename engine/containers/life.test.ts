@@ -199,7 +199,7 @@ test('what runs survives the engine, and what ended meanwhile has its code', asy
     join(engine.config.dataRoot, 'containers', 'left-over'),
   ];
   for (const directory of leftOver) mkdirSync(directory);
-  mountTmpfs(leftOver[1] ?? '', { data: 'size=64k' });
+  mountTmpfs(leftOver[1] ?? '', { size: '64k' });
   const precious = join(engine.config.dataRoot, 'containers', 'precious', 'data');
   mkdirSync(precious, { recursive: true });
   const again = await engine.open();

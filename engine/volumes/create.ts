@@ -76,7 +76,7 @@ async function make(
 ): Promise<VolumeResource> {
   const driver = await room.drivers.get(driverName);
   const [volume, scope] = await Promise.all([
-    findOrMake(room, driver, name, options),
+    findOrMake(room, driverName, driver, name, options),
     room.drivers.scope(driverName, driver),
   ]);
   const record: VolumeRecord = {
@@ -97,11 +97,12 @@ async function make(
 /** One that the driver has already is taken over as it is. @returns what the driver says of it, if anything */
 async function findOrMake(
   room: Room,
+  driverName: string,
   driver: Driver,
   name: string,
   options: Record<string, string> | null,
 ): Promise<Volume | undefined> {
-  const present = await lookUpLeniently(room, driver, name);
+  const present = room.drivers.createsAlone(driverName) ? undefined : await lookUpLeniently(room, driver, name);
   return present ?? (await driver.Create({ Name: name, Opts: options })).Volume ?? undefined;
 }
 

@@ -12,6 +12,8 @@ export interface DriverTraits {
   scope: 'local' | 'global';
   /** Its Mount is to be told for whom it is. */
   context: boolean;
+  /** Its Create takes what is there already as it is, and says so. */
+  idempotentCreate: boolean;
 }
 
 /** Whoever keeps the data, found through the registry of extensions. */
@@ -86,6 +88,11 @@ export class Drivers {
     }
   }
 
+  /** Whether Create need not be preceded by Get; false until it was asked for anything of that sort. */
+  createsAlone(name: string): boolean {
+    return this.#traits.get(name)?.idempotentCreate === true;
+  }
+
   /** Whether the operator configured it, rather than that it was found in a plugin directory. */
   isConfigured(name: string): boolean {
     return this.#extensions.list().some((status) => status.name === name && status.entry !== undefined);
@@ -95,10 +102,11 @@ export class Drivers {
   async #ask(name: string, driver: Driver, options: CallOptions): Promise<DriverTraits> {
     const known = this.#traits.get(name);
     if (known !== undefined) return known;
-    const { Scope, Context } = (await driver.Capabilities({}, options))?.Capabilities ?? {};
+    const { Scope, Context, IdempotentCreate } = (await driver.Capabilities({}, options))?.Capabilities ?? {};
     const traits: DriverTraits = {
       scope: Scope?.toLowerCase() === 'global' ? 'global' : 'local',
       context: Context === true,
+      idempotentCreate: IdempotentCreate === true,
     };
     this.#traits.set(name, traits);
     return traits;

@@ -255,6 +255,20 @@ describe('volumes of a plugin', () => {
     });
   });
 
+  test('a driver whose Create takes what is there as it is need not be asked before', async () => {
+    const Create = { Volume: { Name: 'v', Mountpoint: '/there', CreatedAt: '2020-01-01T00:00:00Z' } };
+    const Capabilities = { Capabilities: { IdempotentCreate: true } };
+    const calls = await plugin('p', { Get: new Error('not found'), Create, Capabilities });
+    await volumes.create({ Name: 'v1', Driver: 'p' });
+    calls.length = 0;
+    expect(await volumes.create({ Name: 'v2', Driver: 'p' })).toMatchObject({
+      Name: 'v2',
+      Mountpoint: '/there',
+      CreatedAt: '2020-01-01T00:00:00Z',
+    });
+    expect(calls.map((call) => call.split(' ')[0])).toEqual(['Create']);
+  });
+
   test('a neighbour of the engine’s directory is nobody’s, and its own place is for who was given it', async () => {
     const answers: Answers = { Get: new Error('not found'), Mount: { Mountpoint: '/sly-neighbour' } };
     await plugin('p', answers);

@@ -26,6 +26,7 @@ export default defineExtension({
         mkdirSync(join(root, Name), { recursive: true });
         names.add(Name);
         save();
+        return { Volume: volume(Name) };
       },
       Remove({ Name }) {
         names.delete(volume(Name).Name);
@@ -36,7 +37,7 @@ export default defineExtension({
       Path: ({ Name }) => ({ Mountpoint: volume(Name).Mountpoint }),
       Get: ({ Name }) => ({ Volume: volume(Name) }),
       List: () => ({ Volumes: [...names].map(volume) }),
-      Capabilities: () => ({ Capabilities: { Scope: 'local' } }),
+      Capabilities: () => ({ Capabilities: { Scope: 'local', IdempotentCreate: true } }),
     });
     return { implementations: [drivers] };
   },

@@ -48,6 +48,7 @@ export const volumeKind = {
   negotiated: [
     '`Create` may answer with the `Volume`, as `Get` does: the engine then knows its mount point at once.',
     '`Capabilities.Context`: then `Mount` tells in `Context` for which container, user and options it is.',
+    '`Capabilities.IdempotentCreate`: then a volume is made by `Create` alone, without a `Get` before it.',
   ],
   methods: {
     Create: {
@@ -126,6 +127,12 @@ export const volumeKind = {
           Type.Object({
             Scope: Type.Optional(Type.String({ description: '`local` or `global`.' })),
             Context: Type.Optional(Type.Boolean({ ...negotiated, description: 'Mount is to have a `Context`.' })),
+            IdempotentCreate: Type.Optional(
+              Type.Boolean({
+                ...negotiated,
+                description: '`Create` of a volume that exists answers with it, as it is: nobody asks `Get` before.',
+              }),
+            ),
           }),
         ),
       }),
