@@ -172,10 +172,11 @@ test('README: a first plugin, and the batteries', async () => {
   const plugin = new Program(process.execPath, args);
   await using _ = plugin;
   await plugin.made(socketOf('no-remove'));
-  const [asProcess = '', without = '', ...more] = commandsOf(readme.batteries.text);
+  const [asProcess = '', without = '', another = '', ...more] = commandsOf(readme.batteries.text);
   expect(more).toEqual([]);
   expect(await driverOfNewVolume(asProcess)).toBe('local process');
   expect(await driverOfNewVolume(without)).toBe('no-remove socket');
+  expect(await driverOfNewVolume(another)).toBe('tmpfs in-process');
   await ok('volume', 'rm', 'data2');
 });
 
