@@ -18,6 +18,9 @@ import type { CallResult, ExtensionState, ExtensionStatus, GetOptions } from './
 import type { Place, Source } from './source.js';
 import { Statistics } from './statistics.js';
 
+/** How long it stays good where an extension is, in ms: one request of a client asks several times. */
+const placeMs = 5;
+
 export interface ExtensionSettings {
   /** The driver's name, as users say it. */
   name: string;
@@ -61,6 +64,8 @@ export class Extension {
   #since = new Date();
   #waitsUntil: Date | undefined;
   #wasActive = false;
+  /** The link need not be looked at again before that. */
+  #goodUntil = 0;
   #underWay = 0;
 
   constructor(settings: ExtensionSettings) {
@@ -146,7 +151,11 @@ export class Extension {
 
   /** The way to it, while it leads to what is there now. */
   #current(): Link | undefined {
-    return this.#link && this.#settings.source.locate()?.id === this.#link.place.id ? this.#link : undefined;
+    const link = this.#link;
+    if (!link || performance.now() < this.#goodUntil) return link;
+    if (this.#settings.source.locate()?.id !== link.place.id) return undefined;
+    this.#goodUntil = performance.now() + placeMs;
+    return link;
   }
 
   async #connect({ signal, impatient }: GetOptions): Promise<Link> {

@@ -35,9 +35,6 @@ const patience = {
 /** How long a directory listing stays good, for {@link Extensions.names} and {@link Extensions.list}. */
 const scanMs = 500;
 
-/** How long it stays good where a plugin is, in ms: one request of a client asks several times. */
-const placeMs = 5;
-
 type Listener = (status: ExtensionStatus) => void;
 
 export class Registry implements Extensions {
@@ -145,19 +142,19 @@ export class Registry implements Extensions {
     const known = this.#discovered.get(name);
     if (known) return known.present || known.wasActive ? known : undefined;
     const { pluginDirectories: directories, log } = this.#settings;
-    const locate = briefly(() => find(directories, name));
-    if (!locate()) return undefined;
+    const place = find(directories, name);
+    if (!place) return undefined;
     const extension = new Extension({
       name,
       entry: undefined,
       carrier: 'socket',
       declaredKinds: [],
-      origin: locate()?.origin ?? '',
+      origin: place.origin,
       source: {
-        locate,
+        locate: () => find(directories, name),
         patienceMs: (wasActive) => {
           if (wasActive) return patience.restarting;
-          return locate()?.described ? patience.described : patience.stale;
+          return find(directories, name)?.described ? patience.described : patience.stale;
         },
       },
       deadlines: this.#settings.deadlines(name),
@@ -233,15 +230,5 @@ function missing(
     methods: [],
     deadlines: {},
     awaitedBy,
-  };
-}
-
-/** Remembers for {@link placeMs} what was found. */
-function briefly<T>(look: () => T): () => T {
-  let found: { value: T; at: number } | undefined;
-  return () => {
-    const now = performance.now();
-    if (!found || now - found.at > placeMs) found = { value: look(), at: now };
-    return found.value;
   };
 }
