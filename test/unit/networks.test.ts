@@ -35,6 +35,8 @@ let events: NewEvent[];
 let batteries: Map<string, RunningExtension>;
 /** A method of the driver `plain` that fails. */
 let failing: string | undefined;
+/** A method of the driver `plain` that is never answered. */
+let hanging: string | undefined;
 
 async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   const modules: [string, ExtensionModule, Record<string, unknown>][] = [
@@ -45,6 +47,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   ];
   batteries = new Map();
   failing = undefined;
+  hanging = undefined;
   for (const [name, module, options] of modules) {
     const context = { name, options, log: silentLogger, signal: new AbortController().signal };
     batteries.set(name, await module.start(context));
@@ -80,6 +83,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
         const call = (method: string, handler: unknown) => async (request: unknown) => {
           // A driver that speaks Docker's protocol and nothing more.
           if (plain && method === 'GetCapabilities') return { Scope: 'local' };
+          if (plain && method === hanging) await new Promise(() => {});
           if (plain && method === failing) throw systemError(`${method} failed`);
           return typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
         };
@@ -357,6 +361,23 @@ test('after a kill the next engine serves on, and takes away what nobody uses', 
   await stop();
   const next = await attached('next');
   expect(networks.settings(next.id).networks.bridge?.IPAddress).toBe(`10.93.${third}.4`);
+});
+
+test('the end of a connection is told once, also when a kill cuts it short', async () => {
+  await networks.create({ Name: 'plain', Driver: 'plain' });
+  const one = await attached('one', { networkMode: 'plain' });
+  hanging = 'Leave';
+  void networks.detach(one.id);
+  const told = () => events.filter(({ action }) => action === 'disconnect').length;
+  await expect.poll(told).toBe(1);
+  await store.flush();
+  await close();
+  hanging = undefined;
+  await open();
+  await networks.reconcile(new Set());
+  expect(networks.settings(one.id).sandboxId).toBe('');
+  expect(told()).toBe(1);
+  await networks.remove('plain');
 });
 
 test('drivers that lost their state are told again', async () => {
