@@ -5,7 +5,7 @@ import { conflict, invalidParameter, messageOf, systemError } from '@cleat/proto
 import { newId } from '../ids.js';
 import { takeDown } from './detach.js';
 import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
-import { writeHostFiles } from './files.js';
+import { serveNames, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
 import { wishedPorts } from './ports.js';
@@ -182,12 +182,13 @@ async function finish(
     // By now all addresses are known, and every network whose name service the container can reach.
     if (sandbox.endpoints.length > 1) await writeHostFiles(room, sandbox);
     const way = gatewayEndpoint(sandbox);
-    // Both have ended before anything is undone: what is published late would stay.
-    const both = await Promise.allSettled([
+    // All have ended before anything is undone: what is published late would stay.
+    const all = await Promise.allSettled([
       wire(session, sandbox, joined),
       way ? publishPorts(room, sandbox, way) : undefined,
+      serveNames(room, sandbox),
     ]);
-    for (const outcome of both) if (outcome.status === 'rejected') throw outcome.reason;
+    for (const outcome of all) if (outcome.status === 'rejected') throw outcome.reason;
     room.names.register(sandbox);
     announce(room, sandbox);
   } catch (error) {

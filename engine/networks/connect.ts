@@ -3,7 +3,7 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
 import { announceEnd, endpointDues } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
-import { writeHostFiles } from './files.js';
+import { serveNames, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
 import { movePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
@@ -149,5 +149,6 @@ async function configureDefaultRoutes(sandbox: SandboxRecord): Promise<void> {
 async function settle(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
   room.save(sandbox);
   await writeHostFiles(room, sandbox);
+  if (sandbox.kind === 'path') await serveNames(room, sandbox);
   room.names.register(sandbox);
 }

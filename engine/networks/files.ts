@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { hostFilePaths, hostsFile, resolvFile, writeInPlace } from './hosts.js';
-import { splitLink } from './names/service.js';
+import { insideAddress, splitLink } from './names/service.js';
 import type { SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
@@ -27,16 +27,26 @@ export async function writeHostFiles(room: NetworkRoom, sandbox: SandboxRecord):
   writeInPlace(written, paths.resolvConfPath, resolvFile(sandbox, wishes, await nameServerFor(room, sandbox)));
 }
 
-/** Address of the first of the container's networks that has a name service; empty: none. */
+/**
+ * Address of the first of the container's networks that has a name service; where none has, of the container's own;
+ * empty on predefined networks, where names do not resolve.
+ */
 async function nameServerFor(room: NetworkRoom, sandbox: SandboxRecord): Promise<string> {
-  for (const endpoint of sandbox.endpoints) {
-    const network = room.registry.byId(endpoint.networkId);
-    const gateway = network?.v4[0]?.gateway || network?.v6[0]?.gateway || '';
-    if (!network || isPredefined(network.name) || !gateway) continue;
-    const address = gateway.split('/')[0] ?? '';
-    if (await room.names.serve({ id: network.id, gateway: address, internal: network.internal })) return address;
+  let named = false;
+  for (const { networkId } of sandbox.endpoints) {
+    const network = room.registry.byId(networkId);
+    if (!network || isPredefined(network.name)) continue;
+    const [gateway = ''] = (network.v4[0]?.gateway || network.v6[0]?.gateway || '').split('/');
+    if (await room.names.serve({ id: network.id, gateway, internal: network.internal })) return gateway;
+    named = true;
   }
-  return '';
+  return named && sandbox.kind === 'path' ? insideAddress : '';
+}
+
+/** Starts the container's own name service if it needs one, and stops it otherwise. Its namespace is there. */
+export async function serveNames(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
+  if ((await nameServerFor(room, sandbox)) === insideAddress) await room.names.serveInside(sandbox);
+  else await room.names.unserveInside(sandbox.containerId);
 }
 
 /** Legacy links: on the default bridge there is no name service, so they are lines in /etc/hosts. */

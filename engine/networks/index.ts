@@ -9,7 +9,7 @@ import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
-import { writeHostFiles } from './files.js';
+import { serveNames, writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
 import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
@@ -124,6 +124,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       const sandbox = room.sandbox(containerId);
       if (!sandbox || sandbox.ownerId) return;
       await writeHostFiles(room, sandbox);
+      if (sandbox.kind === 'path') await serveNames(room, sandbox);
       room.names.register(sandbox);
     },
 

@@ -287,6 +287,44 @@ test('user-defined networks: names, aliases, isolation, fixed addresses', async 
   expect(interfaceNames()).not.toContain(`br-${created.Id.slice(0, 12)}`);
 });
 
+test('names resolve also where every way out is somebody else’s: within the container itself', async () => {
+  const { Id } = await networks.create({ Name: 'far', IPAM: { Config: [{ Subnet: `10.91.${third}.0/24` }] } });
+  const leaveToOthers = () => run('ip', ['address', 'flush', 'dev', `br-${Id.slice(0, 12)}`]);
+  await leaveToOthers();
+  const db = await attached('db', { networkMode: 'far', endpoints: { far: { Aliases: ['store'] } } });
+  const web = await attached('web', { networkMode: 'far' });
+  const address = networks.settings(db.id).networks.far?.IPAddress ?? '';
+  expect(readFileSync(web.sandbox.resolvConfPath, 'utf8')).toContain('nameserver 127.0.0.11\n');
+  const look = async (name: string) => (await web.inside('busybox', 'nslookup', name, '127.0.0.11')).stdout;
+  for (const name of ['db', 'store']) expect(await look(name)).toContain(`Address: ${address}`);
+  expect(await look(address)).toContain('name = db');
+  // Port 53 is the container's: it may be a name server itself.
+  const stop = serveInside(web.path, 53, 'mine');
+  const fetched = await web.inside('busybox', 'sh', '-c', 'until busybox wget -qO- http://127.0.0.1:53/; do :; done');
+  expect(fetched.stdout).toBe('mine');
+  await stop();
+  expect(await look('db')).toContain(`Address: ${address}`);
+
+  // Another network leads to the host: its name service is the one, and the container's own ends.
+  await networks.create({ Name: 'near', IPAM: { Config: [{ Subnet: `10.94.${third}.0/24` }] } });
+  await networks.connect('near', { ...request('web', { networkMode: 'far' }), running: true, pid: 0 }, {});
+  expect(readFileSync(web.sandbox.resolvConfPath, 'utf8')).toContain(`nameserver 10.94.${third}.1\n`);
+  expect(await look('db')).not.toContain(address);
+  await networks.disconnect('near', web.id, { force: false });
+  expect(await look('db')).toContain(`Address: ${address}`);
+
+  await store.flush();
+  await close();
+  expect(await look('db')).not.toContain(address);
+  await open();
+  await leaveToOthers();
+  for (const { id } of [db, web]) await networks.adopt(id);
+  expect(await look('store')).toContain(`Address: ${address}`);
+  for (const { id } of [db, web]) await networks.detach(id);
+  await networks.remove('far');
+  await networks.remove('near');
+});
+
 test('a container that is given up while its networks are being made leaves nothing', async () => {
   const wanted = request('hasty', { portBindings: { '80/tcp': [{ HostPort: '' }] } });
   const sandbox = await networks.attach(wanted);

@@ -1,5 +1,5 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { createServer, type Socket as TcpSocket } from 'node:net';
+import { type BindOptions, createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createServer, type ListenOptions, type Socket as TcpSocket } from 'node:net';
 import { formatAddress, tryParseAddress } from '@cleat/linux/net/cidr';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -19,12 +19,35 @@ export interface Question {
 }
 
 export interface NameServer {
+  readonly ports: { udp: number; tcp: number };
   close(): void;
 }
 
 /** Serves DNS on UDP and TCP port 53 of an address of this host. @throws EADDRINUSE, EADDRNOTAVAIL, EACCES */
-export async function listen(address: string, ask: (source: string) => Question, log: Logger): Promise<NameServer> {
-  const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+export function listen(address: string, ask: (source: string) => Question, log: Logger): Promise<NameServer> {
+  return serve(address, { udp: { port, address }, tcp: { port, host: address } }, ask, log);
+}
+
+/**
+ * Serves DNS on sockets that are bound already, which are closed with the server.
+ * @param where for the log
+ */
+export function listenOn(
+  where: string,
+  sockets: { udp: number; tcp: number },
+  ask: () => Question,
+  log: Logger,
+): Promise<NameServer> {
+  return serve(where, { udp: { fd: sockets.udp }, tcp: { fd: sockets.tcp } }, ask, log);
+}
+
+async function serve(
+  where: string,
+  on: { udp: BindOptions; tcp: ListenOptions | { fd: number } },
+  ask: (source: string) => Question,
+  log: Logger,
+): Promise<NameServer> {
+  const udp = createSocket(where.includes(':') ? 'udp6' : 'udp4');
   const tcp = createServer({ allowHalfOpen: true });
   const close = () => {
     udp.close();
@@ -38,17 +61,19 @@ export async function listen(address: string, ask: (source: string) => Question,
   tcp.on('connection', (socket) => serveStream(socket, ask(socket.remoteAddress ?? '')));
   try {
     await Promise.all([
-      new Promise<void>((resolve, reject) => udp.once('error', reject).bind(port, address, resolve)),
-      new Promise<void>((resolve, reject) => tcp.once('error', reject).listen(port, address, resolve)),
+      new Promise<void>((resolve, reject) => udp.once('error', reject).bind(on.udp, resolve)),
+      new Promise<void>((resolve, reject) => tcp.once('error', reject).listen(on.tcp, resolve)),
     ]);
   } catch (error) {
     close();
     throw error;
   }
   // An error of a listening socket (for example an unreachable client) must not end the engine.
-  udp.on('error', (error) => log.debug('name service', { address, error: error.message }));
-  tcp.on('error', (error) => log.debug('name service', { address, error: error.message }));
-  return { close };
+  udp.on('error', (error) => log.debug('name service', { where, error: error.message }));
+  tcp.on('error', (error) => log.debug('name service', { where, error: error.message }));
+  const tcpAddress = tcp.address();
+  const ports = { udp: udp.address().port, tcp: typeof tcpAddress === 'object' && tcpAddress ? tcpAddress.port : 0 };
+  return { ports, close };
 }
 
 async function answerDatagram(udp: Socket, message: Buffer, from: RemoteInfo, question: Question): Promise<void> {

@@ -1,3 +1,4 @@
+import { bindInside, redirectNames } from '@cleat/linux/net/name-redirect';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { SandboxRecord } from '../record.js';
@@ -5,7 +6,7 @@ import type { NameServer } from './server.js';
 
 export interface NamedNetwork {
   id: string;
-  /** The host's own address on the network. */
+  /** The host's own address on the network; empty: it has none there. */
   gateway: string;
   internal: boolean;
 }
@@ -30,16 +31,25 @@ export interface Asker {
   forward: boolean;
 }
 
+/** Where a container asks for names when it reaches no network's name service: within itself, as under Docker. */
+export const insideAddress = '127.0.0.11';
+
 /**
  * Who is called what on which network, and the servers that tell. A network's server listens on the gateway's address,
- * if that is this host's, and knows by the source address which container asks.
+ * if that is this host's, and knows by the source address which container asks. A container all of whose networks lead
+ * out by somebody else's gateway has a server of its own, in its network namespace.
  */
 export class NameService {
   readonly #log: Logger;
   readonly #known = new Map<string, Known>();
+  /** By network and address. */
   readonly #askers = new Map<string, Asker>();
+  /** By container. */
+  readonly #insiders = new Map<string, Asker>();
   readonly #servers = new Map<string, Promise<NameServer | undefined>>();
   readonly #internal = new Map<string, boolean>();
+  /** By container. */
+  readonly #inside = new Map<string, Promise<NameServer | undefined>>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -51,6 +61,7 @@ export class NameService {
    */
   async serve(network: NamedNetwork): Promise<boolean> {
     this.#internal.set(network.id, network.internal);
+    if (!network.gateway) return false;
     let server = this.#servers.get(network.id);
     if (!server) {
       server = this.#listen(network);
@@ -65,7 +76,7 @@ export class NameService {
       const { listen } = await import('./server.js');
       return await listen(network.gateway, (source) => this.#question(network.id, source), this.#log);
     } catch (error) {
-      this.#log.warn('names do not resolve on a network: its name service could not listen', {
+      this.#log.debug('a network has no name service: its containers have their own', {
         network: network.id,
         address: network.gateway,
         error: messageOf(error),
@@ -82,9 +93,41 @@ export class NameService {
     (await server)?.close();
   }
 
+  /** Starts a server in the container's namespace, unless it runs. Where that is impossible, names do not resolve. */
+  async serveInside({ containerId, path }: SandboxRecord): Promise<void> {
+    const server = this.#inside.get(containerId) ?? this.#listenInside(containerId, path);
+    this.#inside.set(containerId, server);
+    await server;
+  }
+
+  async #listenInside(containerId: string, path: string): Promise<NameServer | undefined> {
+    let server: NameServer | undefined;
+    try {
+      const { listenOn } = await import('./server.js');
+      const sockets = bindInside(path, insideAddress);
+      server = await listenOn(insideAddress, sockets, () => this.#answers(this.#insiders.get(containerId)), this.#log);
+      await redirectNames(path, insideAddress, server.ports);
+      return server;
+    } catch (error) {
+      server?.close();
+      this.#log.warn('names do not resolve in a container: its name service could not be set up', {
+        container: containerId,
+        error: messageOf(error),
+      });
+      return undefined;
+    }
+  }
+
+  /** It reaches a network's server now. */
+  async unserveInside(containerId: string): Promise<void> {
+    const server = this.#inside.get(containerId);
+    this.#inside.delete(containerId);
+    (await server)?.close();
+  }
+
   /** Makes a container known with all its endpoints; replaces what was known of it. */
   register(sandbox: SandboxRecord): void {
-    this.forget(sandbox.containerId);
+    this.#forget(sandbox.containerId);
     const networkIds = sandbox.endpoints.map(({ networkId }) => networkId);
     const links = [...sandbox.links, ...sandbox.endpoints.flatMap(({ wished }) => wished.Links ?? [])];
     const asker: Asker = {
@@ -93,6 +136,7 @@ export class NameService {
       upstream: sandbox.dns,
       forward: networkIds.some((id) => this.#internal.get(id) === false),
     };
+    this.#insiders.set(sandbox.containerId, asker);
     for (const endpoint of sandbox.endpoints) {
       const addresses = [endpoint.ipv4, endpoint.ipv6].flatMap((cidr) => cidr.split('/')[0] || []);
       this.#known.set(`${sandbox.containerId} ${endpoint.networkId}`, {
@@ -106,6 +150,12 @@ export class NameService {
   }
 
   forget(containerId: string): void {
+    this.#forget(containerId);
+    void this.unserveInside(containerId);
+  }
+
+  #forget(containerId: string): void {
+    this.#insiders.delete(containerId);
     for (const [key, known] of this.#known) {
       if (known.containerId !== containerId) continue;
       this.#known.delete(key);
@@ -114,7 +164,10 @@ export class NameService {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#servers.keys()].map((id) => this.unserve(id)));
+    await Promise.all([
+      ...[...this.#servers.keys()].map((id) => this.unserve(id)),
+      ...[...this.#inside.keys()].map((id) => this.unserveInside(id)),
+    ]);
   }
 
   /** Who asks, and how to look things up for it. */
@@ -125,6 +178,11 @@ export class NameService {
       upstream: [],
       forward: this.#internal.get(networkId) === false,
     };
+    return this.#answers(asker);
+  }
+
+  /** @param asker undefined: nobody is to ask, the container has just gone */
+  #answers(asker: Asker = { networkIds: [], aliases: new Map(), upstream: [], forward: false }) {
     return {
       ...asker,
       addressesOf: (name: string) => this.#addressesOf(asker, name.toLowerCase()),
