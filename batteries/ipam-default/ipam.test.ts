@@ -62,6 +62,33 @@ test('a released address is not the next one, also after a restart', async () =>
   await expect(ipam.take(PoolID)).rejects.toThrow('cannot find address pool');
 });
 
+test('what a holder has is given back without its name, also after a restart, and nobody else’s', async () => {
+  const of = (holder: string) => ({ Options: { 'io.cleat.ipam.holder': holder } });
+  const create = () => createIpam({ stateDir, pools: [], log: silentLogger });
+  let ipam = create();
+  const pool = (Pool: string, holder: string) =>
+    ipam.RequestPool({ AddressSpace: 'LocalDefault', Pool, SubPool: '', V6: false, ...of(holder) }, context);
+  const PoolID = (await pool('10.97.0.0/24', 'network-a'))?.PoolID ?? '';
+  await pool('10.98.0.0/24', 'network-b');
+  const take = (Address: string, holder: string) => ipam.RequestAddress({ PoolID, Address, ...of(holder) }, context);
+  await take('10.97.0.2', 'endpoint-a');
+  await take('10.97.0.3', 'endpoint-b');
+  ipam = create();
+  await ipam.ReleaseAddress({ PoolID, Address: '', ...of('endpoint-a') }, context);
+  await ipam.ReleasePool({ PoolID: '', ...of('network-b') }, context);
+  for (const release of [
+    () => ipam.ReleaseAddress({ PoolID, Address: '' }, context),
+    () => ipam.ReleasePool({ PoolID: '', Options: {} }, context),
+  ]) {
+    await expect(async () => await release()).rejects.toMatchObject({ class: 'InvalidParameter' });
+  }
+  ipam = create();
+  await take('10.97.0.2', 'endpoint-c');
+  await expect(async () => await take('10.97.0.3', 'endpoint-c')).rejects.toThrow('Address already in use');
+  await pool('10.98.0.0/24', 'network-c');
+  await expect(async () => await pool('10.97.0.0/24', 'network-c')).rejects.toThrow('Pool overlaps');
+});
+
 test('a sub-pool limits the choice only', async () => {
   const ipam = await start();
   const { PoolID = '' } = (await ipam.pool('10.99.0.0/16', { SubPool: '10.99.8.0/30' })) ?? {};

@@ -12,6 +12,9 @@ import { DurableMap } from '@cleat/sdk/state';
 import { type AddressPool, chooseBlock, dockerPools } from './choose.js';
 import { Pool, requirePool, type StoredPool } from './pool.js';
 
+/** Its pool and, since holders are known, its holder. */
+type StoredAddress = string | { pool: string; holder: string };
+
 export interface IpamOptions {
   /** Where the pools are kept, so that a killed process knows what it gave away. */
   stateDir: string;
@@ -24,13 +27,27 @@ const spaces = ['LocalDefault', 'GlobalDefault'] as const;
 
 /** Docker's IPAM protocol over pools in memory, each written through to its file. */
 export function createIpam({ stateDir, pools: configured, log }: IpamOptions): Handlers<typeof ipamKind> {
-  const stored = new DurableMap<StoredPool | string>(join(stateDir, 'pools.journal'), log);
+  const stored = new DurableMap<StoredPool | StoredAddress>(join(stateDir, 'pools.journal'), log);
   const pools = load(stored);
   const save = (pool: Pool) => stored.set(pool.id, pool.toJSON());
+  const release = (pool: Pool, address: string) => {
+    pool.release(address);
+    stored.delete(addressKey(pool.id, address));
+  };
+  const releasePool = (pool: Pool) => {
+    pools.delete(pool.id);
+    for (const address of pool.addresses()) stored.delete(addressKey(pool.id, address));
+    stored.delete(pool.id);
+  };
   const addressKey = (poolId: string, address: string) => `${poolId} ${address.split('/')[0]}`;
 
   return {
-    GetCapabilities: () => ({ RequiresMACAddress: false, RequiresRequestReplay: false, AvoidsBlocksInUse: true }),
+    GetCapabilities: () => ({
+      RequiresMACAddress: false,
+      RequiresRequestReplay: false,
+      AvoidsBlocksInUse: true,
+      KnowsHolders: true,
+    }),
     GetDefaultAddressSpaces: () => ({ LocalDefaultAddressSpace: spaces[0], GlobalDefaultAddressSpace: spaces[1] }),
 
     RequestPool({ AddressSpace, Pool: wished, SubPool, Options, V6 }) {
@@ -47,6 +64,7 @@ export function createIpam({ stateDir, pools: configured, log }: IpamOptions): H
         pool: cidr,
         subPool: SubPool ? formatBlock(parseCidr(SubPool).block) : '',
         last: '',
+        holder: holderIn(Options),
       };
       const pool = new Pool(fresh);
       save(pool);
@@ -54,36 +72,49 @@ export function createIpam({ stateDir, pools: configured, log }: IpamOptions): H
       return { PoolID: pool.id, Pool: cidr, Data: {} };
     },
 
-    ReleasePool({ PoolID }) {
-      const pool = requirePool(pools, PoolID);
-      pools.delete(PoolID);
-      for (const address of pool.addresses()) stored.delete(addressKey(PoolID, address));
-      stored.delete(PoolID);
+    ReleasePool({ PoolID, Options }) {
+      if (PoolID) return releasePool(requirePool(pools, PoolID));
+      const holder = requireHolder(Options);
+      for (const pool of [...pools.values()]) if (pool.holder === holder) releasePool(pool);
     },
 
-    RequestAddress({ PoolID, Address }) {
+    RequestAddress({ PoolID, Address, Options }) {
       const pool = requirePool(pools, PoolID);
-      const cidr = pool.take(Address);
-      stored.set(addressKey(PoolID, cidr), PoolID);
+      const holder = holderIn(Options);
+      const cidr = pool.take(Address, holder);
+      stored.set(addressKey(PoolID, cidr), { pool: PoolID, holder });
       // Only the choice of the next one depends on it.
       if (!Address) save(pool);
       return { Address: cidr, Data: {} };
     },
 
-    ReleaseAddress({ PoolID, Address }) {
+    ReleaseAddress({ PoolID, Address, Options }) {
       const pool = requirePool(pools, PoolID);
-      pool.release(Address);
-      stored.delete(addressKey(PoolID, Address));
+      for (const address of Address ? [Address] : pool.heldBy(requireHolder(Options))) release(pool, address);
     },
   };
 }
 
-/** Keys are a pool's ID, with the pool, or that and an address, with the pool's ID. */
-function load(stored: DurableMap<StoredPool | string>): Map<string, Pool> {
+const holderIn = (options: Readonly<Record<string, string>> | null | undefined): string =>
+  options?.[ipamOption.holder] ?? '';
+
+/** @throws InvalidParameter: what nobody holds by name is not given back by the dozen */
+function requireHolder(options: Readonly<Record<string, string>> | null | undefined): string {
+  const holder = holderIn(options);
+  if (!holder) throw invalidParameter('neither what is to be released is named, nor who holds it');
+  return holder;
+}
+
+/** Keys are a pool's ID, with the pool, or that and an address, with {@link StoredAddress}. */
+function load(stored: DurableMap<StoredPool | StoredAddress>): Map<string, Pool> {
   const pools = new Map<string, Pool>();
-  for (const [key, value] of stored.entries()) if (typeof value !== 'string') pools.set(key, new Pool(value));
   for (const [key, value] of stored.entries()) {
-    if (typeof value === 'string') pools.get(value)?.take(key.slice(value.length + 1), 'kept');
+    if (typeof value !== 'string' && 'id' in value) pools.set(key, new Pool(value));
+  }
+  for (const [key, value] of stored.entries()) {
+    if (typeof value !== 'string' && 'id' in value) continue;
+    const { pool, holder } = typeof value === 'string' ? { pool: value, holder: '' } : value;
+    pools.get(pool)?.take(key.slice(pool.length + 1), holder, 'kept');
   }
   return pools;
 }

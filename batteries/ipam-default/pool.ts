@@ -21,6 +21,8 @@ export interface StoredPool {
   subPool: string;
   /** Address that was handed out last, or empty. */
   last: string;
+  /** For whom it is; empty: nobody said. */
+  holder?: string;
 }
 
 /**
@@ -30,13 +32,16 @@ export interface StoredPool {
 export class Pool {
   readonly id: string;
   readonly block: Block;
+  readonly holder: string;
   readonly #range: Block;
-  readonly #taken = new Set<bigint>();
+  /** With the holder of each. */
+  readonly #taken = new Map<bigint, string>();
   #last: bigint | undefined;
 
   constructor(stored: StoredPool) {
     this.id = stored.id;
     this.block = parseCidr(stored.pool).block;
+    this.holder = stored.holder ?? '';
     this.#range = stored.subPool ? parseCidr(stored.subPool).block : this.block;
     this.#last = stored.last ? parseAddress(stored.last).value : undefined;
   }
@@ -48,23 +53,30 @@ export class Pool {
       pool: formatBlock(this.block),
       subPool: this.#range === this.block ? '' : formatBlock(this.#range),
       last: this.#last === undefined ? '' : this.#text(this.#last),
+      ...(this.holder ? { holder: this.holder } : {}),
     };
   }
 
   /** All that are taken, without prefix. */
   addresses(): string[] {
-    return [...this.#taken].map((value) => this.#text(value));
+    return [...this.#taken.keys()].map((value) => this.#text(value));
+  }
+
+  /** Those of one holder, without prefix. */
+  heldBy(holder: string): string[] {
+    return [...this.#taken].filter(([, of]) => of === holder).map(([value]) => this.#text(value));
   }
 
   /**
    * Takes an address. @param wished one in the pool, inside or outside the sub-pool; empty: the next free one
+   * @param holder for whom; may be empty
    * @param kept it was taken before this process started, so it is not checked again
    * @returns as CIDR with the pool's prefix
    * @throws InvalidParameter out of range, Forbidden `Address already in use`, Unavailable when none is left
    */
-  take(wished: string, kept?: 'kept'): string {
+  take(wished: string, holder: string, kept?: 'kept'): string {
     const value = kept ? parseAddress(wished).value : wished ? this.#check(parseAddress(wished)) : this.#next();
-    this.#taken.add(value);
+    this.#taken.set(value, holder);
     if (!wished) this.#last = value;
     return `${this.#text(value)}/${this.block.prefix}`;
   }

@@ -107,6 +107,28 @@ export function addressRelease(driver: string, of: string, addresses: readonly {
   return { id: `addresses ${of}`, kind: 'ipam', driver, about, calls };
 }
 
+/** What gives back whatever an endpoint was given, by a driver that knows holders. */
+export function unknownAddressRelease({ ipam, v4, v6 }: NetworkRecord, endpoint: string): Due {
+  const Options = { [ipamOption.holder]: endpoint };
+  const calls = [...v4, ...v6].map(
+    ({ id }): AddressCall => ({ method: 'ReleaseAddress', request: { PoolID: id, Address: '', Options } }),
+  );
+  const about = 'an address that an endpoint may have been given';
+  return { id: `holder ${endpoint}`, kind: 'ipam', driver: ipam.driver, about, calls };
+}
+
+/** What gives back whatever pools a network was given, by a driver that knows holders. */
+export function unknownPoolRelease({ id, name, ipam }: NetworkRecord): Due {
+  const request = { PoolID: '', Options: { [ipamOption.holder]: id } };
+  return {
+    id: `holder ${id}`,
+    kind: 'ipam',
+    driver: ipam.driver,
+    about: `a pool that network ${name} may have been given`,
+    calls: [{ method: 'ReleasePool', request }],
+  };
+}
+
 /** The same error with Docker's words before it. */
 function rewritten(cause: unknown, before: string): unknown {
   if (!(cause instanceof CleatError)) return cause;

@@ -1,11 +1,12 @@
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
 import { CleatError, conflict, forbidden, invalidParameter } from '@cleat/protocol/errors';
+import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
-import { poolRelease, takePool } from './addresses.js';
+import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
 import { networkRequest } from './driver-request.js';
 import type { Due } from './owed.js';
 import type { NetworkRecord } from './record.js';
@@ -177,8 +178,10 @@ const networkRemoval = ({ id, name, driver }: NetworkRecord): Due => ({
   calls: [{ method: 'DeleteNetwork', request: { NetworkID: id } }],
 });
 
-const poolReleases = (record: NetworkRecord): Due[] =>
-  [...record.v4, ...record.v6].map((pool) => poolRelease(record, pool));
+const poolReleases = (record: NetworkRecord): Due[] => [
+  ...[...record.v4, ...record.v6].map((pool) => poolRelease(record, pool)),
+  ...(record.asking ? [unknownPoolRelease(record)] : []),
+];
 
 /** Takes away what a creation or a removal left that a kill of the engine cut short. */
 export async function clearUnfinished(room: NetworkRoom): Promise<void> {
@@ -194,6 +197,11 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
   const { addressSpace, skip4, skip6 } = await gatewayChecks(room, record);
   record.addressSpace = addressSpace;
   await room.owed.settle(record.ipam.driver);
+  const { knowsHolders } = await room.drivers.ipamCapabilities(record.ipam.driver);
+  if (knowsHolders) {
+    record.asking = true;
+    room.building.put(record.id, record);
+  }
   const sixOf = (config: IpamConfig) => config.Subnet?.includes(':') ?? false;
   const effective: IpamConfig[] = [];
   for (const six of [false, true]) {
@@ -201,7 +209,8 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
     const own = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
     for (const config of own.length > 0 ? own : [{}]) {
       const { driver, options } = record.ipam;
-      const wish = { driver, options, six, config, skipGateway: six ? skip6 : skip4 };
+      const asked = knowsHolders ? { ...options, [ipamOption.holder]: record.id } : options;
+      const wish = { driver, options: asked, six, config, skipGateway: six ? skip6 : skip4 };
       const list = six ? record.v6 : record.v4;
       const pool = await takePool(room.drivers, room.owed, wish, (taken) => {
         if (!list.includes(taken)) list.push(taken);
@@ -212,6 +221,7 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
     }
   }
   record.ipam.config = effective;
+  delete record.asking;
 }
 
 async function gatewayChecks(room: NetworkRoom, record: NetworkRecord) {

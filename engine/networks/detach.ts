@@ -1,5 +1,5 @@
 import { removeNamespace } from '@cleat/linux/net/namespace';
-import { addressRelease } from './addresses.js';
+import { addressRelease, unknownAddressRelease } from './addresses.js';
 import { Failures } from './drivers.js';
 import type { Due, NetworkCall } from './owed.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
@@ -49,16 +49,20 @@ async function giveLinkBack(sandbox: SandboxRecord, endpoint: EndpointRecord): P
 
 /** What its drivers are to be told when an endpoint goes: exactly what takes back what they did. */
 export function endpointDues(room: NetworkRoom, endpoint: EndpointRecord): Due[] {
-  const { id, networkId, networkName, driver, stage, pools, published } = endpoint;
+  const { id, networkId, networkName, driver, stage, pools, asking, published } = endpoint;
   const request = { NetworkID: networkId, EndpointID: id };
   const calls: NetworkCall[] = [
     ...(published ? [{ method: 'RevokeExternalConnectivity', request } as const] : []),
     ...(stage === 'joined' ? [{ method: 'Leave', request } as const] : []),
     ...(stage === 'addressed' ? [] : [{ method: 'DeleteEndpoint', request } as const]),
   ];
-  const ipam = room.registry.byId(networkId)?.ipam.driver;
+  const network = room.registry.byId(networkId);
+  const releases = network && [
+    ...(pools.length > 0 ? [addressRelease(network.ipam.driver, id, pools)] : []),
+    ...(asking ? [unknownAddressRelease(network, id)] : []),
+  ];
   return [
     { id: `endpoint ${id}`, kind: 'network', driver, about: `an endpoint on network ${networkName}`, calls },
-    ...(ipam && pools.length > 0 ? [addressRelease(ipam, id, pools)] : []),
+    ...(releases ?? []),
   ];
 }

@@ -20,6 +20,8 @@ export interface IpamCapabilities {
   /** Pools and addresses that are in use are to be requested again after a restart of the engine. */
   requiresReplay: boolean;
   avoidsBlocksInUse: boolean;
+  /** It is told for whom a pool or an address is, and gives back what somebody has. */
+  knowsHolders: boolean;
   localSpace: string;
 }
 
@@ -75,6 +77,7 @@ export class Drivers {
         requiresMac: said?.RequiresMACAddress ?? false,
         requiresReplay: said?.RequiresRequestReplay ?? false,
         avoidsBlocksInUse: said?.AvoidsBlocksInUse ?? false,
+        knowsHolders: said?.KnowsHolders ?? false,
         localSpace: spaces.LocalDefaultAddressSpace,
       };
     });

@@ -178,12 +178,17 @@ async function takeAddresses(
   // One that has just come is told first what is in use, and what is not any more.
   await room.replaying.get(network.ipam.driver);
   await room.owed.settle(network.ipam.driver);
-  const { requiresMac } = await room.drivers.ipamCapabilities(network.ipam.driver);
+  const { requiresMac, knowsHolders } = await room.drivers.ipamCapabilities(network.ipam.driver);
   if (requiresMac) endpoint.mac ||= randomMac();
   const options = {
     [ipamOption.endpointName]: sandbox.containerName,
     ...(requiresMac ? { [ipamOption.macAddress]: endpoint.mac } : {}),
+    ...(knowsHolders ? { [ipamOption.holder]: endpoint.id } : {}),
   };
+  if (knowsHolders) {
+    endpoint.asking = true;
+    room.save(sandbox);
+  }
   const { IPv4Address = '', IPv6Address = '' } = endpoint.wished.IPAMConfig ?? {};
   const take = async (six: boolean, address: string) => {
     const taken = await takeUnused(room, network, { six, address, options, calls });
@@ -195,6 +200,7 @@ async function takeAddresses(
     room.save(sandbox);
     endpoint.ipv6 = await take(true, IPv6Address);
   }
+  delete endpoint.asking;
 }
 
 /** An address that another container has already shows that the driver forgot: it is reminded, and asked again. */

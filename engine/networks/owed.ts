@@ -14,10 +14,13 @@ export type NetworkCall =
   | { method: 'RevokeExternalConnectivity' | 'Leave' | 'DeleteEndpoint'; request: EndpointIds }
   | { method: 'DeleteNetwork'; request: { NetworkID: string } };
 
-/** A call by which something is given back to an IPAM driver. */
+/**
+ * A call by which something is given back to an IPAM driver. An empty ID or address: what the holder has, whom the
+ * options name.
+ */
 export type AddressCall =
-  | { method: 'ReleaseAddress'; request: { PoolID: string; Address: string } }
-  | { method: 'ReleasePool'; request: { PoolID: string } };
+  | { method: 'ReleaseAddress'; request: { PoolID: string; Address: string; Options?: Record<string, string> } }
+  | { method: 'ReleasePool'; request: { PoolID: string; Options?: Record<string, string> } };
 
 /** What one driver is to be told, in this order. */
 export type Debt = {

@@ -37,6 +37,8 @@ export interface NetworkRecord {
   addressSpace: string;
   v4: PoolRecord[];
   v6: PoolRecord[];
+  /** An IPAM driver is being asked for a pool, and knows for whom: it may have given one that is not among these. */
+  asking?: boolean;
   /** Predefined networks: the configuration that they were made from; another one makes them anew. */
   madeFrom?: string;
 }
@@ -54,6 +56,8 @@ export interface EndpointRecord {
   ipv6: string;
   /** The pools that the addresses are from. */
   pools: { id: string; address: string }[];
+  /** An IPAM driver is being asked for an address, and knows for whom: it may have given one that is not among these. */
+  asking?: boolean;
   mac: string;
   gateway: string;
   gateway6: string;

@@ -41,6 +41,8 @@ async function tellAgain(room: NetworkRoom, network: NetworkRecord): Promise<voi
 export async function replayPools(room: NetworkRoom, network: NetworkRecord): Promise<void> {
   if (network.v4.length + network.v6.length === 0) return;
   const driver = await room.drivers.ipam(network.ipam.driver);
+  const { knowsHolders } = await room.drivers.ipamCapabilities(network.ipam.driver);
+  const holder = (id: string) => (knowsHolders ? { [ipamOption.holder]: id } : undefined);
   for (const pool of [...network.v4, ...network.v6]) {
     const range = network.ipam.config.find(({ Subnet }) => Subnet === pool.pool)?.IPRange ?? '';
     await quietly(
@@ -48,7 +50,7 @@ export async function replayPools(room: NetworkRoom, network: NetworkRecord): Pr
         AddressSpace: network.addressSpace,
         Pool: pool.pool,
         SubPool: range,
-        Options: network.ipam.options,
+        Options: knowsHolders ? { ...network.ipam.options, ...holder(network.id) } : network.ipam.options,
         V6: pool.pool.includes(':'),
       }),
     );
@@ -57,7 +59,7 @@ export async function replayPools(room: NetworkRoom, network: NetworkRecord): Pr
     if (pool.gatewayTaken) await take(pool.gateway, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
     for (const address of Object.values(pool.aux)) await take(address, null);
     for (const { sandbox, endpoint } of room.endpointsOn(network.id)) {
-      const options = { [ipamOption.endpointName]: sandbox.containerName };
+      const options = { [ipamOption.endpointName]: sandbox.containerName, ...holder(endpoint.id) };
       for (const taken of endpoint.pools) if (taken.id === pool.id) await take(taken.address, options);
     }
   }

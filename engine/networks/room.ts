@@ -112,6 +112,7 @@ export class NetworkRoom {
 
   /** Whether what is owed to an IPAM driver was taken from it again meanwhile. */
   #taken(driver: string, { method, request }: AddressCall): boolean {
+    if (request.Options) return false; // Of a holder that is no more.
     const networks = this.registry.all().filter(({ ipam }) => ipam.driver === driver);
     const pool = networks.flatMap(({ v4, v6 }) => [...v4, ...v6]).find(({ id }) => id === request.PoolID);
     if (method === 'ReleasePool') return pool !== undefined;

@@ -4,6 +4,13 @@ import { type Kind, negotiated, seconds } from './kind.js';
 const Nothing = Type.Object({});
 const Options = Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]));
 
+const HolderOptions = Type.Optional(
+  Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()], {
+    ...negotiated,
+    description: 'The option `io.cleat.ipam.holder`, in place of what is not named.',
+  }),
+);
+
 /** Keys of the option maps (moby `daemon/libnetwork/ipamapi`). */
 export const ipamOption = {
   /** RequestAddress.Options: the address is meant for the gateway. */
@@ -15,6 +22,11 @@ export const ipamOption = {
   macAddress: 'com.docker.network.endpoint.macaddress',
   /** RequestPool.Options, negotiated by Cleat: CIDRs, separated by commas, that are in use on this host. */
   inUse: 'io.cleat.ipam.in-use',
+  /**
+   * Negotiated by Cleat: for whom a pool or an address is, the ID of a network or endpoint. In what is released it stands
+   * for the pool or address that is not named: an engine that was killed never learnt what it was given.
+   */
+  holder: 'io.cleat.ipam.holder',
   /** RequestAddress.Options: hand out addresses in ascending order. */
   serial: 'com.docker.network.ipam.serial',
 } as const;
@@ -26,6 +38,7 @@ export const ipamKind = {
     'Addresses: which subnet a network gets, and which address a container. Docker’s remote IPAM protocol (moby `daemon/libnetwork/ipams/remote`). Its error key is `Error`.',
   negotiated: [
     '`GetCapabilities.AvoidsBlocksInUse`: then `RequestPool.Options["io.cleat.ipam.in-use"]` lists the CIDRs, separated by commas, that are in use on this host.',
+    '`GetCapabilities.KnowsHolders`: then requests tell in `Options["io.cleat.ipam.holder"]` for whom they are, and `ReleasePool` with an empty `PoolID`, or `ReleaseAddress` with an empty `Address`, gives back whatever that holder has.',
   ],
   methods: {
     GetCapabilities: {
@@ -36,6 +49,9 @@ export const ipamKind = {
         RequiresRequestReplay: Type.Optional(Type.Boolean()),
         AvoidsBlocksInUse: Type.Optional(
           Type.Boolean({ ...negotiated, description: 'RequestPool reads the option `io.cleat.ipam.in-use`.' }),
+        ),
+        KnowsHolders: Type.Optional(
+          Type.Boolean({ ...negotiated, description: 'The option `io.cleat.ipam.holder` is understood.' }),
         ),
       }),
       deadlineMs: seconds(10),
@@ -74,7 +90,7 @@ export const ipamKind = {
     ReleasePool: {
       about: 'Gives it back.',
       since: 'Docker 1.9',
-      request: Type.Object({ PoolID: Type.String() }),
+      request: Type.Object({ PoolID: Type.String(), Options: HolderOptions }),
       response: Nothing,
       deadlineMs: seconds(60),
       idempotent: false,
@@ -98,7 +114,7 @@ export const ipamKind = {
     ReleaseAddress: {
       about: 'Gives it back.',
       since: 'Docker 1.9',
-      request: Type.Object({ PoolID: Type.String(), Address: Type.String() }),
+      request: Type.Object({ PoolID: Type.String(), Address: Type.String(), Options: HolderOptions }),
       response: Nothing,
       deadlineMs: seconds(60),
       idempotent: false,

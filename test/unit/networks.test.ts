@@ -37,6 +37,8 @@ let batteries: Map<string, RunningExtension>;
 let failing: string | undefined;
 /** A method of the driver `plain` that is never answered. */
 let hanging: string | undefined;
+/** A method that does what it is asked, and whose answer gets lost. */
+let lost: string | undefined;
 
 async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   const modules: [string, ExtensionModule, Record<string, unknown>][] = [
@@ -48,6 +50,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   batteries = new Map();
   failing = undefined;
   hanging = undefined;
+  lost = undefined;
   for (const [name, module, options] of modules) {
     const context = { name, options, log: silentLogger, signal: new AbortController().signal };
     batteries.set(name, await module.start(context));
@@ -85,7 +88,9 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
           if (plain && method === 'GetCapabilities') return { Scope: 'local' };
           if (plain && method === hanging) await new Promise(() => {});
           if (plain && method === failing) throw systemError(`${method} failed`);
-          return typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
+          const answer = typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
+          if (method === lost) await new Promise(() => {});
+          return answer;
         };
         return Object.fromEntries(
           Object.keys(found.kind.methods).map((method) => [method, call(method, found.handlers[method])]),
@@ -101,6 +106,19 @@ async function close(): Promise<void> {
   await networks.close();
   for (const battery of batteries.values()) await battery.close?.();
   await store.close();
+}
+
+/** The next engine finds what is on disk now, not what this one does when it is closed. */
+async function kill(): Promise<void> {
+  await store.flush();
+  const parts = ['store', 'ipam', 'bridge'].filter((part) => existsSync(join(root, part)));
+  for (const part of parts) cpSync(join(root, part), join(root, 'killed', part), { recursive: true });
+  await close();
+  for (const part of parts) {
+    rmSync(join(root, part), { recursive: true });
+    renameSync(join(root, 'killed', part), join(root, part));
+  }
+  await open();
 }
 
 beforeEach(async () => {
@@ -408,17 +426,35 @@ test('the end of a connection is told once, also when a kill cuts it short', asy
   void networks.detach(one.id);
   const told = () => events.filter(({ action }) => action === 'disconnect').length;
   await expect.poll(told).toBe(1);
-  await store.flush();
-  // The next one finds what was on disk at that moment, not what this one does when it is closed.
-  cpSync(join(root, 'store'), join(root, 'killed'), { recursive: true });
-  await close();
-  rmSync(join(root, 'store'), { recursive: true });
-  renameSync(join(root, 'killed'), join(root, 'store'));
-  await open();
+  await kill();
   await networks.reconcile(new Set());
   expect(networks.settings(one.id).sandboxId).toBe('');
   expect(told()).toBe(1);
   await networks.remove('plain');
+});
+
+test('what was given to an engine that was killed before it heard of it is given back', async () => {
+  const subnet = { Subnet: `10.94.${third}.0/29` };
+  await networks.create({ Name: 'front', IPAM: { Config: [subnet] } });
+  lost = 'RequestAddress';
+  void networks.attach(request('one', { networkMode: 'front' })).catch(() => {});
+  const taken = () => readFileSync(join(root, 'ipam', 'pools.journal'), 'utf8').includes(`10.94.${third}.2`);
+  await expect.poll(taken).toBe(true);
+  await kill();
+  await networks.reconcile(new Set());
+  const two = await attached('two', {
+    networkMode: 'front',
+    endpoints: { front: { IPAMConfig: { IPv4Address: `10.94.${third}.2` } } },
+  });
+  await networks.detach(two.id);
+  await networks.remove('front');
+
+  lost = 'RequestPool';
+  void networks.create({ Name: 'front', IPAM: { Config: [subnet] } }).catch(() => {});
+  await sleep(50);
+  await kill();
+  await networks.create({ Name: 'front', IPAM: { Config: [subnet] } });
+  await networks.remove('front');
 });
 
 test('drivers that lost their state are told again', async () => {
