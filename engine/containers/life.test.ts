@@ -140,6 +140,20 @@ test('stop, kill, restart and pause', async () => {
   expect(actions).toEqual('create start pause unpause kill die stop start restart pause kill die'.split(' '));
 });
 
+test('who is removed while it is restarted is not started again', async () => {
+  const { Id } = await containers.create({ Image: 'busybox', Cmd: ['sleep', '60'] }, { name: 'torn' });
+  await containers.start(Id);
+  // It ignores SIGTERM: the restart waits, and so the removal comes in between.
+  const restarted = containers.restart(Id, { timeout: 5 }).catch((error: unknown) => error);
+  await expect.poll(async () => (await engine.history(Id)).at(-1)?.Action).toBe('kill');
+  await containers.remove(Id, { force: true, volumes: true, link: false });
+  expect(await restarted).toMatchObject({ class: 'Conflict' });
+  expect((await engine.history(Id)).map(({ Action }) => Action)).toEqual(
+    'create start kill kill die stop destroy'.split(' '),
+  );
+  expect(existsSync(join(engine.config.execRoot, 'containers', Id))).toBe(false);
+});
+
 test('restart policy: on-failure, as often as allowed', async () => {
   const { Id } = await containers.create(
     {

@@ -43,6 +43,10 @@ export async function play(world: World, schedule: Schedule): Promise<Played> {
     async () => (await accountComplaints(world)).filter((text) => !(engineDied && isAllocation(text))),
   ];
   const afterRemoval = [
+    async () => {
+      if (engineDied) await forgiveAllocations(world);
+      return [];
+    },
     () => removeAll(world),
     async () => {
       if (engineDied) await forgiveAllocations(world);

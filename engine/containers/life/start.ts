@@ -36,6 +36,12 @@ export function checkStartable(container: Container): void {
   const { status } = container.record.state;
   if (status === 'paused') throw conflict('cannot start a paused container, try unpause instead');
   if (status === 'running' || status === 'restarting') throw notModified('container is already running');
+  checkThere(container);
+}
+
+/** @throws Conflict for one that is being removed, or was while somebody waited for his turn */
+export function checkThere(container: Container): void {
+  const { status } = container.record.state;
   if (status === 'removing' || status === 'dead') {
     throw conflict('container is marked for removal and cannot be started');
   }

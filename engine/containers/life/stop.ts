@@ -7,7 +7,7 @@ import { killContainer, sendSignal, startSettled, stopSignal, within } from './k
 import { keepRelease, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
 import { parseSignal } from './signals.js';
-import { startLocked } from './start.js';
+import { checkThere, startLocked } from './start.js';
 import { startByPolicy } from './start-by-policy.js';
 
 const defaultTimeoutSeconds = 10;
@@ -92,6 +92,7 @@ async function startAnew(
   if (container.running) await stopContainer(room, container, options);
   return await container.lock.run(async () => {
     if (container.running) return false;
+    checkThere(container);
     container.restarts.reset();
     container.record.manuallyStopped = false;
     await startLocked(room, container);
