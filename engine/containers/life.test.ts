@@ -92,6 +92,16 @@ test('volumes are populated, mounted once and unmounted; binds are made', async 
   });
 });
 
+test('everybody in a container may look at its root, also where it was looked into before it ran', async () => {
+  const asUser = { Cmd: ['ls', '/'], User: '1000' };
+  expect((await engine.run(asUser.Cmd, asUser)).output).toContain('full');
+  const { Id } = await containers.create({ Image: 'busybox', ...asUser }, {});
+  await containers.statPath(Id, '/full/file');
+  const output = collect(await containers.attach(Id, all));
+  await containers.start(Id);
+  expect(await output).toContain('full');
+});
+
 test('mounts are passed on only where the mount of the source does so', async () => {
   const target = join(engine.directory, 'pro pagates');
   const source = join(target, 'source');
