@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { makePrivate, makeShared, mountTmpfs } from '@cleat/linux/mount/mount';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { all, collect, TestEngine } from './containers.fixture.js';
 import type { Containers } from './service.js';
 
@@ -100,6 +101,18 @@ test('everybody in a container may look at its root, also where it was looked in
   const output = collect(await containers.attach(Id, all));
   await containers.start(Id);
   expect(await output).toContain('full');
+});
+
+test('whoever waits for the end finds the volumes unmounted', async () => {
+  const { unmountVolume } = engine;
+  onTestFinished(() => void Object.assign(engine, { unmountVolume }));
+  let unmounted = false;
+  engine.unmountVolume = async () => {
+    await sleep(100);
+    unmounted = true;
+  };
+  await engine.run(['true'], { HostConfig: { Binds: ['data:/data'] } });
+  expect(unmounted).toBe(true);
 });
 
 test('mounts are passed on only where the mount of the source does so', async () => {

@@ -67,16 +67,18 @@ function access(
   releases: readonly (() => Promise<void> | void)[],
   mounts?: readonly string[],
 ): RootAccess {
-  let released = false;
+  let released: Promise<void> | undefined;
+  const release = async () => {
+    for (const each of releases) await each();
+  };
   return {
     directory,
     files,
     mounts,
     inside,
-    async [Symbol.asyncDispose]() {
-      if (released) return;
-      released = true;
-      for (const release of releases) await release();
+    [Symbol.asyncDispose]() {
+      released ??= release();
+      return released;
     },
   };
 }
