@@ -83,9 +83,10 @@ function access(
   };
 }
 
-async function mountFiles(
+/** Its root file system, without what is mounted into it, while it does not run. */
+export async function mountFiles(
   room: Room,
-  { record }: Container,
+  { record }: Pick<Container, 'record'>,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const layer = writableLayer(room.paths, record.id);
   const directory = join(room.paths.archives(), randomBytes(6).toString('hex'));

@@ -23,7 +23,7 @@ import { writableLayer } from '../writable-layer.js';
 import { watchMonitor } from './exit.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
-import { populateVolumes, prepareMounts } from './mount-volumes.js';
+import { prepareMounts } from './mount-volumes.js';
 import { logDriver } from './needs.js';
 import { keepRelease, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
@@ -128,7 +128,6 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   if (logging.status === 'rejected') throw logging.reason;
   if (secrets.status === 'rejected') throw secrets.reason;
   const sandbox = network.value;
-  await populateVolumes(room, container, rootfs, mounts.value, signal);
 
   const spec = specFor({
     record,
