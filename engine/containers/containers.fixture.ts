@@ -51,6 +51,7 @@ export class TestEngine implements AsyncDisposable {
     mkdirSync(path, { recursive: true });
     return { path, driver: 'local' };
   };
+  unmountVolume: () => Promise<void> = async () => {};
   readonly imageConfig = { Cmd: ['sh'], Env: ['PATH=/bin'] };
   /** Names of volumes by the ID of their mount. */
   readonly #mounted = new Map<string, string>();
@@ -162,7 +163,10 @@ export class TestEngine implements AsyncDisposable {
         this.#mounted.set(mountId, name);
         return await this.mountVolume(name);
       },
-      unmount: async ({ mountId }) => void this.calls.push(`unmount ${this.#mounted.get(mountId)}`),
+      unmount: async ({ mountId }) => {
+        await this.unmountVolume();
+        this.calls.push(`unmount ${this.#mounted.get(mountId)}`);
+      },
       remove: async (name) => void this.calls.push(`remove ${name}`),
       adopt: (name) => void this.calls.push(`adopt ${name}`),
       reconcile() {},

@@ -49,6 +49,7 @@ export function openContainers(deps: ContainersDeps): Containers {
     ...deps,
     paths,
     registry: new Registry(deps.store),
+    making: new Map(),
     runtimes: new Runtimes(deps.config, paths),
     execs: undefined,
     stopping: false,

@@ -1,7 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { makePrivate, makeShared, mountTmpfs } from '@cleat/linux/mount/mount';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { notFound } from '@cleat/protocol/errors';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { all, collect, TestEngine } from './containers.fixture.js';
 import type { Containers } from './service.js';
 
@@ -85,11 +87,71 @@ test('volumes are populated, mounted once and unmounted; binds are made', async 
   expect(output).toContain('from the image');
   expect(output).toContain('Read-only file system');
   expect(existsSync(join(source, 'y'))).toBe(true);
-  expect(engine.calls.filter((call) => /mount data/.test(call))).toEqual(['mount data', 'unmount data']);
+  // Filled when it is made, then run.
+  const once = ['mount data', 'unmount data'];
+  expect(engine.calls.filter((call) => /mount data/.test(call))).toEqual([...once, ...once]);
   const missing = { Type: 'bind', Source: join(engine.directory, 'missing'), Target: '/m' };
   expect(await failure(containers.create({ Image: 'busybox', HostConfig: { Mounts: [missing] } }, {}))).toMatchObject({
     message: `invalid mount config for type "bind": bind source path does not exist: ${missing.Source}`,
   });
+});
+
+test('a volume is filled once, if it is empty, before anything else uses it', async () => {
+  const { Id: keeper } = await containers.create(
+    { Image: 'busybox', Cmd: ['true'], HostConfig: { Binds: ['kept:/full'] } },
+    {},
+  );
+  const volume = join(engine.directory, 'vol', 'kept');
+  expect(readdirSync(volume)).toEqual(['file']);
+  const lent = await engine.run(['cat', '/full/file'], { HostConfig: { VolumesFrom: [keeper] } });
+  expect(lent.output).toContain('from the image');
+  rmSync(join(volume, 'file'));
+  // Neither the start nor another container, for whom it is not empty any more, brings it back.
+  await containers.start(keeper);
+  await containers.wait(keeper, 'not-running', AbortSignal.timeout(20_000)).result;
+  expect(readdirSync(volume)).toEqual([]);
+  writeFileSync(join(volume, 'own'), '');
+  await containers.create({ Image: 'busybox', Cmd: ['true'], HostConfig: { Binds: ['kept:/full'] } }, {});
+  expect(readdirSync(volume)).toEqual(['own']);
+});
+
+test('a volume that cannot be filled is a container that is not made, without its volumes that nobody named', async () => {
+  const { mountVolume } = engine;
+  onTestFinished(() => void Object.assign(engine, { mountVolume }));
+  engine.mountVolume = async () => {
+    throw notFound('no such volume');
+  };
+  const create = containers.create({ Image: 'busybox', Cmd: ['true'], Volumes: { '/full': {} } }, { name: 'unfilled' });
+  // Not found would be taken for the image.
+  expect(await failure(create)).toMatchObject({
+    class: 'System',
+    message: 'failed to populate volume: no such volume',
+  });
+  expect(engine.calls).toContainEqual(expect.stringMatching(/^remove [0-9a-f]{64}$/));
+  expect(await failure(containers.inspect('unfilled'))).toMatchObject({ class: 'NotFound' });
+  await containers.create({ Image: 'busybox', Cmd: ['true'] }, { name: 'unfilled' });
+});
+
+test('everybody in a container may look at its root, also where it was looked into before it ran', async () => {
+  const asUser = { Cmd: ['ls', '/'], User: '1000' };
+  expect((await engine.run(asUser.Cmd, asUser)).output).toContain('full');
+  const { Id } = await containers.create({ Image: 'busybox', ...asUser }, {});
+  await containers.statPath(Id, '/full/file');
+  const output = collect(await containers.attach(Id, all));
+  await containers.start(Id);
+  expect(await output).toContain('full');
+});
+
+test('whoever waits for the end finds the volumes unmounted', async () => {
+  const { unmountVolume } = engine;
+  onTestFinished(() => void Object.assign(engine, { unmountVolume }));
+  let unmounted = false;
+  engine.unmountVolume = async () => {
+    await sleep(100);
+    unmounted = true;
+  };
+  await engine.run(['true'], { HostConfig: { Binds: ['data:/data'] } });
+  expect(unmounted).toBe(true);
 });
 
 test('mounts are passed on only where the mount of the source does so', async () => {

@@ -10,6 +10,7 @@ import type { Store } from '../store/service.js';
 import type { Volumes } from '../volumes/service.js';
 import type { Container } from './container.js';
 import type { ContainerPaths } from './paths.js';
+import type { MountRecord } from './record.js';
 import type { Registry } from './registry.js';
 import type { Runtimes } from './runtimes.js';
 import type { ExecRunner } from './service.js';
@@ -40,6 +41,8 @@ export interface Room extends ContainersDeps {
   /** Since the engine's start. */
   readonly healthChecks: { total: number; failed: number };
   readonly registry: Registry;
+  /** Mounts of the containers that are being made, by ID: their volumes are in use already. */
+  readonly making: Map<string, readonly MountRecord[]>;
   readonly paths: ContainerPaths;
   readonly runtimes: Runtimes;
   /** Clearing up that is under way. */

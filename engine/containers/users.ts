@@ -8,10 +8,10 @@ export function usersOfImage(room: Room, imageId: string): { containerId: string
     .map((container) => ({ containerId: container.id, name: container.record.name, running: container.running }));
 }
 
-/** IDs of the containers that a volume belongs to, running or not. */
+/** IDs of the containers that a volume belongs to, running or not, and of those that are just being made. */
 export function usersOfVolume(room: Room, name: string): string[] {
-  return room.registry
-    .all()
-    .filter(({ record }) => record.mounts.some((mount) => mount.type === 'volume' && mount.name === name))
-    .map((container) => container.id);
+  const made = room.registry.all().map(({ id, record }) => [id, record.mounts] as const);
+  return [...made, ...room.making]
+    .filter(([, mounts]) => mounts.some((mount) => mount.type === 'volume' && mount.name === name))
+    .map(([id]) => id);
 }

@@ -15,7 +15,12 @@ type Use = Pick<MountRecord, 'destination' | 'propagation'> & {
  * How a container uses a volume, as the volumes' room and, where it asks, the driver are told.
  * @param mountId one per start, or per time that its files are looked into
  */
-export function volumeUse(room: Room, { id, record }: Container, mountId: string, use: Use): VolumeUse {
+export function volumeUse(
+  room: Room,
+  { id, record }: Pick<Container, 'id' | 'record'>,
+  mountId: string,
+  use: Use,
+): VolumeUse {
   return {
     containerId: id,
     mountId: `${mountId}${use.destination}`,

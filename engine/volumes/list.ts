@@ -37,9 +37,15 @@ export async function listVolumes(room: Room, filters: Filters): Promise<VolumeL
       }
     }),
   );
-  const volumes = lists.flat().filter(wanted);
+  const volumes = lists.flat().filter((volume) => isOwn(room, volume) && wanted(volume));
   volumes.sort((a, b) => (a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0));
   return { Volumes: volumes, Warnings: warnings.length > 0 ? warnings : null };
+}
+
+/** A name means one volume: whatever else another driver has of that name is out of reach, and not shown. */
+function isOwn(room: Room, { Name, Driver }: VolumeResource): boolean {
+  const owner = room.records.get(Name)?.driver;
+  return owner === undefined || owner === Driver;
 }
 
 function owedText({ volume, driver, owed }: HeldMount): string {

@@ -292,6 +292,15 @@ describe('volumes of a plugin', () => {
     expect((await volumes.create({ Name: 'vv', Driver: 'local' })).Driver).toBe('local');
   });
 
+  test('a name means one volume: what another driver has of that name is not listed', async () => {
+    const answers: Answers = { Get: new Error('not found'), List: { Volumes: [{ Name: 'data' }, { Name: 'theirs' }] } };
+    await plugin('p', answers);
+    await volumes.create({ Name: 'data', Driver: 'local' });
+    const list = await volumes.list({});
+    expect(list.Volumes.map(({ Name, Driver }) => `${Driver} ${Name}`)).toEqual(['local data', 'p theirs']);
+    expect(named(await volumes.list({ driver: ['p'] }))).toEqual(['theirs']);
+  });
+
   test('what only the plugin knows is listed, inspected and found by name without a driver', async () => {
     const volume = { Name: 'theirs', Mountpoint: '/t', CreatedAt: '2020-01-02T03:04:05.678Z', Status: { ok: true } };
     await plugin('p', {

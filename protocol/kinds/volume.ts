@@ -78,7 +78,8 @@ export const volumeKind = {
       idempotent: false,
     },
     Mount: {
-      about: 'Makes the volume available on this host. One call per container start; answers with the path.',
+      about:
+        'Makes the volume available on this host; answers with the path. One call per container start, and one for each look into the volume of a container that does not run: when one is made whose image has files at the place, and for `docker cp`.',
       since: 'Docker 1.8',
       request: Type.Object({ ...mountOf, Context: Type.Optional(MountContext) }),
       response: Type.Object({ Mountpoint: Type.Optional(Type.String()) }),

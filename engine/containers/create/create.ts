@@ -8,6 +8,7 @@ import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
+import { removeAnonymousVolumes } from '../life/remove.js';
 import { shownLogPath } from '../log-path.js';
 import type { ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
@@ -17,6 +18,7 @@ import { withDefaults } from './defaults.js';
 import { commandOf, mergeConfig } from './merge.js';
 import { collectMounts, type MountWish } from './mount-spec.js';
 import { generateName } from './names.js';
+import { populateVolumes } from './populate.js';
 import { checkSecretsPlace, secretWishes } from './secret-wishes.js';
 import { checkConfig, checkHostConfig } from './validate.js';
 
@@ -45,12 +47,14 @@ export async function createContainer(
   const id = newId();
   const reserved = reserveName(room, options.name, id);
   const directory = room.paths.directory(id);
+  const made: MountRecord[] = [];
+  room.making.set(id, made);
   try {
     const secrets = secretWishes(given.Labels ?? {});
     const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
     await checkSources(room, wishes);
-    const mounts = await Promise.all(wishes.map((wish) => makeMount(room, wish)));
+    const mounts = await makeMounts(room, wishes, made);
     mkdirSync(directory, { recursive: true, mode: 0o710 });
     fillHostname(room, config, hostConfig, id);
     const record: ContainerRecord = {
@@ -83,13 +87,18 @@ export async function createContainer(
         finishedAt: zeroTime,
       },
     };
+    await populateVolumes(room, { id, record });
     const container = room.registry.add(record);
     room.emit(container, 'create');
     return { Id: id, Warnings: warnings };
   } catch (error) {
     reserved.release();
     rmSync(directory, { recursive: true, force: true });
+    room.making.delete(id);
+    await removeAnonymousVolumes(room, made);
     throw error;
+  } finally {
+    room.making.delete(id);
   }
 }
 
@@ -172,6 +181,18 @@ async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<v
         }
       }),
   );
+}
+
+/** @param made gets each as soon as it is there, and has them also when another fails */
+async function makeMounts(room: Room, wishes: readonly MountWish[], made: MountRecord[]): Promise<MountRecord[]> {
+  const making = wishes.map(async (wish) => {
+    const mount = await makeMount(room, wish);
+    made.push(mount);
+    return mount;
+  });
+  // Whatever fails, the others are no longer on their way.
+  await Promise.allSettled(making);
+  return await Promise.all(making);
 }
 
 /** A volume that is named comes into being now, so that it is there (and in use) from now on. */

@@ -54,6 +54,13 @@ test('one destination, one mount; --volumes-from gives way to one’s own', () =
     ['/h', 'mine', true],
     ['/image', undefined, true],
   ]);
+  // Whoever is the last to use what nobody named takes it away with `rm -v`.
+  const lent = collectMounts({ VolumesFrom: ['c'] }, [], () => [parseBind('/data', undefined), ...theirs]);
+  expect(lent.map(({ destination, anonymous, noCopy }) => [destination, anonymous, noCopy])).toEqual([
+    ['/data', true, true],
+    ['/shared', undefined, true],
+    ['/h', undefined, true],
+  ]);
   expect(refusal(() => collectMounts({ Binds: ['/a:/x', '/b:/x/'] }, [], () => []))).toBe('Duplicate mount point: /x');
   expect(refusal(() => parseVolumesFrom('c:rslave'))).toBe('invalid mode: rslave');
 });

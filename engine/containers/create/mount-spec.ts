@@ -183,7 +183,6 @@ export function collectMounts(
       byDestination.set(mount.destination, {
         ...mount,
         rw: mount.rw && !readOnly,
-        anonymous: undefined,
         noCopy: true,
         createSource: undefined,
       });

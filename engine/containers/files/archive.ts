@@ -1,5 +1,5 @@
 import { basename, posix } from 'node:path';
-import type { Readable } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { RootedFacts } from '@cleat/linux/rootfs/root';
 import { invalidParameter, isClass, notFound } from '@cleat/protocol/errors';
 import { goTime } from '../../time.js';
@@ -8,7 +8,7 @@ import type { Room } from '../room.js';
 import type { PathStat } from '../service.js';
 import { resolveUser } from '../spec/user.js';
 import { goFileMode } from './go-file-mode.js';
-import { mountOf, openRoot } from './root-access.js';
+import { mountOf, openRoot, type RootAccess } from './root-access.js';
 
 /**
  * `docker cp` both ways and `docker export`. Everything that resolves a path inside a container happens in a helper
@@ -39,10 +39,8 @@ export async function getArchive(
         ...(root.mounts && { mounts: root.mounts }),
       }),
     );
-    // The root is kept until the last byte went out, or nobody wants it any more.
-    stream.once('close', () => void root[Symbol.asyncDispose]());
     room.emit(container, 'archive-path');
-    return { stat: pathStat(facts, path), tar: stream };
+    return { stat: pathStat(facts, path), tar: releasing(stream, root) };
   } catch (error) {
     await root[Symbol.asyncDispose]();
     throw error;
@@ -85,13 +83,25 @@ export async function exportContainer(room: Room, container: Container): Promise
   try {
     const request = { root: root.directory, path: '/', entryName: '.', oneFileSystem: true };
     const { stream } = await room.helper.tarOut(request);
-    stream.once('close', () => void root[Symbol.asyncDispose]());
     room.emit(container, 'export');
-    return stream;
+    return releasing(stream, root);
   } catch (error) {
     await root[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * The same bytes. The root is kept until the last of them was read, or nobody wants them any more; and the end comes
+ * when it is released: whoever has everything finds nothing mounted any more, as under Docker.
+ */
+function releasing(stream: Readable, root: RootAccess): Readable {
+  const through = new PassThrough({
+    flush: (done) => void root[Symbol.asyncDispose]().then(() => done(), done),
+  });
+  // Whoever reads is told of the error.
+  pipeline(stream, through, () => void root[Symbol.asyncDispose]());
+  return through;
 }
 
 /** What is missing is named with the container, as clients match on it. */

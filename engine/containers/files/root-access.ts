@@ -8,6 +8,7 @@ import type { Container } from '../container.js';
 import type { MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { volumeUse } from '../volume-use.js';
+import { writableLayer } from '../writable-layer.js';
 
 /** A container's files for a while, whether it runs or not. */
 export interface RootAccess extends AsyncDisposable {
@@ -66,30 +67,32 @@ function access(
   releases: readonly (() => Promise<void> | void)[],
   mounts?: readonly string[],
 ): RootAccess {
-  let released = false;
+  let released: Promise<void> | undefined;
+  const release = async () => {
+    for (const each of releases) await each();
+  };
   return {
     directory,
     files,
     mounts,
     inside,
-    async [Symbol.asyncDispose]() {
-      if (released) return;
-      released = true;
-      for (const release of releases) await release();
+    [Symbol.asyncDispose]() {
+      released ??= release();
+      return released;
     },
   };
 }
 
-async function mountFiles(
+/** Its root file system, without what is mounted into it, while it does not run. */
+export async function mountFiles(
   room: Room,
-  { record }: Container,
+  { record }: Pick<Container, 'record'>,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
-  const upper = room.paths.upper(record.id);
-  const work = room.paths.work(record.id);
+  const layer = writableLayer(room.paths, record.id);
   const directory = join(room.paths.archives(), randomBytes(6).toString('hex'));
-  await Promise.all([upper, work, directory].map((path) => mkdir(path, { recursive: true, mode: 0o710 })));
+  await mkdir(directory, { recursive: true, mode: 0o710 });
   try {
-    mountOverlay({ lower: room.images.layerPaths(record.imageId), upper, work, target: directory });
+    mountOverlay({ lower: room.images.layerPaths(record.imageId), ...layer, target: directory });
   } catch (error) {
     await rmdir(directory);
     throw error;

@@ -113,8 +113,9 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
   room.emit(container, 'die', { exitCode: String(exit.code), execDuration }, eventTime);
   const released = releaseRun(room, container);
   keepRelease(room, container, released);
-  // Whoever waited may next remove the network that it was in; one that is restarted stays in it.
-  if (!restart) await released.detached;
+  // Whoever waited may next remove the network that it was in, and looks for what its volumes' drivers bring home on
+  // Unmount. One that is restarted stays in its networks.
+  if (!restart) await Promise.all([released.detached, released.unmounted]);
   const result = { StatusCode: exit.code, ...(exit.error ? { Error: { Message: exit.error } } : {}) };
   container.waiters.settle('next-exit', result);
   container.waiters.settle('not-running', result);
@@ -123,7 +124,6 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
   }
   // The next start waits for the rest; nobody else has to.
   if (restart) scheduleRestart(room, container, ranMs);
-  else await released.unmounted;
 }
 
 /** After Docker's back-off; until then it counts as running, and a stop or a removal cancels it. */

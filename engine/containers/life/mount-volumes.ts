@@ -5,7 +5,6 @@ import type { MountedVolume } from '../../volumes/service.js';
 import type { Container } from '../container.js';
 import type { MountRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
-import { statInRoot } from '../spec/rootfs-files.js';
 import { volumeUse } from '../volume-use.js';
 
 /**
@@ -64,7 +63,7 @@ async function mountVolume(
 }
 
 /** A directory inside a volume. No step of the way may be a symlink: it could lead out of it. */
-async function subpath(room: Room, root: string, path: string): Promise<string> {
+export async function subpath(room: Room, root: string, path: string): Promise<string> {
   const steps = path.split('/').filter(Boolean);
   for (let at = 1; at <= steps.length; at++) {
     const step = `/${steps.slice(0, at).join('/')}`;
@@ -105,28 +104,4 @@ async function checkPropagation(room: Room, { source, propagation }: MountRecord
   if (has('shared:') || (kind === 'slave' && has('master:'))) return;
   const wanted = kind === 'shared' ? 'a shared mount' : 'a shared or slave mount';
   throw systemError(`path ${source} is mounted on ${mount.target} but it is not ${wanted}`);
-}
-
-/**
- * An empty volume gets what the image has at its destination, as Docker does; with owner and mode of that directory.
- * Looking into the image is cheap and ours; the volume is touched by a helper, and only if there is something to copy.
- */
-export async function populateVolumes(
-  room: Room,
-  container: Container,
-  rootfs: string,
-  paths: ReadonlyMap<string, string>,
-  signal: AbortSignal,
-): Promise<void> {
-  await settleAll(
-    container.record.mounts.map(async (mount) => {
-      const destination = paths.get(mount.destination);
-      if (mount.type !== 'volume' || mount.noCopy || destination === undefined) return;
-      const source = statInRoot(rootfs, mount.destination);
-      if (!source?.directory) return;
-      const plain = source.empty && source.uid === 0 && source.gid === 0 && source.mode === 0o755;
-      if (plain) return;
-      await room.helper.call('copyDirectory', { root: rootfs, path: mount.destination, destination }, { signal });
-    }),
-  );
 }

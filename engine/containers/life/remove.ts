@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { conflict, isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
+import type { MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { killContainer } from './kill.js';
 import { releaseRun } from './release.js';
@@ -80,7 +81,7 @@ export async function removeLocked(room: Room, container: Container, options: { 
     throw systemError(`unable to remove filesystem: ${messageOf(cause)}`, { cause });
   }
   room.registry.remove(container);
-  if (options.volumes) await removeAnonymousVolumes(room, container);
+  if (options.volumes) await removeAnonymousVolumes(room, record.mounts);
   room.emit(container, 'destroy');
   container.waiters.settle('removed', { StatusCode: exitCode });
   container.waiters.settle('not-running', { StatusCode: exitCode });
@@ -98,8 +99,9 @@ function isSmall(directory: string, upper: string): boolean {
   return names.length < 20 && names.every((name) => lstatSync(join(directory, name)).size < smallFile);
 }
 
-async function removeAnonymousVolumes(room: Room, { record }: Container): Promise<void> {
-  const names = record.mounts.filter((mount) => mount.anonymous).map((mount) => mount.name ?? '');
+/** Those that were made for a container alone, and go with it. */
+export async function removeAnonymousVolumes(room: Room, mounts: readonly MountRecord[]): Promise<void> {
+  const names = mounts.filter((mount) => mount.anonymous).map((mount) => mount.name ?? '');
   for (const name of names) {
     try {
       await room.volumes.remove(name, { force: false });

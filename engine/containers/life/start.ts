@@ -19,10 +19,11 @@ import type { ContainerRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { sharedWith } from '../spec/namespaces.js';
 import { specFor } from '../spec/spec.js';
+import { writableLayer } from '../writable-layer.js';
 import { watchMonitor } from './exit.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
-import { populateVolumes, prepareMounts } from './mount-volumes.js';
+import { prepareMounts } from './mount-volumes.js';
 import { logDriver } from './needs.js';
 import { keepRelease, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
@@ -116,15 +117,9 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   const { id, hostConfig } = record;
   const bundle = room.paths.bundle(id);
   const rootfs = room.paths.rootfs(id);
-  for (const directory of [rootfs, room.paths.upper(id), room.paths.work(id)]) {
-    mkdirSync(directory, { recursive: true, mode: 0o711 });
-  }
-  mountOverlay({
-    lower: room.images.layerPaths(record.imageId),
-    upper: room.paths.upper(id),
-    work: room.paths.work(id),
-    target: rootfs,
-  });
+  mkdirSync(rootfs, { recursive: true, mode: 0o711 });
+  const layer = writableLayer(room.paths, id);
+  mountOverlay({ lower: room.images.layerPaths(record.imageId), ...layer, target: rootfs });
   // All at once; `allSettled` so that nothing is on its way any more when a failure is cleared up.
   const [network, mounts, logging, secrets] = await Promise.allSettled([
     abortable(attachNetworks(room, container), signal, () => room.networks.detach(id)),
@@ -139,7 +134,6 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   if (logging.status === 'rejected') throw logging.reason;
   if (secrets.status === 'rejected') throw secrets.reason;
   const sandbox = network.value;
-  await populateVolumes(room, container, rootfs, mounts.value, signal);
 
   const spec = specFor({
     record,

@@ -1,0 +1,124 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { busyboxTar } from '../../cli/tour/busybox.js';
+import { type CommandResult, type Engine, startEngine } from './support/engine.js';
+import { ScriptedVolumePlugin } from './support/scripted-volume.js';
+import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
+import { differences } from './support/volume-differences.js';
+import { type Story, stories } from './support/volume-stories.js';
+import { type RawStep, type Transcript, transcript } from './support/volume-transcript.js';
+
+/** Volume plugins are asked as a stock dockerd asks, and users are told the same. */
+const stockPlugins = '/run/docker/plugins';
+
+describe.skipIf(!stockDockerdInstalled)('volume plugins are asked as a stock dockerd asks', () => {
+  for (const [title, story] of Object.entries(stories)) {
+    test(title, () =>
+      onBoth(async ({ tell }) => {
+        const theirs = await tell('docker', story);
+        const ours = await tell('cleat', story);
+        expect({ steps: ours.steps, held: ours.held }).toEqual({ steps: theirs.steps, held: theirs.held });
+        // Not everything that Docker asks is asked here (Path); what is, is asked in the same way.
+        for (const [method, shapes] of Object.entries(ours.shapes)) {
+          expect({ method, shapes }).toEqual({ method, shapes: theirs.shapes[method] });
+        }
+        // Docker does not say what the body is; many servers read none of which they are not told that it is JSON.
+        expect(theirs.contentTypes).toEqual([undefined]);
+        expect(ours.contentTypes).toEqual(['application/vnd.docker.plugins.v1.2+json']);
+      }),
+    );
+  }
+
+  test('but for what is better', () =>
+    onBoth(async ({ tell, clear }) => {
+      for (const { title, story, docker, cleat } of differences) {
+        const lines = ({ steps }: Transcript) =>
+          steps.flatMap(({ calls, stdout, stderr }) => [...calls, ...`${stdout}${stderr}`.split('\n').filter(Boolean)]);
+        expect({ title, docker: lines(await tell('docker', story)) }).toEqual({ title, docker });
+        expect({ title, cleat: lines(await tell('cleat', story)) }).toEqual({ title, cleat });
+        await clear();
+      }
+    }));
+});
+
+type Side = 'docker' | 'cleat';
+
+/** A Cleat and a stock dockerd with the same images and the same plugin. */
+async function onBoth(
+  work: (both: { tell(side: Side, story: Story): Promise<Transcript>; clear(): Promise<void> }) => Promise<void>,
+): Promise<void> {
+  const scratch = await mkdtemp('/tmp/cleat-volwire-');
+  const driver = basename(scratch).toLowerCase();
+  const socket = join(stockPlugins, `${driver}.sock`);
+  await mkdir(stockPlugins, { recursive: true });
+  try {
+    await using plugin = new ScriptedVolumePlugin(socket, join(scratch, 'volumes'));
+    await using engine = await startEngine();
+    await using stock = await StockDockerd.start();
+    await writeFile(join(engine.pluginDirectory, `${driver}.spec`), `unix://${socket}\n`);
+    await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input: await busyboxTar() });
+    const hosts = { docker: stock.host, cleat: `unix://${engine.socket}` };
+    for (const host of Object.values(hosts)) await makeImages((...args) => engine.dockerAt(host, ...args));
+    await work({
+      tell: (side, story) => record(engine, hosts[side], story, plugin, driver),
+      async clear() {
+        plugin.clear();
+        for (const host of Object.values(hosts)) {
+          const words = async (...args: string[]) =>
+            (await engine.dockerAt(host, ...args)).stdout.split('\n').filter(Boolean);
+          // Of nothing, the client says how it is used.
+          await words('rm', '-f', ...(await words('ps', '-aq')));
+          await words('volume', 'rm', '-f', ...(await words('volume', 'ls', '-q', `--filter=driver=${driver}`)));
+        }
+      },
+    });
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
+}
+
+async function record(engine: Engine, host: string, story: Story, plugin: ScriptedVolumePlugin, driver: string) {
+  // A version that both speak.
+  const docker = (...args: string[]) => engine.dockerAt(host, ...args, { env: { DOCKER_API_VERSION: '1.41' } });
+  plugin.clear();
+  const steps: RawStep[] = [];
+  const step = async (...args: string[]) => {
+    const result = await docker(...args);
+    steps.push({ command: args.join(' '), ...result, calls: plugin.taken() });
+  };
+  await story({
+    plugin,
+    driver,
+    docker: step,
+    async eventually(command, printed) {
+      await expect.poll(async () => (await docker(...command)).stdout.trim()).toBe(printed);
+      steps.at(-1)?.calls.push(...plugin.taken());
+    },
+    async unmounted() {
+      await expect.poll(() => plugin.held.size).toBe(0);
+      steps.at(-1)?.calls.push(...plugin.taken());
+    },
+    list: (...args) => step('volume', 'ls', `--filter=driver=${driver}`, '--filter=driver=local', ...args),
+  });
+  return transcript(steps, plugin, driver);
+}
+
+async function makeImages(docker: (...args: string[]) => Promise<CommandResult>): Promise<void> {
+  for (const args of [
+    [
+      'run',
+      '--network=none',
+      '--name=seed',
+      'busybox',
+      'sh',
+      '-c',
+      'mkdir -p /stuff/deep /empty && echo hi > /stuff/file',
+    ],
+    ['commit', '--change=CMD ["true"]', 'seed', 'stocked'],
+    ['commit', '--change=CMD ["true"]', '--change=VOLUME /anonymous', 'seed', 'anonymous'],
+    ['rm', 'seed'],
+  ]) {
+    expect({ args, ...(await docker(...args)) }).toMatchObject({ args, code: 0 });
+  }
+}
