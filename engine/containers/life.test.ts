@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makePrivate, makeShared, mountTmpfs } from '@cleat/linux/mount/mount';
 import { notFound } from '@cleat/protocol/errors';
@@ -276,8 +276,10 @@ test('what runs survives the engine, and what ended meanwhile has its code', asy
   ];
   for (const directory of leftOver) mkdirSync(directory);
   mountTmpfs(leftOver[1] ?? '', { size: '64k' });
+  mkdirSync(join(leftOver[2] ?? '', 'rw', 'upper'), { recursive: true });
   const precious = join(engine.config.dataRoot, 'containers', 'precious', 'data');
-  mkdirSync(precious, { recursive: true });
+  mkdirSync(dirname(precious));
+  writeFileSync(precious, 'x');
   const again = await engine.open();
   expect((await again.inspect('lives')).State).toMatchObject({ Status: 'running' });
   await expect

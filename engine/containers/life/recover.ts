@@ -147,16 +147,22 @@ function removeUnknown(room: Room): void {
   }
 }
 
-/** Directories of containers that were being made. Only empty ones: nobody's data goes because a record is missing. */
+/** Directories of containers that were being made. Only without a file: nobody's data goes because a record is missing. */
 function removeUnborn(room: Room): void {
   for (const id of readdirSync(room.paths.directories())) {
     if (room.registry.find(id)) continue;
     try {
-      rmdirSync(room.paths.directory(id));
+      removeEmpty(room.paths.directory(id));
     } catch (error) {
       room.log.warn('there is a directory of no container', { container: id, error: messageOf(error) });
     }
   }
+}
+
+/** @throws ENOTDIR, ENOTEMPTY where there is more than directories */
+function removeEmpty(directory: string): void {
+  for (const name of readdirSync(directory)) removeEmpty(join(directory, name));
+  rmdirSync(directory);
 }
 
 /** What an engine looked into when it was killed. */
