@@ -51,6 +51,10 @@ class JournaledEvents implements Events {
     return this.#follow({ from, since, until, wanted, signal: query.signal });
   }
 
+  get last(): number {
+    return this.#journal.last;
+  }
+
   stats(): { count: number; published: number; subscribers: number } {
     const count = this.#journal.last - this.#journal.first + 1;
     return { count, published: this.#published, subscribers: this.#subscribers };

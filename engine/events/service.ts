@@ -17,6 +17,9 @@ export interface Events {
    */
   subscribe(options: EventQuery): AsyncIterable<EventMessage>;
 
+  /** Number of the newest event; the next one that is published has the next number. 0: there is none yet. */
+  readonly last: number;
+
   /** How many events are in the journal, how many came since the engine's start, and how many read along now. */
   stats(): { count: number; published: number; subscribers: number };
   close(): Promise<void>;

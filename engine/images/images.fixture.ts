@@ -29,6 +29,7 @@ export async function openBench(config: Partial<ImagesConfig> = {}): Promise<Ben
       published.push(event);
       return { Type: event.type, Action: event.action } as EventMessage;
     },
+    last: 0,
     subscribe: () => {
       throw new Error('not here');
     },

@@ -3,6 +3,7 @@ import { createNamespace, type NamespaceSession } from '@cleat/linux/net/namespa
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { newId } from '../ids.js';
+import { announceConnected } from './announce.js';
 import { takeDown } from './detach.js';
 import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, writeHostFiles } from './files.js';
@@ -124,7 +125,7 @@ async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans
     await undo(room, sandbox);
     throw error;
   }
-  announce(room, sandbox);
+  announceConnected(room, sandbox);
   return result(sandbox, Promise.resolve());
 }
 
@@ -190,20 +191,11 @@ async function finish(
     ]);
     for (const outcome of all) if (outcome.status === 'rejected') throw outcome.reason;
     room.names.register(sandbox);
-    announce(room, sandbox);
+    announceConnected(room, sandbox);
   } catch (error) {
     session.abandon();
     await undo(room, sandbox);
     throw error;
-  }
-}
-
-function announce(room: NetworkRoom, sandbox: SandboxRecord): void {
-  const announced = sandbox.endpoints.filter(({ role }) => role !== 'gateway');
-  for (const endpoint of announced) endpoint.announced = true;
-  room.save(sandbox);
-  for (const { networkId, networkName, driver } of announced) {
-    room.emit('connect', { id: networkId, name: networkName, driver }, { container: sandbox.containerId });
   }
 }
 

@@ -1,7 +1,8 @@
 import { enterNamespace, inNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
-import { announceEnd, endpointDues } from './detach.js';
+import { announceConnected, announceEnd } from './announce.js';
+import { endpointDues } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
@@ -50,9 +51,7 @@ export async function connect(
   }
   await leaveNeedlessGateway(room, sandbox);
   await settle(room, sandbox);
-  endpoint.announced = true;
-  room.save(sandbox);
-  room.emit('connect', network, { container: sandbox.containerId });
+  announceConnected(room, sandbox, [endpoint]);
   return endpointSettings(endpoint);
 }
 
@@ -97,7 +96,7 @@ export async function disconnect(room: NetworkRoom, network: NetworkRecord, sand
   if (sandbox.kind === 'host') throw invalidParameter('container cannot be disconnected from host network');
   const wasWay = gatewayEndpoint(sandbox) === endpoint;
   await drop(room, sandbox, endpoint);
-  announceEnd(room, sandbox.containerId, endpoint);
+  announceEnd(room, sandbox, [endpoint]);
   try {
     if (sandbox.kind === 'path') await findAnotherWay(room, sandbox, wasWay);
   } finally {

@@ -1,5 +1,6 @@
 import { removeNamespace } from '@cleat/linux/net/namespace';
 import { addressRelease, unknownAddressRelease } from './addresses.js';
+import { announceEnd } from './announce.js';
 import { Failures } from './drivers.js';
 import type { Due, NetworkCall } from './owed.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
@@ -23,8 +24,7 @@ export function takeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<voi
 async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
   const failures = new Failures();
   room.names.forget(sandbox.containerId);
-  for (const endpoint of sandbox.endpoints) announceEnd(room, sandbox.containerId, endpoint);
-  room.save(sandbox); // Who is killed before all is done begins anew, and tells nothing twice.
+  announceEnd(room, sandbox);
   if (sandbox.kind === 'path') {
     for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(sandbox, endpoint));
     await failures.attempt(() => removeNamespace(sandbox.path));
@@ -32,14 +32,6 @@ async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<vo
   for (const endpoint of [...sandbox.endpoints].reverse()) await room.owed.pay(endpointDues(room, endpoint));
   room.forget(sandbox.containerId);
   failures.raise();
-}
-
-/** Of one that is not announced, because its start failed, the engine was killed, or its end was told, nothing is told. */
-export function announceEnd(room: NetworkRoom, containerId: string, endpoint: EndpointRecord): void {
-  if (!endpoint.announced) return;
-  endpoint.announced = false;
-  const { networkId: id, networkName: name, driver } = endpoint;
-  room.emit('disconnect', { id, name, driver }, { container: containerId });
 }
 
 /** Only for drivers that expect their interface on the host; a virtual one ends with its namespace. */

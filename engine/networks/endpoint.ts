@@ -45,7 +45,6 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
     dstName: '',
     linkDies: false,
     stage: 'addressed',
-    announced: false,
     gatewayDisabled: false,
     defaultRoute: false,
     published: false,

@@ -70,8 +70,9 @@ export interface EndpointRecord {
   stage: 'addressed' | 'created' | 'joined';
   /** The sandbox's way out over the gateway network, which its user did not ask for. */
   role?: 'gateway';
-  /** Its `connect` is in the journal: of others no end is told. */
-  announced: boolean;
+  /** Numbers of the events that tell of it; absent: none does. */
+  connectedBy?: number;
+  endedBy?: number;
   /** The driver wants no such way for this endpoint. */
   gatewayDisabled: boolean;
   /** A static route of the driver's leads everywhere. */

@@ -53,10 +53,7 @@ export async function play(world: World, schedule: Schedule): Promise<Played> {
       return accountComplaints(world);
     },
     async () => changes(before, tracesOf(ownerOf(world))),
-    async () => {
-      const found = journalComplaints(await world.events(began), outcomes.flatMap(disconnected));
-      return engineDied ? withoutCutShort(found) : found;
-    },
+    async () => journalComplaints(await world.events(began), outcomes.flatMap(disconnected)),
   ];
   for (const check of [...settling, ...afterRemoval]) {
     // Once one thing did not settle, the others have had their time.
@@ -132,15 +129,6 @@ function needsOf(world: World, schedule: Schedule, operation: Operation): Kind[]
 
 function connects({ clients }: Schedule, network: string): boolean {
   return clients.flat().some(({ operation }) => operation.op === 'network connect' && operation.network === network);
-}
-
-/**
- * A record is written, and then the journal: an engine that is killed just between both leaves one event untold. It can
- * be at one such point only.
- */
-function withoutCutShort(complaints: readonly string[]): string[] {
-  const at = complaints.findIndex((text) => /^network .* has an event disconnect without its connect$/.test(text));
-  return complaints.filter((_, index) => index !== at);
 }
 
 /** Networks that a container was taken off by request. */

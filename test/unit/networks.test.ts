@@ -77,7 +77,12 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     config,
     log: silentLogger,
     store,
-    events: { publish: (event: NewEvent) => void events.push(event) } as never,
+    events: {
+      publish: (event: NewEvent) => void events.push(event),
+      get last() {
+        return events.length;
+      },
+    } as never,
     extensions: {
       async get(kind: { name: string }, name: string) {
         const plain = name === 'plain';
@@ -431,6 +436,18 @@ test('the end of a connection is told once, also when a kill cuts it short', asy
   expect(networks.settings(one.id).sandboxId).toBe('');
   expect(told()).toBe(1);
   await networks.remove('plain');
+});
+
+test('of a connection that nobody was told of, no end is told', async () => {
+  const one = await attached('one');
+  await store.flush();
+  await close();
+  // The record was written, and then the engine was killed.
+  events.length = 0;
+  await open();
+  await networks.reconcile(new Set());
+  expect(networks.settings(one.id).sandboxId).toBe('');
+  expect(events).toEqual([]);
 });
 
 test('what was given to an engine that was killed before it heard of it is given back', async () => {
