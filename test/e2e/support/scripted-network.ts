@@ -89,6 +89,8 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
+    // Where it was told to refuse Leave, its interface is there still: on this host, or gone with the daemon's namespace.
+    for (const name of this.#names.values()) await run('ip', ['link', 'delete', name]);
   }
 
   async #answer(method: string, body: Body): Promise<{ status: number; answer: Body }> {
