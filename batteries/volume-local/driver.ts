@@ -75,7 +75,7 @@ export async function createDriver(root: string, log: Logger): Promise<Handlers<
 
     List: () => ({ Volumes: directories.names().map(describe) }),
 
-    Capabilities: () => ({ Capabilities: { Scope: 'local', IdempotentCreate: true } }),
+    Capabilities: () => ({ Capabilities: { Scope: 'local' } }),
   };
 }
 

@@ -34,10 +34,12 @@ export function createDriver(stateDir: string, log: Logger): Handlers<typeof vol
   return {
     Create: ({ Name, Opts }) =>
       inTurn(Name, () => {
-        checkVolumeName(Name);
-        const options = readOptions(Opts ?? {});
         // What is there already is answered as it is, whatever the options say now, as `local` does.
-        if (!directories.has(Name)) directories.make(Name, (directory) => new VolumeFiles(directory).fill(options));
+        if (!directories.has(Name)) {
+          checkVolumeName(Name);
+          const options = readOptions(Opts ?? {});
+          directories.make(Name, (directory) => new VolumeFiles(directory).fill(options));
+        }
         return { Volume: describe(Name) };
       }),
 

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { systemError } from '@cleat/protocol/errors';
 import { run } from '../process/run.js';
 import { inNetworkNamespace } from '../syscall/namespace.js';
@@ -20,7 +21,15 @@ export interface BoundSockets {
  */
 export function bindInside(path: string, address: string): BoundSockets {
   const bytes = addressBytes(address);
-  return inNetworkNamespace(path, () => ({ udp: bindPort('udp', bytes, 0), tcp: bindPort('tcp', bytes, 0) }));
+  return inNetworkNamespace(path, () => {
+    const udp = bindPort('udp', bytes, 0);
+    try {
+      return { udp, tcp: bindPort('tcp', bytes, 0) };
+    } catch (error) {
+      closeSync(udp);
+      throw error;
+    }
+  });
 }
 
 /**

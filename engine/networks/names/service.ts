@@ -97,7 +97,8 @@ export class NameService {
   async serveInside({ containerId, path }: SandboxRecord): Promise<void> {
     const server = this.#inside.get(containerId) ?? this.#listenInside(containerId, path);
     this.#inside.set(containerId, server);
-    await server;
+    // The next time that its networks change, it is tried again.
+    if (!(await server) && this.#inside.get(containerId) === server) this.#inside.delete(containerId);
   }
 
   async #listenInside(containerId: string, path: string): Promise<NameServer | undefined> {
