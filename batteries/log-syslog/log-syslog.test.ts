@@ -33,13 +33,17 @@ const entry = (line: string, source = 'stdout'): LogEntry => ({
 });
 
 /** One run of a container, as an engine does it. */
-async function run(entries: LogEntry[], config: Record<string, string>): Promise<void> {
+async function run(
+  entries: Iterable<LogEntry> | AsyncIterable<LogEntry>,
+  config: Record<string, string>,
+): Promise<void> {
   const client = tested.client(logKind);
   makeFifo(fifo, 0o600);
   const end = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
   try {
     await client.StartLogging({ File: fifo, Info: info(config) });
-    for (const bytes of entries.map(encodeLogEntry)) {
+    for await (const one of entries) {
+      const bytes = encodeLogEntry(one);
       for (let done = 0; done < bytes.length; ) {
         try {
           done += writeSync(end, bytes, done);
@@ -123,21 +127,28 @@ describe.each(['in-process', 'socket'] as const)('%s', (carrier) => {
 
   test('a server that goes away and comes back: everything arrives, in order', async () => {
     const server = new Received(createServer());
+    await using again = new Received(createServer());
     const port = await server.listen({ port: 0, host: '127.0.0.1' });
-    const lines = Array.from({ length: 20_000 }, (_, n) => entry(`line ${n}`));
-    const running = run(lines, { 'syslog-address': `tcp://127.0.0.1:${port}` });
+    let printed = 0;
+    /** Prints on until the second server has heard of it. */
+    async function* printing() {
+      for (let after = 0; after < 1000; printed += 1) {
+        yield entry(`line ${printed}`);
+        if (printed % 100 === 0) await pause(1);
+        if (again.text !== '') after += 1;
+      }
+    }
+    const running = run(printing(), { 'syslog-address': `tcp://127.0.0.1:${port}` });
     await expect.poll(() => server.text.length).toBeGreaterThan(0);
     await server[Symbol.asyncDispose]();
-    const before = server.text;
     await pause(300);
-    await using again = new Received(createServer());
     await again.listen({ port, host: '127.0.0.1' });
     await running;
-    await expect.poll(() => again.text, { timeout: 10_000 }).toContain('line 19999\n');
-    const numbers = (text: string) => [...text.matchAll(/line (\d+)\n/g)].map(([, number]) => Number(number));
-    expect(numbers(again.text)).toEqual([...numbers(again.text)].sort((a, b) => a - b));
-    // What the broken connection had in hand is lost, as it is with every syslog over TCP; it is little.
-    expect(new Set([...numbers(before), ...numbers(again.text)]).size).toBeGreaterThan(10_000);
+    await expect.poll(() => again.text, { timeout: 10_000 }).toContain(`line ${printed - 1}\n`);
+    const numbers = [...again.text.matchAll(/line (\d+)\n/g)].map(([, number]) => Number(number));
+    // What the broken connection had in hand is lost, as it is with every syslog over TCP; after it, nothing.
+    const first = numbers[0] ?? 0;
+    expect(numbers).toEqual(Array.from({ length: printed - first }, (_, n) => first + n));
   });
 
   test('UDP, and UNIX sockets of both types', async () => {
