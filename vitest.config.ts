@@ -42,7 +42,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            '{protocol,linux,extensions,sdk,engine,api,batteries,cli,bench,examples}/**/*.test.ts',
+            '{protocol,linux,extensions,sdk,conformance,engine,api,batteries,cli,bench,examples}/**/*.test.ts',
             'test/unit/**/*.test.ts',
           ],
           exclude: ['**/node_modules/**', '**/dist/**'],

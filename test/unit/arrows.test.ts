@@ -12,12 +12,13 @@ const allowed: Record<string, readonly string[]> = {
   extensions: ['protocol'],
   linux: ['protocol'],
   sdk: ['protocol', 'linux'],
+  conformance: ['protocol', 'extensions', 'sdk'],
   engine: ['protocol', 'extensions', 'linux'],
   api: ['protocol'],
   batteries: ['protocol', 'sdk', 'linux'],
-  examples: ['protocol', 'sdk', 'linux'],
+  examples: ['protocol', 'sdk', 'linux', 'conformance'],
   bench: ['cli', 'protocol', 'linux', 'sdk'],
-  cli: ['protocol', 'extensions', 'linux', 'sdk', 'engine', 'api'],
+  cli: ['protocol', 'extensions', 'linux', 'sdk', 'conformance', 'engine', 'api'],
 };
 
 /** Libraries that only one folder may load, because what they do belongs there. */
