@@ -1,2 +1,2 @@
 /** The commands of this package, for `cleat` and for programs of its own. */
-export {};
+export { verifyCommand } from './verify/command.js';

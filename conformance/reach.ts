@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
-import { parseAddress } from '@cleat/extensions/carriers/address';
+import { type Address, parseAddress } from '@cleat/extensions/carriers/address';
 import type { Carrier } from '@cleat/extensions/carriers/carrier';
 import { SocketCarrier } from '@cleat/extensions/carriers/socket';
 import { find } from '@cleat/extensions/discovery/directories';
@@ -19,6 +19,8 @@ export interface Reached {
   readonly name: string;
   /** For people: a path or an address. */
   readonly origin: string;
+  /** Where it listens now. @throws InvalidParameter for a description that cannot be read, NotFound */
+  address(): Address;
   open(): Promise<Carrier>;
 }
 
@@ -31,7 +33,7 @@ export function reach(where: string, directories: readonly string[] = pluginDire
   if (where.includes('://')) {
     const address = parseAddress(where);
     const name = address.type === 'unix' ? basename(address.path, extname(address.path)) : where;
-    return { name, origin: where, open: async () => new SocketCarrier(address) };
+    return { name, origin: where, address: () => address, open: async () => new SocketCarrier(address) };
   }
   if (!where.includes('/'))
     return found(where, directories, `there is no plugin '${where}' in ${directories.join(', ')}`);
@@ -43,11 +45,31 @@ export function reach(where: string, directories: readonly string[] = pluginDire
     return found(name, [dirname(path)], `${path} describes no plugin`);
   }
   // It need not be there yet: whoever is going to start the plugin says where it will listen.
-  return { name: basename(path, ending), origin: path, open: async () => new SocketCarrier({ type: 'unix', path }) };
+  const address: Address = { type: 'unix', path };
+  return {
+    name: basename(path, ending),
+    origin: path,
+    address: () => address,
+    open: async () => new SocketCarrier(address),
+  };
 }
 
 function found(name: string, directories: readonly string[], otherwise: string): Reached {
   const place = find(directories, name);
   if (!place) throw name === '' ? invalidParameter('name a plugin') : notFound(otherwise);
-  return { name, origin: place.origin, open: () => place.open() };
+  const locate = () => {
+    const now = find(directories, name);
+    if (!now) throw notFound(`${place.origin} is gone`);
+    return now;
+  };
+  return {
+    name,
+    origin: place.origin,
+    address() {
+      const { address, origin } = locate();
+      if (!address) throw invalidParameter(`${origin}: that is no description of a plugin`);
+      return address;
+    },
+    open: async () => await locate().open(),
+  };
 }

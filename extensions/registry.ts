@@ -3,6 +3,7 @@ import type { Client, Kind } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import { markAbsent } from './absence.js';
 import { Arrivals, type Awaited } from './arrivals.js';
+import { addressText } from './carriers/address.js';
 import { find, scan } from './discovery/directories.js';
 import { Extension } from './extension.js';
 import { inOrder, type Prerequisites } from './order.js';
@@ -125,7 +126,7 @@ export class Registry implements Extensions {
     const { place, status } = extension;
     if (!place?.address || extension.entry !== undefined || status.state !== 'active') return status;
     // Whoever listens there does so as long as the place is the same one.
-    if (!this.#seen.has(place)) this.#seen.set(place, this.#providers.at(place.address)?.id);
+    if (!this.#seen.has(place)) this.#seen.set(place, this.#providers.at(addressText(place.address))?.id);
     const id = this.#seen.get(place);
     const provider = id === undefined ? undefined : this.#providers.find(id);
     return provider ? { ...status, provider } : status;

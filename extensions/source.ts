@@ -1,3 +1,4 @@
+import type { Address } from './carriers/address.js';
 import type { Carrier } from './carriers/carrier.js';
 import type { ProcessStatus } from './service.js';
 
@@ -7,8 +8,8 @@ export interface Place {
   readonly id: string;
   /** For people: a socket path, a URL, a manifest entry. */
   readonly origin: string;
-  /** Of a socket, as `unix:///path` or `tcp://host:port`. */
-  readonly address?: string;
+  /** Of a socket. */
+  readonly address?: Address;
   /** Known by a description that may be there long before the extension is. */
   readonly described?: boolean;
   /** Opens the way to it. @throws CleatError or TransportError */

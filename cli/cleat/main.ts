@@ -46,6 +46,14 @@ const commands: Record<string, Command> = {
       return sweepCommand(args);
     },
   },
+  verify: {
+    usage: 'verify PLUGIN [OPTION…]',
+    help: 'Test any Docker plugin through its socket: its protocol, and what engines really do (--help)',
+    async run(args) {
+      const { verifyCommand } = await import('@cleat/conformance/command');
+      return verifyCommand(args);
+    },
+  },
 };
 
 function usage(): string {

@@ -95,6 +95,8 @@ export interface StoredState {
   health?: Health;
   /** What is out there on the host, from before the first of it is made until all of it is gone. */
   run?: RunRecord;
+  /** The event of the journal that tells of this state (`life/announce.ts`). */
+  told?: { event: number; action: 'start' | 'die'; attributes: Record<string, string>; at: string };
 }
 
 /** One start of a container: enough for the next engine to find it again, or to clear it away. */

@@ -8,12 +8,11 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Reply } from '@cleat/protocol/answer';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
-import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
-import { readSmallFile } from '../small-file.js';
-import { type Address, addressText, type TlsSettings } from './address.js';
+import { type Address, addressText } from './address.js';
 import { type Carrier, TransportError } from './carrier.js';
-import { lookup } from './lookup.js';
+import { connectOptions, isSecure } from './connect.js';
 import { Turns } from './turns.js';
 
 /** More than any answer needs; a plugin that sends more is broken or hostile. */
@@ -45,12 +44,9 @@ export class SocketCarrier implements Carrier {
   /** @throws InvalidParameter when the TLS files cannot be read; Error for what is in them */
   constructor(address: Address) {
     this.#address = address;
-    this.#secure = address.type === 'tcp' && address.tls !== undefined;
+    this.#secure = isSecure(address);
     this.#kept = new (this.#secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxFreeSockets: 1, timeout: keptMs });
-    this.#connect =
-      address.type === 'unix'
-        ? { socketPath: address.path, host: 'plugin' }
-        : { host: address.host, port: address.port, lookup, ...(address.tls ? tlsOptions(address.tls) : {}) };
+    this.#connect = connectOptions(address);
   }
 
   async call(path: string, body: string, signal: AbortSignal, repeatable = false): Promise<Reply> {
@@ -219,18 +215,3 @@ function readText(response: IncomingMessage): Promise<string> {
 }
 
 const absentCodes = new Set(['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EAGAIN']);
-
-function tlsOptions({ insecureSkipVerify, caFile, certFile, keyFile }: TlsSettings) {
-  return {
-    rejectUnauthorized: !insecureSkipVerify,
-    ca: caFile && pem(caFile),
-    cert: certFile && pem(certFile),
-    key: keyFile && pem(keyFile),
-  };
-}
-
-function pem(path: string): string {
-  const text = readSmallFile(path);
-  if (text === undefined) throw invalidParameter(`there is no ${path}, which the plugin's description names`);
-  return text;
-}

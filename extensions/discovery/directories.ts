@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
-import { addressText } from '../carriers/address.js';
+import { type Address, addressText } from '../carriers/address.js';
 import { SocketCarrier } from '../carriers/socket.js';
 import { readSmallFile } from '../small-file.js';
 import type { Place } from '../source.js';
@@ -57,11 +57,12 @@ function findSocket(directory: string, name: string): Place | undefined {
   for (const path of candidates(directory, name, ['.sock'])) {
     const facts = statOf(path);
     if (!facts?.isSocket()) continue;
+    const address: Address = { type: 'unix', path };
     return {
       id: `${path} ${facts.dev}:${facts.ino}:${facts.ctimeMs}`,
       origin: path,
-      address: addressText({ type: 'unix', path }),
-      open: async () => new SocketCarrier({ type: 'unix', path }),
+      address,
+      open: async () => new SocketCarrier(address),
     };
   }
   return undefined;
@@ -82,7 +83,7 @@ function describedPlace(file: string): Place | undefined {
   return {
     id: `${file} ${text}`,
     origin: `${file} (${addressText(spec.address)})`,
-    address: addressText(spec.address),
+    address: spec.address,
     described: true,
     open: async () => new SocketCarrier(spec.address),
   };

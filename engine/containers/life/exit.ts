@@ -6,6 +6,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import { goTime, nowNanos, parseTime, toNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
+import { announce } from './announce.js';
 import { stopHealthChecks } from './health.js';
 import { keepRelease, releaseRun } from './release.js';
 import { removeLocked } from './remove.js';
@@ -105,12 +106,11 @@ async function finish(room: Room, container: Container, run: Run, exit: Exit): P
     finishedAt: goTime(at),
   });
   if (restart) record.restartCount++;
-  container.save();
-  rmSync(join(room.paths.exits(), id), { force: true });
   const eventTime = late ? exit.at : undefined;
   if (oomKilled) room.emit(container, 'oom', {}, eventTime);
   const execDuration = String(Math.max(0, Math.floor(ranMs / 1000)));
-  room.emit(container, 'die', { exitCode: String(exit.code), execDuration }, eventTime);
+  announce(room, container, 'die', { exitCode: String(exit.code), execDuration }, eventTime);
+  rmSync(join(room.paths.exits(), id), { force: true });
   const released = releaseRun(room, container);
   keepRelease(room, container, released);
   // Whoever waited may next remove the network that it was in, and looks for what its volumes' drivers bring home on

@@ -9,6 +9,7 @@ import type { Container } from '../container.js';
 import { isRunning } from '../record.js';
 import type { Room } from '../room.js';
 import { volumeUse } from '../volume-use.js';
+import { announce, tellLate } from './announce.js';
 import { containerExited, monitorEnded } from './exit.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
@@ -36,6 +37,7 @@ export async function recoverContainers(room: Room): Promise<{ close(): void }> 
   mkdirSync(room.paths.bundles(), { recursive: true, mode: 0o711 });
   mkdirSync(room.paths.archives(), { recursive: true, mode: 0o710 });
   const containers = room.registry.all();
+  for (const container of containers) tellLate(room, container);
   const adopted = containers.filter((container) => adopt(room, container));
   const lost = containers.filter((container) => !adopted.includes(container));
   const ran = new Set(lost.filter((container) => recordEnd(room, container)));
@@ -104,8 +106,8 @@ function recordEnd(room: Room, container: Container): boolean {
   }
   if (isRunning(state)) state.status = 'exited';
   state.pid = 0;
-  container.save();
-  if (ran) room.emit(container, 'die', { exitCode: String(state.exitCode) });
+  if (ran) announce(room, container, 'die', { exitCode: String(state.exitCode) });
+  else container.save();
   return ran;
 }
 

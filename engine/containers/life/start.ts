@@ -20,6 +20,7 @@ import type { Room } from '../room.js';
 import { sharedWith } from '../spec/namespaces.js';
 import { specFor } from '../spec/spec.js';
 import { writableLayer } from '../writable-layer.js';
+import { announce } from './announce.js';
 import { watchMonitor } from './exit.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
@@ -229,8 +230,7 @@ async function becomeRunning(
   if (signal.aborted) throw cancelled('the start was stopped: the container is being removed');
   record.startedBefore = true;
   Object.assign(state, { status: 'running', pid: monitored.pid, exitCode: 0, error: '', oomKilled: false, startedAt });
-  container.save();
-  room.emit(container, 'start');
+  announce(room, container, 'start');
   startHealthChecks(room, container);
   watchMonitor(room, container, live, monitored.ended);
 }

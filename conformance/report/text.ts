@@ -1,0 +1,61 @@
+import { readable } from '@cleat/protocol/untrusted';
+import { answerText, type Finding, requestText } from '../verify/finding.js';
+import type { Outcome, Result, Verdict } from '../verify/verify.js';
+import { countsOf, type Report } from './report.js';
+
+const marks: Record<Outcome, string> = {
+  passed: 'ok  ',
+  failed: 'FAIL',
+  warned: 'warn',
+  skipped: 'skip',
+  broken: 'ERR ',
+};
+const colours: Record<Outcome, string> = { passed: '32', failed: '31', warned: '33', skipped: '90', broken: '31' };
+
+export interface TextOptions {
+  colour: boolean;
+  /** Every call of a case that failed. */
+  verbose: boolean;
+}
+
+/** For people: a line for each case, and of those that failed the call, what was expected, and why it matters. */
+export function textReport({ colour, verbose }: TextOptions): Report {
+  const paint = (outcome: Outcome, text: string) => (colour ? `\u001b[${colours[outcome]}m${text}\u001b[0m` : text);
+  return {
+    result(result) {
+      const { case: one, outcome, finding, reason, leftBehind } = result;
+      const lines = [`${paint(outcome, marks[outcome])}  ${one.title}  [${one.id}]`];
+      if (finding) lines.push(...facts(finding), `      why it matters  ${one.why}`);
+      if (reason) lines.push(`      ${readable(reason)}`);
+      for (const what of leftBehind) lines.push(`      left behind: ${readable(what)}`);
+      if (verbose && finding) lines.push('      all calls:', ...transcript(result));
+      return `${lines.join('\n')}\n`;
+    },
+    verdict: (verdict) => `\n${summary(verdict)}\n`,
+  };
+}
+
+function facts({ said, expected, found }: Finding): string[] {
+  return [
+    ...(said ? [`      called    ${requestText(said)}`, `      answered  ${answerText(said)}`] : []),
+    ...(found ? [`      found     ${readable(found)}`] : []),
+    `      expected  ${expected}`,
+  ];
+}
+
+function transcript({ calls }: Result): string[] {
+  return calls.map((said) => `        ${requestText(said)}  ->  ${answerText(said)}  (${said.ms} ms)`);
+}
+
+function summary({ plugin, origin, kinds, unknownKinds, results, conformant, ms }: Verdict): string {
+  const { passed, failed, warned, skipped, broken } = countsOf(results);
+  const parts = [`${passed} passed`, `${failed} failed`, `${warned} warned`, `${skipped} skipped`];
+  if (broken > 0) parts.push(`${broken} could not be tried`);
+  const lines = [
+    `${plugin} (${origin}), ${kinds.join(', ') || 'no kind'}: ${parts.join(', ')} in ${(ms / 1000).toFixed(1)} s`,
+  ];
+  for (const name of unknownKinds)
+    lines.push(`What ${readable(name)} is to do is not known here: it was not verified.`);
+  lines.push(conformant ? 'It is what engines expect.' : 'It is not what engines expect: see FAIL above.');
+  return lines.join('\n');
+}

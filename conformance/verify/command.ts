@@ -1,0 +1,147 @@
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { suites } from '../kinds/index.js';
+import { protocolCases } from '../kinds/protocol/cases.js';
+import { jsonReport } from '../report/json.js';
+import { junitReport } from '../report/junit.js';
+import type { Report } from '../report/report.js';
+import { tapReport } from '../report/tap.js';
+import { textReport } from '../report/text.js';
+import { type VerifyOptions, verify } from './verify.js';
+
+const help = `Usage: cleat verify PLUGIN [OPTION…]
+
+Tests a Docker plugin, in any language, through its socket, kind by kind, with the calls that engines really make.
+PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///…, tcp://…), or a name.
+
+  --read-only           change nothing: for a plugin in production
+  --start COMMAND       the command that starts the plugin and stays in front; it is killed and started again, to see
+                        what a crash costs. Not with a plugin that somebody else started
+  --elsewhere           the paths that it answers are not of this host (it runs in a container): do not look at them
+  --opt KEY=VALUE       an option that it needs to make something; repeatable
+  --only ID, --skip ID  cases, or the beginning of their names (volume/); repeatable
+  --timeout SECONDS     how long one call may take; default 20
+  --plugin-dir DIR      where names are looked up; repeatable; default: where engines look
+  --strict              a warning counts as a failure
+  --format FORMAT       text (default), tap, junit or json
+  --output FILE         write the report there
+  --verbose             show every call of a case that failed
+  --list                show the cases
+
+Exit status: 0 it is what engines expect, 1 it is not, 2 it could not be found out.
+`;
+
+const reports: Record<string, (verbose: boolean, toFile: boolean) => Report> = {
+  text: (verbose, toFile) =>
+    textReport({ verbose, colour: !toFile && process.stdout.isTTY === true && !process.env.NO_COLOR }),
+  tap: tapReport,
+  junit: junitReport,
+  json: jsonReport,
+};
+
+/** `cleat verify`. @returns the exit status */
+export async function verifyCommand(args: string[]): Promise<number> {
+  try {
+    return await verifyFrom(args);
+  } catch (error) {
+    process.stderr.write(`cleat verify: ${messageOf(error)}\n`);
+    return 2;
+  }
+}
+
+async function verifyFrom(args: string[]): Promise<number> {
+  const { values, positionals } = parsed(args);
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  if (values.list) {
+    process.stdout.write(listOfCases());
+    return 0;
+  }
+  const [plugin, ...more] = positionals;
+  if (plugin === undefined || more.length > 0) throw invalidParameter('name one plugin, or see cleat verify --help');
+  const made = reports[values.format ?? 'text'];
+  if (!made) throw invalidParameter(`--format knows ${Object.keys(reports).join(', ')}, not '${values.format}'`);
+  const report = made(values.verbose === true, values.output !== undefined);
+  let written = '';
+  const print = (text = '') => {
+    if (values.output === undefined) process.stdout.write(text);
+    else written += text;
+  };
+  const verdict = await verify(plugin, {
+    ...optionsOf(values),
+    onResult: (result) => print(report.result?.(result)),
+  });
+  print(report.verdict(verdict));
+  if (values.output !== undefined) writeFileSync(values.output, written);
+  const warned = verdict.results.some(({ outcome }) => outcome === 'warned');
+  return verdict.conformant && !(values.strict && warned) ? 0 : 1;
+}
+
+function parsed(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        'read-only': { type: 'boolean' },
+        start: { type: 'string' },
+        elsewhere: { type: 'boolean' },
+        opt: { type: 'string', multiple: true },
+        only: { type: 'string', multiple: true },
+        skip: { type: 'string', multiple: true },
+        timeout: { type: 'string' },
+        'plugin-dir': { type: 'string', multiple: true },
+        strict: { type: 'boolean' },
+        format: { type: 'string' },
+        output: { type: 'string', short: 'o' },
+        verbose: { type: 'boolean', short: 'v' },
+        list: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (cause) {
+    throw invalidParameter(messageOf(cause), { cause });
+  }
+}
+
+function optionsOf(values: ReturnType<typeof parsed>['values']): VerifyOptions {
+  const seconds = Number(values.timeout ?? 20);
+  if (!(seconds > 0)) throw invalidParameter(`--timeout takes seconds, not '${values.timeout}'`);
+  if (values.start !== undefined && values['read-only'])
+    throw invalidParameter('--start kills the plugin: not with --read-only');
+  return {
+    readOnly: values['read-only'] === true,
+    elsewhere: values.elsewhere === true,
+    deadlineMs: seconds * 1000,
+    ...(values.start === undefined ? {} : { start: values.start }),
+    ...(values.opt === undefined ? {} : { options: keyValues(values.opt) }),
+    ...(values.only === undefined ? {} : { only: values.only }),
+    ...(values.skip === undefined ? {} : { skip: values.skip }),
+    ...(values['plugin-dir'] === undefined ? {} : { directories: values['plugin-dir'] }),
+  };
+}
+
+function keyValues(list: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    list.map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) throw invalidParameter(`--opt takes KEY=VALUE, not '${text}'`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+function listOfCases(): string {
+  const [first] = suites;
+  const all = [...(first ? protocolCases(first) : []), ...suites.flatMap(({ cases }) => cases)];
+  const width = Math.max(...all.map(({ id }) => id.length));
+  return all
+    .map(({ id, title, weight, needs = [] }) => {
+      const notes = [...(weight === 'should' ? ['advice'] : []), ...(needs.includes('changes') ? [] : ['read-only'])];
+      return `${id.padEnd(width)}  ${title}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}\n`;
+    })
+    .join('');
+}

@@ -1,0 +1,34 @@
+import type { Control } from './control.js';
+import type { Wire } from './wire.js';
+
+/** What the author says of the plugin. */
+export interface Settings {
+  /** Nothing is made or changed: fit for a plugin in production. Default false. */
+  readOnly?: boolean;
+  /** Paths that the plugin answers are not of this host (it runs elsewhere, or in a container): they are not looked at. */
+  elsewhere?: boolean;
+  /** Options without which the plugin makes nothing: `--opt` of a volume or network, `--log-opt` of a log driver. */
+  options?: Readonly<Record<string, string>>;
+  /** How long any one call, and a start of the plugin, may take, in ms; default 20,000. */
+  deadlineMs?: number;
+  /** IDs of cases, or their beginnings (`volume/`): only these. */
+  only?: readonly string[];
+  /** IDs of cases, or their beginnings: not these. */
+  skip?: readonly string[];
+}
+
+export const defaultDeadlineMs = 20_000;
+
+/** A plugin while it is verified. */
+export interface Session {
+  /** The plugin's, for people. */
+  readonly name: string;
+  readonly wire: Wire;
+  readonly settings: Settings;
+  /** Absent where nobody said how the plugin is started. */
+  readonly control: Control | undefined;
+  /** Begins the names of all that is made, and no name of anybody else's. */
+  readonly prefix: string;
+  /** A number that this session has not given yet. */
+  next(): number;
+}
