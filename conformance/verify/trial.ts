@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { readReply } from '@cleat/protocol/answer';
 import { isClass, messageOf } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
@@ -132,7 +133,7 @@ export class Trial<K extends Kind> {
       const said = await this.send('/Plugin.Activate', '');
       if (said.status === 200) return;
       if (Date.now() > end) throw new Finding('it to serve again after it was started', said);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause(50);
     }
   }
 

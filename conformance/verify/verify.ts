@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Address } from '@cleat/extensions/carriers/address';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
@@ -114,7 +115,7 @@ async function startedAndReached(
       } catch (error) {
         // A name is known only once the plugin has made its socket.
         if (control === undefined || Date.now() > end) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await pause(50);
       }
     }
   } catch (error) {
@@ -137,7 +138,7 @@ async function activate({ wire, control, name, settings }: Session, origin: stri
         `${name} (${origin}) does not say what it implements: Plugin.Activate got ${said}${output ? `\nIt printed: ${output}` : ''}`,
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
 }
 
@@ -183,7 +184,7 @@ async function revive({ wire, control, settings }: Session): Promise<string | un
   await control.start();
   for (const end = Date.now() + (settings.deadlineMs ?? defaultDeadlineMs); Date.now() < end; ) {
     if (await answers()) return undefined;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
   return 'the plugin does not answer any more, and does not come back';
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { type Kind, methodPath } from '@cleat/protocol/kinds/kind';
 import { type Case, cases } from '../../verify/case.js';
@@ -117,7 +118,7 @@ export function protocolCases({ kind, harmless }: Suite): Case[] {
         const hangingUp = [0, 1, 2, 5, 10].map(async (ms) => {
           const stop = new AbortController();
           const asked = call(trial, { signal: stop.signal, pieces: { bytes: 5, pauseMs: 1 } });
-          await new Promise((resolve) => setTimeout(resolve, ms));
+          await pause(ms);
           stop.abort();
           await asked;
         });
@@ -150,7 +151,7 @@ export function protocolCases({ kind, harmless }: Suite): Case[] {
         const slow = trial.send(path, `${' '.repeat(64)}{}`, manner).then(() => {
           gaveUp = true;
         });
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await pause(100);
         const said = await call(trial);
         const meanwhile = !gaveUp;
         stop.abort();

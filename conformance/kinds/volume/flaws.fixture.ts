@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Flaw } from '../../testing/test-plugin.fixture.js';
 import type { HealthyVolumes, State } from './healthy.fixture.js';
 
@@ -9,7 +10,7 @@ let remembered: State = {};
 /** A plugin that writes its list a moment after it read it. */
 async function late(healthy: HealthyVolumes, name: string): Promise<void> {
   const before = healthy.state;
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await pause(5);
   write(healthy, { [name]: [], ...before });
 }
 
@@ -115,7 +116,7 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
     handlers: (healthy) => ({
       async Create(request, context) {
         const existed = healthy.state[request.Name] !== undefined;
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await pause(5);
         if (!existed && healthy.state[request.Name]) throw new Error('somebody else was faster');
         return healthy.Create(request, context);
       },
@@ -206,7 +207,7 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
     handlers: (healthy) => ({
       async Mount({ Name, ID }) {
         const before = healthy.holders(Name);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await pause(5);
         write(healthy, { ...healthy.state, [Name]: [...before, ID] });
         healthy.link(Name);
         return { Mountpoint: healthy.mountpoint(Name) };
@@ -218,7 +219,7 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
     about: 'holds for ever what it mounted for somebody who left',
     handlers: (healthy) => ({
       async Mount(request, context) {
-        await new Promise((resolve) => setTimeout(resolve, 30));
+        await pause(30);
         // Its Unmount came, and went, meanwhile.
         return healthy.Mount(request, context);
       },
@@ -287,9 +288,9 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
     finds: 'volume/crash-in-a-create',
     about: 'makes the directory first, and refuses to make what it finds',
     handlers: (healthy) => ({
-      async Create({ Name }) {
+      async Create({ Name }, { signal }) {
         mkdirSync(healthy.data(Name));
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await pause(10, undefined, { signal });
         write(healthy, { ...healthy.state, [Name]: [] });
       },
     }),

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
 import { cases, type Need } from '../../verify/case.js';
 import { Finding } from '../../verify/finding.js';
@@ -9,6 +10,7 @@ import {
   mounted,
   options,
   reads,
+  removedAtTheEnd,
   unmounted,
   unmountedAtTheEnd,
   type VolumeTrial,
@@ -107,7 +109,7 @@ export const mounting = cases(
   {
     id: 'volume/mount-repeated',
     title: 'A Mount that is repeated under its ID answers the same, and one Unmount ends it',
-    why: 'An engine that did not hear the answer asks again. A plugin that counts calls keeps the volume mounted for ever, and refuses to remove it.',
+    why: 'An engine whose connection broke before the answer asks again, under the same ID: dockerd for up to 30 seconds. A plugin that counts calls keeps the volume mounted for ever; one that refuses keeps the container from starting.',
     needs: changes,
     async run(trial) {
       const name = await made(trial);
@@ -160,7 +162,7 @@ export const mounting = cases(
         unmountedAtTheEnd(trial, name, id);
         const stop = new AbortController();
         const asked = trial.ask('Mount', { Name: name, ID: id }, { signal: stop.signal });
-        await new Promise((resolve) => setTimeout(resolve, ms));
+        await pause(ms);
         stop.abort();
         await asked;
         await trial.ask('Unmount', { Name: name, ID: id });
@@ -176,9 +178,10 @@ export const mounting = cases(
     why: 'Cleat tells plugins that ask for it for whom a mount is; dockerd’s next version may tell more.',
     needs: changes,
     async run(trial) {
-      const name = await made(trial);
+      const name = trial.fresh();
+      removedAtTheEnd(trial, name);
       const more = { Name: name, Opts: options(trial), NextVersion: { Yes: [1, null] } };
-      await trial.succeeds('Create', more, 'success for a volume that exists');
+      await trial.succeeds('Create', more, 'a volume to be made');
       const ID = trial.freshId();
       unmountedAtTheEnd(trial, name, ID);
       const mount = { Name: name, ID, NextVersion: [true] };

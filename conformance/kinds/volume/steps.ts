@@ -1,4 +1,5 @@
-import { isAbsolute, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename, isAbsolute, join } from 'node:path';
 import type { Volume, volumeKind } from '@cleat/protocol/kinds/volume';
 import type { Static } from '@cleat/protocol/schema';
 import { problemWithDirectory, readText, writeText } from '../../verify/files.js';
@@ -23,9 +24,19 @@ export async function made(trial: VolumeTrial, name = trial.fresh()): Promise<st
 export function removedAtTheEnd(trial: VolumeTrial, name: string): void {
   trial.defer(async () => {
     const removed = await trial.ask('Remove', { Name: name });
-    if (trial.succeeded('Remove', removed)) return;
-    if (await known(trial, name)) throw new Error(`volume ${name}`);
+    if (!trial.succeeded('Remove', removed) && (await known(trial, name))) throw new Error(`volume ${name}`);
+    const left = mountsOf(name);
+    if (left.length > 0) throw new Error(`mounts of a volume that is removed: umount -l ${left.join(' ')}`);
   });
+}
+
+/** No other path has the name of a volume of this verifier's in it. */
+function mountsOf(name: string): string[] {
+  const own = basename(name);
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((path) => path.endsWith(`/${own}`));
 }
 
 /** Mounts it, for one container. @returns the mount point */
