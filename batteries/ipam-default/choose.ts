@@ -1,4 +1,4 @@
-import { type Block, formatBlock, overlaps, parseCidr, sizeOf } from '@cleat/linux/net/cidr';
+import { type Block, formatBlock, overlaps, parseCidr, sizeOf } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /** A block that is to be split into pools of `size` prefix bits. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Block, contains, formatBlock, overlaps, parseCidr } from '@cleat/linux/net/cidr';
+import { type Block, contains, formatBlock, overlaps, parseCidr } from '@cleat/protocol/cidr';
 import { forbidden, invalidParameter } from '@cleat/protocol/errors';
 import type { ipamKind } from '@cleat/protocol/kinds/ipam';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';

@@ -7,7 +7,7 @@ import {
   lastOf,
   parseAddress,
   parseCidr,
-} from '@cleat/linux/net/cidr';
+} from '@cleat/protocol/cidr';
 import { forbidden, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
 
 /** A pool as it is kept on disk. */

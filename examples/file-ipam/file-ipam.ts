@@ -10,7 +10,7 @@ import {
   parseAddress,
   parseCidr,
   sizeOf,
-} from '@cleat/linux/net/cidr';
+} from '@cleat/protocol/cidr';
 import { conflict, defineExtension, implement, invalidParameter, ipamKind, notFound, unavailable } from '@cleat/sdk';
 
 /** The file: pools by ID, which is their CIDR, and in each pool who has which address. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
 import type { AuthorizationRequest } from '@cleat/protocol/kinds/authz';
 import { silentLogger } from '@cleat/protocol/log';
-import { authzKind, defineExtension, implement, serve } from '@cleat/sdk/index';
+import { authzKind, defineExtension, implement, serve } from '@cleat/sdk';
 import { expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { startEngine } from './support/engine.js';
