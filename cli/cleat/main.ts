@@ -46,6 +46,14 @@ const commands: Record<string, Command> = {
       return sweepCommand(args);
     },
   },
+  create: {
+    usage: 'create DIRECTORY --kind KIND [OPTION…]',
+    help: 'Make a new plugin of any kind, with a test that passes conformance (--help)',
+    async run(args) {
+      const { createCommand } = await import('create-cleat-plugin/command');
+      return createCommand(args);
+    },
+  },
   verify: {
     usage: 'verify PLUGIN [OPTION…]',
     help: 'Test any Docker plugin through its socket: its protocol, and what engines really do (--help)',
