@@ -43,10 +43,10 @@ export const kindFacts = {
   },
   ipam: {
     capability: 'IpamDriver',
-    what: 'subnets and addresses come from a file',
+    what: 'subnets are taken from a block that you choose',
     use: ['docker network create --ipam-driver {{name}} mine', 'docker run --rm --network mine busybox ip address'],
-    testFlags: ' --file ${directory}/addresses.json',
-    options: { file: '${stateDir}/addresses.json' },
+    testFlags: ' --root ${directory}/data',
+    options: { root: '${stateDir}' },
     linux: false,
     sandbox: [...confined, 'StateDirectory={{name}}'],
   },
