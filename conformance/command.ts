@@ -1,2 +1,3 @@
 /** The commands of this package, for `cleat` and for programs of its own. */
-export {};
+export { recordCommand } from './recording/record-command.js';
+export { replayCommand } from './recording/replay-command.js';
