@@ -1,5 +1,5 @@
 import { activatePath } from '@cleat/protocol/dispatch';
-import { kinds } from '@cleat/protocol/kinds/index';
+import { kinds, logKind, networkKind, volumeKind } from '@cleat/protocol/kinds/index';
 import { methodPath } from '@cleat/protocol/kinds/kind';
 import { Aliases } from './aliases.js';
 import { bytesOf, meaningOf } from './body.js';
@@ -23,6 +23,13 @@ const optional = new Set(
   ),
 );
 
+/** They change nothing: an engine that knows the answer already need not ask before it goes on. */
+const questions = new Set([
+  ...['Get', 'List', 'Path'].map((name) => methodPath(volumeKind, name)),
+  ...['EndpointOperInfo', 'GwAllocCheck'].map((name) => methodPath(networkKind, name)),
+  ...['ReadLogs', 'ValidateOptions'].map((name) => methodPath(logKind, name)),
+]);
+
 interface Line extends Exchange {
   asked: boolean;
   /** Where in the recording it began and ended. */
@@ -40,6 +47,8 @@ export class Script {
   readonly #lines: readonly Line[];
   readonly #rules: Rules;
   readonly #anyOrder: boolean;
+  /** Where the play has come to: the last beginning of a call that was asked. */
+  #front = 0;
 
   constructor(recording: Recording, rules: Rules, anyOrder: boolean) {
     this.#rules = rules;
@@ -66,7 +75,7 @@ export class Script {
     let early: string | undefined;
     let nearest: readonly Difference[] | undefined;
     for (const line of alike) {
-      if (line.asked) continue;
+      if (line.asked || this.#isPassedOver(line)) continue;
       const trial = new Aliases(this.aliases);
       const differences = compare(said(line.request.body), said(body), this.#rules, trial);
       if (differences.length > 0) {
@@ -80,6 +89,7 @@ export class Script {
       }
       trial.keep();
       line.asked = true;
+      if (!greetings.has(path)) this.#front = Math.max(this.#front, line.from);
       return { exchange: line };
     }
     const again = greetings.has(path) ? alike.at(-1) : undefined;
@@ -91,10 +101,17 @@ export class Script {
     return { missing, status: 500 };
   }
 
+  /** A question that was left out: what it was answered with may not be true any more. */
+  #isPassedOver({ request, to }: Line): boolean {
+    return !this.#anyOrder && to < this.#front && !greetings.has(request.path);
+  }
+
   /** @returns what has to be asked before; undefined when its turn has come */
   #due(line: Line): Line | undefined {
     if (this.#anyOrder || greetings.has(line.request.path)) return undefined;
-    return this.#lines.find(({ asked, request, to }) => !asked && to < line.from && !greetings.has(request.path));
+    return this.#lines.find(
+      ({ asked, request: { path }, to }) => !asked && to < line.from && !greetings.has(path) && !questions.has(path),
+    );
   }
 }
 
