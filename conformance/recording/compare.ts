@@ -1,10 +1,11 @@
 import { stringify } from '@cleat/protocol/json';
 import { readable } from '@cleat/protocol/untrusted';
 import type { Aliases } from './aliases.js';
-import { redacted } from './redact.js';
+import { redacted, unwrapped, wrapped } from './redact.js';
 
 /** In a recording: any value, also as a part of a text. With a name, `<any:NAME>`, the same one wherever it stands. */
 export const anyValue = '<any>';
+const anyParts = /<any>|<redacted>/;
 const namedAny = /^<any:[\w.-]+>$/;
 
 /**
@@ -75,6 +76,11 @@ function* differences(recorded: unknown, now: unknown, place: Place): Generator<
     return;
   }
   if (typeof recorded === 'string' && typeof now === 'string') {
+    const [inside, insideNow] = wrapped.has(key) ? [unwrapped(recorded), unwrapped(now)] : [];
+    if (inside !== undefined && insideNow !== undefined) {
+      yield* differences(inside, insideNow, { ...place, key: '' });
+      return;
+    }
     if (sameText(recorded, now, place)) return;
   } else if (Array.isArray(recorded) && Array.isArray(now)) {
     for (let at = 0; at < Math.max(recorded.length, now.length); at++) {
@@ -120,7 +126,8 @@ const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 
 function sameText(recorded: string, now: string, { rules, aliases, key }: Place): boolean {
   if (namedAny.test(recorded)) return aliases.pair(recorded, now);
-  if (recorded.includes(anyValue)) return fits(recorded.split(anyValue), now);
+  const parts = recorded.split(anyParts);
+  if (parts.length > 1) return fits(parts, now);
   if (recorded === '' || now === '') return recorded === now;
   if (rules.anew.has(key)) {
     if (!aliases.pair(recorded, now)) return false;

@@ -18,8 +18,18 @@ export interface RedactOptions {
 const secretKeys =
   /(?:passw(?:or)?d|passphrase|secret|token|credentials?|(?:api|access|private|secret|auth)[-_.]?key)$/i;
 
-/** What authorization plugins see of others' messages: base64 of a body. */
-const wrapped = new Set(['requestbody', 'responsebody']);
+/** What authorization plugins see of others' messages: base64 of a body. In lower case. */
+export const wrapped = new Set(['requestbody', 'responsebody']);
+
+/** The JSON value in base64; undefined for what is none. */
+export function unwrapped(text: string): unknown {
+  try {
+    return parseJson(Buffer.from(text, 'base64').toString('utf8'));
+  } catch {
+    // A body of another kind: it is compared as it is.
+    return undefined;
+  }
+}
 
 /** @returns what takes secrets out of an event before it is written. `path` is that of the event's call. */
 export function redactor({
@@ -52,14 +62,10 @@ export function redactor({
     return name !== '' && isSecret(name) ? `${name}=${redacted}` : undefined;
   };
   const insideBase64 = (text: string): string | undefined => {
+    if (unwrapped(text) === undefined) return undefined;
     const plain = Buffer.from(text, 'base64').toString('utf8');
-    try {
-      const told = redactJson(plain, isSecret);
-      return told === plain ? undefined : Buffer.from(told).toString('base64');
-    } catch {
-      // Of what is no JSON nothing is known.
-      return undefined;
-    }
+    const told = redactJson(plain, isSecret);
+    return told === plain ? undefined : Buffer.from(told).toString('base64');
   };
   const secretPath = methodPath(secretKind, 'GetSecret');
   return (event, path) => {

@@ -9,6 +9,7 @@ import { Asked } from './ask.js';
 import { bytesOf } from './body.js';
 import { bodyNow } from './body-now.js';
 import { answerRules, type Rules } from './compare.js';
+import { Fifos } from './fifos.js';
 import { socketCarrier } from './recorder.js';
 import { type EndEvent, type Exchange, exchangesOf, methodOf, type Recording } from './recording.js';
 
@@ -71,6 +72,7 @@ class Player {
   readonly #rules: Rules;
   readonly #exchanges: ReadonlyMap<number, Exchange>;
   readonly #aliases = new Aliases();
+  readonly #fifos = new Fifos();
   readonly #open = new Map<number, Asked>();
   readonly #differences: CallDifference[] = [];
   readonly #startMs = performance.now();
@@ -95,12 +97,14 @@ class Player {
     } finally {
       // Those whose end was not recorded.
       for (const asked of this.#open.values()) asked.cut();
+      this.#fifos.close();
     }
     const differences = this.#differences.sort((one, other) => one.call - other.call);
     return { calls: this.#exchanges.size, differences };
   }
 
   async #ask({ request, answer, end }: Exchange): Promise<void> {
+    await this.#fifos.before(request, this.#aliases);
     const { speed } = this.#options;
     if (speed !== undefined) await sleep(Math.max(0, request.atMs / speed - (performance.now() - this.#startMs)));
     const { verb, path, accept, type } = request;
@@ -110,6 +114,7 @@ class Player {
     const asked = new Asked(this.#carrier, { verb, path, accept, type, body, deadlineMs });
     this.#open.set(request.call, asked);
     await asked.sent;
+    this.#fifos.after(request);
   }
 
   async #settle(exchange: Exchange): Promise<void> {

@@ -118,3 +118,41 @@ test('keys that are to be ignored may say anything', async () => {
   const { ask } = await started(scene, { ignore: ['Opts'] });
   expect(await ask('/VolumeDriver.Create', { Name: 'v', Opts: { size: '1' } })).toMatchObject({ status: 200 });
 });
+
+test('questions may be left out, and are not answered later with what is not true any more', async () => {
+  await using scene = new Scene();
+  const told = parseRecording(`${headText('p', 'then')}
+> 1 0s POST /VolumeDriver.Get
+  {"Name":"v"}
+< 1 +0s 500
+  {"Err":"no such volume"}
+> 2 0s POST /VolumeDriver.Create
+  {"Name":"v"}
+< 2 +0s 200
+> 3 0s POST /VolumeDriver.Get
+  {"Name":"v"}
+< 3 +0s 200
+  {"Volume":{"Name":"v"}}
+`);
+  const { one, ask } = await started(scene, { recording: told });
+  expect(await ask('/VolumeDriver.Create', { Name: 'v' })).toMatchObject({ status: 200 });
+  expect((await ask('/VolumeDriver.Get', { Name: 'v' })).text).toContain('Volume');
+  expect(one.strange).toEqual([]);
+  expect(one.neverAsked).toEqual(['VolumeDriver.Get {"Name":"v"} (call 1) was not asked']);
+});
+
+test('with its timing, an answer that took longer comes later', async () => {
+  await using scene = new Scene();
+  const timed = parseRecording(`${headText('p', 'then')}
+> 1 0s POST /VolumeDriver.Path
+> 2 0s POST /VolumeDriver.List
+< 2 +0.001s 200
+< 1 +0.5s 200
+`);
+  const { ask } = await started(scene, { recording: timed, timing: true });
+  const order: string[] = [];
+  const slow = ask('/VolumeDriver.Path', '').then(() => order.push('slow'));
+  const quick = ask('/VolumeDriver.List', '').then(() => order.push('quick'));
+  await Promise.all([slow, quick]);
+  expect(order).toEqual(['quick', 'slow']);
+});
