@@ -1,4 +1,5 @@
 import { pluginMediaType } from '@cleat/protocol/dispatch';
+import { readable } from '@cleat/protocol/untrusted';
 import { entryText } from './entries.js';
 import type { Body, RecordedEvent } from './recording.js';
 
@@ -79,8 +80,11 @@ function header(name: string, value: string | undefined, usual: string | undefin
   if (value === usual) return [];
   if (value === undefined) return [`${name}=none`];
   const short = shortType.exec(value)?.[1] ?? value;
-  return [`${name}=${/^[\w./+*-]+$/.test(short) && short !== 'none' ? short : JSON.stringify(short)}`];
+  return [`${name}=${/^[\w./+*-]+$/.test(short) && short !== 'none' ? short : quoted(short)}`];
 }
+
+/** JSON, which no terminal obeys. */
+const quoted = (text: string): string => readable(JSON.stringify(text), text.length * 6 + 2);
 
 /** Docker's media types have long names. */
 const shortType = /^application\/vnd\.docker\.(plugins\.v[\d.]+)\+json$/;

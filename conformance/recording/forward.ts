@@ -20,7 +20,7 @@ const ofConnection = new Set([
 
 /**
  * Takes one call to a plugin, and its answer back as it comes: status, headers and bodies as they are. Who hangs up is
- * hung up on at the other side. Never throws.
+ * hung up on at the other side; how long to wait is the caller's business. Never throws.
  */
 export async function forward(
   carrier: SocketCarrier,
@@ -36,18 +36,22 @@ export async function forward(
   const path = (request.url ?? '/').replaceAll(/[^\x21-\x7e]/g, encodeURIComponent);
   const { accept, 'content-type': type } = request.headers;
   record.asked({ verb: request.method ?? 'POST', path, accept, type }, body);
-  const plugin = carrier.request({ method: request.method, path, headers: headersOf(request, body) });
   const gone = new AbortController();
+  let plugin: ClientRequest | undefined;
   const onClose = () => {
     if (response.writableFinished) return;
     gone.abort();
-    plugin.destroy();
+    plugin?.destroy();
   };
   response.once('close', onClose);
   if (response.destroyed) onClose();
   try {
+    gone.signal.throwIfAborted();
+    plugin = carrier.request({ method: request.method, path, headers: headersOf(request, body) });
     const answer = await answerOf(plugin, body);
     record.answered(answer.statusCode ?? 0, answer.headers['content-type']);
+    // What the plugin did not say, we do not.
+    response.sendDate = false;
     response.writeHead(answer.statusCode ?? 0, answer.statusMessage, passedOn(answer.rawHeaders));
     // Who follows a log waits for the head before there is a line.
     response.flushHeaders();
@@ -68,7 +72,7 @@ export async function forward(
     if (instead && !response.headersSent) response.socket?.end(instead);
     else response.destroy();
   } finally {
-    plugin.destroy();
+    plugin?.destroy();
   }
 }
 

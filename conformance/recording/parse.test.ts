@@ -36,7 +36,7 @@ test.each(bodies)('what is written is read again: %s', (_, body) => {
     { ...request, accept: undefined, type: 'application/json', body },
     {
       ...{ what: 'answer', call: 1, afterMs: 3, status: 500, body, streams: false },
-      type: 'text/plain; charset="utf-8"',
+      type: 'text/plain; charset="utf-8"\u009b',
     },
     { ...request, call: 2, accept: 'application/vnd.docker.plugins.v1.2+json', type: undefined, body: undefined },
     { what: 'answer', call: 2, afterMs: 0, status: 200, type: undefined, body: undefined, streams: true },
@@ -45,7 +45,9 @@ test.each(bodies)('what is written is read again: %s', (_, body) => {
     { ...request, call: 3, accept: undefined, type: undefined, body: undefined },
     { what: 'end', call: 3, afterMs: 2, how: 'plugin', why: 'it said "no"', body },
   ];
-  const read = parseRecording(head + events.map(eventText).join(''));
+  const text = head + events.map(eventText).join('');
+  expect(text).not.toContain('\u009b');
+  const read = parseRecording(text);
   expect(read).toEqual({ plugin: 'p at /p.sock', made: '2026-01-02T03:04:05.000Z', events });
 });
 

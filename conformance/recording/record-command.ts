@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
@@ -55,7 +55,7 @@ export async function recordCommand(args: string[]): Promise<number> {
     return 0;
   }
   const redact = { keys: values.redact ?? [], usual: values['no-redact'] !== true };
-  if (values['in-place']) await putBack(socketOf(where));
+  if (values['in-place'] && (await putBack(socketOf(where)))) say('put back what a recorder had left aside');
   const plugin = reach(where);
   const output = resolve(values.output ?? `${fileName(plugin.name)}.recording`);
   if (values['in-place']) return recordInPlace(plugin, socketOf(where), output, redact);
@@ -79,7 +79,8 @@ async function recordInPlace(
   await using file = new OutputFile(output);
   const aside: Reached = { name: plugin.name, origin: socket, open: () => reach(asidePath(socket)).open() };
   await serveUntilSignal(async () => {
-    const recorder = await record({ plugin: aside, socket: waitingPath(socket), write: file.write, redact });
+    const mode = statSync(socket).mode & 0o777;
+    const recorder = await record({ plugin: aside, socket: waitingPath(socket), mode, write: file.write, redact });
     try {
       const giveBack = takePlace(socket);
       say(`recording at ${socket}, in its place; Ctrl-C ends it and puts it back`);

@@ -1,9 +1,11 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
+import { silentLogger } from '@cleat/protocol/log';
 import { encodeLogEntry } from '@cleat/protocol/log-entry';
-import { defineExtension, implement, logKind, notFound, secretKind, volumeKind } from '@cleat/sdk/index';
+import { defineExtension, implement, logKind, notFound, secretKind, serve, volumeKind } from '@cleat/sdk/index';
 import { expect, test } from 'vitest';
 import { bytesOf } from './body.js';
+import { replay } from './replay.js';
 import { call, Scene } from './scene.fixture.js';
 
 const json = 'application/vnd.docker.plugins.v1.2+json';
@@ -193,6 +195,31 @@ test('a stream comes as it is written, and as log entries', async () => {
   await expect.poll(() => events(recorder.text).at(-1)).toBe('. 1 end');
   const bytes = recorder.recording.events.flatMap((event) => (event.what === 'more' ? [bytesOf(event.body)] : []));
   expect(Buffer.concat(bytes)).toEqual(Buffer.concat(['one', 'two', 'three'].map(entry)));
+});
+
+test('many at once, and answers of megabytes', async () => {
+  await using scene = new Scene();
+  const text = JSON.stringify({ Volumes: [{ Name: 'v', Status: { long: 'x'.repeat(3 << 20) } }] });
+  const socket = scene.path('large.sock');
+  const server = createHttpServer((request, response) => request.on('end', () => response.end(text)).resume());
+  server.listen(socket);
+  await expect.poll(() => server.listening).toBe(true);
+  const recorder = await scene.recorder(socket);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => call(recorder.socket, '/VolumeDriver.List')));
+  expect(answers.every((answer) => answer.text === text)).toBe(true);
+  await recorder.done();
+  expect((await replay(recorder.recording, socket)).differences).toEqual([]);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('a plugin on TCP is recorded by its spec file', async () => {
+  await using scene = new Scene();
+  const specFile = scene.path('p.spec');
+  const served = await serve(slowVolumes().module, { name: 'p', tcp: { specFile }, log: silentLogger });
+  scene.with(served);
+  const recorder = await scene.recorder(specFile);
+  expect((await call(recorder.socket, '/Plugin.Activate')).text).toBe('{"Implements":["VolumeDriver"]}');
+  expect(recorder.text).toContain(`plugin p at ${specFile} (tcp://127.0.0.1:`);
 });
 
 test('secrets are not written, unless that is wished', async () => {

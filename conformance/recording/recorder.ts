@@ -15,7 +15,7 @@ export interface RecorderOptions {
   readonly socket: string;
   /** Permission bits of the socket; default 0600. */
   readonly mode?: number;
-  /** Takes the text of the recording, piece by piece, each of them whole lines. */
+  /** Takes the text of the recording, piece by piece, each of them whole lines; must not throw. */
   write(text: string): void;
   readonly redact?: RedactOptions;
   /** How long calls under way may take to finish at the end, in ms; default 5,000. */

@@ -76,25 +76,22 @@ export type RecordedEvent = RequestEvent | AnswerEvent | MoreEvent | EndEvent;
 /** One call with all that became of it. */
 export interface Exchange {
   readonly request: RequestEvent;
-  readonly answer: AnswerEvent | undefined;
-  readonly more: readonly MoreEvent[];
+  answer: AnswerEvent | undefined;
+  readonly more: MoreEvent[];
   /** Undefined as well where the recorder was ended first. */
-  readonly end: EndEvent | undefined;
+  end: EndEvent | undefined;
 }
 
 /** The calls of a recording by their number, in the order in which they were asked. */
 export function exchangesOf({ events }: Recording): Map<number, Exchange> {
   const exchanges = new Map<number, Exchange>();
   for (const event of events) {
+    const exchange = exchanges.get(event.call);
     if (event.what === 'request') {
       exchanges.set(event.call, { request: event, answer: undefined, more: [], end: undefined });
-      continue;
-    }
-    const exchange = exchanges.get(event.call);
-    if (exchange === undefined) continue;
-    if (event.what === 'answer') exchanges.set(event.call, { ...exchange, answer: event });
-    else if (event.what === 'end') exchanges.set(event.call, { ...exchange, end: event });
-    else (exchange.more as MoreEvent[]).push(event);
+    } else if (event.what === 'more') exchange?.more.push(event);
+    else if (exchange && event.what === 'answer') exchange.answer = event;
+    else if (exchange && event.what === 'end') exchange.end = event;
   }
   return exchanges;
 }

@@ -94,15 +94,9 @@ async function serveRecording(
   how: { anyOrder: boolean; timing: boolean; ignore: readonly string[] },
 ): Promise<number> {
   const socket = where.includes('/') ? resolve(where) : `${pluginDirectories[0]}/${where}.sock`;
-  const started: StandIn[] = [];
-  await serveUntilSignal(async () => {
-    const one = await standIn({ recording, socket, ...how });
-    started.push(one);
-    process.stderr.write(`standing in for ${readable(recording.plugin, 200)} at ${socket}; Ctrl-C ends it\n`);
-    return one;
-  });
-  const [one] = started;
-  if (one === undefined) return 2;
+  const one = await standIn({ recording, socket, ...how });
+  process.stderr.write(`standing in for ${readable(recording.plugin, 200)} at ${socket}; Ctrl-C ends it\n`);
+  await serveUntilSignal(async () => one);
   process.stdout.write(standInReport(one));
   return one.strange.length + one.neverAsked.length === 0 ? 0 : 1;
 }
