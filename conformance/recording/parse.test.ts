@@ -86,6 +86,8 @@ test.each([
   [`${head}> 1 0s POST /x\n< 1 +0s 20\n`, '6: expected an HTTP status'],
   [`${head}> 1 0s POST /x\n! 1 +0s nobody\n`, "6: expected 'caller' or 'plugin'"],
   [`${head}> 1 0s POST /x\n! 1 +0s plugin why="\\x"\n`, '6: '],
+  [`${head}> 1 0s POST /ü\n`, '5: expected a verb and a path'],
+  [`${head}> 1 0s POST /x type="a\\nb"\n`, '5: no header can say type='],
   [`${head}> 1 0s POST \u001b[2J\n`, '5: expected a verb and a path'],
 ])('what is wrong is told with its line: %j', (text, message) => {
   expect(() => parseRecording(text, 'f')).toThrow(`f:${message}`);

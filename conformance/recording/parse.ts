@@ -95,13 +95,14 @@ function readEvent(line: string, bodyLines: readonly string[]): RecordedEvent {
   const [word = '', path = ''] = plain;
   switch (sign) {
     case signs.request:
-      if (!/^[A-Z]+$/.test(word) || !path.startsWith('/')) throw new Error(`expected a verb and a path in '${line}'`);
+      if (!/^[A-Z-]+$/.test(word) || !/^\/[\x21-\x7e]*$/.test(path))
+        throw new Error(`expected a verb and a path in '${line}'`);
       return {
         ...{ what: 'request', call, atMs: milliseconds(time, ''), verb: word, path },
         ...{ accept: typeIn(named, 'accept', usualType), type: typeIn(named, 'type', undefined), body },
       };
     case signs.answer: {
-      if (!/^[1-5]\d\d$/.test(word)) throw new Error(`expected an HTTP status in '${line}'`);
+      if (!/^[2-9]\d\d$/.test(word)) throw new Error(`expected an HTTP status in '${line}'`);
       const streams = path === 'stream';
       if (streams && body) throw new Error(`the pieces of a stream have lines of their own, which begin with '.'`);
       const type = typeIn(named, 'type', usualType);
@@ -143,6 +144,7 @@ function sorted(words: readonly string[]) {
 function typeIn(named: ReadonlyMap<string, string>, name: string, usual: string | undefined): string | undefined {
   const value = named.get(name);
   if (value === undefined) return usual;
+  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) throw new Error(`no header can say ${name}=${JSON.stringify(value)}`);
   return value === 'none' ? undefined : longType(value);
 }
 

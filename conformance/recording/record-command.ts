@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
@@ -84,10 +84,13 @@ async function recordInPlace(
     try {
       const giveBack = takePlace(socket);
       say(`recording at ${socket}, in its place; Ctrl-C ends it and puts it back`);
-      const close = () => {
-        // Whoever comes from now on comes to the plugin itself; then those under way finish.
-        giveBack();
-        return recorder.close();
+      const close = async () => {
+        try {
+          // Whoever comes from now on comes to the plugin itself; then those under way finish.
+          giveBack();
+        } finally {
+          await recorder.close();
+        }
       };
       return { address: recorder.address, close, [Symbol.asyncDispose]: close };
     } catch (error) {
@@ -128,6 +131,7 @@ function say(text: string): void {
 class OutputFile implements AsyncDisposable {
   readonly #fd: number;
   readonly #path: string;
+  #begun = false;
   #failed = false;
 
   /** @throws Conflict when it exists */
@@ -145,7 +149,8 @@ class OutputFile implements AsyncDisposable {
   readonly write = (text: string): void => {
     if (this.#failed) return;
     try {
-      writeSync(this.#fd, text);
+      writeFileSync(this.#fd, text);
+      this.#begun = true;
     } catch (error) {
       this.#failed = true;
       say(`cannot write ${this.#path} any more (${messageOf(error)}): calls are passed on without being recorded`);
@@ -160,5 +165,7 @@ class OutputFile implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     closeSync(this.#fd);
+    // Nothing was recorded at all: the next attempt is to find its name free.
+    if (!this.#begun) rmSync(this.#path, { force: true });
   }
 }

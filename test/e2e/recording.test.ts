@@ -165,6 +165,8 @@ test('in the place of a plugin: engines need not be told, and a kill loses no so
   expect(await recording('one')).toContain('POST /VolumeDriver.Remove');
   expect((await ended('record', own, '--put-back')).said).toBe('put back\n');
   await use();
+  // It lost nothing that was said.
+  expect(await ended('replay', join(scratch, 'one'), own)).toMatchObject({ code: 0 });
   await using second = inPlace('two');
   await expect.poll(() => second.said).toContain('in its place');
   expect((await ended('record', own, '--in-place', '--output', join(scratch, 'three'))).said).toContain(
@@ -184,6 +186,11 @@ test('the commands explain themselves, and say what they cannot do', async () =>
   const said = expect.stringContaining(`cleat: ${file}:2: its body is not JSON`);
   expect(await ended('replay', file, '/nowhere.sock')).toEqual({ code: 2, said });
   expect(await ended('replay', file)).toMatchObject({ code: 2 });
+  const free = join(scratch, 'free.recording');
+  expect(await ended('record', '/nowhere.sock', '--listen', '/proc/x.sock', '--output', free)).toMatchObject({
+    code: 1,
+  });
+  expect(existsSync(free)).toBe(false);
   expect(await ended('record', '/nowhere.sock', '--output', file)).toEqual({
     code: 1,
     said: expect.stringContaining('it exists; name another one'),
