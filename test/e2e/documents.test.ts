@@ -56,6 +56,14 @@ const guide = {
   logs: shown('docs/guide/logs.md', 'cleat log-drivers'),
   alert: shown('docs/guide/watching-extensions.md', 'sum by (extension)'),
 };
+const recording = {
+  record: shown('docs/guide/record-and-replay.md', 'cleat record'),
+  use: shown('docs/guide/record-and-replay.md', 'docker volume create'),
+  file: shown('docs/guide/record-and-replay.md', 'cleat-recording 1'),
+  replay: shown('docs/guide/record-and-replay.md', 'cleat replay bug.recording no-remove'),
+  test: shown('docs/guide/record-and-replay.md', 'import { deepEqual }'),
+  serve: shown('docs/guide/record-and-replay.md', 'cleat replay bug.recording --serve'),
+};
 const boot = {
   storage: shown('docs/guide/boot-order.md', 'docker run -d --name storage'),
   waiting: shown('docs/guide/boot-order.md', 'docker ps -a'),
@@ -121,6 +129,8 @@ async function compile(): Promise<string> {
   write('keep.ts', code.keep.text);
   write('keep-main.ts', substitute(code.main.text, { plain: 'keep' }));
   write('mine.ts', code.mine.text);
+  const own = { '/run/docker/plugins/no-remove.sock': socketOf('no-remove') };
+  write('bug.test.ts', substitute(recording.test.text, own));
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
   await promisify(execFile)(join(checkout, 'node_modules/.bin/tsc'), ['-p', directory]).catch(
@@ -339,6 +349,41 @@ test('Giving secrets to containers: the provider of the guide', async () => {
   await using _ = await startPlugin('keep-main.js', 'keep', '--root', root);
   expect(await run(guide.secrets.text)).toMatch(/^[0-9a-f]{64}\s+open sesame$/);
   await ok('rm', '-f', 'db');
+});
+
+test('Recording: what was recorded is asked of the plugin again, in a test, too, and answered in its stead', async () => {
+  const { directory } = engine;
+  const file = join(directory, 'bug.recording');
+  const own = { 'no-remove': socketOf('no-remove'), 'bug.recording': file };
+  const tool = (text: string) => {
+    const [program = '', ...args] = substitute(text, own).split(' ');
+    return new Program(join(checkout, 'bin', program), args);
+  };
+  const start = async () => {
+    const args = ['--socket', socketOf('no-remove'), '--root', join(directory, 'recorded')];
+    const program = new Program(process.execPath, [join(checkout, 'examples/no-remove/dist/main.js'), ...args]);
+    await program.made(socketOf('no-remove'));
+    return program;
+  };
+  await using plugin = await start();
+  await using recorder = tool(recording.record.text);
+  await expect.poll(() => recorder.said).toContain('in its place');
+  await run(recording.use.text);
+  expect(await recorder.end('SIGINT')).toBe(0);
+  expect(await run(substitute(recording.replay.text, own))).toContain('calls went as recorded');
+  const { stdout } = await promisify(execFile)('node', ['--test', join(compiled, 'bug.test.js')], { cwd: directory });
+  expect(stdout).toMatch(/^# pass 1$/m);
+  writeFileSync(file, recording.file.text);
+  expect(await run(substitute(recording.replay.text, own))).toContain('4 calls went as recorded');
+  await plugin.end('SIGTERM');
+  writeFileSync(file, substitute(recording.file.text, { '<any:place>': '/srv' }));
+  await using serving = tool(recording.serve.text);
+  await expect.poll(() => serving.said).toContain('standing in for');
+  expect(await ok('volume', 'create', '-d', 'no-remove', 'data')).toBe('data');
+  expect(await serving.end('SIGINT')).toBe(1);
+  expect(serving.said).toContain('VolumeDriver.Mount {"Name":"none","ID":"77ab…"} (call 4) was not asked');
+  await using _again = await start();
+  await ok('volume', 'rm', '-f', 'data');
 });
 
 test('no-remove: its README', async () => {
