@@ -13,7 +13,7 @@ import {
   networkKind,
   secretKind,
   volumeKind,
-} from '@cleat/sdk/index';
+} from '@cleat/sdk';
 import { describe, expect, test } from 'vitest';
 import { replay } from './replay.js';
 import { call, Scene } from './scene.fixture.js';

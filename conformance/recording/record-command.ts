@@ -2,7 +2,7 @@ import { closeSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
-import { serveUntilSignal } from '@cleat/sdk/run';
+import { serveUntilSignal } from '@cleat/sdk/server';
 import { pluginDirectories, Reached, reach } from '../reach.js';
 import { record } from './recorder.js';
 import { asidePath, checkPlace, putBack, takePlace, waitingPath } from './take-over.js';

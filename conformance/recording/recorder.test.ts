@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { silentLogger } from '@cleat/protocol/log';
 import { encodeLogEntry } from '@cleat/protocol/log-entry';
-import { defineExtension, implement, logKind, notFound, secretKind, serve, volumeKind } from '@cleat/sdk/index';
+import { defineExtension, implement, logKind, notFound, secretKind, serve, volumeKind } from '@cleat/sdk';
 import { expect, test } from 'vitest';
 import { bytesOf } from './body.js';
 import { replay } from './replay.js';

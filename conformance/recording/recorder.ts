@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { listenOnSocket } from '@cleat/sdk/socket';
+import { listenOnSocket } from '@cleat/sdk/server';
 import type { Reached } from '../reach.js';
 import { CallRecord } from './call-record.js';
 import { eventText, headText } from './format.js';

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
-import { serveUntilSignal } from '@cleat/sdk/run';
+import { serveUntilSignal } from '@cleat/sdk/server';
 import { pluginDirectories } from '../reach.js';
 import { readRecording } from './parse.js';
 import type { Recording } from './recording.js';

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { defineExtension, type Kind } from '@cleat/sdk/index';
+import { defineExtension, type Kind } from '@cleat/sdk';
 import { expect, test } from 'vitest';
 import noRemove from '../../examples/no-remove/no-remove.js';
 import { headText } from './format.js';

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
 import { stringify } from '@cleat/protocol/json';
-import { listenOnSocket } from '@cleat/sdk/socket';
+import { listenOnSocket } from '@cleat/sdk/server';
 import { bodyOf, bytesOf } from './body.js';
 import { bodyNow } from './body-now.js';
 import { requestRules } from './compare.js';

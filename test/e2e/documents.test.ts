@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeCertificates } from './support/certificates.js';
 import { clientOf, removeAll } from './support/client.js';
@@ -76,7 +77,14 @@ const code = {
   ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
   shelf: shown('docs/guide/logs.md', 'import { appendFile'),
   keep: shown('docs/guide/secrets.md', 'import { readFile }'),
-  mine: shown('sdk/README.md', 'import { defineExtension'),
+  mine: shown('sdk/README.md', 'import { mkdirSync'),
+  remote: shown('sdk/README.md', 'import { execFile'),
+  pools: shown('sdk/README.md', 'import { DurableMap'),
+  testing: shown('sdk/README.md', 'import assert'),
+};
+const sdk = {
+  mine: shown('sdk/README.md', 'node mine.js'),
+  remote: shown('sdk/README.md', 'docker volume create -d remote'),
 };
 const noRemove = {
   start: shown('examples/no-remove/README.md', 'node examples'),
@@ -131,6 +139,9 @@ async function compile(): Promise<string> {
   write('mine.ts', code.mine.text);
   const own = { '/run/docker/plugins/no-remove.sock': socketOf('no-remove') };
   write('bug.test.ts', substitute(recording.test.text, own));
+  write('remote.ts', code.remote.text);
+  write('pools.ts', code.pools.text);
+  write('plain.test.ts', code.testing.text.replaceAll('/srv/plain', join(engine.directory, 'tested')));
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
   await promisify(execFile)(join(checkout, 'node_modules/.bin/tsc'), ['-p', directory]).catch(
@@ -449,9 +460,40 @@ test('volume-tmpfs: the examples of its README', async () => {
   await ok('volume', 'rm', 'scratch');
 });
 
-test('SDK: the extension of its README is served', async () => {
-  await using _ = await startPlugin('mine.js', 'mine');
-  expect(await ok('volume', 'create', '-d', 'mine', 'thing')).toBe('thing');
-  expect(await ok('volume', 'inspect', '-f', '{{.Mountpoint}}', 'thing')).toBe('/srv/thing');
-  await ok('volume', 'rm', '-f', 'thing');
+test('SDK: the plugin of its README is served, and tells how it is', async () => {
+  const root = join(engine.directory, 'mine');
+  const socket = socketOf('mine');
+  await using _ = await startPlugin('mine.js', 'mine', '--root', root);
+  const [start, ...use] = commandsOf(sdk.mine.text);
+  expect(start).toBe('node mine.js --root /srv/mine &');
+  const printed = await run(substitute(use.join('\n'), { '/run/docker/plugins/mine.sock': socket }));
+  expect(printed).toMatch(/^data\s+\{"status":"ok","name":"mine"/);
+  expect(await ok('run', '--rm', '-v', 'data:/d', 'busybox', 'sh', '-c', 'echo kept > /d/file; cat /d/file')).toBe(
+    'kept',
+  );
+  expect(readFileSync(join(root, 'data/file'), 'utf8')).toBe('kept\n');
+  expect(await run(`curl -sS --unix-socket ${socket} http://plugin/metrics`)).toMatch(/^mine_volumes 1$/m);
+  await ok('volume', 'rm', 'data');
+});
+
+test('SDK: one mount for several containers', async () => {
+  const places = ['--root', join(engine.directory, 'remote'), '--state', join(engine.directory, 'remote-state')];
+  await using _ = await startPlugin('remote.js', 'remote', ...places);
+  expect(await run(sdk.remote.text)).toMatch(/^hello\r?$/m);
+  expect(await ok('volume', 'ls', '-q', '-f', 'driver=remote')).toBe('');
+  expect(listMounts(join(engine.directory, 'remote'))).toEqual([]);
+});
+
+test('SDK: addresses', async () => {
+  await using _ = await startPlugin('pools.js', 'pools', '--file', join(engine.directory, 'pools-journal'));
+  await ok('network', 'create', '--ipam-driver', 'pools', '--subnet', `${engine.prefix}.9.0/24`, 'drawn');
+  const address = ['run', '--rm', '--network', 'drawn', 'busybox', 'ip', '-4', 'address', 'show', 'eth0'];
+  expect(await ok(...address)).toContain(`inet ${engine.prefix}.9.2/24`);
+  await ok('network', 'rm', 'drawn');
+});
+
+test('SDK: its test', async () => {
+  mkdirSync(join(engine.directory, 'tested'));
+  const { stdout } = await promisify(execFile)(process.execPath, ['--test', join(compiled, 'plain.test.js')]);
+  expect(stdout).toMatch(/pass 2/);
 });

@@ -102,8 +102,9 @@ test('packages declare what their sources import', () => {
     .flatMap((room) => {
       const manifest = JSON.parse(readFileSync(join(root, room, 'package.json'), 'utf8')) as {
         dependencies?: Record<string, string>;
+        peerDependencies?: Record<string, string>;
       };
-      const declared = new Set(Object.keys(manifest.dependencies ?? {}));
+      const declared = new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));
       const used = sources
         .filter((file) => file.startsWith(`${room}/`))
         .flatMap((file) => importsOf(readFileSync(join(root, file), 'utf8')))
@@ -118,6 +119,17 @@ test('packages declare what their sources import', () => {
       return [...new Set(used)].filter((name) => !declared.has(name)).map((name) => `${room} does not declare ${name}`);
     });
   expect(complaints).toEqual([]);
+});
+
+test('the kit needs native code only where it says so', () => {
+  const needing = sources.filter(
+    (file) =>
+      file.startsWith('sdk/') &&
+      importsOf(readFileSync(join(root, file), 'utf8')).some(
+        ({ target, typeOnly }) => target.startsWith('@cleat/linux') && !typeOnly,
+      ),
+  );
+  expect(needing).toEqual(['sdk/linux.ts']);
 });
 
 test('names are in kebab-case, folders are small', () => {
