@@ -83,6 +83,10 @@ const sharedMount = {
   start: shown('examples/shared-mount/README.md', 'node examples'),
   use: shown('examples/shared-mount/README.md', 'docker volume create'),
 };
+const quotaTmpfs = {
+  start: shown('examples/quota-tmpfs/README.md', 'node examples'),
+  use: shown('examples/quota-tmpfs/README.md', 'docker volume create'),
+};
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
 const json = blocks.filter(({ language }) => language === 'json');
@@ -136,6 +140,16 @@ async function startPlugin(file: string, name: string, ...args: string[]): Promi
   const program = new Program(process.execPath, [join(compiled, file), '--socket', socketOf(name), ...args]);
   await program.made(socketOf(name));
   return program;
+}
+
+/** The one program that a document starts, once it listens. */
+async function startShown(text: string, name: string): Promise<Program> {
+  const [command = '', ...more] = commandsOf(text);
+  expect(more).toEqual([]);
+  const [program = '', main = '', ...args] = command.split(' ');
+  const started = new Program(program, [join(checkout, main), ...args]);
+  await started.made(socketOf(name));
+  return started;
 }
 
 test('every block of every document is run here, or it is said why not', () => {
@@ -343,12 +357,7 @@ test('Giving secrets to containers: the provider of the guide', async () => {
 
 test('no-remove: its README', async () => {
   const own = { '/srv/no-remove': `${join(engine.directory, 'kept')} --socket ${socketOf('no-remove')}` };
-  const [start = '', ...more] = commandsOf(substitute(noRemove.start.text, own));
-  expect(more).toEqual([]);
-  const [program = '', main = '', ...args] = start.split(' ');
-  const plugin = new Program(program, [join(checkout, main), ...args]);
-  await using _ = plugin;
-  await plugin.made(socketOf('no-remove'));
+  await using _ = await startShown(substitute(noRemove.start.text, own), 'no-remove');
   expect(await run(noRemove.use.text)).toMatch(/^hello\r?$/m);
   await ok('volume', 'rm', 'data');
 });
@@ -359,15 +368,23 @@ test('shared-mount: its README', async () => {
   const own = {
     '--device /srv/shared': `--device ${device} --root ${join(engine.directory, 'mounts')} --socket ${socketOf('shared-mount')}`,
   };
-  const [start = '', ...more] = commandsOf(substitute(sharedMount.start.text, own));
-  expect(more).toEqual([]);
-  const [program = '', main = '', ...args] = start.split(' ');
-  await using plugin = new Program(program, [join(checkout, main), ...args]);
-  await plugin.made(socketOf('shared-mount'));
+  await using _ = await startShown(substitute(sharedMount.start.text, own), 'shared-mount');
   const printed = await run(sharedMount.use.text);
   expect(printed).toMatch(/ 1001 +1001 .* hers\r?$/m);
   expect(printed).toMatch(/ 1002 +1002 .* his\r?$/m);
   expect(await ok('volume', 'ls', '-q', '--filter', 'driver=shared-mount')).toBe('');
+});
+
+test('quota-tmpfs: its README', async () => {
+  const own = {
+    '--total 256m': `--total 256m --root ${join(engine.directory, 'memory')} --socket ${socketOf('quota-tmpfs')}`,
+  };
+  await using _ = await startShown(substitute(quotaTmpfs.start.text, own), 'quota-tmpfs');
+  const printed = await run(quotaTmpfs.use.text);
+  expect(printed).toMatch(/^shared\r?$/m);
+  expect(printed).toMatch(/^\{.*"LimitBytes":67108864,.*"UsedBytes":4096\}\r?$/m);
+  expect(printed).toContain('volume large of 1g does not fit, 192m of 256m are left: ');
+  expect(await ok('volume', 'ls', '-q', '--filter', 'driver=quota-tmpfs')).toBe('');
 });
 
 test('veth-network and file-ipam: their READMEs', async () => {
