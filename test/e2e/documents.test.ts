@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BackEnd, endServersBelow, rcloneInstalled } from '../../examples/rclone-volume/back-end.fixture.js';
 import { makeCertificates } from './support/certificates.js';
 import { clientOf, removeAll } from './support/client.js';
 import { allBlocks, type Block, checkout, commandsOf, substitute } from './support/documents.js';
@@ -86,6 +87,10 @@ const sharedMount = {
 const quotaTmpfs = {
   start: shown('examples/quota-tmpfs/README.md', 'node examples'),
   use: shown('examples/quota-tmpfs/README.md', 'docker volume create'),
+};
+const rcloneVolume = {
+  start: shown('examples/rclone-volume/README.md', 'node examples'),
+  use: shown('examples/rclone-volume/README.md', 'docker volume create'),
 };
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
@@ -385,6 +390,24 @@ test('quota-tmpfs: its README', async () => {
   expect(printed).toMatch(/^\{.*"LimitBytes":67108864,.*"UsedBytes":4096\}\r?$/m);
   expect(printed).toContain('volume large of 1g does not fit, 192m of 256m are left: ');
   expect(await ok('volume', 'ls', '-q', '--filter', 'driver=quota-tmpfs')).toBe('');
+});
+
+test.skipIf(!rcloneInstalled)('rclone-volume: its README', async () => {
+  const directory = join(engine.directory, 'cloud');
+  mkdirSync(directory);
+  await using backEnd = new BackEnd(directory);
+  await backEnd.start();
+  const flags = `--root ${join(directory, 'root')} --socket ${socketOf('rclone-volume')}`;
+  const own = { '/root/.config/rclone/rclone.conf': `${backEnd.config} ${flags}` };
+  await using _ = await startShown(substitute(rcloneVolume.start.text, own), 'rclone-volume');
+  try {
+    const printed = await run(rcloneVolume.use.text);
+    expect(printed).toMatch(/^hello\r?$/m);
+    expect(printed).toMatch(/^\{"Holders":0,"Mounted":false,"Remote":"box:data","Unsent":0\}\r?$/m);
+    expect(readFileSync(join(backEnd.files, 'data/file'), 'utf8')).toBe('hello\n');
+  } finally {
+    endServersBelow(directory);
+  }
 });
 
 test('veth-network and file-ipam: their READMEs', async () => {
