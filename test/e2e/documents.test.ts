@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FakeLoki } from '../../examples/loki-logs/fake-loki.fixture.js';
 import { BackEnd, endServersBelow, rcloneInstalled } from '../../examples/rclone-volume/back-end.fixture.js';
 import { makeCertificates } from './support/certificates.js';
 import { clientOf, removeAll } from './support/client.js';
@@ -91,6 +92,10 @@ const quotaTmpfs = {
 const rcloneVolume = {
   start: shown('examples/rclone-volume/README.md', 'node examples'),
   use: shown('examples/rclone-volume/README.md', 'docker volume create'),
+};
+const lokiLogs = {
+  start: shown('examples/loki-logs/README.md', 'node examples'),
+  use: shown('examples/loki-logs/README.md', 'docker run'),
 };
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
@@ -408,6 +413,18 @@ test.skipIf(!rcloneInstalled)('rclone-volume: its README', async () => {
   } finally {
     endServersBelow(directory);
   }
+});
+
+test('loki-logs: its README', async () => {
+  await using loki = new FakeLoki();
+  await loki.start();
+  const start = `${lokiLogs.start.text} --socket ${socketOf('loki-logs')}`;
+  await using _ = await startShown(start, 'loki-logs');
+  await run(substitute(lokiLogs.use.text, { 'http://127.0.0.1:3100': loki.url }));
+  const labels = { container: 'web', image: 'busybox', app: 'shop', source: 'stdout' };
+  await expect
+    .poll(() => loki.streams(labels))
+    .toMatchObject([{ stream: labels, values: [[expect.any(String), 'hello']] }]);
 });
 
 test('veth-network and file-ipam: their READMEs', async () => {
