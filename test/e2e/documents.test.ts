@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FakeLoki } from '../../examples/loki-logs/fake-loki.fixture.js';
+import { BackEnd, endServersBelow, rcloneInstalled } from '../../examples/rclone-volume/back-end.fixture.js';
 import { makeCertificates } from './support/certificates.js';
 import { clientOf, removeAll } from './support/client.js';
 import { allBlocks, type Block, checkout, commandsOf, substitute } from './support/documents.js';
@@ -99,6 +101,18 @@ const sharedMount = {
   start: shown('examples/shared-mount/README.md', 'node examples'),
   use: shown('examples/shared-mount/README.md', 'docker volume create'),
 };
+const quotaTmpfs = {
+  start: shown('examples/quota-tmpfs/README.md', 'node examples'),
+  use: shown('examples/quota-tmpfs/README.md', 'docker volume create'),
+};
+const rcloneVolume = {
+  start: shown('examples/rclone-volume/README.md', 'node examples'),
+  use: shown('examples/rclone-volume/README.md', 'docker volume create'),
+};
+const lokiLogs = {
+  start: shown('examples/loki-logs/README.md', 'node examples'),
+  use: shown('examples/loki-logs/README.md', 'docker run'),
+};
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
 const json = blocks.filter(({ language }) => language === 'json');
@@ -157,6 +171,16 @@ async function startPlugin(file: string, name: string, ...args: string[]): Promi
   const program = new Program(process.execPath, [join(compiled, file), '--socket', socketOf(name), ...args]);
   await program.made(socketOf(name));
   return program;
+}
+
+/** The one program that a document starts, once it listens. */
+async function startShown(text: string, name: string): Promise<Program> {
+  const [command = '', ...more] = commandsOf(text);
+  expect(more).toEqual([]);
+  const [program = '', main = '', ...args] = command.split(' ');
+  const started = new Program(program, [join(checkout, main), ...args]);
+  await started.made(socketOf(name));
+  return started;
 }
 
 test('every block of every document is run here, or it is said why not', () => {
@@ -399,12 +423,7 @@ test('Recording: what was recorded is asked of the plugin again, in a test, too,
 
 test('no-remove: its README', async () => {
   const own = { '/srv/no-remove': `${join(engine.directory, 'kept')} --socket ${socketOf('no-remove')}` };
-  const [start = '', ...more] = commandsOf(substitute(noRemove.start.text, own));
-  expect(more).toEqual([]);
-  const [program = '', main = '', ...args] = start.split(' ');
-  const plugin = new Program(program, [join(checkout, main), ...args]);
-  await using _ = plugin;
-  await plugin.made(socketOf('no-remove'));
+  await using _ = await startShown(substitute(noRemove.start.text, own), 'no-remove');
   expect(await run(noRemove.use.text)).toMatch(/^hello\r?$/m);
   await ok('volume', 'rm', 'data');
 });
@@ -415,15 +434,53 @@ test('shared-mount: its README', async () => {
   const own = {
     '--device /srv/shared': `--device ${device} --root ${join(engine.directory, 'mounts')} --socket ${socketOf('shared-mount')}`,
   };
-  const [start = '', ...more] = commandsOf(substitute(sharedMount.start.text, own));
-  expect(more).toEqual([]);
-  const [program = '', main = '', ...args] = start.split(' ');
-  await using plugin = new Program(program, [join(checkout, main), ...args]);
-  await plugin.made(socketOf('shared-mount'));
+  await using _ = await startShown(substitute(sharedMount.start.text, own), 'shared-mount');
   const printed = await run(sharedMount.use.text);
   expect(printed).toMatch(/ 1001 +1001 .* hers\r?$/m);
   expect(printed).toMatch(/ 1002 +1002 .* his\r?$/m);
   expect(await ok('volume', 'ls', '-q', '--filter', 'driver=shared-mount')).toBe('');
+});
+
+test('quota-tmpfs: its README', async () => {
+  const own = {
+    '--total 256m': `--total 256m --root ${join(engine.directory, 'memory')} --socket ${socketOf('quota-tmpfs')}`,
+  };
+  await using _ = await startShown(substitute(quotaTmpfs.start.text, own), 'quota-tmpfs');
+  const printed = await run(quotaTmpfs.use.text);
+  expect(printed).toMatch(/^shared\r?$/m);
+  expect(printed).toMatch(/^\{.*"LimitBytes":67108864,.*"UsedBytes":4096\}\r?$/m);
+  expect(printed).toContain('volume large of 1g does not fit, 192m of 256m are left: ');
+  expect(await ok('volume', 'ls', '-q', '--filter', 'driver=quota-tmpfs')).toBe('');
+});
+
+test.skipIf(!rcloneInstalled)('rclone-volume: its README', async () => {
+  const directory = join(engine.directory, 'cloud');
+  mkdirSync(directory);
+  await using backEnd = new BackEnd(directory);
+  await backEnd.start();
+  const flags = `--root ${join(directory, 'root')} --socket ${socketOf('rclone-volume')}`;
+  const own = { '/root/.config/rclone/rclone.conf': `${backEnd.config} ${flags}` };
+  await using _ = await startShown(substitute(rcloneVolume.start.text, own), 'rclone-volume');
+  try {
+    const printed = await run(rcloneVolume.use.text);
+    expect(printed).toMatch(/^hello\r?$/m);
+    expect(printed).toMatch(/^\{"Holders":0,"Mounted":false,"Remote":"box:data","Unsent":0\}\r?$/m);
+    expect(readFileSync(join(backEnd.files, 'data/file'), 'utf8')).toBe('hello\n');
+  } finally {
+    endServersBelow(directory);
+  }
+});
+
+test('loki-logs: its README', async () => {
+  await using loki = new FakeLoki();
+  await loki.start();
+  const start = `${lokiLogs.start.text} --socket ${socketOf('loki-logs')}`;
+  await using _ = await startShown(start, 'loki-logs');
+  await run(substitute(lokiLogs.use.text, { 'http://127.0.0.1:3100': loki.url }));
+  const labels = { container: 'web', image: 'busybox', app: 'shop', source: 'stdout' };
+  await expect
+    .poll(() => loki.streams(labels))
+    .toMatchObject([{ stream: labels, values: [[expect.any(String), 'hello']] }]);
 });
 
 test('veth-network and file-ipam: their READMEs', async () => {
