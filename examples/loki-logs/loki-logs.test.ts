@@ -161,6 +161,7 @@ describe.each(['in-process', 'socket'] as const)('loki-logs, %s', (carrier) => {
     const refusals: [Record<string, string>, string][] = [
       [{}, 'needs the option loki-url'],
       [{ 'loki-url': 'loki:3100' }, 'must be of the form http://HOST:PORT'],
+      [{ 'loki-url': 'http://user:50%@loki:3100' }, 'write %25 for %'],
       [{ ...url, 'loki-colour': 'red' }, 'has no option loki-colour; it has loki-url, '],
       [{ ...url, 'loki-tenant': 'a\r\nb' }, 'loki-tenant cannot be'],
       [{ ...url, 'loki-labels': 'a-b=c' }, 'loki-labels takes NAME=VALUE'],
