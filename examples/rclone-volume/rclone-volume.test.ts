@@ -57,8 +57,11 @@ describe.skipIf(!rcloneInstalled).each(['in-process', 'socket'] as const)('rclon
     {
       await using plugin = await start();
       await plugin.driver.Create({ Name: 'cloud', Opts });
-      target = await plugin.mount('one');
-      expect(await plugin.mount('two')).toBe(target);
+      // Both at once.
+      const targets = await Promise.all([plugin.mount('one'), plugin.mount('two')]);
+      target = targets[0];
+      expect(targets[1]).toBe(target);
+      expect(serversBelow(root)).toHaveLength(1);
       // A Mount that is repeated, because nobody heard the first answer.
       await plugin.mount('two');
       await write(join(target, 'file'), 'through rclone');
@@ -116,7 +119,9 @@ describe.skipIf(!rcloneInstalled).each(['in-process', 'socket'] as const)('rclon
     writer.stdin.end('go\n');
     expect(await once(writer, 'exit')).toEqual([0, null]);
     expect(await plugin.status()).toMatchObject({ Mounted: true, Unsent: 1 });
-    await expect(plugin.driver.Remove({ Name: 'cloud' })).rejects.toThrow('has 1 files that are not at its back end');
+    await expect(plugin.driver.Remove({ Name: 'cloud' })).rejects.toThrow(
+      'has what is not at its back end yet (files: 1): ',
+    );
     // The container ends, and waits for nobody for long.
     await plugin.unmount('one');
     expect(mounts()).toEqual([]);

@@ -77,4 +77,4 @@ const away = (name: string, remote: string, why: string): string =>
   `the back end of volume ${name} (${remote}) does not answer, start the container again when it is back: ${why}`;
 
 const notSent = (name: string, unsent: number, cache: string): string =>
-  `volume ${name} has ${unsent} files that are not at its back end: start a container with it when that is there, or delete ${cache} to give them up`;
+  `volume ${name} has what is not at its back end yet (files: ${unsent}): start a container with it when that is there, or delete ${cache} to give it up`;
