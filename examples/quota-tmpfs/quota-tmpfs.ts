@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mountTmpfs, unmountAll } from '@cleat/linux/mount/mount';
 import { isMountPoint } from '@cleat/linux/mount/mountinfo';
-import { conflict, defineExtension, implement, invalidParameter, volumeKind } from '@cleat/sdk';
+import { conflict, defineExtension, implement, invalidParameter, unavailable, volumeKind } from '@cleat/sdk';
 import { checkVolumeName, VolumeDirectories } from '@cleat/sdk/volumes';
 import { readSize, sizeText } from './size.js';
 
@@ -22,7 +22,12 @@ export default defineExtension({
     const volumes = new VolumeDirectories(text('root', `/var/lib/${name}`));
     volumes.sweep(discard, log);
 
-    const limitOf = (volume: string) => Number(readFileSync(join(volumes.find(volume), 'size'), 'utf8'));
+    const limitOf = (volume: string) => {
+      const file = join(volumes.find(volume), 'size');
+      const limit = Number(readFileSync(file, 'utf8'));
+      if (limit > 0) return limit;
+      throw unavailable(`${file} is damaged: write the size of the volume into it, in bytes`);
+    };
     const dataOf = (volume: string) => join(volumes.find(volume), 'data');
     /** What no volume has been promised yet; less than nothing where `total` was larger once. */
     const free = () => total - volumes.names().reduce((sum, volume) => sum + limitOf(volume), 0);

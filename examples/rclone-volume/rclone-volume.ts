@@ -47,15 +47,18 @@ export default defineExtension({
           mounts.remove(Name, volume);
           await new VolumeFiles(volumes.putAside(Name)).discard();
         }),
-      Mount: ({ Name, ID }, { signal }) =>
-        inTurn(Name, async () => {
+      async Mount({ Name, ID }, { signal }) {
+        const { remote } = find(Name);
+        // Not in turn: ten containers that start wait for a silent back end once, not ten times.
+        await rclone.reach(remote, signal).catch((cause: unknown) => {
+          throw unavailable(away(Name, remote, messageOf(cause)), { cause });
+        });
+        return await inTurn(Name, async () => {
           const volume = find(Name);
-          await rclone.reach(volume.remote, signal).catch((cause: unknown) => {
-            throw unavailable(away(Name, volume.remote, messageOf(cause)), { cause });
-          });
           await mounts.acquire(Name, volume, ID);
           return { Mountpoint: volume.target };
-        }),
+        });
+      },
       Unmount: ({ Name, ID }) => inTurn(Name, () => mounts.release(Name, find(Name), ID)),
       Path: ({ Name }) => ({ Mountpoint: find(Name).target }),
       Get: async ({ Name }) => {
@@ -74,4 +77,4 @@ const away = (name: string, remote: string, why: string): string =>
   `the back end of volume ${name} (${remote}) does not answer, start the container again when it is back: ${why}`;
 
 const notSent = (name: string, unsent: number, cache: string): string =>
-  `volume ${name} has ${unsent} files that are not at its back end: start a container with it when that is there, or delete ${cache} to give them up`;
+  `volume ${name} has what is not at its back end yet (files: ${unsent}): start a container with it when that is there, or delete ${cache} to give it up`;

@@ -58,8 +58,8 @@ export class BothEngines implements AsyncDisposable {
   }
 
   static async start(): Promise<BothEngines> {
-    const directory = await mkdtemp('/tmp/cleat-both-');
     const cleat = await startEngine();
+    const directory = await mkdtemp('/tmp/cleat-both-');
     let both = new BothEngines(directory, cleat, undefined);
     try {
       if (!stockDockerdInstalled) return both;
