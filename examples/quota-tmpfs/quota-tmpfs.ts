@@ -15,11 +15,15 @@ const pageBytes = 4096;
  * `size`, its limit in bytes, and `data`, where its tmpfs is mounted from its first use until it is removed.
  */
 export default defineExtension({
+  options: {
+    total: { default: '1g', help: 'what all volumes may have together' },
+    size: { default: '64m', help: 'what a volume may have that says nothing else' },
+    root: { default: '/var/lib/quota-tmpfs', help: 'where the volumes are mounted' },
+  },
   start({ options, log, name }) {
-    const text = (option: string, otherwise: string) => String(options[option] ?? otherwise);
-    const total = readSize('total', text('total', '1g'));
-    const usual = readSize('size', text('size', '64m'));
-    const volumes = new VolumeDirectories(text('root', `/var/lib/${name}`));
+    const total = readSize('total', options.total);
+    const usual = readSize('size', options.size);
+    const volumes = new VolumeDirectories(options.root);
     volumes.sweep(discard, log);
 
     const limitOf = (volume: string) => {

@@ -9,9 +9,12 @@ import { VolumeFiles } from './volume-files.js';
 
 /** Volumes on whatever rclone reaches. Only Mount asks a back end; all else answers from what is on this host. */
 export default defineExtension({
-  start({ options, log, name }) {
-    const root = typeof options.root === 'string' ? options.root : `/var/lib/${name}`;
-    const rclone = new Rclone(typeof options.config === 'string' ? options.config : undefined);
+  options: {
+    root: { default: '/var/lib/rclone-volume', help: 'where the volumes are mounted' },
+    config: { help: 'the rclone.conf that knows the remotes (rclone has one of its own)' },
+  },
+  start({ options: { root, config }, log, name }) {
+    const rclone = new Rclone(config);
     const volumes = new VolumeDirectories(join(root, 'volumes'));
     volumes.sweep((directory) => new VolumeFiles(directory).discard(), log);
     const mounts = new Mounts(join(root, 'mounts.journal'), rclone, log);
