@@ -29,6 +29,7 @@ export function mountedBelow(root: string): string[] {
  * follows it, does not count. One that cannot be looked at may have it.
  */
 export function isHeldElsewhere(ours: MountEntry): boolean {
+  const ourParent = parentOf(ours, ownMounts());
   const seen = new Set([readLink('/proc/self/ns/mnt')]);
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
@@ -39,7 +40,9 @@ export function isHeldElsewhere(ours: MountEntry): boolean {
     // It ended between both looks; another process of that namespace may tell.
     if (!text) continue;
     if (namespace !== undefined) seen.add(namespace);
-    if (parseMountInfo(text).some((theirs) => isSame(ours, theirs))) return true;
+    const mounts = parseMountInfo(text);
+    const copies = mounts.filter((theirs) => isSame(ours, theirs));
+    if (copies.some((theirs) => !follows(parentOf(theirs, mounts), ourParent))) return true;
   }
   return false;
 }
@@ -49,15 +52,20 @@ function isSame(ours: MountEntry, theirs: MountEntry): boolean {
   if (theirs.id === ours.id) return false;
   if (theirs.device !== ours.device) return false;
   const below = ours.root === '/' ? '/' : `${ours.root}/`;
-  if (theirs.root !== ours.root && !theirs.root.startsWith(below)) return false;
-  return theirs.target !== ours.target || !follows(ours, theirs);
+  return theirs.root === ours.root || theirs.root.startsWith(below);
 }
 
-/** Both are in one peer group, or theirs is a slave of ours: mount_namespaces(7). */
-function follows(ours: MountEntry, theirs: MountEntry): boolean {
-  const [, group] = /^shared:(\d+)$/.exec(ours.propagation.find((tag) => tag.startsWith('shared:')) ?? '') ?? [];
+const parentOf = ({ parent }: MountEntry, mounts: readonly MountEntry[]): MountEntry | undefined =>
+  mounts.find(({ id }) => id === parent);
+
+/**
+ * Whether what is unmounted on `master` is unmounted on this mount, too: both are in one peer group, or it is a slave of
+ * that group (mount_namespaces(7)).
+ */
+function follows(mount: MountEntry | undefined, master: MountEntry | undefined): boolean {
+  const group = master?.propagation.find((tag) => tag.startsWith('shared:'))?.slice('shared:'.length);
   if (group === undefined) return false;
-  return theirs.propagation.some((tag) => tag === `shared:${group}` || tag === `master:${group}`);
+  return mount?.propagation.some((tag) => tag === `shared:${group}` || tag === `master:${group}`) === true;
 }
 
 const ownMounts = (): MountEntry[] => parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));

@@ -45,6 +45,14 @@ test.skipIf(!stockDockerdInstalled)(
       await docker('import', join(directory, 'busybox.tar'), 'busybox');
       const container = (...args: string[]) => docker('run', '--network=none', '-v', 'data:/v', ...args);
 
+      // What runs would outlive its daemon.
+      await using _containers = {
+        [Symbol.asyncDispose]: () =>
+          docker('rm', '-f', 'one', 'two').then(
+            () => {},
+            () => {},
+          ),
+      };
       let plugin = await start();
       await docker('volume', 'create', '-d', name, 'data');
       await container('-d', '--name=one', 'busybox', 'sh', '-c', 'echo kept > /v/file; sleep 1000');
