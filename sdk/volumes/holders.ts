@@ -23,28 +23,44 @@ export function mountedBelow(root: string): string[] {
   return [...new Set(below)];
 }
 
-/**
- * Whether a process in another mount namespace, such as one in a container, has what is mounted here: the same file
- * system, the same directory of it or one below. What would go together with our own mount, because it is a copy that
- * follows it, does not count. One that cannot be looked at may have it.
- */
-export function isHeldElsewhere(ours: MountEntry): boolean {
-  const ourParent = parentOf(ours, ownMounts());
+/** What is mounted in other mount namespaces, such as those of containers. */
+export interface Elsewhere {
+  /** The mounts of each. */
+  readonly tables: readonly (readonly MountEntry[])[];
+  /** No process was hidden. */
+  readonly isComplete: boolean;
+}
+
+export function mountsElsewhere(): Elsewhere {
   const seen = new Set([readLink('/proc/self/ns/mnt')]);
+  const tables: MountEntry[][] = [];
+  let isComplete = true;
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const namespace = readLink(`/proc/${pid}/ns/mnt`);
     if (namespace !== undefined && seen.has(namespace)) continue;
     const text = readMounts(pid);
-    if (text === 'hidden') return true;
+    if (text === 'hidden') isComplete = false;
     // It ended between both looks; another process of that namespace may tell.
-    if (!text) continue;
-    if (namespace !== undefined) seen.add(namespace);
-    const mounts = parseMountInfo(text);
-    const copies = mounts.filter((theirs) => isSame(ours, theirs));
-    if (copies.some((theirs) => !follows(parentOf(theirs, mounts), ourParent))) return true;
+    else if (text) {
+      if (namespace !== undefined) seen.add(namespace);
+      tables.push(parseMountInfo(text));
+    }
   }
-  return false;
+  return { tables, isComplete };
+}
+
+/**
+ * Whether another mount namespace has what is mounted here: the same file system, the same directory of it or one below.
+ * What would go together with our own mount, because it is a copy that follows it, does not count. Where a process
+ * cannot be looked at, it may have it.
+ */
+export function isHeldElsewhere(ours: MountEntry, elsewhere = mountsElsewhere()): boolean {
+  if (!elsewhere.isComplete) return true;
+  const ourParent = parentOf(ours, ownMounts());
+  return elsewhere.tables.some((mounts) =>
+    mounts.some((theirs) => isSame(ours, theirs) && !follows(parentOf(theirs, mounts), ourParent)),
+  );
 }
 
 function isSame(ours: MountEntry, theirs: MountEntry): boolean {
