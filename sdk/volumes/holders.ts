@@ -51,15 +51,21 @@ export function mountsElsewhere(): Elsewhere {
 }
 
 /**
- * Whether another mount namespace has what is mounted here: the same file system, the same directory of it or one below.
- * What would go together with our own mount, because it is a copy that follows it, does not count. Where a process
- * cannot be looked at, it may have it.
+ * Whether somebody has put what is mounted here into another mount namespace, as engines do for containers: the same file
+ * system, the same directory of it or one below. A copy that merely came with the namespace does not count: containerd's
+ * shims have one of everything that was mounted when they were started. Where a process cannot be looked at, it may have
+ * it.
  */
 export function isHeldElsewhere(ours: MountEntry, elsewhere = mountsElsewhere()): boolean {
   if (!elsewhere.isComplete) return true;
   const ourParent = parentOf(ours, ownMounts());
   return elsewhere.tables.some((mounts) =>
-    mounts.some((theirs) => isSame(ours, theirs) && !follows(parentOf(theirs, mounts), ourParent)),
+    mounts.some((theirs) => {
+      if (!isSame(ours, theirs)) return false;
+      const parent = parentOf(theirs, mounts);
+      const isInherited = theirs.target === ours.target && isCopy(parent, ourParent);
+      return !isInherited && !follows(parent, ourParent);
+    }),
   );
 }
 
@@ -73,6 +79,9 @@ function isSame(ours: MountEntry, theirs: MountEntry): boolean {
 
 const parentOf = ({ parent }: MountEntry, mounts: readonly MountEntry[]): MountEntry | undefined =>
   mounts.find(({ id }) => id === parent);
+
+const isCopy = (one: MountEntry | undefined, other: MountEntry | undefined): boolean =>
+  one?.device === other?.device && one?.root === other?.root && one?.target === other?.target;
 
 /**
  * Whether what is unmounted on `master` is unmounted on this mount, too: both are in one peer group, or it is a slave of

@@ -33,7 +33,8 @@ export interface SharedMountsSettings {
   log: Logger;
 }
 
-const settleMs = 60_000;
+/** Nothing tells when a container ends whose engine does not. */
+const settleMs = 10_000;
 /** How long the processes of a container may take to vanish after its engine said that it has ended. */
 const lingerMs = 2_000;
 
@@ -136,7 +137,8 @@ export class SharedMounts {
 
   /**
    * Compares what is remembered with what the kernel says: forgets who held what is not mounted any more, as after a
-   * reboot, and unmounts what nobody holds or no container has had for long. Done at the start and every minute.
+   * reboot, and unmounts what nobody holds or no container has had for long. Done at the start and every
+   * ten seconds.
    */
   async settle(): Promise<void> {
     const mounted = mountedBelow(this.#root).flatMap((entry) => nameOf(entry) ?? []);
