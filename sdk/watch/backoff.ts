@@ -2,17 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 
+/** Where a watcher tells of outages; `console` is one. */
+export type OutageLog = Pick<Logger, 'debug' | 'info' | 'warn'>;
+
 const [firstMs, longestMs] = [100, 5_000];
 
 /** Waits between attempts: 100 ms, then twice as long each time, up to 5 s. An outage is told once, and its end. */
 export class Backoff {
-  readonly #log: Logger;
+  readonly #log: OutageLog;
   readonly #signal: AbortSignal;
   #nextMs = firstMs;
   #failing = false;
   #succeededAt: number | undefined;
 
-  constructor(log: Logger, signal: AbortSignal) {
+  constructor(log: OutageLog, signal: AbortSignal) {
     this.#log = log;
     this.#signal = signal;
   }

@@ -1,6 +1,6 @@
 import { messageOf } from '@cleat/protocol/errors';
-import { type Logger, silentLogger } from '@cleat/protocol/log';
-import { Backoff } from './backoff.js';
+import { silentLogger } from '@cleat/protocol/log';
+import { Backoff, type OutageLog } from './backoff.js';
 import { type Engine, isHopeless } from './engine.js';
 import { EventStream } from './event-stream.js';
 import type { EngineEvent } from './message.js';
@@ -15,8 +15,8 @@ export interface EventOptions {
   filters?: Filters;
   /** Ends the iteration, without an error. */
   signal?: AbortSignal;
-  /** Told of outages, once each. */
-  log?: Logger;
+  /** Told of outages, once each; `console` will do. */
+  log?: OutageLog;
   /** How many events may wait for the consumer before the engine is asked for them again; default 1,000. */
   pending?: number;
 }

@@ -36,7 +36,7 @@ export class SavedPicture {
   readonly #state: DurableMap<Saved> | undefined;
 
   /** @param path of the file; without one nothing is kept */
-  constructor(path: string | undefined, log: Logger) {
+  constructor(path: string | undefined, log: Pick<Logger, 'warn'>) {
     this.#state = path === undefined ? undefined : new DurableMap<Saved>(path, log);
     for (const [key, saved] of this.#state?.entries() ?? []) {
       const [, kind, id = ''] = /^(\w+)\/(.+)$/s.exec(key) ?? [];

@@ -1,6 +1,6 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import { type Logger, silentLogger } from '@cleat/protocol/log';
-import { Backoff } from './backoff.js';
+import { silentLogger } from '@cleat/protocol/log';
+import { Backoff, type OutageLog } from './backoff.js';
 import { type Engine, isHopeless } from './engine.js';
 import { events, type Filters } from './events.js';
 import { type Inspected, type ObjectKind, type Objects, objectKinds, type Row } from './kinds.js';
@@ -25,8 +25,8 @@ export interface WatchOptions {
   state?: string;
   /** Ends the iteration, without an error. */
   signal?: AbortSignal;
-  /** Told of outages, once each. */
-  log?: Logger;
+  /** Told of outages, once each; `console` will do. */
+  log?: OutageLog;
   /** How often everything is listed without a reason, in ms, for what an engine did not tell; default 5 minutes. */
   relistMs?: number;
 }
@@ -82,7 +82,7 @@ class Watcher implements Watch {
   readonly #engine: Engine;
   readonly #kinds: readonly ObjectKind[];
   readonly #options: WatchOptions;
-  readonly #log: Logger;
+  readonly #log: OutageLog;
   readonly #stop = new AbortController();
   readonly #lists: Lists;
   readonly #outdated: Outdated;
