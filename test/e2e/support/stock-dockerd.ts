@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unmount } from '@cleat/linux/mount/mount';
@@ -83,10 +83,32 @@ export class StockDockerd implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // What a killed one left running is ended by another.
-    if (this.#program.ended && !existsSync(this.socket) && existsSync(this.dataRoot)) await this.restart();
     await this.#program[Symbol.asyncDispose]();
+    endOrphans(`${this.#directory}/`);
     for (const { target } of listMounts(`${this.#directory}/`).reverse()) unmount(target);
     await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** A dockerd that was killed leaves its containers, each with the shim that looks after it. */
+function endOrphans(directory: string): void {
+  const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const shims = new Set(numbers.filter((pid) => read(`/proc/${pid}/cmdline`).includes(directory)));
+  const children = numbers.filter((pid) => shims.has(/^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? ''));
+  for (const pid of [...children, ...shims]) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It ended with the other one.
+    }
+  }
+}
+
+/** Empty for a process that is gone. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
 }
