@@ -98,9 +98,23 @@ export class Trial<K extends Kind> {
   async refuses<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>, expected: string): Promise<string> {
     const said = await this.ask(method, request);
     if (this.succeeded(method, said)) throw new Finding(expected, said);
-    const complaint = complaintAbout(this.kind, said);
-    if (complaint !== undefined) throw new Finding('an error that a person understands', said, complaint);
+    this.#understood(said);
     return said.text;
+  }
+
+  /** A call that a good plugin does, or refuses in words that a person understands. @returns whether it did @throws Finding */
+  async doesOrRefuses<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<boolean> {
+    const said = await this.ask(method, request);
+    if (this.succeeded(method, said)) return true;
+    this.#understood(said);
+    return false;
+  }
+
+  /** A call that may be done or refused, as long as it is answered. @throws Finding when it is not */
+  async answers<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<Said> {
+    const said = await this.ask(method, request);
+    this.holds(said.failure === '', 'an answer: success, or an error', said);
+    return said;
   }
 
   /** Done at the end, in reverse order, whatever happens. */
@@ -146,6 +160,11 @@ export class Trial<K extends Kind> {
       await work().catch((error: unknown) => this.leftBehind.push(messageOf(error)));
     }
     return thrown;
+  }
+
+  #understood(said: Said): void {
+    const complaint = complaintAbout(this.kind, said);
+    if (complaint !== undefined) throw new Finding('an error that a person understands', said, complaint);
   }
 
   #meaning<M extends MethodOf<K>>(method: M, said: Said): unknown {

@@ -12,7 +12,7 @@ const allowed: Record<string, readonly string[]> = {
   extensions: ['protocol'],
   linux: ['protocol'],
   sdk: ['protocol', 'linux'],
-  conformance: ['protocol', 'extensions', 'sdk'],
+  conformance: ['protocol', 'linux', 'extensions', 'sdk'],
   engine: ['protocol', 'extensions', 'linux'],
   api: ['protocol'],
   batteries: ['protocol', 'sdk', 'linux'],
