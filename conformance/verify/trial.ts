@@ -110,6 +110,12 @@ export class Trial<K extends Kind> {
     return false;
   }
 
+  /** A call that a good plugin does, unless it lacks that method. @throws Finding */
+  async doesOrLacks<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<void> {
+    const said = await this.ask(method, request);
+    this.holds(said.status === 404 || this.succeeded(method, said), 'success, or status 404', said);
+  }
+
   /** A call that may be done or refused, as long as it is answered. @throws Finding when it is not */
   async answers<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<Said> {
     const said = await this.ask(method, request);
