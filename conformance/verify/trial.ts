@@ -102,12 +102,12 @@ export class Trial<K extends Kind> {
     return said.text;
   }
 
-  /** A call that a good plugin does, or refuses in words that a person understands. @returns whether it did @throws Finding */
-  async doesOrRefuses<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<boolean> {
+  /** A call that a good plugin does, or refuses in words. @returns its answer, undefined when it refused @throws Finding */
+  async doesOrRefuses<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<AnswerOf<K, M> | undefined> {
     const said = await this.ask(method, request);
-    if (this.succeeded(method, said)) return true;
+    if (this.succeeded(method, said)) return this.read(method, said);
     this.#understood(said);
-    return false;
+    return undefined;
   }
 
   /** A call that a good plugin does, unless it lacks that method. @throws Finding */
