@@ -104,7 +104,7 @@ export class Wire implements Disposable {
       if (pieces === undefined) request.end(verb === 'POST' ? body : undefined);
       else {
         request.flushHeaders();
-        trickle(Buffer.from(body), pieces, (piece) => request.write(piece)).then(() => request.end(), reject);
+        trickle(Buffer.from(body), pieces, signal, (piece) => request.write(piece)).then(() => request.end(), reject);
       }
     });
   }
@@ -113,10 +113,12 @@ export class Wire implements Disposable {
 async function trickle(
   bytes: Buffer,
   { bytes: size, pauseMs }: NonNullable<Manner['pieces']>,
+  signal: AbortSignal,
   write: (piece: Buffer) => void,
 ) {
   for (let at = 0; at < bytes.length; at += size) {
-    await pause(pauseMs);
+    // Who has hung up does not keep the process, either.
+    await pause(pauseMs, undefined, { signal });
     write(bytes.subarray(at, at + size));
   }
 }
