@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { implement } from '@cleat/protocol/extension';
+import type { Handlers, Kind } from '@cleat/protocol/kinds/kind';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { protocolCases } from '../kinds/protocol/cases.js';
+import { forgetFlaws, protocolFlaws } from '../kinds/protocol/flaws.fixture.js';
+import type { Suite } from '../verify/suite.js';
+import { verify } from '../verify/verify.js';
+import { type Flaw, TestPlugin } from './test-plugin.fixture.js';
+
+export interface SuiteTests<K extends Kind, H extends Handlers<K>> {
+  readonly suite: Suite & { readonly kind: K };
+  /** A plugin that does everything right, on what an earlier one left in the directory. */
+  healthy(directory: string): H;
+  /** Plugins that are broken in one way each: at least one for every case. */
+  readonly flaws: readonly Flaw<H>[];
+  /** Before each test: flaws remember. */
+  forget?(): void;
+  /** What a plugin has that was not removed, in words. */
+  left(directory: string): string[];
+  /** After each test: takes away what is left outside of the directory. */
+  clear?(directory: string): void;
+}
+
+/** The tests of a suite: each case is passed by a good plugin, and found out about one that is broken in just that way. */
+export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTests<K, H>): void {
+  const { suite, healthy, left } = tests;
+  const cases = [...protocolCases(suite), ...suite.cases];
+  const flaws: Flaw<H>[] = [...protocolFlaws(suite.kind), ...tests.flaws];
+  let directory: string;
+
+  beforeEach(() => {
+    directory = mkdtempSync('/tmp/cleat-verify-');
+    forgetFlaws();
+    tests.forget?.();
+  });
+  afterEach(() => {
+    tests.clear?.(directory);
+    rmSync(directory, { recursive: true });
+  });
+
+  const verified = async (flaw?: Flaw<H>) => {
+    const plugin = new TestPlugin<H>(
+      join(directory, 'p.sock'),
+      () => healthy(directory),
+      (handlers) => implement(suite.kind, handlers),
+      flaw,
+    );
+    return await verify(plugin.socket, { start: plugin, deadlineMs: 1_000, ...(flaw ? { only: [flaw.finds] } : {}) });
+  };
+
+  test('a plugin that does everything right passes, every case', async () => {
+    const { results, conformant } = await verified();
+    expect(
+      results
+        .filter(({ outcome }) => outcome !== 'passed')
+        .map((one) => [one.case.id, one.finding?.message ?? one.reason]),
+    ).toEqual([]);
+    expect(results.map((one) => one.case.id).sort()).toEqual(cases.map(({ id }) => id).sort());
+    expect(results.flatMap(({ leftBehind }) => leftBehind)).toEqual([]);
+    expect(conformant).toBe(true);
+    expect(left(directory)).toEqual([]);
+  });
+
+  test('each case is known by a plugin that it fails on', () => {
+    expect([...new Set(flaws.map(({ finds }) => finds))].sort()).toEqual(cases.map(({ id }) => id).sort());
+  });
+
+  test.each(flaws)('$finds fails on a plugin that $about', async (flaw) => {
+    const { results } = await verified(flaw);
+    const [result] = results.filter((one) => one.case.id === flaw.finds);
+    expect([result?.outcome, result?.reason]).toEqual([
+      result?.case.weight === 'should' ? 'warned' : 'failed',
+      undefined,
+    ]);
+    expect(result?.finding?.message).toMatch(/expected .*, but /);
+  });
+}
