@@ -42,8 +42,18 @@ test.each(plugins)('$name is what engines expect', async ({ name, start, options
     const socket = join(directory, 'p.sock');
     const report = join(directory, 'report.json');
     const verify = ['./bin/cleat', 'verify', socket, '--start', start(directory, socket), '--strict'];
-    // In a network of its own: whatever is left there goes with it, and nobody else's interfaces are in the way.
-    const alone = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+    // On a host of its own, as it were: whatever is left there goes with it, and nobody else's interfaces are in the way.
+    const alone = [
+      '--net',
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--mount-proc',
+      'sh',
+      '-c',
+      'ip link set lo up && exec "$@"',
+      'sh',
+    ];
     const { code, stderr } = await run('unshare', [...alone, ...verify, '--format', 'json', '--output', report], {
       cwd: checkout,
       env: { ...process.env, CLEAT_EXTENSION: JSON.stringify({ name, options: options?.(directory) ?? {} }) },

@@ -7,6 +7,7 @@ import {
   addressed,
   addressRequest,
   anyPool,
+  at,
   capabilities,
   type IpamTrial,
   type Pool,
@@ -24,11 +25,12 @@ export const pools = cases(
   ipamKind,
   {
     id: 'ipam/pool',
-    title: 'A pool is given without a wish, and taken back',
+    title: 'A pool is given without a wish and taken back, or refused in words',
     why: '`docker network create` without `--subnet`.',
     needs,
     async run(trial) {
-      const pool = await pooled(trial, await poolRequest(trial, ''));
+      const pool = await pooledUnlessRefused(trial, await poolRequest(trial, ''));
+      if (pool === undefined) return;
       trial.holds(pool.id !== '', 'a PoolID: it stands for the pool in all further calls');
       await poolReleased(trial, pool);
     },
@@ -147,9 +149,11 @@ export const pools = cases(
       await poolReleased(trial, going);
       const staying = await anyPool(trial);
       const kept = await addressed(trial, staying);
-      if (going.id !== staying.id) await trial.answers('ReleasePool', { PoolID: going.id });
+      if (going.id !== staying.id) {
+        await trial.answers('ReleasePool', { PoolID: going.id });
+        await trial.answers('ReleaseAddress', { PoolID: going.id, Address: at(going, 5n) });
+      }
       await trial.answers('ReleasePool', { PoolID: trial.fresh() });
-      await trial.answers('ReleaseAddress', { PoolID: trial.fresh(), Address: kept });
       const next = await addressed(trial, staying);
       trial.holds(next !== kept, `another address than ${kept}, which is given`);
     },
@@ -186,9 +190,10 @@ export const pools = cases(
   },
 );
 
-/** A pool of the plugin's own choice. @throws Inapplicable where it is a stand-in for all addresses */
+/** A pool of the plugin's own choice. @throws Inapplicable where it chooses none, or a stand-in for all addresses */
 async function chosenPool(trial: IpamTrial): Promise<Pool> {
-  const pool = await pooled(trial, await poolRequest(trial, ''));
+  const pool = await pooledUnlessRefused(trial, await poolRequest(trial, ''));
+  if (pool === undefined) throw new Inapplicable('it chooses no pools');
   if (pool.block.prefix === 0) throw new Inapplicable('its pools stand for all addresses');
   return pool;
 }

@@ -43,7 +43,7 @@ export const newNetwork = (trial: NetworkTrial, six: 'six' | 'four' = 'four'): N
 
 /** CreateNetwork as engines send it. */
 export function creation(trial: NetworkTrial, { id, block, six }: Network, more = {}): Message<'CreateNetwork'> {
-  const gateway = (cidr: string) => cidr.replace(/(?:\.0|::)\//, (end) => (end === '::/' ? '::1/' : '.1/'));
+  const gateway = (cidr: string) => cidr.replace('.0/', '.1/').replace('::/', '::1/');
   const data = (cidr: string) => ({ AddressSpace: 'LocalDefault', Pool: cidr, Gateway: gateway(cidr) });
   return {
     NetworkID: id,
