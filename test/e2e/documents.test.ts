@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { busyboxTar } from '../../cli/tour/busybox.js';
 import { makeCertificates } from './support/certificates.js';
 import { clientOf, removeAll } from './support/client.js';
 import { allBlocks, type Block, checkout, commandsOf, substitute } from './support/documents.js';
@@ -68,6 +69,8 @@ const code = {
   ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
   shelf: shown('docs/guide/logs.md', 'import { appendFile'),
   keep: shown('docs/guide/secrets.md', 'import { readFile }'),
+  hosts: shown('docs/guide/watching-the-engine.md', 'import { rename'),
+  deaths: shown('docs/guide/watching-the-engine.md', 'import { Engine, events }'),
   mine: shown('sdk/README.md', 'import { defineExtension'),
 };
 const noRemove = {
@@ -82,6 +85,16 @@ const plugged = {
 const sharedMount = {
   start: shown('examples/shared-mount/README.md', 'node examples'),
   use: shown('examples/shared-mount/README.md', 'docker volume create'),
+};
+const labelAuthz = {
+  policy: shown('examples/label-authz/README.md', 'cat > /srv/policy.json'),
+  engine: shown('examples/label-authz/README.md', 'cleatd'),
+  start: shown('examples/label-authz/README.md', 'node examples'),
+  use: shown('examples/label-authz/README.md', 'export DOCKER_HOST'),
+};
+const metricsCollector = {
+  start: shown('examples/metrics-collector/README.md', 'node examples'),
+  engine: shown('examples/metrics-collector/README.md', 'cleatd'),
 };
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
@@ -121,6 +134,8 @@ async function compile(): Promise<string> {
   write('keep.ts', code.keep.text);
   write('keep-main.ts', substitute(code.main.text, { plain: 'keep' }));
   write('mine.ts', code.mine.text);
+  write('hosts.ts', code.hosts.text);
+  write('deaths.ts', code.deaths.text);
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
   await promisify(execFile)(join(checkout, 'node_modules/.bin/tsc'), ['-p', directory]).catch(
@@ -136,6 +151,16 @@ async function startPlugin(file: string, name: string, ...args: string[]): Promi
   const program = new Program(process.execPath, [join(compiled, file), '--socket', socketOf(name), ...args]);
   await program.made(socketOf(name));
   return program;
+}
+
+/** A plugin as an example's README starts it, beside the engine. */
+async function startShown(block: Block, name: string, own: Record<string, string>): Promise<Program> {
+  const [command = '', ...more] = commandsOf(substitute(block.text, own));
+  expect(more).toEqual([]);
+  const [program = '', main = '', ...args] = command.split(' ');
+  const plugin = new Program(program, [join(checkout, main), ...args, '--socket', socketOf(name)]);
+  await plugin.made(socketOf(name));
+  return plugin;
 }
 
 test('every block of every document is run here, or it is said why not', () => {
@@ -341,14 +366,77 @@ test('Giving secrets to containers: the provider of the guide', async () => {
   await ok('rm', '-f', 'db');
 });
 
-test('no-remove: its README', async () => {
-  const own = { '/srv/no-remove': `${join(engine.directory, 'kept')} --socket ${socketOf('no-remove')}` };
-  const [start = '', ...more] = commandsOf(substitute(noRemove.start.text, own));
+test('Watching the engine: the addresses of what runs, and who died of what', async () => {
+  const file = join(engine.directory, 'hosts');
+  const env = { DOCKER_HOST: `unix://${engine.socket}` };
+  await using _hosts = new Program(process.execPath, [join(compiled, 'hosts.js'), file], env);
+  await using deaths = new Program(process.execPath, [join(compiled, 'deaths.js')], env);
+  await expect.poll(() => deaths.said).toContain('watching');
+  await ok('run', '-d', '--name=seen', 'busybox', 'sleep', '1000');
+  const address = await ok('inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'seen');
+  const hosts = () => readFile(file, 'utf8').catch(() => undefined);
+  await expect.poll(hosts).toBe(`${address} seen\n`);
+  await ok('kill', 'seen');
+  await expect.poll(hosts).toBe('');
+  await expect.poll(() => deaths.said).toContain('seen ended with 137');
+  await ok('rm', 'seen');
+});
+
+test('label-authz: its README', async () => {
+  const certificates = await makeCertificates(engine.directory, ['alice', 'bob']);
+  for (const user of ['alice', 'bob']) {
+    const directory = join(engine.directory, user);
+    mkdirSync(directory);
+    copyFileSync(certificates.file(user, 'cacert'), join(directory, 'ca.pem'));
+    for (const what of ['cert', 'key'] as const) {
+      copyFileSync(certificates.file(user, what), join(directory, `${what}.pem`));
+    }
+  }
+  const policy = { '/srv/policy.json': join(engine.directory, 'policy.json') };
+  await run(substitute(labelAuthz.policy.text, policy));
+  const [command = '', ...more] = commandsOf(labelAuthz.engine.text);
   expect(more).toEqual([]);
-  const [program = '', main = '', ...args] = start.split(' ');
-  const plugin = new Program(program, [join(checkout, main), ...args]);
-  await using _ = plugin;
-  await plugin.made(socketOf('no-remove'));
+  const own = {
+    'tcp://0.0.0.0:2376': certificates.host,
+    ' ca.pem': ` ${certificates.file('server', 'cacert')}`,
+    ' cert.pem': ` ${certificates.file('server', 'cert')}`,
+    ' key.pem': ` ${certificates.file('server', 'key')}`,
+  };
+  await using daemon = await ShownDaemon.start(substitute(command, own), engine);
+  await using _plugin = await startShown(labelAuthz.start, 'label-authz', {
+    ...policy,
+    'unix:///run/cleat.sock': daemon.host,
+  });
+  const tar = await busyboxTar();
+  const user = { 'tcp://localhost:2376': certificates.host, '~/': `${engine.directory}/` };
+  // Pulling is for administrators, and there is nothing to pull from.
+  writeFileSync(policy['/srv/policy.json'], '{"teams":{},"unnamed":"admin"}');
+  expect(await engine.dockerAt(daemon.host, 'import', '-', 'busybox', { input: tar })).toMatchObject({ code: 0 });
+  await run(substitute(labelAuthz.policy.text, policy));
+  const printed = await run(substitute(labelAuthz.use.text, user));
+  expect(printed).toMatch(/busybox +"sleep 1000".* shop\r?$/m);
+  expect(printed).toContain('bob of db may not touch shop: it is of team web');
+  expect(printed).toMatch(/^refused\r?$/m);
+  expect((await engine.dockerAt(daemon.host, 'ps', '-aq')).stdout).toBe('');
+});
+
+test('metrics-collector: its README', async () => {
+  const [command = '', ...more] = commandsOf(metricsCollector.engine.text);
+  expect(more).toEqual([]);
+  await using daemon = await ShownDaemon.start(command, engine);
+  const directory = join(engine.directory, 'figures');
+  mkdirSync(directory);
+  await using _plugin = await startShown(metricsCollector.start, 'metrics-collector', {
+    '/run/cleat/metrics.sock': join(daemon.directory, 'run/metrics.sock'),
+    '/srv/figures': directory,
+  });
+  const figures = () => readFile(join(directory, 'engine.prom'), 'utf8').catch(() => '');
+  await expect.poll(figures).toContain('engine_daemon_engine_info{version="28.3');
+});
+
+test('no-remove: its README', async () => {
+  const own = { '/srv/no-remove': join(engine.directory, 'kept') };
+  await using _ = await startShown(noRemove.start, 'no-remove', own);
   expect(await run(noRemove.use.text)).toMatch(/^hello\r?$/m);
   await ok('volume', 'rm', 'data');
 });
@@ -356,14 +444,8 @@ test('no-remove: its README', async () => {
 test('shared-mount: its README', async () => {
   const device = join(engine.directory, 'shared');
   mkdirSync(device);
-  const own = {
-    '--device /srv/shared': `--device ${device} --root ${join(engine.directory, 'mounts')} --socket ${socketOf('shared-mount')}`,
-  };
-  const [start = '', ...more] = commandsOf(substitute(sharedMount.start.text, own));
-  expect(more).toEqual([]);
-  const [program = '', main = '', ...args] = start.split(' ');
-  await using plugin = new Program(program, [join(checkout, main), ...args]);
-  await plugin.made(socketOf('shared-mount'));
+  const own = { '--device /srv/shared': `--device ${device} --root ${join(engine.directory, 'mounts')}` };
+  await using _ = await startShown(sharedMount.start, 'shared-mount', own);
   const printed = await run(sharedMount.use.text);
   expect(printed).toMatch(/ 1001 +1001 .* hers\r?$/m);
   expect(printed).toMatch(/ 1002 +1002 .* his\r?$/m);
