@@ -85,6 +85,9 @@ describe.each(['in-process', 'socket'] as const)('label-authz, %s', (carrier) =>
     'POST /containers/%zz/stop',
     'POST /v1.23/containers/shop/start',
     'POST /containers/prune',
+    'POST /containers/shop/checkpoints',
+    'DELETE /containers/shop/checkpoints/one',
+    'PUT /containers/db1/archive?path=/',
     'POST /volumes/create',
     'POST /images/create?fromImage=x',
     'POST /build',
@@ -156,11 +159,14 @@ describe.each(['in-process', 'socket'] as const)('label-authz, %s', (carrier) =>
     expect(await ask('alice', 'POST /containers/create', body)).toMatch(/^no: .*body/);
   });
 
-  test('exec is for the team, and without privileges', async () => {
+  test('exec is for the team, and without privileges; so are updates', async () => {
     await using ask = await asking();
     expect(await ask('alice', 'POST /containers/shop/exec', { Cmd: ['sh'] })).toBe('yes');
     expect(await ask('bob', 'POST /containers/shop/exec', { Cmd: ['sh'] })).toContain('may not touch');
     expect(await ask('alice', 'POST /containers/shop/exec', { privileged: true })).toContain('with privileges');
+    const update = 'POST /containers/shop/update';
+    expect(await ask('alice', update, { Memory: 1, Devices: null })).toBe('yes');
+    expect(await ask('alice', update, { Devices: [{ PathOnHost: '/dev/sda' }] })).toContain('may not set Devices');
   });
 
   test('the policy counts as it is now; without one nothing is allowed, and without an engine nothing is known', async () => {

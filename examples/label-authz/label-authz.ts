@@ -10,6 +10,13 @@ import { targetOf } from './target.js';
 /** Less than the engine waits for us: while it does, it is asked whose a container is. */
 const lookUpMs = 5_000;
 
+/** What a team may do with its containers; a newer engine may have more, which could be anything. */
+const actions = new Set(
+  'archive attach changes exec export kill logs pause rename resize restart start stats stop top unpause update wait'.split(
+    ' ',
+  ),
+);
+
 /** A container belongs to the team that its label names: others may look at it, and no more. */
 export default defineExtension({
   start({ options }) {
@@ -49,12 +56,14 @@ export default defineExtension({
       if (room === 'containers' && id === 'create' && path.length === 2)
         return checkCreate(policy, caller, RequestBody);
       if (room === 'exec' && path.length === 3) return await checkOwner(policy, caller, await containerOfExec(id));
-      if (room !== 'containers' || id === 'prune' || (path.length < 3 && RequestMethod !== 'DELETE')) {
+      const removes = RequestMethod === 'DELETE' && path.length === 2;
+      if (room !== 'containers' || id === 'prune' || !(removes || actions.has(action))) {
         throw forbidden(`${caller.name} may not ${RequestMethod} /${path.join('/')}: that is for administrators`);
       }
       if (action === 'exec' && member(bodyOf(RequestBody), 'Privileged')) {
         throw forbidden(`${caller.name} may not exec with privileges`);
       }
+      if (action === 'update') checkWalls(caller, bodyOf(RequestBody));
       // Before API 1.24 a start had a HostConfig of its own.
       if (action === 'start' && version !== undefined && isBefore(version, 1, 24)) {
         throw forbidden('start containers with API 1.24 or later');
@@ -77,7 +86,11 @@ export default defineExtension({
         const choices = caller.teams.map((name) => `--label ${label}=${name}`).join(' or ');
         throw forbidden(`${caller.name} may make containers of their own team only: add ${choices}`);
       }
-      const out = wayOut(member(body, 'HostConfig'));
+      checkWalls(caller, member(body, 'HostConfig'));
+    }
+
+    function checkWalls(caller: Caller, hostConfig: unknown): void {
+      const out = wayOut(hostConfig);
       if (out !== undefined) throw forbidden(`${caller.name} may not set ${out}: it leads out of the container`);
     }
 

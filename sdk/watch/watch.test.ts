@@ -124,6 +124,7 @@ test('a consumer that is slow costs one entry per object, and then a list', asyn
   expect(watched.picture.container.size).toBe(3_001);
   expect(engine.asked.filter((target) => target.includes('filters=%7B%22id')).length).toBeLessThan(1_100);
   await changes.return?.();
+  await expect(watched[Symbol.asyncIterator]().next()).rejects.toThrow('iterated once');
 });
 
 test('a later process is told what happened in between, and a change that was not dealt with again', async () => {

@@ -1,4 +1,4 @@
-import { invalidParameter } from '@cleat/protocol/errors';
+import { conflict, invalidParameter } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { Backoff, type OutageLog } from './backoff.js';
 import { type Engine, isHopeless } from './engine.js';
@@ -52,7 +52,7 @@ export type Change =
   /** All that there is has been told: after the start, after each connection, and every `relistMs`. */
   | { readonly type: 'synced' };
 
-/** Changes, to be iterated once. */
+/** Changes, to be iterated once; then everything is let go of. */
 export interface Watch extends AsyncIterable<Change> {
   /** All that is known, up to the change that is being dealt with. */
   readonly picture: Picture;
@@ -89,6 +89,7 @@ class Watcher implements Watch {
   readonly #picture: SavedPicture;
   #newest = 0n;
   #unsynced = true;
+  #iterated = false;
   #failure: { error: unknown } | undefined;
 
   constructor(engine: Engine, filters: ReadonlyMap<ObjectKind, Filters>, options: WatchOptions) {
@@ -107,6 +108,8 @@ class Watcher implements Watch {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Change> {
+    if (this.#iterated) throw conflict('a watch can be iterated once: call watch again');
+    this.#iterated = true;
     const stop = () => {
       this.#stop.abort();
       this.#outdated.wake();

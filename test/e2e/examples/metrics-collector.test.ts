@@ -1,17 +1,17 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { cp, mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { docker } from './support/docker.js';
-import { checkout } from './support/documents.js';
-import { startEngine } from './support/engine.js';
-import { Program } from './support/program.js';
-import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
+import { docker } from '../support/docker.js';
+import { checkout } from '../support/documents.js';
+import { startEngine } from '../support/engine.js';
+import { Program } from '../support/program.js';
+import { StockDockerd, stockDockerdInstalled } from '../support/stock-dockerd.js';
 
 /** examples/metrics-collector, as a program beside Cleat and as a managed plugin of a stock dockerd. */
-const main = fileURLToPath(new URL('../../examples/metrics-collector/dist/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../examples/metrics-collector/dist/main.js', import.meta.url));
 
 let scratch: string;
 beforeEach(async () => {
@@ -58,6 +58,7 @@ test.skipIf(!stockDockerdInstalled)('in a stock dockerd, the figures are in the 
   };
   await makePlugin(join(scratch, 'plugin'));
   await ok('plugin', 'create', 'collector', join(scratch, 'plugin'));
+  await ok('plugin', 'set', 'collector', `out.source=${join(scratch, 'out')}`, 'args=--every=0.1');
   await ok('plugin', 'enable', 'collector');
   await expect.poll(written).toEqual(figure('engine_daemon_container_states_containers{state="running"} 0$'));
   await ok('plugin', 'disable', '-f', 'collector');
@@ -65,14 +66,12 @@ test.skipIf(!stockDockerdInstalled)('in a stock dockerd, the figures are in the 
   await ok('plugin', 'rm', 'collector');
 });
 
-/** As the README says: `rootfs` with node, the libraries that it needs, and the program; and `config.json`. */
+/** As the README says: `rootfs` with node, the libraries that it needs and the program, beside its `config.json`. */
 async function makePlugin(directory: string): Promise<void> {
   const rootfs = join(directory, 'rootfs');
   const { stdout } = await promisify(execFile)('ldd', [process.execPath]);
-  for (const path of [process.execPath, ...(stdout.match(/\/\S+/g) ?? [])]) {
-    await mkdir(join(rootfs, dirname(path)), { recursive: true });
-    await cp(await realpath(path), join(rootfs, path));
-  }
+  await cp(await realpath(process.execPath), join(rootfs, 'usr/local/bin/node'));
+  for (const library of stdout.match(/\/\S+/g) ?? []) await cp(await realpath(library), join(rootfs, library));
   for (const name of ['protocol', 'sdk']) {
     const to = join(rootfs, 'node_modules/@cleat', name);
     for (const part of ['dist', 'package.json']) {
@@ -81,23 +80,5 @@ async function makePlugin(directory: string): Promise<void> {
   }
   await cp(join(checkout, 'examples/metrics-collector'), join(rootfs, 'app'), { recursive: true });
   for (const part of ['tmp', 'out', 'run/docker/plugins']) await mkdir(join(rootfs, part), { recursive: true });
-  const config = {
-    Description: 'The figures of the engine, in a file',
-    Documentation: '',
-    Interface: { Types: ['docker.metricscollector/1.0'], Socket: 'collector.sock' },
-    Entrypoint: [
-      process.execPath,
-      '/app/dist/main.js',
-      '--socket=/run/docker/plugins/collector.sock',
-      '--textfile=/out/engine.prom',
-      '--every=0.1',
-    ],
-    WorkDir: '/',
-    Network: { Type: 'none' },
-    Linux: { Capabilities: null, AllowAllDevices: false, Devices: null },
-    Mounts: [{ Type: 'bind', Source: join(scratch, 'out'), Destination: '/out', Options: ['rbind'] }],
-    Env: [],
-    Args: {},
-  };
-  await writeFile(join(directory, 'config.json'), JSON.stringify(config));
+  await cp(join(checkout, 'examples/metrics-collector/plugin/config.json'), join(directory, 'config.json'));
 }

@@ -4,15 +4,15 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
-import { type Certificates, makeCertificates } from './support/certificates.js';
-import { type CommandResult, type DockerOptions, docker } from './support/docker.js';
-import { startEngine } from './support/engine.js';
-import { Program } from './support/program.js';
-import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
+import { busyboxTar } from '../../../cli/tour/busybox.js';
+import { type Certificates, makeCertificates } from '../support/certificates.js';
+import { type CommandResult, type DockerOptions, docker } from '../support/docker.js';
+import { startEngine } from '../support/engine.js';
+import { Program } from '../support/program.js';
+import { StockDockerd, stockDockerdInstalled } from '../support/stock-dockerd.js';
 
 /** examples/label-authz, asked by an engine whose clients come over TLS, and asking the same engine meanwhile. */
-const main = fileURLToPath(new URL('../../examples/label-authz/dist/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../examples/label-authz/dist/main.js', import.meta.url));
 
 let scratch: string;
 let certificates: Certificates;
