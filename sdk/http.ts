@@ -5,6 +5,7 @@ import type { Reply } from '@cleat/protocol/answer';
 import { type Dispatcher, pluginMediaType } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import { Departure } from './departure.js';
 
 /** More than any request of an engine's needs; the largest are answers that authorization plugins see, in base64. */
 const maxRequestBytes = 32 * 1024 * 1024;
@@ -42,7 +43,7 @@ async function answer(
     response.setHeader('Connection', 'close');
     return send(response, { status: 413, text: `a request may have ${maxRequestBytes} bytes` });
   }
-  const gone = new AbortController();
+  const gone = new Departure();
   const onAbort = () => gone.abort();
   signal.addEventListener('abort', onAbort, { once: true });
   response.once('close', () => {
@@ -50,7 +51,7 @@ async function answer(
   });
   try {
     const path = (request.url ?? '').replace(/[?#].*$/, '');
-    const reply = await dispatcher.serve(path, text, gone.signal);
+    const reply = await dispatcher.serve(path, text, gone);
     if ('text' in reply) return send(response, reply);
     response.writeHead(200, { 'Content-Type': 'application/octet-stream' });
     await pipeline(Readable.from(reply.stream), response);
@@ -59,16 +60,23 @@ async function answer(
   }
 }
 
-/** The body as text; undefined when it is too large. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > maxRequestBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+/** The body as text; undefined when it is too large. Events: an iterator makes a short call a fifth slower. */
+function readBody(request: IncomingMessage): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    request.on('data', (chunk: Uint8Array) => {
+      size += chunk.length;
+      if (size <= maxRequestBytes) {
+        chunks.push(chunk);
+        return;
+      }
+      chunks.length = 0;
+      resolve(undefined);
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.once('error', reject);
+  });
 }
 
 function send(response: ServerResponse, { status, text }: Reply): void {

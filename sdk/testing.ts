@@ -78,7 +78,7 @@ function client<K extends Kind>(name: string, kind: K, send: Send): Client<K> {
 }
 
 async function inProcess(dispatcher: Dispatcher, path: string, body: string): Promise<Reply> {
-  const reply = await dispatcher.serve(path, body, new AbortController().signal);
+  const reply = await dispatcher.serve(path, body, new AbortController());
   return 'text' in reply ? reply : { status: 500, text: 'streams are not tested here' };
 }
 
