@@ -42,10 +42,10 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            '{protocol,linux,extensions,sdk,conformance,engine,api,batteries,cli,bench,examples}/**/*.test.ts',
+            '{protocol,linux,extensions,sdk,conformance,create,engine,api,batteries,cli,bench,examples}/**/*.test.ts',
             'test/unit/**/*.test.ts',
           ],
-          exclude: ['**/node_modules/**', '**/dist/**'],
+          exclude: ['**/node_modules/**', '**/dist/**', 'create/templates/**'],
           globalSetup: ['test/setup-linux.ts'],
           expect: expectation,
           testTimeout: 60_000,

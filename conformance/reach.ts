@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { type Address, parseAddress } from '@cleat/extensions/carriers/address';
-import type { Carrier } from '@cleat/extensions/carriers/carrier';
 import { SocketCarrier } from '@cleat/extensions/carriers/socket';
 import { find } from '@cleat/extensions/discovery/directories';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
@@ -14,14 +13,24 @@ export const pluginDirectories: readonly string[] = [
 ];
 
 /** A plugin's place. Opened anew after the plugin was started again. */
-export interface Reached {
+export class Reached {
   /** The name that users say in `--driver`, as far as it can be told from the place. */
   readonly name: string;
   /** For people: a path or an address. */
   readonly origin: string;
   /** Where it listens now. @throws InvalidParameter for a description that cannot be read, NotFound */
-  address(): Address;
-  open(): Promise<Carrier>;
+  readonly address: () => Address;
+
+  constructor(name: string, origin: string, address: () => Address) {
+    this.name = name;
+    this.origin = origin;
+    this.address = address;
+  }
+
+  /** @throws as `address` does */
+  open(): SocketCarrier {
+    return new SocketCarrier(this.address());
+  }
 }
 
 /**
@@ -33,7 +42,7 @@ export function reach(where: string, directories: readonly string[] = pluginDire
   if (where.includes('://')) {
     const address = parseAddress(where);
     const name = address.type === 'unix' ? basename(address.path, extname(address.path)) : where;
-    return { name, origin: where, address: () => address, open: async () => new SocketCarrier(address) };
+    return new Reached(name, where, () => address);
   }
   if (!where.includes('/'))
     return found(where, directories, `there is no plugin '${where}' in ${directories.join(', ')}`);
@@ -45,31 +54,16 @@ export function reach(where: string, directories: readonly string[] = pluginDire
     return found(name, [dirname(path)], `${path} describes no plugin`);
   }
   // It need not be there yet: whoever is going to start the plugin says where it will listen.
-  const address: Address = { type: 'unix', path };
-  return {
-    name: basename(path, ending),
-    origin: path,
-    address: () => address,
-    open: async () => new SocketCarrier(address),
-  };
+  return new Reached(basename(path, ending), path, () => ({ type: 'unix', path }));
 }
 
 function found(name: string, directories: readonly string[], otherwise: string): Reached {
   const place = find(directories, name);
   if (!place) throw name === '' ? invalidParameter('name a plugin') : notFound(otherwise);
-  const locate = () => {
+  return new Reached(name, place.origin, () => {
     const now = find(directories, name);
     if (!now) throw notFound(`${place.origin} is gone`);
-    return now;
-  };
-  return {
-    name,
-    origin: place.origin,
-    address() {
-      const { address, origin } = locate();
-      if (!address) throw invalidParameter(`${origin}: that is no description of a plugin`);
-      return address;
-    },
-    open: async () => await locate().open(),
-  };
+    if (!now.address) throw invalidParameter(`${now.origin}: that is no description of a plugin`);
+    return now.address;
+  });
 }

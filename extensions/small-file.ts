@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 
 /** A description is some lines, a bundle of certificates some hundred kilobytes. */
-const maxBytes = 1024 * 1024;
+const usualMaxBytes = 1024 * 1024;
 
 /**
  * The text of a file that somebody else put there. Anything may lie under its name: a FIFO would hold whoever opens it
@@ -11,7 +11,7 @@ const maxBytes = 1024 * 1024;
  * @returns undefined when there is nothing of that name
  * @throws InvalidParameter for what is there and cannot be read
  */
-export function readSmallFile(path: string): string | undefined {
+export function readSmallFile(path: string, maxBytes = usualMaxBytes): string | undefined {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);

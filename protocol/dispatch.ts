@@ -46,6 +46,11 @@ export class Dispatcher {
     return this.#capabilities;
   }
 
+  /** The paths of all methods that have a handler. */
+  get paths(): string[] {
+    return [...this.#routes].filter(([, { handler }]) => handler).map(([path]) => path);
+  }
+
   /**
    * Serves one message. Never throws: what goes wrong is a reply.
    * @param path for example `/VolumeDriver.Create`

@@ -20,7 +20,8 @@ try {
   const loaded = (await import(pathToFileURL(modulePath).href)) as { default?: ExtensionModule };
   const module = loaded.default;
   if (typeof module?.start !== 'function') throw new Error(`${modulePath} has no extension as its default export`);
-  await serveUntilSignal(() => serve(module, { ...settings, socket, log }));
+  // The engine that calls keeps a log of its calls.
+  await serveUntilSignal(() => serve(module, { ...settings, socket, log, logCalls: false }));
 } catch (error) {
   log.error('the extension cannot be served', { error: messageOf(error) });
   process.exitCode = 1;

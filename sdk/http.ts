@@ -2,32 +2,42 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Reply } from '@cleat/protocol/answer';
-import { type Dispatcher, pluginMediaType } from '@cleat/protocol/dispatch';
+import { type Dispatcher, pluginMediaType, type StreamReply } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import type { CallLog } from './call-log.js';
+import type { CallStatistics, Result } from './calls.js';
 import { Departure } from './departure.js';
+import { type Pages, plainText } from './pages.js';
 
 /** More than any request of an engine's needs; the largest are answers that authorization plugins see, in base64. */
 const maxRequestBytes = 32 * 1024 * 1024;
 
 export interface Answering {
-  /** Calls under way are kept here. */
-  calls: Set<Promise<void>>;
+  /** Calls under way are kept here, each until its answer has left. */
+  underWay: Set<Promise<void>>;
+  statistics: CallStatistics;
+  pages: Pages;
+  callLog: CallLog;
   /** Aborts every call under way. */
   signal: AbortSignal;
+  /** Ends answers that are streams: one that follows a log would never end by itself. */
+  streamSignal: AbortSignal;
+  isStopping: () => boolean;
   log: Logger;
 }
 
-/** HTTP in front of a dispatcher: POST of JSON, JSON back. */
-export function answering(dispatcher: Dispatcher, { calls, signal, log }: Answering): RequestListener {
+/** HTTP in front of a dispatcher: POST of JSON, JSON back; and pages by GET. */
+export function answering(dispatcher: Dispatcher, answers: Answering): RequestListener {
+  const { underWay, log } = answers;
   return (request, response) => {
-    const call = answer(dispatcher, request, response, signal)
+    const call = answer(dispatcher, request, response, answers)
       .catch((error) => {
         log.warn('a call could not be answered', { path: request.url, error: messageOf(error) });
         response.destroy();
       })
-      .finally(() => calls.delete(call));
-    calls.add(call);
+      .finally(() => underWay.delete(call));
+    underWay.add(call);
   };
 }
 
@@ -35,29 +45,63 @@ async function answer(
   dispatcher: Dispatcher,
   request: IncomingMessage,
   response: ServerResponse,
-  signal: AbortSignal,
+  { statistics, pages, callLog, signal, streamSignal, isStopping }: Answering,
 ): Promise<void> {
-  if (request.method !== 'POST') return send(response, { status: 405, text: 'the plugin protocol knows POST only' });
+  const gone = new Departure();
+  const over = new Promise<void>((resolve) =>
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+      resolve();
+    }),
+  );
+  const path = (request.url ?? '').replace(/[?#].*$/, '');
+  if (request.method !== 'POST') {
+    const page = await pages.answer(path);
+    send(response, page, page.type, isStopping());
+    return await over;
+  }
   const text = await readBody(request);
   if (text === undefined) {
-    response.setHeader('Connection', 'close');
-    return send(response, { status: 413, text: `a request may have ${maxRequestBytes} bytes` });
+    send(response, { status: 413, text: `a request may have ${maxRequestBytes} bytes` }, plainText, true);
+    return await over;
   }
-  const gone = new Departure();
+  const call = statistics.begin(path);
   const onAbort = () => gone.abort();
+  const signals = [signal];
   signal.addEventListener('abort', onAbort, { once: true });
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort();
-  });
+  let result: Result = 'ok';
+  let failure: Reply | Error | undefined;
   try {
-    const path = (request.url ?? '').replace(/[?#].*$/, '');
     const reply = await dispatcher.serve(path, text, gone);
-    if ('text' in reply) return send(response, reply);
-    response.writeHead(200, { 'Content-Type': 'application/octet-stream' });
-    await pipeline(Readable.from(reply.stream), response);
+    if ('text' in reply) {
+      result = resultOf(reply);
+      if (result !== 'ok') failure = reply;
+      send(response, reply, reply.text.startsWith('{') ? pluginMediaType : plainText, isStopping());
+    } else {
+      signals.push(streamSignal);
+      streamSignal.addEventListener('abort', onAbort, { once: true });
+      if (streamSignal.aborted) onAbort();
+      await stream(response, reply);
+    }
+  } catch (error) {
+    // A stream that broke: its reader is told by the cut. One that nobody reads any more has just ended.
+    response.destroy();
+    if (!gone.signal.aborted) {
+      result = 'error';
+      failure = error instanceof Error ? error : new Error(String(error));
+    }
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    for (const heard of signals) heard.removeEventListener('abort', onAbort);
+    callLog.ended(path, statistics.end(call, result), failure);
   }
+  await over;
+}
+
+/** What the dispatcher says by its status; a handler's own failure is always 500. */
+function resultOf({ status }: Reply): Result {
+  if (status === 200) return 'ok';
+  if (status === 400) return 'bad_request';
+  return status === 404 ? 'unknown_method' : 'error';
 }
 
 /** The body as text; undefined when it is too large. Events: an iterator makes a short call a fifth slower. */
@@ -79,8 +123,17 @@ function readBody(request: IncomingMessage): Promise<string | undefined> {
   });
 }
 
-function send(response: ServerResponse, { status, text }: Reply): void {
-  const type = text.startsWith('{') ? pluginMediaType : 'text/plain; charset=utf-8';
-  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
+async function stream(response: ServerResponse, { stream }: StreamReply): Promise<void> {
+  response.writeHead(200, { 'Content-Type': 'application/octet-stream' });
+  await pipeline(Readable.from(stream), response);
+}
+
+/** @param last the connection ends with this answer, so that no further call comes on it */
+function send(response: ServerResponse, { status, text }: Reply, type: string, last: boolean): void {
+  response.writeHead(status, {
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(text),
+    ...(last ? { Connection: 'close' } : {}),
+  });
   response.end(text);
 }

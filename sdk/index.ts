@@ -1,5 +1,6 @@
 /** Write an extension once; Cleat loads it in process, and over a socket it serves Cleat and stock Docker. */
 import type { ExtensionModule } from '@cleat/protocol/extension';
+import type { OptionDeclarations } from '@cleat/protocol/options';
 
 export { conflict, forbidden, invalidParameter, notFound, notImplemented, unavailable } from '@cleat/protocol/errors';
 export {
@@ -7,6 +8,7 @@ export {
   type ExtensionModule,
   type Implementation,
   implement,
+  type Metric,
   type RunningExtension,
 } from '@cleat/protocol/extension';
 export {
@@ -21,11 +23,24 @@ export {
 export type { CallContext, Handlers, Kind } from '@cleat/protocol/kinds/kind';
 export type { MountContext } from '@cleat/protocol/kinds/volume';
 export type { Logger } from '@cleat/protocol/log';
+export type { OptionDeclaration, OptionDeclarations, OptionsOf } from '@cleat/protocol/options';
+export { activatedSocket } from './activation.js';
+export { jsonLogger, textLogger } from './log.js';
 export { run } from './run.js';
 export { type Served, type ServeOptions, serve, type TcpOptions } from './serve.js';
 export { DurableMap } from './state.js';
 
-/** Gives a module its type where it is written. */
-export function defineExtension(module: ExtensionModule): ExtensionModule {
+/**
+ * Gives a module its type where it is written. With declared options, `start` gets each as text: one with a default, or
+ * that is required, always; any other may be undefined.
+ * @example
+ * export default defineExtension({
+ *   options: { root: { default: '/srv/mine', help: 'where data goes' } },
+ *   start: ({ options }) => ({ implementations: [implement(volumeKind, driver(options.root))] }),
+ * });
+ */
+export function defineExtension<const D extends OptionDeclarations = OptionDeclarations>(
+  module: ExtensionModule<D>,
+): ExtensionModule {
   return module;
 }

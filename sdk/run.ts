@@ -1,52 +1,73 @@
-import { messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { ExtensionModule } from '@cleat/protocol/extension';
+import type { Logger } from '@cleat/protocol/log';
+import { readOptions } from '@cleat/protocol/options';
+import { readCommandLine, usage } from './command-line.js';
+import { jsonLogger, textLogger } from './log.js';
+import { placeOf } from './place.js';
 import { type Served, type ServeOptions, serve } from './serve.js';
 
+/** What a shell has for a command line that cannot be understood. */
+const usageExit = 2;
+
 /**
- * An extension's whole `main`: serves it until SIGTERM or SIGINT. Reads from the command line
- * `--socket PATH` (default `/run/docker/plugins/NAME.sock`) or `--tcp HOST:PORT`, and `--spec FILE`, which tells
- * engines of the TCP address; every other `--NAME VALUE` is an option for the module. What cannot be served ends the process with one readable line.
+ * An extension's whole `main`: serves it until SIGTERM or SIGINT. The command line says where: `--socket PATH` (default
+ * `/run/docker/plugins/NAME.sock`), `--tcp HOST:PORT` with `--tls-…` and `--spec FILE`, or nothing when a service
+ * manager passed a socket; `--help` tells all. Every other `--NAME VALUE` is an option for the module, which may declare
+ * what it knows. What cannot be served ends the process with one readable line: exit code 2 for the command line, 1 for
+ * anything else.
+ * @example await run(extension, { name: 'mine' });
  */
 export async function run(module: ExtensionModule, options: Pick<ServeOptions, 'name' | 'options' | 'log'>) {
+  const { name } = options;
+  let settings: ServeOptions;
   try {
-    const given = commandLine(options.name, process.argv.slice(2));
-    await serveUntilSignal(() =>
-      serve(module, { ...options, ...given, options: { ...options.options, ...given.options } }),
-    );
+    const { flags, options: given } = readCommandLine(process.argv.slice(2), module.options);
+    if (flags.help !== undefined) {
+      process.stdout.write(usage(name, module.options));
+      return;
+    }
+    settings = {
+      name,
+      log: options.log ?? logOf(flags['log-format'], flags.debug !== undefined),
+      options: { ...options.options, ...given },
+      ...placeOf(name, flags),
+    };
+    readOptions(name, module.options, settings.options ?? {});
   } catch (error) {
-    process.stderr.write(`${options.name}: ${messageOf(error)}\n`);
+    process.stderr.write(`${name}: ${messageOf(error)} (--help tells more)\n`);
+    process.exitCode = usageExit;
+    return;
+  }
+  try {
+    await serveUntilSignal(() => serve(module, settings));
+  } catch (error) {
+    process.stderr.write(`${name}: ${messageOf(error)}\n`);
     process.exitCode = 1;
   }
 }
 
 /** Serves until SIGTERM or SIGINT, then closes in peace; a second signal ends at once. */
 export async function serveUntilSignal(start: () => Promise<Served>): Promise<void> {
+  const signals = ['SIGTERM', 'SIGINT'] as const;
   const signalled = new Promise<void>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve());
+    const onSignal = () => {
+      // From here on they do what they do to any process.
+      for (const name of signals) process.removeListener(name, onSignal);
+      resolve();
+    };
+    for (const name of signals) process.on(name, onSignal);
   });
   const served = await start();
   await signalled;
   await served.close();
 }
 
-/** @throws Error that says what is wrong with the command line */
-function commandLine(name: string, args: readonly string[]) {
-  const { socket, tcp, spec, ...options } = flags(args);
-  if (tcp === undefined) return { options, socket: socket ?? `/run/docker/plugins/${name}.sock` };
-  const [, host, port] = /^(.*):(\d+)$/.exec(tcp) ?? [];
-  if (port === undefined) throw new Error(`--tcp takes HOST:PORT, not '${tcp}'`);
-  return { options, tcp: { host: host?.replace(/^\[(.*)\]$/, '$1') || undefined, port: Number(port), specFile: spec } };
-}
-
-/** `--name value` or `--name=value`. */
-function flags(args: readonly string[]): Record<string, string> {
-  const values: Record<string, string> = {};
-  for (let at = 0; at < args.length; at++) {
-    const [, name, inline] = /^--([A-Za-z][\w-]*)(?:=(.*))?$/s.exec(args[at] ?? '') ?? [];
-    if (name === undefined) throw new Error(`expected --NAME VALUE, not '${args[at]}'`);
-    const value = inline ?? args[++at];
-    if (value === undefined) throw new Error(`--${name} needs a value`);
-    values[name] = value;
-  }
-  return values;
+/** @throws InvalidParameter */
+function logOf(format: string | undefined, debug: boolean): Logger {
+  const chosen = format ?? (process.stderr.isTTY ? 'text' : 'json');
+  const more = { debug: debug || Boolean(process.env.DEBUG) };
+  if (chosen === 'text') return textLogger(process.stderr, more);
+  if (chosen === 'json') return jsonLogger(process.stderr, { ...more, time: true });
+  throw invalidParameter(`--log-format is text or json, not '${chosen}'`);
 }

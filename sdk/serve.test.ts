@@ -1,10 +1,22 @@
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { request } from 'node:http';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { get, request } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { defineExtension, implement, logKind, notFound, serve, volumeKind } from './index.js';
+import { startForTest } from './testing.js';
 
 let directory: string;
 let socket: string;
@@ -78,6 +90,14 @@ const text = async (path: string, body?: string, where?: object) => {
   return `${status} ${bytes}`;
 };
 
+const health = (): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    get({ socketPath: socket, path: '/health', agent: false }, (response) => resolve(json(response))).on(
+      'error',
+      reject,
+    );
+  });
+
 test('speaks the protocol: activation, keys in any case, errors with their class, optional and unknown methods', async () => {
   await using served = await start();
   expect(served.address).toBe(`unix://${socket}`);
@@ -142,4 +162,91 @@ test('on TCP, with a spec file that engines discover', async () => {
   expect(await text('/VolumeDriver.Path', '{"Name":"v"}', { host, port })).toBe('200 {"Mountpoint":"/p"}');
   await served.close();
   expect(existsSync(specFile)).toBe(false);
+});
+
+test('a spec file is written whole, with its directory, and left to whoever wrote it since', async () => {
+  const specFile = join(directory, 'etc/plugins/x.spec');
+  const served = await start({ socket: undefined, tcp: { specFile } });
+  expect(statSync(specFile).mode & 0o777).toBe(0o644);
+  expect(readdirSync(join(directory, 'etc/plugins'))).toEqual(['x.spec']);
+  writeFileSync(specFile, 'tcp://127.0.0.1:1\n');
+  await served.close();
+  expect(readFileSync(specFile, 'utf8')).toBe('tcp://127.0.0.1:1\n');
+  closed = false;
+  writeFileSync(join(directory, 'file'), '');
+  const within = { socket: undefined, tcp: { specFile: join(directory, 'file/x.spec') } };
+  await expect(start(within)).rejects.toThrow('cannot be written');
+  expect(closed).toBe(true);
+});
+
+test('a file that is no socket is not replaced', async () => {
+  const precious = join(directory, 'precious');
+  writeFileSync(precious, 'kept');
+  await expect(start({ socket: precious })).rejects.toThrow('is no socket: remove it first');
+  expect(readFileSync(precious, 'utf8')).toBe('kept');
+});
+
+test('places that make no sense together are refused', async () => {
+  for (const more of [
+    { tcp: {} },
+    { socket: undefined },
+    { socket: undefined, fd: 3, tcp: {} },
+    { socket: undefined, tcp: { specFile: '/x.json' } },
+    { socket: undefined, tcp: { specFile: '/x.spec', specTls: { caFile: '/ca.pem' } } },
+  ]) {
+    await expect(start(more)).rejects.toMatchObject({ class: 'InvalidParameter' });
+  }
+});
+
+test('a stream that is followed ends when the extension is stopped, in peace', async () => {
+  const following = defineExtension({
+    start: () => ({
+      implementations: [
+        implement(logKind, {
+          StartLogging() {},
+          StopLogging() {},
+          async *ReadLogs(_, { signal }) {
+            yield new Uint8Array([1]);
+            await once(signal, 'abort');
+            yield new Uint8Array([2]);
+          },
+        }),
+      ],
+    }),
+  });
+  const served = await serve(following, { name: 'x', socket, log: silentLogger });
+  const reading = post('/LogDriver.ReadLogs');
+  await expect.poll(health).toMatchObject({ underWay: 1 });
+  await served.close();
+  expect((await reading).body).toEqual(Buffer.from([1, 2]));
+});
+
+test('a call that does not heed its end does not hold up the stop', async () => {
+  const served = await start({ graceMs: 10 });
+  const mounting = post('/VolumeDriver.Mount', '{"Name":"v","ID":"i"}');
+  const refused = expect(mounting).rejects.toThrow();
+  await expect.poll(() => release).toBeDefined();
+  await served.close();
+  expect(aborted).toBe(true);
+  await refused;
+});
+
+test.each(['in-process', 'socket'] as const)('a test reads streams, %s', async (carrier) => {
+  await using tested = await startForTest(extension, { name: 'x', carrier, options: {} });
+  const chunks: Uint8Array[] = [];
+  const config = { Info: { ContainerID: 'c', ContainerName: 'c' }, Config: {} };
+  for await (const chunk of await tested.client(logKind).ReadLogs(config)) chunks.push(chunk);
+  expect(Buffer.concat(chunks)).toEqual(Buffer.from([0, 1, 2, 255]));
+});
+
+test('what a test calls may be called off', async () => {
+  await using tested = await startForTest(extension, { name: 'x', carrier: 'socket', options: {} });
+  const off = new AbortController();
+  const mounting = tested.client(volumeKind).Mount({ Name: 'v', ID: 'i' }, { signal: off.signal });
+  const refused = expect(mounting).rejects.toThrow();
+  await expect.poll(() => release).toBeDefined();
+  off.abort();
+  await refused;
+  await expect.poll(() => aborted).toBe(true);
+  release?.({ Mountpoint: '/m' });
 });

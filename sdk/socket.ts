@@ -1,8 +1,10 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { conflict } from '@cleat/protocol/errors';
+import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
+
+const probeMs = 5_000;
 
 /**
  * Listens on a UNIX socket, replacing a stale one.
@@ -15,11 +17,31 @@ export async function listenOnSocket(server: Server, path: string, mode: number)
     await listen(server, path, mode);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    if (!lstatSync(path).isSocket()) throw conflict(`${path} is no socket: remove it first, or choose another path`);
     if (await isAnswered(path)) throw conflict(`another process listens at ${path}: stop it first`, { cause: error });
     rmSync(path, { force: true });
     await listen(server, path, mode);
   }
   return `unix://${path}`;
+}
+
+/**
+ * Listens on a socket that somebody else made, who keeps its file: it is neither checked nor removed.
+ * @returns its address
+ * @throws InvalidParameter when the descriptor is none
+ */
+export function listenOnDescriptor(server: Server, fd: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) =>
+      reject(invalidParameter(`descriptor ${fd} is no socket that listens: ${messageOf(error)}`, { cause: error }));
+    server.once('error', onError);
+    server.listen({ fd }, () => {
+      server.removeListener('error', onError);
+      const address = server.address();
+      if (typeof address === 'object' && address) resolve(`tcp://${address.address}:${address.port}`);
+      else resolve(`unix://${address ?? ''}`);
+    });
+  });
 }
 
 function listen(server: Server, path: string, mode: number): Promise<void> {
@@ -41,10 +63,14 @@ function listen(server: Server, path: string, mode: number): Promise<void> {
 function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
-    probe.once('connect', () => {
+    const answer = (answered: boolean) => {
       probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
+      resolve(answered);
+    };
+    probe.once('connect', () => answer(true));
+    // A queue that is full belongs to somebody who is alive.
+    probe.once('error', (error) => answer('code' in error && error.code === 'EAGAIN'));
+    // Never so on a UNIX socket; but nothing is waited for without an end.
+    probe.setTimeout(probeMs, () => answer(true));
   });
 }

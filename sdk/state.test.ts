@@ -1,6 +1,7 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mountTmpfs, unmount } from '@cleat/linux/mount/mount';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DurableMap } from './state.js';
@@ -35,4 +36,69 @@ test('the file does not grow for ever', () => {
   map.close();
   expect(readFileSync(join(directory, 'a', 'state'), 'utf8').split('\n').length).toBeLessThan(4_200);
   expect(open().get(`k${9_999 % 7}`)).toEqual({ n: 9_999 });
+});
+
+test('what exists is not made again, whoever asks, how often, and after a kill', async () => {
+  const map = open();
+  let made = 0;
+  const make = async (n: number) => {
+    made++;
+    await Promise.resolve();
+    if (n < 0) throw new Error('there is no room');
+    return { n };
+  };
+  const failing = map.ensure('a', () => make(-1));
+  const waiting = [1, 1].map((n) => map.ensure('a', () => make(n)));
+  await expect(failing).rejects.toThrow('there is no room');
+  expect(await Promise.all(waiting)).toEqual([{ n: 1 }, { n: 1 }]);
+  expect(made).toBe(2);
+  const next = open();
+  expect(
+    await next.ensure(
+      'a',
+      () => make(1),
+      ({ n }) => n === 1,
+    ),
+  ).toEqual({ n: 1 });
+  await expect(
+    next.ensure(
+      'a',
+      () => make(2),
+      ({ n }) => n === 2,
+    ),
+  ).rejects.toMatchObject({
+    class: 'Conflict',
+    message: 'a exists already with other options: remove it first, or choose another name',
+  });
+  expect(made).toBe(2);
+  next.delete('a');
+  expect(
+    await next.ensure(
+      'a',
+      () => make(2),
+      ({ n }) => n === 2,
+    ),
+  ).toEqual({ n: 2 });
+});
+
+test('what a full disk did not take has not happened, and what comes later is whole', async () => {
+  const disk = join(directory, 'small');
+  mkdirSync(disk);
+  mountTmpfs(disk, { size: 16_384 });
+  try {
+    const map = new DurableMap<string>(join(disk, 'state'), silentLogger);
+    map.set('a', 'kept');
+    writeFileSync(join(disk, 'ballast'), 'x'.repeat(4_096));
+    expect(() => map.set('large', 'x'.repeat(16_384))).toThrow();
+    expect(map.get('large')).toBeUndefined();
+    rmSync(join(disk, 'ballast'));
+    map.set('b', 'kept, too');
+    const next = new DurableMap<string>(join(disk, 'state'), silentLogger);
+    expect(next.entries()).toEqual([
+      ['a', 'kept'],
+      ['b', 'kept, too'],
+    ]);
+  } finally {
+    unmount(disk);
+  }
 });

@@ -9,6 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { conflict, systemError } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 
 /** Lines beyond which a file is rewritten, if most of them are outdated. */
@@ -18,12 +19,18 @@ const compactAfter = 4_096;
  * Durable state for an extension: a map whose every change is one line appended to a file. A change costs one write,
  * and what was written survives a kill of the process at any moment (not a power cut: nothing is synced, because what
  * extensions keep this way describes things that a power cut ends as well). A last line that was cut short is ignored.
+ * @example
+ * const volumes = new DurableMap<{ size: number }>('/var/lib/mine/volumes.journal', log);
+ * volumes.set('data', { size: 1 });
  */
 export class DurableMap<T> {
   readonly #path: string;
   readonly #values = new Map<string, T>();
+  readonly #making = new Map<string, Promise<T>>();
   #file: number;
   #lines = 0;
+  /** The last line may have been cut short: a full disk. */
+  #torn = false;
 
   /** Opens the file, or makes it (0600) and its directory (0700). A line that cannot be read is logged and left out. */
   constructor(path: string, log: Logger) {
@@ -53,24 +60,78 @@ export class DurableMap<T> {
 
   /** The value must be JSON, and must not be changed afterwards but by another `set`. */
   set(key: string, value: T): void {
-    this.#values.set(key, value);
     this.#append(JSON.stringify([key, value]));
+    this.#values.set(key, value);
+    this.#compact();
   }
 
   delete(key: string): void {
-    if (this.#values.delete(key)) this.#append(JSON.stringify([key]));
+    if (!this.#values.has(key)) return;
+    this.#append(JSON.stringify([key]));
+    this.#values.delete(key);
+    this.#compact();
+  }
+
+  /**
+   * What is there under that key, or else what `make` makes, which is kept only once it is made. So a Create that comes
+   * twice, at the same time or after a kill in the middle, has the effect of one; `make` may therefore find what it left
+   * behind when it was cut short.
+   * @param same whether what is there is what is asked for now; by default it always is
+   * @example
+   * await volumes.ensure(Name, () => makeVolume(Name, size), (there) => there.size === size);
+   * @throws Conflict when it is not; whatever `make` throws
+   */
+  async ensure(key: string, make: () => T | Promise<T>, same: (there: T) => boolean = () => true): Promise<T> {
+    // Whoever waited looks again: what was being made may have failed, or be gone already.
+    for (let other = this.#making.get(key); other; other = this.#making.get(key)) {
+      await other.then(
+        () => {},
+        () => {}, // Its caller hears of it.
+      );
+    }
+    const there = this.#values.get(key);
+    if (there !== undefined) {
+      if (same(there)) return there;
+      throw conflict(`${key} exists already with other options: remove it first, or choose another name`);
+    }
+    const made = this.#make(key, make);
+    this.#making.set(key, made);
+    try {
+      return await made;
+    } finally {
+      this.#making.delete(key);
+    }
   }
 
   close(): void {
     closeSync(this.#file);
   }
 
+  async #make(key: string, make: () => T | Promise<T>): Promise<T> {
+    const value = await make();
+    this.set(key, value);
+    return value;
+  }
+
+  /** @throws System when the line is not on disk as a whole; then nothing has changed */
   #append(line: string): void {
-    writeSync(this.#file, `${line}\n`);
+    if (this.#torn) this.#renew();
+    const bytes = Buffer.from(`${line}\n`);
+    this.#torn = true;
+    if (writeSync(this.#file, bytes) < bytes.length) throw systemError(`${this.#path} cannot grow: is the disk full?`);
+    this.#torn = false;
     this.#lines++;
-    if (this.#lines < compactAfter || this.#lines < 4 * this.#values.size) return;
-    closeSync(this.#file);
+  }
+
+  #compact(): void {
+    if (this.#lines >= compactAfter && this.#lines >= 4 * this.#values.size) this.#renew();
+  }
+
+  #renew(): void {
+    const before = this.#file;
     this.#file = this.#rewrite();
+    closeSync(before);
+    this.#torn = false;
   }
 
   #read(line: string, log: Logger): void {

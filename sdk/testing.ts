@@ -3,10 +3,10 @@ import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Reply, readReply } from '@cleat/protocol/answer';
-import { Dispatcher } from '@cleat/protocol/dispatch';
-import type { ExtensionModule } from '@cleat/protocol/extension';
+import { activatePath, Dispatcher, type StreamReply } from '@cleat/protocol/dispatch';
+import { type ExtensionModule, startExtension } from '@cleat/protocol/extension';
 import { parseJson, stringify } from '@cleat/protocol/json';
-import { type Client, type Kind, methodPath } from '@cleat/protocol/kinds/kind';
+import { type CallOptions, type Client, type Kind, methodPath } from '@cleat/protocol/kinds/kind';
 import { silentLogger } from '@cleat/protocol/log';
 import { serve } from './serve.js';
 
@@ -25,16 +25,21 @@ export interface TestOptions {
   options?: Record<string, unknown>;
 }
 
-/** Starts an extension, on either carrier. */
+/**
+ * Starts an extension, on either carrier.
+ * @example
+ * await using plugin = await startForTest(mine, { name: 'mine', carrier: 'socket', options: { root } });
+ * await plugin.client(volumeKind).Create({ Name: 'data' });
+ */
 export async function startForTest(module: ExtensionModule, settings: TestOptions): Promise<Tested> {
   const { name, options = {} } = settings;
   if (settings.carrier === 'in-process') {
     const stop = new AbortController();
-    const running = await module.start({ name, options, log: silentLogger, signal: stop.signal });
+    const running = await startExtension(module, { name, options, log: silentLogger, signal: stop.signal });
     const dispatcher = new Dispatcher(running.implementations);
     return tested(
       name,
-      (path, body) => inProcess(dispatcher, path, body),
+      ({ path, body, signal }) => dispatcher.serve(path, body, { signal }),
       async () => {
         stop.abort();
         await running.close?.();
@@ -46,7 +51,7 @@ export async function startForTest(module: ExtensionModule, settings: TestOption
   const served = await serve(module, { name, socket, options, log: silentLogger });
   return tested(
     name,
-    (path, body) => post(socket, path, body),
+    (call) => post(socket, call),
     async () => {
       await served.close();
       rmSync(directory, { recursive: true });
@@ -54,11 +59,21 @@ export async function startForTest(module: ExtensionModule, settings: TestOption
   );
 }
 
-type Send = (path: string, body: string) => Promise<Reply>;
+interface Sent {
+  path: string;
+  body: string;
+  signal: AbortSignal;
+  /** Success is a stream. */
+  streams: boolean;
+}
+
+type Send = (call: Sent) => Promise<Reply | StreamReply>;
+
+const never = (): AbortSignal => new AbortController().signal;
 
 async function tested(name: string, send: Send, close: () => Promise<void>): Promise<Tested> {
-  const { text } = await send('/Plugin.Activate', '');
-  const { Implements } = parseJson(text) as { Implements: string[] };
+  const activation = await send({ path: activatePath, body: '', signal: never(), streams: false });
+  const { Implements } = parseJson('text' in activation ? activation.text : '') as { Implements: string[] };
   return {
     kinds: Implements,
     client: (kind) => client(name, kind, send),
@@ -69,28 +84,26 @@ async function tested(name: string, send: Send, close: () => Promise<void>): Pro
 
 function client<K extends Kind>(name: string, kind: K, send: Send): Client<K> {
   const calls = Object.entries(kind.methods).map(([method, contract]) => {
-    const call = async (request: unknown) =>
-      readReply(name, kind, method, contract, await send(methodPath(kind, method), stringify(request)));
+    const streams = contract.streams === 'response';
+    const call = async (request: unknown, { signal = never() }: CallOptions = {}) => {
+      const reply = await send({ path: methodPath(kind, method), body: stringify(request), signal, streams });
+      return 'text' in reply ? readReply(name, kind, method, contract, reply) : reply.stream;
+    };
     return [method, call];
   });
   // Each member has the signature that Client<K> derives from the same contract.
   return Object.fromEntries(calls) as Client<K>;
 }
 
-async function inProcess(dispatcher: Dispatcher, path: string, body: string): Promise<Reply> {
-  const reply = await dispatcher.serve(path, body, new AbortController());
-  return 'text' in reply ? reply : { status: 500, text: 'streams are not tested here' };
-}
-
-function post(socketPath: string, path: string, body: string): Promise<Reply> {
+function post(socketPath: string, { path, body, signal, streams }: Sent): Promise<Reply | StreamReply> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath, path, method: 'POST', agent: false }, (response) => {
+    const request = httpRequest({ socketPath, path, method: 'POST', agent: false, signal }, (response) => {
+      const status = response.statusCode ?? 0;
+      if (streams && status === 200) return resolve({ status, stream: response });
       const chunks: Buffer[] = [];
       response.on('data', (chunk) => chunks.push(chunk));
       response.on('error', reject);
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
-      );
+      response.on('end', () => resolve({ status, text: Buffer.concat(chunks).toString('utf8') }));
     });
     request.on('error', reject);
     request.end(body);

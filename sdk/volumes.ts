@@ -1,4 +1,5 @@
-/** Write a volume driver that keeps a directory per volume: what Docker's `local` driver does is done here. */
+/** Write a volume driver: a directory per volume, or one mount that several containers share. */
 export { VolumeDirectories } from './volumes/directories.js';
 export { checkVolumeName, isVolumeName } from './volumes/names.js';
+export { SharedMounts, type SharedMountsSettings } from './volumes/shared-mounts.js';
 export { turns } from './volumes/turns.js';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@cleat/protocol/log';
+import { readPools } from '@cleat/sdk/addresses';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readPools } from './choose.js';
 import { createIpam } from './ipam.js';
 
 let stateDir: string;

@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { type ExtensionModule, implement } from '@cleat/protocol/extension';
 import { ipamKind } from '@cleat/protocol/kinds/ipam';
-import { readPools } from './choose.js';
+import { readPools } from '@cleat/sdk/addresses';
 import { createIpam } from './ipam.js';
 
 /** Options: `stateDir` (required), `addressPools`: a list of `{base, size}`, or that list as JSON. */

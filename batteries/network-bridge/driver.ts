@@ -7,7 +7,7 @@ import { conflict, forbidden, messageOf, notFound } from '@cleat/protocol/errors
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { netlabel, type networkKind, type PortBinding } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
-import { DurableMap } from '@cleat/sdk/state';
+import { DurableMap } from '@cleat/sdk';
 import { ensureBridge, removeBridge } from './device.js';
 import { ForwardGuard } from './guard.js';
 import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { parseAddress } from '@cleat/linux/net/cidr';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import type { HostLinks } from '@cleat/linux/net/links';
+import { parseAddress } from '@cleat/protocol/cidr';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { EndpointRecord, NetworkRecord } from './state.js';

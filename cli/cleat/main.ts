@@ -38,12 +38,36 @@ const commands: Record<string, Command> = {
       return logDriversCommand(args);
     },
   },
+  record: {
+    usage: 'record PLUGIN [--listen NAME|--in-place]',
+    help: 'Write to a file what engines and a plugin say (record --help tells more)',
+    async run(args) {
+      const { recordCommand } = await import('@cleat/conformance/command');
+      return recordCommand(args);
+    },
+  },
+  replay: {
+    usage: 'replay FILE PLUGIN | --serve NAME|PATH',
+    help: 'Ask a plugin again what was recorded, or answer an engine in its stead (replay --help tells more)',
+    async run(args) {
+      const { replayCommand } = await import('@cleat/conformance/command');
+      return replayCommand(args);
+    },
+  },
   sweep: {
     usage: 'sweep --data-root DIR --exec-root DIR',
     help: 'Remove every trace of an engine that does not run any more: containers, mounts, networks, both roots',
     async run(args) {
       const { sweepCommand } = await import('./sweep.js');
       return sweepCommand(args);
+    },
+  },
+  create: {
+    usage: 'create DIRECTORY --kind KIND [OPTION…]',
+    help: 'Make a new plugin of any kind, with a test that passes conformance (--help)',
+    async run(args) {
+      const { createCommand } = await import('create-cleat-plugin/command');
+      return createCommand(args);
     },
   },
   verify: {

@@ -111,7 +111,8 @@ async function startedAndReached(
     await control?.start();
     for (const end = Date.now() + deadlineMs; ; ) {
       try {
-        return { ...reach(plugin, directories), control };
+        const { name, origin, address } = reach(plugin, directories);
+        return { name, origin, address, control };
       } catch (error) {
         // A name is known only once the plugin has made its socket.
         if (control === undefined || Date.now() > end) throw error;

@@ -1,3 +1,5 @@
+import { usedBlocks } from '@cleat/linux/net/facts';
+import type { IpamConfig } from '@cleat/protocol/api/network';
 import {
   type Block,
   contains,
@@ -7,9 +9,7 @@ import {
   parseAddress,
   parseCidr,
   tryParseAddress,
-} from '@cleat/linux/net/cidr';
-import { usedBlocks } from '@cleat/linux/net/facts';
-import type { IpamConfig } from '@cleat/protocol/api/network';
+} from '@cleat/protocol/cidr';
 import { CleatError, messageOf, unavailable } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import type { CallOptions } from '@cleat/protocol/kinds/kind';

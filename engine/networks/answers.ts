@@ -1,4 +1,4 @@
-import { contains, formatAddress, formatBlock, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
+import { contains, formatAddress, formatBlock, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { unavailable } from '@cleat/protocol/errors';
 import type { EndpointInterface, StaticRoute } from '@cleat/protocol/kinds/network';
 import { readable } from '@cleat/protocol/untrusted';

@@ -1,5 +1,5 @@
-import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
+import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { CleatError, conflict, forbidden, invalidParameter } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';

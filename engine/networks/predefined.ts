@@ -1,6 +1,6 @@
-import { formatAddress, formatBlock, parseCidr } from '@cleat/linux/net/cidr';
 import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
+import { formatAddress, formatBlock, parseCidr } from '@cleat/protocol/cidr';
 import { messageOf } from '@cleat/protocol/errors';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import type { EngineConfig } from '../config.js';

@@ -1,5 +1,5 @@
-import { contains, parseCidr, tryParseAddress } from '@cleat/linux/net/cidr';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
+import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { NetworkRecord } from './record.js';
 import { isPredefined } from './resource.js';

@@ -47,7 +47,8 @@ describe.each(['in-process', 'socket'] as const)('file-ipam, %s', (carrier) => {
     const ipam = plugin.client(ipamKind);
     const { PoolID } = await ipam.RequestPool({ ...pool, Pool: '10.9.0.0/24', SubPool: '10.9.0.64/30' });
     const next = async () => (await ipam.RequestAddress({ PoolID, Address: '', Options: null })).Address;
-    expect([await next(), await next()]).toEqual(['10.9.0.65/24', '10.9.0.66/24']);
+    const all = ['10.9.0.64/24', '10.9.0.65/24', '10.9.0.66/24', '10.9.0.67/24'];
+    expect([await next(), await next(), await next(), await next()]).toEqual(all);
     await expect(next()).rejects.toThrow('no available addresses');
   });
 });

@@ -1,32 +1,30 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import {
-  type Block,
-  contains,
-  formatAddress,
-  formatBlock,
-  lastOf,
-  overlaps,
-  parseAddress,
-  parseCidr,
-  sizeOf,
-} from '@cleat/linux/net/cidr';
-import { conflict, defineExtension, implement, invalidParameter, ipamKind, notFound, unavailable } from '@cleat/sdk';
+import { conflict, defineExtension, implement, invalidParameter, ipamKind, notFound } from '@cleat/sdk';
+import { chooseBlock, formatBlock, overlaps, Pool, parseCidr } from '@cleat/sdk/addresses';
 
 /** The file: pools by ID, which is their CIDR, and in each pool who has which address. */
 interface Pools {
-  [pool: string]: { range: string; addresses: { [address: string]: string } };
+  [pool: string]: StoredPool;
 }
 
-/** Where pools are taken from when nobody names one, and how large they are, in bits of prefix. */
-const defaultSource = '10.210.0.0/16';
+interface StoredPool {
+  range: string;
+  addresses: { [address: string]: string };
+}
+
+/** How large a pool is that nobody named, in bits of prefix. */
 const poolBits = 24;
 
 /** Addresses out of one JSON file, which people can read, and other programs, too. */
 export default defineExtension({
-  start({ options, name }) {
-    const file = typeof options.file === 'string' ? options.file : `/var/lib/${name}/addresses.json`;
-    const source = parseCidr(typeof options.source === 'string' ? options.source : defaultSource).block;
+  options: {
+    file: { default: '/var/lib/file-ipam/addresses.json', help: 'where pools and addresses are kept' },
+    source: { default: '10.210.0.0/16', help: 'from where pools are taken when nobody names a subnet' },
+  },
+  start({ options: { file, source }, name }) {
+    const sources = [{ base: source, size: poolBits }];
+    const family = parseCidr(source).block.family;
     mkdirSync(dirname(file), { recursive: true });
 
     // The file is the truth: it is read for every request, so that it may be mended by hand.
@@ -49,7 +47,7 @@ export default defineExtension({
       RequestPool({ Pool, SubPool, V6 }) {
         const pools = read();
         const taken = Object.keys(pools).map((id) => parseCidr(id).block);
-        const block = Pool ? parseCidr(Pool).block : firstFree(source, taken);
+        const block = Pool ? parseCidr(Pool).block : chooseBlock(sources, taken, family);
         if ((block.family === 6) !== V6) throw invalidParameter(`pool ${formatBlock(block)} is of the wrong family`);
         if (taken.some((other) => overlaps(block, other))) throw conflict(`pool ${formatBlock(block)} is taken`);
         const id = formatBlock(block);
@@ -65,15 +63,14 @@ export default defineExtension({
 
       RequestAddress({ PoolID, Address, Options }) {
         const pools = read();
-        const { range, addresses } = poolIn(pools, PoolID);
-        const address = Address || nextFree(parseCidr(range).block, addresses);
-        if (!contains(parseCidr(PoolID).block, parseAddress(address))) {
-          throw invalidParameter(`address ${address} is out of range`);
-        }
-        if (addresses[address] !== undefined) throw conflict(`address ${address} is taken by ${addresses[address]}`);
-        addresses[address] = Options?.['com.docker.network.endpoint.name'] ?? Options?.RequestAddressType ?? '';
+        const stored = poolIn(pools, PoolID);
+        const holder = stored.addresses[Address];
+        if (holder !== undefined) throw conflict(`address ${Address} is taken by ${holder}`);
+        const cidr = openPool(PoolID, stored).take(Address, '');
+        const [address = ''] = cidr.split('/');
+        stored.addresses[address] = Options?.['com.docker.network.endpoint.name'] ?? Options?.RequestAddressType ?? '';
         write(pools);
-        return { Address: `${address}/${parseCidr(PoolID).block.prefix}` };
+        return { Address: cidr };
       },
 
       ReleaseAddress({ PoolID, Address }) {
@@ -86,20 +83,9 @@ export default defineExtension({
   },
 });
 
-function firstFree(source: Block, taken: readonly Block[]): Block {
-  const step = sizeOf({ ...source, prefix: poolBits });
-  for (let value = source.value; value <= lastOf(source).value; value += step) {
-    const block: Block = { family: source.family, value, prefix: poolBits };
-    if (!taken.some((other) => overlaps(block, other))) return block;
-  }
-  throw unavailable(`no more pools in ${formatBlock(source)}`);
-}
-
-/** The first and the last address of a block are nobody's. */
-function nextFree(range: Block, addresses: Readonly<Record<string, string>>): string {
-  for (let value = range.value + 1n; value < lastOf(range).value; value++) {
-    const address = formatAddress({ family: range.family, value });
-    if (addresses[address] === undefined) return address;
-  }
-  throw unavailable(`no available addresses in ${formatBlock(range)}`);
+/** A pool as the file tells it: its next address is always the first free one. */
+function openPool(id: string, { range, addresses }: StoredPool): Pool {
+  const pool = new Pool({ v: 1, id, pool: id, subPool: range === id ? '' : range, last: '' });
+  for (const [address, holder] of Object.entries(addresses)) pool.take(address, holder, 'kept');
+  return pool;
 }

@@ -4,8 +4,8 @@ import { defineExtension, implement, invalidParameter, notFound, volumeKind } fr
 
 /** Volumes whose data outlives `docker volume rm`: Remove forgets the name, and Create of the same name finds it. */
 export default defineExtension({
-  start({ options }) {
-    const root = typeof options.root === 'string' ? options.root : '/data';
+  options: { root: { default: '/data', help: 'where the data goes' } },
+  start({ options: { root } }) {
     const list = join(root, '.volumes.json');
     mkdirSync(root, { recursive: true });
     const names = new Set<string>(

@@ -1,8 +1,6 @@
 import { join } from 'node:path';
-import { assertForward } from '@cleat/linux/firewall/forward';
-import { interfaceNames } from '@cleat/linux/net/facts';
-import { hostLinks } from '@cleat/linux/net/links';
 import { DurableMap, defineExtension, implement, networkKind, notFound } from '@cleat/sdk';
+import { assertForward, hostLinks, interfaceNames } from '@cleat/sdk/linux';
 
 /** An endpoint's network; its interfaces are named after its own ID. */
 interface Endpoint {
@@ -11,10 +9,12 @@ interface Endpoint {
 
 /** A network is a bridge without addresses; a container gets one end of a veth pair, whose other end is on it. */
 export default defineExtension({
-  async start({ options, log, name }) {
-    const root = typeof options.root === 'string' ? options.root : `/var/lib/${name}`;
+  options: {
+    root: { default: '/var/lib/veth-network', help: 'directory of what it knows' },
     // Kept apart, so that two of these plugins on one host stay out of each other's way.
-    const prefix = typeof options.prefix === 'string' ? options.prefix : 'vn';
+    prefix: { default: 'vn', help: 'what the names of its interfaces begin with' },
+  },
+  async start({ options: { root, prefix }, log }) {
     const networks = new DurableMap<{ bridge: string }>(join(root, 'networks.journal'), log);
     const endpoints = new DurableMap<Endpoint>(join(root, 'endpoints.journal'), log);
     const links = hostLinks();

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import type { Reply } from '@cleat/protocol/answer';
 import { Dispatcher } from '@cleat/protocol/dispatch';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
-import type { ExtensionModule, RunningExtension } from '@cleat/protocol/extension';
+import { type ExtensionModule, type RunningExtension, startExtension } from '@cleat/protocol/extension';
 import type { Logger } from '@cleat/protocol/log';
 import type { Carrier } from './carrier.js';
 
@@ -37,7 +37,7 @@ export class InProcessCarrier implements Carrier {
       const loaded: unknown = await import(pathToFileURL(path).href);
       const module = (loaded as { default?: unknown }).default;
       if (!isModule(module)) throw new Error('its default export is no extension module (no start function)');
-      return new InProcessCarrier(await module.start({ name, options, log, signal: stop.signal }), stop);
+      return new InProcessCarrier(await startExtension(module, { name, options, log, signal: stop.signal }), stop);
     } catch (cause) {
       throw unavailable(`cannot load ${path}: ${messageOf(cause)}`, { cause });
     }

@@ -70,6 +70,11 @@ export class SocketCarrier implements Carrier {
     return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
   }
 
+  /** One request in its caller's own words, on a connection of its own: for who passes on what somebody else said. */
+  request(options: Pick<RequestOptions, 'method' | 'path' | 'headers' | 'agent'>): ClientRequest {
+    return (this.#secure ? httpsRequest : httpRequest)({ ...this.#connect, agent: false, ...options });
+  }
+
   async close(): Promise<void> {
     this.#kept.destroy();
     for (const request of this.#open) request.destroy();
@@ -102,8 +107,7 @@ export class SocketCarrier implements Carrier {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       let connected = false;
-      const request = (this.#secure ? httpsRequest : httpRequest)({
-        ...this.#connect,
+      const request = this.request({
         method: 'POST',
         path,
         agent: kept ?? false,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { addressBytes } from '../net/cidr.js';
+import { addressBytes } from '@cleat/protocol/cidr';
 import { type Flow, forgetFlow } from '../syscall/conntrack.js';
 import { errnoOf } from '../syscall/errno.js';
 import type { PublishedPort } from './ruleset.js';

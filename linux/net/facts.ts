@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { type Block, formatBlock, parseCidr } from '@cleat/protocol/cidr';
 import { run } from '../process/run.js';
 import { errnoOf } from '../syscall/errno.js';
-import { type Block, formatBlock, parseCidr } from './cidr.js';
 
 /**
  * Blocks of addresses that this host uses: those of its interfaces and of its routes, without the default route.

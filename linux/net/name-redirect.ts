@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
+import { addressBytes } from '@cleat/protocol/cidr';
 import { systemError } from '@cleat/protocol/errors';
 import { run } from '../process/run.js';
 import { inNetworkNamespace } from '../syscall/namespace.js';
 import { bindPort } from '../syscall/socket.js';
-import { addressBytes } from './cidr.js';
 
 const deadlineMs = 15_000;
 const table = 'cleat_names';

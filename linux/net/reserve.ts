@@ -1,8 +1,8 @@
 import { closeSync } from 'node:fs';
+import { addressBytes } from '@cleat/protocol/cidr';
 import { conflict } from '@cleat/protocol/errors';
 import { errnoOf } from '../syscall/errno.js';
 import { bindPort } from '../syscall/socket.js';
-import { addressBytes } from './cidr.js';
 
 /**
  * Holds a port of the host, so that nobody else takes a port whose packets the kernel sends to a container.

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
 import type { AuthorizationRequest } from '@cleat/protocol/kinds/authz';
 import { silentLogger } from '@cleat/protocol/log';
-import { authzKind, defineExtension, implement, type Served, serve } from '@cleat/sdk/index';
+import { authzKind, defineExtension, implement, type Served, serve } from '@cleat/sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Certificates, makeCertificates } from './support/certificates.js';
 import { type CommandResult, type Engine, startEngine } from './support/engine.js';

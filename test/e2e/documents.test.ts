@@ -3,7 +3,10 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FakeLoki } from '../../examples/loki-logs/fake-loki.fixture.js';
+import { BackEnd, endServersBelow, rcloneInstalled } from '../../examples/rclone-volume/back-end.fixture.js';
 import { makeCertificates } from './support/certificates.js';
 import { clientOf, removeAll } from './support/client.js';
 import { allBlocks, type Block, checkout, commandsOf, substitute } from './support/documents.js';
@@ -35,6 +38,11 @@ const notRun: Record<string, string> = {
     '`./check` is what runs this test; what `./try` starts is run by tour.test.ts',
   'ARCHITECTURE.md: docker, Compose, dockerode, curl                        plugins: any language, any time':
     'a drawing; test/unit/arrows.test.ts holds its arrows',
+  "docs/guide/first-plugin.md: npm run pack          # the kit's packages; not needed once they are in the registry":
+    'first-plugin.test.ts runs the guide as a whole',
+  'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
+  "docs/guide/first-plugin.md: sed -i 's|const volumes = new VolumeDirectories(options.root);|const volumes = new VolumeDirectories(`${options.root}/${process.pid}`);|' plugin.ts":
+    'first-plugin.test.ts',
   'bench/README.md: npm run bench                           # everything, about two minutes':
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };
@@ -56,6 +64,14 @@ const guide = {
   logs: shown('docs/guide/logs.md', 'cleat log-drivers'),
   alert: shown('docs/guide/watching-extensions.md', 'sum by (extension)'),
 };
+const recording = {
+  record: shown('docs/guide/record-and-replay.md', 'cleat record'),
+  use: shown('docs/guide/record-and-replay.md', 'docker volume create'),
+  file: shown('docs/guide/record-and-replay.md', 'cleat-recording 1'),
+  replay: shown('docs/guide/record-and-replay.md', 'cleat replay bug.recording no-remove'),
+  test: shown('docs/guide/record-and-replay.md', 'import { deepEqual }'),
+  serve: shown('docs/guide/record-and-replay.md', 'cleat replay bug.recording --serve'),
+};
 const boot = {
   storage: shown('docs/guide/boot-order.md', 'docker run -d --name storage'),
   waiting: shown('docs/guide/boot-order.md', 'docker ps -a'),
@@ -68,7 +84,14 @@ const code = {
   ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
   shelf: shown('docs/guide/logs.md', 'import { appendFile'),
   keep: shown('docs/guide/secrets.md', 'import { readFile }'),
-  mine: shown('sdk/README.md', 'import { defineExtension'),
+  mine: shown('sdk/README.md', 'import { mkdirSync'),
+  remote: shown('sdk/README.md', 'import { execFile'),
+  pools: shown('sdk/README.md', 'import { DurableMap'),
+  testing: shown('sdk/README.md', 'import assert'),
+};
+const sdk = {
+  mine: shown('sdk/README.md', 'node mine.js'),
+  remote: shown('sdk/README.md', 'docker volume create -d remote'),
 };
 const noRemove = {
   start: shown('examples/no-remove/README.md', 'node examples'),
@@ -82,6 +105,18 @@ const plugged = {
 const sharedMount = {
   start: shown('examples/shared-mount/README.md', 'node examples'),
   use: shown('examples/shared-mount/README.md', 'docker volume create'),
+};
+const quotaTmpfs = {
+  start: shown('examples/quota-tmpfs/README.md', 'node examples'),
+  use: shown('examples/quota-tmpfs/README.md', 'docker volume create'),
+};
+const rcloneVolume = {
+  start: shown('examples/rclone-volume/README.md', 'node examples'),
+  use: shown('examples/rclone-volume/README.md', 'docker volume create'),
+};
+const lokiLogs = {
+  start: shown('examples/loki-logs/README.md', 'node examples'),
+  use: shown('examples/loki-logs/README.md', 'docker run'),
 };
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
@@ -121,6 +156,11 @@ async function compile(): Promise<string> {
   write('keep.ts', code.keep.text);
   write('keep-main.ts', substitute(code.main.text, { plain: 'keep' }));
   write('mine.ts', code.mine.text);
+  const own = { '/run/docker/plugins/no-remove.sock': socketOf('no-remove') };
+  write('bug.test.ts', substitute(recording.test.text, own));
+  write('remote.ts', code.remote.text);
+  write('pools.ts', code.pools.text);
+  write('plain.test.ts', code.testing.text.replaceAll('/srv/plain', join(engine.directory, 'tested')));
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
   await promisify(execFile)(join(checkout, 'node_modules/.bin/tsc'), ['-p', directory]).catch(
@@ -136,6 +176,16 @@ async function startPlugin(file: string, name: string, ...args: string[]): Promi
   const program = new Program(process.execPath, [join(compiled, file), '--socket', socketOf(name), ...args]);
   await program.made(socketOf(name));
   return program;
+}
+
+/** The one program that a document starts, once it listens. */
+async function startShown(text: string, name: string): Promise<Program> {
+  const [command = '', ...more] = commandsOf(text);
+  expect(more).toEqual([]);
+  const [program = '', main = '', ...args] = command.split(' ');
+  const started = new Program(program, [join(checkout, main), ...args]);
+  await started.made(socketOf(name));
+  return started;
 }
 
 test('every block of every document is run here, or it is said why not', () => {
@@ -341,14 +391,44 @@ test('Giving secrets to containers: the provider of the guide', async () => {
   await ok('rm', '-f', 'db');
 });
 
+test('Recording: what was recorded is asked of the plugin again, in a test, too, and answered in its stead', async () => {
+  const { directory } = engine;
+  const file = join(directory, 'bug.recording');
+  const own = { 'no-remove': socketOf('no-remove'), 'bug.recording': file };
+  const tool = (text: string) => {
+    const [program = '', ...args] = substitute(text, own).split(' ');
+    return new Program(join(checkout, 'bin', program), args);
+  };
+  const start = async () => {
+    const args = ['--socket', socketOf('no-remove'), '--root', join(directory, 'recorded')];
+    const program = new Program(process.execPath, [join(checkout, 'examples/no-remove/dist/main.js'), ...args]);
+    await program.made(socketOf('no-remove'));
+    return program;
+  };
+  await using plugin = await start();
+  await using recorder = tool(recording.record.text);
+  await expect.poll(() => recorder.said).toContain('in its place');
+  await run(recording.use.text);
+  expect(await recorder.end('SIGINT')).toBe(0);
+  expect(await run(substitute(recording.replay.text, own))).toContain('calls went as recorded');
+  const { stdout } = await promisify(execFile)('node', ['--test', join(compiled, 'bug.test.js')], { cwd: directory });
+  expect(stdout).toMatch(/^# pass 1$/m);
+  writeFileSync(file, recording.file.text);
+  expect(await run(substitute(recording.replay.text, own))).toContain('4 calls went as recorded');
+  await plugin.end('SIGTERM');
+  writeFileSync(file, substitute(recording.file.text, { '<any:place>': '/srv' }));
+  await using serving = tool(recording.serve.text);
+  await expect.poll(() => serving.said).toContain('standing in for');
+  expect(await ok('volume', 'create', '-d', 'no-remove', 'data')).toBe('data');
+  expect(await serving.end('SIGINT')).toBe(1);
+  expect(serving.said).toContain('VolumeDriver.Mount {"Name":"none","ID":"77ab…"} (call 4) was not asked');
+  await using _again = await start();
+  await ok('volume', 'rm', '-f', 'data');
+});
+
 test('no-remove: its README', async () => {
   const own = { '/srv/no-remove': `${join(engine.directory, 'kept')} --socket ${socketOf('no-remove')}` };
-  const [start = '', ...more] = commandsOf(substitute(noRemove.start.text, own));
-  expect(more).toEqual([]);
-  const [program = '', main = '', ...args] = start.split(' ');
-  const plugin = new Program(program, [join(checkout, main), ...args]);
-  await using _ = plugin;
-  await plugin.made(socketOf('no-remove'));
+  await using _ = await startShown(substitute(noRemove.start.text, own), 'no-remove');
   expect(await run(noRemove.use.text)).toMatch(/^hello\r?$/m);
   await ok('volume', 'rm', 'data');
 });
@@ -359,15 +439,53 @@ test('shared-mount: its README', async () => {
   const own = {
     '--device /srv/shared': `--device ${device} --root ${join(engine.directory, 'mounts')} --socket ${socketOf('shared-mount')}`,
   };
-  const [start = '', ...more] = commandsOf(substitute(sharedMount.start.text, own));
-  expect(more).toEqual([]);
-  const [program = '', main = '', ...args] = start.split(' ');
-  await using plugin = new Program(program, [join(checkout, main), ...args]);
-  await plugin.made(socketOf('shared-mount'));
+  await using _ = await startShown(substitute(sharedMount.start.text, own), 'shared-mount');
   const printed = await run(sharedMount.use.text);
   expect(printed).toMatch(/ 1001 +1001 .* hers\r?$/m);
   expect(printed).toMatch(/ 1002 +1002 .* his\r?$/m);
   expect(await ok('volume', 'ls', '-q', '--filter', 'driver=shared-mount')).toBe('');
+});
+
+test('quota-tmpfs: its README', async () => {
+  const own = {
+    '--total 256m': `--total 256m --root ${join(engine.directory, 'memory')} --socket ${socketOf('quota-tmpfs')}`,
+  };
+  await using _ = await startShown(substitute(quotaTmpfs.start.text, own), 'quota-tmpfs');
+  const printed = await run(quotaTmpfs.use.text);
+  expect(printed).toMatch(/^shared\r?$/m);
+  expect(printed).toMatch(/^\{.*"LimitBytes":67108864,.*"UsedBytes":4096\}\r?$/m);
+  expect(printed).toContain('volume large of 1g does not fit, 192m of 256m are left: ');
+  expect(await ok('volume', 'ls', '-q', '--filter', 'driver=quota-tmpfs')).toBe('');
+});
+
+test.skipIf(!rcloneInstalled)('rclone-volume: its README', async () => {
+  const directory = join(engine.directory, 'cloud');
+  mkdirSync(directory);
+  await using backEnd = new BackEnd(directory);
+  await backEnd.start();
+  const flags = `--root ${join(directory, 'root')} --socket ${socketOf('rclone-volume')}`;
+  const own = { '/root/.config/rclone/rclone.conf': `${backEnd.config} ${flags}` };
+  await using _ = await startShown(substitute(rcloneVolume.start.text, own), 'rclone-volume');
+  try {
+    const printed = await run(rcloneVolume.use.text);
+    expect(printed).toMatch(/^hello\r?$/m);
+    expect(printed).toMatch(/^\{"Holders":0,"Mounted":false,"Remote":"box:data","Unsent":0\}\r?$/m);
+    expect(readFileSync(join(backEnd.files, 'data/file'), 'utf8')).toBe('hello\n');
+  } finally {
+    endServersBelow(directory);
+  }
+});
+
+test('loki-logs: its README', async () => {
+  await using loki = new FakeLoki();
+  await loki.start();
+  const start = `${lokiLogs.start.text} --socket ${socketOf('loki-logs')}`;
+  await using _ = await startShown(start, 'loki-logs');
+  await run(substitute(lokiLogs.use.text, { 'http://127.0.0.1:3100': loki.url }));
+  const labels = { container: 'web', image: 'busybox', app: 'shop', source: 'stdout' };
+  await expect
+    .poll(() => loki.streams(labels))
+    .toMatchObject([{ stream: labels, values: [[expect.any(String), 'hello']] }]);
 });
 
 test('veth-network and file-ipam: their READMEs', async () => {
@@ -404,9 +522,40 @@ test('volume-tmpfs: the examples of its README', async () => {
   await ok('volume', 'rm', 'scratch');
 });
 
-test('SDK: the extension of its README is served', async () => {
-  await using _ = await startPlugin('mine.js', 'mine');
-  expect(await ok('volume', 'create', '-d', 'mine', 'thing')).toBe('thing');
-  expect(await ok('volume', 'inspect', '-f', '{{.Mountpoint}}', 'thing')).toBe('/srv/thing');
-  await ok('volume', 'rm', '-f', 'thing');
+test('SDK: the plugin of its README is served, and tells how it is', async () => {
+  const root = join(engine.directory, 'mine');
+  const socket = socketOf('mine');
+  await using _ = await startPlugin('mine.js', 'mine', '--root', root);
+  const [start, ...use] = commandsOf(sdk.mine.text);
+  expect(start).toBe('node mine.js --root /srv/mine &');
+  const printed = await run(substitute(use.join('\n'), { '/run/docker/plugins/mine.sock': socket }));
+  expect(printed).toMatch(/^data\s+\{"status":"ok","name":"mine"/);
+  expect(await ok('run', '--rm', '-v', 'data:/d', 'busybox', 'sh', '-c', 'echo kept > /d/file; cat /d/file')).toBe(
+    'kept',
+  );
+  expect(readFileSync(join(root, 'data/file'), 'utf8')).toBe('kept\n');
+  expect(await run(`curl -sS --unix-socket ${socket} http://plugin/metrics`)).toMatch(/^mine_volumes 1$/m);
+  await ok('volume', 'rm', 'data');
+});
+
+test('SDK: one mount for several containers', async () => {
+  const places = ['--root', join(engine.directory, 'remote'), '--state', join(engine.directory, 'remote-state')];
+  await using _ = await startPlugin('remote.js', 'remote', ...places);
+  expect(await run(sdk.remote.text)).toMatch(/^hello\r?$/m);
+  expect(await ok('volume', 'ls', '-q', '-f', 'driver=remote')).toBe('');
+  expect(listMounts(join(engine.directory, 'remote'))).toEqual([]);
+});
+
+test('SDK: addresses', async () => {
+  await using _ = await startPlugin('pools.js', 'pools', '--file', join(engine.directory, 'pools-journal'));
+  await ok('network', 'create', '--ipam-driver', 'pools', '--subnet', `${engine.prefix}.9.0/24`, 'drawn');
+  const address = ['run', '--rm', '--network', 'drawn', 'busybox', 'ip', '-4', 'address', 'show', 'eth0'];
+  expect(await ok(...address)).toContain(`inet ${engine.prefix}.9.2/24`);
+  await ok('network', 'rm', 'drawn');
+});
+
+test('SDK: its test', async () => {
+  mkdirSync(join(engine.directory, 'tested'));
+  const { stdout } = await promisify(execFile)(process.execPath, ['--test', join(compiled, 'plain.test.js')]);
+  expect(stdout).toMatch(/pass 2/);
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import type { SecretRequest } from '@cleat/protocol/kinds/secret';
 import { silentLogger } from '@cleat/protocol/log';
-import { defineExtension, implement, notFound, type Served, secretKind, serve } from '@cleat/sdk/index';
+import { defineExtension, implement, notFound, type Served, secretKind, serve } from '@cleat/sdk';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';

@@ -1,15 +1,13 @@
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
 import { clientOf } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { isListening } from './support/example-program.js';
 import { Program } from './support/program.js';
-import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 
 /** examples/shared-mount: one mount for all volumes, and two containers that use one volume as different users. */
 let engine: Engine;
@@ -32,20 +30,12 @@ afterEach(async () => {
 
 const main = fileURLToPath(new URL('../../examples/shared-mount/dist/main.js', import.meta.url));
 
-async function startPlugin(socket = join(engine.pluginDirectory, 'shared-mount.sock')): Promise<Program> {
+async function startPlugin(): Promise<Program> {
+  const socket = join(engine.pluginDirectory, 'shared-mount.sock');
   const program = new Program(process.execPath, [main, '--socket', socket, '--device', device, '--root', root]);
   // A killed one leaves its socket behind, so that the socket tells nothing.
-  await expect.poll(() => program.ended || listens(socket)).toBe(true);
+  await expect.poll(() => program.ended || isListening(socket)).toBe(true);
   return program;
-}
-
-async function listens(path: string): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const socket = connect(path, () => {
-      socket.destroy();
-      resolve(true);
-    }).on('error', () => resolve(false));
-  });
 }
 
 const mounted = () => listMounts(scratch).map(({ target }) => target);
@@ -172,37 +162,4 @@ test('docker cp into a container that does not run stores files as those of its 
   await ok('cp', join(scratch, 'file'), 'still:/d/file');
   expect(await owner('team%2Fdata/file')).toBe('1001:1001');
   expect(mounted()).toEqual([join(root, 'all')]);
-});
-
-test.skipIf(!stockDockerdInstalled)('the same plugin serves a stock dockerd, with fixed users by volume', async () => {
-  const stockPlugins = '/run/docker/plugins';
-  const driver = basename(scratch);
-  const socket = join(stockPlugins, `${driver}.sock`);
-  try {
-    await mkdir(stockPlugins, { recursive: true });
-    await using stock = await StockDockerd.start();
-    await using _plugin = await startPlugin(socket);
-    await writeFile(join(engine.pluginDirectory, `${driver}.spec`), `unix://${socket}\n`);
-    const docker = async (...args: string[]) => {
-      const { code, stdout, stderr } = await engine.dockerAt(stock.host, ...args);
-      expect({ args, code, stderr: code === 0 ? '' : stderr }).toEqual({ args, code: 0, stderr: '' });
-      return stdout.trim();
-    };
-    expect(await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input: await busyboxTar() })).toMatchObject({
-      code: 0,
-    });
-    await docker('volume', 'create', '-d', driver, 'team/plain');
-    await docker('volume', 'create', '-d', driver, '-o', 'as=1001', 'team/hers');
-    const run = ['run', '--rm', '--network=none', '-v', 'team/plain:/p', '-v', 'team/hers:/h', 'busybox', 'sh', '-c'];
-    await docker(...run, 'touch /p/file /h/file');
-    expect(await owner('team%2Fplain/file')).toBe('0:0');
-    expect(await owner('team%2Fhers/file')).toBe('1001:1001');
-    expect(await docker('volume', 'inspect', '-f', '{{.Scope}} {{.Status}}', 'team/hers')).toBe('global map[as:1001]');
-    expect(await ok('volume', 'ls', '-q', `--filter=driver=${driver}`)).toBe('team/hers\nteam/plain');
-    await docker('volume', 'rm', 'team/plain', 'team/hers');
-    expect(mounted()).toEqual([join(root, 'all')]);
-  } finally {
-    await rm(socket, { force: true });
-  }
-  expect(mounted()).toEqual([]);
 });

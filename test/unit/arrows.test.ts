@@ -13,12 +13,13 @@ const allowed: Record<string, readonly string[]> = {
   linux: ['protocol'],
   sdk: ['protocol', 'linux'],
   conformance: ['protocol', 'extensions', 'sdk'],
+  create: ['protocol'],
   engine: ['protocol', 'extensions', 'linux'],
   api: ['protocol'],
   batteries: ['protocol', 'sdk', 'linux'],
   examples: ['protocol', 'sdk', 'linux', 'conformance'],
   bench: ['cli', 'protocol', 'linux', 'sdk'],
-  cli: ['protocol', 'extensions', 'linux', 'sdk', 'conformance', 'engine', 'api'],
+  cli: ['protocol', 'extensions', 'linux', 'sdk', 'conformance', 'create', 'engine', 'api'],
 };
 
 /** Libraries that only one folder may load, because what they do belongs there. */
@@ -73,7 +74,10 @@ function complaint(file: string, { target, typeOnly }: Import): string | undefin
 
 const rooms = Object.keys(allowed).filter((room) => existsSync(join(root, room)));
 const files = rooms.flatMap(typeScriptIn);
-const sources = files.filter((file) => !/\.(test|fixture)\.ts$/.test(file) && !/\/(testing|fixtures)\//.test(file));
+// Templates are what a third party has, in its own package.
+const sources = files.filter(
+  (file) => !/\.(test|fixture)\.ts$/.test(file) && !/\/(testing|fixtures)\/|^create\/templates\//.test(file),
+);
 
 /** Relative to the root; without what was built or installed. */
 function typeScriptIn(folder: string): string[] {
@@ -98,8 +102,9 @@ test('packages declare what their sources import', () => {
     .flatMap((room) => {
       const manifest = JSON.parse(readFileSync(join(root, room, 'package.json'), 'utf8')) as {
         dependencies?: Record<string, string>;
+        peerDependencies?: Record<string, string>;
       };
-      const declared = new Set(Object.keys(manifest.dependencies ?? {}));
+      const declared = new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));
       const used = sources
         .filter((file) => file.startsWith(`${room}/`))
         .flatMap((file) => importsOf(readFileSync(join(root, file), 'utf8')))
@@ -114,6 +119,17 @@ test('packages declare what their sources import', () => {
       return [...new Set(used)].filter((name) => !declared.has(name)).map((name) => `${room} does not declare ${name}`);
     });
   expect(complaints).toEqual([]);
+});
+
+test('the kit needs native code only where it says so', () => {
+  const needing = sources.filter(
+    (file) =>
+      file.startsWith('sdk/') &&
+      importsOf(readFileSync(join(root, file), 'utf8')).some(
+        ({ target, typeOnly }) => target.startsWith('@cleat/linux') && !typeOnly,
+      ),
+  );
+  expect(needing).toEqual(['sdk/linux.ts']);
 });
 
 test('names are in kebab-case, folders are small', () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Extensions, openExtensions } from '@cleat/extensions/index';
 import { silentLogger } from '@cleat/protocol/log';
-import { defineExtension, implement, metricsKind, type Served, serve, volumeKind } from '@cleat/sdk/index';
+import { defineExtension, implement, metricsKind, type Served, serve, volumeKind } from '@cleat/sdk';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Collectors } from './collectors.js';
 

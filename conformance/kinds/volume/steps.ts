@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import type { Volume, volumeKind } from '@cleat/protocol/kinds/volume';
+import { parseMountInfo } from '@cleat/protocol/mountinfo';
 import type { Static } from '@cleat/protocol/schema';
 import { problemWithDirectory, readText, writeText } from '../../verify/files.js';
 import { Finding, type Said } from '../../verify/finding.js';
@@ -33,9 +34,8 @@ export function removedAtTheEnd(trial: VolumeTrial, name: string): void {
 /** No other path has the name of a volume of this verifier's in it. */
 function mountsOf(name: string): string[] {
   const own = basename(name);
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
+  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+    .map(({ target }) => target)
     .filter((path) => path.endsWith(`/${own}`));
 }
 

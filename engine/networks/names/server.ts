@@ -1,6 +1,6 @@
 import { type BindOptions, createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { createServer, type ListenOptions, type Socket as TcpSocket } from 'node:net';
-import { formatAddress, tryParseAddress } from '@cleat/linux/net/cidr';
+import { formatAddress, tryParseAddress } from '@cleat/protocol/cidr';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import dns from 'dns-packet';

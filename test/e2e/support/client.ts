@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Engine } from './engine.js';
 
 /** The stock client with an expectation: `ok` must succeed and gives its trimmed output, `refused` must fail and gives what it said. */
-export function clientOf(engine: () => Engine): {
+export function clientOf(engine: () => Pick<Engine, 'docker'>): {
   ok: (...args: string[]) => Promise<string>;
   refused: (...args: string[]) => Promise<string>;
 } {

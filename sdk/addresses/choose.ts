@@ -1,4 +1,5 @@
-import { type Block, formatBlock, overlaps, parseCidr, sizeOf } from '@cleat/linux/net/cidr';
+import { createHash } from 'node:crypto';
+import { type Block, formatBlock, overlaps, parseCidr, sizeOf } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /** A block that is to be split into pools of `size` prefix bits. */
@@ -37,7 +38,16 @@ export function chooseBlock(pools: readonly AddressPool[], occupied: readonly Bl
   );
 }
 
-/** Reads the battery's option. @throws InvalidParameter when a pool makes no sense */
+/**
+ * IPv6 blocks that nobody else has (RFC 4193): a /48 of this host's own, split into /64.
+ * @param seed what is this host's and does not change, for example its machine ID
+ */
+export function uniqueLocalPool(seed: string): AddressPool {
+  const hash = createHash('sha256').update(seed).digest('hex');
+  return { base: `fd${hash.slice(0, 2)}:${hash.slice(2, 6)}:${hash.slice(6, 10)}::/48`, size: 64 };
+}
+
+/** Reads pools from an option: a list of `{base, size}`, or that list as JSON. @throws InvalidParameter when a pool makes no sense */
 export function readPools(option: unknown): AddressPool[] {
   if (option === undefined || option === null || option === '') return [];
   const list: unknown = typeof option === 'string' ? JSON.parse(option) : option;

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { invalidParameter } from '@cleat/protocol/errors';
+import { invalidParameter } from './errors.js';
 
 /** An address with its family; `value` is the address as a number. */
 export interface Address {

@@ -7,13 +7,13 @@ import {
   lastOf,
   parseAddress,
   parseCidr,
-} from '@cleat/linux/net/cidr';
-import { forbidden, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
+} from '@cleat/protocol/cidr';
+import { forbidden, invalidParameter, unavailable } from '@cleat/protocol/errors';
 
-/** A pool as it is kept on disk. */
+/** A pool as it is kept, without its addresses. */
 export interface StoredPool {
   v: 1;
-  /** `space/pool[/subpool]`, as Docker's own driver names them. */
+  /** By which an engine names it. */
   id: string;
   /** CIDR */
   pool: string;
@@ -28,6 +28,10 @@ export interface StoredPool {
 /**
  * The addresses of one pool. The next address is the one after the last that was handed out, so that a released one
  * rests as long as possible: the kernel still knows its former owner for a while.
+ * @example
+ * const pool = new Pool({ v: 1, id: 'a', pool: '10.1.0.0/24', subPool: '', last: '' });
+ * pool.take('10.1.0.1', ''); // '10.1.0.1/24', for the gateway
+ * pool.take('', endpoint); // '10.1.0.2/24'
  */
 export class Pool {
   readonly id: string;
@@ -60,6 +64,11 @@ export class Pool {
   /** All that are taken, without prefix. */
   addresses(): string[] {
     return [...this.#taken.keys()].map((value) => this.#text(value));
+  }
+
+  /** Who has that address: empty when nobody said; undefined when it is free. */
+  holderOf(address: string): string | undefined {
+    return this.#taken.get(parseAddress(address).value);
   }
 
   /** Those of one holder, without prefix. */
@@ -121,11 +130,4 @@ export class Pool {
     if (this.block.prefix >= (four ? 31 : 127)) return false;
     return value === this.block.value || (four && value === lastOf(this.block).value);
   }
-}
-
-/** The pool of that ID. @throws NotFound */
-export function requirePool(pools: ReadonlyMap<string, Pool>, id: string): Pool {
-  const pool = pools.get(id);
-  if (!pool) throw notFound(`cannot find address pool for poolID:${id}`);
-  return pool;
 }

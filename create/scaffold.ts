@@ -1,0 +1,142 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { conflict, invalidParameter } from '@cleat/protocol/errors';
+import { toJavaScript } from './javascript.js';
+import { type KindFacts, type KindName, kindFacts } from './kinds.js';
+
+export interface Wish {
+  /** Of the plugin: what users say in `--driver`. */
+  name: string;
+  kind: KindName;
+  /** Plain JavaScript, without a build step. */
+  js: boolean;
+  /** A directory with packed packages, for those that are not in the registry. */
+  packages?: string | undefined;
+}
+
+/** Path, relative to the new directory, and text. */
+export type Files = Record<string, string>;
+
+/** Beside `dist/`, as packed; beside the sources in a checkout. */
+const templates = [new URL('./templates/', import.meta.url), new URL('../templates/', import.meta.url)];
+
+/** All files of a new plugin. @throws InvalidParameter */
+export function scaffold(wish: Wish): Files {
+  checkName(wish.name);
+  const facts: KindFacts = kindFacts[wish.kind];
+  const ending = wish.js ? 'js' : 'ts';
+  const code = (path: string) => {
+    const text = template(path).replaceAll('my-plugin', wish.name).replaceAll('{{testFlags}}', facts.testFlags);
+    return wish.js ? toJavaScript(text) : text;
+  };
+  const fill = (path: string) => filled(template(path), placeholders(wish, facts));
+  return {
+    'package.json': packageJson(wish, facts),
+    ...(wish.js ? {} : { 'tsconfig.json': tsconfig }),
+    [`plugin.${ending}`]: code(`${wish.kind}/plugin.ts`),
+    [`main.${ending}`]: code('common/main.ts'),
+    [`plugin.test.${ending}`]: code('common/plugin.test.ts'),
+    'README.md': fill('common/readme.template'),
+    [`${wish.name}.service`]: fill('common/service.template'),
+    [`${wish.name}.socket`]: fill('common/socket.template'),
+    [`${wish.name}.yaml`]: fill('common/manifest.template'),
+    '.gitignore': wish.js ? 'node_modules/\n' : 'node_modules/\ndist/\n',
+  };
+}
+
+/** What may be a plugin's name, a package's and a systemd unit's. @throws InvalidParameter */
+function checkName(name: string): void {
+  if (/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) && name.length <= 40) return;
+  throw invalidParameter(`a plugin is called by small letters, digits and dashes, such as my-volumes, not '${name}'`);
+}
+
+function template(path: string): string {
+  const found = templates.map((root) => new URL(path, root)).find((url) => existsSync(url));
+  if (!found) throw new Error(`the template ${path} is missing: is the package installed as a whole?`);
+  return readFileSync(found, 'utf8');
+}
+
+function filled(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replaceAll(/\{\{(\w+)\}\}/g, (whole, name: string) => values[name] ?? whole);
+}
+
+function placeholders({ name, js }: Wish, facts: KindFacts): Record<string, string> {
+  const main = js ? 'main.js' : 'dist/main.js';
+  const named = (text: string) => text.replaceAll('{{name}}', name);
+  const options = Object.entries(facts.options).map(([key, value]) => `      ${key}: ${named(value)}\n`);
+  return {
+    name,
+    main,
+    what: facts.what,
+    use: facts.use.map(named).join('\n    '),
+    start: `node ${main}`,
+    plugin: js ? 'plugin.js' : 'plugin.ts',
+    module: js ? 'plugin.js' : 'dist/plugin.js',
+    installSteps: js ? ' && sudo npm ci --omit=dev' : ' && sudo npm ci && sudo npm run build',
+    capability: facts.capability,
+    options: options.length > 0 ? `    options:\n${options.join('')}` : '',
+    sandbox: facts.sandbox.map((line) => `${named(line)}\n`).join(''),
+  };
+}
+
+function packageJson({ name, js, packages }: Wish, { linux }: KindFacts): string {
+  const own = (...rooms: string[]) => Object.fromEntries(rooms.map((room) => dependency(room, packages)));
+  const main = js ? 'main.js' : 'dist/main.js';
+  const manifest = {
+    name,
+    version: '0.1.0',
+    private: true,
+    type: 'module',
+    engines: { node: '>=20.19' },
+    bin: main,
+    scripts: js
+      ? { start: 'node main.js', test: 'node --test' }
+      : {
+          build: 'tsc',
+          start: 'npm run --silent build && node dist/main.js',
+          test: 'npm run --silent build && node --test dist/',
+        },
+    dependencies: own('sdk', ...(packages ? ['protocol'] : []), ...(linux ? ['linux'] : [])),
+    devDependencies: {
+      ...own('conformance', ...(packages ? ['extensions'] : [])),
+      ...(js ? {} : { '@types/node': '^20.19.43', typescript: '^7.0.2' }),
+    },
+  };
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/** A room's package: of the registry, or of a directory of packed ones. @throws InvalidParameter when it is not there */
+function dependency(room: string, packages: string | undefined): [name: string, version: string] {
+  const name = `@cleat/${room}`;
+  if (packages === undefined) return [name, '^0.1.0'];
+  const directory = resolve(packages);
+  const file = existsSync(directory) && readdirSync(directory).find((entry) => entry.startsWith(`cleat-${room}-`));
+  if (!file) throw invalidParameter(`there is no package ${name} in ${directory}: npm run pack makes them`);
+  return [name, `file:${fileURLToPath(pathToFileURL(`${directory}/${file}`))}`];
+}
+
+const tsconfig = `${JSON.stringify(
+  {
+    compilerOptions: {
+      target: 'es2022',
+      module: 'nodenext',
+      types: ['node'],
+      strict: true,
+      outDir: 'dist',
+      rootDir: '.',
+      sourceMap: true,
+      skipLibCheck: true,
+    },
+    include: ['*.ts'],
+  },
+  null,
+  2,
+)}\n`;
+
+/** @throws Conflict for a directory that has something in it */
+export function checkEmpty(directory: string): void {
+  if (existsSync(directory) && readdirSync(directory).length > 0) {
+    throw conflict(`${directory} is there already, with something in it: choose another name`);
+  }
+}

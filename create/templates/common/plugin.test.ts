@@ -1,0 +1,22 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { verify } from '@cleat/conformance';
+
+const directory = mkdtempSync(join(tmpdir(), 'my-plugin-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+/** What engines really do to a plugin: twice, at once, out of order, and `kill -9` in between. */
+test('it is what engines expect', async (context) => {
+  const socket = join(directory, 'plugin.sock');
+  const main = fileURLToPath(new URL('./main.js', import.meta.url));
+  const { results } = await verify(socket, { start: `exec node ${main} --socket ${socket}{{testFlags}}` });
+  for (const { case: one, outcome, finding, reason } of results) {
+    await context.test(one.title, { skip: outcome === 'skipped' && reason }, () => {
+      if (finding) throw finding;
+      if (outcome === 'broken') throw new Error(reason);
+    });
+  }
+});

@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { DurableMap, defineExtension, implement, networkKind, notFound } from '@cleat/sdk';
+import { assertForward, hostLinks, interfaceNames } from '@cleat/sdk/linux';
+
+/** A network is a bridge; a container gets one end of a pair of interfaces, whose other end is on the bridge. */
+export default defineExtension({
+  options: {
+    root: { default: '/var/lib/my-plugin', help: 'where it remembers its networks' },
+    prefix: { default: 'my', help: 'what the names of its interfaces begin with: two or three characters' },
+  },
+  async start({ options, log, name }) {
+    // What must be known after a crash is on disk; what the kernel knows is asked of the kernel.
+    const networks = new DurableMap<{ bridge: string }>(join(options.root, 'networks'), log);
+    const endpoints = new DurableMap<{ network: string }>(join(options.root, 'endpoints'), log);
+    const links = hostLinks();
+    const outside = (endpoint: string) => `${options.prefix}${endpoint.slice(0, 9)}`;
+    const inside = (endpoint: string) => `${outside(endpoint)}i`;
+    const exists = (link: string) => interfaceNames().has(link);
+    const remove = async (link: string) => {
+      if (exists(link)) await links.run([`link delete dev ${link}`]);
+    };
+    const makeBridge = async (bridge: string) => {
+      if (!exists(bridge)) await links.run([`link add name ${bridge} type bridge`, `link set dev ${bridge} up`]);
+      // Beside a dockerd the firewall drops what is forwarded, also between two ports of one bridge.
+      await assertForward([bridge], `${name}-${bridge}`);
+    };
+    const bridgeOf = (network: string) => {
+      const found = networks.get(network);
+      if (!found) throw notFound(`network ${network} is not one of ${name}'s`);
+      return found.bridge;
+    };
+    // After a reboot the names are known, and the devices are gone.
+    for (const { bridge } of networks.values()) await makeBridge(bridge);
+
+    const driver = implement(networkKind, {
+      GetCapabilities: () => ({ Scope: 'local', ConnectivityScope: 'local' }),
+      async CreateNetwork({ NetworkID }) {
+        const bridge = `${options.prefix}-${NetworkID.slice(0, 9)}`;
+        networks.set(NetworkID, { bridge });
+        await makeBridge(bridge);
+      },
+      async DeleteNetwork({ NetworkID }) {
+        const bridge = networks.get(NetworkID)?.bridge;
+        // Engines ask again when they did not hear the answer.
+        if (bridge === undefined) return;
+        await remove(bridge);
+        await assertForward([], `${name}-${bridge}`);
+        networks.delete(NetworkID);
+      },
+      CreateEndpoint({ NetworkID, EndpointID }) {
+        bridgeOf(NetworkID);
+        endpoints.set(EndpointID, { network: NetworkID });
+        // The address is in the request, from the IPAM driver. Answer with what you chose yourself, and nothing else.
+        return {};
+      },
+      async DeleteEndpoint({ EndpointID }) {
+        await remove(outside(EndpointID));
+        endpoints.delete(EndpointID);
+      },
+      EndpointOperInfo: () => ({ Value: {} }),
+      async Join({ NetworkID, EndpointID }) {
+        const bridge = bridgeOf(NetworkID);
+        if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} is not one of ${name}'s`);
+        // One that is asked for again, because nobody heard the first answer.
+        await remove(outside(EndpointID));
+        await links.run([
+          `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,
+          `link set dev ${outside(EndpointID)} master ${bridge} up`,
+        ]);
+        // The engine moves it into the container and names it eth0, eth1, …; without a gateway it adds one of its own.
+        return { InterfaceName: { SrcName: inside(EndpointID), DstPrefix: 'eth' } };
+      },
+      Leave: () => {},
+    });
+    return {
+      implementations: [driver],
+      close() {
+        networks.close();
+        endpoints.close();
+        links.close();
+      },
+    };
+  },
+});

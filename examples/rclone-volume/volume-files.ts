@@ -1,0 +1,57 @@
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { unmountAll } from '@cleat/linux/mount/mount';
+
+/** What there is of a volume on this host; its data is the remote's. */
+export class VolumeFiles {
+  readonly directory: string;
+  /** Where it is mounted. */
+  readonly target: string;
+  /** What was read, and what was written and is still to be sent. */
+  readonly cache: string;
+  /** What its rclone prints. */
+  readonly log: string;
+  readonly #remote: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    this.target = join(directory, 'mount');
+    this.cache = join(directory, 'cache');
+    this.log = join(directory, 'log');
+    this.#remote = join(directory, 'remote');
+  }
+
+  /** Makes the directory a volume. */
+  fill(remote: string): void {
+    for (const path of [this.target, this.cache]) mkdirSync(path, { mode: 0o700 });
+    // Durable: after a power cut the volume is still what it was made to be.
+    writeFileSync(this.#remote, remote, { mode: 0o600, flush: true });
+  }
+
+  /** As rclone knows it, `NAME:PATH`. */
+  get remote(): string {
+    return readFileSync(this.#remote, 'utf8');
+  }
+
+  /** How many files were written and are not at the back end: rclone says so in a file of JSON for each in its cache. */
+  async unsent(): Promise<number> {
+    let count = 0;
+    for (const entry of await readdir(join(this.cache, 'vfsMeta'), { recursive: true, withFileTypes: true }).catch(
+      () => [],
+    )) {
+      if (!entry.isFile()) continue;
+      // One that is just being written cannot be read as JSON.
+      if (!/"Dirty": *false/.test(await readFile(join(entry.parentPath, entry.name), 'utf8').catch(() => ''))) count++;
+    }
+    return count;
+  }
+
+  /** Deletes what there is on this host. What is mounted is not ours to delete: never does a walk go into it. */
+  async discard(): Promise<void> {
+    unmountAll(this.directory);
+    // Fails where something is mounted there still.
+    if (existsSync(this.target)) rmdirSync(this.target);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
