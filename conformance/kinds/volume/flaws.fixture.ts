@@ -176,6 +176,20 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
     handlers: counting,
   },
   {
+    finds: 'volume/unmount-too-many',
+    about: 'counts below zero, and mounts for the first only',
+    handlers: (healthy) => ({
+      ...counting(healthy),
+      Mount({ Name }) {
+        healthy.holders(Name);
+        const users = (counts.get(Name) ?? 0) + 1;
+        counts.set(Name, users);
+        if (users === 1) healthy.link(Name);
+        return { Mountpoint: healthy.mountpoint(Name) };
+      },
+    }),
+  },
+  {
     finds: 'volume/unmount-unknown-id',
     about: 'counts, and does not look at IDs',
     handlers: counting,

@@ -93,6 +93,24 @@ export const mounting = cases(
     },
   },
   {
+    id: 'volume/unmount-too-many',
+    title: 'After one Unmount too many the next Mount mounts as ever',
+    why: 'A plugin that counts is at minus one: the next container is given a directory that nothing is mounted on, writes beside the volume, and Remove is refused for ever.',
+    needs: files,
+    async run(trial) {
+      const name = await made(trial);
+      const { id, path } = await mounted(trial, name);
+      await writes(path, 'still here', trial.calls.at(-1));
+      await unmounted(trial, name, id);
+      const again = await trial.ask('Unmount', { Name: name, ID: id });
+      trial.holds(again.failure === '', 'an answer: success, or an error', again);
+      const next = await mounted(trial, name);
+      await reads(next.path, 'still here', 'the next container to have the files', trial.calls.at(-1));
+      await unmounted(trial, name, next.id);
+      await trial.succeeds('Remove', { Name: name }, 'the volume to be free');
+    },
+  },
+  {
     id: 'volume/unmount-unknown-id',
     title: 'An Unmount of an ID that never mounted takes nothing from a container',
     why: 'A Mount whose answer was lost is taken back under its ID, whether it was done or not.',
