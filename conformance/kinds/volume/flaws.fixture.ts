@@ -196,12 +196,11 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
   },
   {
     finds: 'volume/mount-repeated',
-    about: 'counts, and refuses to remove what it believes to be mounted',
+    about: 'refuses an ID that it knows',
     handlers: (healthy) => ({
-      ...counting(healthy),
-      Remove(request, context) {
-        if ((counts.get(request.Name) ?? 0) > 0) throw new Error(`volume ${request.Name} is mounted`);
-        return healthy.Remove(request, context);
+      Mount(request, context) {
+        if (healthy.holders(request.Name).includes(request.ID)) throw new Error('it is mounted by this ID');
+        return healthy.Mount(request, context);
       },
     }),
   },
