@@ -106,7 +106,7 @@ function resultOf({ status }: Reply): Result {
   return status === 404 ? 'unknown_method' : 'error';
 }
 
-/** The body as text; undefined when it is too large. Events: an iterator makes a short call a fifth slower. */
+/** The body as text; undefined when it is too large. By events: an iterator is a good part of what a short call costs. */
 function readBody(request: IncomingMessage): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
