@@ -187,8 +187,8 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
     await expect.poll(agrees).toEqual([`sleeper ${state}`]);
     const last = () => reader.told.findLast((text) => /^(subscribed|gap)$/.test(text));
     await expect.poll(last).toBe(remembers ? 'subscribed' : 'gap');
-    await run('after', 'true');
-    await expect.poll(agrees).toEqual(['after exited', `sleeper ${state}`]);
+    await ok('create', '--name=after', '--network=none', 'busybox', 'true');
+    await expect.poll(agrees).toEqual(['after created', `sleeper ${state}`]);
     await ok('rm', '-f', 'after', 'sleeper');
     await expect.poll(agrees).toEqual([]);
     stop.abort();
