@@ -11,21 +11,19 @@ import { targetOf } from './target.js';
 const lookUpMs = 5_000;
 
 /** What a team may do with its containers; a newer engine may have more, which could be anything. */
-const actions = new Set(
-  'archive attach changes exec export kill logs pause rename resize restart start stats stop top unpause update wait'.split(
-    ' ',
-  ),
-);
+const actions: ReadonlySet<string> = new Set([
+  ...['archive', 'attach', 'changes', 'exec', 'export', 'kill', 'logs', 'pause', 'rename', 'resize', 'restart'],
+  ...['start', 'stats', 'stop', 'top', 'unpause', 'update', 'wait'],
+]);
 
 /** A container belongs to the team that its label names: others may look at it, and no more. */
 export default defineExtension({
   start({ options }) {
-    const { engine: address } = options;
-    const file = options.policy;
+    const { policy: file, engine: address } = options;
     if (typeof file !== 'string') throw invalidParameter('say where the policy is: --policy FILE');
     const engine = new Engine(typeof address === 'string' ? address : undefined, { deadlineMs: lookUpMs });
 
-    /** A label of a container, by its name or ID, as the engine takes them. @throws Forbidden when there is none */
+    /** The team's label of a container, by its name or ID, as the engine takes them. @throws NotFound */
     async function labelOf(container: string, label: string): Promise<unknown> {
       // It comes back to us as a request of ours, which must be allowed without asking the engine: see `decide`.
       const inspected = await engine.get(`/containers/${encodeURIComponent(container)}/json`);
@@ -53,8 +51,8 @@ export default defineExtension({
       const isInspect = path.length === 3 && action === 'json';
       if (looks && (room !== 'containers' || isList || isInspect)) return;
       if (caller.teams.length === 0) throw forbidden(`${caller.name} may only look`);
-      if (room === 'containers' && id === 'create' && path.length === 2)
-        return checkCreate(policy, caller, RequestBody);
+      const creates = room === 'containers' && path.length === 2 && id === 'create';
+      if (creates) return checkCreate(policy, caller, RequestBody);
       if (room === 'exec' && path.length === 3) return await checkOwner(policy, caller, await containerOfExec(id));
       const removes = RequestMethod === 'DELETE' && path.length === 2;
       if (room !== 'containers' || id === 'prune' || !(removes || actions.has(action))) {

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { Engine as Api, type Change, events, watch } from '@cleat/sdk/watch';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -103,17 +105,18 @@ function reading() {
 
 /** More events than a dockerd remembers, faster than `docker` tells them. */
 async function manyEvents(): Promise<void> {
-  for (let n = 0; n < 300; n++) {
-    await new Promise<void>((resolve, reject) => {
-      const headers = { 'content-type': 'application/json' };
-      const path = '/volumes/create';
-      request({ socketPath: engine.socket, method: 'POST', path, headers, agent: false }, (response) => {
-        response.resume().once('end', () => resolve());
-      })
-        .once('error', reject)
-        .end(JSON.stringify({ Name: `many${n}` }));
-    });
-  }
+  // A volume may be made twice, and tells of it once.
+  for (let n = 0; n < 300; n++) await makeVolume(`many${n}`).catch(() => makeVolume(`many${n}`));
+}
+
+async function makeVolume(Name: string): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const signal = AbortSignal.timeout(10_000);
+  const target = { socketPath: engine.socket, method: 'POST', path: '/volumes/create', agent: false } as const;
+  const sent = request({ ...target, headers, signal }).end(JSON.stringify({ Name }));
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  for await (const _ of response); // To its end.
+  expect(response.statusCode).toBe(201);
 }
 
 const installed = Object.keys(engines).filter((name) => name === 'Cleat' || stockDockerdInstalled);
@@ -125,6 +128,11 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
     const tar = await busyboxTar();
     const imported = await docker(`unix://${engine.socket}`, directory, ['import', '-', 'busybox', { input: tar }]);
     expect(imported).toMatchObject({ code: 0 });
+  });
+  afterEach(async () => {
+    // A dockerd that must stop them takes longer than it is given.
+    const ids = (await ok('ps', '-aq')).split('\n').filter(Boolean);
+    if (ids.length > 0) await ok('rm', '-f', ...ids);
   });
   const remembers = name === 'Cleat';
 
@@ -146,7 +154,8 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
     await ok('rm', 'before');
     await ok('rename', 'short', 'renamed');
     await expect.poll(agrees).toEqual(['renamed exited', 'sleeper exited']);
-    await expect.poll(() => told('before')).toEqual(['added', 'removed']);
+    await expect.poll(() => told('before').at(-1)).toBe('removed');
+    expect(told('before')[0]).toBe('added');
     const stopped = changes.findLast((change) => change.type === 'changed' && nameOf(change) === 'sleeper');
     expect(stopped).toMatchObject({ inspect: { State: { Status: 'exited', ExitCode: 137 } } });
 
@@ -176,10 +185,10 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
     await engine.restart();
     const state = remembers ? 'running' : 'exited';
     await expect.poll(agrees).toEqual([`sleeper ${state}`]);
-    const connections = reader.told.filter((text) => /^(subscribed|gap)$/.test(text));
-    await expect.poll(() => connections.at(-1)).toBe(remembers ? 'subscribed' : 'gap');
-    await run('after', 'true');
-    await expect.poll(agrees).toEqual(['after exited', `sleeper ${state}`]);
+    const last = () => reader.told.findLast((text) => /^(subscribed|gap)$/.test(text));
+    await expect.poll(last).toBe(remembers ? 'subscribed' : 'gap');
+    await ok('create', '--name=after', '--network=none', 'busybox', 'true');
+    await expect.poll(agrees).toEqual(['after created', `sleeper ${state}`]);
     await ok('rm', '-f', 'after', 'sleeper');
     await expect.poll(agrees).toEqual([]);
     stop.abort();
@@ -212,7 +221,6 @@ test('over TLS, with Docker’s own settings; a certificate that does not fit is
   engine = Object.assign(await startEngine({ flags: [...certificates.daemonFlags] }), {
     kill: () => Promise.resolve(),
   });
-  const { readFileSync } = await import('node:fs');
   const pem = (what: 'key' | 'cert' | 'cacert') => readFileSync(certificates.file('alice', what), 'utf8');
   const tls = { ca: pem('cacert'), cert: pem('cert'), key: pem('key') };
   const names: string[] = [];
