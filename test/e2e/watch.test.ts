@@ -62,12 +62,12 @@ const listed = async () =>
   (await ok('ps', '-a', '--format', '{{.Names}} {{.State}}')).split('\n').filter(Boolean).sort();
 
 /** Follows the picture through the cable. */
-function watching(state?: string) {
+function watching({ state, volumes }: { state?: string; volumes?: true } = {}) {
   const changes: Change[] = [];
   const own = new AbortController();
   const watched = watch(new Api(`unix://${directory}/cable.sock`), {
     containers: true,
-    volumes: true,
+    volumes,
     inspect: true,
     state,
     signal: AbortSignal.any([stop.signal, own.signal]),
@@ -103,20 +103,23 @@ function reading() {
   return { told, ended };
 }
 
-/** More events than a dockerd remembers, faster than `docker` tells them. */
-async function manyEvents(): Promise<void> {
-  // A volume may be made twice, and tells of it once.
-  for (let n = 0; n < 300; n++) await makeVolume(`many${n}`).catch(() => makeVolume(`many${n}`));
-}
-
-async function makeVolume(Name: string): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
-  const signal = AbortSignal.timeout(10_000);
-  const target = { socketPath: engine.socket, method: 'POST', path: '/volumes/create', agent: false } as const;
-  const sent = request({ ...target, headers, signal }).end(JSON.stringify({ Name }));
-  const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  for await (const _ of response); // To its end.
-  expect(response.statusCode).toBe(201);
+/**
+ * More events than a dockerd remembers, faster than `docker` tells them. Not of volumes: a dockerd asks every plugin on
+ * the host about each, also one that another test has just ended.
+ */
+async function manyEvents(container: string): Promise<void> {
+  for (let n = 0; n < 300; n++) {
+    const path = `/containers/${container}/rename?name=many${n}`;
+    const sent = request({
+      socketPath: engine.socket,
+      method: 'POST',
+      path,
+      signal: AbortSignal.timeout(10_000),
+    }).end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    for await (const _ of response); // To its end.
+    expect(response.statusCode).toBe(204);
+  }
 }
 
 const installed = Object.keys(engines).filter((name) => name === 'Cleat' || stockDockerdInstalled);
@@ -171,24 +174,26 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
     expect(reader.told).not.toContain('gap');
 
     await cable.cut();
+    const many = await ok('create', '--network=none', 'busybox', 'true');
     await ok('rm', '-f', 'unseen');
-    await manyEvents();
+    await manyEvents(many);
     await cable.mend();
-    await expect.poll(agrees).toEqual(['sleeper running']);
+    await expect.poll(agrees).toEqual(['many299 created', 'sleeper running']);
     await expect.poll(() => told('unseen')).toEqual(expect.arrayContaining(['added', 'removed']));
-    await expect.poll(() => told('many299')).toEqual(['added']);
-    await expect.poll(() => reader.told.at(-1)).toBe('create many299');
+    await expect.poll(() => told('many299')).toContain('added');
+    await expect.poll(() => reader.told.at(-1)).toBe('rename many299');
     expect(reader.told.includes('gap')).toBe(!remembers);
     expect(reader.told.includes('destroy unseen')).toBe(remembers);
 
+    await ok('rm', many);
     await engine.kill();
     await engine.restart();
     const state = remembers ? 'running' : 'exited';
     await expect.poll(agrees).toEqual([`sleeper ${state}`]);
     const last = () => reader.told.findLast((text) => /^(subscribed|gap)$/.test(text));
     await expect.poll(last).toBe(remembers ? 'subscribed' : 'gap');
-    await ok('create', '--name=after', '--network=none', 'busybox', 'true');
-    await expect.poll(agrees).toEqual(['after created', `sleeper ${state}`]);
+    await run('after', 'true');
+    await expect.poll(agrees).toEqual(['after exited', `sleeper ${state}`]);
     await ok('rm', '-f', 'after', 'sleeper');
     await expect.poll(agrees).toEqual([]);
     stop.abort();
@@ -198,7 +203,7 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
   test('a watcher that was away is told what came, changed and went', async () => {
     const state = join(directory, 'state');
     for (const each of ['gone', 'other', 'same']) await ok('create', `--name=${each}`, 'busybox', 'true');
-    const first = watching(state);
+    const first = watching({ state, volumes: true });
     await expect.poll(() => first.changes.at(-1)?.type).toBe('synced');
     await first.end();
     await ok('rename', 'other', 'another');
@@ -206,7 +211,7 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
     await engine.kill();
     await engine.restart();
     await ok('volume', 'create', 'new');
-    const second = watching(state);
+    const second = watching({ state, volumes: true });
     await expect.poll(() => second.changes.at(-1)?.type).toBe('synced');
     const told = second.changes.flatMap((change) =>
       change.type === 'synced' ? [] : [`${change.type} ${nameOf(change)}`],
