@@ -1,20 +1,29 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { conflict } from '@cleat/protocol/errors';
 import { encodeLogEntry } from '@cleat/protocol/log-entry';
 import { decodeMessage } from '@cleat/protocol/log-entry-decoder';
+import { answering, dyingOf, spoiltByHangingUp } from '../../testing/http-flaws.fixture.js';
 import type { Flaw } from '../../testing/test-plugin.fixture.js';
 import type { HealthyLogs } from './healthy.fixture.js';
 import { Pipe } from './pipe.fixture.js';
 
-let broken = false;
 const known = new Set<string>();
 
 /** Log drivers that are broken in one way each: at least one for every case. */
 export const logFlaws: Flaw<HealthyLogs>[] = [
   { finds: 'log/capabilities', about: 'says yes', http: answering('Capabilities', '{"Cap":"yes"}') },
+  {
+    finds: 'log/capabilities-empty-body',
+    about: 'wants an object',
+    async http(request, response, answer) {
+      if (request.headers['content-length'] === '0' && request.url?.endsWith('Capabilities'))
+        response.writeHead(400).end('{"Err":"EOF"}');
+      else await answer(request, response);
+    },
+  },
   {
     finds: 'log/capabilities-shape',
     about: 'goes by the documents',
@@ -37,7 +46,7 @@ export const logFlaws: Flaw<HealthyLogs>[] = [
       },
     }),
   },
-  { finds: 'log/stop-unknown', about: 'dies of what it does not know', http: dyingOf('StopLogging') },
+  { finds: 'log/stop-unknown', about: 'dies of what it does not know', http: dyingOf(namingNothing('StopLogging')) },
   {
     finds: 'log/start-answers',
     about: 'waits for the first line',
@@ -78,7 +87,11 @@ export const logFlaws: Flaw<HealthyLogs>[] = [
       },
     }),
   },
-  { finds: 'log/start-missing-stream', about: 'dies of what is not there', http: dyingOf('StartLogging') },
+  {
+    finds: 'log/start-missing-stream',
+    about: 'dies of what is not there',
+    http: dyingOf(namingNothing('StartLogging')),
+  },
   {
     finds: 'log/start-missing-stream-refused',
     about: 'opens it later, or never',
@@ -264,13 +277,7 @@ export const logFlaws: Flaw<HealthyLogs>[] = [
   {
     finds: 'log/follow-hang-up',
     about: 'dies when somebody hangs up',
-    http(request, response, answer) {
-      if (broken) return void response.destroy();
-      response.once('close', () => {
-        if (request.url?.endsWith('ReadLogs') && !response.writableFinished) broken = true;
-      });
-      return answer(request, response);
-    },
+    http: spoiltByHangingUp((response) => response.destroy()),
   },
   {
     finds: 'log/crash-keeps-lines',
@@ -307,7 +314,7 @@ export const logFlaws: Flaw<HealthyLogs>[] = [
         const lock = join(healthy.root, 'lock');
         if (existsSync(lock)) throw conflict('somebody else is starting a container');
         writeFileSync(lock, '');
-        await pause(20, undefined, { signal: context.signal });
+        await pause(50, undefined, { signal: context.signal });
         rmSync(lock);
         return healthy.StartLogging(request, context);
       },
@@ -328,24 +335,10 @@ function reading(healthy: HealthyLogs, instead: object): Partial<HealthyLogs> {
   };
 }
 
-function answering(method: string, text: string): Flaw<HealthyLogs>['http'] {
-  return (request, response, answer) => {
-    if (request.url?.endsWith(method)) response.end(text);
-    else return answer(request, response);
-  };
-}
-
-/** It answers nothing any more after a call that names a stream which is not there. */
-function dyingOf(method: string): Flaw<HealthyLogs>['http'] {
-  return async (request: IncomingMessage, response: ServerResponse, answer) => {
-    request.on('data', (chunk: Buffer) => {
-      const [, path = ''] = /"File":"([^"]*)"/.exec(chunk.toString()) ?? [];
-      if (request.url?.endsWith(method) && !existsSync(path)) broken = true;
-      if (broken) response.destroy();
-    });
-    if (broken) response.destroy();
-    else await answer(request, response);
-  };
+/** A call that names a stream which is not there. */
+function namingNothing(method: string) {
+  return (text: string, { url }: IncomingMessage): boolean =>
+    url?.endsWith(method) === true && !existsSync(/"File":"([^"]*)"/.exec(text)?.[1] ?? '');
 }
 
 function hasWriter(path: string): boolean {
@@ -367,6 +360,5 @@ function lengthOf(bytes: Buffer): number {
 
 /** Before each flaw: those above remember. */
 export function forgetLogFlaws(): void {
-  broken = false;
   known.clear();
 }

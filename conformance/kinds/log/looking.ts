@@ -1,3 +1,4 @@
+import { methodPath } from '@cleat/protocol/kinds/kind';
 import { logKind } from '@cleat/protocol/kinds/log';
 import { cases } from '../../verify/case.js';
 import { Finding } from '../../verify/finding.js';
@@ -15,6 +16,17 @@ export const looking = cases(
       const said = await trial.ask('Capabilities', {});
       if (said.status === 404) return;
       trial.read('Capabilities', said, 'Cap with ReadLogs, true or false');
+    },
+  },
+  {
+    id: 'log/capabilities-empty-body',
+    title: 'Capabilities is answered without a body',
+    why: 'dockerd sends none, not even `{}`. A plugin that cannot read that answers an error, and is never asked to read.',
+    async run(trial) {
+      const usual = await trial.ask('Capabilities', {});
+      const said = await trial.send(methodPath(logKind, 'Capabilities'), '');
+      const same = trial.succeeded('Capabilities', said) === trial.succeeded('Capabilities', usual);
+      trial.holds(same, 'the same answer as to {}', said);
     },
   },
   {

@@ -6,6 +6,7 @@ import { Finding } from '../../verify/finding.js';
 import {
   type Container,
   container,
+  deadlineOf,
   entryOf,
   isRead,
   type LogTrial,
@@ -237,7 +238,7 @@ async function following(trial: LogTrial): Promise<Following> {
     followed,
     hangUp: () => stop.abort(),
     async until(wanted, expected) {
-      const end = Date.now() + (trial.session.settings.deadlineMs ?? 10_000) / 2;
+      const end = Date.now() + deadlineOf(trial) / 2;
       for (; !shows(wanted)(lines); await pause(10)) {
         if (Date.now() > end)
           throw new Finding(expected, undefined, `a reader that follows got ${JSON.stringify(lines)}`);

@@ -6,7 +6,17 @@ import { makeFifo } from '../../fifo.js';
 import { cases, type Need } from '../../verify/case.js';
 import { Finding } from '../../verify/finding.js';
 import { complaintAbout } from '../../verify/readable-error.js';
-import { container, isRead, printed, started, startOf, stopped, stoppedAtTheEnd, streamFor } from './steps.js';
+import {
+  container,
+  deadlineOf,
+  isRead,
+  printed,
+  started,
+  startOf,
+  stopped,
+  stoppedAtTheEnd,
+  streamFor,
+} from './steps.js';
 
 const needs: readonly Need[] = ['changes', 'filesystem'];
 
@@ -37,7 +47,7 @@ export const starting = cases(
       stoppedAtTheEnd(trial, path);
       const stop = new AbortController();
       const asked = trial.ask('StartLogging', startOf(one, { path }), { signal: stop.signal });
-      const late = AbortSignal.timeout((trial.session.settings.deadlineMs ?? 2_000) / 2);
+      const late = AbortSignal.timeout(deadlineOf(trial) / 2);
       const waited = new Promise<'waited'>((resolve) => late.addEventListener('abort', () => resolve('waited')));
       const said = await Promise.race([asked, waited]);
       // Whoever waits in open() is let go: threads that hang are not for the next case.
@@ -153,7 +163,7 @@ export const starting = cases(
       await printed(trial, stream, ['a line']);
       await trial.succeeds('StopLogging', { File: stream.path }, 'an answer');
       stream.end();
-      const end = Date.now() + (trial.session.settings.deadlineMs ?? 5_000) / 2;
+      const end = Date.now() + deadlineOf(trial) / 2;
       while (stream.hasReader()) {
         trial.holds(Date.now() < end, 'the FIFO to be closed after its end', trial.calls.at(-1), 'it is still open');
         await pause(10);

@@ -27,6 +27,8 @@ const fileDrivers: readonly string[] = ['json-file', 'local'];
 /** Go's zero time: no limit. */
 const noTime = '0001-01-01T00:00:00Z';
 const pollMs = 20;
+/** A container whose output nobody reads for so long hangs. */
+const longestPatienceMs = 5_000;
 
 /** What an engine tells of a container (moby `daemon/logger/loginfo.go`), with the options that the author gave. */
 export function container(trial: LogTrial, moreOptions: Record<string, string> = {}): Container {
@@ -83,6 +85,9 @@ export async function stopped(trial: LogTrial, stream: LogStream): Promise<void>
   stream.close();
 }
 
+/** In ms, for one call and for what follows from one. */
+export const deadlineOf = (trial: LogTrial): number => trial.session.settings.deadlineMs ?? defaultDeadlineMs;
+
 let lastNano = 0n;
 
 /** A line of a container that prints now. */
@@ -101,7 +106,7 @@ export async function printed(
   const bytes = Buffer.isBuffer(entries)
     ? entries
     : Buffer.concat(entries.map((entry) => encodeLogEntry(typeof entry === 'string' ? entryOf(entry) : entry)));
-  const written = await stream.write(bytes, trial.session.settings.deadlineMs ?? defaultDeadlineMs);
+  const written = await stream.write(bytes, Math.min(deadlineOf(trial), longestPatienceMs));
   if (written === bytes.length) return;
   throw new Finding(
     'the stream to be read',
@@ -182,7 +187,7 @@ export async function readsUntil(
   expected: string,
   config: Reading = {},
 ): Promise<void> {
-  for (const end = Date.now() + (trial.session.settings.deadlineMs ?? defaultDeadlineMs); ; await pause(pollMs)) {
+  for (const end = Date.now() + deadlineOf(trial); ; await pause(pollMs)) {
     const entries = await read(trial, one, config);
     const lines = linesOf(entries);
     if (holds(lines, entries)) return;

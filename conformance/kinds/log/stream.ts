@@ -22,15 +22,14 @@ export class LogStream {
     return new LogStream(path);
   }
 
-  /** Writes for as long as the other side reads. @returns how many bytes went in before the deadline */
-  async write(bytes: Uint8Array, deadlineMs: number): Promise<number> {
+  /** Writes for as long as the other side reads. @returns how many bytes went in until it read nothing for so long */
+  async write(bytes: Uint8Array, patienceMs: number): Promise<number> {
     let written = 0;
-    for (const end = Date.now() + deadlineMs; written < bytes.length; ) {
+    for (let end = Date.now() + patienceMs; written < bytes.length && Date.now() < end; ) {
       const taken = this.#writeSome(bytes.subarray(written));
       written += taken;
-      if (taken > 0) continue;
-      if (Date.now() > end) break;
-      await pause(retryMs);
+      if (taken > 0) end = Date.now() + patienceMs;
+      else await pause(retryMs);
     }
     return written;
   }
