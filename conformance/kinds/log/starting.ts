@@ -98,6 +98,8 @@ export const starting = cases(
       const path = join(gone.directory, 'gone');
       stoppedAtTheEnd(trial, path);
       await trial.ask('StartLogging', startOf(gone, { path }));
+      const still = await trial.send('/Plugin.Activate', '');
+      trial.holds(still.status === 200, 'the plugin to serve as before', still);
       await isRead(trial, other);
       const alive = await trial.send('/Plugin.Activate', '');
       trial.holds(alive.status === 200, 'the plugin to serve as before', alive);

@@ -28,11 +28,11 @@ export function named(trial: SecretTrial): SecretRequest {
 /** Its value. @throws Finding when there is none, or none that engines can read */
 export async function valueGiven(trial: SecretTrial, request: SecretRequest, expected: string): Promise<string> {
   const said = await asked(trial, request);
-  if (!trial.succeeded('GetSecret', said)) throw new Finding(expected, said);
+  if (!trial.succeeded('GetSecret', said)) throw new Finding(expected, shown(said));
   const { Value } = trial.read('GetSecret', said);
   if (!Value) throw new Finding(`${expected}: a Value`, said);
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(Value))
-    throw new Finding('a Value in base64, with + and / and padding', hidden(said), 'it is something else');
+    throw new Finding('a Value in base64, with + and / and padding', shown(said), 'it is something else');
   return Value;
 }
 
@@ -42,9 +42,9 @@ export async function refused(trial: SecretTrial, request: SecretRequest, expect
   if (trial.succeeded('GetSecret', said)) {
     const { Value } = trial.read('GetSecret', said);
     const found = Value ? 'a value' : 'success without a value: the container gets an empty file';
-    throw new Finding(expected, hidden(said), found);
+    throw new Finding(expected, shown(said), found);
   }
-  trial.holds(!hasValue(said), 'no Value beside an error', hidden(said), 'a value');
+  trial.holds(!hasValue(said), 'no Value beside an error', shown(said), 'a value');
   const complaint = complaintAbout(secretKind, said);
   if (complaint !== undefined) throw new Finding('an error that a person understands', said, complaint);
 }
@@ -53,10 +53,11 @@ export async function refused(trial: SecretTrial, request: SecretRequest, expect
 async function asked(trial: SecretTrial, request: SecretRequest): Promise<Said> {
   const said = await trial.ask('GetSecret', request);
   const at = trial.calls.indexOf(said);
-  if (hasValue(said) && at >= 0) trial.calls[at] = hidden(said);
+  if (at >= 0) trial.calls[at] = shown(said);
   return said;
 }
 
 const hasValue = ({ text }: Said): boolean => /"value"\s*:\s*"[^"]/i.test(text);
 
-const hidden = (said: Said): Said => ({ ...said, text: '(not shown: it may be a secret)' });
+const shown = (said: Said): Said =>
+  hasValue(said) ? { ...said, text: '(not shown: there may be a secret in it)' } : said;
