@@ -67,6 +67,13 @@ const recording = {
   test: shown('docs/guide/record-and-replay.md', 'import { deepEqual }'),
   serve: shown('docs/guide/record-and-replay.md', 'cleat replay bug.recording --serve'),
 };
+const verifying = {
+  production: shown('docs/guide/verifying-a-plugin.md', 'cleat verify /run'),
+  started: shown('docs/guide/verifying-a-plugin.md', 'cleat verify /tmp'),
+  reports: shown('docs/guide/verifying-a-plugin.md', 'cleat verify no-remove --read-only --format tap'),
+  vitest: shown('docs/guide/verifying-a-plugin.md', 'import { afterAll, test }'),
+  node: shown('docs/guide/verifying-a-plugin.md', 'import { after, test }'),
+};
 const boot = {
   storage: shown('docs/guide/boot-order.md', 'docker run -d --name storage'),
   waiting: shown('docs/guide/boot-order.md', 'docker ps -a'),
@@ -153,6 +160,9 @@ async function compile(): Promise<string> {
   write('mine.ts', code.mine.text);
   const own = { '/run/docker/plugins/no-remove.sock': socketOf('no-remove') };
   write('bug.test.ts', substitute(recording.test.text, own));
+  const main = { 'node main.js': `node ${join(checkout, 'examples/no-remove/dist/main.js')}` };
+  write('in-vitest.test.ts', substitute(verifying.vitest.text, main));
+  write('in-node.test.ts', substitute(verifying.node.text, main));
   write('remote.ts', code.remote.text);
   write('pools.ts', code.pools.text);
   write('plain.test.ts', code.testing.text.replaceAll('/srv/plain', join(engine.directory, 'tested')));
@@ -419,6 +429,35 @@ test('Recording: what was recorded is asked of the plugin again, in a test, too,
   expect(serving.said).toContain('VolumeDriver.Mount {"Name":"none","ID":"77ab…"} (call 4) was not asked');
   await using _again = await start();
   await ok('volume', 'rm', '-f', 'data');
+});
+
+test('Verifying a plugin: in production, started, for CI, and in test runners', async () => {
+  const { directory } = engine;
+  const socket = socketOf('no-remove');
+  const root = join(directory, 'verified');
+  {
+    const args = [join(checkout, 'examples/no-remove/dist/main.js'), '--socket', socket, '--root', root];
+    await using plugin = new Program(process.execPath, args);
+    await plugin.made(socket);
+    const production = { '/run/docker/plugins/no-remove.sock': socket };
+    expect(await run(substitute(verifying.production.text, production))).toMatch(/ 0 failed, .* [1-9]\d* skipped/);
+    const [xml, json] = [join(directory, 'verdict.xml'), join(directory, 'verdict.json')];
+    const own = { 'verify no-remove': `verify ${socket}`, 'verdict.xml': xml, 'verdict.json': json };
+    expect(await run(substitute(verifying.reports.text, own))).toMatch(/^TAP version 14\r?$/m);
+    expect(readFileSync(xml, 'utf8')).toContain('<testsuite name="VolumeDriver"');
+    expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ conformant: true });
+  }
+  const own = { '/tmp/verified.sock': join(directory, 'verified.sock'), '--root /tmp/verified': `--root ${root}` };
+  expect(await run(substitute(verifying.started.text, own))).toContain('It is what engines expect.');
+  const node = await promisify(execFile)('node', ['--test', join(compiled, 'in-node.test.js')], { cwd: directory });
+  expect(node.stdout).toMatch(/^# fail 0$/m);
+  expect(node.stdout).toMatch(/^# pass [1-9]\d$/m);
+  const vitest = ['vitest', 'run', '--root', compiled, 'in-vitest.test.js'];
+  const { stdout } = await promisify(execFile)('npx', vitest, {
+    cwd: checkout,
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  expect(stdout).toMatch(/Tests {2}[1-9]\d passed/);
 });
 
 test('no-remove: its README', async () => {
