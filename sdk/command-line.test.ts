@@ -89,6 +89,7 @@ test.each<[Record<string, string> | (() => Record<string, string>), string]>([
     () => ({ ...pem('ca'), 'tls-key': file('server.csr').replace('server.csr', 'ca.srl') }),
     '--tls-key: there is no PEM',
   ],
+  [() => ({ ...pem('server'), 'tls-key': file('self.key') }), 'TLS cannot be spoken with '],
   [() => ({ ...pem('server'), spec: '/x.json' }), 'say by --spec-ca which CA has signed the certificate'],
   [() => ({ ...pem('server'), spec: '/x.spec', 'spec-ca': '/ca' }), 'with --spec-ca, --spec must end in .json'],
   [() => ({ ...pem('self'), spec: '/x.json', 'tls-ca': file('ca.pem') }), 'engines must show a certificate'],

@@ -60,11 +60,13 @@ async function answer(
     return await over;
   }
   const text = await readBody(request);
+  const call = statistics.begin(path);
   if (text === undefined) {
-    send(response, { status: 413, text: `a request may have ${maxRequestBytes} bytes` }, plainText, true);
+    const refusal = { status: 413, text: `a request may have ${maxRequestBytes} bytes` };
+    send(response, refusal, plainText, true);
+    callLog.ended(path, statistics.end(call, 'bad_request'), refusal);
     return await over;
   }
-  const call = statistics.begin(path);
   const onAbort = () => gone.abort();
   const signals = [signal];
   signal.addEventListener('abort', onAbort, { once: true });

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { activatedSocket } from './activation.js';
 import { defaultSocket, type RunFlag } from './command-line.js';
@@ -62,11 +63,18 @@ function tcpOf(tcp: string, flags: Flags): TcpOptions {
 function tlsOf(flags: Flags): TcpOptions['tls'] {
   const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca } = flags;
   if (cert === undefined || key === undefined) return undefined;
-  return {
+  const tls = {
     cert: readPem('tls-cert', cert),
     key: readPem('tls-key', key),
     ...(ca === undefined ? {} : { ca: readPem('tls-ca', ca) }),
   };
+  try {
+    createSecureContext(tls);
+  } catch (cause) {
+    const files = ca === undefined ? `${cert} and ${key}` : `${cert}, ${key} and ${ca}`;
+    throw invalidParameter(`TLS cannot be spoken with ${files}: ${messageOf(cause)}`, { cause });
+  }
+  return tls;
 }
 
 /** What the `.json` is to say; a `.spec` cannot say anything, and engines then verify nothing. */

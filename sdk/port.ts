@@ -15,7 +15,8 @@ export function listenOnPort(server: Server, { host = '127.0.0.1', port = 0, tls
   });
 }
 
-function addressOf({ address, family, port }: AddressInfo, asked: string, tls: boolean): string {
+/** @param asked the host that was asked for */
+export function addressOf({ address, family, port }: AddressInfo, asked: string, tls: boolean): string {
   const six = family === 'IPv6';
   // All addresses are none that one can connect to; with TLS, what was asked for is what the certificate names.
   const wildcard = address === '::' || address === '0.0.0.0';

@@ -250,3 +250,30 @@ test('what a test calls may be called off', async () => {
   await expect.poll(() => aborted).toBe(true);
   release?.({ Mountpoint: '/m' });
 });
+
+test.each(['in-process', 'socket'] as const)(
+  'declared options are checked and have their defaults, %s',
+  async (carrier) => {
+    const declaring = defineExtension({
+      options: { path: { default: '/p' }, token: { required: true } },
+      start: ({ options }) => ({
+        implementations: [
+          implement(volumeKind, {
+            Create() {},
+            Remove() {},
+            Mount() {},
+            Unmount() {},
+            Path: () => ({ Mountpoint: options.path + options.token }),
+            Get() {},
+            List() {},
+          }),
+        ],
+      }),
+    });
+    const opened = (options: Record<string, unknown>) => startForTest(declaring, { name: 'x', carrier, options });
+    await using tested = await opened({ token: 1 });
+    expect(await tested.client(volumeKind).Path({ Name: 'v' })).toEqual({ Mountpoint: '/p1' });
+    await expect(opened({})).rejects.toThrow('x needs the option token');
+    await expect(opened({ token: '', rot: '' })).rejects.toThrow('x has no option rot; it has path, token');
+  },
+);

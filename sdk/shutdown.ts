@@ -25,15 +25,12 @@ export async function drain(server: Server, { underWay, graceMs, abandon, endStr
     setTimeout(() => endStreams.abort(), Math.min(graceMs, promptMs)),
     setTimeout(() => abandon.abort(), graceMs),
   ];
-  const late = pause(graceMs + promptMs, undefined, { ref: false });
-  while (underWay.size > 0 && (await Promise.race([finished(underWay), late.then(() => 'late')])) !== 'late');
+  const late = pause(graceMs + promptMs, 'late' as const, { ref: false });
+  // A connection that is kept may bring one more call while others finish.
+  while (underWay.size > 0) {
+    if ((await Promise.race([Promise.allSettled(underWay), late])) === 'late') break;
+  }
   for (const timer of timers) clearTimeout(timer);
   server.closeAllConnections();
   await closed;
-}
-
-/** A connection that is kept may bring one more call while others finish. */
-async function finished(underWay: ReadonlySet<Promise<void>>): Promise<'finished'> {
-  await Promise.allSettled(underWay);
-  return 'finished';
 }

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { addressOf } from './port.js';
 
 const probeMs = 5_000;
 
@@ -38,7 +39,7 @@ export function listenOnDescriptor(server: Server, fd: number): Promise<string> 
     server.listen({ fd }, () => {
       server.removeListener('error', onError);
       const address = server.address();
-      if (typeof address === 'object' && address) resolve(`tcp://${address.address}:${address.port}`);
+      if (typeof address === 'object' && address) resolve(addressOf(address, address.address, false));
       else resolve(`unix://${address ?? ''}`);
     });
   });

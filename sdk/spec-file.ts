@@ -27,7 +27,7 @@ export class SpecFile {
   constructor(path: string, address: string, tls?: SpecTls) {
     this.#path = path;
     this.#text = tls ? jsonSpec(address, tls) : `${address}\n`;
-    const draft = `${path}.${process.pid}.new`;
+    const draft = `${path}.new`;
     try {
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(draft, this.#text);

@@ -47,14 +47,18 @@ export async function startForTest(module: ExtensionModule, settings: TestOption
     );
   }
   const directory = mkdtempSync(join(tmpdir(), 'cleat-test-'));
+  const clean = () => rmSync(directory, { recursive: true });
   const socket = join(directory, 'extension.sock');
-  const served = await serve(module, { name, socket, options, log: silentLogger });
+  const served = await serve(module, { name, socket, options, log: silentLogger }).catch((error: unknown) => {
+    clean();
+    throw error;
+  });
   return tested(
     name,
     (call) => post(socket, call),
     async () => {
       await served.close();
-      rmSync(directory, { recursive: true });
+      clean();
     },
   );
 }

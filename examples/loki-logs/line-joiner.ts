@@ -8,7 +8,7 @@ export interface Line {
   text: string;
 }
 
-/** Loki refuses longer lines, as it comes. */
+/** What is longer Loki refuses, as it comes (`max_line_size`). */
 const longestLine = 256 * 1024;
 
 interface Begun {
@@ -21,19 +21,23 @@ interface Begun {
 export class LineJoiner {
   readonly #begun = new Map<Line['source'], Begun>();
 
-  /** @returns the line that is complete with this entry */
-  add({ source, timeNano, line, partial, partialLogMetadata }: LogEntry): Line | undefined {
+  /** @returns what is complete with this entry: a line, and before it what was as long as may be */
+  add({ source, timeNano, line, partial, partialLogMetadata }: LogEntry): Line[] {
     const from = source === 'stderr' ? 'stderr' : 'stdout';
-    const begun = this.#begun.get(from) ?? { timeNano, parts: [], bytes: 0 };
+    const lines: Line[] = [];
+    let begun = this.#begun.get(from);
+    if (begun && begun.bytes + line.length > longestLine) {
+      lines.push(joined(from, begun));
+      begun = undefined;
+    }
+    begun ??= { timeNano, parts: [], bytes: 0 };
     // The entry is a view of a larger piece.
     begun.parts.push(partial ? Uint8Array.from(line) : line);
     begun.bytes += line.length;
-    if (partial && !partialLogMetadata?.last && begun.bytes < longestLine) {
-      this.#begun.set(from, begun);
-      return undefined;
-    }
+    this.#begun.set(from, begun);
+    if (partial && !partialLogMetadata?.last) return lines;
     this.#begun.delete(from);
-    return joined(from, begun);
+    return [...lines, joined(from, begun)];
   }
 
   /** Lines whose end has not come, and will not. */

@@ -123,6 +123,12 @@ describe.each(['in-process', 'socket'] as const)('loki-logs, %s', (carrier) => {
     ]);
     await expect.poll(() => loki.lines({ source: 'stderr' })).toEqual(['other line']);
     expect(loki.lines({ source: 'stdout' })).toEqual(['one line', 'half']);
+
+    loki.pushes.length = 0;
+    const [long, parts] = ['x'.repeat(10_000), 40];
+    await run(Array.from({ length: parts }, (_, at) => part(long, at + 1, at + 1 === parts)));
+    // As long as Loki takes them.
+    await expect.poll(() => loki.lines({}).map(({ length }) => length)).toEqual([260_000, 140_000]);
   });
 
   test('a container ends at once while Loki is away; what it printed arrives in order, and then its next run', async () => {
@@ -161,6 +167,7 @@ describe.each(['in-process', 'socket'] as const)('loki-logs, %s', (carrier) => {
     const refusals: [Record<string, string>, string][] = [
       [{}, 'needs the option loki-url'],
       [{ 'loki-url': 'loki:3100' }, 'must be of the form http://HOST:PORT'],
+      [{ 'loki-url': 'http://user:50%@loki:3100' }, 'write %25 for %'],
       [{ ...url, 'loki-colour': 'red' }, 'has no option loki-colour; it has loki-url, '],
       [{ ...url, 'loki-tenant': 'a\r\nb' }, 'loki-tenant cannot be'],
       [{ ...url, 'loki-labels': 'a-b=c' }, 'loki-labels takes NAME=VALUE'],

@@ -30,7 +30,7 @@ export default defineExtension({
           const shipper = shipperOf(options);
           const joiner = new LineJoiner();
           shipper.begin();
-          const sink = entrySink((entries) => shipper.add(entries.flatMap((entry) => joiner.add(entry) ?? [])));
+          const sink = entrySink((entries) => shipper.add(entries.flatMap((entry) => joiner.add(entry))));
           // Nobody waits for Loki: what is left goes there afterwards.
           sink.close = async () => {
             shipper.add(joiner.rest());

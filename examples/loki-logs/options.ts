@@ -54,7 +54,7 @@ function endpointOf(text: string | undefined, tenant: string | undefined): Pick<
   }
   if (url.pathname === '/') url.pathname = pushPath;
   if (url.username !== '') {
-    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    const credentials = `${decoded(url.username)}:${decoded(url.password)}`;
     headers.authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
     url.username = '';
     url.password = '';
@@ -65,6 +65,15 @@ function endpointOf(text: string | undefined, tenant: string | undefined): Pick<
     headers['x-scope-orgid'] = tenant;
   }
   return { url: url.href, headers };
+}
+
+/** @throws InvalidParameter */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw invalidParameter('in the user and password of loki-url, write %25 for %', { cause });
+  }
 }
 
 /** What the user selected, then what was said for all, then whose output it is: nobody can pretend to be another. */

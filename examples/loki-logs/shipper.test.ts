@@ -60,6 +60,17 @@ test('what Loki will never take is dropped, with its reason', async () => {
   expect(said).toEqual(['3 lines were dropped: Loki answered 400 not like this']);
 });
 
+test('what was dropped is told also when Loki refuses all the rest', async () => {
+  loki.refusals.push(...Array.from({ length: 20 }, () => 400));
+  const shipper = new Shipper(options(), log);
+  shipper.begin();
+  shipper.add(lines(1000));
+  shipper.end();
+  await shipper.finished;
+  expect(loki.pushes).toEqual([]);
+  expect(droppedIn(said)).toBe(1000);
+});
+
 test('who is told to end drops what waits, and says how much', async () => {
   await loki.stop();
   const shipper = new Shipper(options(), log);

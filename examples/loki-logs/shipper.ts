@@ -51,7 +51,7 @@ export class Shipper {
   begin(): void {
     this.#writers++;
     this.#giveUpAt = Number.POSITIVE_INFINITY;
-    this.#hurry = new AbortController();
+    if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
   }
 
   add(lines: readonly Line[]): void {
@@ -94,6 +94,7 @@ export class Shipper {
       await this.#deliver(batch);
       this.#bytes -= batch.bytes;
     }
+    this.#tellOverflow();
     if (this.#writers > 0) this.#hurry = new AbortController();
     this.#shipping = undefined;
   }
@@ -126,8 +127,9 @@ export class Shipper {
     // The last one is being filled.
     const oldest = this.#waiting.length > 1 ? this.#waiting.shift() : undefined;
     if (oldest === undefined) return;
-    if (this.#overflowed === 0)
+    if (this.#overflowed === 0) {
       this.#log.warn('more waits for Loki than loki-backlog allows: the oldest lines are dropped');
+    }
     this.#overflowed += oldest.lines.length;
     this.#bytes -= oldest.bytes;
   }
@@ -135,9 +137,13 @@ export class Shipper {
   #cameBack(): void {
     if (this.#isAway) this.#log.info('Loki takes the output again');
     this.#isAway = false;
-    if (this.#overflowed > 0)
-      this.#log.error(`${this.#overflowed} lines were dropped: more waited than loki-backlog allows`);
+    this.#tellOverflow();
+  }
+
+  #tellOverflow(): void {
+    const count = this.#overflowed;
     this.#overflowed = 0;
+    if (count > 0) this.#log.error(`${count} lines were dropped: more waited than loki-backlog allows`);
   }
 
   #giveUp(onTheirWay: number, why: string): void {

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mountTmpfs, unmountAll } from '@cleat/linux/mount/mount';
 import { isMountPoint } from '@cleat/linux/mount/mountinfo';
-import { conflict, defineExtension, implement, invalidParameter, volumeKind } from '@cleat/sdk';
+import { conflict, defineExtension, implement, invalidParameter, unavailable, volumeKind } from '@cleat/sdk';
 import { checkVolumeName, VolumeDirectories } from '@cleat/sdk/volumes';
 import { readSize, sizeText } from './size.js';
 
@@ -15,14 +15,23 @@ const pageBytes = 4096;
  * `size`, its limit in bytes, and `data`, where its tmpfs is mounted from its first use until it is removed.
  */
 export default defineExtension({
+  options: {
+    total: { default: '1g', help: 'what all volumes may have together' },
+    size: { default: '64m', help: 'what a volume may have that says nothing else' },
+    root: { default: '/var/lib/quota-tmpfs', help: 'where the volumes are mounted' },
+  },
   start({ options, log, name }) {
-    const text = (option: string, otherwise: string) => String(options[option] ?? otherwise);
-    const total = readSize('total', text('total', '1g'));
-    const usual = readSize('size', text('size', '64m'));
-    const volumes = new VolumeDirectories(text('root', `/var/lib/${name}`));
+    const total = readSize('total', options.total);
+    const usual = readSize('size', options.size);
+    const volumes = new VolumeDirectories(options.root);
     volumes.sweep(discard, log);
 
-    const limitOf = (volume: string) => Number(readFileSync(join(volumes.find(volume), 'size'), 'utf8'));
+    const limitOf = (volume: string) => {
+      const file = join(volumes.find(volume), 'size');
+      const limit = Number(readFileSync(file, 'utf8'));
+      if (limit > 0) return limit;
+      throw unavailable(`${file} is damaged: write the size of the volume into it, in bytes`);
+    };
     const dataOf = (volume: string) => join(volumes.find(volume), 'data');
     /** What no volume has been promised yet; less than nothing where `total` was larger once. */
     const free = () => total - volumes.names().reduce((sum, volume) => sum + limitOf(volume), 0);

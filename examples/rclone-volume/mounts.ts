@@ -119,7 +119,7 @@ export class Mounts {
   /** Ends the process at once, and its mount. Who holds it is still known. */
   #end(name: string, { target }: VolumeFiles): void {
     const { server, ...held } = this.#of(name);
-    if (server && isAlive(server)) process.kill(server.pid, 'SIGKILL');
+    if (server && isAlive(server)) kill(server);
     unmountAll(target);
     if (held.ids.length > 0) this.#held.set(name, held);
     else this.#held.delete(name);
@@ -141,5 +141,13 @@ export class Mounts {
       }
       await pause(pollMs);
     }
+  }
+}
+
+function kill({ pid }: ProcessIdentity): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // ESRCH: it has just ended, which is what was wanted.
   }
 }

@@ -9,9 +9,12 @@ import { VolumeFiles } from './volume-files.js';
 
 /** Volumes on whatever rclone reaches. Only Mount asks a back end; all else answers from what is on this host. */
 export default defineExtension({
-  start({ options, log, name }) {
-    const root = typeof options.root === 'string' ? options.root : `/var/lib/${name}`;
-    const rclone = new Rclone(typeof options.config === 'string' ? options.config : undefined);
+  options: {
+    root: { default: '/var/lib/rclone-volume', help: 'where the volumes are mounted' },
+    config: { help: 'the rclone.conf that knows the remotes (rclone has one of its own)' },
+  },
+  start({ options: { root, config }, log, name }) {
+    const rclone = new Rclone(config);
     const volumes = new VolumeDirectories(join(root, 'volumes'));
     volumes.sweep((directory) => new VolumeFiles(directory).discard(), log);
     const mounts = new Mounts(join(root, 'mounts.journal'), rclone, log);
@@ -47,15 +50,18 @@ export default defineExtension({
           mounts.remove(Name, volume);
           await new VolumeFiles(volumes.putAside(Name)).discard();
         }),
-      Mount: ({ Name, ID }, { signal }) =>
-        inTurn(Name, async () => {
+      async Mount({ Name, ID }, { signal }) {
+        const { remote } = find(Name);
+        // Not in turn: ten containers that start wait for a silent back end once, not ten times.
+        await rclone.reach(remote, signal).catch((cause: unknown) => {
+          throw unavailable(away(Name, remote, messageOf(cause)), { cause });
+        });
+        return await inTurn(Name, async () => {
           const volume = find(Name);
-          await rclone.reach(volume.remote, signal).catch((cause: unknown) => {
-            throw unavailable(away(Name, volume.remote, messageOf(cause)), { cause });
-          });
           await mounts.acquire(Name, volume, ID);
           return { Mountpoint: volume.target };
-        }),
+        });
+      },
       Unmount: ({ Name, ID }) => inTurn(Name, () => mounts.release(Name, find(Name), ID)),
       Path: ({ Name }) => ({ Mountpoint: find(Name).target }),
       Get: async ({ Name }) => {
@@ -74,4 +80,4 @@ const away = (name: string, remote: string, why: string): string =>
   `the back end of volume ${name} (${remote}) does not answer, start the container again when it is back: ${why}`;
 
 const notSent = (name: string, unsent: number, cache: string): string =>
-  `volume ${name} has ${unsent} files that are not at its back end: start a container with it when that is there, or delete ${cache} to give them up`;
+  `volume ${name} has what is not at its back end yet (files: ${unsent}): start a container with it when that is there, or delete ${cache} to give it up`;

@@ -33,7 +33,8 @@ export class Rclone {
     if (code !== 0) throw unavailable(`rclone cannot read its configuration: ${reasonIn(stderr)}`);
     const names = stdout.split('\n').filter(Boolean);
     if (names.includes(`${name}:`)) return;
-    throw invalidParameter(`rclone knows no remote ${name}: add it to its configuration, or use ${names.join(' ')}`);
+    const others = names.length > 0 ? `, or use ${names.join(' ')}` : '';
+    throw invalidParameter(`rclone knows no remote ${name}: add it to its configuration${others}`);
   }
 
   /** @throws Unavailable when the back end does not answer, within 15 s */

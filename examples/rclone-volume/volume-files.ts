@@ -36,13 +36,14 @@ export class VolumeFiles {
 
   /** How many files were written and are not at the back end: rclone says so in a file of JSON for each in its cache. */
   async unsent(): Promise<number> {
+    const facts = join(this.cache, 'vfsMeta');
+    if (!existsSync(facts)) return 0;
     let count = 0;
-    for (const entry of await readdir(join(this.cache, 'vfsMeta'), { recursive: true, withFileTypes: true }).catch(
-      () => [],
-    )) {
+    for (const entry of await readdir(facts, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
-      // One that is just being written cannot be read as JSON.
-      if (!/"Dirty": *false/.test(await readFile(join(entry.parentPath, entry.name), 'utf8').catch(() => ''))) count++;
+      // One that was just removed, or is just being written, says nothing: better once too often.
+      const text = await readFile(join(entry.parentPath, entry.name), 'utf8').catch(() => '');
+      if (!/"Dirty": *false/.test(text)) count++;
     }
     return count;
   }

@@ -8,9 +8,13 @@ import { type StoredVolume, Volumes } from './volumes.js';
 
 /** One mount on this host for all volumes; a container that is to be somebody else there gets one of its own. */
 export default defineExtension({
-  async start({ options, name, log }) {
-    const { device, type, o, root = `/run/${name}` } = textOptions(options);
-    if (device === undefined) throw invalidParameter(`${name} needs the option device, what it is to mount`);
+  options: {
+    device: { required: true, help: 'what is mounted, once, for all volumes' },
+    type: { help: 'its file system, as for mount -t; without one, device is a directory' },
+    o: { help: 'its options, as for mount -o' },
+    root: { default: '/run/shared-mount', help: 'where it is mounted' },
+  },
+  async start({ options: { device, type, o, root }, log }) {
     const shared = join(root, 'all');
     await ensureMounted(shared, { device, type, o });
     const volumes = new Volumes(shared);
@@ -64,8 +68,3 @@ const described = ({ name, path, createdAt }: StoredVolume) => ({
   Mountpoint: path,
   CreatedAt: createdAt.toISOString(),
 });
-
-function textOptions(options: Record<string, unknown>): Partial<Record<'device' | 'type' | 'o' | 'root', string>> {
-  const texts = Object.entries(options).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  return Object.fromEntries(texts);
-}

@@ -23,25 +23,50 @@ export function mountedBelow(root: string): string[] {
   return [...new Set(below)];
 }
 
-/**
- * Whether a process in another mount namespace, such as one in a container, has what is mounted here: the same file
- * system, the same directory of it or one below. What would go together with our own mount, because it is a copy that
- * follows it, does not count. One that cannot be looked at may have it.
- */
-export function isHeldElsewhere(ours: MountEntry): boolean {
+/** What is mounted in other mount namespaces, such as those of containers. */
+export interface Elsewhere {
+  /** The mounts of each. */
+  readonly tables: readonly (readonly MountEntry[])[];
+  /** No process was hidden. */
+  readonly isComplete: boolean;
+}
+
+export function mountsElsewhere(): Elsewhere {
   const seen = new Set([readLink('/proc/self/ns/mnt')]);
+  const tables: MountEntry[][] = [];
+  let isComplete = true;
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const namespace = readLink(`/proc/${pid}/ns/mnt`);
     if (namespace !== undefined && seen.has(namespace)) continue;
     const text = readMounts(pid);
-    if (text === 'hidden') return true;
+    if (text === 'hidden') isComplete = false;
     // It ended between both looks; another process of that namespace may tell.
-    if (!text) continue;
-    if (namespace !== undefined) seen.add(namespace);
-    if (parseMountInfo(text).some((theirs) => isSame(ours, theirs))) return true;
+    else if (text) {
+      if (namespace !== undefined) seen.add(namespace);
+      tables.push(parseMountInfo(text));
+    }
   }
-  return false;
+  return { tables, isComplete };
+}
+
+/**
+ * Whether somebody has put what is mounted here into another mount namespace, as engines do for containers: the same file
+ * system, the same directory of it or one below. A copy that merely came with the namespace does not count: containerd's
+ * shims have one of everything that was mounted when they were started. Where a process cannot be looked at, it may have
+ * it.
+ */
+export function isHeldElsewhere(ours: MountEntry, elsewhere = mountsElsewhere()): boolean {
+  if (!elsewhere.isComplete) return true;
+  const ourParent = parentOf(ours, ownMounts());
+  return elsewhere.tables.some((mounts) =>
+    mounts.some((theirs) => {
+      if (!isSame(ours, theirs)) return false;
+      const parent = parentOf(theirs, mounts);
+      const isInherited = theirs.target === ours.target && isCopy(parent, ourParent);
+      return !isInherited && !follows(parent, ourParent);
+    }),
+  );
 }
 
 function isSame(ours: MountEntry, theirs: MountEntry): boolean {
@@ -49,15 +74,23 @@ function isSame(ours: MountEntry, theirs: MountEntry): boolean {
   if (theirs.id === ours.id) return false;
   if (theirs.device !== ours.device) return false;
   const below = ours.root === '/' ? '/' : `${ours.root}/`;
-  if (theirs.root !== ours.root && !theirs.root.startsWith(below)) return false;
-  return theirs.target !== ours.target || !follows(ours, theirs);
+  return theirs.root === ours.root || theirs.root.startsWith(below);
 }
 
-/** Both are in one peer group, or theirs is a slave of ours: mount_namespaces(7). */
-function follows(ours: MountEntry, theirs: MountEntry): boolean {
-  const [, group] = /^shared:(\d+)$/.exec(ours.propagation.find((tag) => tag.startsWith('shared:')) ?? '') ?? [];
+const parentOf = ({ parent }: MountEntry, mounts: readonly MountEntry[]): MountEntry | undefined =>
+  mounts.find(({ id }) => id === parent);
+
+const isCopy = (one: MountEntry | undefined, other: MountEntry | undefined): boolean =>
+  one?.device === other?.device && one?.root === other?.root && one?.target === other?.target;
+
+/**
+ * Whether what is unmounted on `master` is unmounted on this mount, too: both are in one peer group, or it is a slave of
+ * that group (mount_namespaces(7)).
+ */
+function follows(mount: MountEntry | undefined, master: MountEntry | undefined): boolean {
+  const group = master?.propagation.find((tag) => tag.startsWith('shared:'))?.slice('shared:'.length);
   if (group === undefined) return false;
-  return theirs.propagation.some((tag) => tag === `shared:${group}` || tag === `master:${group}`);
+  return mount?.propagation.some((tag) => tag === `shared:${group}` || tag === `master:${group}`) === true;
 }
 
 const ownMounts = (): MountEntry[] => parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mountTmpfs, unmount, unmountAll } from '@cleat/linux/mount/mount';
+import { makeShared, mountTmpfs, unmount, unmountAll } from '@cleat/linux/mount/mount';
 import { isMountPoint, listMounts } from '@cleat/linux/mount/mountinfo';
 import { mount as mountSyscall } from '@cleat/linux/syscall/mount';
 import { silentLogger } from '@cleat/protocol/log';
@@ -41,16 +41,21 @@ async function open(more: Partial<SharedMountsSettings> = {}): Promise<SharedMou
 }
 const isMounted = (name: string) => isMountPoint(join(root, name));
 
-/** A process that has a volume as a container has it: elsewhere, in a mount namespace of its own. */
-async function container(volume: string): Promise<ChildProcess> {
-  const inside = join(directory, `inside-${containers.length}`);
-  mkdirSync(inside);
-  const script = 'mount --bind "$1" "$2" && umount "$1" && echo ready && exec sleep 1000';
-  const args = ['--mount', 'sh', '-c', script, 'sh', join(root, volume), inside];
+/** A process in a mount namespace of its own, after a shell script there. */
+async function inNamespace(script: string, propagation: 'private' | 'slave'): Promise<ChildProcess> {
+  const args = ['--mount', '--propagation', propagation, 'sh', '-c', `${script} && echo ready && exec sleep 1000`];
   const child = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   containers.push(child);
   await once(child.stdout, 'data');
   return child;
+}
+
+/** A process that has a volume as a container has it: elsewhere, and nothing else of ours. */
+async function container(volume: string): Promise<ChildProcess> {
+  const inside = join(directory, `inside-${containers.length}`);
+  mkdirSync(inside);
+  const from = join(root, volume);
+  return await inNamespace(`mount --bind ${from} ${inside} && umount ${from}`, 'private');
 }
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -107,7 +112,7 @@ test('names cannot lead out of the root', async () => {
   await (await open()).release('../../etc', 'a');
   expect(readdirSync(root)).toEqual(['%2E.']);
   for (const name of ['', 'x'.repeat(256), '\ud800']) {
-    expect(() => mounts.hold(name, 'a')).toThrow(expect.objectContaining({ class: 'InvalidParameter' }));
+    await expect(mounts.hold(name, 'a')).rejects.toMatchObject({ class: 'InvalidParameter' });
   }
 });
 
@@ -193,29 +198,48 @@ test('what was forgotten is not taken from a running container, and goes once th
   expect(isMounted('v')).toBe(false);
 });
 
-test('a copy in a private namespace counts, one that follows ours does not', async () => {
+test('a copy that came with a namespace does not count: containerd’s shims have one of every mount', async () => {
   const mounts = await open();
   await mounts.hold('v', 'a');
-  const copy = spawn('unshare', ['--mount', 'sh', '-c', 'echo ready && exec sleep 1000'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  containers.push(copy);
-  await once(copy.stdout, 'data');
-  await expect(mounts.release('v', 'a').then(() => mounts.drop('v'))).rejects.toThrow('stop it first');
-  await end(copy);
-  await mounts.drop('v');
+  await inNamespace('true', 'private');
+  await mounts.release('v', 'a');
+  expect(isMounted('v')).toBe(false);
+});
 
-  mkdirSync(join(directory, 'tree'));
-  mountTmpfs(join(directory, 'tree'));
-  mountSyscall('none', join(directory, 'tree'), null, 1 << 20, null);
-  const shared = await open({ root: join(directory, 'tree/mounts'), state: join(directory, 'other') });
-  const at = await shared.hold('v', 'a');
+test('in a container it counts at whatever place, also at that of ours', async () => {
+  const mounts = await open();
+  const at = await mounts.hold('v', 'a');
+  const kept = join(directory, 'kept');
+  mkdirSync(kept);
+  const script = `mount --bind ${at} ${kept} && umount ${at} && mount -t tmpfs none ${root} && mkdir ${at} && mount --move ${kept} ${at}`;
+  const using = await inNamespace(script, 'private');
+  await mounts.release('v', 'a');
+  expect(isMounted('v')).toBe(true);
+  await end(using);
+  await mounts.drop('v');
+  expect(isMounted('v')).toBe(false);
+});
+
+test('a copy that goes with ours does not count, what was mounted elsewhere from it does', async () => {
+  const tree = join(directory, 'tree');
+  mkdirSync(tree);
+  mountTmpfs(tree);
+  makeShared(tree);
+  const mounts = await open({ root: join(tree, 'mounts') });
+  const at = await mounts.hold('v', 'a');
   expect(listMounts(at)[0]?.propagation.join()).toMatch(/^shared:/);
-  const args = ['--mount', '--propagation', 'slave', 'sh', '-c', 'echo ready && exec sleep 1000'];
-  const follower = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  containers.push(follower);
-  await once(follower.stdout, 'data');
-  await shared.release('v', 'a');
+  await inNamespace('true', 'slave');
+  await mounts.release('v', 'a');
+  expect(existsSync(at)).toBe(false);
+
+  await mounts.hold('v', 'a');
+  const inside = join(directory, 'inside');
+  mkdirSync(inside);
+  const bound = await inNamespace(`mount --bind ${at} ${inside}`, 'slave');
+  await mounts.release('v', 'a');
+  expect(isMountPoint(at)).toBe(true);
+  await end(bound);
+  await mounts.settle();
   expect(existsSync(at)).toBe(false);
 });
 

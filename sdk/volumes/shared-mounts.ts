@@ -5,7 +5,7 @@ import { conflict, invalidParameter, messageOf, systemError } from '@cleat/proto
 import type { Logger } from '@cleat/protocol/log';
 import type { MountEntry } from '@cleat/protocol/mountinfo';
 import { DurableMap } from '../state.js';
-import { isHeldElsewhere, mountedAt, mountedBelow, seesWholeHost } from './holders.js';
+import { type Elsewhere, isHeldElsewhere, mountedAt, mountedBelow, mountsElsewhere, seesWholeHost } from './holders.js';
 import { isDead, takeAway } from './mount-tools.js';
 import { turns } from './turns.js';
 
@@ -33,7 +33,8 @@ export interface SharedMountsSettings {
   log: Logger;
 }
 
-const settleMs = 60_000;
+/** Nothing tells when a container ends whose engine does not. */
+const settleMs = 10_000;
 /** How long the processes of a container may take to vanish after its engine said that it has ended. */
 const lingerMs = 2_000;
 
@@ -80,9 +81,9 @@ export class SharedMounts {
    * @returns the mount point
    * @throws InvalidParameter for a name that is too long; whatever `mount` throws: then nothing is mounted or remembered
    */
-  hold(name: string, id: string): Promise<string> {
+  async hold(name: string, id: string): Promise<string> {
     const directory = this.#directory(name);
-    return this.#inTurn(name, async () => {
+    return await this.#inTurn(name, async () => {
       const fresh = await this.#ensureMounted(name, directory);
       this.#unseenSince.delete(name);
       const ids = this.holders(name);
@@ -102,9 +103,9 @@ export class SharedMounts {
    * volume although nobody holds it, it stays, and goes once the container does.
    * @throws whatever `unmount` throws; it is tried again later
    */
-  release(name: string, id: string): Promise<void> {
+  async release(name: string, id: string): Promise<void> {
     const directory = this.#directory(name);
-    return this.#inTurn(name, async () => {
+    return await this.#inTurn(name, async () => {
       const ids = this.holders(name);
       const left = ids.filter((other) => other !== id);
       if (left.length < ids.length) this.#remember(name, left);
@@ -113,9 +114,9 @@ export class SharedMounts {
   }
 
   /** Before a volume is removed: unmounts what nobody holds. @throws Conflict while somebody does */
-  drop(name: string): Promise<void> {
+  async drop(name: string): Promise<void> {
     const directory = this.#directory(name);
-    return this.#inTurn(name, async () => {
+    return await this.#inTurn(name, async () => {
       if (this.holders(name).length > 0) throw conflict(`volume ${name} is in use: stop its containers first`);
       if (!(await this.#unmountWhenFree(name, directory))) {
         throw conflict(`volume ${name} is mounted in a container still: stop it first`);
@@ -136,13 +137,17 @@ export class SharedMounts {
 
   /**
    * Compares what is remembered with what the kernel says: forgets who held what is not mounted any more, as after a
-   * reboot, and unmounts what nobody holds or no container has had for long. Done at the start and every minute.
+   * reboot, and unmounts what nobody holds or no container has had for long. Done at the start and every
+   * ten seconds.
    */
   async settle(): Promise<void> {
     const mounted = mountedBelow(this.#root).flatMap((entry) => nameOf(entry) ?? []);
     const names = new Set([...this.#ids.entries().map(([name]) => name), ...mounted]);
+    if (names.size === 0) return;
+    // Who holds a volume anew meanwhile is remembered, and seen by that.
+    const elsewhere = mountsElsewhere();
     for (const name of names) {
-      await this.#inTurn(name, () => this.#settle(name)).catch((error: unknown) =>
+      await this.#inTurn(name, () => this.#settle(name, elsewhere)).catch((error: unknown) =>
         this.#settings.log.warn('a volume that nobody uses stays mounted', { volume: name, error: messageOf(error) }),
       );
     }
@@ -154,7 +159,7 @@ export class SharedMounts {
     this.#ids.close();
   }
 
-  async #settle(name: string): Promise<void> {
+  async #settle(name: string, elsewhere: Elsewhere): Promise<void> {
     const { seesContainers = seesWholeHost(), abandonedAfterMs = 600_000, log } = this.#settings;
     const directory = this.#directory(name);
     const ids = this.holders(name);
@@ -163,7 +168,7 @@ export class SharedMounts {
       this.#remember(name, []);
       return;
     }
-    if (!seesContainers || isHeldElsewhere(entry)) {
+    if (!seesContainers || isHeldElsewhere(entry, elsewhere)) {
       this.#unseenSince.delete(name);
       return;
     }

@@ -38,6 +38,11 @@ const notRun: Record<string, string> = {
     '`./check` is what runs this test; what `./try` starts is run by tour.test.ts',
   'ARCHITECTURE.md: docker, Compose, dockerode, curl                        plugins: any language, any time':
     'a drawing; test/unit/arrows.test.ts holds its arrows',
+  "docs/guide/first-plugin.md: npm run pack          # the kit's packages; not needed once they are in the registry":
+    'first-plugin.test.ts runs the guide as a whole',
+  'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
+  "docs/guide/first-plugin.md: sed -i 's|const volumes = new VolumeDirectories(options.root);|const volumes = new VolumeDirectories(`${options.root}/${process.pid}`);|' plugin.ts":
+    'first-plugin.test.ts',
   'bench/README.md: npm run bench                           # everything, about two minutes':
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };

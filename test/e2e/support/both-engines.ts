@@ -4,6 +4,7 @@ import { unmountAll } from '@cleat/linux/mount/mount';
 import { busyboxTar } from '../../../cli/tour/busybox.js';
 import { clientOf } from './client.js';
 import type { CommandResult } from './docker.js';
+import { checkout } from './documents.js';
 import { type Engine, startEngine } from './engine.js';
 import { ExampleProgram } from './example-program.js';
 import { StockDockerd, stockDockerdInstalled } from './stock-dockerd.js';
@@ -37,7 +38,7 @@ export class BothEngines implements AsyncDisposable {
   readonly sides: readonly Side[];
   readonly cleat: Engine;
   readonly #stock: StockDockerd | undefined;
-  readonly #examples: ExampleProgram[] = [];
+  readonly #plugins: ExampleProgram[] = [];
 
   private constructor(directory: string, cleat: Engine, stock: StockDockerd | undefined) {
     this.directory = directory;
@@ -57,8 +58,8 @@ export class BothEngines implements AsyncDisposable {
   }
 
   static async start(): Promise<BothEngines> {
-    const directory = await mkdtemp('/tmp/cleat-both-');
     const cleat = await startEngine();
+    const directory = await mkdtemp('/tmp/cleat-both-');
     let both = new BothEngines(directory, cleat, undefined);
     try {
       if (!stockDockerdInstalled) return both;
@@ -76,21 +77,26 @@ export class BothEngines implements AsyncDisposable {
     }
   }
 
+  /** Starts `examples/NAME` as {@link startPlugin} does. */
+  async startExample(name: string, args: (own: string) => string[], side?: Side): Promise<ExampleProgram> {
+    return await this.startPlugin(join(checkout, 'examples', name, 'dist/main.js'), args, side);
+  }
+
   /**
-   * Starts `examples/NAME` under a name that nothing else on this host has. Both engines find it where each looks.
+   * Starts a plugin under a name that nothing else on this host has. Both engines find it where each looks.
    * @param args of its command line besides the socket, given a directory of its own
    * @param side it runs where this one's containers are connected to
    */
-  async startExample(name: string, args: (own: string) => string[], side?: Side): Promise<ExampleProgram> {
-    const own = await mkdtemp(join(this.directory, `${name}-`));
+  async startPlugin(main: string, args: (own: string) => string[], side?: Side): Promise<ExampleProgram> {
+    const own = await mkdtemp(join(this.directory, 'plugin-'));
     const driver = `${basename(this.directory)}-${basename(own)}`;
     const directory = this.#stock === undefined ? this.cleat.pluginDirectory : stockPlugins;
     const command = [...(side?.enter ?? []), process.execPath];
-    const example = new ExampleProgram({ name, driver, directory, command, args: args(own) });
-    this.#examples.push(example);
-    await example.start();
-    await example.tell(this.cleat.pluginDirectory);
-    return example;
+    const plugin = new ExampleProgram({ main, driver, directory, own, command, args: args(own) });
+    this.#plugins.push(plugin);
+    await plugin.start();
+    await plugin.tell(this.cleat.pluginDirectory);
+    return plugin;
   }
 
   /** Engines first: what they still hold, they give back. */
@@ -98,7 +104,7 @@ export class BothEngines implements AsyncDisposable {
     const steps = [
       () => this.#stock?.[Symbol.asyncDispose](),
       () => this.cleat[Symbol.asyncDispose](),
-      ...this.#examples.map((example) => () => example[Symbol.asyncDispose]()),
+      ...this.#plugins.map((plugin) => () => plugin[Symbol.asyncDispose]()),
       () => unmountAll(this.directory),
       () => rm(this.directory, { recursive: true, force: true }),
     ];

@@ -2,22 +2,23 @@ import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { checkout } from './documents.js';
 import { Program } from './program.js';
 
 interface ExampleSettings {
-  /** Of the folder in `examples/`. */
-  name: string;
+  /** The program that serves it. */
+  main: string;
   /** As users say it in `--driver`. */
   driver: string;
   /** Where its socket lies. */
   directory: string;
+  /** Where what it keeps is to be. */
+  own: string;
   /** What runs its `main.js`. */
   command: readonly string[];
   args: readonly string[];
 }
 
-/** An example as people run it: `node examples/NAME/dist/main.js`, which may be killed and started again. */
+/** A plugin as people run it, by `node …/main.js`, which may be killed and started again. */
 export class ExampleProgram implements AsyncDisposable {
   readonly driver: string;
   readonly #settings: ExampleSettings;
@@ -30,20 +31,23 @@ export class ExampleProgram implements AsyncDisposable {
     this.#socket = join(settings.directory, `${settings.driver}.sock`);
   }
 
+  get own(): string {
+    return this.#settings.own;
+  }
+
   /** What it printed since it was started last. */
   get said(): string {
     return this.#program?.said ?? '';
   }
 
   async start(): Promise<void> {
-    const { name, command, args } = this.#settings;
+    const { main, command, args } = this.#settings;
     const [program = '', ...before] = command;
-    const main = join(checkout, 'examples', name, 'dist/main.js');
     const started = new Program(program, [...before, main, '--socket', this.#socket, ...args]);
     this.#program = started;
     // A killed one leaves its socket behind, so that the socket tells nothing.
     await expect.poll(() => started.ended || isListening(this.#socket)).toBe(true);
-    if (started.ended) throw new Error(`${name} ended at once: ${started.said}`);
+    if (started.ended) throw new Error(`${main} ended at once: ${started.said}`);
   }
 
   async kill(): Promise<void> {
