@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { verify } from '@cleat/conformance';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FakeLoki } from '../../examples/loki-logs/fake-loki.fixture.js';
@@ -463,6 +464,34 @@ test('Verifying a plugin: in production, started, for CI, and in test runners', 
     env: { ...process.env, NO_COLOR: '1' },
   });
   expect(stdout).toMatch(/Tests {2}[1-9]\d passed/);
+});
+
+/** On a stock dockerd, which shows what was sent, and leaves it to a log driver to find its streams again. */
+const onlyForDockerd = /^(authz\/(target-escapes|body-spellings)|log\/crash-reads-on)$/;
+
+const shownPlugins: { name: string; args: string; options: Record<string, string> }[] = [
+  { name: 'policy', args: '', options: {} },
+  { name: 'ledger', args: '', options: {} },
+  { name: 'shelf', args: '--directory', options: {} },
+  { name: 'keep', args: '--root', options: { secret: 'password', env: 'verified' } },
+];
+
+test.each(shownPlugins)('the plugin $name of its guide is what engines expect', async ({ name, args, options }) => {
+  const root = join(engine.directory, `verified-${name}`);
+  mkdirSync(join(root, 'verified'), { recursive: true });
+  writeFileSync(join(root, 'verified/password'), 'open sesame');
+  const socket = join(engine.directory, `verified-${name}.sock`);
+  const command = [
+    process.execPath,
+    join(compiled, `${name}-main.js`),
+    '--socket',
+    socket,
+    ...(args ? [args, root] : []),
+  ];
+  const { results } = await verify(socket, { start: `exec ${command.join(' ')}`, options });
+  const wanting = results.filter(({ outcome }) => outcome !== 'passed' && outcome !== 'skipped');
+  expect(wanting.map(({ case: { id } }) => id).filter((id) => !onlyForDockerd.test(id))).toEqual([]);
+  expect(results.flatMap(({ leftBehind }) => leftBehind)).toEqual([]);
 });
 
 test('no-remove: its README', async () => {
