@@ -8,5 +8,13 @@ export { type StandIn, type StandInOptions, standIn } from './recording/stand-in
 export type { CaseFacts } from './verify/case.js';
 export type { Control } from './verify/control.js';
 export { Finding, type Said } from './verify/finding.js';
+export type { Outcome, Result } from './verify/perform.js';
 export type { Settings } from './verify/session.js';
-export { type Outcome, type Result, type Verdict, type VerifyOptions, verify } from './verify/verify.js';
+export {
+  type ConformanceTest,
+  type ConformanceTests,
+  conformanceTests,
+  type TestContext,
+  type TestOptions,
+} from './verify/tests.js';
+export { type Verdict, type VerifyOptions, verify } from './verify/verify.js';

@@ -1,17 +1,13 @@
-import { execFile } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { methodPath } from '@cleat/protocol/kinds/kind';
 import { logKind } from '@cleat/protocol/kinds/log';
+import { makeFifo } from '../fifo.js';
 import type { Aliases } from './aliases.js';
 import { meaningOf } from './body.js';
 import type { RequestEvent } from './recording.js';
-
-/** Making one takes no time; a program that does not end must not hold the replay. */
-const makeTimeoutMs = 10_000;
 
 const [start, stop] = [methodPath(logKind, 'StartLogging'), methodPath(logKind, 'StopLogging')];
 
@@ -35,7 +31,7 @@ export class Fifos {
     if (file === undefined) return;
     this.#directory ??= mkdtempSync(join(tmpdir(), 'cleat-replay-'));
     const path = join(this.#directory, `${this.#made++}`);
-    await promisify(execFile)('mkfifo', ['-m', '600', path], { timeout: makeTimeoutMs });
+    await makeFifo(path);
     this.#writers.get(file)?.close();
     this.#writers.set(file, new Writer(path));
     aliases.learn(file, path);

@@ -1,5 +1,6 @@
 import { readable } from '@cleat/protocol/untrusted';
-import type { Result, Verdict } from '../verify/verify.js';
+import type { Result } from '../verify/perform.js';
+import type { Verdict } from '../verify/verify.js';
 import { countsOf, type Report } from './report.js';
 
 /** JUnit's XML, as CI servers read it: a suite per kind. A warning is a passed test with a word in its output. */

@@ -1,4 +1,5 @@
-import type { Result, Verdict } from '../verify/verify.js';
+import type { Result } from '../verify/perform.js';
+import type { Verdict } from '../verify/verify.js';
 
 /** A way to tell what was found: each result as it comes, and the whole at the end. */
 export interface Report {

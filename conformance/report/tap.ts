@@ -1,5 +1,5 @@
 import { readable } from '@cleat/protocol/untrusted';
-import type { Result } from '../verify/verify.js';
+import type { Result } from '../verify/perform.js';
 import type { Report } from './report.js';
 
 /** TAP 14 (testanything.org). A warning is a TODO, which harnesses show and do not count. */

@@ -1,6 +1,7 @@
 import { readable } from '@cleat/protocol/untrusted';
 import { answerText, type Finding, requestText } from '../verify/finding.js';
-import type { Outcome, Result, Verdict } from '../verify/verify.js';
+import type { Outcome, Result } from '../verify/perform.js';
+import type { Verdict } from '../verify/verify.js';
 import { countsOf, type Report } from './report.js';
 
 const marks: Record<Outcome, string> = {
@@ -25,21 +26,24 @@ export function textReport({ colour, verbose }: TextOptions): Report {
     result(result) {
       const { case: one, outcome, finding, reason, leftBehind } = result;
       const lines = [`${paint(outcome, marks[outcome])}  ${one.title}  [${one.id}]`];
-      if (finding) lines.push(...facts(finding), `      why it matters  ${one.why}`);
+      if (finding) lines.push(...explanation(finding, one.why).map((line) => `      ${line}`));
       if (reason) lines.push(`      ${readable(reason)}`);
       for (const what of leftBehind) lines.push(`      left behind: ${readable(what)}`);
       if (verbose && finding) lines.push('      all calls:', ...transcript(result));
-      return `${lines.join('\n')}\n`;
+      // What a plugin says may have lines of its own; none of them is to look like one of these.
+      return `${lines.map((line) => line.replaceAll('\n', `\n${' '.repeat(16)}`)).join('\n')}\n`;
     },
     verdict: (verdict) => `\n${summary(verdict)}\n`,
   };
 }
 
-function facts({ said, expected, found }: Finding): string[] {
+/** What was called, answered and expected, and why it matters: a line each. */
+export function explanation({ said, expected, found }: Finding, why: string): string[] {
   return [
-    ...(said ? [`      called    ${requestText(said)}`, `      answered  ${answerText(said)}`] : []),
-    ...(found ? [`      found     ${readable(found)}`] : []),
-    `      expected  ${expected}`,
+    ...(said ? [`called    ${requestText(said)}`, `answered  ${answerText(said)}`] : []),
+    ...(found ? [`found     ${readable(found)}`] : []),
+    `expected  ${expected}`,
+    `why it matters  ${why}`,
   ];
 }
 
@@ -52,10 +56,11 @@ function summary({ plugin, origin, kinds, unknownKinds, results, conformant, ms 
   const parts = [`${passed} passed`, `${failed} failed`, `${warned} warned`, `${skipped} skipped`];
   if (broken > 0) parts.push(`${broken} could not be tried`);
   const lines = [
-    `${plugin} (${origin}), ${kinds.join(', ') || 'no kind'}: ${parts.join(', ')} in ${(ms / 1000).toFixed(1)} s`,
+    `${oneLine(`${plugin} (${origin}), ${kinds.join(', ') || 'no kind'}`)}: ${parts.join(', ')} in ${(ms / 1000).toFixed(1)} s`,
   ];
-  for (const name of unknownKinds)
-    lines.push(`What ${readable(name)} is to do is not known here: it was not verified.`);
+  for (const name of unknownKinds) lines.push(`What ${oneLine(name)} is to do is not known here: it was not verified.`);
   lines.push(conformant ? 'It is what engines expect.' : 'It is not what engines expect: see FAIL above.');
   return lines.join('\n');
 }
+
+const oneLine = (text: string): string => readable(text).replaceAll('\n', ' ');

@@ -15,17 +15,19 @@ export interface SuiteTests<K extends Kind, H extends Handlers<K>> {
   healthy(directory: string): H;
   /** Plugins that are broken in one way each: at least one for every case. */
   readonly flaws: readonly Flaw<H>[];
+  /** Options that the healthy plugin needs, as an author gives them. */
+  readonly options?: Readonly<Record<string, string>>;
   /** Before each test: flaws remember. */
   forget?(): void;
   /** What a plugin has that was not removed, in words. */
-  left(directory: string): string[];
+  left?(directory: string): string[];
   /** After each test: takes away what is left outside of the directory. */
   clear?(directory: string): void;
 }
 
 /** The tests of a suite: each case is passed by a good plugin, and found out about one that is broken in just that way. */
 export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTests<K, H>): void {
-  const { suite, healthy, left } = tests;
+  const { suite, healthy, options = {} } = tests;
   const cases = [...protocolCases(suite), ...suite.cases];
   const flaws: Flaw<H>[] = [...protocolFlaws(suite.kind), ...tests.flaws];
   let directory: string;
@@ -47,7 +49,8 @@ export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTe
       (handlers) => implement(suite.kind, handlers),
       flaw,
     );
-    return await verify(plugin.socket, { start: plugin, deadlineMs: 1_000, ...(flaw ? { only: [flaw.finds] } : {}) });
+    const only = flaw ? { deadlineMs: 1_000, only: [flaw.finds] } : { deadlineMs: 10_000 };
+    return await verify(plugin.socket, { start: plugin, options, ...only });
   };
 
   test('a plugin that does everything right passes, every case', async () => {
@@ -60,7 +63,7 @@ export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTe
     expect(results.map((one) => one.case.id).sort()).toEqual(cases.map(({ id }) => id).sort());
     expect(results.flatMap(({ leftBehind }) => leftBehind)).toEqual([]);
     expect(conformant).toBe(true);
-    expect(left(directory)).toEqual([]);
+    expect(tests.left?.(directory) ?? []).toEqual([]);
   });
 
   test('each case is known by a plugin that it fails on', () => {

@@ -20,13 +20,17 @@ export interface Flaw<H> {
   readonly staysDown?: boolean;
 }
 
-/** A plugin in this process that can be killed and started: nothing of it survives but what it has on disk. */
+/**
+ * A plugin in this process that can be killed and started: nothing of it survives but what it has on disk. Handlers that
+ * hold something of this process have `Symbol.dispose`.
+ */
 export class TestPlugin<H> implements Control {
   readonly socket: string;
   readonly #healthy: () => H;
   readonly #implement: (handlers: H) => Implementation;
   readonly #flaw: Flaw<H> | undefined;
   #server: Server | undefined;
+  #handlers: Partial<Disposable> | undefined;
 
   constructor(socket: string, healthy: () => H, implementation: (handlers: H) => Implementation, flaw?: Flaw<H>) {
     this.socket = socket;
@@ -40,6 +44,7 @@ export class TestPlugin<H> implements Control {
     rmSync(this.socket, { force: true });
     const healthy = this.#healthy();
     const handlers = Object.assign(healthy as object, this.#flaw?.handlers?.(bound(healthy))) as H;
+    this.#handlers = handlers as Partial<Disposable>;
     const dispatcher = new Dispatcher([this.#implement(handlers)]);
     const answer: Answer = (request, response) => serve(dispatcher, request, response);
     const { http } = this.#flaw ?? {};
@@ -55,6 +60,7 @@ export class TestPlugin<H> implements Control {
     const server = this.#server;
     this.#server = undefined;
     if (!server) return;
+    this.#handlers?.[Symbol.dispose]?.();
     // A crash leaves the file; node would remove it.
     const aside = `${this.socket}.aside`;
     if (existsSync(this.socket)) renameSync(this.socket, aside);
@@ -92,7 +98,10 @@ async function serve(dispatcher: Dispatcher, request: IncomingMessage, response:
   const reply = await dispatcher.serve(request.url ?? '', text, gone);
   response.writeHead(reply.status, { 'Content-Type': pluginMediaType });
   if ('text' in reply) response.end(reply.text);
-  else for await (const chunk of reply.stream) response.write(chunk);
+  else {
+    response.flushHeaders();
+    for await (const chunk of reply.stream) response.write(chunk);
+  }
   response.end();
 }
 

@@ -17,6 +17,8 @@ export interface Manner {
   pieces?: { bytes: number; pauseMs: number };
   /** Hangs up when it is aborted. */
   signal?: AbortSignal;
+  /** Gets the bytes of a success as they come: for an answer that is a stream, and whose text is then empty. */
+  take?: (chunk: Uint8Array) => void;
 }
 
 /** What came back. */
@@ -53,7 +55,7 @@ export class Wire implements Disposable {
     const ms = () => Math.round(performance.now() - begun);
     try {
       const response = await this.#post(path, body, manner, signal);
-      const text = await textOf(response);
+      const text = await textOf(response, manner.take);
       return {
         status: response.statusCode ?? 0,
         text,
@@ -123,10 +125,14 @@ async function trickle(
   }
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, take: Manner['take']): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Uint8Array>) {
+    if (take && response.statusCode === 200) {
+      take(chunk);
+      continue;
+    }
     size += chunk.length;
     if (size > maxAnswerBytes) throw new Error(`the answer has more than ${maxAnswerBytes} bytes`);
     chunks.push(chunk);

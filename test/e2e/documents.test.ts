@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { verify } from '@cleat/conformance';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
@@ -72,6 +73,13 @@ const recording = {
   replay: shown('docs/guide/record-and-replay.md', 'cleat replay bug.recording no-remove'),
   test: shown('docs/guide/record-and-replay.md', 'import { deepEqual }'),
   serve: shown('docs/guide/record-and-replay.md', 'cleat replay bug.recording --serve'),
+};
+const verifying = {
+  production: shown('docs/guide/verifying-a-plugin.md', 'cleat verify /run'),
+  started: shown('docs/guide/verifying-a-plugin.md', 'cleat verify /tmp'),
+  reports: shown('docs/guide/verifying-a-plugin.md', 'cleat verify no-remove --read-only --format tap'),
+  vitest: shown('docs/guide/verifying-a-plugin.md', 'import { afterAll, test }'),
+  node: shown('docs/guide/verifying-a-plugin.md', 'import { after, test }'),
 };
 const boot = {
   storage: shown('docs/guide/boot-order.md', 'docker run -d --name storage'),
@@ -171,6 +179,9 @@ async function compile(): Promise<string> {
   write('mine.ts', code.mine.text);
   const own = { '/run/docker/plugins/no-remove.sock': socketOf('no-remove') };
   write('bug.test.ts', substitute(recording.test.text, own));
+  const main = { 'node main.js': `node ${join(checkout, 'examples/no-remove/dist/main.js')}` };
+  write('in-vitest.test.ts', substitute(verifying.vitest.text, main));
+  write('in-node.test.ts', substitute(verifying.node.text, main));
   write('remote.ts', code.remote.text);
   write('pools.ts', code.pools.text);
   write('plain.test.ts', code.testing.text.replaceAll('/srv/plain', join(engine.directory, 'tested')));
@@ -504,6 +515,63 @@ test('metrics-collector: its README', async () => {
   await using _plugin = await startShown(substitute(metricsCollector.start.text, places), 'metrics-collector');
   const figures = () => readFile(join(directory, 'engine.prom'), 'utf8').catch(() => '');
   await expect.poll(figures).toContain('engine_daemon_engine_info{version="28.3');
+});
+
+test('Verifying a plugin: in production, started, for CI, and in test runners', async () => {
+  const { directory } = engine;
+  const socket = socketOf('no-remove');
+  const root = join(directory, 'verified');
+  {
+    const args = [join(checkout, 'examples/no-remove/dist/main.js'), '--socket', socket, '--root', root];
+    await using plugin = new Program(process.execPath, args);
+    await plugin.made(socket);
+    const production = { '/run/docker/plugins/no-remove.sock': socket };
+    expect(await run(substitute(verifying.production.text, production))).toMatch(/ 0 failed, .* [1-9]\d* skipped/);
+    const [xml, json] = [join(directory, 'verdict.xml'), join(directory, 'verdict.json')];
+    const own = { 'verify no-remove': `verify ${socket}`, 'verdict.xml': xml, 'verdict.json': json };
+    expect(await run(substitute(verifying.reports.text, own))).toMatch(/^TAP version 14\r?$/m);
+    expect(readFileSync(xml, 'utf8')).toContain('<testsuite name="VolumeDriver"');
+    expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ conformant: true });
+  }
+  const own = { '/tmp/verified.sock': join(directory, 'verified.sock'), '--root /tmp/verified': `--root ${root}` };
+  expect(await run(substitute(verifying.started.text, own))).toContain('It is what engines expect.');
+  const node = await promisify(execFile)('node', ['--test', join(compiled, 'in-node.test.js')], { cwd: directory });
+  expect(node.stdout).toMatch(/^# fail 0$/m);
+  expect(node.stdout).toMatch(/^# pass [1-9]\d$/m);
+  const vitest = ['vitest', 'run', '--root', compiled, 'in-vitest.test.js'];
+  const { stdout } = await promisify(execFile)('npx', vitest, {
+    cwd: checkout,
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  expect(stdout).toMatch(/Tests {2}[1-9]\d passed/);
+});
+
+/** On a stock dockerd, which shows what was sent, and leaves it to a log driver to find its streams again. */
+const onlyForDockerd = /^(authz\/(target-escapes|body-spellings)|log\/crash-reads-on)$/;
+
+const shownPlugins: { name: string; args: string; options: Record<string, string> }[] = [
+  { name: 'policy', args: '', options: {} },
+  { name: 'ledger', args: '', options: {} },
+  { name: 'shelf', args: '--directory', options: {} },
+  { name: 'keep', args: '--root', options: { secret: 'password', env: 'verified' } },
+];
+
+test.each(shownPlugins)('the plugin $name of its guide is what engines expect', async ({ name, args, options }) => {
+  const root = join(engine.directory, `verified-${name}`);
+  mkdirSync(join(root, 'verified'), { recursive: true });
+  writeFileSync(join(root, 'verified/password'), 'open sesame');
+  const socket = join(engine.directory, `verified-${name}.sock`);
+  const command = [
+    process.execPath,
+    join(compiled, `${name}-main.js`),
+    '--socket',
+    socket,
+    ...(args ? [args, root] : []),
+  ];
+  const { results } = await verify(socket, { start: `exec ${command.join(' ')}`, options });
+  const wanting = results.filter(({ outcome }) => outcome !== 'passed' && outcome !== 'skipped');
+  expect(wanting.map(({ case: { id } }) => id).filter((id) => !onlyForDockerd.test(id))).toEqual([]);
+  expect(results.flatMap(({ leftBehind }) => leftBehind)).toEqual([]);
 });
 
 test('no-remove: its README', async () => {

@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,13 +71,18 @@ test('rclone 1.60 does what is known of it, and nothing else', async () => {
   expect(verdict.status).toBe(1);
 });
 
+/** The command that starts a battery as a process of its own, as the engine's supervisor does. */
+function served(battery: string, options: Record<string, string> = {}): string {
+  const settings = JSON.stringify({ name: battery, options });
+  const host = `${process.execPath} ${path('sdk/dist/host.js')} ${path(`batteries/dist/${battery}/main.js`)}`;
+  return `CLEAT_EXTENSION='${settings}' exec ${host} ${socket}`;
+}
+
 test.each([
   ['volume-local', 'root'],
   ['volume-tmpfs', 'stateDir'],
 ])('the battery %s, as a process, is what engines expect', async (battery, option) => {
-  const settings = JSON.stringify({ name: battery, options: { [option]: join(scratch, 'state') } });
-  const host = `${process.execPath} ${path('sdk/dist/host.js')} ${path(`batteries/dist/${battery}/main.js`)}`;
-  const { found, status } = await verified(`CLEAT_EXTENSION='${settings}' exec ${host} ${socket}`, '--strict');
+  const { found, status } = await verified(served(battery, { [option]: join(scratch, 'state') }), '--strict');
   expect(found).toEqual([]);
   expect(status).toBe(0);
 });
@@ -90,4 +97,25 @@ test.each([
   const { found, status } = await verified(command, '--strict');
   expect(found).toEqual([]);
   expect(status).toBe(0);
+});
+
+/** It is the engine that tells them again: on a stock dockerd, which does not, none of them is needed. */
+const tellsThemAgain = 'warned log/crash-reads-on';
+
+test.each(['log-json-file', 'log-local'])('the battery %s is what engines expect', async (battery) => {
+  const { found, status } = await verified(served(battery));
+  expect({ found, status }).toEqual({ found: [tellsThemAgain], status: 0 });
+});
+
+test('the battery log-syslog is what engines expect', async () => {
+  const server = createSocket('udp4').on('message', () => {});
+  server.bind(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const address = `syslog-address=udp://127.0.0.1:${server.address().port}`;
+    const { found, status } = await verified(served('log-syslog'), '--opt', address);
+    expect({ found, status }).toEqual({ found: [tellsThemAgain], status: 0 });
+  } finally {
+    server.close();
+  }
 });

@@ -14,7 +14,9 @@ test('it is what engines expect', async (context) => {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const { results } = await verify(socket, { start: `exec node ${main} --socket ${socket}{{testFlags}}` });
   for (const { case: one, outcome, finding, reason } of results) {
-    await context.test(one.title, { skip: outcome === 'skipped' && reason }, () => {
+    // Advice is for you to take or leave.
+    const skip = outcome === 'warned' ? `advice: ${finding?.message}` : outcome === 'skipped' && reason;
+    await context.test(one.title, { skip }, () => {
       if (finding) throw finding;
       if (outcome === 'broken') throw new Error(reason);
     });

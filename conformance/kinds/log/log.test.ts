@@ -1,0 +1,12 @@
+import { suiteTests } from '../../testing/suite-tests.fixture.js';
+import { forgetLogFlaws, logFlaws } from './flaws.fixture.js';
+import { HealthyLogs } from './healthy.fixture.js';
+import { logSuite } from './suite.js';
+
+suiteTests({
+  suite: logSuite,
+  healthy: (directory) => new HealthyLogs(directory),
+  flaws: logFlaws,
+  forget: forgetLogFlaws,
+  left: (directory) => Object.keys(new HealthyLogs(directory).streams),
+});

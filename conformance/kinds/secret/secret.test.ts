@@ -1,0 +1,12 @@
+import { suiteTests } from '../../testing/suite-tests.fixture.js';
+import { forgetSecretFlaws, secretFlaws } from './flaws.fixture.js';
+import { HealthySecrets } from './healthy.fixture.js';
+import { secretSuite } from './suite.js';
+
+suiteTests({
+  suite: secretSuite,
+  healthy: () => new HealthySecrets(),
+  flaws: secretFlaws,
+  forget: forgetSecretFlaws,
+  options: { secret: 'password' },
+});

@@ -1,0 +1,138 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { implement } from '@cleat/protocol/extension';
+import { secretKind } from '@cleat/protocol/kinds/secret';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { HealthySecrets } from '../kinds/secret/healthy.fixture.js';
+import { type Flaw, TestPlugin } from '../testing/test-plugin.fixture.js';
+import { verifyCommand } from './command.js';
+
+let directory: string;
+let printed: string;
+let complained: string;
+beforeEach(() => {
+  directory = mkdtempSync('/tmp/cleat-command-');
+  printed = '';
+  complained = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += text;
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    complained += text;
+    return true;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(directory, { recursive: true });
+});
+
+async function running(flaw?: Flaw<HealthySecrets>): Promise<TestPlugin<HealthySecrets>> {
+  const plugin = new TestPlugin(
+    join(directory, 'p.sock'),
+    () => new HealthySecrets(),
+    (handlers) => implement(secretKind, handlers),
+    flaw,
+  );
+  await plugin.start();
+  return plugin;
+}
+
+test.each([
+  [[], 'name one plugin, or see cleat verify --help'],
+  [['a', 'b'], 'name one plugin, or see cleat verify --help'],
+  [['p', '--nonsense'], "Unknown option '--nonsense'"],
+  [['p', '--timeout', 'soon'], "--timeout takes seconds, not 'soon'"],
+  [['p', '--format', 'pdf'], "--format knows text, tap, junit, json, not 'pdf'"],
+  [['p', '--opt', 'size'], "--opt takes KEY=VALUE, not 'size'"],
+  [['p', '--read-only', '--start', 'true'], '--start kills the plugin: not with --read-only'],
+])('%j is a mistake of whoever calls: status 2, and one sentence', async (args, sentence) => {
+  expect(await verifyCommand(args)).toBe(2);
+  expect(printed).toBe('');
+  expect(complained).toContain(sentence);
+  expect(complained.trimEnd().split('\n')).toHaveLength(1);
+});
+
+test('a plugin that is not there is status 2, and one line', async () => {
+  expect(await verifyCommand([join(directory, 'none.sock')])).toBe(2);
+  expect(complained).toMatch(/^cleat verify: none \(.*none\.sock\) does not say what it implements: .*ENOENT[^\n]*\n$/);
+  expect(await verifyCommand(['no-such-plugin', '--plugin-dir', directory])).toBe(2);
+  expect(complained).toContain(`there is no plugin 'no-such-plugin' in ${directory}`);
+});
+
+test('a plugin that ends at once is status 2, with what it printed', async () => {
+  const args = [join(directory, 'p.sock'), '--start', 'echo no licence; exit 1', '--timeout', '0.3'];
+  expect(await verifyCommand(args)).toBe(2);
+  expect(complained).toContain('It printed: no licence');
+});
+
+test('a good plugin is status 0', async () => {
+  await using plugin = await running();
+  expect(await verifyCommand([plugin.socket, '--opt', 'secret=password', '--read-only'])).toBe(0);
+  expect(printed).toMatch(/^ok {4}The value of a secret comes in base64 {2}\[secret\/value\]$/m);
+  expect(printed).toContain('It is what engines expect.');
+});
+
+test('a failure is status 1; so is a warning with --strict', async () => {
+  {
+    await using plugin = await running({
+      finds: 'secret/unknown',
+      about: 'finds nothing, with success',
+      handlers: () => ({ GetSecret: () => ({}) }),
+    });
+    expect(await verifyCommand([plugin.socket, '--only', 'secret/unknown'])).toBe(1);
+    expect(printed).toContain('FAIL  A secret that is not there is an error');
+  }
+  await using plugin = await running({
+    finds: 'secret/size',
+    about: 'has a long one',
+    handlers: () => ({ secrets: { password: 'x'.repeat(600_000) } }),
+  });
+  const args = [plugin.socket, '--only', 'secret/size', '--opt', 'secret=password'];
+  expect(await verifyCommand(args)).toBe(0);
+  expect(printed).toContain('warn  A secret has at most 500 KiB');
+  expect(await verifyCommand([...args, '--strict'])).toBe(1);
+});
+
+test('--output takes the report, and nothing is printed', async () => {
+  await using plugin = await running();
+  const output = join(directory, 'report.xml');
+  expect(await verifyCommand([plugin.socket, '--read-only', '--format', 'junit', '-o', output])).toBe(0);
+  expect(printed).toBe('');
+  expect(readFileSync(output, 'utf8')).toContain('<testsuite name="secretprovider"');
+});
+
+test('what a provider gives is in no report', async () => {
+  const value = Buffer.from('open sesame').toString('base64');
+  await using plugin = await running({
+    finds: 'secret/value',
+    about: 'says it beside an error',
+    http: (request, response) =>
+      void response.end(
+        request.url === '/Plugin.Activate' ? '{"Implements":["secretprovider"]}' : `{"Err":"no","Value":"${value}"}`,
+      ),
+  });
+  for (const format of ['text', 'tap', 'junit', 'json'])
+    await verifyCommand([
+      plugin.socket,
+      '--only',
+      'secret/',
+      '--format',
+      format,
+      '--verbose',
+      '--opt',
+      'secret=password',
+    ]);
+  expect(printed).toContain('not shown');
+  expect(printed).not.toContain(value);
+});
+
+test('--list shows the cases of every kind, and --help the options', async () => {
+  expect(await verifyCommand(['--list'])).toBe(0);
+  expect(printed).toMatch(/^protocol\/activate-again +Plugin\.Activate answers the same each time \(read-only\)$/m);
+  expect(printed).toMatch(/^log\/stream +The stream of a container is read from StartLogging on$/m);
+  expect(printed).toMatch(/^authz\/body-spellings .*\(advice, read-only\)$/m);
+  expect(await verifyCommand(['--help'])).toBe(0);
+  expect(printed).toContain('Usage: cleat verify PLUGIN');
+});

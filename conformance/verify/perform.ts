@@ -1,0 +1,76 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { activatePath } from '@cleat/protocol/dispatch';
+import { messageOf } from '@cleat/protocol/errors';
+import { implementsOf } from '../kinds/protocol/cases.js';
+import type { Case, CaseFacts } from './case.js';
+import { Finding, type Said } from './finding.js';
+import { defaultDeadlineMs, type Session, type Settings } from './session.js';
+import { Inapplicable } from './trial.js';
+
+/** How a case ended. `warned`: what failed is a `should`. `broken`: the case itself is at fault, or cannot go on. */
+export type Outcome = 'passed' | 'failed' | 'warned' | 'skipped' | 'broken';
+
+export interface Result {
+  readonly case: CaseFacts;
+  /** The kind's capability, for example `VolumeDriver`. */
+  readonly kind: string;
+  readonly outcome: Outcome;
+  /** Of a case that failed or warned. */
+  readonly finding?: Finding;
+  /** Why it was skipped, or is broken. */
+  readonly reason?: string;
+  readonly calls: readonly Said[];
+  readonly ms: number;
+  /** What the case made and could not clear away. */
+  readonly leftBehind: readonly string[];
+}
+
+/** Whether the author wants a case. */
+export function chosen(id: string, { only = [], skip = [] }: Settings): boolean {
+  const among = (list: readonly string[]) => list.some((begin) => id === begin || id.startsWith(begin));
+  return (only.length === 0 || among(only)) && !among(skip);
+}
+
+/** Tries one case. */
+export async function perform(one: Case, session: Session): Promise<Result> {
+  const reason = hindrance(one, session);
+  if (reason !== undefined) return skipped(one, reason);
+  const begun = performance.now();
+  const { calls, leftBehind, thrown } = await one.run(session);
+  const facts = { case: one, kind: one.kind.name, calls, leftBehind, ms: Math.round(performance.now() - begun) };
+  if (thrown === undefined) return { ...facts, outcome: 'passed' };
+  if (thrown instanceof Inapplicable) return { ...facts, outcome: 'skipped', reason: thrown.message };
+  if (thrown instanceof Finding) {
+    return { ...facts, outcome: one.weight === 'should' ? 'warned' : 'failed', finding: thrown };
+  }
+  return { ...facts, outcome: 'broken', reason: messageOf(thrown) };
+}
+
+/** Why a case cannot be tried, if so. */
+function hindrance({ needs = [] }: Case, { settings, control }: Session): string | undefined {
+  if (needs.includes('changes') && settings.readOnly) return 'it changes something: not with --read-only';
+  if (needs.includes('filesystem') && settings.elsewhere) return 'it looks at files: not with --elsewhere';
+  if (needs.includes('host') && settings.elsewhere) return 'it looks at interfaces: not with --elsewhere';
+  if (needs.includes('restart') && control === undefined)
+    return 'it kills the plugin: say how to start it with --start';
+  return undefined;
+}
+
+export function skipped(one: Case, reason: string): Result {
+  return { case: one, kind: one.kind.name, outcome: 'skipped', reason, calls: [], ms: 0, leftBehind: [] };
+}
+
+/** After a failure: the next case is to find a plugin that answers. @returns why there is none */
+export async function revive({ wire, control, settings }: Session): Promise<string | undefined> {
+  wire.forget();
+  const answers = async () => implementsOf(await wire.send(activatePath, '')) !== undefined;
+  if (await answers()) return undefined;
+  if (control === undefined) return 'the plugin does not answer any more';
+  await control.kill();
+  await control.start();
+  for (const end = Date.now() + (settings.deadlineMs ?? defaultDeadlineMs); Date.now() < end; ) {
+    if (await answers()) return undefined;
+    await pause(50);
+  }
+  return 'the plugin does not answer any more, and does not come back';
+}
