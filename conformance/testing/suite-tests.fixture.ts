@@ -27,7 +27,7 @@ export interface SuiteTests<K extends Kind, H extends Handlers<K>> {
 
 /** The tests of a suite: each case is passed by a good plugin, and found out about one that is broken in just that way. */
 export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTests<K, H>): void {
-  const { suite, healthy, options = {} } = tests;
+  const { suite, healthy, options } = tests;
   const cases = [...protocolCases(suite), ...suite.cases];
   const flaws: Flaw<H>[] = [...protocolFlaws(suite.kind), ...tests.flaws];
   let directory: string;
@@ -50,7 +50,7 @@ export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTe
       flaw,
     );
     const only = flaw ? { deadlineMs: 1_000, only: [flaw.finds] } : { deadlineMs: 10_000 };
-    return await verify(plugin.socket, { start: plugin, options, ...only });
+    return await verify(plugin.socket, { start: plugin, ...(options ? { options } : {}), ...only });
   };
 
   test('a plugin that does everything right passes, every case', async () => {
