@@ -62,12 +62,12 @@ const boot = {
   manifest: shown('docs/guide/boot-order.md', 'extensions:'),
 };
 const code = {
-  plain: shown('docs/guide/volume-plugin.md', 'import { mkdir'),
-  main: shown('docs/guide/volume-plugin.md', '#!/usr/bin/env node'),
-  policy: shown('docs/guide/authorization.md', 'import { authzKind'),
-  ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
-  shelf: shown('docs/guide/logs.md', 'import { appendFile'),
-  keep: shown('docs/guide/secrets.md', 'import { readFile }'),
+  plain: shown('docs/guide/kinds/volume.md', 'import { mkdir'),
+  main: shown('docs/guide/kinds/volume.md', '#!/usr/bin/env node'),
+  policy: shown('docs/guide/kinds/authz.md', 'import { authzKind'),
+  ledger: shown('docs/guide/kinds/metrics.md', 'import { get }'),
+  shelf: shown('docs/guide/kinds/log.md', 'import { appendFile'),
+  keep: shown('docs/guide/kinds/secret.md', 'import { readFile }'),
   mine: shown('sdk/README.md', 'import { defineExtension'),
 };
 const noRemove = {
@@ -87,6 +87,8 @@ const localVolumes = shown('batteries/volume-local/README.md', 'docker volume cr
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
 const json = blocks.filter(({ language }) => language === 'json');
 for (const { name } of json) tested.add(name);
+// Acted by kind-pages.test.ts, on this engine and on a stock dockerd.
+for (const { name, language } of blocks) if (language === 'sequence') tested.add(name);
 
 let engine: Engine;
 /** Where the TypeScript that documents show was compiled to. */
@@ -112,7 +114,7 @@ async function compile(): Promise<string> {
   write('plain.ts', code.plain.text);
   write('main.ts', code.main.text);
   write('policy.ts', code.policy.text);
-  // "served as in Writing a volume plugin"
+  // "served as the volume plugin"
   write('policy-main.ts', substitute(code.main.text, { plain: 'policy' }));
   write('ledger.ts', code.ledger.text);
   write('ledger-main.ts', substitute(code.main.text, { plain: 'ledger' }));
@@ -223,7 +225,7 @@ test('Beside dockerd: two engines, the second with everything of its own', async
   expect(stdout.trim()).not.toBe(id);
 });
 
-test('Writing a volume plugin: the plugin of the guide keeps volumes', async () => {
+test('Volume plugins: the plugin of the page keeps volumes', async () => {
   const root = join(engine.directory, 'plain');
   mkdirSync(root);
   await using _ = await startPlugin('main.js', 'plain', '--root', root);
