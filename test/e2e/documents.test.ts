@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { busyboxTar } from '../../cli/tour/busybox.js';
 import { makeCertificates } from './support/certificates.js';
 import { clientOf, removeAll } from './support/client.js';
 import { allBlocks, type Block, checkout, commandsOf, substitute } from './support/documents.js';
@@ -12,6 +13,7 @@ import { freePort } from './support/ports.js';
 import { Program } from './support/program.js';
 import { runShell } from './support/shell.js';
 import { ShownDaemon } from './support/shown-daemon.js';
+import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 
 /**
  * What the documents show is run as it stands there. Replaced is only what must be the test's own: each test says what.
@@ -83,6 +85,18 @@ const sharedMount = {
   start: shown('examples/shared-mount/README.md', 'node examples'),
   use: shown('examples/shared-mount/README.md', 'docker volume create'),
 };
+const otherLanguages = [
+  {
+    file: 'shelf.py',
+    text: shown('docs/guide/other-languages.md', '#!/usr/bin/env python3').text,
+    use: shown('docs/guide/other-languages.md', 'python3 shelf.py').text,
+  },
+  {
+    file: 'shelf.sh',
+    text: shown('docs/guide/other-languages.md', '#!/bin/sh').text,
+    use: shown('docs/guide/other-languages.md', 'sh shelf.sh').text,
+  },
+];
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
 const json = blocks.filter(({ language }) => language === 'json');
@@ -392,6 +406,35 @@ test('veth-network and file-ipam: their READMEs', async () => {
   await run(substitute(alone.text, { '10.211.7.0/24': `${engine.prefix}.7.0/24` }));
   expect(await ok('network', 'ls', '-q', '--filter', 'name=wires', '--filter', 'name=mine')).toBe('');
 });
+
+test.each(otherLanguages)(
+  'In other languages: $file serves this engine and dockerd',
+  async ({ file, text, use }) => {
+    const directory = join(engine.directory, 'other-languages');
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, file), text);
+    const socket = socketOf('shelf');
+    const own = { [file]: join(directory, file), '/run/docker/plugins/shelf.sock': socket, '/srv/': `${directory}/` };
+    const [start = '', ...more] = commandsOf(substitute(use, own)).map((each) =>
+      each.replaceAll('/run/verified.sock', join(directory, 'verified.sock')),
+    );
+    const [program = '', ...args] = start.replace(/ &$/, '').split(' ');
+    await using plugin = new Program(program, args);
+    await plugin.made(socket);
+    const lines = more.filter((command) => command.startsWith('docker '));
+    const verifying = more.filter((command) => !command.startsWith('docker '));
+    expect(await run(lines.join('\n'))).toMatch(/^hello\r?$/m);
+    for (const command of verifying) {
+      const printed = await runShell(command, engine.directory, {}, 110_000);
+      expect(printed).toContain('It is what engines expect.');
+    }
+    if (!stockDockerdInstalled) return;
+    await using stock = await StockDockerd.start([], engine.pluginDirectory);
+    await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input: await busyboxTar() });
+    expect(await run(lines.join('\n'), { DOCKER_HOST: stock.host })).toMatch(/^hello\r?$/m);
+  },
+  240_000,
+);
 
 test('volume-local: the examples of its README', async () => {
   const names = (await run(localVolumes.text)).trim().split(/\s+/);
