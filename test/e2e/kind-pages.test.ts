@@ -37,6 +37,17 @@ test('every drawing is on a page that is acted here', () => {
   expect(drawings.filter(({ document }) => !files.includes(document)).map(({ name }) => name)).toEqual([]);
 });
 
+test('what is said otherwise than drawn is told in full', () => {
+  const exchange = (body: Record<string, unknown>) => ({ call: 'A.B', body, answer: { status: 200, text: '{}' } });
+  const drawn = ['engine -> plugin A.B {ID: <one>, …}', 'engine -> plugin A.B {ID: <two>}'];
+  const told = (...bodies: Record<string, unknown>[]) => new Reader().told(drawn, bodies.map(exchange));
+  expect(told({ ID: 'x', More: 1 }, { ID: 'y' })).toEqual(drawn);
+  expect(told({ ID: 'x' }, { ID: 'x' })).toEqual([drawn[0], 'engine -> plugin A.B {ID: x}']);
+  expect(told({ ID: 'x' }, { ID: 'y', More: 1 })).toEqual([drawn[0], 'engine -> plugin A.B {ID: y, More: 1}']);
+  expect(told({ Name: 'a b' })).toEqual(['engine -> plugin A.B {Name: "a b"}']);
+  expect(() => readDrawing('$ docker ps\nplugin -> engine  A.B', 'Cleat')).toThrow('cannot be read');
+});
+
 for (const [name, { kind, plugin, flags = [], onlyCleat = false }] of Object.entries(pages)) {
   const sides: Side[] = onlyCleat || !stockDockerdInstalled ? ['Cleat'] : ['dockerd', 'Cleat'];
   describe.each(sides)(`${fileOf(name)}, %s`, (side) => {

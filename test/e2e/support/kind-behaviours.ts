@@ -22,7 +22,10 @@ function volumes(scratch: string): KindBehaviour {
   const plugin = new ScriptedVolumePlugin(join(scratch, 'volumes.sock'), join(scratch, 'volumes'));
   plugin.clear();
   return {
-    behaviour: (call, body) => plugin.usual(call.replace('VolumeDriver.', ''), body),
+    behaviour: (call, body) =>
+      call === 'VolumeDriver.Create' && body.Name === undefined
+        ? 'which volume?'
+        : plugin.usual(call.replace('VolumeDriver.', ''), body),
     serves() {},
     [Symbol.asyncDispose]: () => plugin[Symbol.asyncDispose](),
   };

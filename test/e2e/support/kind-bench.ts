@@ -65,6 +65,8 @@ export class KindBench implements AsyncDisposable {
 
   /** What a drawing's line `* …` says happens. @throws Error for what cannot be made to happen */
   async happen(event: string): Promise<void> {
+    const breaking = /^the next (\S+) breaks off$/.exec(event)?.[1];
+    if (breaking !== undefined) return void this.plugin.breaking.add(breaking);
     switch (event) {
       case 'the engine is killed, and starts again':
         return await this.#daemon?.again('SIGKILL');

@@ -25,6 +25,8 @@ export class RecordingPlugin implements AsyncDisposable {
   readonly #exchanges: Exchange[] = [];
   /** Answers in the place of what it would do, by call. */
   readonly answers = new Map<string, WireAnswer>();
+  /** Calls after which the connection breaks, once. */
+  readonly breaking = new Set<string>();
   readonly #socket: string;
   readonly #behaviour: Behaviour;
   #server: Server | undefined;
@@ -50,6 +52,10 @@ export class RecordingPlugin implements AsyncDisposable {
       for await (const chunk of request.setEncoding('utf8')) text += chunk;
       const call = (request.url ?? '').slice(1);
       const body = text === '' ? undefined : (JSON.parse(text) as Body);
+      if (this.breaking.delete(call)) {
+        this.#exchanges.push({ call, body, answer: { status: 0, text: '' } });
+        return request.socket.destroy();
+      }
       const answer = this.answers.get(call) ?? (await this.#act(call, body ?? {}));
       this.#exchanges.push({ call, body, answer });
       response.writeHead(answer.status).end(answer.text);
