@@ -9,11 +9,9 @@ import { expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { startEngine } from './support/engine.js';
 import { Program } from './support/program.js';
-import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
+import { StockDockerd, stockDockerdInstalled, stockPlugins } from './support/stock-dockerd.js';
 
 const noRemove = fileURLToPath(new URL('../../examples/no-remove/dist/main.js', import.meta.url));
-/** Where a stock dockerd looks for sockets, and nowhere else. */
-const stockPlugins = '/run/docker/plugins';
 
 /** Lets nobody make a privileged container; says what it was asked. */
 function policy(seen: [method: string, message: AuthorizationRequest][]) {
