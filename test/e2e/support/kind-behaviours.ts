@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import { netlabel } from '@cleat/protocol/kinds/network';
 import type { Behaviour, Body } from './recording-plugin.js';
 import { ScriptedNetworkPlugin } from './scripted-network.js';
 import { ScriptedVolumePlugin } from './scripted-volume.js';
@@ -31,13 +32,21 @@ function volumes(scratch: string): KindBehaviour {
   };
 }
 
-/** Networks of interfaces that lead nowhere, addresses of `10.66.0.0/16`. */
+/** Networks of interfaces that lead nowhere, addresses of `10.66.0.0/16`; a network's option `gateway` is answered to Join. */
 function networks(scratch: string, capability: string): KindBehaviour {
   const tag = `k${(process.pid % 1000).toString().padStart(3, '0')}${scratch.slice(-2)}`;
   const plugin = new ScriptedNetworkPlugin(join(scratch, 'networks.sock'), tag, '10.66');
+  const gateways = new Map<unknown, string | undefined>();
+  const behaviour = async (call: string, body: Body): Promise<Body> => {
+    if (call === 'Plugin.Activate') return { Implements: [capability] };
+    const { [netlabel.generic]: generic } = (body.Options ?? {}) as { [netlabel.generic]?: { gateway?: string } };
+    if (call === 'NetworkDriver.CreateNetwork') gateways.set(body.NetworkID, generic?.gateway);
+    const answer = await plugin.usual(call, body);
+    const Gateway = call === 'NetworkDriver.Join' ? gateways.get(body.NetworkID) : undefined;
+    return Gateway === undefined ? answer : { ...answer, Gateway };
+  };
   return {
-    behaviour: (call, body) =>
-      call === 'Plugin.Activate' ? { Implements: [capability] } : plugin.usual(call, body).catch(String),
+    behaviour: (call, body) => behaviour(call, body).catch(String),
     serves: (daemonPid) => plugin.serves(daemonPid),
     [Symbol.asyncDispose]: () => plugin[Symbol.asyncDispose](),
   };
