@@ -31,10 +31,14 @@ export interface Reply {
   text: string;
 }
 
-/** The body that tells a caller of this error. */
+/**
+ * The body that tells a caller of this error, for any status but 200. Docker reads `Err` there, whatever the kind's own
+ * key (moby `pkg/plugins`, `callWithRetry`).
+ */
 export function errorBody(errorKey: Kind['errorKey'], error: unknown): Record<string, string> {
   const message = error instanceof Error ? error.message : String(error);
-  const body = { [errorKey]: message || 'the extension failed without saying why' };
+  const why = message || 'the extension failed without saying why';
+  const body = { Err: why, [errorKey]: why };
   return error instanceof CleatError && claimable.has(error.class) ? { ...body, [errorClassKey]: error.class } : body;
 }
 

@@ -17,6 +17,7 @@ import { freePort } from './support/ports.js';
 import { Program } from './support/program.js';
 import { runShell } from './support/shell.js';
 import { ShownDaemon } from './support/shown-daemon.js';
+import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 
 /**
  * What the documents show is run as it stands there. Replaced is only what must be the test's own: each test says what.
@@ -87,12 +88,12 @@ const boot = {
   manifest: shown('docs/guide/boot-order.md', 'extensions:'),
 };
 const code = {
-  plain: shown('docs/guide/volume-plugin.md', 'import { mkdir'),
-  main: shown('docs/guide/volume-plugin.md', '#!/usr/bin/env node'),
-  policy: shown('docs/guide/authorization.md', 'import { authzKind'),
-  ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
-  shelf: shown('docs/guide/logs.md', 'import { appendFile'),
-  keep: shown('docs/guide/secrets.md', 'import { readFile }'),
+  plain: shown('docs/guide/kinds/volume.md', 'import { mkdir'),
+  main: shown('docs/guide/kinds/volume.md', '#!/usr/bin/env node'),
+  policy: shown('docs/guide/kinds/authz.md', 'import { authzKind'),
+  ledger: shown('docs/guide/kinds/metrics.md', 'import { get }'),
+  shelf: shown('docs/guide/kinds/log.md', 'import { appendFile'),
+  keep: shown('docs/guide/kinds/secret.md', 'import { readFile }'),
   hosts: shown('docs/guide/watching-the-engine.md', 'import { rename'),
   deaths: shown('docs/guide/watching-the-engine.md', 'import { Engine, events }'),
   mine: shown('sdk/README.md', 'import { mkdirSync'),
@@ -139,10 +140,24 @@ const metricsCollector = {
   start: shown('examples/metrics-collector/README.md', 'node examples'),
   engine: shown('examples/metrics-collector/README.md', 'cleatd'),
 };
+const otherLanguages = [
+  {
+    file: 'shelf.py',
+    text: shown('docs/guide/other-languages.md', '#!/usr/bin/env python3').text,
+    use: shown('docs/guide/other-languages.md', 'python3 shelf.py').text,
+  },
+  {
+    file: 'shelf.sh',
+    text: shown('docs/guide/other-languages.md', '#!/bin/sh').text,
+    use: shown('docs/guide/other-languages.md', 'sh shelf.sh').text,
+  },
+];
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
 const json = blocks.filter(({ language }) => language === 'json');
 for (const { name } of json) tested.add(name);
+// Acted by kind-pages.test.ts, on this engine and on a stock dockerd.
+for (const { name, language } of blocks) if (language === 'sequence') tested.add(name);
 
 let engine: Engine;
 /** Where the TypeScript that documents show was compiled to. */
@@ -168,7 +183,7 @@ async function compile(): Promise<string> {
   write('plain.ts', code.plain.text);
   write('main.ts', code.main.text);
   write('policy.ts', code.policy.text);
-  // "served as in Writing a volume plugin"
+  // "served as the volume plugin"
   write('policy-main.ts', substitute(code.main.text, { plain: 'policy' }));
   write('ledger.ts', code.ledger.text);
   write('ledger-main.ts', substitute(code.main.text, { plain: 'ledger' }));
@@ -300,7 +315,7 @@ test('Beside dockerd: two engines, the second with everything of its own', async
   expect(stdout.trim()).not.toBe(id);
 });
 
-test('Writing a volume plugin: the plugin of the guide keeps volumes', async () => {
+test('Volume plugins: the plugin of the page keeps volumes', async () => {
   const root = join(engine.directory, 'plain');
   mkdirSync(root);
   await using _ = await startPlugin('main.js', 'plain', '--root', root);
@@ -656,6 +671,35 @@ test('veth-network and file-ipam: their READMEs', async () => {
   await run(substitute(alone.text, { '10.211.7.0/24': `${engine.prefix}.7.0/24` }));
   expect(await ok('network', 'ls', '-q', '--filter', 'name=wires', '--filter', 'name=mine')).toBe('');
 });
+
+test.each(otherLanguages)(
+  'In other languages: $file serves this engine and dockerd',
+  async ({ file, text, use }) => {
+    const directory = join(engine.directory, 'other-languages');
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, file), text);
+    const socket = socketOf('shelf');
+    const own = { [file]: join(directory, file), '/run/docker/plugins/shelf.sock': socket, '/srv/': `${directory}/` };
+    const [start = '', ...more] = commandsOf(substitute(use, own)).map((each) =>
+      each.replaceAll('/run/verified.sock', join(directory, 'verified.sock')),
+    );
+    const [program = '', ...args] = start.replace(/ &$/, '').split(' ');
+    await using plugin = new Program(program, args);
+    await plugin.made(socket);
+    const lines = more.filter((command) => command.startsWith('docker '));
+    const verifying = more.filter((command) => !command.startsWith('docker '));
+    expect(await run(lines.join('\n'))).toMatch(/^hello\r?$/m);
+    for (const command of verifying) {
+      const printed = await runShell(command, engine.directory, {}, 110_000);
+      expect(printed).toContain('It is what engines expect.');
+    }
+    if (!stockDockerdInstalled) return;
+    await using stock = await StockDockerd.start([], engine.pluginDirectory);
+    await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input: await busyboxTar() });
+    expect(await run(lines.join('\n'), { DOCKER_HOST: stock.host })).toMatch(/^hello\r?$/m);
+  },
+  240_000,
+);
 
 test('volume-local: the examples of its README', async () => {
   const names = (await run(localVolumes.text)).trim().split(/\s+/);

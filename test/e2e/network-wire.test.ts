@@ -5,10 +5,9 @@ import { expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { type Call, ScriptedNetworkPlugin } from './support/scripted-network.js';
-import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
+import { StockDockerd, stockDockerdInstalled, stockPlugins } from './support/stock-dockerd.js';
 
 /** Network and IPAM plugins are asked as a stock dockerd asks: the same members, keys, types, and order. */
-const stockPlugins = '/run/docker/plugins';
 
 /** How an engine gets to know a plugin. */
 const introduction = /^(Plugin\.Activate|\w+\.GetCapabilities|\w+\.GetDefaultAddressSpaces) /;

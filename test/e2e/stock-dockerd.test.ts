@@ -7,10 +7,7 @@ import { authzKind, defineExtension, implement, serve } from '@cleat/sdk';
 import { expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { startEngine } from './support/engine.js';
-import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
-
-/** Where a stock dockerd looks for sockets, and nowhere else. */
-const stockPlugins = '/run/docker/plugins';
+import { StockDockerd, stockDockerdInstalled, stockPlugins } from './support/stock-dockerd.js';
 
 /** Lets nobody make a privileged container; says what it was asked. */
 function policy(seen: [method: string, message: AuthorizationRequest][]) {

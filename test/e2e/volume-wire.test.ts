@@ -4,13 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { type CommandResult, type Engine, startEngine } from './support/engine.js';
 import { ScriptedVolumePlugin } from './support/scripted-volume.js';
-import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
+import { StockDockerd, stockDockerdInstalled, stockPlugins } from './support/stock-dockerd.js';
 import { differences } from './support/volume-differences.js';
 import { type Story, stories } from './support/volume-stories.js';
 import { type RawStep, type Transcript, transcript } from './support/volume-transcript.js';
 
 /** Volume plugins are asked as a stock dockerd asks, and users are told the same. */
-const stockPlugins = '/run/docker/plugins';
 
 describe.skipIf(!stockDockerdInstalled)('volume plugins are asked as a stock dockerd asks', () => {
   for (const [title, story] of Object.entries(stories)) {

@@ -7,10 +7,7 @@ import type { CommandResult } from './docker.js';
 import { checkout } from './documents.js';
 import { type Engine, startEngine } from './engine.js';
 import { ExampleProgram } from './example-program.js';
-import { StockDockerd, stockDockerdInstalled } from './stock-dockerd.js';
-
-/** Where a stock dockerd looks for sockets, and nowhere else. */
-const stockPlugins = '/run/docker/plugins';
+import { StockDockerd, stockDockerdInstalled, stockPlugins } from './stock-dockerd.js';
 
 /** One of two engines that are told the same story. */
 export interface Side {

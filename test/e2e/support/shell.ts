@@ -5,7 +5,6 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkout } from './documents.js';
 
-const timeoutMs = 40_000;
 /** What a person left running in the background ends with the shell. */
 const preamble = `trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n`;
 
@@ -13,10 +12,16 @@ const preamble = `trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n`;
  * Runs lines that a document shows, from the checkout's root, with its commands on the PATH, and stops at the first one
  * that fails. On a real terminal: an interactive shell in it is left as soon as it prompts.
  * @param directory the script goes into a new directory below it
+ * @param timeoutMs after which it is killed, and has failed
  * @returns all that was printed
  * @throws Error with all that was printed when a command fails
  */
-export async function runShell(text: string, directory: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+export async function runShell(
+  text: string,
+  directory: string,
+  env: NodeJS.ProcessEnv = {},
+  timeoutMs = 40_000,
+): Promise<string> {
   const script = join(await mkdtemp(join(directory, 'shell-')), 'script');
   writeFileSync(script, `${preamble}${text}\n`);
   const { DOCKER_HOST: _host, DOCKER_CONTEXT: _context, DOCKER_API_VERSION: _version, ...outer } = process.env;

@@ -7,6 +7,9 @@ import { Program } from './program.js';
 
 export const stockDockerdInstalled = existsSync('/usr/sbin/dockerd');
 
+/** Where a stock dockerd looks for sockets, and nowhere else. */
+export const stockPlugins = '/run/docker/plugins';
+
 /**
  * Debian's dockerd on roots of its own, and in a network namespace of its own: with `--bridge=none` it would take away
  * the bridge of a dockerd that runs on this host.
@@ -16,41 +19,37 @@ export class StockDockerd implements AsyncDisposable {
   readonly dataRoot: string;
   readonly #directory: string;
   readonly #flags: readonly string[];
-  #program: Program;
+  /** Holds the namespaces, so that they outlive a dockerd that is killed. */
+  readonly #holder: Program;
+  readonly #enter: readonly string[];
+  #program: Program | undefined;
 
-  private constructor(directory: string, flags: readonly string[]) {
+  private constructor(directory: string, flags: readonly string[], plugins: string | undefined) {
     this.#directory = directory;
     this.#flags = flags;
     this.host = `unix://${directory}/d.sock`;
     this.dataRoot = join(directory, 'data');
-    this.#program = this.#run();
-  }
-
-  #run(): Program {
-    return new Program('unshare', [
+    const mounted = plugins === undefined ? '' : `mount --bind ${plugins} ${stockPlugins} && `;
+    this.#holder = new Program('unshare', [
       '--net',
-      'dockerd',
-      `--host=${this.host}`,
-      `--data-root=${this.dataRoot}`,
-      `--exec-root=${this.#directory}/run`,
-      `--pidfile=${this.#directory}/pid`,
-      `--config-file=${this.#directory}/daemon.json`,
-      '--bridge=none',
-      '--iptables=false',
-      '--ip-forward=false',
-      '--shutdown-timeout=1',
-      '--log-level=error',
-      ...this.#flags,
+      ...(plugins === undefined ? [] : ['--mount']),
+      'sh',
+      '-c',
+      `${mounted}touch ${directory}/held && exec sleep infinity`,
     ]);
+    const namespaces = `/proc/${this.#holder.pid}/ns`;
+    this.#enter = [`--net=${namespaces}/net`, ...(plugins === undefined ? [] : [`--mount=${namespaces}/mnt`])];
   }
 
-  static async start(flags: readonly string[] = []): Promise<StockDockerd> {
+  /** @param plugins a directory that it sees in the place of `/run/docker/plugins`, where it has plugins of its own */
+  static async start(flags: readonly string[] = [], plugins?: string): Promise<StockDockerd> {
     const directory = await mkdtemp('/tmp/cleat-stock-');
     // Never the host's own.
     await writeFile(join(directory, 'daemon.json'), '{}');
-    const dockerd = new StockDockerd(directory, flags);
+    const dockerd = new StockDockerd(directory, flags, plugins);
     try {
-      await dockerd.#program.made(dockerd.socket);
+      await dockerd.#holder.made(join(directory, 'held'));
+      await dockerd.restart();
     } catch (error) {
       await dockerd[Symbol.asyncDispose]();
       throw error;
@@ -60,30 +59,52 @@ export class StockDockerd implements AsyncDisposable {
 
   /** Whose network namespace is the one that its containers are connected to. */
   get pid(): number {
-    return this.#program.pid;
+    return this.#holder.pid;
   }
 
   get socket(): string {
     return join(this.#directory, 'd.sock');
   }
 
-  /** Kills it, as a crash would: its containers are left to the next one. */
-  async kill(): Promise<void> {
-    await this.#program.end('SIGKILL');
-    // Its containerd dies with it. Where nobody reaps orphans, their numbers seem to live on.
-    for (const name of ['pid', 'd.sock', 'run/containerd/containerd.pid']) {
-      await rm(join(this.#directory, name), { force: true });
+  /** Ends it: as a crash would unless told otherwise, and then its containers are left to the next one. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.#program?.end(signal);
+    // Its containerd ended with it. Where nobody reaps it, the next dockerd would take it for one that runs.
+    for (const left of ['pid', 'd.sock', 'run/containerd/containerd.pid']) {
+      await rm(join(this.#directory, left), { force: true });
     }
   }
 
-  /** Starts it again on the same roots, after `kill`. */
+  /** Ends it, and starts it again on the same roots. */
+  async again(signal: NodeJS.Signals): Promise<void> {
+    await this.kill(signal);
+    await this.restart();
+  }
+
+  /** Starts it, on the same roots as before. */
   async restart(): Promise<void> {
-    this.#program = this.#run();
+    const directory = this.#directory;
+    this.#program = new Program('nsenter', [
+      ...this.#enter,
+      'dockerd',
+      `--host=${this.host}`,
+      `--data-root=${this.dataRoot}`,
+      `--exec-root=${directory}/run`,
+      `--pidfile=${directory}/pid`,
+      `--config-file=${directory}/daemon.json`,
+      '--bridge=none',
+      '--iptables=false',
+      '--ip-forward=false',
+      '--shutdown-timeout=1',
+      '--log-level=error',
+      ...this.#flags,
+    ]);
     await this.#program.made(this.socket);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#program[Symbol.asyncDispose]();
+    await this.#program?.[Symbol.asyncDispose]();
+    await this.#holder[Symbol.asyncDispose]();
     endOrphans(`${this.#directory}/`);
     for (const { target } of listMounts(`${this.#directory}/`).reverse()) unmount(target);
     await rm(this.#directory, { recursive: true, force: true });

@@ -1,0 +1,76 @@
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { netlabel } from '@cleat/protocol/kinds/network';
+import type { Behaviour, Body } from './recording-plugin.js';
+import { ScriptedNetworkPlugin } from './scripted-network.js';
+import { ScriptedVolumePlugin } from './scripted-volume.js';
+
+/** What a plugin of a kind does in the drawings of its page. */
+export interface KindBehaviour extends AsyncDisposable {
+  behaviour: Behaviour;
+  /** In whose network namespace it makes interfaces. */
+  serves(daemonPid: number): void;
+}
+
+const simple = (capability: string, behaviour: Behaviour): KindBehaviour => ({
+  behaviour: (call, body) => (call === 'Plugin.Activate' ? { Implements: [capability] } : behaviour(call, body)),
+  serves() {},
+  async [Symbol.asyncDispose]() {},
+});
+
+/** Volumes are directories. */
+function volumes(scratch: string): KindBehaviour {
+  const plugin = new ScriptedVolumePlugin(join(scratch, 'volumes.sock'), join(scratch, 'volumes'));
+  plugin.clear();
+  return {
+    behaviour: (call, body) =>
+      call === 'VolumeDriver.Create' && body.Name === undefined
+        ? 'which volume?'
+        : plugin.usual(call.replace('VolumeDriver.', ''), body),
+    serves() {},
+    [Symbol.asyncDispose]: () => plugin[Symbol.asyncDispose](),
+  };
+}
+
+/** Networks of interfaces that lead nowhere, addresses of `10.66.0.0/16`; a network's option `gateway` is answered to Join. */
+function networks(scratch: string, capability: string): KindBehaviour {
+  const tag = `k${(process.pid % 1000).toString().padStart(3, '0')}${scratch.slice(-2)}`;
+  const plugin = new ScriptedNetworkPlugin(join(scratch, 'networks.sock'), tag, '10.66');
+  const gateways = new Map<unknown, string | undefined>();
+  const behaviour = async (call: string, body: Body): Promise<Body> => {
+    if (call === 'Plugin.Activate') return { Implements: [capability] };
+    const { [netlabel.generic]: generic } = (body.Options ?? {}) as { [netlabel.generic]?: { gateway?: string } };
+    if (call === 'NetworkDriver.CreateNetwork') gateways.set(body.NetworkID, generic?.gateway);
+    const answer = await plugin.usual(call, body);
+    const Gateway = call === 'NetworkDriver.Join' ? gateways.get(body.NetworkID) : undefined;
+    return Gateway === undefined ? answer : { ...answer, Gateway };
+  };
+  return {
+    behaviour: (call, body) => behaviour(call, body).catch(String),
+    serves: (daemonPid) => plugin.serves(daemonPid),
+    [Symbol.asyncDispose]: () => plugin[Symbol.asyncDispose](),
+  };
+}
+
+/** Reads what it is given, and keeps nothing. */
+function logs(call: string, body: Body): Body | undefined {
+  if (call === 'LogDriver.StartLogging')
+    createReadStream(String(body.File))
+      .resume()
+      .on('error', () => {});
+  if (call === 'LogDriver.ReadLogs') return undefined;
+  return call === 'LogDriver.Capabilities' ? { Cap: { ReadLogs: true } } : {};
+}
+
+/** By the name of the kind's page. `scratch` is a directory of its own. */
+export const kindBehaviours = {
+  volume: volumes,
+  network: (scratch: string) => networks(scratch, 'NetworkDriver'),
+  ipam: (scratch: string) => networks(scratch, 'IpamDriver'),
+  log: () => simple('LogDriver', logs),
+  authz: () => simple('authz', () => ({ Allow: true })),
+  metrics: () => simple('MetricsCollector', () => ({})),
+  secret: () => simple('secretprovider', () => ({ Value: Buffer.from('open sesame').toString('base64') })),
+} satisfies Record<string, (scratch: string) => KindBehaviour>;
+
+export type KindPage = keyof typeof kindBehaviours;
