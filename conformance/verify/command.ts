@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { suites } from '../kinds/index.js';
 import { protocolCases } from '../kinds/protocol/cases.js';
 import { jsonReport } from '../report/json.js';
@@ -30,7 +30,7 @@ PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///â€
   --verbose             show every call of a case that failed
   --list                show the cases
 
-Exit status: 0 it is what engines expect, 1 it is not, 2 it could not be found out.
+Exit status: 0 it is what engines expect, 1 it is not, 2 it could not be found out, 130 it was interrupted.
 `;
 
 const reports: Record<string, (verbose: boolean, toFile: boolean) => Report> = {
@@ -47,8 +47,19 @@ export async function verifyCommand(args: string[]): Promise<number> {
     return await verifyFrom(args);
   } catch (error) {
     process.stderr.write(`cleat verify: ${messageOf(error)}\n`);
-    return 2;
+    return isClass(error, 'Cancelled') ? 130 : 2;
   }
+}
+
+/** Aborted by Ctrl-C: the plugin that was started, and what was made at it, must not be left behind. */
+function interruption(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+  // Whoever reads what is printed may have had enough of it: what was begun is finished all the same.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return stop.signal;
 }
 
 async function verifyFrom(args: string[]): Promise<number> {
@@ -73,6 +84,7 @@ async function verifyFrom(args: string[]): Promise<number> {
   };
   const verdict = await verify(plugin, {
     ...optionsOf(values),
+    signal: interruption(),
     onResult: (result) => print(report.result?.(result)),
   });
   print(report.verdict(verdict));

@@ -1,3 +1,4 @@
+import { cancelled } from '@cleat/protocol/errors';
 import { suites } from '../kinds/index.js';
 import { protocolCases } from '../kinds/protocol/cases.js';
 import type { Case } from './case.js';
@@ -8,6 +9,8 @@ import type { Settings } from './session.js';
 export interface VerifyOptions extends OpenOptions {
   /** Told of each case as it ends. */
   onResult?: (result: Result) => void;
+  /** Aborted, the case under way is the last: it clears away what it made. */
+  signal?: AbortSignal;
 }
 
 /** What was found out about a plugin. */
@@ -27,7 +30,8 @@ export interface Verdict {
 /**
  * Verifies a plugin through its socket, kind by kind.
  * @param plugin an address, the path of a socket or of a description, or a name
- * @throws Unavailable when it does not answer Plugin.Activate in the protocol's shape; NotFound, InvalidParameter
+ * @throws Unavailable when it does not answer Plugin.Activate in the protocol's shape; NotFound, InvalidParameter;
+ * Cancelled when the signal was aborted
  */
 export async function verify(plugin: string, options: VerifyOptions = {}): Promise<Verdict> {
   const begun = performance.now();
@@ -36,6 +40,7 @@ export async function verify(plugin: string, options: VerifyOptions = {}): Promi
   const results: Result[] = [];
   let dead: string | undefined;
   for (const one of casesOf(kinds, options)) {
+    if (options.signal?.aborted) throw cancelled('it was interrupted; what was made for it is cleared away');
     const result = dead === undefined ? await perform(one, session) : skipped(one, dead);
     results.push(result);
     options.onResult?.(result);

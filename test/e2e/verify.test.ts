@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Program } from './support/program.js';
 
 /** `cleat verify` of plugins that people run: what it says of each, in a process of its own, kills and starts included. */
 let scratch: string;
@@ -102,8 +104,10 @@ test.each([
 /** It is the engine that tells them again: on a stock dockerd, which does not, none of them is needed. */
 const tellsThemAgain = 'warned log/crash-reads-on';
 
-test.each(['log-json-file', 'log-local'])('the battery %s is what engines expect', async (battery) => {
-  const { found, status } = await verified(served(battery));
+test.each(['json-file', 'local'])('the log driver %s is what engines expect', async (name) => {
+  // Drivers of these names are told where to write.
+  socket = join(scratch, `${name}.sock`);
+  const { found, status } = await verified(served(`log-${name}`));
   expect({ found, status }).toEqual({ found: [tellsThemAgain], status: 0 });
 });
 
@@ -118,4 +122,18 @@ test('the battery log-syslog is what engines expect', async () => {
   } finally {
     server.close();
   }
+});
+
+test('what was interrupted leaves nothing behind', async () => {
+  const words = [
+    'verify',
+    socket,
+    '--start',
+    `exec ${process.execPath} ${path('examples/no-remove/dist/main.js')} --socket ${socket} --root ${scratch}/data`,
+  ];
+  await using verifier = new Program(path('bin/cleat'), words);
+  await expect.poll(() => verifier.said).toContain('ok ');
+  expect(await verifier.end('SIGINT')).toBe(130);
+  expect(verifier.said).toContain('it was interrupted');
+  expect(existsSync(socket)).toBe(false);
 });

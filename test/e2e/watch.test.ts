@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { Engine as Api, type Change, events, watch } from '@cleat/sdk/watch';
@@ -29,7 +29,10 @@ const engines = {
     });
   },
   async 'a stock dockerd'(): Promise<Watched> {
-    return await StockDockerd.start();
+    // Of its own: it asks every plugin that it sees for each volume, also one that another test has just ended.
+    const plugins = join(directory, 'plugins');
+    await mkdir(plugins);
+    return await StockDockerd.start([], plugins);
   },
 };
 
@@ -103,10 +106,7 @@ function reading() {
   return { told, ended };
 }
 
-/**
- * More events than a dockerd remembers, faster than `docker` tells them. Not of volumes: a dockerd asks every plugin on
- * the host about each, also one that another test has just ended.
- */
+/** More events than a dockerd remembers, faster than `docker` tells them. */
 async function manyEvents(container: string): Promise<void> {
   for (let n = 0; n < 300; n++) {
     const path = `/containers/${container}/rename?name=many${n}`;

@@ -89,6 +89,13 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
       },
     }),
   },
+  {
+    finds: 'volume/create-empty',
+    about: 'takes an empty body for nothing to do',
+    handlers: (healthy) => ({
+      Create: (request, context) => (request.Name === '' ? {} : healthy.Create(request, context)),
+    }),
+  },
   { finds: 'volume/remove', about: 'removes nothing', handlers: () => ({ Remove: () => {} }) },
   {
     finds: 'volume/remove-unknown',

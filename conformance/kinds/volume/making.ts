@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { methodPath } from '@cleat/protocol/kinds/kind';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
 import { cases, type Need } from '../../verify/case.js';
 import { Inapplicable } from '../../verify/trial.js';
@@ -73,6 +74,16 @@ export const making = cases(
       for (const name of [first, second]) removedAtTheEnd(trial, name);
       await trial.succeeds('Create', { Name: first, Opts: null }, 'a volume to be made');
       await trial.succeeds('Create', { Name: second }, 'a volume to be made');
+    },
+  },
+  {
+    id: 'volume/create-empty',
+    title: 'A Create without a name is refused',
+    why: 'When a connection breaks, dockerd repeats the call with an empty body, and takes success for the answer to what its user asked: `docker volume create` then succeeds, and nothing was made.',
+    needs,
+    async run(trial) {
+      const said = await trial.send(methodPath(trial.kind, 'Create'), '');
+      trial.holds(!trial.succeeded('Create', said), 'an error', said);
     },
   },
   {
