@@ -209,15 +209,34 @@ export async function keeps(
   await readsUntil(trial, one, (found) => inOrder(found, lines), expected);
 }
 
-/** The same, and there is nothing else. */
-export async function keepsOnly(
+/** The same, where engines see them: one after the other, whatever entries they come in. */
+export async function keepsJoined(
   trial: LogTrial,
   one: Container,
   lines: readonly string[],
   expected: string,
 ): Promise<void> {
   if (!(await canRead(trial))) return;
-  await readsUntil(trial, one, (found) => found.join('\n') === lines.join('\n'), expected);
+  const joined = (entries: readonly LogEntry[]) =>
+    entries
+      .map(({ line }) => Buffer.from(line).toString('utf8'))
+      .join('')
+      .split('\n');
+  const holds = (found: string[], entries: LogEntry[]) => inOrder(found, lines) || inOrder(joined(entries), lines);
+  await readsUntil(trial, one, holds, expected);
+}
+
+/** Of the lines that look so, there are these and no others. */
+export async function keepsNone(
+  trial: LogTrial,
+  one: Container,
+  looks: RegExp,
+  but: readonly string[],
+  expected: string,
+): Promise<void> {
+  if (!(await canRead(trial))) return;
+  const others = (found: string[]) => found.filter((line) => looks.test(line) && !but.includes(line));
+  await readsUntil(trial, one, (found) => others(found).length === 0, expected);
 }
 
 function inOrder(found: readonly string[], lines: readonly string[]): boolean {
