@@ -19,7 +19,8 @@ PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///â€
   --start COMMAND       the command that starts the plugin and stays in front; it is killed and started again, to see
                         what a crash costs. Not with a plugin that somebody else started
   --elsewhere           the paths that it answers are not of this host (it runs in a container): do not look at them
-  --opt KEY=VALUE       an option that it needs to make something; repeatable
+  --opt KEY=VALUE       an option that it needs to make something; repeatable. For a provider of secrets, secret=NAME
+                        is one that there is, and the others are its labels
   --only ID, --skip ID  cases, or the beginning of their names (volume/); repeatable
   --timeout SECONDS     how long one call may take; default 20
   --plugin-dir DIR      where names are looked up; repeatable; default: where engines look
