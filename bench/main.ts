@@ -5,19 +5,21 @@ import { parseArgs } from 'node:util';
 import { findCommand, hostFacts } from '@cleat/linux/host';
 import { run } from '@cleat/linux/process/run';
 import { messageOf } from '@cleat/protocol/errors';
+import { whyNoGo } from './go.js';
 import { Lineup } from './lineup.js';
-import { markdown, type Result, resultOf, sidesOf } from './report.js';
-import type { Row } from './row.js';
-import { rows } from './rows.js';
+import { type BenchPlugin, type PluginName, PluginPair } from './plugin-pair.js';
+import { markdown, type Result, resultOf } from './report.js';
+import type { Row, SideName } from './row.js';
+import { numbered } from './rows.js';
 
 const help = `Usage: npm run bench -- [--rows N,N…] [--samples N] [--out DIR] [--base DIR] [--strict]
-Measures Cleat against dockerd, and against itself with extensions elsewhere, side by side in one run: interleaved
-samples, medians, ratios.
+Measures Cleat against dockerd, against itself with extensions elsewhere, and a plugin written with its kit against one
+in Go, side by side in one run: interleaved samples, medians, ratios.
   --rows     which lines, counted from 1 over all tables (default: all)
-  --samples  samples per engine, instead of each line's own
+  --samples  samples per side, instead of each line's own
   --out      where bench.md and bench.json go (default .cache/bench)
   --base     where the engines keep their data (default /var/lib/cleat-bench)
-  --strict   exit 1 when a ratio is over its limit
+  --strict   exit 1 when a ratio misses its limit
 `;
 
 async function main(): Promise<number> {
@@ -36,19 +38,26 @@ async function main(): Promise<number> {
     return 0;
   }
   if (process.getuid?.() !== 0) throw new Error('the benchmark runs containers: it needs root');
-  for (const program of ['dockerd', 'containerd', 'docker', 'unshare']) {
+  const wanted = values.rows?.split(',').map(Number);
+  const isWanted = ([number]: readonly [number, unknown]) => wanted === undefined || wanted.includes(number);
+  const engineRows = numbered.engines.filter(isWanted).map(([, row]) => row);
+  const pluginRows = numbered.plugins.filter(isWanted).map(([, row]) => row);
+  for (const program of engineRows.length > 0 ? ['dockerd', 'containerd', 'docker', 'unshare'] : []) {
     if (findCommand(program) === undefined) throw new Error(`${program} is not installed (Debian: docker.io)`);
   }
-  const wanted = values.rows?.split(',').map(Number);
-  const chosen = rows.filter((_, index) => wanted === undefined || wanted.includes(index + 1));
   const lineup = new Lineup(values.base);
+  await using plugins = new PluginPair();
   const interrupted = new Promise<never>((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.on(signal, () => reject(new Error(`ended by ${signal}`)));
   });
   const results: Result[] = [];
   try {
-    await Promise.race([interrupted, measure(chosen, lineup, results, values.samples)]);
+    const measuring = async () => {
+      for (const row of engineRows) results.push(await measure(row, (name) => lineup.get(name), values.samples));
+      results.push(...(await measurePlugins(pluginRows, plugins, values.samples)));
+    };
+    await Promise.race([interrupted, measuring()]);
   } finally {
     await lineup[Symbol.asyncDispose]();
     for (const failure of lineup.failures) process.stderr.write(`left behind: ${failure}\n`);
@@ -63,29 +72,43 @@ async function main(): Promise<number> {
   return lineup.failures.length > 0 || (values.strict === true && over) ? 1 : 0;
 }
 
-async function measure(
-  chosen: readonly Row[],
-  lineup: Lineup,
-  results: Result[],
+/** The rows that need Go, where it can be had. */
+async function measurePlugins(
+  rows: readonly Row<BenchPlugin, PluginName>[],
+  plugins: PluginPair,
   samples: string | undefined,
-): Promise<void> {
-  for (const row of chosen) {
-    const [theirs, ours] = sidesOf(row);
-    const both = [await lineup.get(theirs), await lineup.get(ours)] as const;
-    process.stdout.write(`${row.name} …\n`);
-    for (const engine of both) await row.prepare?.(engine);
-    const figures = { theirs: [] as number[], ours: [] as number[] };
-    for (let round = 0; round < Number(samples ?? row.samples); round++) {
-      figures.theirs.push(await row.sample(both[0]));
-      figures.ours.push(await row.sample(both[1]));
-    }
-    for (const engine of both) await row.finish?.(engine);
-    const result = resultOf(row, figures.theirs, figures.ours);
-    results.push(result);
-    process.stdout.write(
-      `  ${result.theirs.toFixed(1)} → ${result.ours.toFixed(1)} ${row.unit}, ${result.ratio.toFixed(2)}\n`,
-    );
+): Promise<Result[]> {
+  if (rows.length === 0) return [];
+  const reason = whyNoGo();
+  if (reason !== undefined) {
+    process.stdout.write(`Plugins in Go and TypeScript: skipped, ${reason}\n`);
+    return [];
   }
+  const results: Result[] = [];
+  for (const row of rows) results.push(await measure(row, (name) => plugins.get(name), samples));
+  return results;
+}
+
+async function measure<Side, Name extends SideName>(
+  row: Row<Side, Name>,
+  get: (name: Name) => Promise<Side>,
+  samples: string | undefined,
+): Promise<Result> {
+  const [theirs, ours] = row.between;
+  const both = [await get(theirs), await get(ours)] as const;
+  process.stdout.write(`${row.name} …\n`);
+  for (const side of both) await row.prepare?.(side);
+  const figures = { theirs: [] as number[], ours: [] as number[] };
+  for (let round = 0; round < Number(samples ?? row.samples); round++) {
+    figures.theirs.push(await row.sample(both[0]));
+    figures.ours.push(await row.sample(both[1]));
+  }
+  for (const side of both) await row.finish?.(side);
+  const result = resultOf(row, figures.theirs, figures.ours);
+  process.stdout.write(
+    `  ${result.theirs.toFixed(1)} → ${result.ours.toFixed(1)} ${row.unit}, ${result.ratio.toFixed(2)}\n`,
+  );
+  return result;
 }
 
 /** What was there before stays. */

@@ -1,9 +1,19 @@
 import { expect, test } from 'vitest';
+import type { PluginName } from './plugin-pair.js';
 import { markdown, median, resultOf } from './report.js';
-import type { Row } from './row.js';
+import { type Row, stock } from './row.js';
 
-const row: Row = { name: 'work', unit: 'ms', atMost: 0.4, samples: 3, sample: async () => 0 };
+const row: Row = { name: 'work', unit: 'ms', between: stock, atMost: 0.4, samples: 3, sample: async () => 0 };
 const cost: Row = { name: 'cost', unit: 'ms', between: ['cleat', 'processes'], samples: 3, sample: async () => 0 };
+
+const rate: Row<unknown, PluginName> = {
+  name: 'rate',
+  unit: 'calls/s',
+  between: ['go', 'typescript'],
+  atLeast: 0.5,
+  samples: 3,
+  sample: async () => 0,
+};
 
 test('medians, and the ratio that must not be exceeded', () => {
   expect(median([9, 1, 5])).toBe(5);
@@ -11,15 +21,23 @@ test('medians, and the ratio that must not be exceeded', () => {
   expect(resultOf(row, [100, 90, 500], [40, 36, 36])).toMatchObject({ theirs: 100, ours: 36, ratio: 0.36, pass: true });
   expect(resultOf(row, [100], [41]).pass).toBe(false);
   expect(resultOf(cost, [100], [900]).pass, 'only stated').toBe(true);
+  expect(resultOf(rate, [100], [51]).pass).toBe(true);
+  expect(resultOf(rate, [100], [49]).pass).toBe(false);
 });
 
 test('the tables say which lines pass, one table for each pair', () => {
-  const results = [resultOf(row, [100], [40]), resultOf(row, [100], [50]), resultOf(cost, [1], [2])];
+  const results = [
+    resultOf(row, [100], [40]),
+    resultOf(row, [100], [50]),
+    resultOf(cost, [1], [2]),
+    resultOf(rate, [900], [450]),
+  ];
   const lines = markdown(results, ['a note']).split('\n');
-  expect(lines).toContain('| work | 100 ms | 40 ms | 0.40 | 0.40 | PASS |');
-  expect(lines).toContain('| work | 100 ms | 50 ms | 0.50 | 0.40 | over |');
+  expect(lines).toContain('| work | 100 ms | 40 ms | 0.40 | ≤ 0.40 | PASS |');
+  expect(lines).toContain('| work | 100 ms | 50 ms | 0.50 | ≤ 0.40 | missed |');
   expect(lines).toContain('| cost | 1.0 ms | 2.0 ms | 2.00 | – | |');
   expect(lines.filter((line) => line.startsWith('| work | d'))).toHaveLength(1);
-  expect(lines).toContain('| work | Cleat | Cleat, batteries as processes | ratio | at most | |');
+  expect(lines).toContain('| work | Cleat | Cleat, batteries as processes | ratio | limit | |');
+  expect(lines).toContain('| rate | 900 calls/s | 450 calls/s | 0.50 | ≥ 0.50 | PASS |');
   expect(lines).toContain('- a note');
 });

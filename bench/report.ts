@@ -1,12 +1,16 @@
-import { type EngineName, engineTitles } from './lineup.js';
-import type { Row } from './row.js';
+import { engineTitles } from './lineup.js';
+import { pluginTitles } from './plugin-pair.js';
+import type { Row, SideName } from './row.js';
+
+const titles: Readonly<Record<SideName, string>> = { ...engineTitles, ...pluginTitles };
 
 export interface Result {
   name: string;
   unit: Row['unit'];
-  between: readonly [EngineName, EngineName];
-  /** Undefined where the ratio is only stated. */
+  between: readonly [SideName, SideName];
+  /** Both undefined where the ratio is only stated. */
   atMost: number | undefined;
+  atLeast: number | undefined;
   /** Medians. */
   theirs: number;
   ours: number;
@@ -15,15 +19,12 @@ export interface Result {
   samples: { theirs: number[]; ours: number[] };
 }
 
-/** Whom a row compares. */
-export const sidesOf = (row: Row): readonly [EngineName, EngineName] => row.between ?? ['dockerd', 'cleat'];
-
-export function resultOf(row: Row, theirs: number[], ours: number[]): Result {
+export function resultOf<Side, Name extends SideName>(row: Row<Side, Name>, theirs: number[], ours: number[]): Result {
   const medians = { theirs: median(theirs), ours: median(ours) };
   const ratio = medians.ours / medians.theirs;
-  const { name, unit, atMost } = row;
-  const pass = atMost === undefined || ratio <= atMost;
-  return { name, unit, between: sidesOf(row), atMost, ...medians, ratio, pass, samples: { theirs, ours } };
+  const { name, unit, between, atMost, atLeast } = row;
+  const pass = ratio <= (atMost ?? Number.POSITIVE_INFINITY) && ratio >= (atLeast ?? 0);
+  return { name, unit, between, atMost, atLeast, ...medians, ratio, pass, samples: { theirs, ours } };
 }
 
 export function median(values: readonly number[]): number {
@@ -45,16 +46,20 @@ function table(results: readonly Result[]): string[] {
   if (!first) return [];
   const [theirs, ours] = first.between;
   return [
-    `| work | ${engineTitles[theirs]} | ${engineTitles[ours]} | ratio | at most | |`,
+    `| work | ${titles[theirs]} | ${titles[ours]} | ratio | limit | |`,
     '|---|---|---|---|---|---|',
     ...results.map(row),
     '',
   ];
 }
 
-function row({ name, unit, theirs, ours, ratio, atMost, pass }: Result): string {
-  const limit = atMost === undefined ? '– | ' : `${atMost.toFixed(2)} | ${pass ? 'PASS' : 'over'} `;
+function row({ name, unit, theirs, ours, ratio, atMost, atLeast, pass }: Result): string {
+  const bounds = [bound('≤', atMost), bound('≥', atLeast)].join('');
+  const limit = bounds === '' ? '– | ' : `${bounds} | ${pass ? 'PASS' : 'missed'} `;
   return `| ${name} | ${figure(theirs)} ${unit} | ${figure(ours)} ${unit} | ${ratio.toFixed(2)} | ${limit}|`;
 }
+
+const bound = (sign: string, value: number | undefined): string =>
+  value === undefined ? '' : `${sign} ${value.toFixed(2)}`;
 
 const figure = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));

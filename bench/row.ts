@@ -1,19 +1,28 @@
 import type { BenchEngine } from './engines.js';
 import type { EngineName } from './lineup.js';
+import type { PluginName } from './plugin-pair.js';
 
-/** One line of a table: what is done, and how much of the other's figure ours may be at most. */
-export interface Row {
+/** Who can take part in a line. */
+export type SideName = EngineName | PluginName;
+
+/** One line of a table: what is done with either side, and how ours is to compare. */
+export interface Row<Side = BenchEngine, Name extends SideName = EngineName> {
   readonly name: string;
-  readonly unit: 'ms' | 'ms CPU' | 'µs CPU' | 'MB';
-  /** Whose figure is divided by whose: ours, the second, by the first. Default: dockerd and Cleat as it comes. */
-  readonly between?: readonly [EngineName, EngineName];
-  /** The ratio's limit; without one the line only states a cost. */
+  readonly unit: 'ms' | 'ms CPU' | 'µs CPU' | 'MB' | 'calls/s';
+  /** Whose figure is divided by whose: ours, the second, by the first. */
+  readonly between: readonly [Name, Name];
+  /** The ratio's limit; without one, and without `atLeast`, the line only states a cost. */
   readonly atMost?: number;
-  /** Made once per engine before the samples. */
-  prepare?(engine: BenchEngine): Promise<void>;
-  sample(engine: BenchEngine): Promise<number>;
+  /** The ratio's limit, where more is better. */
+  readonly atLeast?: number;
+  /** Made once per side before the samples. */
+  prepare?(side: Side): Promise<void>;
+  sample(side: Side): Promise<number>;
   /** Removes what `prepare` made. */
-  finish?(engine: BenchEngine): Promise<void>;
-  /** Samples per engine, taken in turn; the median counts. */
+  finish?(side: Side): Promise<void>;
+  /** Samples per side, taken in turn; the median counts. */
   readonly samples: number;
 }
+
+/** The usual two: dockerd, and Cleat as it comes. */
+export const stock = ['dockerd', 'cleat'] as const;

@@ -1,7 +1,18 @@
+import type { BenchPlugin, PluginName } from './plugin-pair.js';
 import type { Row } from './row.js';
 import { containerRows } from './rows/containers.js';
 import { extensionRows } from './rows/extensions.js';
 import { logRows } from './rows/logs.js';
+import { pluginRows } from './rows/plugins.js';
 
-/** All lines, in the order of the tables. */
-export const rows: readonly Row[] = [...containerRows, ...logRows, ...extensionRows];
+/** All lines between engines, in the order of the tables. */
+export const engineRows: readonly Row[] = [...containerRows, ...logRows, ...extensionRows];
+
+/** All lines, with the number by which `--rows` knows each. */
+export const numbered: {
+  readonly engines: readonly [number, Row][];
+  readonly plugins: readonly [number, Row<BenchPlugin, PluginName>][];
+} = {
+  engines: engineRows.map((row, index) => [index + 1, row]),
+  plugins: pluginRows.map((row, index) => [engineRows.length + index + 1, row]),
+};

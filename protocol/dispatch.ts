@@ -55,8 +55,9 @@ export class Dispatcher {
    * Serves one message. Never throws: what goes wrong is a reply.
    * @param path for example `/VolumeDriver.Create`
    * @param text the request's body; empty stands for `{}`
+   * @param context handed to the handler
    */
-  async serve(path: string, text: string, signal: AbortSignal): Promise<Reply | StreamReply> {
+  async serve(path: string, text: string, context: CallContext): Promise<Reply | StreamReply> {
     if (path === activatePath) return { status: 200, text: stringify({ Implements: this.#capabilities }) };
     const route = this.#routes.get(path);
     if (!route?.handler) return { status: 404, text: 'not found' };
@@ -68,7 +69,7 @@ export class Dispatcher {
       return { status: 400, text: stringify({ [kind.errorKey]: `cannot read the request: ${messageOf(error)}` }) };
     }
     try {
-      const answer = await handler(request, { signal });
+      const answer = await handler(request, context);
       if (method.streams === 'response') return { status: 200, stream: answer as AsyncIterable<Uint8Array> };
       return { status: 200, text: stringify(answer ?? {}) };
     } catch (error) {

@@ -7,6 +7,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { CallLog } from './call-log.js';
 import type { CallStatistics, Result } from './calls.js';
+import { Departure } from './departure.js';
 import { type Pages, plainText } from './pages.js';
 
 /** More than any request of an engine's needs; the largest are answers that authorization plugins see, in base64. */
@@ -46,7 +47,7 @@ async function answer(
   response: ServerResponse,
   { statistics, pages, callLog, signal, streamSignal, isStopping }: Answering,
 ): Promise<void> {
-  const gone = new AbortController();
+  const gone = new Departure();
   const over = new Promise<void>((resolve) =>
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
@@ -73,7 +74,7 @@ async function answer(
   let result: Result = 'ok';
   let failure: Reply | Error | undefined;
   try {
-    const reply = await dispatcher.serve(path, text, gone.signal);
+    const reply = await dispatcher.serve(path, text, gone);
     if ('text' in reply) {
       result = resultOf(reply);
       if (result !== 'ok') failure = reply;
@@ -105,16 +106,23 @@ function resultOf({ status }: Reply): Result {
   return status === 404 ? 'unknown_method' : 'error';
 }
 
-/** The body as text; undefined when it is too large. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > maxRequestBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+/** The body as text; undefined when it is too large. By events: an iterator is a good part of what a short call costs. */
+function readBody(request: IncomingMessage): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    request.on('data', (chunk: Uint8Array) => {
+      size += chunk.length;
+      if (size <= maxRequestBytes) {
+        chunks.push(chunk);
+        return;
+      }
+      chunks.length = 0;
+      resolve(undefined);
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.once('error', reject);
+  });
 }
 
 async function stream(response: ServerResponse, { stream }: StreamReply): Promise<void> {

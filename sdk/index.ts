@@ -29,6 +29,7 @@ export { jsonLogger, textLogger } from './log.js';
 export { run } from './run.js';
 export { type Served, type ServeOptions, serve, type TcpOptions } from './serve.js';
 export { DurableMap } from './state.js';
+export { turns } from './turns.js';
 
 /**
  * Gives a module its type where it is written. With declared options, `start` gets each as text: one with a default, or

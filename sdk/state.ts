@@ -33,7 +33,7 @@ export class DurableMap<T> {
   #torn = false;
 
   /** Opens the file, or makes it (0600) and its directory (0700). A line that cannot be read is logged and left out. */
-  constructor(path: string, log: Logger) {
+  constructor(path: string, log: Pick<Logger, 'warn'>) {
     this.#path = path;
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
@@ -134,7 +134,7 @@ export class DurableMap<T> {
     this.#torn = false;
   }
 
-  #read(line: string, log: Logger): void {
+  #read(line: string, log: Pick<Logger, 'warn'>): void {
     try {
       const [key, value] = JSON.parse(line) as [string, T?];
       if (value === undefined) this.#values.delete(key);

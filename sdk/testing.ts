@@ -39,7 +39,7 @@ export async function startForTest(module: ExtensionModule, settings: TestOption
     const dispatcher = new Dispatcher(running.implementations);
     return tested(
       name,
-      ({ path, body, signal }) => dispatcher.serve(path, body, signal),
+      ({ path, body, signal }) => dispatcher.serve(path, body, { signal }),
       async () => {
         stop.abort();
         await running.close?.();

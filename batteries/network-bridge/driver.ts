@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Firewall } from '@cleat/linux/firewall/firewall';
 import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
 import type { FirewallNetwork, PublishedPort } from '@cleat/linux/firewall/ruleset';
@@ -50,7 +51,7 @@ export class BridgeDriver {
     const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
     this.#firewall = options.firewall ? new Firewall(`cleat_${tag}`) : undefined;
     this.#guard = new ForwardGuard(`cleat:${tag}`, log);
-    this.#sweeper = new LinkSweeper(this.#links, log);
+    this.#sweeper = new LinkSweeper(`${options.stateDir}/links.journal`, this.#links, log);
   }
 
   /**
@@ -78,7 +79,7 @@ export class BridgeDriver {
   /** Leaves networks and endpoints as they are: containers outlive their engine. */
   async close(): Promise<void> {
     this.#guard.close();
-    await this.#sweeper.now();
+    await this.#sweeper.close();
     for (const { ports } of this.#endpoints.values()) this.#ports.release(ports);
     this.#networks.close();
     this.#endpoints.close();
@@ -109,7 +110,10 @@ export class BridgeDriver {
     const { NetworkID, Options, IPv4Data, IPv6Data } = request;
     const ipam = [...IPv4Data, ...IPv6Data];
     const { isDefault, ...record } = readNetwork(NetworkID, Options ?? {}, ipam, this.#options.defaults);
-    if (this.#networks.get(NetworkID)) throw conflict(`network ${NetworkID} exists already`);
+    const before = this.#networks.get(NetworkID);
+    // Asked again by an engine that did not hear the answer.
+    if (before && isDeepStrictEqual({ ...before, owned: record.owned }, record)) return;
+    if (before) throw conflict(`network ${NetworkID} exists already`);
     const sharing = this.#networks.values().find(({ bridge }) => bridge === record.bridge);
     if (sharing) throw forbidden(`networks have same bridge name: ${record.bridge} is that of network ${sharing.id}`);
     const mayAdopt = isDefault && record.bridge !== this.#options.defaultDevice;

@@ -4,6 +4,7 @@ import type { HostLinks } from '@cleat/linux/net/links';
 import { parseAddress } from '@cleat/protocol/cidr';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import { DurableMap } from '@cleat/sdk';
 import type { EndpointRecord, NetworkRecord } from './state.js';
 
 /** A sandbox that is removed takes its interfaces along; only what is there after that time needs a hand. */
@@ -42,36 +43,61 @@ export async function makeLinks(
   ]);
 }
 
-/** Removes interfaces that are still there after their sandbox should have taken them along. */
+/**
+ * Removes interfaces that are still there after their sandbox should have taken them along. Which ones is on disk: nobody
+ * else knows of them once their endpoint is deleted.
+ */
 export class LinkSweeper {
   readonly #links: HostLinks;
   readonly #log: Logger;
-  readonly #due = new Set<string>();
+  readonly #due: DurableMap<true>;
   #timer: NodeJS.Timeout | undefined;
+  /** One after the other: the last one is over before the file is closed. */
+  #sweep: Promise<void> = Promise.resolve();
 
-  constructor(links: HostLinks, log: Logger) {
+  constructor(path: string, links: HostLinks, log: Logger) {
     this.#links = links;
     this.#log = log;
+    this.#due = new DurableMap(path, log);
+    if (this.#due.size > 0) this.#wait();
   }
 
   later(name: string): void {
-    this.#due.add(name);
+    this.#due.set(name, true);
+    this.#wait();
+  }
+
+  now(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#sweep = this.#sweep.then(() => this.#removeAll());
+    return this.#sweep;
+  }
+
+  /** Removes what is due, for the last time. */
+  async close(): Promise<void> {
+    await this.now();
+    this.#due.close();
+  }
+
+  #wait(): void {
     this.#timer ??= setTimeout(() => void this.now(), sweepAfterMs).unref();
   }
 
-  async now(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  async #removeAll(): Promise<void> {
     const there = interfaceNames();
-    const left = [...this.#due].filter((name) => there.has(name));
-    this.#due.clear();
-    for (const name of left) {
-      await this.#links.run([`link delete dev ${name}`]).catch((error: unknown) => {
-        // The kernel may be quicker with the namespace that it is in.
-        if (interfaceNames().has(name)) {
-          this.#log.warn('an interface could not be removed', { name, error: messageOf(error) });
-        }
-      });
+    for (const [name] of this.#due.entries()) {
+      if (there.has(name)) await this.#remove(name);
+      this.#due.delete(name);
     }
+  }
+
+  async #remove(name: string): Promise<void> {
+    await this.#links.run([`link delete dev ${name}`]).catch((error: unknown) => {
+      // The kernel may be quicker with the namespace that it is in.
+      if (interfaceNames().has(name)) {
+        this.#log.warn('an interface could not be removed', { name, error: messageOf(error) });
+      }
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { memoryOf } from '../cgroup.js';
-import type { Row } from '../row.js';
+import { type Row, stock } from '../row.js';
 import { ask, create, inParallel, milliseconds, numbers, post, remove, settled, times } from '../work.js';
 
 const sleeper = { Cmd: ['sleep', '100000'], HostConfig: { NetworkMode: 'none' } };
@@ -12,6 +12,7 @@ export const containerRows: readonly Row[] = [
   {
     name: '`docker run --rm busybox true`, bridge network',
     unit: 'ms',
+    between: stock,
     atMost: 0.4,
     samples: 15,
     sample: (engine) => milliseconds(() => engine.docker('run', '--rm', 'busybox', 'true')),
@@ -19,6 +20,7 @@ export const containerRows: readonly Row[] = [
   {
     name: 'the same, `--network none`',
     unit: 'ms',
+    between: stock,
     atMost: 0.4,
     samples: 15,
     sample: (engine) => milliseconds(() => engine.docker('run', '--rm', '--network', 'none', 'busybox', 'true')),
@@ -26,6 +28,7 @@ export const containerRows: readonly Row[] = [
   {
     name: '`docker exec C true`',
     unit: 'ms',
+    between: stock,
     atMost: 0.75,
     samples: 15,
     prepare: async (engine) => {
@@ -39,6 +42,7 @@ export const containerRows: readonly Row[] = [
   {
     name: 'create+start+wait+delete over the API, 16 at once, bridge: CPU time per container',
     unit: 'ms CPU',
+    between: stock,
     atMost: 0.33,
     samples: 3,
     async sample(engine) {
@@ -57,6 +61,7 @@ export const containerRows: readonly Row[] = [
   {
     name: `\`containers/json?all=1\` with ${listed} containers`,
     unit: 'ms',
+    between: stock,
     atMost: 0.1,
     samples: 101,
     prepare: async (engine) => {
@@ -70,6 +75,7 @@ export const containerRows: readonly Row[] = [
   {
     name: `resident memory, ${sleeping} sleeping containers, engine and monitors together`,
     unit: 'MB',
+    between: stock,
     atMost: 0.35,
     samples: 1,
     prepare: (engine) =>

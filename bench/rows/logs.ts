@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { BenchEngine } from '../engines.js';
-import type { Row } from '../row.js';
+import { type Row, stock } from '../row.js';
 import { create, milliseconds, post, remove } from '../work.js';
 
 /** A million lines of seven characters, as fast as they go through a pipe. */
@@ -25,6 +25,7 @@ export const logRows: readonly Row[] = [
   {
     name: 'a container prints a million short lines, `json-file`: from its start to its exit',
     unit: 'ms',
+    between: stock,
     atMost: 0.5,
     samples: 5,
     async sample(engine) {
@@ -37,6 +38,7 @@ export const logRows: readonly Row[] = [
   {
     name: '`docker logs` of them, to /dev/null',
     unit: 'ms',
+    between: stock,
     atMost: 0.2,
     samples: 5,
     async prepare(engine) {

@@ -1,58 +1,78 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { implement } from '@cleat/protocol/extension';
+import type { Handlers, Kind } from '@cleat/protocol/kinds/kind';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { protocolCases } from '../kinds/protocol/cases.js';
+import { forgetFlaws, protocolFlaws } from '../kinds/protocol/flaws.fixture.js';
 import type { Suite } from '../verify/suite.js';
-import { type Verdict, verify } from '../verify/verify.js';
-import type { Flaw, TestPlugin } from './test-plugin.fixture.js';
+import { verify } from '../verify/verify.js';
+import { type Flaw, TestPlugin } from './test-plugin.fixture.js';
 
-interface Shown<H> {
-  /** A healthy plugin that keeps what it has in a directory, or one with a flaw. */
-  plugin: (directory: string, flaw?: Flaw<H>) => TestPlugin<H>;
-  /** At least one for every case of the suite; those of the protocol's own cases may be among them. */
-  flaws: readonly Flaw<H>[];
-  /** Options that the healthy plugin needs, as an author gives them. */
-  options?: Record<string, string>;
+export interface SuiteTests<K extends Kind, H extends Handlers<K>> {
+  readonly suite: Suite & { readonly kind: K };
+  /** A plugin that does everything right, on what an earlier one left in the directory. */
+  healthy(directory: string): H;
+  /** Plugins that are broken in one way each: at least one for every case. */
+  readonly flaws: readonly Flaw<H>[];
   /** Before each test: flaws remember. */
-  forget?: () => void;
-  /** What the healthy plugin still has, when all is over. @throws when that is anything */
-  empty?: (directory: string) => void;
+  forget?(): void;
+  /** What it needs to be told, as its author says it with `--opt`. */
+  readonly options?: Readonly<Record<string, string>>;
+  /** What a plugin has that was not removed, in words. */
+  left(directory: string): string[];
+  /** After each test: takes away what is left outside of the directory. */
+  clear?(directory: string): void;
 }
 
-/** Shows of a suite that a good plugin passes every case, and that each case is known by a plugin that it fails on. */
-export function suiteTests<H>(suite: Suite, { plugin, flaws, options, forget, empty }: Shown<H>): void {
+/** The tests of a suite: each case is passed by a good plugin, and found out about one that is broken in just that way. */
+export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTests<K, H>): void {
+  const { suite, healthy, options, left } = tests;
+  const cases = [...protocolCases(suite), ...suite.cases];
+  const flaws: Flaw<H>[] = [...protocolFlaws(suite.kind), ...tests.flaws];
   let directory: string;
+
   beforeEach(() => {
     directory = mkdtempSync('/tmp/cleat-verify-');
-    forget?.();
+    forgetFlaws();
+    tests.forget?.();
   });
-  afterEach(() => rmSync(directory, { recursive: true }));
+  afterEach(() => {
+    tests.clear?.(directory);
+    rmSync(directory, { recursive: true });
+  });
 
-  const verified = (one: TestPlugin<H>, deadlineMs: number, only?: string): Promise<Verdict> =>
-    verify(one.socket, { start: one, deadlineMs, ...(options ? { options } : {}), ...(only ? { only: [only] } : {}) });
-  const ofProtocol = protocolCases(suite);
-  const isShown = (id: string) =>
-    !id.startsWith('protocol/') || flaws.some(({ finds }) => finds.startsWith('protocol/'));
-  const ids = [...ofProtocol, ...suite.cases].map(({ id }) => id).sort();
+  const verified = async (flaw?: Flaw<H>) => {
+    const plugin = new TestPlugin<H>(
+      join(directory, 'p.sock'),
+      () => healthy(directory),
+      (handlers) => implement(suite.kind, handlers),
+      flaw,
+    );
+    // A good plugin on a busy machine has time; what a broken one never does is not waited for as long.
+    const settings = flaw ? { deadlineMs: 1_000, only: [flaw.finds] } : { deadlineMs: 10_000 };
+    return await verify(plugin.socket, { start: plugin, ...(options ? { options } : {}), ...settings });
+  };
 
   test('a plugin that does everything right passes, every case', async () => {
-    const { results, conformant } = await verified(plugin(directory), 10_000);
+    const { results, conformant } = await verified();
     expect(
       results
         .filter(({ outcome }) => outcome !== 'passed')
         .map((one) => [one.case.id, one.finding?.message ?? one.reason]),
     ).toEqual([]);
-    expect(results.map((one) => one.case.id).sort()).toEqual(ids);
+    expect(results.map((one) => one.case.id).sort()).toEqual(cases.map(({ id }) => id).sort());
     expect(results.flatMap(({ leftBehind }) => leftBehind)).toEqual([]);
     expect(conformant).toBe(true);
-    empty?.(directory);
+    expect(left(directory)).toEqual([]);
   });
 
   test('each case is known by a plugin that it fails on', () => {
-    expect([...new Set(flaws.map(({ finds }) => finds))].sort()).toEqual(ids.filter(isShown));
+    expect([...new Set(flaws.map(({ finds }) => finds))].sort()).toEqual(cases.map(({ id }) => id).sort());
   });
 
   test.each(flaws)('$finds fails on a plugin that $about', async (flaw) => {
-    const { results } = await verified(plugin(directory, flaw), 1_000, flaw.finds);
+    const { results } = await verified(flaw);
     const [result] = results.filter((one) => one.case.id === flaw.finds);
     expect([result?.outcome, result?.reason]).toEqual([
       result?.case.weight === 'should' ? 'warned' : 'failed',

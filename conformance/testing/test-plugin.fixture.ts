@@ -95,7 +95,7 @@ async function serve(dispatcher: Dispatcher, request: IncomingMessage, response:
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const text = await bodyOf(request);
-  const reply = await dispatcher.serve(request.url ?? '', text, gone.signal);
+  const reply = await dispatcher.serve(request.url ?? '', text, gone);
   response.writeHead(reply.status, { 'Content-Type': pluginMediaType });
   if ('text' in reply) response.end(reply.text);
   else {

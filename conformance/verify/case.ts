@@ -10,7 +10,9 @@ export type Need =
   /** To kill the plugin and start it again. */
   | 'restart'
   /** That paths which the plugin answers are paths of this host. */
-  | 'filesystem';
+  | 'filesystem'
+  /** That interfaces which the plugin answers are interfaces of this host. */
+  | 'host';
 
 /** `must`: users of an engine are hurt. `should`: they get less than they might, or only where engines do not go. */
 export type Weight = 'must' | 'should';

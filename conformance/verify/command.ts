@@ -8,6 +8,7 @@ import { junitReport } from '../report/junit.js';
 import type { Report } from '../report/report.js';
 import { tapReport } from '../report/tap.js';
 import { textReport } from '../report/text.js';
+import { CommandControl } from './control.js';
 import { type VerifyOptions, verify } from './verify.js';
 
 const help = `Usage: cleat verify PLUGIN [OPTIONâ€¦]
@@ -18,7 +19,8 @@ PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///â€
   --read-only           change nothing: for a plugin in production
   --start COMMAND       the command that starts the plugin and stays in front; it is killed and started again, to see
                         what a crash costs. Not with a plugin that somebody else started
-  --elsewhere           the paths that it answers are not of this host (it runs in a container): do not look at them
+  --elsewhere           paths and interfaces that it answers are not of this host (it runs in a container): do not look
+                        at them
   --opt KEY=VALUE       an option that it needs to make something; repeatable. For a provider of secrets, secret=NAME
                         is one that there is, and the others are its labels
   --only ID, --skip ID  cases, or the beginning of their names (volume/); repeatable
@@ -71,14 +73,34 @@ async function verifyFrom(args: string[]): Promise<number> {
     if (values.output === undefined) process.stdout.write(text);
     else written += text;
   };
+  const options = optionsOf(values);
+  const start = values.start === undefined ? undefined : new CommandControl(values.start);
+  using _ending = endingWith(start);
   const verdict = await verify(plugin, {
-    ...optionsOf(values),
+    ...options,
+    ...(start ? { start } : {}),
     onResult: (result) => print(report.result?.(result)),
   });
   print(report.verdict(verdict));
   if (values.output !== undefined) writeFileSync(values.output, written);
   const warned = verdict.results.some(({ outcome }) => outcome === 'warned');
   return verdict.conformant && !(values.strict && warned) ? 0 : 1;
+}
+
+/** The plugin has a group of its own, so Ctrl-C does not reach it: it ends with this process all the same. */
+function endingWith(control: CommandControl | undefined): Disposable {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const end = async () => {
+    process.stderr.write('cleat verify: it was ended before it was done; what a case made may be left behind\n');
+    await control?.[Symbol.asyncDispose]();
+    process.exit(2);
+  };
+  for (const signal of signals) process.once(signal, end);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of signals) process.off(signal, end);
+    },
+  };
 }
 
 function parsed(args: string[]) {
@@ -117,7 +139,6 @@ function optionsOf(values: ReturnType<typeof parsed>['values']): VerifyOptions {
     readOnly: values['read-only'] === true,
     elsewhere: values.elsewhere === true,
     deadlineMs: seconds * 1000,
-    ...(values.start === undefined ? {} : { start: values.start }),
     ...(values.opt === undefined ? {} : { options: keyValues(values.opt) }),
     ...(values.only === undefined ? {} : { only: values.only }),
     ...(values.skip === undefined ? {} : { skip: values.skip }),

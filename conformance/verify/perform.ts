@@ -50,6 +50,7 @@ export async function perform(one: Case, session: Session): Promise<Result> {
 function hindrance({ needs = [] }: Case, { settings, control }: Session): string | undefined {
   if (needs.includes('changes') && settings.readOnly) return 'it changes something: not with --read-only';
   if (needs.includes('filesystem') && settings.elsewhere) return 'it looks at files: not with --elsewhere';
+  if (needs.includes('host') && settings.elsewhere) return 'it looks at interfaces: not with --elsewhere';
   if (needs.includes('restart') && control === undefined)
     return 'it kills the plugin: say how to start it with --start';
   return undefined;

@@ -5,11 +5,14 @@ import type { Wire } from './wire.js';
 export interface Settings {
   /** Nothing is made or changed: fit for a plugin in production. Default false. */
   readOnly?: boolean;
-  /** Paths that the plugin answers are not of this host (it runs elsewhere, or in a container): they are not looked at. */
+  /**
+   * Paths and interfaces that the plugin answers are not of this host (it runs elsewhere, or in a container): they are not
+   * looked at.
+   */
   elsewhere?: boolean;
   /**
-   * Options without which the plugin makes nothing: `--opt` of a volume or network, `--log-opt` of a log driver. Of a
-   * provider of secrets, `secret` names one that there is, and the others are its labels.
+   * Options without which the plugin makes nothing: `--opt` of a volume or network, `--ipam-opt`, `--log-opt` of a log
+   * driver. Of a provider of secrets, `secret` names one that there is, and the others are its labels.
    */
   options?: Readonly<Record<string, string>>;
   /** How long any one call, and a start of the plugin, may take, in ms; default 20,000. */

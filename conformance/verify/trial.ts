@@ -99,9 +99,29 @@ export class Trial<K extends Kind> {
   async refuses<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>, expected: string): Promise<string> {
     const said = await this.ask(method, request);
     if (this.succeeded(method, said)) throw new Finding(expected, said);
-    const complaint = complaintAbout(this.kind, said);
-    if (complaint !== undefined) throw new Finding('an error that a person understands', said, complaint);
+    this.#understood(said);
     return said.text;
+  }
+
+  /** A call that a good plugin does, or refuses in words. @returns its answer, undefined when it refused @throws Finding */
+  async doesOrRefuses<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<AnswerOf<K, M> | undefined> {
+    const said = await this.ask(method, request);
+    if (this.succeeded(method, said)) return this.read(method, said);
+    this.#understood(said);
+    return undefined;
+  }
+
+  /** A call that a good plugin does, unless it lacks that method. @throws Finding */
+  async doesOrLacks<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<void> {
+    const said = await this.ask(method, request);
+    this.holds(said.status === 404 || this.succeeded(method, said), 'success, or status 404', said);
+  }
+
+  /** A call that may be done or refused, as long as it is answered. @throws Finding when it is not */
+  async answers<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<Said> {
+    const said = await this.ask(method, request);
+    this.holds(said.failure === '', 'an answer: success, or an error', said);
+    return said;
   }
 
   /** Done at the end, in reverse order, whatever happens. */
@@ -147,6 +167,11 @@ export class Trial<K extends Kind> {
       await work().catch((error: unknown) => this.leftBehind.push(messageOf(error)));
     }
     return thrown;
+  }
+
+  #understood(said: Said): void {
+    const complaint = complaintAbout(this.kind, said);
+    if (complaint !== undefined) throw new Finding('an error that a person understands', said, complaint);
   }
 
   #meaning<M extends MethodOf<K>>(method: M, said: Said): unknown {

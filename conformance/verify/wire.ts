@@ -119,6 +119,7 @@ async function trickle(
   write: (piece: Buffer) => void,
 ): Promise<void> {
   for (let at = 0; at < bytes.length; at += size) {
+    // Who has hung up does not keep the process, either.
     await pause(pauseMs, undefined, { signal });
     write(bytes.subarray(at, at + size));
   }

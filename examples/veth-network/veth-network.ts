@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DurableMap, defineExtension, implement, networkKind, notFound } from '@cleat/sdk';
+import { DurableMap, defineExtension, implement, networkKind, notFound, turns } from '@cleat/sdk';
 import { assertForward, hostLinks, interfaceNames } from '@cleat/sdk/linux';
 
 /** An endpoint's network; its interfaces are named after its own ID. */
@@ -18,6 +18,8 @@ export default defineExtension({
     const networks = new DurableMap<{ bridge: string }>(join(root, 'networks.journal'), log);
     const endpoints = new DurableMap<Endpoint>(join(root, 'endpoints.journal'), log);
     const links = hostLinks();
+    /** An engine that hangs up in the middle of a Join deletes the endpoint at once. */
+    const inTurn = turns();
 
     const outside = (endpointId: string) => `${prefix}${endpointId.slice(0, 9)}`;
     const inside = (endpointId: string) => `${outside(endpointId)}i`;
@@ -66,24 +68,26 @@ export default defineExtension({
         // Addresses are the IPAM driver's business, and the MAC address is the kernel's.
         return {};
       },
-      async DeleteEndpoint({ EndpointID }) {
-        await remove(outside(EndpointID));
-        endpoints.delete(EndpointID);
-      },
+      DeleteEndpoint: ({ EndpointID }) =>
+        inTurn(EndpointID, async () => {
+          await remove(outside(EndpointID));
+          endpoints.delete(EndpointID);
+        }),
       EndpointOperInfo: () => ({ Value: {} }),
-      async Join({ NetworkID, EndpointID }) {
-        const bridge = bridgeOf(NetworkID);
-        if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} not found`);
-        // A Join that is repeated, because nobody heard the first answer.
-        await remove(outside(EndpointID));
-        await letThrough();
-        await links.run([
-          `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,
-          `link set dev ${outside(EndpointID)} master ${bridge} up`,
-        ]);
-        // No gateway: the engine connects the container to the world by its own gateway network.
-        return { InterfaceName: { SrcName: inside(EndpointID), DstPrefix: 'eth' } };
-      },
+      Join: ({ NetworkID, EndpointID }) =>
+        inTurn(EndpointID, async () => {
+          const bridge = bridgeOf(NetworkID);
+          if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} not found`);
+          // A Join that is repeated, because nobody heard the first answer.
+          await remove(outside(EndpointID));
+          await letThrough();
+          await links.run([
+            `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,
+            `link set dev ${outside(EndpointID)} master ${bridge} up`,
+          ]);
+          // No gateway: the engine connects the container to the world by its own gateway network.
+          return { InterfaceName: { SrcName: inside(EndpointID), DstPrefix: 'eth' } };
+        }),
       Leave: () => {},
     });
     return {

@@ -44,12 +44,12 @@ export class InProcessCarrier implements Carrier {
   }
 
   async call(path: string, body: string, signal: AbortSignal): Promise<Reply> {
-    const reply = await abandonable(this.#dispatcher.serve(path, body, signal), signal);
+    const reply = await abandonable(this.#dispatcher.serve(path, body, { signal }), signal);
     return 'text' in reply ? reply : { status: 500, text: `${path.slice(1)} answered with a stream` };
   }
 
   async stream(path: string, body: string, signal: AbortSignal) {
-    return await abandonable(this.#dispatcher.serve(path, body, signal), signal);
+    return await abandonable(this.#dispatcher.serve(path, body, { signal }), signal);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { type Block, formatBlock, parseCidr } from '@cleat/protocol/cidr';
+import { parseInterfaceNames } from '@cleat/protocol/net-dev';
 import { run } from '../process/run.js';
 import { errnoOf } from '../syscall/errno.js';
 
@@ -48,9 +49,7 @@ export function defaultRouteLinks(): Set<string> {
 
 /** Names of all network interfaces of this process's namespace. */
 export function interfaceNames(): Set<string> {
-  const lines = readOptional('/proc/self/net/dev').split('\n').slice(2);
-  // `  eth0: 1234 …`; a name may contain a colon, what follows has none.
-  return new Set(lines.map((line) => line.slice(0, line.lastIndexOf(':')).trim()).filter(Boolean));
+  return parseInterfaceNames(readOptional('/proc/self/net/dev'));
 }
 
 export interface LinkFacts {

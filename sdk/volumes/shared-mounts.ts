@@ -5,9 +5,9 @@ import { conflict, invalidParameter, messageOf, systemError } from '@cleat/proto
 import type { Logger } from '@cleat/protocol/log';
 import type { MountEntry } from '@cleat/protocol/mountinfo';
 import { DurableMap } from '../state.js';
+import { turns } from '../turns.js';
 import { type Elsewhere, isHeldElsewhere, mountedAt, mountedBelow, mountsElsewhere, seesWholeHost } from './holders.js';
 import { isDead, takeAway } from './mount-tools.js';
-import { turns } from './turns.js';
 
 export interface SharedMountsSettings {
   /** Directory with one mount point per volume, and nothing else; made (0711) when it is not there. */

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { verify } from '@cleat/conformance';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { busyboxTar } from '../../cli/tour/busybox.js';
 import { FakeLoki } from '../../examples/loki-logs/fake-loki.fixture.js';
 import { BackEnd, endServersBelow, rcloneInstalled } from '../../examples/rclone-volume/back-end.fixture.js';
 import { makeCertificates } from './support/certificates.js';
@@ -92,6 +93,8 @@ const code = {
   ledger: shown('docs/guide/watching-extensions.md', 'import { get }'),
   shelf: shown('docs/guide/logs.md', 'import { appendFile'),
   keep: shown('docs/guide/secrets.md', 'import { readFile }'),
+  hosts: shown('docs/guide/watching-the-engine.md', 'import { rename'),
+  deaths: shown('docs/guide/watching-the-engine.md', 'import { Engine, events }'),
   mine: shown('sdk/README.md', 'import { mkdirSync'),
   remote: shown('sdk/README.md', 'import { execFile'),
   pools: shown('sdk/README.md', 'import { DurableMap'),
@@ -125,6 +128,16 @@ const rcloneVolume = {
 const lokiLogs = {
   start: shown('examples/loki-logs/README.md', 'node examples'),
   use: shown('examples/loki-logs/README.md', 'docker run'),
+};
+const labelAuthz = {
+  policy: shown('examples/label-authz/README.md', 'cat > /srv/policy.json'),
+  engine: shown('examples/label-authz/README.md', 'cleatd'),
+  start: shown('examples/label-authz/README.md', 'node examples'),
+  use: shown('examples/label-authz/README.md', 'export DOCKER_HOST'),
+};
+const metricsCollector = {
+  start: shown('examples/metrics-collector/README.md', 'node examples'),
+  engine: shown('examples/metrics-collector/README.md', 'cleatd'),
 };
 const localVolumes = shown('batteries/volume-local/README.md', 'docker volume create data');
 const tmpfsVolumes = shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs');
@@ -172,6 +185,8 @@ async function compile(): Promise<string> {
   write('remote.ts', code.remote.text);
   write('pools.ts', code.pools.text);
   write('plain.test.ts', code.testing.text.replaceAll('/srv/plain', join(engine.directory, 'tested')));
+  write('hosts.ts', code.hosts.text);
+  write('deaths.ts', code.deaths.text);
   const compilerOptions = { composite: false, declaration: false, noUnusedParameters: false, noUnusedLocals: false };
   write('tsconfig.json', JSON.stringify({ extends: join(checkout, 'tsconfig.base.json'), compilerOptions }));
   await promisify(execFile)(join(checkout, 'node_modules/.bin/tsc'), ['-p', directory]).catch(
@@ -194,7 +209,8 @@ async function startShown(text: string, name: string): Promise<Program> {
   const [command = '', ...more] = commandsOf(text);
   expect(more).toEqual([]);
   const [program = '', main = '', ...args] = command.split(' ');
-  const started = new Program(program, [join(checkout, main), ...args]);
+  const socket = args.includes('--socket') ? [] : ['--socket', socketOf(name)];
+  const started = new Program(program, [join(checkout, main), ...args, ...socket]);
   await started.made(socketOf(name));
   return started;
 }
@@ -492,6 +508,70 @@ test.each(shownPlugins)('the plugin $name of its guide is what engines expect', 
   const wanting = results.filter(({ outcome }) => outcome !== 'passed' && outcome !== 'skipped');
   expect(wanting.map(({ case: { id } }) => id).filter((id) => !onlyForDockerd.test(id))).toEqual([]);
   expect(results.flatMap(({ leftBehind }) => leftBehind)).toEqual([]);
+});
+
+test('Watching the engine: the addresses of what runs, and who died of what', async () => {
+  const file = join(engine.directory, 'hosts');
+  const env = { DOCKER_HOST: `unix://${engine.socket}` };
+  await using _hosts = new Program(process.execPath, [join(compiled, 'hosts.js'), file], env);
+  await using deaths = new Program(process.execPath, [join(compiled, 'deaths.js')], env);
+  await expect.poll(() => deaths.said).toContain('watching');
+  await ok('run', '-d', '--name=seen', 'busybox', 'sleep', '1000');
+  const address = await ok('inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'seen');
+  const hosts = () => readFile(file, 'utf8').catch(() => undefined);
+  await expect.poll(hosts).toBe(`${address} seen\n`);
+  await ok('kill', 'seen');
+  await expect.poll(hosts).toBe('');
+  await expect.poll(() => deaths.said).toContain('seen ended with 137');
+  await ok('rm', 'seen');
+});
+
+test('label-authz: its README', async () => {
+  const certificates = await makeCertificates(engine.directory, ['alice', 'bob']);
+  for (const user of ['alice', 'bob']) {
+    const directory = join(engine.directory, user);
+    mkdirSync(directory);
+    copyFileSync(certificates.file(user, 'cacert'), join(directory, 'ca.pem'));
+    for (const what of ['cert', 'key'] as const) {
+      copyFileSync(certificates.file(user, what), join(directory, `${what}.pem`));
+    }
+  }
+  const policy = { '/srv/policy.json': join(engine.directory, 'policy.json') };
+  await run(substitute(labelAuthz.policy.text, policy));
+  const [command = '', ...more] = commandsOf(labelAuthz.engine.text);
+  expect(more).toEqual([]);
+  const own = {
+    'tcp://0.0.0.0:2376': certificates.host,
+    ' ca.pem': ` ${certificates.file('server', 'cacert')}`,
+    ' cert.pem': ` ${certificates.file('server', 'cert')}`,
+    ' key.pem': ` ${certificates.file('server', 'key')}`,
+  };
+  await using daemon = await ShownDaemon.start(substitute(command, own), engine);
+  const places = { ...policy, 'unix:///run/cleat.sock': daemon.host };
+  await using _plugin = await startShown(substitute(labelAuthz.start.text, places), 'label-authz');
+  const tar = await busyboxTar();
+  const user = { 'tcp://localhost:2376': certificates.host, '~/': `${engine.directory}/` };
+  // Pulling is for administrators, and there is nothing to pull from.
+  writeFileSync(policy['/srv/policy.json'], '{"teams":{},"unnamed":"admin"}');
+  expect(await engine.dockerAt(daemon.host, 'import', '-', 'busybox', { input: tar })).toMatchObject({ code: 0 });
+  await run(substitute(labelAuthz.policy.text, policy));
+  const printed = await run(substitute(labelAuthz.use.text, user));
+  expect(printed).toMatch(/busybox +"sleep 1000".* shop\r?$/m);
+  expect(printed).toContain('bob of db may not touch shop: it is of team web');
+  expect(printed).toMatch(/^refused\r?$/m);
+  expect((await engine.dockerAt(daemon.host, 'ps', '-aq')).stdout).toBe('');
+});
+
+test('metrics-collector: its README', async () => {
+  const [command = '', ...more] = commandsOf(metricsCollector.engine.text);
+  expect(more).toEqual([]);
+  await using daemon = await ShownDaemon.start(command, engine);
+  const directory = join(engine.directory, 'figures');
+  mkdirSync(directory);
+  const places = { '/run/cleat/metrics.sock': join(daemon.directory, 'run/metrics.sock'), '/srv/figures': directory };
+  await using _plugin = await startShown(substitute(metricsCollector.start.text, places), 'metrics-collector');
+  const figures = () => readFile(join(directory, 'engine.prom'), 'utf8').catch(() => '');
+  await expect.poll(figures).toContain('engine_daemon_engine_info{version="28.3');
 });
 
 test('no-remove: its README', async () => {

@@ -1,69 +1,138 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { checkout } from './support/documents.js';
+import { fileURLToPath } from 'node:url';
+import { unmountAll } from '@cleat/linux/mount/mount';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Program } from './support/program.js';
 
-/** `cleat verify` of our own batteries, served as anybody's plugin is. */
-let directory: string;
-beforeAll(() => {
-  directory = mkdtempSync('/tmp/cleat-verify-');
+/** `cleat verify` of plugins that people run: what it says of each, in a process of its own, kills and starts included. */
+let scratch: string;
+let socket: string;
+
+beforeEach(async () => {
+  scratch = await mkdtemp('/tmp/cleat-e2e-verify-');
+  socket = join(scratch, 'p.sock');
 });
-afterAll(() => rmSync(directory, { recursive: true }));
+afterEach(async () => {
+  // A killed plugin leaves its mounts, living or dead.
+  unmountAll(scratch);
+  await rm(scratch, { recursive: true, force: true });
+});
 
-interface Verified {
-  code: number;
-  /** What did not pass, and was no skip. */
-  wanting: string[];
+const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+
+interface Verdict {
+  results: { id: string; outcome: string; message?: string; reason?: string }[];
+  /** What did not pass, as `OUTCOME ID`. */
+  found: string[];
+  status: number;
 }
 
-async function verified(socket: string, start: string, ...flags: string[]): Promise<Verified> {
-  const args = ['verify', socket, '--start', start, '--format', 'json', ...flags];
-  const { code, stdout, stderr } = await new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    const options = { timeout: 110_000, maxBuffer: 64 * 1024 * 1024 };
-    const child = execFile(join(checkout, 'bin/cleat'), args, options, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
-    );
+/** @param command of the shell, which starts the plugin on `socket` */
+async function verified(command: string, ...args: string[]): Promise<Verdict> {
+  const report = join(scratch, 'report.json');
+  const words = ['verify', socket, '--start', command, '--format', 'json', '--output', report, ...args];
+  const status = await new Promise<number>((resolve, reject) => {
+    execFile(path('bin/cleat'), words, { timeout: 100_000 }, (error, _stdout, stderr) => {
+      if (error && typeof error.code !== 'number') reject(error);
+      else if (stderr) reject(new Error(stderr));
+      else resolve(Number(error?.code ?? 0));
+    });
   });
-  if (stdout === '') throw new Error(stderr);
-  const { results } = JSON.parse(stdout) as {
-    results: { id: string; outcome: string; message?: string; reason?: string; leftBehind?: string[] }[];
-  };
-  const wanting = results
-    .filter(({ outcome, leftBehind }) => !['passed', 'skipped'].includes(outcome) || leftBehind)
-    .map(({ id, outcome }) => `${outcome} ${id}`);
-  return { code, wanting };
+  const { results } = JSON.parse(await readFile(report, 'utf8')) as Pick<Verdict, 'results'>;
+  const found = results.flatMap(({ id, outcome }) =>
+    outcome === 'passed' || outcome === 'skipped' ? [] : [`${outcome} ${id}`],
+  );
+  return { results, found, status };
 }
 
-/** A battery as a process of its own, as the engine's supervisor starts it. */
-function battery(name: string, module: string, ...flags: string[]): Promise<Verified> {
-  const socket = join(directory, `${name}.sock`);
-  const host = join(checkout, 'sdk/dist/host.js');
-  const main = join(checkout, 'batteries/dist', module, 'main.js');
-  const settings = JSON.stringify({ name, options: {} });
-  return verified(socket, `CLEAT_EXTENSION='${settings}' exec node ${host} ${main} ${socket}`, ...flags);
-}
+const messageOf = ({ results }: Verdict, wanted: string): string =>
+  results.find(({ id }) => id === wanted)?.message ?? '';
 
-/** It is the engine that tells them again: on a stock dockerd, which does not, none of them is needed. */
-const tellsThemAgain = 'warned log/crash-reads-on';
+test('rclone 1.60 does what is known of it, and nothing else', async () => {
+  const remote = join(scratch, 'remote');
+  await mkdir(remote);
+  const verdict = await verified(
+    `exec rclone serve docker --config= --socket-addr=${socket} --base-dir=${scratch}/mounts --cache-dir=${scratch}/cache`,
+    '--opt',
+    `remote=:local:${remote}`,
+  );
+  expect(verdict.found.sort()).toEqual([
+    'failed volume/crash-while-mounted',
+    'failed volume/mount-repeated',
+    'failed volume/names-stay-inside',
+    'warned volume/create-again',
+    'warned volume/create-same-at-once',
+  ]);
+  expect(messageOf(verdict, 'volume/mount-repeated')).toContain('already mounted by this id');
+  expect(messageOf(verdict, 'volume/create-again')).toContain('volume already exists');
+  expect(verdict.status).toBe(1);
+});
 
 test.each([
-  ['json-file', 'log-json-file'],
-  ['local', 'log-local'],
-])('the log driver %s is what engines expect', async (name, module) => {
-  expect(await battery(name, module)).toEqual({ code: 0, wanting: [tellsThemAgain] });
+  ['volume-local', 'root'],
+  ['volume-tmpfs', 'stateDir'],
+])('the battery %s, as a process, is what engines expect', async (battery, option) => {
+  const settings = JSON.stringify({ name: battery, options: { [option]: join(scratch, 'state') } });
+  const host = `${process.execPath} ${path('sdk/dist/host.js')} ${path(`batteries/dist/${battery}/main.js`)}`;
+  const { found, status } = await verified(`CLEAT_EXTENSION='${settings}' exec ${host} ${socket}`, '--strict');
+  expect(found).toEqual([]);
+  expect(status).toBe(0);
 });
 
-test('the log driver syslog is what engines expect', async () => {
+test.each([
+  ['no-remove', '--root DIR/data'],
+  ['shared-mount', '--device DIR/device --root DIR/mounts'],
+])('the example %s is what engines expect', async (example, options) => {
+  await mkdir(join(scratch, 'device'));
+  const main = path(`examples/${example}/dist/main.js`);
+  const command = `exec ${process.execPath} ${main} --socket ${socket} ${options.replaceAll('DIR', scratch)}`;
+  const { found, status } = await verified(command, '--strict');
+  expect(found).toEqual([]);
+  expect(status).toBe(0);
+});
+
+/** Under Cleat the engine tells them again; only a stock dockerd does not. */
+const tellsThemAgain = 'warned log/crash-reads-on';
+
+/** A battery by the name that users say: by it an engine knows who is told which file to write. */
+async function logBattery(name: string, ...args: string[]): Promise<Verdict> {
+  socket = join(scratch, `${name}.sock`);
+  const settings = JSON.stringify({ name, options: {} });
+  const host = `${process.execPath} ${path('sdk/dist/host.js')} ${path(`batteries/dist/log-${name}/main.js`)}`;
+  return await verified(`CLEAT_EXTENSION='${settings}' exec ${host} ${socket}`, ...args);
+}
+
+test.each(['json-file', 'local'])('the log driver %s, as a process, is what engines expect', async (name) => {
+  const { found, status } = await logBattery(name);
+  expect([found, status]).toEqual([[tellsThemAgain], 0]);
+});
+
+test('the log driver syslog, as a process, is what engines expect', async () => {
   const server = createSocket('udp4').on('message', () => {});
   server.bind(0, '127.0.0.1');
   await once(server, 'listening');
   try {
     const address = `syslog-address=udp://127.0.0.1:${server.address().port}`;
-    expect(await battery('syslog', 'log-syslog', '--opt', address)).toEqual({ code: 0, wanting: [tellsThemAgain] });
+    const { found, status } = await logBattery('syslog', '--opt', address);
+    expect([found, status]).toEqual([[tellsThemAgain], 0]);
   } finally {
     server.close();
   }
+});
+
+test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the plugin that was started, too', async (signal) => {
+  const main = path('examples/no-remove/dist/main.js');
+  const pidFile = join(scratch, 'pid');
+  const command = `echo $$ > ${pidFile}; exec ${process.execPath} ${main} --socket ${socket} --root ${scratch}/data`;
+  await using program = new Program(path('bin/cleat'), ['verify', socket, '--start', command]);
+  await expect.poll(() => program.said).toContain('ok  ');
+  const pid = Number(await readFile(pidFile, 'utf8'));
+  expect(await program.end(signal)).toBe(2);
+  expect(program.said).toContain('cleat verify: it was ended before it was done');
+  expect(existsSync(`/proc/${pid}`)).toBe(false);
 });

@@ -6,8 +6,8 @@ import { reading } from './reading.js';
 import { starting } from './starting.js';
 import { streaming } from './streaming.js';
 
-export const logSuite: Suite = {
+export const logSuite = {
   kind: logKind,
   harmless: { method: 'StopLogging', request: { File: '/run/docker/logging/no-such-stream' } },
   cases: [...looking, ...starting, ...streaming, ...reading, ...crashing],
-};
+} satisfies Suite;

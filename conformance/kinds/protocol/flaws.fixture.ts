@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Kind } from '@cleat/protocol/kinds/kind';
 import type { Flaw } from '../../testing/test-plugin.fixture.js';
 
 let activations = 0;
 let busy: Promise<unknown> = Promise.resolve();
 let broken = false;
 
-/** Plugins that break what every plugin owes. */
-export const protocolFlaws: Flaw<object>[] = [
+/** Plugins of a kind that break what every plugin owes. */
+export const protocolFlaws = ({ name }: Kind): Flaw<object>[] => [
   {
     finds: 'protocol/activate-again',
     about: 'says only once what it implements',
@@ -14,7 +15,7 @@ export const protocolFlaws: Flaw<object>[] = [
       if (request.url !== '/Plugin.Activate') return answer(request, response);
       // The verifier's own question is the first.
       activations++;
-      response.end(activations === 1 ? '{"Implements":["VolumeDriver"]}' : '{}');
+      response.end(activations === 1 ? JSON.stringify({ Implements: [name] }) : '{}');
     },
   },
   {
@@ -91,9 +92,10 @@ export const protocolFlaws: Flaw<object>[] = [
     finds: 'protocol/hang-up',
     about: 'answers with errors once a caller has hung up',
     async http(request, response, answer) {
-      request.once('aborted', () => {
-        broken = true;
+      response.once('close', () => {
+        broken ||= !response.writableFinished;
       });
+      await pause(5);
       if (broken) response.writeHead(418).end('{"Err":"confused"}');
       else await answer(request, response);
     },

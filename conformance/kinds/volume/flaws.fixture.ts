@@ -176,18 +176,31 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
     handlers: counting,
   },
   {
+    finds: 'volume/unmount-too-many',
+    about: 'counts below zero, and mounts for the first only',
+    handlers: (healthy) => ({
+      ...counting(healthy),
+      Mount({ Name }) {
+        healthy.holders(Name);
+        const users = (counts.get(Name) ?? 0) + 1;
+        counts.set(Name, users);
+        if (users === 1) healthy.link(Name);
+        return { Mountpoint: healthy.mountpoint(Name) };
+      },
+    }),
+  },
+  {
     finds: 'volume/unmount-unknown-id',
     about: 'counts, and does not look at IDs',
     handlers: counting,
   },
   {
     finds: 'volume/mount-repeated',
-    about: 'counts, and refuses to remove what it believes to be mounted',
+    about: 'refuses an ID that it knows',
     handlers: (healthy) => ({
-      ...counting(healthy),
-      Remove(request, context) {
-        if ((counts.get(request.Name) ?? 0) > 0) throw new Error(`volume ${request.Name} is mounted`);
-        return healthy.Remove(request, context);
+      Mount(request, context) {
+        if (healthy.holders(request.Name).includes(request.ID)) throw new Error('it is mounted by this ID');
+        return healthy.Mount(request, context);
       },
     }),
   },

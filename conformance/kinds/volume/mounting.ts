@@ -93,6 +93,24 @@ export const mounting = cases(
     },
   },
   {
+    id: 'volume/unmount-too-many',
+    title: 'After one Unmount too many the next Mount mounts as ever',
+    why: 'A plugin that counts is at minus one: the next container is given a directory that nothing is mounted on, writes beside the volume, and Remove is refused for ever.',
+    needs: files,
+    async run(trial) {
+      const name = await made(trial);
+      const { id, path } = await mounted(trial, name);
+      await writes(path, 'still here', trial.calls.at(-1));
+      await unmounted(trial, name, id);
+      const again = await trial.ask('Unmount', { Name: name, ID: id });
+      trial.holds(again.failure === '', 'an answer: success, or an error', again);
+      const next = await mounted(trial, name);
+      await reads(next.path, 'still here', 'the next container to have the files', trial.calls.at(-1));
+      await unmounted(trial, name, next.id);
+      await trial.succeeds('Remove', { Name: name }, 'the volume to be free');
+    },
+  },
+  {
     id: 'volume/unmount-unknown-id',
     title: 'An Unmount of an ID that never mounted takes nothing from a container',
     why: 'A Mount whose answer was lost is taken back under its ID, whether it was done or not.',
@@ -108,8 +126,8 @@ export const mounting = cases(
   },
   {
     id: 'volume/mount-repeated',
-    title: 'A Mount that is repeated under its ID answers the same, and one Unmount ends it',
-    why: 'An engine whose connection broke before the answer asks again, under the same ID: dockerd for up to 30 seconds. A plugin that counts calls keeps the volume mounted for ever; one that refuses keeps the container from starting.',
+    title: 'A Mount that is repeated under its ID answers the same, and as many Unmounts end it',
+    why: '`docker cp` of a container that runs makes dockerd mount its volumes once more, under the IDs that they have, and unmount them again; and a call whose connection broke before the answer is sent again. A plugin that refuses keeps the file from being copied, or the container from starting.',
     needs: changes,
     async run(trial) {
       const name = await made(trial);
@@ -117,7 +135,10 @@ export const mounting = cases(
       const again = await trial.succeeds('Mount', { Name: name, ID: id }, 'the same answer as before');
       trial.holds(again.Mountpoint === path, `the Mountpoint ${path}, as before`);
       await unmounted(trial, name, id);
-      await trial.succeeds('Remove', { Name: name }, 'the volume to be free after one Unmount');
+      // Who keeps IDs, and does not count, has no such mount any more.
+      const second = await trial.ask('Unmount', { Name: name, ID: id });
+      trial.holds(second.failure === '', 'an answer: success, or an error', second);
+      await trial.succeeds('Remove', { Name: name }, 'the volume to be free');
     },
   },
   {

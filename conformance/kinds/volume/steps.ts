@@ -52,13 +52,21 @@ export async function mounted(
 }
 
 export function unmountedAtTheEnd(trial: VolumeTrial, name: string, id: string): void {
-  // Twice does no harm, as a case of its own makes sure.
-  trial.defer(async () => void (await trial.ask('Unmount', { Name: name, ID: id })));
+  trial.defer(async () => {
+    // Not twice: a plugin that counts would keep a trace of it, and a case of its own makes sure of that.
+    if (!isReleased(trial, id)) await trial.ask('Unmount', { Name: name, ID: id });
+  });
 }
 
 export async function unmounted(trial: VolumeTrial, name: string, id: string): Promise<void> {
   await trial.succeeds('Unmount', { Name: name, ID: id }, 'the volume to be unmounted');
+  released.set(trial, [...(released.get(trial) ?? []), id]);
 }
+
+/** The IDs of mounts that a trial has ended itself. */
+const released = new WeakMap<VolumeTrial, readonly string[]>();
+
+const isReleased = (trial: VolumeTrial, id: string): boolean => released.get(trial)?.includes(id) === true;
 
 /** Whether the plugin knows a volume, by Get: an error and a null Volume both mean no. */
 export async function known(trial: VolumeTrial, name: string): Promise<boolean> {

@@ -5,8 +5,8 @@ import { looking } from './looking.js';
 import { making } from './making.js';
 import { mounting } from './mounting.js';
 
-export const volumeSuite: Suite = {
+export const volumeSuite = {
   kind: volumeKind,
   harmless: { method: 'Get', request: { Name: 'no-such-volume' } },
   cases: [...looking, ...making, ...mounting, ...crashing],
-};
+} satisfies Suite;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DurableMap, defineExtension, implement, networkKind, notFound } from '@cleat/sdk';
+import { DurableMap, defineExtension, implement, networkKind, notFound, turns } from '@cleat/sdk';
 import { assertForward, hostLinks, interfaceNames } from '@cleat/sdk/linux';
 
 /** A network is a bridge; a container gets one end of a pair of interfaces, whose other end is on the bridge. */
@@ -13,6 +13,8 @@ export default defineExtension({
     const networks = new DurableMap<{ bridge: string }>(join(options.root, 'networks'), log);
     const endpoints = new DurableMap<{ network: string }>(join(options.root, 'endpoints'), log);
     const links = hostLinks();
+    // An engine that hangs up in the middle of a Join deletes the endpoint at once.
+    const inTurn = turns();
     const outside = (endpoint: string) => `${options.prefix}${endpoint.slice(0, 9)}`;
     const inside = (endpoint: string) => `${outside(endpoint)}i`;
     const exists = (link: string) => interfaceNames().has(link);
@@ -53,23 +55,25 @@ export default defineExtension({
         // The address is in the request, from the IPAM driver. Answer with what you chose yourself, and nothing else.
         return {};
       },
-      async DeleteEndpoint({ EndpointID }) {
-        await remove(outside(EndpointID));
-        endpoints.delete(EndpointID);
-      },
+      DeleteEndpoint: ({ EndpointID }) =>
+        inTurn(EndpointID, async () => {
+          await remove(outside(EndpointID));
+          endpoints.delete(EndpointID);
+        }),
       EndpointOperInfo: () => ({ Value: {} }),
-      async Join({ NetworkID, EndpointID }) {
-        const bridge = bridgeOf(NetworkID);
-        if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} is not one of ${name}'s`);
-        // One that is asked for again, because nobody heard the first answer.
-        await remove(outside(EndpointID));
-        await links.run([
-          `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,
-          `link set dev ${outside(EndpointID)} master ${bridge} up`,
-        ]);
-        // The engine moves it into the container and names it eth0, eth1, …; without a gateway it adds one of its own.
-        return { InterfaceName: { SrcName: inside(EndpointID), DstPrefix: 'eth' } };
-      },
+      Join: ({ NetworkID, EndpointID }) =>
+        inTurn(EndpointID, async () => {
+          const bridge = bridgeOf(NetworkID);
+          if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} is not one of ${name}'s`);
+          // One that is asked for again, because nobody heard the first answer.
+          await remove(outside(EndpointID));
+          await links.run([
+            `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,
+            `link set dev ${outside(EndpointID)} master ${bridge} up`,
+          ]);
+          // The engine moves it into the container and names it eth0, eth1, …; without a gateway it adds one of its own.
+          return { InterfaceName: { SrcName: inside(EndpointID), DstPrefix: 'eth' } };
+        }),
       Leave: () => {},
     });
     return {

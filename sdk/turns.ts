@@ -1,4 +1,9 @@
-/** Calls for one volume run one after the other; a dead server behind one volume holds up no other. */
+/**
+ * Calls for one thing, a volume or an endpoint, run one after the other; a dead server behind one holds up no other.
+ * @example
+ * const inTurn = turns();
+ * Mount: ({ Name }) => inTurn(Name, () => mount(Name)),
+ */
 export function turns() {
   const tails = new Map<string, Promise<unknown>>();
   return <T>(name: string, work: () => T | Promise<T>): Promise<T> => {

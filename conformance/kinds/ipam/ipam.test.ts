@@ -1,0 +1,12 @@
+import { suiteTests } from '../../testing/suite-tests.fixture.js';
+import { forgetIpamFlaws, ipamFlaws } from './flaws.fixture.js';
+import { HealthyAddresses } from './healthy.fixture.js';
+import { ipamSuite } from './suite.js';
+
+suiteTests({
+  suite: ipamSuite,
+  healthy: (directory) => new HealthyAddresses(directory),
+  flaws: ipamFlaws,
+  forget: forgetIpamFlaws,
+  left: (directory) => Object.keys(new HealthyAddresses(directory).pools),
+});

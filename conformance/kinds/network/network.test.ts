@@ -1,0 +1,19 @@
+import { suiteTests } from '../../testing/suite-tests.fixture.js';
+import { forgetNetworkFlaws, networkFlaws } from './flaws.fixture.js';
+import { HealthyNetworks } from './healthy.fixture.js';
+import { networkSuite } from './suite.js';
+
+suiteTests({
+  suite: networkSuite,
+  healthy: (directory) => new HealthyNetworks(directory),
+  flaws: networkFlaws,
+  forget: forgetNetworkFlaws,
+  left(directory) {
+    const { state, links } = new HealthyNetworks(directory);
+    return [...Object.keys(state.networks), ...Object.keys(state.endpoints), ...links];
+  },
+  clear(directory) {
+    const healthy = new HealthyNetworks(directory);
+    for (const name of healthy.links) healthy.unlink(name);
+  },
+});

@@ -1,0 +1,14 @@
+import { networkKind } from '@cleat/protocol/kinds/network';
+import type { Suite } from '../../verify/suite.js';
+import { attaching } from './attaching.js';
+import { crashing } from './crashing.js';
+import { joiningCases } from './joining.js';
+import { leaving } from './leaving.js';
+import { looking } from './looking.js';
+import { making } from './making.js';
+
+export const networkSuite = {
+  kind: networkKind,
+  harmless: { method: 'GetCapabilities', request: {} },
+  cases: [...looking, ...making, ...attaching, ...joiningCases, ...leaving, ...crashing],
+} satisfies Suite;

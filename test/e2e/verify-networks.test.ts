@@ -1,0 +1,77 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '@cleat/linux/process/run';
+import { expect, test } from 'vitest';
+import { checkout } from './support/documents.js';
+
+/** Our own network and IPAM plugins, as their authors verify them. */
+interface Verified {
+  readonly name: string;
+  /** How it is started: its socket is in the directory, and so is all else that it writes. */
+  start(directory: string, socket: string): string;
+  /** For the process that hosts a battery. */
+  options?(directory: string): Record<string, unknown>;
+}
+
+const battery = (name: string, options: Verified['options'] = () => ({})): Verified => ({
+  name,
+  start: (_, socket) => `exec node sdk/dist/host.js ${join(checkout, 'batteries/dist', name, 'main.js')} ${socket}`,
+  options,
+});
+
+const plugins: Verified[] = [
+  battery('network-bridge', (directory) => ({ engineId: 'verified', stateDir: join(directory, 'state') })),
+  battery('network-host'),
+  battery('network-none'),
+  battery('ipam-default', (directory) => ({ stateDir: join(directory, 'state') })),
+  {
+    name: 'veth-network',
+    start: (directory, socket) =>
+      `exec node examples/veth-network/dist/main.js --root ${directory}/root --prefix vf --socket ${socket}`,
+  },
+  {
+    name: 'file-ipam',
+    start: (directory, socket) =>
+      `exec node examples/file-ipam/dist/main.js --file ${directory}/addresses.json --socket ${socket}`,
+  },
+];
+
+test.each(plugins)('$name is what engines expect', async ({ name, start, options }) => {
+  const directory = await mkdtemp('/tmp/cleat-verify-');
+  try {
+    const socket = join(directory, 'p.sock');
+    const report = join(directory, 'report.json');
+    const verify = ['./bin/cleat', 'verify', socket, '--start', start(directory, socket), '--strict'];
+    // On a host of its own, as it were: whatever is left there goes with it, and nobody else's interfaces are in the way.
+    const alone = [
+      '--net',
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--mount-proc',
+      'sh',
+      '-c',
+      'ip link set lo up && exec "$@"',
+      'sh',
+    ];
+    const { code, stderr } = await run('unshare', [...alone, ...verify, '--format', 'json', '--output', report], {
+      cwd: checkout,
+      env: { ...process.env, CLEAT_EXTENSION: JSON.stringify({ name, options: options?.(directory) ?? {} }) },
+      deadlineMs: 110_000,
+    });
+    expect(stderr).toBe('');
+    const { results } = JSON.parse(await readFile(report, 'utf8')) as Report;
+    const bad = results.filter(({ outcome, leftBehind }) => !isGood(outcome) || (leftBehind ?? []).length > 0);
+    expect(bad).toEqual([]);
+    expect(code).toBe(0);
+    expect(results.filter(({ outcome }) => outcome === 'passed').length).toBeGreaterThan(40);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+interface Report {
+  results: { outcome: string; leftBehind?: string[] }[];
+}
+
+const isGood = (outcome: string): boolean => outcome === 'passed' || outcome === 'skipped';
