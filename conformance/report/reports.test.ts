@@ -60,7 +60,10 @@ test('TAP: a plan, a point for each case in order, directives where they belong,
   expect(directives).toEqual([undefined, undefined, undefined, 'TODO', 'SKIP', undefined]);
   const blocks = [...text.matchAll(/^ {2}---\n(.*?)^ {2}\.\.\.$/gms)].map(([, block = '']) => parse(block));
   expect(blocks).toHaveLength(4);
-  expect(blocks[0]).toMatchObject({ message: expect.stringContaining('expected something better'), why: /hurt/ });
+  expect(blocks[0]).toEqual({
+    message: expect.stringContaining('expected something better'),
+    why: 'Somebody would be hurt.',
+  });
   // Nothing that a plugin says begins a line of its own.
   expect(
     lines.filter((line) => !/^(TAP version 14|(not )?ok \d+ - |1\.\.6| {2}(---|\.\.\.|message: |why: ))/.test(line)),

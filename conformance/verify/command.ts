@@ -20,7 +20,8 @@ PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///â€
                         what a crash costs. Not with a plugin that somebody else started
   --elsewhere           paths and interfaces that it answers are not of this host (it runs in a container): do not look
                         at them
-  --opt KEY=VALUE       an option that it needs to make something; repeatable
+  --opt KEY=VALUE       an option that it needs to make something; repeatable. For a provider of secrets, secret=NAME
+                        is one that there is, and the others are its labels
   --only ID, --skip ID  cases, or the beginning of their names (volume/); repeatable
   --timeout SECONDS     how long one call may take; default 20
   --plugin-dir DIR      where names are looked up; repeatable; default: where engines look

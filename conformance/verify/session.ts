@@ -10,7 +10,10 @@ export interface Settings {
    * looked at.
    */
   elsewhere?: boolean;
-  /** Options without which the plugin makes nothing: `--opt` of a volume or network, `--ipam-opt`, `--log-opt` of a log driver. */
+  /**
+   * Options without which the plugin makes nothing: `--opt` of a volume or network, `--ipam-opt`, `--log-opt` of a log
+   * driver. Of a provider of secrets, `secret` names one that there is, and the others are its labels.
+   */
   options?: Readonly<Record<string, string>>;
   /** How long any one call, and a start of the plugin, may take, in ms; default 20,000. */
   deadlineMs?: number;

@@ -8,4 +8,5 @@ suiteTests({
   healthy: () => new HealthyPolicy(),
   flaws: authzFlaws,
   forget: forgetAuthzFlaws,
+  left: () => [],
 });

@@ -1,12 +1,13 @@
 import { suiteTests } from '../../testing/suite-tests.fixture.js';
 import { forgetLogFlaws, logFlaws } from './flaws.fixture.js';
 import { HealthyLogs } from './healthy.fixture.js';
+import { readingFlaws } from './reading-flaws.fixture.js';
 import { logSuite } from './suite.js';
 
 suiteTests({
   suite: logSuite,
   healthy: (directory) => new HealthyLogs(directory),
-  flaws: logFlaws,
+  flaws: [...logFlaws, ...readingFlaws],
   forget: forgetLogFlaws,
   left: (directory) => Object.keys(new HealthyLogs(directory).streams),
 });

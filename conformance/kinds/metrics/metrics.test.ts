@@ -8,4 +8,5 @@ suiteTests({
   healthy: (directory) => new HealthyCollector(directory),
   flaws: metricsFlaws,
   forget: forgetMetricsFlaws,
+  left: () => [],
 });

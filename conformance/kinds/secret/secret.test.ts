@@ -9,4 +9,5 @@ suiteTests({
   flaws: secretFlaws,
   forget: forgetSecretFlaws,
   options: { secret: 'password' },
+  left: () => [],
 });
