@@ -34,7 +34,7 @@ export async function makeLinks(
   const where = sandboxPid > 0 ? ` netns ${sandboxPid}` : '';
   const peer = `peer name ${containerLink}${where} address ${mac} mtu ${network.mtu}`;
   // A Join that is repeated, after the engine did not hear the first answer.
-  if (interfaceNames().has(hostLink)) await links.run([`link delete dev ${hostLink}`]);
+  await links.remove(hostLink);
   await links.run([
     `link add ${hostLink} mtu ${network.mtu} type veth ${peer}`,
     // Enslaved and without IPv6 of its own before it is up, so that it never shows up as a host of the network.

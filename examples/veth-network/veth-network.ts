@@ -23,12 +23,8 @@ export default defineExtension({
 
     const outside = (endpointId: string) => `${prefix}${endpointId.slice(0, 9)}`;
     const inside = (endpointId: string) => `${outside(endpointId)}i`;
-    const exists = (link: string) => interfaceNames().has(link);
-    const remove = async (link: string) => {
-      if (exists(link)) await links.run([`link delete dev ${link}`]);
-    };
     const ensureBridge = async (bridge: string) => {
-      if (exists(bridge)) return;
+      if (interfaceNames().has(bridge)) return;
       links.forget();
       await links.run([`link add name ${bridge} type bridge`, `link set dev ${bridge} up`]);
     };
@@ -58,7 +54,7 @@ export default defineExtension({
       },
       async DeleteNetwork({ NetworkID }) {
         const bridge = bridgeOf(NetworkID);
-        await remove(bridge);
+        await links.remove(bridge);
         networks.delete(NetworkID);
         await letThrough();
       },
@@ -70,7 +66,7 @@ export default defineExtension({
       },
       DeleteEndpoint: ({ EndpointID }) =>
         inTurn(EndpointID, async () => {
-          await remove(outside(EndpointID));
+          await links.remove(outside(EndpointID));
           endpoints.delete(EndpointID);
         }),
       EndpointOperInfo: () => ({ Value: {} }),
@@ -79,7 +75,7 @@ export default defineExtension({
           const bridge = bridgeOf(NetworkID);
           if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} not found`);
           // A Join that is repeated, because nobody heard the first answer.
-          await remove(outside(EndpointID));
+          await links.remove(outside(EndpointID));
           await letThrough();
           await links.run([
             `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,

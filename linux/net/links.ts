@@ -2,6 +2,7 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
+import { interfaceNames } from './facts.js';
 
 type IpProcess = ChildProcessByStdio<Writable, Readable, null>;
 
@@ -100,6 +101,20 @@ export class HostLinks {
       };
       child.stdin.write(`${command}\nlink show dev lo\n`);
     });
+  }
+
+  /**
+   * Deletes an interface of this namespace. One that is not there is fine, and so is one that goes in this moment, with
+   * the namespace that its other end is in.
+   * @throws System with what `ip` said
+   */
+  async remove(name: string): Promise<void> {
+    if (!interfaceNames().has(name)) return;
+    try {
+      await this.run([`link delete dev ${name}`]);
+    } catch (error) {
+      if (interfaceNames().has(name)) throw error;
+    }
   }
 
   #ensure(): IpProcess {

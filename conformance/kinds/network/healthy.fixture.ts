@@ -58,7 +58,13 @@ export class HealthyNetworks implements NetworkHandlers {
   }
 
   unlink(name: string): void {
-    if (interfaceNames().has(name)) this.ip('link', 'delete', name);
+    if (!interfaceNames().has(name)) return;
+    try {
+      this.ip('link', 'delete', name);
+    } catch (error) {
+      // It may go in this moment, with the namespace that its other end is in.
+      if (interfaceNames().has(name)) throw error;
+    }
   }
 
   network(id: string): string {

@@ -17,12 +17,9 @@ export default defineExtension({
     const inTurn = turns();
     const outside = (endpoint: string) => `${options.prefix}${endpoint.slice(0, 9)}`;
     const inside = (endpoint: string) => `${outside(endpoint)}i`;
-    const exists = (link: string) => interfaceNames().has(link);
-    const remove = async (link: string) => {
-      if (exists(link)) await links.run([`link delete dev ${link}`]);
-    };
     const makeBridge = async (bridge: string) => {
-      if (!exists(bridge)) await links.run([`link add name ${bridge} type bridge`, `link set dev ${bridge} up`]);
+      if (!interfaceNames().has(bridge))
+        await links.run([`link add name ${bridge} type bridge`, `link set dev ${bridge} up`]);
       // Beside a dockerd the firewall drops what is forwarded, also between two ports of one bridge.
       await assertForward([bridge], `${name}-${bridge}`);
     };
@@ -45,7 +42,7 @@ export default defineExtension({
         const bridge = networks.get(NetworkID)?.bridge;
         // Engines ask again when they did not hear the answer.
         if (bridge === undefined) return;
-        await remove(bridge);
+        await links.remove(bridge);
         await assertForward([], `${name}-${bridge}`);
         networks.delete(NetworkID);
       },
@@ -57,7 +54,7 @@ export default defineExtension({
       },
       DeleteEndpoint: ({ EndpointID }) =>
         inTurn(EndpointID, async () => {
-          await remove(outside(EndpointID));
+          await links.remove(outside(EndpointID));
           endpoints.delete(EndpointID);
         }),
       EndpointOperInfo: () => ({ Value: {} }),
@@ -66,7 +63,7 @@ export default defineExtension({
           const bridge = bridgeOf(NetworkID);
           if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} is not one of ${name}'s`);
           // One that is asked for again, because nobody heard the first answer.
-          await remove(outside(EndpointID));
+          await links.remove(outside(EndpointID));
           await links.run([
             `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,
             `link set dev ${outside(EndpointID)} master ${bridge} up`,
