@@ -17,7 +17,7 @@ const allowed: Record<string, readonly string[]> = {
   engine: ['protocol', 'extensions', 'linux'],
   api: ['protocol'],
   batteries: ['protocol', 'sdk', 'linux'],
-  examples: ['protocol', 'sdk', 'linux', 'conformance'],
+  examples: ['protocol', 'sdk', 'linux'],
   bench: ['cli', 'protocol', 'linux', 'sdk'],
   cli: ['protocol', 'extensions', 'linux', 'sdk', 'conformance', 'create', 'engine', 'api'],
 };
