@@ -77,6 +77,8 @@ describe('extensions that are containers, at a cold boot', () => {
       '-c',
       'date >> /data/starts; echo started; exec sleep 1000',
     );
+    // `run -d` comes back before a busy machine has let it print.
+    await expect.poll(() => ok('logs', 'third')).toContain('started');
     for (const provider of [first, second]) {
       if (!recreated.includes(provider.name)) continue;
       await ok('rm', '-f', provider.name);
