@@ -91,6 +91,7 @@ test.each([
 
 test.each([
   ['no-remove', '--root DIR/data'],
+  ['quota-tmpfs', '--root DIR/memory --size 1m'],
   ['shared-mount', '--device DIR/device --root DIR/mounts'],
 ])('the example %s is what engines expect', async (example, options) => {
   await mkdir(join(scratch, 'device'));
