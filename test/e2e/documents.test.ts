@@ -46,7 +46,7 @@ const notRun: Record<string, string> = {
   'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
   "docs/guide/first-plugin.md: sed -i 's|const volumes = new VolumeDirectories(options.root);|const volumes = new VolumeDirectories(`${options.root}/${process.pid}`);|' plugin.ts":
     'first-plugin.test.ts',
-  'bench/README.md: npm run bench                           # everything, about two minutes':
+  'bench/README.md: npm run bench                           # everything, a few minutes':
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };
 
