@@ -51,6 +51,7 @@ export interface Api {
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
   const { services, log } = options;
+  const { store } = services;
   const routes = [
     ...(options.routes ?? []),
     ...systemRoutes(services, { minApiVersion: options.minApiVersion }),
@@ -76,6 +77,7 @@ export function openApi(options: ApiOptions): Api {
       ...(services.authorization ? [authorizationCheck(services.authorization)] : []),
       ...(options.onRequest ?? []),
     ],
+    settled: store && (() => store.flush()),
   });
   const listeners: Listener[] = [];
   return {

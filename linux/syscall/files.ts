@@ -1,4 +1,4 @@
-import { callC, rawSyscall } from './ffi.js';
+import { callC, callCLater, rawSyscall } from './ffi.js';
 
 const OPENAT2 = 437;
 const RESOLVE_NO_MAGICLINKS = 0x02;
@@ -86,4 +86,21 @@ export function listXattrs(path: string): string[] {
   const list = Buffer.alloc(size);
   const length = callC(prototype, path, path, list, size);
   return list.toString('utf8', 0, length).split('\0').filter(Boolean);
+}
+
+/**
+ * fallocate(2): reserves `length` bytes from the file's beginning on, so that writing them never fails for want of
+ * space. They read as zeros.
+ * @throws CleatError System with ENOSPC, or EOPNOTSUPP where the file system cannot
+ */
+export function allocate(fd: number, length: number): void {
+  callC('int fallocate(int fd, int mode, int64_t offset, int64_t length)', `fd ${fd}`, fd, 0, 0, length);
+}
+
+/**
+ * syncfs(2): everything that was written to the file system of `fd` is on disk afterwards. May take seconds, on a
+ * thread of the pool: only for the engine's own roots.
+ */
+export async function syncFileSystem(fd: number): Promise<void> {
+  await callCLater('int syncfs(int fd)', `fd ${fd}`, fd);
 }
