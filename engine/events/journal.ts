@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fdatasyncSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { syncDirectory, syncPath } from '@cleat/linux/files/durable';
 import type { EventMessage } from '@cleat/protocol/api/event';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -40,9 +42,13 @@ export interface Entry {
 const chunkBytes = 64 * 1024;
 const lineFeed = 0x0a;
 
+/** How long events are gathered before they are flushed to disk: a power cut loses at most those of that time. */
+const syncDelayMs = 200;
+
 /**
  * Events as lines in segment files, named by their first sequence number. A line is written by one write(2) before
- * `append` returns, so that `kill -9` loses nothing; a torn last line (the machine's power went) is cut off on opening.
+ * `append` returns, so that `kill -9` loses nothing, and is on disk soon after; a torn last line (the machine's power
+ * went) is cut off on opening.
  */
 export class Journal {
   readonly #options: Required<JournalOptions>;
@@ -51,6 +57,7 @@ export class Journal {
   #size = 0;
   #last: number;
   #failing = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: JournalOptions) {
     this.#options = { segmentBytes: 4 * 1024 * 1024, segments: 16, ...options };
@@ -82,6 +89,7 @@ export class Journal {
       if (writeSync(file, line) < line.length) throw new Error('no space left');
       this.#size += line.length;
       this.#failing = false;
+      this.#syncSoon();
     } catch (error) {
       if (!this.#failing) this.#options.log.error(`events cannot be written to disk: ${messageOf(error)}`);
       this.#failing = true;
@@ -105,8 +113,30 @@ export class Journal {
   }
 
   close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
+    clearTimeout(this.#timer);
+    if (this.#file === undefined) return;
+    try {
+      fdatasyncSync(this.#file);
+    } catch (error) {
+      this.#options.log.warn(`the last events may not be on disk: ${messageOf(error)}`);
+    }
+    closeSync(this.#file);
     this.#file = undefined;
+  }
+
+  #syncSoon(): void {
+    this.#timer ??= setTimeout(() => void this.#sync(), syncDelayMs).unref();
+  }
+
+  async #sync(): Promise<void> {
+    const newest = this.#segments.at(-1);
+    try {
+      // A descriptor of its own: the one that is written to may be closed meanwhile.
+      if (newest) await syncPath(newest.path);
+    } catch (error) {
+      this.#options.log.debug(`events are not on disk yet: ${messageOf(error)}`);
+    }
+    this.#timer = undefined;
   }
 
   #segmentOf(seq: number): Segment | undefined {
@@ -117,10 +147,13 @@ export class Journal {
     if (this.#file !== undefined && this.#size < this.#options.segmentBytes) return this.#file;
     const path = join(this.#options.directory, `${String(seq).padStart(16, '0')}.jsonl`);
     const file = openSync(path, 'ax', 0o600);
-    this.close();
+    const before = this.#file;
     this.#file = file;
     this.#size = 0;
     this.#segments.push({ first: seq, path });
+    // Once in 4 MiB of events: the end of the one, and the name of the other.
+    if (before !== undefined) finish(before);
+    syncDirectory(this.#options.directory);
     while (this.#segments.length > this.#options.segments) {
       const [oldest] = this.#segments.splice(0, 1);
       if (oldest) unlinkSync(oldest.path);
@@ -140,6 +173,14 @@ export class Journal {
     if (this.#size === size) return;
     ftruncateSync(this.#file, this.#size);
     this.#options.log.warn('the last event in the journal was incomplete and has been dropped');
+  }
+}
+
+function finish(file: number): void {
+  try {
+    fdatasyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fchmodSync,
   fdatasync,
   fdatasyncSync,
   fsync,
@@ -33,6 +34,8 @@ export function writeFileDurably(path: string, content: string | Uint8Array, opt
   try {
     const file = openSync(draft, 'w', options.mode ?? 0o600);
     try {
+      // Whatever the umask is, and whoever left a draft.
+      fchmodSync(file, options.mode ?? 0o600);
       writeFileSync(file, content);
       fdatasyncSync(file);
     } finally {
@@ -68,6 +71,16 @@ export async function syncDirectoryLater(path: string): Promise<void> {
 
 /** fdatasync(2) of an open file, without holding up the event loop. */
 export const syncFile: (file: number) => Promise<void> = promisify(fdatasync);
+
+/** Flushes a file by its name, without holding up the event loop. */
+export async function syncPath(path: string): Promise<void> {
+  const file = openSync(path, 'r');
+  try {
+    await syncFile(file);
+  } finally {
+    closeSync(file);
+  }
+}
 
 /** Makes a directory with its parents; those that are new are there after a power cut, too. */
 export function makeDirectoryDurably(path: string, mode = 0o700): void {
