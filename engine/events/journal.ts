@@ -56,6 +56,7 @@ export class Journal {
   #file: number | undefined;
   #size = 0;
   #last: number;
+  #lastTime = 0n;
   #failing = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -75,6 +76,11 @@ export class Journal {
     return this.#last;
   }
 
+  /** The newest event's timeNano; 0: none yet. */
+  get lastTime(): bigint {
+    return this.#lastTime;
+  }
+
   /** Sequence number of the oldest event that is kept. */
   get first(): number {
     return this.#segments[0]?.first ?? this.#last + 1;
@@ -83,6 +89,7 @@ export class Journal {
   /** Writes an event and gives it its number. A full disk is reported in the log, once, and the number still given. */
   append(event: EventMessage): number {
     const seq = ++this.#last;
+    this.#lastTime = event.timeNano;
     const line = encodeLine({ seq, event });
     try {
       const file = this.#fileFor(seq);
@@ -169,6 +176,7 @@ export class Journal {
     this.#size = size;
     for (const entries of readSegment(newest.path, (end) => (this.#size = end))) {
       this.#last = entries.at(-1)?.seq ?? this.#last;
+      this.#lastTime = entries.at(-1)?.event.timeNano ?? this.#lastTime;
     }
     if (this.#size === size) return;
     ftruncateSync(this.#file, this.#size);

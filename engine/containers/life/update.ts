@@ -37,11 +37,16 @@ export async function updateContainer(
     }
     const runs = record.state.status === 'running' || record.state.status === 'paused';
     if (runs && Object.keys(changes).length > 0) {
+      record.state.updating = true;
+      container.save();
       try {
         await room.runtimes.get(record.runtime).update(container.id, limits({ ...hostConfig, ...changes }));
       } catch (cause) {
+        delete record.state.updating;
+        container.save();
         throw systemError(`Cannot update container ${container.id}: ${messageOf(cause)}`, { cause });
       }
+      delete record.state.updating;
     }
     Object.assign(hostConfig, changes);
     // CPU limits come as `--cpus` or as period and quota; the later word holds.
@@ -55,6 +60,22 @@ export async function updateContainer(
   });
   if (container.restarts.waitingFor !== undefined && !isStillWanted(container)) await settleRestarting(room, container);
   return result;
+}
+
+/** An update that the engine before was killed in was not answered: the limits on record hold. */
+export async function settleUpdate(room: Room, container: Container): Promise<void> {
+  const { record } = container;
+  if (!record.state.updating) return;
+  try {
+    await room.runtimes.get(record.runtime).update(container.id, limits(record.hostConfig));
+  } catch (error) {
+    room.log.warn('the limits of a container may not be those on record', {
+      container: container.id,
+      error: messageOf(error),
+    });
+  }
+  delete record.state.updating;
+  container.save();
 }
 
 /** Whether the policy that one waits for an extension under still wants it to run. */
