@@ -7,6 +7,7 @@ import { removeTree } from '@cleat/linux/rootfs/remove';
 import { messageOf } from '@cleat/protocol/errors';
 import { removeCgroups } from './cgroups.js';
 import { removeFirewall, removeLinks } from './network.js';
+import { holdRoots } from './running.js';
 
 export interface EngineRoots {
   dataRoot: string;
@@ -17,8 +18,10 @@ export interface EngineRoots {
  * Removes every trace of an engine that does not run: its containers, mounts, namespaces, links, firewall rules, and
  * both roots. For tests, the benchmark and people who are done with an engine. Does all it can.
  * @returns what could not be done, a sentence each.
+ * @throws CleatError Conflict, and does nothing, while that engine runs
  */
 export async function sweep({ dataRoot, execRoot }: EngineRoots): Promise<string[]> {
+  using _roots = holdRoots({ dataRoot, execRoot });
   const failures: string[] = [];
   const step = async (what: string, work: () => void | Promise<void>): Promise<void> => {
     try {
