@@ -4,6 +4,13 @@ import { invalidParameter } from '@cleat/protocol/errors';
 import { checkIsEngine } from '../sweep/running.js';
 import { sweep } from '../sweep/sweep.js';
 
+export const sweepHelp = `
+      --data-root DIR   The engine's data root, as /var/lib/cleat
+      --exec-root DIR   The engine's exec root, as /run/cleat
+
+Both must be named. Nothing is done while that engine runs.
+`;
+
 /** `cleat sweep`. Both roots must be named: nobody sweeps by accident. */
 export async function sweepCommand(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: { 'data-root': { type: 'string' }, 'exec-root': { type: 'string' } } });

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unmount } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { removeTree } from '@cleat/linux/rootfs/remove';
 import { messageOf } from '@cleat/protocol/errors';
 import { removeCgroups } from './cgroups.js';
 import { removeFirewall, removeLinks } from './network.js';
@@ -40,8 +41,8 @@ export async function sweep({ dataRoot, execRoot }: EngineRoots): Promise<string
     await step('firewall', () => removeFirewall(engineId));
   }
   if (failures.length > 0) return failures;
-  await step(dataRoot, () => rmSync(dataRoot, { recursive: true, force: true, maxRetries: 3 }));
-  await step(execRoot, () => rmSync(execRoot, { recursive: true, force: true, maxRetries: 3 }));
+  await step(dataRoot, () => removeTree(dataRoot));
+  await step(execRoot, () => removeTree(execRoot));
   return failures;
 }
 
