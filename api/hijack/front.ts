@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout } from '@cleat/protocol/guard';
 import { endOfHead, type Head, parseHead, rewriteHead } from './head.js';
 
 /** Bytes of a head; credentials and proxies' headers make it large at times. */

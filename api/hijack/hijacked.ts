@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setInterval, setTimeout } from '@cleat/protocol/guard';
 import { writeTo } from '../streams/write.js';
 import { type ConnectionInput, rawInput } from './input.js';
 import { decodeFrames, encodeFrame } from './websocket.js';

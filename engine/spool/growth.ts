@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { setInterval } from '@cleat/protocol/guard';
 
 /** How often a follower looks by itself, because the kernel's notices may be lost. */
 const pollMs = 250;

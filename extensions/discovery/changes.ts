@@ -1,4 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
+import { setTimeout } from '@cleat/protocol/guard';
 
 /** Several notices of one change are one. */
 const gatherMs = 20;

@@ -1,5 +1,6 @@
 import { existsSync, type FSWatcher, readdirSync, readFileSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
+import { setInterval } from '@cleat/protocol/guard';
 import { errnoOf } from '../syscall/errno.js';
 
 export interface ExitRecord {

@@ -1,5 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { asCleatError, cancelled, deadlineExceeded } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { HelperReply } from './operations.js';
 import { failureOf, type HelperProcess } from './process.js';
 

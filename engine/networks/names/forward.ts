@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { setTimeout } from '@cleat/protocol/guard';
 import { hostResolver } from '../hosts.js';
 
 /** How long one upstream server may take before the next one is asked. */
