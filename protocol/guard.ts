@@ -30,7 +30,7 @@ export function guarded<A extends unknown[]>(work: (...args: A) => unknown): (..
 }
 
 /** As Node's, guarded. */
-export function setTimeout(work: () => unknown, ms?: number): NodeJS.Timeout {
+export function setTimeout(work: (nothing?: undefined) => unknown, ms?: number): NodeJS.Timeout {
   return globalThis.setTimeout(guarded(work), ms);
 }
 
