@@ -50,8 +50,8 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
 
   return {
     list: async (options) => list(room, options),
-    inspect: async (ref) => inspect(room, ref),
-    history: async (ref) => history(room, ref),
+    inspect: async (ref, platform) => inspect(room, ref, platform),
+    history: async (ref, platform) => history(room, ref, platform),
     tag: async (ref, repository, name) => tag(room, ref, repository, name),
     remove: (ref, options) => remove(room, ref, options),
     prune: (filters) => prune(room, filters),
@@ -59,7 +59,7 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
     push: (options) => lazily(async () => (await import('./push/push.js')).push(room, options)),
     login: async (auth, signal) => (await import('./registry/login.js')).login(room, auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(room, archive, options)),
-    save: async (refs) => (await import('./archive/save.js')).save(room, refs),
+    save: async (refs, platforms) => (await import('./archive/save.js')).save(room, refs, platforms),
     import: (options) => importImage(room, options),
     commit: (options) => commit(room, options),
     resolve: (ref, platform) => resolve(room, ref, platform),
