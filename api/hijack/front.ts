@@ -199,10 +199,14 @@ class Connection {
   }
 
   #awaitHead(): void {
-    if (this.#ended) return this.#feedEnd();
+    if (this.#ended) {
+      this.#feedEnd();
+      return;
+    }
     if (this.#held.length > maxHeadBytes) {
       this.release();
-      return refuse(this.#socket, 431, `the head of the request is larger than ${maxHeadBytes} bytes`);
+      refuse(this.#socket, 431, `the head of the request is larger than ${maxHeadBytes} bytes`);
+      return;
     }
     if (this.#held.length > 0) this.#timer ??= setTimeout(() => this.#socket.destroy(), headDeadlineMs).unref();
     if (this.#socket.isPaused()) this.#socket.resume();

@@ -35,7 +35,7 @@ const reasons: Record<string, readonly [status: number, message: string]> = {
   HPE_INVALID_CHUNK_SIZE: [400, 'malformed chunked encoding'],
   HPE_INVALID_CONTENT_LENGTH: [400, 'bad Content-Length'],
   HPE_UNEXPECTED_CONTENT_LENGTH: [400, 'too many Content-Length headers, or one beside Transfer-Encoding'],
-  HPE_INVALID_TRANSFER_ENCODING: [400, 'unsupported transfer encoding'],
+  HPE_INVALID_TRANSFER_ENCODING: [400, 'unsupported Transfer-Encoding, or one beside Content-Length'],
   HPE_INVALID_EOF_STATE: [400, 'unexpected EOF'],
   HPE_INVALID_HEADER_TOKEN: [400, 'malformed header'],
   HPE_INVALID_METHOD: [400, 'malformed request: unknown method'],

@@ -133,6 +133,7 @@ export class Exchange {
     // Node's own words for it ("aborted") say nothing to whoever reads them in a log.
     const onGone = (): void => void body.destroy(cancelled('the client has gone before its request was complete'));
     request.once('error', onGone);
+    request.once('close', () => !request.readableEnded && onGone());
     if (request.destroyed) onGone();
     body.once('close', () => {
       request.off('data', onData);
