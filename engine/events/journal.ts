@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { syncDirectory, syncPath } from '@cleat/linux/files/durable';
 import type { EventMessage } from '@cleat/protocol/api/event';
 import { messageOf } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { decodeLine, encodeLine } from './line.js';
 

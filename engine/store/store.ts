@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { makeDirectoryDurably } from '@cleat/linux/files/durable';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import { type CleatError, conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { Base } from './base.js';
 import { writeCheckpoint } from './checkpoint.js';
 import { type LogStart, RedoLog } from './redo-log.js';

@@ -20,15 +20,17 @@ export async function commitContainer(
   // A container that never started has written nothing yet.
   await mkdir(room.paths.upper(record.id), { recursive: true, mode: 0o755 });
   const make = async (): Promise<{ Id: string }> => {
-    const { stream } = await room.helper.tarOut({
-      root: room.paths.upper(record.id),
-      path: '/',
-      entryName: '.',
-      layer: { leaveOut: [...mountPoints].map((path) => path.slice(1)) },
-    });
     const image = await room.images.commit({
       parent: record.imageId,
-      layer: stream,
+      layer: async () => {
+        const { stream } = await room.helper.tarOut({
+          root: room.paths.upper(record.id),
+          path: '/',
+          entryName: '.',
+          layer: { leaveOut: [...mountPoints].map((path) => path.slice(1)) },
+        });
+        return stream;
+      },
       config,
       changes: options.changes,
       repository: options.repository,
