@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { checkFields } from '../config-fields.js';
 import { parseDuration } from '../time.js';
 
 /**
@@ -17,6 +18,7 @@ export function applyChanges(config: ContainerConfig, changes: readonly string[]
     if (!apply) throw invalidParameter(`${instruction} is not a valid change command`);
     apply(result, (match?.[2] ?? '').trim(), instruction);
   }
+  checkFields(result);
   return result;
 }
 

@@ -3,7 +3,7 @@ import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { shortId } from '../../ids.js';
 import type { Image } from '../catalog.js';
-import { parseImageConfig } from '../config.js';
+import { parseNewImageConfig } from '../config.js';
 import type { Lease } from '../leases.js';
 import { bar, type Emit, progressOf } from '../progress.js';
 import { familiar, parseReference, type Reference } from '../references.js';
@@ -74,7 +74,7 @@ async function loadImage(
   report: Emit,
   signal: AbortSignal,
 ): Promise<Image> {
-  const config = parseImageConfig(item.raw);
+  const config = parseNewImageConfig(item.raw);
   const os = config.os ?? 'linux';
   if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
   const { diff_ids: diffIds } = config.rootfs;

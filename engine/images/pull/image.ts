@@ -3,7 +3,7 @@ import { cancelled, dataLoss, invalidParameter, isClass, messageOf } from '@clea
 import { shortId } from '../../ids.js';
 import { digestOf, readSmall, type StoredBlob } from '../blobs.js';
 import type { Image } from '../catalog.js';
-import { parseImageConfig } from '../config.js';
+import { parseNewImageConfig } from '../config.js';
 import type { Lease } from '../leases.js';
 import { bar, type Emit } from '../progress.js';
 import type { RegistryClient } from '../registry/client.js';
@@ -33,7 +33,7 @@ export async function pullImage(task: Task): Promise<Image> {
   const present = room.catalog.get(manifest.config.digest);
   if (present) return present;
   const raw = await pullConfig(task);
-  const config = parseImageConfig(raw);
+  const config = parseNewImageConfig(raw);
   const { diff_ids: diffIds } = config.rootfs;
   if (diffIds.length !== manifest.layers.length) {
     throw invalidParameter("layers from manifest don't match image configuration");
