@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
+import { hold } from '../mount/hold.js';
 import { mountOf } from '../mount/mountinfo.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
@@ -96,7 +97,7 @@ function diskUsage(path: string): { bytes: number; inodes: number } {
 export const handlers: Handlers = {
   stat: ({ path, follow = false }) => onHost(path, () => stat(path, follow)),
   mountOf: ({ path }) => onHost(path, () => mountFacts(path)),
-  realPath: ({ path }) => onHost(path, () => ({ path: realpathSync.native(path) })),
+  hold: (request) => hold(request),
   ensureDirectory: ({ path, ...options }) => onHost(path, () => ({ created: ensureDirectory(path, options) })),
   statInRoot: ({ root, path, follow = false }) =>
     withRoot(root, (inside) => (follow ? inside.stat(path) : inside.lstat(path))),
