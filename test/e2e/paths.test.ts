@@ -133,6 +133,98 @@ describe('volume-subpath', () => {
   });
 });
 
+describe('an /etc/passwd or /etc/group that has no end', () => {
+  const kinds: [string, string, string][] = ['passwd', 'group'].flatMap((name): [string, string, string][] => [
+    [name, `truncate -s 8000G /etc/${name}`, 'it is larger than 4194304 bytes'],
+    [name, `mkfifo /etc/${name}`, 'it is not a regular file'],
+    [name, `mknod /etc/${name} c 1 5`, 'it is not a regular file'],
+    [name, `ln -s /dev/zero /etc/${name}`, 'it leads'],
+    [name, `ln -s /z /etc/${name}; ln -s dev/zero /z`, 'it leads'],
+    [name, `ln -s /proc/self/fd/0 /etc/${name}`, 'it leads'],
+  ]);
+  const limit = ['-m', '128m', '--memory-swap', '128m'];
+
+  /** What is refused once the stream has begun is said in it. */
+  const execRefused = async (...args: string[]) => {
+    const { code, stdout, stderr } = await engine.docker('exec', ...args);
+    expect({ args, code }).toEqual({ args, code: 126 });
+    return stdout + stderr;
+  };
+
+  test.each(kinds)('/etc/%s: %s: no exec, and no further start', async (name, command, why) => {
+    const script = `rm -f /etc/${name}; ${command}; echo made; sleep 600`;
+    await ok('run', '-d', '--name', 'endless', ...limit, 'busybox', 'sh', '-c', script);
+    await expect.poll(() => ok('logs', 'endless')).toContain('made');
+    for (const user of ['0', '1000:1000', 'root']) {
+      expect(await execRefused('-u', user, 'endless', 'true')).toContain(why);
+    }
+    await ok('kill', 'endless');
+    const text = await refused('start', 'endless');
+    expect(text).toContain("of the container's file system cannot be read");
+    expect(text).toContain(why);
+  });
+
+  test('nor where a volume is mounted over them', async () => {
+    await ok(
+      'run',
+      '--rm',
+      ...limit,
+      '-v',
+      'etc:/d',
+      'busybox',
+      'sh',
+      '-c',
+      'truncate -s 8000G /d/passwd; ln -s /dev/zero /d/group',
+    );
+    const run = (...args: string[]) => refused('run', '--rm', ...limit, ...args, 'busybox', 'true');
+    expect(await run('-v', 'etc:/etc:nocopy')).toContain('/etc/passwd of the container');
+    const path = await ok('volume', 'inspect', '-f', '{{.Mountpoint}}', 'etc');
+    expect(await run('-v', `${path}/passwd:/etc/passwd`)).toContain('it is larger than');
+    expect(await run('-v', `${path}:/etc`)).toContain('/etc/passwd of the container');
+    expect(await run('--mount', 'type=volume,src=etc,dst=/etc/group,volume-subpath=passwd,volume-nocopy')).toContain(
+      '/etc/group of',
+    );
+    await ok('run', '-d', '--name', 'inside', ...limit, '-v', 'fine:/etc', 'busybox', 'sleep', '600');
+    await ok('exec', 'inside', 'truncate', '-s', '8000G', '/etc/passwd');
+    expect(await execRefused('inside', 'true')).toContain('it is larger than');
+    await ok('rm', '-f', 'inside');
+    await ok('volume', 'rm', 'etc', 'fine');
+  });
+
+  test('a health check fails for that reason', async () => {
+    const health = ['--health-cmd', 'true', '--health-interval', '200ms', '--health-retries', '1'];
+    const script = 'rm /etc/group; mkfifo /etc/group; sleep 600';
+    await ok('run', '-d', '--name', 'sick', ...limit, ...health, 'busybox', 'sh', '-c', script);
+    const state = () => ok('inspect', '-f', '{{json .State.Health}}', 'sick');
+    await expect
+      .poll(state)
+      .toMatch(/"Status":"unhealthy".*\/etc\/group of the container's file system cannot be read/);
+  });
+});
+
+test('exec -u keeps the groups of --group-add', async () => {
+  await ok(
+    'run',
+    '-d',
+    '--name',
+    'groups',
+    '--group-add',
+    '8',
+    '--group-add',
+    '77',
+    '-u',
+    '1000',
+    'busybox',
+    'sleep',
+    '600',
+  );
+  for (const user of ['70', '70:7', 'root', '1000']) {
+    expect((await ok('exec', '-u', user, 'groups', 'id', '-G')).split(' ')).toEqual(
+      expect.arrayContaining(['8', '77']),
+    );
+  }
+});
+
 describe('the mount point that a plugin answers with', () => {
   test('is a directory, and no place of the host or the engine', async () => {
     await using plugin = new ScriptedVolumePlugin(join(engine.pluginDirectory, 'sly.sock'), join(scratch, 'sly'));
