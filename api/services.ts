@@ -24,5 +24,7 @@ export interface ApiServices {
   /** What is known of the extensions, without I/O. */
   readonly extensions?: {
     list(): readonly { readonly name: string; readonly entry: string | undefined; readonly kinds: readonly string[] }[];
+    /** The latest lines of one in the engine's log, after the line of that number. */
+    lines(extension: string, after: number): readonly { readonly number: number }[];
   };
 }

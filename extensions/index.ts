@@ -3,6 +3,7 @@ import { messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { InProcessCarrier } from './carriers/in-process.js';
 import { Extension } from './extension.js';
+import { KeptLines } from './kept-lines.js';
 import { type ExtensionOverride, type ManifestEntry, readManifests } from './manifest.js';
 import { prerequisites } from './order.js';
 import { Registry } from './registry.js';
@@ -12,7 +13,7 @@ import { endStragglers } from './supervisor/stragglers.js';
 import { Supervisor } from './supervisor/supervisor.js';
 
 export type { ExtensionOverride } from './manifest.js';
-export type { CallResult, ExtensionState, ExtensionStatus, Extensions, MethodStatistics } from './service.js';
+export type { CallResult, ExtensionState, ExtensionStatus, Extensions, KeptLine, MethodStatistics } from './service.js';
 
 export interface ExtensionsSettings {
   /** Manifests (YAML); a later one replaces entries of an earlier one. */
@@ -53,11 +54,12 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
   const processes = new Set(
     entries.filter(({ enabled, carrier }) => enabled && carrier === 'process').map(({ id }) => id),
   );
+  const kept = new KeptLines();
   const cleared = endStragglers(directory, processes, log);
   const configured = entries
     .filter((entry) => entry.enabled)
     .map((entry) => {
-      const own = log.child({ extension: entry.id });
+      const own = kept.logger(log, entry.id);
       const ready = (signal?: AbortSignal) => whenReady(entry, signal);
       const source = entry.carrier === 'process' ? supervise(entry, own, ready) : inProcess(entry, own, cleared, ready);
       return new Extension({
@@ -83,6 +85,7 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
       pluginDirectories: settings.pluginDirectories,
       deadlines: (name) => settings.overrides[name]?.deadlines ?? {},
       log,
+      kept,
       prerequisites: (entry) => order.get(entry),
     },
     listeners,

@@ -6,8 +6,9 @@ import { Arrivals, type Awaited } from './arrivals.js';
 import { addressText } from './carriers/address.js';
 import { find, scan } from './discovery/directories.js';
 import { Extension } from './extension.js';
+import type { KeptLines } from './kept-lines.js';
 import { inOrder, type Prerequisites } from './order.js';
-import type { ArrivalOptions, ExtensionStatus, Extensions, GetOptions, Providers } from './service.js';
+import type { ArrivalOptions, ExtensionStatus, Extensions, GetOptions, KeptLine, Providers } from './service.js';
 import type { Place } from './source.js';
 
 export interface RegistrySettings {
@@ -19,6 +20,8 @@ export interface RegistrySettings {
   /** What the operator set for a discovered plugin. */
   deadlines: (name: string) => Readonly<Record<string, number>>;
   log: Logger;
+  /** Through which extensions write to that log. */
+  kept: KeptLines;
   /** Whom a configured one is started after, and so is stopped before. */
   prerequisites: (entry: string) => Prerequisites | undefined;
 }
@@ -85,6 +88,10 @@ export class Registry implements Extensions {
     return withAwaited(known, this.#arrivals.list());
   }
 
+  lines(extension: string, after?: number): readonly KeptLine[] {
+    return this.#settings.kept.of(extension, after);
+  }
+
   setProviders(providers: Providers): void {
     this.#providers = providers;
   }
@@ -142,7 +149,7 @@ export class Registry implements Extensions {
   #find(name: string): Extension | undefined {
     const known = this.#discovered.get(name);
     if (known) return known.present || known.wasActive ? known : undefined;
-    const { pluginDirectories: directories, log } = this.#settings;
+    const { pluginDirectories: directories, log, kept } = this.#settings;
     const place = find(directories, name);
     if (!place) return undefined;
     const extension = new Extension({
@@ -159,7 +166,7 @@ export class Registry implements Extensions {
         },
       },
       deadlines: this.#settings.deadlines(name),
-      log: log.child({ extension: name }),
+      log: kept.logger(log, name),
       onChange: (status) => {
         for (const listener of this.#listeners) listener(status);
       },

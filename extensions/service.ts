@@ -25,6 +25,13 @@ export interface Extensions {
   /** What is known of every extension, without I/O. */
   list(): ExtensionStatus[];
 
+  /**
+   * The latest lines that the engine's log has of an extension, oldest first: what a process of ours printed, what it
+   * logged in process, and what the engine said of it. @param extension its entry, or the name of a discovered one
+   * @param after only lines with a higher number
+   */
+  lines(extension: string, after?: number): readonly KeptLine[];
+
   /** Calls `listener` whenever an extension's state changes (for example to re-create what it lost in a crash). */
   onChange(listener: (status: ExtensionStatus) => void): () => void;
 
@@ -115,6 +122,16 @@ export interface ProcessStatus {
   readonly restarts: number;
   /** How it last ended, as a phrase; empty when it never did. */
   readonly lastEnd: string;
+}
+
+/** A line of an extension in the engine's log. */
+export interface KeptLine {
+  /** Grows from line to line; to go on after it. */
+  readonly number: number;
+  readonly at: Date;
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** The message, and its fields as `key=value`. */
+  readonly text: string;
 }
 
 /** `missing`: nothing of that name is there, and somebody waits for it. */

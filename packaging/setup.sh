@@ -15,17 +15,34 @@ need_root() {
 }
 
 need_node() {
-  command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 ||
-    stop 'Node.js 20.19 or later and npm are needed' 'get them from https://nodejs.org/en/download, or: apt-get install nodejs npm'
+  command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || without_node 'Node.js 20.19 or later and npm are needed'
   node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
-    stop "Node.js 20.19 or later is needed, this is $(node --version)" 'see https://nodejs.org/en/download'
+    without_node "Node.js 20.19 or later is needed, this is $(node --version) ($(command -v node))"
+}
+
+# Debian 13 has Node.js 20 and npm. Debian 12 has Node.js 18, so its package would only lead to the next refusal.
+without_node() {
+  version=$(. /etc/os-release 2>/dev/null && [ "$ID" = debian ] && echo "${VERSION_ID:-}")
+  if [ "${version:-0}" -ge 13 ] 2>/dev/null; then
+    stop "$1" 'apt-get install nodejs npm' 'or get them from https://nodejs.org/en/download'
+  fi
+  stop "$1" 'get them from https://nodejs.org/en/download (the archive for Linux, unpacked into /usr/local, is enough),' \
+    'or as a package from https://github.com/nodesource/distributions (node_20.x)' \
+    'Debian has a new enough nodejs from Debian 13 on; that of Debian 12 is 18'
 }
 
 # Can namespaces be made at all? Inside a container without privileges they cannot.
 need_namespaces() {
-  said=$(unshare --mount --net --pid --ipc --uts --fork true 2>&1) ||
-    stop "namespaces cannot be made here: $said" \
-      'inside a container, start that container with --privileged' 'else run on a machine where root is not restricted'
+  said=$(unshare --mount --net --pid --ipc --uts --fork true 2>&1) && return 0
+  case $said in
+    # A new mount namespace can be made, but its root is no mount point: a directory that somebody called chroot on.
+    *'root filesystem propagation'*)
+      stop "mounts cannot be made here: this is a plain chroot, and its root directory is not a mount point ($said)" \
+        'outside of it: mount --bind DIRECTORY DIRECTORY, mount /proc, /sys and /dev below it, and chroot again;' \
+        'or use systemd-nspawn, or a virtual machine' ;;
+  esac
+  stop "namespaces cannot be made here: $said" \
+    'inside a container, start that container with --privileged' 'else run on a machine where root is not restricted'
 }
 
 # What each package is needed for: COMMAND-OR-FILE:PACKAGE words.

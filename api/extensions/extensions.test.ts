@@ -10,7 +10,7 @@ const all = [
 ];
 
 it('shows one by entry, name or name and kind; says what there is, and how to choose among several', async () => {
-  await using server = await startApi({ extensions: { list: () => all } });
+  await using server = await startApi({ extensions: { list: () => all, lines: () => [] } });
   const get = (path: string) => ask(server.socketPath, `/cleat/extensions${path}`);
   expect(await get('')).toEqual({ status: 200, body: JSON.parse(JSON.stringify(all)) });
   for (const path of ['/volume-local', '/local', '/local?kind=VolumeDriver']) {
@@ -25,6 +25,24 @@ it('shows one by entry, name or name and kind; says what there is, and how to ch
     status: 404,
     body: { message: 'no extension called none (known: volume-local, same-volume, same)' },
   });
+});
+
+it('tells the lines of one after a number, by its entry or its name', async () => {
+  const asked: unknown[][] = [];
+  const lines = (...args: unknown[]) => {
+    asked.push(args);
+    return [{ number: 8 }];
+  };
+  await using server = await startApi({ extensions: { list: () => all, lines } });
+  const get = (path: string) => ask(server.socketPath, `/cleat/extensions${path}`);
+  expect(await get('/local/logs')).toEqual({ status: 200, body: [{ number: 8 }] });
+  await get('/same/logs?kind=NetworkDriver&after=7');
+  expect(asked).toEqual([
+    ['volume-local', 0],
+    ['same', 7],
+  ]);
+  expect(await get('/local/logs?after=x')).toMatchObject({ status: 400 });
+  expect(await get('/none/logs')).toMatchObject({ status: 404 });
 });
 
 function ask(socketPath: string, path: string): Promise<{ status: number | undefined; body: unknown }> {

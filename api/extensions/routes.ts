@@ -8,6 +8,16 @@ export function extensionRoutes({ extensions }: ApiServices): Route[] {
     { method: 'GET', path: '/cleat/extensions', handler: (x) => x.send(200, extensions?.list() ?? []) },
     {
       method: 'GET',
+      path: '/cleat/extensions/:name/logs',
+      handler(x) {
+        const one = select(extensions?.list() ?? [], x.param('name'), x.query.text('kind'));
+        const after = x.query.text('after') || '0';
+        if (!/^\d{1,15}$/.test(after)) throw invalidParameter(`after is the number of a line, not ${after}`);
+        x.send(200, extensions?.lines(one.entry ?? one.name, Number(after)) ?? []);
+      },
+    },
+    {
+      method: 'GET',
       path: '/cleat/extensions/:name',
       handler: (x) => x.send(200, select(extensions?.list() ?? [], x.param('name'), x.query.text('kind'))),
     },

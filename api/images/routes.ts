@@ -1,3 +1,4 @@
+import type { Images } from '@cleat/engine/images/service';
 import { emptyConfig } from '@cleat/protocol/api/empty-config';
 import type { ImageInspect, ImageSummary } from '@cleat/protocol/api/image';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
@@ -8,6 +9,7 @@ import type { ApiServices } from '../services.js';
 import { sendProgress } from '../streams/progress.js';
 import { decodeAuth } from './auth.js';
 import { createImage } from './create.js';
+import { decodePlatform, onePlatform, optionalPlatform } from './platform.js';
 
 export function imageRoutes({ images }: ApiServices): Route[] {
   return [
@@ -36,27 +38,35 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/images/get',
-      handler: async (x) => x.pipe('application/x-tar', await images.save(x.query.all('names'))),
+      handler: (x) => save(x, images, x.query.all('names')),
     },
     {
       method: 'GET',
       path: '/images/:name/get',
-      handler: async (x) => x.pipe('application/x-tar', await images.save([x.param('name')])),
+      handler: (x) => save(x, images, [x.param('name')]),
     },
     {
       method: 'GET',
       path: '/images/:name/history',
-      handler: async (x) => x.send(200, await images.history(x.param('name'))),
+      handler: async (x) =>
+        x.send(200, await images.history(x.param('name'), optionalPlatform(x.query.text('platform')))),
     },
     {
       method: 'GET',
       path: '/images/:name/json',
-      handler: async (x) => x.send(200, inspectFor(x, await images.inspect(x.param('name')))),
+      async handler(x) {
+        const platform = optionalPlatform(x.query.text('platform'));
+        // Each image is for one platform here, so there is no list of manifests to add.
+        if (platform && x.query.flag('manifests')) {
+          throw invalidParameter('conflicting options: manifests and platform options cannot both be set');
+        }
+        x.send(200, inspectFor(x, await images.inspect(x.param('name'), platform)));
+      },
     },
     {
       method: 'POST',
       path: '/images/load',
-      handler: (x) => sendProgress(x, images.load(x.body(), { quiet: x.query.flag('quiet', true), signal: x.signal })),
+      handler: (x) => load(x, images),
     },
     { method: 'POST', path: '/images/create', handler: (x) => createImage(x, images) },
     {
@@ -68,6 +78,8 @@ export function imageRoutes({ images }: ApiServices): Route[] {
           images.push({
             ref: x.param('name'),
             tag: x.query.text('tag') || undefined,
+            // Before 1.46 clients sent one that meant nothing.
+            platform: x.before('1.46') ? undefined : optionalPlatform(x.query.text('platform')),
             auth: decodeAuth(x.headers['x-registry-auth']),
             signal: x.signal,
           }),
@@ -96,7 +108,8 @@ export function imageRoutes({ images }: ApiServices): Route[] {
       path: '/images/:name',
       async handler(x) {
         if (x.param('name').trim() === '') throw invalidParameter('image name cannot be blank');
-        const options = { force: x.query.flag('force'), noPrune: x.query.flag('noprune') };
+        const platforms = x.query.all('platforms').map(decodePlatform);
+        const options = { force: x.query.flag('force'), noPrune: x.query.flag('noprune'), platforms };
         x.send(200, await images.remove(x.param('name'), options));
       },
     },
@@ -108,6 +121,17 @@ export function imageRoutes({ images }: ApiServices): Route[] {
       },
     },
   ];
+}
+
+async function save(x: Exchange, images: Images, names: string[]): Promise<void> {
+  const platforms = onePlatform(x.query.all('platform'));
+  await x.pipe('application/x-tar', await images.save(names, platforms));
+}
+
+function load(x: Exchange, images: Images): Promise<void> {
+  const platforms = onePlatform(x.query.all('platform'));
+  const quiet = x.query.flag('quiet', true);
+  return sendProgress(x, images.load(x.body(), { quiet, platforms, signal: x.signal }));
 }
 
 /** A row of `GET /images/json` in the shape of the client's version. */

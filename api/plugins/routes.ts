@@ -1,4 +1,5 @@
-import { notFound, notImplemented } from '@cleat/protocol/errors';
+import { invalidParameter, notFound, notImplemented } from '@cleat/protocol/errors';
+import { decodeFilters } from '../decode/filters.js';
 import type { Route } from '../http/router.js';
 
 /** Managed plugins are a later step; until then there are none, and whoever wants one is told. */
@@ -9,8 +10,14 @@ export function pluginRoutes(): Route[] {
   const unknown: Route['handler'] = (x) => {
     throw notFound(`plugin "${x.param('name')}" not found`);
   };
+  const list: Route['handler'] = (x) => {
+    for (const name of Object.keys(decodeFilters(x.query.text('filters')))) {
+      if (!['enabled', 'capability'].includes(name)) throw invalidParameter(`invalid filter '${name}'`);
+    }
+    x.send(200, []);
+  };
   return [
-    { method: 'GET', path: '/plugins', handler: (x) => x.send(200, []) },
+    { method: 'GET', path: '/plugins', handler: list },
     { method: 'GET', path: '/plugins/privileges', handler: refuse },
     { method: 'POST', path: '/plugins/pull', handler: refuse },
     { method: 'POST', path: '/plugins/create', handler: refuse },

@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { removeTree } from '@cleat/linux/rootfs/remove';
 import { systemError } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { Volume, volumeKind } from '@cleat/protocol/kinds/volume';
@@ -12,8 +12,7 @@ import { VolumeFiles } from './volume.js';
 /** Docker's `local` driver: directories, or what `type`, `device` and `o` mount on them. */
 export async function createDriver(root: string, log: Logger): Promise<Handlers<typeof volumeKind>> {
   const directories = new VolumeDirectories(root);
-  const discard = (directory: string) => rm(directory, { recursive: true, force: true });
-  directories.sweep(discard, log);
+  directories.sweep(removeTree, log);
   const inTurn = turns();
 
   /** @throws NotFound */
@@ -41,7 +40,7 @@ export async function createDriver(root: string, log: Logger): Promise<Handlers<
         if (lstatSync(volume.data, { throwIfNoEntry: false })?.isSymbolicLink()) {
           throw systemError(`unable to remove a directory outside of the local volume root ${root}: ${volume.data}`);
         }
-        await discard(directories.putAside(Name));
+        await removeTree(directories.putAside(Name));
       }),
 
     Mount: ({ Name, ID }, { signal }) =>

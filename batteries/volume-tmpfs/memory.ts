@@ -1,8 +1,7 @@
 import { statfsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { mountTmpfs, type TmpfsOptions, unmount } from '@cleat/linux/mount/mount';
 import { isMountPoint, listMounts } from '@cleat/linux/mount/mountinfo';
+import { removeContents, removeTree } from '@cleat/linux/rootfs/remove';
 import { systemError } from '@cleat/protocol/errors';
 
 /** Bytes and files of a mounted volume, as its `Status` shows them. */
@@ -37,20 +36,11 @@ export function usageOf(target: string): Usage {
 export async function discard(directory: string, data: string): Promise<void> {
   // Somebody else's file systems that were mounted within are not ours to empty.
   for (const { target } of listMounts(data).reverse()) if (target !== data) unmount(target);
-  if (isMountPoint(data)) await empty(data);
+  // The kernel needs 50 ms to free a GiB. An unmount would do that on the thread which answers all calls; files are
+  // deleted in the thread pool. What cannot be deleted, for example because it is immutable, goes with the mount.
+  if (isMountPoint(data)) await removeContents(data).catch(() => {});
   for (const { target } of listMounts(directory).reverse()) unmount(target);
   const left = listMounts(directory).map(({ target }) => target);
   if (left.length > 0) throw systemError(`still mounted: ${left.join(', ')}`);
-  await rm(directory, { recursive: true, force: true });
-}
-
-/**
- * The kernel needs 50 ms to free a GiB. An unmount would do that on the thread which answers all calls; files are
- * deleted in the thread pool.
- */
-async function empty(data: string): Promise<void> {
-  for (const entry of await readdir(data)) {
-    // What cannot be deleted, for example because it is immutable, goes with the mount.
-    await rm(join(data, entry), { recursive: true, force: true }).catch(() => {});
-  }
+  await removeTree(directory);
 }

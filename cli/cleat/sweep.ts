@@ -1,8 +1,15 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { runningEngine } from '../sweep/running.js';
+import { checkIsEngine } from '../sweep/running.js';
 import { sweep } from '../sweep/sweep.js';
+
+export const sweepHelp = `
+      --data-root DIR   The engine's data root, as /var/lib/cleat
+      --exec-root DIR   The engine's exec root, as /run/cleat
+
+Both must be named. Nothing is done while that engine runs.
+`;
 
 /** `cleat sweep`. Both roots must be named: nobody sweeps by accident. */
 export async function sweepCommand(args: string[]): Promise<number> {
@@ -10,8 +17,7 @@ export async function sweepCommand(args: string[]): Promise<number> {
   const { 'data-root': data, 'exec-root': exec } = values;
   if (!data || !exec) throw invalidParameter('name both --data-root and --exec-root of the engine to remove');
   const roots = { dataRoot: resolve(data), execRoot: resolve(exec) };
-  const pid = runningEngine(roots);
-  if (pid !== undefined) throw invalidParameter(`that engine runs (process ${pid}): stop it first`);
+  checkIsEngine(roots);
   const failures = await sweep(roots);
   for (const failure of failures) process.stderr.write(`${failure}\n`);
   return failures.length === 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openApi } from '@cleat/api/index';
 import { openEngine } from '@cleat/engine/engine';
@@ -10,11 +10,13 @@ import { cleatVersion } from '../version.js';
 import { checkExposure, checkOwnBridges } from './exposure.js';
 import { isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
+import { manifestPaths } from './manifests.js';
 import { parseMetricsAddress } from './metrics/address.js';
 import { Collectors } from './metrics/collectors.js';
 import { Metrics } from './metrics/metrics.js';
 import { notify } from './notify.js';
 import { UsageError } from './options/parse.js';
+import { preflight } from './preflight.js';
 import { type LiveConfig, reload } from './reload.js';
 import { giveMemoryBackAtRest } from './rest.js';
 import { openRoots, writePidFile } from './roots.js';
@@ -37,6 +39,8 @@ export async function runDaemon(settings: Settings, flags: ReadonlyMap<string, u
   }
   const warnings = [...settings.warnings, ...checkExposure(settings)];
   await refuseTakenSockets(settings);
+  const problems = await preflight(settings, { all: false });
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
   const log = openLog({
     level: settings.engine.debug ? 'debug' : values['log-level'],
     format: values['log-format'] === 'json' || (values['log-format'] === '' && !process.stderr.isTTY) ? 'json' : 'text',
@@ -69,7 +73,7 @@ async function serve(
   teardown.add('memory', giveMemoryBackAtRest(logger));
 
   const extensions = openExtensions({
-    manifestPaths: [batteriesManifest(), ...values['extension-manifest']].filter((path) => path !== undefined),
+    manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
     // Whatever the engine is configured with may be named in a manifest.
     variables: { ...config },
@@ -148,16 +152,6 @@ async function refuseTakenSockets({ hosts }: Settings): Promise<void> {
     throw new UsageError(
       `another engine answers on ${host.path}: stop it, or name another socket with -H, for example -H unix:///run/cleat.sock`,
     );
-  }
-}
-
-/** The manifest of the batteries, if they are installed: the engine runs without any. */
-function batteriesManifest(): string | undefined {
-  try {
-    return join(dirname(fileURLToPath(import.meta.resolve('@cleat/batteries/package.json'))), 'manifest.yaml');
-  } catch {
-    // Not installed.
-    return undefined;
   }
 }
 

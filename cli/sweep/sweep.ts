@@ -1,11 +1,13 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unmount } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { removeTree } from '@cleat/linux/rootfs/remove';
 import { messageOf } from '@cleat/protocol/errors';
 import { removeCgroups } from './cgroups.js';
 import { removeFirewall, removeLinks } from './network.js';
+import { holdRoots } from './running.js';
 
 export interface EngineRoots {
   dataRoot: string;
@@ -16,8 +18,10 @@ export interface EngineRoots {
  * Removes every trace of an engine that does not run: its containers, mounts, namespaces, links, firewall rules, and
  * both roots. For tests, the benchmark and people who are done with an engine. Does all it can.
  * @returns what could not be done, a sentence each.
+ * @throws CleatError Conflict, and does nothing, while that engine runs
  */
 export async function sweep({ dataRoot, execRoot }: EngineRoots): Promise<string[]> {
+  using _roots = holdRoots({ dataRoot, execRoot });
   const failures: string[] = [];
   const step = async (what: string, work: () => void | Promise<void>): Promise<void> => {
     try {
@@ -37,8 +41,8 @@ export async function sweep({ dataRoot, execRoot }: EngineRoots): Promise<string
     await step('firewall', () => removeFirewall(engineId));
   }
   if (failures.length > 0) return failures;
-  await step(dataRoot, () => rmSync(dataRoot, { recursive: true, force: true, maxRetries: 3 }));
-  await step(execRoot, () => rmSync(execRoot, { recursive: true, force: true, maxRetries: 3 }));
+  await step(dataRoot, () => removeTree(dataRoot));
+  await step(execRoot, () => removeTree(execRoot));
   return failures;
 }
 

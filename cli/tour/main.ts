@@ -1,6 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -9,6 +8,7 @@ import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { sweep } from '../sweep/sweep.js';
 import { busyboxTar } from './busybox.js';
 import { call, demultiplex } from './client.js';
+import { refuseWhileServed, startEngine, type TourEngine } from './engine.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -29,84 +29,74 @@ const tour = {
 /** The docker CLI, unless there is none or it is not wanted. */
 const cli = options['without-cli'] ? undefined : findCommand('docker');
 const root = fileURLToPath(new URL('../../../', import.meta.url));
+const removal = `${root}bin/cleat sweep --data-root ${tour.dataRoot} --exec-root ${tour.execRoot}`;
+/** An engine that ends sooner than this after its start may be in a crash loop. */
+const settledMs = 5_000;
+/** So often in a row such an engine is started again. */
+const quickEnds = 2;
+const interrupted = new Promise<undefined>((resolve) => {
+  process.on('SIGINT', () => resolve(undefined));
+  process.on('SIGTERM', () => resolve(undefined));
+});
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
 async function main(): Promise<number> {
+  await refuseWhileServed(tour);
   say(`==> Starting an engine (its log: ${tour.log})`);
-  const daemon = startDaemon();
-  const ended = once(daemon, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-  const interrupted = new Promise<void>((resolve) => {
-    process.on('SIGINT', () => resolve());
-    process.on('SIGTERM', () => resolve());
-  });
+  let engine = await startEngine(tour);
   try {
-    await ready(ended);
+    say(`    it answers after ${engine.ms} ms`);
     await firstImage();
     await firstContainer();
     if (!options.once) {
       instructions();
-      await Promise.race([interrupted, ended]);
+      let quick = 0;
+      for (let end = await interruptedOr(engine.ended); end !== undefined; end = await interruptedOr(engine.ended)) {
+        quick = engine.lived() < settledMs ? quick + 1 : 0;
+        engine = await again(end, quick <= quickEnds);
+      }
       say('==> Stopping');
     }
   } finally {
-    daemon.kill('SIGTERM');
-    await ended;
+    await engine.stop();
+    if (options.once) await removeAll();
   }
   if (options.once) {
-    const failures = await sweep(tour);
-    for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);
-    rmSync(tour.log, { force: true });
     say('==> Stopped, and removed what the engine had made');
-    return failures.length === 0 ? 0 : 1;
+    return process.exitCode === undefined ? 0 : 1;
   }
   say(`Images and containers are kept in ${tour.dataRoot}. To remove all of it:`);
-  say(`    ${root}bin/cleat sweep --data-root ${tour.dataRoot} --exec-root ${tour.execRoot}`);
+  say(`    ${removal}`);
   return 0;
 }
 
-function startDaemon(): ReturnType<typeof spawn> {
-  const log = openSync(tour.log, 'w', 0o644);
-  const flags = [
-    `--host=unix://${tour.socket}`,
-    `--data-root=${tour.dataRoot}`,
-    `--exec-root=${tour.execRoot}`,
-    `--pidfile=${tour.pidfile}`,
-    `--bridge=${tour.bridge}`,
-    '--config-file=/dev/null',
-    '--log-format=text',
-    '--shutdown-timeout=3',
-  ];
-  // A group of its own: the interrupt key stops the tour, and the tour stops the engine.
-  const daemon = spawn(`${root}bin/cleatd`, flags, { stdio: ['ignore', log, log], detached: true });
-  closeSync(log);
-  return daemon;
+/** Whatever the tour's own engine made. */
+async function removeAll(): Promise<void> {
+  const failures = await sweep(tour);
+  for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);
+  if (failures.length > 0) process.exitCode = 1;
+  rmSync(tour.log, { force: true });
 }
 
-async function ready(ended: Promise<unknown>): Promise<void> {
-  let over = false;
-  void ended.then(() => {
-    over = true;
-  });
-  const started = Date.now();
-  while (!(await answers())) {
-    const late = Date.now() - started > 30_000;
-    if (over || late) {
-      const log = readFileSync(tour.log, 'utf8').trim().split('\n').slice(-10).join('\n');
-      throw unavailable(`the engine ${late ? 'does not answer' : 'did not start'}:\n${log}`);
-    }
-    await sleep(20);
-  }
-  say(`    it answers after ${Date.now() - started} ms`);
+/** @returns how the engine ended; undefined when the user interrupts first. */
+function interruptedOr(ended: Promise<string>): Promise<string | undefined> {
+  return Promise.race([interrupted, ended]);
 }
 
-async function answers(): Promise<boolean> {
-  try {
-    return (await call(tour.socket, 'GET', '/_ping')).status === 200;
-  } catch {
-    // Not yet.
-    return false;
+/** The engine ended, and nobody asked it to. Containers run on, and the next engine finds them. */
+async function again(how: string, hopeful: boolean): Promise<TourEngine> {
+  say(`==> The engine ended (${how}), and nobody told it to: its log: ${tour.log}`);
+  say('    Its containers run on.');
+  if (!hopeful) {
+    throw unavailable(
+      `the engine ends again and again. Start it with ./try once the cause is gone, or remove all with\n    ${removal}`,
+    );
   }
+  say('==> Starting it again');
+  const next = await startEngine(tour);
+  say(`    it answers after ${next.ms} ms, and has found its containers`);
+  return next;
 }
 
 async function firstImage(): Promise<void> {

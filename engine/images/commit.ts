@@ -1,6 +1,6 @@
 import { goTime, nowNanos } from '../time.js';
 import { applyChanges } from './changes.js';
-import type { HistoryEntry } from './config.js';
+import { type HistoryEntry, refuseTooDeep } from './config.js';
 import { hostPlatform } from './platform.js';
 import { familiar, referenceOf, refuseReserved } from './references.js';
 import type { Room } from './room.js';
@@ -21,6 +21,7 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
   const config = applyChanges(options.config, options.changes ?? []);
   return await room.withLease(async (lease) => {
     const diffIds = [...(parent?.config.rootfs.diff_ids ?? [])];
+    refuseTooDeep(diffIds.length + (options.layer ? 1 : 0));
     for (const diffId of diffIds) lease.keepLayer(diffId);
     let isEmpty = true;
     if (options.layer) {

@@ -14,6 +14,7 @@ import { Leases } from './leases.js';
 import { list } from './list.js';
 import { prune } from './prune.js';
 import type { LayerRecord } from './records.js';
+import type { Reach } from './registry/transport.js';
 import { remove } from './remove.js';
 import { type ImagesConfig, Room } from './room.js';
 import type { Images } from './service.js';
@@ -27,6 +28,8 @@ export interface ImagesDeps {
   log: Logger;
   store: Store;
   events: Events;
+  /** For tests: other limits, names and addresses. */
+  reach?: Reach;
 }
 
 /** How often images that were removed by force are looked at again, in ms. */
@@ -34,14 +37,14 @@ const heldInterval = 60_000;
 
 /** Opens the images under `dataRoot` (`blobs/`, `layers/`) and removes what a crash left behind. */
 export async function openImages(deps: ImagesDeps): Promise<Images> {
-  const { config, log, store, events } = deps;
+  const { config, log, store, events, reach } = deps;
   const blobs = await Blobs.open(join(config.dataRoot, 'blobs'));
   const leases = new Leases();
   const catalog = new Catalog(store);
   const records = store.collection<LayerRecord>('layers');
   const layers = new Layers({ root: join(config.dataRoot, 'layers'), records, blobs, leases, log });
   await layers.recover((diffId) => catalog.usesLayer(diffId));
-  const room = new Room({ config, log, events, catalog, layers, blobs, leases });
+  const room = new Room({ config, log, events, catalog, layers, blobs, leases, reach });
   const timer = setInterval(() => {
     room.collectHeld().catch((error: unknown) => log.warn(`removed images remain: ${messageOf(error)}`));
   }, heldInterval);
@@ -49,8 +52,8 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
 
   return {
     list: async (options) => list(room, options),
-    inspect: async (ref) => inspect(room, ref),
-    history: async (ref) => history(room, ref),
+    inspect: async (ref, platform) => inspect(room, ref, platform),
+    history: async (ref, platform) => history(room, ref, platform),
     tag: async (ref, repository, name) => tag(room, ref, repository, name),
     remove: (ref, options) => remove(room, ref, options),
     prune: (filters) => prune(room, filters),
@@ -58,7 +61,7 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
     push: (options) => lazily(async () => (await import('./push/push.js')).push(room, options)),
     login: async (auth, signal) => (await import('./registry/login.js')).login(room, auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(room, archive, options)),
-    save: async (refs) => (await import('./archive/save.js')).save(room, refs),
+    save: async (refs, platforms) => (await import('./archive/save.js')).save(room, refs, platforms),
     import: (options) => importImage(room, options),
     commit: (options) => commit(room, options),
     resolve: (ref, platform) => resolve(room, ref, platform),

@@ -5,8 +5,10 @@ import { invalidParameter } from '@cleat/protocol/errors';
 import { zeroTime } from '../time.js';
 import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
+import type { Platform } from './platform.js';
 import { familiar } from './references.js';
 import type { Room } from './room.js';
+import { findFor } from './select.js';
 
 /** The image's configuration with every field that Go's struct always writes, so that clients find what they expect. */
 export function fullConfig(config: ContainerConfig | null | undefined): ContainerConfig {
@@ -23,8 +25,8 @@ export function namesOf(room: Room, id: string): { tags: string[]; digests: stri
 }
 
 /** `GET /images/{name}/json` */
-export function inspect(room: Room, text: string): ImageInspect {
-  const image = room.catalog.find(text);
+export function inspect(room: Room, text: string, platform?: Platform): ImageInspect {
+  const image = findFor(room, text, platform);
   const { config, record } = image;
   const { tags, digests } = namesOf(room, image.id);
   const size = room.sizeOf(image);
@@ -60,8 +62,8 @@ function graphData(room: Room, image: Image): Record<string, string> | null {
 }
 
 /** `GET /images/{name}/history`: newest first; only steps that were made here have an ID. */
-export function history(room: Room, text: string): ImageHistoryItem[] {
-  const image = room.catalog.find(text);
+export function history(room: Room, text: string, platform?: Platform): ImageHistoryItem[] {
+  const image = findFor(room, text, platform);
   const { diff_ids: diffIds } = image.config.rootfs;
   let layer = 0;
   const items: ImageHistoryItem[] = [];

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { newId } from '../ids.js';
@@ -159,7 +160,7 @@ export class Layers {
     const doomed = directory.startsWith('gone-') ? path : join(this.#root, `gone-${directory}`);
     try {
       if (doomed !== path) await rename(path, doomed);
-      await rm(doomed, { recursive: true, force: true });
+      await removeTree(doomed);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
       // The next start-up tries again; nothing refers to it any more.

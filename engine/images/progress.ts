@@ -76,6 +76,15 @@ export function errorLine(error: unknown): Progress {
   return { errorDetail: { message }, error: message };
 }
 
+/** What would be thrown is the last line. */
+export async function* withErrorLine(lines: AsyncIterable<Progress>): AsyncGenerator<Progress, void, void> {
+  try {
+    yield* lines;
+  } catch (error) {
+    yield errorLine(error);
+  }
+}
+
 /** Reports a transfer's bar, at most ten times a second and once at its end. */
 export function bar(emit: Emit, id: string, status: string, total: number): (current: number) => void {
   let lastAt = 0;

@@ -5,19 +5,18 @@ import type { Image } from './catalog.js';
 import { chainIds } from './layers.js';
 import { familiar, parseReference, type Reference, repositoryOf } from './references.js';
 import type { Room } from './room.js';
+import { findFor, onlyPlatform } from './select.js';
+import type { RemoveOptions } from './service.js';
 
 /**
  * `DELETE /images/{name}`, by Docker's rules (moby `daemon/images/image_delete.go`): a name is untagged, and the image
  * goes with its last name; an ID removes the image when it has one name at most, or by force.
  * @throws NotFound, Conflict with Docker's text
  */
-export async function remove(
-  room: Room,
-  text: string,
-  options: { force: boolean; noPrune: boolean },
-): Promise<ImageDeleteItem[]> {
+export async function remove(room: Room, text: string, options: RemoveOptions): Promise<ImageDeleteItem[]> {
+  const wanted = onlyPlatform(options.platforms);
   await room.collectHeld();
-  const image = room.catalog.find(text);
+  const image = findFor(room, text, wanted);
   const records: ImageDeleteItem[] = [];
   const prune = !options.noPrune;
   const references = room.catalog.references(image.id);

@@ -9,27 +9,37 @@ import type {
   RegistryAuth,
 } from '@cleat/protocol/api/image';
 import type { Filters } from '../events/service.js';
+import type { Platform } from './platform.js';
+
+export type { Platform } from './platform.js';
 
 /** Images: content-addressed blobs, unpacked layers, references, and the root file systems made of them. */
 export interface Images {
   list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
-  /** @throws NotFound `No such image: X` */
-  inspect(ref: string): Promise<ImageInspect>;
-  history(ref: string): Promise<ImageHistoryItem[]>;
+  /** @throws NotFound `No such image: X`, or that it is for another platform than the one that is asked for */
+  inspect(ref: string, platform?: Platform): Promise<ImageInspect>;
+  history(ref: string, platform?: Platform): Promise<ImageHistoryItem[]>;
   /** @throws NotFound, InvalidParameter (bad reference) */
   tag(ref: string, repository: string, tag: string): Promise<void>;
-  /** @throws Conflict when used by a container, with Docker's text. */
-  remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageDeleteItem[]>;
+  /**
+   * @throws Conflict when used by a container, with Docker's text; NotFound, InvalidParameter for platforms that the
+   * image has not
+   */
+  remove(ref: string, options: RemoveOptions): Promise<ImageDeleteItem[]>;
   prune(filters: Filters): Promise<{ ImagesDeleted: ImageDeleteItem[]; SpaceReclaimed: number }>;
 
   /** Progress lines as Docker's; a failure after the first line is a last line with `error`. */
   pull(options: PullOptions): AsyncIterable<Progress>;
-  push(options: { ref: string; tag?: string; auth?: RegistryAuth; signal: AbortSignal }): AsyncIterable<Progress>;
+  push(options: PushOptions): AsyncIterable<Progress>;
   /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
-  load(archive: Readable, options: { quiet: boolean; signal: AbortSignal }): AsyncIterable<Progress>;
+  /** Of an archive's images those for `platforms`, or all. */
+  load(
+    archive: Readable,
+    options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
+  ): AsyncIterable<Progress>;
   /** A tar as `docker save` writes it (with OCI layout and manifest.json). */
-  save(refs: string[]): Promise<Readable>;
+  save(refs: string[], platforms?: readonly Platform[]): Promise<Readable>;
   import(options: ImportOptions): AsyncIterable<Progress>;
   /** A new image of `layer` (a tar of changes, or undefined for none) on top of `parent`. For `docker commit`. */
   commit(options: CommitOptions): Promise<{ Id: string; reference: string }>;
@@ -58,6 +68,21 @@ export interface ResolvedImage {
   architecture: string;
   /** A repository tag for display, if there is one. */
   tag?: string;
+}
+
+export interface RemoveOptions {
+  force: boolean;
+  noPrune: boolean;
+  /** Only these; empty or missing: whatever the image is for. */
+  platforms?: readonly Platform[];
+}
+
+export interface PushOptions {
+  ref: string;
+  tag?: string;
+  platform?: Platform;
+  auth?: RegistryAuth;
+  signal: AbortSignal;
 }
 
 export interface PullOptions {

@@ -1,8 +1,9 @@
 import { dataLoss, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { shortId } from '../ids.js';
-import { formatPlatform, parsePlatform, platformDistance } from './platform.js';
+import { parsePlatform } from './platform.js';
 import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from './references.js';
 import type { Room } from './room.js';
+import { findFor, platformOf } from './select.js';
 import type { ResolvedImage } from './service.js';
 
 /**
@@ -10,17 +11,9 @@ import type { ResolvedImage } from './service.js';
  * pulls it then
  */
 export function resolve(room: Room, text: string, platform = ''): ResolvedImage {
-  const image = room.catalog.find(text);
-  const { os = 'linux', architecture = '', variant } = image.config;
-  const offered = { os, architecture, ...(variant !== undefined && { variant }) };
-  if (platform !== '' && architecture !== '') {
-    const wanted = parsePlatform(platform);
-    if (platformDistance(wanted, offered) === undefined) {
-      throw notFound(
-        `image with reference ${text} was found but its platform (${formatPlatform(offered)}) does not match the specified platform (${formatPlatform(wanted)})`,
-      );
-    }
-  }
+  const wanted = platform === '' ? undefined : parsePlatform(platform);
+  const image = findFor(room, text, wanted);
+  const { os, architecture } = platformOf(image.config);
   const tag = room.catalog.references(image.id).find((reference) => !reference.digest);
   return {
     id: image.id,

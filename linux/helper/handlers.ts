@@ -1,21 +1,12 @@
-import {
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  opendirSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { lchownSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
 import { hold } from '../mount/hold.js';
 import { mountOf } from '../mount/mountinfo.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
 import { classed, Root } from '../rootfs/root.js';
+import { diskUsage } from '../rootfs/usage.js';
 import { errnoOf } from '../syscall/errno.js';
 import type { OperationName, Operations } from './operations.js';
 
@@ -65,35 +56,6 @@ function ensureDirectory(path: string, options: { mode?: number; uid?: number; g
   return true;
 }
 
-function diskUsage(path: string): { bytes: number; inodes: number } {
-  const seen = new Set<string>();
-  let bytes = 0;
-  const visit = (current: string) => {
-    let stats: ReturnType<typeof lstatSync>;
-    try {
-      stats = lstatSync(current);
-    } catch (error) {
-      // It vanished while we counted.
-      if (errnoOf(error) === 'ENOENT' && current !== path) return;
-      throw error;
-    }
-    if (!stats) return;
-    const key = `${stats.dev}:${stats.ino}`;
-    if (seen.has(key)) return;
-    seen.add(key);
-    bytes += stats.isDirectory() ? 0 : stats.size;
-    if (!stats.isDirectory()) return;
-    const directory = opendirSync(current);
-    try {
-      for (let entry = directory.readSync(); entry; entry = directory.readSync()) visit(join(current, entry.name));
-    } finally {
-      directory.closeSync();
-    }
-  };
-  visit(path);
-  return { bytes, inodes: seen.size };
-}
-
 export const handlers: Handlers = {
   stat: ({ path, follow = false }) => onHost(path, () => stat(path, follow)),
   mountOf: ({ path }) => onHost(path, () => mountFacts(path)),
@@ -114,9 +76,4 @@ export const handlers: Handlers = {
     }),
   copyDirectory: ({ root, path, destination }) =>
     withRoot(root, (inside) => ({ copied: copyDirectory(inside, path, destination) })),
-  removeTree: ({ path }) =>
-    onHost(path, () => {
-      rmSync(path, { recursive: true, force: true });
-      return {};
-    }),
 };

@@ -60,8 +60,6 @@ export interface Operations {
     request: { root: string; path: string; destination: string };
     answer: { copied: boolean };
   };
-  /** Removes a tree of the host. */
-  removeTree: { request: { path: string }; answer: Record<string, never> };
 }
 
 export type OperationName = keyof Operations;

@@ -1,4 +1,5 @@
 import {
+  type BigIntStats,
   chmodSync,
   chownSync,
   closeSync,
@@ -6,28 +7,28 @@ import {
   copyFileSync,
   fstatSync,
   lchownSync,
-  lstatSync,
   lutimesSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readlinkSync,
   symlinkSync,
   utimesSync,
 } from 'node:fs';
 import { isClass } from '@cleat/protocol/errors';
 import { errnoOf } from '../syscall/errno.js';
-import { getXattr, listXattrs, makeNode, O_PATH, setXattr, splitDevice } from '../syscall/files.js';
+import { makeNode, O_PATH, splitDevice } from '../syscall/files.js';
+import { Descent } from './descent.js';
+import { type ByteName, entryAt, nameOf } from './names.js';
 import { chmodNoFollow, linkDescriptor } from './nofollow.js';
-import { classed, entryPath, type Root } from './root.js';
-
-const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+import { classed, type Root } from './root.js';
+import { hasVanished, walk } from './walk.js';
+import { readXattrs, writeXattrs } from './xattrs.js';
 
 /** Files with several names that are held open; the names of further ones become copies of their own. */
 const maxLinks = 1000;
 
-/** Attributes that belong to the file system that they are on, not to the file. */
-const ownXattr = /^(trusted\.overlay\.|user\.overlay\.|system\.)/;
+/** Device and inode of a file with several names → its copy, open. */
+type Links = Map<string, number>;
 
 /**
  * Copies what is in the directory `path` of a root into the directory `destination` of the host, which also gets its
@@ -43,49 +44,61 @@ export function copyDirectory(root: Root, path: string, destination: string): bo
     if (isClass(error, 'NotFound') || isClass(error, 'InvalidParameter')) return false;
     throw error;
   }
+  const links: Links = new Map();
   try {
-    const target = openSync(destination, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      const links = new Map<string, number>();
-      try {
-        copyContents(source, target, links);
-      } finally {
-        for (const fd of links.values()) closeSync(fd);
-      }
-    } catch (error) {
-      throw classed(error, path);
-    } finally {
-      closeSync(target);
-    }
-    return true;
+    copyTree(source, openSync(destination, constants.O_RDONLY | constants.O_DIRECTORY), links);
+  } catch (error) {
+    throw classed(error, path);
   } finally {
+    for (const fd of links.values()) closeSync(fd);
     closeSync(source);
   }
+  return true;
 }
 
-/** `links`: device and inode of a file with several names → its copy, open. */
-function copyContents(source: number, target: number, links: Map<string, number>): void {
-  for (const name of readdirSync(`/proc/self/fd/${source}`)) copyEntry(source, target, name, links);
-  const stats = fstatSync(source, { bigint: true });
-  copyXattrs(`/proc/self/fd/${source}/.`, `/proc/self/fd/${target}/.`);
-  chownSync(`/proc/self/fd/${target}`, Number(stats.uid), Number(stats.gid));
-  chmodSync(`/proc/self/fd/${target}`, Number(stats.mode) & 0o7777);
-  utimesSync(`/proc/self/fd/${target}`, seconds(stats.atimeNs), seconds(stats.mtimeNs));
-}
-
-function copyEntry(source: number, target: number, name: string, links: Map<string, number>): void {
-  const from = entryPath(source, name);
-  const to = entryPath(target, name);
-  const stats = lstatSync(from, { bigint: true });
-  if (stats.isDirectory()) {
-    try {
-      mkdirSync(to, 0o700);
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
+/** @param target is closed at the end */
+function copyTree(source: number, target: number, links: Links): void {
+  try {
+    using into = new Descent(target);
+    let depth = 0;
+    for (const step of walk(source, nameOf('.'))) {
+      if (step.kind === 'before') {
+        if (depth > 0) makeDirectory(into, step.name);
+        depth++;
+      } else if (step.kind === 'after') {
+        depth--;
+        finishDirectory(step.fd, into.fd, step.stats);
+        if (depth > 0) into.leave();
+      } else {
+        copyEntry(step.parent, into.fd, step.name, step.stats, links);
+      }
     }
-    withDirectory(from, (inner) => withDirectory(to, (innerTarget) => copyContents(inner, innerTarget, links)));
-    return;
+  } finally {
+    closeSync(target);
   }
+}
+
+function makeDirectory(into: Descent, name: ByteName): void {
+  try {
+    mkdirSync(entryAt(into.fd, name), 0o700);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  into.enter(name);
+}
+
+/** Last, because what is made in a directory changes its time. */
+function finishDirectory(source: number, target: number, stats: BigIntStats): void {
+  writeXattrs(entryAt(target, '.'), readXattrs(entryAt(source, '.')));
+  const path = `/proc/self/fd/${target}`;
+  chownSync(path, Number(stats.uid), Number(stats.gid));
+  chmodSync(path, Number(stats.mode) & 0o7777);
+  utimesSync(path, seconds(stats.atimeNs), seconds(stats.mtimeNs));
+}
+
+function copyEntry(source: number, target: number, name: ByteName, stats: BigIntStats, links: Links): void {
+  const from = entryAt(source, name);
+  const to = entryAt(target, name);
   const key = `${stats.dev}:${stats.ino}`;
   const twin = links.get(key);
   try {
@@ -93,8 +106,9 @@ function copyEntry(source: number, target: number, name: string, links: Map<stri
       linkDescriptor(twin, to);
       return;
     }
-    if (stats.isFile()) copyFile(from, to);
-    else if (stats.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
+    if (stats.isFile()) {
+      if (!copyFile(from, to)) return;
+    } else if (stats.isSymbolicLink()) symlinkSync(readlinkSync(from, 'buffer'), to);
     else if (stats.isSocket()) return;
     else {
       const { major, minor } = splitDevice(stats.rdev);
@@ -107,14 +121,24 @@ function copyEntry(source: number, target: number, name: string, links: Map<stri
   }
   if (stats.nlink > 1n && links.size < maxLinks) links.set(key, openSync(to, O_PATH | constants.O_NOFOLLOW));
   lchownSync(to, Number(stats.uid), Number(stats.gid));
-  copyXattrs(from, to);
+  // After the owner, which takes capabilities away.
+  writeXattrs(to, readXattrs(from));
   if (!stats.isSymbolicLink()) chmodNoFollow(to, Number(stats.mode) & 0o7777);
   lutimesSync(to, seconds(stats.atimeNs), seconds(stats.mtimeNs));
 }
 
-function copyFile(from: string, to: string): void {
-  const source = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+/** @returns false when it is gone, or no file any more */
+function copyFile(from: Buffer, to: Buffer): boolean {
+  let source: number;
   try {
+    source = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (hasVanished(error)) return false;
+    throw error;
+  }
+  try {
+    // A FIFO in its place would never end.
+    if (!fstatSync(source).isFile()) return false;
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     const target = openSync(to, flags, 0o600);
     try {
@@ -123,37 +147,9 @@ function copyFile(from: string, to: string): void {
     } finally {
       closeSync(target);
     }
+    return true;
   } finally {
     closeSync(source);
-  }
-}
-
-function copyXattrs(from: string, to: string): void {
-  let names: string[];
-  try {
-    names = listXattrs(from);
-  } catch (error) {
-    if (errnoOf(error) === 'EOPNOTSUPP' || errnoOf(error) === 'ENOTSUP') return;
-    throw error;
-  }
-  for (const name of names) {
-    if (ownXattr.test(name)) continue;
-    try {
-      setXattr(to, name, getXattr(from, name));
-    } catch (error) {
-      const errno = errnoOf(error);
-      // The volume's file system may not know attributes, or not this one.
-      if (errno !== 'EOPNOTSUPP' && errno !== 'ENOTSUP' && errno !== 'EPERM') throw error;
-    }
-  }
-}
-
-function withDirectory(path: string, use: (fd: number) => void): void {
-  const fd = openSync(path, directoryFlags);
-  try {
-    use(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

@@ -15,7 +15,9 @@ import { type Extract, extract, type Header } from 'tar-stream';
 import { errnoOf } from '../syscall/errno.js';
 import { makeNode, openBeneath } from '../syscall/files.js';
 import { type FileFacts, factsOf } from './facts.js';
-import { chmodNoFollow, removeEntry } from './nofollow.js';
+import { nameOf } from './names.js';
+import { chmodNoFollow } from './nofollow.js';
+import { removeEntry } from './remove.js';
 import { classed, entryPath, normalize, type Root } from './root.js';
 
 export interface TarInOptions {
@@ -172,7 +174,7 @@ class Extractor {
       const [old, made] = wasDirectory ? ['directory', 'non-directory'] : ['non-directory', 'directory'];
       throw conflict(`cannot overwrite ${old} "${name}" with ${made} "${name}"`);
     }
-    removeEntry(parent, path.slice(path.lastIndexOf('/') + 1));
+    removeEntry(parent, nameOf(path.slice(path.lastIndexOf('/') + 1)));
   }
 
   /** A hard link's target is a name in the archive. */

@@ -1,5 +1,12 @@
 import { callC, rawSyscall } from './ffi.js';
 
+/** A path; as bytes where it may be no UTF-8. */
+export type BytePath = string | Buffer;
+
+function cString(path: BytePath): BytePath {
+  return typeof path === 'string' ? path : Buffer.concat([path, Buffer.alloc(1)]);
+}
+
 const OPENAT2 = 437;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_BENEATH = 0x08;
@@ -13,7 +20,7 @@ export const O_CLOEXEC = 0o2000000;
  * neither `..`, nor absolute symlinks, nor magic links lead out of it, however the tree changes meanwhile.
  * @returns a file descriptor that the caller closes
  */
-export function openInRoot(rootFd: number, path: string, flags: number, mode = 0): number {
+export function openInRoot(rootFd: number, path: BytePath, flags: number, mode = 0): number {
   return openat2(rootFd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
@@ -21,16 +28,16 @@ export function openInRoot(rootFd: number, path: string, flags: number, mode = 0
  * openat2(2) with RESOLVE_BENEATH: as {@link openInRoot}, but a path or a symlink that leads out of `directoryFd`,
  * were it only to come back, is refused with EXDEV.
  */
-export function openBeneath(directoryFd: number, path: string, flags: number, mode = 0): number {
+export function openBeneath(directoryFd: number, path: BytePath, flags: number, mode = 0): number {
   return openat2(directoryFd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }
 
-function openat2(fd: number, path: string, flags: number, mode: number, resolve: number): number {
+function openat2(fd: number, path: BytePath, flags: number, mode: number, resolve: number): number {
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);
   how.writeBigUInt64LE(BigInt(resolve), 16);
-  return rawSyscall('openat2', OPENAT2, path, fd, path, how, how.length);
+  return rawSyscall('openat2', OPENAT2, String(path), fd, cString(path), how, how.length);
 }
 
 /** mkfifo(3). */
@@ -39,8 +46,9 @@ export function makeFifo(path: string, mode: number): void {
 }
 
 /** mknod(2). `mode` includes the type (S_IFCHR, S_IFBLK, S_IFIFO, S_IFREG). */
-export function makeNode(path: string, mode: number, major: number, minor: number): void {
-  callC('int mknod(const char *path, unsigned int mode, uint64_t dev)', path, path, mode, deviceNumber(major, minor));
+export function makeNode(path: BytePath, mode: number, major: number, minor: number): void {
+  const prototype = 'int mknod(const char *path, unsigned int mode, uint64_t dev)';
+  callC(prototype, String(path), cString(path), mode, deviceNumber(major, minor));
 }
 
 /** makedev(3) of glibc: the two numbers interleaved in 64 bits. */
@@ -58,12 +66,12 @@ export function splitDevice(device: bigint): { major: number; minor: number } {
 }
 
 /** lsetxattr(2): never follows a symlink at the end. */
-export function setXattr(path: string, name: string, value: Buffer): void {
+export function setXattr(path: BytePath, name: BytePath, value: Buffer): void {
   callC(
     'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
-    path,
-    path,
-    name,
+    String(path),
+    cString(path),
+    cString(name),
     value,
     value.length,
     0,
@@ -71,19 +79,20 @@ export function setXattr(path: string, name: string, value: Buffer): void {
 }
 
 /** lgetxattr(2). @throws CleatError System with ENODATA when there is no such attribute */
-export function getXattr(path: string, name: string): Buffer {
+export function getXattr(path: BytePath, name: BytePath): Buffer {
   const prototype = 'long lgetxattr(const char *path, const char *name, void *value, size_t size)';
-  const size = callC(prototype, path, path, name, null, 0);
+  const [subject, file, attribute] = [String(path), cString(path), cString(name)];
+  const size = callC(prototype, subject, file, attribute, null, 0);
   const value = Buffer.alloc(size);
-  return value.subarray(0, callC(prototype, path, path, name, value, size));
+  return value.subarray(0, callC(prototype, subject, file, attribute, value, size));
 }
 
-/** llistxattr(2). */
-export function listXattrs(path: string): string[] {
+/** llistxattr(2). @param encoding `latin1` gives each name's bytes */
+export function listXattrs(path: BytePath, encoding: 'utf8' | 'latin1' = 'utf8'): string[] {
   const prototype = 'long llistxattr(const char *path, void *list, size_t size)';
-  const size = callC(prototype, path, path, null, 0);
+  const size = callC(prototype, String(path), cString(path), null, 0);
   if (size === 0) return [];
   const list = Buffer.alloc(size);
-  const length = callC(prototype, path, path, list, size);
-  return list.toString('utf8', 0, length).split('\0').filter(Boolean);
+  const length = callC(prototype, String(path), cString(path), list, size);
+  return list.toString(encoding, 0, length).split('\0').filter(Boolean);
 }

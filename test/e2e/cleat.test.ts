@@ -4,15 +4,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CommandResult, type Engine, startEngine } from './support/engine.js';
 
 /** The tool for the engine itself, as an operator runs it. */
 const launcher = fileURLToPath(new URL('../../bin/cleat', import.meta.url));
 
-function cleat(...args: string[]): Promise<CommandResult> {
+function cleat(...words: (string | { env: NodeJS.ProcessEnv })[]): Promise<CommandResult> {
+  const args = words.filter((word) => typeof word === 'string');
+  const { env } = words.find((word) => typeof word !== 'string') ?? { env: process.env };
   return new Promise((resolve) => {
-    const child = execFile(launcher, args, { timeout: 30_000 }, (_error, stdout, stderr) => {
+    const child = execFile(launcher, args, { timeout: 30_000, env }, (_error, stdout, stderr) => {
       resolve({ code: child.exitCode ?? -1, stdout, stderr });
     });
   });
@@ -37,8 +40,8 @@ test('extensions ls shows the batteries with their state', async () => {
   await engine.docker('run', '--rm', 'busybox', 'true');
   const { code, stdout } = await cleat('extensions', 'ls', '-H', `unix://${engine.socket}`);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^NAME +KINDS +CARRIER +STATE +SINCE +HEALTH +CALLS +FAILED +WHY +ORIGIN\n/);
-  expect(stdout).toMatch(/^bridge +NetworkDriver +(in-process|process) +active/m);
+  expect(stdout).toMatch(/^NAME +ENTRY +KINDS +CARRIER +STATE +SINCE +HEALTH +CALLS +FAILED +WHY +ORIGIN\n/);
+  expect(stdout).toMatch(/^bridge +network-bridge +NetworkDriver +(in-process|process) +active/m);
   const inspected = await cleat('extensions', 'inspect', 'network-bridge', '--json', '-H', `unix://${engine.socket}`);
   const { methods } = JSON.parse(inspected.stdout) as { methods: { method: string; results: { ok: number } }[] };
   expect(methods.find(({ method }) => method === 'NetworkDriver.Join')?.results.ok).toBeGreaterThan(0);
@@ -47,6 +50,48 @@ test('extensions ls shows the batteries with their state', async () => {
   );
   expect((await cleat('extensions', 'ls', '-H', `unix://${engine.directory}/none.sock`)).stderr).toContain(
     'no engine answers on',
+  );
+});
+
+test('extensions alone lists; each command has its help; logs tells what an extension said', async () => {
+  const at = ['-H', `unix://${engine.socket}`];
+  expect((await cleat('extensions', ...at)).stdout).toMatch(/^NAME +ENTRY/);
+  for (const name of ['doctor', 'extensions', 'log-drivers', 'record', 'replay', 'sweep', 'create', 'verify']) {
+    const { code, stdout } = await cleat(name, '--help');
+    expect({ name, code }).toEqual({ name, code: 0 });
+    expect(stdout).toMatch(/^Usage: (npm create cleat-plugin|cleat )/);
+  }
+  const logs = await cleat('extensions', 'logs', 'network-bridge', '--tail', '1', ...at);
+  expect(logs).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d{4}-\S+Z (DEBUG|INFO|WARN|ERROR) .*\n$/) });
+  expect(await cleat('extensions', 'ls', '--bogus')).toMatchObject({
+    code: 1,
+    stderr: "cleat extensions: Unknown option '--bogus'\nSee 'cleat extensions --help'.\n",
+  });
+});
+
+test('the engine is found as docker finds it: by a context of its own, and through ssh', async () => {
+  const config = join(engine.directory, 'docker-config');
+  const env = { ...process.env, DOCKER_CONFIG: config, DOCKER_HOST: undefined, DOCKER_CONTEXT: undefined };
+  const docker = promisify(execFile);
+  await docker('docker', ['context', 'create', 'here', '--docker', `host=unix://${engine.socket}`], { env });
+  const found = expect.stringMatching(/^bridge +network-bridge/m);
+  expect(await cleat('extensions', { env: { ...env, DOCKER_CONTEXT: 'here' } })).toMatchObject({ stdout: found });
+  await docker('docker', ['context', 'use', 'here'], { env });
+  expect(await cleat('extensions', { env })).toMatchObject({ stdout: found });
+  expect((await cleat('extensions', '--context', 'nope', { env })).stderr).toContain('context "nope"');
+
+  // In place of ssh: the remote command, run here.
+  const bin = join(engine.directory, 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'ssh'), '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift 2\nexec "$@"\n', {
+    mode: 0o755,
+  });
+  const remote = { ...env, PATH: `${bin}:${process.env.PATH}`, DOCKER_CONTEXT: 'default' };
+  const through = await cleat('extensions', '-H', `ssh://box${engine.socket}`, { env: remote });
+  expect(through).toMatchObject({ code: 0, stdout: found });
+  writeFileSync(join(bin, 'ssh'), '#!/bin/sh\necho Permission denied >&2\nexit 255\n', { mode: 0o755 });
+  expect((await cleat('extensions', '-H', 'ssh://box', { env: remote })).stderr).toBe(
+    'cleat: ssh to box ended with 255: Permission denied\n',
   );
 });
 

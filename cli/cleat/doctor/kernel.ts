@@ -71,11 +71,20 @@ export const kernelChecks: readonly Check[] = [
           'use a kernel with namespaces',
         );
       }
-      const tried = spawnSync('unshare', ['--mount', '--net', '--pid', '--ipc', '--uts', '--fork', 'true']);
+      const words = ['--mount', '--net', '--pid', '--ipc', '--uts', '--fork', 'true'];
+      const tried = spawnSync('unshare', words, { encoding: 'utf8' });
       if (tried.status === 0) return ok(this.name, 'mount, network, PID, IPC, UTS, cgroup');
+      if (tried.stderr?.includes('root filesystem propagation')) {
+        return fail(
+          this.name,
+          'this is a plain chroot: its root directory is not a mount point',
+          'nothing can be mounted for containers',
+          'mount --bind the directory on itself before chroot, with /proc, /sys and /dev below it; or use systemd-nspawn',
+        );
+      }
       return fail(
         this.name,
-        `they cannot be made: ${tried.error?.message ?? tried.stderr.toString().trim()}`,
+        `they cannot be made: ${tried.error?.message ?? tried.stderr.trim()}`,
         'containers cannot be isolated',
         'run outside of a restricted container, or allow unshare(2)',
       );

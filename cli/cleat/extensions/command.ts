@@ -1,49 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { ExtensionStatus } from '@cleat/extensions/service';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { defaultSocket } from '../../cleatd/hosts.js';
-import { ask } from './ask.js';
+import { plain, terminalWidth } from '../columns.js';
+import { ask } from '../engine/ask.js';
+import { type Endpoint, resolveEndpoint } from '../engine/endpoint.js';
+import { engineOptions, engineOptionsHelp } from '../engine/options.js';
+import type { Shown, ShownLine } from './shown.js';
 import { details, table } from './text.js';
 
-/** An extension as it comes over the wire: moments are texts there. */
-export type Shown = Omit<ExtensionStatus, 'since' | 'waitsUntil' | 'suspendedUntil' | 'lastError' | 'process'> & {
-  readonly since: string;
-  readonly waitsUntil?: string;
-  readonly suspendedUntil?: string;
-  readonly lastError?: Omit<NonNullable<ExtensionStatus['lastError']>, 'at'> & { readonly at: string };
-  readonly process?: Omit<NonNullable<ExtensionStatus['process']>, 'since'> & { readonly since: string };
-};
+export const extensionsHelp = `
+  cleat extensions [ls]           all that the engine knows, a line each
+  cleat extensions inspect NAME   everything of one
+  cleat extensions logs NAME      its latest lines in the engine's log: what it printed where the engine started it,
+                                  and what the engine said of it
 
-const usage =
-  'use: cleat extensions ls [-H HOST] [--json], or cleat extensions inspect NAME [--kind KIND] [-H HOST] [--json]';
+NAME is a driver's name or, where several have it, the entry that "ls" shows.
+      --kind KIND       The one of that kind, as VolumeDriver
+      --json            As JSON
+  -f, --follow          logs: go on as lines come
+  -n, --tail NUMBER     logs: only so many of the latest lines
+${engineOptionsHelp}`;
 
-/** `cleat extensions`: what the engine at -H or DOCKER_HOST knows of its extensions. @throws InvalidParameter, NotFound, Unavailable */
+/** How often a log that is followed is looked at, in ms. */
+const followMs = 500;
+
+/**
+ * `cleat extensions`: what an engine knows of its extensions.
+ * @throws InvalidParameter, NotFound, Unavailable
+ */
 export async function extensionsCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
     options: {
-      host: { type: 'string', short: 'H' },
+      ...engineOptions,
       json: { type: 'boolean' },
       format: { type: 'string' },
       kind: { type: 'string' },
+      follow: { type: 'boolean', short: 'f' },
+      tail: { type: 'string', short: 'n' },
     },
   });
   if (values.format !== undefined && values.format !== 'json') throw invalidParameter('--format knows json only');
   const json = values.json === true || values.format === 'json';
-  const host = values.host ?? process.env.DOCKER_HOST ?? `unix://${defaultSocket}`;
-  const [verb, name, ...more] = positionals;
+  const [verb = 'ls', name, ...more] = positionals;
+  if (verb !== 'logs' && (values.follow || values.tail !== undefined)) {
+    throw invalidParameter('--follow and --tail belong to: cleat extensions logs NAME');
+  }
   if (verb === 'ls' && name === undefined) {
-    const all = (await ask(host, '/cleat/extensions')) as Shown[];
-    print(json ? asJson(all) : table(all));
+    const all = (await ask(resolveEndpoint(values), '/cleat/extensions')) as Shown[];
+    print(json ? asJson(all) : table(all, terminalWidth()));
   } else if (verb === 'inspect' && name !== undefined && more.length === 0) {
-    const query = values.kind === undefined ? '' : `?kind=${encodeURIComponent(values.kind)}`;
-    const one = (await ask(host, `/cleat/extensions/${encodeURIComponent(name)}${query}`)) as Shown;
+    const one = await inspect(resolveEndpoint(values), name, values.kind);
     print(json ? asJson(one) : details(one));
+  } else if (verb === 'logs' && name !== undefined && more.length === 0) {
+    await logs(resolveEndpoint(values), name, { ...values, json });
   } else {
-    throw invalidParameter(usage);
+    throw invalidParameter(`use: cleat extensions [ls], inspect NAME or logs NAME\n${extensionsHelp}`);
   }
   return 0;
+}
+
+async function inspect(endpoint: Endpoint, name: string, kind: string | undefined): Promise<Shown> {
+  return (await ask(endpoint, `/cleat/extensions/${encodeURIComponent(name)}${query({ kind })}`)) as Shown;
+}
+
+interface LogsOptions {
+  readonly json: boolean;
+  readonly kind?: string | undefined;
+  readonly follow?: boolean | undefined;
+  readonly tail?: string | undefined;
+}
+
+async function logs(endpoint: Endpoint, name: string, options: LogsOptions): Promise<void> {
+  const { kind, json, tail = 'all' } = options;
+  if (tail !== 'all' && !/^\d+$/.test(tail)) throw invalidParameter(`--tail takes a number or all, not ${tail}`);
+  const path = `/cleat/extensions/${encodeURIComponent(name)}/logs`;
+  const after = async (number: number): Promise<ShownLine[]> =>
+    (await ask(endpoint, `${path}${query({ kind, after: String(number) })}`)) as ShownLine[];
+  const show = (line: ShownLine): void => print(json ? `${JSON.stringify(line)}\n` : asText(line));
+  const all = await after(0);
+  for (const line of tail === 'all' ? all : all.slice(Math.max(0, all.length - Number(tail)))) show(line);
+  if (all.length === 0) process.stderr.write(await whyNone(endpoint, name, kind));
+  let last = all.at(-1)?.number ?? 0;
+  while (options.follow) {
+    await sleep(followMs);
+    for (const line of await after(last)) {
+      show(line);
+      last = line.number;
+    }
+  }
+}
+
+/** What a plugin prints that somebody else has started is not the engine's to know. */
+async function whyNone(endpoint: Endpoint, name: string, kind: string | undefined): Promise<string> {
+  const { entry, provider } = await inspect(endpoint, name, kind);
+  const own = provider
+    ? `It runs in a container: docker logs ${plain(provider.name)}`
+    : 'The engine did not start it: what it prints goes where it was started, for example into journalctl.';
+  return `The engine's log has no line of ${name} yet.\n${entry === undefined ? `${own}\n` : ''}`;
+}
+
+/** A message may have lines of its own; none of them looks like a line of the log. */
+function asText({ at, level, text }: ShownLine): string {
+  return `${at} ${level.toUpperCase()} ${text.split('\n').map(plain).join('\n  ')}\n`;
+}
+
+function query(values: Readonly<Record<string, string | undefined>>): string {
+  const given = new URLSearchParams();
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) given.set(key, value);
+  return given.size === 0 ? '' : `?${given}`;
 }
 
 function asJson(value: unknown): string {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Shown } from './command.js';
+import type { Shown } from './shown.js';
 import { details, table } from './text.js';
 
 const plugin: Shown = {
@@ -29,6 +29,7 @@ test('the table counts calls, and as failed those that got no answer', () => {
   const [head, line, ...rest] = table([plugin]).trimEnd().split('\n');
   expect(head?.split(/ +/)).toEqual([
     'NAME',
+    'ENTRY',
     'KINDS',
     'CARRIER',
     'STATE',
@@ -41,6 +42,7 @@ test('the table counts calls, and as failed those that got no answer', () => {
   ]);
   expect(line?.split(/ {2,}/)).toEqual([
     'p',
+    '-',
     'VolumeDriver',
     'socket',
     'unreachable',

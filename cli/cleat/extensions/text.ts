@@ -1,13 +1,14 @@
 import type { CallResult, MethodStatistics } from '@cleat/extensions/service';
 import { columns, plain } from '../columns.js';
-import type { Shown } from './command.js';
+import type { Shown } from './shown.js';
 
-/** One line for each. */
-export function table(all: readonly Shown[]): string {
-  return columns([
-    ['NAME', 'KINDS', 'CARRIER', 'STATE', 'SINCE', 'HEALTH', 'CALLS', 'FAILED', 'WHY', 'ORIGIN'],
+/** One line for each; two drivers of one name are told apart by their entry. @param width of the terminal */
+export function table(all: readonly Shown[], width?: number): string {
+  const lines = [
+    ['NAME', 'ENTRY', 'KINDS', 'CARRIER', 'STATE', 'SINCE', 'HEALTH', 'CALLS', 'FAILED', 'WHY', 'ORIGIN'],
     ...all.map((one) => [
       one.name,
+      one.entry ?? '-',
       one.kinds.join(',') || '-',
       one.carrier,
       one.state,
@@ -18,7 +19,8 @@ export function table(all: readonly Shown[]): string {
       why(one) || '-',
       one.origin,
     ]),
-  ]);
+  ];
+  return columns(lines, width);
 }
 
 /** Everything of one, for people. */

@@ -2,7 +2,7 @@ import type { DriverDeliveries } from '@cleat/engine/spool/service';
 import { columns } from '../columns.js';
 
 /** A line for each driver, and one for each container whose driver is behind, or never got something. */
-export function table(all: readonly DriverDeliveries[]): string {
+export function table(all: readonly DriverDeliveries[], width?: number): string {
   const lines = all.flatMap(({ driver, dropped, containers }) => {
     const behind = containers.reduce((sum, one) => sum + one.behind, 0);
     const told = containers.filter((one) => one.behind > 0 || one.dropped.bytes > 0 || one.reason);
@@ -11,7 +11,7 @@ export function table(all: readonly DriverDeliveries[]): string {
       ...told.map((one) => [`  ${one.id.slice(0, 12)}`, '', size(one.behind), ...lost(one.dropped), one.reason || '-']),
     ];
   });
-  return columns([['DRIVER', 'CONTAINERS', 'BEHIND', 'DROPPED', 'LINES', 'WHY'], ...lines]);
+  return columns([['DRIVER', 'CONTAINERS', 'BEHIND', 'DROPPED', 'LINES', 'WHY'], ...lines], width);
 }
 
 const lost = ({ lines, bytes }: { lines: number; bytes: number }): string[] => [size(bytes), String(lines)];

@@ -1,7 +1,7 @@
-import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { existsSync, lstatSync, opendirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeTree, removeTreeSync } from '@cleat/linux/rootfs/remove';
 import { conflict, isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
 import type { MountRecord } from '../record.js';
@@ -72,8 +72,8 @@ export async function removeLocked(room: Room, container: Container, options: { 
   try {
     await room.spool.remove(id);
     const directory = room.paths.directory(id);
-    if (isSmall(directory, room.paths.upper(id))) rmSync(directory, { recursive: true, force: true });
-    else await rm(directory, { recursive: true, force: true });
+    if (isSmall(directory, room.paths.upper(id))) removeTreeSync(directory);
+    else await removeTree(directory);
   } catch (cause) {
     record.state.status = 'dead';
     record.state.error = `unable to remove filesystem: ${messageOf(cause)}`;
@@ -94,9 +94,19 @@ const smallFile = 1024 * 1024;
 /** Nothing but our own few files, as after most runs: removing them at once is cheaper than two dozen thread hops. */
 function isSmall(directory: string, upper: string): boolean {
   if (!existsSync(directory)) return true;
-  if (existsSync(upper) && readdirSync(upper).length > 0) return false;
+  if (existsSync(upper) && !isEmpty(upper)) return false;
   const names = readdirSync(directory);
   return names.length < 20 && names.every((name) => lstatSync(join(directory, name)).size < smallFile);
+}
+
+/** Reads no further than the first name: there may be a million. */
+function isEmpty(path: string): boolean {
+  const directory = opendirSync(path, { encoding: 'latin1', bufferSize: 1 });
+  try {
+    return directory.readSync() === null;
+  } finally {
+    directory.closeSync();
+  }
 }
 
 /** Those that were made for a container alone, and go with it. */

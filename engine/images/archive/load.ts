@@ -1,13 +1,15 @@
 import type { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
-import { invalidParameter } from '@cleat/protocol/errors';
+import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import { shortId } from '../../ids.js';
 import type { Image } from '../catalog.js';
-import { parseNewImageConfig } from '../config.js';
+import { parseNewImageConfig, refuseTooDeep } from '../config.js';
 import type { Lease } from '../leases.js';
-import { bar, type Emit, progressOf } from '../progress.js';
+import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../platform.js';
+import { bar, type Emit, progressOf, withErrorLine } from '../progress.js';
 import { familiar, parseReference, type Reference } from '../references.js';
 import type { Room } from '../room.js';
+import { onlyPlatform, platformOf } from '../select.js';
 import { dockerImages } from './docker-archive.js';
 import { legacyImages } from './legacy-archive.js';
 import { ociImages } from './oci-layout.js';
@@ -27,20 +29,21 @@ export interface ArchivedImage {
 
 /**
  * `POST /images/load`: what `docker save` of any age, or a tool that writes OCI layouts, has written.
- * @throws InvalidParameter for an archive that is none
+ * Whatever is wrong with it is the last line: clients look for it there, as Docker's head is out by then.
  */
 export function load(
   room: Room,
   archive: Readable,
-  options: { quiet: boolean; signal: AbortSignal },
+  options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
 ): AsyncIterable<Progress> {
-  return progressOf(async (emit, signal) => {
+  const lines = progressOf(async (emit, signal) => {
+    const wanted = onlyPlatform(options.platforms);
     await room.withLease(async (lease) => {
       const files = await ArchiveFiles.read(room, archive, lease, signal);
       const report: Emit = options.quiet ? () => {} : emit;
       const loaded: { image: Image; parent: string | undefined }[] = [];
       let named = 0;
-      for (const item of await imagesIn(files)) {
+      for (const item of await imagesFor(files, wanted)) {
         const names = item.names.map(taggedName);
         const image = await loadImage(room, item, lease, report, signal);
         loaded.push({ image, parent: item.parent });
@@ -52,11 +55,22 @@ export function load(
       if (named === 0) for (const { image } of loaded) emit({ stream: `Loaded image ID: ${image.id}\n` });
     });
   }, options.signal);
+  return withErrorLine(lines);
 }
 
-async function imagesIn(files: ArchiveFiles): Promise<ArchivedImage[]> {
+async function imagesFor(files: ArchiveFiles, wanted: Platform | undefined): Promise<ArchivedImage[]> {
+  const all = await imagesIn(files, wanted);
+  if (!wanted) return all;
+  const fitting = all.filter((item) => isForPlatform(wanted, platformOf(parseNewImageConfig(item.raw))));
+  if (fitting.length > 0) return fitting;
+  throw notFound(`no images providing the requested platform(s) found: [${formatPlatform(wanted)}]`);
+}
+
+async function imagesIn(files: ArchiveFiles, wanted: Platform | undefined): Promise<ArchivedImage[]> {
+  // Of an archive with both, only the index names images for other platforms.
+  if (wanted && files.find('index.json')) return await ociImages(files, wanted);
   if (files.find('manifest.json')) return await dockerImages(files);
-  if (files.find('index.json')) return await ociImages(files);
+  if (files.find('index.json')) return await ociImages(files, hostPlatform());
   if (files.find('repositories')) return await legacyImages(files);
   throw invalidParameter('invalid archive: does not contain a manifest.json');
 }
@@ -78,6 +92,7 @@ async function loadImage(
   const os = config.os ?? 'linux';
   if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
   const { diff_ids: diffIds } = config.rootfs;
+  refuseTooDeep(diffIds.length);
   if (item.layers.length !== diffIds.length) {
     throw invalidParameter(
       `invalid manifest, layers length mismatch: expected ${item.layers.length}, got ${diffIds.length}`,

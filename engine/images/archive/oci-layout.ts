@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { StoredBlob } from '../blobs.js';
 import { isRecord } from '../config.js';
-import { hostPlatform, platformDistance } from '../platform.js';
+import { hostPlatform, type Platform, platformDistance } from '../platform.js';
 import { isDigest, parseReference } from '../references.js';
 import type { ArchivedImage } from './load.js';
 import type { ArchiveFiles } from './outer.js';
@@ -10,15 +10,15 @@ const maxDepth = 4;
 
 /**
  * An OCI image layout (image-spec, image-layout.md): `index.json` and `blobs/`. Of an image for several platforms the
- * one for this host is taken.
+ * one for `wanted` is taken.
  * @throws InvalidParameter
  */
-export async function ociImages(files: ArchiveFiles): Promise<ArchivedImage[]> {
+export async function ociImages(files: ArchiveFiles, wanted: Platform): Promise<ArchivedImage[]> {
   const index = await files.json('index.json');
   const found: ArchivedImage[] = [];
   const byDigest = new Map<string, ArchivedImage>();
   for (const descriptor of descriptors(index, 'manifests')) {
-    const image = byDigest.get(descriptor.digest) ?? (await imageOf(files, descriptor, 0));
+    const image = byDigest.get(descriptor.digest) ?? (await imageOf(files, descriptor, wanted, 0));
     if (!image) continue;
     if (!byDigest.has(descriptor.digest)) found.push(image);
     byDigest.set(descriptor.digest, image);
@@ -63,13 +63,18 @@ function blobOf(files: ArchiveFiles, digest: string): StoredBlob {
   return blob;
 }
 
-async function imageOf(files: ArchiveFiles, item: Descriptor, depth: number): Promise<ArchivedImage | undefined> {
+async function imageOf(
+  files: ArchiveFiles,
+  item: Descriptor,
+  wanted: Platform,
+  depth: number,
+): Promise<ArchivedImage | undefined> {
   blobOf(files, item.digest);
   const manifest = await files.json(pathOf(item.digest));
   if (isRecord(manifest) && Array.isArray(manifest.manifests)) {
     if (depth >= maxDepth) throw invalidParameter('invalid archive: its indexes are nested too deeply');
-    const choice = bestFor(descriptors(manifest, 'manifests'), files);
-    return choice && (await imageOf(files, choice, depth + 1));
+    const choice = bestFor(descriptors(manifest, 'manifests'), files, wanted);
+    return choice && (await imageOf(files, choice, wanted, depth + 1));
   }
   if (!isRecord(manifest)) throw invalidParameter('invalid archive: a manifest is not a JSON object');
   const config = descriptor(manifest.config);
@@ -81,7 +86,7 @@ async function imageOf(files: ArchiveFiles, item: Descriptor, depth: number): Pr
   };
 }
 
-function bestFor(offers: Descriptor[], files: ArchiveFiles): Descriptor | undefined {
+function bestFor(offers: Descriptor[], files: ArchiveFiles, wanted: Platform): Descriptor | undefined {
   let best: { offer: Descriptor; distance: number } | undefined;
   for (const offer of offers) {
     // An archive for one platform lists the others without holding them.
@@ -92,7 +97,7 @@ function bestFor(offers: Descriptor[], files: ArchiveFiles): Descriptor | undefi
       architecture: String(architecture ?? hostPlatform().architecture),
       ...(typeof variant === 'string' && { variant }),
     };
-    const distance = platformDistance(hostPlatform(), platform);
+    const distance = platformDistance(wanted, platform);
     if (distance !== undefined && (!best || distance < best.distance)) best = { offer, distance };
   }
   return best?.offer;

@@ -4,9 +4,11 @@ import { type CleatError, invalidParameter, notFound, unavailable } from '@cleat
 import { pack } from 'tar-stream';
 import { digestOf } from '../blobs.js';
 import type { Image } from '../catalog.js';
+import { formatPlatform, isForPlatform, type Platform } from '../platform.js';
 import type { LayerRecord } from '../records.js';
 import { canonical, familiar, familiarName, parseAny, type Reference, repositoryOf } from '../references.js';
 import type { Room } from '../room.js';
+import { onlyPlatform, platformOf } from '../select.js';
 import { decompress } from '../unpack/compression.js';
 
 interface Saved {
@@ -20,8 +22,13 @@ interface Saved {
  * write it (moby `daemon/internal/image/tarexport/save.go`).
  * @throws NotFound, InvalidParameter, before a byte is sent
  */
-export async function save(room: Room, refs: readonly string[]): Promise<Readable> {
+export async function save(room: Room, refs: readonly string[], platforms?: readonly Platform[]): Promise<Readable> {
+  const wanted = onlyPlatform(platforms);
   const images = [...select(room, refs).values()];
+  for (const { image } of images) {
+    if (!wanted || isForPlatform(wanted, platformOf(image.config))) continue;
+    throw notFound(`no suitable export target found for platform ${formatPlatform(wanted)}`);
+  }
   return Readable.from(archiveOf(room, images), { objectMode: false });
 }
 

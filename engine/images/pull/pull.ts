@@ -1,7 +1,7 @@
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import type { Image } from '../catalog.js';
-import { formatPlatform, hostPlatform, type Platform, parsePlatform, platformDistance } from '../platform.js';
+import { formatPlatform, hostPlatform, isForPlatform, type Platform, parsePlatform } from '../platform.js';
 import { type Emit, progressOf } from '../progress.js';
 import {
   canonical,
@@ -19,6 +19,7 @@ import { withRegistry } from '../registry/connect.js';
 import { pullError } from '../registry/errors.js';
 import { chooseManifest, type ImageManifest, parseManifest } from '../registry/manifest.js';
 import type { Room } from '../room.js';
+import { platformOf } from '../select.js';
 import type { PullOptions } from '../service.js';
 import { pullImage } from './image.js';
 
@@ -92,9 +93,8 @@ async function pullOne(
 
 /** An image for one platform is taken as it is, but not silently. */
 function warnOfOtherPlatform(image: Image, reference: Reference, wanted: Platform, emit: Emit): void {
-  const { os = 'linux', architecture = '', variant } = image.config;
-  const actual = { os, architecture, ...(variant !== undefined && { variant }) };
-  if (platformDistance(wanted, actual) !== undefined) return;
+  const actual = platformOf(image.config);
+  if (isForPlatform(wanted, actual)) return;
   emit({
     status: `WARNING: image with reference ${familiar(reference)} was found but its platform (${formatPlatform(actual)}) does not match the specified platform (${formatPlatform(wanted)})`,
   });

@@ -4,23 +4,34 @@ import { notFound, systemError } from '@cleat/protocol/errors';
 import { digestOf } from '../blobs.js';
 import type { Image } from '../catalog.js';
 import { type Emit, progressOf } from '../progress.js';
-import { familiar, familiarName, parseReference, type Reference, repositoryOf, withTag } from '../references.js';
+import {
+  canonical,
+  familiar,
+  familiarName,
+  parseReference,
+  type Reference,
+  repositoryOf,
+  withTag,
+} from '../references.js';
 import type { RegistryClient } from '../registry/client.js';
 import { withRegistry } from '../registry/connect.js';
 import { mediaType } from '../registry/manifest.js';
 import type { Room } from '../room.js';
-import type { Images } from '../service.js';
+import { findFor } from '../select.js';
+import type { PushOptions } from '../service.js';
 import { pushLayers } from './layers.js';
 
 /**
  * `POST /images/{name}/push`: one tag, or all tags of the repository. What fails after the first line is the last
  * line, as in Docker; clients look for `error`.
- * @throws InvalidParameter for a malformed reference, before the first line
+ * @throws InvalidParameter for a malformed reference, NotFound for a platform that the image has not, before the first
+ * line
  */
-export function push(room: Room, options: Parameters<Images['push']>[0]): AsyncIterable<Progress> {
+export function push(room: Room, options: PushOptions): AsyncIterable<Progress> {
   return progressOf(async (emit, signal) => {
     const named = parseReference(options.ref);
     const reference = options.tag ? withTag(named, options.tag) : named;
+    if (options.platform) findFor(room, canonical(reference), options.platform);
     emit({ status: `The push refers to repository [${repositoryOf(reference)}]` });
     const images = localImages(room, reference);
     await withRegistry(room, reference, 'push', options.auth, signal, async (client) => {

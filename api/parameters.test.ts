@@ -1,0 +1,164 @@
+import { readFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { Query } from './http/query.js';
+import type { ApiServices } from './services.js';
+import { startApi, type TestApi } from './testing/fakes.js';
+
+/**
+ * Every query parameter of moby's `api/docs/v1.25.yaml` to `v1.51.yaml`, and of the older pages where it has one more.
+ * Each is read by its handler, or its route is refused, or `docs/guide/api.md` says why it means nothing here. A
+ * parameter that is silently passed over does what nobody asked for: `rmi --platform` once took the wrong image.
+ */
+const documented = `
+POST /build buildargs cachefrom cpuperiod cpuquota cpusetcpus cpushares dockerfile extrahosts forcerm labels memory memswap networkmode nocache outputs platform pull q remote rm shmsize squash t target version
+POST /build/prune all filters keep-storage max-used-space min-free-space reserved-space
+POST /commit author changes comment container pause repo tag
+POST /containers/create name platform
+GET /containers/json all filters limit size
+POST /containers/prune filters
+DELETE /containers/{id} force link v
+GET /containers/{id}/archive path
+HEAD /containers/{id}/archive path
+PUT /containers/{id}/archive copyUIDGID noOverwriteDirNonDir path
+POST /containers/{id}/attach detachKeys logs stderr stdin stdout stream
+GET /containers/{id}/attach/ws detachKeys logs stderr stdin stdout stream
+GET /containers/{id}/json size
+POST /containers/{id}/kill signal
+GET /containers/{id}/logs follow since stderr stdout tail timestamps until
+POST /containers/{id}/rename name
+POST /containers/{id}/resize h w
+POST /containers/{id}/restart signal t
+POST /containers/{id}/start detachKeys
+GET /containers/{id}/stats one-shot stream
+POST /containers/{id}/stop signal t
+GET /containers/{id}/top ps_args
+POST /containers/{id}/wait condition
+GET /events filters since until
+POST /exec/{id}/resize h w
+POST /images/create changes fromImage fromSrc message platform repo tag
+GET /images/get names platform
+GET /images/json all digests filters manifests shared-size
+POST /images/load platform quiet
+POST /images/prune filters
+GET /images/search filters limit term
+DELETE /images/{name} force noprune platforms
+GET /images/{name}/get platform
+GET /images/{name}/history platform
+GET /images/{name}/json manifests platform
+POST /images/{name}/push platform tag
+POST /images/{name}/tag repo tag
+GET /networks filters
+POST /networks/prune filters
+GET /networks/{id} scope verbose
+GET /plugins filters
+POST /plugins/create name
+GET /plugins/privileges name remote
+POST /plugins/pull name remote
+DELETE /plugins/{name} force
+POST /plugins/{name}/disable force
+POST /plugins/{name}/enable timeout
+POST /plugins/{name}/upgrade remote
+GET /system/df type
+GET /volumes filters
+POST /volumes/prune filters
+DELETE /volumes/{name} force
+PUT /volumes/{name} version
+GET /containers/json before since
+GET /images/json filter
+POST /containers/{id}/start checkpoint checkpoint-dir
+POST /images/{name}/tag force
+`;
+
+/** What the guide gives a reason for. */
+const meaningless: Readonly<Record<string, readonly string[]>> = {
+  'GET /images/json': ['digests', 'manifests'],
+  'POST /images/{name}/tag': ['force'],
+  'POST /containers/{id}/start': ['checkpoint-dir'],
+  'POST /build/prune': ['all', 'filters', 'keep-storage', 'max-used-space', 'min-free-space', 'reserved-space'],
+};
+
+const guide = readFileSync(new URL('../docs/guide/api.md', import.meta.url), 'utf8');
+const platform = JSON.stringify({ os: 'linux', architecture: 'amd64' });
+
+/** Values that decode; most parameters take anything. */
+function sampleOf(route: string, name: string): string {
+  if (name === 'filters') return '{}';
+  if (name === 'platform' && route !== 'POST /images/create' && route !== 'POST /containers/create') return platform;
+  if (name === 'platforms') return platform;
+  if (name === 'fromSrc') return '-';
+  if (name === 'type') return 'image';
+  if (name === 'condition') return 'not-running';
+  return '1';
+}
+
+let server: TestApi;
+let reads: Set<string>;
+beforeAll(async () => {
+  const stop = (): never => {
+    throw new Error('read far enough');
+  };
+  const service = new Proxy({}, { get: () => stop });
+  const names = ['containers', 'execs', 'images', 'networks', 'volumes', 'events', 'system'];
+  server = await startApi(Object.fromEntries(names.map((name) => [name, service])) as Partial<ApiServices>);
+  for (const method of ['text', 'all', 'flag', 'integer', 'has'] as const) {
+    const original: (this: Query, name: string) => unknown = Query.prototype[method];
+    vi.spyOn(Query.prototype, method).mockImplementation(function (this: Query, name: string) {
+      reads.add(name);
+      return original.call(this, name) as never;
+    });
+  }
+});
+afterAll(async () => {
+  vi.restoreAllMocks();
+  await server?.[Symbol.asyncDispose]();
+});
+
+function statusOf(method: string, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', connection: 'close' };
+    const outgoing = httpRequest({ socketPath: server.socketPath, method, path, headers }, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0));
+    });
+    outgoing.on('error', reject).on('upgrade', (response, socket) => {
+      socket.destroy();
+      resolve(response.statusCode ?? 0);
+    });
+    // Few routes take a body here, and those that do need one.
+    outgoing.end(path.includes('/create?') ? '{"Image":"x"}' : undefined);
+  });
+}
+
+/** Routes that are refused whatever the parameters say. */
+const refusals = [404, 501, 503];
+
+const rows = documented
+  .trim()
+  .split('\n')
+  .map((line) => {
+    const [method = '', path = '', ...names] = line.split(' ');
+    return { route: `${method} ${path}`, method, path, names };
+  });
+
+test.each(rows)(
+  '$route: each parameter is served, refused, or said to mean nothing',
+  async ({ route, method, path, names }) => {
+    reads = new Set();
+    const without = new Set(meaningless[route] ?? []);
+    const query = (given: readonly string[]) =>
+      given.map((name) => `${name}=${encodeURIComponent(sampleOf(route, name))}`).join('&');
+    const target = path.replace(/\{\w+\}/, 'x');
+    // The oldest shapes of a route are asked for as well as its newest, and a parameter that excludes another one alone.
+    const statuses = [];
+    for (const version of ['', '/v1.24']) {
+      statuses.push(await statusOf(method, `${version}${target}?${query(names)}`));
+      statuses.push(
+        await statusOf(method, `${version}${target}?${query(names.filter((name) => name !== 'fromImage'))}`),
+      );
+    }
+    const isRefused = statuses.every((status) => refusals.includes(status));
+    const unread = names.filter((name) => !reads.has(name) && !without.has(name));
+    if (!isRefused) expect(unread).toEqual([]);
+    for (const name of without) expect(guide).toContain(`| \`${route}\` | \`${name}\` |`);
+  },
+);

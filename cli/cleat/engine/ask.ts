@@ -1,0 +1,89 @@
+import { type ClientRequest, request } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
+import type { Endpoint } from './endpoint.js';
+import { connectThroughSsh } from './ssh.js';
+
+/** A connection through ssh takes a moment, more where a key wants a touch. */
+const deadlineMs = { unix: 10_000, tcp: 10_000, ssh: 60_000 };
+/** How long ssh may take to say why it failed, once the connection has broken. */
+const patienceMs = 2_000;
+/** Of an answer, in bytes; an engine's is far smaller. */
+const maxAnswer = 64 * 1024 * 1024;
+
+/**
+ * One question to an engine.
+ * @returns the JSON that it answers
+ * @throws Unavailable when nobody answers, or no Cleat engine; NotFound and InvalidParameter as the engine words them
+ */
+export async function ask(endpoint: Endpoint, path: string): Promise<unknown> {
+  const { text: address } = endpoint;
+  return new Promise((resolve, reject) => {
+    const { sent, failure } = open(endpoint, path);
+    const timer = setTimeout(() => sent.destroy(unavailable(`${address} does not answer`)), deadlineMs[endpoint.kind]);
+    sent.on('close', () => clearTimeout(timer));
+    sent.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > maxAnswer) sent.destroy(unavailable(`${address} answers without an end`));
+      });
+      response.on('error', reject).on('end', () => {
+        try {
+          resolve(read(address, response.statusCode ?? 0, text));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    sent.on('error', async (error) => {
+      reject((await failure?.()) ?? unavailable(`no engine answers on ${address} (${error.message})`));
+    });
+    sent.end();
+  });
+}
+
+interface Request {
+  readonly sent: ClientRequest;
+  /** Where something else carries the connection: why that failed. */
+  readonly failure?: () => Promise<Error | undefined>;
+}
+
+function open(endpoint: Endpoint, path: string): Request {
+  switch (endpoint.kind) {
+    case 'unix':
+      return { sent: request({ path, agent: false, socketPath: endpoint.path }) };
+    case 'tcp': {
+      const { host, port, tls } = endpoint;
+      const options = { path, agent: false, host, port } as const;
+      return { sent: tls ? requestTls({ ...options, ...tls }) : request(options) };
+    }
+    case 'ssh': {
+      const { stream, failure } = connectThroughSsh(endpoint.target);
+      // Without an agent: only then is the connection made here.
+      const sent = request({ path, host: 'docker', createConnection: () => stream });
+      return { sent, failure: () => Promise.race([failure, sleep(patienceMs, undefined, { ref: false })]) };
+    }
+  }
+}
+
+function read(address: string, status: number, text: string): unknown {
+  const answer = parse(text);
+  if (status === 200 && answer !== undefined) return answer;
+  const message = typeof answer === 'object' && answer !== null && 'message' in answer ? String(answer.message) : '';
+  // Another engine has no such page at all.
+  if (status === 404 && message !== '' && message !== 'page not found') throw notFound(message);
+  if (status === 400 && message !== '') throw invalidParameter(message);
+  if (status === 403 && message !== '') throw unavailable(`${address}: ${message}`);
+  throw unavailable(`${address} answered ${status}: is it a Cleat engine?`);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Whoever answers in something else is no engine of ours; the caller says so.
+    return undefined;
+  }
+}

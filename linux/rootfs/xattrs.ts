@@ -1,0 +1,47 @@
+import { errnoOf } from '../syscall/errno.js';
+import { type BytePath, getXattr, listXattrs, setXattr } from '../syscall/files.js';
+
+/** Attributes that belong to the file system that they are on, not to the file. */
+const ownAttribute = /^(trusted\.overlay\.|user\.overlay\.|system\.)/;
+
+/** What a file system says that does not know attributes, or not this one; `EPERM` of a kind that this file cannot have. */
+function isUnsupported(error: unknown): boolean {
+  return ['EOPNOTSUPP', 'ENOTSUP', 'EPERM'].includes(errnoOf(error) ?? '');
+}
+
+/** Names (each character one byte) and values. */
+export function readXattrs(path: BytePath): Map<string, Buffer> {
+  const found = new Map<string, Buffer>();
+  let names: string[];
+  try {
+    names = listXattrs(path, 'latin1');
+  } catch (error) {
+    if (isUnsupported(error)) return found;
+    throw error;
+  }
+  for (const name of names) {
+    if (ownAttribute.test(name)) continue;
+    try {
+      found.set(name, getXattr(path, Buffer.from(name, 'latin1')));
+    } catch (error) {
+      // Taken away meanwhile, or only listed.
+      if (errnoOf(error) !== 'ENODATA' && !isUnsupported(error)) throw error;
+    }
+  }
+  return found;
+}
+
+/**
+ * Sets them, but for those that overlayfs takes as orders (redirect, metacopy, opaque): only we give these. As Docker:
+ * a file system without such attributes is no reason to refuse the file.
+ */
+export function writeXattrs(path: BytePath, attributes: Iterable<readonly [string, Buffer]>): void {
+  for (const [name, value] of attributes) {
+    if (ownAttribute.test(name)) continue;
+    try {
+      setXattr(path, Buffer.from(name, 'latin1'), value);
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+    }
+  }
+}
