@@ -50,7 +50,6 @@ function argumentFields(config: ContainerConfig): [string, readonly string[]][] 
     ['Cmd', list(config.Cmd)],
     ['Entrypoint', list(config.Entrypoint)],
     ['Shell', list(config.Shell)],
-    ['OnBuild', list(config.OnBuild)],
     ['Healthcheck', list(config.Healthcheck?.Test)],
     ['User', list(config.User)],
     ['WorkingDir', list(config.WorkingDir)],
