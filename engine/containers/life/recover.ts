@@ -5,6 +5,7 @@ import { releaseHeld } from '@cleat/linux/helper/held-path';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import { goTime, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import { isRunning } from '../record.js';
