@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,14 +7,17 @@ import { groupId } from '@cleat/api/listeners/listen';
 import { seccompFor } from '@cleat/engine/containers/spec/seccomp';
 import { checkLogOptions } from '@cleat/engine/spool/driver/check';
 import { type ExtensionOverride, openExtensions } from '@cleat/extensions/index';
+import type { Extensions } from '@cleat/extensions/service';
 import { findCommand } from '@cleat/linux/host';
-import { messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { isStaticProgram } from '../static-program.js';
 import { manifestPaths } from './manifests.js';
-import { byFlag, defaultOf } from './options/table.js';
+import { byFlag } from './options/table.js';
 import type { Settings } from './settings.js';
 import { readTls } from './tls.js';
+
+const logDriverDefault = byFlag.get('log-driver')?.default;
 
 export interface PreflightOptions {
   /** Look at what opening the engine looks at anyway, too: for `--validate`, which opens none. */
@@ -45,15 +49,16 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
     if (tls !== 'off') await check('', () => readTls(values, tls));
     if (values.group !== '') await check('', () => groupId(values.group));
   }
-  const log = ['log-driver', 'log-opt'].some((flag) => !isDefault(settings, flag));
-  if (all || log) await check(all ? '' : nameOf('log-driver'), () => tryExtensions(settings));
+  // Later on, the driver may be in one of the engine's own containers, and come with it.
+  const mistyped = values['log-driver'] !== logDriverDefault && isFresh(settings.engine.dataRoot);
+  if (all || mistyped) await check('', () => tryExtensions(settings));
   return problems;
 }
 
-function isDefault({ values }: Settings, flag: string): boolean {
-  const option = byFlag.get(flag);
-  const value: unknown = { ...values }[flag];
-  return option === undefined || JSON.stringify(value) === JSON.stringify(defaultOf(option));
+/** No engine has had a container there. */
+function isFresh(dataRoot: string): boolean {
+  const containers = join(dataRoot, 'containers');
+  return !existsSync(containers) || readdirSync(containers).length === 0;
 }
 
 /** The init runs in containers, where no library of this host is. */
@@ -92,11 +97,22 @@ async function tryExtensions({ values, engine }: Settings): Promise<void> {
     });
     try {
       // What is not logged needs no driver.
-      if (engine.logDriver !== 'none') await checkLogOptions(extensions, engine.logDriver, engine.logOpts);
+      if (engine.logDriver !== 'none') await checkLogDriver(extensions, engine);
     } finally {
       await extensions.close();
     }
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** @throws InvalidParameter in the words of dockerd, with advice for one that only comes later */
+async function checkLogDriver(extensions: Extensions, { logDriver, logOpts }: Settings['engine']): Promise<void> {
+  try {
+    await checkLogOptions(extensions, logDriver, logOpts);
+  } catch (cause) {
+    const advice = isClass(cause, 'InvalidParameter') && isClass(cause.cause, 'NotFound');
+    const later = `; a plugin that comes later is announced by a file ${logDriver}.spec or ${logDriver}.json in a plugin directory`;
+    throw invalidParameter(`failed to set log opts: ${messageOf(cause)}${advice ? later : ''}`, { cause });
   }
 }

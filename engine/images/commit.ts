@@ -24,7 +24,8 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
     for (const diffId of diffIds) lease.keepLayer(diffId);
     let isEmpty = true;
     if (options.layer) {
-      const blob = await room.storeBlob(options.layer, lease);
+      const tar = await options.layer();
+      const blob = await room.storeBlob(tar, lease).finally(() => tar.destroy());
       const layer = await room.layers.add({ blob, lease });
       isEmpty = layer.diffId === emptyTar;
       if (!isEmpty) diffIds.push(layer.diffId);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Progress } from '@cleat/protocol/api/image';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { Events } from '../events/service.js';
 import type { Store } from '../store/service.js';
