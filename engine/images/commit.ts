@@ -1,5 +1,5 @@
 import { goTime, nowNanos } from '../time.js';
-import { applyChanges } from './changes.js';
+import { applyChanges } from './changes/index.js';
 import { type HistoryEntry, refuseTooDeep } from './config.js';
 import { hostPlatform } from './platform.js';
 import { familiar, referenceOf, refuseReserved } from './references.js';
