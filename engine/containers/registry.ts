@@ -115,7 +115,13 @@ export class Registry {
   rename(container: Container, name: string): void {
     const old = container.record.name;
     container.record.name = name;
-    container.save();
+    try {
+      container.save();
+    } catch (error) {
+      container.record.name = old;
+      this.#names.delete(name);
+      throw error;
+    }
     this.#names.set(name, container.id);
     if (old !== name) this.#names.delete(old);
   }

@@ -12,7 +12,7 @@ function patient(check: object, answers: (number | 'hang')[]) {
   const container = {
     id: 'x',
     record: { config: { Healthcheck: { Test: ['CMD-SHELL', 'probe'], ...check } }, state: { status: 'running' } },
-    save() {},
+    note() {},
   } as unknown as Container;
   const commands: string[][] = [];
   const room = {

@@ -33,7 +33,7 @@ export function startHealthChecks(room: Room, container: Container): void {
   const monitor = new AbortController();
   monitors.set(container, monitor);
   container.record.state.health = { Status: 'starting', FailingStreak: 0, Log: [] };
-  container.save();
+  container.note();
   watch(room, container, probe, monitor.signal).catch((error: unknown) => {
     room.log.error('health checks of a container ended', { container: container.id, error: messageOf(error) });
   });
@@ -117,6 +117,6 @@ function judge(room: Room, container: Container, probe: Probe, result: Result, i
     health.FailingStreak++;
     if (health.FailingStreak >= probe.retries) health.Status = 'unhealthy';
   }
-  container.save();
+  container.note();
   if (health.Status !== before) room.emit(container, `health_status: ${health.Status}`);
 }

@@ -122,7 +122,7 @@ function recordEnd(room: Room, container: Container): boolean {
   delete state.updating;
   state.pid = 0;
   if (ran) announce(room, container, 'die', { exitCode: String(state.exitCode) });
-  else container.save();
+  else container.note();
   return ran;
 }
 

@@ -62,7 +62,7 @@ export async function removeLocked(room: Room, container: Container, options: { 
   if (record.state.status === 'removing') return;
   const exitCode = record.state.exitCode;
   record.state.status = 'removing';
-  container.save();
+  container.note();
   container.restarts.cancel();
   container.noRun();
   // What the runtime keeps may go a little later: nobody can ask for this container any more.
@@ -77,7 +77,7 @@ export async function removeLocked(room: Room, container: Container, options: { 
   } catch (cause) {
     record.state.status = 'dead';
     record.state.error = `unable to remove filesystem: ${messageOf(cause)}`;
-    container.save();
+    container.note();
     throw systemError(`unable to remove filesystem: ${messageOf(cause)}`, { cause });
   }
   room.registry.remove(container);

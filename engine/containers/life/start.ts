@@ -107,7 +107,7 @@ export async function startLocked(room: Room, container: Container, options: Sta
     record.state.pid = 0;
     record.state.exitCode = exitCode;
     record.state.error = messageOf(error);
-    container.save();
+    container.note();
     if (record.hostConfig.AutoRemove) await removeLocked(room, container, { volumes: true });
     throw error;
   } finally {

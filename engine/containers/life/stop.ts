@@ -57,7 +57,7 @@ export async function settleRestarting(room: Room, container: Container): Promis
     // What a run before the engine's start left. Where the engine stops, the next one sees to it.
     if (state.run && !container.released && !room.stopping) keepRelease(room, container, releaseRun(room, container));
     if (state.finishedAt.startsWith('0001')) state.finishedAt = goTime(nowNanos());
-    container.save();
+    container.note();
     container.waiters.settle('not-running', { StatusCode: state.exitCode });
     if (hostConfig.AutoRemove) await removeLocked(room, container, { volumes: true });
   });
