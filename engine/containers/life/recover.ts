@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits';
+import { releaseHeld } from '@cleat/linux/helper/held-path';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
@@ -72,6 +73,7 @@ function adopt(room: Room, container: Container): boolean {
   if (!init || !isRunning(state) || state.status === 'restarting') return false;
   // It runs, or it ended while nobody looked: both are this run, whose end is dealt with in the ordinary way.
   if (!isAlive(init) && !readExit(room.paths.exits(), id)) return false;
+  releaseHeld(room.paths.held(id));
   container.began(new Run(room.paths.bundle(id), () => room.spool.wake(id)));
   room.spool.began(id);
   resumeLog(room, container);
@@ -174,7 +176,8 @@ function removeArchives(room: Room): void {
     const directory = join(room.paths.archives(), name);
     try {
       unmountAll(directory);
-      rmdirSync(directory);
+      if (statSync(directory).isDirectory()) rmdirSync(directory);
+      else unlinkSync(directory);
     } catch (error) {
       room.log.warn('a temporary mount that was left over could not be removed', {
         directory,
