@@ -1,3 +1,4 @@
+import type { ContainerId } from '../ids.js';
 import type { Collection } from '../store/service.js';
 import type { Release } from './life/release.js';
 import { RestartTimer } from './life/restart-policy.js';
@@ -36,7 +37,7 @@ export class Container {
     this.#collection = collection;
   }
 
-  get id(): string {
+  get id(): ContainerId {
     return this.record.id;
   }
 

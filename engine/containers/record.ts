@@ -1,13 +1,13 @@
 import type { ProcessIdentity } from '@cleat/linux/process/identity';
 import type { ContainerConfig, ContainerStatus, Health, HostConfig } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
+import type { ContainerId } from '../ids.js';
 
 /** A container as it is kept in the store (collection `containers`, key: ID). */
 export interface ContainerRecord {
   /** Schema version. */
   v: 1;
-  /** 64 hexadecimal digits. */
-  id: string;
+  id: ContainerId;
   /** Without a slash. */
   name: string;
   /** RFC 3339 with nanoseconds. */

@@ -142,7 +142,7 @@ async function settle(room: Room, container: Container, ran: boolean): Promise<v
 /** Bundles, mounts and directories that belong to no container of ours. */
 function removeUnknown(room: Room): void {
   for (const id of readdirSync(room.paths.bundles())) {
-    if (room.registry.find(id)) continue;
+    if (room.registry.byFullId(id)) continue;
     try {
       unmountAll(room.paths.bundle(id));
       removeBundle(room, id);
@@ -155,7 +155,7 @@ function removeUnknown(room: Room): void {
 /** Directories of containers that were being made. Only without a file: nobody's data goes because a record is missing. */
 function removeUnborn(room: Room): void {
   for (const id of readdirSync(room.paths.directories())) {
-    if (room.registry.find(id)) continue;
+    if (room.registry.byFullId(id)) continue;
     try {
       removeEmpty(room.paths.directory(id));
     } catch (error) {
@@ -193,7 +193,7 @@ async function forgetUnknown(room: Room): Promise<void> {
     const root = room.paths.runtimeRoot(name);
     if (!existsSync(root)) continue;
     for (const id of readdirSync(root)) {
-      if (room.registry.find(id)) continue;
+      if (room.registry.byFullId(id)) continue;
       try {
         await room.runtimes.get(name).delete(id, { force: true });
       } catch (error) {
@@ -207,7 +207,7 @@ async function forgetUnknown(room: Room): Promise<void> {
 function watchForEnds(room: Room, adopted: readonly Container[]): { close(): void } {
   const watching = new Set(adopted);
   const onExit = (id: string, exit: { code: number; at: Date }) => {
-    const container = room.registry.find(id);
+    const container = room.registry.byFullId(id);
     if (container?.run) containerExited(room, container, container.run, exit);
     // Of a start that failed: nobody waits for it. While one is under way, its end may still be wanted.
     else if (!container?.starting) rmSync(join(room.paths.exits(), id), { force: true });
