@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
-import { systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
+import { whileFrozen } from '../life/freeze.js';
 import type { Room } from '../room.js';
 import type { CommitContainerOptions } from '../service.js';
 import { asList } from '../spec/process.js';
@@ -20,10 +20,7 @@ export async function commitContainer(
   const config = committedConfig(record.config, options);
   // A container that never started has written nothing yet.
   await mkdir(room.paths.upper(record.id), { recursive: true, mode: 0o755 });
-  const runtime = room.runtimes.get(record.runtime);
-  const freeze = options.pause && record.state.status === 'running';
-  if (freeze) await runtime.pause(record.id);
-  try {
+  const make = async (): Promise<{ Id: string }> => {
     const image = await room.images.commit({
       parent: record.imageId,
       layer: async () => {
@@ -45,13 +42,6 @@ export async function commitContainer(
     const { Id, reference } = image;
     room.emit(container, 'commit', { comment: options.comment, imageID: Id, imageRef: reference });
     return { Id };
-  } finally {
-    if (freeze) {
-      await runtime.resume(record.id).catch((cause: unknown) => {
-        throw systemError(`the image was made, but container ${record.id} could not be resumed: use docker unpause`, {
-          cause,
-        });
-      });
-    }
-  }
+  };
+  return options.pause && record.state.status === 'running' ? await whileFrozen(room, container, make) : await make();
 }
