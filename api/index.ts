@@ -17,6 +17,7 @@ import { swarmRoutes } from './swarm/routes.js';
 import { systemRoutes } from './system/routes.js';
 import { volumeRoutes } from './volumes/routes.js';
 
+export { currentRequest, type RequestContext } from './http/request-context.js';
 export type { RequestCheck } from './http/server.js';
 export { maxApiVersion, minApiVersion } from './http/version.js';
 export { isLoopback, parseAddress } from './listeners/address.js';
@@ -51,6 +52,7 @@ export interface Api {
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
   const { services, log } = options;
+  const { store } = services;
   const routes = [
     ...(options.routes ?? []),
     ...systemRoutes(services, { minApiVersion: options.minApiVersion }),
@@ -76,6 +78,7 @@ export function openApi(options: ApiOptions): Api {
       ...(services.authorization ? [authorizationCheck(services.authorization)] : []),
       ...(options.onRequest ?? []),
     ],
+    settled: store && (() => store.flush()),
   });
   const listeners: Listener[] = [];
   return {

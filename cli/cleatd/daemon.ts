@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openApi } from '@cleat/api/index';
+import { currentRequest, openApi } from '@cleat/api/index';
 import { openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
-import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { answersOn } from '../docker-socket.js';
 import { cleatVersion } from '../version.js';
@@ -25,6 +24,7 @@ import { onSignals } from './signals.js';
 import { dumpState } from './state-dump.js';
 import { Teardown } from './teardown.js';
 import { readTls } from './tls.js';
+import { watchForTheUnexpected } from './unexpected.js';
 
 /**
  * Runs the daemon until it is told to stop.
@@ -69,7 +69,7 @@ async function serve(
   const config: LiveConfig = { engineId, ...settings.engine };
   const tlsFiles = tls === 'off' ? undefined : readTls(values, tls);
   for (const warning of warnings) logger.warn(warning);
-  watchForBugs(logger);
+  watchForTheUnexpected(logger, currentRequest);
   teardown.add('memory', giveMemoryBackAtRest(logger));
 
   const extensions = openExtensions({
@@ -153,21 +153,4 @@ async function refuseTakenSockets({ hosts }: Settings): Promise<void> {
       `another engine answers on ${host.path}: stop it, or name another socket with -H, for example -H unix:///run/cleat.sock`,
     );
   }
-}
-
-/** A bug must be seen. What runs on is in a defined state (crash-only); what threw out of its own stack is not. */
-function watchForBugs(logger: Logger): void {
-  process.on('unhandledRejection', (error) => {
-    logger.error(`a promise failed and nobody looked: ${messageOf(error)}`, { stack: stackOf(error) });
-  });
-  process.on('uncaughtException', (error) => {
-    logger.error(`the engine stops after an unexpected error; containers run on: ${messageOf(error)}`, {
-      stack: stackOf(error),
-    });
-    process.exit(1);
-  });
-}
-
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
 }

@@ -3,6 +3,7 @@ import { createReadStream, type ReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cancelled, dataLoss, invalidParameter } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { newId } from '../ids.js';
 
 export interface StoredBlob {
@@ -52,7 +53,7 @@ export class Blobs {
   }
 
   read(digest: string): ReadStream {
-    return createReadStream(this.path(digest), { highWaterMark: 256 * 1024 });
+    return owned(createReadStream(this.path(digest), { highWaterMark: 256 * 1024 }));
   }
 
   /** A file for work in progress; the caller removes it, or else the next start-up. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Progress } from '@cleat/protocol/api/image';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { Events } from '../events/service.js';
 import type { Store } from '../store/service.js';
@@ -20,7 +21,7 @@ import { type ImagesConfig, Room } from './room.js';
 import type { Images } from './service.js';
 import { layerPaths, resolve, tag } from './use.js';
 
-export { applyChanges } from './changes.js';
+export { applyChanges } from './changes/index.js';
 export type { Images } from './service.js';
 
 export interface ImagesDeps {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { cancelled, invalidParameter, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { RegistryLimits } from './limits.js';
 import { requestText } from './wording.js';
 

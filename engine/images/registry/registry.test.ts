@@ -32,7 +32,7 @@ test('push, and pull elsewhere, with the lines that Docker writes', async () => 
     tag: 'v2',
     comment: '',
     author: '',
-    layer: Readable.from([await tarOf([{ name: 'top', content: 'x' }])]),
+    layer: async () => Readable.from([await tarOf([{ name: 'top', content: 'x' }])]),
   });
   const pushed = await push(one, name, 'v1');
   expect(pushed[0]).toEqual({ status: `The push refers to repository [${name}]` });

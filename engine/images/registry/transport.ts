@@ -5,6 +5,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CleatError, cancelled, deadlineExceeded, forbidden, systemError } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { isHostAddress, isMetadataAddress } from './addresses.js';
 import { Answer } from './answer.js';
 import { certificatesFor } from './certificates.js';
