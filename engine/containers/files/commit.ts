@@ -3,7 +3,9 @@ import type { Container } from '../container.js';
 import { whileFrozen } from '../life/freeze.js';
 import type { Room } from '../room.js';
 import type { CommitContainerOptions } from '../service.js';
+import { asList } from '../spec/process.js';
 import { mountPoints } from './changes.js';
+import { committedConfig } from './commit-config.js';
 
 /**
  * `docker commit`: an image of the container's own changes on top of its image. What is mounted into it stays out. A
@@ -15,8 +17,7 @@ export async function commitContainer(
   options: CommitContainerOptions,
 ): Promise<{ Id: string }> {
   const { record } = container;
-  const { Hostname: _hostname, Domainname: _domain, ...own } = record.config;
-  const config = { ...own, Hostname: '', Domainname: '' };
+  const config = committedConfig(record.config, options);
   // A container that never started has written nothing yet.
   await mkdir(room.paths.upper(record.id), { recursive: true, mode: 0o755 });
   const make = async (): Promise<{ Id: string }> => {
@@ -32,12 +33,11 @@ export async function commitContainer(
         return stream;
       },
       config,
-      changes: options.changes,
       repository: options.repository,
       tag: options.tag,
       comment: options.comment,
       author: options.author,
-      createdBy: [record.path, ...record.args].join(' '),
+      createdBy: asList(record.config.Cmd).join(' '),
     });
     const { Id, reference } = image;
     room.emit(container, 'commit', { comment: options.comment, imageID: Id, imageRef: reference });
