@@ -1,4 +1,5 @@
 import { conflict } from '@cleat/protocol/errors';
+import { cgroupOf } from './cgroup.js';
 import type { Container } from './container.js';
 import { notRunning } from './life/kill.js';
 import { restarting } from './life/pause.js';
@@ -23,6 +24,7 @@ export function execTarget(room: Room, container: Container): ExecTarget {
     runtimePath: room.runtimes.binary(record.runtime),
     runtimeArgs: room.runtimes.get(record.runtime).globalArgs,
     conmonPath: room.conmonPath ?? 'conmon',
+    cgroup: cgroupOf(room.config, record),
     execIds: container.execIds,
     ended: run.ended,
     process: (wish) => execProcessFor(record, room.paths.rootfs(id), wish, { config: room.config, security }),
