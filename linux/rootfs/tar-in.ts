@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { type Extract, extract, type Header } from 'tar-stream';
 import { errnoOf } from '../syscall/errno.js';
 import { makeNode, openBeneath } from '../syscall/files.js';
@@ -52,7 +53,7 @@ export async function tarIn(root: Root, path: string, source: Readable, options:
 
 /** The archive's entries; each must be read, or is skipped, before the next one comes. */
 function entriesOf(source: Readable): Extract {
-  const archive = extract();
+  const archive = owned(extract());
   source.on('data', (chunk: Buffer) => {
     if (!archive.write(chunk)) source.pause();
   });

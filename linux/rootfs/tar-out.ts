@@ -10,6 +10,7 @@ import {
   readSync,
 } from 'node:fs';
 import { isClass } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { errnoOf } from '../syscall/errno.js';
 import { getXattr, O_PATH } from '../syscall/files.js';
@@ -42,7 +43,7 @@ const chunkSize = 256 * 1024;
  * @returns the tar stream, and a promise that settles when its last entry is written
  */
 export function tarOut(root: Root, path: string, options: TarOutOptions): { stream: Pack; finished: Promise<void> } {
-  const stream = pack();
+  const stream = owned(pack());
   const writer = new TarWriter(stream, options);
   const finished = (async () => {
     const [parent, name] = root.withParent(path, (fd, last) => [

@@ -103,3 +103,32 @@ export function listeningPid(path: string): number {
     closeSync(fd);
   }
 }
+
+const SOCK_SEQPACKET = 5;
+const F_DUPFD_CLOEXEC = 1030;
+
+/**
+ * Connects to a UNIX socket that keeps the boundaries of packets. Never waits.
+ * @returns a file descriptor
+ * @throws CleatError System with ENOENT, ECONNREFUSED (nobody listens), EAGAIN (too many are waiting there)
+ */
+export function connectSeqpacket(path: string): number {
+  if (Buffer.byteLength(path) >= maxPath) throw invalidParameter(`${path} is too long for a socket`);
+  const name = Buffer.alloc(2 + maxPath);
+  name.writeUInt16LE(AF_UNIX, 0);
+  name.write(path, 2);
+  const type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  const fd = callC('int socket(int domain, int type, int protocol)', 'AF_UNIX', AF_UNIX, type, 0);
+  try {
+    callC('int connect(int fd, const void *name, unsigned int length)', path, fd, name, name.length);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Another descriptor of the same open file. @throws CleatError System with EMFILE */
+export function duplicate(fd: number): number {
+  return callC('int fcntl(int fd, int command, int argument)', `descriptor ${fd}`, fd, F_DUPFD_CLOEXEC, 0);
+}

@@ -1,8 +1,9 @@
 import { open, rm } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { readSmall, type StoredBlob } from '../blobs.js';
 import type { Lease } from '../leases.js';
 import type { Room } from '../room.js';
@@ -127,8 +128,11 @@ async function* contentOf(room: Room, source: Readable, signal: AbortSignal): As
   })();
   const compression = detectCompression(Buffer.concat(head));
   if (compression === 'none') yield* all;
-  else if (compression === 'gzip') yield* Readable.from(all).pipe(createGunzip()) as AsyncIterable<Buffer>;
-  else {
+  else if (compression === 'gzip') {
+    const plain = owned(createGunzip());
+    pipeline(owned(Readable.from(all)), plain, () => {});
+    for await (const chunk of plain as AsyncIterable<Buffer>) yield chunk;
+  } else {
     // The host's decompressors read files.
     const path = room.blobs.temporaryPath();
     const file = await open(path, 'wx+', 0o600);

@@ -1,8 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { invalidParameter, unavailable } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -43,16 +44,16 @@ export function decompress(fd: number, compression: Compression): Decompressed {
   if (compression !== 'gzip' && compression !== 'none') {
     return { chunks: throughCommand(fd, compression), read: () => 0 };
   }
-  const file = createReadStream('', { fd, start: 0, autoClose: false, highWaterMark: 256 * 1024 });
+  const file = owned(createReadStream('', { fd, start: 0, autoClose: false, highWaterMark: 256 * 1024 }));
   if (compression === 'none') return { chunks: file, read: () => file.bytesRead };
-  const gunzip = createGunzip({ chunkSize: 256 * 1024 });
-  file.on('error', (error) => gunzip.destroy(error));
-  return { chunks: damagedIsInvalid(file.pipe(gunzip)), read: () => gunzip.bytesWritten };
+  const gunzip = owned(createGunzip({ chunkSize: 256 * 1024 }));
+  pipeline(file, gunzip, () => {});
+  return { chunks: damagedIsInvalid(gunzip), read: () => gunzip.bytesWritten };
 }
 
 async function* damagedIsInvalid(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   try {
-    yield* stream;
+    for await (const chunk of stream) yield chunk;
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     if (!code.startsWith('Z_')) throw cause;
@@ -82,7 +83,7 @@ async function* throughCommand(fd: number, compression: 'zstd' | 'xz' | 'bzip2')
     );
   });
   try {
-    yield* child.stdout as AsyncIterable<Buffer>;
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
     const failure = await ended;
     if (failure) throw failure;
   } finally {
