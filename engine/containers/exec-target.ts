@@ -9,10 +9,10 @@ import { execProcessFor } from './spec/process.js';
 import { parseSecurityOptions } from './spec/security-options.js';
 
 /** A running container as the exec room sees it. @throws Conflict in Docker's words */
-export function execTarget(room: Room, container: Container): ExecTarget {
+export function execTarget(room: Room, container: Container, ref: string): ExecTarget {
   const { id, record, run } = container;
   if (record.state.status === 'paused') {
-    throw conflict(`Container ${id} is paused, unpause the container before exec`);
+    throw conflict(`Container ${ref} is paused, unpause the container before exec`);
   }
   if (record.state.status === 'restarting') throw restarting(id);
   if (!container.running || !run) throw notRunning(id);

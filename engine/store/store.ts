@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { conflict, messageOf, systemError } from '@cleat/protocol/errors';
+import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { type Database, open, type RootDatabase, TransactionFlags } from 'lmdb';
 import type { Collection, Store } from './service.js';
@@ -117,6 +117,9 @@ class LmdbStore implements Store {
   }
 }
 
+/** LMDB's own limit for a key; some of its bytes are for how the key is written. */
+const isTooLong = (key: string): boolean => Buffer.byteLength(key) > 1900;
+
 class LmdbCollection implements Collection<object> {
   readonly #store: LmdbStore;
   readonly #database: Database<object, string>;
@@ -128,14 +131,16 @@ class LmdbCollection implements Collection<object> {
   }
 
   get(key: string): object | undefined {
-    return this.#database.get(key);
+    return isTooLong(key) ? undefined : this.#database.get(key);
   }
 
   put(key: string, value: object): void {
+    if (isTooLong(key)) throw invalidParameter(`a name of ${Buffer.byteLength(key)} bytes is too long`);
     this.#write(key, value, () => void this.#database.put(key, value));
   }
 
   delete(key: string): void {
+    if (isTooLong(key)) return;
     this.#write(key, undefined, () => void this.#database.remove(key));
   }
 
