@@ -197,8 +197,8 @@ export interface ExecTarget {
   readonly runtimePath: string;
   readonly runtimeArgs: readonly string[];
   readonly conmonPath: string;
-  /** What to give to the runtime for a further process. @throws InvalidParameter (no such user) */
-  process(wish: ExecWish): OciProcess;
+  /** What to give to the runtime for a further process. @throws InvalidParameter (no such user; endless /etc/passwd) */
+  process(wish: ExecWish): Promise<OciProcess>;
   /** The container's control group (`linux.cgroupsPath`). */
   readonly cgroup: string;
   /** Sessions shown as `ExecIDs`. */

@@ -1,6 +1,7 @@
 import { lchownSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
+import { hold } from '../mount/hold.js';
 import { mountOf } from '../mount/mountinfo.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
@@ -58,7 +59,7 @@ function ensureDirectory(path: string, options: { mode?: number; uid?: number; g
 export const handlers: Handlers = {
   stat: ({ path, follow = false }) => onHost(path, () => stat(path, follow)),
   mountOf: ({ path }) => onHost(path, () => mountFacts(path)),
-  realPath: ({ path }) => onHost(path, () => ({ path: realpathSync.native(path) })),
+  hold: (request) => hold(request),
   ensureDirectory: ({ path, ...options }) => onHost(path, () => ({ created: ensureDirectory(path, options) })),
   statInRoot: ({ root, path, follow = false }) =>
     withRoot(root, (inside) => (follow ? inside.stat(path) : inside.lstat(path))),

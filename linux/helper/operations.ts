@@ -1,4 +1,5 @@
 /** What a helper process can be asked. Requests and answers are JSON; this file says their shapes. */
+import type { HoldAnswer, HoldRequest } from '../mount/hold.js';
 import type { FileFacts } from '../rootfs/facts.js';
 import type { RootedFacts } from '../rootfs/root.js';
 
@@ -33,8 +34,8 @@ export interface Operations {
   stat: { request: { path: string; follow?: boolean }; answer: FileFacts };
   /** Where the mount begins that a path of the host lies on, and its `shared:N`, `master:N`, …; symlinks are followed. */
   mountOf: { request: { path: string }; answer: { target: string; propagation: string[] } };
-  /** Where a path of the host leads when all symlinks are followed. */
-  realPath: { request: { path: string }; answer: { path: string } };
+  /** See `held-path.ts`, which is the only one to ask for it. */
+  hold: { request: HoldRequest; answer: HoldAnswer };
   /** Makes a directory of the host, and those above it, unless it exists. Conflict when it is something else. */
   ensureDirectory: {
     request: { path: string; mode?: number; uid?: number; gid?: number };

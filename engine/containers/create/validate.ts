@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { isWithin, onlineCpus, onlineMemoryNodes } from '@cleat/linux/cgroup/cpuset';
 import type { ContainerConfig, ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { checkFields } from '../../config-fields.js';
 import { parseSignal } from '../life/signals.js';
 import { normalizeCapabilities } from '../spec/capabilities.js';
 import { parseRule } from '../spec/devices.js';
@@ -21,9 +22,7 @@ export function checkConfig(config: ContainerConfig): void {
     throw invalidParameter(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
   }
   if (config.StopSignal) parseSignal(config.StopSignal);
-  for (const entry of config.Env ?? []) {
-    if (entry === '' || entry.startsWith('=')) throw invalidParameter(`invalid environment variable: ${entry}`);
-  }
+  checkFields(config);
   if ((config.Hostname?.length ?? 0) > maxHostname) {
     throw invalidParameter(`hostname "${config.Hostname}" is too long (maximum ${maxHostname} bytes)`);
   }

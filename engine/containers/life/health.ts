@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Health } from '@cleat/protocol/api/container';
 import { messageOf } from '@cleat/protocol/errors';
-import { goDuration, goTime, nowNanos } from '../../time.js';
+import { setTimeout } from '@cleat/protocol/guard';
+import { goDuration, goTime, longestTimerMs, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 import { ProbeOutput } from './probe-output.js';
@@ -61,7 +62,8 @@ function probeOf(container: Container): Probe | undefined {
         ? [...(Shell?.length ? Shell : ['/bin/sh', '-c']), ...rest]
         : undefined;
   if (!check || !command) return undefined;
-  const ms = (nanos: number | undefined, otherwise: number): number => (nanos ? nanos / 1e6 : otherwise);
+  const ms = (nanos: number | undefined, otherwise: number): number =>
+    nanos ? Math.min(nanos / 1e6, longestTimerMs) : otherwise;
   return {
     command,
     intervalMs: ms(check.Interval, defaults.intervalMs),
