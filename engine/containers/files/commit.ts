@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
@@ -17,6 +18,7 @@ export async function commitContainer(
   const { record } = container;
   const { Hostname: _hostname, Domainname: _domain, ...own } = record.config;
   const config = { ...own, Hostname: '', Domainname: '' };
+  const isLayered = existsSync(room.paths.ownFiles(record.id));
   // A container that never started has written nothing yet.
   await mkdir(room.paths.upper(record.id), { recursive: true, mode: 0o755 });
   const runtime = room.runtimes.get(record.runtime);
@@ -30,7 +32,7 @@ export async function commitContainer(
           root: room.paths.upper(record.id),
           path: '/',
           entryName: '.',
-          layer: { leaveOut: [...mountPoints].map((path) => path.slice(1)) },
+          layer: { leaveOut: isLayered ? [] : [...mountPoints].map((path) => path.slice(1)) },
         });
         return stream;
       },
