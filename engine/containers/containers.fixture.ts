@@ -124,14 +124,14 @@ export class TestEngine implements AsyncDisposable {
 
   #networks(): Networks {
     return partial<Networks>('networks', {
-      validate() {},
+      wishes: (mode) => ({ mode, endpoints: {} }),
       setContainers() {},
       defaultNetwork: 'bridge',
       inspect: async () => {
         throw notFound('network bridge not found');
       },
       rename() {},
-      attach: async ({ containerId }) => {
+      attach: async ({ containerId, endpoints }) => {
         this.calls.push(`attach ${containerId}`);
         return {
           namespace: { kind: 'own' as const },
@@ -139,6 +139,7 @@ export class TestEngine implements AsyncDisposable {
           hostnamePath: '',
           resolvConfPath: '',
           ready: Promise.resolve(),
+          endpoints,
         };
       },
       detach: async (id) => void this.calls.push(`detach ${id}`),

@@ -4,7 +4,7 @@ import { CleatError, conflict, forbidden, invalidParameter } from '@cleat/protoc
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
-import { newId } from '../ids.js';
+import { type NetworkId, newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
 import { networkRequest } from './driver-request.js';
@@ -125,7 +125,7 @@ async function prepare(
   }
   return {
     v: 1,
-    id: newId(),
+    id: newId<NetworkId>(),
     name,
     driver,
     created: goTime(nowNanos()),
@@ -186,7 +186,7 @@ const poolReleases = (record: NetworkRecord): Due[] => [
 /** Takes away what a creation or a removal left that a kill of the engine cut short. */
 export async function clearUnfinished(room: NetworkRoom): Promise<void> {
   for (const [id, record] of room.building.entries()) {
-    if (!room.registry.byId(id)) await room.owed.pay([...poolReleases(record), networkRemoval(record)]);
+    if (!room.registry.byId(record.id)) await room.owed.pay([...poolReleases(record), networkRemoval(record)]);
     room.building.delete(id);
   }
 }

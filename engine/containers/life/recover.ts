@@ -13,6 +13,7 @@ import type { Room } from '../room.js';
 import { volumeUse } from '../volume-use.js';
 import { announce, tellLate } from './announce.js';
 import { containerExited, monitorEnded } from './exit.js';
+import { thaw } from './freeze.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
 import { logDriver } from './needs.js';
@@ -21,6 +22,7 @@ import { removeLocked } from './remove.js';
 import { wantsRestart } from './restart-policy.js';
 import { Run } from './run.js';
 import { startByPolicy } from './start-by-policy.js';
+import { settleUpdate } from './update.js';
 
 /** As Docker: it ran when the engine last looked, and nobody can tell how it ended (the host was switched off). */
 const unknownEnd = 255;
@@ -43,6 +45,8 @@ export async function recoverContainers(room: Room): Promise<{ close(): void }> 
   const adopted = containers.filter((container) => adopt(room, container));
   const lost = containers.filter((container) => !adopted.includes(container));
   const ran = new Set(lost.filter((container) => recordEnd(room, container)));
+  // Their first answer is to be right.
+  await Promise.all(adopted.map((container) => takeBack(room, container)));
   removeUnknown(room);
   removeArchives(room);
   removeUnborn(room);
@@ -80,6 +84,12 @@ function adopt(room: Room, container: Container): boolean {
   return true;
 }
 
+/** Undoes what the engine before was doing to it for a moment when it was killed. */
+async function takeBack(room: Room, container: Container): Promise<void> {
+  await thaw(room, container);
+  await settleUpdate(room, container);
+}
+
 /** Its extensions are told of it as soon as they are there; it runs on in any case. */
 async function connect(room: Room, container: Container): Promise<void> {
   const { id, record, run: live } = container;
@@ -108,6 +118,8 @@ function recordEnd(room: Room, container: Container): boolean {
     state.error = 'the engine did not see how it ended: the host was restarted, or its monitor was killed';
   }
   if (isRunning(state)) state.status = 'exited';
+  delete state.thaw;
+  delete state.updating;
   state.pid = 0;
   if (ran) announce(room, container, 'die', { exitCode: String(state.exitCode) });
   else container.save();
@@ -142,7 +154,7 @@ async function settle(room: Room, container: Container, ran: boolean): Promise<v
 /** Bundles, mounts and directories that belong to no container of ours. */
 function removeUnknown(room: Room): void {
   for (const id of readdirSync(room.paths.bundles())) {
-    if (room.registry.find(id)) continue;
+    if (room.registry.byFullId(id)) continue;
     try {
       unmountAll(room.paths.bundle(id));
       removeBundle(room, id);
@@ -155,7 +167,7 @@ function removeUnknown(room: Room): void {
 /** Directories of containers that were being made. Only without a file: nobody's data goes because a record is missing. */
 function removeUnborn(room: Room): void {
   for (const id of readdirSync(room.paths.directories())) {
-    if (room.registry.find(id)) continue;
+    if (room.registry.byFullId(id)) continue;
     try {
       for (const half of ['', '.new']) rmSync(`${room.paths.ownFiles(id)}${half}`, { recursive: true, force: true });
       removeEmpty(room.paths.directory(id));
@@ -194,7 +206,7 @@ async function forgetUnknown(room: Room): Promise<void> {
     const root = room.paths.runtimeRoot(name);
     if (!existsSync(root)) continue;
     for (const id of readdirSync(root)) {
-      if (room.registry.find(id)) continue;
+      if (room.registry.byFullId(id)) continue;
       try {
         await room.runtimes.get(name).delete(id, { force: true });
       } catch (error) {
@@ -208,7 +220,7 @@ async function forgetUnknown(room: Room): Promise<void> {
 function watchForEnds(room: Room, adopted: readonly Container[]): { close(): void } {
   const watching = new Set(adopted);
   const onExit = (id: string, exit: { code: number; at: Date }) => {
-    const container = room.registry.find(id);
+    const container = room.registry.byFullId(id);
     if (container?.run) containerExited(room, container, container.run, exit);
     // Of a start that failed: nobody waits for it. While one is under way, its end may still be wanted.
     else if (!container?.starting) rmSync(join(room.paths.exits(), id), { force: true });

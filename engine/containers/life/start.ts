@@ -136,6 +136,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   if (logging.status === 'rejected') throw logging.reason;
   if (secrets.status === 'rejected') throw secrets.reason;
   const sandbox = network.value;
+  record.endpoints = sandbox.endpoints;
 
   await checkMountedAccounts(room, record, rootfs, mounts.value);
   const spec = specFor({
