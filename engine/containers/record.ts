@@ -1,7 +1,7 @@
 import type { ProcessIdentity } from '@cleat/linux/process/identity';
 import type { ContainerConfig, ContainerStatus, Health, HostConfig } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import type { ContainerId } from '../ids.js';
+import type { ContainerId, NetworkId } from '../ids.js';
 
 /** A container as it is kept in the store (collection `containers`, key: ID). */
 export interface ContainerRecord {
@@ -99,6 +99,11 @@ export interface StoredState {
   health?: Health;
   /** Its processes are frozen for a moment, or are being frozen or let go on: the next engine lets them go on. */
   thaw?: true;
+  /**
+   * It is being connected to that network, or taken off it: nobody was answered yet, so the next engine sees to it that
+   * it is not on it.
+   */
+  leaving?: { id: NetworkId; name: string };
   /** The runtime is being told other limits than these in hostConfig: the next engine tells it these. */
   updating?: true;
   /** What is out there on the host, from before the first of it is made until all of it is gone. */

@@ -162,7 +162,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
 
     rename(containerId, name) {
       const sandbox = room.sandbox(containerId);
-      if (!sandbox) return;
+      if (!sandbox || sandbox.containerName === name) return;
       for (const endpoint of sandbox.endpoints) {
         endpoint.dnsNames = endpoint.dnsNames.map((known) => (known === sandbox.containerName ? name : known));
       }
