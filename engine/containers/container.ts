@@ -14,6 +14,10 @@ export class Container {
   readonly lock = new Mutex();
   /** Held while a signal is sent, so that its event precedes that of the end it causes. */
   readonly signals = new Mutex();
+  /** Held while its processes are frozen or let go on. */
+  readonly freezer = new Mutex();
+  /** How many need them frozen for a moment. */
+  freezes = 0;
   readonly waiters = new Waiters();
   readonly restarts = new RestartTimer();
   /** IDs of its exec sessions, for inspect. */

@@ -104,6 +104,10 @@ export interface StoredState {
   startedAt: string;
   finishedAt: string;
   health?: Health;
+  /** Its processes are frozen for a moment, or are being frozen or let go on: the next engine lets them go on. */
+  thaw?: true;
+  /** The runtime is being told other limits than these in hostConfig: the next engine tells it these. */
+  updating?: true;
   /** What is out there on the host, from before the first of it is made until all of it is gone. */
   run?: RunRecord;
   /** The event of the journal that tells of this state (`life/announce.ts`). */

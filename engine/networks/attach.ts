@@ -9,7 +9,7 @@ import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
 import { linkedWish } from './links.js';
-import { wishedPorts } from './ports.js';
+import { exposedPorts, wishedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
 import { publishPorts } from './publish.js';
 import type { NetworkRecord, SandboxRecord, Wish } from './record.js';
@@ -122,8 +122,8 @@ function newSandbox(room: NetworkRoom, request: SandboxRequest, kind: SandboxRec
     ownerId: '',
     directory: request.directory,
     endpoints: [],
-    exposedPorts: [...new Set([...request.exposedPorts, ...Object.keys(request.portBindings)])],
-    wishedPorts: wishedPorts(request.portBindings, request.exposedPorts, request.publishAllPorts),
+    exposedPorts: [...new Set(exposedPorts([...request.exposedPorts, ...Object.keys(request.portBindings)]))],
+    wishedPorts: wishedPorts(request.portBindings, exposedPorts(request.exposedPorts), request.publishAllPorts),
     dns: request.dns,
     dnsSearch: request.dnsSearch,
     dnsOptions: request.dnsOptions,

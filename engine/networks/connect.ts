@@ -113,6 +113,7 @@ async function drop(room: NetworkRoom, sandbox: SandboxRecord, endpoint: Endpoin
     );
   }
   const dues = endpointDues(room, endpoint);
+  room.owed.note(dues);
   sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
   room.save(sandbox);
   await room.owed.pay(dues);

@@ -30,6 +30,14 @@ export function openNetworks(deps: NetworksDeps): Networks {
     await removeNetwork(room, network);
     room.emit('destroy', network);
   };
+  /** A driver holds and serves what is published, also while nobody asks it for anything. */
+  const wake = (driver: string) => {
+    room.drivers
+      .network(driver)
+      .catch((error: unknown) =>
+        room.log.warn('the driver of published ports is not there', { driver, error: messageOf(error) }),
+      );
+  };
   const stopReplays = deps.extensions.onChange(({ name, state }) => {
     if (state === 'active') void replayForForgetful(room, name);
   });
@@ -117,6 +125,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       writeHostFiles(room, sandbox);
       if (sandbox.kind === 'path') await serveNames(room, sandbox);
       room.names.register(sandbox);
+      for (const { driver } of sandbox.endpoints.filter(({ published }) => published)) wake(driver);
     },
 
     async reconcile(running) {

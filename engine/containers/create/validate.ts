@@ -4,6 +4,7 @@ import { isWithin, onlineCpus, onlineMemoryNodes } from '@cleat/linux/cgroup/cpu
 import type { ContainerConfig, ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { checkFields } from '../../config-fields.js';
+import { checkPorts } from '../../networks/ports.js';
 import { parseSignal } from '../life/signals.js';
 import { normalizeCapabilities } from '../spec/capabilities.js';
 import { parseRule } from '../spec/devices.js';
@@ -50,7 +51,7 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
   for (const entry of host.ExtraHosts ?? []) {
     if (!/^[^:=]+[:=].+$/.test(entry)) throw invalidParameter(`bad format for add-host: "${entry}"`);
   }
-  checkPorts(host);
+  checkPorts(Object.keys(config.ExposedPorts ?? {}), host.PortBindings ?? {});
   checkModes(config, host);
   checkTmpfs(host);
   warnings.push(...checkResources(host));
@@ -71,19 +72,6 @@ export function checkDevices(host: Pick<HostConfig, 'DeviceCgroupRules' | 'Devic
   for (const { Driver = '', Capabilities } of host.DeviceRequests ?? []) {
     const capabilities = (Capabilities ?? []).map((all) => `[${(all ?? []).join(' ')}]`).join(' ');
     throw invalidParameter(`could not select device driver "${Driver}" with capabilities: [${capabilities}]`);
-  }
-}
-
-function checkPorts(host: HostConfig): void {
-  for (const [port, bindings] of Object.entries(host.PortBindings ?? {})) {
-    if (!/^[1-9]\d{0,4}(-\d{1,5})?(\/(tcp|udp|sctp))?$/i.test(port)) {
-      throw invalidParameter(`invalid port specification: "${port}"`);
-    }
-    for (const { HostPort = '' } of bindings ?? []) {
-      const valid =
-        /^(\d{1,5})(-\d{1,5})?$/.test(HostPort) && HostPort.split('-').every((part) => Number(part) <= 65_535);
-      if (HostPort !== '' && !valid) throw invalidParameter(`invalid port specification: "${HostPort}"`);
-    }
   }
 }
 

@@ -38,7 +38,7 @@ async function sendLocked(room: Room, container: Container, signal: number): Pro
   record.manuallyStopped = !room.stopping;
   container.save();
   if (record.state.status === 'restarting') return;
-  const paused = record.state.status === 'paused';
+  const paused = record.state.status === 'paused' || record.state.thaw === true;
   try {
     await room.runtimes.get(record.runtime).kill(id, signal);
   } catch (error) {

@@ -13,6 +13,7 @@ import type { Room } from '../room.js';
 import { volumeUse } from '../volume-use.js';
 import { announce, tellLate } from './announce.js';
 import { containerExited, monitorEnded } from './exit.js';
+import { thaw } from './freeze.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
 import { logDriver } from './needs.js';
@@ -21,6 +22,7 @@ import { removeLocked } from './remove.js';
 import { wantsRestart } from './restart-policy.js';
 import { Run } from './run.js';
 import { startByPolicy } from './start-by-policy.js';
+import { settleUpdate } from './update.js';
 
 /** As Docker: it ran when the engine last looked, and nobody can tell how it ended (the host was switched off). */
 const unknownEnd = 255;
@@ -43,6 +45,8 @@ export async function recoverContainers(room: Room): Promise<{ close(): void }> 
   const adopted = containers.filter((container) => adopt(room, container));
   const lost = containers.filter((container) => !adopted.includes(container));
   const ran = new Set(lost.filter((container) => recordEnd(room, container)));
+  // Their first answer is to be right.
+  await Promise.all(adopted.map((container) => takeBack(room, container)));
   removeUnknown(room);
   removeArchives(room);
   removeUnborn(room);
@@ -80,6 +84,12 @@ function adopt(room: Room, container: Container): boolean {
   return true;
 }
 
+/** Undoes what the engine before was doing to it for a moment when it was killed. */
+async function takeBack(room: Room, container: Container): Promise<void> {
+  await thaw(room, container);
+  await settleUpdate(room, container);
+}
+
 /** Its extensions are told of it as soon as they are there; it runs on in any case. */
 async function connect(room: Room, container: Container): Promise<void> {
   const { id, record, run: live } = container;
@@ -108,6 +118,8 @@ function recordEnd(room: Room, container: Container): boolean {
     state.error = 'the engine did not see how it ended: the host was restarted, or its monitor was killed';
   }
   if (isRunning(state)) state.status = 'exited';
+  delete state.thaw;
+  delete state.updating;
   state.pid = 0;
   if (ran) announce(room, container, 'die', { exitCode: String(state.exitCode) });
   else container.save();
