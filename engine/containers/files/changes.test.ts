@@ -33,7 +33,7 @@ test('added, modified, deleted, opaque, mount points, and a symlink that would l
   symlinkSync('/', join(upper, 'link'));
 
   const room = {
-    paths: { upper: () => upper },
+    paths: { upper: () => upper, ownFiles: () => join(upper, '../none') },
     images: { layerPaths: () => [lower] },
   } as unknown as Room;
   const container = { id: 'x', record: { imageId: 'sha256:x' } } as unknown as Container;

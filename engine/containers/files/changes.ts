@@ -1,4 +1,4 @@
-import { constants, type Stats } from 'node:fs';
+import { constants, existsSync, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getXattr } from '@cleat/linux/syscall/files';
@@ -13,8 +13,8 @@ export interface Change {
 }
 
 /**
- * Empty mount points that the runtime had to make in the root file system. Docker keeps them in a layer of their own,
- * so its `diff` and `commit` never see them.
+ * Empty mount points that the runtime had to make in the root file system of a container that has no layer for them
+ * (`own-files.ts`), for it was made before there were any: `diff` and `commit` never show them.
  */
 export const mountPoints: ReadonlySet<string> = new Set([
   '/.dockerenv',
@@ -42,7 +42,9 @@ export async function containerChanges(room: Room, container: Container): Promis
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return changes;
     throw error;
   }
-  await walk(root, '/', room.images.layerPaths(container.record.imageId), changes);
+  const own = room.paths.ownFiles(container.id);
+  const image = room.images.layerPaths(container.record.imageId);
+  await walk(root, '/', existsSync(own) ? [own, ...image] : image, changes);
   return changes.sort((a, b) => (a.Path < b.Path ? -1 : 1));
 }
 
