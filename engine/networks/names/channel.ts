@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { datagramsInside } from '@cleat/linux/net/dial-inside';
-import { setTimeout, setTimeout } from '@cleat/protocol/guard';
+import { setTimeout } from '@cleat/protocol/guard';
 import { answersTo, type Query } from './message.js';
 
 /** After that long another socket takes its place: whoever wants to forge answers has to find its port anew. */

@@ -1,6 +1,6 @@
 import { connect, Socket } from 'node:net';
 import { connectInside } from '@cleat/linux/net/dial-inside';
-import { setTimeout, setTimeout } from '@cleat/protocol/guard';
+import { setTimeout } from '@cleat/protocol/guard';
 import { Channel } from './channel.js';
 import type { FairShare } from './fair-share.js';
 import { answersTo, code, type Query, responseCode, type Transport } from './message.js';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { setTimeout, setTimeout } from '@cleat/protocol/guard';
+import { setTimeout } from '@cleat/protocol/guard';
 
 /** A client that says nothing for so long is gone, or takes a place for nothing. */
 const silenceMs = 10_000;
