@@ -9,6 +9,8 @@ export interface TarOutRequest {
   path: string;
   /** What the topmost entry is called in the archive (`data`, `.`); below it names are `data/…`. */
   entryName: string;
+  /** Without that name: below, entries are `etc/…`, and the topmost one is left out. */
+  bare?: boolean;
   /** Leave out what lies on other file systems (`docker export`). Default false. */
   oneFileSystem?: boolean;
   /** Of what is mounted on the root's own file system, only these directories are entered. Default: all. */

@@ -27,6 +27,7 @@ export async function commitContainer(
       root: room.paths.upper(record.id),
       path: '/',
       entryName: '.',
+      bare: true,
       layer: { leaveOut: [...mountPoints].map((path) => path.slice(1)) },
     });
     const image = await room.images.commit({

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
+import { decompress } from '@cleat/linux/archive/compression';
 import { type CleatError, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
 import { pack } from 'tar-stream';
 import { digestOf } from '../blobs.js';
@@ -9,7 +10,6 @@ import type { LayerRecord } from '../records.js';
 import { canonical, familiar, familiarName, parseAny, type Reference, repositoryOf } from '../references.js';
 import type { Room } from '../room.js';
 import { onlyPlatform, platformOf } from '../select.js';
-import { decompress } from '../unpack/compression.js';
 
 interface Saved {
   image: Image;
@@ -188,7 +188,7 @@ async function writeLayer(room: Room, layer: LayerRecord, tar: Pack): Promise<vo
       const entry = tar.entry({ name, size: layer.tarSize, mode: 0o644, mtime: epoch }, (error) =>
         error ? reject(error) : resolve(),
       );
-      Readable.from(decompress(file.fd, layer.blob.compression).chunks)
+      Readable.from(decompress(file.createReadStream({ autoClose: false }), layer.blob.compression))
         .on('error', (error) => entry.destroy(error))
         .pipe(entry as unknown as Writable);
     });

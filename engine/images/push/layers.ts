@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { Readable, Transform } from 'node:stream';
 import { createGzip } from 'node:zlib';
+import { decompress } from '@cleat/linux/archive/compression';
 import { dataLoss } from '@cleat/protocol/errors';
 import { shortId } from '../../ids.js';
 import type { StoredBlob } from '../blobs.js';
@@ -11,7 +12,6 @@ import type { LayerRecord } from '../records.js';
 import type { RegistryClient } from '../registry/client.js';
 import type { Room } from '../room.js';
 import { allOrNone, Semaphore } from '../semaphore.js';
-import { decompress } from '../unpack/compression.js';
 
 const concurrentUploads = 5;
 
@@ -86,7 +86,7 @@ function counted(stream: Readable, onBytes: (bytes: number) => void): Readable {
 async function compressed(room: Room, layer: LayerRecord, lease: Lease, signal: AbortSignal): Promise<StoredBlob> {
   const file = await open(room.blobs.path(layer.blob.digest), 'r');
   try {
-    const plain = Readable.from(decompress(file.fd, layer.blob.compression).chunks);
+    const plain = Readable.from(decompress(file.createReadStream({ autoClose: false }), layer.blob.compression));
     const gzip = createGzip();
     plain.on('error', (error) => gzip.destroy(error));
     const blob = await room.storeBlob(plain.pipe(gzip), lease, signal);
