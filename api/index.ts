@@ -17,6 +17,7 @@ import { swarmRoutes } from './swarm/routes.js';
 import { systemRoutes } from './system/routes.js';
 import { volumeRoutes } from './volumes/routes.js';
 
+export { currentRequest, type RequestContext } from './http/request-context.js';
 export type { RequestCheck } from './http/server.js';
 export { maxApiVersion, minApiVersion } from './http/version.js';
 export { isLoopback, parseAddress } from './listeners/address.js';

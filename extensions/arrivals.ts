@@ -1,4 +1,5 @@
 import { isClass, messageOf } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { watchDirectories } from './discovery/changes.js';
 import type { ArrivalOptions } from './service.js';
 

@@ -1,3 +1,5 @@
+import { setTimeout } from '@cleat/protocol/guard';
+
 /**
  * Runs `work` under a deadline and under the caller's signal.
  * @throws the error that `late` makes when the time is over; the signal's reason when the caller went away

@@ -27,18 +27,34 @@ export interface ErrorOptions {
   details?: Record<string, unknown>;
 }
 
+/** Marks errors of every copy of this package: an extension may bring its own in its `node_modules`. */
+const brand = Symbol.for('cleat.CleatError');
+
 /** An error with a class. `message` is shown to the user as it is: one readable sentence that says what to do next. */
 export class CleatError extends Error {
   readonly class: ErrorClass;
   readonly details: Record<string, unknown> | undefined;
+  /** Not enumerable, so that nobody prints it. */
+  declare readonly [brand]: true;
 
   constructor(errorClass: ErrorClass, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'CleatError';
     this.class = errorClass;
     this.details = options.details;
+    Object.defineProperty(this, brand, { value: true });
   }
 }
+
+const isPlainInstance = Function.prototype[Symbol.hasInstance];
+
+/** `instanceof` holds for what another copy of this package made, too. A class that extends this one is its own. */
+Object.defineProperty(CleatError, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    if (this !== CleatError) return isPlainInstance.call(this as typeof CleatError, value);
+    return typeof value === 'object' && value !== null && brand in value;
+  },
+});
 
 const of =
   (errorClass: ErrorClass) =>

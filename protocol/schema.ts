@@ -19,8 +19,11 @@ type Builders = Pick<
   | 'Unknown'
 >;
 
-/** Members that the object around them need not have: TypeBox keeps that beside the schema, not in it. */
-const optional = new WeakSet<object>();
+/**
+ * Marks members that the object around them need not have: TypeBox keeps that beside the schema, not in it. Not
+ * enumerable, so that it is no part of the JSON Schema; understood by every copy of this package.
+ */
+const optional = Symbol.for('cleat.optional');
 
 const plain =
   (type: string) =>
@@ -39,13 +42,11 @@ const builders = {
   Null: plain('null'),
   Number: plain('number'),
   Object(properties: Record<string, object>, options?: object) {
-    const required = Object.keys(properties).filter((name) => !optional.has(properties[name] ?? {}));
+    const required = Object.keys(properties).filter((name) => !Object.hasOwn(properties[name] ?? {}, optional));
     return { type: 'object', ...(required.length > 0 ? { required } : {}), properties, ...options };
   },
   Optional(schema: object) {
-    const copy = { ...schema };
-    optional.add(copy);
-    return copy;
+    return Object.defineProperty({ ...schema }, optional, { value: true });
   },
   Record: (_keys: object, value: object, options?: object) => ({
     type: 'object',

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Reply } from '@cleat/protocol/answer';
 import { type Dispatcher, pluginMediaType, type StreamReply } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { CallLog } from './call-log.js';
 import type { CallStatistics, Result } from './calls.js';
@@ -142,7 +143,7 @@ function readBody(request: IncomingMessage): Promise<string | undefined> {
 
 async function stream(response: ServerResponse, { stream }: StreamReply): Promise<void> {
   response.writeHead(200, { 'Content-Type': 'application/octet-stream' });
-  await pipeline(Readable.from(stream), response);
+  await pipeline(owned(Readable.from(stream)), response);
 }
 
 /** @param last the connection ends with this answer, so that no further call comes on it */

@@ -1,6 +1,7 @@
 import type { ContainerCreateRequest, HostConfig, Mount } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { Exchange } from '../http/exchange.js';
+import { moveLegacyResources } from './legacy-resources.js';
 
 type Version = Pick<Exchange, 'before'>;
 
@@ -47,19 +48,6 @@ export function applyVersion(x: Version, request: ContainerCreateRequest): strin
     if (host.PortBindings && (bindings === null || bindings.length === 0)) host.PortBindings[port] = [{}];
   }
   return [...macAddressWarnings(x, request, host.NetworkMode), ...volumeDriverWarnings(x, host)];
-}
-
-/** Before there was a HostConfig with create (and, for volume drivers, until 1.20) these were the container's own. */
-function moveLegacyResources(request: ContainerCreateRequest, host: HostConfig): void {
-  host.VolumeDriver ||= request.VolumeDriver;
-  host.Memory ||= request.Memory;
-  host.MemorySwap ||= request.MemorySwap;
-  host.CpuShares ||= request.CpuShares;
-  host.CpusetCpus ||= request.CpusetCpus;
-  for (const key of ['VolumeDriver', 'Memory', 'MemorySwap', 'CpuShares', 'CpusetCpus'] as const) {
-    delete request[key];
-    if (host[key] === undefined) delete host[key];
-  }
 }
 
 function applyMountVersion(x: Version, mount: Mount): void {

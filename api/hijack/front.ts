@@ -1,10 +1,15 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout } from '@cleat/protocol/guard';
+import { type BodyFrame, bodyFrame } from './framing.js';
 import { endOfHead, type Head, parseHead, rewriteHead } from './head.js';
+import { refuse } from './refuse.js';
 
 /** Bytes of a head; credentials and proxies' headers make it large at times. */
 export const maxHeadBytes = 64 * 1024;
 const headDeadlineMs = 60_000;
+/** Bytes that a client may send ahead of an answer before it has to wait. */
+const maxHeldBytes = 64 * 1024;
 
 /** What the front tells of a hijacked request. */
 export interface Upgrade {
@@ -17,94 +22,199 @@ export interface FrontOptions {
   /** The request wants the connection itself, in whatever way it asks. */
   hijacks(head: Head): 'raw' | 'websocket' | undefined;
   onUpgrade(request: IncomingMessage, socket: Socket, rest: Buffer, upgrade: Upgrade): void;
+  /** Bytes that the parser cannot take; `response` is what it was answering meanwhile. Nothing more is read. */
+  onMalformed(error: Error, socket: Socket, response: ServerResponse | undefined): void;
+  /** Something threw within a listener of this socket; the socket is destroyed after it. */
+  onFailure(error: unknown, socket: Socket): void;
 }
 
 /**
  * Stands between a connection and Node's HTTP parser, because only an upgrade detaches that parser: taken over in any
  * other way, a connection's further bytes (a terminal's input!) would be parsed, and dispatched, as requests. So each
  * head is held back until it is complete; one that will be hijacked is made an upgrade, whether its client asked for
- * one or not, and an upgrade to anything else (h2c) is made an ordinary request. Works for every request of a
- * connection that is kept alive, not only for the first. A hijacking request that was pipelined behind an unfinished
- * one reaches the ordinary handler, which must refuse it.
+ * one or not, and an upgrade to anything else (h2c) is made an ordinary request.
+ *
+ * Requests of one connection are served one after the other, as Go's server does: what a client sends ahead waits,
+ * unparsed and bounded, until the answer before it is out. Whatever throws in a listener ends its own connection.
  * @returns what accepts a new connection.
  */
 export function createFront(options: FrontOptions): (socket: Socket) => void {
   const { server } = options;
-  const states = new WeakMap<object, State>();
+  const connections = new WeakMap<object, Connection>();
 
-  server.prependListener('request', (request) => {
-    const state = states.get(request.socket);
-    if (state) state.current = request;
-  });
+  server.prependListener('request', (request, response) => connections.get(request.socket)?.onRequest(response));
   server.on('upgrade', (request, socket: Socket, rest) => {
-    const state = states.get(socket);
-    if (!state) return void socket.destroy();
-    state.release();
-    options.onUpgrade(request, socket, rest, { asked: state.asked });
+    const connection = connections.get(socket);
+    if (!connection) return void socket.destroy();
+    connection.release();
+    options.onUpgrade(request, socket, rest, { asked: connection.asked });
+  });
+  // Go's server refuses what it cannot expect; nobody expects anything but `100-continue`, which Node answers.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  server.on('clientError', (error, socket: Socket) => {
+    const connection = connections.get(socket);
+    connection?.release();
+    options.onMalformed(error, socket, connection?.response);
   });
 
   return (socket) => {
-    server.emit('connection', socket);
-    // Node's listener feeds its parser; from here on it is fed by us. Adding a listener also makes Node give up its
-    // direct reading from the handle.
-    const feeders = socket.listeners('data') as ((chunk: Buffer) => void)[];
-    for (const feeder of feeders) socket.removeListener('data', feeder);
-    const feed = (chunk: Buffer): void => {
-      for (const feeder of feeders) feeder.call(socket, chunk);
-    };
-    let pending: Buffer | undefined;
-    let timer: NodeJS.Timeout | undefined;
-
-    const state: State = {
-      asked: false,
-      current: undefined,
-      release() {
-        clearTimeout(timer);
-        socket.removeListener('data', onData);
-      },
-    };
-
-    function onData(chunk: Buffer): void {
-      // Inside a body nothing is looked at.
-      if (state.current && !state.current.complete) {
-        feed(chunk);
-        return;
-      }
-      const bytes = pending ? Buffer.concat([pending, chunk]) : chunk;
-      const end = endOfHead(bytes);
-      if (end < 0) {
-        if (bytes.length > maxHeadBytes) {
-          socket.end('HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n');
-          socket.destroySoon();
-          return;
-        }
-        pending = bytes;
-        timer ??= setTimeout(() => socket.destroy(), headDeadlineMs).unref();
-        return;
-      }
-      pending = undefined;
-      clearTimeout(timer);
-      timer = undefined;
-      feed(prepare(bytes, end));
-    }
-
-    function prepare(bytes: Buffer, end: number): Buffer {
-      const head = parseHead(bytes.subarray(0, end));
-      const kind = options.hijacks(head);
-      if (kind === 'websocket') return bytes;
-      if (kind === undefined && head.upgrade === undefined) return bytes;
-      state.asked = head.upgrade !== undefined;
-      return Buffer.concat([rewriteHead(head, kind === 'raw'), bytes.subarray(end)]);
-    }
-
-    states.set(socket, state);
-    socket.on('data', onData);
-    socket.once('close', () => clearTimeout(timer));
+    const connection = new Connection(socket, options);
+    connections.set(socket, connection);
+    connection.begin();
   };
 }
 
-interface State {
-  asked: boolean;
-  current: IncomingMessage | undefined;
-  release(): void;
+class Connection {
+  readonly #socket: Socket;
+  readonly #options: FrontOptions;
+  /** The request that was fed last asked for an upgrade. */
+  asked = false;
+  /** What is being answered. */
+  response: ServerResponse | undefined;
+  /** The body of the request that was fed last; undefined between two requests. */
+  #frame: BodyFrame | undefined;
+  /** Bytes that the parser has not seen. */
+  #held: Buffer = Buffer.alloc(0);
+  #timer: NodeJS.Timeout | undefined;
+  #pumping = false;
+  #ended = false;
+  #feed: (chunk: Buffer) => void = () => {};
+  #feedEnd: () => void = () => {};
+
+  constructor(socket: Socket, options: FrontOptions) {
+    this.#socket = socket;
+    this.#options = options;
+  }
+
+  begin(): void {
+    const socket = this.#socket;
+    const before = new Set(socket.listeners('end'));
+    this.#options.server.emit('connection', socket);
+    // Node's listeners feed its parser; from here on it is fed by us. Adding a listener also makes Node give up its
+    // direct reading from the handle.
+    const feeders = socket.listeners('data') as ((chunk: Buffer) => void)[];
+    for (const feeder of feeders) socket.removeListener('data', feeder);
+    this.#feed = (chunk) => {
+      for (const feeder of feeders) feeder.call(socket, chunk);
+    };
+    const enders = socket.listeners('end').filter((listener) => !before.has(listener)) as (() => void)[];
+    for (const ender of enders) socket.removeListener('end', ender);
+    this.#feedEnd = () => {
+      for (const ender of enders) ender.call(socket);
+    };
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.once('close', () => clearTimeout(this.#timer));
+  }
+
+  onRequest(response: ServerResponse): void {
+    this.response = response;
+    const answered = (): void => {
+      if (this.response !== response) return;
+      this.response = undefined;
+      this.#pump();
+    };
+    response.once('finish', answered);
+    response.once('close', answered);
+  }
+
+  /** Nothing is read for the parser any more. */
+  release(): void {
+    clearTimeout(this.#timer);
+    this.#socket.removeListener('data', this.#onData);
+    this.#socket.removeListener('end', this.#onEnd);
+    this.#feed = this.#feedEnd = () => {};
+    this.#held = Buffer.alloc(0);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#held = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
+    this.#pump();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.#pump();
+  };
+
+  #pump(): void {
+    if (this.#pumping || this.#socket.destroyed) return;
+    this.#pumping = true;
+    try {
+      while (this.#step());
+    } catch (error) {
+      this.release();
+      this.#options.onFailure(error, this.#socket);
+      this.#socket.destroy();
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** @returns whether there may be more to do now */
+  #step(): boolean {
+    if (this.#frame && !this.#frame.complete) return this.#feedBody(this.#frame);
+    if (this.response) {
+      if (this.#held.length > maxHeldBytes) this.#socket.pause();
+      return false;
+    }
+    this.#frame = undefined;
+    return this.#feedHead();
+  }
+
+  #feedBody(frame: BodyFrame): boolean {
+    if (this.#held.length === 0) {
+      if (this.#ended) this.#feedEnd();
+      return false;
+    }
+    this.#feed(this.#shift(frame.take(this.#held)));
+    return true;
+  }
+
+  #feedHead(): boolean {
+    // RFC 9112, 2.2: empty lines before a request are not part of it.
+    let blank = 0;
+    while (this.#held[blank] === 13 || this.#held[blank] === 10) blank++;
+    this.#shift(blank);
+    const end = endOfHead(this.#held);
+    if (end < 0) {
+      this.#awaitHead();
+      return false;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const bytes = this.#shift(end);
+    const head = parseHead(bytes);
+    const kind = this.#options.hijacks(head);
+    this.asked = head.upgrade !== undefined;
+    const rewritten = kind === 'raw' || (kind === undefined && this.asked) ? rewriteHead(head, kind === 'raw') : bytes;
+    this.#frame = bodyFrame(head);
+    if (kind === undefined) {
+      this.#feed(rewritten);
+      return true;
+    }
+    // All that follows is input for whoever takes the connection over.
+    this.#feed(Buffer.concat([rewritten, this.#shift(this.#held.length)]));
+    return false;
+  }
+
+  #awaitHead(): void {
+    if (this.#ended) {
+      this.#feedEnd();
+      return;
+    }
+    if (this.#held.length > maxHeadBytes) {
+      this.release();
+      refuse(this.#socket, 431, `the head of the request is larger than ${maxHeadBytes} bytes`);
+      return;
+    }
+    if (this.#held.length > 0) this.#timer ??= setTimeout(() => this.#socket.destroy(), headDeadlineMs).unref();
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #shift(length: number): Buffer {
+    const taken = this.#held.subarray(0, length);
+    this.#held = this.#held.subarray(length);
+    return taken;
+  }
 }

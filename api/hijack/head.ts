@@ -7,6 +7,8 @@ export interface Head {
   readonly requestLine: string;
   /** Value of the Upgrade header. */
   readonly upgrade: string | undefined;
+  /** All values of a header, by its name in lower case. */
+  values(name: string): string[];
 }
 
 /** Where the head that begins at 0 ends (the first byte after the empty line), or -1. */
@@ -24,8 +26,9 @@ export function parseHead(bytes: Buffer): Head {
   const [requestLine = '', ...rest] = bytes.toString('latin1').split(/\r?\n/);
   const lines = rest.filter((line) => line !== '');
   const [method = '', target = ''] = requestLine.split(' ');
-  const upgrade = lines.find((line) => nameOf(line) === 'upgrade');
-  return { method, target, lines, requestLine, upgrade: upgrade?.slice(upgrade.indexOf(':') + 1).trim() };
+  const values = (name: string): string[] =>
+    lines.filter((line) => nameOf(line) === name).map((line) => line.slice(line.indexOf(':') + 1).trim());
+  return { method, target, lines, requestLine, upgrade: values('upgrade')[0], values };
 }
 
 /** The head with Node's parser made to hand the connection over (`true`) or to treat it as an ordinary request. */

@@ -1,10 +1,16 @@
 import type { Socket } from 'node:net';
+import { invalidParameter, isClass } from '@cleat/protocol/errors';
+import { guarded, setInterval, setTimeout } from '@cleat/protocol/guard';
 import { writeTo } from '../streams/write.js';
 import { type ConnectionInput, rawInput } from './input.js';
-import { decodeFrames, encodeFrame } from './websocket.js';
+import { closeCodes, closeFrame, decodeFrames, encodeFrame, WebSocketViolation } from './websocket.js';
 
 /** How long a client may take to close its side after ours is closed. */
 const lingerMs = 10_000;
+/** The same for one that broke the protocol. */
+const refusedLingerMs = 1000;
+/** How long after a WebSocket's close the process may still answer. */
+const lastAnswerMs = 1000;
 /** How soon a client is missed that went without a word. */
 const probeMs = 1000;
 
@@ -43,14 +49,41 @@ export function webSocketConnection(
   input: ConnectionInput,
   kind: 'text' | 'binary',
 ): HijackedConnection {
+  let closing = false;
+  const end = (code: Parameters<typeof closeFrame>[0] = closeCodes.normal, reason?: string): void => {
+    if (closing) return;
+    closing = true;
+    if (socket.writable) socket.write(closeFrame(code, reason));
+    closeGently(socket, input, code === closeCodes.normal ? lingerMs : refusedLingerMs);
+  };
+  const frames = decodeFrames(input, (reply) => writeTo(socket, reply));
+  const next = async (): Promise<IteratorResult<Buffer, unknown>> => {
+    try {
+      const result = await frames.next();
+      // What the client's end makes the process say still goes out, if it comes soon.
+      if (result.value === 'closed') setTimeout(end, lastAnswerMs).unref();
+      return result;
+    } catch (error) {
+      if (!(error instanceof WebSocketViolation)) throw error;
+      end(error.code, error.message);
+      throw invalidParameter(`the WebSocket client broke the protocol: ${error.message}`, { cause: error });
+    }
+  };
   return {
     ...common(socket, input),
-    input: decodeFrames(input, (reply) => void socket.write(reply)),
-    write: (data) => writeTo(socket, encodeFrame(kind, data)),
-    end() {
-      if (socket.writable) socket.write(encodeFrame('close', Buffer.from([0x03, 0xe8])));
-      closeGently(socket, input);
-    },
+    // Who stops reading hands the rest to discardInput: iterating it does not end it.
+    input: { [Symbol.asyncIterator]: () => ({ next }) },
+    /** The protocol goes on: pings are answered, and the client's close ends the connection. */
+    discardInput: guarded(async () => {
+      try {
+        while (!(await next()).done);
+        end();
+      } catch (error) {
+        if (!isClass(error, 'InvalidParameter')) throw error;
+      }
+    }),
+    write: async (data) => !closing && (await writeTo(socket, encodeFrame(kind, data))),
+    end: () => end(),
   };
 }
 
@@ -98,11 +131,11 @@ function probeAfterHalfClose(socket: Socket): () => void {
  * Half-closes, then reads on until the client closes too: closing with unread input would reset the connection, and the
  * client might lose the last output.
  */
-export function closeGently(socket: Socket, input: ConnectionInput): void {
+export function closeGently(socket: Socket, input: ConnectionInput, patienceMs = lingerMs): void {
   input.discard();
   socket.end();
   if (socket.readableEnded) return;
-  const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
+  const timer = setTimeout(() => socket.destroy(), patienceMs).unref();
   socket.once('end', () => socket.destroySoon());
   socket.once('close', () => clearTimeout(timer));
 }

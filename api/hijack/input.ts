@@ -15,6 +15,7 @@ export class ConnectionInput {
   constructor(socket: Socket, first: Buffer) {
     this.#socket = socket;
     if (first.length > 0) this.#chunks.push(first);
+    this.#ended = socket.readableEnded || socket.destroyed;
     const end = (): void => {
       this.#ended = true;
       this.#wake?.();
@@ -56,10 +57,17 @@ export class ConnectionInput {
 
   /** Exactly `length` bytes. @throws InvalidParameter when the client stops before. */
   async read(length: number): Promise<Buffer> {
+    const bytes = await this.readUnlessEnded(length);
+    if (bytes === undefined) throw invalidParameter('unexpected EOF');
+    return bytes;
+  }
+
+  /** Exactly `length` bytes, in a buffer of their own; undefined when the client stops before. */
+  async readUnlessEnded(length: number): Promise<Buffer | undefined> {
     const parts: Buffer[] = [];
     for (let missing = length; missing > 0; ) {
       const chunk = await this.next();
-      if (chunk === undefined) throw invalidParameter('unexpected end of the request body');
+      if (chunk === undefined) return undefined;
       parts.push(chunk.subarray(0, missing));
       if (chunk.length > missing) this.unread(chunk.subarray(missing));
       missing -= Math.min(missing, chunk.length);
@@ -72,7 +80,7 @@ export class ConnectionInput {
     let bytes = Buffer.alloc(0);
     for (;;) {
       const chunk = await this.next();
-      if (chunk === undefined) throw invalidParameter('unexpected end of the request body');
+      if (chunk === undefined) throw invalidParameter('unexpected EOF');
       bytes = Buffer.concat([bytes, chunk]);
       const end = bytes.indexOf(10);
       if (end >= 0) {
@@ -93,7 +101,7 @@ export async function* decodeChunks(input: ConnectionInput): AsyncGenerator<Buff
     if (left === 0) break;
     while (left > 0) {
       const chunk = await input.next();
-      if (chunk === undefined) throw invalidParameter('unexpected end of the request body');
+      if (chunk === undefined) throw invalidParameter('unexpected EOF');
       if (chunk.length > left) input.unread(chunk.subarray(left));
       yield chunk.subarray(0, left);
       left -= Math.min(left, chunk.length);

@@ -19,6 +19,8 @@ export function errorAnswer(error: unknown, version: string): Answer {
  * that the client notices.
  */
 export function sendError(response: ServerResponse, error: unknown, version: string): void {
+  // The client was told already, or has gone.
+  if (response.writableEnded || !response.socket) return;
   if (response.headersSent) {
     response.destroy();
     return;

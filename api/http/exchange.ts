@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { systemError } from '@cleat/protocol/errors';
+import { cancelled, systemError } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
 import type { HijackedConnection } from '../hijack/hijacked.js';
@@ -126,15 +127,25 @@ export class Exchange {
    * left of the body is read and dropped.
    */
   body(): Readable {
-    if (this.#hijacker) return Readable.from(this.#hijacker.body());
+    if (this.#hijacker) return owned(Readable.from(this.#hijacker.body()));
     const { request } = this;
-    const body = new PassThrough({ highWaterMark: 256 * 1024 });
-    request.once('error', (error) => body.destroy(error));
+    const body = owned(new PassThrough({ highWaterMark: 256 * 1024 }));
+    // Node's own words for it ("aborted") say nothing to whoever reads them in a log.
+    const onGone = (): void => void body.destroy(cancelled('the client has gone before its request was complete'));
+    request.once('error', onGone);
+    request.once('close', () => !request.readableEnded && onGone());
+    if (request.destroyed) onGone();
     body.once('close', () => {
-      request.unpipe(body);
+      request.off('data', onData);
       request.resume();
     });
-    return request.pipe(body);
+    const onData = (chunk: Buffer): void => {
+      if (!body.write(chunk)) request.pause();
+    };
+    body.on('drain', () => request.resume());
+    request.on('data', onData);
+    request.once('end', () => body.end());
+    return body;
   }
 
   /** Answers with JSON, ended by a line feed as Go's encoder does. */
@@ -188,6 +199,7 @@ export class Exchange {
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
   async pipe(contentType: string, source: Readable): Promise<void> {
+    owned(source);
     const headers = { 'Content-Type': contentType };
     try {
       await this.outgoing.check({ status: 200, headers, body: undefined });

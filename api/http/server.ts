@@ -9,13 +9,16 @@ import {
   messageOf,
   notFound,
 } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
 import type { Head } from '../hijack/head.js';
 import { createHijacker, type Hijacker } from '../hijack/hijacker.js';
+import { reasonOf, refuse } from '../hijack/refuse.js';
 import type { AnswerCheck } from './answer.js';
 import { errorAnswer, sendError } from './errors.js';
 import { Exchange, type Transport } from './exchange.js';
+import { asRequest } from './request-context.js';
 import { parseTarget, type Router } from './router.js';
 import { checkVersion, maxApiVersion } from './version.js';
 
@@ -63,11 +66,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   });
   // A client that half-closes after its request still gets its answer.
   Object.assign(server, { httpAllowHalfOpen: true });
-  server.on('request', (request, response) => void serve(request, response));
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-    else socket.destroy();
-  });
+  server.on('request', begin);
 
   const accept = createFront({
     server,
@@ -81,9 +80,35 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       response.shouldKeepAlive = false;
       response.assignSocket(socket);
       socket.on('error', (error) => log.debug('hijacked connection failed', { error: messageOf(error) }));
-      void serve(request, response, createHijacker(request, response, socket, rest, upgrade));
+      begin(request, response, createHijacker(request, response, socket, rest, upgrade));
     },
+    onMalformed(error, socket, response) {
+      const reason = reasonOf(error);
+      log.debug('connection failed', { error: messageOf(error) });
+      if (!reason || response?.headersSent) return void socket.destroy();
+      if (!response) return refuse(socket, ...reason);
+      response.shouldKeepAlive = false;
+      // Whoever reads the request's body learns that there is no more, once the client could be told.
+      response.once('finish', () => response.req.destroy());
+      sendError(response, invalidParameter(reason[1]), maxApiVersion);
+      socket.resume();
+    },
+    onFailure: failed,
   });
+
+  /** A bug of ours costs the connection it happened on, and nothing else. */
+  function failed(error: unknown, socket: Socket): void {
+    log.error('a connection is closed after an unexpected error', { error: messageOf(error), cause: error });
+    socket.destroy();
+  }
+
+  function begin(request: IncomingMessage, response: ServerResponse, hijacker?: Hijacker): void {
+    const { socket } = request;
+    const running = asRequest({ method: request.method, url: request.url, abandon: () => socket.destroy() }, () =>
+      serve(request, response, hijacker),
+    );
+    running.catch((error: unknown) => failed(error, socket));
+  }
 
   async function serve(request: IncomingMessage, response: ServerResponse, hijacker?: Hijacker): Promise<void> {
     const socket = request.socket;
@@ -147,7 +172,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       fail(error, request, response, version, abort.signal, hijacker !== undefined);
     } finally {
       // What is left of a body is dropped, so that the next request on this connection is found.
-      if (!hijacker && !request.complete) request.unpipe().resume();
+      if (!hijacker && !request.complete) request.removeAllListeners('data').resume();
       const left = (busy.get(socket) ?? 1) - 1;
       if (left > 0) busy.set(socket, left);
       else busy.delete(socket);

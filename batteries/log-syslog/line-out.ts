@@ -5,6 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { UnixDatagrams } from '@cleat/linux/syscall/datagram';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import { unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { SyslogOptions } from './options.js';
 
 /** A connection to a syslog server. */

@@ -1,6 +1,7 @@
 import { assertForward } from '@cleat/linux/firewall/forward';
 import { rulesetGeneration } from '@cleat/linux/syscall/netfilter';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 
 const intervalMs = 3_000;

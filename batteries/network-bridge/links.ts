@@ -3,6 +3,7 @@ import { interfaceNames } from '@cleat/linux/net/facts';
 import type { HostLinks } from '@cleat/linux/net/links';
 import { parseAddress } from '@cleat/protocol/cidr';
 import { messageOf } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
 import type { EndpointRecord, NetworkRecord } from './state.js';

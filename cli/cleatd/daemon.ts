@@ -1,20 +1,21 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openApi } from '@cleat/api/index';
+import { currentRequest, openApi } from '@cleat/api/index';
 import { openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
-import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { answersOn } from '../docker-socket.js';
 import { cleatVersion } from '../version.js';
 import { checkExposure, checkOwnBridges } from './exposure.js';
 import { isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
+import { manifestPaths } from './manifests.js';
 import { parseMetricsAddress } from './metrics/address.js';
 import { Collectors } from './metrics/collectors.js';
 import { Metrics } from './metrics/metrics.js';
 import { notify } from './notify.js';
 import { UsageError } from './options/parse.js';
+import { preflight } from './preflight.js';
 import { type LiveConfig, reload } from './reload.js';
 import { giveMemoryBackAtRest } from './rest.js';
 import { openRoots, writePidFile } from './roots.js';
@@ -23,6 +24,7 @@ import { onSignals } from './signals.js';
 import { dumpState } from './state-dump.js';
 import { Teardown } from './teardown.js';
 import { readTls } from './tls.js';
+import { watchForTheUnexpected } from './unexpected.js';
 
 /**
  * Runs the daemon until it is told to stop.
@@ -37,6 +39,8 @@ export async function runDaemon(settings: Settings, flags: ReadonlyMap<string, u
   }
   const warnings = [...settings.warnings, ...checkExposure(settings)];
   await refuseTakenSockets(settings);
+  const problems = await preflight(settings, { all: false });
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
   const log = openLog({
     level: settings.engine.debug ? 'debug' : values['log-level'],
     format: values['log-format'] === 'json' || (values['log-format'] === '' && !process.stderr.isTTY) ? 'json' : 'text',
@@ -65,11 +69,11 @@ async function serve(
   const config: LiveConfig = { engineId, ...settings.engine };
   const tlsFiles = tls === 'off' ? undefined : readTls(values, tls);
   for (const warning of warnings) logger.warn(warning);
-  watchForBugs(logger);
+  watchForTheUnexpected(logger, currentRequest);
   teardown.add('memory', giveMemoryBackAtRest(logger));
 
   const extensions = openExtensions({
-    manifestPaths: [batteriesManifest(), ...values['extension-manifest']].filter((path) => path !== undefined),
+    manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
     // Whatever the engine is configured with may be named in a manifest.
     variables: { ...config },
@@ -149,31 +153,4 @@ async function refuseTakenSockets({ hosts }: Settings): Promise<void> {
       `another engine answers on ${host.path}: stop it, or name another socket with -H, for example -H unix:///run/cleat.sock`,
     );
   }
-}
-
-/** The manifest of the batteries, if they are installed: the engine runs without any. */
-function batteriesManifest(): string | undefined {
-  try {
-    return join(dirname(fileURLToPath(import.meta.resolve('@cleat/batteries/package.json'))), 'manifest.yaml');
-  } catch {
-    // Not installed.
-    return undefined;
-  }
-}
-
-/** A bug must be seen. What runs on is in a defined state (crash-only); what threw out of its own stack is not. */
-function watchForBugs(logger: Logger): void {
-  process.on('unhandledRejection', (error) => {
-    logger.error(`a promise failed and nobody looked: ${messageOf(error)}`, { stack: stackOf(error) });
-  });
-  process.on('uncaughtException', (error) => {
-    logger.error(`the engine stops after an unexpected error; containers run on: ${messageOf(error)}`, {
-      stack: stackOf(error),
-    });
-    process.exit(1);
-  });
-}
-
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
 }

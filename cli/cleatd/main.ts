@@ -18,6 +18,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const settings: Settings = await loadSettings(flags);
   if (flags.get('validate') === true) {
     const { checkExposure } = await import('./exposure.js');
+    const { preflight } = await import('./preflight.js');
+    const problems = await preflight(settings, { all: true });
+    if (problems.length > 0) throw new UsageError(problems.join('\n'));
     for (const warning of [...settings.warnings, ...checkExposure(settings)])
       process.stderr.write(`warning: ${warning}\n`);
     process.stdout.write('configuration OK\n');

@@ -1,5 +1,6 @@
 import { giveMemoryBack } from '@cleat/linux/process/rest';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 
 const tickMs = 500;

@@ -90,3 +90,41 @@ test('a file that was named must exist, and its errors name it', async () => {
     await rm(directory, { recursive: true });
   }
 });
+
+test.each([
+  [['--default-address-pool', 'base=10.0.0.0/24,size=16'], 'cannot be divided into networks of size 16: use 24 to 32'],
+  [['--default-address-pool', 'base=10.0.0.0/8,size=33'], 'use 8 to 32'],
+  [['--default-address-pool', 'base=300.0.0.0/8,size=24'], 'invalid pool: invalid CIDR address: 300.0.0.0/8'],
+  [['--bip=10.0.0.1/99'], 'invalid CIDR address: 10.0.0.1/99'],
+  [['--default-gateway=here'], '--default-gateway: here is not an ip address'],
+  [['--mtu=-1'], 'invalid default MTU: -1'],
+  [['--registry-mirror=mirror.local'], 'no scheme specified for "mirror.local"'],
+  [['--registry-mirror=ftp://m'], 'unsupported scheme "ftp"'],
+  [['--registry-mirror=https://m/?a=b'], 'query or fragment at end of the URI'],
+  [['--registry-mirror=https://u:secret@m'], 'username/password not allowed in URI "https://m"'],
+  [['--cgroup-parent=../up'], 'invalid cgroup parent'],
+])('%s would fail later, and is refused at the start', (argv, message) => {
+  expect(() => settings(...argv)).toThrow(message);
+});
+
+test('what stands in daemon.json is named by its key; JSON that cannot be read, by its place', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'cleat-settings-'));
+  const path = join(directory, 'daemon.json');
+  const load = async (text: string) => {
+    await writeFile(path, text);
+    return loadSettings(parseFlags(['--config-file', path]));
+  };
+  try {
+    const { warnings } = await load('{"storage-driver": "vfs", "exec-opts": ["native.cgroupdriver=systemd"]}');
+    expect(warnings).toEqual([
+      `"storage-driver" in ${path} has no effect: root file systems are always overlayfs`,
+      expect.stringContaining(`"exec-opts" in ${path}: native.cgroupdriver=systemd has no effect`),
+    ]);
+    await expect(load('{"bip": "x"}')).rejects.toThrow(`"bip" in ${path} is written as`);
+    await expect(load('{\n  "debug": true,\n}')).rejects.toThrow(
+      "invalid JSON: invalid character '}' looking for beginning of object key string (line 3, column 1)",
+    );
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findCommand } from '@cleat/linux/host';
 import { notFound } from '@cleat/protocol/errors';
+import { isStaticProgram } from '../static-program.js';
 
 /**
  * A first root file system without any network: the host's static busybox, with its applets as links.
@@ -13,7 +14,7 @@ import { notFound } from '@cleat/protocol/errors';
  */
 export async function busyboxTar(): Promise<Buffer> {
   const busybox = findCommand('busybox');
-  if (busybox === undefined || !isStatic(busybox)) {
+  if (busybox === undefined || !isStaticProgram(busybox)) {
     throw notFound('there is no static busybox on this host: apt-get install busybox-static');
   }
   const root = await mkdtemp(join(tmpdir(), 'cleat-busybox-'));
@@ -41,15 +42,5 @@ export async function busyboxTar(): Promise<Buffer> {
     return stdout;
   } finally {
     await rm(root, { recursive: true, force: true });
-  }
-}
-
-/** A dynamic one names its loader (PT_INTERP), and would find no libraries in the image. */
-function isStatic(path: string): boolean {
-  try {
-    return !execFileSync('head', ['-c', '4096', path]).includes('/ld-linux');
-  } catch {
-    // Not readable: not usable either.
-    return false;
   }
 }

@@ -69,6 +69,8 @@ export interface MountRecord {
   nonRecursive?: boolean;
   /** bind, read-only: what is mounted below the source stays writable. */
   readOnlyNonRecursive?: boolean;
+  /** bind, read-only: better no start than something below the source that stays writable. */
+  readOnlyForceRecursive?: boolean;
   /** tmpfs: mount options, such as `size=65536`, `mode=1777`. */
   options?: string[];
 }

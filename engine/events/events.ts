@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventMessage } from '@cleat/protocol/api/event';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { nowNanos, toNanos } from '../time.js';
 import { eventFilter } from './filter.js';

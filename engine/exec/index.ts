@@ -5,6 +5,7 @@ import { resizeTerminal } from '@cleat/linux/conmon/control';
 import type { ExecSession } from '@cleat/linux/conmon/exec';
 import type { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/container';
 import { conflict, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import type { AttachSession, Containers, TerminalSize } from '../containers/service.js';

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { unavailable } from '@cleat/protocol/errors';
 import type { OutputFrame } from '../containers/service.js';
 
 /** Bytes that are held in memory for a reader; what exceeds them goes to a file. */
@@ -16,6 +17,8 @@ export class SpillQueue {
   /** While the file holds unread frames everything goes there: order is kept. */
   #file: { fd: number; read: number; written: number } | undefined;
   #ended = false;
+  /** Why there is no more, when there should be. */
+  #failure: Error | undefined;
   #wake: () => void = () => {};
 
   /** @param path of the file, made when it is needed */
@@ -28,7 +31,15 @@ export class SpillQueue {
     if (!this.#file && this.#memoryBytes + frame.data.length <= memoryLimit) {
       this.#memory.push(frame);
       this.#memoryBytes += frame.data.length;
-    } else this.#spill(frame);
+    } else {
+      try {
+        this.#spill(frame);
+      } catch (cause) {
+        // A full disk, or no descriptor left: the reader gets what there is, and is told that it is not all.
+        this.#failure = unavailable('output was lost: it could not be kept for its reader', { cause });
+        this.#ended = true;
+      }
+    }
     this.#wake();
   }
 
@@ -41,9 +52,14 @@ export class SpillQueue {
     const header = Buffer.alloc(headerSize);
     header.writeUInt8(stream, 0);
     header.writeUInt32BE(data.length, 1);
+    // `written` moves once all of the frame is there: half of one is never read.
+    let at = this.#file.written;
     for (const part of [header, data]) {
-      this.#file.written += writeSync(this.#file.fd, part, 0, part.length, this.#file.written);
+      for (let done = 0; done < part.length; )
+        done += writeSync(this.#file.fd, part, done, part.length - done, at + done);
+      at += part.length;
     }
+    this.#file.written = at;
   }
 
   /** No more frames come; the reader gets what there is. */
@@ -75,6 +91,10 @@ export class SpillQueue {
     }
     const file = this.#file;
     if (!file) return undefined;
+    if (file.read >= file.written) {
+      this.#closeFile();
+      return undefined;
+    }
     const header = Buffer.alloc(headerSize);
     readSync(file.fd, header, 0, headerSize, file.read);
     const data = Buffer.alloc(header.readUInt32BE(1));
@@ -90,6 +110,7 @@ export class SpillQueue {
       for (;;) {
         const frame = this.#take();
         if (frame) yield frame;
+        else if (this.#failure) throw this.#failure;
         else if (this.#ended) return;
         else
           await new Promise<void>((resolve) => {

@@ -3,6 +3,7 @@ import { createReadStream, type ReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cancelled, dataLoss, invalidParameter } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { newId } from '../ids.js';
 
 export interface StoredBlob {
@@ -52,7 +53,7 @@ export class Blobs {
   }
 
   read(digest: string): ReadStream {
-    return createReadStream(this.path(digest), { highWaterMark: 256 * 1024 });
+    return owned(createReadStream(this.path(digest), { highWaterMark: 256 * 1024 }));
   }
 
   /** A file for work in progress; the caller removes it, or else the next start-up. */
@@ -65,20 +66,15 @@ export class Blobs {
    * @throws DataLoss when it is not what it must be, Cancelled, and whatever `source` throws
    */
   async write(source: AsyncIterable<Buffer | string>, options: WriteOptions = {}): Promise<StoredBlob> {
+    await using growing = await this.grow(options);
+    await growing.append(source);
+    return await growing.finish();
+  }
+
+  /** Begins a blob that comes in pieces, over several connections perhaps. What is not finished leaves nothing. */
+  async grow(options: WriteOptions = {}): Promise<GrowingBlob> {
     const path = this.temporaryPath();
-    const file = await open(path, 'wx', 0o600);
-    try {
-      const blob = await copyVerified(source, file, options);
-      await file.close();
-      await rename(path, this.path(blob.digest));
-      return blob;
-    } catch (error) {
-      await file.close().catch(() => {
-        // The first failure is the one to tell.
-      });
-      await rm(path, { force: true });
-      throw error;
-    }
+    return new GrowingBlob(path, await open(path, 'wx', 0o600), options, (digest) => this.path(digest));
   }
 
   async remove(digest: string): Promise<void> {
@@ -93,29 +89,82 @@ export class Blobs {
   }
 }
 
-async function copyVerified(
-  source: AsyncIterable<Buffer | string>,
-  file: FileHandle,
-  { digest, size, onBytes, signal }: WriteOptions,
-): Promise<StoredBlob> {
-  const hash = createHash('sha256');
-  let written = 0;
-  for await (const piece of source) {
+/** A blob on its way, hashed as it grows. */
+export class GrowingBlob implements AsyncDisposable {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #options: WriteOptions;
+  readonly #pathOf: (digest: string) => string;
+  #hash = createHash('sha256');
+  #size = 0;
+  #isFinished = false;
+
+  constructor(path: string, file: FileHandle, options: WriteOptions, pathOf: (digest: string) => string) {
+    this.#path = path;
+    this.#file = file;
+    this.#options = options;
+    this.#pathOf = pathOf;
+  }
+
+  /** Bytes that are here. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @throws DataLoss for more than was announced, Cancelled, and whatever `source` throws: what came by then stays */
+  async append(source: AsyncIterable<Buffer | string>): Promise<void> {
+    const { size, onBytes, signal } = this.#options;
+    for await (const piece of source) {
+      if (signal?.aborted) throw cancelled('the transfer was cancelled');
+      const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
+      if (size !== undefined && this.#size + chunk.length > size) {
+        throw dataLoss(`more than the ${size} bytes that were announced`);
+      }
+      this.#hash.update(chunk);
+      await writeAll(this.#file, chunk, this.#size);
+      this.#size += chunk.length;
+      onBytes?.(this.#size);
+    }
     if (signal?.aborted) throw cancelled('the transfer was cancelled');
-    const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
-    written += chunk.length;
-    if (size !== undefined && written > size) throw dataLoss(`more than the ${size} bytes that were announced`);
-    hash.update(chunk);
-    await file.write(chunk);
-    onBytes?.(written);
   }
-  if (signal?.aborted) throw cancelled('the transfer was cancelled');
-  const actual = `sha256:${hash.digest('hex')}`;
-  if (size !== undefined && written !== size) throw dataLoss(`unexpected EOF: ${written} of ${size} bytes came`);
-  if (digest !== undefined && actual !== digest) {
-    throw dataLoss(`filesystem layer verification failed for digest ${digest}`);
+
+  /** Begins anew. */
+  async clear(): Promise<void> {
+    await this.#file.truncate(0);
+    this.#hash = createHash('sha256');
+    this.#size = 0;
   }
-  return { digest: actual, size: written };
+
+  /** Verifies what came and gives it its name. @throws DataLoss when it is not what it must be */
+  async finish(): Promise<StoredBlob> {
+    const { size, digest } = this.#options;
+    if (size !== undefined && this.#size !== size) {
+      throw dataLoss(`unexpected EOF: ${this.#size} of ${size} bytes came`);
+    }
+    const actual = `sha256:${this.#hash.digest('hex')}`;
+    if (digest !== undefined && actual !== digest) {
+      throw dataLoss(`filesystem layer verification failed for digest ${digest}`);
+    }
+    await this.#file.close();
+    await rename(this.#path, this.#pathOf(actual));
+    this.#isFinished = true;
+    return { digest: actual, size: this.#size };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isFinished) return;
+    await this.#file.close().catch(() => {
+      // What made it fail is the error to tell.
+    });
+    await rm(this.#path, { force: true });
+  }
+}
+
+async function writeAll(file: FileHandle, data: Buffer, position: number): Promise<void> {
+  for (let written = 0; written < data.length; ) {
+    const { bytesWritten } = await file.write(data, written, data.length - written, position + written);
+    written += bytesWritten;
+  }
 }
 
 /** Reads a small stream into memory. @throws InvalidParameter when it exceeds `limit` bytes */

@@ -1,6 +1,6 @@
 import { goTime, nowNanos } from '../time.js';
-import { applyChanges } from './changes.js';
-import type { HistoryEntry } from './config.js';
+import { applyChanges } from './changes/index.js';
+import { type HistoryEntry, refuseTooDeep } from './config.js';
 import { hostPlatform } from './platform.js';
 import { familiar, referenceOf, refuseReserved } from './references.js';
 import type { Room } from './room.js';
@@ -20,10 +20,12 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
     options.parent === '' ? undefined : (room.catalog.getHeld(options.parent) ?? room.catalog.find(options.parent));
   return await room.withLease(async (lease) => {
     const diffIds = [...(parent?.config.rootfs.diff_ids ?? [])];
+    refuseTooDeep(diffIds.length + (options.layer ? 1 : 0));
     for (const diffId of diffIds) lease.keepLayer(diffId);
     let isEmpty = true;
     if (options.layer) {
-      const blob = await room.storeBlob(options.layer, lease);
+      const tar = await options.layer();
+      const blob = await room.storeBlob(tar, lease).finally(() => tar.destroy());
       const layer = await room.layers.add({ blob, lease });
       isEmpty = layer.diffId === emptyTar;
       if (!isEmpty) diffIds.push(layer.diffId);

@@ -1,7 +1,15 @@
 import { ContainerConfig } from '@cleat/protocol/api/container';
-import { invalidParameter } from '@cleat/protocol/errors';
+import { invalidParameter, systemError } from '@cleat/protocol/errors';
 import { decode } from '@cleat/protocol/json';
 import { isDigest } from './references.js';
+
+/** Layers that an image may have, as in Docker: overlayfs takes no more by much. */
+const maxLayers = 125;
+
+/** @throws System with Docker's text */
+export function refuseTooDeep(layers: number): void {
+  if (layers > maxLayers) throw systemError('max depth exceeded');
+}
 
 /** The image configuration (OCI image-spec `config.md`, and Docker's additions). Its SHA-256 is the image's ID. */
 export interface ImageConfig {

@@ -9,6 +9,7 @@ import { type Header, pack } from 'tar-stream';
 import type { Events, NewEvent } from '../events/service.js';
 import { openStore } from '../store/index.js';
 import { type Images, openImages } from './index.js';
+import type { Reach } from './registry/transport.js';
 import type { ImagesConfig } from './room.js';
 
 /** An engine's images in a temporary data root, for tests. */
@@ -21,7 +22,7 @@ export interface Bench {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function openBench(config: Partial<ImagesConfig> = {}): Promise<Bench> {
+export async function openBench(config: Partial<ImagesConfig> = {}, reach?: Reach): Promise<Bench> {
   const root = await mkdtemp(join(tmpdir(), 'cleat-images-'));
   const published: NewEvent[] = [];
   const events: Events = {
@@ -39,7 +40,7 @@ export async function openBench(config: Partial<ImagesConfig> = {}): Promise<Ben
   const all = { dataRoot: root, insecureRegistries: [], registryMirrors: [], maxConcurrentDownloads: 3, ...config };
   const start = async () => {
     const store = openStore(join(root, 'store'));
-    return { store, images: await openImages({ config: all, log: silentLogger, store, events }) };
+    return { store, images: await openImages({ config: all, log: silentLogger, store, events, reach }) };
   };
   let running = await start();
   const stop = async () => {

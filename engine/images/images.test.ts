@@ -67,7 +67,7 @@ test("a stack of layers shows what the images' makers meant", async () => {
     { name: 'replaced/new', content: 'new' },
   ]);
   const options = { config: {}, repository: '', tag: '', comment: '', author: '' };
-  ({ Id: parent } = await bench.images.commit({ ...options, parent, layer: Readable.from([upper]) }));
+  ({ Id: parent } = await bench.images.commit({ ...options, parent, layer: async () => Readable.from([upper]) }));
   const target = join(bench.root, 'merged');
   await mkdir(target);
   mountOverlay({ lower: bench.images.layerPaths(parent), target });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Progress } from '@cleat/protocol/api/image';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { Events } from '../events/service.js';
 import type { Store } from '../store/service.js';
@@ -14,12 +15,13 @@ import { Leases } from './leases.js';
 import { list } from './list.js';
 import { prune } from './prune.js';
 import type { LayerRecord } from './records.js';
+import type { Reach } from './registry/transport.js';
 import { remove } from './remove.js';
 import { type ImagesConfig, Room } from './room.js';
 import type { Images } from './service.js';
 import { layerPaths, resolve, tag } from './use.js';
 
-export { applyChanges } from './changes.js';
+export { applyChanges } from './changes/index.js';
 export type { Images } from './service.js';
 
 export interface ImagesDeps {
@@ -27,6 +29,8 @@ export interface ImagesDeps {
   log: Logger;
   store: Store;
   events: Events;
+  /** For tests: other limits, names and addresses. */
+  reach?: Reach;
 }
 
 /** How often images that were removed by force are looked at again, in ms. */
@@ -34,14 +38,14 @@ const heldInterval = 60_000;
 
 /** Opens the images under `dataRoot` (`blobs/`, `layers/`) and removes what a crash left behind. */
 export async function openImages(deps: ImagesDeps): Promise<Images> {
-  const { config, log, store, events } = deps;
+  const { config, log, store, events, reach } = deps;
   const blobs = await Blobs.open(join(config.dataRoot, 'blobs'));
   const leases = new Leases();
   const catalog = new Catalog(store);
   const records = store.collection<LayerRecord>('layers');
   const layers = new Layers({ root: join(config.dataRoot, 'layers'), records, blobs, leases, log });
   await layers.recover((diffId) => catalog.usesLayer(diffId));
-  const room = new Room({ config, log, events, catalog, layers, blobs, leases });
+  const room = new Room({ config, log, events, catalog, layers, blobs, leases, reach });
   const timer = setInterval(() => {
     room.collectHeld().catch((error: unknown) => log.warn(`removed images remain: ${messageOf(error)}`));
   }, heldInterval);

@@ -7,6 +7,7 @@ import type { Catalog, Image } from './catalog.js';
 import { parseImageConfig } from './config.js';
 import type { Layers } from './layers.js';
 import type { Lease, Leases } from './leases.js';
+import type { Reach } from './registry/transport.js';
 import { Semaphore } from './semaphore.js';
 
 /** A container, as far as images care. */
@@ -32,6 +33,8 @@ export class Room {
   readonly layers: Layers;
   readonly blobs: Blobs;
   readonly leases: Leases;
+  /** How registries are reached; undefined: as they are. */
+  readonly reach: Reach | undefined;
   /** How many layers are downloaded, and how many unpacked, at once; for all pulls together. */
   readonly downloads: Semaphore;
   readonly unpacks = new Semaphore(2);
@@ -47,6 +50,7 @@ export class Room {
     layers: Layers;
     blobs: Blobs;
     leases: Leases;
+    reach?: Reach;
   }) {
     this.config = deps.config;
     this.downloads = new Semaphore(Math.max(1, deps.config.maxConcurrentDownloads));
@@ -56,6 +60,7 @@ export class Room {
     this.layers = deps.layers;
     this.blobs = deps.blobs;
     this.leases = deps.leases;
+    this.reach = deps.reach;
   }
 
   /** An event with Docker's attributes: the image's labels and `name`. */

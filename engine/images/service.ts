@@ -108,8 +108,8 @@ export interface ImportOptions {
 export interface CommitOptions {
   /** Image ID; empty: none. */
   parent: string;
-  /** An OCI layer: a tar of what was added and changed, deletions as `.wh.NAME` entries. */
-  layer?: Readable;
+  /** An OCI layer: a tar of what was added and changed, deletions as `.wh.NAME` entries. Opened once all else is valid. */
+  layer?: () => Promise<Readable>;
   config: ContainerConfig;
   /** Dockerfile instructions that are applied to `config`. */
   changes?: readonly string[];

@@ -117,7 +117,7 @@ function newSandbox(room: NetworkRoom, request: SandboxRequest, kind: SandboxRec
 async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Sandbox> {
   room.save(sandbox);
   try {
-    await writeHostFiles(room, sandbox);
+    writeHostFiles(room, sandbox);
     await createFirst(room, sandbox, plans);
     await joinAll(room, sandbox, plans, 0);
     room.save(sandbox);
@@ -149,7 +149,8 @@ async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: r
 }
 
 async function createFirst(room: NetworkRoom, sandbox: SandboxRecord, [first]: readonly Plan[]): Promise<void> {
-  if (first) await createEndpoint(room, sandbox, first.network, newEndpoint(first.network, sandbox, first.wished));
+  if (first)
+    await createEndpoint(room, sandbox, first.network, newEndpoint(room, first.network, sandbox, first.wished));
 }
 
 /** One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already. */
@@ -161,7 +162,7 @@ async function joinAll(
 ): Promise<Joined[]> {
   const joined: Joined[] = [];
   for (const [index, { network, wished }] of plans.entries()) {
-    const endpoint = sandbox.endpoints[index] ?? newEndpoint(network, sandbox, wished);
+    const endpoint = sandbox.endpoints[index] ?? newEndpoint(room, network, sandbox, wished);
     if (!sandbox.endpoints.includes(endpoint)) await createEndpoint(room, sandbox, network, endpoint);
     joined.push(await joinEndpoint(room, sandbox, endpoint, sandboxPid));
   }
@@ -181,7 +182,7 @@ async function finish(
       if (over) joined.push(over);
     }
     // By now all addresses are known, and every network whose name service the container can reach.
-    if (sandbox.endpoints.length > 1) await writeHostFiles(room, sandbox);
+    if (sandbox.endpoints.length > 1) writeHostFiles(room, sandbox);
     const way = gatewayEndpoint(sandbox);
     // All have ended before anything is undone: what is published late would stay.
     const all = await Promise.allSettled([

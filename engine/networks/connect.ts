@@ -30,7 +30,7 @@ export async function connect(
     throw forbidden(`endpoint with name ${sandbox.containerName} already exists in network ${network.name}`);
   }
   const former = gatewayEndpoint(sandbox);
-  const endpoint = newEndpoint(network, sandbox, wished);
+  const endpoint = newEndpoint(room, network, sandbox, wished);
   try {
     await createEndpoint(room, sandbox, network, endpoint);
     const session = await enterNamespace(sandbox.path);
@@ -147,7 +147,7 @@ async function configureDefaultRoutes(sandbox: SandboxRecord): Promise<void> {
 
 async function settle(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
   room.save(sandbox);
-  await writeHostFiles(room, sandbox);
+  writeHostFiles(room, sandbox);
   if (sandbox.kind === 'path') await serveNames(room, sandbox);
   room.names.register(sandbox);
 }

@@ -7,6 +7,7 @@ import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId, shortId } from '../ids.js';
 import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
+import { endpointLinks } from './links.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
@@ -21,7 +22,12 @@ export interface Joined {
   inSandbox: boolean;
 }
 
-export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: EndpointSettings): EndpointRecord {
+export function newEndpoint(
+  room: NetworkRoom,
+  network: NetworkRecord,
+  sandbox: SandboxRecord,
+  wished: EndpointSettings,
+): EndpointRecord {
   const named = network.sandbox === 'own' && !isPredefined(network.name);
   const names = [
     sandbox.containerName,
@@ -50,6 +56,7 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
     published: false,
     ports: [],
     dnsNames: named ? [...new Set(names)] : [],
+    links: named ? endpointLinks(wished, (name) => room.containers.find(name)?.id) : undefined,
   };
 }
 

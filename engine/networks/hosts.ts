@@ -77,6 +77,42 @@ export function hostResolver(): Resolver {
   return onlyStub && existsSync(resolvedPath) ? readResolver(readOptional(resolvedPath)) : own;
 }
 
+/** How long what the host's files say is taken as it was, in ms: each question asks for it. */
+const hostMs = 5_000;
+let lastHost: { resolver: Resolver; at: number } | undefined;
+
+/** The host's resolver, at most a few seconds old. */
+export function currentHost(): Resolver {
+  const now = performance.now();
+  if (!lastHost || now - lastHost.at > hostMs) lastHost = { resolver: hostResolver(), at: now };
+  return lastHost.resolver;
+}
+
+/** What the engine's configuration says of resolvers. */
+export interface ResolverWishes {
+  dns: readonly string[];
+  search: readonly string[];
+  options: readonly string[];
+}
+
+/** The container's own wishes; the engine's where it has none. */
+export function wishedResolver(sandbox: SandboxRecord, wishes: ResolverWishes): ResolverWishes {
+  return {
+    dns: sandbox.dns.length > 0 ? sandbox.dns : wishes.dns,
+    search: sandbox.dnsSearch.length > 0 ? sandbox.dnsSearch : wishes.search,
+    options: sandbox.dnsOptions.length > 0 ? sandbox.dnsOptions : wishes.options,
+  };
+}
+
+const isNdots = (option: string): boolean => option.startsWith('ndots:');
+const isBadNdots = (option: string): boolean => isNdots(option) && !/^ndots:\d+$/.test(option);
+
+/** Whether somebody said how many dots a name must have to be asked for as it is. */
+export function saysNdots(sandbox: SandboxRecord, wishes: ResolverWishes, host: Resolver): boolean {
+  const { options } = wishedResolver(sandbox, wishes);
+  return (options.length > 0 ? options : host.options).some((option) => isNdots(option) && !isBadNdots(option));
+}
+
 /**
  * /etc/resolv.conf as Docker writes it: what the user said, else what the host says, without servers that only the
  * host itself can reach.
@@ -84,13 +120,11 @@ export function hostResolver(): Resolver {
  */
 export function resolvFile(
   sandbox: SandboxRecord,
-  wishes: { dns: readonly string[]; search: readonly string[]; options: readonly string[] },
+  wishes: ResolverWishes,
   named: string,
   host: Resolver = hostResolver(),
 ): string {
-  const dns = sandbox.dns.length > 0 ? sandbox.dns : wishes.dns;
-  const search = sandbox.dnsSearch.length > 0 ? sandbox.dnsSearch : wishes.search;
-  const options = sandbox.dnsOptions.length > 0 ? sandbox.dnsOptions : wishes.options;
+  const { dns, search, options } = wishedResolver(sandbox, wishes);
   if (sandbox.kind === 'host' && dns.length + search.length + options.length === 0) {
     return readOptional('/etc/resolv.conf');
   }
@@ -101,8 +135,9 @@ export function resolvFile(
       ? [...dns]
       : reachable(host.nameservers, sandbox.kind === 'host', six);
   const searched = (search.length > 0 ? [...search] : host.search).filter((domain) => domain !== '.');
-  const chosen = options.length > 0 ? [...options] : [...host.options];
-  if (named && !chosen.some((option) => option.startsWith('ndots:'))) chosen.push('ndots:0');
+  const own = options.length > 0 ? [...options] : [...host.options];
+  const chosen = named ? own.filter((option) => !isBadNdots(option)) : own;
+  if (named && !chosen.some(isNdots)) chosen.push('ndots:0');
   return [
     '# Written by Cleat.',
     ...servers.map((server) => `nameserver ${server}`),

@@ -28,7 +28,6 @@ export function openNetworks(deps: NetworksDeps): Networks {
   const inUse = ({ id }: NetworkRecord) => room.endpointsOn(id).length > 0;
   const remove = async (network: NetworkRecord) => {
     await removeNetwork(room, network);
-    await room.names.unserve(network.id);
     room.emit('destroy', network);
   };
   const stopReplays = deps.extensions.onChange(({ name, state }) => {
@@ -123,7 +122,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
     async adopt(containerId) {
       const sandbox = room.sandbox(containerId);
       if (!sandbox || sandbox.ownerId) return;
-      await writeHostFiles(room, sandbox);
+      writeHostFiles(room, sandbox);
       if (sandbox.kind === 'path') await serveNames(room, sandbox);
       room.names.register(sandbox);
     },

@@ -1,6 +1,7 @@
 import { absenceOf } from '@cleat/extensions/absence';
 import type { Extensions } from '@cleat/extensions/service';
 import { isClass, messageOf } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import type { Collection } from '../store/service.js';

@@ -81,6 +81,17 @@ export interface EndpointRecord {
   published: boolean;
   ports: PortBinding[];
   dnsNames: string[];
+  /** Other names by which the container finds others there; nobody else does. Absent: none. */
+  links?: EndpointLink[];
+}
+
+/** An alias of one container's for another. */
+export interface EndpointLink {
+  alias: string;
+  /** As the user named the other one. */
+  name: string;
+  /** Which one that was when it was said; absent: none was there yet, so the name is looked up each time. */
+  containerId?: string;
 }
 
 /** How a container is attached, while it runs. Written before anything is made, so that nothing can be forgotten. */

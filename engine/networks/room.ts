@@ -5,8 +5,8 @@ import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
-import type { Written } from './hosts.js';
-import { NameService } from './names/service.js';
+import { currentHost, type ResolverWishes, saysNdots, type Written, wishedResolver } from './hosts.js';
+import { type NameFacts, NameService } from './names/service.js';
 import { type AddressCall, type Debt, OwedCalls } from './owed.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
@@ -58,7 +58,7 @@ export class NetworkRoom {
     this.events = events;
     this.drivers = new Drivers(extensions, log);
     this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
-    this.names = new NameService(log);
+    this.names = new NameService(log, nameFacts(this));
     this.building = store.collection<NetworkRecord>('networks-building');
     const debts = store.collection<Debt>('networks-owed');
     const { drivers } = this;
@@ -159,6 +159,27 @@ export class NetworkRoom {
       attributes: { name: network.name, type: network.driver, ...more },
     });
   }
+}
+
+/** What the engine's configuration says of resolvers. */
+export const resolverWishes = ({ config }: NetworkRoom): ResolverWishes => ({
+  dns: config.dns,
+  search: config.dnsSearch,
+  options: config.dnsOptions,
+});
+
+/** As the stock engine has it: the user's servers are asked from within, the host's from the host, if it leads out. */
+function nameFacts(room: NetworkRoom): NameFacts {
+  const leadsOut = ({ networkId, gateway, gateway6, defaultRoute }: EndpointRecord) =>
+    room.registry.byId(networkId)?.internal === false && (gateway !== '' || gateway6 !== '' || defaultRoute);
+  return {
+    upstream(sandbox) {
+      const { dns } = wishedResolver(sandbox, resolverWishes(room));
+      if (dns.length > 0) return { servers: dns, fromContainer: true };
+      return { servers: sandbox.endpoints.some(leadsOut) ? currentHost().nameservers : [], fromContainer: false };
+    },
+    completesShortNames: (sandbox) => saysNdots(sandbox, resolverWishes(room), currentHost()),
+  };
 }
 
 const bare = (cidr: string): string => cidr.split('/')[0] ?? '';

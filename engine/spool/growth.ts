@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { guarded, setInterval } from '@cleat/protocol/guard';
 
 /** How often a follower looks by itself, because the kernel's notices may be lost. */
 const pollMs = 250;
@@ -79,9 +80,11 @@ export class Growth {
     const name = basename(this.#path);
     try {
       // Other files of the directory are none of our business; a log driver may write there, too.
-      this.#watcher = watch(dirname(this.#path), { persistent: false }, (_, changed) => {
-        if (changed === name) this.wake();
-      });
+      this.#watcher = watch(
+        dirname(this.#path),
+        { persistent: false },
+        guarded((_event, changed: string | null) => changed === name && this.wake()),
+      );
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch {
       // No inotify instances left, or the directory is gone: looking from time to time suffices.

@@ -2,6 +2,7 @@ import { renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { reopenLog } from '@cleat/linux/conmon/control';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval, setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import type { Bound } from './bound.js';

@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 
 const lookEveryMs = 10_000;

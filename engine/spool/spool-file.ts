@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout } from '@cleat/protocol/guard';
 import { nowNanos, toNanos } from '../time.js';
 import { SpoolFiles } from './files.js';
 import { joinStreams } from './fragments.js';

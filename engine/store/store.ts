@@ -2,6 +2,7 @@ import { chmodSync, closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { conflict, messageOf, systemError } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { type Database, open, type RootDatabase, TransactionFlags } from 'lmdb';
 import type { Collection, Store } from './service.js';
 

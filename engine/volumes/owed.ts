@@ -1,5 +1,6 @@
 import type { Extensions } from '@cleat/extensions/service';
 import { isClass, messageOf } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import type { Events } from '../events/service.js';

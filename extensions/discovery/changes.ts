@@ -1,4 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
+import { guarded, setTimeout } from '@cleat/protocol/guard';
 
 /** Several notices of one change are one. */
 const gatherMs = 20;
@@ -24,7 +25,7 @@ export function watchDirectories(directories: readonly string[], onChange: () =>
 
 function watchOne(directory: string, notice: () => void): FSWatcher[] {
   try {
-    const watcher = watch(directory, { persistent: false }, notice);
+    const watcher = watch(directory, { persistent: false }, guarded(notice));
     // It was removed, or the kernel has no more watches.
     watcher.on('error', () => watcher.close());
     return [watcher];

@@ -1,5 +1,6 @@
 import { closeSync, type FSWatcher, ftruncateSync, openSync, readSync, watch } from 'node:fs';
 import { messageOf } from '@cleat/protocol/errors';
+import { guarded } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 
 /** Above this the file, once read, is emptied. */
@@ -26,7 +27,11 @@ export class Output {
     this.fd = openSync(path, 'a+', 0o600);
     if (fresh) ftruncateSync(this.fd);
     else this.#skip();
-    this.#watcher = watch(path, { persistent: false }, () => this.drain());
+    this.#watcher = watch(
+      path,
+      { persistent: false },
+      guarded(() => this.drain()),
+    );
     this.#watcher.on('error', (error) =>
       log.warn('cannot follow what the extension prints', { error: messageOf(error) }),
     );

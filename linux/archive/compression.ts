@@ -1,8 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { type Readable, Readable as ReadableStream, type Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -73,11 +74,11 @@ export function decompress(source: AsyncIterable<Buffer>, compression: Compressi
 }
 
 async function* throughGunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip({ chunkSize: 256 * 1024 });
+  const gunzip = owned(createGunzip({ chunkSize: 256 * 1024 }));
   // Whoever reads is told of an error of either.
   pipeline(source, gunzip).catch(() => {});
   try {
-    yield* gunzip as AsyncIterable<Buffer>;
+    for await (const chunk of gunzip as AsyncIterable<Buffer>) yield chunk;
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     if (!code.startsWith('Z_')) throw cause;
@@ -116,12 +117,12 @@ async function* throughCommand(
   let sourceError: unknown;
   const fed = pipeline(
     noting(source, (error) => (sourceError = error)),
-    child.stdin,
+    owned(child.stdin),
   ).catch(() => {
     // A command that has ended takes no more; its exit tells why. Or else the source has failed.
   });
   try {
-    yield* child.stdout as AsyncIterable<Buffer>;
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
     const failure = await ended;
     await fed;
     if (sourceError !== undefined) throw sourceError;
@@ -132,14 +133,16 @@ async function* throughCommand(
 }
 
 function noting(source: AsyncIterable<Buffer>, onError: (error: unknown) => void): Readable {
-  return ReadableStream.from(
-    (async function* () {
-      try {
-        yield* source;
-      } catch (error) {
-        onError(error);
-        throw error;
-      }
-    })(),
+  return owned(
+    Readable.from(
+      (async function* () {
+        try {
+          for await (const chunk of source) yield chunk;
+        } catch (error) {
+          onError(error);
+          throw error;
+        }
+      })(),
+    ),
   );
 }

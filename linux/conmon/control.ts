@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { notFound } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { errnoOf } from '../syscall/errno.js';
 
 /**

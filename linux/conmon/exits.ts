@@ -1,5 +1,6 @@
 import { existsSync, type FSWatcher, readdirSync, readFileSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
+import { guarded, setInterval } from '@cleat/protocol/guard';
 import { errnoOf } from '../syscall/errno.js';
 
 export interface ExitRecord {
@@ -36,7 +37,7 @@ export interface ExitWatch {
 /**
  * Reports each exit file once, those that are there already included; a file that is removed and written again is
  * reported again. The kernel's notices are only a hint (a busy loop loses them), a look each second is the truth.
- * @param onExit called with the container's id; what it throws is the caller's own unhandled error
+ * @param onExit called with the container's id
  */
 export function watchExits(
   exitDir: string,
@@ -62,13 +63,15 @@ export function watchExits(
 
   const rescan = () => {
     if (closed) return;
-    scannedAt = Date.now();
+    const now = Date.now();
     const present = new Map<string, number>();
     for (const name of readdirSync(exitDir)) {
       const changedAt = look(name);
       if (changedAt !== undefined) present.set(name, changedAt);
     }
     seen = present;
+    // Only now: one that failed (no descriptors left) is to be done again.
+    scannedAt = now;
   };
 
   const unchanged = () => {
@@ -84,7 +87,11 @@ export function watchExits(
 
   let watcher: FSWatcher | undefined;
   try {
-    watcher = watch(exitDir, { persistent: false }, (_, name) => (name === null ? rescan() : look(name)));
+    watcher = watch(
+      exitDir,
+      { persistent: false },
+      guarded((_event, name: string | null) => (name === null ? rescan() : look(name))),
+    );
     watcher.on('error', () => watcher?.close());
   } catch {
     // No inotify instances left: the look each second suffices.

@@ -2,10 +2,12 @@
  * Starting conmon. It stays our child (`--sync` saves a fork and lets its end be seen at once), but in a session of
  * its own and with no pipe that it needs: when the engine dies, it goes on.
  */
+
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { cancelled, deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 
 /** One line on the sync or attach pipe (conmon's `--api-version 1`). */
 export interface SyncMessage {

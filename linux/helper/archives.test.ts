@@ -18,7 +18,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { removeTree, removeTreeSync } from '../rootfs/remove.js';
+import { removeTreeSync } from '../rootfs/remove.js';
 import { makeDeepTree } from '../rootfs/trees.fixture.js';
 import { diskUsage } from '../rootfs/usage.js';
 import { getXattr, listXattrs, setXattr } from '../syscall/files.js';
@@ -83,21 +83,21 @@ test('names, link names and attributes are bytes, out and in', async () => {
 });
 
 test('a tree that is deeper than any path goes out and in', async () => {
-  makeDeepTree(join(root, 'tree'), 1500);
+  makeDeepTree(join(root, 'tree'), 1000);
   await into(await tarOf());
-  expect(diskUsage(join(root, 'target'))).toEqual({ bytes: 4, inodes: 1503 });
+  expect(diskUsage(join(root, 'target'))).toEqual({ bytes: 4, inodes: 1003 });
   // Over it once more: what is there is found again.
   await into(await tarOf());
-  expect(diskUsage(join(root, 'target'))).toEqual({ bytes: 4, inodes: 1503 });
+  expect(diskUsage(join(root, 'target'))).toEqual({ bytes: 4, inodes: 1003 });
   // Two entries that each need what is missing above.
-  await removeTree(join(root, 'target/tree'));
+  removeTreeSync(join(root, 'target/tree'));
   mkdirSync(join(root, 'target/tree'));
-  const long = Array.from({ length: 1500 }, () => 'part').join('/');
+  const long = Array.from({ length: 1000 }, () => 'part').join('/');
   const archive = pack();
   for (const name of ['a', 'b']) archive.entry({ name: `${long}/${name}` }, name);
   archive.finalize();
   await into(Readable.from(archive as AsyncIterable<Buffer>));
-  expect(diskUsage(join(root, 'target/part'))).toEqual({ bytes: 2, inodes: 1502 });
+  expect(diskUsage(join(root, 'target/part'))).toEqual({ bytes: 2, inodes: 1002 });
 });
 
 test('compressed archives are taken; damaged ones are refused, and nothing is written', async () => {

@@ -2,6 +2,7 @@ import { lchownSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync 
 import { dirname } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
 import { mountOf } from '../mount/mountinfo.js';
+import { listChanges } from '../rootfs/changes.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
 import { classed, Root } from '../rootfs/root.js';
@@ -67,6 +68,7 @@ export const handlers: Handlers = {
   mkdirInRoot: ({ root, path, ...options }) =>
     withRoot(root, (inside) => ({ created: inside.makeDirectory(path, options) })),
   list: ({ path }) => onHost(path, () => ({ names: readdirSync(path) })),
+  changes: (request) => onHost(request.upper, () => ({ changes: listChanges(request) })),
   diskUsage: ({ path }) => onHost(path, () => diskUsage(path)),
   statFileSystem: ({ path }) =>
     onHost(path, () => {

@@ -4,8 +4,10 @@
  * anything: each process works on one request, is killed when it is late, and others start beside it. They start on
  * first use, and end when idle, so that an engine at rest has none.
  */
+
 import type { Readable } from 'node:stream';
 import { cancelled, deadlineExceeded, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { RootedFacts } from '../rootfs/root.js';
 import type {
   HelperReply,

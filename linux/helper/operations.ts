@@ -1,4 +1,5 @@
 /** What a helper process can be asked. Requests and answers are JSON; this file says their shapes. */
+import type { Change, ChangesRequest } from '../rootfs/changes.js';
 import type { FileFacts } from '../rootfs/facts.js';
 import type { RootedFacts } from '../rootfs/root.js';
 
@@ -52,6 +53,8 @@ export interface Operations {
   };
   /** Names in a directory of the host. */
   list: { request: { path: string }; answer: { names: string[] } };
+  /** What a container changed; see `rootfs/changes.ts`. */
+  changes: { request: ChangesRequest; answer: { changes: Change[] } };
   /** Bytes and inodes below a path of the host, each hard-linked file once (`docker system df`). */
   diskUsage: { request: { path: string }; answer: { bytes: number; inodes: number } };
   /** Whole size, free bytes and type number of the file system that a path is on (statfs(2)). */

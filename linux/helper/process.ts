@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { CleatError, type ErrorClass, errorStatus, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { HelperReply, HelperRequest } from './operations.js';
 
 /** The helper's program. From sources (tests) it is the built one: Node 20 runs no TypeScript. */

@@ -1,5 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { asCleatError, cancelled, deadlineExceeded } from '@cleat/protocol/errors';
+import { owned, setTimeout } from '@cleat/protocol/guard';
 import type { HelperReply } from './operations.js';
 import { failureOf, type HelperProcess } from './process.js';
 
@@ -8,7 +9,7 @@ import { failureOf, type HelperProcess } from './process.js';
  * brings nothing for `deadlineMs` although the reader wants more, destroys the stream with the error.
  */
 export function receiveTar(worker: HelperProcess, deadlineMs: number): Readable {
-  const out = new PassThrough();
+  const out = owned(new PassThrough());
   const finished = worker.next();
   let timer: NodeJS.Timeout | undefined;
   const watch = () => {
@@ -81,10 +82,14 @@ export async function sendTar(
     watch();
     worker.input.end();
   };
+  const ended = () => {
+    if (!source.readableEnded)
+      fail(source.errored ?? cancelled('the archive ended before its time: the sender went away'));
+  };
+  failed.catch(() => {});
+  if (source.closed) ended();
   source.on('data', onData).once('end', onEnd);
-  source.once('error', fail).once('close', () => {
-    if (!source.readableEnded) fail(cancelled('the archive ended before its time: the sender went away'));
-  });
+  source.once('error', fail).once('close', ended);
   worker.input.on('drain', onDrain);
   try {
     return await Promise.race([answer, failed]);

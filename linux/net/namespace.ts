@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { run } from '../process/run.js';
 import { errnoOf } from '../syscall/errno.js';
 import { unmount2, unmountFlag } from '../syscall/mount.js';

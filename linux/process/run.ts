@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { findCommand } from '../host.js';
 import { errnoOf } from '../syscall/errno.js';
 import { posixSpawn, type Spawned } from '../syscall/spawn.js';

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { openSync, writeFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 
 /** `count` IDs from `inside` on in the namespace are those from `outside` on out here. */
 export interface IdRange {

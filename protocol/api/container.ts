@@ -84,6 +84,9 @@ export const Mount = Type.Object({
       DriverConfig: nullable(Type.Object({ Name: Type.Optional(Type.String()), Options: nullable(StringMap) })),
     }),
   ),
+  /** Of mounts of type image and cluster, which are refused. */
+  ImageOptions: nullable(Type.Object({})),
+  ClusterOptions: nullable(Type.Object({})),
   TmpfsOptions: nullable(
     Type.Object({
       SizeBytes: Type.Optional(Type.Integer()),
@@ -135,7 +138,12 @@ const resources = {
     ),
   ),
   DeviceCgroupRules: nullable(Strings),
-  DeviceRequests: nullable(Type.Array(Type.Unknown())),
+  /** No driver for them is here: refused. */
+  DeviceRequests: nullable(
+    Type.Array(
+      Type.Object({ Driver: Type.Optional(Type.String()), Capabilities: nullable(Type.Array(nullable(Strings))) }),
+    ),
+  ),
   KernelMemory: Type.Optional(Type.Integer()),
   KernelMemoryTCP: Type.Optional(Type.Integer()),
   MemoryReservation: Type.Optional(Type.Integer()),

@@ -1,5 +1,6 @@
 import { constants, existsSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { setTimeout } from '@cleat/protocol/guard';
 
 /** How long a writer is waited for, and how long nothing must come before a writer that stays is taken to be done. */
 const reopenMs = 20;

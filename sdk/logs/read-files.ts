@@ -1,6 +1,8 @@
 import { createReadStream, existsSync, statSync } from 'node:fs';
+import { pipeline } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
+import { owned } from '@cleat/protocol/guard';
 import type { ReadConfig } from '@cleat/protocol/kinds/log';
 import { encodeLogEntry, type LogEntry } from '@cleat/protocol/log-entry';
 import type { Static } from '@cleat/protocol/schema';
@@ -86,8 +88,9 @@ class LogFiles {
       old.unshift(existsSync(`${path}.${n}`) ? `${path}.${n}` : `${path}.${n}.gz`);
     }
     for (const file of old) {
-      const stream = createReadStream(file);
-      for await (const { entry } of format.records(file.endsWith('.gz') ? stream.pipe(createGunzip()) : stream)) {
+      const stream = owned(createReadStream(file));
+      const plain = file.endsWith('.gz') ? pipeline(stream, owned(createGunzip()), () => {}) : stream;
+      for await (const { entry } of format.records(plain)) {
         if (entry) yield { entry, at: { inode: 0, offset: 0 } };
       }
     }
@@ -108,7 +111,7 @@ class LogFiles {
     const { size } = statSync(path);
     if (size <= from.offset) return;
     let { offset } = from;
-    const stream = createReadStream(path, { start: offset, end: size - 1 });
+    const stream = owned(createReadStream(path, { start: offset, end: size - 1 }));
     for await (const { entry, bytes } of this.format.records(stream)) {
       offset += bytes;
       if (entry) yield { entry, at: { inode: from.inode, offset } };

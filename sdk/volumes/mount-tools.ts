@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { systemError, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 
 const deadlineMs = 5_000;
 

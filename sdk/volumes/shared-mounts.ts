@@ -2,6 +2,7 @@ import { mkdirSync, realpathSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { MountEntry } from '@cleat/protocol/mountinfo';
 import { DurableMap } from '../state.js';

@@ -12,6 +12,7 @@ import {
   messageOf,
   unavailable,
 } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { readable } from '@cleat/protocol/untrusted';
 import { type Address, addressOf, type EngineTls } from './address.js';
 

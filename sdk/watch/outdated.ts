@@ -1,3 +1,4 @@
+import { setTimeout } from '@cleat/protocol/guard';
 import type { ObjectKind } from './kinds.js';
 import type { EngineEvent } from './message.js';
 

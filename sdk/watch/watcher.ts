@@ -1,4 +1,5 @@
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import { silentLogger } from '@cleat/protocol/log';
 import { Backoff, type OutageLog } from './backoff.js';
 import { type Engine, isHopeless } from './engine.js';

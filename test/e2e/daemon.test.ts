@@ -41,7 +41,7 @@ test('--version, --help and --validate answer without starting anything', async 
   expect(await cleatd('--validate', `--config-file=${config}`)).toEqual({
     code: 0,
     stdout: 'configuration OK\n',
-    stderr: 'warning: --storage-driver has no effect: root file systems are always overlayfs\n',
+    stderr: `warning: "storage-driver" in ${config} has no effect: root file systems are always overlayfs\n`,
   });
 });
 

@@ -1,5 +1,6 @@
 import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
 import { isClass, messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import { metricsKind } from '@cleat/protocol/kinds/metrics';
 import type { Logger } from '@cleat/protocol/log';
 

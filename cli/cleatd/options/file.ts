@@ -1,27 +1,36 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf } from '@cleat/protocol/errors';
+import { findJsonFault, lineAndColumn } from '@cleat/protocol/json-fault';
 import { keyOf, type Option } from './option.js';
 import { UsageError } from './parse.js';
 import { byKey } from './table.js';
 import { BadValue, fromJson } from './values.js';
 
+export interface FileSettings {
+  /** What the file sets, by flag; with `merge` options joined with the command line's. */
+  readonly set: ReadonlyMap<string, unknown>;
+  /** The keys that it uses, by flag. */
+  readonly keys: ReadonlyMap<string, string>;
+}
+
+const nothing: FileSettings = { set: new Map(), keys: new Map() };
+
 /**
  * Reads `daemon.json`. Texts are dockerd's, since tools and people look for them
  * (source: moby `daemon/config/config.go`, getConflictFreeConfiguration).
  * @param flags what the command line set.
- * @returns what the file sets, by flag; with `merge` options joined with the command line's.
  * @throws UsageError, also when the file is missing and `required`.
  */
 export async function readConfigFile(
   path: string,
   flags: ReadonlyMap<string, unknown>,
   required: boolean,
-): Promise<Map<string, unknown>> {
+): Promise<FileSettings> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (!required && isMissing(error)) return new Map();
+    if (!required && isMissing(error)) return nothing;
     throw problem(path, isMissing(error) ? `open ${path}: no such file or directory` : messageOf(error));
   }
   try {
@@ -33,14 +42,14 @@ export async function readConfigFile(
 }
 
 /** The content of a `daemon.json`. @throws UsageError */
-export function parseConfig(text: string, flags: ReadonlyMap<string, unknown>): Map<string, unknown> {
-  const trimmed = text.replace(/^\uFEFF/, '').trim();
-  if (trimmed === '') return new Map();
+export function parseConfig(text: string, flags: ReadonlyMap<string, unknown>): FileSettings {
+  const plain = text.replace(/^\uFEFF/, '');
+  if (plain.trim() === '') return nothing;
   let content: unknown;
   try {
-    content = JSON.parse(trimmed);
-  } catch (error) {
-    throw new UsageError(`invalid JSON: ${messageOf(error)}`);
+    content = JSON.parse(plain);
+  } catch {
+    throw new UsageError(`invalid JSON: ${describeFault(plain)}`);
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new UsageError('invalid JSON: an object is expected');
@@ -69,8 +78,9 @@ export function parseConfig(text: string, flags: ReadonlyMap<string, unknown>): 
 function collect(
   found: readonly { key: string; value: unknown; one: Option }[],
   flags: ReadonlyMap<string, unknown>,
-): Map<string, unknown> {
+): FileSettings {
   const set = new Map<string, unknown>();
+  const keys = new Map<string, string>();
   for (const { key, value, one } of found) {
     if (set.has(one.flag))
       throw new UsageError(`${key} and ${keyOf(one)} must not both be specified in the config file`);
@@ -82,8 +92,16 @@ function collect(
       throw error;
     }
     set.set(one.flag, one.merge ? Object.assign({}, parsed, flags.get(one.flag)) : parsed);
+    keys.set(one.flag, key);
   }
-  return set;
+  return { set, keys };
+}
+
+function describeFault(text: string): string {
+  const fault = findJsonFault(text);
+  if (fault === undefined) return 'it cannot be read';
+  const { line, column } = lineAndColumn(text, fault.offset);
+  return `${fault.message} (line ${line}, column ${column})`;
 }
 
 /** As Go prints it: `[a b]`, `map[k:v]`, `x`. */

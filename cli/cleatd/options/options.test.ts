@@ -64,7 +64,7 @@ describe('daemon.json', () => {
   const none = new Map<string, unknown>();
 
   test('holds the same options under the names of dockerd', () => {
-    const set = parseConfig(
+    const { set } = parseConfig(
       JSON.stringify({
         hosts: ['unix:///a'],
         labels: ['a=b'],
@@ -89,8 +89,8 @@ describe('daemon.json', () => {
   });
 
   test('an empty file and a byte order mark do no harm', () => {
-    expect(parseConfig('\uFEFF \n', none).size).toBe(0);
-    expect(parseConfig('\uFEFF{"debug":true}', none).get('debug')).toBe(true);
+    expect(parseConfig('\uFEFF \n', none).set.size).toBe(0);
+    expect(parseConfig('\uFEFF{"debug":true}', none).set.get('debug')).toBe(true);
   });
 
   test('the same option in flag and file is refused in the text of dockerd', () => {
@@ -101,7 +101,7 @@ describe('daemon.json', () => {
 
   test('runtimes of both are merged, the command line first', () => {
     const flags = parseFlags(['--add-runtime=a=/flag']);
-    expect(parseConfig('{"runtimes":{"a":{"path":"/file"},"b":{"path":"/b"}}}', flags).get('add-runtime')).toEqual({
+    expect(parseConfig('{"runtimes":{"a":{"path":"/file"},"b":{"path":"/b"}}}', flags).set.get('add-runtime')).toEqual({
       a: { path: '/flag' },
       b: { path: '/b' },
     });
@@ -137,7 +137,7 @@ test('help shows every flag and stays within its width', () => {
 
 test('what the guide to extensions shows as daemon.json is understood', () => {
   const guide = readFileSync(new URL('../../../docs/guide/extensions.md', import.meta.url), 'utf8');
-  const examples = [...guide.matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => parseConfig(text, new Map()));
+  const examples = [...guide.matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => parseConfig(text, new Map()).set);
   expect(examples.map((set) => set.get('extension'))).toMatchObject([
     { 'volume-local': { carrier: 'process' }, 'log-json-file': { enabled: false } },
     { 'slow-storage': { deadlines: { Mount: 600_000, '*': 30_000 } } },

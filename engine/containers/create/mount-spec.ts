@@ -85,10 +85,12 @@ function clean(path: string): string {
 export function parseMount(mount: Mount): MountWish {
   const type = mount.Type ?? '';
   const fail = (why: string) => invalidParameter(`invalid mount config for type "${type}": ${why}`);
-  const { BindOptions, VolumeOptions, TmpfsOptions } = mount;
+  const { BindOptions, VolumeOptions, TmpfsOptions, ImageOptions, ClusterOptions } = mount;
   if (BindOptions && type !== 'bind') throw fail('field BindOptions must not be specified');
   if (VolumeOptions && type !== 'volume') throw fail('field VolumeOptions must not be specified');
   if (TmpfsOptions && type !== 'tmpfs') throw fail('field TmpfsOptions must not be specified');
+  if (ImageOptions && type !== 'image') throw fail('field ImageOptions must not be specified');
+  if (ClusterOptions && type !== 'cluster') throw fail('field ClusterOptions must not be specified');
   const why = targetProblem(mount.Target ?? '');
   if (why) throw fail(why);
   const source = mount.Source ?? '';
@@ -99,6 +101,7 @@ export function parseMount(mount: Mount): MountWish {
     if (!propagations.has(propagation)) throw fail(`invalid propagation mode: ${propagation}`);
     if (!posix.isAbsolute(source)) throw fail(`invalid mount path: '${source}' mount path must be absolute`);
     const createSource = BindOptions?.CreateMountpoint === true;
+    refuseReadOnlyConflicts(mount);
     return {
       ...common,
       type,
@@ -108,6 +111,7 @@ export function parseMount(mount: Mount): MountWish {
       sourceMustExist: !createSource,
       nonRecursive: BindOptions?.NonRecursive || undefined,
       readOnlyNonRecursive: BindOptions?.ReadOnlyNonRecursive || undefined,
+      readOnlyForceRecursive: BindOptions?.ReadOnlyForceRecursive || undefined,
     };
   }
   if (type === 'volume') {
@@ -145,6 +149,18 @@ export function parseMount(mount: Mount): MountWish {
     return { ...common, type, source: '', propagation: '', options };
   }
   throw fail('mount type unknown');
+}
+
+/** Moby says these at start (`daemon/volumes_unix.go`); here nothing is made of what can never start. */
+function refuseReadOnlyConflicts({ ReadOnly, BindOptions }: Mount): void {
+  const conflict = (what: string) => invalidParameter(`mount options conflict: ${what}`);
+  if (!ReadOnly && BindOptions?.ReadOnlyNonRecursive) throw conflict('!ReadOnly && BindOptions.ReadOnlyNonRecursive');
+  if (!ReadOnly && BindOptions?.ReadOnlyForceRecursive) {
+    throw conflict('!ReadOnly && BindOptions.ReadOnlyForceRecursive');
+  }
+  if (BindOptions?.ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive) {
+    throw conflict('ReadOnlyNonRecursive && ReadOnlyForceRecursive');
+  }
 }
 
 function isLocal(path: string): boolean {

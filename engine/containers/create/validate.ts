@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { posix } from 'node:path';
 import { isWithin, onlineCpus, onlineMemoryNodes } from '@cleat/linux/cgroup/cpuset';
-import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
+import type { ContainerConfig, ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { parseSignal } from '../life/signals.js';
 import { normalizeCapabilities } from '../spec/capabilities.js';
 import { parseRule } from '../spec/devices.js';
 import { asList } from '../spec/process.js';
 import { parseSecurityOptions } from '../spec/security-options.js';
+import { discardUnsupported } from './discard.js';
 import { checkRestartPolicy } from './restart.js';
 
 const minMemory = 6 * 1024 * 1024;
@@ -41,7 +42,7 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
   normalizeCapabilities(asList(host.CapAdd), 'CapAdd');
   normalizeCapabilities(asList(host.CapDrop), 'CapDrop');
   parseSecurityOptions(host.SecurityOpt ?? [], false);
-  for (const rule of host.DeviceCgroupRules ?? []) parseRule(rule);
+  checkDevices(host);
   if (host.Isolation && host.Isolation !== 'default')
     throw invalidParameter(`invalid isolation '${host.Isolation}' on linux`);
   if (Object.keys(host.Annotations ?? {}).includes('')) {
@@ -61,10 +62,17 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
     throw invalidParameter("--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
   }
   if (host.UsernsMode && host.UsernsMode !== 'host') throw invalidParameter(`invalid USER mode: ${host.UsernsMode}`);
-  if (host.DeviceRequests?.length) {
-    throw invalidParameter('could not select device driver "" with capabilities: [[gpu]]');
-  }
+  if (host.Cgroup) throw invalidParameter(`invalid cgroup mode: ${host.Cgroup}: sharing a cgroup is not supported`);
   return warnings;
+}
+
+/** For `docker update` too. @throws InvalidParameter */
+export function checkDevices(host: Pick<HostConfig, 'DeviceCgroupRules' | 'DeviceRequests'>): void {
+  for (const rule of host.DeviceCgroupRules ?? []) parseRule(rule);
+  for (const { Driver = '', Capabilities } of host.DeviceRequests ?? []) {
+    const capabilities = (Capabilities ?? []).map((all) => `[${(all ?? []).join(' ')}]`).join(' ');
+    throw invalidParameter(`could not select device driver "${Driver}" with capabilities: [${capabilities}]`);
+  }
 }
 
 function checkPorts(host: HostConfig): void {
@@ -126,8 +134,8 @@ function checkTmpfs(host: HostConfig): void {
 }
 
 /** Limits that make no sense; for `docker update` too. @returns warnings. @throws InvalidParameter */
-export function checkResources(host: HostConfig, options: { update?: boolean } = {}): string[] {
-  const warnings: string[] = [];
+export function checkResources(host: ContainerUpdateRequest, options: { update?: boolean } = {}): string[] {
+  const warnings = discardUnsupported(host);
   const { Memory = 0, MemorySwap = 0, MemoryReservation = 0, NanoCpus = 0, CpuPeriod = 0, CpuQuota = 0 } = host;
   const fail = invalidParameter;
   if (Memory !== 0 && Memory < minMemory) throw fail('Minimum memory limit allowed is 6MB');
@@ -167,13 +175,12 @@ export function checkResources(host: HostConfig, options: { update?: boolean } =
   if (host.IOMaximumBandwidth || host.IOMaximumIOps) {
     throw fail('Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps');
   }
-  if ((host.CpuPercent ?? 0) > 0) warnings.push('linux does not support CPU percent. Percent discarded.');
   checkCpusets(host);
   return warnings;
 }
 
 /** Processors and memory nodes that the host does not have (moby `pkg/sysinfo`). @throws InvalidParameter */
-export function checkCpusets(host: Pick<HostConfig, 'CpusetCpus' | 'CpusetMems'>): void {
+function checkCpusets(host: Pick<HostConfig, 'CpusetCpus' | 'CpusetMems'>): void {
   for (const [value, what, name, available] of [
     [host.CpusetCpus, 'cpuset cpus', 'CPUs', onlineCpus()],
     [host.CpusetMems, 'cpuset mems', 'memory nodes', onlineMemoryNodes()],

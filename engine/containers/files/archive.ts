@@ -2,6 +2,7 @@ import { basename, posix } from 'node:path';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { RootedFacts } from '@cleat/linux/rootfs/root';
 import { invalidParameter, isClass, notFound } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { goTime } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
@@ -96,9 +97,9 @@ export async function exportContainer(room: Room, container: Container): Promise
  * when it is released: whoever has everything finds nothing mounted any more, as under Docker.
  */
 function releasing(stream: Readable, root: RootAccess): Readable {
-  const through = new PassThrough({
-    flush: (done) => void root[Symbol.asyncDispose]().then(() => done(), done),
-  });
+  const through = owned(
+    new PassThrough({ flush: (done) => void root[Symbol.asyncDispose]().then(() => done(), done) }),
+  );
   // Whoever reads is told of the error.
   pipeline(stream, through, () => void root[Symbol.asyncDispose]());
   return through;

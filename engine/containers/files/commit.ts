@@ -23,16 +23,18 @@ export async function commitContainer(
   const freeze = options.pause && record.state.status === 'running';
   if (freeze) await runtime.pause(record.id);
   try {
-    const { stream } = await room.helper.tarOut({
-      root: room.paths.upper(record.id),
-      path: '/',
-      entryName: '.',
-      bare: true,
-      layer: { leaveOut: [...mountPoints].map((path) => path.slice(1)) },
-    });
     const image = await room.images.commit({
       parent: record.imageId,
-      layer: stream,
+      layer: async () => {
+        const { stream } = await room.helper.tarOut({
+          root: room.paths.upper(record.id),
+          path: '/',
+          entryName: '.',
+          bare: true,
+          layer: { leaveOut: [...mountPoints].map((path) => path.slice(1)) },
+        });
+        return stream;
+      },
       config,
       changes: options.changes,
       repository: options.repository,

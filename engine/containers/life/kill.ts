@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { conflict, isClass, messageOf, systemError } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 import { killUnwatched } from './exit.js';

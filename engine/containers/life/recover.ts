@@ -4,6 +4,7 @@ import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits'
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
+import { setInterval } from '@cleat/protocol/guard';
 import { goTime, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import { isRunning } from '../record.js';

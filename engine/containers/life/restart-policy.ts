@@ -1,3 +1,4 @@
+import { setTimeout } from '@cleat/protocol/guard';
 import type { ContainerRecord } from '../record.js';
 
 const firstDelayMs = 100;

@@ -1,20 +1,34 @@
-import type { ContainerUpdateRequest } from '@cleat/protocol/api/container';
-import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import type { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
+import { CleatError, conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
-import { checkCpusets } from '../create/validate.js';
+import { checkRestartPolicy } from '../create/restart.js';
+import { checkDevices, checkResources } from '../create/validate.js';
 import type { Room } from '../room.js';
 import { limits } from '../spec/resources.js';
 import { settleRestarting } from './stop.js';
 
-const minimumMemory = 6 * 1024 * 1024;
-const policies = ['no', 'always', 'unless-stopped', 'on-failure'];
-
 /** Fields of the request that are limits; the restart policy goes its own way. */
 type Limits = Omit<ContainerUpdateRequest, 'RestartPolicy'>;
 
+/** What a start sets and no OCI runtime changes later. */
+const fromNextStart = [
+  'CgroupParent',
+  'BlkioWeightDevice',
+  'BlkioDeviceReadBps',
+  'BlkioDeviceWriteBps',
+  'BlkioDeviceReadIOps',
+  'BlkioDeviceWriteIOps',
+  'Devices',
+  'DeviceCgroupRules',
+  'MemorySwappiness',
+  'OomKillDisable',
+  'Ulimits',
+] as const satisfies (keyof Limits)[];
+
 /**
  * `docker update`: limits and the restart policy, of a container in any state. What the request leaves out, or gives
- * as zero, stays as it is (moby `daemon/container/container_unix.go`, UpdateContainer).
+ * as zero, stays as it is, but for `PidsLimit`, whose 0 lifts the limit (moby `daemon/container/container_unix.go`,
+ * UpdateContainer).
  * @throws InvalidParameter, Conflict; System with the runtime's words, and then nothing has changed
  */
 export async function updateContainer(
@@ -24,37 +38,56 @@ export async function updateContainer(
 ): Promise<{ Warnings: string[] }> {
   const { RestartPolicy: policy, ...wished } = request;
   const { record } = container;
-  const { hostConfig } = record;
-  if (policy?.Name) refuseBadPolicy(policy.Name, policy.MaximumRetryCount ?? 0, hostConfig.AutoRemove === true);
+  checkRestartPolicy({ RestartPolicy: policy });
+  checkDevices(wished);
+  const Warnings = checkResources(wished, { update: true });
   const changes = given(wished);
-  refuseContradictions({ ...hostConfig, ...changes }, changes, hostConfig);
-  checkCpusets(changes);
-  const result = await container.lock.run(async () => {
+  await container.lock.run(async () => {
+    const { hostConfig } = record;
+    const fail = (error: CleatError) =>
+      new CleatError(error.class, `Cannot update container ${container.id}: ${error.message}`, { cause: error });
     if (record.state.status === 'removing' || record.state.status === 'dead') {
-      throw conflict(
-        `Cannot update container ${container.id}: Container is marked for removal and cannot be "update".`,
-      );
+      throw fail(conflict('container is marked for removal and cannot be "update"'));
     }
-    const runs = record.state.status === 'running' || record.state.status === 'paused';
-    if (runs && Object.keys(changes).length > 0) {
-      try {
-        await room.runtimes.get(record.runtime).update(container.id, limits({ ...hostConfig, ...changes }));
-      } catch (cause) {
-        throw systemError(`Cannot update container ${container.id}: ${messageOf(cause)}`, { cause });
+    const contradiction = contradictionOf(hostConfig, changes);
+    if (contradiction) throw fail(conflict(contradiction));
+    if (policy?.Name && policy.Name !== 'no' && hostConfig.AutoRemove) {
+      throw fail(conflict('Restart policy cannot be updated because AutoRemove is enabled for the container'));
+    }
+    if (record.state.status === 'running' || record.state.status === 'paused') {
+      const late = fromNextStart.filter((field) => changes[field] !== undefined);
+      if (late.length > 0) {
+        throw fail(invalidParameter(`${late.join(', ')} cannot be changed while it runs: stop it first`));
       }
+      if (Object.keys(changes).length > 0)
+        await apply(room, container, changes).catch((cause) => {
+          throw fail(cause);
+        });
     }
     Object.assign(hostConfig, changes);
-    // CPU limits come as `--cpus` or as period and quota; the later word holds.
-    if (changes.NanoCpus) Object.assign(hostConfig, { CpuPeriod: 0, CpuQuota: 0 });
-    if (changes.CpuPeriod || changes.CpuQuota) hostConfig.NanoCpus = 0;
-    if (policy?.Name)
+    if (policy?.Name) {
       hostConfig.RestartPolicy = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 };
+    }
     container.save();
     room.emit(container, 'update');
-    return { Warnings: [] };
   });
   if (container.restarts.waitingFor !== undefined && !isStillWanted(container)) await settleRestarting(room, container);
-  return result;
+  return { Warnings };
+}
+
+/** @throws System with the runtime's words, after what it had changed is as it was */
+async function apply(room: Room, { id, record }: Container, changes: Limits): Promise<void> {
+  const runtime = room.runtimes.get(record.runtime);
+  const before = record.hostConfig;
+  try {
+    await runtime.update(id, limits({ ...before, ...changes }, { update: true }));
+  } catch (cause) {
+    const restored = { ...before, ...(changes.PidsLimit !== undefined && { PidsLimit: before.PidsLimit ?? 0 }) };
+    await runtime.update(id, limits(restored, { update: true })).catch((error: unknown) => {
+      room.log.warn('limits could not be set back', { container: id, error: messageOf(error) });
+    });
+    throw systemError(messageOf(cause), { cause });
+  }
 }
 
 /** Whether the policy that one waits for an extension under still wants it to run. */
@@ -63,47 +96,28 @@ function isStillWanted({ record }: Container): boolean {
   return name === 'on-failure' ? record.state.exitCode !== 0 : name !== '' && name !== 'no';
 }
 
-/** Only what says something: zero, empty and null mean "as it was". */
+/** Only what says something: zero, empty and null mean "as it was"; of `PidsLimit`, 0 means none. */
 function given(wished: Limits): Limits {
   return Object.fromEntries(
-    Object.entries(wished).filter(
-      ([, value]) =>
-        value !== null &&
-        value !== undefined &&
-        value !== 0 &&
-        value !== '' &&
-        !(Array.isArray(value) && value.length === 0),
-    ),
+    Object.entries(wished).filter(([name, value]) => {
+      if (name === 'PidsLimit') return typeof value === 'number';
+      return Array.isArray(value) ? value.length > 0 : Boolean(value);
+    }),
   );
 }
 
-function refuseBadPolicy(name: string, retries: number, autoRemove: boolean): void {
-  if (!policies.includes(name)) {
-    throw invalidParameter(
-      `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
-    );
+/** Why the changes do not go with what is set (moby UpdateContainer), or undefined. */
+function contradictionOf(before: HostConfig, changes: Limits): string | undefined {
+  const { NanoCpus = 0, CpuPeriod = 0, CpuQuota = 0, Memory = 0, MemorySwap = 0 } = changes;
+  const already = (what: string, set: string) =>
+    `Conflicting options: ${what} cannot be updated as ${set} has already been set`;
+  if (NanoCpus > 0 && (before.CpuPeriod ?? 0) > 0) return already('Nano CPUs', 'CPU Period');
+  if (NanoCpus > 0 && (before.CpuQuota ?? 0) > 0) return already('Nano CPUs', 'CPU Quota');
+  if (CpuPeriod > 0 && (before.NanoCpus ?? 0) > 0) return already('CPU Period', 'NanoCPUs');
+  if (CpuQuota > 0 && (before.NanoCpus ?? 0) > 0) return already('CPU Quota', 'NanoCPUs');
+  // Without a limit there was none on swap either: what runs has to be given both.
+  if (Memory > (before.MemorySwap ?? 0) && MemorySwap === 0 && before.MemorySwap !== -1) {
+    return 'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time';
   }
-  if (name !== 'on-failure' && retries > 0) {
-    throw invalidParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'");
-  }
-  if (autoRemove && name !== 'no') {
-    throw conflict('Restart policy cannot be updated because AutoRemove is enabled for the container');
-  }
-}
-
-function refuseContradictions(after: Limits, changes: Limits, before: Limits): void {
-  if (changes.Memory !== undefined && changes.Memory < minimumMemory) {
-    throw invalidParameter('Minimum memory limit allowed is 6MB');
-  }
-  if (changes.NanoCpus && (changes.CpuPeriod || changes.CpuQuota)) {
-    throw invalidParameter('Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set.');
-  }
-  const swap = after.MemorySwap ?? 0;
-  if (changes.Memory !== undefined && swap > 0 && changes.Memory > swap) {
-    throw invalidParameter(
-      changes.MemorySwap === undefined && before.MemorySwap
-        ? 'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time'
-        : 'Minimum memoryswap limit should be larger than memory limit, see usage',
-    );
-  }
+  return undefined;
 }

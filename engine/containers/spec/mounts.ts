@@ -145,6 +145,11 @@ function userMounts(context: MountContext): OciMount[] {
 /** As Docker since 25: read-only means all of it, where that can be had. */
 function access(mount: MountRecord, recursive: boolean): string[] {
   if (mount.rw) return ['rw'];
+  if (mount.readOnlyForceRecursive && !recursive) {
+    throw invalidParameter(
+      `failed to make the mount at ${mount.destination} recursively read-only: the runtime or the kernel cannot`,
+    );
+  }
   return recursive && !mount.nonRecursive && !mount.readOnlyNonRecursive ? ['ro', 'rro'] : ['ro'];
 }
 

@@ -5,10 +5,11 @@ import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { OciResources } from './oci.js';
 
 /** `linux.resources` without devices: limits as cgroups take them, for a start and for `docker update`. */
-export function limits(host: HostConfig | ContainerUpdateRequest): OciResources {
+export function limits(host: HostConfig | ContainerUpdateRequest, options: { update?: boolean } = {}): OciResources {
   const memory = {
     limit: positive(host.Memory),
-    reservation: positive(host.MemoryReservation),
+    // An update lifts it by -1.
+    reservation: options.update ? host.MemoryReservation || undefined : positive(host.MemoryReservation),
     swap: host.MemorySwap || undefined,
     swappiness: host.MemorySwappiness === -1 ? undefined : (host.MemorySwappiness ?? undefined),
     disableOOMKiller: host.OomKillDisable || undefined,
@@ -26,8 +27,8 @@ export function limits(host: HostConfig | ContainerUpdateRequest): OciResources 
   const resources: OciResources = {};
   if (hasValue(memory)) resources.memory = memory;
   if (hasValue(cpu)) resources.cpu = cpu;
-  const pids = host.PidsLimit ?? 0;
-  if (pids !== 0) resources.pids = { limit: pids < 0 ? -1 : pids };
+  const pids = host.PidsLimit ?? undefined;
+  if (pids !== undefined && (pids > 0 || options.update)) resources.pids = { limit: pids > 0 ? pids : -1 };
   const blockIO = blockLimits(host);
   if (hasValue(blockIO)) resources.blockIO = blockIO;
   return resources;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { invalidParameter, unavailable } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
+import { findJsonFault } from '@cleat/protocol/json-fault';
 import type { OciSeccomp } from './oci.js';
 import { likeDockers } from './seccomp-default.js';
 
@@ -91,10 +92,11 @@ function loadFile(path: string): Profile {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw unavailable(
-      `the seccomp profile ${path} cannot be read: install the package golang-github-containers-common, or use --security-opt seccomp=unconfined`,
-      { cause },
-    );
+    const advice =
+      path === builtInProfile
+        ? ': install the package golang-github-containers-common, or use --security-opt seccomp=unconfined'
+        : ` (${messageOf(cause)})`;
+    throw unavailable(`the seccomp profile ${path} cannot be read${advice}`, { cause });
   }
   const profile = parseProfile(text);
   parsed.set(path, profile);
@@ -106,7 +108,8 @@ function parseProfile(text: string): Profile {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value as Profile;
   } catch (cause) {
-    throw invalidParameter(`Decoding seccomp profile failed: ${String(cause)}`, { cause });
+    const why = findJsonFault(text)?.message ?? String(cause);
+    throw invalidParameter(`Decoding seccomp profile failed: ${why}`, { cause });
   }
   throw invalidParameter('Decoding seccomp profile failed: it is no object');
 }

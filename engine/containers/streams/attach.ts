@@ -1,4 +1,5 @@
 import { conflict, isClass, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { SpoolChunk, SpoolPosition } from '../../spool/service.js';
 import type { Container } from '../container.js';
 import { restarting } from '../life/pause.js';

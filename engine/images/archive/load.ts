@@ -3,7 +3,7 @@ import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import { shortId } from '../../ids.js';
 import type { Image } from '../catalog.js';
-import { parseImageConfig } from '../config.js';
+import { parseImageConfig, refuseTooDeep } from '../config.js';
 import type { Lease } from '../leases.js';
 import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../platform.js';
 import { bar, type Emit, progressOf, withErrorLine } from '../progress.js';
@@ -92,6 +92,7 @@ async function loadImage(
   const os = config.os ?? 'linux';
   if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
   const { diff_ids: diffIds } = config.rootfs;
+  refuseTooDeep(diffIds.length);
   if (item.layers.length !== diffIds.length) {
     throw invalidParameter(
       `invalid manifest, layers length mismatch: expected ${item.layers.length}, got ${diffIds.length}`,

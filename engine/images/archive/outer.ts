@@ -122,5 +122,5 @@ async function* bodyOf(reader: TarReader, size: number): AsyncGenerator<Buffer> 
 
 async function* contentOf(source: Readable): AsyncGenerator<Buffer> {
   const { compression, source: whole } = await detect(source as AsyncIterable<Buffer>);
-  yield* decompress(whole, compression);
+  for await (const chunk of decompress(whole, compression)) yield chunk;
 }

@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
-import { Readable, type Writable } from 'node:stream';
+import { pipeline, Readable, type Writable } from 'node:stream';
 import { decompress } from '@cleat/linux/archive/compression';
-import { type CleatError, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
+import { type CleatError, cancelled, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { pack } from 'tar-stream';
 import { digestOf } from '../blobs.js';
 import type { Image } from '../catalog.js';
@@ -29,7 +30,7 @@ export async function save(room: Room, refs: readonly string[], platforms?: read
     if (!wanted || isForPlatform(wanted, platformOf(image.config))) continue;
     throw notFound(`no suitable export target found for platform ${formatPlatform(wanted)}`);
   }
-  return Readable.from(archiveOf(room, images), { objectMode: false });
+  return owned(Readable.from(archiveOf(room, images), { objectMode: false }));
 }
 
 function select(room: Room, refs: readonly string[]): Map<string, Saved> {
@@ -86,11 +87,12 @@ const blobPath = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.leng
 
 async function* archiveOf(room: Room, images: Saved[]): AsyncGenerator<Buffer> {
   const lease = room.leases.take();
-  const tar = pack();
+  const tar = owned(pack());
   try {
     for (const { layers } of images) for (const layer of layers) lease.keepLayer(layer.diffId);
     const written = writeAll(room, images, tar).catch((error: Error) => tar.destroy(error));
-    yield* tar as unknown as AsyncIterable<Buffer>;
+    // Not `yield*`: a reader that leaves with an error would have it thrown into the tar.
+    for await (const chunk of tar as unknown as AsyncIterable<Buffer>) yield chunk;
     await written;
   } finally {
     tar.destroy();
@@ -182,18 +184,26 @@ function indexItems(raw: string, references: Reference[]): object[] {
 
 async function writeLayer(room: Room, layer: LayerRecord, tar: Pack): Promise<void> {
   const file = await open(room.blobs.path(layer.blob.digest), 'r');
+  let left: () => void = () => {};
   try {
     const name = blobPath(layer.diffId);
     const ended = new Promise<void>((resolve, reject) => {
-      const entry = tar.entry({ name, size: layer.tarSize, mode: 0o644, mtime: epoch }, (error) =>
-        error ? reject(error) : resolve(),
+      // Whoever reads the archive may have left meanwhile.
+      left = () => reject(cancelled('nobody reads the archive any more'));
+      tar.once('close', left);
+      const entry = owned(
+        tar.entry({ name, size: layer.tarSize, mode: 0o644, mtime: epoch }, (error) =>
+          error ? reject(error) : resolve(),
+        ),
       );
-      Readable.from(decompress(file.createReadStream({ autoClose: false }), layer.blob.compression))
-        .on('error', (error) => entry.destroy(error))
-        .pipe(entry as unknown as Writable);
+      const source = owned(
+        Readable.from(decompress(owned(file.createReadStream({ autoClose: false })), layer.blob.compression)),
+      );
+      pipeline(source, entry as unknown as Writable, (error) => error && reject(error));
     });
     await ended;
   } finally {
+    tar.off('close', left);
     await file.close();
   }
 }

@@ -1,19 +1,15 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { cancelled, dataLoss, invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
+import { dataLoss, invalidParameter } from '@cleat/protocol/errors';
 import { shortId } from '../../ids.js';
-import { digestOf, readSmall, type StoredBlob } from '../blobs.js';
+import { digestOf } from '../blobs.js';
 import type { Image } from '../catalog.js';
-import { parseImageConfig } from '../config.js';
+import { parseImageConfig, refuseTooDeep } from '../config.js';
 import type { Lease } from '../leases.js';
 import { bar, type Emit } from '../progress.js';
 import type { RegistryClient } from '../registry/client.js';
-import { RegistryError } from '../registry/errors.js';
 import type { Descriptor, ImageManifest } from '../registry/manifest.js';
 import type { Room } from '../room.js';
 import { allOrNone } from '../semaphore.js';
-
-const maxConfig = 8 * 1024 * 1024;
-const maxAttempts = 5;
+import { download } from './download.js';
 
 interface Task {
   room: Room;
@@ -32,6 +28,7 @@ export async function pullImage(task: Task): Promise<Image> {
   const { room, manifest, lease } = task;
   const present = room.catalog.get(manifest.config.digest);
   if (present) return present;
+  refuseTooDeep(manifest.layers.length);
   const raw = await pullConfig(task);
   const config = parseImageConfig(raw);
   const { diff_ids: diffIds } = config.rootfs;
@@ -64,8 +61,12 @@ export async function pullImage(task: Task): Promise<Image> {
 }
 
 async function pullConfig({ client, manifest, signal }: Task): Promise<string> {
-  const { digest } = manifest.config;
-  const data = await readSmall(await client.blob(digest, signal), maxConfig, 'the image configuration');
+  const { digest, size } = manifest.config;
+  // Another try brings no other size.
+  if (size > client.limits.config) {
+    throw invalidParameter(`the image configuration is larger than ${client.limits.config} bytes`);
+  }
+  const data = await client.config(digest, signal);
   if (digestOf(data) !== digest) throw dataLoss(`image config verification failed for digest ${digest}`);
   const raw = data.toString('utf8');
   if (!Buffer.from(raw).equals(data)) throw invalidParameter('the image configuration is not UTF-8');
@@ -78,47 +79,19 @@ async function pullLayer(task: Task, descriptor: Descriptor, diffId: string): Pr
   const say = (status: string) => emit({ status, progressDetail: {}, id });
   lease.keepBlob(descriptor.digest);
   if (room.downloads.isBusy) say('Waiting');
-  const blob = await room.downloads.run(() => download(task, descriptor, say));
+  const progress = bar(emit, id, 'Downloading', descriptor.size);
+  const onBytes = (bytes: number) => {
+    progress(bytes);
+    if (bytes === descriptor.size) say('Verifying Checksum');
+  };
+  const onWait = (seconds: number) => say(`Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`);
+  const { client } = task;
+  const blob = await room.downloads.run(() => download({ room, client, descriptor, signal, onBytes, onWait }));
   say('Download complete');
   await room.unpacks.run(async () => {
-    const progress = bar(emit, id, 'Extracting', blob.size);
-    await room.layers.add({ blob, lease, diffId, signal, onRead: progress });
-    progress(blob.size);
+    const extracted = bar(emit, id, 'Extracting', blob.size);
+    await room.layers.add({ blob, lease, diffId, signal, onRead: extracted });
+    extracted(blob.size);
   });
   say('Pull complete');
-}
-
-async function download(task: Task, descriptor: Descriptor, say: (status: string) => void): Promise<StoredBlob> {
-  const { room, client, emit, signal } = task;
-  const { digest, size } = descriptor;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if (signal.aborted) throw cancelled('the pull was cancelled');
-      const response = await client.blob(digest, signal);
-      const progress = bar(emit, shortId(digest), 'Downloading', size);
-      const onBytes = (bytes: number) => {
-        progress(bytes);
-        if (bytes === size) say('Verifying Checksum');
-      };
-      return await room.blobs.write(response, { digest, size, onBytes, signal });
-    } catch (error) {
-      if (signal.aborted) throw cancelled('the pull was cancelled', { cause: error });
-      if (attempt === maxAttempts || !isWorthRetrying(error)) throw error;
-      room.log.info(`download failed, retrying: ${messageOf(error)}`, { digest });
-      for (let seconds = 5 * attempt; seconds > 0; seconds--) {
-        say(`Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`);
-        await delay(1000, undefined, { signal }).catch((cause: unknown) => {
-          throw cancelled('the pull was cancelled', { cause });
-        });
-      }
-    }
-  }
-}
-
-/** A broken connection or an overloaded server may be better next time; a refusal, wrong content or full disk not. */
-function isWorthRetrying(error: unknown): boolean {
-  if (error instanceof RegistryError) return error.status >= 500;
-  if (isClass(error, 'DataLoss')) return messageOf(error).startsWith('unexpected EOF');
-  if (isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded')) return true;
-  return error instanceof Error && 'code' in error && ['ECONNRESET', 'ETIMEDOUT', 'EPIPE'].includes(String(error.code));
 }

@@ -1,8 +1,9 @@
 import { open } from 'node:fs/promises';
-import { Readable, Transform } from 'node:stream';
+import { pipeline, Readable, Transform } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { decompress } from '@cleat/linux/archive/compression';
 import { dataLoss } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { shortId } from '../../ids.js';
 import type { StoredBlob } from '../blobs.js';
 import type { Image } from '../catalog.js';
@@ -71,25 +72,28 @@ async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<Stor
 
 function counted(stream: Readable, onBytes: (bytes: number) => void): Readable {
   let sent = 0;
-  const counter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      sent += chunk.length;
-      onBytes(sent);
-      done(undefined, chunk);
-    },
-  });
-  stream.on('error', (error) => counter.destroy(error));
-  return stream.pipe(counter);
+  const counter = owned(
+    new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        sent += chunk.length;
+        onBytes(sent);
+        done(undefined, chunk);
+      },
+    }),
+  );
+  return pipeline(stream, counter, () => {});
 }
 
 /** A layer that came in another form, as the gzip that every registry and client takes; a blob of the lease. */
 async function compressed(room: Room, layer: LayerRecord, lease: Lease, signal: AbortSignal): Promise<StoredBlob> {
   const file = await open(room.blobs.path(layer.blob.digest), 'r');
   try {
-    const plain = Readable.from(decompress(file.createReadStream({ autoClose: false }), layer.blob.compression));
-    const gzip = createGzip();
-    plain.on('error', (error) => gzip.destroy(error));
-    const blob = await room.storeBlob(plain.pipe(gzip), lease, signal);
+    const plain = owned(
+      Readable.from(decompress(owned(file.createReadStream({ autoClose: false })), layer.blob.compression)),
+    );
+    const gzip = owned(createGzip());
+    pipeline(plain, gzip, () => {});
+    const blob = await room.storeBlob(gzip, lease, signal);
     room.layers.setPushed(layer.diffId, blob);
     return blob;
   } finally {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { notFound, systemError } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { digestOf } from '../blobs.js';
 import type { Image } from '../catalog.js';
 import { type Emit, progressOf } from '../progress.js';
@@ -64,7 +65,7 @@ async function pushOne(
   const layers = await pushLayers({ room, client, image, emit, signal });
   const config = Buffer.from(image.record.raw);
   if (!(await client.hasBlob(image.id, signal))) {
-    await client.upload(image.id, config.length, () => Readable.from([config]), signal);
+    await client.upload(image.id, config.length, () => owned(Readable.from([config])), signal);
   }
   const manifest = JSON.stringify(
     {

@@ -1,11 +1,9 @@
 import type { RegistryAuth } from '@cleat/protocol/api/image';
-import { messageOf, systemError, unauthorized } from '@cleat/protocol/errors';
+import { systemError, unauthorized } from '@cleat/protocol/errors';
 import { isRecord } from '../config.js';
-import type { Endpoint } from './endpoint.js';
 import { registryError } from './errors.js';
-import { exchange, hostOf, isOwnAddress, textOf } from './http.js';
-
-const maxTokenAnswer = 1024 * 1024;
+import { retryAfterOf } from './retry.js';
+import type { Transport } from './transport.js';
 
 export interface Challenge {
   scheme: string;
@@ -29,14 +27,14 @@ export function parseChallenge(header: string | undefined): Challenge | undefine
  * spoken to by plain HTTP, and must not be an address of this host unless the registry is one.
  */
 export class Authorizer {
-  readonly #endpoint: Endpoint;
+  readonly #transport: Transport;
   readonly #scope: string;
   readonly #auth: RegistryAuth;
   #header: string | undefined;
   #renewing: Promise<string | undefined> | undefined;
 
-  constructor(endpoint: Endpoint, scope: string, auth: RegistryAuth | undefined) {
-    this.#endpoint = endpoint;
+  constructor(transport: Transport, scope: string, auth: RegistryAuth | undefined) {
+    this.#transport = transport;
     this.#scope = scope;
     this.#auth = withDecodedPair(auth ?? {});
     if (this.#auth.registrytoken) this.#header = `Bearer ${this.#auth.registrytoken}`;
@@ -90,25 +88,22 @@ export class Authorizer {
         headers = { authorization: basic(username, password ?? '') };
       }
     }
-    const response = await exchange({
-      method: body === undefined ? 'GET' : 'POST',
-      url,
-      headers,
-      ...(body !== undefined && { body }),
-      signal,
-      insecure: this.#endpoint.insecure && sameHost(url, this.#endpoint.base),
-      foreign: !sameHost(url, this.#endpoint.base) && !isOwn(this.#endpoint.base),
-    });
-    const text = await textOf(response, maxTokenAnswer);
+    const method = body === undefined ? 'GET' : 'POST';
+    const answer = await this.#transport.send({ method, url, headers, ...(body !== undefined && { body }), signal });
     // A redirect would carry the credentials to whom nobody named.
-    if (response.statusCode !== 200) throw registryError(response.statusCode ?? 0, text, `token from ${url.host}`);
-    return tokenIn(text);
+    if (answer.status !== 200) {
+      const after = retryAfterOf(answer.headers['retry-after']);
+      throw registryError(answer.status, await answer.errorText(), `token from ${url.host}`, after);
+    }
+    const text = await answer.bytes(this.#transport.limits.token, 'the answer of the token server');
+    return tokenIn(text.toString('utf8'));
   }
 
   #realm(text: string): URL {
     if (!URL.canParse(text)) throw unauthorized('the registry names no valid token server');
     const url = new URL(text);
-    const plainAllowed = this.#endpoint.base.protocol === 'http:' && this.#endpoint.insecure;
+    const { endpoint } = this.#transport;
+    const plainAllowed = endpoint.base.protocol === 'http:' && endpoint.insecure;
     if (url.protocol !== 'https:' && !(url.protocol === 'http:' && plainAllowed)) {
       throw unauthorized(`refusing to send credentials to the token server ${url.protocol}//${url.host} without TLS`);
     }
@@ -121,8 +116,8 @@ function tokenIn(text: string): string {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
-  } catch (error) {
-    throw unauthorized(`the token server did not answer with JSON: ${messageOf(error)}`);
+  } catch (cause) {
+    throw unauthorized('the token server did not answer with JSON', { cause });
   }
   const token = isRecord(parsed) ? parsed.token || parsed.access_token : undefined;
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
@@ -141,14 +136,4 @@ function withDecodedPair(auth: RegistryAuth): RegistryAuth {
   const pair = Buffer.from(auth.auth, 'base64').toString('utf8');
   const colon = pair.indexOf(':');
   return colon < 0 ? auth : { ...auth, username: pair.slice(0, colon), password: pair.slice(colon + 1) };
-}
-
-/** The same scheme, host and port: what one is trusted with, the other may have. */
-export function sameHost(a: URL, b: URL): boolean {
-  return a.protocol === b.protocol && a.host === b.host;
-}
-
-/** Whether a registry is on this host, so that what it names may be here too. */
-export function isOwn(url: URL): boolean {
-  return hostOf(url) === 'localhost' || isOwnAddress(hostOf(url));
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { Agent, type AgentOptions } from 'node:https';
+import type { AgentOptions } from 'node:https';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { systemError } from '@cleat/protocol/errors';
@@ -7,28 +7,13 @@ import { systemError } from '@cleat/protocol/errors';
 /** Where dockerd, too, looks for `<registry>/{*.crt,*.cert,*.key}`. */
 const directories = ['/etc/docker/certs.d'];
 
-const agents = new Map<string, Agent | undefined>();
-
 /**
- * The agent for a registry whose operator has put authorities (`*.crt`) or a client certificate (`x.cert`, `x.key`)
- * for it on this host; undefined when there is none. Read once per registry.
+ * The authorities (`*.crt`) and the client certificate (`x.cert`, `x.key`) that the operator has put on this host for a
+ * registry; undefined when there is none.
  * @param host with its port, as in the reference
  * @throws System for a certificate without its key
  */
-export function agentFor(
-  host: string,
-  options: AgentOptions,
-  roots: readonly string[] = directories,
-): Agent | undefined {
-  const key = `${host} ${options.rejectUnauthorized !== false}`;
-  if (!agents.has(key)) {
-    const own = certificatesOf(host, roots);
-    agents.set(key, own && new Agent({ ...options, ...own }));
-  }
-  return agents.get(key);
-}
-
-function certificatesOf(host: string, roots: readonly string[]): AgentOptions | undefined {
+export function certificatesFor(host: string, roots: readonly string[] = directories): AgentOptions | undefined {
   const ca: string[] = [];
   let client: Pick<AgentOptions, 'cert' | 'key'> = {};
   for (const root of roots) {

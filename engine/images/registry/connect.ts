@@ -22,7 +22,7 @@ export async function withRegistry<T>(
   let failure: unknown = systemError(`no endpoints found for ${reference.domain}`);
   for (const endpoint of endpoints) {
     if (access === 'push' && endpoint.mirror) continue;
-    const client = new RegistryClient(endpoint, reference.path, access, auth);
+    using client = new RegistryClient(endpoint, reference.path, access, auth, room.reach);
     try {
       await client.ping(signal);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { CleatError, type ErrorClass, isClass, messageOf } from '@cleat/protocol/errors';
 import { isRecord } from '../config.js';
 import { familiar, familiarName, type Reference } from '../references.js';
+import { statusText } from './wording.js';
 
 /** What a registry answered instead of what was asked (distribution-spec, error codes). */
 export class RegistryError extends CleatError {
@@ -8,12 +9,15 @@ export class RegistryError extends CleatError {
   readonly status: number;
   /** `MANIFEST_UNKNOWN`, `DENIED`, …; empty when the body held no such thing. */
   readonly code: string;
+  /** Milliseconds after which the registry wants to be asked again. */
+  readonly retryAfter: number | undefined;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, retryAfter?: number) {
     super(classOf(status, code), message);
     this.name = 'RegistryError';
     this.status = status;
     this.code = code;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -24,9 +28,9 @@ function classOf(status: number, code: string): ErrorClass {
 }
 
 /** An error answer as Docker words it: `manifest unknown: manifest unknown`. */
-export function registryError(status: number, body: string, what: string): RegistryError {
+export function registryError(status: number, body: string, what: string, retryAfter?: number): RegistryError {
   const first = firstError(body);
-  if (first) return new RegistryError(status, first.code, words(first));
+  if (first) return new RegistryError(status, first.code, words(first), retryAfter);
   const plain: Record<number, string> = {
     401: 'unauthorized: authentication required',
     403: 'denied: requested access to the resource is denied',
@@ -34,7 +38,12 @@ export function registryError(status: number, body: string, what: string): Regis
   };
   const text = plain[status];
   const code = text?.split(':')[0]?.toUpperCase() ?? '';
-  return new RegistryError(status, code, text ?? `${what}: received unexpected HTTP status: ${status}`);
+  return new RegistryError(
+    status,
+    code,
+    text ?? `${what}: received unexpected HTTP status: ${statusText(status)}`,
+    retryAfter,
+  );
 }
 
 function words({ code, message }: { code: string; message: string }): string {

@@ -19,7 +19,8 @@ export async function login(
   for (const endpoint of await endpointsOf(domain, room.config)) {
     if (endpoint.mirror) continue;
     try {
-      await new RegistryClient(endpoint, '', 'pull', auth).login(signal);
+      using client = new RegistryClient(endpoint, '', 'pull', auth, room.reach);
+      await client.login(signal);
       return { Status: 'Login Succeeded', IdentityToken: '' };
     } catch (error) {
       if (signal.aborted || isClass(error, 'Unauthorized')) throw error;

@@ -1,28 +1,44 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type Agent, createServer, get } from 'node:https';
+import { Agent, createServer, get } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Authorizer, parseChallenge } from './auth.js';
-import { agentFor } from './certificates.js';
+import { certificatesFor } from './certificates.js';
 import { isInsecure } from './endpoint.js';
-import { exchange } from './http.js';
+import { defaultReach, Transport } from './transport.js';
 
 const { signal } = new AbortController();
 const secure = { base: new URL('https://registry.example'), insecure: false, mirror: false };
 const credentials = { username: 'u', password: 'p' };
+
+/** Of this host's interfaces: also those that are not loopback. */
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((each) => each ?? [])
+    .filter(({ address }) => !address.startsWith('fe80'))
+    .map(({ address, family }) => (family === 'IPv6' ? `[${address}]` : address));
+}
 
 test.each([
   ['http://registry.example/token', 'without TLS'],
   ['https://169.254.169.254/token', 'refusing to follow the registry'],
   ['https://[::ffff:169.254.169.254]/token', 'refusing to follow the registry'],
   ['https://localhost/token', 'refusing to follow the registry'],
+  ['https://127.1.2.3/token', 'refusing to follow the registry'],
+  ['https://0.0.0.0/token', 'refusing to follow the registry'],
+  ['https://[::1]/token', 'refusing to follow the registry'],
+  ['https://[::]/token', 'refusing to follow the registry'],
+  ['https://[64:ff9b::a9fe:a9fe]/token', 'refusing to follow the registry'],
+  ['https://2130706433/token', 'refusing to follow the registry'],
+  ...ownAddresses().map((address) => [`https://${address}/token`, 'refusing to follow the registry']),
   ['https://x:y@registry.example/token', 'with credentials in it'],
   ['nonsense', 'no valid token server'],
 ])('credentials are not sent to the token server %s', async (realm, message) => {
-  const authorizer = new Authorizer(secure, 'repository:x:pull', credentials);
+  using transport = new Transport(secure, defaultReach);
+  const authorizer = new Authorizer(transport, 'repository:x:pull', credentials);
   const challenge = parseChallenge(`Bearer realm="${realm}",service="s"`);
   await expect(authorizer.renew(challenge, signal)).rejects.toThrow(message);
 });
@@ -57,16 +73,21 @@ test('a certificate of an unknown authority is refused, unless the operator gave
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const url = new URL(`https://${host}/`);
     const attempt = async (insecure: boolean) => {
-      const response = await exchange({ method: 'GET', url, signal, insecure, foreign: false });
-      response.resume();
-      return response.statusCode;
+      using transport = new Transport({ base: url, insecure, mirror: false }, defaultReach);
+      const answer = await transport.send({ method: 'GET', url, signal });
+      answer.drop();
+      return answer.status;
     };
-    await expect(attempt(false)).rejects.toMatchObject({ class: 'Unavailable' });
+    await expect(attempt(false)).rejects.toMatchObject({
+      class: 'System',
+      message: `Get "${url}": tls: failed to verify certificate: x509: certificate signed by unknown authority`,
+    });
     expect(await attempt(true)).toBe(200);
     mkdirSync(join(directory, 'registry.invalid'));
     writeFileSync(join(directory, 'registry.invalid', 'ca.crt'), readFileSync(certificate));
-    const agent = agentFor('registry.invalid', {}, [directory]);
+    const agent = new Agent(certificatesFor('registry.invalid', [directory]));
     expect(await statusThrough(url, agent)).toBe(200);
+    agent.destroy();
   } finally {
     server.closeAllConnections();
     server.close();

@@ -1,10 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { digestOf } from '../blobs.js';
+import { tarOf } from '../images.fixture.js';
 
 /** Debian's docker-registry on a free port of loopback, with its data in a temporary directory. */
 export async function startRegistry(): Promise<{ host: string } & AsyncDisposable> {
@@ -83,4 +87,42 @@ export async function fakeRegistry(
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+export interface OfferedImage {
+  layer: Buffer;
+  config: string;
+  manifest: string;
+  descriptor(content: string | Buffer, mediaType: string): { mediaType: string; digest: string; size: number };
+}
+
+/**
+ * An image as a registry offers it, with one gzipped layer of about `size` bytes.
+ * @param claimed the layer's size as the manifest has it
+ */
+export async function offeredImage(
+  options: { config?: object; size?: number; claimed?: number } = {},
+): Promise<OfferedImage> {
+  const content = randomBytes(options.size ?? 1);
+  const tar = await tarOf([{ name: 'f', content: options.size === undefined ? 'f' : content }]);
+  const layer = gzipSync(tar);
+  const config = JSON.stringify({
+    os: 'linux',
+    architecture: 'amd64',
+    rootfs: { type: 'layers', diff_ids: [digestOf(tar)] },
+    ...options.config,
+  });
+  const descriptor = (content: string | Buffer, mediaType: string) => ({
+    mediaType,
+    digest: digestOf(content),
+    size: Buffer.byteLength(content),
+  });
+  const layers = [descriptor(layer, 'application/vnd.oci.image.layer.v1.tar+gzip')];
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: descriptor(config, 'application/vnd.oci.image.config.v1+json'),
+    layers: layers.map((each) => ({ ...each, ...(options.claimed !== undefined && { size: options.claimed }) })),
+  });
+  return { layer, config, manifest, descriptor };
 }

@@ -6,7 +6,7 @@ import type { RegistryAuth } from '@cleat/protocol/api/image';
 import { expect, test } from 'vitest';
 import { digestOf } from '../blobs.js';
 import { type Bench, importTar, lines, openBench, tarOf } from '../images.fixture.js';
-import { fakeRegistry, type Seen, startRegistry } from './registry.fixture.js';
+import { fakeRegistry, offeredImage, type Seen, startRegistry } from './registry.fixture.js';
 
 const { signal } = new AbortController();
 const pull = (bench: Bench, image: string, tag = 'latest', auth?: RegistryAuth, platform?: string) =>
@@ -32,7 +32,7 @@ test('push, and pull elsewhere, with the lines that Docker writes', async () => 
     tag: 'v2',
     comment: '',
     author: '',
-    layer: Readable.from([await tarOf([{ name: 'top', content: 'x' }])]),
+    layer: async () => Readable.from([await tarOf([{ name: 'top', content: 'x' }])]),
   });
   const pushed = await push(one, name, 'v1');
   expect(pushed[0]).toEqual({ status: `The push refers to repository [${name}]` });
@@ -86,30 +86,6 @@ test('a registry that is not there is an error that names it', async () => {
   });
 });
 
-/** An image as a registry offers it. */
-async function offered(overrides: { config?: object } = {}) {
-  const tar = await tarOf([{ name: 'f', content: 'f' }]);
-  const layer = gzipSync(tar);
-  const config = JSON.stringify({
-    os: 'linux',
-    architecture: 'amd64',
-    rootfs: { type: 'layers', diff_ids: [digestOf(tar)] },
-    ...overrides.config,
-  });
-  const descriptor = (content: string | Buffer, mediaType: string) => ({
-    mediaType,
-    digest: digestOf(content),
-    size: Buffer.byteLength(content),
-  });
-  const manifest = JSON.stringify({
-    schemaVersion: 2,
-    mediaType: 'application/vnd.oci.image.manifest.v1+json',
-    config: descriptor(config, 'application/vnd.oci.image.config.v1+json'),
-    layers: [descriptor(layer, 'application/vnd.oci.image.layer.v1.tar+gzip')],
-  });
-  return { layer, config, manifest, descriptor };
-}
-
 function serve(image: { layer: Buffer; config: string; manifest: string }, { url }: Seen) {
   if (url === '/v2/') return {};
   if (url.includes('/manifests/'))
@@ -120,7 +96,7 @@ function serve(image: { layer: Buffer; config: string; manifest: string }, { url
 }
 
 test('tokens are fetched with the credentials, which go no further than their registry', async () => {
-  const image = await offered();
+  const image = await offeredImage();
   await using storage = await fakeRegistry((seen) => serve(image, seen));
   await using registry = await fakeRegistry((seen, host) => {
     if (seen.url.startsWith('/token')) return { body: JSON.stringify({ token: 'T1' }) };
@@ -148,7 +124,7 @@ test('tokens are fetched with the credentials, which go no further than their re
 });
 
 test('basic credentials answer a basic challenge, and wrong ones are told apart', async () => {
-  const image = await offered();
+  const image = await offeredImage();
   await using registry = await fakeRegistry((seen) =>
     seen.authorization === `Basic ${Buffer.from('u:p').toString('base64')}`
       ? serve(image, seen)
@@ -169,7 +145,7 @@ test('basic credentials answer a basic challenge, and wrong ones are told apart'
 });
 
 test('of a list the manifest for the platform is taken', async () => {
-  const image = await offered();
+  const image = await offeredImage();
   const list = (architecture: string) =>
     JSON.stringify({
       schemaVersion: 2,
@@ -195,9 +171,9 @@ test('of a list the manifest for the platform is taken', async () => {
 });
 
 test('what does not match its digest is refused and leaves nothing', async () => {
-  const image = await offered();
+  const image = await offeredImage();
   const forged = { ...image, layer: gzipSync(await tarOf([{ name: 'f', content: 'evil' }])) };
-  const liar = await offered({ config: { rootfs: { type: 'layers', diff_ids: [`sha256:${'1'.repeat(64)}`] } } });
+  const liar = await offeredImage({ config: { rootfs: { type: 'layers', diff_ids: [`sha256:${'1'.repeat(64)}`] } } });
   for (const [answer, complaint] of [
     [
       (seen: Seen) => (seen.url.endsWith(digestOf(image.layer)) ? { body: forged.layer } : serve(image, seen)),
@@ -234,7 +210,7 @@ test('what does not match its digest is refused and leaves nothing', async () =>
 });
 
 test('a pull whose client leaves stops and leaves nothing', async () => {
-  const image = await offered();
+  const image = await offeredImage();
   await using registry = await fakeRegistry((seen) =>
     seen.url.endsWith(digestOf(image.layer))
       ? { headers: { 'content-length': String(image.layer.length) }, body: image.layer.subarray(0, 10) }
@@ -259,7 +235,7 @@ test('a denied repository reads as in Docker, and a mirror that fails is passed 
     class: 'NotFound',
     message: `pull access denied for ${registry.host}/x, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`,
   });
-  const image = await offered();
+  const image = await offeredImage();
   await using mirror = await fakeRegistry((seen) => serve(image, seen));
   await using mirrored = await openBench({ registryMirrors: [`http://${registry.host}`, `http://${mirror.host}`] });
   const all = await pull(mirrored, 'busybox', 'latest', { username: 'u', password: 'p' });

@@ -14,6 +14,7 @@ import { Root } from '@cleat/linux/rootfs/root';
 import { extractAll } from '@cleat/linux/rootfs/tar-in';
 import { dieWithParent } from '@cleat/linux/syscall/process';
 import { asCleatError, invalidParameter, systemError } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import type { UnpackDone, UnpackOptions, UnpackReport } from './protocol.js';
 
 const input = 0;
@@ -32,7 +33,9 @@ async function unpack(target: string, options: UnpackOptions): Promise<UnpackDon
   process.umask(0);
   using root = new Root(target);
   using destination = new Destination(root, '/');
-  const { compression, source } = await detect(reported(createReadStream('', { fd: input, start: 0, highWaterMark })));
+  const { compression, source } = await detect(
+    reported(owned(createReadStream('', { fd: input, start: 0, highWaterMark }))),
+  );
   const hash = createHash('sha256');
   let total = 0;
   let nextSpareCheck = 0;

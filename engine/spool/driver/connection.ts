@@ -1,5 +1,6 @@
 import type { Extensions } from '@cleat/extensions/service';
 import { deadlineExceeded } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { type Client, outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import { Attention } from './attention.js';

@@ -1,5 +1,6 @@
 import type { Extensions } from '@cleat/extensions/service';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import { goTime, toNanos, zeroTime } from '../../time.js';

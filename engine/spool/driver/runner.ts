@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from '@cleat/protocol/guard';
 import { Feed, type FeedOptions, type Resumption } from './feed.js';
 import type { Dropped } from './progress.js';
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
 import { asCleatError, CleatError, cancelled, isClass, messageOf } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import type { Delivery, SpoolPosition } from '../service.js';

@@ -1,3 +1,4 @@
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { type Dropped, nothing, sum } from './progress.js';
 

@@ -1,0 +1,177 @@
+import { isIP } from 'node:net';
+import { parseCidr } from '@cleat/protocol/cidr';
+import { isClass, messageOf } from '@cleat/protocol/errors';
+import { parseMetricsAddress } from './metrics/address.js';
+import type { RuntimeValue } from './options/option.js';
+import { UsageError } from './options/parse.js';
+import type { Flag, Values } from './options/table.js';
+
+/** How the user wrote an option. */
+type NameOf = (flag: Flag) => string;
+
+/**
+ * Every mistake in the options that can be seen without touching the host. Texts are dockerd's where it has one
+ * (source: moby `daemon/config/config.go` Validate, `daemon/pkg/registry/config.go` ValidateMirror).
+ * @throws UsageError
+ */
+export function checkValues(values: Values, nameOf: NameOf): void {
+  checkChoices(values);
+  for (const flag of ['data-root', 'exec-root', 'pidfile'] as const) {
+    if (values[flag] === '') throw new UsageError(`${nameOf(flag)} must not be empty`);
+  }
+  checkLabels(values.label);
+  checkAddresses(values, nameOf);
+  for (const pool of values['default-address-pool']) checkPool(pool, nameOf('default-address-pool'));
+  checkNumbers(values, nameOf);
+  if (!/^\d+\.\d+$/.test(values['min-api-version'])) {
+    throw new UsageError(`invalid min-api-version '${values['min-api-version']}': write it as 1.24`);
+  }
+  if (values['metrics-addr'] !== '') parseMetricsAddress(values['metrics-addr']);
+  for (const mirror of values['registry-mirror']) checkMirror(mirror);
+  checkCgroupParent(values['cgroup-parent'], nameOf('cgroup-parent'));
+  checkExecOpts(values['exec-opt']);
+  runtimesOf(values);
+}
+
+function checkChoices(values: Values): void {
+  const oneOf = (
+    flag: 'log-level' | 'log-format' | 'default-ipc-mode' | 'default-cgroupns-mode',
+    allowed: readonly string[],
+  ) => {
+    const value = values[flag];
+    if (value !== '' && !allowed.includes(value)) {
+      throw new UsageError(`invalid ${flag} '${value}': use ${allowed.join(', ')}`);
+    }
+  };
+  oneOf('log-level', ['debug', 'info', 'warn', 'error', 'fatal', 'trace']);
+  oneOf('log-format', ['text', 'json']);
+  oneOf('default-ipc-mode', ['private', 'shareable']);
+  oneOf('default-cgroupns-mode', ['private', 'host']);
+}
+
+function checkLabels(list: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const label of list) {
+    const [, key, value] = /^([^=\s]+)=(.*)$/s.exec(label) ?? [];
+    if (key === undefined || value === undefined) throw new UsageError(`bad attribute format: ${label}`);
+    const before = seen.get(key);
+    if (before !== undefined && before !== value) {
+      throw new UsageError(`conflict labels for ${key}=${value} and ${key}=${before}`);
+    }
+    seen.set(key, value);
+  }
+}
+
+function checkAddresses(values: Values, nameOf: NameOf): void {
+  for (const address of [...values.dns, ...values['host-gateway-ip']]) {
+    if (isIP(address) === 0) throw new UsageError(`${address} is not an ip address`);
+  }
+  for (const flag of ['ip', 'default-gateway'] as const) {
+    const address = values[flag];
+    if (address !== '' && isIP(address) === 0) throw new UsageError(`${nameOf(flag)}: ${address} is not an ip address`);
+  }
+  for (const flag of ['bip', 'fixed-cidr'] as const) {
+    if (values[flag] !== '' && cidrFamily(values[flag]) !== 4) {
+      throw new UsageError(`invalid CIDR address: ${values[flag]} (${nameOf(flag)} is written as 172.30.0.1/16)`);
+    }
+  }
+}
+
+/** @returns undefined for what is no CIDR */
+function cidrFamily(text: string): 4 | 6 | undefined {
+  try {
+    return parseCidr(text).block.family;
+  } catch (error) {
+    if (isClass(error, 'InvalidParameter')) return undefined;
+    throw error;
+  }
+}
+
+/** A pool that cannot be divided would fail with the first network that needs it. */
+function checkPool({ base, size }: { base: string; size: number }, name: string): void {
+  let prefix: number;
+  let bits: number;
+  try {
+    const { block } = parseCidr(base);
+    prefix = block.prefix;
+    bits = block.family === 4 ? 32 : 128;
+  } catch (error) {
+    throw new UsageError(`${name}: invalid pool: ${messageOf(error)}`);
+  }
+  if (size < prefix || size > bits) {
+    throw new UsageError(
+      `${name}: the pool ${base} cannot be divided into networks of size ${size}: use ${prefix} to ${bits}`,
+    );
+  }
+}
+
+function checkNumbers(values: Values, nameOf: NameOf): void {
+  if (values['shutdown-timeout'] < 0) throw new UsageError(`${nameOf('shutdown-timeout')} must not be negative`);
+  if (values['max-concurrent-downloads'] < 1) {
+    throw new UsageError(`invalid max concurrent downloads: ${values['max-concurrent-downloads']}`);
+  }
+  // 68 is the least that IPv4 allows.
+  if (values.mtu !== 0 && (values.mtu < 68 || values.mtu > 65_535)) {
+    throw new UsageError(`invalid default MTU: ${values.mtu}`);
+  }
+}
+
+function checkMirror(mirror: string): void {
+  const quoted = JSON.stringify(mirror);
+  let uri: URL;
+  if (!mirror.includes('://')) {
+    throw new UsageError(`invalid mirror: no scheme specified for ${quoted}: must use either 'https://' or 'http://'`);
+  }
+  try {
+    uri = new URL(mirror);
+  } catch {
+    throw new UsageError(`invalid mirror: ${quoted} is not a valid URI`);
+  }
+  if (uri.protocol !== 'http:' && uri.protocol !== 'https:') {
+    const scheme = JSON.stringify(uri.protocol.slice(0, -1));
+    throw new UsageError(
+      `invalid mirror: unsupported scheme ${scheme} in ${quoted}: must use either 'https://' or 'http://'`,
+    );
+  }
+  if (uri.search !== '' || uri.hash !== '') {
+    throw new UsageError(`invalid mirror: query or fragment at end of the URI ${quoted}`);
+  }
+  if (uri.username !== '' || uri.password !== '') {
+    // Not shown: a log is no place for a password.
+    throw new UsageError(`invalid mirror: username/password not allowed in URI "${uri.protocol}//${uri.host}"`);
+  }
+}
+
+/** It becomes a path below each hierarchy. */
+function checkCgroupParent(parent: string, name: string): void {
+  const bad = parent.split('/').some((part) => part === '.' || part === '..') || /[\0\n]/.test(parent);
+  if (bad) throw new UsageError(`${name}: invalid cgroup parent ${JSON.stringify(parent)}: no . and .. in it`);
+}
+
+function checkExecOpts(execOpts: readonly string[]): void {
+  for (const one of execOpts) {
+    const [key = '', value = ''] = one.split('=', 2);
+    if (key !== 'native.cgroupdriver') throw new UsageError(`invalid option: '${key}' (native.cgroupdriver is known)`);
+    if (value !== 'cgroupfs' && value !== 'systemd') {
+      throw new UsageError(`option '${key}': '${value}' is not a valid cgroup driver: use cgroupfs or systemd`);
+    }
+  }
+}
+
+const stockRuntimes = ['io.containerd.runc.v2', 'runc'];
+
+/** The stock runtime under the two names that clients know it by, and the operator's. @throws UsageError */
+export function runtimesOf(values: Values): Record<string, RuntimeValue> {
+  const added = values['add-runtime'];
+  for (const name of stockRuntimes) {
+    if (name in added) throw new UsageError(`runtime name '${name}' is reserved`);
+  }
+  const all = { ...Object.fromEntries(stockRuntimes.map((name) => [name, { path: 'runc' }])), ...added };
+  const wanted = values['default-runtime'];
+  if (!(wanted in all)) {
+    throw new UsageError(
+      `specified default runtime '${wanted}' does not exist: add it with --add-runtime ${wanted}=PATH`,
+    );
+  }
+  return all;
+}

@@ -1,0 +1,57 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseFlags } from './options/parse.js';
+import { preflight } from './preflight.js';
+import { settingsOf } from './settings.js';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'cleat-preflight-test-'));
+  writeFileSync(join(directory, 'broken.json'), '{"defaultAction": }');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const problems = (all: boolean, ...argv: string[]) => {
+  const roots = ['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')];
+  return preflight(settingsOf(parseFlags([...roots, ...argv])), { all });
+};
+
+test.each([
+  [['--seccomp-profile=/nonexistent'], /^--seccomp-profile: .*\/nonexistent/],
+  [['--seccomp-profile=DIR/broken.json'], /Decoding seccomp profile failed: invalid character '}' looking for/],
+  [['--init-path=/nonexistent'], /^--init-path: \/nonexistent is not there/],
+  [
+    ['--log-driver=nonexistent'],
+    /failed to set log opts: error looking up logging plugin nonexistent.*nonexistent.spec/,
+  ],
+  [['--init-path=/usr/bin/node'], /needs libraries of this host/],
+])('%j is refused at the start and by --validate', async (argv, message) => {
+  const words = argv.map((word) => word.replace('DIR', directory));
+  for (const all of [false, true]) expect(await problems(all, ...words)).toEqual([expect.stringMatching(message)]);
+});
+
+test.each([
+  [['--log-opt=max-size=large'], /failed to set log opts: invalid size: 'large'/],
+  [['--group=no-such-group'], /group no-such-group not found/],
+  [['--tlsverify', '--tlscert=/nonexistent', '-H=tcp://127.0.0.1:0'], /TLS needs --tlscert/],
+  [['--extension-manifest=/nonexistent.yaml'], /cannot read the manifest of extensions/],
+  [['--extension=nonexistent=off'], /extension 'nonexistent' is configured, but no manifest has it/],
+])('%j, which the start finds by itself, is found by --validate', async (argv, message) => {
+  expect(await problems(true, ...argv)).toEqual([expect.stringMatching(message)]);
+});
+
+test('once there are containers, a log driver may come with one of them', async () => {
+  const path = join(directory, 'data/containers/abc');
+  mkdirSync(path, { recursive: true });
+  expect(await problems(false, '--log-driver=nonexistent')).toEqual([]);
+  rmSync(join(directory, 'data'), { recursive: true });
+});
+
+test('every problem is told, and the roots are not touched', async () => {
+  const found = await problems(true, '--seccomp-profile=/nonexistent', '--init-path=/nonexistent', '--log-driver=none');
+  expect(found).toHaveLength(2);
+  expect(await problems(true, '--extension=log-json-file=process', '--init')).toEqual([]);
+  expect(existsSync(join(directory, 'data'))).toBe(false);
+});

@@ -1,0 +1,118 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { groupId } from '@cleat/api/listeners/listen';
+import { seccompFor } from '@cleat/engine/containers/spec/seccomp';
+import { checkLogOptions } from '@cleat/engine/spool/driver/check';
+import { type ExtensionOverride, openExtensions } from '@cleat/extensions/index';
+import type { Extensions } from '@cleat/extensions/service';
+import { findCommand } from '@cleat/linux/host';
+import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
+import { silentLogger } from '@cleat/protocol/log';
+import { isStaticProgram } from '../static-program.js';
+import { manifestPaths } from './manifests.js';
+import { byFlag } from './options/table.js';
+import type { Settings } from './settings.js';
+import { readTls } from './tls.js';
+
+const logDriverDefault = byFlag.get('log-driver')?.default;
+
+export interface PreflightOptions {
+  /** Look at what opening the engine looks at anyway, too: for `--validate`, which opens none. */
+  readonly all: boolean;
+}
+
+/**
+ * What the configuration asks of this host and cannot have: it would fail at the start or, worse, with the first
+ * container. Nothing is changed on the host.
+ * @returns a sentence for each problem
+ */
+export async function preflight(settings: Settings, { all }: PreflightOptions): Promise<string[]> {
+  const { values, nameOf, tls } = settings;
+  const problems: string[] = [];
+  const check = async (name: string, work: () => unknown): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      problems.push(name === '' ? messageOf(error) : `${name}: ${messageOf(error)}`);
+    }
+  };
+  const { seccompProfile } = settings.engine;
+  if (seccompProfile !== undefined) {
+    await check(nameOf('seccomp-profile'), () => seccompFor(undefined, seccompProfile, []));
+  }
+  const init = initProblem(settings);
+  if (init !== undefined) problems.push(init);
+  if (all) {
+    if (tls !== 'off') await check('', () => readTls(values, tls));
+    if (values.group !== '') await check('', () => groupId(values.group));
+  }
+  // Later on, the driver may be in one of the engine's own containers, and come with it.
+  const mistyped = values['log-driver'] !== logDriverDefault && isFresh(settings.engine.dataRoot);
+  if (all || mistyped) await check('', () => tryExtensions(settings));
+  return problems;
+}
+
+/** No engine has had a container there. */
+function isFresh(dataRoot: string): boolean {
+  const containers = join(dataRoot, 'containers');
+  return !existsSync(containers) || readdirSync(containers).length === 0;
+}
+
+/** The init runs in containers, where no library of this host is. */
+function initProblem({ values, engine, nameOf }: Settings): string | undefined {
+  const named = values['init-path'];
+  if (named === '') {
+    if (!values.init || engine.initPath !== undefined) return undefined;
+    return `${nameOf('init')}: there is no docker-init and no tini-static on this host: apt-get install tini`;
+  }
+  const path = findCommand(named);
+  if (path === undefined) return `${nameOf('init-path')}: ${named} is not there, or is no program`;
+  if (isStaticProgram(path)) return undefined;
+  return `${nameOf('init-path')}: ${named} needs libraries of this host, which containers do not have: use a static one, as tini-static`;
+}
+
+/**
+ * Reads the manifests and asks the log driver, as the engine would, on roots of their own: whatever runs in the name of
+ * an engine on the real ones is not touched.
+ */
+async function tryExtensions({ values, engine }: Settings): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'cleat-preflight-'));
+  const inProcess = ([name, override]: [string, ExtensionOverride]): [string, ExtensionOverride] => [
+    name,
+    override.carrier === 'process' ? { ...override, carrier: 'in-process' } : override,
+  ];
+  const roots = { dataRoot: directory, execRoot: join(directory, 'exec') };
+  try {
+    const extensions = openExtensions({
+      manifestPaths: manifestPaths(values['extension-manifest']),
+      overrides: Object.fromEntries(Object.entries(values.extension).map(inProcess)),
+      variables: { engineId: 'preflight', ...engine, ...roots },
+      pluginDirectories: values['plugin-dir'],
+      ...roots,
+      hostPath: fileURLToPath(import.meta.resolve('@cleat/sdk/host')),
+      log: silentLogger,
+    });
+    try {
+      // What is not logged needs no driver.
+      if (engine.logDriver !== 'none') await checkLogDriver(extensions, engine);
+    } finally {
+      await extensions.close();
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** @throws InvalidParameter in the words of dockerd, with advice for one that only comes later */
+async function checkLogDriver(extensions: Extensions, { logDriver, logOpts }: Settings['engine']): Promise<void> {
+  try {
+    await checkLogOptions(extensions, logDriver, logOpts);
+  } catch (cause) {
+    const advice = isClass(cause, 'InvalidParameter') && isClass(cause.cause, 'NotFound');
+    const later = `; a plugin that comes later is announced by a file ${logDriver}.spec or ${logDriver}.json in a plugin directory`;
+    throw invalidParameter(`failed to set log opts: ${messageOf(cause)}${advice ? later : ''}`, { cause });
+  }
+}

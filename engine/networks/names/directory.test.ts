@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest';
+import type { EndpointLink, EndpointRecord, SandboxRecord } from '../record.js';
+import { Directory } from './directory.js';
+
+function sandbox(containerId: string, ...endpoints: EndpointRecord[]): SandboxRecord {
+  return {
+    v: 1,
+    containerId,
+    containerName: containerId,
+    hostname: '',
+    domainname: '',
+    sandboxId: '',
+    kind: 'path',
+    path: '',
+    ownerId: '',
+    directory: '',
+    endpoints,
+    exposedPorts: [],
+    wishedPorts: [],
+    dns: [],
+    dnsSearch: [],
+    dnsOptions: [],
+    extraHosts: [],
+    links: [],
+  };
+}
+
+function on(network: string, address: string, names: string[], links?: EndpointLink[]): EndpointRecord {
+  return {
+    id: '',
+    networkId: `id-${network}`,
+    networkName: network,
+    driver: '',
+    wished: {},
+    ipv4: address.includes(':') ? '' : `${address}/24`,
+    ipv6: address.includes(':') ? `${address}/64` : '',
+    pools: [],
+    mac: '',
+    gateway: '',
+    gateway6: '',
+    srcName: '',
+    dstName: '',
+    linkDies: false,
+    stage: 'joined',
+    gatewayDisabled: false,
+    defaultRoute: false,
+    published: false,
+    ports: [],
+    dnsNames: names,
+    links,
+  };
+}
+
+test('names and aliases, in any case, also with the network; only on networks of the one who asks', () => {
+  const names = new Directory();
+  names.enter(sandbox('a', on('Net', '10.0.0.1', ['a', 'Web'])));
+  names.enter(sandbox('b', on('Net', '10.0.0.2', ['b', 'web']), on('x.y', '10.1.0.2', ['b', 'b.c'])));
+  names.enter(sandbox('c', on('x.y', '10.1.0.3', ['c'])));
+  expect(names.addressesOf('a', 'B')).toEqual(['10.0.0.2']);
+  expect(names.addressesOf('a', 'WEB')).toEqual(['10.0.0.1', '10.0.0.2']);
+  expect(names.addressesOf('a', 'b.net')).toEqual(['10.0.0.2']);
+  expect(names.addressesOf('a', 'b.x.y')).toBeUndefined();
+  expect(names.addressesOf('a', 'c')).toBeUndefined();
+  expect(names.addressesOf('b', 'b.x.y')).toEqual(['10.1.0.2']);
+  expect(names.addressesOf('c', 'b.c.x.y')).toEqual(['10.1.0.2']);
+  expect(names.addressesOf('c', '.x.y')).toBeUndefined();
+  expect(names.nameOf('a', '10.0.0.2')).toBe('b.Net');
+  expect(names.nameOf('c', '10.1.0.2')).toBe('b.x.y');
+  expect(names.nameOf('a', '10.1.0.2')).toBeUndefined();
+});
+
+test('one that goes, or gets other names, is known by the old ones no more', () => {
+  const names = new Directory();
+  names.enter(sandbox('a', on('n', '10.0.0.1', ['a'])));
+  names.enter(sandbox('b', on('n', '10.0.0.2', ['b', 'web'])));
+  names.enter(sandbox('b', on('n', '10.0.0.2', ['b2'])));
+  expect(names.addressesOf('a', 'b')).toBeUndefined();
+  expect(names.addressesOf('a', 'web')).toBeUndefined();
+  expect(names.addressesOf('a', 'b2')).toEqual(['10.0.0.2']);
+  names.leave('b');
+  expect(names.addressesOf('a', 'b2')).toBeUndefined();
+  expect(names.nameOf('a', '10.0.0.2')).toBeUndefined();
+  expect(names.addressesOf('b', 'a')).toBeUndefined();
+});
+
+test('a link leads to its container, whatever that one or another is called by now', () => {
+  const names = new Directory();
+  const links = [
+    { alias: 'DB', name: 'la', containerId: 'la' },
+    { alias: 'later', name: 'late' },
+  ];
+  names.enter(sandbox('a', on('n', '10.0.0.1', ['a'], links)));
+  names.enter(sandbox('la', on('n', '10.0.0.2', ['la2'])));
+  names.enter(sandbox('new', on('n', '10.0.0.3', ['la', 'late'])));
+  expect(names.addressesOf('a', 'db')).toEqual(['10.0.0.2']);
+  expect(names.addressesOf('a', 'db.n')).toEqual(['10.0.0.2']);
+  expect(names.addressesOf('a', 'later')).toEqual(['10.0.0.3']);
+  expect(names.addressesOf('new', 'db')).toBeUndefined();
+  names.leave('la');
+  expect(names.addressesOf('a', 'db')).toBeUndefined();
+});

@@ -1,0 +1,113 @@
+import type { EndpointRecord, SandboxRecord } from '../record.js';
+
+/** A container's place on one network, as others there find it. */
+interface Known {
+  containerId: string;
+  /** As it was written; the first is its own. */
+  names: readonly string[];
+  addresses: readonly string[];
+}
+
+interface NamedNetwork {
+  name: string;
+  /** By name, in lower case. */
+  byName: Map<string, Known[]>;
+  byAddress: Map<string, Known>;
+  byContainer: Map<string, Known>;
+}
+
+/** Who is called what on which network. */
+export class Directory {
+  /** By ID. */
+  readonly #networks = new Map<string, NamedNetwork>();
+  /** By container: the networks on which it looks names up. */
+  readonly #askers = new Map<string, SandboxRecord>();
+
+  /** Makes a container known with all its endpoints; replaces what was known of it. */
+  enter(sandbox: SandboxRecord): void {
+    this.leave(sandbox.containerId);
+    this.#askers.set(sandbox.containerId, sandbox);
+    for (const endpoint of sandbox.endpoints) this.#enter(sandbox.containerId, endpoint);
+  }
+
+  #enter(containerId: string, { networkId, networkName, ipv4, ipv6, dnsNames }: EndpointRecord): void {
+    const network = this.#networks.get(networkId) ?? {
+      name: networkName,
+      byName: new Map(),
+      byAddress: new Map(),
+      byContainer: new Map(),
+    };
+    this.#networks.set(networkId, network);
+    const addresses = [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || []);
+    const known: Known = { containerId, names: dnsNames, addresses };
+    network.byContainer.set(containerId, known);
+    for (const address of addresses) network.byAddress.set(address, known);
+    for (const name of new Set(dnsNames.map(lower))) {
+      network.byName.set(name, [...(network.byName.get(name) ?? []), known]);
+    }
+  }
+
+  leave(containerId: string): void {
+    this.#askers.delete(containerId);
+    for (const [id, network] of this.#networks) {
+      const known = network.byContainer.get(containerId);
+      if (!known) continue;
+      network.byContainer.delete(containerId);
+      for (const address of known.addresses) {
+        if (network.byAddress.get(address) === known) network.byAddress.delete(address);
+      }
+      for (const name of new Set(known.names.map(lower))) {
+        const others = (network.byName.get(name) ?? []).filter((other) => other !== known);
+        if (others.length > 0) network.byName.set(name, others);
+        else network.byName.delete(name);
+      }
+      if (network.byContainer.size === 0) this.#networks.delete(id);
+    }
+  }
+
+  /**
+   * Addresses of a name, as one container sees it: on each of its networks in turn, a link's alias before a name; and
+   * `name.network`, where both may have dots. @returns undefined when there is no such name
+   */
+  addressesOf(asker: string, name: string): string[] | undefined {
+    for (const { name: wanted, network } of readings(lower(name))) {
+      for (const endpoint of this.#askers.get(asker)?.endpoints ?? []) {
+        if (network !== undefined && lower(endpoint.networkName) !== network) continue;
+        const found = this.#lookUp(endpoint, wanted);
+        if (found.length > 0) return [...new Set(found.flatMap(({ addresses }) => addresses))];
+      }
+    }
+    return undefined;
+  }
+
+  #lookUp({ networkId, links = [] }: EndpointRecord, name: string): readonly Known[] {
+    const network = this.#networks.get(networkId);
+    if (!network) return [];
+    const link = links.find(({ alias }) => lower(alias) === name);
+    if (!link) return network.byName.get(name) ?? [];
+    if (link.containerId === undefined) return network.byName.get(lower(link.name)) ?? [];
+    const known = network.byContainer.get(link.containerId);
+    return known ? [known] : [];
+  }
+
+  /** `name.network` of an address on one of a container's networks. */
+  nameOf(asker: string, address: string): string | undefined {
+    for (const { networkId } of this.#askers.get(asker)?.endpoints ?? []) {
+      const network = this.#networks.get(networkId);
+      const name = network?.byAddress.get(address)?.names[0];
+      if (network && name) return `${name}.${network.name}`;
+    }
+    return undefined;
+  }
+}
+
+const lower = (text: string): string => text.toLowerCase();
+
+/** `a.b.c` may be a name on any network, `a.b` on network `c`, or `a` on network `b.c`. */
+function readings(text: string): { name: string; network?: string }[] {
+  const all: { name: string; network?: string }[] = [{ name: text }];
+  for (let at = text.lastIndexOf('.'); at > 0; at = text.lastIndexOf('.', at - 1)) {
+    all.push({ name: text.slice(0, at), network: text.slice(at + 1) });
+  }
+  return all;
+}

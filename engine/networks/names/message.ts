@@ -1,0 +1,196 @@
+import { addressBytes } from '@cleat/protocol/cidr';
+import dns from 'dns-packet';
+
+/*
+ * DNS messages (RFC 1035, RFC 6891) as far as this server reads and writes them. What is odd is refused as the library
+ * of a stock engine refuses it.
+ */
+
+export const recordType = { A: 1, PTR: 12, MX: 15, AAAA: 28, OPT: 41 } as const;
+const classIn = 1;
+const headerBytes = 12;
+/** Questions are small; a longer one wants something else. */
+const maxQuestionBytes = 4096;
+/** What a client takes that says nothing else. */
+const minDatagram = 512;
+const maxStream = 65_535;
+/** What we take, and say so; it passes every usual network in one piece. */
+const ownDatagram = 1232;
+/** Seconds; the same as on a stock engine. */
+const lifetime = 600;
+
+export const code = { noError: 0, formatError: 1, serverFailure: 2, notImplemented: 4, refused: 5 } as const;
+const badVersion = 16;
+
+/** A question that can be answered. */
+export interface Query {
+  readonly message: Buffer;
+  /** The question's own bytes, for the answer. */
+  readonly question: Buffer;
+  /** Without the dot at the end, in lower case; undefined for one that no host has (a dot or odd bytes in a label). */
+  readonly name: string | undefined;
+  readonly type: number;
+  readonly isInternet: boolean;
+  /** EDNS: what the client takes by UDP. */
+  readonly edns: { size: number; version: number } | undefined;
+}
+
+/** A message that is answered without looking further, or with nothing at all. */
+export interface Refused {
+  readonly refused: Buffer | undefined;
+}
+
+export function readQuery(message: Buffer): Query | Refused {
+  if (message.length < 2) return { refused: undefined };
+  if (message.length < headerBytes) return { refused: failure(message, code.formatError) };
+  // An answer is never answered: two servers would talk for ever.
+  if (message.readUInt8(2) & 0x80) return { refused: undefined };
+  if (operation(message) !== 0) return { refused: failure(message, code.notImplemented) };
+  const [questions, answers, authorities, more] = [4, 6, 8, 10].map((at) => message.readUInt16BE(at));
+  const question = questionOf(message);
+  const isOdd = questions !== 1 || answers !== 0 || authorities !== 0 || (more ?? 0) > 2;
+  if (isOdd || !question || message.length > maxQuestionBytes) return { refused: failure(message, code.formatError) };
+  try {
+    const decoded = dns.decode(message);
+    const options = decoded.additionals?.filter((record) => record.type === 'OPT') ?? [];
+    if (options.length > 1) return { refused: failure(message, code.formatError) };
+    const [option] = options;
+    const edns = option && { size: option.udpPayloadSize, version: option.ednsVersion };
+    return { message, ...question, edns };
+  } catch {
+    return { refused: failure(message, code.formatError) };
+  }
+}
+
+const operation = (message: Buffer): number => (message.readUInt8(2) >> 3) & 15;
+
+type Question = Pick<Query, 'question' | 'name' | 'type' | 'isInternet'>;
+
+/** The first question of a message; undefined when it is cut off or its name is none. */
+function questionOf(message: Buffer): Question | undefined {
+  const labels: string[] = [];
+  let at = headerBytes;
+  for (;;) {
+    const length = message[at];
+    // A pointer (from 192 on) cannot point to anything before the first name.
+    if (length === undefined || length > 63) return undefined;
+    at++;
+    if (length === 0) break;
+    labels.push(message.toString('latin1', at, at + length).toLowerCase());
+    at += length;
+    if (at - headerBytes > 254) return undefined;
+  }
+  if (at + 4 > message.length) return undefined;
+  const plain = labels.every((label) => /^[\x21-\x2d\x2f-\x7e]+$/.test(label));
+  return {
+    question: message.subarray(headerBytes, at + 4),
+    name: plain ? labels.join('.') : undefined,
+    type: message.readUInt16BE(at),
+    isInternet: message.readUInt16BE(at + 2) === classIn,
+  };
+}
+
+/** Whether a server's answer belongs to a question: its name in any case, type and class. */
+export function answersTo(answer: Buffer, query: Query): boolean {
+  if (answer.length < headerBytes || !(answer.readUInt8(2) & 0x80)) return false;
+  const echoed = answer.subarray(headerBytes, headerBytes + query.question.length);
+  // Not every server repeats the question when it fails.
+  if (answer.readUInt16BE(4) === 0) return responseCode(answer) !== code.noError;
+  return answer.readUInt16BE(4) === 1 && folded(echoed) === folded(query.question);
+}
+
+const folded = (question: Buffer): string => question.toString('latin1').toLowerCase();
+
+export const responseCode = (answer: Buffer): number => answer.readUInt8(3) & 15;
+
+/** An error to whatever it was: with its question, if that can be told. */
+export function failure(message: Buffer, rcode: number): Buffer {
+  const header = Buffer.alloc(headerBytes);
+  message.copy(header, 0, 0, 2);
+  const asked = message.length > 2 ? message.readUInt8(2) : 0;
+  header.writeUInt8(0x80 | (asked & 0x79), 2);
+  header.writeUInt8(0x80 | rcode, 3);
+  const question = message.length >= headerBytes && message.readUInt16BE(4) === 1 ? questionOf(message) : undefined;
+  if (!question || message.length > maxQuestionBytes) return header;
+  header.writeUInt16BE(1, 4);
+  return Buffer.concat([header, question.question]);
+}
+
+/** Data of a record that answers a question. */
+export interface Found {
+  readonly type: number;
+  readonly data: Buffer;
+}
+
+export const addressFound = (address: string): Found => ({
+  type: address.includes(':') ? recordType.AAAA : recordType.A,
+  data: Buffer.from(addressBytes(address)),
+});
+
+/** @returns undefined for a name that DNS cannot carry */
+export function nameFound(name: string): Found | undefined {
+  const labels = name.split('.').map((label) => Buffer.from(label));
+  if (labels.some(({ length }) => length === 0 || length > 63)) return undefined;
+  const data = Buffer.concat([...labels.flatMap((label) => [Buffer.from([label.length]), label]), Buffer.alloc(1)]);
+  return data.length > 255 ? undefined : { type: recordType.PTR, data };
+}
+
+/** How much of an answer the client takes. */
+export type Transport = 'datagram' | 'stream';
+
+function limitFor({ edns }: Query, transport: Transport): number {
+  return transport === 'stream' ? maxStream : Math.max(minDatagram, edns?.size ?? 0);
+}
+
+/** Our own answer, as much of it as fits; what is cut off is marked, and the client asks again by TCP. */
+export function answerWith(query: Query, found: readonly Found[], transport: Transport): Buffer {
+  const badEdns = query.edns !== undefined && query.edns.version > 0;
+  const option = query.edns ? optionRecord(badEdns ? badVersion >> 4 : 0) : Buffer.alloc(0);
+  const room = limitFor(query, transport) - headerBytes - query.question.length - option.length;
+  const records: Buffer[] = [];
+  let used = 0;
+  for (const one of badEdns ? [] : found) {
+    const record = recordOf(one);
+    used += record.length;
+    if (used > room) break;
+    records.push(record);
+  }
+  const header = Buffer.alloc(headerBytes);
+  query.message.copy(header, 0, 0, 2);
+  const isCut = !badEdns && records.length < found.length;
+  header.writeUInt8(0x80 | (isCut ? 2 : 0) | (query.message.readUInt8(2) & 1), 2);
+  header.writeUInt8(0x80 | (badEdns ? badVersion & 15 : 0), 3);
+  header.writeUInt16BE(1, 4);
+  header.writeUInt16BE(records.length, 6);
+  header.writeUInt16BE(option.length > 0 ? 1 : 0, 10);
+  return Buffer.concat([header, query.question, ...records, option]);
+}
+
+/** Named by a pointer to the question. */
+function recordOf({ type, data }: Found): Buffer {
+  const head = Buffer.alloc(12);
+  head.writeUInt16BE(0xc000 | headerBytes, 0);
+  head.writeUInt16BE(type, 2);
+  head.writeUInt16BE(classIn, 4);
+  head.writeUInt32BE(lifetime, 6);
+  head.writeUInt16BE(data.length, 10);
+  return Buffer.concat([head, data]);
+}
+
+function optionRecord(extendedCode: number): Buffer {
+  const record = Buffer.alloc(11);
+  record.writeUInt16BE(recordType.OPT, 1);
+  record.writeUInt16BE(ownDatagram, 3);
+  record.writeUInt8(extendedCode, 5);
+  return record;
+}
+
+/** Another server's answer: one that the client would not take whole is cut off, and marked so. */
+export function fitted(answer: Buffer, query: Query, transport: Transport): Buffer {
+  if (answer.length <= limitFor(query, transport)) return answer;
+  const header = Buffer.alloc(headerBytes);
+  answer.copy(header, 0, 0, 4);
+  header.writeUInt8(header.readUInt8(2) | 2, 2);
+  header.writeUInt16BE(1, 4);
+  return Buffer.concat([header, query.question]);
+}

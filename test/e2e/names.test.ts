@@ -1,0 +1,176 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { readdirSync } from 'node:fs';
+import { Socket as TcpSocket } from 'node:net';
+import { connectInside, datagramsInside } from '@cleat/linux/net/dial-inside';
+import { inNetworkNamespace } from '@cleat/linux/syscall/namespace';
+import { bindPort } from '@cleat/linux/syscall/socket';
+import dns from 'dns-packet';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { clientOf } from './support/client.js';
+import { clearEngines, type Engine, startEngine } from './support/engine.js';
+import { testNeeding, uses } from './support/needs.js';
+
+/** Names of containers, as they ask for them: with the C library's resolver, and with messages made by hand. */
+let engine: Engine;
+const sockets: { close(): void }[] = [];
+beforeAll(async () => {
+  engine = await startEngine();
+});
+afterAll(() => engine?.[Symbol.asyncDispose]());
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.close();
+  await clearEngines();
+});
+
+const test = testNeeding(uses.container);
+const { ok } = clientOf(() => engine);
+const inside = '127.0.0.11';
+const run = (name: string, ...args: string[]) => ok('run', '-d', '--name', name, ...args, 'busybox', 'sleep', '1000');
+const lookUp = (from: string, name: string) => engine.docker('exec', from, 'nslookup', name);
+const address = (name: string, network: string) =>
+  ok('inspect', '--format', `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, name);
+const resolvConf = async (name: string) =>
+  (await ok('exec', name, 'cat', '/etc/resolv.conf')).split('\n').filter((line) => !line.startsWith('#'));
+
+async function namespaceOf(container: string): Promise<string> {
+  return `/proc/${await ok('inspect', '--format', '{{.State.Pid}}', container)}/ns/net`;
+}
+
+/** A client in a container's place. */
+async function clientIn(container: string): Promise<Socket> {
+  const path = await namespaceOf(container);
+  const socket = createSocket('udp4');
+  sockets.push(socket);
+  await new Promise<void>((resolve) => socket.bind({ fd: datagramsInside(path, inside) }, resolve));
+  return socket;
+}
+
+/** A name server in a container's place, on its loopback. */
+async function serverIn(container: string): Promise<Socket> {
+  const path = await namespaceOf(container);
+  const socket = createSocket('udp4');
+  sockets.push(socket);
+  const fd = inNetworkNamespace(path, () => bindPort('udp', Uint8Array.of(127, 0, 0, 1), 53));
+  await new Promise<void>((resolve) => socket.bind({ fd }, resolve));
+  return socket;
+}
+
+const query = (name: string, type: dns.RecordType, id = 7) =>
+  dns.encode({ type: 'query', id, flags: dns.RECURSION_DESIRED, questions: [{ name, type }] });
+
+function ask(socket: Socket, message: Buffer): Promise<Buffer> {
+  return new Promise((resolve) => {
+    socket.once('message', resolve);
+    socket.send(message, 53, inside);
+  });
+}
+
+async function answersOf(socket: Socket, name: string, type: dns.RecordType) {
+  const { rcode, answers = [] } = dns.decode(await ask(socket, query(name, type))) as dns.DecodedPacket & {
+    rcode: string;
+  };
+  return { rcode, data: answers.map((answer) => ('data' in answer ? answer.data : undefined)) };
+}
+
+describe('a network of one’s own', () => {
+  test('answers at 127.0.0.11, by UDP and TCP, with names and addresses of the container’s networks', async () => {
+    await ok('network', 'create', 'one');
+    await ok('network', 'create', '--internal', 'two');
+    // Nobody listens there: what is no name of ours fails at once.
+    await run('asker', '--network', 'one', '--dns', '127.0.0.1');
+    await run('db', '--network', 'one', '--network-alias', 'Store');
+    expect(await resolvConf('asker')).toEqual([`nameserver ${inside}`, 'options ndots:0']);
+    const ip = await address('db', 'one');
+    const client = await clientIn('asker');
+    for (const name of ['db', 'DB', 'store', 'db.one', 'STORE.One']) {
+      expect(await answersOf(client, name, 'A')).toEqual({ rcode: 'NOERROR', data: [ip] });
+    }
+    expect(await answersOf(client, 'db', 'AAAA')).toEqual({ rcode: 'NOERROR', data: [] });
+    const reverse = `${ip.split('.').reverse().join('.')}.in-addr.arpa`;
+    expect(await answersOf(client, reverse, 'PTR')).toEqual({ rcode: 'NOERROR', data: ['db.one'] });
+    expect((await ask(client, query('db', 'A').subarray(0, -1))).readUInt8(3) & 15).toBe(1);
+    const stream = new TcpSocket({ fd: connectInside(await namespaceOf('asker'), inside, 53) });
+    sockets.push({ close: () => stream.destroy() });
+    const message = query('db', 'A');
+    stream.write(Buffer.concat([Buffer.from([0, message.length]), message]));
+    const [answer] = await new Promise<Buffer[]>((resolve) => stream.once('data', (chunk) => resolve([chunk])));
+    expect(answer && dns.decode(answer.subarray(2)).answers).toMatchObject([{ data: ip }]);
+    expect((await lookUp('asker', 'db')).stdout).toContain(ip);
+    // A container that shares the namespace asks the same.
+    expect(await ok('run', '--rm', '--network', 'container:asker', 'busybox', 'nslookup', 'db')).toContain(ip);
+
+    // What changes is known at once, also on a network without a way out.
+    await ok('rename', 'db', 'db2');
+    expect(await answersOf(client, 'db2', 'A')).toEqual({ rcode: 'NOERROR', data: [ip] });
+    expect((await answersOf(client, 'db', 'A')).rcode).toBe('SERVFAIL');
+    await ok('network', 'connect', '--alias', 'again', 'two', 'db2');
+    await ok('network', 'disconnect', 'one', 'db2');
+    expect((await answersOf(client, 'db2', 'A')).rcode).toBe('SERVFAIL');
+    await ok('network', 'connect', 'two', 'asker');
+    await ok('network', 'disconnect', 'one', 'asker');
+    expect(await answersOf(client, 'again.two', 'A')).toMatchObject({ data: [await address('db2', 'two')] });
+    expect(await resolvConf('asker')).toContain(`nameserver ${inside}`);
+  });
+
+  test('--dns, --dns-search and --dns-option; the user’s servers are asked from within the container', async () => {
+    await ok('network', 'create', 'one');
+    const wishes = ['--dns', '127.0.0.1', '--dns-search', 'example.test', '--dns-option', 'ndots:2'];
+    await run('asker', '--network', 'one', ...wishes);
+    expect(await resolvConf('asker')).toEqual([`nameserver ${inside}`, 'search example.test', 'options ndots:2']);
+    const server = await serverIn('asker');
+    server.on('message', (message, { port, address: from }) => {
+      const { id, questions } = dns.decode(message);
+      const answers: dns.Answer[] = [{ type: 'A', name: questions?.[0]?.name ?? '', data: '192.0.2.9' }];
+      server.send(dns.encode({ type: 'response', id, questions, answers }), port, from);
+    });
+    expect((await lookUp('asker', 'elsewhere')).stdout).toContain('192.0.2.9');
+    expect(await answersOf(await clientIn('asker'), 'short', 'A')).toEqual({ rcode: 'NOERROR', data: [] });
+    await run('plain', ...wishes);
+    expect(await resolvConf('plain')).toEqual(['nameserver 127.0.0.1', 'search example.test', 'options ndots:2']);
+  });
+
+  test('names resolve again after the engine was killed', async () => {
+    await ok('network', 'create', 'one');
+    await run('asker', '--network', 'one');
+    await run('db', '--network', 'one');
+    await engine.kill('SIGKILL');
+    await engine.restart();
+    expect((await lookUp('asker', 'db')).stdout).toContain(await address('db', 'one'));
+  });
+});
+
+describe('a container that floods its name server', () => {
+  test('takes neither the engine’s descriptors nor another’s names', async () => {
+    await ok('network', 'create', 'one');
+    await run('hostile', '--network', 'one', '--dns', '127.0.0.1');
+    await run('other', '--network', 'one');
+    await serverIn('hostile'); // It says nothing.
+    const client = await clientIn('hostile');
+    const descriptors = () => readdirSync(`/proc/${engine.pid}/fd`).length;
+    const before = descriptors();
+    let refused = 0;
+    let most = 0;
+    const calm = new Promise<void>((resolve) => {
+      client.on('message', (answer) => {
+        if ((answer.readUInt8(3) & 15) === 2) refused++;
+        if (refused % 50 === 0) most = Math.max(most, descriptors());
+        if (refused >= 1000) resolve();
+      });
+    });
+    for (let at = 0; at < 4000; at++) {
+      client.send(query(`n${at}.test`, 'A', at), 53, inside);
+      if (at % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const streams = Array.from({ length: 100 }, async () => {
+      const stream = new TcpSocket({ fd: connectInside(await namespaceOf('hostile'), inside, 53) });
+      sockets.push({ close: () => stream.destroy() });
+      stream.on('error', () => {});
+    });
+    await Promise.all(streams);
+    const ip = await address('hostile', 'one');
+    expect((await lookUp('other', 'hostile')).stdout).toContain(ip);
+    await calm;
+    expect(Math.max(most, descriptors()) - before).toBeLessThan(64);
+    expect(await answersOf(await clientIn('hostile'), 'other', 'A')).toMatchObject({ rcode: 'NOERROR' });
+  });
+});
