@@ -52,6 +52,7 @@ export interface Api {
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
   const { services, log } = options;
+  const { store } = services;
   const routes = [
     ...(options.routes ?? []),
     ...systemRoutes(services, { minApiVersion: options.minApiVersion }),
@@ -77,6 +78,7 @@ export function openApi(options: ApiOptions): Api {
       ...(services.authorization ? [authorizationCheck(services.authorization)] : []),
       ...(options.onRequest ?? []),
     ],
+    settled: store && (() => store.flush()),
   });
   const listeners: Listener[] = [];
   return {

@@ -3,6 +3,9 @@ import { invalidParameter } from '@cleat/protocol/errors';
 /** A moment as the API's queries give it: seconds since the epoch (fractions allowed), or exact nanoseconds as bigint. */
 export type Moment = number | bigint;
 
+/** Node takes a longer timer for one of 1 ms. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 const nanosPerSecond = 1_000_000_000n;
 const nanosPerMilli = 1_000_000n;
 

@@ -4,6 +4,7 @@ import { notRunning } from './life/kill.js';
 import { restarting } from './life/pause.js';
 import type { Room } from './room.js';
 import type { ExecTarget } from './service.js';
+import { checkAccountsInside } from './spec/accounts.js';
 import { execProcessFor } from './spec/process.js';
 import { parseSecurityOptions } from './spec/security-options.js';
 
@@ -25,7 +26,11 @@ export function execTarget(room: Room, container: Container): ExecTarget {
     conmonPath: room.conmonPath ?? 'conmon',
     execIds: container.execIds,
     ended: run.ended,
-    process: (wish) => execProcessFor(record, room.paths.rootfs(id), wish, { config: room.config, security }),
+    process: async (wish) => {
+      const rootfs = room.paths.rootfs(id);
+      await checkAccountsInside(room, record, rootfs);
+      return execProcessFor(record, rootfs, wish, { config: room.config, security });
+    },
     emit: (action, attributes) => room.emit(container, action, attributes),
   };
 }

@@ -113,7 +113,7 @@ export function openContainers(deps: ContainersDeps): Containers {
     },
     providers: {
       at: (address) => provider(providerAt(room, address)),
-      find: (id) => provider(room.registry.find(id)),
+      find: (id) => provider(room.registry.byFullId(id)),
     },
     usersOfImage: (imageId) => usersOfImage(room, imageId),
     usersOfVolume: (name) => usersOfVolume(room, name),

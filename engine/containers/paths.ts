@@ -43,6 +43,11 @@ export class ContainerPaths {
     return join(this.bundle(id), 'shm');
   }
 
+  /** What was looked at and is held until the runtime has mounted it. */
+  held(id: string): string {
+    return join(this.bundle(id), 'held');
+  }
+
   /** What providers gave for this run, in memory. Its files are for everybody in the container: nobody else may come near. */
   secrets(id: string): string {
     return join(this.bundle(id), 'private', 'secrets');

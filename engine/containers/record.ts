@@ -1,13 +1,13 @@
 import type { ProcessIdentity } from '@cleat/linux/process/identity';
 import type { ContainerConfig, ContainerStatus, Health, HostConfig } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
+import type { ContainerId } from '../ids.js';
 
 /** A container as it is kept in the store (collection `containers`, key: ID). */
 export interface ContainerRecord {
   /** Schema version. */
   v: 1;
-  /** 64 hexadecimal digits. */
-  id: string;
+  id: ContainerId;
   /** Without a slash. */
   name: string;
   /** RFC 3339 with nanoseconds. */
@@ -95,6 +95,10 @@ export interface StoredState {
   startedAt: string;
   finishedAt: string;
   health?: Health;
+  /** Its processes are frozen for a moment, or are being frozen or let go on: the next engine lets them go on. */
+  thaw?: true;
+  /** The runtime is being told other limits than these in hostConfig: the next engine tells it these. */
+  updating?: true;
   /** What is out there on the host, from before the first of it is made until all of it is gone. */
   run?: RunRecord;
   /** The event of the journal that tells of this state (`life/announce.ts`). */

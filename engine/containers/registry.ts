@@ -1,4 +1,5 @@
 import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
+import type { ContainerId } from '../ids.js';
 import type { Collection, Store } from '../store/service.js';
 import { Container } from './container.js';
 import type { ContainerRecord } from './record.js';
@@ -9,9 +10,9 @@ const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 /** All containers, by ID and by name. The store is its copy on disk; reading never does I/O. */
 export class Registry {
   readonly #collection: Collection<ContainerRecord>;
-  readonly #byId = new Map<string, Container>();
+  readonly #byId = new Map<ContainerId, Container>();
   /** Name → ID; a name is taken from the moment it is reserved. */
-  readonly #names = new Map<string, string>();
+  readonly #names = new Map<string, ContainerId>();
 
   constructor(store: Store) {
     this.#collection = store.collection<ContainerRecord>('containers');
@@ -28,13 +29,18 @@ export class Registry {
    * @throws NotFound `No such container: X`, InvalidParameter when a prefix fits several
    */
   get(ref: string): Container {
-    const found = this.#byId.get(ref) ?? this.#byName(ref) ?? this.#byPrefix(ref);
+    const found = this.byFullId(ref) ?? this.#byName(ref) ?? this.#byPrefix(ref);
     if (!found) throw notFound(`No such container: ${ref}`);
     return found;
   }
 
-  find(id: string): Container | undefined {
+  find(id: ContainerId): Container | undefined {
     return this.#byId.get(id);
+  }
+
+  /** By a full ID that was read somewhere: a file's name, what an extension said. Nothing else is tried. */
+  byFullId(ref: string): Container | undefined {
+    return this.#byId.get(ref as ContainerId);
   }
 
   #byName(ref: string): Container | undefined {
@@ -77,7 +83,7 @@ export class Registry {
    * Takes a name for `id`. @returns the way to give it back
    * @throws InvalidParameter (bad name), Conflict (in use), in Docker's words
    */
-  reserve(wished: string, id: string): { name: string; release: () => void } {
+  reserve(wished: string, id: ContainerId): { name: string; release: () => void } {
     const name = wished.replace(/^\//, '');
     if (!namePattern.test(name)) {
       throw invalidParameter(`Invalid container name (${wished}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);

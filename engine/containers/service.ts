@@ -197,8 +197,8 @@ export interface ExecTarget {
   readonly runtimePath: string;
   readonly runtimeArgs: readonly string[];
   readonly conmonPath: string;
-  /** What to give to the runtime for a further process. @throws InvalidParameter (no such user) */
-  process(wish: ExecWish): OciProcess;
+  /** What to give to the runtime for a further process. @throws InvalidParameter (no such user; endless /etc/passwd) */
+  process(wish: ExecWish): Promise<OciProcess>;
   /** Sessions shown as `ExecIDs`. */
   readonly execIds: Set<string>;
   /** Aborted when the container ends. */

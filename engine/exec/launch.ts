@@ -23,7 +23,7 @@ export async function launch(
   const tty = request.Tty === true;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   exec.sessionDir = directory;
-  const spec = target.process({
+  const spec = await target.process({
     command: exec.command,
     user: request.User,
     env: request.Env ?? [],

@@ -1,6 +1,6 @@
 import { enterNamespace, inNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
+import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { announceConnected, announceEnd } from './announce.js';
 import { endpointDues } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
@@ -88,11 +88,11 @@ async function undo(room: NetworkRoom, sandbox: SandboxRecord, endpoint: Endpoin
 
 /**
  * Takes a running container off a network. What the network's drivers could not be told is owed to them.
- * @throws NotFound `container X is not connected to network Y`
+ * @throws System `container X is not connected to network Y`
  */
 export async function disconnect(room: NetworkRoom, network: NetworkRecord, sandbox: SandboxRecord): Promise<void> {
   const endpoint = sandbox.endpoints.find(({ networkId, role }) => networkId === network.id && role !== 'gateway');
-  if (!endpoint) throw notFound(`container ${sandbox.containerId} is not connected to network ${network.name}`);
+  if (!endpoint) throw systemError(`container ${sandbox.containerId} is not connected to network ${network.name}`);
   if (sandbox.kind === 'host') throw invalidParameter('container cannot be disconnected from host network');
   const wasWay = gatewayEndpoint(sandbox) === endpoint;
   await drop(room, sandbox, endpoint);
@@ -112,6 +112,7 @@ async function drop(room: NetworkRoom, sandbox: SandboxRecord, endpoint: Endpoin
     );
   }
   const dues = endpointDues(room, endpoint);
+  room.owed.note(dues);
   sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
   room.save(sandbox);
   await room.owed.pay(dues);

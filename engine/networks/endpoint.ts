@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { CleatError, isClass } from '@cleat/protocol/errors';
+import { CleatError, isClass, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
@@ -71,6 +71,8 @@ export async function createEndpoint(
   endpoint: EndpointRecord,
 ): Promise<void> {
   const calls = room.callOptions(sandbox);
+  // From here on it cannot be removed; it may have been, while another network was joined.
+  if (!room.registry.byId(network.id)) throw notFound(`network ${network.name} not found`);
   sandbox.endpoints.push(endpoint);
   await room.owed.settle(network.driver);
   if (network.sandbox === 'own') {

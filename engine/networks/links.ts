@@ -1,4 +1,5 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
+import type { ContainerId } from '../ids.js';
 import type { EndpointLink } from './record.js';
 
 /** `container:alias`, as Docker's links are written; without alias the name itself. */
@@ -11,7 +12,7 @@ export function splitLink(link: string): { name: string; alias: string } {
 /** The links of a network of the user's own. */
 export function endpointLinks(
   wished: EndpointSettings,
-  idOf: (name: string) => string | undefined,
+  idOf: (name: string) => ContainerId | undefined,
 ): EndpointLink[] | undefined {
   const links = (wished.Links ?? []).map((link) => {
     const split = splitLink(link);

@@ -1,5 +1,6 @@
 import type { EndpointSettings, IpamConfig } from '@cleat/protocol/api/network';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
+import type { ContainerId, NetworkId } from '../ids.js';
 
 /** A pool of addresses that an IPAM driver gave to a network. */
 export interface PoolRecord {
@@ -16,7 +17,7 @@ export interface PoolRecord {
 
 export interface NetworkRecord {
   v: 1;
-  id: string;
+  id: NetworkId;
   name: string;
   driver: string;
   /** RFC 3339 with nanoseconds. */
@@ -46,7 +47,7 @@ export interface NetworkRecord {
 /** One container's place on one network, while it runs. */
 export interface EndpointRecord {
   id: string;
-  networkId: string;
+  networkId: NetworkId;
   networkName: string;
   driver: string;
   /** What the user asked for. */
@@ -91,13 +92,13 @@ export interface EndpointLink {
   /** As the user named the other one. */
   name: string;
   /** Which one that was when it was said; absent: none was there yet, so the name is looked up each time. */
-  containerId?: string;
+  containerId?: ContainerId;
 }
 
 /** How a container is attached, while it runs. Written before anything is made, so that nothing can be forgotten. */
 export interface SandboxRecord {
   v: 1;
-  containerId: string;
+  containerId: ContainerId;
   containerName: string;
   hostname: string;
   domainname: string;

@@ -203,3 +203,13 @@ async function list(directoryFd: number): Promise<ByteName[]> {
   }
   return names;
 }
+
+/** Whether nothing is in a directory. Reads no further than the first name: there may be a million. */
+export function isEmpty(path: string): boolean {
+  const directory = opendirSync(path, { encoding: 'latin1', bufferSize: 1 });
+  try {
+    return directory.readSync() === null;
+  } finally {
+    directory.closeSync();
+  }
+}

@@ -5,7 +5,7 @@ import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@cleat
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
-import { newId, shortId } from '../../ids.js';
+import { type ContainerId, newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
 import { removeAnonymousVolumes } from '../life/remove.js';
@@ -38,13 +38,14 @@ export async function createContainer(
   checkConfig(config);
   const warnings = checkHostConfig(given, hostConfig);
   hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
-  const endpoints = wishedEndpoints(hostConfig, config, networking?.EndpointsConfig ?? {});
-  room.networks.validate(hostConfig.NetworkMode ?? 'default', endpoints);
+  const wished = wishedEndpoints(hostConfig, config, networking?.EndpointsConfig ?? {});
+  const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
+  hostConfig.NetworkMode = mode;
   resolveShared(room, hostConfig);
   checkLinks(room, hostConfig);
   await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
 
-  const id = newId();
+  const id = newId<ContainerId>();
   const reserved = reserveName(room, options.name, id);
   const directory = room.paths.directory(id);
   const made: MountRecord[] = [];
@@ -102,26 +103,26 @@ export async function createContainer(
   }
 }
 
-function reserveName(room: Room, wished: string | undefined, id: string) {
+function reserveName(room: Room, wished: string | undefined, id: ContainerId) {
   if (wished) return room.registry.reserve(wished, id);
   const name = generateName((candidate) => room.registry.nameTaken(candidate));
   return room.registry.reserve(name, id);
 }
 
-/** The container's own list of networks: what was asked for, and at least that of its network mode. */
+/** The networks that were asked for; without any, that of the network mode. */
 function wishedEndpoints(
   host: HostConfig,
   config: ContainerConfig,
   given: Record<string, EndpointSettings | null>,
 ): Record<string, EndpointSettings> {
   const mode = host.NetworkMode ?? 'default';
+  if (mode.startsWith('container:') || config.NetworkDisabled) return {};
   const endpoints: Record<string, EndpointSettings> = {};
   for (const [name, settings] of Object.entries(given)) {
-    endpoints[name === 'default' ? 'bridge' : name] = settings ?? {};
+    endpoints[name === 'default' ? 'bridge' : name] = { ...settings };
   }
-  if (mode.startsWith('container:') || config.NetworkDisabled) return endpoints;
   const own = mode === 'default' ? 'bridge' : mode;
-  if (mode === 'default' || !Object.hasOwn(endpoints, own)) endpoints[own] = endpoints[own] ?? {};
+  if (Object.keys(endpoints).length === 0) endpoints[own] = {};
   if (config.MacAddress && endpoints[own] && !endpoints[own].MacAddress) endpoints[own].MacAddress = config.MacAddress;
   return endpoints;
 }
@@ -216,9 +217,9 @@ function fillHostname(room: Room, config: ContainerConfig, host: HostConfig, id:
   if (config.Hostname) return;
   const other = sharedWith(host.NetworkMode);
   if (other !== undefined) {
-    const container: Container | undefined = room.registry.find(other);
-    config.Hostname = container?.record.config.Hostname ?? shortId(id);
-    config.Domainname = container?.record.config.Domainname ?? config.Domainname;
+    const { record } = room.registry.get(other);
+    config.Hostname = record.config.Hostname ?? shortId(id);
+    config.Domainname = record.config.Domainname ?? config.Domainname;
   } else {
     config.Hostname = host.NetworkMode === 'host' || host.UTSMode === 'host' ? hostname() : shortId(id);
   }

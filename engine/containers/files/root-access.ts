@@ -36,7 +36,13 @@ export async function openRoot(
   if (container.running && record.state.pid > 0) {
     const directory = options.withoutMounts ? room.paths.rootfs(record.id) : `/proc/${record.state.pid}/root`;
     const mounts = record.mounts.map(({ destination }) => destination);
-    return access(directory, directory, (inner) => inner, [], options.withoutMounts ? undefined : mounts);
+    return access(
+      directory,
+      room.paths.rootfs(record.id),
+      (inner) => inner,
+      [],
+      options.withoutMounts ? undefined : mounts,
+    );
   }
   // Two mounts of one upper directory corrupt it: the container must not start, nor be looked into twice, meanwhile.
   const unlock = await container.lock.acquire();
@@ -124,10 +130,11 @@ async function mountSource(
   }
   const { name } = mount;
   const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
-  const { path } = await room.volumes.mount(name, use);
+  const { source } = await room.volumes.mount(name, use);
   return {
-    directory: mount.subpath ? join(path, mount.subpath) : path,
+    directory: source.path,
     release: async () => {
+      source[Symbol.dispose]();
       await room.volumes.unmount(use).catch((error: unknown) => {
         room.log.warn('could not unmount a volume', { volume: name, error: String(error) });
       });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Health } from '@cleat/protocol/api/container';
 import { messageOf } from '@cleat/protocol/errors';
-import { goTime, nowNanos } from '../../time.js';
+import { goTime, longestTimerMs, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 
@@ -51,7 +51,8 @@ function probeOf(container: Container): Probe | undefined {
   const command =
     kind === 'CMD' ? rest : kind === 'CMD-SHELL' ? [...(Shell ?? ['/bin/sh', '-c']), rest[0] ?? ''] : undefined;
   if (!check || !command || command.length === 0) return undefined;
-  const ms = (nanos: number | undefined, otherwise: number): number => (nanos ? nanos / 1e6 : otherwise);
+  const ms = (nanos: number | undefined, otherwise: number): number =>
+    nanos ? Math.min(nanos / 1e6, longestTimerMs) : otherwise;
   return {
     command,
     intervalMs: ms(check.Interval, defaults.intervalMs),

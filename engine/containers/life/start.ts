@@ -4,6 +4,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { absenceOf } from '@cleat/extensions/absence';
 import { createContainer as createMonitored, type MonitoredContainer } from '@cleat/linux/conmon/create';
+import { HeldPath } from '@cleat/linux/helper/held-path';
 import { mountTmpfs } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import { processIdentity } from '@cleat/linux/process/identity';
@@ -17,6 +18,7 @@ import { cgroupOf } from '../cgroup.js';
 import type { Container } from '../container.js';
 import type { ContainerRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
+import { checkMountedAccounts } from '../spec/accounts.js';
 import { sharedWith } from '../spec/namespaces.js';
 import { specFor } from '../spec/spec.js';
 import { writableLayer } from '../writable-layer.js';
@@ -135,7 +137,9 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   if (logging.status === 'rejected') throw logging.reason;
   if (secrets.status === 'rejected') throw secrets.reason;
   const sandbox = network.value;
+  record.endpoints = sandbox.endpoints;
 
+  await checkMountedAccounts(room, record, rootfs, mounts.value);
   const spec = specFor({
     record,
     config: room.config,
@@ -165,6 +169,8 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   const monitored = await monitor(room, container, signal, sandbox);
   run.init = processIdentity(monitored.pid);
   run.conmon = processIdentity(monitored.conmonPid);
+  // The container has mounted them itself by now; a driver that is to unmount must not find them in use.
+  for (const source of mounts.value.values()) if (source instanceof HeldPath) source[Symbol.dispose]();
   const live = new Run(bundle, () => room.spool.wake(id));
   container.began(live);
   await becomeRunning(room, container, monitored, live, signal);

@@ -63,8 +63,7 @@ export function execProcessFor(
   options: { config: EngineConfig; security: SecurityOptions },
 ): OciProcess {
   const { config, hostConfig } = record;
-  // The container's own --group-add holds for its own user only, as under Docker.
-  const user = resolveUser(rootfs, wish.user || config.User || '', wish.user ? [] : (hostConfig.GroupAdd ?? []));
+  const user = resolveUser(rootfs, wish.user || config.User || '', hostConfig.GroupAdd ?? []);
   const privileged = wish.privileged === true || hostConfig.Privileged === true;
   const capabilities = privileged
     ? allCapabilities()

@@ -116,7 +116,10 @@ const refused: [change: string, message: string][] = [
   ['VOLUME', 'VOLUME requires at least one argument'],
   ['VOLUME [""]', 'VOLUME specified can not be an empty string'],
   ['VOLUME ["/a", 1]', 'when using JSON array syntax, arrays must be comprised of strings only'],
-  ['VOLUME /etc:/mnt', "invalid volume specification: '/etc:/mnt': a volume of an image is an absolute path"],
+  [
+    'VOLUME /etc:/mnt',
+    "invalid volume specification: '/etc:/mnt': a volume of a configuration is one path in the container, without : in it",
+  ],
   ['STOPSIGNAL FOO', 'invalid signal: FOO'],
   ['CMD ["a", 1]', 'when using JSON array syntax, arrays must be comprised of strings only'],
   ['HEALTHCHECK', 'HEALTHCHECK requires at least one argument'],

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { checkFields, volumeDestination } from '../../config-fields.js';
 import { parseSignal } from '../../containers/life/signals.js';
 import { flagValues, jsonList, listOf, oneOf, pairsOf } from './arguments.js';
 import { healthcheckOf } from './healthcheck.js';
@@ -15,7 +16,7 @@ import { expandWord, expandWords, type Variables, variablesOf } from './shell-wo
  */
 export function applyChanges(config: ContainerConfig, changes: readonly string[]): ContainerConfig {
   const state: State = { config: structuredClone(config), isCmdSet: false };
-  if (changes.length === 0) return state.config;
+  if (changes.length === 0) return checked(state.config);
   const lines = linesOf(changes.join('\n'));
   // A malformed line of one instruction is told before an unknown name of another, as Docker does.
   for (const line of lines) instructions[line.name.toLowerCase()]?.check?.(line);
@@ -29,7 +30,12 @@ export function applyChanges(config: ContainerConfig, changes: readonly string[]
     const variables = variablesOf(state.config.Env ?? []);
     step(state, variables);
   }
-  return state.config;
+  return checked(state.config);
+}
+
+function checked(config: ContainerConfig): ContainerConfig {
+  checkFields(config);
+  return config;
 }
 
 interface State {
@@ -203,8 +209,6 @@ function onbuild({ rest, flags, original, documents }: Line): Step {
 /** A place in the container and nothing else: no host path, no mode. @throws InvalidParameter */
 function volumePath(path: string): string {
   if (path === '') throw invalidParameter('VOLUME specified can not be an empty string');
-  if (!path.startsWith('/') || path.includes(':')) {
-    throw invalidParameter(`invalid volume specification: '${path}': a volume of an image is an absolute path`);
-  }
+  volumeDestination(path);
   return path;
 }
