@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Change } from '@cleat/linux/rootfs/changes';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
@@ -6,8 +7,8 @@ import type { Room } from '../room.js';
 const walkMs = 10 * 60_000;
 
 /**
- * Empty mount points that the runtime had to make in the root file system. Docker keeps them in a layer of their own,
- * so its `diff` and `commit` never see them.
+ * Empty mount points that the runtime had to make in the root file system of a container that has no layer for them
+ * (`own-files.ts`), for it was made before there were any: `diff` and `commit` never show them.
  */
 export const mountPoints: ReadonlySet<string> = new Set([
   '/.dockerenv',
@@ -26,11 +27,13 @@ export const mountPoints: ReadonlySet<string> = new Set([
 
 /** What a container changed, from overlayfs' upper directory; sorted by path. A helper walks it: it may be huge. */
 export async function containerChanges(room: Room, container: Container): Promise<Change[]> {
+  const own = room.paths.ownFiles(container.id);
+  const image = room.images.layerPaths(container.record.imageId);
   const { changes } = await room.helper.call(
     'changes',
     {
       upper: room.paths.upper(container.id),
-      lowers: room.images.layerPaths(container.record.imageId),
+      lowers: existsSync(own) ? [own, ...image] : image,
       mountPoints: [...mountPoints],
     },
     { deadlineMs: walkMs },
