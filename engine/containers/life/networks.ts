@@ -16,6 +16,7 @@ export async function connectNetwork(
     const { record } = container;
     const { id, name } = room.networks.resolve(network);
     const running = container.running && record.state.status !== 'restarting';
+    const asker = { ...sandboxRequest(room, container), running, pid: record.state.pid };
     const known = wishFor(container, { id, name });
     // On one that is there already, nothing changes but the wish, if anything.
     if (running && known === undefined) {
@@ -23,7 +24,8 @@ export async function connectNetwork(
       container.save();
     }
     try {
-      await room.networks.connect(id, { ...sandboxRequest(room, container), running, pid: record.state.pid }, endpoint);
+      // What was asked for: another start gives another address.
+      record.endpoints[name] = await room.networks.connect(id, asker, endpoint);
     } catch (error) {
       if (record.state.leaving) {
         delete record.state.leaving;
@@ -31,8 +33,6 @@ export async function connectNetwork(
       }
       throw error;
     }
-    // What was asked for: another start gives another address.
-    record.endpoints[name] = { ...endpoint, NetworkID: id };
     delete record.state.leaving;
     container.save();
   });
