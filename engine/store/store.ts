@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { conflict, messageOf, systemError } from '@cleat/protocol/errors';
+import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { type Database, open, type RootDatabase, TransactionFlags } from 'lmdb';
 import type { Collection, Store } from './service.js';
@@ -117,6 +117,10 @@ class LmdbStore implements Store {
   }
 }
 
+/** LMDB's own limit is 1978. */
+const maxKeyBytes = 1900;
+const isTooLong = (key: string): boolean => Buffer.byteLength(key) > maxKeyBytes;
+
 class LmdbCollection implements Collection<object> {
   readonly #store: LmdbStore;
   readonly #database: Database<object, string>;
@@ -128,14 +132,17 @@ class LmdbCollection implements Collection<object> {
   }
 
   get(key: string): object | undefined {
-    return this.#database.get(key);
+    // Under a longer one nothing can be.
+    return isTooLong(key) ? undefined : this.#database.get(key);
   }
 
   put(key: string, value: object): void {
+    if (isTooLong(key)) throw invalidParameter(`a name has at most ${maxKeyBytes} bytes`);
     this.#write(key, value, () => void this.#database.put(key, value));
   }
 
   delete(key: string): void {
+    if (isTooLong(key)) return;
     this.#write(key, undefined, () => void this.#database.remove(key));
   }
 
