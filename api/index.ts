@@ -42,6 +42,7 @@ export interface Api {
 export function openApi(options: ApiOptions): Api {
   const { services, log } = options;
   const routes = [...(options.routes ?? []), ...apiRoutes(services, { minApiVersion: options.minApiVersion })];
+  const { store } = services;
   const server = createApiServer({
     router: createRouter(routes),
     log,
@@ -52,6 +53,7 @@ export function openApi(options: ApiOptions): Api {
       ...(services.authorization ? [authorizationCheck(services.authorization)] : []),
       ...(options.onRequest ?? []),
     ],
+    settled: store && (() => store.flush()),
   });
   const listeners: Listener[] = [];
   return {

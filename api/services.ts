@@ -5,6 +5,7 @@ import type { Execs } from '@cleat/engine/exec/service';
 import type { Images } from '@cleat/engine/images/service';
 import type { Networks } from '@cleat/engine/networks/service';
 import type { Spool } from '@cleat/engine/spool/service';
+import type { Store } from '@cleat/engine/store/service';
 import type { System } from '@cleat/engine/system/service';
 import type { Volumes } from '@cleat/engine/volumes/service';
 
@@ -17,6 +18,8 @@ export interface ApiServices {
   readonly volumes: Volumes;
   readonly events: Events;
   readonly system: System;
+  /** Where the state is: what is answered is on disk. */
+  readonly store?: Pick<Store, 'flush'>;
   /** Asked before every request is served; absent: nobody. */
   readonly authorization?: Authorization;
   /** What log drivers have not got, without I/O on their side. */

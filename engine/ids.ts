@@ -3,14 +3,24 @@ import { randomBytes } from 'node:crypto';
 /** Length of an abbreviated ID, as `docker ps` prints it. */
 const shortLength = 12;
 
+declare const ofKind: unique symbol;
+
+/**
+ * The full ID of one kind of object. What users write is a name, an ID or the beginning of one: it is looked up where it
+ * comes in, and nothing else makes an ID of it; so a name is never compared with an ID, nor one kind's with another's.
+ */
+type IdOf<Kind extends string> = string & { readonly [ofKind]: Kind };
+export type ContainerId = IdOf<'container'>;
+export type NetworkId = IdOf<'network'>;
+
 /**
  * A new object ID: 64 hexadecimal digits, of which the first twelve are never all decimal, because the abbreviated
  * ID also serves as a host name and an all-numeric one is refused by some resolvers (as moby `pkg/stringid`).
  */
-export function newId(): string {
+export function newId<Id extends string = string>(): Id {
   for (;;) {
     const id = randomBytes(32).toString('hex');
-    if (!/^\d+$/.test(id.slice(0, shortLength))) return id;
+    if (!/^\d+$/.test(id.slice(0, shortLength))) return id as Id;
   }
 }
 

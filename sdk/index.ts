@@ -25,10 +25,11 @@ export type { MountContext } from '@cleat/protocol/kinds/volume';
 export type { Logger } from '@cleat/protocol/log';
 export type { OptionDeclaration, OptionDeclarations, OptionsOf } from '@cleat/protocol/options';
 export { activatedSocket } from './activation.js';
+export { type DurableFileOptions, syncDirectory, writeFileDurably } from './durable-file.js';
 export { jsonLogger, textLogger } from './log.js';
 export { run } from './run.js';
 export { type Served, type ServeOptions, serve, type TcpOptions } from './serve.js';
-export { DurableMap } from './state.js';
+export { DurableMap, type DurableMapOptions } from './state.js';
 export { turns } from './turns.js';
 
 /**

@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { writeFileDurably } from './durable-file.js';
 
 /** What an engine on this host needs in order to trust a plugin, and to be trusted: absolute paths of PEM files. */
 export interface SpecTls {
@@ -27,15 +28,10 @@ export class SpecFile {
   constructor(path: string, address: string, tls?: SpecTls) {
     this.#path = path;
     this.#text = tls ? jsonSpec(address, tls) : `${address}\n`;
-    const draft = `${path}.new`;
     try {
       mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(draft, this.#text);
-      // Whatever the process's umask is.
-      chmodSync(draft, 0o644);
-      renameSync(draft, path);
+      writeFileDurably(path, this.#text, { mode: 0o644 });
     } catch (cause) {
-      if (existsSync(draft)) rmSync(draft);
       throw invalidParameter(`the spec file ${path} cannot be written: ${messageOf(cause)}`, { cause });
     }
   }

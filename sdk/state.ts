@@ -1,41 +1,44 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import { makeDirectoryDurably, writeFileDurably } from './durable-file.js';
 
 /** Lines beyond which a file is rewritten, if most of them are outdated. */
 const compactAfter = 4_096;
 
+export interface DurableMapOptions {
+  /**
+   * Each change is flushed to disk before `set` and `delete` return, which takes as long as the disk does. For the only
+   * record of what outlives a power cut (which volumes there are, say); what a power cut ends as well (mounts, links,
+   * processes) needs none of it. False by default.
+   */
+  sync?: boolean;
+}
+
 /**
  * Durable state for an extension: a map whose every change is one line appended to a file. A change costs one write,
- * and what was written survives a kill of the process at any moment (not a power cut: nothing is synced, because what
- * extensions keep this way describes things that a power cut ends as well). A last line that was cut short is ignored.
+ * and what was written survives a kill of the process at any moment; a power cut only with `sync`, and without it as
+ * far as the kernel has got (some 30 s). A last line that was cut short is ignored.
  * @example
- * const volumes = new DurableMap<{ size: number }>('/var/lib/mine/volumes.journal', log);
+ * const volumes = new DurableMap<{ size: number }>('/var/lib/mine/volumes.journal', log, { sync: true });
  * volumes.set('data', { size: 1 });
  */
 export class DurableMap<T> {
   readonly #path: string;
   readonly #values = new Map<string, T>();
   readonly #making = new Map<string, Promise<T>>();
+  readonly #sync: boolean;
   #file: number;
   #lines = 0;
   /** The last line may have been cut short: a full disk. */
   #torn = false;
 
   /** Opens the file, or makes it (0600) and its directory (0700). A line that cannot be read is logged and left out. */
-  constructor(path: string, log: Pick<Logger, 'warn'>) {
+  constructor(path: string, log: Pick<Logger, 'warn'>, { sync = false }: DurableMapOptions = {}) {
     this.#path = path;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    this.#sync = sync;
+    makeDirectoryDurably(dirname(path));
     const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
     for (const line of text.split('\n')) if (line) this.#read(line, log);
     // Whatever was cut short is not continued by the next line.
@@ -119,6 +122,7 @@ export class DurableMap<T> {
     const bytes = Buffer.from(`${line}\n`);
     this.#torn = true;
     if (writeSync(this.#file, bytes) < bytes.length) throw systemError(`${this.#path} cannot grow: is the disk full?`);
+    if (this.#sync) fdatasyncSync(this.#file);
     this.#torn = false;
     this.#lines++;
   }
@@ -146,8 +150,7 @@ export class DurableMap<T> {
 
   #rewrite(): number {
     const lines = this.entries().map((entry) => `${JSON.stringify(entry)}\n`);
-    writeFileSync(`${this.#path}.new`, lines.join(''), { mode: 0o600 });
-    renameSync(`${this.#path}.new`, this.#path);
+    writeFileDurably(this.#path, lines.join(''));
     this.#lines = lines.length;
     return openSync(this.#path, 'a', 0o600);
   }

@@ -28,6 +28,8 @@ export interface ExchangeParts {
   transport: Transport;
   log: Logger;
   signal: AbortSignal;
+  /** Resolves when what was done is on disk. */
+  settled?: () => Promise<void>;
   /** For a connection that can be taken over. */
   hijacker?: Hijacker;
 }
@@ -54,6 +56,8 @@ export class Exchange {
   readonly response: ServerResponse;
   /** Where the answer goes, and who looks at it first. */
   readonly outgoing: Outgoing;
+  /** What a client is told has been done outlives a power cut from here on. @throws System */
+  readonly settled: () => Promise<void>;
   readonly #target: Target;
   readonly #match: Match;
   readonly #hijacker: Hijacker | undefined;
@@ -71,6 +75,7 @@ export class Exchange {
     this.signal = parts.signal;
     this.log = parts.log.child({ request: this.id });
     this.outgoing = new Outgoing(parts.response);
+    this.settled = parts.settled ?? (async () => {});
     this.#target = parts.target;
     this.#match = parts.match;
     this.#hijacker = parts.hijacker;

@@ -40,6 +40,8 @@ export interface ApiServerOptions {
   minApiVersion?: string;
   /** Asked in order, before every handler: the one place where access is decided. */
   checks: readonly RequestCheck[];
+  /** Awaited before the answer to whatever may have changed something. */
+  settled?: () => Promise<void>;
 }
 
 export interface ApiServer {
@@ -155,6 +157,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         transport: sockets.get(socket) ?? 'tcp',
         log,
         signal: abort.signal,
+        settled: options.settled,
         hijacker,
       });
       exchange.log.debug('request', { method: exchange.method, path: exchange.path, version });
@@ -163,6 +166,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         const onAnswer = await check(exchange);
         if (onAnswer) answerChecks.push(onAnswer);
       }
+      if (options.settled && !['GET', 'HEAD'].includes(exchange.method)) exchange.outgoing.addCheck(options.settled);
       for (const onAnswer of answerChecks) exchange.outgoing.addCheck(onAnswer);
       await match.route.handler(exchange);
       await exchange.outgoing.finish();

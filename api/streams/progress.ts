@@ -20,6 +20,7 @@ export async function sendProgress(x: Exchange, lines: AsyncIterable<Progress>):
         line.error !== undefined && !line.errorDetail ? { ...line, errorDetail: { message: line.error } } : line;
       if (!(await x.writeLine(whole))) return;
     }
+    await x.settled();
     await begin();
   } catch (error) {
     if (!begun) throw error;

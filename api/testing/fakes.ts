@@ -21,8 +21,8 @@ export function fakeServices(parts: Partially<ApiServices>): ApiServices {
       },
     }),
   ]);
-  const { extensions, authorization } = parts;
-  return { ...Object.fromEntries(services), extensions, authorization } as ApiServices;
+  const { extensions, authorization, store } = parts;
+  return { ...Object.fromEntries(services), extensions, authorization, store } as ApiServices;
 }
 
 export interface TestApi extends AsyncDisposable {

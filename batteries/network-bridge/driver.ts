@@ -14,6 +14,7 @@ import { ForwardGuard } from './guard.js';
 import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';
 import { type Defaults, readNetwork } from './network-options.js';
 import { HostPorts, protocolNumber } from './ports.js';
+import { PortProxy } from './proxy/proxy.js';
 import type { EndpointRecord, NetworkRecord } from './state.js';
 
 export interface BridgeOptions {
@@ -39,7 +40,8 @@ export class BridgeDriver {
   readonly #firewall: Firewall | undefined;
   readonly #guard: ForwardGuard;
   readonly #sweeper: LinkSweeper;
-  readonly #ports = new HostPorts();
+  readonly #proxy: PortProxy;
+  readonly #ports: HostPorts;
   /** Networks come and go one at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -51,6 +53,8 @@ export class BridgeDriver {
     const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
     this.#firewall = options.firewall ? new Firewall(`cleat_${tag}`) : undefined;
     this.#guard = new ForwardGuard(`cleat:${tag}`, log);
+    this.#proxy = new PortProxy(options.stateDir, log);
+    this.#ports = new HostPorts(this.#proxy);
     this.#sweeper = new LinkSweeper(`${options.stateDir}/links.journal`, this.#links, log);
   }
 
@@ -65,7 +69,7 @@ export class BridgeDriver {
       );
     }
     for (const endpoint of this.#endpoints.values()) {
-      for (const port of this.#ports.restore(endpoint.ports)) {
+      for (const port of await this.#ports.restore(endpoint.ports)) {
         this.#log.warn('a published port was taken by another process meanwhile', { ...port });
       }
     }
@@ -80,7 +84,8 @@ export class BridgeDriver {
   async close(): Promise<void> {
     this.#guard.close();
     await this.#sweeper.close();
-    for (const { ports } of this.#endpoints.values()) this.#ports.release(ports);
+    await this.#proxy.end();
+    for (const { ports } of this.#endpoints.values()) await this.#ports.release(ports);
     this.#networks.close();
     this.#endpoints.close();
   }
@@ -204,14 +209,14 @@ export class BridgeDriver {
     const network = this.#network(endpoint.networkId);
     const bindings = Array.isArray(wished) ? (wished as PortBinding[]) : [];
     if (bindings.length === 0 || network.internal) return;
-    const ports = this.#ports.allocate(bindings, { ...endpoint, hostIp: network.hostIp });
+    const ports = await this.#ports.allocate(bindings, { ...endpoint, hostIp: network.hostIp });
     try {
       await this.#firewall?.publish(ports);
       this.#forgetFlows(ports);
       this.#routeLocal([endpoint]);
       this.#endpoints.set(id, { ...endpoint, ports: [...endpoint.ports, ...ports] });
     } catch (error) {
-      this.#ports.release(ports);
+      await this.#ports.release(ports);
       throw error;
     }
   }
@@ -227,7 +232,7 @@ export class BridgeDriver {
       await this.#applyRules();
     }
     this.#forgetFlows(endpoint.ports);
-    this.#ports.release(endpoint.ports);
+    await this.#ports.release(endpoint.ports);
   }
 
   #forgetFlows(ports: readonly PublishedPort[]): void {

@@ -40,7 +40,8 @@ export async function makeLinks(
     `link add ${hostLink} mtu ${network.mtu} type veth ${peer}`,
     // Enslaved and without IPv6 of its own before it is up, so that it never shows up as a host of the network.
     `link set dev ${hostLink} master ${network.bridge} addrgenmode none up`,
-    ...(network.icc ? [] : [`link set dev ${hostLink} type bridge_slave isolated on`]),
+    // With br_netfilter, a frame to a published port of its own sender goes back where it came from.
+    `link set dev ${hostLink} type bridge_slave hairpin on${network.icc ? '' : ' isolated on'}`,
   ]);
 }
 

@@ -25,11 +25,12 @@ export async function createDriver(root: string, log: Logger): Promise<Handlers<
 
   return {
     Create: ({ Name, Opts }) =>
-      inTurn(Name, () => {
+      inTurn(Name, async () => {
         checkVolumeName(Name);
         const options = readOptions(Opts ?? {});
         // What is there already is answered as it is, whatever the options say now, as in Docker.
-        if (!directories.has(Name)) directories.make(Name, (directory) => new VolumeFiles(directory).fill(options));
+        if (!directories.has(Name))
+          await directories.make(Name, (directory) => new VolumeFiles(directory).fill(options));
         return { Volume: describe(Name) };
       }),
 
@@ -40,7 +41,7 @@ export async function createDriver(root: string, log: Logger): Promise<Handlers<
         if (lstatSync(volume.data, { throwIfNoEntry: false })?.isSymbolicLink()) {
           throw systemError(`unable to remove a directory outside of the local volume root ${root}: ${volume.data}`);
         }
-        await removeTree(directories.putAside(Name));
+        await removeTree(await directories.putAside(Name));
       }),
 
     Mount: ({ Name, ID }, { signal }) =>

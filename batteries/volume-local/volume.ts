@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemError } from '@cleat/protocol/errors';
+import { writeFileDurably } from '@cleat/sdk';
 import type { MountOptions } from './options.js';
 
 /**
@@ -22,7 +23,7 @@ export class VolumeFiles {
   fill(options: MountOptions | undefined): void {
     mkdirSync(this.data, { mode: 0o755 });
     // Durable: after a power cut the volume is still what it was made to be.
-    if (options) this.#write(this.#optionsFile, { ...options, Quota: { Size: 0 } }, { flush: true });
+    if (options) writeFileDurably(this.#optionsFile, JSON.stringify({ ...options, Quota: { Size: 0 } }));
   }
 
   /** What is to be mounted; undefined for a plain directory. @throws System when the file is damaged */
@@ -40,7 +41,7 @@ export class VolumeFiles {
 
   writeHolders(holders: ReadonlySet<string>): void {
     if (holders.size === 0) rmSync(this.#holdersFile, { force: true });
-    else this.#write(this.#holdersFile, [...holders]);
+    else this.#writeHolders([...holders]);
   }
 
   #read(path: string): unknown {
@@ -51,6 +52,8 @@ export class VolumeFiles {
       // Plain volumes have none of the files.
       return undefined;
     }
+    // A power cut may have emptied the list of holders, and has ended their mounts.
+    if (text === '' && path === this.#holdersFile) return undefined;
     try {
       return JSON.parse(text);
     } catch (cause) {
@@ -58,8 +61,9 @@ export class VolumeFiles {
     }
   }
 
-  #write(path: string, value: unknown, { flush = false } = {}): void {
-    writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600, flush });
-    renameSync(`${path}.new`, path);
+  /** Not flushed: what it says does not outlive a power cut. */
+  #writeHolders(holders: readonly string[]): void {
+    writeFileSync(`${this.#holdersFile}.new`, JSON.stringify(holders), { mode: 0o600 });
+    renameSync(`${this.#holdersFile}.new`, this.#holdersFile);
   }
 }

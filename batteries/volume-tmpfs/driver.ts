@@ -33,17 +33,17 @@ export function createDriver(stateDir: string, log: Logger): Handlers<typeof vol
 
   return {
     Create: ({ Name, Opts }) =>
-      inTurn(Name, () => {
+      inTurn(Name, async () => {
         // What is there already is answered as it is, whatever the options say now, as `local` does.
         if (!directories.has(Name)) {
           checkVolumeName(Name);
           const options = readOptions(Opts ?? {});
-          directories.make(Name, (directory) => new VolumeFiles(directory).fill(options));
+          await directories.make(Name, (directory) => new VolumeFiles(directory).fill(options));
         }
         return { Volume: describe(Name) };
       }),
 
-    Remove: ({ Name }) => inTurn(Name, () => discardVolume(directories.putAside(Name))),
+    Remove: ({ Name }) => inTurn(Name, async () => discardVolume(await directories.putAside(Name))),
 
     Mount: ({ Name }) =>
       inTurn(Name, () => {

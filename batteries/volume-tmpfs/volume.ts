@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemError } from '@cleat/protocol/errors';
+import { writeFileDurably } from '@cleat/sdk';
 import { readOptions, type VolumeOptions } from './options.js';
 
 /** One volume on disk: the tmpfs is mounted on `_data`; beside it `options.json` says what it is to be like. */
@@ -18,7 +19,7 @@ export class VolumeFiles {
     // While nothing is mounted there, nobody has any business in it.
     mkdirSync(this.data, { mode: 0o700 });
     // Durable: after a power cut the volume is still what it was made to be.
-    writeFileSync(this.#optionsFile, JSON.stringify(options.given), { mode: 0o600, flush: true });
+    writeFileDurably(this.#optionsFile, JSON.stringify(options.given));
   }
 
   /** @throws System when the file is missing, damaged, or says what no user could have asked for */

@@ -7,12 +7,12 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  renameSync,
   rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { writeFileDurably } from '@cleat/linux/files/durable';
 import { tryLock } from '@cleat/linux/syscall/lock';
 import { messageOf } from '@cleat/protocol/errors';
 import { UsageError } from './options/parse.js';
@@ -54,15 +54,19 @@ function lock(path: string, flag: string, root: string, teardown: Teardown): voi
   teardown.add(`unlock ${path}`, () => closeSync(fd));
 }
 
+/** The ID is the engine's own, and nothing in the data root depends on it: one that a power cut emptied is renewed. */
 function engineId(path: string): string {
   if (existsSync(path)) {
-    const id = readFileSync(path, 'utf8').trim();
+    const id = readFileSync(path, 'utf8').replaceAll('\0', '').trim();
     if (/^[\da-f-]{36}$/.test(id)) return id;
-    throw new UsageError(`${path} does not hold an engine ID: remove it to get a new one`);
+    if (id !== '') throw new UsageError(`${path} does not hold an engine ID: remove it to get a new one`);
   }
   const id = randomUUID();
-  writeFileSync(`${path}.new`, `${id}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  try {
+    writeFileDurably(path, `${id}\n`);
+  } catch (error) {
+    throw new UsageError(`cannot write the engine's ID to ${path}: ${messageOf(error)}`);
+  }
   return id;
 }
 

@@ -1,3 +1,4 @@
+import type { ContainerId } from '../ids.js';
 import type { Collection } from '../store/service.js';
 import type { Release } from './life/release.js';
 import { RestartTimer } from './life/restart-policy.js';
@@ -13,6 +14,10 @@ export class Container {
   readonly lock = new Mutex();
   /** Held while a signal is sent, so that its event precedes that of the end it causes. */
   readonly signals = new Mutex();
+  /** Held while its processes are frozen or let go on. */
+  readonly freezer = new Mutex();
+  /** How many need them frozen for a moment. */
+  freezes = 0;
   readonly waiters = new Waiters();
   readonly restarts = new RestartTimer();
   /** IDs of its exec sessions, for inspect. */
@@ -36,7 +41,7 @@ export class Container {
     this.#collection = collection;
   }
 
-  get id(): string {
+  get id(): ContainerId {
     return this.record.id;
   }
 

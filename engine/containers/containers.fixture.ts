@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
+import { HeldPath } from '@cleat/linux/helper/held-path';
 import { Helper } from '@cleat/linux/helper/helper';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import type { EventMessage } from '@cleat/protocol/api/event';
@@ -123,14 +124,15 @@ export class TestEngine implements AsyncDisposable {
 
   #networks(): Networks {
     return partial<Networks>('networks', {
-      validate() {},
+      wishes: (mode) => ({ mode, endpoints: {} }),
       setContainers() {},
       defaultNetwork: 'bridge',
       inspect: async () => {
         throw notFound('network bridge not found');
       },
       rename() {},
-      attach: async ({ containerId }) => {
+      relink() {},
+      attach: async ({ containerId, endpoints }) => {
         this.calls.push(`attach ${containerId}`);
         return {
           namespace: { kind: 'own' as const },
@@ -138,6 +140,7 @@ export class TestEngine implements AsyncDisposable {
           hostnamePath: '',
           resolvConfPath: '',
           ready: Promise.resolve(),
+          endpoints,
         };
       },
       detach: async (id) => void this.calls.push(`detach ${id}`),
@@ -161,7 +164,8 @@ export class TestEngine implements AsyncDisposable {
       mount: async (name, { mountId }) => {
         this.calls.push(`mount ${name}`);
         this.#mounted.set(mountId, name);
-        return await this.mountVolume(name);
+        const mounted = await this.mountVolume(name);
+        return { ...mounted, source: HeldPath.unheld(mounted.path) };
       },
       unmount: async ({ mountId }) => {
         await this.unmountVolume();

@@ -24,6 +24,11 @@ export class ContainerPaths {
     return join(this.directory(id), 'rw', 'upper');
   }
 
+  /** What every container has above its image; see `own-files.ts`. */
+  ownFiles(id: string): string {
+    return join(this.directory(id), 'rw', 'own');
+  }
+
   work(id: string): string {
     return join(this.directory(id), 'rw', 'work');
   }
@@ -41,6 +46,11 @@ export class ContainerPaths {
   /** /dev/shm of a container that shares it (`--ipc shareable`). */
   shm(id: string): string {
     return join(this.bundle(id), 'shm');
+  }
+
+  /** What was looked at and is held until the runtime has mounted it. */
+  held(id: string): string {
+    return join(this.bundle(id), 'held');
   }
 
   /** What providers gave for this run, in memory. Its files are for everybody in the container: nobody else may come near. */

@@ -1,4 +1,5 @@
 import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
+import type { ContainerId } from '../ids.js';
 import type { Collection, Store } from '../store/service.js';
 import { Container } from './container.js';
 import type { ContainerRecord } from './record.js';
@@ -9,9 +10,11 @@ const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 /** All containers, by ID and by name. The store is its copy on disk; reading never does I/O. */
 export class Registry {
   readonly #collection: Collection<ContainerRecord>;
-  readonly #byId = new Map<string, Container>();
+  readonly #byId = new Map<ContainerId, Container>();
+  /** Those with links. */
+  readonly #linking = new Set<Container>();
   /** Name → ID; a name is taken from the moment it is reserved. */
-  readonly #names = new Map<string, string>();
+  readonly #names = new Map<string, ContainerId>();
 
   constructor(store: Store) {
     this.#collection = store.collection<ContainerRecord>('containers');
@@ -19,6 +22,7 @@ export class Registry {
   }
 
   #insert(container: Container): void {
+    if (container.record.links) this.#linking.add(container);
     this.#byId.set(container.id, container);
     this.#names.set(container.record.name, container.id);
   }
@@ -28,18 +32,43 @@ export class Registry {
    * @throws NotFound `No such container: X`, InvalidParameter when a prefix fits several
    */
   get(ref: string): Container {
-    const found = this.#byId.get(ref) ?? this.#byName(ref) ?? this.#byPrefix(ref);
+    const found = this.byFullId(ref) ?? this.#byName(ref) ?? this.#byPrefix(ref);
     if (!found) throw notFound(`No such container: ${ref}`);
     return found;
   }
 
-  find(id: string): Container | undefined {
+  find(id: ContainerId): Container | undefined {
     return this.#byId.get(id);
   }
 
+  /** By a full ID that was read somewhere: a file's name, what an extension said. Nothing else is tried. */
+  byFullId(ref: string): Container | undefined {
+    return this.#byId.get(ref as ContainerId);
+  }
+
   #byName(ref: string): Container | undefined {
-    const id = this.#names.get(ref.replace(/^\//, ''));
+    const name = ref.replace(/^\//, '');
+    const at = name.lastIndexOf('/');
+    const id = at < 0 ? this.#names.get(name) : this.#linkedFrom(name.slice(0, at), name.slice(at + 1));
     return id === undefined ? undefined : this.#byId.get(id);
+  }
+
+  /** `container/alias`: whom that container knows by that alias. */
+  #linkedFrom(parent: string, alias: string): ContainerId | undefined {
+    const id = this.#names.get(parent);
+    const links = id === undefined ? undefined : this.#byId.get(id)?.record.links;
+    return links?.find((link) => link.alias === alias)?.containerId;
+  }
+
+  /** Its own name, and those that others have for it: `container/alias`. */
+  namesOf({ id, record }: Container): string[] {
+    const names: string[] = [];
+    for (const parent of this.#linking) {
+      for (const link of parent.record.links ?? []) {
+        if (link.containerId === id) names.push(`${parent.record.name}/${link.alias}`);
+      }
+    }
+    return [record.name, ...names.sort()];
   }
 
   #byPrefix(prefix: string): Container | undefined {
@@ -77,7 +106,7 @@ export class Registry {
    * Takes a name for `id`. @returns the way to give it back
    * @throws InvalidParameter (bad name), Conflict (in use), in Docker's words
    */
-  reserve(wished: string, id: string): { name: string; release: () => void } {
+  reserve(wished: string, id: ContainerId): { name: string; release: () => void } {
     const name = wished.replace(/^\//, '');
     if (!namePattern.test(name)) {
       throw invalidParameter(`Invalid container name (${wished}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
@@ -117,6 +146,7 @@ export class Registry {
   remove(container: Container): void {
     container.forget();
     this.#byId.delete(container.id);
+    this.#linking.delete(container);
     if (this.#names.get(container.record.name) === container.id) this.#names.delete(container.record.name);
   }
 }

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { newId } from '../ids.js';
 import type { VolumeUse } from '../volumes/service.js';
 import type { Container } from './container.js';
 import type { ContainerRecord, MountRecord } from './record.js';
@@ -7,6 +9,8 @@ import { resolveUser } from './spec/user.js';
 /** What identifies a use of a volume, and says how it is mounted. */
 type Use = Pick<MountRecord, 'destination' | 'propagation'> & {
   readOnly: boolean;
+  subpath?: string;
+  holdAt?: string;
   /** Where its root file system is mounted, if not where it is while it runs. */
   rootfs?: string;
 };
@@ -27,6 +31,8 @@ export function volumeUse(
     destination: use.destination,
     readOnly: use.readOnly,
     propagation: use.propagation,
+    subpath: use.subpath,
+    holdAt: use.holdAt ?? join(room.paths.archives(), newId()),
     context: () => ({
       Container: {
         ID: id,

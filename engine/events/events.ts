@@ -10,6 +10,8 @@ import type { EventQuery, Events, NewEvent } from './service.js';
 
 /** Readers who keep up are served from this many latest events in memory; who falls behind reads the journal. */
 const recentEvents = 1024;
+/** The clock may be set back; so far, times go on from the newest event's instead. */
+const setBackNanos = 60_000_000_000n;
 /** The longest that a Node timer runs, in ms. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -28,7 +30,7 @@ class JournaledEvents implements Events {
   }
 
   publish(event: NewEvent): EventMessage {
-    const time = event.at ? toNanos(event.at) : nowNanos();
+    const time = this.#timeFor(event.at ? toNanos(event.at) : nowNanos());
     const message = makeEvent(event.type, event.action, event.id, event.attributes, time);
     const seq = this.#journal.append(message);
     this.#published++;
@@ -39,14 +41,25 @@ class JournaledEvents implements Events {
     return message;
   }
 
+  /** No two events have one time, and none is older than the one before it: so `since` the last one seen misses none. */
+  #timeFor(wished: bigint): bigint {
+    const { lastTime } = this.#journal;
+    if (wished > lastTime) return wished;
+    return lastTime - nowNanos() > setBackNanos ? wished : lastTime + 1n;
+  }
+
   subscribe(query: EventQuery): AsyncIterable<EventMessage> {
     const matches = eventFilter(query.filters);
     const since = query.since === undefined ? undefined : toNanos(query.since);
     const until = query.until === undefined ? undefined : toNanos(query.until);
-    const wanted = (event: EventMessage) =>
-      (since === undefined || event.timeNano >= since) &&
-      (until === undefined || event.timeNano <= until) &&
-      matches(event);
+    // Where `since` begins, all that follows in the journal is newer, whatever a clock said that was set back.
+    let reached = since === undefined;
+    const { last } = this.#journal;
+    const begun = since !== undefined && since <= nowNanos();
+    const wanted = ({ seq, event }: Entry) => {
+      reached ||= (since !== undefined && event.timeNano >= since) || (begun && seq > last);
+      return reached && (until === undefined || event.timeNano <= until) && matches(event);
+    };
     const past = since !== undefined || until !== undefined;
     const from = past ? this.#journal.first : this.#journal.last + 1;
     return this.#follow({ from, since, until, wanted, signal: query.signal });
@@ -75,10 +88,10 @@ class JournaledEvents implements Events {
       for (;;) {
         const end = this.#journal.last;
         for await (const entries of this.#from(next, subscription.since)) {
-          for (const { seq, event } of entries) {
+          for (const entry of entries) {
             if (signal.aborted) return;
-            next = seq + 1;
-            if (wanted(event)) yield event;
+            next = entry.seq + 1;
+            if (wanted(entry)) yield entry.event;
           }
         }
         // Whatever the journal skipped or lost is not asked for again.
@@ -136,7 +149,7 @@ interface Subscription {
   from: number;
   since: bigint | undefined;
   until: bigint | undefined;
-  wanted: (event: EventMessage) => boolean;
+  wanted: (entry: Entry) => boolean;
   signal: AbortSignal;
 }
 

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fdatasyncSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -11,8 +12,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { syncDirectory, syncPath } from '@cleat/linux/files/durable';
 import type { EventMessage } from '@cleat/protocol/api/event';
 import { messageOf } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { decodeLine, encodeLine } from './line.js';
 
@@ -40,9 +43,13 @@ export interface Entry {
 const chunkBytes = 64 * 1024;
 const lineFeed = 0x0a;
 
+/** How long events are gathered before they are flushed to disk: a power cut loses at most those of that time. */
+const syncDelayMs = 200;
+
 /**
  * Events as lines in segment files, named by their first sequence number. A line is written by one write(2) before
- * `append` returns, so that `kill -9` loses nothing; a torn last line (the machine's power went) is cut off on opening.
+ * `append` returns, so that `kill -9` loses nothing, and is on disk soon after; a torn last line (the machine's power
+ * went) is cut off on opening.
  */
 export class Journal {
   readonly #options: Required<JournalOptions>;
@@ -50,7 +57,9 @@ export class Journal {
   #file: number | undefined;
   #size = 0;
   #last: number;
+  #lastTime = 0n;
   #failing = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: JournalOptions) {
     this.#options = { segmentBytes: 4 * 1024 * 1024, segments: 16, ...options };
@@ -68,6 +77,11 @@ export class Journal {
     return this.#last;
   }
 
+  /** The newest event's timeNano; 0: none yet. */
+  get lastTime(): bigint {
+    return this.#lastTime;
+  }
+
   /** Sequence number of the oldest event that is kept. */
   get first(): number {
     return this.#segments[0]?.first ?? this.#last + 1;
@@ -76,12 +90,14 @@ export class Journal {
   /** Writes an event and gives it its number. A full disk is reported in the log, once, and the number still given. */
   append(event: EventMessage): number {
     const seq = ++this.#last;
+    this.#lastTime = event.timeNano;
     const line = encodeLine({ seq, event });
     try {
       const file = this.#fileFor(seq);
       if (writeSync(file, line) < line.length) throw new Error('no space left');
       this.#size += line.length;
       this.#failing = false;
+      this.#syncSoon();
     } catch (error) {
       if (!this.#failing) this.#options.log.error(`events cannot be written to disk: ${messageOf(error)}`);
       this.#failing = true;
@@ -105,8 +121,30 @@ export class Journal {
   }
 
   close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
+    clearTimeout(this.#timer);
+    if (this.#file === undefined) return;
+    try {
+      fdatasyncSync(this.#file);
+    } catch (error) {
+      this.#options.log.warn(`the last events may not be on disk: ${messageOf(error)}`);
+    }
+    closeSync(this.#file);
     this.#file = undefined;
+  }
+
+  #syncSoon(): void {
+    this.#timer ??= setTimeout(() => void this.#sync(), syncDelayMs).unref();
+  }
+
+  async #sync(): Promise<void> {
+    const newest = this.#segments.at(-1);
+    try {
+      // A descriptor of its own: the one that is written to may be closed meanwhile.
+      if (newest) await syncPath(newest.path);
+    } catch (error) {
+      this.#options.log.debug(`events are not on disk yet: ${messageOf(error)}`);
+    }
+    this.#timer = undefined;
   }
 
   #segmentOf(seq: number): Segment | undefined {
@@ -117,10 +155,13 @@ export class Journal {
     if (this.#file !== undefined && this.#size < this.#options.segmentBytes) return this.#file;
     const path = join(this.#options.directory, `${String(seq).padStart(16, '0')}.jsonl`);
     const file = openSync(path, 'ax', 0o600);
-    this.close();
+    const before = this.#file;
     this.#file = file;
     this.#size = 0;
     this.#segments.push({ first: seq, path });
+    // Once in 4 MiB of events: the end of the one, and the name of the other.
+    if (before !== undefined) finish(before);
+    syncDirectory(this.#options.directory);
     while (this.#segments.length > this.#options.segments) {
       const [oldest] = this.#segments.splice(0, 1);
       if (oldest) unlinkSync(oldest.path);
@@ -136,10 +177,19 @@ export class Journal {
     this.#size = size;
     for (const entries of readSegment(newest.path, (end) => (this.#size = end))) {
       this.#last = entries.at(-1)?.seq ?? this.#last;
+      this.#lastTime = entries.at(-1)?.event.timeNano ?? this.#lastTime;
     }
     if (this.#size === size) return;
     ftruncateSync(this.#file, this.#size);
     this.#options.log.warn('the last event in the journal was incomplete and has been dropped');
+  }
+}
+
+function finish(file: number): void {
+  try {
+    fdatasyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,5 +1,5 @@
 import { goTime, nowNanos } from '../time.js';
-import { applyChanges } from './changes.js';
+import { applyChanges } from './changes/index.js';
 import { type HistoryEntry, refuseTooDeep } from './config.js';
 import { hostPlatform } from './platform.js';
 import { familiar, referenceOf, refuseReserved } from './references.js';
@@ -18,6 +18,7 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
   if (reference) refuseReserved(reference);
   const parent =
     options.parent === '' ? undefined : (room.catalog.getHeld(options.parent) ?? room.catalog.find(options.parent));
+  const config = applyChanges(options.config, options.changes ?? []);
   return await room.withLease(async (lease) => {
     const diffIds = [...(parent?.config.rootfs.diff_ids ?? [])];
     refuseTooDeep(diffIds.length + (options.layer ? 1 : 0));
@@ -45,7 +46,7 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
         ...(parent?.config.variant !== undefined && { variant: parent.config.variant }),
         ...(options.author !== '' && { author: options.author }),
         ...(options.comment !== '' && { comment: options.comment }),
-        config: applyChanges(options.config, options.changes ?? []),
+        config,
         created,
         history: [...(parent?.config.history ?? []), step],
         os: parent?.config.os ?? platform.os,

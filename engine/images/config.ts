@@ -1,6 +1,7 @@
 import { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
 import { decode } from '@cleat/protocol/json';
+import { checkFields } from '../config-fields.js';
 import { isDigest } from './references.js';
 
 /** Layers that an image may have, as in Docker: overlayfs takes no more by much. */
@@ -70,6 +71,16 @@ export function parseImageConfig(text: string): ImageConfig {
     rootfs: { type: 'layers', diff_ids: diffIds },
     history: Array.isArray(parsed.history) ? parsed.history.filter(isRecord).map(historyEntry) : [],
   };
+}
+
+/**
+ * The same of an image that is new here, whose fields are checked, too.
+ * @throws InvalidParameter
+ */
+export function parseNewImageConfig(text: string): ImageConfig {
+  const image = parseImageConfig(text);
+  checkFields(image.config ?? {});
+  return image;
 }
 
 function historyEntry(entry: Record<string, unknown>): HistoryEntry {

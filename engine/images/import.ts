@@ -1,7 +1,7 @@
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { goTime, nowNanos } from '../time.js';
-import { applyChanges } from './changes.js';
+import { applyChanges } from './changes/index.js';
 import { formatPlatform, hostPlatform, parsePlatform } from './platform.js';
 import { progressOf } from './progress.js';
 import { familiar, referenceOf, refuseReserved } from './references.js';

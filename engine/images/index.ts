@@ -21,7 +21,7 @@ import { type ImagesConfig, Room } from './room.js';
 import type { Images } from './service.js';
 import { layerPaths, resolve, tag } from './use.js';
 
-export { applyChanges } from './changes.js';
+export { applyChanges } from './changes/index.js';
 export type { Images } from './service.js';
 
 export interface ImagesDeps {

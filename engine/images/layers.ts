@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncTree } from '@cleat/linux/files/durable';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -109,9 +110,16 @@ export class Layers {
         tarSize: done.tarSize,
         blob: { digest: blob.digest, size: blob.size, compression: done.compression },
       };
-      if (present || wrong) await this.#discard(directory);
+      if (present || wrong) {
+        await this.#discard(directory);
+        return present ?? record;
+      }
+      // A record promises all of the layer's files, and its blob, also after a power cut.
+      await syncTree(target);
+      const meanwhile = this.get(done.diffId);
+      if (meanwhile) await this.#discard(directory);
       else this.#records.put(done.diffId, record);
-      return present ?? record;
+      return meanwhile ?? record;
     } catch (error) {
       await this.#discard(directory);
       throw error;

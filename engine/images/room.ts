@@ -4,7 +4,7 @@ import type { Events } from '../events/service.js';
 import type { Blobs, StoredBlob } from './blobs.js';
 import { digestOf } from './blobs.js';
 import type { Catalog, Image } from './catalog.js';
-import { parseImageConfig } from './config.js';
+import { parseNewImageConfig } from './config.js';
 import type { Layers } from './layers.js';
 import type { Lease, Leases } from './leases.js';
 import type { Reach } from './registry/transport.js';
@@ -125,7 +125,7 @@ export class Room {
    * @throws InvalidParameter for a configuration that is none
    */
   create(raw: string, parent?: string): Image {
-    parseImageConfig(raw);
+    parseNewImageConfig(raw);
     return this.catalog.add(digestOf(raw), raw, parent);
   }
 

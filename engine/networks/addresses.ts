@@ -85,6 +85,7 @@ async function requestAddress(
   };
   // Not ended by the signal: the driver may have taken an address by then, and only its answer says which.
   const asked = ipam.RequestAddress({ PoolID, Address: wish.address, Options: wish.options });
+  owed.holdPool(driver, PoolID, asked);
   const { signal } = wish.calls ?? {};
   const { Address } = signal ? await abortable(asked, signal, (late) => release(late.Address)) : await asked;
   try {

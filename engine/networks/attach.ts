@@ -1,27 +1,31 @@
 import { join } from 'node:path';
 import { createNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
-import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { newId } from '../ids.js';
 import { announceConnected } from './announce.js';
 import { takeDown } from './detach.js';
 import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
-import { serveNames, writeHostFiles } from './files.js';
+import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
-import { wishedPorts } from './ports.js';
+import { linkedWish } from './links.js';
+import { exposedPorts, wishedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
 import { publishPorts } from './publish.js';
-import type { NetworkRecord, SandboxRecord } from './record.js';
+import type { NetworkRecord, SandboxRecord, Wish } from './record.js';
 import { isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
 import type { Sandbox, SandboxRequest } from './service.js';
 import { wire } from './wire.js';
-import { checkWishes } from './wishes.js';
+import { checkWishes, wishRef } from './wishes.js';
+
+type Made = Omit<Sandbox, 'endpoints'>;
 
 interface Plan {
   network: NetworkRecord;
-  wished: EndpointSettings;
+  wished: Wish;
+  /** What the container calls it. */
+  ref: string;
 }
 
 /** See {@link import('./service.js').Networks.attach}. */
@@ -59,34 +63,49 @@ async function doAttach(room: NetworkRoom, request: SandboxRequest, signal: Abor
   }
   const sandbox = newSandbox(room, request, kinds.has('host') ? 'host' : kinds.has('none') ? 'own' : 'path');
   room.stopWith(sandbox, signal);
-  return sandbox.kind === 'path' ? withNamespace(room, sandbox, plans) : withoutNamespace(room, sandbox, plans);
+  const endpoints = settled(request.endpoints, plans);
+  const made = await (sandbox.kind === 'path'
+    ? withNamespace(room, sandbox, plans)
+    : withoutNamespace(room, sandbox, plans));
+  return { ...made, endpoints };
 }
 
 /** The networks to join, the one of the mode first, as Docker numbers the interfaces. */
 async function plan(room: NetworkRoom, request: SandboxRequest, mode: string): Promise<Plan[]> {
   const wishes = Object.entries(request.endpoints);
+  // These two are what they are also for one that no list names them for.
+  if (wishes.length === 0 && (mode === 'none' || mode === 'host')) wishes.push([mode, {}]);
   const plans: Plan[] = [];
-  for (const [ref, wished] of wishes.length > 0 ? wishes : [[mode, {}] as const]) {
+  for (const [ref, wished] of wishes) {
     // Without a default bridge (`--bridge none`) a container that asks for it has no network, as under Docker.
     const isDefault = ref === 'default' || (ref === 'bridge' && room.config.bridge === 'none');
-    const name = isDefault ? room.defaultNetwork : ref;
-    const network = await findNetwork(room, wished?.NetworkID || name, name);
+    const network = await wishedNetwork(room, isDefault ? room.defaultNetwork : ref, wished);
     if (network.configOnly) throw invalidParameter(`cannot join the configuration network ${network.name}`);
     if (plans.some((other) => other.network === network)) continue;
-    checkWishes(network.name, network, wished ?? {});
-    plans.push({ network, wished: wished ?? {} });
+    checkWishes(network.name, network, wished);
+    plans.push({ network, wished: linkedWish(wished, room.idOf), ref });
   }
-  const isFirst = ({ network }: Plan) => network.name === mode || network.id.startsWith(mode);
+  const first = room.registry.lookUp(mode);
+  const isFirst = ({ network }: Plan) => network === first;
   return plans.sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
 }
 
-/** @param otherwise how else the network may be called: its ID changes when it is made anew, its name does not */
-async function findNetwork(room: NetworkRoom, ref: string, otherwise: string): Promise<NetworkRecord> {
-  const known = room.registry.byId(ref) ?? room.registry.byName(ref) ?? room.registry.byName(otherwise);
-  if (known) return known;
-  // Its driver may have come since the engine started.
-  if (isPredefined(otherwise)) await ensureOne(room, otherwise);
-  return room.registry.find(otherwise);
+/** A predefined one may be made only now: its driver may have come since the engine started. @throws NotFound */
+async function wishedNetwork(room: NetworkRoom, name: string, wished: Wish): Promise<NetworkRecord> {
+  if (isPredefined(name) && !room.registry.byName(name)) await ensureOne(room, name);
+  return room.registry.find(wishRef(name, wished));
+}
+
+/** The same wishes, with the IDs of the networks: the next start means the same ones, whatever they are called then. */
+function settled(endpoints: SandboxRequest['endpoints'], plans: readonly Plan[]): SandboxRequest['endpoints'] {
+  const found = new Map(plans.map((plan) => [plan.ref, plan]));
+  return Object.fromEntries(
+    Object.entries(endpoints).map(([ref, wish]) => {
+      const { network, wished = wish } = found.get(ref) ?? {};
+      if (!network || isPredefined(network.name)) return [ref, wished];
+      return [network.name, { ...wished, NetworkID: network.id }];
+    }),
+  );
 }
 
 function newSandbox(room: NetworkRoom, request: SandboxRequest, kind: SandboxRecord['kind']): SandboxRecord {
@@ -103,18 +122,18 @@ function newSandbox(room: NetworkRoom, request: SandboxRequest, kind: SandboxRec
     ownerId: '',
     directory: request.directory,
     endpoints: [],
-    exposedPorts: [...new Set([...request.exposedPorts, ...Object.keys(request.portBindings)])],
-    wishedPorts: wishedPorts(request.portBindings, request.exposedPorts, request.publishAllPorts),
+    exposedPorts: [...new Set(exposedPorts([...request.exposedPorts, ...Object.keys(request.portBindings)]))],
+    wishedPorts: wishedPorts(request.portBindings, exposedPorts(request.exposedPorts), request.publishAllPorts),
     dns: request.dns,
     dnsSearch: request.dnsSearch,
     dnsOptions: request.dnsOptions,
     extraHosts: request.extraHosts,
-    links: request.links,
+    linked: request.links.map(({ containerId, alias }) => ({ containerId, alias })),
   };
 }
 
 /** The namespace is the host's, or the runtime makes it; the driver is told all the same. */
-async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Sandbox> {
+async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Made> {
   room.save(sandbox);
   try {
     writeHostFiles(room, sandbox);
@@ -129,7 +148,7 @@ async function withoutNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans
   return result(sandbox, Promise.resolve());
 }
 
-async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Sandbox> {
+async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Made> {
   room.save(sandbox);
   // Beside each other: a process that makes the namespace, and the first driver's work that needs none.
   const [session, files] = await Promise.allSettled([
@@ -149,8 +168,7 @@ async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: r
 }
 
 async function createFirst(room: NetworkRoom, sandbox: SandboxRecord, [first]: readonly Plan[]): Promise<void> {
-  if (first)
-    await createEndpoint(room, sandbox, first.network, newEndpoint(room, first.network, sandbox, first.wished));
+  if (first) await createEndpoint(room, sandbox, first.network, newEndpoint(first.network, sandbox, first.wished));
 }
 
 /** One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already. */
@@ -162,7 +180,7 @@ async function joinAll(
 ): Promise<Joined[]> {
   const joined: Joined[] = [];
   for (const [index, { network, wished }] of plans.entries()) {
-    const endpoint = sandbox.endpoints[index] ?? newEndpoint(room, network, sandbox, wished);
+    const endpoint = sandbox.endpoints[index] ?? newEndpoint(network, sandbox, wished);
     if (!sandbox.endpoints.includes(endpoint)) await createEndpoint(room, sandbox, network, endpoint);
     joined.push(await joinEndpoint(room, sandbox, endpoint, sandboxPid));
   }
@@ -192,6 +210,7 @@ async function finish(
     ]);
     for (const outcome of all) if (outcome.status === 'rejected') throw outcome.reason;
     room.names.register(sandbox);
+    tellLinked(room, sandbox);
     announceConnected(room, sandbox);
   } catch (error) {
     session.abandon();
@@ -227,10 +246,10 @@ function joinOther(room: NetworkRoom, request: SandboxRequest, ref: string): San
     directory: owner.directory,
   };
   room.save(sandbox);
-  return result(sandbox, Promise.resolve());
+  return { ...result(sandbox, Promise.resolve()), endpoints: request.endpoints };
 }
 
-function result(sandbox: SandboxRecord, ready: Promise<void>): Sandbox {
+function result(sandbox: SandboxRecord, ready: Promise<void>): Made {
   const namespace: Sandbox['namespace'] =
     sandbox.kind === 'host'
       ? { kind: 'host' }

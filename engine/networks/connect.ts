@@ -1,16 +1,16 @@
 import { enterNamespace, inNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
+import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { announceConnected, announceEnd } from './announce.js';
 import { endpointDues } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
+import { linkedWish } from './links.js';
 import { movePorts } from './publish.js';
-import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
 import type { NetworkRoom } from './room.js';
 import type { Networks } from './service.js';
-import { endpointSettings } from './settings.js';
 import { defaultRoutes, unwire, wire } from './wire.js';
 import { checkWishes } from './wishes.js';
 
@@ -19,18 +19,19 @@ export async function connect(
   room: NetworkRoom,
   network: NetworkRecord,
   container: Parameters<Networks['connect']>[1],
-  wished: EndpointSettings,
-): Promise<EndpointSettings> {
+  asked: EndpointSettings,
+): Promise<Wish> {
+  const wished: Wish = { ...linkedWish(asked, room.idOf), NetworkID: network.id };
   checkMode(network, container.networkMode);
   checkWishes(network.name, network, wished);
   const sandbox = container.running ? room.sandbox(container.containerId) : undefined;
-  if (!sandbox) return { ...wished, NetworkID: network.id };
+  if (!sandbox) return wished;
   if (sandbox.kind !== 'path') throw notPrivate();
   if (sandbox.endpoints.some(({ networkId, role }) => networkId === network.id && role !== 'gateway')) {
     throw forbidden(`endpoint with name ${sandbox.containerName} already exists in network ${network.name}`);
   }
   const former = gatewayEndpoint(sandbox);
-  const endpoint = newEndpoint(room, network, sandbox, wished);
+  const endpoint = newEndpoint(network, sandbox, wished);
   try {
     await createEndpoint(room, sandbox, network, endpoint);
     const session = await enterNamespace(sandbox.path);
@@ -52,7 +53,7 @@ export async function connect(
   await leaveNeedlessGateway(room, sandbox);
   await settle(room, sandbox);
   announceConnected(room, sandbox, [endpoint]);
-  return endpointSettings(endpoint);
+  return wished;
 }
 
 function checkMode(network: NetworkRecord, mode: string): void {
@@ -88,11 +89,11 @@ async function undo(room: NetworkRoom, sandbox: SandboxRecord, endpoint: Endpoin
 
 /**
  * Takes a running container off a network. What the network's drivers could not be told is owed to them.
- * @throws NotFound `container X is not connected to network Y`
+ * @throws System `container X is not connected to network Y`
  */
 export async function disconnect(room: NetworkRoom, network: NetworkRecord, sandbox: SandboxRecord): Promise<void> {
   const endpoint = sandbox.endpoints.find(({ networkId, role }) => networkId === network.id && role !== 'gateway');
-  if (!endpoint) throw notFound(`container ${sandbox.containerId} is not connected to network ${network.name}`);
+  if (!endpoint) throw systemError(`container ${sandbox.containerId} is not connected to network ${network.name}`);
   if (sandbox.kind === 'host') throw invalidParameter('container cannot be disconnected from host network');
   const wasWay = gatewayEndpoint(sandbox) === endpoint;
   await drop(room, sandbox, endpoint);
@@ -112,6 +113,7 @@ async function drop(room: NetworkRoom, sandbox: SandboxRecord, endpoint: Endpoin
     );
   }
   const dues = endpointDues(room, endpoint);
+  room.owed.note(dues);
   sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
   room.save(sandbox);
   await room.owed.pay(dues);

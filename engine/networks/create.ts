@@ -1,10 +1,11 @@
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
+import { notManager } from '@cleat/protocol/api/swarm';
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
-import { CleatError, conflict, forbidden, invalidParameter } from '@cleat/protocol/errors';
+import { CleatError, conflict, forbidden, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
-import { newId } from '../ids.js';
+import { type NetworkId, newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
 import { networkRequest } from './driver-request.js';
@@ -54,9 +55,7 @@ function checkRequest(room: NetworkRoom, name: string, request: NetworkCreateReq
     throw conflict(`network with name ${name} already exists`);
   }
   if (request.Scope === 'swarm' || request.Ingress) {
-    throw forbidden(
-      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
-    );
+    throw forbidden(notManager);
   }
   const ipv4 = request.EnableIPv4 ?? true;
   if (!ipv4 && !request.EnableIPv6) throw invalidParameter('IPv4 or IPv6 must be enabled');
@@ -125,7 +124,7 @@ async function prepare(
   }
   return {
     v: 1,
-    id: newId(),
+    id: newId<NetworkId>(),
     name,
     driver,
     created: goTime(nowNanos()),
@@ -186,7 +185,7 @@ const poolReleases = (record: NetworkRecord): Due[] => [
 /** Takes away what a creation or a removal left that a kill of the engine cut short. */
 export async function clearUnfinished(room: NetworkRoom): Promise<void> {
   for (const [id, record] of room.building.entries()) {
-    if (!room.registry.byId(id)) await room.owed.pay([...poolReleases(record), networkRemoval(record)]);
+    if (!room.registry.byId(record.id)) await room.owed.pay([...poolReleases(record), networkRemoval(record)]);
     room.building.delete(id);
   }
 }
@@ -247,6 +246,22 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
   if (isPredefined(record.name) && !predefined) {
     throw forbidden(`${record.name} is a pre-defined network and cannot be removed`);
   }
+  refuseActive(room, record);
+  if (record.configOnly) return room.registry.delete(record.id);
+  await room.owed.settle(record.driver);
+  // Meanwhile somebody may have removed it, or joined it.
+  if (!room.registry.byId(record.id)) throw notFound(`network ${record.name} not found`);
+  refuseActive(room, record);
+  // As far as it has come, a kill of the engine cannot undo it.
+  room.building.put(record.id, record);
+  room.registry.delete(record.id);
+  await room.owed.pay(poolReleases(record));
+  await room.owed.pay([networkRemoval(record)]);
+  room.building.delete(record.id);
+}
+
+/** @throws Forbidden while containers are on the network */
+function refuseActive(room: NetworkRoom, record: NetworkRecord): void {
   const active = room.endpointsOn(record.id);
   if (active.length > 0) {
     const names = active.map(
@@ -254,14 +269,6 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
     );
     throw forbidden(`error while removing network: network ${record.name} has active endpoints (${names.join(', ')})`);
   }
-  if (record.configOnly) return room.registry.delete(record.id);
-  await room.owed.settle(record.driver);
-  // As far as it has come, a kill of the engine cannot undo it.
-  room.building.put(record.id, record);
-  room.registry.delete(record.id);
-  await room.owed.pay(poolReleases(record));
-  await room.owed.pay([networkRemoval(record)]);
-  room.building.delete(record.id);
 }
 
 /** For the log: the class of a failure that start-up survives. */

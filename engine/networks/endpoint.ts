@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { CleatError, isClass } from '@cleat/protocol/errors';
+import { CleatError, isClass, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId, shortId } from '../ids.js';
 import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
-import { endpointLinks } from './links.js';
 import { parsePort } from './ports.js';
-import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
 import { isPredefined } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
 import type { NetworkRoom } from './room.js';
@@ -22,12 +20,7 @@ export interface Joined {
   inSandbox: boolean;
 }
 
-export function newEndpoint(
-  room: NetworkRoom,
-  network: NetworkRecord,
-  sandbox: SandboxRecord,
-  wished: EndpointSettings,
-): EndpointRecord {
+export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: Wish): EndpointRecord {
   const named = network.sandbox === 'own' && !isPredefined(network.name);
   const names = [
     sandbox.containerName,
@@ -56,7 +49,6 @@ export function newEndpoint(
     published: false,
     ports: [],
     dnsNames: named ? [...new Set(names)] : [],
-    links: named ? endpointLinks(wished, (name) => room.containers.find(name)?.id) : undefined,
   };
 }
 
@@ -71,6 +63,8 @@ export async function createEndpoint(
   endpoint: EndpointRecord,
 ): Promise<void> {
   const calls = room.callOptions(sandbox);
+  // From here on it cannot be removed; it may have been, while another network was joined.
+  if (!room.registry.byId(network.id)) throw notFound(`network ${network.name} not found`);
   sandbox.endpoints.push(endpoint);
   await room.owed.settle(network.driver);
   if (network.sandbox === 'own') {

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
+import type { ContainerId } from '../ids.js';
 import { hostsFile, readResolver, resolvFile } from './hosts.js';
 import { portMap, wishedPorts } from './ports.js';
 import type { SandboxRecord } from './record.js';
 
 const sandbox = (more: Partial<SandboxRecord> = {}): SandboxRecord => ({
   v: 1,
-  containerId: 'c',
+  containerId: 'c' as ContainerId,
   containerName: 'name',
   hostname: 'host',
   domainname: '',
@@ -21,7 +22,6 @@ const sandbox = (more: Partial<SandboxRecord> = {}): SandboxRecord => ({
   dnsSearch: [],
   dnsOptions: [],
   extraHosts: [],
-  links: [],
   ...more,
 });
 const none = { dns: [], search: [], options: [] };

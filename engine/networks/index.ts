@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import { namespaceFiles } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
 import { removeNamespace } from '@cleat/linux/net/namespace';
-import { cancelled, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
+import { cancelled, messageOf, notFound } from '@cleat/protocol/errors';
 import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } from '../filters.js';
 import { parseTime } from '../time.js';
 import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
-import { serveNames, writeHostFiles } from './files.js';
+import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
 import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
@@ -18,7 +18,7 @@ import { replayForForgetful } from './restore.js';
 import { NetworkRoom, type NetworksDeps } from './room.js';
 import type { Networks } from './service.js';
 import { detachedSettings, sandboxSettings } from './settings.js';
-import { checkWishes } from './wishes.js';
+import { settleWishes, wishRef } from './wishes.js';
 
 export type { NetworksDeps } from './room.js';
 
@@ -29,6 +29,14 @@ export function openNetworks(deps: NetworksDeps): Networks {
   const remove = async (network: NetworkRecord) => {
     await removeNetwork(room, network);
     room.emit('destroy', network);
+  };
+  /** A driver holds and serves what is published, also while nobody asks it for anything. */
+  const wake = (driver: string) => {
+    room.drivers
+      .network(driver)
+      .catch((error: unknown) =>
+        room.log.warn('the driver of published ports is not there', { driver, error: messageOf(error) }),
+      );
   };
   const stopReplays = deps.extensions.onChange(({ name, state }) => {
     if (state === 'active') void replayForForgetful(room, name);
@@ -94,20 +102,12 @@ export function openNetworks(deps: NetworksDeps): Networks {
       return { NetworksDeleted };
     },
 
-    validate(mode, endpoints) {
-      for (const [ref, wished] of Object.entries(endpoints)) {
-        const network = room.registry.byId(ref) ?? room.registry.byName(ref);
-        try {
-          // Addresses are compared with the network's when the container starts: it may be made until then.
-          checkWishes(network?.name ?? ref, undefined, wished ?? {});
-        } catch (error) {
-          throw invalidParameter(`invalid config for network ${ref}: ${messageOf(error)}`, { cause: error });
-        }
-      }
-      if (mode.startsWith('container:') && mode.length === 'container:'.length) {
-        throw invalidParameter('invalid container format container:<name|id>');
-      }
+    resolve(ref) {
+      const { id, name } = room.registry.find(ref);
+      return { id, name };
     },
+
+    wishes: (mode, endpoints) => settleWishes(room, mode, endpoints),
 
     attach: (request) => attach(room, request),
 
@@ -125,6 +125,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       writeHostFiles(room, sandbox);
       if (sandbox.kind === 'path') await serveNames(room, sandbox);
       room.names.register(sandbox);
+      for (const { driver } of sandbox.endpoints.filter(({ published }) => published)) wake(driver);
     },
 
     async reconcile(running) {
@@ -150,19 +151,21 @@ export function openNetworks(deps: NetworksDeps): Networks {
       }
     },
 
-    connect: async (ref, container, endpoint) => connect(room, room.registry.find(ref), container, endpoint),
+    connect: async (id, container, endpoint) => connect(room, room.registry.find(id), container, endpoint),
 
-    async disconnect(ref, containerId, { force }) {
-      const network = room.registry.find(ref);
+    async disconnect(id, containerId) {
+      const network = room.registry.find(id);
       const sandbox = room.sandbox(containerId);
-      if (sandbox) {
-        try {
-          await disconnect(room, network, sandbox);
-        } catch (error) {
-          if (!force) throw error;
-          room.log.warn('a forced disconnect went wrong', { network: network.name, error: messageOf(error) });
-        }
-      } else room.emit('disconnect', network, { container: containerId });
+      if (sandbox) await disconnect(room, network, sandbox);
+      else room.emit('disconnect', network, { container: containerId });
+    },
+
+    relink(containerId, links) {
+      const sandbox = room.sandbox(containerId);
+      if (!sandbox) return;
+      sandbox.linked = links.map((link) => ({ containerId: link.containerId, alias: link.alias }));
+      room.save(sandbox);
+      writeHostFiles(room, sandbox);
     },
 
     rename(containerId, name) {
@@ -174,6 +177,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       sandbox.containerName = name;
       room.save(sandbox);
       room.names.register(sandbox);
+      tellLinked(room, sandbox);
     },
 
     get revision() {
@@ -183,9 +187,9 @@ export function openNetworks(deps: NetworksDeps): Networks {
     settings(containerId, wished = {}) {
       const sandbox = room.sandbox(containerId);
       if (sandbox) return sandboxSettings(sandbox);
-      const networks = Object.entries(wished).map(([ref, settings]) => {
-        const network = room.registry.byId(ref) ?? room.registry.byName(ref);
-        return [network?.name ?? ref, detachedSettings(network, settings)] as const;
+      const networks = Object.entries(wished).map(([name, settings]) => {
+        const network = room.registry.lookUp(wishRef(name, settings));
+        return [network?.name ?? name, detachedSettings(network, settings)] as const;
       });
       return { sandboxId: '', sandboxKey: '', ports: {}, networks: Object.fromEntries(networks) };
     },

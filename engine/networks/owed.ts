@@ -5,7 +5,7 @@ import { setTimeout } from '@cleat/protocol/guard';
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import type { Collection } from '../store/service.js';
-import { goTime, nowNanos } from '../time.js';
+import { goTime, nowNanos, parseTime } from '../time.js';
 import type { Drivers } from './drivers.js';
 
 type EndpointIds = { NetworkID: string; EndpointID: string };
@@ -62,7 +62,9 @@ export interface OwedDeps {
 export class OwedCalls {
   readonly #deps: OwedDeps;
   /** Debts that are being paid, by ID. */
-  readonly #paying = new Map<string, Promise<string | undefined>>();
+  readonly #paying = new Map<string, { debt: Debt; paid: Promise<string | undefined> }>();
+  /** Requests for addresses whose end nobody waits for any more, by driver and pool. */
+  readonly #onTheWay = new Map<string, Set<Promise<unknown>>>();
   readonly #pauses = new Map<string, number>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #offChange: () => void;
@@ -75,8 +77,30 @@ export class OwedCalls {
     });
   }
 
+  /** In the order in which they came up. */
   list(): Debt[] {
-    return this.#deps.debts.entries().map(([, debt]) => debt);
+    const debts = this.#deps.debts.entries().map(([, debt]) => ({ debt, since: parseTime(debt.since) ?? 0n }));
+    return debts.sort((a, b) => Number(a.since - b.since)).map(({ debt }) => debt);
+  }
+
+  /**
+   * Puts down what is to be paid, before whatever would tell that it is due is forgotten: a kill of the engine between
+   * that and {@link pay} loses nothing.
+   */
+  note(dues: readonly Due[]): void {
+    for (const due of dues) if (due.calls.length > 0) this.#deps.debts.put(due.id, newDebt(due));
+  }
+
+  /** The pool goes back only after that request for one of its addresses, and after what became of it. */
+  holdPool(driver: string, pool: string, request: Promise<unknown>): void {
+    const key = `${driver} ${pool}`;
+    const under = this.#onTheWay.get(key) ?? new Set();
+    this.#onTheWay.set(key, under.add(request));
+    const ended = () => {
+      under.delete(request);
+      if (under.size === 0) this.#onTheWay.delete(key);
+    };
+    request.then(ended, ended);
   }
 
   /**
@@ -87,7 +111,7 @@ export class OwedCalls {
     const owed: string[] = [];
     for (const due of dues) {
       if (due.calls.length === 0) continue;
-      const reason = await this.#patiently({ ...due, since: goTime(nowNanos()), reason: '', refusals: 0 });
+      const reason = await this.#patiently(newDebt(due));
       if (reason !== undefined) owed.push(`${due.about}: ${reason}`);
     }
     return owed;
@@ -98,6 +122,8 @@ export class OwedCalls {
     clearTimeout(this.#timers.get(driver));
     this.#timers.delete(driver);
     for (const debt of this.list().filter((owed) => owed.driver === driver)) {
+      // Paid meanwhile, before something that had to wait for it.
+      if (!this.#deps.debts.get(debt.id)) continue;
       if ((await this.#patiently(debt)) !== undefined) return;
     }
     this.#pauses.delete(driver);
@@ -120,30 +146,55 @@ export class OwedCalls {
     const late = new Promise<string>((resolve) => {
       timer = setTimeout(() => resolve('it does not answer'), patienceMs);
     });
-    const paid = this.#paying.get(debt.id) ?? this.#start(debt);
-    const reason = await Promise.race([paid, late]).finally(() => clearTimeout(timer));
+    const reason = await Promise.race([this.#paid(debt), late]).finally(() => clearTimeout(timer));
     if (reason !== undefined) this.#owe(debt, reason);
     return reason;
   }
 
-  #start(debt: Debt): Promise<string | undefined> {
+  #paid(debt: Debt): Promise<string | undefined> {
+    const under = this.#paying.get(debt.id);
+    if (under) return under.paid;
     const paid = this.#tell(debt).finally(() => this.#paying.delete(debt.id));
-    this.#paying.set(debt.id, paid);
+    this.#paying.set(debt.id, { debt, paid });
     return paid;
+  }
+
+  /**
+   * Waits for what goes back before that call: a pool's addresses, a network's endpoints. What of it is owed is paid.
+   * @returns why the call has to wait
+   */
+  async #first(debt: Debt, call: NetworkCall | AddressCall): Promise<string | undefined> {
+    if (call.method !== 'ReleasePool' && call.method !== 'DeleteNetwork') return undefined;
+    if (call.method === 'ReleasePool') {
+      await Promise.allSettled(this.#onTheWay.get(`${debt.driver} ${call.request.PoolID}`) ?? []);
+    }
+    const known = [...this.#paying.values()].map((paying) => paying.debt);
+    for (const other of [...known, ...this.list()]) {
+      if (other.id === debt.id || other.driver !== debt.driver || !comesBefore(other, call)) continue;
+      const reason = await this.#paid(other);
+      if (reason === undefined) continue;
+      this.#owe(other, reason);
+      return `${other.about} goes back first: ${reason}`;
+    }
+    return undefined;
   }
 
   /** Each call that is done leaves the debt. @returns why one could not be made */
   async #tell(debt: Debt): Promise<string | undefined> {
     for (let next = debt.calls[0]; next !== undefined; next = debt.calls[0]) {
-      const reason = await this.#say(debt, next).then(
-        () => undefined,
-        (error: unknown) => this.#judge(debt, error),
-      );
+      const reason = (await this.#first(debt, next)) ?? (await this.#try(debt, next));
       if (reason !== undefined) return reason;
       debt.calls.shift();
     }
     if (!this.#closed && this.#deps.debts.get(debt.id)) this.#deps.debts.delete(debt.id);
     return undefined;
+  }
+
+  #try(debt: Debt, call: NetworkCall | AddressCall): Promise<string | undefined> {
+    return this.#say(debt, call).then(
+      () => undefined,
+      (error: unknown) => this.#judge(debt, error),
+    );
   }
 
   async #say(debt: Debt, call: NetworkCall | AddressCall): Promise<unknown> {
@@ -195,6 +246,21 @@ export class OwedCalls {
     this.#pauses.set(driver, Math.min(pauseMs * 2, longestPauseMs));
     this.#timers.set(driver, setTimeout(() => void this.settle(driver), pauseMs).unref());
   }
+}
+
+const newDebt = (due: Due): Debt => ({ ...structuredClone(due), since: goTime(nowNanos()), reason: '', refusals: 0 });
+
+/** Whether what is owed there is a part of what the call gives back: an address of the pool, an endpoint of the network. */
+function comesBefore(debt: Debt, call: NetworkCall | AddressCall): boolean {
+  if (call.method === 'ReleasePool') {
+    const { PoolID } = call.request;
+    const parts = debt.kind === 'ipam' && debt.calls.every(({ method }) => method === 'ReleaseAddress');
+    return parts && debt.calls.some(({ request }) => request.PoolID === PoolID);
+  }
+  if (call.method !== 'DeleteNetwork') return false;
+  const { NetworkID } = call.request;
+  const parts = debt.kind === 'network' && debt.calls.every(({ method }) => method !== 'DeleteNetwork');
+  return parts && debt.calls.some(({ request }) => request.NetworkID === NetworkID);
 }
 
 /** Nobody was there to say anything, or what was said was lost. */

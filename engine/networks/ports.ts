@@ -1,28 +1,62 @@
 import type { PortMap } from '@cleat/protocol/api/container';
+import { tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
 
 const numbers: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
 const names: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 
-/** Reads `80/tcp`; without protocol it is TCP. @throws InvalidParameter */
+/** As Go's %q writes it. */
+const quoted = (text: string): string =>
+  JSON.stringify(text).replaceAll(/\\u00([0-9a-f]{2})/g, (_, hex: string) => `\\x${hex}`);
+
+const invalid = (text: string) => invalidParameter(`invalid port specification: ${quoted(text)}`);
+
+/** Reads `80/tcp`; without protocol it is TCP. @throws InvalidParameter `invalid port specification: "x"` */
 export function parsePort(text: string): { Proto: number; Port: number } {
-  const [port = '', protocol = 'tcp'] = text.split('/');
+  const [port = '', protocol = 'tcp', ...more] = text.split('/');
   const Proto = numbers[protocol.toLowerCase()];
   const Port = Number(port);
-  if (Proto === undefined) throw invalidParameter(`invalid port specification: "${text}": unknown protocol`);
-  if (!/^\d+$/.test(port) || Port < 1 || Port > 65535) throw invalidParameter(`invalid port specification: "${text}"`);
+  if (Proto === undefined || more.length > 0) throw invalid(text);
+  if (!/^\d{1,5}$/.test(port) || Port < 1 || Port > 65535) throw invalid(port);
   return { Proto, Port };
+}
+
+/** Ports that a container exposes, also as ranges (`8000-8010/tcp`); what an image exposes and is no port is left out. */
+export function exposedPorts(texts: readonly string[]): string[] {
+  return texts.flatMap((text) => {
+    const [, first, last, protocol = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
+    const [from, to] = [Number(first), Number(last ?? first)];
+    if (first === undefined || from < 1 || to > 65535) return [];
+    return Array.from({ length: Math.max(to - from + 1, 0) }, (_, at) => `${from + at}/${protocol.toLowerCase()}`);
+  });
+}
+
+/**
+ * What a client asks to expose and to publish.
+ * @throws InvalidParameter in the words of moby's `daemon/container.go` (`invalid port specification: "70000"`)
+ */
+export function checkPorts(exposed: readonly string[], bindings: PortMap): void {
+  for (const text of exposed) {
+    if (exposedPorts([text]).length > 0) continue;
+    parsePort(text);
+    throw invalid(text);
+  }
+  for (const [port, list] of Object.entries(bindings)) {
+    parsePort(port);
+    for (const { HostIp = '', HostPort = '' } of list ?? []) {
+      parseHostPort(HostPort);
+      if (HostIp && !tryParseAddress(HostIp)) throw invalidParameter(`invalid IP address: ${HostIp}`);
+    }
+  }
 }
 
 /** @throws InvalidParameter `invalid port specification: "x"` */
 function parseHostPort(text: string): { HostPort: number; HostPortEnd: number } {
-  const match = /^(\d*)(?:-(\d+))?$/.exec(text);
+  const match = /^(\d{0,5})(?:-(\d{1,5}))?$/.exec(text);
   const HostPort = Number(match?.[1] || 0);
   const HostPortEnd = Number(match?.[2] ?? HostPort);
-  if (!match || HostPort > 65535 || HostPortEnd > 65535 || HostPortEnd < HostPort) {
-    throw invalidParameter(`invalid port specification: "${text}"`);
-  }
+  if (!match || HostPort > 65535 || HostPortEnd > 65535 || HostPortEnd < HostPort) throw invalid(text);
   return { HostPort, HostPortEnd };
 }
 

@@ -1,5 +1,6 @@
 import type { EndpointSettings, IpamConfig } from '@cleat/protocol/api/network';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
+import type { ContainerId, NetworkId } from '../ids.js';
 
 /** A pool of addresses that an IPAM driver gave to a network. */
 export interface PoolRecord {
@@ -16,7 +17,7 @@ export interface PoolRecord {
 
 export interface NetworkRecord {
   v: 1;
-  id: string;
+  id: NetworkId;
   name: string;
   driver: string;
   /** RFC 3339 with nanoseconds. */
@@ -46,11 +47,11 @@ export interface NetworkRecord {
 /** One container's place on one network, while it runs. */
 export interface EndpointRecord {
   id: string;
-  networkId: string;
+  networkId: NetworkId;
   networkName: string;
   driver: string;
   /** What the user asked for. */
-  wished: EndpointSettings;
+  wished: Wish;
   /** CIDR, or empty. */
   ipv4: string;
   ipv6: string;
@@ -81,8 +82,12 @@ export interface EndpointRecord {
   published: boolean;
   ports: PortBinding[];
   dnsNames: string[];
-  /** Other names by which the container finds others there; nobody else does. Absent: none. */
-  links?: EndpointLink[];
+}
+
+/** What somebody asks of a container's place on a network. */
+export interface Wish extends EndpointSettings {
+  /** `Links`, with the containers that they are to. */
+  linked?: EndpointLink[];
 }
 
 /** An alias of one container's for another. */
@@ -91,13 +96,19 @@ export interface EndpointLink {
   /** As the user named the other one. */
   name: string;
   /** Which one that was when it was said; absent: none was there yet, so the name is looked up each time. */
-  containerId?: string;
+  containerId?: ContainerId;
+}
+
+/** A container that another finds by an alias, whatever it is called. */
+export interface LinkedContainer {
+  containerId: ContainerId;
+  alias: string;
 }
 
 /** How a container is attached, while it runs. Written before anything is made, so that nothing can be forgotten. */
 export interface SandboxRecord {
   v: 1;
-  containerId: string;
+  containerId: ContainerId;
   containerName: string;
   hostname: string;
   domainname: string;
@@ -115,6 +126,6 @@ export interface SandboxRecord {
   dnsSearch: string[];
   dnsOptions: string[];
   extraHosts: string[];
-  /** Names in the form `container:alias`. */
-  links: string[];
+  /** Others that it finds by aliases of its own on the default network. Absent: none. */
+  linked?: LinkedContainer[];
 }

@@ -1,17 +1,18 @@
 import { CleatError, invalidParameter, notFound } from '@cleat/protocol/errors';
+import type { NetworkId } from '../ids.js';
 import type { Collection } from '../store/service.js';
 import type { NetworkRecord } from './record.js';
 
 /** The networks that there are, in memory and in the store. */
 export class NetworkRegistry {
   readonly #stored: Collection<NetworkRecord>;
-  readonly #byId = new Map<string, NetworkRecord>();
+  readonly #byId = new Map<NetworkId, NetworkRecord>();
   readonly #absent = new Map<string, CleatError>();
   #revision = 0;
 
   constructor(stored: Collection<NetworkRecord>) {
     this.#stored = stored;
-    for (const [id, record] of stored.entries()) this.#byId.set(id, record);
+    for (const [, record] of stored.entries()) this.#byId.set(record.id, record);
   }
 
   /** Changes whenever a network may have. */
@@ -23,7 +24,7 @@ export class NetworkRegistry {
     return [...this.#byId.values()];
   }
 
-  byId(id: string): NetworkRecord | undefined {
+  byId(id: NetworkId): NetworkRecord | undefined {
     return this.#byId.get(id);
   }
 
@@ -43,10 +44,24 @@ export class NetworkRegistry {
     this.#absent.set(name, why);
   }
 
-  delete(id: string): void {
+  delete(id: NetworkId): void {
     this.#revision++;
     this.#stored.delete(id);
     this.#byId.delete(id);
+  }
+
+  /** As {@link find}; undefined where that one throws. */
+  lookUp(ref: string): NetworkRecord | undefined {
+    const [only, ...others] = this.#matching(ref);
+    return others.length > 0 ? undefined : only;
+  }
+
+  /** By full ID, name or ID prefix, in this order. */
+  #matching(ref: string): NetworkRecord[] {
+    // The one place where what somebody wrote is tried as an ID.
+    const exact = this.#byId.get(ref as NetworkId) ?? this.byName(ref);
+    if (exact) return [exact];
+    return ref ? this.all().filter(({ id }) => id.startsWith(ref)) : [];
   }
 
   /**
@@ -54,9 +69,7 @@ export class NetworkRegistry {
    * @throws NotFound, or Unavailable when its driver is; InvalidParameter when ambiguous
    */
   find(ref: string): NetworkRecord {
-    const exact = this.#byId.get(ref) ?? this.byName(ref);
-    if (exact) return exact;
-    const matches = ref ? this.all().filter(({ id }) => id.startsWith(ref)) : [];
+    const matches = this.#matching(ref);
     const [only] = matches;
     if (!only) throw this.#notFound(ref);
     if (matches.length === 1) return only;

@@ -3,6 +3,7 @@ import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
+import type { ContainerId, NetworkId } from '../ids.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
 import { currentHost, type ResolverWishes, saysNdots, type Written, wishedResolver } from './hosts.js';
@@ -34,10 +35,10 @@ export class NetworkRoom {
   /** Predefined networks that are being made. */
   readonly ensuring = new Map<string, Promise<void>>();
   /** Containers whose sandbox is being made, until its `ready` has settled; `done` never rejects. */
-  readonly arriving = new Map<string, { done: Promise<void>; stop: AbortController }>();
+  readonly arriving = new Map<ContainerId, { done: Promise<void>; stop: AbortController }>();
   readonly #stops = new WeakMap<SandboxRecord, AbortSignal>();
   /** Containers whose sandbox is being taken down. */
-  readonly leaving = new Map<string, Promise<void>>();
+  readonly leaving = new Map<ContainerId, Promise<void>>();
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
   readonly building: Collection<NetworkRecord>;
   /** What drivers are still to be told of what was torn down. */
@@ -50,7 +51,7 @@ export class NetworkRoom {
   readonly #written = new WeakMap<SandboxRecord, Written>();
   #revision = 0;
   readonly #stored: Collection<SandboxRecord>;
-  readonly #sandboxes = new Map<string, SandboxRecord>();
+  readonly #sandboxes = new Map<ContainerId, SandboxRecord>();
 
   constructor({ config, log, store, events, extensions }: NetworksDeps) {
     this.config = config;
@@ -64,10 +65,10 @@ export class NetworkRoom {
     const { drivers } = this;
     this.owed = new OwedCalls({ debts, drivers, extensions, log, taken: (driver, call) => this.#taken(driver, call) });
     this.#stored = store.collection<SandboxRecord>('sandboxes');
-    for (const [id, record] of this.#stored.entries()) this.#sandboxes.set(id, record);
+    for (const [, record] of this.#stored.entries()) this.#sandboxes.set(record.containerId, record);
   }
 
-  sandbox(containerId: string): SandboxRecord | undefined {
+  sandbox(containerId: ContainerId): SandboxRecord | undefined {
     return this.#sandboxes.get(containerId);
   }
 
@@ -86,13 +87,13 @@ export class NetworkRoom {
     this.#sandboxes.set(sandbox.containerId, sandbox);
   }
 
-  forget(containerId: string): void {
+  forget(containerId: ContainerId): void {
     this.#revision++;
     this.#stored.delete(containerId);
     this.#sandboxes.delete(containerId);
   }
 
-  endpointsOn(networkId: string): { sandbox: SandboxRecord; endpoint: EndpointRecord }[] {
+  endpointsOn(networkId: NetworkId): { sandbox: SandboxRecord; endpoint: EndpointRecord }[] {
     return this.sandboxes().flatMap((sandbox) =>
       sandbox.endpoints
         .filter((endpoint) => endpoint.networkId === networkId)
@@ -135,6 +136,9 @@ export class NetworkRoom {
     this.#written.set(sandbox, known);
     return known;
   }
+
+  /** The container that a name means now, if there is one. */
+  readonly idOf = (name: string): ContainerId | undefined => this.containers.find(name)?.id;
 
   get defaultNetwork(): string {
     return this.config.bridge === 'none' ? 'none' : 'bridge';

@@ -1,6 +1,8 @@
 import type { HostConfig, PortMap } from '@cleat/protocol/api/container';
 import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
+import type { ContainerId, NetworkId } from '../ids.js';
+import type { LinkedContainer, Wish } from './record.js';
 
 /**
  * Networks, sandboxes and endpoints. A sandbox is a network namespace per container; a driver answers with interfaces
@@ -15,8 +17,15 @@ export interface Networks {
   remove(ref: string): Promise<void>;
   prune(filters: Filters): Promise<{ NetworksDeleted: string[] }>;
 
-  /** For create: checks the mode and endpoint settings without touching anything. @throws as Docker's create does. */
-  validate(mode: string, endpoints: Record<string, EndpointSettings | null>): void;
+  /** By ID, name or ID prefix: the one way from what users write to an ID. @throws as `inspect` */
+  resolve(ref: string): { id: NetworkId; name: string };
+
+  /**
+   * For create: what a container asks for, checked, with each network that is there by its name, and its ID inside. One
+   * that is not there yet keeps what it was called by.
+   * @throws as Docker's create does
+   */
+  wishes(mode: string, endpoints: Record<string, EndpointSettings | null>): NetworkWishes;
 
   /**
    * Makes a container's sandbox and starts to join its networks. `path` of the namespace is there when the promise
@@ -29,36 +38,42 @@ export interface Networks {
    * Takes the sandbox down: revoke ports, leave, delete endpoints, release addresses, events network disconnect; then
    * the namespace itself, which a caller need not wait for. Does everything it can and reports every failure.
    */
-  detach(containerId: string): Promise<void>;
+  detach(containerId: ContainerId): Promise<void>;
 
   /** After a restart of the engine: the container runs still with what the store says; names and ports are re-served. */
-  adopt(containerId: string): Promise<void>;
+  adopt(containerId: ContainerId): Promise<void>;
   /** After adopting all that runs: removes namespaces, endpoints, addresses, rules that nobody uses. */
-  reconcile(runningContainerIds: ReadonlySet<string>): Promise<void>;
+  reconcile(runningContainerIds: ReadonlySet<ContainerId>): Promise<void>;
 
-  /** On a running container (`running`), or only remembered for its next start. */
+  /**
+   * On a running container (`running`), or only remembered for its next start.
+   * @returns what is to be remembered, by the network's name, in the container's list
+   */
   connect(
-    ref: string,
+    network: NetworkId,
     container: SandboxRequest & { running: boolean; pid: number },
     endpoint: EndpointSettings,
-  ): Promise<EndpointSettings>;
-  disconnect(ref: string, containerId: string, options: { force: boolean }): Promise<void>;
+  ): Promise<Wish>;
+  /** @throws System `container X is not connected to network Y` */
+  disconnect(network: NetworkId, containerId: ContainerId): Promise<void>;
 
   /**
    * What inspect shows; from the engine's own state, no I/O.
    * @param wished the networks of a container that does not run are shown, too: without addresses
    */
-  settings(containerId: string, wished?: Record<string, EndpointSettings>): SandboxSettings;
+  settings(containerId: ContainerId, wished?: Record<string, EndpointSettings>): SandboxSettings;
   /** Another number as soon as any answer of `settings` may be another one. */
   readonly revision: number;
 
   /** Where hosts, hostname and resolv.conf of an attached container are. @throws NotFound */
-  hostFiles(containerId: string): { hostsPath: string; resolvConfPath: string; hostnamePath: string };
+  hostFiles(containerId: ContainerId): { hostsPath: string; resolvConfPath: string; hostnamePath: string };
 
   /** How this room learns of containers that others refer to (`container:<id>`, links). Set once by the wiring. */
   setContainers(lookup: ContainerLookup): void;
+  /** The links of a container are others now. */
+  relink(containerId: ContainerId, links: readonly LinkedContainer[]): void;
   /** A container got another name: the name service answers with it from now on. */
-  rename(containerId: string, name: string): void;
+  rename(containerId: ContainerId, name: string): void;
   /** Whether `address` is the host's own on one of our networks; an API listener there would serve containers. */
   isBridgeAddress(address: string): boolean;
 
@@ -70,18 +85,26 @@ export interface Networks {
 
 export interface ContainerLookup {
   /** By ID, name or ID prefix; `pid` is 0 unless it runs. */
-  find(ref: string): { id: string; name: string; pid: number } | undefined;
+  find(ref: string): { id: ContainerId; name: string; pid: number } | undefined;
+}
+
+/** What a container asks of networks. */
+export interface NetworkWishes {
+  /** HostConfig.NetworkMode, with an ID instead of the beginning of one. */
+  mode: string;
+  /** By name of the network; `NetworkID` says which one is meant, and is absent while there is none. */
+  endpoints: Record<string, Wish>;
 }
 
 export interface SandboxRequest {
-  containerId: string;
+  containerId: ContainerId;
   containerName: string;
   hostname: string;
   domainname: string;
   /** HostConfig.NetworkMode, never empty: default, bridge, host, none, container:<id>, or a network's name or ID. */
   networkMode: string;
-  /** The wished-for endpoints, by network name or ID; the container's own stored list. */
-  endpoints: Record<string, EndpointSettings>;
+  /** The wished-for endpoints; the container's own stored list. Empty: no network, if the mode is not one by itself. */
+  endpoints: NetworkWishes['endpoints'];
   /** Image's and container's EXPOSE and -p, and -P. */
   exposedPorts: string[];
   portBindings: PortMap;
@@ -90,7 +113,8 @@ export interface SandboxRequest {
   dnsSearch: string[];
   dnsOptions: string[];
   extraHosts: string[];
-  links: string[];
+  /** Aliases on the default network. */
+  links: readonly LinkedContainer[];
   sysctls: NonNullable<HostConfig['Sysctls']>;
   /** Directory of the container under the data root, where hosts, hostname and resolv.conf are written. */
   directory: string;
@@ -107,6 +131,8 @@ export interface Sandbox {
   readonly hostnamePath: string;
   readonly resolvConfPath: string;
   readonly ready: Promise<void>;
+  /** The wished-for endpoints, for the next start: with the IDs of the networks that were found by name now. */
+  readonly endpoints: NetworkWishes['endpoints'];
 }
 
 export interface SandboxSettings {

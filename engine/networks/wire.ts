@@ -56,10 +56,14 @@ const route = (destination: string, via: string): string[] => [`route replace ${
 export function defaultRoutes(sandbox: SandboxRecord): string[] {
   const way = gatewayEndpoint(sandbox);
   if (!way) return [];
-  return [way.gateway, way.gateway6].filter(Boolean).map((gateway) => {
-    const six = gateway.includes(':') ? '-6 ' : '';
-    return `${six}route replace default via ${gateway} dev ${way.dstName} onlink`;
-  });
+  // The family is said by the destination: a batch takes no options per line.
+  const routes = [
+    { everywhere: '0.0.0.0/0', gateway: way.gateway },
+    { everywhere: '::/0', gateway: way.gateway6 },
+  ];
+  return routes.flatMap(({ everywhere, gateway }) =>
+    gateway ? [`route replace ${everywhere} via ${gateway} dev ${way.dstName} onlink`] : [],
+  );
 }
 
 /**

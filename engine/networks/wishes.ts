@@ -1,8 +1,11 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
-import { invalidParameter } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { linkedWish } from './links.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined } from './resource.js';
+import type { NetworkRoom } from './room.js';
+import type { NetworkWishes } from './service.js';
 
 /** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
 export function checkWishes(name: string, network: NetworkRecord | undefined, wished: EndpointSettings): void {
@@ -31,4 +34,40 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
     complaints.push(`invalid MAC address: ${wished.MacAddress}`);
   }
   if (complaints.length > 0) throw invalidParameter(`invalid endpoint settings:\n${complaints.join('\n')}`);
+}
+
+/**
+ * What a container asks for, with each network that is there by its name and ID (moby `updateContainerNetworkSettings`).
+ * @throws InvalidParameter as {@link checkWishes}
+ */
+export function settleWishes(
+  { registry, idOf }: Pick<NetworkRoom, 'registry' | 'idOf'>,
+  mode: string,
+  given: Record<string, EndpointSettings | null>,
+): NetworkWishes {
+  if (mode.startsWith('container:')) {
+    if (mode.length === 'container:'.length) throw invalidParameter('invalid container format container:<name|id>');
+    return { mode, endpoints: {} };
+  }
+  const endpoints: NetworkWishes['endpoints'] = {};
+  for (const [ref, settings] of Object.entries(given)) {
+    const wished = settings ?? {};
+    // A predefined one has another ID when it was made anew.
+    const network = isPredefined(ref) ? undefined : registry.lookUp(wished.NetworkID || ref);
+    const name = network?.name ?? ref;
+    try {
+      // Addresses are compared with the network's when the container starts: it may be made until then.
+      checkWishes(name, undefined, wished);
+    } catch (error) {
+      throw invalidParameter(`invalid config for network ${ref}: ${messageOf(error)}`, { cause: error });
+    }
+    endpoints[name] ??= { ...linkedWish(wished, idOf), NetworkID: network?.id ?? '' };
+  }
+  const own = isPredefined(mode) ? undefined : registry.lookUp(mode);
+  return { mode: own && own.name !== mode ? own.id : mode, endpoints };
+}
+
+/** How to look up what a container asks for: its ID, unless that may change or is not known yet. */
+export function wishRef(name: string, wished: EndpointSettings): string {
+  return isPredefined(name) ? name : wished.NetworkID || name;
 }

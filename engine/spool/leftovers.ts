@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { writeFileDurably } from '@cleat/linux/files/durable';
 import { messageOf } from '@cleat/protocol/errors';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
@@ -43,7 +44,7 @@ export class Leftovers {
     for (const path of [files.path, `${files.path}.driver`, ...rotated]) {
       if (exists(path)) renameSync(path, join(directory, path.slice(path.lastIndexOf('/') + 1)));
     }
-    writeFileSync(join(directory, 'note.json'), JSON.stringify(note), { mode: 0o600 });
+    writeFileDurably(join(directory, 'note.json'), JSON.stringify(note));
     this.#deliver(id, note);
     await this.#keepBound();
   }

@@ -1,7 +1,8 @@
 /**
  * The port to the embedded store. Values are JSON; every object carries its schema version in `v`. Reads and writes
- * are synchronous and cheap (LMDB); a write is visible at once and durable soon after. A cluster may put a
- * distributed store behind the same port later, hence compare-and-set and watch.
+ * are synchronous and cheap. A write is visible at once and outlives `kill -9`; after a power cut the store holds all
+ * that was flushed, and of the rest whole transactions in their order. Whoever acknowledges a change awaits `flush`
+ * first. A cluster may put a distributed store behind the same port later, hence compare-and-set and watch.
  */
 export interface Store {
   collection<T extends object>(name: string): Collection<T>;
@@ -22,4 +23,9 @@ export interface Collection<T extends object> {
   compareAndSet(key: string, expected: T | undefined, value: T): void;
   /** Calls `listener` after each write; returns the way to stop. */
   watch(listener: (key: string, value: T | undefined) => void): () => void;
+}
+
+export interface StoreOptions {
+  /** Bytes that each of the two files of the redo log reserves, for writing on a full disk. */
+  reserve?: number;
 }

@@ -1,16 +1,30 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openStore, type Store } from './index.js';
-import { commitFlags } from './store.js';
 
 interface Thing {
   v: 1;
   name: string;
   note?: string;
 }
+
+/** The engine as it is built: its checkpoints have a thread. */
+const compiled = pathToFileURL(join(import.meta.dirname, '../dist/store/index.js')).href;
+const killedWriter = `
+  const [, path, store, reserve] = process.argv;
+  const { openStore } = await import(store);
+  const things = openStore(path, { reserve: Number(reserve) }).collection('things');
+  const before = things.entries()[0]?.[1].round ?? 0;
+  for (let at = 0; at < 300; at++) {
+    things.put(String(at).padStart(4, '0'), { v: 1, name: 'kept', round: before + 1 });
+    if (at % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (things.get(String(at).padStart(4, '0'))?.round !== before + 1) throw new Error('not what was put');
+  }
+  process.kill(process.pid, 'SIGKILL');`;
 
 let directory: string;
 let store: Store;
@@ -78,16 +92,72 @@ test('compare and set', () => {
 });
 
 test('what was put before kill -9 is there', async () => {
+  const path = join(directory, 'killed');
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', killedWriter, path, compiled, '4194304']);
+  expect(child.signal, child.stderr.toString()).toBe('SIGKILL');
+  const again = openStore(path);
+  expect(again.collection<Thing>('things').entries()).toHaveLength(300);
+  await again.close();
+});
+
+test('checkpoints come and go, on a thread of their own, and kill -9 finds all of it', async () => {
+  const path = join(directory, 'killed');
+  for (let round = 1; round <= 3; round++) {
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', killedWriter, path, compiled, '8192']);
+    expect(child.signal, child.stderr.toString()).toBe('SIGKILL');
+    const again = openStore(path, { reserve: 8192 });
+    const things = again.collection<Thing & { round: number }>('things').entries();
+    expect(things.map(([key, { round }]) => `${key} ${round}`)).toEqual(
+      Array.from({ length: 300 }, (_, at) => `${String(at).padStart(4, '0')} ${round}`),
+    );
+    await again.close();
+    expect(readFileSync(join(path, 'redo-1')).some((byte) => byte !== 0)).toBe(true);
+  }
+});
+
+test('a log that was cut anywhere, and written on, holds a beginning of what was written', async () => {
+  const path = join(directory, 'cut');
+  const whole = openStore(path);
+  const things = whole.collection<Thing>('things');
+  for (let at = 0; at < 20; at++) things.put(`k${String(at).padStart(2, '0')}`, { v: 1, name: `${at}` });
+  await whole.close();
+  const log = readFileSync(join(path, 'redo-0'));
+  const end = log.findLastIndex((byte) => byte !== 0) + 1;
+  for (let cut = 0; cut < end; cut += 7) {
+    // One sector never came to the disk, those behind it did.
+    const torn = Buffer.from(log);
+    torn.fill(0, cut, cut + 16);
+    writeFileSync(join(path, 'redo-0'), torn);
+    const after = openStore(path);
+    const left = after.collection<Thing>('things').entries().length;
+    expect(left).toBeLessThan(20);
+    // As long as the one that was lost: what is torn off behind it must not come back.
+    after.collection<Thing>('things').put(`k${String(left).padStart(2, '0')}`, { v: 1, name: `${left}` });
+    await after.close();
+    const again = openStore(path);
+    expect(again.collection<Thing>('things').entries()).toEqual(
+      Array.from({ length: left + 1 }, (_, at) => [`k${String(at).padStart(2, '0')}`, { v: 1, name: `${at}` }]),
+    );
+    await again.close();
+  }
+});
+
+test('a store of the version before, all in LMDB, is read on', async () => {
+  const path = join(directory, 'before');
   const script = `
     const { open } = await import('lmdb');
     const root = open({ path: process.argv[1], encoding: 'json', overlappingSync: false, maxDbs: 64 });
-    const db = root.openDB('things', { encoding: 'json' });
-    root.transactionSync(() => { db.put('k', { v: 1, name: 'kept' }); }, ${commitFlags});
-    process.kill(process.pid, 'SIGKILL');`;
-  const path = join(directory, 'killed');
+    await root.openDB('things', { encoding: 'json' }).put('k', { v: 1, name: 'kept ü' });
+    await root.close();`;
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', script, path], { cwd: import.meta.dirname });
-  expect(child.signal).toBe('SIGKILL');
+  expect(child.stderr.toString()).toBe('');
   const again = openStore(path);
-  expect(again.collection<Thing>('things').get('k')?.name).toBe('kept');
+  expect(again.collection<Thing>('things').entries()).toEqual([['k', { v: 1, name: 'kept ü' }]]);
   await again.close();
+});
+
+test('a key that no file could hold is refused at once', () => {
+  const things = store.collection<Thing>('things');
+  expect(() => things.put('x'.repeat(5000), { v: 1, name: 'x' })).toThrow(/too long/);
+  expect(things.entries()).toEqual([]);
 });

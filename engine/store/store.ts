@@ -1,45 +1,72 @@
-import { chmodSync, closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { makeDirectoryDurably } from '@cleat/linux/files/durable';
+import { errnoOf } from '@cleat/linux/syscall/errno';
+import { type CleatError, conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
-import { type Database, open, type RootDatabase, TransactionFlags } from 'lmdb';
-import type { Collection, Store } from './service.js';
+import { Base } from './base.js';
+import { writeCheckpoint } from './checkpoint.js';
+import { type LogStart, RedoLog } from './redo-log.js';
+import type { Collection, Store, StoreOptions } from './service.js';
+import { Writes } from './writes.js';
 
-/**
- * A commit is in the page cache when it returns, so it outlives `kill -9`; it is on disk a moment later, without the
- * event loop waiting for the disk (which takes 0.4 ms on a good one, and ten on others).
- */
-export const commitFlags: number =
-  TransactionFlags.ABORTABLE | TransactionFlags.SYNCHRONOUS_COMMIT | TransactionFlags.NO_SYNC_FLUSH;
-
-/** How long writes are gathered before they are synced to disk, in ms. */
+/** How long writes are gathered before they are synced to disk if nobody waits for it, in ms. */
 const syncDelayMs = 5;
+/** After a checkpoint that failed (a full disk), the next is tried that much later, in ms. */
+const retryMs = 5_000;
+/** LMDB's bound. Bytes. */
+const longestKey = 1_900;
 
 type Listener = (key: string, value: object | undefined) => void;
 
-class LmdbStore implements Store {
-  readonly #root: RootDatabase<object, string>;
-  readonly #file: number;
-  readonly #collections = new Map<string, LmdbCollection>();
-  /** What watchers are to hear once the outermost transaction is committed; undefined outside of one. */
-  #notices: (() => void)[] | undefined;
+/** What a transaction has written, and what watchers are to hear once the outermost one is committed. */
+interface Draft {
+  readonly writes: Writes;
+  readonly notices: (() => void)[];
+}
+
+/**
+ * LMDB holds checkpoints, and a redo log what was written since; what is in the log alone is also in memory. A write is
+ * one frame in the log: in the page cache when it returns, so that it outlives `kill -9`, and on disk after `flush`.
+ */
+class LoggedStore implements Store {
+  readonly #path: string;
+  readonly #base: Base;
+  readonly #log: RedoLog;
+  readonly #reserve: number;
+  readonly #collections = new Map<string, LoggedCollection>();
+  /** Innermost last. */
+  readonly #drafts: Draft[] = [];
+  /** In the log's present generation. */
+  #recent = new Writes();
+  /** In the generation before it, until its checkpoint is on disk. */
+  #settling: { readonly writes: Writes; readonly start: LogStart } | undefined;
+  #checkpoint: Promise<void> | undefined;
+  #checkpointAfter = 0;
   #written = 0;
   #synced = 0;
   #timer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(path: string) {
-    // LMDB's own overlapping sync would wait for the disk in each synchronous commit.
-    this.#root = open({ path, encoding: 'json', overlappingSync: false, maxDbs: 64 });
-    this.#file = openSync(join(path, 'data.mdb'), 'r');
+  constructor(path: string, { reserve = 4 * 1024 * 1024 }: StoreOptions) {
+    this.#path = path;
+    this.#reserve = reserve;
+    this.#base = new Base(path);
+    const { start } = this.#base;
+    const next = new Writes();
+    this.#log = new RedoLog(path, start, reserve, (changes, generation) =>
+      (generation === start.generation ? this.#recent : next).apply(changes),
+    );
+    if (this.#log.generation === start.generation) return;
+    this.#settling = { writes: this.#recent, start: this.#log.start };
+    this.#recent = next;
   }
 
   collection<T extends object>(name: string): Collection<T> {
     let found = this.#collections.get(name);
     if (!found) {
-      found = new LmdbCollection(this, this.#root.openDB<object, string>(name, { encoding: 'json' }));
+      found = new LoggedCollection(this, name);
       this.#collections.set(name, found);
     }
     // The name is the type: one room owns a collection and knows what it put there.
@@ -48,50 +75,114 @@ class LmdbStore implements Store {
 
   transaction<R>(work: () => R): R {
     if (this.#closed) throw systemError('the store is closed');
-    const outer = this.#notices;
-    const mine: (() => void)[] = [];
-    this.#notices = mine;
+    const draft: Draft = { writes: new Writes(), notices: [] };
+    this.#drafts.push(draft);
     let result: R;
     try {
-      // LMDB would commit later, or not at all, if it were handed a promise: it never sees what `work` returns.
-      result = this.#run(work, outer ? undefined : commitFlags);
+      result = work();
     } finally {
-      this.#notices = outer;
+      this.#drafts.pop();
     }
+    const outer = this.#drafts.at(-1);
     if (outer) {
-      outer.push(...mine);
-    } else {
-      this.#written++;
-      this.#syncSoon();
-      for (const notify of mine) notify();
+      outer.writes.apply(draft.writes.changes());
+      outer.notices.push(...draft.notices);
+    } else if (!draft.writes.empty) {
+      this.#commit(draft);
     }
     return result;
   }
 
-  #run<R>(work: () => R, flags: number | undefined): R {
-    const results: R[] = [];
-    this.#root.transactionSync(() => {
-      results.push(work());
-    }, flags);
-    return results[0] as R;
+  read(collection: string, key: string): string | undefined {
+    // What cannot be written is not there; LMDB would say so in words of its own.
+    if (Buffer.byteLength(key) > longestKey) return undefined;
+    for (const layer of this.#layers()) {
+      const text = layer.get(collection, key);
+      if (text !== undefined) return text ?? undefined;
+    }
+    return this.#base.get(collection, key);
   }
 
-  /** Remembers a notice of the running transaction. */
-  notify(notice: () => void): void {
-    this.#notices?.push(notice);
+  /** Ordered by key. */
+  readAll(collection: string): [key: string, text: string][] {
+    const found = new Map<string, string | null>(this.#base.entries(collection));
+    let appended = false;
+    for (const layer of [...this.#layers()].reverse()) {
+      for (const [key, text] of layer.of(collection)) {
+        found.set(key, text);
+        appended = true;
+      }
+    }
+    const pairs = [...found].filter((pair): pair is [string, string] => pair[1] !== null);
+    return appended ? pairs.sort(([a], [b]) => (a < b ? -1 : 1)) : pairs;
+  }
+
+  write(collection: string, key: string, text: string | null, notice: () => void): void {
+    if (key === '' || Buffer.byteLength(key) > longestKey) throw invalidParameter(`the name is too long or empty`);
+    this.transaction(() => {
+      this.#drafts.at(-1)?.writes.set(collection, key, text);
+      this.#drafts.at(-1)?.notices.push(notice);
+    });
   }
 
   async flush(): Promise<void> {
-    while (this.#synced < this.#written && !this.#closed) await this.#sync();
+    const upTo = this.#written;
+    while (this.#synced < upTo && !this.#closed) await this.#sync();
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    await this.#checkpoint;
     await this.flush();
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#root.close();
-    closeSync(this.#file);
+    this.#log.close();
+    await this.#base.close();
+  }
+
+  *#layers(): Generator<Writes> {
+    for (let at = this.#drafts.length - 1; at >= 0; at--) {
+      const draft = this.#drafts[at];
+      if (draft) yield draft.writes;
+    }
+    yield this.#recent;
+    if (this.#settling) yield this.#settling.writes;
+  }
+
+  #commit({ writes, notices }: Draft): void {
+    const changes = [...writes.changes()];
+    try {
+      this.#log.append(changes);
+    } catch (cause) {
+      throw unwritable(this.#path, cause);
+    }
+    this.#recent.apply(changes);
+    this.#written++;
+    this.#syncSoon();
+    for (const notify of notices) notify();
+    // Well before what is reserved is used up: the log grows on while the checkpoint is written.
+    if (this.#log.size > this.#reserve / 2) this.#checkpointSoon();
+  }
+
+  #checkpointSoon(): void {
+    if (this.#checkpoint || performance.now() < this.#checkpointAfter) return;
+    if (!this.#settling) {
+      this.#settling = { writes: this.#recent, start: this.#log.turn() };
+      this.#recent = new Writes();
+    }
+    this.#checkpoint = this.#settle(this.#settling).finally(() => {
+      this.#checkpoint = undefined;
+    });
+  }
+
+  async #settle({ writes, start }: { writes: Writes; start: LogStart }): Promise<void> {
+    try {
+      await writeCheckpoint(this.#path, this.#base, { changes: [...writes.changes()], start });
+      this.#settling = undefined;
+    } catch {
+      // Nothing is lost: all of it is in the log, and this is tried again.
+      this.#checkpointAfter = performance.now() + retryMs;
+    }
   }
 
   #syncSoon(): void {
@@ -103,51 +194,57 @@ class LmdbStore implements Store {
   }
 
   #sync(): Promise<void> {
-    this.#syncing ??= new Promise<void>((resolve, reject) => {
+    this.#syncing ??= (async () => {
       const upTo = this.#written;
-      fdatasync(this.#file, (error) => {
-        this.#syncing = undefined;
-        if (error)
-          return reject(systemError(`the store cannot be written to disk: ${error.message}`, { cause: error }));
+      try {
+        await this.#log.sync();
         this.#synced = Math.max(this.#synced, upTo);
-        resolve();
-      });
-    });
+      } catch (cause) {
+        throw unwritable(this.#path, cause);
+      } finally {
+        this.#syncing = undefined;
+      }
+    })();
     return this.#syncing;
   }
 }
 
-/** LMDB's own limit is 1978. */
-const maxKeyBytes = 1900;
-const isTooLong = (key: string): boolean => Buffer.byteLength(key) > maxKeyBytes;
+/** What a user can do about it, in no library's words. */
+function unwritable(path: string, cause: unknown): CleatError {
+  const full = ['ENOSPC', 'EDQUOT'].includes(errnoOf(cause) ?? '');
+  return systemError(
+    full
+      ? `no space left on device: free some where ${path} is (docker system df shows what the engine uses)`
+      : `the store in ${path} cannot be written to disk: ${messageOf(cause)}`,
+    { cause },
+  );
+}
 
-class LmdbCollection implements Collection<object> {
-  readonly #store: LmdbStore;
-  readonly #database: Database<object, string>;
+class LoggedCollection implements Collection<object> {
+  readonly #store: LoggedStore;
+  readonly #name: string;
   readonly #listeners = new Set<Listener>();
 
-  constructor(store: LmdbStore, database: Database<object, string>) {
+  constructor(store: LoggedStore, name: string) {
     this.#store = store;
-    this.#database = database;
+    this.#name = name;
   }
 
   get(key: string): object | undefined {
-    // Under a longer one nothing can be.
-    return isTooLong(key) ? undefined : this.#database.get(key);
+    const text = this.#store.read(this.#name, key);
+    return text === undefined ? undefined : (JSON.parse(text) as object);
   }
 
   put(key: string, value: object): void {
-    if (isTooLong(key)) throw invalidParameter(`a name has at most ${maxKeyBytes} bytes`);
-    this.#write(key, value, () => void this.#database.put(key, value));
+    this.#write(key, value);
   }
 
   delete(key: string): void {
-    if (isTooLong(key)) return;
-    this.#write(key, undefined, () => void this.#database.remove(key));
+    this.#write(key, undefined);
   }
 
   entries(): [key: string, value: object][] {
-    return Array.from(this.#database.getRange(), ({ key, value }) => [key, value]);
+    return this.#store.readAll(this.#name).map(([key, text]) => [key, JSON.parse(text) as object]);
   }
 
   compareAndSet(key: string, expected: object | undefined, value: object): void {
@@ -164,13 +261,9 @@ class LmdbCollection implements Collection<object> {
     return () => void this.#listeners.delete(listener);
   }
 
-  #write(key: string, value: object | undefined, work: () => void): void {
-    this.#store.transaction(() => {
-      work();
-      if (this.#listeners.size === 0) return;
-      this.#store.notify(() => {
-        for (const listener of [...this.#listeners]) listener(key, value);
-      });
+  #write(key: string, value: object | undefined): void {
+    this.#store.write(this.#name, key, value === undefined ? null : JSON.stringify(value), () => {
+      for (const listener of [...this.#listeners]) listener(key, value);
     });
   }
 }
@@ -179,11 +272,11 @@ class LmdbCollection implements Collection<object> {
  * Opens the store in the directory `path`, made (0700) when it is not there.
  * @throws System when it cannot be opened
  */
-export function openStore(path: string): Store {
+export function openStore(path: string, options: StoreOptions = {}): Store {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectoryDurably(path);
     chmodSync(path, 0o700);
-    return new LmdbStore(path);
+    return new LoggedStore(path, options);
   } catch (cause) {
     throw systemError(`the store in ${path} cannot be opened: ${messageOf(cause)}`, { cause });
   }

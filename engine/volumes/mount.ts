@@ -1,26 +1,22 @@
 import { createHash } from 'node:crypto';
+import { HeldPath } from '@cleat/linux/helper/held-path';
 import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import type { HeldMount } from './held.js';
 import { requireRecord } from './lookup.js';
-import { checkMountpoint } from './mountpoint.js';
+import { holdMountpoint } from './mountpoint.js';
 import type { Room } from './room.js';
-import type { MountedVolume, VolumeUse } from './service.js';
+import type { HeldVolume, MountedVolume, VolumeUse } from './service.js';
 
 /** One Mount for one container start. */
-export async function mountVolume(
-  room: Room,
-  name: string,
-  use: VolumeUse,
-  signal?: AbortSignal,
-): Promise<MountedVolume> {
+export async function mountVolume(room: Room, name: string, use: VolumeUse, signal?: AbortSignal): Promise<HeldVolume> {
   const record = await requireRecord(room, name);
   const { driver: driverName } = record;
   const driver = await room.drivers.get(driverName);
   const wantsContext = await room.drivers.wantsContext(driverName, driver);
   const held = heldMount(driverName, name, use);
   room.held.put(held.id, held);
-  let path: string;
+  let mounted: Pick<HeldVolume, 'path' | 'source'>;
   let answered = false;
   try {
     const answer = await driver.Mount({
@@ -29,16 +25,19 @@ export async function mountVolume(
       ...(wantsContext ? { Context: { ...use.context(), Destination: use.destination, ReadOnly: use.readOnly } } : {}),
     });
     answered = true;
-    path = await checkMountpoint(room, driverName, name, answer.Mountpoint ?? '', signal);
+    mounted = await holdMountpoint(room, driverName, name, answer.Mountpoint ?? '', use, signal);
   } catch (error) {
     // Done unheard, or done wrongly: taken back. Drivers tolerate an Unmount of what is not mounted.
     if (answered) takeBack(room, held);
     else if (outcomeUnknown(error)) room.owed.owe(held, `the outcome of its Mount is unknown: ${messageOf(error)}`);
     else room.held.delete(held.id);
     const errorClass = error instanceof CleatError ? error.class : 'System';
-    const what = record.mountpoint || name;
+    // The stock engine says where it lies; of most drivers that tells which one it is, too.
+    const what = record.mountpoint.includes(name) ? record.mountpoint : name;
     throw new CleatError(errorClass, `error while mounting volume '${what}': ${messageOf(error)}`, { cause: error });
   }
+  const { path } = mounted;
+  const source = use.subpath === undefined ? mounted.source : await holdSubpath(room, mounted, held, use, signal);
   room.held.put(held.id, { ...held, mounted: true });
   if (record.mountpoint !== path) room.records.put(name, { ...record, mountpoint: path });
   room.events.publish({
@@ -53,7 +52,26 @@ export async function mountVolume(
       propagation: use.propagation,
     },
   });
-  return { path, driver: driverName };
+  return { path, driver: driverName, source };
+}
+
+/** In its place what is meant inside the volume, resolved from what is held. @throws in moby's words */
+async function holdSubpath(
+  room: Room,
+  { path, source }: Pick<HeldVolume, 'path' | 'source'>,
+  held: HeldMount,
+  { holdAt, subpath }: VolumeUse,
+  signal: AbortSignal | undefined,
+): Promise<HeldPath> {
+  const request = { path: source.path, within: subpath, at: `${holdAt}-subpath`, shown: path };
+  try {
+    return await HeldPath.hold(room.helper, request, () => {}, { signal });
+  } catch (error) {
+    takeBack(room, held);
+    throw error;
+  } finally {
+    source[Symbol.dispose]();
+  }
 }
 
 /** In the background: whoever wanted to mount has the reason for the failure already. */

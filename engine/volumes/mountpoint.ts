@@ -1,21 +1,25 @@
 import { join, posix } from 'node:path';
+import { HeldPath } from '@cleat/linux/helper/held-path';
 import { CleatError, type ErrorClass, isClass, messageOf } from '@cleat/protocol/errors';
+import { isSystems } from './host-places.js';
 import type { Room } from './room.js';
+import type { VolumeUse } from './service.js';
 
 /**
- * What a driver answers to Mount becomes the source of a bind mount, made by root: it must be one plain place that is
- * there, and neither the host's whole root nor the engine's own files. This guards against mistakes; who may answer
- * for volumes on this host without being confined is trusted with it.
- * @returns the path as it is to be mounted
+ * What a driver answers to Mount becomes the source of a bind mount, made by root: it must be one directory that is
+ * there, and neither the host's own nor the engine's. What was looked at is held, so that it is what will be used. This
+ * guards against mistakes and what is in a driver's data; who may answer for volumes on this host without being
+ * confined is trusted with it.
  * @throws System; DeadlineExceeded for a path that hangs
  */
-export async function checkMountpoint(
+export async function holdMountpoint(
   room: Room,
   driver: string,
   volume: string,
   path: string,
+  { holdAt: at }: Pick<VolumeUse, 'holdAt'>,
   signal?: AbortSignal,
-): Promise<string> {
+): Promise<{ path: string; source: HeldPath }> {
   const refusal = (why: string, cause?: unknown, errorClass: ErrorClass = 'System') =>
     new CleatError(
       errorClass,
@@ -25,28 +29,46 @@ export async function checkMountpoint(
   const plain = path.startsWith('/') && !path.includes('\0') && !path.split('/').includes('..');
   const normal = posix.normalize(path).replace(/(.)\/$/, '$1');
   if (!plain || normal === '/') throw refusal('which is no plain absolute path of a directory');
-  let real: string;
+  let wrong: string | undefined;
+  const check = (real: string) => {
+    wrong = wrongPlace(room, driver, real);
+    if (wrong) throw refusal(wrong);
+  };
   try {
-    real = (await room.helper.call('realPath', { path: normal }, { signal })).path;
+    const given = (real: string) => isGiven(room, driver, real);
+    const own = room.drivers.isConfigured(driver)
+      ? await HeldPath.ofEngine(room.helper, normal, given, { signal })
+      : undefined;
+    const source = own ?? (await HeldPath.hold(room.helper, { path: normal, at }, check, { signal }));
+    return { path: normal, source };
   } catch (error) {
+    if (wrong) throw error;
     if (isClass(error, 'NotFound')) throw refusal('which does not exist', error);
+    if (isClass(error, 'InvalidParameter')) throw refusal('which is no directory', error);
     const errorClass = error instanceof CleatError ? error.class : 'System';
     throw refusal(`which cannot be looked at: ${messageOf(error)}`, error, errorClass);
   }
-  if (real === '/') throw refusal("which leads to the host's whole root");
-  if (isOurs(room, driver, real)) throw refusal("which leads into the engine's own files");
-  return normal;
+}
+
+function wrongPlace(room: Room, driver: string, real: string): string | undefined {
+  if (real === '/') return "which leads to the host's whole root";
+  if (isOurs(room, driver, real)) return "which leads into the engine's own files";
+  return isSystems(real) ? `which leads to ${real}: that is the host's own` : undefined;
 }
 
 /** Where the engine gives room to the extensions that the operator configured (`batteries/manifest.yaml`). */
 const givenAway = ['volumes', 'extensions'];
 
-function isOurs({ roots, drivers }: Room, driver: string, path: string): boolean {
-  const touches = (root: string) => isWithin(root, path) || isWithin(path, root);
-  if (!touches(roots.dataRoot) && !touches(roots.execRoot)) return false;
+function isGiven({ roots, drivers }: Room, driver: string, path: string): boolean {
   const given = givenAway.map((name) => join(roots.dataRoot, name));
   const inside = given.some((directory) => directory !== path && isWithin(directory, path));
-  return !inside || !drivers.isConfigured(driver);
+  return inside && drivers.isConfigured(driver);
+}
+
+function isOurs(room: Room, driver: string, path: string): boolean {
+  const touches = (root: string) => isWithin(root, path) || isWithin(path, root);
+  if (!touches(room.roots.dataRoot) && !touches(room.roots.execRoot)) return false;
+  return !isGiven(room, driver, path);
 }
 
 /** By whole names: `/a/bc` does not lie within `/a/b`. */

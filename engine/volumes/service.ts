@@ -1,3 +1,4 @@
+import type { HeldPath } from '@cleat/linux/helper/held-path';
 import type { VolumeCreateRequest, VolumeList, VolumeResource } from '@cleat/protocol/api/volume';
 import type { MountContext } from '@cleat/protocol/kinds/volume';
 import type { Filters } from '../events/service.js';
@@ -15,10 +16,10 @@ export interface Volumes {
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
 
   /**
-   * One driver Mount for one container start. Events: volume mount. The path is the driver's (foreign: to be touched
-   * by helper processes only, unless `trusted`).
+   * One driver Mount for one container start. Events: volume mount. What the driver answered with is held: `source`
+   * is what to use of it, by helpers and runtimes only, until whoever asked releases it.
    */
-  mount(name: string, use: VolumeUse, signal?: AbortSignal): Promise<MountedVolume>;
+  mount(name: string, use: VolumeUse, signal?: AbortSignal): Promise<HeldVolume>;
   /**
    * The matching Unmount. A driver that is away or takes too long gets it later: it is owed, durably, and whoever
    * lists volumes is told. @throws what the driver says when it refuses
@@ -44,6 +45,10 @@ export interface VolumeUse {
   destination: string;
   readOnly: boolean;
   propagation: string;
+  /** Only this, inside the volume. */
+  subpath?: string;
+  /** A path of the engine's own that does not exist yet, to hold what is mounted. */
+  holdAt: string;
   /** For a driver that asks for whom it mounts. */
   context(): MountParty;
 }
@@ -51,6 +56,11 @@ export interface VolumeUse {
 export type MountParty = Pick<MountContext, 'Container' | 'Options'>;
 
 export interface MountedVolume {
+  /** The driver's, to be shown. */
   path: string;
   driver: string;
+}
+
+export interface HeldVolume extends MountedVolume {
+  source: HeldPath;
 }

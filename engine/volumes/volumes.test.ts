@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Extensions, openExtensions } from '@cleat/extensions/index';
-import { notFound } from '@cleat/protocol/errors';
+import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Events, NewEvent } from '../events/service.js';
@@ -63,7 +63,8 @@ afterEach(async () => {
 async function fakeHelper(operation: string, { path }: { path: string }) {
   if (operation === 'diskUsage') return { bytes: 7 };
   if (path === '/missing') throw notFound('no such file or directory');
-  return { path: path.replace('/sly', directory) };
+  if (path === '/socket') throw invalidParameter('not a directory');
+  return { real: path.replace('/sly', directory).replace(/^\/link\/?/, '/') };
 }
 
 type Answers = Record<string, unknown>;
@@ -100,6 +101,7 @@ const use = (mountId: string): VolumeUse => ({
   destination: '/data',
   readOnly: false,
   propagation: '',
+  holdAt: '/held',
   context: () => ({
     Container: { ID: 'c1', Name: 'web', Labels: { a: 'b' }, User: 'www', UID: 33, GID: 33 },
     Options: { as: '1000' },
@@ -199,7 +201,11 @@ describe('volumes of a plugin', () => {
     const calls = await plugin('p', { Get: new Error('no such volume'), Mount: { Mountpoint: '/mnt/v/' } });
     await volumes.create({ Name: 'v', Driver: 'p' });
     calls.length = 0;
-    expect(await volumes.mount('v', use('run1/data'))).toEqual({ path: '/mnt/v', driver: 'p' });
+    expect(await volumes.mount('v', use('run1/data'))).toMatchObject({
+      path: '/mnt/v',
+      driver: 'p',
+      source: { path: '/held' },
+    });
     await volumes.unmount(use('run1/data'));
     const ids = calls.map((call) => /^(\w+) \{"Name":"v","ID":"([0-9a-f]{64})"\}$/.exec(call));
     expect(ids.map((match) => match?.[1])).toEqual(['Mount', 'Unmount']);
@@ -215,7 +221,7 @@ describe('volumes of a plugin', () => {
     ]);
   });
 
-  test.each([
+  test.each<[path: string, why: string]>([
     ['', 'is no plain absolute path'],
     ['relative', 'is no plain absolute path'],
     ['/', 'is no plain absolute path'],
@@ -227,6 +233,21 @@ describe('volumes of a plugin', () => {
     ['/sly/store', "leads into the engine's own files"],
     ['/sly/volumes/other/_data', "leads into the engine's own files"],
     ['/tmp', "leads into the engine's own files"],
+    ['/socket', 'is no directory'],
+    ['/link/', "leads to the host's whole root"],
+    ...[
+      '/etc',
+      '/link/etc',
+      '/etc/ssh',
+      '/dev',
+      '/dev/shm',
+      '/proc/1',
+      '/sys',
+      '/usr/lib',
+      '/run',
+      '/home',
+      '/link/var',
+    ].map((place): [string, string] => [place, `leads to ${place.replace('/link', '')}: that is the host's own`]),
   ])('the mountpoint %j is refused, as one that %s, and taken back', async (path, why) => {
     const calls = await plugin('p', { Get: new Error('not found'), Mount: { Mountpoint: path } });
     await volumes.create({ Name: 'v', Driver: 'p' });
@@ -273,10 +294,10 @@ describe('volumes of a plugin', () => {
     const answers: Answers = { Get: new Error('not found'), Mount: { Mountpoint: '/sly-neighbour' } };
     await plugin('p', answers);
     await volumes.create({ Name: 'v', Driver: 'p' });
-    expect(await volumes.mount('v', use('i'))).toEqual({ path: '/sly-neighbour', driver: 'p' });
+    expect(await volumes.mount('v', use('i'))).toMatchObject({ path: '/sly-neighbour', driver: 'p' });
     await volumes.create({ Name: 'mine' });
     const path = join(directory, 'volumes/mine/_data');
-    expect(await volumes.mount('mine', use('j'))).toEqual({ path, driver: 'local' });
+    expect(await volumes.mount('mine', use('j'))).toMatchObject({ path, driver: 'local', source: { path } });
   });
 
   test('a name that another driver has is a conflict; what the driver has lost may be made anew', async () => {
@@ -290,6 +311,47 @@ describe('volumes of a plugin', () => {
     });
     answers.Get = { Volume: null };
     expect((await volumes.create({ Name: 'vv', Driver: 'local' })).Driver).toBe('local');
+  });
+
+  test('“not there” in any words: what Get refuses and List does not name is gone, and made anew', async () => {
+    const answers: Answers = { Get: new Error('not found'), List: { Volumes: null } };
+    const calls = await plugin('p', answers);
+    await volumes.create({ Name: 'v', Driver: 'p', Labels: { first: '' } });
+    answers.Get = new Error('EIO: no idea what you mean');
+    answers.List = { Volumes: [{ Name: 'v' }] };
+    await expect(volumes.inspect('v')).rejects.toThrow('no idea what you mean');
+    await expect(volumes.create({ Name: 'v', Driver: 'p' })).rejects.toMatchObject({ class: 'Conflict' });
+    answers.List = new Error('not now');
+    await expect(volumes.inspect('v')).rejects.toThrow('no idea what you mean');
+    answers.List = { Volumes: [{ Name: 'other' }] };
+    expect(await volumes.create({ Name: 'v', Driver: 'p', Labels: { second: '' } })).toMatchObject({
+      Labels: { second: '' },
+    });
+    expect(calls.filter((call) => call.startsWith('Create'))).toHaveLength(2);
+    await expect(volumes.inspect('v')).rejects.toThrow('get v: no such volume');
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    await volumes.remove('v', { force: true });
+    answers.List = { Volumes: [{ Name: 'w' }] };
+    answers.Get = new Error('not found');
+    await volumes.create({ Name: 'w', Driver: 'p' });
+    answers.Get = new Error('no idea');
+    await expect(volumes.remove('w', { force: true })).rejects.toThrow('no idea');
+    answers.List = { Volumes: null };
+    expect(named(await volumes.list({}))).toEqual([]);
+  });
+
+  test('an error of Mount names the volume, wherever its driver has it', async () => {
+    const answers: Answers = { Get: { Volume: { Name: 'v', Mountpoint: '/x/1' } }, Mount: new Error('offline') };
+    await plugin('p', answers);
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    await expect(volumes.mount('v', use('i'))).rejects.toThrow(
+      "error while mounting volume 'v': VolumeDriver.Mount: offline",
+    );
+    answers.Get = { Volume: { Name: 'w', Mountpoint: '/x/w' } };
+    await volumes.create({ Name: 'w', Driver: 'p' });
+    await expect(volumes.mount('w', use('i'))).rejects.toThrow(
+      "error while mounting volume '/x/w': VolumeDriver.Mount:",
+    );
   });
 
   test('a name means one volume: what another driver has of that name is not listed', async () => {

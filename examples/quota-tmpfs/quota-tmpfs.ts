@@ -47,7 +47,7 @@ export default defineExtension({
 
     // No call waits for anything, so none comes in between another's look at the quota and its volume.
     const driver = implement(volumeKind, {
-      Create({ Name, Opts }) {
+      async Create({ Name, Opts }) {
         // What is there already stays as it is.
         if (volumes.has(Name)) return { Volume: described(Name) };
         checkVolumeName(Name);
@@ -56,13 +56,13 @@ export default defineExtension({
         if (other !== undefined) throw invalidParameter(`${name} has no option ${other}; it has size`);
         const limit = Math.ceil((size === undefined ? usual : readSize('size', size)) / pageBytes) * pageBytes;
         if (limit > free()) throw conflict(noRoom(Name, limit, free(), total));
-        volumes.make(Name, (directory) => {
+        await volumes.make(Name, (directory) => {
           mkdirSync(join(directory, 'data'), { mode: 0o700 });
           writeFileSync(join(directory, 'size'), String(limit), { flush: true });
         });
         return { Volume: described(Name) };
       },
-      Remove: ({ Name }) => discard(volumes.putAside(Name)),
+      Remove: async ({ Name }) => discard(await volumes.putAside(Name)),
       Mount({ Name }) {
         const target = dataOf(Name);
         // A file takes memory even when it is empty, so that there may be one for each page.

@@ -38,7 +38,7 @@ export default defineExtension({
           if (other !== undefined) throw invalidParameter(`${name} has no option ${other}; it has remote`);
           if (remote === undefined) throw invalidParameter(`${name} needs the option remote: say -o remote=NAME:PATH`);
           await rclone.check(remote);
-          volumes.make(Name, (directory) => new VolumeFiles(directory).fill(remote));
+          await volumes.make(Name, (directory) => new VolumeFiles(directory).fill(remote));
           return { Volume: described(Name) };
         }),
       /** Forgets the volume and what is cached of it. Its data is the remote's, and stays. */
@@ -48,7 +48,7 @@ export default defineExtension({
           const unsent = await volume.unsent();
           if (unsent > 0) throw conflict(notSent(Name, unsent, volume.cache));
           mounts.remove(Name, volume);
-          await new VolumeFiles(volumes.putAside(Name)).discard();
+          await new VolumeFiles(await volumes.putAside(Name)).discard();
         }),
       async Mount({ Name, ID }, { signal }) {
         const { remote } = find(Name);

@@ -15,7 +15,7 @@ export default defineExtension({
     prefix: { default: 'vn', help: 'what the names of its interfaces begin with' },
   },
   async start({ options: { root, prefix }, log }) {
-    const networks = new DurableMap<{ bridge: string }>(join(root, 'networks.journal'), log);
+    const networks = new DurableMap<{ bridge: string }>(join(root, 'networks.journal'), log, { sync: true });
     const endpoints = new DurableMap<Endpoint>(join(root, 'endpoints.journal'), log);
     const links = hostLinks();
     /** An engine that hangs up in the middle of a Join deletes the endpoint at once. */

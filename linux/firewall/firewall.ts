@@ -1,6 +1,6 @@
 import { systemError } from '@cleat/protocol/errors';
 import { run } from '../process/run.js';
-import { type FirewallNetwork, type PublishedPort, portElement, ruleset } from './ruleset.js';
+import { type FirewallNetwork, isTranslated, type PublishedPort, portElement, ruleset } from './ruleset.js';
 
 interface Change {
   script: string;
@@ -31,6 +31,7 @@ export class Firewall {
   publish(ports: readonly PublishedPort[]): Promise<void> {
     return this.#change(
       ports
+        .filter(isTranslated)
         .map(portElement)
         .map(({ map, key, value }) => `add element inet ${this.table} ${map} { ${key} : ${value} }\n`)
         .join(''),
@@ -40,6 +41,7 @@ export class Firewall {
   unpublish(ports: readonly PublishedPort[]): Promise<void> {
     return this.#change(
       ports
+        .filter(isTranslated)
         .map(portElement)
         .map(({ map, key }) => `delete element inet ${this.table} ${map} { ${key} }\n`)
         .join(''),

@@ -22,6 +22,10 @@ export interface PublishedPort {
   containerPort: number;
 }
 
+/** Whether the kernel translates it; what else comes to `[::1]`, or over IPv6 to an IPv4 address, is a proxy's. */
+export const isTranslated = ({ hostIp, containerIp }: PublishedPort): boolean =>
+  hostIp !== '::1' && hostIp.includes(':') === containerIp.includes(':');
+
 const any = new Set(['', '0.0.0.0', '::']);
 
 /** The map that holds the port, and its element there. */
@@ -90,6 +94,7 @@ ${networks.flatMap(isolation).join('\n')}
 
 function portMap(name: string, type: string, ports: readonly PublishedPort[]): string {
   const elements = ports
+    .filter(isTranslated)
     .map(portElement)
     .filter(({ map }) => map === name)
     .map(({ key, value }) => `${key} : ${value}`);

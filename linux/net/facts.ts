@@ -52,6 +52,9 @@ export function interfaceNames(): Set<string> {
   return parseInterfaceNames(readOptional('/proc/self/net/dev'));
 }
 
+/** Whether sockets can be bound to IPv6 addresses here: the loopback has its own. */
+export const hasIPv6 = (): boolean => /^0{31}1 /m.test(readOptional('/proc/self/net/if_inet6'));
+
 export interface LinkFacts {
   name: string;
   /** `bridge`, `veth`, …; empty for hardware. */

@@ -1,9 +1,10 @@
 /**
  * The one door to the C library. koffi is loaded on the first call, so that a process that never mounts anything
- * pays nothing. Every call here is synchronous and must be cheap: asynchronous FFI shares Node's four pool threads,
- * which one hung path can block (see docs of linux/helper).
+ * pays nothing. Calls are synchronous and must be cheap: asynchronous FFI shares Node's four pool threads, which one
+ * hung path can block (see docs of linux/helper); only a flush of our own disk goes there.
  */
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { syscallError } from './errno.js';
 
 type Koffi = typeof import('koffi');
@@ -39,6 +40,17 @@ export function callC(prototype: string, subject: string, ...args: Argument[]): 
     const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype;
     throw syscallError(name, subject, koffi?.errno() ?? 0);
   }
+  return result;
+}
+
+/** As {@link callC}, on a thread of Node's pool: for what waits for our own disk, and nothing else. */
+export async function callCLater(prototype: string, subject: string, ...args: Argument[]): Promise<number> {
+  const call = lookUp(prototype);
+  const result = await new Promise<number>((resolve, reject) => {
+    call.async(...args, (error: unknown, value: unknown) => (error ? reject(error) : resolve(Number(value))));
+  });
+  // The thread's errno is gone by now; what matters is that it failed.
+  if (result < 0) throw syscallError(/(\w+)\(/.exec(prototype)?.[1] ?? prototype, subject, constants.errno.EIO);
   return result;
 }
 

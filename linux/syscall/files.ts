@@ -1,4 +1,4 @@
-import { callC, rawSyscall } from './ffi.js';
+import { callC, callCLater, rawSyscall } from './ffi.js';
 
 /** A path; as bytes where it may be no UTF-8. */
 export type BytePath = string | Buffer;
@@ -95,4 +95,21 @@ export function listXattrs(path: BytePath, encoding: 'utf8' | 'latin1' = 'utf8')
   const list = Buffer.alloc(size);
   const length = callC(prototype, String(path), cString(path), list, size);
   return list.toString(encoding, 0, length).split('\0').filter(Boolean);
+}
+
+/**
+ * fallocate(2): reserves `length` bytes from the file's beginning on, so that writing them never fails for want of
+ * space. They read as zeros.
+ * @throws CleatError System with ENOSPC, or EOPNOTSUPP where the file system cannot
+ */
+export function allocate(fd: number, length: number): void {
+  callC('int fallocate(int fd, int mode, int64_t offset, int64_t length)', `fd ${fd}`, fd, 0, 0, length);
+}
+
+/**
+ * syncfs(2): everything that was written to the file system of `fd` is on disk afterwards. May take seconds, on a
+ * thread of the pool: only for the engine's own roots.
+ */
+export async function syncFileSystem(fd: number): Promise<void> {
+  await callCLater('int syncfs(int fd)', `fd ${fd}`, fd);
 }

@@ -44,6 +44,7 @@ const OPEN_TREE_CLONE = 1;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
+const AT_RECURSIVE = 0x8000;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 const MOUNT_ATTR_IDMAP = 0x100000;
 
@@ -53,6 +54,15 @@ const MOUNT_ATTR_IDMAP = 0x100000;
  */
 export function cloneMount(path: string): number {
   return rawSyscall('open_tree', OPEN_TREE, path, AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+}
+
+/**
+ * open_tree(2): the same of what is open, with what is mounted below it.
+ * @returns a file descriptor that the caller closes, and with it the mount, unless {@link moveMount} placed it
+ */
+export function cloneOpened(fd: number, subject: string): number {
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
+  return rawSyscall('open_tree', OPEN_TREE, subject, fd, '', flags);
 }
 
 /**

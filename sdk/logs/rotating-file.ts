@@ -96,7 +96,11 @@ export class RotatingFile {
     const { ino } = fstatSync(source);
     this.#compressing = this.#compressing.then(async () => {
       try {
-        await pipeline(createReadStream('', { fd: source }), createGzip(), createWriteStream(target, { mode: 0o640 }));
+        await pipeline(
+          createReadStream('', { fd: source }),
+          createGzip(),
+          createWriteStream(target, { mode: 0o640, flush: true }),
+        );
         for (let n = 1; n < maxFiles; n++) {
           if (statSync(`${path}.${n}`, { throwIfNoEntry: false })?.ino !== ino) continue;
           renameSync(target, `${path}.${n}.gz`);

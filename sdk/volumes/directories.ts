@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, realpathSync, renameSync, rmSync, statSync } fr
 import { join } from 'node:path';
 import { messageOf, notFound } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import { makeDirectoryDurably, syncDirectoryLater } from '../durable-file.js';
 import { isVolumeName } from './names.js';
 
 /** What is no volume yet, or not any more; no volume's name begins with a dot. */
@@ -10,14 +11,15 @@ const asidePrefix = '.removed-';
 
 /**
  * One directory per volume. Each is made aside and moved into place, and moved aside before it is deleted: whenever the
- * process is killed, there is never half a volume.
+ * process is killed, there is never half a volume. What is made or removed is flushed, so that a power cut neither loses
+ * a volume nor brings one back.
  */
 export class VolumeDirectories {
   readonly root: string;
 
   /** @param root made (0701) when it is not there; may be a symlink */
   constructor(root: string) {
-    mkdirSync(root, { recursive: true, mode: 0o701 });
+    makeDirectoryDurably(root, 0o701);
     // As the kernel names it, so that mounts in it are found in mountinfo.
     this.root = realpathSync(root);
   }
@@ -44,8 +46,11 @@ export class VolumeDirectories {
     return statSync(this.find(name)).birthtime.toISOString();
   }
 
-  /** @param fill puts into the directory (0701) what the volume is to have from its first moment on */
-  make(name: string, fill: (directory: string) => void): void {
+  /**
+   * There is such a volume as soon as this returns, and after a power cut once it resolves.
+   * @param fill puts into the directory (0701) what the volume is to have from its first moment on; files flushed
+   */
+  async make(name: string, fill: (directory: string) => void): Promise<void> {
     const draft = this.#aside();
     mkdirSync(draft, { mode: 0o701 });
     try {
@@ -55,12 +60,18 @@ export class VolumeDirectories {
       rmSync(draft, { recursive: true, force: true });
       throw error;
     }
+    await syncDirectoryLater(join(this.root, name));
+    await syncDirectoryLater(this.root);
   }
 
-  /** From now on there is no such volume. @returns where its directory is now, with all that is mounted in it */
-  putAside(name: string): string {
+  /**
+   * There is no such volume as soon as this returns, and after a power cut once it resolves.
+   * @returns where its directory is now, with all that is mounted in it
+   */
+  async putAside(name: string): Promise<string> {
     const doomed = this.#aside();
     renameSync(this.find(name), doomed);
+    await syncDirectoryLater(this.root);
     return doomed;
   }
 

@@ -14,9 +14,9 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 const fill = (directory: string) => writeFileSync(join(directory, 'file'), 'x');
 
-test('a volume is there as a whole, or not at all', () => {
+test('a volume is there as a whole, or not at all', async () => {
   const longest = 'v'.repeat(255);
-  directories.make(longest, (directory) => {
+  await directories.make(longest, (directory) => {
     expect(directories.has(longest)).toBe(false);
     fill(directory);
   });
@@ -25,9 +25,9 @@ test('a volume is there as a whole, or not at all', () => {
   const broken = () => {
     throw new Error('the disk is full');
   };
-  expect(() => directories.make('half', broken)).toThrow('the disk is full');
+  await expect(directories.make('half', broken)).rejects.toThrow('the disk is full');
   expect(readdirSync(root)).toEqual([longest]);
-  const doomed = directories.putAside(longest);
+  const doomed = await directories.putAside(longest);
   expect(directories.names()).toEqual([]);
   expect(readdirSync(doomed)).toEqual(['file']);
   for (const name of [longest, '..', '.', 'a/b', '']) {
@@ -36,9 +36,9 @@ test('a volume is there as a whole, or not at all', () => {
 });
 
 test('what a crash left is discarded, volumes and what is not ours are not', async () => {
-  directories.make('kept', fill);
-  directories.make('doomed', fill);
-  const doomed = directories.putAside('doomed');
+  await directories.make('kept', fill);
+  await directories.make('doomed', fill);
+  const doomed = await directories.putAside('doomed');
   mkdirSync(join(root, '.mine'));
   new VolumeDirectories(root).sweep((path) => rm(path, { recursive: true }), silentLogger);
   await expect.poll(() => existsSync(doomed)).toBe(false);

@@ -7,13 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type EngineRoots, processesOf } from '../../cli/sweep/sweep.js';
 import { ask } from './client.js';
+import type { Problem } from './plugin/account.js';
 import type { Misbehaviour } from './plugin/misbehaviour.js';
 import type { Kind, Suffering } from './schedule.js';
 
 /** What a plugin of ours says of itself. */
 export interface Statement {
   readonly open: readonly string[];
-  readonly problems: readonly string[];
+  readonly problems: readonly Problem[];
 }
 
 /** An extension that things happen to. */

@@ -11,7 +11,8 @@ import { Battery, ScriptedPlugin, type Victim } from './victims.js';
 import { complaintsOf, startWitness, type Witness } from './witness.js';
 
 /** So long the engine waits for an extension's answer, instead of minutes. Nobody is that slow without a fault. */
-const deadlines = { '*': 2_000 };
+const deadlineMs = 2_000;
+const deadlines = { '*': deadlineMs };
 
 /** Which extensions suffer. */
 export interface Flavour extends Possibilities {
@@ -55,6 +56,7 @@ export class World implements AsyncDisposable {
   /** It was killed and does not serve again yet. */
   engineIsDown = false;
   engineKills = 0;
+  readonly #killedAt: number[] = [];
 
   private constructor(
     readonly flavour: Flavour,
@@ -147,7 +149,13 @@ export class World implements AsyncDisposable {
   async killEngine(): Promise<void> {
     this.engineIsDown = true;
     this.engineKills++;
+    this.#killedAt.push(Date.now());
     await this.engine.kill('SIGKILL');
+  }
+
+  /** Whether an engine that was killed may never have read the answer that was given to it at that time. */
+  mayHaveMissed(answeredAt: number): boolean {
+    return this.#killedAt.some((at) => answeredAt <= at && answeredAt > at - deadlineMs);
   }
 
   async restartEngine(): Promise<void> {

@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 const test = testNeeding(uses.container);
-const { ok } = clientOf(() => engine);
+const { ok, refused } = clientOf(() => engine);
 const inside = '127.0.0.11';
 const run = (name: string, ...args: string[]) => ok('run', '-d', '--name', name, ...args, 'busybox', 'sleep', '1000');
 const lookUp = (from: string, name: string) => engine.docker('exec', from, 'nslookup', name);
@@ -172,5 +172,107 @@ describe('a container that floods its name server', () => {
     await calm;
     expect(Math.max(most, descriptors()) - before).toBeLessThan(64);
     expect(await answersOf(await clientIn('hostile'), 'other', 'A')).toMatchObject({ rcode: 'NOERROR' });
+  });
+});
+
+describe('what is meant by a name', () => {
+  interface Shown {
+    HostConfig: { NetworkMode: string };
+    NetworkSettings: { Networks: Record<string, { NetworkID: string; IPAddress: string }> };
+  }
+  const networksOf = async (name: string) => {
+    const [shown] = JSON.parse(await ok('inspect', name)) as Shown[];
+    return Object.keys(shown?.NetworkSettings.Networks ?? {}).sort();
+  };
+  const create = async (name: string, body: object) => {
+    const { status } = await engine.api('POST', `/containers/create?name=${name}`, {
+      Image: 'busybox',
+      Cmd: ['sleep', '1000'],
+      ...body,
+    });
+    expect(status).toBe(201);
+  };
+
+  test('a network that is called like the beginning of another’s ID is itself', async () => {
+    const id = await ok('network', 'create', 'first');
+    const prefix = id.slice(0, 6);
+    await ok('network', 'create', prefix);
+    await run('both', '--network', 'first');
+    await ok('network', 'connect', prefix, 'both');
+    expect(await networksOf('both')).toEqual([prefix, 'first'].sort());
+    await ok('network', 'disconnect', prefix, 'both');
+    expect(await networksOf('both')).toEqual(['first']);
+    await ok('network', 'connect', prefix, 'both');
+    await ok('stop', '-t', '0', 'both');
+    await ok('network', 'disconnect', 'first', 'both');
+    expect(await networksOf('both')).toEqual([prefix]);
+    await ok('start', 'both');
+    expect(await networksOf('both')).toEqual([prefix]);
+    // By the beginning of an ID, too, and inspect says which one that is.
+    await run('short', '--network', id.slice(0, 9));
+    expect(await networksOf('short')).toEqual(['first']);
+    expect(await ok('inspect', '-f', '{{.HostConfig.NetworkMode}}', 'short')).toBe(id);
+  });
+
+  test('a container that is called like the beginning of another’s ID is itself', async () => {
+    const id = await run('first');
+    const prefix = id.slice(0, 6);
+    const named = await run(prefix);
+    await ok('create', '--name', 'guest', '--network', `container:${prefix}`, 'busybox', 'true');
+    expect(await ok('inspect', '-f', '{{.HostConfig.NetworkMode}}', 'guest')).toBe(`container:${named}`);
+    await ok('network', 'create', 'own');
+    await ok('network', 'connect', 'own', prefix);
+    expect([await networksOf(prefix), await networksOf('first')]).toEqual([['bridge', 'own'], ['bridge']]);
+    await ok('rm', '-f', prefix);
+    expect(await ok('inspect', '-f', '{{.Id}}', prefix)).toBe(id);
+  });
+
+  test('the networks of a create request are those that it names, and no other', async () => {
+    for (const name of ['one', 'two']) await ok('network', 'create', name);
+    const two = await ok('network', 'inspect', '-f', '{{.Id}}', 'two');
+    await create('cc', { NetworkingConfig: { EndpointsConfig: { one: {}, [two.slice(0, 12)]: {} } } });
+    expect(await networksOf('cc')).toEqual(['one', 'two']);
+    await ok('start', 'cc');
+    expect(await networksOf('cc')).toEqual(['one', 'two']);
+    await create('dd', { HostConfig: { NetworkMode: 'one' }, NetworkingConfig: { EndpointsConfig: { two: {} } } });
+    await ok('start', 'dd');
+    expect(await networksOf('dd')).toEqual(['two']);
+  });
+
+  test('a network that took the name of another is not taken for it', async () => {
+    await ok('network', 'create', 'own');
+    await ok('create', '--name', 'cc', '--network', 'own', 'busybox', 'sleep', '1000');
+    const former = await ok('network', 'inspect', '-f', '{{.Id}}', 'own');
+    await ok('network', 'rm', 'own');
+    await ok('network', 'create', 'own');
+    expect(await refused('start', 'cc')).toContain(`network ${former} not found`);
+  });
+
+  test('disconnect: force takes a container off a network that is gone, and nothing else is forgiven', async () => {
+    await ok('network', 'create', 'gone');
+    await ok('network', 'create', 'there');
+    await ok('create', '--name', 'cc', '--network', 'gone', 'busybox', 'sleep', '1000');
+    await ok('network', 'rm', 'gone');
+    expect(await refused('start', 'cc')).toMatch(/network \w+ not found/);
+    expect(await refused('network', 'disconnect', '-f', 'there', 'cc')).toContain(
+      'is not connected to the network there',
+    );
+    expect(await refused('network', 'disconnect', '-f', 'never', 'cc')).toContain(
+      'is not connected to the network never',
+    );
+    expect(await refused('network', 'disconnect', 'gone', 'cc')).toContain('network gone not found');
+    await ok('network', 'disconnect', '-f', 'gone', 'cc');
+    await ok('start', 'cc');
+    expect(await networksOf('cc')).toEqual([]);
+    expect(await ok('exec', 'cc', 'ls', '/sys/class/net')).toBe('lo');
+    for (const force of [[], ['-f']]) {
+      expect(await refused('network', 'disconnect', ...force, 'there', 'cc')).toContain(
+        'is not connected to network there',
+      );
+    }
+    await ok('network', 'connect', 'there', 'cc');
+    await ok('network', 'disconnect', '-f', 'there', 'cc');
+    await ok('restart', '-t', '0', 'cc');
+    expect(await networksOf('cc')).toEqual([]);
   });
 });

@@ -12,7 +12,7 @@ const ignored = <const F extends string, const T extends OptionType>(
 
 const containerd = 'containers are run by conmon and an OCI runtime, there is no containerd';
 const swarm = 'swarm mode is not part of this engine';
-const proxy = 'ports on loopback are published by the kernel, without a proxy process per port';
+const proxy = 'one process carries what the kernel cannot translate: [::1], and IPv6 to a container without it';
 const later = 'not implemented yet';
 const realtime = 'set real-time limits per container (--cpu-rt-runtime of docker run)';
 

@@ -10,7 +10,7 @@ export default defineExtension({
   },
   async start({ options, log, name }) {
     // What must be known after a crash is on disk; what the kernel knows is asked of the kernel.
-    const networks = new DurableMap<{ bridge: string }>(join(options.root, 'networks'), log);
+    const networks = new DurableMap<{ bridge: string }>(join(options.root, 'networks'), log, { sync: true });
     const endpoints = new DurableMap<{ network: string }>(join(options.root, 'endpoints'), log);
     const links = hostLinks();
     // An engine that hangs up in the middle of a Join deletes the endpoint at once.

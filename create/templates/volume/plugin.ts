@@ -16,13 +16,13 @@ export default defineExtension({
     };
     const driver = implement(volumeKind, {
       Create: ({ Name }) =>
-        inTurn(Name, () => {
+        inTurn(Name, async () => {
           checkVolumeName(Name);
           // Engines also ask for what is there already.
-          if (!volumes.has(Name)) volumes.make(Name, () => {});
+          if (!volumes.has(Name)) await volumes.make(Name, () => {});
           return { Volume: describe(Name) };
         }),
-      Remove: ({ Name }) => inTurn(Name, () => rm(volumes.putAside(Name), { recursive: true })),
+      Remove: ({ Name }) => inTurn(Name, async () => rm(await volumes.putAside(Name), { recursive: true })),
       // Once for each start of a container, with another ID each time. A directory has nothing to be mounted.
       Mount: ({ Name }) => ({ Mountpoint: volumes.find(Name) }),
       Unmount: () => {},

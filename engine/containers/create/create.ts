@@ -5,15 +5,17 @@ import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@cleat
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
-import { newId, shortId } from '../../ids.js';
+import { type ContainerId, newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
 import { removeAnonymousVolumes } from '../life/remove.js';
+import { hasLegacyLinks, resolveLinks } from '../links/links.js';
 import { shownLogPath } from '../log-path.js';
 import type { ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
 import { sharedWith } from '../spec/namespaces.js';
+import { passOnFromDataRoot } from './data-root.js';
 import { withDefaults } from './defaults.js';
 import { commandOf, mergeConfig } from './merge.js';
 import { collectMounts, type MountWish } from './mount-spec.js';
@@ -21,6 +23,7 @@ import { generateName } from './names.js';
 import { populateVolumes } from './populate.js';
 import { checkSecretsPlace, secretWishes } from './secret-wishes.js';
 import { checkConfig, checkHostConfig } from './validate.js';
+import { makeWorkingDirectory } from './working-directory.js';
 
 /** Makes a container: everything is checked, volumes are made, nothing runs. */
 export async function createContainer(
@@ -38,13 +41,16 @@ export async function createContainer(
   checkConfig(config);
   const warnings = checkHostConfig(given, hostConfig);
   hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
-  const endpoints = wishedEndpoints(hostConfig, config, networking?.EndpointsConfig ?? {});
-  room.networks.validate(hostConfig.NetworkMode ?? 'default', endpoints);
+  const wished = wishedEndpoints(hostConfig, config, networking?.EndpointsConfig ?? {});
+  const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
+  hostConfig.NetworkMode = mode;
   resolveShared(room, hostConfig);
-  checkLinks(room, hostConfig);
+  const links = resolveLinks(room, hostConfig);
+  // What is shown of them follows the names of containers.
+  if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
   await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
 
-  const id = newId();
+  const id = newId<ContainerId>();
   const reserved = reserveName(room, options.name, id);
   const directory = room.paths.directory(id);
   const made: MountRecord[] = [];
@@ -53,6 +59,7 @@ export async function createContainer(
     const secrets = secretWishes(given.Labels ?? {});
     const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
+    for (const wish of wishes) passOnFromDataRoot(wish, room.config.dataRoot);
     await checkSources(room, wishes);
     const mounts = await makeMounts(room, wishes, made);
     mkdirSync(directory, { recursive: true, mode: 0o710 });
@@ -69,6 +76,7 @@ export async function createContainer(
       config,
       hostConfig,
       endpoints,
+      ...(links.length > 0 && { links }),
       mounts,
       ...(secrets.length > 0 && { secrets }),
       runtime: hostConfig.Runtime,
@@ -87,6 +95,7 @@ export async function createContainer(
         finishedAt: zeroTime,
       },
     };
+    await makeWorkingDirectory(room, { id, record });
     await populateVolumes(room, { id, record });
     const container = room.registry.add(record);
     room.emit(container, 'create');
@@ -102,26 +111,30 @@ export async function createContainer(
   }
 }
 
-function reserveName(room: Room, wished: string | undefined, id: string) {
+function reserveName(room: Room, wished: string | undefined, id: ContainerId) {
   if (wished) return room.registry.reserve(wished, id);
   const name = generateName((candidate) => room.registry.nameTaken(candidate));
   return room.registry.reserve(name, id);
 }
 
-/** The container's own list of networks: what was asked for, and at least that of its network mode. */
+/** The networks that were asked for; without any, that of the network mode. */
 function wishedEndpoints(
   host: HostConfig,
   config: ContainerConfig,
   given: Record<string, EndpointSettings | null>,
 ): Record<string, EndpointSettings> {
   const mode = host.NetworkMode ?? 'default';
+  if (mode.startsWith('container:') || config.NetworkDisabled) return {};
   const endpoints: Record<string, EndpointSettings> = {};
   for (const [name, settings] of Object.entries(given)) {
-    endpoints[name === 'default' ? 'bridge' : name] = settings ?? {};
+    endpoints[name === 'default' ? 'bridge' : name] = { ...settings };
   }
-  if (mode.startsWith('container:') || config.NetworkDisabled) return endpoints;
   const own = mode === 'default' ? 'bridge' : mode;
-  if (mode === 'default' || !Object.hasOwn(endpoints, own)) endpoints[own] = endpoints[own] ?? {};
+  if (Object.keys(endpoints).length === 0) endpoints[own] = {};
+  // On a network of the user's own, links are its aliases.
+  if (host.Links?.length && !hasLegacyLinks(host) && endpoints[own] && !endpoints[own].Links) {
+    endpoints[own].Links = host.Links;
+  }
   if (config.MacAddress && endpoints[own] && !endpoints[own].MacAddress) endpoints[own].MacAddress = config.MacAddress;
   return endpoints;
 }
@@ -131,21 +144,6 @@ function resolveShared(room: Room, host: HostConfig): void {
   for (const key of ['NetworkMode', 'IpcMode', 'PidMode'] as const) {
     const ref = sharedWith(host[key]);
     if (ref !== undefined) host[key] = `container:${otherContainer(room, ref).id}`;
-  }
-}
-
-/** Links of the default bridge name containers that are there. @throws InvalidParameter */
-function checkLinks(room: Room, host: HostConfig): void {
-  const mode = host.NetworkMode ?? 'default';
-  if (mode !== 'default' && mode !== 'bridge') return;
-  for (const link of host.Links ?? []) {
-    const [ref = ''] = link.split(':');
-    const { record } = otherContainer(room, ref.replace(/^\//, ''), `could not get container for ${ref}: `);
-    if (record.hostConfig.NetworkMode === 'host') {
-      throw invalidParameter(
-        "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
-      );
-    }
   }
 }
 
@@ -197,7 +195,7 @@ async function makeMounts(room: Room, wishes: readonly MountWish[], made: MountR
 
 /** A volume that is named comes into being now, so that it is there (and in use) from now on. */
 async function makeMount(room: Room, wish: MountWish): Promise<MountRecord> {
-  const { volume, sourceMustExist: _, ...mount } = wish;
+  const { volume, sourceMustExist: _, propagationGiven: _given, ...mount } = wish;
   if (mount.type !== 'volume' || !volume) return mount;
   const request: VolumeCreateRequest = {
     Name: mount.name ?? newId(),
@@ -216,9 +214,9 @@ function fillHostname(room: Room, config: ContainerConfig, host: HostConfig, id:
   if (config.Hostname) return;
   const other = sharedWith(host.NetworkMode);
   if (other !== undefined) {
-    const container: Container | undefined = room.registry.find(other);
-    config.Hostname = container?.record.config.Hostname ?? shortId(id);
-    config.Domainname = container?.record.config.Domainname ?? config.Domainname;
+    const { record } = room.registry.get(other);
+    config.Hostname = record.config.Hostname ?? shortId(id);
+    config.Domainname = record.config.Domainname ?? config.Domainname;
   } else {
     config.Hostname = host.NetworkMode === 'host' || host.UTSMode === 'host' ? hostname() : shortId(id);
   }

@@ -1,11 +1,14 @@
 import { posix } from 'node:path';
 import type { HostConfig, Mount } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { volumeDestination } from '../../config-fields.js';
 import type { MountRecord } from '../record.js';
 
 /** A wished-for mount, before volumes are created and sources are looked at. */
 export interface MountWish extends MountRecord {
   volume?: { driver?: string; options?: Record<string, string>; labels?: Record<string, string> };
+  /** bind: the user has said how mounts are passed on. */
+  propagationGiven?: boolean;
   /** bind of `--mount`: the source must be there at create. */
   sourceMustExist?: boolean;
 }
@@ -52,20 +55,30 @@ export function parseBind(raw: string, volumeDriver: string | undefined): MountW
       type,
       source: clean(source),
       propagation: propagation ?? 'rprivate',
+      propagationGiven: propagation !== undefined,
       createSource: true,
     };
   }
   return {
-    ...common,
-    destination: clean(target),
-    type,
-    source: '',
-    name: source || undefined,
-    anonymous: source === '' || undefined,
-    propagation: '',
+    ...volumeAt(clean(target), { name: source, driver: volumeDriver }),
+    rw: common.rw,
     mode: mode === '' ? 'z' : mode,
     noCopy: options.includes('nocopy') || undefined,
-    volume: { driver: volumeDriver || undefined },
+  };
+}
+
+/** @param destination absolute and clean */
+function volumeAt(destination: string, options: { name?: string; driver?: string }): MountWish {
+  return {
+    destination,
+    rw: true,
+    type: 'volume',
+    source: '',
+    name: options.name || undefined,
+    anonymous: !options.name || undefined,
+    propagation: '',
+    mode: 'z',
+    volume: { driver: options.driver || undefined },
   };
 }
 
@@ -107,6 +120,7 @@ export function parseMount(mount: Mount): MountWish {
       type,
       source: clean(source),
       propagation,
+      propagationGiven: Boolean(BindOptions?.Propagation),
       createSource: createSource || undefined,
       sourceMustExist: !createSource,
       nonRecursive: BindOptions?.NonRecursive || undefined,
@@ -214,10 +228,10 @@ export function collectMounts(
   };
   for (const raw of hostConfig.Binds ?? []) add(parseBind(raw, hostConfig.VolumeDriver));
   for (const mount of hostConfig.Mounts ?? []) add(parseMount(mount));
-  for (const path of volumes) {
-    const destination = clean(path);
+  for (const key of volumes) {
+    const destination = volumeDestination(key);
     if (byDestination.has(destination) || hostConfig.Tmpfs?.[destination] !== undefined) continue;
-    byDestination.set(destination, parseBind(path, hostConfig.VolumeDriver));
+    byDestination.set(destination, volumeAt(destination, { driver: hostConfig.VolumeDriver }));
   }
   return [...byDestination.values()];
 }

@@ -2,7 +2,6 @@ import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { newId } from '../../ids.js';
 import type { Container } from '../container.js';
 import { mountFiles } from '../files/root-access.js';
-import { subpath } from '../life/mount-volumes.js';
 import type { MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { statInRoot } from '../spec/rootfs-files.js';
@@ -46,13 +45,13 @@ function hasContent(rootfs: string, path: string): boolean {
 async function populate(room: Room, container: Made, rootfs: string, mount: MountRecord): Promise<void> {
   const name = mount.name ?? '';
   const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
-  const { path } = await room.volumes.mount(name, use);
+  const { source } = await room.volumes.mount(name, use);
   try {
-    const destination = mount.subpath === undefined ? path : await subpath(room, path, mount.subpath);
-    const { names } = await room.helper.call('list', { path: destination });
-    if (names.length > 0) return;
-    await room.helper.call('copyDirectory', { root: rootfs, path: mount.destination, destination });
+    const { empty } = await room.helper.call('isEmpty', { path: source.path });
+    if (!empty) return;
+    await room.helper.call('copyDirectory', { root: rootfs, path: mount.destination, destination: source.path });
   } finally {
+    source[Symbol.dispose]();
     await room.volumes.unmount(use).catch((error: unknown) => {
       room.log.warn('could not unmount a volume', { volume: name, error: messageOf(error) });
     });

@@ -3,6 +3,8 @@ import { posix } from 'node:path';
 import { isWithin, onlineCpus, onlineMemoryNodes } from '@cleat/linux/cgroup/cpuset';
 import type { ContainerConfig, ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { checkFields } from '../../config-fields.js';
+import { checkPorts } from '../../networks/ports.js';
 import { parseSignal } from '../life/signals.js';
 import { normalizeCapabilities } from '../spec/capabilities.js';
 import { parseRule } from '../spec/devices.js';
@@ -21,9 +23,7 @@ export function checkConfig(config: ContainerConfig): void {
     throw invalidParameter(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
   }
   if (config.StopSignal) parseSignal(config.StopSignal);
-  for (const entry of config.Env ?? []) {
-    if (entry === '' || entry.startsWith('=')) throw invalidParameter(`invalid environment variable: ${entry}`);
-  }
+  checkFields(config);
   if ((config.Hostname?.length ?? 0) > maxHostname) {
     throw invalidParameter(`hostname "${config.Hostname}" is too long (maximum ${maxHostname} bytes)`);
   }
@@ -51,7 +51,7 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
   for (const entry of host.ExtraHosts ?? []) {
     if (!/^[^:=]+[:=].+$/.test(entry)) throw invalidParameter(`bad format for add-host: "${entry}"`);
   }
-  checkPorts(host);
+  checkPorts(Object.keys(config.ExposedPorts ?? {}), host.PortBindings ?? {});
   checkModes(config, host);
   checkTmpfs(host);
   warnings.push(...checkResources(host));
@@ -72,19 +72,6 @@ export function checkDevices(host: Pick<HostConfig, 'DeviceCgroupRules' | 'Devic
   for (const { Driver = '', Capabilities } of host.DeviceRequests ?? []) {
     const capabilities = (Capabilities ?? []).map((all) => `[${(all ?? []).join(' ')}]`).join(' ');
     throw invalidParameter(`could not select device driver "${Driver}" with capabilities: [${capabilities}]`);
-  }
-}
-
-function checkPorts(host: HostConfig): void {
-  for (const [port, bindings] of Object.entries(host.PortBindings ?? {})) {
-    if (!/^[1-9]\d{0,4}(-\d{1,5})?(\/(tcp|udp|sctp))?$/i.test(port)) {
-      throw invalidParameter(`invalid port specification: "${port}"`);
-    }
-    for (const { HostPort = '' } of bindings ?? []) {
-      const valid =
-        /^(\d{1,5})(-\d{1,5})?$/.test(HostPort) && HostPort.split('-').every((part) => Number(part) <= 65_535);
-      if (HostPort !== '' && !valid) throw invalidParameter(`invalid port specification: "${HostPort}"`);
-    }
   }
 }
 
@@ -187,7 +174,7 @@ function checkCpusets(host: Pick<HostConfig, 'CpusetCpus' | 'CpusetMems'>): void
   ] as const) {
     if (!value) continue;
     const within = isWithin(value, available ?? value);
-    if (within === undefined) throw invalidParameter(`Invalid value ${value} for ${what}`);
+    if (within === undefined) throw invalidParameter(`Invalid value ${value} for ${what}: invalid format: ${value}`);
     if (!within) {
       throw invalidParameter(`Requested ${name} are not available - requested ${value}, available: ${available}`);
     }

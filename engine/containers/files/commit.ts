@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
+import { whileFrozen } from '../life/freeze.js';
 import type { Room } from '../room.js';
 import type { CommitContainerOptions } from '../service.js';
+import { asList } from '../spec/process.js';
 import { mountPoints } from './changes.js';
+import { committedConfig } from './commit-config.js';
 
 /**
  * `docker commit`: an image of the container's own changes on top of its image. What is mounted into it stays out. A
@@ -15,14 +18,11 @@ export async function commitContainer(
   options: CommitContainerOptions,
 ): Promise<{ Id: string }> {
   const { record } = container;
-  const { Hostname: _hostname, Domainname: _domain, ...own } = record.config;
-  const config = { ...own, Hostname: '', Domainname: '' };
+  const config = committedConfig(record.config, options);
+  const isLayered = existsSync(room.paths.ownFiles(record.id));
   // A container that never started has written nothing yet.
   await mkdir(room.paths.upper(record.id), { recursive: true, mode: 0o755 });
-  const runtime = room.runtimes.get(record.runtime);
-  const freeze = options.pause && record.state.status === 'running';
-  if (freeze) await runtime.pause(record.id);
-  try {
+  const make = async (): Promise<{ Id: string }> => {
     const image = await room.images.commit({
       parent: record.imageId,
       layer: async () => {
@@ -30,28 +30,21 @@ export async function commitContainer(
           root: room.paths.upper(record.id),
           path: '/',
           entryName: '.',
-          layer: { leaveOut: [...mountPoints].map((path) => path.slice(1)) },
+          bare: true,
+          layer: { leaveOut: isLayered ? [] : [...mountPoints].map((path) => path.slice(1)) },
         });
         return stream;
       },
       config,
-      changes: options.changes,
       repository: options.repository,
       tag: options.tag,
       comment: options.comment,
       author: options.author,
-      createdBy: [record.path, ...record.args].join(' '),
+      createdBy: asList(record.config.Cmd).join(' '),
     });
     const { Id, reference } = image;
     room.emit(container, 'commit', { comment: options.comment, imageID: Id, imageRef: reference });
     return { Id };
-  } finally {
-    if (freeze) {
-      await runtime.resume(record.id).catch((cause: unknown) => {
-        throw systemError(`the image was made, but container ${record.id} could not be resumed: use docker unpause`, {
-          cause,
-        });
-      });
-    }
-  }
+  };
+  return options.pause && record.state.status === 'running' ? await whileFrozen(room, container, make) : await make();
 }

@@ -8,7 +8,7 @@ import type { Container } from '../container.js';
 import type { MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { volumeUse } from '../volume-use.js';
-import { writableLayer } from '../writable-layer.js';
+import { containerLayers } from '../writable-layer.js';
 
 /** A container's files for a while, whether it runs or not. */
 export interface RootAccess extends AsyncDisposable {
@@ -36,7 +36,13 @@ export async function openRoot(
   if (container.running && record.state.pid > 0) {
     const directory = options.withoutMounts ? room.paths.rootfs(record.id) : `/proc/${record.state.pid}/root`;
     const mounts = record.mounts.map(({ destination }) => destination);
-    return access(directory, directory, (inner) => inner, [], options.withoutMounts ? undefined : mounts);
+    return access(
+      directory,
+      room.paths.rootfs(record.id),
+      (inner) => inner,
+      [],
+      options.withoutMounts ? undefined : mounts,
+    );
   }
   // Two mounts of one upper directory corrupt it: the container must not start, nor be looked into twice, meanwhile.
   const unlock = await container.lock.acquire();
@@ -88,11 +94,11 @@ export async function mountFiles(
   room: Room,
   { record }: Pick<Container, 'record'>,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
-  const layer = writableLayer(room.paths, record.id);
+  const layers = containerLayers(room, record);
   const directory = join(room.paths.archives(), randomBytes(6).toString('hex'));
   await mkdir(directory, { recursive: true, mode: 0o710 });
   try {
-    mountOverlay({ lower: room.images.layerPaths(record.imageId), ...layer, target: directory });
+    mountOverlay({ ...layers, target: directory });
   } catch (error) {
     await rmdir(directory);
     throw error;
@@ -124,10 +130,11 @@ async function mountSource(
   }
   const { name } = mount;
   const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
-  const { path } = await room.volumes.mount(name, use);
+  const { source } = await room.volumes.mount(name, use);
   return {
-    directory: mount.subpath ? join(path, mount.subpath) : path,
+    directory: source.path,
     release: async () => {
+      source[Symbol.dispose]();
       await room.volumes.unmount(use).catch((error: unknown) => {
         room.log.warn('could not unmount a volume', { volume: name, error: String(error) });
       });

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { conflict, isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
+import { longestTimerMs } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 import { killUnwatched } from './exit.js';
@@ -37,7 +38,7 @@ async function sendLocked(room: Room, container: Container, signal: number): Pro
   record.manuallyStopped = !room.stopping;
   container.save();
   if (record.state.status === 'restarting') return;
-  const paused = record.state.status === 'paused';
+  const paused = record.state.status === 'paused' || record.state.thaw === true;
   try {
     await room.runtimes.get(record.runtime).kill(id, signal);
   } catch (error) {
@@ -94,7 +95,7 @@ export async function within(work: Promise<unknown>, ms: number): Promise<boolea
   if (ms < 0) return await work.then(() => true);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
+    timer = setTimeout(() => resolve(false), Math.min(ms, longestTimerMs));
   });
   try {
     return await Promise.race([work.then(() => true), late]);

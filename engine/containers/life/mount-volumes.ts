@@ -1,24 +1,30 @@
-import { posix } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HeldPath } from '@cleat/linux/helper/held-path';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import { abortable } from '../../abortable.js';
-import type { MountedVolume } from '../../volumes/service.js';
+import { newId } from '../../ids.js';
+import type { HeldVolume } from '../../volumes/service.js';
 import type { Container } from '../container.js';
 import type { MountRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
+import type { BindSource } from '../spec/mounts.js';
 import { volumeUse } from '../volume-use.js';
 
 /**
  * Makes the sources of all mounts ready: volumes are mounted by their drivers (all at once), missing bind sources
  * made. Paths are the user's and the drivers': only helpers and the runtime touch them.
- * @returns host path by destination
+ * @returns by destination what is to be bound; whoever asked releases what is held
  */
 export async function prepareMounts(
   room: Room,
   container: Container,
   run: RunRecord,
   signal: AbortSignal,
-): Promise<Map<string, string>> {
-  const paths = new Map<string, string>();
+): Promise<Map<string, BindSource>> {
+  const paths = new Map<string, BindSource>();
+  if (container.record.mounts.some(({ type }) => type === 'volume'))
+    mkdirSync(room.paths.held(container.id), { mode: 0o700 });
   await settleAll(
     container.record.mounts.map(async (mount) => {
       if (mount.type === 'volume') paths.set(mount.destination, await mountVolume(room, container, run, mount, signal));
@@ -41,13 +47,16 @@ async function mountVolume(
   run: RunRecord,
   mount: MountRecord,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<HeldPath> {
   const name = mount.name ?? '';
-  const use = volumeUse(room, container, run.mountId, { ...mount, readOnly: !mount.rw });
-  const undo = (_: MountedVolume) =>
-    room.volumes.unmount(use).catch((error: unknown) => {
+  const holdAt = join(room.paths.held(container.id), newId());
+  const use = volumeUse(room, container, run.mountId, { ...mount, readOnly: !mount.rw, holdAt });
+  const undo = ({ source }: HeldVolume) => {
+    source[Symbol.dispose]();
+    return room.volumes.unmount(use).catch((error: unknown) => {
       room.log.warn('a volume that was mounted too late could not be unmounted', { name, error: messageOf(error) });
     });
+  };
   const mounted = await abortable(room.volumes.mount(name, use, signal), signal, undo);
   run.volumes.push({
     name,
@@ -59,24 +68,14 @@ async function mountVolume(
   });
   mount.source = mounted.path;
   mount.driver = mounted.driver;
-  return mount.subpath === undefined ? mounted.path : await subpath(room, mounted.path, mount.subpath);
+  return mounted.source;
 }
 
-/** A directory inside a volume. No step of the way may be a symlink: it could lead out of it. */
-export async function subpath(room: Room, root: string, path: string): Promise<string> {
-  const steps = path.split('/').filter(Boolean);
-  for (let at = 1; at <= steps.length; at++) {
-    const step = `/${steps.slice(0, at).join('/')}`;
-    const facts = await room.helper.call('statInRoot', { root, path: step, follow: false });
-    if (facts.type === 'symlink') throw systemError(`cannot mount volume subpath ${path}: ${step} is a symbolic link`);
-  }
-  return posix.join(root, ...steps);
-}
-
-async function bindSource(room: Room, mount: MountRecord, signal: AbortSignal): Promise<string> {
+/** A user's bind is the administrator's word, as on a stock engine: the runtime goes where the name leads. */
+async function bindSource(room: Room, mount: MountRecord, signal: AbortSignal): Promise<BindSource> {
   if (mount.createSource) await createSource(room, mount, signal);
   await checkPropagation(room, mount, signal);
-  return mount.source;
+  return { named: mount.source };
 }
 
 async function createSource(room: Room, mount: MountRecord, signal: AbortSignal): Promise<void> {
@@ -93,7 +92,9 @@ async function createSource(room: Room, mount: MountRecord, signal: AbortSignal)
 }
 
 /** What is mounted later can only be passed on where the source's own mount does so (moby `daemon/oci_linux.go`). */
-async function checkPropagation(room: Room, { source, propagation }: MountRecord, signal: AbortSignal): Promise<void> {
+async function checkPropagation(room: Room, bind: MountRecord, signal: AbortSignal): Promise<void> {
+  const { source, propagation } = bind;
+  if (bind.slaveIfShared) return;
   const kind = propagation.replace(/^r/, '');
   if (kind !== 'shared' && kind !== 'slave') return;
   const mount = await room.helper.call('mountOf', { path: source }, { signal }).catch((error: unknown) => {

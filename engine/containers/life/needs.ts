@@ -3,6 +3,7 @@ import { ipamKind } from '@cleat/protocol/kinds/ipam';
 import { logKind } from '@cleat/protocol/kinds/log';
 import { networkKind } from '@cleat/protocol/kinds/network';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
+import { wishRef } from '../../networks/wishes.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 import { sandboxRequest } from './sandbox-request.js';
@@ -45,12 +46,14 @@ export function logDriver(room: Room, { record }: Container): string {
 async function networkNeeds(room: Room, container: Container): Promise<Need[]> {
   const { networkMode, endpoints } = sandboxRequest(room, container);
   if (networkMode.startsWith('container:')) return [];
-  const wished = Object.keys(endpoints);
-  const refs = (wished.length > 0 ? wished : [networkMode]).map((ref) =>
+  const wished = Object.entries(endpoints).map(([name, settings]) => wishRef(name, settings));
+  const refs = (wished.length > 0 ? wished : isAlone(networkMode) ? [networkMode] : []).map((ref) =>
     ref === 'default' ? room.networks.defaultNetwork : ref,
   );
   return (await Promise.all(refs.map((ref) => driversOf(room, ref)))).flat();
 }
+
+const isAlone = (mode: string): boolean => mode === 'host' || mode === 'none';
 
 async function driversOf(room: Room, ref: string): Promise<Need[]> {
   try {

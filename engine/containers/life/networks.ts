@@ -1,5 +1,5 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { notFound } from '@cleat/protocol/errors';
+import { isClass, systemError } from '@cleat/protocol/errors';
 import type { ContainerLookup } from '../../networks/service.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
@@ -14,33 +14,45 @@ export async function connectNetwork(
 ): Promise<void> {
   await container.lock.run(async () => {
     const { record } = container;
-    const { Id, Name } = await room.networks.inspect(network);
+    const { id, name } = room.networks.resolve(network);
     const running = container.running && record.state.status !== 'restarting';
-    await room.networks.connect(Id, { ...sandboxRequest(room, container), running, pid: record.state.pid }, endpoint);
+    const asker = { ...sandboxRequest(room, container), running, pid: record.state.pid };
     // What was asked for: another start gives another address.
-    record.endpoints[Name] = endpoint;
+    record.endpoints[name] = await room.networks.connect(id, asker, endpoint);
     container.save();
   });
 }
 
-export async function disconnectNetwork(
-  room: Room,
-  container: Container,
-  network: string,
-  force: boolean,
-): Promise<void> {
+/**
+ * `docker network disconnect`. With `force` also from a network that is gone, which its next start would look for.
+ * @throws System `container X is not connected to network Y`, with `force`, too
+ */
+export async function disconnectNetwork(room: Room, container: Container, ref: string, force: boolean): Promise<void> {
   await container.lock.run(async () => {
-    const { Id, Name } = await room.networks.inspect(network);
     const { endpoints } = container.record;
-    const keys = Object.keys(endpoints).filter((key) => key === Name || Id.startsWith(key));
+    const network = networkOf(room, ref, force);
+    const key = Object.keys(endpoints).find((name) => {
+      const wished = endpoints[name]?.NetworkID;
+      return network ? (wished ? wished === network.id : name === network.name) : name === ref || wished === ref;
+    });
     // A running one is looked at by the networks' room; one that does not run has its list only.
-    if (!container.running && keys.length === 0 && !force) {
-      throw notFound(`container ${container.id} is not connected to the network ${Name}`);
+    if ((!network || !container.running) && key === undefined) {
+      throw systemError(`container ${container.id} is not connected to the network ${network?.name ?? ref}`);
     }
-    await room.networks.disconnect(Id, container.id, { force });
-    for (const key of keys) delete endpoints[key];
+    if (network) await room.networks.disconnect(network.id, container.id);
+    if (key !== undefined) delete endpoints[key];
     container.save();
   });
+}
+
+/** @returns undefined for one that is gone, where that may be. @throws NotFound */
+function networkOf(room: Room, ref: string, mayBeGone: boolean): ReturnType<Room['networks']['resolve']> | undefined {
+  try {
+    return room.networks.resolve(ref);
+  } catch (error) {
+    if (mayBeGone && isClass(error, 'NotFound')) return undefined;
+    throw error;
+  }
 }
 
 /** How the networks room learns of containers that others refer to. */

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits';
+import { releaseHeld } from '@cleat/linux/helper/held-path';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
@@ -12,6 +13,7 @@ import type { Room } from '../room.js';
 import { volumeUse } from '../volume-use.js';
 import { announce, tellLate } from './announce.js';
 import { containerExited, monitorEnded } from './exit.js';
+import { thaw } from './freeze.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
 import { logDriver } from './needs.js';
@@ -20,6 +22,7 @@ import { removeLocked } from './remove.js';
 import { wantsRestart } from './restart-policy.js';
 import { Run } from './run.js';
 import { startByPolicy } from './start-by-policy.js';
+import { settleUpdate } from './update.js';
 
 /** As Docker: it ran when the engine last looked, and nobody can tell how it ended (the host was switched off). */
 const unknownEnd = 255;
@@ -42,6 +45,8 @@ export async function recoverContainers(room: Room): Promise<{ close(): void }> 
   const adopted = containers.filter((container) => adopt(room, container));
   const lost = containers.filter((container) => !adopted.includes(container));
   const ran = new Set(lost.filter((container) => recordEnd(room, container)));
+  // Their first answer is to be right.
+  await Promise.all(adopted.map((container) => takeBack(room, container)));
   removeUnknown(room);
   removeArchives(room);
   removeUnborn(room);
@@ -72,10 +77,17 @@ function adopt(room: Room, container: Container): boolean {
   if (!init || !isRunning(state) || state.status === 'restarting') return false;
   // It runs, or it ended while nobody looked: both are this run, whose end is dealt with in the ordinary way.
   if (!isAlive(init) && !readExit(room.paths.exits(), id)) return false;
+  releaseHeld(room.paths.held(id));
   container.began(new Run(room.paths.bundle(id), () => room.spool.wake(id)));
   room.spool.began(id);
   resumeLog(room, container);
   return true;
+}
+
+/** Undoes what the engine before was doing to it for a moment when it was killed. */
+async function takeBack(room: Room, container: Container): Promise<void> {
+  await thaw(room, container);
+  await settleUpdate(room, container);
 }
 
 /** Its extensions are told of it as soon as they are there; it runs on in any case. */
@@ -106,6 +118,8 @@ function recordEnd(room: Room, container: Container): boolean {
     state.error = 'the engine did not see how it ended: the host was restarted, or its monitor was killed';
   }
   if (isRunning(state)) state.status = 'exited';
+  delete state.thaw;
+  delete state.updating;
   state.pid = 0;
   if (ran) announce(room, container, 'die', { exitCode: String(state.exitCode) });
   else container.save();
@@ -140,7 +154,7 @@ async function settle(room: Room, container: Container, ran: boolean): Promise<v
 /** Bundles, mounts and directories that belong to no container of ours. */
 function removeUnknown(room: Room): void {
   for (const id of readdirSync(room.paths.bundles())) {
-    if (room.registry.find(id)) continue;
+    if (room.registry.byFullId(id)) continue;
     try {
       unmountAll(room.paths.bundle(id));
       removeBundle(room, id);
@@ -153,8 +167,9 @@ function removeUnknown(room: Room): void {
 /** Directories of containers that were being made. Only without a file: nobody's data goes because a record is missing. */
 function removeUnborn(room: Room): void {
   for (const id of readdirSync(room.paths.directories())) {
-    if (room.registry.find(id)) continue;
+    if (room.registry.byFullId(id)) continue;
     try {
+      for (const half of ['', '.new']) rmSync(`${room.paths.ownFiles(id)}${half}`, { recursive: true, force: true });
       removeEmpty(room.paths.directory(id));
     } catch (error) {
       room.log.warn('there is a directory of no container', { container: id, error: messageOf(error) });
@@ -174,7 +189,8 @@ function removeArchives(room: Room): void {
     const directory = join(room.paths.archives(), name);
     try {
       unmountAll(directory);
-      rmdirSync(directory);
+      if (statSync(directory).isDirectory()) rmdirSync(directory);
+      else unlinkSync(directory);
     } catch (error) {
       room.log.warn('a temporary mount that was left over could not be removed', {
         directory,
@@ -190,7 +206,7 @@ async function forgetUnknown(room: Room): Promise<void> {
     const root = room.paths.runtimeRoot(name);
     if (!existsSync(root)) continue;
     for (const id of readdirSync(root)) {
-      if (room.registry.find(id)) continue;
+      if (room.registry.byFullId(id)) continue;
       try {
         await room.runtimes.get(name).delete(id, { force: true });
       } catch (error) {
@@ -204,7 +220,7 @@ async function forgetUnknown(room: Room): Promise<void> {
 function watchForEnds(room: Room, adopted: readonly Container[]): { close(): void } {
   const watching = new Set(adopted);
   const onExit = (id: string, exit: { code: number; at: Date }) => {
-    const container = room.registry.find(id);
+    const container = room.registry.byFullId(id);
     if (container?.run) containerExited(room, container, container.run, exit);
     // Of a start that failed: nobody waits for it. While one is under way, its end may still be wanted.
     else if (!container?.starting) rmSync(join(room.paths.exits(), id), { force: true });

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { processesIn, removeCgroup } from '@cleat/linux/cgroup/lifecycle';
+import { releaseHeld } from '@cleat/linux/helper/held-path';
 import { unmount } from '@cleat/linux/mount/mount';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { cgroupOf } from '../cgroup.js';
@@ -109,6 +110,7 @@ export function removeBundle(room: Room, id: string): void {
 }
 
 function unmountBundle(room: Room, id: string): void {
+  releaseHeld(room.paths.held(id));
   for (const mountPoint of [room.paths.rootfs(id), room.paths.shm(id), room.paths.secrets(id)]) {
     if (!existsSync(mountPoint)) continue;
     unmount(mountPoint);

@@ -4,6 +4,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { absenceOf } from '@cleat/extensions/absence';
 import { createContainer as createMonitored, type MonitoredContainer } from '@cleat/linux/conmon/create';
+import { HeldPath } from '@cleat/linux/helper/held-path';
 import { mountTmpfs } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import { processIdentity } from '@cleat/linux/process/identity';
@@ -15,11 +16,14 @@ import type { Sandbox } from '../../networks/service.js';
 import { goTime, nowNanos } from '../../time.js';
 import { cgroupOf } from '../cgroup.js';
 import type { Container } from '../container.js';
+import { linkEnvironment } from '../links/environment.js';
+import { checkLinks } from '../links/links.js';
 import type { ContainerRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
+import { checkMountedAccounts } from '../spec/accounts.js';
 import { sharedWith } from '../spec/namespaces.js';
 import { specFor } from '../spec/spec.js';
-import { writableLayer } from '../writable-layer.js';
+import { containerLayers } from '../writable-layer.js';
 import { announce } from './announce.js';
 import { watchMonitor } from './exit.js';
 import { startHealthChecks } from './health.js';
@@ -118,9 +122,9 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   const { id, hostConfig } = record;
   const bundle = room.paths.bundle(id);
   const rootfs = room.paths.rootfs(id);
+  checkLinks(room, container);
   mkdirSync(rootfs, { recursive: true, mode: 0o711 });
-  const layer = writableLayer(room.paths, id);
-  mountOverlay({ lower: room.images.layerPaths(record.imageId), ...layer, target: rootfs });
+  mountOverlay({ ...containerLayers(room, record), target: rootfs });
   // All at once; `allSettled` so that nothing is on its way any more when a failure is cleared up.
   const [network, mounts, logging, secrets] = await Promise.allSettled([
     abortable(attachNetworks(room, container), signal, () => room.networks.detach(id)),
@@ -135,7 +139,9 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   if (logging.status === 'rejected') throw logging.reason;
   if (secrets.status === 'rejected') throw secrets.reason;
   const sandbox = network.value;
+  record.endpoints = sandbox.endpoints;
 
+  await checkMountedAccounts(room, record, rootfs, mounts.value);
   const spec = specFor({
     record,
     config: room.config,
@@ -151,6 +157,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
       recursiveReadOnly: await recursiveReadOnly(room, record),
       init: hostConfig.Init && !hostConfig.PidMode ? initBinary(room) : undefined,
     },
+    links: linkEnvironment(room, container),
     cgroupsPath: cgroupOf(room.config, record),
     pidOf: (ref) => {
       const other = room.registry.get(ref);
@@ -165,6 +172,8 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   const monitored = await monitor(room, container, signal, sandbox);
   run.init = processIdentity(monitored.pid);
   run.conmon = processIdentity(monitored.conmonPid);
+  // The container has mounted them itself by now; a driver that is to unmount must not find them in use.
+  for (const source of mounts.value.values()) if (source instanceof HeldPath) source[Symbol.dispose]();
   const live = new Run(bundle, () => room.spool.wake(id));
   container.began(live);
   await becomeRunning(room, container, monitored, live, signal);

@@ -76,9 +76,12 @@ export async function updateContainer(
 }
 
 /** @throws System with the runtime's words, after what it had changed is as it was */
-async function apply(room: Room, { id, record }: Container, changes: Limits): Promise<void> {
+async function apply(room: Room, container: Container, changes: Limits): Promise<void> {
+  const { id, record } = container;
   const runtime = room.runtimes.get(record.runtime);
   const before = record.hostConfig;
+  record.state.updating = true;
+  container.save();
   try {
     await runtime.update(id, limits({ ...before, ...changes }, { update: true }));
   } catch (cause) {
@@ -87,7 +90,27 @@ async function apply(room: Room, { id, record }: Container, changes: Limits): Pr
       room.log.warn('limits could not be set back', { container: id, error: messageOf(error) });
     });
     throw systemError(messageOf(cause), { cause });
+  } finally {
+    // Saved with the limits that hold now; after a failure, at the next occasion.
+    delete record.state.updating;
   }
+}
+
+/** An update that the engine before was killed in was not answered: the limits on record hold. */
+export async function settleUpdate(room: Room, container: Container): Promise<void> {
+  const { record } = container;
+  if (!record.state.updating) return;
+  const restored = { ...record.hostConfig, PidsLimit: record.hostConfig.PidsLimit ?? 0 };
+  try {
+    await room.runtimes.get(record.runtime).update(container.id, limits(restored, { update: true }));
+  } catch (error) {
+    room.log.warn('the limits of a container may not be those on record', {
+      container: container.id,
+      error: messageOf(error),
+    });
+  }
+  delete record.state.updating;
+  container.save();
 }
 
 /** Whether the policy that one waits for an extension under still wants it to run. */

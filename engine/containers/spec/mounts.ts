@@ -1,14 +1,21 @@
 import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
+import { HeldPath } from '@cleat/linux/helper/held-path';
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { MountRecord } from '../record.js';
 import type { OciMount } from './oci.js';
 
+/**
+ * What is bound into a container: what was looked at and is held since, or what whoever may name the host's paths has
+ * named. Text alone is neither, so that no path is looked at and then handed on.
+ */
+export type BindSource = HeldPath | { named: string };
+
 /** Where things of this start lie on the host. */
 export interface MountSources {
   /** By destination: bind sources and mounted volumes. */
-  paths: ReadonlyMap<string, string>;
+  paths: ReadonlyMap<string, BindSource>;
   /** Made by the networks room; undefined where the container shares another's. */
   hosts: string;
   hostname: string;
@@ -56,9 +63,13 @@ function defaults(context: MountContext): OciMount[] {
     ...(hostConfig.IpcMode === 'host' && existsSync('/dev/mqueue')
       ? [mount('/dev/mqueue', 'bind', '/dev/mqueue', ['rbind', 'nosuid', 'noexec', 'nodev'])]
       : [mount('/dev/mqueue', 'mqueue', 'mqueue', inert)]),
-    sources.shm === undefined
-      ? mount('/dev/shm', 'tmpfs', 'shm', [...inert, 'mode=1777', shmSize])
-      : mount('/dev/shm', 'bind', sources.shm, ['rbind', 'rprivate']),
+    ...(hostConfig.IpcMode === 'none'
+      ? []
+      : [
+          sources.shm === undefined
+            ? mount('/dev/shm', 'tmpfs', 'shm', [...inert, 'mode=1777', shmSize])
+            : mount('/dev/shm', 'bind', sources.shm, ['rbind', 'rprivate']),
+        ]),
   ];
 }
 
@@ -127,7 +138,7 @@ function userMounts(context: MountContext): OciMount[] {
     return {
       destination: mount.destination,
       type: 'bind',
-      source: sources.paths.get(mount.destination) ?? mount.source,
+      source: pathOf(sources.paths.get(mount.destination), mount),
       options: [mount.nonRecursive ? 'bind' : 'rbind', propagation, ...access(mount, sources.recursiveReadOnly)],
     };
   });
@@ -140,6 +151,12 @@ function userMounts(context: MountContext): OciMount[] {
     });
   }
   return list;
+}
+
+/** What the runtime and helpers are told. */
+export function pathOf(source: BindSource | undefined, { destination }: MountRecord): string {
+  if (source === undefined) throw new TypeError(`nothing is ready to be mounted on ${destination}`);
+  return source instanceof HeldPath ? source.path : source.named;
 }
 
 /** As Docker since 25: read-only means all of it, where that can be had. */

@@ -1,5 +1,5 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import { readTextInRoot } from './rootfs-files.js';
+import { readAccounts } from './accounts.js';
 
 export interface ResolvedUser {
   uid: number;
@@ -9,8 +9,6 @@ export interface ResolvedUser {
   home: string;
 }
 
-/** Bytes of /etc/passwd and /etc/group that we look at: they come from an image. */
-const fileLimit = 4 * 1024 * 1024;
 const maxId = 2 ** 31 - 1;
 
 /**
@@ -20,23 +18,25 @@ const maxId = 2 ** 31 - 1;
  * @throws InvalidParameter in Docker's words
  */
 export function resolveUser(rootfs: string, wished: string, groupAdd: readonly string[] = []): ResolvedUser {
-  const passwd = parse(readTextInRoot(rootfs, '/etc/passwd', fileLimit));
-  const groups = parse(readTextInRoot(rootfs, '/etc/group', fileLimit));
+  const accounts = readAccounts(rootfs);
+  const [passwd, groups] = [parse(accounts.passwd), parse(accounts.group)];
   const [userPart = '', groupPart = ''] = wished.split(':', 2);
-  const isNumber = /^\d+$/.test(userPart);
+  const isNumber = /^-?\d+$/.test(userPart);
   const entry = passwd.find((fields) =>
     userPart === '' ? fields[2] === '0' : fields[0] === userPart || (isNumber && fields[2] === userPart),
   );
   if (!entry && userPart !== '' && !isNumber) {
     throw invalidParameter(`unable to find user ${userPart}: no matching entries in passwd file`);
   }
-  const uid = entry ? Number(entry[2]) : number(userPart || '0');
-  let gid = entry ? Number(entry[3]) : 0;
+  const uid = number(entry?.[2] ?? (userPart || '0'));
+  let gid = number(entry?.[3] ?? '0');
   let additionalGids: number[] = [];
   if (groupPart !== '') {
     gid = findGroup(groups, groupPart);
   } else if (entry) {
-    additionalGids = groups.filter((fields) => fields[3]?.split(',').includes(entry[0] ?? '')).map((f) => Number(f[2]));
+    additionalGids = groups
+      .filter((fields) => fields[3]?.split(',').includes(entry[0] ?? ''))
+      .map((f) => number(f[2] ?? ''));
   }
   const added = groupAdd.map((group) => findGroup(groups, group));
   // Docker lists the primary group among the additional ones as well.
@@ -45,19 +45,19 @@ export function resolveUser(rootfs: string, wished: string, groupAdd: readonly s
 
 function findGroup(groups: string[][], wished: string): number {
   const entry = groups.find((fields) => fields[0] === wished || (/^\d+$/.test(wished) && fields[2] === wished));
-  if (entry) return Number(entry[2]);
-  if (/^\d+$/.test(wished)) return number(wished);
+  if (entry) return number(entry[2] ?? '');
+  if (/^-?\d+$/.test(wished)) return number(wished);
   throw invalidParameter(`unable to find group ${wished}: no matching entries in group file`);
 }
 
 function number(text: string): number {
   const value = Number(text);
-  if (value > maxId) throw invalidParameter('uids and gids must be in range 0-2147483647');
+  if (!(value >= 0 && value <= maxId)) throw invalidParameter('uids and gids must be in range 0-2147483647');
   return value;
 }
 
-function parse(text: string | undefined): string[][] {
-  return (text ?? '')
+function parse(text: string): string[][] {
+  return text
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => line.trim().split(':'))

@@ -3,7 +3,7 @@ import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import { shortId } from '../../ids.js';
 import type { Image } from '../catalog.js';
-import { parseImageConfig, refuseTooDeep } from '../config.js';
+import { parseNewImageConfig, refuseTooDeep } from '../config.js';
 import type { Lease } from '../leases.js';
 import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../platform.js';
 import { bar, type Emit, progressOf, withErrorLine } from '../progress.js';
@@ -61,7 +61,7 @@ export function load(
 async function imagesFor(files: ArchiveFiles, wanted: Platform | undefined): Promise<ArchivedImage[]> {
   const all = await imagesIn(files, wanted);
   if (!wanted) return all;
-  const fitting = all.filter((item) => isForPlatform(wanted, platformOf(parseImageConfig(item.raw))));
+  const fitting = all.filter((item) => isForPlatform(wanted, platformOf(parseNewImageConfig(item.raw))));
   if (fitting.length > 0) return fitting;
   throw notFound(`no images providing the requested platform(s) found: [${formatPlatform(wanted)}]`);
 }
@@ -88,7 +88,7 @@ async function loadImage(
   report: Emit,
   signal: AbortSignal,
 ): Promise<Image> {
-  const config = parseImageConfig(item.raw);
+  const config = parseNewImageConfig(item.raw);
   const os = config.os ?? 'linux';
   if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
   const { diff_ids: diffIds } = config.rootfs;

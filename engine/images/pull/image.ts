@@ -2,7 +2,7 @@ import { dataLoss, invalidParameter } from '@cleat/protocol/errors';
 import { shortId } from '../../ids.js';
 import { digestOf } from '../blobs.js';
 import type { Image } from '../catalog.js';
-import { parseImageConfig, refuseTooDeep } from '../config.js';
+import { parseNewImageConfig, refuseTooDeep } from '../config.js';
 import type { Lease } from '../leases.js';
 import { bar, type Emit } from '../progress.js';
 import type { RegistryClient } from '../registry/client.js';
@@ -30,7 +30,7 @@ export async function pullImage(task: Task): Promise<Image> {
   if (present) return present;
   refuseTooDeep(manifest.layers.length);
   const raw = await pullConfig(task);
-  const config = parseImageConfig(raw);
+  const config = parseNewImageConfig(raw);
   const { diff_ids: diffIds } = config.rootfs;
   if (diffIds.length !== manifest.layers.length) {
     throw invalidParameter("layers from manifest don't match image configuration");

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
+import type { ContainerId, NetworkId } from '../../ids.js';
 import type { EndpointLink, EndpointRecord, SandboxRecord } from '../record.js';
 import { Directory } from './directory.js';
 
-function sandbox(containerId: string, ...endpoints: EndpointRecord[]): SandboxRecord {
+function sandbox(id: string, ...endpoints: EndpointRecord[]): SandboxRecord {
   return {
     v: 1,
-    containerId,
-    containerName: containerId,
+    containerId: id as ContainerId,
+    containerName: id,
     hostname: '',
     domainname: '',
     sandboxId: '',
@@ -21,17 +22,16 @@ function sandbox(containerId: string, ...endpoints: EndpointRecord[]): SandboxRe
     dnsSearch: [],
     dnsOptions: [],
     extraHosts: [],
-    links: [],
   };
 }
 
 function on(network: string, address: string, names: string[], links?: EndpointLink[]): EndpointRecord {
   return {
     id: '',
-    networkId: `id-${network}`,
+    networkId: `id-${network}` as NetworkId,
     networkName: network,
     driver: '',
-    wished: {},
+    wished: links ? { linked: links } : {},
     ipv4: address.includes(':') ? '' : `${address}/24`,
     ipv6: address.includes(':') ? `${address}/64` : '',
     pools: [],
@@ -47,7 +47,6 @@ function on(network: string, address: string, names: string[], links?: EndpointL
     published: false,
     ports: [],
     dnsNames: names,
-    links,
   };
 }
 
@@ -86,7 +85,7 @@ test('one that goes, or gets other names, is known by the old ones no more', () 
 test('a link leads to its container, whatever that one or another is called by now', () => {
   const names = new Directory();
   const links = [
-    { alias: 'DB', name: 'la', containerId: 'la' },
+    { alias: 'DB', name: 'la', containerId: 'la' as ContainerId },
     { alias: 'later', name: 'late' },
   ];
   names.enter(sandbox('a', on('n', '10.0.0.1', ['a'], links)));

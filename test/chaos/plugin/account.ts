@@ -6,8 +6,8 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
  */
 export class Account {
   readonly #path: string;
-  readonly #open = new Map<string, string>();
-  readonly #problems: string[] = [];
+  readonly #open = new Map<string, { note: string; at: number }>();
+  readonly #problems: Problem[] = [];
 
   constructor(path: string) {
     this.#path = path;
@@ -26,7 +26,7 @@ export class Account {
   }
 
   /** What no engine may do, as sentences. */
-  get problems(): string[] {
+  get problems(): Problem[] {
     return [...this.#problems];
   }
 
@@ -36,7 +36,7 @@ export class Account {
 
   /** The plugin's note of an open key. */
   note(key: string): string | undefined {
-    return this.#open.get(key);
+    return this.#open.get(key)?.note;
   }
 
   keys(prefix: string): string[] {
@@ -44,7 +44,7 @@ export class Account {
   }
 
   begin(key: string, note = ''): void {
-    this.#write({ begin: key, note });
+    this.#write({ begin: key, note, at: Date.now() });
   }
 
   /** Of something that is not open: nothing, as repeated calls are allowed. */
@@ -52,8 +52,9 @@ export class Account {
     if (this.#open.has(key)) this.#write({ end: key });
   }
 
-  problem(text: string): void {
-    this.#write({ problem: text });
+  /** @param about the open key that it concerns */
+  problem(text: string, about = ''): void {
+    this.#write({ problem: { text, since: this.#open.get(about)?.at ?? 0 } });
   }
 
   #write(entry: Entry): void {
@@ -63,10 +64,16 @@ export class Account {
   }
 
   #enter(entry: Entry): void {
-    if ('begin' in entry) this.#open.set(entry.begin, entry.note);
+    if ('begin' in entry) this.#open.set(entry.begin, { note: entry.note, at: entry.at });
     else if ('end' in entry) this.#open.delete(entry.end);
     else this.#problems.push(entry.problem);
   }
 }
 
-type Entry = { begin: string; note: string } | { end: string } | { problem: string };
+export interface Problem {
+  readonly text: string;
+  /** Since when what it concerns was open, in ms. */
+  readonly since: number;
+}
+
+type Entry = { begin: string; note: string; at: number } | { end: string } | { problem: Problem };

@@ -39,9 +39,10 @@ export function ipamKind({ account, option: base }: Surroundings): ScriptedKind 
         const pool = text(request, 'PoolID');
         const left = account.keys(`address ${pool} `);
         // A network's own address goes with it.
-        const used = left.filter((address) => account.note(address) !== 'gateway');
-        if (used.length > 0) account.problem(`ReleasePool of ${pool} with ${used.join(', ')}`);
-        for (const address of left) account.end(address);
+        for (const address of left) {
+          if (account.note(address) !== 'gateway') account.problem(`ReleasePool of ${pool} with ${address}`, address);
+          account.end(address);
+        }
         account.end(poolKey(pool));
         return {};
       },

@@ -19,6 +19,8 @@ export interface EngineOptions {
   env?: NodeJS.ProcessEnv;
   /** Its `daemon.json`. */
   config?: object;
+  /** Where its data is; default: in a directory of its own. What lies there stays. */
+  dataRoot?: string;
   /** Import `busybox:latest` from the host's static busybox. Default true. */
   busybox?: boolean;
 }
@@ -99,7 +101,7 @@ class RealEngine implements Engine {
     readonly options: EngineOptions,
   ) {
     this.socket = join(directory, 'd.sock');
-    this.dataRoot = join(directory, 'data');
+    this.dataRoot = options.dataRoot ?? join(directory, 'data');
     this.execRoot = join(directory, 'run');
     this.pluginDirectory = join(directory, 'plugins');
     this.bridge = `cle${net}`;

@@ -1,0 +1,58 @@
+import { posix } from 'node:path';
+import type { ContainerConfig } from '@cleat/protocol/api/container';
+import { invalidParameter } from '@cleat/protocol/errors';
+
+/**
+ * What a configuration says of the containers made from it, whoever wrote it: an image (loaded, pulled, imported), a
+ * body of the API, or an instruction of `--change`. All of it is looked at here, so that no field means more when it
+ * comes on another way.
+ * @throws InvalidParameter
+ */
+export function checkFields(config: ContainerConfig): void {
+  for (const key of Object.keys(config.Volumes ?? {})) volumeDestination(key);
+  for (const key of Object.keys(config.ExposedPorts ?? {})) checkExposedPort(key);
+  for (const entry of config.Env ?? []) {
+    if (entry === '' || entry.startsWith('=')) throw invalidParameter(`invalid environment variable: ${entry}`);
+  }
+  for (const [field, texts] of argumentFields(config)) {
+    // The kernel ends a text there, so that what runs would differ from what inspect shows.
+    if (texts.some((text) => text.includes('\0'))) throw invalidParameter(`${field} has a NUL byte in it`);
+  }
+}
+
+/**
+ * A key of `Volumes`: one absolute destination in the container, and nothing else. The grammar of `-v` is that of
+ * somebody who may bind the host's paths; whoever makes an image is not.
+ * @returns it without `..`, double and trailing slashes
+ * @throws InvalidParameter
+ */
+export function volumeDestination(key: string): string {
+  const refused = (why: string) => invalidParameter(`invalid volume specification: '${key}': ${why}`);
+  if (key === '') throw refused('field Target must not be empty');
+  if (!posix.isAbsolute(key)) throw refused(`invalid mount path: '${key}' mount path must be absolute`);
+  if (/[:\0]/.test(key)) throw refused('a volume of a configuration is one path in the container, without : in it');
+  const clean = posix.normalize(key).replace(/(.)\/+$/, '$1');
+  if (clean === '/') throw refused("invalid specification: destination can't be '/'");
+  return clean;
+}
+
+/** `80`, `80/tcp`: one port, without an address, and no range, which clients resolve. */
+function checkExposedPort(key: string): void {
+  const [, port = ''] = /^(\d{1,5})(?:\/(?:tcp|udp|sctp))?$/i.exec(key) ?? [];
+  if (Number(port) < 1 || Number(port) > 65_535) throw invalidParameter(`invalid port specification: "${key}"`);
+}
+
+/** What becomes an argument, a variable or a path of a process. */
+function argumentFields(config: ContainerConfig): [string, readonly string[]][] {
+  const list = (value: string | string[] | null | undefined) => (typeof value === 'string' ? [value] : (value ?? []));
+  return [
+    ['Env', list(config.Env)],
+    ['Cmd', list(config.Cmd)],
+    ['Entrypoint', list(config.Entrypoint)],
+    ['Shell', list(config.Shell)],
+    ['Healthcheck', list(config.Healthcheck?.Test)],
+    ['User', list(config.User)],
+    ['WorkingDir', list(config.WorkingDir)],
+    ['StopSignal', list(config.StopSignal)],
+  ];
+}

@@ -1,0 +1,81 @@
+import {
+  closeSync,
+  fchmodSync,
+  fdatasyncSync,
+  fsync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+
+/**
+ * What must outlive a power cut goes through here (the engine's own are in `@cleat/linux`, which this package does not
+ * need). A rename alone is not enough: the name may reach the disk before the
+ * content does (an empty file), or not at all.
+ */
+
+export interface DurableFileOptions {
+  /** Permissions of the file; 0600 when absent. */
+  mode?: number;
+}
+
+/**
+ * Writes a whole file, or nothing: aside, flushed, renamed into place, and its directory flushed. When it returns, the
+ * new content is on disk; a kill or a power cut at any moment leaves the old content or the new.
+ */
+export function writeFileDurably(path: string, content: string | Uint8Array, options: DurableFileOptions = {}): void {
+  const draft = `${path}.new`;
+  try {
+    const file = openSync(draft, 'w', options.mode ?? 0o600);
+    try {
+      // Whatever the umask is, and whoever left a draft.
+      fchmodSync(file, options.mode ?? 0o600);
+      writeFileSync(file, content);
+      fdatasyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+  syncDirectory(dirname(path));
+}
+
+/** Flushes the names in a directory: what was made, renamed or removed in it is so after a power cut. */
+export function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** As {@link syncDirectory}, without holding up the event loop. */
+export async function syncDirectoryLater(path: string): Promise<void> {
+  const directory = openSync(path, 'r');
+  try {
+    await promisify(fsync)(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** Makes a directory with its parents; those that are new are there after a power cut, too. */
+export function makeDirectoryDurably(path: string, mode = 0o700): void {
+  // The first that was made; everything below it is new as well.
+  const first = mkdirSync(path, { recursive: true, mode });
+  if (first === undefined) return;
+  const top = dirname(first);
+  for (let at = path; at.length >= top.length; at = dirname(at)) {
+    syncDirectory(at);
+    if (at === dirname(at)) break;
+  }
+}
