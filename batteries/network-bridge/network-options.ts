@@ -29,6 +29,10 @@ export function readNetwork(
       throw notImplemented(`${key}=${value} is not supported: leave it out, or use "nat"`);
     }
   }
+  for (const { Pool = '' } of ipam) {
+    if (Pool === '0.0.0.0/0') throw invalidParameter('ipv4 pool is empty');
+    if (Pool === '::/0') throw invalidParameter('ipv6 pool is empty');
+  }
   const bridge = generic[netlabel.bridgeName] || `br-${id.slice(0, 12)}`;
   if (bridge.length > 15 || /[\s/:]/.test(bridge) || bridge === '.' || bridge === '..') {
     throw invalidParameter(`invalid bridge name "${bridge}": a device's name has at most 15 characters`);
