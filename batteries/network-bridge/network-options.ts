@@ -22,7 +22,7 @@ export function readNetwork(
   options: Readonly<Record<string, unknown>>,
   ipam: readonly IpamData[],
   defaults: Defaults,
-): NetworkRecord & { isDefault: boolean } {
+): NetworkRecord {
   const generic = stringMap(options[netlabel.generic]);
   for (const [key, value] of Object.entries(generic)) {
     if (gatewayMode.test(key) && value !== 'nat' && value !== '') {
