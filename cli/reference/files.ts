@@ -1,16 +1,19 @@
 import { kinds } from '@cleat/protocol/kinds/index';
 import { kindSchema } from '@cleat/protocol/reference/json-schema';
 import { kindFile, kindPage } from '@cleat/protocol/reference/page';
-import { bashCompletion, referencePage } from '../cleatd/options/reference.js';
+import { referencePage } from '../cleatd/options/reference.js';
+import { completions } from './completions.js';
+import { manualPages } from './man.js';
 
 /** Where every file is one of ours: what is not made any more is removed. */
 export const kindFolder = 'docs/reference/kinds';
 
 /** Everything that is made from contracts and tables: text by path, relative to the checkout. */
-export function referenceFiles(): Map<string, string> {
+export async function referenceFiles(): Promise<Map<string, string>> {
   return new Map([
     ['docs/reference/cleatd.md', referencePage()],
-    ['packaging/completions/cleatd.bash', bashCompletion()],
+    ...[...completions()].map(([name, text]): [string, string] => [`packaging/completions/${name}`, text]),
+    ...[...(await manualPages())].map(([name, text]): [string, string] => [`packaging/man/${name}`, text]),
     [`${kindFolder}/README.md`, overview()],
     ...kinds.flatMap((kind): [string, string][] => [
       [`${kindFolder}/${kindFile(kind)}.md`, kindPage(kind)],

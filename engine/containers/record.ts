@@ -55,6 +55,8 @@ export interface MountRecord {
   rw: boolean;
   /** `rprivate`, `rslave`, …; empty where none applies. */
   propagation: string;
+  /** bind: `rslave` only where its mount is passed on at all; else that is no error. */
+  slaveIfShared?: boolean;
   /** volume: made by us without a name; goes with `rm -v` and `--rm`. */
   anonymous?: boolean;
   /** volume: leave it empty even if the image has files at the destination. */

@@ -46,6 +46,18 @@ const notRun: Record<string, string> = {
   'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
   "docs/guide/first-plugin.md: sed -i 's|const volumes = new VolumeDirectories(options.root);|const volumes = new VolumeDirectories(`${options.root}/${process.pid}`);|' plugin.ts":
     'first-plugin.test.ts',
+  'docs/guide/installing.md: ./packaging/install          # below /usr/local; --prefix DIR for another place, --uninstall removes it':
+    'packaging.test.ts, in a copy of the system',
+  'docs/guide/installing.md: apt-get install debhelper dpkg-dev    # what Debian builds packages with':
+    'packaging.test.ts',
+  'docs/guide/installing.md: docker -H unix:///run/cleat.sock info':
+    'needs systemd; the unit is that of packaging.test.ts',
+  'docs/guide/moving-from-dockerd.md: export OLD=unix:///run/docker.sock NEW=unix:///run/cleat.sock': 'moving.test.ts',
+  'docs/guide/moving-from-dockerd.md: cleatd --validate --config-file /etc/docker/daemon.json': 'moving.test.ts',
+  'docs/guide/moving-from-dockerd.md: docker -H $OLD save busybox | docker -H $NEW load': 'moving.test.ts',
+  'docs/guide/moving-from-dockerd.md: docker -H $NEW volume create data': 'moving.test.ts',
+  'docs/guide/moving-from-dockerd.md: systemctl disable --now docker.socket docker.service':
+    'needs systemd, and would end the dockerd of this host',
   'bench/README.md: npm run bench                           # everything, a few minutes':
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };

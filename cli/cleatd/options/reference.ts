@@ -30,26 +30,3 @@ function row(one: Option): string {
   const cells = [flag, key === null ? '' : `\`${key}\``, defaultText(one), `${one.help}${one.reload ? ' ↻' : ''}`];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
-
-/** packaging/completions/cleatd.bash */
-export function bashCompletion(): string {
-  const flags = options.filter(({ type }) => type !== 'json').map(({ flag }) => `--${flag}`);
-  const files = options
-    .filter(({ flag }) => /root|file|cert|key$|path|manifest|dir$/.test(flag))
-    .map(({ flag }) => `--${flag}`);
-  return `# Completion of cleatd for bash; made from cli/cleatd/options/.
-_cleatd() {
-  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]}
-  case $before in
-    ${files.join(' | ')})
-      mapfile -t COMPREPLY < <(compgen -f -- "$word")
-      return
-      ;;
-    --log-level) mapfile -t COMPREPLY < <(compgen -W 'debug info warn error fatal' -- "$word") ;;
-    --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W '${flags.join(' ')}' -- "$word") ;;
-  esac
-}
-complete -F _cleatd cleatd
-`;
-}

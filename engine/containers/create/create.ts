@@ -14,6 +14,7 @@ import type { ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
 import { sharedWith } from '../spec/namespaces.js';
+import { passOnFromDataRoot } from './data-root.js';
 import { withDefaults } from './defaults.js';
 import { commandOf, mergeConfig } from './merge.js';
 import { collectMounts, type MountWish } from './mount-spec.js';
@@ -21,6 +22,7 @@ import { generateName } from './names.js';
 import { populateVolumes } from './populate.js';
 import { checkSecretsPlace, secretWishes } from './secret-wishes.js';
 import { checkConfig, checkHostConfig } from './validate.js';
+import { makeWorkingDirectory } from './working-directory.js';
 
 /** Makes a container: everything is checked, volumes are made, nothing runs. */
 export async function createContainer(
@@ -54,6 +56,7 @@ export async function createContainer(
     const secrets = secretWishes(given.Labels ?? {});
     const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
+    for (const wish of wishes) passOnFromDataRoot(wish, room.config.dataRoot);
     await checkSources(room, wishes);
     const mounts = await makeMounts(room, wishes, made);
     mkdirSync(directory, { recursive: true, mode: 0o710 });
@@ -88,6 +91,7 @@ export async function createContainer(
         finishedAt: zeroTime,
       },
     };
+    await makeWorkingDirectory(room, { id, record });
     await populateVolumes(room, { id, record });
     const container = room.registry.add(record);
     room.emit(container, 'create');
@@ -198,7 +202,7 @@ async function makeMounts(room: Room, wishes: readonly MountWish[], made: MountR
 
 /** A volume that is named comes into being now, so that it is there (and in use) from now on. */
 async function makeMount(room: Room, wish: MountWish): Promise<MountRecord> {
-  const { volume, sourceMustExist: _, ...mount } = wish;
+  const { volume, sourceMustExist: _, propagationGiven: _given, ...mount } = wish;
   if (mount.type !== 'volume' || !volume) return mount;
   const request: VolumeCreateRequest = {
     Name: mount.name ?? newId(),

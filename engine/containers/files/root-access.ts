@@ -8,7 +8,7 @@ import type { Container } from '../container.js';
 import type { MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { volumeUse } from '../volume-use.js';
-import { writableLayer } from '../writable-layer.js';
+import { containerLayers } from '../writable-layer.js';
 
 /** A container's files for a while, whether it runs or not. */
 export interface RootAccess extends AsyncDisposable {
@@ -94,11 +94,11 @@ export async function mountFiles(
   room: Room,
   { record }: Pick<Container, 'record'>,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
-  const layer = writableLayer(room.paths, record.id);
+  const layers = containerLayers(room, record);
   const directory = join(room.paths.archives(), randomBytes(6).toString('hex'));
   await mkdir(directory, { recursive: true, mode: 0o710 });
   try {
-    mountOverlay({ lower: room.images.layerPaths(record.imageId), ...layer, target: directory });
+    mountOverlay({ ...layers, target: directory });
   } catch (error) {
     await rmdir(directory);
     throw error;

@@ -21,7 +21,7 @@ import type { Room } from '../room.js';
 import { checkMountedAccounts } from '../spec/accounts.js';
 import { sharedWith } from '../spec/namespaces.js';
 import { specFor } from '../spec/spec.js';
-import { writableLayer } from '../writable-layer.js';
+import { containerLayers } from '../writable-layer.js';
 import { announce } from './announce.js';
 import { watchMonitor } from './exit.js';
 import { startHealthChecks } from './health.js';
@@ -121,8 +121,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   const bundle = room.paths.bundle(id);
   const rootfs = room.paths.rootfs(id);
   mkdirSync(rootfs, { recursive: true, mode: 0o711 });
-  const layer = writableLayer(room.paths, id);
-  mountOverlay({ lower: room.images.layerPaths(record.imageId), ...layer, target: rootfs });
+  mountOverlay({ ...containerLayers(room, record), target: rootfs });
   // All at once; `allSettled` so that nothing is on its way any more when a failure is cleared up.
   const [network, mounts, logging, secrets] = await Promise.allSettled([
     abortable(attachNetworks(room, container), signal, () => room.networks.detach(id)),

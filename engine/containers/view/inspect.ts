@@ -99,7 +99,7 @@ function networkSettings(sandbox: SandboxSettings): NetworkSettings {
 function graphData(room: Room, id: string, imageId: string): Record<string, string> {
   let lower = '';
   try {
-    lower = room.images.layerPaths(imageId).join(':');
+    lower = [room.paths.ownFiles(id), ...room.images.layerPaths(imageId)].join(':');
   } catch {
     // The image was removed by force; the container can still be looked at.
   }
