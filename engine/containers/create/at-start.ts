@@ -24,7 +24,7 @@ export async function setHostConfig(room: Room, container: Container, given: Hos
     // The name that a container is given here is not one that somebody asked for.
     const own = config.Hostname === shortId(id) ? { ...config, Hostname: '' } : config;
     const sameNetwork = hostConfig.NetworkMode === record.hostConfig.NetworkMode;
-    const { endpoints } = await settleHostConfig(room, {
+    const { endpoints, links } = await settleHostConfig(room, {
       hostConfig,
       given: own,
       config,
@@ -41,7 +41,7 @@ export async function setHostConfig(room: Room, container: Container, given: Hos
     try {
       const mounts = [...kept, ...(await makeMounts(room, wanted, made))];
       const logPath = shownLogPath(room.paths.directory(id), id, hostConfig.LogConfig?.Type);
-      Object.assign(record, { hostConfig, endpoints, mounts, logPath, runtime: hostConfig.Runtime });
+      Object.assign(record, { hostConfig, endpoints, links, mounts, logPath, runtime: hostConfig.Runtime });
       await populateVolumes(room, { id, record: { ...record, mounts: made } });
       container.save();
     } catch (error) {

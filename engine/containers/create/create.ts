@@ -9,8 +9,9 @@ import { type ContainerId, newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
 import { removeAnonymousVolumes } from '../life/remove.js';
+import { hasLegacyLinks, resolveLinks } from '../links/links.js';
 import { shownLogPath } from '../log-path.js';
-import type { ContainerRecord, MountRecord } from '../record.js';
+import type { ContainerLink, ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
 import { sharedWith } from '../spec/namespaces.js';
@@ -38,7 +39,7 @@ export async function createContainer(
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
-  const { warnings, endpoints } = await settleHostConfig(room, {
+  const { warnings, endpoints, links } = await settleHostConfig(room, {
     hostConfig,
     given,
     config,
@@ -70,6 +71,7 @@ export async function createContainer(
       config,
       hostConfig,
       endpoints,
+      ...(links.length > 0 && { links }),
       mounts,
       ...(secrets.length > 0 && { secrets }),
       runtime: hostConfig.Runtime ?? '',
@@ -117,16 +119,18 @@ export interface HostWishes {
 export async function settleHostConfig(
   room: Room,
   { hostConfig, given, config, endpoints: asked }: HostWishes,
-): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings> }> {
+): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
   const warnings = checkHostConfig(given, hostConfig);
   hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
   const wished = wishedEndpoints(hostConfig, config, asked);
   const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
   hostConfig.NetworkMode = mode;
   resolveShared(room, hostConfig);
-  checkLinks(room, hostConfig);
+  const links = resolveLinks(room, hostConfig);
+  // What is shown of them follows the names of containers.
+  if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
   await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
-  return { warnings, endpoints };
+  return { warnings, endpoints, links };
 }
 
 /** Everything that is to be mounted. @throws InvalidParameter */
@@ -156,6 +160,10 @@ function wishedEndpoints(
   }
   const own = mode === 'default' ? 'bridge' : mode;
   if (Object.keys(endpoints).length === 0) endpoints[own] = {};
+  // On a network of the user's own, links are its aliases.
+  if (host.Links?.length && !hasLegacyLinks(host) && endpoints[own] && !endpoints[own].Links) {
+    endpoints[own].Links = host.Links;
+  }
   if (config.MacAddress && endpoints[own] && !endpoints[own].MacAddress) endpoints[own].MacAddress = config.MacAddress;
   return endpoints;
 }
@@ -165,21 +173,6 @@ function resolveShared(room: Room, host: HostConfig): void {
   for (const key of ['NetworkMode', 'IpcMode', 'PidMode'] as const) {
     const ref = sharedWith(host[key]);
     if (ref !== undefined) host[key] = `container:${otherContainer(room, ref).id}`;
-  }
-}
-
-/** Links of the default bridge name containers that are there. @throws InvalidParameter */
-function checkLinks(room: Room, host: HostConfig): void {
-  const mode = host.NetworkMode ?? 'default';
-  if (mode !== 'default' && mode !== 'bridge') return;
-  for (const link of host.Links ?? []) {
-    const [ref = ''] = link.split(':');
-    const { record } = otherContainer(room, ref.replace(/^\//, ''), `could not get container for ${ref}: `);
-    if (record.hostConfig.NetworkMode === 'host') {
-      throw invalidParameter(
-        "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
-      );
-    }
   }
 }
 
