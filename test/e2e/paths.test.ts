@@ -124,7 +124,6 @@ describe('volume-subpath', () => {
     await fill('rm -rf sub; mkdir sub');
     const swap = 'while :; do mv sub dir; ln -s / sub; rm sub; mv dir sub; done';
     await ok('run', '-d', '--name', 'swapper', '-v', 'vol:/d', '-w', '/d', 'busybox', 'sh', '-c', swap);
-    const own = listMounts().filter(({ target }) => !target.startsWith(engine.directory)).length;
     const put = join(scratch, 'put');
     writeFileSync(put, 'put');
     for (let at = 0; at < 8; at++) {
@@ -148,7 +147,7 @@ describe('volume-subpath', () => {
     await ok('rm', '-f', 'swapper');
     expect(existsSync(join(scratch, 'put0'))).toBe(false);
     expect(readdirSync('/').filter((name) => name.startsWith('cleat-put'))).toEqual([]);
-    expect(listMounts().filter(({ target }) => !target.startsWith(engine.directory)).length).toBe(own);
+    expect(listMounts(scratch)).toEqual([]);
   });
 
   test('nothing is held while it runs, nor after a kill of the engine', async () => {
