@@ -148,7 +148,10 @@ test('a driver that was killed knows everything again, and makes anew what a reb
 
 test.each([
   [{ 'com.docker.network.driver.mtu': 'x' }, 'must be a number'],
-  [{ 'com.docker.network.bridge.enable_icc': 'perhaps' }, '"perhaps" is not true or false'],
+  [
+    { 'com.docker.network.bridge.enable_icc': 'perhaps' },
+    'enable_icc value: perhaps (strconv.ParseBool: parsing "perhaps": invalid syntax)',
+  ],
   [{ 'com.docker.network.bridge.name': 'a name with blanks' }, 'invalid bridge name'],
   [{ 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' }, 'is not supported'],
 ])('%j is refused', async (options, message) => {

@@ -57,7 +57,9 @@ function flag(options: Readonly<Record<string, string>>, key: string, otherwise:
   if (value === undefined || value === '') return otherwise;
   if (/^(1|t|true)$/i.test(value)) return true;
   if (/^(0|f|false)$/i.test(value)) return false;
-  throw invalidParameter(`failed to parse ${key} value: "${value}" is not true or false`);
+  throw invalidParameter(
+    `failed to parse ${key} value: ${value} (strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax)`,
+  );
 }
 
 /** Options arrive as JSON of anybody's: only strings count. */

@@ -1,4 +1,5 @@
 import { conflict } from '@cleat/protocol/errors';
+import { cgroupOf } from './cgroup.js';
 import type { Container } from './container.js';
 import { notRunning } from './life/kill.js';
 import { restarting } from './life/pause.js';
@@ -9,10 +10,10 @@ import { execProcessFor } from './spec/process.js';
 import { parseSecurityOptions } from './spec/security-options.js';
 
 /** A running container as the exec room sees it. @throws Conflict in Docker's words */
-export function execTarget(room: Room, container: Container): ExecTarget {
+export function execTarget(room: Room, container: Container, ref: string): ExecTarget {
   const { id, record, run } = container;
   if (record.state.status === 'paused') {
-    throw conflict(`Container ${id} is paused, unpause the container before exec`);
+    throw conflict(`Container ${ref} is paused, unpause the container before exec`);
   }
   if (record.state.status === 'restarting') throw restarting(id);
   if (!container.running || !run) throw notRunning(id);
@@ -24,6 +25,7 @@ export function execTarget(room: Room, container: Container): ExecTarget {
     runtimePath: room.runtimes.binary(record.runtime),
     runtimeArgs: room.runtimes.get(record.runtime).globalArgs,
     conmonPath: room.conmonPath ?? 'conmon',
+    cgroup: cgroupOf(room.config, record),
     execIds: container.execIds,
     ended: run.ended,
     process: async (wish) => {

@@ -107,7 +107,7 @@ export function openContainers(deps: ContainersDeps): Containers {
       ),
     connectNetwork: async (network, ref, endpoint) => connectNetwork(room, of(ref), network, endpoint),
     disconnectNetwork: async (network, ref, force) => disconnectNetwork(room, of(ref), network, force),
-    execTarget: (ref) => execTarget(room, of(ref)),
+    execTarget: (ref) => execTarget(room, of(ref), ref),
     setExecs: (execs) => {
       room.execs = execs;
     },

@@ -1,4 +1,5 @@
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
+import { notManager } from '@cleat/protocol/api/swarm';
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { CleatError, conflict, forbidden, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
@@ -54,9 +55,7 @@ function checkRequest(room: NetworkRoom, name: string, request: NetworkCreateReq
     throw conflict(`network with name ${name} already exists`);
   }
   if (request.Scope === 'swarm' || request.Ingress) {
-    throw forbidden(
-      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
-    );
+    throw forbidden(notManager);
   }
   const ipv4 = request.EnableIPv4 ?? true;
   if (!ipv4 && !request.EnableIPv6) throw invalidParameter('IPv4 or IPv6 must be enabled');

@@ -1,5 +1,6 @@
 /** What a helper process can be asked. Requests and answers are JSON; this file says their shapes. */
 import type { HoldAnswer, HoldRequest } from '../mount/hold.js';
+import type { Change, ChangesRequest } from '../rootfs/changes.js';
 import type { FileFacts } from '../rootfs/facts.js';
 import type { RootedFacts, RootOf } from '../rootfs/root.js';
 
@@ -10,6 +11,8 @@ export interface TarOutRequest {
   path: string;
   /** What the topmost entry is called in the archive (`data`, `.`); below it names are `data/…`. */
   entryName: string;
+  /** Without that name: below, entries are `etc/…`, and the topmost one is left out. */
+  bare?: boolean;
   /** Leave out what lies on other file systems (`docker export`). Default false. */
   oneFileSystem?: boolean;
   /** Of what is mounted on the root's own file system, only these directories are entered. Default: all. */
@@ -49,8 +52,10 @@ export interface Operations {
     request: { root: string; path: string; mode?: number; uid?: number; gid?: number };
     answer: { created: boolean };
   };
-  /** Names in a directory of the host. */
-  list: { request: { path: string }; answer: { names: string[] } };
+  /** Whether nothing is in a directory of the host. */
+  isEmpty: { request: { path: string }; answer: { empty: boolean } };
+  /** What a container changed; see `rootfs/changes.ts`. */
+  changes: { request: ChangesRequest; answer: { changes: Change[] } };
   /** Bytes and inodes below a path of the host, each hard-linked file once (`docker system df`). */
   diskUsage: { request: { path: string }; answer: { bytes: number; inodes: number } };
   /** Whole size, free bytes and type number of the file system that a path is on (statfs(2)). */

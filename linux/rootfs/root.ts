@@ -12,10 +12,17 @@ import { type ProcessIdentity, runsAt } from '../process/identity.js';
 import { errnoOf } from '../syscall/errno.js';
 import { O_PATH, openInRoot } from '../syscall/files.js';
 import { type FileFacts, factsFromStats, factsOf } from './facts.js';
+import { type ByteName, bytesOf } from './names.js';
+
+/** The kernel would take what is before it for the whole. */
+function refuseZeroByte(path: string): void {
+  if (path.includes('\0')) throw invalidParameter('invalid path: it contains a zero byte');
+}
 
 /** The path of an entry of an open directory; `name` is one component, and never followed out of it. */
-export function entryPath(directoryFd: number, name: string): string {
-  return `/proc/self/fd/${directoryFd}/${name}`;
+export function entryPath(directoryFd: number, name: string): Buffer {
+  refuseZeroByte(name);
+  return Buffer.concat([Buffer.from(`/proc/self/fd/${directoryFd}/`), bytesOf(name)]);
 }
 
 /** Facts of a path inside a root. */
@@ -58,11 +65,17 @@ export class Root implements Disposable {
 
   /** Opens what `path` leads to. The caller closes it. @throws CleatError NotFound, InvalidParameter, System */
   open(path: string, flags: number): number {
+    refuseZeroByte(path);
     try {
-      return openInRoot(this.#fd, path || '/', flags);
+      return openInRoot(this.#fd, bytesOf(path || '/'), flags);
     } catch (cause) {
       throw classed(cause, path);
     }
+  }
+
+  /** As {@link open}, for a name of an archive or a tree. @throws CleatError System with the errno */
+  openName(name: ByteName, flags: number): number {
+    return openInRoot(this.#fd, Buffer.from(name, 'latin1'), flags);
   }
 
   /** Runs `use` with a descriptor of the directory that holds `path`'s last component, which may be missing. */
@@ -207,6 +220,7 @@ export function classed(cause: unknown, path: string): CleatError {
   const details = { errno };
   if (errno === 'ENOENT') return notFound(`${path}: no such file or directory`, { cause, details });
   if (errno === 'ENOTDIR') return invalidParameter(`${path}: not a directory`, { cause, details });
+  if (errno === 'ENAMETOOLONG') return invalidParameter(`${path}: file name too long`, { cause, details });
   if (errno === 'ELOOP') return invalidParameter(`${path}: too many levels of symbolic links`, { cause, details });
   if (errno === 'EXDEV') return invalidParameter(`${path}: leads out of its directory`, { cause, details });
   if (errno === 'EEXIST') return conflict(`${path}: file exists`, { cause, details });

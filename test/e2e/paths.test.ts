@@ -121,7 +121,7 @@ describe('volume-subpath', () => {
 
   test('nor do cp, and a mount that lies inside, while a path is swapped', async () => {
     writeFileSync(join(scratch, 'secret'), 'secret');
-    await fill('rm -rf sub; mkdir sub');
+    await fill('rm -rf sub dir; mkdir sub');
     const swap = 'while :; do mv sub dir; ln -s / sub; rm sub; mv dir sub; done';
     await ok('run', '-d', '--name', 'swapper', '-v', 'vol:/d', '-w', '/d', 'busybox', 'sh', '-c', swap);
     const put = join(scratch, 'put');
@@ -151,8 +151,8 @@ describe('volume-subpath', () => {
   });
 
   test('nothing is held while it runs, nor after a kill of the engine', async () => {
-    await fill('mkdir -p sub; echo 1 > sub/one');
-    await ok('run', '-d', '--name', 'long', '--mount', mount('sub'), 'busybox', 'sleep', '600');
+    await fill('mkdir kept; echo 1 > kept/one');
+    await ok('run', '-d', '--name', 'long', '--mount', mount('kept'), 'busybox', 'sleep', '600');
     const own = mountsLeft();
     expect(own.filter((path) => /held|archives/.test(path))).toEqual([]);
     await engine.kill('SIGKILL');

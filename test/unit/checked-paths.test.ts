@@ -13,7 +13,7 @@ const looks: Record<string, string> = {
   'engine/containers/create/create.ts stat':
     "whether the administrator's bind source is there, which is only for the message: the runtime opens it anew",
   'engine/containers/create/data-root.ts realpath': "the engine's own data root",
-  'engine/containers/create/populate.ts list': 'a volume that is held',
+  'engine/containers/create/populate.ts isEmpty': 'a volume that is held',
   'engine/containers/create/populate.ts copyDirectory': 'into a volume that is held, out of a root',
   'engine/containers/life/mount-volumes.ts ensureDirectory':
     "the administrator's bind source is made where it is missing, as on a stock engine, and nothing is concluded from it",
@@ -32,7 +32,7 @@ const operations = [
   'stat',
   'mountOf',
   'ensureDirectory',
-  'list',
+  'isEmpty',
   'diskUsage',
   'statFileSystem',
   'copyDirectory',

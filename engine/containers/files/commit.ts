@@ -30,6 +30,7 @@ export async function commitContainer(
           root: room.paths.upper(record.id),
           path: '/',
           entryName: '.',
+          bare: true,
           layer: { leaveOut: isLayered ? [] : [...mountPoints].map((path) => path.slice(1)) },
         });
         return stream;

@@ -1,6 +1,7 @@
 import { run } from '@cleat/linux/process/run';
 import { conflict, invalidParameter, systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
+import { notRunning } from '../life/kill.js';
 import type { Room } from '../room.js';
 
 const deadlineMs = 10_000;
@@ -19,7 +20,7 @@ export async function top(
   if (status === 'restarting') {
     throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
   }
-  if (status !== 'running' && status !== 'paused') throw conflict(`Container ${container.id} is not running`);
+  if (status !== 'running' && status !== 'paused') throw notRunning(container.id);
   const pids = await room.runtimes.get(container.record.runtime).ps(container.id, { deadlineMs });
   const args = (psArgs || '-ef').split(' ').filter(Boolean);
   let result = await run('ps', [...args, `-q${pids.join(',')}`], { deadlineMs });

@@ -1,9 +1,8 @@
+import type { Compression } from '@cleat/linux/archive/compression';
 import type { ErrorClass } from '@cleat/protocol/errors';
-import type { Compression } from './compression.js';
 
 /** What the unpacking process is told. */
 export interface UnpackOptions {
-  whiteouts: 'overlay' | 'plain';
   /** Bytes after decompression. */
   maxBytes: number;
   maxEntries: number;

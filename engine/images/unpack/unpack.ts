@@ -23,7 +23,6 @@ export interface UnpackRequest {
   /** An existing empty directory under our own root. */
   target: string;
   bounds?: { maxBytes: number; maxEntries: number };
-  whiteouts?: 'overlay' | 'plain';
   /** Hears how many bytes of the archive were read. */
   onRead?: (bytes: number) => void;
   signal?: AbortSignal;
@@ -37,7 +36,6 @@ export interface UnpackRequest {
  */
 export async function unpack(request: UnpackRequest): Promise<UnpackDone> {
   const options: UnpackOptions = {
-    whiteouts: request.whiteouts ?? 'overlay',
     ...(request.bounds ?? defaultBounds),
     parent: process.pid,
   };
