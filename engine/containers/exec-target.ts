@@ -3,6 +3,7 @@ import { cgroupOf } from './cgroup.js';
 import type { Container } from './container.js';
 import { notRunning } from './life/kill.js';
 import { restarting } from './life/pause.js';
+import { linkEnvironment } from './links/environment.js';
 import type { Room } from './room.js';
 import type { ExecTarget } from './service.js';
 import { checkAccountsInside } from './spec/accounts.js';
@@ -31,7 +32,11 @@ export function execTarget(room: Room, container: Container, ref: string): ExecT
     process: async (wish) => {
       const rootfs = room.paths.rootfs(id);
       await checkAccountsInside(room, record, rootfs);
-      return execProcessFor(record, rootfs, wish, { config: room.config, security });
+      return execProcessFor(record, rootfs, wish, {
+        config: room.config,
+        security,
+        links: linkEnvironment(room, container),
+      });
     },
     emit: (action, attributes) => room.emit(container, action, attributes),
   };

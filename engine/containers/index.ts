@@ -20,6 +20,7 @@ import { startContainer } from './life/start.js';
 import { restartContainer, stopContainer } from './life/stop.js';
 import { updateContainer } from './life/update.js';
 import { waitCondition, waitFor } from './life/wait.js';
+import { removeLink } from './links/links.js';
 import { ContainerPaths } from './paths.js';
 import { providerAt } from './providers.js';
 import { Registry } from './registry.js';
@@ -84,7 +85,8 @@ export function openContainers(deps: ContainersDeps): Containers {
     pause: async (ref) => pauseContainer(room, of(ref)),
     unpause: async (ref) => unpauseContainer(room, of(ref)),
     rename: async (ref, name) => renameContainer(room, of(ref), name),
-    remove: async (ref, options) => removeContainer(room, of(ref), { ...options, ref }),
+    remove: async (ref, options) =>
+      options.link ? removeLink(room, ref) : removeContainer(room, of(ref), { ...options, ref }),
     wait: (ref, condition, signal) => ({ result: waitFor(of(ref), waitCondition(condition), signal) }),
     attach: async (ref, options) => attachContainer(room, of(ref), options),
     resize: async (ref, size) => resizeContainer(room, of(ref), size),

@@ -1,7 +1,7 @@
 import type { ProcessIdentity } from '@cleat/linux/process/identity';
 import type { ContainerConfig, ContainerStatus, Health, HostConfig } from '@cleat/protocol/api/container';
-import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { ContainerId } from '../ids.js';
+import type { NetworkWishes } from '../networks/service.js';
 
 /** A container as it is kept in the store (collection `containers`, key: ID). */
 export interface ContainerRecord {
@@ -23,8 +23,10 @@ export interface ContainerRecord {
   config: ContainerConfig;
   /** With the engine's defaults filled in. */
   hostConfig: HostConfig;
-  /** The wished-for endpoints, by network name or ID. */
-  endpoints: Record<string, EndpointSettings>;
+  /** What it asks of networks; the networks' room says what is in it. */
+  endpoints: NetworkWishes['endpoints'];
+  /** Aliases for other containers on the default network. Absent: none. */
+  links?: ContainerLink[];
   /** Binds, volumes and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
   mounts: MountRecord[];
   /** What providers are asked for at each start; values are never kept. Absent: nothing. */
@@ -38,6 +40,13 @@ export interface ContainerRecord {
   manuallyStopped: boolean;
   startedBefore: boolean;
   state: StoredState;
+}
+
+export interface ContainerLink {
+  containerId: ContainerId;
+  alias: string;
+  /** What it was called when it was linked to, for when it is gone. */
+  name: string;
 }
 
 export interface MountRecord {

@@ -1,9 +1,10 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { linkedWish } from './links.js';
 import type { NetworkRecord } from './record.js';
-import type { NetworkRegistry } from './registry.js';
 import { isPredefined } from './resource.js';
+import type { NetworkRoom } from './room.js';
 import type { NetworkWishes } from './service.js';
 
 /** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
@@ -40,7 +41,7 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
  * @throws InvalidParameter as {@link checkWishes}
  */
 export function settleWishes(
-  registry: NetworkRegistry,
+  { registry, idOf }: Pick<NetworkRoom, 'registry' | 'idOf'>,
   mode: string,
   given: Record<string, EndpointSettings | null>,
 ): NetworkWishes {
@@ -60,7 +61,7 @@ export function settleWishes(
     } catch (error) {
       throw invalidParameter(`invalid config for network ${ref}: ${messageOf(error)}`, { cause: error });
     }
-    endpoints[name] ??= { ...wished, NetworkID: network?.id ?? '' };
+    endpoints[name] ??= { ...linkedWish(wished, idOf), NetworkID: network?.id ?? '' };
   }
   const own = isPredefined(mode) ? undefined : registry.lookUp(mode);
   return { mode: own && own.name !== mode ? own.id : mode, endpoints };

@@ -9,6 +9,7 @@ import { type ContainerId, newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
 import { removeAnonymousVolumes } from '../life/remove.js';
+import { hasLegacyLinks, resolveLinks } from '../links/links.js';
 import { shownLogPath } from '../log-path.js';
 import type { ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
@@ -44,7 +45,9 @@ export async function createContainer(
   const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
   hostConfig.NetworkMode = mode;
   resolveShared(room, hostConfig);
-  checkLinks(room, hostConfig);
+  const links = resolveLinks(room, hostConfig);
+  // What is shown of them follows the names of containers.
+  if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
   await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
 
   const id = newId<ContainerId>();
@@ -73,6 +76,7 @@ export async function createContainer(
       config,
       hostConfig,
       endpoints,
+      ...(links.length > 0 && { links }),
       mounts,
       ...(secrets.length > 0 && { secrets }),
       runtime: hostConfig.Runtime,
@@ -127,6 +131,10 @@ function wishedEndpoints(
   }
   const own = mode === 'default' ? 'bridge' : mode;
   if (Object.keys(endpoints).length === 0) endpoints[own] = {};
+  // On a network of the user's own, links are its aliases.
+  if (host.Links?.length && !hasLegacyLinks(host) && endpoints[own] && !endpoints[own].Links) {
+    endpoints[own].Links = host.Links;
+  }
   if (config.MacAddress && endpoints[own] && !endpoints[own].MacAddress) endpoints[own].MacAddress = config.MacAddress;
   return endpoints;
 }
@@ -136,21 +144,6 @@ function resolveShared(room: Room, host: HostConfig): void {
   for (const key of ['NetworkMode', 'IpcMode', 'PidMode'] as const) {
     const ref = sharedWith(host[key]);
     if (ref !== undefined) host[key] = `container:${otherContainer(room, ref).id}`;
-  }
-}
-
-/** Links of the default bridge name containers that are there. @throws InvalidParameter */
-function checkLinks(room: Room, host: HostConfig): void {
-  const mode = host.NetworkMode ?? 'default';
-  if (mode !== 'default' && mode !== 'bridge') return;
-  for (const link of host.Links ?? []) {
-    const [ref = ''] = link.split(':');
-    const { record } = otherContainer(room, ref.replace(/^\//, ''), `could not get container for ${ref}: `);
-    if (record.hostConfig.NetworkMode === 'host') {
-      throw invalidParameter(
-        "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
-      );
-    }
   }
 }
 

@@ -16,9 +16,9 @@ export async function connectNetwork(
     const { record } = container;
     const { id, name } = room.networks.resolve(network);
     const running = container.running && record.state.status !== 'restarting';
-    await room.networks.connect(id, { ...sandboxRequest(room, container), running, pid: record.state.pid }, endpoint);
+    const asker = { ...sandboxRequest(room, container), running, pid: record.state.pid };
     // What was asked for: another start gives another address.
-    record.endpoints[name] = { ...endpoint, NetworkID: id };
+    record.endpoints[name] = await room.networks.connect(id, asker, endpoint);
     container.save();
   });
 }

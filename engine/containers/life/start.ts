@@ -16,6 +16,8 @@ import type { Sandbox } from '../../networks/service.js';
 import { goTime, nowNanos } from '../../time.js';
 import { cgroupOf } from '../cgroup.js';
 import type { Container } from '../container.js';
+import { linkEnvironment } from '../links/environment.js';
+import { checkLinks } from '../links/links.js';
 import type { ContainerRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { checkMountedAccounts } from '../spec/accounts.js';
@@ -120,6 +122,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   const { id, hostConfig } = record;
   const bundle = room.paths.bundle(id);
   const rootfs = room.paths.rootfs(id);
+  checkLinks(room, container);
   mkdirSync(rootfs, { recursive: true, mode: 0o711 });
   mountOverlay({ ...containerLayers(room, record), target: rootfs });
   // All at once; `allSettled` so that nothing is on its way any more when a failure is cleared up.
@@ -154,6 +157,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
       recursiveReadOnly: await recursiveReadOnly(room, record),
       init: hostConfig.Init && !hostConfig.PidMode ? initBinary(room) : undefined,
     },
+    links: linkEnvironment(room, container),
     cgroupsPath: cgroupOf(room.config, record),
     pidOf: (ref) => {
       const other = room.registry.get(ref);
