@@ -20,7 +20,8 @@ afterAll(async () => {
 
 const { ok } = clientOf(() => engine);
 const sh = (script: string, ...options: string[]) => ok('run', ...options, 'busybox', 'sh', '-c', script);
-const digDeep = 'i=0; while [ $i -lt 1000 ]; do mkdir deep; cd deep; i=$((i+1)); done; echo deep > bottom';
+/** As deep as a shell gets: for the host, which has a longer way to it, no path leads there (4096 bytes). */
+const digDeep = 'i=0; while [ $i -lt 450 ]; do mkdir deepdeep; cd deepdeep; i=$((i+1)); done; echo deep > bottom';
 /** Counts without a path: find of busybox cannot go deeper than a path. */
 const names = async (tar: string) =>
   execFileSync('tar', ['-tf', tar, '--quoting-style=escape'], { maxBuffer: 1 << 28 })
@@ -30,10 +31,10 @@ const names = async (tar: string) =>
 
 test('directories deeper than any path: diff, export, commit, copy-up into a volume, and removal', async () => {
   await sh(`mkdir /deep; cd /deep; ${digDeep}`, '--name', 'digger');
-  expect((await ok('diff', 'digger')).split('\n').filter((line) => line.startsWith('A /deep'))).toHaveLength(1002);
+  expect((await ok('diff', 'digger')).split('\n').filter((line) => line.startsWith('A /deep'))).toHaveLength(452);
   const exported = join(scratch, 'deep.tar');
   await ok('export', '-o', exported, 'digger');
-  expect((await names(exported)).filter((name) => name.startsWith('deep/'))).toHaveLength(1002);
+  expect((await names(exported)).filter((name) => name.startsWith('deep/'))).toHaveLength(452);
   await ok('commit', 'digger', 'deep');
   await ok('create', '--name', 'filler', '-v', 'deep-volume:/deep', 'deep');
   const usage = JSON.parse((await engine.api('GET', '/system/df?type=volume')).body) as {
