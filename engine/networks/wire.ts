@@ -5,6 +5,7 @@ import { conflict } from '@cleat/protocol/errors';
 import type { Joined } from './endpoint.js';
 import { gatewayEndpoint } from './gateway.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
+import { linkLocalCidr } from './wishes.js';
 
 /**
  * Moves the interfaces that drivers made outside into the namespace, names and configures them all: one message to the
@@ -43,6 +44,10 @@ function configuration({ endpoint, routes }: Joined): string[] {
     `link set dev ${dstName} up`,
     ...(ipv4 ? [`address add ${ipv4} broadcast + dev ${dstName}`] : []),
     ...(ipv6 ? [`address add ${ipv6} nodad dev ${dstName}`] : []),
+    ...(endpoint.wished.IPAMConfig?.LinkLocalIPs ?? []).flatMap((text) => {
+      const address = linkLocalCidr(text);
+      return address ? [`address add ${address} ${address.includes(':') ? 'nodad ' : ''}dev ${dstName}`] : [];
+    }),
     ...routes.flatMap(({ destination, via }) =>
       via ? [] : [`route replace ${destination} dev ${dstName} scope link`],
     ),

@@ -1,11 +1,20 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
+import { contains, formatAddress, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { linkedWish } from './links.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
 import type { NetworkWishes } from './service.js';
+
+const linkLocal = ['169.254.0.0/16', 'fe80::/10'].map((block) => parseCidr(block).block);
+
+/** A link-local address as an interface gets it: with the prefix of its kind. @returns undefined for another address */
+export function linkLocalCidr(text: string): string | undefined {
+  const address = tryParseAddress(text);
+  if (!address || !linkLocal.some((block) => contains(block, address))) return undefined;
+  return `${formatAddress(address)}/${address.family === 4 ? 16 : 64}`;
+}
 
 /** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
 export function checkWishes(name: string, network: NetworkRecord | undefined, wished: EndpointSettings): void {
@@ -29,6 +38,9 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
     else if (network && ![...network.v4, ...network.v6].some(({ pool }) => contains(parseCidr(pool).block, address))) {
       complaints.push(`no configured subnet contains IP address ${text}`);
     }
+  }
+  for (const text of wished.IPAMConfig?.LinkLocalIPs ?? []) {
+    if (!linkLocalCidr(text)) complaints.push(`invalid link-local IP address: ${text}`);
   }
   if (wished.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(wished.MacAddress)) {
     complaints.push(`invalid MAC address: ${wished.MacAddress}`);
