@@ -1,20 +1,11 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { contains, formatAddress, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
+import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { linkedWish } from './links.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
 import type { NetworkWishes } from './service.js';
-
-const linkLocal = ['169.254.0.0/16', 'fe80::/10'].map((block) => parseCidr(block).block);
-
-/** A link-local address as an interface gets it: with the prefix of its kind. @returns undefined for another address */
-export function linkLocalCidr(text: string): string | undefined {
-  const address = tryParseAddress(text);
-  if (!address || !linkLocal.some((block) => contains(block, address))) return undefined;
-  return `${formatAddress(address)}/${address.family === 4 ? 16 : 64}`;
-}
 
 /** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
 export function checkWishes(name: string, network: NetworkRecord | undefined, wished: EndpointSettings): void {
@@ -40,7 +31,7 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
     }
   }
   for (const text of wished.IPAMConfig?.LinkLocalIPs ?? []) {
-    if (!linkLocalCidr(text)) complaints.push(`invalid link-local IP address: ${text}`);
+    if (!isLinkLocal(text)) complaints.push(`invalid link-local IP address: ${text}`);
   }
   if (wished.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(wished.MacAddress)) {
     complaints.push(`invalid MAC address: ${wished.MacAddress}`);
@@ -83,3 +74,11 @@ export function settleWishes(
 export function wishRef(name: string, wished: EndpointSettings): string {
   return isPredefined(name) ? name : wished.NetworkID || name;
 }
+
+/** 169.254.0.0/16 and fe80::/10. */
+function isLinkLocal(text: string): boolean {
+  const address = tryParseAddress(text);
+  return address !== undefined && linkLocal.some(({ block }) => contains(block, address));
+}
+
+const linkLocal = [parseCidr('169.254.0.0/16'), parseCidr('fe80::/10')];
