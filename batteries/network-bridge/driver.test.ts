@@ -157,3 +157,31 @@ test.each([
 ])('%j is refused', async (options, message) => {
   await expect(createNetwork(options)).rejects.toThrow(message);
 });
+
+test('the default network leaves the host with an engine whose containers have ended, and comes back with it', async () => {
+  const rules = async () => (await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`])).stdout;
+  await createNetwork({ 'com.docker.network.bridge.default_bridge': 'true' });
+  await join_('e1', 2);
+  await driver.close();
+  expect(interfaceNames()).toContain(device);
+  expect(await rules()).toContain(device);
+
+  driver = open();
+  await driver.restore();
+  await driver.handlers().DeleteEndpoint({ NetworkID: 'n1', EndpointID: 'e1' }, context);
+  await driver.close();
+  expect(interfaceNames()).not.toContain(device);
+  expect(await rules()).toBe('');
+
+  driver = open();
+  await driver.restore();
+  expect((await linkFacts(device))?.addresses).toEqual([`${block}.1/24`]);
+  expect(await rules()).toContain(device);
+});
+
+test('a network that a user made stays on the host', async () => {
+  await createNetwork();
+  await driver.close();
+  expect(interfaceNames()).toContain(device);
+  driver = open();
+});

@@ -22,12 +22,16 @@ export function readNetwork(
   options: Readonly<Record<string, unknown>>,
   ipam: readonly IpamData[],
   defaults: Defaults,
-): NetworkRecord & { isDefault: boolean } {
+): NetworkRecord {
   const generic = stringMap(options[netlabel.generic]);
   for (const [key, value] of Object.entries(generic)) {
     if (gatewayMode.test(key) && value !== 'nat' && value !== '') {
       throw notImplemented(`${key}=${value} is not supported: leave it out, or use "nat"`);
     }
+  }
+  for (const { Pool = '' } of ipam) {
+    if (Pool === '0.0.0.0/0') throw invalidParameter('ipv4 pool is empty');
+    if (Pool === '::/0') throw invalidParameter('ipv6 pool is empty');
   }
   const bridge = generic[netlabel.bridgeName] || `br-${id.slice(0, 12)}`;
   if (bridge.length > 15 || /[\s/:]/.test(bridge) || bridge === '.' || bridge === '..') {

@@ -7,6 +7,8 @@ export interface NetworkRecord {
   bridge: string;
   /** We made the device, so we remove it with the network. */
   owned: boolean;
+  /** The engine's default network; it makes that one itself. */
+  isDefault?: boolean;
   /** CIDRs. */
   subnets: string[];
   /** The bridge's own addresses as CIDR; empty strings are left out. */

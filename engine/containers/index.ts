@@ -1,6 +1,7 @@
 import type { Provider } from '@cleat/extensions/service';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { Container } from './container.js';
+import { setHostConfig } from './create/at-start.js';
 import { createContainer } from './create/create.js';
 import { emitterFor } from './emit.js';
 import { execTarget } from './exec-target.js';
@@ -77,7 +78,9 @@ export function openContainers(deps: ContainersDeps): Containers {
     },
     start: async (ref, options) => {
       if (options?.checkpoint) throw invalidParameter('checkpoint is only supported in experimental mode');
-      await startContainer(room, of(ref));
+      const container = of(ref);
+      if (options?.hostConfig) await setHostConfig(room, container, options.hostConfig);
+      await startContainer(room, container);
     },
     stop: async (ref, options) => stopContainer(room, of(ref), { ...options, ref }),
     restart: async (ref, options) => restartContainer(room, of(ref), { ...options, ref }),

@@ -6,6 +6,7 @@ import type {
   ContainerInspect,
   ContainerSummary,
   ContainerUpdateRequest,
+  HostConfig,
 } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
@@ -20,7 +21,7 @@ export interface Containers {
   inspect(ref: string, options?: { size?: boolean }): Promise<ContainerInspect>;
 
   /** @throws NotModified when it runs already. */
-  start(ref: string, options?: { detachKeys?: string; checkpoint?: string; hostConfig?: unknown }): Promise<void>;
+  start(ref: string, options?: { detachKeys?: string; checkpoint?: string; hostConfig?: HostConfig }): Promise<void>;
   /** `timeout` in seconds; negative: for ever. @throws NotModified when it does not run. */
   stop(ref: string, options: { timeout?: number; signal?: string }): Promise<void>;
   restart(ref: string, options: { timeout?: number; signal?: string }): Promise<void>;

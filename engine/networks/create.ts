@@ -8,7 +8,7 @@ import { netlabel } from '@cleat/protocol/kinds/network';
 import { type NetworkId, newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
-import { networkRequest } from './driver-request.js';
+import { networkRequest, nullIpam } from './driver-request.js';
 import type { Due } from './owed.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
@@ -192,7 +192,14 @@ export async function clearUnfinished(room: NetworkRoom): Promise<void> {
 
 /** The IPAM driver `null` gives no addresses at all; the network driver, or somebody else, takes care of them. */
 async function takePools(room: NetworkRoom, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
-  if (record.ipam.driver === 'null') return;
+  if (record.ipam.driver === nullIpam) {
+    if (configs.some(({ Subnet }) => Subnet)) {
+      throw invalidParameter('null ipam driver does not handle specific address pool requests');
+    }
+    const pools = networkRequest(record);
+    record.ipam.config = [...pools.IPv4Data, ...pools.IPv6Data].map(({ Pool }) => ({ Subnet: Pool }));
+    return;
+  }
   const { addressSpace, skip4, skip6 } = await gatewayChecks(room, record);
   record.addressSpace = addressSpace;
   await room.owed.settle(record.ipam.driver);

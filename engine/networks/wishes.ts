@@ -30,6 +30,9 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
       complaints.push(`no configured subnet contains IP address ${text}`);
     }
   }
+  for (const text of wished.IPAMConfig?.LinkLocalIPs ?? []) {
+    if (!isLinkLocal(text)) complaints.push(`invalid link-local IP address: ${text}`);
+  }
   if (wished.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(wished.MacAddress)) {
     complaints.push(`invalid MAC address: ${wished.MacAddress}`);
   }
@@ -71,3 +74,11 @@ export function settleWishes(
 export function wishRef(name: string, wished: EndpointSettings): string {
   return isPredefined(name) ? name : wished.NetworkID || name;
 }
+
+/** 169.254.0.0/16 and fe80::/10. */
+function isLinkLocal(text: string): boolean {
+  const address = tryParseAddress(text);
+  return address !== undefined && linkLocal.some(({ block }) => contains(block, address));
+}
+
+const linkLocal = [parseCidr('169.254.0.0/16'), parseCidr('fe80::/10')];

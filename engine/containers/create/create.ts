@@ -11,7 +11,7 @@ import type { Container } from '../container.js';
 import { removeAnonymousVolumes } from '../life/remove.js';
 import { hasLegacyLinks, resolveLinks } from '../links/links.js';
 import { shownLogPath } from '../log-path.js';
-import type { ContainerRecord, MountRecord } from '../record.js';
+import type { ContainerLink, ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
 import { sharedWith } from '../spec/namespaces.js';
@@ -39,16 +39,12 @@ export async function createContainer(
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
-  const warnings = checkHostConfig(given, hostConfig);
-  hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
-  const wished = wishedEndpoints(hostConfig, config, networking?.EndpointsConfig ?? {});
-  const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
-  hostConfig.NetworkMode = mode;
-  resolveShared(room, hostConfig);
-  const links = resolveLinks(room, hostConfig);
-  // What is shown of them follows the names of containers.
-  if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
-  await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
+  const { warnings, endpoints, links } = await settleHostConfig(room, {
+    hostConfig,
+    given,
+    config,
+    endpoints: networking?.EndpointsConfig ?? {},
+  });
 
   const id = newId<ContainerId>();
   const reserved = reserveName(room, options.name, id);
@@ -57,9 +53,8 @@ export async function createContainer(
   room.making.set(id, made);
   try {
     const secrets = secretWishes(given.Labels ?? {});
-    const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
+    const wishes = wishedMounts(room, hostConfig, config);
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
-    for (const wish of wishes) passOnFromDataRoot(wish, room.config.dataRoot);
     await checkSources(room, wishes);
     const mounts = await makeMounts(room, wishes, made);
     mkdirSync(directory, { recursive: true, mode: 0o710 });
@@ -79,7 +74,7 @@ export async function createContainer(
       ...(links.length > 0 && { links }),
       mounts,
       ...(secrets.length > 0 && { secrets }),
-      runtime: hostConfig.Runtime,
+      runtime: hostConfig.Runtime ?? '',
       logPath: shownLogPath(directory, id, hostConfig.LogConfig?.Type),
       appArmorProfile: '',
       restartCount: 0,
@@ -109,6 +104,40 @@ export async function createContainer(
   } finally {
     room.making.delete(id);
   }
+}
+
+export interface HostWishes {
+  /** With its defaults; what it names is resolved in it. */
+  readonly hostConfig: HostConfig;
+  /** The container's own configuration as it was asked for, and with its image's below it. */
+  readonly given: ContainerConfig;
+  readonly config: ContainerConfig;
+  readonly endpoints: Record<string, EndpointSettings | null>;
+}
+
+/** Checks a host configuration, and resolves what it names. @throws InvalidParameter, NotFound */
+export async function settleHostConfig(
+  room: Room,
+  { hostConfig, given, config, endpoints: asked }: HostWishes,
+): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
+  const warnings = checkHostConfig(given, hostConfig);
+  hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
+  const wished = wishedEndpoints(hostConfig, config, asked);
+  const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
+  hostConfig.NetworkMode = mode;
+  resolveShared(room, hostConfig);
+  const links = resolveLinks(room, hostConfig);
+  // What is shown of them follows the names of containers.
+  if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
+  await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
+  return { warnings, endpoints, links };
+}
+
+/** Everything that is to be mounted. @throws InvalidParameter */
+export function wishedMounts(room: Room, hostConfig: HostConfig, config: ContainerConfig): MountWish[] {
+  const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
+  for (const wish of wishes) passOnFromDataRoot(wish, room.config.dataRoot);
+  return wishes;
 }
 
 function reserveName(room: Room, wished: string | undefined, id: ContainerId) {
@@ -162,7 +191,7 @@ function otherContainer(room: Room, ref: string, prefix = ''): Container {
 }
 
 /** The sources that `--mount type=bind` names must be there. They are the user's paths: looked at by a helper. */
-async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<void> {
+export async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<void> {
   const missing = (wish: MountWish, why: string, cause: unknown) =>
     invalidParameter(`invalid mount config for type "bind": ${why}${wish.source}`, { cause });
   await Promise.all(
@@ -182,7 +211,11 @@ async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<v
 }
 
 /** @param made gets each as soon as it is there, and has them also when another fails */
-async function makeMounts(room: Room, wishes: readonly MountWish[], made: MountRecord[]): Promise<MountRecord[]> {
+export async function makeMounts(
+  room: Room,
+  wishes: readonly MountWish[],
+  made: MountRecord[],
+): Promise<MountRecord[]> {
   const making = wishes.map(async (wish) => {
     const mount = await makeMount(room, wish);
     made.push(mount);
