@@ -185,3 +185,20 @@ test('a network that a user made stays on the host', async () => {
   expect(interfaceNames()).toContain(device);
   driver = open();
 });
+
+test('containers are hidden behind the address that the network names', async () => {
+  await createNetwork({ 'com.docker.network.host_ipv4': '192.0.2.77' });
+  const { stdout } = await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`]);
+  expect(stdout).toContain(`ip saddr ${block}.0/24 oifname != "${device}" snat ip to 192.0.2.77`);
+});
+
+test.each([
+  ['host_ipv4', 'x', 'failed to parse com.docker.network.host_ipv4 value: x (nil ip)'],
+  ['host_ipv4', '::1', 'failed to parse com.docker.network.host_ipv4 value: ::1 (no IPv4 address)'],
+  ['bridge.host_binding_ipv4', 'y', 'failed to parse com.docker.network.bridge.host_binding_ipv4 value: y (nil ip)'],
+  ['bridge.inhibit_ipv4', 'true', 'com.docker.network.bridge.inhibit_ipv4=true is not supported: leave it out'],
+  ['bridge.trusted_host_interfaces', 'eth0', 'is not supported: leave it out'],
+])('what cannot be served is refused: %s=%s', async (key, value, said) => {
+  await expect(createNetwork({ [`com.docker.network.${key}`]: value })).rejects.toThrow(said);
+  expect(interfaceNames()).not.toContain(device);
+});

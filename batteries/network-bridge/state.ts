@@ -14,6 +14,8 @@ export interface NetworkRecord {
   /** The bridge's own addresses as CIDR; empty strings are left out. */
   gateways: string[];
   mtu: number;
+  /** Addresses of the host that hide the containers' (`com.docker.network.host_ipv4`, `.host_ipv6`). */
+  snat?: string[];
   icc: boolean;
   masquerade: boolean;
   internal: boolean;
