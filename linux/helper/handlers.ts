@@ -7,15 +7,15 @@ import { listChanges } from '../rootfs/changes.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
 import { isEmpty } from '../rootfs/remove.js';
-import { classed, Root } from '../rootfs/root.js';
+import { classed, Root, type RootOf } from '../rootfs/root.js';
 import { diskUsage } from '../rootfs/usage.js';
 import { errnoOf } from '../syscall/errno.js';
 import type { OperationName, Operations } from './operations.js';
 
 type Handlers = { [N in OperationName]: (request: Operations[N]['request']) => Operations[N]['answer'] };
 
-function withRoot<T>(path: string, use: (root: Root) => T): T {
-  using root = new Root(path);
+function withRoot<T>(of: RootOf, use: (root: Root) => T): T {
+  using root = new Root(of);
   return use(root);
 }
 

@@ -2,11 +2,11 @@
 import type { HoldAnswer, HoldRequest } from '../mount/hold.js';
 import type { Change, ChangesRequest } from '../rootfs/changes.js';
 import type { FileFacts } from '../rootfs/facts.js';
-import type { RootedFacts } from '../rootfs/root.js';
+import type { RootedFacts, RootOf } from '../rootfs/root.js';
 
 export interface TarOutRequest {
-  /** A root directory, or `/proc/PID/root` of a running container, through which its volumes are seen. */
-  root: string;
+  /** A root directory, or a process of a running container, through which its volumes are seen. */
+  root: RootOf;
   /** The path inside; its last component is not followed, unless it ends with `/` or `/.`. */
   path: string;
   /** What the topmost entry is called in the archive (`data`, `.`); below it names are `data/…`. */
@@ -22,7 +22,7 @@ export interface TarOutRequest {
 }
 
 export interface TarInRequest {
-  root: string;
+  root: RootOf;
   /** An existing directory inside the root; symlinks to it are followed. */
   path: string;
   /** Refuse to replace a directory by something else, and the other way round. */
@@ -45,7 +45,7 @@ export interface Operations {
     answer: { created: boolean };
   };
   /** Facts of a path inside a root; see {@link RootedFacts}. */
-  statInRoot: { request: { root: string; path: string; follow?: boolean }; answer: RootedFacts };
+  statInRoot: { request: { root: RootOf; path: string; follow?: boolean }; answer: RootedFacts };
   /** A regular file's content, as text; larger than `maxBytes` (default 1 MiB) is an error. */
   readFileInRoot: { request: { root: string; path: string; maxBytes?: number }; answer: { text: string } };
   mkdirInRoot: {

@@ -8,6 +8,7 @@
  */
 import { closeSync, constants, fstatSync, lchownSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { CleatError, conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
+import { type ProcessIdentity, runsAt } from '../process/identity.js';
 import { errnoOf } from '../syscall/errno.js';
 import { O_PATH, openInRoot } from '../syscall/files.js';
 import { type FileFacts, factsFromStats, factsOf } from './facts.js';
@@ -30,16 +31,30 @@ export interface RootedFacts extends FileFacts {
   resolvedTarget?: string;
 }
 
+/** A directory; or what a process sees as `/`: exactly that process, were its number somebody else's by now. */
+export type RootOf = string | { process: ProcessIdentity };
+
+function openRootOf(identity: ProcessIdentity): number {
+  const directory = openSync(`/proc/${identity.pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const path = `/proc/self/fd/${directory}`;
+    if (!runsAt(path, identity)) throw notFound(`process ${identity.pid} does not run any more`);
+    return openSync(`${path}/root`, O_PATH | constants.O_DIRECTORY);
+  } finally {
+    closeSync(directory);
+  }
+}
+
 export class Root implements Disposable {
   readonly #fd: number;
   readonly #path: string;
 
-  /** @throws CleatError NotFound when there is no such directory */
-  constructor(path: string) {
+  /** @throws CleatError NotFound when there is no such directory, or that process does not run any more */
+  constructor(of: RootOf) {
     try {
-      this.#fd = openSync(path, O_PATH | constants.O_DIRECTORY);
+      this.#fd = typeof of === 'string' ? openSync(of, O_PATH | constants.O_DIRECTORY) : openRootOf(of.process);
     } catch (cause) {
-      throw classed(cause, path);
+      throw classed(cause, typeof of === 'string' ? of : `the files of process ${of.process.pid}`);
     }
     this.#path = readlinkSync(`/proc/self/fd/${this.#fd}`);
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -119,9 +119,40 @@ describe('volume-subpath', () => {
     expect(mountsLeft()).toEqual([]);
   });
 
+  test('nor do cp, and a mount that lies inside, while a path is swapped', async () => {
+    writeFileSync(join(scratch, 'secret'), 'secret');
+    await fill('rm -rf sub dir; mkdir sub');
+    const swap = 'while :; do mv sub dir; ln -s / sub; rm sub; mv dir sub; done';
+    await ok('run', '-d', '--name', 'swapper', '-v', 'vol:/d', '-w', '/d', 'busybox', 'sh', '-c', swap);
+    const put = join(scratch, 'put');
+    writeFileSync(put, 'put');
+    for (let at = 0; at < 8; at++) {
+      const out = await engine.docker('cp', `swapper:/d/sub${scratch}/secret`, join(scratch, 'got'));
+      expect(out.code).not.toBe(0);
+      await engine.docker('cp', put, `swapper:/d/sub${scratch}/put${at}`);
+      await engine.docker('cp', put, `swapper:/d/sub/cleat-put-${at}`);
+      const { code, stdout } = await engine.docker(
+        'run',
+        '--rm',
+        '-v',
+        'vol:/d',
+        '-v',
+        `${scratch}:/d/sub`,
+        'busybox',
+        'cat',
+        '/d/sub/secret',
+      );
+      expect(code === 0 ? stdout : 'secret').toBe('secret');
+    }
+    await ok('rm', '-f', 'swapper');
+    expect(existsSync(join(scratch, 'put0'))).toBe(false);
+    expect(readdirSync('/').filter((name) => name.startsWith('cleat-put'))).toEqual([]);
+    expect(listMounts(scratch)).toEqual([]);
+  });
+
   test('nothing is held while it runs, nor after a kill of the engine', async () => {
-    await fill('mkdir -p sub; echo 1 > sub/one');
-    await ok('run', '-d', '--name', 'long', '--mount', mount('sub'), 'busybox', 'sleep', '600');
+    await fill('mkdir kept; echo 1 > kept/one');
+    await ok('run', '-d', '--name', 'long', '--mount', mount('kept'), 'busybox', 'sleep', '600');
     const own = mountsLeft();
     expect(own.filter((path) => /held|archives/.test(path))).toEqual([]);
     await engine.kill('SIGKILL');

@@ -28,13 +28,14 @@ export const mountPoints: ReadonlySet<string> = new Set([
 /** What a container changed, from overlayfs' upper directory; sorted by path. A helper walks it: it may be huge. */
 export async function containerChanges(room: Room, container: Container): Promise<Change[]> {
   const own = room.paths.ownFiles(container.id);
+  const isLayered = existsSync(own);
   const image = room.images.layerPaths(container.record.imageId);
   const { changes } = await room.helper.call(
     'changes',
     {
       upper: room.paths.upper(container.id),
-      lowers: existsSync(own) ? [own, ...image] : image,
-      mountPoints: [...mountPoints],
+      lowers: isLayered ? [own, ...image] : image,
+      mountPoints: isLayered ? [] : [...mountPoints],
     },
     { deadlineMs: walkMs },
   );

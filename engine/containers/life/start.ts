@@ -35,6 +35,7 @@ import { removeLocked } from './remove.js';
 import { Run } from './run.js';
 import { sandboxRequest } from './sandbox-request.js';
 import { prepareSecrets } from './secrets.js';
+import { checkOwners } from './shared-owners.js';
 import { startError } from './start-error.js';
 
 /** @throws NotModified, Conflict: what `docker start` may be told without trying */
@@ -170,6 +171,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   room.spool.began(id);
 
   const monitored = await monitor(room, container, signal, sandbox);
+  checkOwners(room, hostConfig);
   run.init = processIdentity(monitored.pid);
   run.conmon = processIdentity(monitored.conmonPid);
   // The container has mounted them itself by now; a driver that is to unmount must not find them in use.
