@@ -202,3 +202,17 @@ test.each([
   await expect(createNetwork({ [`com.docker.network.${key}`]: value })).rejects.toThrow(said);
   expect(interfaceNames()).not.toContain(device);
 });
+
+test('a bridge that somebody removed by hand is back with the next container, and the others are on it again', async () => {
+  await createNetwork();
+  const first = await join_('e1', 2);
+  await run('ip', ['link', 'delete', device]);
+  const second = await join_('e2', 3);
+  expect((await second('busybox', 'ping', '-c1', '-W2', `${block}.2`)).code).toBe(0);
+  expect((await first('busybox', 'ping', '-c1', '-W2', `${block}.1`)).code).toBe(0);
+  await driver.close();
+  await run('ip', ['link', 'delete', device]);
+  driver = open();
+  await driver.restore();
+  expect((await first('busybox', 'ping', '-c1', '-W2', `${block}.3`)).code).toBe(0);
+});

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Firewall } from '@cleat/linux/firewall/firewall';
 import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
 import type { FirewallNetwork, PublishedPort } from '@cleat/linux/firewall/ruleset';
-import { writeSysctl } from '@cleat/linux/net/facts';
+import { interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 import { conflict, forbidden, messageOf, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
@@ -11,7 +11,7 @@ import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
 import { ensureBridge, removeBridge } from './device.js';
 import { ForwardGuard } from './guard.js';
-import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';
+import { LinkSweeper, macFor, makeLinks, newLinkName, putOnBridge } from './links.js';
 import { type Defaults, readNetwork } from './network-options.js';
 import { HostPorts, protocolNumber } from './ports.js';
 import { PortProxy } from './proxy/proxy.js';
@@ -64,7 +64,7 @@ export class BridgeDriver {
    */
   async restore(): Promise<void> {
     for (const network of this.#networks.values()) {
-      await ensureBridge(network, this.#links, this.#options.engineId, !network.owned).catch((error: unknown) =>
+      await this.#remake(network).catch((error: unknown) =>
         this.#log.error('a network could not be restored', { network: network.id, error: messageOf(error) }),
       );
     }
@@ -92,6 +92,16 @@ export class BridgeDriver {
     for (const { ports } of this.#endpoints.values()) await this.#ports.release(ports);
     this.#networks.close();
     this.#endpoints.close();
+  }
+
+  /** The bridge as it was, with the interfaces of containers that run. */
+  async #remake(network: NetworkRecord): Promise<void> {
+    await ensureBridge(network, this.#links, this.#options.engineId, !network.owned);
+    const there = interfaceNames();
+    const own = this.#endpoints.values().filter(({ networkId }) => networkId === network.id);
+    const left = own.filter(({ hostLink }) => there.has(hostLink));
+    await this.#links.run(left.flatMap(({ hostLink }) => putOnBridge(network, hostLink)));
+    this.#routeLocal(own.filter(({ ports }) => ports.length > 0));
   }
 
   async #removeIdleDefault(): Promise<void> {
@@ -192,6 +202,8 @@ export class BridgeDriver {
   async #join(id: string, sandboxPid: number) {
     const endpoint = this.#endpoint(id);
     const network = this.#network(endpoint.networkId);
+    // Somebody removed it by hand.
+    if (!interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#remake(network));
     // A failed Join is followed by DeleteEndpoint, which removes what was made.
     await makeLinks(this.#links, network, endpoint, sandboxPid);
     const gateway = (six: boolean) =>
