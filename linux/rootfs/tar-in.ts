@@ -2,6 +2,7 @@ import { type CleatError, invalidParameter, isClass } from '@cleat/protocol/erro
 import { ByteSource } from '../archive/byte-source.js';
 import { decompress, detect } from '../archive/compression.js';
 import { TarReader } from '../archive/tar-reader.js';
+import { errnoOf } from '../syscall/errno.js';
 import { Destination } from './destination.js';
 import { type ExtractOptions, Extractor, localName } from './extract.js';
 import { textOf } from './names.js';
@@ -58,10 +59,18 @@ export async function extractAll(
 /** What an entry asks for that cannot be is the archive's fault, not that of the place where it goes. */
 function entryError(error: unknown, name: string): CleatError {
   const known = classed(error, shortened(name));
-  if (!isClass(known, 'NotFound')) return known;
-  const reason = 'it refers to something that is not there';
+  const errno = errnoOf(error) ?? '';
+  const reason = isClass(known, 'NotFound') ? 'it refers to something that is not there' : impossible[errno];
+  if (reason === undefined) return known;
   return invalidParameter(`invalid entry "${shortened(name)}": ${reason}`, { cause: error, details: known.details });
 }
+
+/** What no file can be here. */
+const impossible: Readonly<Record<string, string>> = {
+  EPERM: 'operation not permitted',
+  EINVAL: 'it has a name or an attribute that is not possible here',
+  EMLINK: 'too many links',
+};
 
 function shortened(name: string): string {
   return name.length <= 200 ? name : `${name.slice(0, 200)}…`;
