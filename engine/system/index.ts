@@ -12,6 +12,7 @@ import type { Volumes } from '../volumes/service.js';
 import { Components } from './components.js';
 import { engineVersion } from './engine-version.js';
 import { extensionWarnings } from './extension-warnings.js';
+import { registryConfig } from './registries.js';
 import type { System, VersionInfo } from './service.js';
 
 export interface SystemDeps {
@@ -190,24 +191,6 @@ function securityOptions(config: EngineConfig, host: ReturnType<typeof hostFacts
   if (config.noNewPrivileges) options.push('name=no-new-privileges');
   if (cgroupVersion === 2 || config.defaultCgroupnsMode === 'private') options.push('name=cgroupns');
   return options;
-}
-
-function registryConfig(config: EngineConfig): Record<string, unknown> {
-  const isCidr = (name: string): boolean => /^[0-9a-f.:]+\/\d+$/i.test(name);
-  const insecure = config.insecureRegistries.filter((name) => !isCidr(name));
-  const official = { Name: 'docker.io', Mirrors: [...config.registryMirrors], Secure: true, Official: true };
-  return {
-    AllowNondistributableArtifactsCIDRs: null,
-    AllowNondistributableArtifactsHostnames: null,
-    InsecureRegistryCIDRs: [...new Set([...config.insecureRegistries.filter(isCidr), '::1/128', '127.0.0.0/8'])],
-    IndexConfigs: {
-      'docker.io': official,
-      ...Object.fromEntries(
-        insecure.map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }]),
-      ),
-    },
-    Mirrors: [...config.registryMirrors],
-  };
 }
 
 /** Docker's warnings about limits that this kernel cannot hold (moby `daemon/info_unix.go`). */

@@ -6,12 +6,15 @@ import { TarReader } from '@cleat/linux/archive/tar-reader';
 import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { readSmall, type StoredBlob } from '../blobs.js';
+import { flow } from '../flow.js';
 import type { Lease } from '../leases.js';
 import type { Room } from '../room.js';
+import type { EarlyLayers } from './early-layers.js';
 
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */
 const maxMetadata = 16 * 1024 * 1024;
 const maxFiles = 100_000;
+const headBytes = 512;
 
 /**
  * The files of an archive as blobs: no name in it ever becomes a path on this host. Names are normalised; links are
@@ -30,7 +33,13 @@ export class ArchiveFiles {
    * Reads a whole archive, compressed or not. Its files are blobs that `lease` holds.
    * @throws InvalidParameter for what is no tar, Cancelled
    */
-  static async read(room: Room, source: Readable, lease: Lease, signal: AbortSignal): Promise<ArchiveFiles> {
+  static async read(
+    room: Room,
+    source: Readable,
+    lease: Lease,
+    signal: AbortSignal,
+    early: EarlyLayers,
+  ): Promise<ArchiveFiles> {
     const files = new ArchiveFiles(room);
     const stop = () => source.destroy();
     signal.addEventListener('abort', stop, { once: true });
@@ -42,7 +51,11 @@ export class ArchiveFiles {
         if (files.#files.size + files.#links.size >= maxFiles)
           throw invalidParameter('the archive holds too many files');
         if (entry.type === 'file') {
-          files.#files.set(name, await room.storeBlob(bodyOf(reader, entry.size), lease, signal));
+          const head: Buffer[] = [];
+          const onBytes = early.bar(name, entry.size);
+          const blob = await room.storeBlob(bodyOf(reader, entry.size, head), lease, { signal, onBytes });
+          early.take(blob, Buffer.concat(head));
+          files.#files.set(name, blob);
         } else if (entry.type === 'symlink') {
           files.#links.set(name, normalise(posix.join(posix.dirname(name), textOf(entry.linkName))));
         } else if (entry.type === 'link') {
@@ -107,13 +120,14 @@ function normalise(name: string): string {
 
 const zeros = Buffer.alloc(64 * 1024);
 
-/** The content of a file; also its holes. */
-async function* bodyOf(reader: TarReader, size: number): AsyncGenerator<Buffer> {
+/** The content of a file; also its holes. @param head gets the first bytes, enough to tell what it is */
+async function* bodyOf(reader: TarReader, size: number, head: Buffer[]): AsyncGenerator<Buffer> {
   let at = 0;
   for (let piece = await reader.read(); piece; piece = await reader.read()) {
     for (; at < piece.offset; at += Math.min(zeros.length, piece.offset - at)) {
       yield zeros.subarray(0, piece.offset - at);
     }
+    if (at < headBytes) head.push(piece.data.subarray(0, headBytes));
     yield piece.data;
     at += piece.data.length;
   }
@@ -121,6 +135,6 @@ async function* bodyOf(reader: TarReader, size: number): AsyncGenerator<Buffer> 
 }
 
 async function* contentOf(source: Readable): AsyncGenerator<Buffer> {
-  const { compression, source: whole } = await detect(source as AsyncIterable<Buffer>);
+  const { compression, source: whole } = await detect(flow(source));
   for await (const chunk of decompress(whole, compression)) yield chunk;
 }

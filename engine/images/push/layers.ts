@@ -93,7 +93,7 @@ async function compressed(room: Room, layer: LayerRecord, lease: Lease, signal: 
     );
     const gzip = owned(createGzip());
     pipeline(plain, gzip, () => {});
-    const blob = await room.storeBlob(gzip, lease, signal);
+    const blob = await room.storeBlob(gzip, lease, { signal });
     room.layers.setPushed(layer.diffId, blob);
     return blob;
   } finally {

@@ -36,13 +36,14 @@ async function unpack(target: string, options: UnpackOptions): Promise<UnpackDon
   const { compression, source } = await detect(
     reported(owned(createReadStream('', { fd: input, start: 0, highWaterMark }))),
   );
+  const known = compression === 'none' ? options.digest : undefined;
   const hash = createHash('sha256');
   let total = 0;
   let nextSpareCheck = 0;
   const tooLarge = () =>
     invalidParameter(`the archive holds more than ${options.maxBytes} bytes once it is decompressed`);
   const bytes = new ByteSource(decompress(source, compression), (chunk) => {
-    hash.update(chunk);
+    if (known === undefined) hash.update(chunk);
     total += chunk.length;
     if (total > options.maxBytes) throw tooLarge();
     if (total >= nextSpareCheck) {
@@ -60,7 +61,7 @@ async function unpack(target: string, options: UnpackOptions): Promise<UnpackDon
     if (++count > options.maxEntries) throw invalidParameter(`the archive has more than ${options.maxEntries} entries`);
   });
   await bytes.drain();
-  return { diffId: `sha256:${hash.digest('hex')}`, size, tarSize: total, compression };
+  return { diffId: known ?? `sha256:${hash.digest('hex')}`, size, tarSize: total, compression };
 }
 
 const highWaterMark = 256 * 1024;

@@ -6,6 +6,8 @@ export interface UnpackOptions {
   /** Bytes after decompression. */
   maxBytes: number;
   maxEntries: number;
+  /** SHA-256 of the archive as it is: of a plain one its content's, which need not be computed again. */
+  digest?: string;
   /** Process id of the engine, with which it ends. */
   parent: number;
 }
