@@ -1,21 +1,10 @@
 import type { Logger } from '@cleat/protocol/log';
 import { authorizationCheck } from './authorization/check.js';
-import { buildRoutes } from './build/routes.js';
-import { containerRoutes } from './containers/routes.js';
-import { eventRoutes } from './events/routes.js';
-import { execRoutes } from './exec/routes.js';
-import { extensionRoutes } from './extensions/routes.js';
 import { createRouter, type Route } from './http/router.js';
 import { createApiServer, type RequestCheck, refuseBrowsers } from './http/server.js';
-import { imageRoutes } from './images/routes.js';
 import { type Listener, type ListenOptions, listen } from './listeners/listen.js';
-import { logDriverRoutes } from './log-drivers/routes.js';
-import { networkRoutes } from './networks/routes.js';
-import { pluginRoutes } from './plugins/routes.js';
+import { apiRoutes } from './routes.js';
 import type { ApiServices } from './services.js';
-import { swarmRoutes } from './swarm/routes.js';
-import { systemRoutes } from './system/routes.js';
-import { volumeRoutes } from './volumes/routes.js';
 
 export { currentRequest, type RequestContext } from './http/request-context.js';
 export type { RequestCheck } from './http/server.js';
@@ -52,22 +41,8 @@ export interface Api {
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
   const { services, log } = options;
+  const routes = [...(options.routes ?? []), ...apiRoutes(services, { minApiVersion: options.minApiVersion })];
   const { store } = services;
-  const routes = [
-    ...(options.routes ?? []),
-    ...systemRoutes(services, { minApiVersion: options.minApiVersion }),
-    ...eventRoutes(services),
-    ...containerRoutes(services),
-    ...execRoutes(services),
-    ...imageRoutes(services),
-    ...networkRoutes(services),
-    ...volumeRoutes(services),
-    ...extensionRoutes(services),
-    ...logDriverRoutes(services),
-    ...pluginRoutes(),
-    ...buildRoutes(),
-    ...swarmRoutes(),
-  ];
   const server = createApiServer({
     router: createRouter(routes),
     log,

@@ -2,11 +2,12 @@ import type { BenchPlugin, PluginName } from './plugin-pair.js';
 import type { Row } from './row.js';
 import { containerRows } from './rows/containers.js';
 import { extensionRows } from './rows/extensions.js';
+import { imageRows } from './rows/images.js';
 import { logRows } from './rows/logs.js';
 import { pluginRows } from './rows/plugins.js';
 
 /** All lines between engines, in the order of the tables. */
-export const engineRows: readonly Row[] = [...containerRows, ...logRows, ...extensionRows];
+export const engineRows: readonly Row[] = [...containerRows, ...logRows, ...extensionRows, ...imageRows];
 
 /** All lines, with the number by which `--rows` knows each. */
 export const numbered: {

@@ -89,6 +89,25 @@ export function parseDuration(text: string): bigint | undefined {
   return BigInt(Math.round(match[1] === '-' ? -total : total));
 }
 
+/** Nanoseconds as Go's `Duration.String` prints them: `1.5s`, `300ms`, `1m30s`, `1h0m0s`. */
+export function goDuration(nanos: number): string {
+  if (nanos === 0) return '0s';
+  const sign = nanos < 0 ? '-' : '';
+  const size = Math.abs(nanos);
+  for (const [unit, below] of [
+    ['ns', 1e3],
+    ['µs', 1e6],
+    ['ms', 1e9],
+  ] as const) {
+    if (size < below) return `${sign}${size / (below / 1e3)}${unit}`;
+  }
+  const minutes = Math.floor(size / 60e9);
+  const seconds = `${(size - minutes * 60e9) / 1e9}s`;
+  if (minutes === 0) return sign + seconds;
+  const hours = Math.floor(minutes / 60);
+  return `${sign}${hours > 0 ? `${hours}h` : ''}${minutes % 60}m${seconds}`;
+}
+
 /**
  * A point in time as `--since`, `--until` and the `until` filter take it: a Go duration before `reference`, an RFC 3339
  * time, or `seconds[.nanoseconds]` since the epoch (moby `daemon/internal/timestamp`).

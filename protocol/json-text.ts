@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { jsonComplaint } from './json-complaint.js';
 
 /** Whole numbers of 16 digits or more may not be exact as a double. */
 const maybeUnsafe = /\d{16}/;
@@ -16,15 +17,19 @@ export const maxDepth = 1_000;
 
 /**
  * Parses JSON; a whole number that a double cannot hold exactly becomes a bigint.
- * @throws SyntaxError, also for what is nested too deep
+ * @throws SyntaxError in the words of Go, also for what is nested too deep
  */
 export function parseJson(text: string): unknown {
   // Each level takes two characters.
   if (text.length > maxDepth * 2) firstValue(text);
-  if (!maybeUnsafe.test(text)) return JSON.parse(text);
-  return JSON.parse(shielded(text), (_key, value: unknown) =>
-    typeof value === 'string' && value.startsWith(marker) ? BigInt(value.slice(marker.length)) : value,
-  );
+  try {
+    if (!maybeUnsafe.test(text)) return JSON.parse(text);
+    return JSON.parse(shielded(text), (_key, value: unknown) =>
+      typeof value === 'string' && value.startsWith(marker) ? BigInt(value.slice(marker.length)) : value,
+    );
+  } catch (cause) {
+    throw new SyntaxError(jsonComplaint(text), { cause });
+  }
 }
 
 /**

@@ -85,7 +85,7 @@ describe('decode', () => {
     ['{"Labels":{"a":1}}', /cannot unmarshal number into Go struct field X\.Labels\.a of type string/],
     ['{"Cmd":5}', /cannot unmarshal number into Go struct field X\.Cmd/],
     ['{"Tty":"true"}', /cannot unmarshal string into Go struct field X\.Tty of type bool/],
-    ['[]', /cannot unmarshal array into Go struct field X/],
+    ['[]', /cannot unmarshal array into Go value of type X/],
   ])('refuses %s', (text, message) => {
     expect(() => decode(schema, parseJson(text), 'X')).toThrow(message);
   });

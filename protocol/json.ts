@@ -1,6 +1,7 @@
 import { invalidParameter } from './errors.js';
 import type { Static, TSchema } from './schema.js';
 
+export { unexpectedContent } from './json-complaint.js';
 export { parseJson, stringify } from './json-text.js';
 export type { Static, TSchema } from './schema.js';
 
@@ -184,16 +185,29 @@ function toBigint(value: number | bigint, path: string): bigint {
 /** JSON's types in Go's words. */
 function mismatch(value: unknown, path: string, wanted: Shape): Error {
   const got = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : numberOr(typeof value);
-  const types: Record<string, string> = {
-    integer: 'int64',
-    bigint: 'int64',
-    number: 'float64',
-    boolean: 'bool',
-    array: 'list',
-    object: wanted.patternProperties ? 'map' : 'struct',
-  };
-  const type = types[wanted.type ?? ''] ?? wanted.type ?? 'value';
-  return invalidParameter(`json: cannot unmarshal ${got} into Go struct field ${path} of type ${type}`);
+  const where = path.includes('.') ? `struct field ${path} of type ${goType(wanted)}` : `value of type ${path}`;
+  return invalidParameter(`json: cannot unmarshal ${got} into Go ${where}`);
+}
+
+/** How Go calls a shape; what is a struct of some name there has none here. */
+function goType(shape: Shape): string {
+  switch (shape.type) {
+    case 'integer':
+    case 'bigint':
+      return 'int64';
+    case 'number':
+      return 'float64';
+    case 'boolean':
+      return 'bool';
+    case 'array':
+      return `[]${goType(shape.items ?? {})}`;
+    case 'object': {
+      const [values] = Object.values(shape.patternProperties ?? {});
+      return values ? `map[string]${goType(values)}` : 'struct';
+    }
+    default:
+      return shape.type ?? 'interface {}';
+  }
 }
 
 const numberOr = (type: string): string => (type === 'bigint' ? 'number' : type);

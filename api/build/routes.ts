@@ -1,6 +1,9 @@
 import { notFound, notImplemented } from '@cleat/protocol/errors';
 import type { Route } from '../http/router.js';
 
+/** Of a build's context, which is read and dropped. */
+const maxContextBytes = 1024 ** 3;
+
 /**
  * Building is not this engine's work. BuildKit's clients probe `/grpc` and `/session` with an h2c upgrade, which
  * arrives here as an ordinary request; a plain 404 makes them fall back.
@@ -15,7 +18,14 @@ export function buildRoutes(): Route[] {
     {
       method: 'POST',
       path: '/build',
-      handler: () => {
+      streams: 'up',
+      async handler(x) {
+        // The client shows the answer only once it has sent its context: refused at once, it would tell of a broken pipe.
+        let read = 0;
+        for await (const chunk of x.body()) {
+          read += (chunk as Buffer).length;
+          if (read > maxContextBytes) break;
+        }
         throw notImplemented(
           'this engine does not build images: build elsewhere (buildah, buildkitd) and load or pull',
         );

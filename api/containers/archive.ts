@@ -18,6 +18,7 @@ export function archiveRoutes(containers: Containers): Route[] {
     {
       method: 'GET',
       path: '/containers/:name/archive',
+      streams: 'down',
       async handler(x) {
         const { stat, tar } = await containers.getArchive(x.param('name'), pathOf(x));
         setStat(x, stat);
@@ -27,6 +28,7 @@ export function archiveRoutes(containers: Containers): Route[] {
     {
       method: 'PUT',
       path: '/containers/:name/archive',
+      streams: 'up',
       async handler(x) {
         await containers.putArchive(x.param('name'), pathOf(x), x.body(), {
           noOverwriteDirNonDir: x.query.flag('noOverwriteDirNonDir'),
@@ -41,6 +43,7 @@ export function archiveRoutes(containers: Containers): Route[] {
 function pathOf(x: Exchange): string {
   const path = x.query.text('path');
   if (path === '') throw invalidParameter('bad parameter: path cannot be empty');
+  if (path.includes('\0')) throw invalidParameter(`lstat ${path}: invalid argument`);
   return path;
 }
 

@@ -78,7 +78,9 @@ async function start(x: Exchange, name: string, containers: Containers): Promise
   const detachKeys = x.query.text('detachKeys') || undefined;
   const checkpoint = x.query.text('checkpoint') || undefined;
   if (isExpected(startBody, x.version)) {
-    const hostConfig = await x.json(startBody);
+    const given = await x.json(startBody);
+    // Docker, too, takes an empty object for none.
+    const hostConfig = given && Object.keys(given).length > 0 ? given : undefined;
     return containers.start(name, { detachKeys, checkpoint, hostConfig });
   }
   // Docker lets an empty object or `null` pass.

@@ -6,7 +6,7 @@ import type { Route } from '../http/router.js';
 import { frame, multiplexedStream, rawStream } from '../streams/frame.js';
 
 export function logRoutes(containers: Containers): Route[] {
-  return [{ method: 'GET', path: '/containers/:name/logs', handler: (x) => logs(x, containers) }];
+  return [{ method: 'GET', path: '/containers/:name/logs', streams: 'down', handler: (x) => logs(x, containers) }];
 }
 
 async function logs(x: Exchange, containers: Containers): Promise<void> {

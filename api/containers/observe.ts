@@ -14,7 +14,7 @@ export function observeRoutes(containers: Containers): Route[] {
       path: '/containers/:name/top',
       handler: async (x) => x.send(200, await containers.top(x.param('name'), x.query.text('ps_args') || '-ef')),
     },
-    { method: 'GET', path: '/containers/:name/stats', handler: (x) => stats(x, containers) },
+    { method: 'GET', path: '/containers/:name/stats', streams: 'down', handler: (x) => stats(x, containers) },
     {
       method: 'GET',
       path: '/containers/:name/changes',
@@ -26,6 +26,7 @@ export function observeRoutes(containers: Containers): Route[] {
     {
       method: 'GET',
       path: '/containers/:name/export',
+      streams: 'down',
       handler: async (x) => x.pipe('application/octet-stream', await containers.export(x.param('name'))),
     },
     {

@@ -9,6 +9,7 @@ export function waitRoutes(containers: Containers): Route[] {
     {
       method: 'POST',
       path: '/containers/:name/wait',
+      streams: 'down',
       async handler(x) {
         const old = x.before('1.30');
         const asked = old ? '' : x.query.text('condition');

@@ -11,6 +11,7 @@ export function eventRoutes({ events }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/events',
+      streams: 'down',
       async handler(x) {
         const since = decodeTime('since', x.query.text('since'));
         const until = decodeTime('until', x.query.text('until'));

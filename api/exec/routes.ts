@@ -48,10 +48,10 @@ async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {
   if (x.before('1.42') || !request.Tty) delete request.ConsoleSize;
   const muxed = x.before('1.42') ? rawStream : multiplexedStream;
   let connection: HijackedConnection | undefined;
-  let tty = false;
+  // By what start says, not create: moby frames a terminal's output too, as one stream, for who did not say it there.
+  const tty = request.Tty === true;
   // docker-py reads the head through a buffer that it then forgets: what comes along with the head would be lost.
-  const begin = async (terminal: boolean) => {
-    tty = terminal;
+  const begin = async () => {
     connection = await x.hijack(tty ? rawStream : muxed);
   };
   let session: AttachSession | undefined;
@@ -64,6 +64,6 @@ async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {
     connection.end();
     return;
   }
-  if (session && connection) await joinStreams(connection, session, { multiplexed: !session.tty, log: x.log });
+  if (session && connection) await joinStreams(connection, session, { multiplexed: !tty, log: x.log });
   else x.sendEmpty(200);
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { setTimeout } from '@cleat/protocol/guard';
 import { type BodyFrame, bodyFrame } from './framing.js';
 import { endOfHead, type Head, parseHead, rewriteHead } from './head.js';
+import { probe } from './hijacked.js';
 import { refuse } from './refuse.js';
 
 /** Bytes of a head; credentials and proxies' headers make it large at times. */
@@ -77,6 +78,7 @@ class Connection {
   #held: Buffer = Buffer.alloc(0);
   #timer: NodeJS.Timeout | undefined;
   #pumping = false;
+  #unprobe: (() => void) | undefined;
   #ended = false;
   #feed: (chunk: Buffer) => void = () => {};
   #feedEnd: () => void = () => {};
@@ -155,7 +157,11 @@ class Connection {
   #step(): boolean {
     if (this.#frame && !this.#frame.complete) return this.#feedBody(this.#frame);
     if (this.response) {
-      if (this.#held.length > maxHeldBytes) this.#socket.pause();
+      if (this.#held.length > maxHeldBytes) {
+        this.#socket.pause();
+        // Nobody reads any more, so this is how its end is seen.
+        this.#unprobe ??= probe(this.#socket);
+      }
       return false;
     }
     this.#frame = undefined;
@@ -209,6 +215,8 @@ class Connection {
       return;
     }
     if (this.#held.length > 0) this.#timer ??= setTimeout(() => this.#socket.destroy(), headDeadlineMs).unref();
+    this.#unprobe?.();
+    this.#unprobe = undefined;
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 

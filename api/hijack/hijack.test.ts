@@ -141,6 +141,21 @@ describe('exec start', () => {
     expect(bodyOf(answer)).toBe(`${innocentInput}bye`);
   });
 
+  it('frames the output of a terminal, too, when start did not say that it is one', async () => {
+    await using server = await startApi({
+      execs: {
+        start: async (_id, _request, begin) => {
+          await begin?.(true);
+          return echoSession(true);
+        },
+      },
+    });
+    const head = `POST /exec/e1/start HTTP/1.1\r\nHost: x\r\n${upgradeHeaders}Content-Type: application/json\r\n`;
+    const answer = await talk(server.connect(), `${head}Content-Length: 13\r\n\r\n{"Tty":false}typed`, { end: true });
+    expect(answer).toContain('Content-Type: application/vnd.docker.multiplexed-stream\r\n');
+    expect(frames(bodyOf(answer))).toBe('typedbye');
+  });
+
   it('sends the head before anything runs', async () => {
     let headSeen: () => void = () => {};
     const seen = new Promise<void>((resolve) => {

@@ -96,7 +96,7 @@ function common(
     onClose(listener) {
       if (socket.destroyed) listener();
       else socket.once('close', listener);
-      const stop = probeAfterHalfClose(socket);
+      const stop = probe(socket);
       return () => {
         stop();
         socket.removeListener('close', listener);
@@ -109,22 +109,16 @@ function common(
 }
 
 /**
- * A client that half-closes (every attach without input does) looks like one that is gone, and a silent container would
- * keep its connection for ever. Writing nothing tells the two apart on a UNIX socket: EPIPE, and the connection closes.
+ * A client that is gone looks like one that half-closed (every attach without input does), or, while its input waits for
+ * a process that does not read, like one that is there; a silent container would keep its connection for ever. Writing
+ * nothing tells them apart on a UNIX socket: EPIPE, and the connection closes. @returns what ends it
  */
-function probeAfterHalfClose(socket: Socket): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  const start = (): void => {
-    timer = setInterval(() => {
-      if (socket.writableLength === 0 && socket.writable) socket.write('');
-    }, probeMs).unref();
-  };
-  if (socket.readableEnded) start();
-  else socket.once('end', start);
-  return () => {
-    clearInterval(timer);
-    socket.removeListener('end', start);
-  };
+export function probe(socket: Socket): () => void {
+  const timer = setInterval(() => {
+    if (socket.writableLength === 0 && socket.writable) socket.write('');
+  }, probeMs).unref();
+  socket.once('close', () => clearInterval(timer));
+  return () => clearInterval(timer);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
-import { decode, parseJson, type Static, type TSchema } from '@cleat/protocol/json';
+import { decode, parseJson, type Static, type TSchema, unexpectedContent } from '@cleat/protocol/json';
 import { isBefore } from './version.js';
 
 /** Bytes of a JSON body. */
@@ -44,7 +44,7 @@ export function decodeBody<S extends TSchema>(
   text: string,
   contentType = '',
 ): Static<S> | undefined {
-  if (text.trim() === '') return undefined;
+  if (text === '') return undefined;
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
     throw invalidParameter(
       contentType === ''
@@ -52,9 +52,11 @@ export function decodeBody<S extends TSchema>(
         : `unsupported Content-Type header (${contentType}): must be 'application/json'`,
     );
   }
+  if (text.trim() === '') throw invalidParameter('invalid JSON: got EOF while reading request body');
   try {
     return decode(schema, parseJson(text), what);
   } catch (cause) {
-    throw invalidParameter(`invalid JSON: ${messageOf(cause)}`, { cause });
+    const message = messageOf(cause);
+    throw invalidParameter(message === unexpectedContent ? message : `invalid JSON: ${message}`, { cause });
   }
 }

@@ -132,6 +132,7 @@ export class Exchange {
    * left of the body is read and dropped.
    */
   body(): Readable {
+    this.#mustStream('up');
     if (this.#hijacker) return owned(Readable.from(this.#hijacker.body()));
     const { request } = this;
     const body = owned(new PassThrough({ highWaterMark: 256 * 1024 }));
@@ -182,6 +183,7 @@ export class Exchange {
 
   /** Sends the head before there is anything to say. */
   async begin(status: number, contentType: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#mustStream('down');
     const headers = { 'Content-Type': contentType, ...more };
     await this.outgoing.check({ status, headers, body: undefined });
     this.response.writeHead(status, headers);
@@ -205,6 +207,7 @@ export class Exchange {
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
   async pipe(contentType: string, source: Readable): Promise<void> {
     owned(source);
+    this.#mustStream('down');
     const headers = { 'Content-Type': contentType };
     try {
       await this.outgoing.check({ status: 200, headers, body: undefined });
@@ -227,6 +230,12 @@ export class Exchange {
     const hijacker = this.#mustHijack();
     await this.outgoing.check({ status: 101, headers: {}, body: undefined });
     return hijacker.hijackWebSocket(kind);
+  }
+
+  /** The list of routes says which ones stream: tests abort each of them. */
+  #mustStream(way: 'up' | 'down'): void {
+    const { streams } = this.#match.route;
+    if (streams !== way && streams !== 'both') throw systemError(`the route is not marked as streaming ${way}`);
   }
 
   #mustHijack(): Hijacker {

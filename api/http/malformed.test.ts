@@ -158,9 +158,14 @@ describe('requests that are sent ahead', () => {
 it('a body whose sender goes away is an error for its reader, whenever that begins to read', async () => {
   const failures: unknown[] = [];
   for (const lateMs of [0, 30]) {
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
     await using server = await startApi({
       containers: {
         async putArchive(_name, _path, tar) {
+          begin();
           await sleep(lateMs);
           try {
             for await (const _chunk of tar);
@@ -175,7 +180,7 @@ it('a body whose sender goes away is an error for its reader, whenever that begi
     socket.write(
       `PUT /containers/c/archive?path=/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(100)}`,
     );
-    await sleep(10);
+    await begun;
     socket.destroy();
     await once(socket, 'close');
     await expect.poll(() => failures.length).toBe(lateMs === 0 ? 1 : 2);

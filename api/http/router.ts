@@ -10,6 +10,8 @@ export interface Route {
   readonly handler: (exchange: Exchange) => Promise<void> | void;
   /** The handler takes the connection over (`exchange.hijack`), whether the client asks for an upgrade or not. */
   readonly hijacks?: true;
+  /** Which ways data flows without a bound: the body (`exchange.body`), the answer (`exchange.begin`, `pipe`), or both. */
+  readonly streams?: 'up' | 'down' | 'both';
   /** The JSON body that the handler reads (`exchange.json`); whoever judges requests sees it as the handler does. */
   readonly body?: JsonBody;
 }

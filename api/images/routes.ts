@@ -38,11 +38,13 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/images/get',
+      streams: 'down',
       handler: (x) => save(x, images, x.query.all('names')),
     },
     {
       method: 'GET',
       path: '/images/:name/get',
+      streams: 'down',
       handler: (x) => save(x, images, [x.param('name')]),
     },
     {
@@ -66,12 +68,14 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'POST',
       path: '/images/load',
+      streams: 'both',
       handler: (x) => load(x, images),
     },
-    { method: 'POST', path: '/images/create', handler: (x) => createImage(x, images) },
+    { method: 'POST', path: '/images/create', streams: 'both', handler: (x) => createImage(x, images) },
     {
       method: 'POST',
       path: '/images/:name/push',
+      streams: 'down',
       handler: (x) =>
         sendProgress(
           x,

@@ -1,22 +1,30 @@
-import { unavailable } from '@cleat/protocol/errors';
+import { notManager } from '@cleat/protocol/api/swarm';
+import { notImplemented, unavailable } from '@cleat/protocol/errors';
 import type { Method, Route } from '../http/router.js';
 
-/** Docker's text when swarm mode is off. */
-export const notManager =
-  'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
+const notPart = 'This node is not part of a swarm. This engine has no swarm mode.';
 
 /** Swarm mode does not exist here; its clients understand the answer of an engine that is not in a swarm. */
 export function swarmRoutes(): Route[] {
   const methods: Method[] = ['GET', 'POST', 'DELETE'];
-  return ['swarm', 'nodes', 'services', 'tasks', 'secrets', 'configs'].flatMap((resource) =>
-    methods.flatMap((method) =>
-      [`/${resource}`, `/${resource}/:rest`].map((path) => ({
-        method,
-        path,
-        handler: () => {
-          throw unavailable(notManager);
-        },
-      })),
+  const refuse =
+    (error: () => Error): Route['handler'] =>
+    () => {
+      throw error();
+    };
+  const none = refuse(() => notImplemented('this engine has no swarm mode: it runs containers on this host only'));
+  return [
+    { method: 'POST', path: '/swarm/init', handler: none },
+    { method: 'POST', path: '/swarm/join', handler: none },
+    { method: 'POST', path: '/swarm/leave', handler: refuse(() => unavailable(notPart)) },
+    ...['swarm', 'nodes', 'services', 'tasks', 'secrets', 'configs'].flatMap((resource) =>
+      methods.flatMap((method) =>
+        [`/${resource}`, `/${resource}/:rest`].map((path) => ({
+          method,
+          path,
+          handler: refuse(() => unavailable(notManager)),
+        })),
+      ),
     ),
-  );
+  ];
 }

@@ -38,8 +38,7 @@ export function systemRoutes({ system, images }: ApiServices, options: { minApiV
 function ping(x: Exchange): void {
   x.response.setHeader('Cache-Control', 'no-cache, no-store, must-revalidate');
   x.response.setHeader('Pragma', 'no-cache');
-  // Version 1 is the classic builder: whoever would use BuildKit's gRPC must not find it here.
-  x.response.setHeader('Builder-Version', '1');
+  // No Builder-Version: there is no builder.
   x.response.setHeader('Swarm', 'inactive');
   x.sendText(200, x.method === 'HEAD' ? '' : 'OK');
 }

@@ -1,10 +1,10 @@
+import { notManager } from '@cleat/protocol/api/swarm';
 import { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { unavailable } from '@cleat/protocol/errors';
 import { decodeFilters } from '../decode/filters.js';
 import { jsonBody } from '../http/body.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
-import { notManager } from '../swarm/routes.js';
 
 const createBody = jsonBody(VolumeCreateRequest, 'CreateOptions');
 

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { LogEntry } from '@cleat/protocol/log-entry';
+import { headerField, longest } from './header-field.js';
 import type { SyslogOptions } from './options.js';
 
 const severity = { stderr: 3, other: 6 };
@@ -13,12 +14,18 @@ const lineFeed = Buffer.from('\n');
  */
 export class Formatter {
   readonly #options: SyslogOptions;
-  readonly #hostname = hostname();
+  readonly #hostname = headerField(hostname(), longest.hostname);
+  /** RFC 3164's TAG; of RFC 5424 the APP-NAME and, shorter, the MSGID. */
+  readonly #tag: string;
+  readonly #messageId: string;
   #lastTime = -1n;
   #lastText = '';
 
   constructor(options: SyslogOptions) {
     this.#options = options;
+    const { tag, format } = options;
+    this.#tag = headerField(tag, format.startsWith('rfc5424') ? longest.appName : longest.tag);
+    this.#messageId = headerField(tag, longest.messageId);
   }
 
   /** @returns undefined for an empty line, which is not sent */
@@ -35,13 +42,13 @@ export class Formatter {
   }
 
   #head(level: number, nanos: bigint): string {
-    const { facility, format, tag } = this.#options;
+    const { facility, format } = this.#options;
     const priority = `<${facility + level}>`;
     const time = this.#time(nanos);
     // Without a format, the host's name is left out: it is the local syslog that is spoken to.
-    if (format === '') return `${priority}${time} ${tag}[${process.pid}]: `;
-    if (format === 'rfc3164') return `${priority}${time} ${this.#hostname} ${tag}[${process.pid}]: `;
-    return `${priority}1 ${time} ${this.#hostname} ${tag} ${process.pid} ${tag} - `;
+    if (format === '') return `${priority}${time} ${this.#tag}[${process.pid}]: `;
+    if (format === 'rfc3164') return `${priority}${time} ${this.#hostname} ${this.#tag}[${process.pid}]: `;
+    return `${priority}1 ${time} ${this.#hostname} ${this.#tag} ${process.pid} ${this.#messageId} - `;
   }
 
   #time(nanos: bigint): string {

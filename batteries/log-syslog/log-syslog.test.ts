@@ -207,6 +207,24 @@ with open("${out}", "wb", 0) as f:
     );
   });
 
+  test.each([
+    ['rfc5424', /^<30>1 \S+ \S+ (\S+) \d+ (\S+) - one\n$/],
+    ['rfc3164', /^<30>\w{3} [ \d]\d [\d:]{8} \S+ (\S+)\[\d+\]: one\n$/],
+    ['', /^<30>\w{3} [ \d]\d [\d:]{8} (\S+)\[\d+\]: one\n$/],
+  ])('a tag makes neither a field nor a message of its own: %s', async (format, shape) => {
+    await using server = new Received(createServer());
+    const port = await server.listen({ port: 0, host: '127.0.0.1' });
+    const address = { 'syslog-address': `tcp://127.0.0.1:${port}`, ...(format && { 'syslog-format': format }) };
+    for (const tag of ['a b', 'a\n<0>1 - evil', 'sudo[1]: root', 'caf\u00e9\u0000\t', 'x'.repeat(300)]) {
+      server.text = '';
+      await run([entry('one')], { ...address, tag });
+      await expect.poll(() => server.text).toMatch(/one\n$/);
+      const [, field = '', id = ''] = shape.exec(server.text) ?? [];
+      expect({ tag, field }).toEqual({ tag, field: expect.stringMatching(/^[!-Z\\^-~]{1,255}$/) });
+      if (format === 'rfc5424') expect([field.length <= 48, id.length <= 32]).toEqual([true, true]);
+    }
+  });
+
   test('options are refused in Docker’s words; a server that is not there refuses the start', async () => {
     const validate = (Config: Record<string, string>) => tested.client(logKind).ValidateOptions({ Config });
     const refusals: [Record<string, string>, string][] = [

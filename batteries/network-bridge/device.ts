@@ -34,7 +34,9 @@ export async function ensureBridge(
   if (facts.kind !== 'bridge')
     throw conflict(`device ${bridge} exists already and is not a bridge: choose another name`);
   if (!ours && facts.alias.startsWith('cleat:')) {
-    throw conflict(`bridge ${bridge} belongs to another Cleat engine on this host: choose another with --bridge`);
+    throw conflict(
+      `bridge ${bridge} belongs to another Cleat engine on this host: choose another with --bridge or, if that engine is gone for good, remove what it left with "cleat sweep --data-root DIR --exec-root DIR"`,
+    );
   }
   if (!ours && !mayAdopt) {
     throw conflict(`a bridge ${bridge} that this engine did not make exists already: choose another name`);

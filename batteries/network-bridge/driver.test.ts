@@ -148,9 +148,71 @@ test('a driver that was killed knows everything again, and makes anew what a reb
 
 test.each([
   [{ 'com.docker.network.driver.mtu': 'x' }, 'must be a number'],
-  [{ 'com.docker.network.bridge.enable_icc': 'perhaps' }, '"perhaps" is not true or false'],
+  [
+    { 'com.docker.network.bridge.enable_icc': 'perhaps' },
+    'enable_icc value: perhaps (strconv.ParseBool: parsing "perhaps": invalid syntax)',
+  ],
   [{ 'com.docker.network.bridge.name': 'a name with blanks' }, 'invalid bridge name'],
   [{ 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' }, 'is not supported'],
 ])('%j is refused', async (options, message) => {
   await expect(createNetwork(options)).rejects.toThrow(message);
+});
+
+test('the default network leaves the host with an engine whose containers have ended, and comes back with it', async () => {
+  const rules = async () => (await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`])).stdout;
+  await createNetwork({ 'com.docker.network.bridge.default_bridge': 'true' });
+  await join_('e1', 2);
+  await driver.close();
+  expect(interfaceNames()).toContain(device);
+  expect(await rules()).toContain(device);
+
+  driver = open();
+  await driver.restore();
+  await driver.handlers().DeleteEndpoint({ NetworkID: 'n1', EndpointID: 'e1' }, context);
+  await driver.close();
+  expect(interfaceNames()).not.toContain(device);
+  expect(await rules()).toBe('');
+
+  driver = open();
+  await driver.restore();
+  expect((await linkFacts(device))?.addresses).toEqual([`${block}.1/24`]);
+  expect(await rules()).toContain(device);
+});
+
+test('a network that a user made stays on the host', async () => {
+  await createNetwork();
+  await driver.close();
+  expect(interfaceNames()).toContain(device);
+  driver = open();
+});
+
+test('containers are hidden behind the address that the network names', async () => {
+  await createNetwork({ 'com.docker.network.host_ipv4': '192.0.2.77' });
+  const { stdout } = await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`]);
+  expect(stdout).toContain(`ip saddr ${block}.0/24 oifname != "${device}" snat ip to 192.0.2.77`);
+});
+
+test.each([
+  ['host_ipv4', 'x', 'failed to parse com.docker.network.host_ipv4 value: x (nil ip)'],
+  ['host_ipv4', '::1', 'failed to parse com.docker.network.host_ipv4 value: ::1 (no IPv4 address)'],
+  ['bridge.host_binding_ipv4', 'y', 'failed to parse com.docker.network.bridge.host_binding_ipv4 value: y (nil ip)'],
+  ['bridge.inhibit_ipv4', 'true', 'com.docker.network.bridge.inhibit_ipv4=true is not supported: leave it out'],
+  ['bridge.trusted_host_interfaces', 'eth0', 'is not supported: leave it out'],
+])('what cannot be served is refused: %s=%s', async (key, value, said) => {
+  await expect(createNetwork({ [`com.docker.network.${key}`]: value })).rejects.toThrow(said);
+  expect(interfaceNames()).not.toContain(device);
+});
+
+test('a bridge that somebody removed by hand is back with the next container, and the others are on it again', async () => {
+  await createNetwork();
+  const first = await join_('e1', 2);
+  await run('ip', ['link', 'delete', device]);
+  const second = await join_('e2', 3);
+  expect((await second('busybox', 'ping', '-c1', '-W2', `${block}.2`)).code).toBe(0);
+  expect((await first('busybox', 'ping', '-c1', '-W2', `${block}.1`)).code).toBe(0);
+  await driver.close();
+  await run('ip', ['link', 'delete', device]);
+  driver = open();
+  await driver.restore();
+  expect((await first('busybox', 'ping', '-c1', '-W2', `${block}.3`)).code).toBe(0);
 });

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Firewall } from '@cleat/linux/firewall/firewall';
 import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
 import type { FirewallNetwork, PublishedPort } from '@cleat/linux/firewall/ruleset';
-import { writeSysctl } from '@cleat/linux/net/facts';
+import { interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 import { conflict, forbidden, messageOf, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
@@ -11,7 +11,7 @@ import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
 import { ensureBridge, removeBridge } from './device.js';
 import { ForwardGuard } from './guard.js';
-import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';
+import { LinkSweeper, macFor, makeLinks, newLinkName, putOnBridge } from './links.js';
 import { type Defaults, readNetwork } from './network-options.js';
 import { HostPorts, protocolNumber } from './ports.js';
 import { PortProxy } from './proxy/proxy.js';
@@ -64,7 +64,7 @@ export class BridgeDriver {
    */
   async restore(): Promise<void> {
     for (const network of this.#networks.values()) {
-      await ensureBridge(network, this.#links, this.#options.engineId, !network.owned).catch((error: unknown) =>
+      await this.#remake(network).catch((error: unknown) =>
         this.#log.error('a network could not be restored', { network: network.id, error: messageOf(error) }),
       );
     }
@@ -80,14 +80,40 @@ export class BridgeDriver {
     this.#routeLocal(this.#endpoints.values().filter(({ ports }) => ports.length > 0));
   }
 
-  /** Leaves networks and endpoints as they are: containers outlive their engine. */
+  /**
+   * Leaves endpoints and their networks as they are: containers outlive their engine. So do networks that a user made;
+   * the default one, when no container is on it, is made anew by {@link restore}.
+   */
   async close(): Promise<void> {
-    this.#guard.close();
     await this.#sweeper.close();
+    await this.#inTurn(() => this.#removeIdleDefault());
+    this.#guard.close();
     await this.#proxy.end();
     for (const { ports } of this.#endpoints.values()) await this.#ports.release(ports);
     this.#networks.close();
     this.#endpoints.close();
+  }
+
+  /** The bridge as it was, with the interfaces of containers that run. */
+  async #remake(network: NetworkRecord): Promise<void> {
+    await ensureBridge(network, this.#links, this.#options.engineId, !network.owned);
+    const there = interfaceNames();
+    const own = this.#endpoints.values().filter(({ networkId }) => networkId === network.id);
+    const left = own.filter(({ hostLink }) => there.has(hostLink));
+    await this.#links.run(left.flatMap(({ hostLink }) => putOnBridge(network, hostLink)));
+    this.#routeLocal(own.filter(({ ports }) => ports.length > 0));
+  }
+
+  async #removeIdleDefault(): Promise<void> {
+    const inUse = new Set(this.#endpoints.values().map(({ networkId }) => networkId));
+    const idle = this.#networks.values().filter(({ id, owned, isDefault }) => isDefault && owned && !inUse.has(id));
+    if (idle.length === 0) return;
+    try {
+      for (const { bridge } of idle) await removeBridge(bridge, this.#links);
+      await this.#applyRules(this.#networks.values().filter((network) => !idle.includes(network)));
+    } catch (error) {
+      this.#log.error('the default network was not removed from this host', { error: messageOf(error) });
+    }
   }
 
   handlers(): Driver {
@@ -114,16 +140,16 @@ export class BridgeDriver {
   async #createNetwork(request: Parameters<Driver['CreateNetwork']>[0]): Promise<void> {
     const { NetworkID, Options, IPv4Data, IPv6Data } = request;
     const ipam = [...IPv4Data, ...IPv6Data];
-    const { isDefault, ...record } = readNetwork(NetworkID, Options ?? {}, ipam, this.#options.defaults);
+    const { isDefault = false, ...record } = readNetwork(NetworkID, Options ?? {}, ipam, this.#options.defaults);
     const before = this.#networks.get(NetworkID);
     // Asked again by an engine that did not hear the answer.
-    if (before && isDeepStrictEqual({ ...before, owned: record.owned }, record)) return;
+    if (before && isDeepStrictEqual(comparable(before), comparable(record))) return;
     if (before) throw conflict(`network ${NetworkID} exists already`);
     const sharing = this.#networks.values().find(({ bridge }) => bridge === record.bridge);
     if (sharing) throw forbidden(`networks have same bridge name: ${record.bridge} is that of network ${sharing.id}`);
     const mayAdopt = isDefault && record.bridge !== this.#options.defaultDevice;
     const owned = await ensureBridge(record, this.#links, this.#options.engineId, mayAdopt);
-    this.#networks.set(NetworkID, { ...record, owned });
+    this.#networks.set(NetworkID, { ...record, owned, isDefault });
     try {
       await this.#applyRules();
     } catch (error) {
@@ -176,6 +202,8 @@ export class BridgeDriver {
   async #join(id: string, sandboxPid: number) {
     const endpoint = this.#endpoint(id);
     const network = this.#network(endpoint.networkId);
+    // Somebody removed it by hand.
+    if (!interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#remake(network));
     // A failed Join is followed by DeleteEndpoint, which removes what was made.
     await makeLinks(this.#links, network, endpoint, sandboxPid);
     const gateway = (six: boolean) =>
@@ -251,8 +279,7 @@ export class BridgeDriver {
     }
   }
 
-  async #applyRules(): Promise<void> {
-    const networks = this.#networks.values();
+  async #applyRules(networks = this.#networks.values()): Promise<void> {
     const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
     if (networks.length > 0 && this.#options.ipForward) {
       this.#sysctl('ipv4/ip_forward');
@@ -300,3 +327,6 @@ export class BridgeDriver {
     return result;
   }
 }
+
+/** Without what a request does not say. */
+const comparable = ({ owned: _, isDefault: __, ...network }: NetworkRecord) => network;

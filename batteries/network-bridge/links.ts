@@ -36,13 +36,17 @@ export async function makeLinks(
   const peer = `peer name ${containerLink}${where} address ${mac} mtu ${network.mtu}`;
   // A Join that is repeated, after the engine did not hear the first answer.
   await links.remove(hostLink);
-  await links.run([
-    `link add ${hostLink} mtu ${network.mtu} type veth ${peer}`,
+  await links.run([`link add ${hostLink} mtu ${network.mtu} type veth ${peer}`, ...putOnBridge(network, hostLink)]);
+}
+
+/** Commands that put an interface on the network's bridge. */
+export function putOnBridge({ bridge, icc }: NetworkRecord, hostLink: string): string[] {
+  return [
     // Enslaved and without IPv6 of its own before it is up, so that it never shows up as a host of the network.
-    `link set dev ${hostLink} master ${network.bridge} addrgenmode none up`,
+    `link set dev ${hostLink} master ${bridge} addrgenmode none up`,
     // With br_netfilter, a frame to a published port of its own sender goes back where it came from.
-    `link set dev ${hostLink} type bridge_slave hairpin on${network.icc ? '' : ' isolated on'}`,
-  ]);
+    `link set dev ${hostLink} type bridge_slave hairpin on${icc ? '' : ' isolated on'}`,
+  ];
 }
 
 /**

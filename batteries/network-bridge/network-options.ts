@@ -1,3 +1,4 @@
+import { formatAddress, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
 import type { IpamData } from '@cleat/protocol/kinds/network';
 import { netlabel } from '@cleat/protocol/kinds/network';
@@ -11,6 +12,11 @@ export interface Defaults {
 }
 
 const interfacePrefix = 'com.docker.network.container_iface_prefix';
+/** Options of moby's driver that would change what is reachable, and are not there. */
+const notServed = [
+  'com.docker.network.bridge.inhibit_ipv4',
+  'com.docker.network.bridge.trusted_host_interfaces',
+] as const;
 const gatewayMode = /^com\.docker\.network\.bridge\.gateway_mode_ipv[46]$/;
 
 /**
@@ -22,12 +28,24 @@ export function readNetwork(
   options: Readonly<Record<string, unknown>>,
   ipam: readonly IpamData[],
   defaults: Defaults,
-): NetworkRecord & { isDefault: boolean } {
+): NetworkRecord {
   const generic = stringMap(options[netlabel.generic]);
   for (const [key, value] of Object.entries(generic)) {
     if (gatewayMode.test(key) && value !== 'nat' && value !== '') {
       throw notImplemented(`${key}=${value} is not supported: leave it out, or use "nat"`);
     }
+  }
+  for (const key of notServed) {
+    if (generic[key] && !/^(0|f|false)$/i.test(generic[key])) {
+      throw notImplemented(`${key}=${generic[key]} is not supported: leave it out`);
+    }
+  }
+  const snat = [hostAddress(generic, 4), hostAddress(generic, 6)].filter((address) => address !== '');
+  const hostIp = generic[netlabel.hostBinding] || defaults.hostIp;
+  if (!tryParseAddress(hostIp)) throw unreadable(netlabel.hostBinding, hostIp, 'nil ip');
+  for (const { Pool = '' } of ipam) {
+    if (Pool === '0.0.0.0/0') throw invalidParameter('ipv4 pool is empty');
+    if (Pool === '::/0') throw invalidParameter('ipv6 pool is empty');
   }
   const bridge = generic[netlabel.bridgeName] || `br-${id.slice(0, 12)}`;
   if (bridge.length > 15 || /[\s/:]/.test(bridge) || bridge === '.' || bridge === '..') {
@@ -46,10 +64,26 @@ export function readNetwork(
     icc: flag(generic, netlabel.enableIcc, defaults.icc),
     masquerade: flag(generic, netlabel.enableIpMasquerade, defaults.masquerade),
     internal: options[netlabel.internal] === true,
-    hostIp: generic[netlabel.hostBinding] || defaults.hostIp,
+    hostIp,
+    ...(snat.length > 0 ? { snat } : {}),
     prefix: generic[interfacePrefix] || 'eth',
     isDefault: flag(generic, netlabel.defaultBridge, false),
   };
+}
+
+/** In moby's words. */
+const unreadable = (key: string, value: string, why: string) =>
+  invalidParameter(`failed to parse ${key} value: ${value} (${why})`);
+
+/** The host's address behind which containers are hidden; empty: none is named. */
+function hostAddress(options: Readonly<Record<string, string>>, family: 4 | 6): string {
+  const key = `com.docker.network.host_ipv${family}`;
+  const value = options[key] ?? '';
+  if (!value) return '';
+  const address = tryParseAddress(value);
+  if (!address) throw unreadable(key, value, 'nil ip');
+  if (address.family !== family) throw unreadable(key, value, `no IPv${family} address`);
+  return formatAddress(address);
 }
 
 function flag(options: Readonly<Record<string, string>>, key: string, otherwise: boolean): boolean {
@@ -57,7 +91,9 @@ function flag(options: Readonly<Record<string, string>>, key: string, otherwise:
   if (value === undefined || value === '') return otherwise;
   if (/^(1|t|true)$/i.test(value)) return true;
   if (/^(0|f|false)$/i.test(value)) return false;
-  throw invalidParameter(`failed to parse ${key} value: "${value}" is not true or false`);
+  throw invalidParameter(
+    `failed to parse ${key} value: ${value} (strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax)`,
+  );
 }
 
 /** Options arrive as JSON of anybody's: only strings count. */

@@ -7,11 +7,15 @@ export interface NetworkRecord {
   bridge: string;
   /** We made the device, so we remove it with the network. */
   owned: boolean;
+  /** The engine's default network; it makes that one itself. */
+  isDefault?: boolean;
   /** CIDRs. */
   subnets: string[];
   /** The bridge's own addresses as CIDR; empty strings are left out. */
   gateways: string[];
   mtu: number;
+  /** Addresses of the host that hide the containers' (`com.docker.network.host_ipv4`, `.host_ipv6`). */
+  snat?: string[];
   icc: boolean;
   masquerade: boolean;
   internal: boolean;

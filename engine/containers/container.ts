@@ -1,3 +1,4 @@
+import { setTimeout } from '@cleat/protocol/guard';
 import type { ContainerId } from '../ids.js';
 import type { Collection } from '../store/service.js';
 import type { Release } from './life/release.js';
@@ -6,6 +7,9 @@ import type { Run } from './life/run.js';
 import { Mutex } from './mutex.js';
 import { type ContainerRecord, isRunning } from './record.js';
 import { Waiters } from './waiters.js';
+
+/** How long it waits before it writes again what a full disk did not take, in ms. */
+const unwrittenMs = 1000;
 
 /** A container in memory: its record, and what belongs to this engine's life only. */
 export class Container {
@@ -32,6 +36,7 @@ export class Container {
   restartRequested = false;
   #run: Run | undefined;
   #revision = 0;
+  #unwritten: NodeJS.Timeout | undefined;
   readonly #awaitingRun = new Set<(run: Run | undefined) => void>();
   readonly #hopeful = new Set<AbortController>();
   readonly #collection: Collection<ContainerRecord>;
@@ -111,7 +116,26 @@ export class Container {
     return this.#revision;
   }
 
-  /** Writes the record as it is now. A container that was removed stays removed. */
+  /**
+   * Writes down what has happened, which no full disk makes undone: then memory holds it until there is space again. So
+   * stopping and removing work on a full disk.
+   */
+  note(): void {
+    this.#sooner(() => this.save());
+  }
+
+  /** Tries again until it is written; the latest wins. */
+  #sooner(write: () => void): void {
+    clearTimeout(this.#unwritten);
+    this.#unwritten = undefined;
+    try {
+      write();
+    } catch {
+      this.#unwritten = setTimeout(() => this.#sooner(write), unwrittenMs).unref();
+    }
+  }
+
+  /** Writes the record as it is now. A container that was removed stays removed. @throws System: a full disk */
   save(): void {
     this.#revision++;
     if (this.record.state.status !== 'removing' || this.#collection.get(this.id)) {
@@ -120,6 +144,6 @@ export class Container {
   }
 
   forget(): void {
-    this.#collection.delete(this.id);
+    this.#sooner(() => this.#collection.delete(this.id));
   }
 }

@@ -1,6 +1,7 @@
 import type { Provider } from '@cleat/extensions/service';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { Container } from './container.js';
+import { setHostConfig } from './create/at-start.js';
 import { createContainer } from './create/create.js';
 import { emitterFor } from './emit.js';
 import { execTarget } from './exec-target.js';
@@ -20,6 +21,7 @@ import { startContainer } from './life/start.js';
 import { restartContainer, stopContainer } from './life/stop.js';
 import { updateContainer } from './life/update.js';
 import { waitCondition, waitFor } from './life/wait.js';
+import { removeLink } from './links/links.js';
 import { ContainerPaths } from './paths.js';
 import { providerAt } from './providers.js';
 import { Registry } from './registry.js';
@@ -76,7 +78,9 @@ export function openContainers(deps: ContainersDeps): Containers {
     },
     start: async (ref, options) => {
       if (options?.checkpoint) throw invalidParameter('checkpoint is only supported in experimental mode');
-      await startContainer(room, of(ref));
+      const container = of(ref);
+      if (options?.hostConfig) await setHostConfig(room, container, options.hostConfig);
+      await startContainer(room, container);
     },
     stop: async (ref, options) => stopContainer(room, of(ref), { ...options, ref }),
     restart: async (ref, options) => restartContainer(room, of(ref), { ...options, ref }),
@@ -84,7 +88,8 @@ export function openContainers(deps: ContainersDeps): Containers {
     pause: async (ref) => pauseContainer(room, of(ref)),
     unpause: async (ref) => unpauseContainer(room, of(ref)),
     rename: async (ref, name) => renameContainer(room, of(ref), name),
-    remove: async (ref, options) => removeContainer(room, of(ref), { ...options, ref }),
+    remove: async (ref, options) =>
+      options.link ? removeLink(room, ref) : removeContainer(room, of(ref), { ...options, ref }),
     wait: (ref, condition, signal) => ({ result: waitFor(of(ref), waitCondition(condition), signal) }),
     attach: async (ref, options) => attachContainer(room, of(ref), options),
     resize: async (ref, size) => resizeContainer(room, of(ref), size),
@@ -107,7 +112,7 @@ export function openContainers(deps: ContainersDeps): Containers {
       ),
     connectNetwork: async (network, ref, endpoint) => connectNetwork(room, of(ref), network, endpoint),
     disconnectNetwork: async (network, ref, force) => disconnectNetwork(room, of(ref), network, force),
-    execTarget: (ref) => execTarget(room, of(ref)),
+    execTarget: (ref) => execTarget(room, of(ref), ref),
     setExecs: (execs) => {
       room.execs = execs;
     },

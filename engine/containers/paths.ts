@@ -24,6 +24,11 @@ export class ContainerPaths {
     return join(this.directory(id), 'rw', 'upper');
   }
 
+  /** What every container has above its image; see `own-files.ts`. */
+  ownFiles(id: string): string {
+    return join(this.directory(id), 'rw', 'own');
+  }
+
   work(id: string): string {
     return join(this.directory(id), 'rw', 'work');
   }

@@ -1,7 +1,7 @@
 import type { ProcessIdentity } from '@cleat/linux/process/identity';
 import type { ContainerConfig, ContainerStatus, Health, HostConfig } from '@cleat/protocol/api/container';
-import type { EndpointSettings } from '@cleat/protocol/api/network';
-import type { ContainerId } from '../ids.js';
+import type { ContainerId, NetworkId } from '../ids.js';
+import type { NetworkWishes } from '../networks/service.js';
 
 /** A container as it is kept in the store (collection `containers`, key: ID). */
 export interface ContainerRecord {
@@ -23,8 +23,10 @@ export interface ContainerRecord {
   config: ContainerConfig;
   /** With the engine's defaults filled in. */
   hostConfig: HostConfig;
-  /** The wished-for endpoints, by network name or ID. */
-  endpoints: Record<string, EndpointSettings>;
+  /** What it asks of networks; the networks' room says what is in it. */
+  endpoints: NetworkWishes['endpoints'];
+  /** Aliases for other containers on the default network. Absent: none. */
+  links?: ContainerLink[];
   /** Binds, volumes and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
   mounts: MountRecord[];
   /** What providers are asked for at each start; values are never kept. Absent: nothing. */
@@ -38,6 +40,13 @@ export interface ContainerRecord {
   manuallyStopped: boolean;
   startedBefore: boolean;
   state: StoredState;
+}
+
+export interface ContainerLink {
+  containerId: ContainerId;
+  alias: string;
+  /** What it was called when it was linked to, for when it is gone. */
+  name: string;
 }
 
 export interface MountRecord {
@@ -55,6 +64,8 @@ export interface MountRecord {
   rw: boolean;
   /** `rprivate`, `rslave`, …; empty where none applies. */
   propagation: string;
+  /** bind: `rslave` only where its mount is passed on at all; else that is no error. */
+  slaveIfShared?: boolean;
   /** volume: made by us without a name; goes with `rm -v` and `--rm`. */
   anonymous?: boolean;
   /** volume: leave it empty even if the image has files at the destination. */
@@ -97,6 +108,11 @@ export interface StoredState {
   health?: Health;
   /** Its processes are frozen for a moment, or are being frozen or let go on: the next engine lets them go on. */
   thaw?: true;
+  /**
+   * It is being connected to that network, or taken off it: nobody was answered yet, so the next engine sees to it that
+   * it is not on it.
+   */
+  leaving?: { id: NetworkId; name: string };
   /** The runtime is being told other limits than these in hostConfig: the next engine tells it these. */
   updating?: true;
   /** What is out there on the host, from before the first of it is made until all of it is gone. */

@@ -11,6 +11,8 @@ const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 export class Registry {
   readonly #collection: Collection<ContainerRecord>;
   readonly #byId = new Map<ContainerId, Container>();
+  /** Those with links. */
+  readonly #linking = new Set<Container>();
   /** Name → ID; a name is taken from the moment it is reserved. */
   readonly #names = new Map<string, ContainerId>();
 
@@ -20,6 +22,7 @@ export class Registry {
   }
 
   #insert(container: Container): void {
+    if (container.record.links) this.#linking.add(container);
     this.#byId.set(container.id, container);
     this.#names.set(container.record.name, container.id);
   }
@@ -44,8 +47,28 @@ export class Registry {
   }
 
   #byName(ref: string): Container | undefined {
-    const id = this.#names.get(ref.replace(/^\//, ''));
+    const name = ref.replace(/^\//, '');
+    const at = name.lastIndexOf('/');
+    const id = at < 0 ? this.#names.get(name) : this.#linkedFrom(name.slice(0, at), name.slice(at + 1));
     return id === undefined ? undefined : this.#byId.get(id);
+  }
+
+  /** `container/alias`: whom that container knows by that alias. */
+  #linkedFrom(parent: string, alias: string): ContainerId | undefined {
+    const id = this.#names.get(parent);
+    const links = id === undefined ? undefined : this.#byId.get(id)?.record.links;
+    return links?.find((link) => link.alias === alias)?.containerId;
+  }
+
+  /** Its own name, and those that others have for it: `container/alias`. */
+  namesOf({ id, record }: Container): string[] {
+    const names: string[] = [];
+    for (const parent of this.#linking) {
+      for (const link of parent.record.links ?? []) {
+        if (link.containerId === id) names.push(`${parent.record.name}/${link.alias}`);
+      }
+    }
+    return [record.name, ...names.sort()];
   }
 
   #byPrefix(prefix: string): Container | undefined {
@@ -115,7 +138,13 @@ export class Registry {
   rename(container: Container, name: string): void {
     const old = container.record.name;
     container.record.name = name;
-    container.save();
+    try {
+      container.save();
+    } catch (error) {
+      container.record.name = old;
+      this.#names.delete(name);
+      throw error;
+    }
     this.#names.set(name, container.id);
     if (old !== name) this.#names.delete(old);
   }
@@ -123,6 +152,7 @@ export class Registry {
   remove(container: Container): void {
     container.forget();
     this.#byId.delete(container.id);
+    this.#linking.delete(container);
     if (this.#names.get(container.record.name) === container.id) this.#names.delete(container.record.name);
   }
 }

@@ -18,9 +18,14 @@ export class Runtimes {
     this.#paths = paths;
   }
 
-  /** The name to store for what a user asked for. @throws InvalidParameter `unknown or invalid runtime name: X` */
+  /**
+   * The name to store for what a user asked for: `default` means the default one, unless the operator gave a runtime
+   * this name. @throws InvalidParameter `unknown or invalid runtime name: X`
+   */
   resolve(wished: string | undefined): string {
-    const name = wished || this.#config.defaultRuntime;
+    const { runtimes, defaultRuntime } = this.#config;
+    const isDefault = !wished || (wished === 'default' && !Object.hasOwn(runtimes, wished));
+    const name = isDefault ? defaultRuntime : wished;
     if (!Object.hasOwn(this.#config.runtimes, name)) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
     return name;
   }

@@ -6,6 +6,7 @@ import type {
   ContainerInspect,
   ContainerSummary,
   ContainerUpdateRequest,
+  HostConfig,
 } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
@@ -20,7 +21,7 @@ export interface Containers {
   inspect(ref: string, options?: { size?: boolean }): Promise<ContainerInspect>;
 
   /** @throws NotModified when it runs already. */
-  start(ref: string, options?: { detachKeys?: string; checkpoint?: string; hostConfig?: unknown }): Promise<void>;
+  start(ref: string, options?: { detachKeys?: string; checkpoint?: string; hostConfig?: HostConfig }): Promise<void>;
   /** `timeout` in seconds; negative: for ever. @throws NotModified when it does not run. */
   stop(ref: string, options: { timeout?: number; signal?: string }): Promise<void>;
   restart(ref: string, options: { timeout?: number; signal?: string }): Promise<void>;
@@ -30,6 +31,7 @@ export interface Containers {
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
   update(ref: string, request: ContainerUpdateRequest): Promise<{ Warnings: string[] }>;
+  /** @param options.link only the link `container/alias` goes, and no container. @throws Conflict for another name */
   remove(ref: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
   prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>;
 
@@ -199,6 +201,8 @@ export interface ExecTarget {
   readonly conmonPath: string;
   /** What to give to the runtime for a further process. @throws InvalidParameter (no such user; endless /etc/passwd) */
   process(wish: ExecWish): Promise<OciProcess>;
+  /** The container's control group (`linux.cgroupsPath`). */
+  readonly cgroup: string;
   /** Sessions shown as `ExecIDs`. */
   readonly execIds: Set<string>;
   /** Aborted when the container ends. */
@@ -234,14 +238,21 @@ export interface OciProcess {
 }
 
 /** Runs a command in a container to its end; what health checks need of the exec room. */
+export interface RunOptions {
+  env?: string[];
+  user?: string;
+  workingDir?: string;
+  signal: AbortSignal;
+  /** The process runs; what the runtime took until then is not its time. */
+  onStarted?(): void;
+  onOutput(data: Uint8Array): void;
+}
+
 export interface ExecRunner {
   /**
-   * Resolves with the exit code and at most `maxOutput` bytes of its output; kills it when `signal` aborts.
+   * Runs to its end, with the exit code. When `signal` aborts, it is killed together with what it started and left in
+   * its session, and the promise is rejected as soon as it is gone (or will not go: a few seconds later).
    * Events exec_create, exec_start, exec_die as for any exec.
    */
-  run(
-    containerId: string,
-    command: string[],
-    options: { env?: string[]; user?: string; workingDir?: string; maxOutput: number; signal: AbortSignal },
-  ): Promise<{ exitCode: number; output: string }>;
+  run(containerId: string, command: string[], options: RunOptions): Promise<{ exitCode: number }>;
 }

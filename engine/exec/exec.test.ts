@@ -96,6 +96,23 @@ test('a terminal, with its size', async () => {
   expect(session && (await collect(session))).toMatch(/33 44|10 20/);
 });
 
+test('who gives up on a run has it killed, with what it started', async () => {
+  const given = new AbortController();
+  const said: string[] = [];
+  const running = execs.run(id, ['sh', '-c', 'sleep 77 & echo begun; sleep 77'], {
+    signal: given.signal,
+    onOutput: (data) => {
+      said.push(Buffer.from(data).toString());
+      given.abort();
+    },
+  });
+  expect(await failure(running)).toMatchObject({ name: 'AbortError' });
+  expect(said.join('')).toBe('begun\n');
+  const left = async () =>
+    (await containers.top(id, '-ef')).Processes.flat().filter((word) => word.includes('sleep 77'));
+  await expect.poll(left).toEqual([]);
+});
+
 test('paused and stopped containers refuse', async () => {
   await containers.pause(id);
   expect(await failure(execs.create(id, { Cmd: ['true'] }))).toMatchObject({ class: 'Conflict' });

@@ -8,10 +8,11 @@ import { conflict, invalidParameter, isClass, messageOf, notFound } from '@cleat
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
-import type { AttachSession, Containers, TerminalSize } from '../containers/service.js';
+import type { AttachSession, Containers, RunOptions, TerminalSize } from '../containers/service.js';
 import { parseDetachKeys } from '../containers/streams/detach-keys.js';
 import { newId } from '../ids.js';
 import { type Exec, inspectExec } from './exec.js';
+import { killSession } from './kill.js';
 import { exitCodeOf, launch } from './launch.js';
 import type { Execs } from './service.js';
 import { sessionOf } from './session.js';
@@ -25,6 +26,8 @@ export interface ExecsDeps {
 
 /** How long an ended exec can still be inspected. */
 const keptMs = 5 * 60_000;
+/** How long a killed process may take to be gone. */
+const lingerMs = 5000;
 /** conmon was killed before it could tell: as if the process had been. */
 const unknownExit = 137;
 
@@ -168,11 +171,8 @@ class ExecRoom implements Execs {
     }
   }
 
-  async run(
-    containerId: string,
-    command: string[],
-    options: { env?: string[]; user?: string; workingDir?: string; maxOutput: number; signal: AbortSignal },
-  ): Promise<{ exitCode: number; output: string }> {
+  async run(containerId: string, command: string[], options: RunOptions): Promise<{ exitCode: number }> {
+    const { signal } = options;
     const { Id } = await this.create(containerId, {
       Cmd: command,
       Env: options.env,
@@ -183,19 +183,24 @@ class ExecRoom implements Execs {
     });
     const session = await this.start(Id, {});
     const exec = this.#get(Id);
-    const kill = () => killProcess(exec);
-    options.signal.addEventListener('abort', kill, { once: true });
+    let forced: NodeJS.Timeout | undefined;
+    const kill = () => {
+      killSession(exec);
+      // What cannot be killed (in the kernel, or frozen) costs its caller no more than this.
+      forced = setTimeout(() => session?.close(), lingerMs);
+    };
+    if (signal.aborted) kill();
+    else {
+      signal.addEventListener('abort', kill, { once: true });
+      options.onStarted?.();
+    }
     try {
-      const output: Buffer[] = [];
-      let size = 0;
-      for await (const { data } of session?.output ?? []) {
-        if (size < options.maxOutput) output.push(Buffer.from(data.subarray(0, options.maxOutput - size)));
-        size += data.length;
-      }
-      options.signal.throwIfAborted();
-      return { exitCode: exec.exitCode ?? unknownExit, output: Buffer.concat(output).toString() };
+      for await (const { data } of session?.output ?? []) options.onOutput(data);
+      signal.throwIfAborted();
+      return { exitCode: exec.exitCode ?? unknownExit };
     } finally {
-      options.signal.removeEventListener('abort', kill);
+      clearTimeout(forced);
+      signal.removeEventListener('abort', kill);
       session?.close();
       this.#execs.delete(Id);
     }
@@ -203,14 +208,5 @@ class ExecRoom implements Execs {
 
   async recover(): Promise<void> {
     rmSync(this.#directory, { recursive: true, force: true });
-  }
-}
-
-function killProcess(exec: Exec): void {
-  if (exec.state !== 'running' || exec.pid === 0) return;
-  try {
-    process.kill(exec.pid, 'SIGKILL');
-  } catch {
-    // ESRCH: it has just ended.
   }
 }

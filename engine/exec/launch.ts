@@ -56,6 +56,10 @@ export async function launch(
   }
 }
 
+/** Docker's advice for every such error. */
+const fileForDirectory =
+  'Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type';
+
 function refusal(error: unknown): CleatError {
   const text = messageOf(error);
   const lower = text.toLowerCase();
@@ -64,6 +68,11 @@ function refusal(error: unknown): CleatError {
   if (lower.includes('is a directory')) {
     return invalidParameter(`${text}: permission denied`, { cause: error, details: { exitCode: 126 } });
   }
+  if (lower.includes('not a directory')) {
+    return invalidParameter(`${text}: ${fileForDirectory}`, { cause: error, details: { exitCode: cannotExecute } });
+  }
+  // Not the command is missing, but where it was to run.
+  if (lower.includes('chdir to cwd')) return invalidParameter(text, { cause: error, details: { exitCode: 126 } });
   if (lower.includes('executable file not found') || lower.includes('no such file or directory')) {
     return invalidParameter(text, { cause: error, details: { exitCode: 127 } });
   }

@@ -11,7 +11,11 @@ export function sessionOf(exec: Exec, queue: SpillQueue, keys: readonly number[]
   const session: AttachSession = {
     tty,
     output: wanted(queue.frames(), exec),
-    close: () => queue.drop(),
+    close() {
+      queue.drop();
+      // As under Docker, its input ends with its client, unless it is a terminal: somebody may come back to that.
+      if (!tty && request.AttachStdin) attach?.closeInput().catch(() => {}); // It has ended: so has its input.
+    },
   };
   if (!request.AttachStdin || !attach) return session;
   const watch = new DetachWatch(tty ? keys : []);

@@ -12,6 +12,9 @@ export interface StoredBlob {
   size: number;
 }
 
+/** Small pieces are written together: each write is a trip to another thread. */
+const batchBytes = 512 * 1024;
+
 export interface WriteOptions {
   /** What the content must be; a mismatch leaves nothing behind. */
   digest?: string;
@@ -113,19 +116,38 @@ export class GrowingBlob implements AsyncDisposable {
 
   /** @throws DataLoss for more than was announced, Cancelled, and whatever `source` throws: what came by then stays */
   async append(source: AsyncIterable<Buffer | string>): Promise<void> {
-    const { size, onBytes, signal } = this.#options;
-    for await (const piece of source) {
-      if (signal?.aborted) throw cancelled('the transfer was cancelled');
-      const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
-      if (size !== undefined && this.#size + chunk.length > size) {
-        throw dataLoss(`more than the ${size} bytes that were announced`);
+    const { size, signal } = this.#options;
+    let waiting: Buffer[] = [];
+    let length = 0;
+    const flush = async (): Promise<void> => {
+      const chunks = waiting;
+      [waiting, length] = [[], 0];
+      await this.#write(chunks);
+    };
+    try {
+      for await (const piece of source) {
+        if (signal?.aborted) throw cancelled('the transfer was cancelled');
+        const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
+        waiting.push(chunk);
+        length += chunk.length;
+        if (size !== undefined && this.#size + length > size) {
+          throw dataLoss(`more than the ${size} bytes that were announced`);
+        }
+        if (length >= batchBytes) await flush();
       }
-      this.#hash.update(chunk);
-      await writeAll(this.#file, chunk, this.#size);
-      this.#size += chunk.length;
-      onBytes?.(this.#size);
+    } finally {
+      // What came before a failure stays, so that another try goes on from there.
+      if (size === undefined || this.#size + length <= size) await flush();
     }
     if (signal?.aborted) throw cancelled('the transfer was cancelled');
+  }
+
+  async #write(chunks: Buffer[]): Promise<void> {
+    if (chunks.length === 0) return;
+    for (const chunk of chunks) this.#hash.update(chunk);
+    await writeAll(this.#file, chunks, this.#size);
+    for (const chunk of chunks) this.#size += chunk.length;
+    this.#options.onBytes?.(this.#size);
   }
 
   /** Begins anew. */
@@ -160,10 +182,15 @@ export class GrowingBlob implements AsyncDisposable {
   }
 }
 
-async function writeAll(file: FileHandle, data: Buffer, position: number): Promise<void> {
-  for (let written = 0; written < data.length; ) {
-    const { bytesWritten } = await file.write(data, written, data.length - written, position + written);
-    written += bytesWritten;
+async function writeAll(file: FileHandle, chunks: Buffer[], position: number): Promise<void> {
+  const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const { bytesWritten } = await file.writev(chunks, position);
+  if (bytesWritten === total) return;
+  // The kernel took a part: what is left goes in one piece.
+  const rest = Buffer.concat(chunks).subarray(bytesWritten);
+  for (let written = 0; written < rest.length; ) {
+    const more = await file.write(rest, written, rest.length - written, position + bytesWritten + written);
+    written += more.bytesWritten;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { goTime, nowNanos } from '../time.js';
 import { applyChanges } from './changes/index.js';
+import { flow } from './flow.js';
 import { formatPlatform, hostPlatform, parsePlatform } from './platform.js';
 import { progressOf } from './progress.js';
 import { familiar, referenceOf, refuseReserved } from './references.js';
@@ -21,7 +22,7 @@ export function importImage(room: Room, options: ImportOptions): AsyncIterable<P
     if (platform.os !== 'linux')
       throw invalidParameter(`operating system is not supported: ${formatPlatform(platform)}`);
     await room.withLease(async (lease) => {
-      const blob = await room.storeBlob(options.source, lease, signal);
+      const blob = await room.storeBlob(flow(options.source), lease, { signal });
       const layer = await room.layers.add({ blob, lease, signal });
       const created = goTime(nowNanos());
       const image = room.create(

@@ -98,7 +98,13 @@ export class Layers {
       await mkdir(target);
       // Whatever our umask is: this is the container's `/`, and not everybody in it is root.
       await chmod(target, 0o755);
-      const done = await unpack({ archive: this.#blobs.path(blob.digest), target, onRead, signal });
+      const done = await unpack({
+        archive: this.#blobs.path(blob.digest),
+        digest: blob.digest,
+        target,
+        onRead,
+        signal,
+      });
       lease.keepLayer(done.diffId);
       const present = this.get(done.diffId);
       const wrong = diffId !== undefined && diffId !== done.diffId;

@@ -1,7 +1,7 @@
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
-import type { Blobs, StoredBlob } from './blobs.js';
+import type { Blobs, StoredBlob, WriteOptions } from './blobs.js';
 import { digestOf } from './blobs.js';
 import type { Catalog, Image } from './catalog.js';
 import { parseNewImageConfig } from './config.js';
@@ -92,8 +92,12 @@ export class Room {
   }
 
   /** Stores a stream as a blob that `lease` holds. */
-  async storeBlob(source: AsyncIterable<Buffer | string>, lease: Lease, signal?: AbortSignal): Promise<StoredBlob> {
-    const blob = await this.blobs.write(source, { ...(signal && { signal }) });
+  async storeBlob(
+    source: AsyncIterable<Buffer | string>,
+    lease: Lease,
+    options: Pick<WriteOptions, 'signal' | 'onBytes'> = {},
+  ): Promise<StoredBlob> {
+    const blob = await this.blobs.write(source, options);
     lease.keepBlob(blob.digest);
     return blob;
   }

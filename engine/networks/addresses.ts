@@ -50,7 +50,8 @@ export async function takePool(
     requestAddress(drivers, owed, wish.driver, pool, { address, options });
   const given = data[ipamOption.gatewayType];
   if (given && !wish.config.Gateway) {
-    record.gateway = new Answer(wish.driver, 'IpamDriver.RequestPool').addressIn(record.pool, given);
+    // Of a routed network it need not be within the pool: 169.254.1.1, for example.
+    record.gateway = new Answer(wish.driver, 'IpamDriver.RequestPool').interfaceAddress(given, wish.six ? 6 : 4);
   } else if (!wish.skipGateway || wish.config.Gateway) {
     const wished = wish.config.Gateway ?? '';
     const asked = request(wished, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
@@ -153,7 +154,7 @@ async function requestPool(drivers: Drivers, owed: OwedCalls, wish: PoolWish) {
         V6: wish.six,
       });
       const pool = await poolOf(owed, wish, answer);
-      if (explicit || free(pool.pool, used)) return { pool, data: answer.Data ?? {} };
+      if (explicit || isEverything(pool.pool) || free(pool.pool, used)) return { pool, data: answer.Data ?? {} };
       // Kept until the end, so that the driver's next answer is another one.
       rejected.push(pool.id);
     }
@@ -178,6 +179,9 @@ async function poolOf(owed: OwedCalls, wish: PoolWish, answer: { PoolID: string;
     throw error;
   }
 }
+
+/** No subnet at all: the driver gives single addresses, and others route them (moby `daemon/libnetwork/network.go`). */
+const isEverything = (cidr: string): boolean => parseCidr(cidr).block.prefix === 0;
 
 const free = (cidr: string, used: readonly Block[]): boolean =>
   !used.some((block) => overlaps(block, parseCidr(cidr).block));

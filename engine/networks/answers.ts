@@ -73,8 +73,8 @@ export class Answer {
       if (old && given && old !== given) throw this.wrong(`another ${name} than it was given: ${quoted(given)}`);
       return old || given;
     };
-    const four = this.#interfaceAddress(said.Address ?? '', 4);
-    const six = this.#interfaceAddress(said.AddressIPv6 ?? '', 6);
+    const four = this.interfaceAddress(said.Address ?? '', 4);
+    const six = this.interfaceAddress(said.AddressIPv6 ?? '', 6);
     return {
       ipv4: keep('address', asked.ipv4, four),
       ipv6: keep('IPv6 address', asked.ipv6, six),
@@ -82,7 +82,8 @@ export class Answer {
     };
   }
 
-  #interfaceAddress(text: string, family: 4 | 6): string {
+  /** An address of that family, as CIDR; empty stays empty. */
+  interfaceAddress(text: string, family: 4 | 6): string {
     if (!text) return '';
     const { address, block } = this.cidr(text);
     if (address.family !== family) throw this.wrong(`${quoted(text)}, which is no IPv${family} address`);

@@ -1,18 +1,18 @@
 import { join } from 'node:path';
 import { createNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
-import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { newId } from '../ids.js';
 import { announceConnected } from './announce.js';
 import { takeDown } from './detach.js';
 import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
-import { serveNames, writeHostFiles } from './files.js';
+import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
+import { linkedWish } from './links.js';
 import { exposedPorts, wishedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
 import { publishPorts } from './publish.js';
-import type { NetworkRecord, SandboxRecord } from './record.js';
+import type { NetworkRecord, SandboxRecord, Wish } from './record.js';
 import { isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
 import type { Sandbox, SandboxRequest } from './service.js';
@@ -23,7 +23,7 @@ type Made = Omit<Sandbox, 'endpoints'>;
 
 interface Plan {
   network: NetworkRecord;
-  wished: EndpointSettings;
+  wished: Wish;
   /** What the container calls it. */
   ref: string;
 }
@@ -83,7 +83,7 @@ async function plan(room: NetworkRoom, request: SandboxRequest, mode: string): P
     if (network.configOnly) throw invalidParameter(`cannot join the configuration network ${network.name}`);
     if (plans.some((other) => other.network === network)) continue;
     checkWishes(network.name, network, wished);
-    plans.push({ network, wished, ref });
+    plans.push({ network, wished: linkedWish(wished, room.idOf), ref });
   }
   const first = room.registry.lookUp(mode);
   const isFirst = ({ network }: Plan) => network === first;
@@ -91,17 +91,17 @@ async function plan(room: NetworkRoom, request: SandboxRequest, mode: string): P
 }
 
 /** A predefined one may be made only now: its driver may have come since the engine started. @throws NotFound */
-async function wishedNetwork(room: NetworkRoom, name: string, wished: EndpointSettings): Promise<NetworkRecord> {
+async function wishedNetwork(room: NetworkRoom, name: string, wished: Wish): Promise<NetworkRecord> {
   if (isPredefined(name) && !room.registry.byName(name)) await ensureOne(room, name);
   return room.registry.find(wishRef(name, wished));
 }
 
 /** The same wishes, with the IDs of the networks: the next start means the same ones, whatever they are called then. */
 function settled(endpoints: SandboxRequest['endpoints'], plans: readonly Plan[]): SandboxRequest['endpoints'] {
-  const found = new Map(plans.map(({ ref, network }) => [ref, network]));
+  const found = new Map(plans.map((plan) => [plan.ref, plan]));
   return Object.fromEntries(
-    Object.entries(endpoints).map(([ref, wished]) => {
-      const network = found.get(ref);
+    Object.entries(endpoints).map(([ref, wish]) => {
+      const { network, wished = wish } = found.get(ref) ?? {};
       if (!network || isPredefined(network.name)) return [ref, wished];
       return [network.name, { ...wished, NetworkID: network.id }];
     }),
@@ -128,7 +128,7 @@ function newSandbox(room: NetworkRoom, request: SandboxRequest, kind: SandboxRec
     dnsSearch: request.dnsSearch,
     dnsOptions: request.dnsOptions,
     extraHosts: request.extraHosts,
-    links: request.links,
+    linked: request.links.map(({ containerId, alias }) => ({ containerId, alias })),
   };
 }
 
@@ -168,8 +168,7 @@ async function withNamespace(room: NetworkRoom, sandbox: SandboxRecord, plans: r
 }
 
 async function createFirst(room: NetworkRoom, sandbox: SandboxRecord, [first]: readonly Plan[]): Promise<void> {
-  if (first)
-    await createEndpoint(room, sandbox, first.network, newEndpoint(room, first.network, sandbox, first.wished));
+  if (first) await createEndpoint(room, sandbox, first.network, newEndpoint(first.network, sandbox, first.wished));
 }
 
 /** One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already. */
@@ -181,7 +180,7 @@ async function joinAll(
 ): Promise<Joined[]> {
   const joined: Joined[] = [];
   for (const [index, { network, wished }] of plans.entries()) {
-    const endpoint = sandbox.endpoints[index] ?? newEndpoint(room, network, sandbox, wished);
+    const endpoint = sandbox.endpoints[index] ?? newEndpoint(network, sandbox, wished);
     if (!sandbox.endpoints.includes(endpoint)) await createEndpoint(room, sandbox, network, endpoint);
     joined.push(await joinEndpoint(room, sandbox, endpoint, sandboxPid));
   }
@@ -211,6 +210,7 @@ async function finish(
     ]);
     for (const outcome of all) if (outcome.status === 'rejected') throw outcome.reason;
     room.names.register(sandbox);
+    tellLinked(room, sandbox);
     announceConnected(room, sandbox);
   } catch (error) {
     session.abandon();

@@ -6,11 +6,11 @@ import { endpointDues } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
+import { linkedWish } from './links.js';
 import { movePorts } from './publish.js';
-import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
 import type { NetworkRoom } from './room.js';
 import type { Networks } from './service.js';
-import { endpointSettings } from './settings.js';
 import { defaultRoutes, unwire, wire } from './wire.js';
 import { checkWishes } from './wishes.js';
 
@@ -19,18 +19,19 @@ export async function connect(
   room: NetworkRoom,
   network: NetworkRecord,
   container: Parameters<Networks['connect']>[1],
-  wished: EndpointSettings,
-): Promise<EndpointSettings> {
+  asked: EndpointSettings,
+): Promise<Wish> {
+  const wished: Wish = { ...linkedWish(asked, room.idOf), NetworkID: network.id };
   checkMode(network, container.networkMode);
   checkWishes(network.name, network, wished);
   const sandbox = container.running ? room.sandbox(container.containerId) : undefined;
-  if (!sandbox) return { ...wished, NetworkID: network.id };
+  if (!sandbox) return wished;
   if (sandbox.kind !== 'path') throw notPrivate();
   if (sandbox.endpoints.some(({ networkId, role }) => networkId === network.id && role !== 'gateway')) {
     throw forbidden(`endpoint with name ${sandbox.containerName} already exists in network ${network.name}`);
   }
   const former = gatewayEndpoint(sandbox);
-  const endpoint = newEndpoint(room, network, sandbox, wished);
+  const endpoint = newEndpoint(network, sandbox, wished);
   try {
     await createEndpoint(room, sandbox, network, endpoint);
     const session = await enterNamespace(sandbox.path);
@@ -52,7 +53,7 @@ export async function connect(
   await leaveNeedlessGateway(room, sandbox);
   await settle(room, sandbox);
   announceConnected(room, sandbox, [endpoint]);
-  return endpointSettings(endpoint);
+  return wished;
 }
 
 function checkMode(network: NetworkRecord, mode: string): void {

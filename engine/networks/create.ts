@@ -1,4 +1,5 @@
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
+import { notManager } from '@cleat/protocol/api/swarm';
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { CleatError, conflict, forbidden, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
@@ -7,7 +8,7 @@ import { netlabel } from '@cleat/protocol/kinds/network';
 import { type NetworkId, newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
-import { networkRequest } from './driver-request.js';
+import { networkRequest, nullIpam } from './driver-request.js';
 import type { Due } from './owed.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
@@ -54,9 +55,7 @@ function checkRequest(room: NetworkRoom, name: string, request: NetworkCreateReq
     throw conflict(`network with name ${name} already exists`);
   }
   if (request.Scope === 'swarm' || request.Ingress) {
-    throw forbidden(
-      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
-    );
+    throw forbidden(notManager);
   }
   const ipv4 = request.EnableIPv4 ?? true;
   if (!ipv4 && !request.EnableIPv6) throw invalidParameter('IPv4 or IPv6 must be enabled');
@@ -193,7 +192,14 @@ export async function clearUnfinished(room: NetworkRoom): Promise<void> {
 
 /** The IPAM driver `null` gives no addresses at all; the network driver, or somebody else, takes care of them. */
 async function takePools(room: NetworkRoom, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
-  if (record.ipam.driver === 'null') return;
+  if (record.ipam.driver === nullIpam) {
+    if (configs.some(({ Subnet }) => Subnet)) {
+      throw invalidParameter('null ipam driver does not handle specific address pool requests');
+    }
+    const pools = networkRequest(record);
+    record.ipam.config = [...pools.IPv4Data, ...pools.IPv6Data].map(({ Pool }) => ({ Subnet: Pool }));
+    return;
+  }
   const { addressSpace, skip4, skip6 } = await gatewayChecks(room, record);
   record.addressSpace = addressSpace;
   await room.owed.settle(record.ipam.driver);

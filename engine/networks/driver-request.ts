@@ -11,9 +11,24 @@ export function networkRequest(network: NetworkRecord) {
       [netlabel.enableIPv6]: network.enableIPv6,
       ...(network.internal ? { [netlabel.internal]: true } : {}),
     },
-    IPv4Data: network.v4.map((pool) => ipamData(network, pool)),
-    IPv6Data: network.v6.map((pool) => ipamData(network, pool)),
+    IPv4Data: ipv4Data(network),
+    IPv6Data: ipv6Data(network),
   };
+}
+
+/** What libnetwork's IPAM driver `null` answers: everything, and nothing of it (moby `daemon/libnetwork/ipams/null`). */
+export const nullIpam = 'null';
+const nothing = (Pool: string): IpamData[] => [{ AddressSpace: nullIpam, Pool }];
+const usesNull = ({ ipam, sandbox }: NetworkRecord) => ipam.driver === nullIpam && sandbox === 'own';
+
+function ipv4Data(network: NetworkRecord): IpamData[] {
+  if (usesNull(network)) return network.enableIPv4 ? nothing('0.0.0.0/0') : [];
+  return network.v4.map((pool) => ipamData(network, pool));
+}
+
+function ipv6Data(network: NetworkRecord): IpamData[] {
+  if (usesNull(network)) return network.enableIPv6 ? nothing('::/0') : [];
+  return network.v6.map((pool) => ipamData(network, pool));
 }
 
 function ipamData(network: NetworkRecord, pool: PoolRecord): IpamData {

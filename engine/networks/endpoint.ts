@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { CleatError, isClass, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
@@ -7,9 +6,8 @@ import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId, shortId } from '../ids.js';
 import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
-import { endpointLinks } from './links.js';
 import { parsePort } from './ports.js';
-import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
 import { isPredefined } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
 import type { NetworkRoom } from './room.js';
@@ -22,12 +20,7 @@ export interface Joined {
   inSandbox: boolean;
 }
 
-export function newEndpoint(
-  room: NetworkRoom,
-  network: NetworkRecord,
-  sandbox: SandboxRecord,
-  wished: EndpointSettings,
-): EndpointRecord {
+export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: Wish): EndpointRecord {
   const named = network.sandbox === 'own' && !isPredefined(network.name);
   const names = [
     sandbox.containerName,
@@ -56,7 +49,6 @@ export function newEndpoint(
     published: false,
     ports: [],
     dnsNames: named ? [...new Set(names)] : [],
-    links: named ? endpointLinks(wished, (name) => room.containers.find(name)?.id) : undefined,
   };
 }
 

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
+import { messageOf } from '@cleat/protocol/errors';
 import { hostFilePaths, hostsFile, resolvFile, writeInPlace } from './hosts.js';
-import { splitLink } from './links.js';
 import { insideAddress } from './names/service.js';
-import type { SandboxRecord } from './record.js';
+import type { EndpointRecord, SandboxRecord } from './record.js';
 import { type NetworkRoom, resolverWishes } from './room.js';
 
 /** Writes hosts, hostname and resolv.conf for what is known of the container by now. */
@@ -36,18 +36,31 @@ export async function serveNames(room: NetworkRoom, sandbox: SandboxRecord): Pro
   else await room.names.unserve(sandbox.containerId);
 }
 
-/** Legacy links: on the default bridge there is no name service, so they are lines in /etc/hosts. */
+/** On the default bridge there is no name service, so links are lines in /etc/hosts. */
 function linkLines(room: NetworkRoom, sandbox: SandboxRecord): string[] {
-  return sandbox.links.flatMap((link) => {
-    const { name, alias } = splitLink(link);
-    const other = room.containers.find(name);
-    const peer = other && room.sandbox(other.id);
-    const shared = peer?.endpoints.find(({ networkId }) =>
-      sandbox.endpoints.some((endpoint) => endpoint.networkId === networkId),
-    );
-    const address = shared?.ipv4.split('/')[0];
-    if (!other || !address) return [];
-    const names = new Set([alias, other.id.slice(0, 12), other.name]);
-    return [`${address}\t${[...names].join(' ')}`];
+  const isOnDefault = ({ networkName }: EndpointRecord) => networkName === room.defaultNetwork;
+  if (!sandbox.endpoints.some(isOnDefault)) return [];
+  return (sandbox.linked ?? []).flatMap(({ containerId, alias }) => {
+    const other = room.sandbox(containerId);
+    const shared = other?.endpoints.find(isOnDefault);
+    if (!other || !shared) return [];
+    const names = new Set([alias, other.hostname, other.containerName].filter(Boolean));
+    return [shared.ipv4, shared.ipv6].flatMap((cidr) => {
+      const [address] = cidr.split('/');
+      return address ? [`${address}\t${[...names].join(' ')}`] : [];
+    });
   });
+}
+
+/** Those that are linked to a container find it under its new name or address. */
+export function tellLinked(room: NetworkRoom, { containerId }: SandboxRecord): void {
+  for (const sandbox of room.sandboxes()) {
+    if (!sandbox.linked?.some((link) => link.containerId === containerId)) continue;
+    try {
+      writeHostFiles(room, sandbox);
+    } catch (error) {
+      // It is on its way out; the one that it is linked to has nothing to do with that.
+      room.log.warn('a link is not up to date', { container: sandbox.containerId, error: messageOf(error) });
+    }
+  }
 }

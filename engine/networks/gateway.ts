@@ -58,7 +58,7 @@ export async function joinGateway(
     return undefined;
   });
   if (!network) return undefined;
-  const endpoint: EndpointRecord = { ...newEndpoint(room, network, sandbox, {}), role: 'gateway', dnsNames: [] };
+  const endpoint: EndpointRecord = { ...newEndpoint(network, sandbox, {}), role: 'gateway', dnsNames: [] };
   await createEndpoint(room, sandbox, network, endpoint);
   return await joinEndpoint(room, sandbox, endpoint, sandboxPid);
 }

@@ -22,7 +22,6 @@ const sandbox = (more: Partial<SandboxRecord> = {}): SandboxRecord => ({
   dnsSearch: [],
   dnsOptions: [],
   extraHosts: [],
-  links: [],
   ...more,
 });
 const none = { dns: [], search: [], options: [] };

@@ -9,7 +9,7 @@ import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
-import { serveNames, writeHostFiles } from './files.js';
+import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
 import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
@@ -107,7 +107,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       return { id, name };
     },
 
-    wishes: (mode, endpoints) => settleWishes(room.registry, mode, endpoints),
+    wishes: (mode, endpoints) => settleWishes(room, mode, endpoints),
 
     attach: (request) => attach(room, request),
 
@@ -160,15 +160,24 @@ export function openNetworks(deps: NetworksDeps): Networks {
       else room.emit('disconnect', network, { container: containerId });
     },
 
-    rename(containerId, name) {
+    relink(containerId, links) {
       const sandbox = room.sandbox(containerId);
       if (!sandbox) return;
+      sandbox.linked = links.map((link) => ({ containerId: link.containerId, alias: link.alias }));
+      room.save(sandbox);
+      writeHostFiles(room, sandbox);
+    },
+
+    rename(containerId, name) {
+      const sandbox = room.sandbox(containerId);
+      if (!sandbox || sandbox.containerName === name) return;
       for (const endpoint of sandbox.endpoints) {
         endpoint.dnsNames = endpoint.dnsNames.map((known) => (known === sandbox.containerName ? name : known));
       }
       sandbox.containerName = name;
       room.save(sandbox);
       room.names.register(sandbox);
+      tellLinked(room, sandbox);
     },
 
     get revision() {

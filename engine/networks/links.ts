@@ -1,6 +1,5 @@
-import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { ContainerId } from '../ids.js';
-import type { EndpointLink } from './record.js';
+import type { EndpointLink, Wish } from './record.js';
 
 /** `container:alias`, as Docker's links are written; without alias the name itself. */
 export function splitLink(link: string): { name: string; alias: string } {
@@ -9,15 +8,14 @@ export function splitLink(link: string): { name: string; alias: string } {
   return { name, alias: (parts[1] ?? name).split('/').pop() || name };
 }
 
-/** The links of a network of the user's own. */
-export function endpointLinks(
-  wished: EndpointSettings,
-  idOf: (name: string) => ContainerId | undefined,
-): EndpointLink[] | undefined {
-  const links = (wished.Links ?? []).map((link) => {
-    const split = splitLink(link);
-    const containerId = idOf(split.name);
-    return containerId === undefined ? split : { ...split, containerId };
+/** A wish whose links are to containers, as far as they are there; those that it meant before stay the same. */
+export function linkedWish(wished: Wish, idOf: (name: string) => ContainerId | undefined): Wish {
+  const { linked: known = [], ...plain } = wished;
+  const linked = (plain.Links ?? []).map((link): EndpointLink => {
+    const { name, alias } = splitLink(link);
+    const same = known.find((other) => other.name === name && other.alias === alias);
+    const containerId = same?.containerId ?? idOf(name);
+    return containerId === undefined ? { name, alias } : { name, alias, containerId };
   });
-  return links.length > 0 ? links : undefined;
+  return linked.length > 0 ? { ...plain, linked } : plain;
 }

@@ -5,6 +5,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import type { EngineConfig } from '../config.js';
 import { createNetwork, defaultGatewayAux, isMissing, removeNetwork } from './create.js';
+import type { NetworkRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
 
 /**
@@ -32,7 +33,7 @@ async function makeOne(room: NetworkRoom, name: string): Promise<void> {
   const request = await requestFor(room.config, name);
   const there = room.registry.byName(name);
   const madeFrom = request ? JSON.stringify(request) : undefined;
-  if (there && there.madeFrom === madeFrom) return;
+  if (there && there.madeFrom === madeFrom) return wake(room, there);
   if (there && room.endpointsOn(there.id).length > 0) {
     room.log.warn('a predefined network keeps its former configuration while containers use it', { name });
     return;
@@ -45,6 +46,15 @@ async function makeOne(room: NetworkRoom, name: string): Promise<void> {
     room.registry.missing(name, error);
     room.log.warn(`network ${name} is not available: ${messageOf(error)}`);
   }
+}
+
+/** Its driver makes on this host what a stop or a reboot took; that is not waited for. */
+function wake(room: NetworkRoom, { driver, sandbox, name }: NetworkRecord): void {
+  if (sandbox !== 'own') return;
+  room.drivers.network(driver).catch((error: unknown) => {
+    if (isMissing(error)) room.log.warn(`network ${name} is not available: ${messageOf(error)}`);
+    else room.log.error('a predefined network could not be made ready', { name, error: messageOf(error) });
+  });
 }
 
 async function requestFor(config: EngineConfig, name: string): Promise<NetworkCreateRequest | undefined> {

@@ -51,7 +51,7 @@ export interface EndpointRecord {
   networkName: string;
   driver: string;
   /** What the user asked for. */
-  wished: EndpointSettings;
+  wished: Wish;
   /** CIDR, or empty. */
   ipv4: string;
   ipv6: string;
@@ -82,8 +82,12 @@ export interface EndpointRecord {
   published: boolean;
   ports: PortBinding[];
   dnsNames: string[];
-  /** Other names by which the container finds others there; nobody else does. Absent: none. */
-  links?: EndpointLink[];
+}
+
+/** What somebody asks of a container's place on a network. */
+export interface Wish extends EndpointSettings {
+  /** `Links`, with the containers that they are to. */
+  linked?: EndpointLink[];
 }
 
 /** An alias of one container's for another. */
@@ -93,6 +97,12 @@ export interface EndpointLink {
   name: string;
   /** Which one that was when it was said; absent: none was there yet, so the name is looked up each time. */
   containerId?: ContainerId;
+}
+
+/** A container that another finds by an alias, whatever it is called. */
+export interface LinkedContainer {
+  containerId: ContainerId;
+  alias: string;
 }
 
 /** How a container is attached, while it runs. Written before anything is made, so that nothing can be forgotten. */
@@ -116,6 +126,6 @@ export interface SandboxRecord {
   dnsSearch: string[];
   dnsOptions: string[];
   extraHosts: string[];
-  /** Names in the form `container:alias`. */
-  links: string[];
+  /** Others that it finds by aliases of its own on the default network. Absent: none. */
+  linked?: LinkedContainer[];
 }

@@ -137,6 +137,9 @@ export class NetworkRoom {
     return known;
   }
 
+  /** The container that a name means now, if there is one. */
+  readonly idOf = (name: string): ContainerId | undefined => this.containers.find(name)?.id;
+
   get defaultNetwork(): string {
     return this.config.bridge === 'none' ? 'none' : 'bridge';
   }

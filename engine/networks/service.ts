@@ -2,6 +2,7 @@ import type { HostConfig, PortMap } from '@cleat/protocol/api/container';
 import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
 import type { ContainerId, NetworkId } from '../ids.js';
+import type { LinkedContainer, Wish } from './record.js';
 
 /**
  * Networks, sandboxes and endpoints. A sandbox is a network namespace per container; a driver answers with interfaces
@@ -44,12 +45,15 @@ export interface Networks {
   /** After adopting all that runs: removes namespaces, endpoints, addresses, rules that nobody uses. */
   reconcile(runningContainerIds: ReadonlySet<ContainerId>): Promise<void>;
 
-  /** On a running container (`running`), or only remembered for its next start. */
+  /**
+   * On a running container (`running`), or only remembered for its next start.
+   * @returns what is to be remembered, by the network's name, in the container's list
+   */
   connect(
     network: NetworkId,
     container: SandboxRequest & { running: boolean; pid: number },
     endpoint: EndpointSettings,
-  ): Promise<EndpointSettings>;
+  ): Promise<Wish>;
   /** @throws System `container X is not connected to network Y` */
   disconnect(network: NetworkId, containerId: ContainerId): Promise<void>;
 
@@ -66,6 +70,8 @@ export interface Networks {
 
   /** How this room learns of containers that others refer to (`container:<id>`, links). Set once by the wiring. */
   setContainers(lookup: ContainerLookup): void;
+  /** The links of a container are others now. */
+  relink(containerId: ContainerId, links: readonly LinkedContainer[]): void;
   /** A container got another name: the name service answers with it from now on. */
   rename(containerId: ContainerId, name: string): void;
   /** Whether `address` is the host's own on one of our networks; an API listener there would serve containers. */
@@ -87,7 +93,7 @@ export interface NetworkWishes {
   /** HostConfig.NetworkMode, with an ID instead of the beginning of one. */
   mode: string;
   /** By name of the network; `NetworkID` says which one is meant, and is absent while there is none. */
-  endpoints: Record<string, EndpointSettings>;
+  endpoints: Record<string, Wish>;
 }
 
 export interface SandboxRequest {
@@ -107,7 +113,8 @@ export interface SandboxRequest {
   dnsSearch: string[];
   dnsOptions: string[];
   extraHosts: string[];
-  links: string[];
+  /** Aliases on the default network. */
+  links: readonly LinkedContainer[];
   sysctls: NonNullable<HostConfig['Sysctls']>;
   /** Directory of the container under the data root, where hosts, hostname and resolv.conf are written. */
   directory: string;

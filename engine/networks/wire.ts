@@ -36,13 +36,20 @@ function refuseUplink({ srcName, driver }: EndpointRecord): void {
 }
 
 function configuration({ endpoint, routes }: Joined): string[] {
-  const { srcName, dstName, mac, ipv4, ipv6 } = endpoint;
+  const { srcName, dstName, mac, ipv4, ipv6, wished } = endpoint;
+  const linkLocal = wished.IPAMConfig?.LinkLocalIPs ?? [];
   return [
     // Without an IPv6 address of the network's there is none at all, as Docker has it.
     `link set dev ${srcName} name ${dstName}${mac ? ` address ${mac}` : ''}${ipv6 ? '' : ' addrgenmode none'}`,
     `link set dev ${dstName} up`,
     ...(ipv4 ? [`address add ${ipv4} broadcast + dev ${dstName}`] : []),
     ...(ipv6 ? [`address add ${ipv6} nodad dev ${dstName}`] : []),
+    // With libnetwork's masks (moby `daemon/libnetwork/endpoint.go`).
+    ...linkLocal.map((address) =>
+      address.includes(':')
+        ? `address add ${address}/64 nodad dev ${dstName}`
+        : `address add ${address}/16 dev ${dstName}`,
+    ),
     ...routes.flatMap(({ destination, via }) =>
       via ? [] : [`route replace ${destination} dev ${dstName} scope link`],
     ),

@@ -1,9 +1,10 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { linkedWish } from './links.js';
 import type { NetworkRecord } from './record.js';
-import type { NetworkRegistry } from './registry.js';
 import { isPredefined } from './resource.js';
+import type { NetworkRoom } from './room.js';
 import type { NetworkWishes } from './service.js';
 
 /** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
@@ -29,6 +30,9 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
       complaints.push(`no configured subnet contains IP address ${text}`);
     }
   }
+  for (const text of wished.IPAMConfig?.LinkLocalIPs ?? []) {
+    if (!isLinkLocal(text)) complaints.push(`invalid link-local IP address: ${text}`);
+  }
   if (wished.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(wished.MacAddress)) {
     complaints.push(`invalid MAC address: ${wished.MacAddress}`);
   }
@@ -40,7 +44,7 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
  * @throws InvalidParameter as {@link checkWishes}
  */
 export function settleWishes(
-  registry: NetworkRegistry,
+  { registry, idOf }: Pick<NetworkRoom, 'registry' | 'idOf'>,
   mode: string,
   given: Record<string, EndpointSettings | null>,
 ): NetworkWishes {
@@ -60,7 +64,7 @@ export function settleWishes(
     } catch (error) {
       throw invalidParameter(`invalid config for network ${ref}: ${messageOf(error)}`, { cause: error });
     }
-    endpoints[name] ??= { ...wished, NetworkID: network?.id ?? '' };
+    endpoints[name] ??= { ...linkedWish(wished, idOf), NetworkID: network?.id ?? '' };
   }
   const own = isPredefined(mode) ? undefined : registry.lookUp(mode);
   return { mode: own && own.name !== mode ? own.id : mode, endpoints };
@@ -70,3 +74,11 @@ export function settleWishes(
 export function wishRef(name: string, wished: EndpointSettings): string {
   return isPredefined(name) ? name : wished.NetworkID || name;
 }
+
+/** 169.254.0.0/16 and fe80::/10. */
+function isLinkLocal(text: string): boolean {
+  const address = tryParseAddress(text);
+  return address !== undefined && linkLocal.some(({ block }) => contains(block, address));
+}
+
+const linkLocal = [parseCidr('169.254.0.0/16'), parseCidr('fe80::/10')];

@@ -42,6 +42,8 @@ export class Base {
 
   /** Waits for the disk. */
   write({ changes, start }: Checkpoint): void {
+    // Made on their own: a handle that was made in a transaction which fails is good for nothing afterwards.
+    for (const name of new Set([own, ...changes.map(([collection]) => collection)])) this.#make(name);
     this.#root.transactionSync(() => {
       for (const [collection, key, text] of changes) {
         const database = this.#make(collection);

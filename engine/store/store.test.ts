@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { mountTmpfs, unmount } from '@cleat/linux/mount/mount';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openStore, type Store } from './index.js';
 
@@ -160,4 +161,35 @@ test('a key that no file could hold is refused at once', () => {
   const things = store.collection<Thing>('things');
   expect(() => things.put('x'.repeat(5000), { v: 1, name: 'x' })).toThrow(/too long/);
   expect(things.entries()).toEqual([]);
+});
+
+test('a full disk takes what was reserved, says so in plain words, and all goes on after', async () => {
+  const disk = join(directory, 'disk');
+  mkdirSync(disk);
+  mountTmpfs(disk, { size: 4 * 1024 * 1024, mode: '0700' });
+  try {
+    const full = openStore(join(disk, 'store'), { reserve: 256 * 1024 });
+    const things = full.collection<Thing>('things');
+    things.put('before', { v: 1, name: 'x' });
+    const ballast = join(disk, 'ballast');
+    expect(() => writeFileSync(ballast, Buffer.alloc(8 * 1024 * 1024))).toThrow('ENOSPC');
+    const note = 'x'.repeat(4096);
+    let count = 0;
+    const putAll = () => {
+      for (; count < 400; count++) things.put(`${count}`, { v: 1, name: `${count}`, note });
+    };
+    expect(putAll).toThrow(/^no space left on device: free some/);
+    // Half of one file, when the checkpoint is due, and all of the other.
+    expect(count).toBeGreaterThan(80);
+    expect(things.entries()).toHaveLength(count + 1);
+    await full.flush();
+    rmSync(ballast);
+    putAll();
+    await full.close();
+    const again = openStore(join(disk, 'store'));
+    expect(again.collection<Thing>('things').entries()).toHaveLength(401);
+    await again.close();
+  } finally {
+    unmount(disk);
+  }
 });

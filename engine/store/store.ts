@@ -94,6 +94,8 @@ class LoggedStore implements Store {
   }
 
   read(collection: string, key: string): string | undefined {
+    // What cannot be written is not there; LMDB would say so in words of its own.
+    if (Buffer.byteLength(key) > longestKey) return undefined;
     for (const layer of this.#layers()) {
       const text = layer.get(collection, key);
       if (text !== undefined) return text ?? undefined;

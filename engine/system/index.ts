@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Extensions } from '@cleat/extensions/service';
 import { cgroupInfo } from '@cleat/linux/cgroup/info';
 import { hostFacts } from '@cleat/linux/host';
-import { run } from '@cleat/linux/process/run';
 import { logKind, networkKind, volumeKind } from '@cleat/protocol/kinds/index';
 import type { EngineConfig } from '../config.js';
 import type { Containers } from '../containers/service.js';
@@ -10,8 +9,10 @@ import type { Events } from '../events/service.js';
 import type { Images } from '../images/service.js';
 import { goTime, nowNanos } from '../time.js';
 import type { Volumes } from '../volumes/service.js';
+import { Components } from './components.js';
 import { engineVersion } from './engine-version.js';
 import { extensionWarnings } from './extension-warnings.js';
+import { registryConfig } from './registries.js';
 import type { System, VersionInfo } from './service.js';
 
 export interface SystemDeps {
@@ -112,7 +113,7 @@ export function openSystem(deps: SystemDeps): System {
         InitBinary: config.initPath ? 'docker-init' : '',
         // Clients print these; containers here are watched by conmon, not by containerd.
         ContainerdCommit: { ID: '', Expected: '' },
-        RuncCommit: { ID: components.runtimeVersion, Expected: '' },
+        RuncCommit: { ID: components.runtime().commit, Expected: '' },
         InitCommit: { ID: '', Expected: '' },
         SecurityOptions: securityOptions(config, host, cgroups.version),
         DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
@@ -168,39 +169,6 @@ export function openSystem(deps: SystemDeps): System {
   };
 }
 
-/** Versions of the parts that do the work, asked once when the engine starts. */
-class Components {
-  runtimeVersion = '';
-  #conmonVersion = '';
-
-  constructor(config: EngineConfig) {
-    const runtime = config.runtimes[config.defaultRuntime]?.path ?? 'runc';
-    void this.#ask(runtime).then((version) => {
-      this.runtimeVersion = version;
-    });
-    void this.#ask('conmon').then((version) => {
-      this.#conmonVersion = version;
-    });
-  }
-
-  list(): VersionInfo['Components'] {
-    return [
-      { Name: 'conmon', Version: this.#conmonVersion, Details: {} },
-      { Name: 'runc', Version: this.runtimeVersion, Details: { GitCommit: this.runtimeVersion } },
-    ];
-  }
-
-  async #ask(program: string): Promise<string> {
-    try {
-      const { stdout } = await run(program, ['--version'], { deadlineMs: 5000 });
-      return /version\s+(\S+)/.exec(stdout)?.[1] ?? '';
-    } catch {
-      // A missing program is reported where it is needed; here its version is just not known.
-      return '';
-    }
-  }
-}
-
 function readSwitch(path: string): boolean {
   try {
     return readFileSync(path, 'utf8').trim() === '1';
@@ -223,24 +191,6 @@ function securityOptions(config: EngineConfig, host: ReturnType<typeof hostFacts
   if (config.noNewPrivileges) options.push('name=no-new-privileges');
   if (cgroupVersion === 2 || config.defaultCgroupnsMode === 'private') options.push('name=cgroupns');
   return options;
-}
-
-function registryConfig(config: EngineConfig): Record<string, unknown> {
-  const isCidr = (name: string): boolean => /^[0-9a-f.:]+\/\d+$/i.test(name);
-  const insecure = config.insecureRegistries.filter((name) => !isCidr(name));
-  const official = { Name: 'docker.io', Mirrors: [...config.registryMirrors], Secure: true, Official: true };
-  return {
-    AllowNondistributableArtifactsCIDRs: null,
-    AllowNondistributableArtifactsHostnames: null,
-    InsecureRegistryCIDRs: [...new Set([...config.insecureRegistries.filter(isCidr), '::1/128', '127.0.0.0/8'])],
-    IndexConfigs: {
-      'docker.io': official,
-      ...Object.fromEntries(
-        insecure.map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }]),
-      ),
-    },
-    Mirrors: [...config.registryMirrors],
-  };
 }
 
 /** Docker's warnings about limits that this kernel cannot hold (moby `daemon/info_unix.go`). */

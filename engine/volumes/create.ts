@@ -54,6 +54,8 @@ async function checkKnown(room: Room, record: VolumeRecord, wanted: string): Pro
   }
   if (volume) {
     if (wanted && wanted !== owner) {
+      // One that nobody knows is said to be that.
+      await room.drivers.get(wanted);
       throw conflict(`driver '${owner}' already has volume '${name}': volume name must be unique`);
     }
     return resourceOf(record, volume);

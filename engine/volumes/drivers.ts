@@ -54,17 +54,18 @@ export class Drivers {
   }
 
   /**
-   * The driver's volume of that name, or undefined when it has none.
-   * @throws when it cannot say: unreachable, or an error that does not read like "not found"
+   * The driver's volume of that name, or undefined when it has none. Drivers word that as they like: where an error does
+   * not read like it, their list tells.
+   * @throws when it cannot say: unreachable, or an error of Get although the list has it, or cannot be had
    */
   async lookUp(driver: Driver, name: string, deadlineMs?: number): Promise<Volume | undefined> {
+    const options = { deadlineMs, impatient: deadlineMs !== undefined };
     try {
-      return (
-        (await driver.Get({ Name: name }, { deadlineMs, impatient: deadlineMs !== undefined })).Volume ?? undefined
-      );
+      return (await driver.Get({ Name: name }, options)).Volume ?? undefined;
     } catch (error) {
       if (saysNotFound(error)) return undefined;
-      throw error;
+      if (isOutOfReach(error) || (await isListed(driver, name, options))) throw error;
+      return undefined;
     }
   }
 
@@ -126,6 +127,17 @@ function saysNotFound(error: unknown): boolean {
   if (isClass(error, 'NotFound')) return true;
   if (!isClass(error, 'System')) return false;
   return /no such|not found|not exist|unknown volume|could not find|404/i.test(error.message);
+}
+
+/** Also when nobody can tell. */
+async function isListed(driver: Driver, name: string, options: CallOptions): Promise<boolean> {
+  try {
+    const { Volumes } = await driver.List({}, options);
+    return Volumes?.some((volume) => volume.Name === name) ?? false;
+  } catch {
+    // Whoever asked has the error of Get.
+    return true;
+  }
 }
 
 /** `OP NAME: WHY`, as the volume API words errors; keeps the class. */

@@ -21,7 +21,13 @@ export async function removeVolume(room: Room, name: string, force: boolean): Pr
     }
     const users = room.references(name);
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
-    await room.owed.settle(name);
+    await room.owed.settle(name).catch((error: unknown) => {
+      if (!force) throw error;
+      room.log.warn('what is owed for a volume that is forgotten is refused', {
+        volume: name,
+        error: messageOf(error),
+      });
+    });
     await removeFromDriver(room, record, force);
     room.records.delete(name);
     room.owed.forget(name);

@@ -313,6 +313,47 @@ describe('volumes of a plugin', () => {
     expect((await volumes.create({ Name: 'vv', Driver: 'local' })).Driver).toBe('local');
   });
 
+  test('“not there” in any words: what Get refuses and List does not name is gone, and made anew', async () => {
+    const answers: Answers = { Get: new Error('not found'), List: { Volumes: null } };
+    const calls = await plugin('p', answers);
+    await volumes.create({ Name: 'v', Driver: 'p', Labels: { first: '' } });
+    answers.Get = new Error('EIO: no idea what you mean');
+    answers.List = { Volumes: [{ Name: 'v' }] };
+    await expect(volumes.inspect('v')).rejects.toThrow('no idea what you mean');
+    await expect(volumes.create({ Name: 'v', Driver: 'p' })).rejects.toMatchObject({ class: 'Conflict' });
+    answers.List = new Error('not now');
+    await expect(volumes.inspect('v')).rejects.toThrow('no idea what you mean');
+    answers.List = { Volumes: [{ Name: 'other' }] };
+    expect(await volumes.create({ Name: 'v', Driver: 'p', Labels: { second: '' } })).toMatchObject({
+      Labels: { second: '' },
+    });
+    expect(calls.filter((call) => call.startsWith('Create'))).toHaveLength(2);
+    await expect(volumes.inspect('v')).rejects.toThrow('get v: no such volume');
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    await volumes.remove('v', { force: true });
+    answers.List = { Volumes: [{ Name: 'w' }] };
+    answers.Get = new Error('not found');
+    await volumes.create({ Name: 'w', Driver: 'p' });
+    answers.Get = new Error('no idea');
+    await expect(volumes.remove('w', { force: true })).rejects.toThrow('no idea');
+    answers.List = { Volumes: null };
+    expect(named(await volumes.list({}))).toEqual([]);
+  });
+
+  test('an error of Mount names the volume, wherever its driver has it', async () => {
+    const answers: Answers = { Get: { Volume: { Name: 'v', Mountpoint: '/x/1' } }, Mount: new Error('offline') };
+    await plugin('p', answers);
+    await volumes.create({ Name: 'v', Driver: 'p' });
+    await expect(volumes.mount('v', use('i'))).rejects.toThrow(
+      "error while mounting volume 'v': VolumeDriver.Mount: offline",
+    );
+    answers.Get = { Volume: { Name: 'w', Mountpoint: '/x/w' } };
+    await volumes.create({ Name: 'w', Driver: 'p' });
+    await expect(volumes.mount('w', use('i'))).rejects.toThrow(
+      "error while mounting volume '/x/w': VolumeDriver.Mount:",
+    );
+  });
+
   test('a name means one volume: what another driver has of that name is not listed', async () => {
     const answers: Answers = { Get: new Error('not found'), List: { Volumes: [{ Name: 'data' }, { Name: 'theirs' }] } };
     await plugin('p', answers);

@@ -68,10 +68,19 @@ export class Attach {
   /**
    * Writes to the process's stdin, in order; resolves when conmon has it, so await it and a slow reader costs no
    * memory. A process that reads no more may still print: its output goes on.
+   * @param signal aborted, what has not had its turn is dropped: a writer that left costs no memory
    * @throws CleatError Unavailable when nobody reads any more
    */
-  write(data: Buffer): Promise<void> {
-    const turn = this.#writing.then(() => this.#writeAll(data));
+  write(data: Buffer, signal?: AbortSignal): Promise<void> {
+    let pending: Buffer | undefined = data;
+    const drop = (): void => {
+      pending = undefined;
+    };
+    signal?.addEventListener('abort', drop, { once: true });
+    const turn = this.#writing.then(async () => {
+      signal?.removeEventListener('abort', drop);
+      if (pending && !signal?.aborted) await this.#writeAll(pending);
+    });
     // The next writer waits for this one whatever becomes of it; each sees its own failure.
     this.#writing = turn.catch(() => {});
     return turn;

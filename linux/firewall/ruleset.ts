@@ -5,6 +5,8 @@ export interface FirewallNetwork {
   subnets: readonly string[];
   /** Hide the containers' addresses behind the host's. */
   masquerade: boolean;
+  /** Behind which one of the host's, at most one per family; missing: the one that the route has. */
+  snat?: readonly string[];
   /** Containers on the network may speak to each other. */
   icc: boolean;
   /** No traffic to or from anywhere else. */
@@ -104,14 +106,16 @@ function portMap(name: string, type: string, ports: readonly PublishedPort[]): s
   }`;
 }
 
-function translation({ bridge, subnets, masquerade }: FirewallNetwork): string[] {
+function translation({ bridge, subnets, masquerade, snat = [] }: FirewallNetwork): string[] {
   return subnets.flatMap((subnet) => {
     const ip = subnet.includes(':') ? 'ip6' : 'ip';
+    const source = snat.find((address) => address.includes(':') === (ip === 'ip6'));
+    const hide = source ? `snat ${ip} to ${source}` : 'masquerade';
     return [
       // A container that uses its own network's published port: the answer must come back through the host.
       `    ${ip} saddr ${subnet} ${ip} daddr ${subnet} ct status dnat masquerade`,
       ...(ip === 'ip' ? [`    oifname "${bridge}" ip saddr 127.0.0.0/8 ct status dnat masquerade`] : []),
-      ...(masquerade ? [`    ${ip} saddr ${subnet} oifname != "${bridge}" masquerade`] : []),
+      ...(masquerade ? [`    ${ip} saddr ${subnet} oifname != "${bridge}" ${hide}`] : []),
     ];
   });
 }

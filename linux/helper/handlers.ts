@@ -1,19 +1,21 @@
-import { lchownSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { lchownSync, mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
 import { hold } from '../mount/hold.js';
 import { mountOf } from '../mount/mountinfo.js';
+import { listChanges } from '../rootfs/changes.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
-import { classed, Root } from '../rootfs/root.js';
+import { isEmpty } from '../rootfs/remove.js';
+import { classed, Root, type RootOf } from '../rootfs/root.js';
 import { diskUsage } from '../rootfs/usage.js';
 import { errnoOf } from '../syscall/errno.js';
 import type { OperationName, Operations } from './operations.js';
 
 type Handlers = { [N in OperationName]: (request: Operations[N]['request']) => Operations[N]['answer'] };
 
-function withRoot<T>(path: string, use: (root: Root) => T): T {
-  using root = new Root(path);
+function withRoot<T>(of: RootOf, use: (root: Root) => T): T {
+  using root = new Root(of);
   return use(root);
 }
 
@@ -67,7 +69,8 @@ export const handlers: Handlers = {
     withRoot(root, (inside) => ({ text: inside.readFile(path, maxBytes).toString('utf8') })),
   mkdirInRoot: ({ root, path, ...options }) =>
     withRoot(root, (inside) => ({ created: inside.makeDirectory(path, options) })),
-  list: ({ path }) => onHost(path, () => ({ names: readdirSync(path) })),
+  isEmpty: ({ path }) => onHost(path, () => ({ empty: isEmpty(path) })),
+  changes: (request) => onHost(request.upper, () => ({ changes: listChanges(request) })),
   diskUsage: ({ path }) => onHost(path, () => diskUsage(path)),
   statFileSystem: ({ path }) =>
     onHost(path, () => {

@@ -31,6 +31,8 @@ process.on('message', (message) => {
     },
   );
 });
+// Modes are what the request or the archive says.
+process.umask(0);
 process.on('disconnect', () => process.exit(0));
 // A path that hangs would keep an orphan for ever: `disconnect` is not seen in a system call.
 dieWithParent();

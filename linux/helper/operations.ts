@@ -1,15 +1,18 @@
 /** What a helper process can be asked. Requests and answers are JSON; this file says their shapes. */
 import type { HoldAnswer, HoldRequest } from '../mount/hold.js';
+import type { Change, ChangesRequest } from '../rootfs/changes.js';
 import type { FileFacts } from '../rootfs/facts.js';
-import type { RootedFacts } from '../rootfs/root.js';
+import type { RootedFacts, RootOf } from '../rootfs/root.js';
 
 export interface TarOutRequest {
-  /** A root directory, or `/proc/PID/root` of a running container, through which its volumes are seen. */
-  root: string;
+  /** A root directory, or a process of a running container, through which its volumes are seen. */
+  root: RootOf;
   /** The path inside; its last component is not followed, unless it ends with `/` or `/.`. */
   path: string;
   /** What the topmost entry is called in the archive (`data`, `.`); below it names are `data/…`. */
   entryName: string;
+  /** Without that name: below, entries are `etc/…`, and the topmost one is left out. */
+  bare?: boolean;
   /** Leave out what lies on other file systems (`docker export`). Default false. */
   oneFileSystem?: boolean;
   /** Of what is mounted on the root's own file system, only these directories are entered. Default: all. */
@@ -19,7 +22,7 @@ export interface TarOutRequest {
 }
 
 export interface TarInRequest {
-  root: string;
+  root: RootOf;
   /** An existing directory inside the root; symlinks to it are followed. */
   path: string;
   /** Refuse to replace a directory by something else, and the other way round. */
@@ -42,15 +45,17 @@ export interface Operations {
     answer: { created: boolean };
   };
   /** Facts of a path inside a root; see {@link RootedFacts}. */
-  statInRoot: { request: { root: string; path: string; follow?: boolean }; answer: RootedFacts };
+  statInRoot: { request: { root: RootOf; path: string; follow?: boolean }; answer: RootedFacts };
   /** A regular file's content, as text; larger than `maxBytes` (default 1 MiB) is an error. */
   readFileInRoot: { request: { root: string; path: string; maxBytes?: number }; answer: { text: string } };
   mkdirInRoot: {
     request: { root: string; path: string; mode?: number; uid?: number; gid?: number };
     answer: { created: boolean };
   };
-  /** Names in a directory of the host. */
-  list: { request: { path: string }; answer: { names: string[] } };
+  /** Whether nothing is in a directory of the host. */
+  isEmpty: { request: { path: string }; answer: { empty: boolean } };
+  /** What a container changed; see `rootfs/changes.ts`. */
+  changes: { request: ChangesRequest; answer: { changes: Change[] } };
   /** Bytes and inodes below a path of the host, each hard-linked file once (`docker system df`). */
   diskUsage: { request: { path: string }; answer: { bytes: number; inodes: number } };
   /** Whole size, free bytes and type number of the file system that a path is on (statfs(2)). */

@@ -18,10 +18,10 @@ export function bootId(): string {
 }
 
 /** State letter and start time; undefined when there is no such process. */
-function readStat(pid: number): { state: string; startTime: string } | undefined {
+function readStat(directory: string): { state: string; startTime: string } | undefined {
   let text: string;
   try {
-    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    text = readFileSync(`${directory}/stat`, 'utf8');
   } catch {
     // ENOENT or ESRCH: it is gone, which is the answer.
     return undefined;
@@ -37,13 +37,21 @@ function hasEnded(state: string): boolean {
 
 /** Who runs under this process number now; undefined when nobody does (a zombie does not run). */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
-  const stat = readStat(pid);
+  const stat = readStat(`/proc/${pid}`);
   return stat && !hasEnded(stat.state) ? { pid, startTime: stat.startTime, bootId: bootId() } : undefined;
 }
 
 /** Whether exactly this process still runs. A zombie does not; nor does anything of an earlier boot. */
 export function isAlive(identity: ProcessIdentity): boolean {
+  return runsAt(`/proc/${identity.pid}`, identity);
+}
+
+/**
+ * The same of the process whose directory in /proc this is: once that is open, it is of one process, whoever gets its
+ * number later.
+ */
+export function runsAt(directory: string, identity: ProcessIdentity): boolean {
   if (identity.bootId !== bootId()) return false;
-  const stat = readStat(identity.pid);
+  const stat = readStat(directory);
   return stat !== undefined && stat.startTime === identity.startTime && !hasEnded(stat.state);
 }

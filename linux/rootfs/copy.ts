@@ -5,7 +5,6 @@ import {
   closeSync,
   constants,
   copyFileSync,
-  fstatSync,
   lchownSync,
   lutimesSync,
   mkdirSync,
@@ -19,9 +18,9 @@ import { errnoOf } from '../syscall/errno.js';
 import { makeNode, O_PATH, splitDevice } from '../syscall/files.js';
 import { Descent } from './descent.js';
 import { type ByteName, entryAt, nameOf } from './names.js';
-import { chmodNoFollow, linkDescriptor } from './nofollow.js';
+import { chmodNoFollow, linkDescriptor, openFile } from './nofollow.js';
 import { classed, type Root } from './root.js';
-import { hasVanished, walk } from './walk.js';
+import { walk } from './walk.js';
 import { readXattrs, writeXattrs } from './xattrs.js';
 
 /** Files with several names that are held open; the names of further ones become copies of their own. */
@@ -129,16 +128,9 @@ function copyEntry(source: number, target: number, name: ByteName, stats: BigInt
 
 /** @returns false when it is gone, or no file any more */
 function copyFile(from: Buffer, to: Buffer): boolean {
-  let source: number;
+  const source = openFile(from);
+  if (source === undefined) return false;
   try {
-    source = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (hasVanished(error)) return false;
-    throw error;
-  }
-  try {
-    // A FIFO in its place would never end.
-    if (!fstatSync(source).isFile()) return false;
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     const target = openSync(to, flags, 0o600);
     try {

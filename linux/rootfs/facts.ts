@@ -1,5 +1,5 @@
 import { type BigIntStats, constants, lstatSync, readlinkSync } from 'node:fs';
-import { splitDevice } from '../syscall/files.js';
+import { type BytePath, splitDevice } from '../syscall/files.js';
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character-device' | 'block-device';
 
@@ -45,7 +45,7 @@ export function factsFromStats(stats: BigIntStats): FileFacts {
 }
 
 /** lstat(2), and what a symlink holds. @throws as Node's lstatSync */
-export function factsOf(path: string): FileFacts {
+export function factsOf(path: BytePath): FileFacts {
   const facts = factsFromStats(lstatSync(path, { bigint: true }));
   return facts.type === 'symlink' ? { ...facts, linkTarget: readlinkSync(path) } : facts;
 }

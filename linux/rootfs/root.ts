@@ -8,13 +8,21 @@
  */
 import { closeSync, constants, fstatSync, lchownSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { CleatError, conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
+import { type ProcessIdentity, runsAt } from '../process/identity.js';
 import { errnoOf } from '../syscall/errno.js';
 import { O_PATH, openInRoot } from '../syscall/files.js';
 import { type FileFacts, factsFromStats, factsOf } from './facts.js';
+import { type ByteName, bytesOf } from './names.js';
+
+/** The kernel would take what is before it for the whole. */
+function refuseZeroByte(path: string): void {
+  if (path.includes('\0')) throw invalidParameter('invalid path: it contains a zero byte');
+}
 
 /** The path of an entry of an open directory; `name` is one component, and never followed out of it. */
-export function entryPath(directoryFd: number, name: string): string {
-  return `/proc/self/fd/${directoryFd}/${name}`;
+export function entryPath(directoryFd: number, name: string): Buffer {
+  refuseZeroByte(name);
+  return Buffer.concat([Buffer.from(`/proc/self/fd/${directoryFd}/`), bytesOf(name)]);
 }
 
 /** Facts of a path inside a root. */
@@ -23,16 +31,30 @@ export interface RootedFacts extends FileFacts {
   resolvedTarget?: string;
 }
 
+/** A directory; or what a process sees as `/`: exactly that process, were its number somebody else's by now. */
+export type RootOf = string | { process: ProcessIdentity };
+
+function openRootOf(identity: ProcessIdentity): number {
+  const directory = openSync(`/proc/${identity.pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const path = `/proc/self/fd/${directory}`;
+    if (!runsAt(path, identity)) throw notFound(`process ${identity.pid} does not run any more`);
+    return openSync(`${path}/root`, O_PATH | constants.O_DIRECTORY);
+  } finally {
+    closeSync(directory);
+  }
+}
+
 export class Root implements Disposable {
   readonly #fd: number;
   readonly #path: string;
 
-  /** @throws CleatError NotFound when there is no such directory */
-  constructor(path: string) {
+  /** @throws CleatError NotFound when there is no such directory, or that process does not run any more */
+  constructor(of: RootOf) {
     try {
-      this.#fd = openSync(path, O_PATH | constants.O_DIRECTORY);
+      this.#fd = typeof of === 'string' ? openSync(of, O_PATH | constants.O_DIRECTORY) : openRootOf(of.process);
     } catch (cause) {
-      throw classed(cause, path);
+      throw classed(cause, typeof of === 'string' ? of : `the files of process ${of.process.pid}`);
     }
     this.#path = readlinkSync(`/proc/self/fd/${this.#fd}`);
   }
@@ -43,11 +65,17 @@ export class Root implements Disposable {
 
   /** Opens what `path` leads to. The caller closes it. @throws CleatError NotFound, InvalidParameter, System */
   open(path: string, flags: number): number {
+    refuseZeroByte(path);
     try {
-      return openInRoot(this.#fd, path || '/', flags);
+      return openInRoot(this.#fd, bytesOf(path || '/'), flags);
     } catch (cause) {
       throw classed(cause, path);
     }
+  }
+
+  /** As {@link open}, for a name of an archive or a tree. @throws CleatError System with the errno */
+  openName(name: ByteName, flags: number): number {
+    return openInRoot(this.#fd, Buffer.from(name, 'latin1'), flags);
   }
 
   /** Runs `use` with a descriptor of the directory that holds `path`'s last component, which may be missing. */
@@ -192,6 +220,7 @@ export function classed(cause: unknown, path: string): CleatError {
   const details = { errno };
   if (errno === 'ENOENT') return notFound(`${path}: no such file or directory`, { cause, details });
   if (errno === 'ENOTDIR') return invalidParameter(`${path}: not a directory`, { cause, details });
+  if (errno === 'ENAMETOOLONG') return invalidParameter(`${path}: file name too long`, { cause, details });
   if (errno === 'ELOOP') return invalidParameter(`${path}: too many levels of symbolic links`, { cause, details });
   if (errno === 'EXDEV') return invalidParameter(`${path}: leads out of its directory`, { cause, details });
   if (errno === 'EEXIST') return conflict(`${path}: file exists`, { cause, details });

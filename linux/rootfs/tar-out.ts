@@ -1,25 +1,22 @@
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { isClass } from '@cleat/protocol/errors';
-import { owned } from '@cleat/protocol/guard';
-import { type Header, type Pack, pack } from 'tar-stream';
+import type { EntryType, TarEntry } from '../archive/tar-header.js';
+import { encodeHeader, paddingOf, tarEnd } from '../archive/tar-writer.js';
 import { errnoOf } from '../syscall/errno.js';
-import { getXattr, O_PATH } from '../syscall/files.js';
-import { type FileFacts, factsFromStats } from './facts.js';
-import { entryPath, type Root } from './root.js';
+import { O_PATH } from '../syscall/files.js';
+import { type FileType, factsFromStats } from './facts.js';
+import { isOpaque, isWhiteout, opaqueMarker, whiteoutPrefix } from './layer-marks.js';
+import { type ByteName, entryAt, joined, nameOf } from './names.js';
+import { openFile } from './nofollow.js';
+import type { Root } from './root.js';
+import { hasVanished, type Step, walk } from './walk.js';
+import { readXattrs } from './xattrs.js';
 
 export interface TarOutOptions {
   /** The topmost entry's name; entries below it are `NAME/…`. */
   entryName: string;
+  /** Entries below are named without `NAME/`, and the topmost one is left out unless it is needed for a layer. */
+  bare?: boolean;
   /** Leave out what other file systems are mounted below. */
   oneFileSystem?: boolean;
   /**
@@ -38,100 +35,69 @@ export interface TarOutOptions {
 const chunkSize = 256 * 1024;
 
 /**
- * Writes a tar of `path` inside a root. What vanishes meanwhile is left out, a file that shrinks is filled up with
- * zeros; sockets are left out, as tar has no place for them. No symlink is followed but those that lead to `path`.
- * @returns the tar stream, and a promise that settles when its last entry is written
+ * A tar of `path` inside a root, in pieces; each is good until the next one is asked for. What vanishes meanwhile is
+ * left out, a file that shrinks is filled up with zeros; sockets are left out, as tar has no place for them. No symlink
+ * is followed but those that lead to `path`.
  */
-export function tarOut(root: Root, path: string, options: TarOutOptions): { stream: Pack; finished: Promise<void> } {
-  const stream = owned(pack());
-  const writer = new TarWriter(stream, options);
-  const finished = (async () => {
-    const [parent, name] = root.withParent(path, (fd, last) => [
-      openSync(entryPath(fd, '.'), constants.O_RDONLY),
-      last,
-    ]);
-    try {
-      if (options.mounts) writer.enterOnly(root, options.mounts);
-      await writer.add(parent, name, options.entryName);
-    } finally {
-      closeSync(parent);
-    }
-    stream.finalize();
-  })();
-  return { stream, finished };
+export function* tarOut(root: Root, path: string, options: TarOutOptions): Generator<Buffer> {
+  const [parent, name] = root.withParent(path, (fd, last) => [
+    openSync(`/proc/self/fd/${fd}/.`, constants.O_RDONLY),
+    nameOf(last),
+  ]);
+  try {
+    const writer = new TarWriter(root, options);
+    yield* writer.write(walk(parent, name));
+  } finally {
+    closeSync(parent);
+  }
+  yield tarEnd;
+}
+
+interface Level {
+  /** The directory's name in the archive, with its slash; '' where names are bare. */
+  prefix: ByteName;
+  device: bigint;
 }
 
 class TarWriter {
-  readonly #stream: Pack;
-  readonly #oneFileSystem: boolean;
-  readonly #layer: boolean;
+  readonly #options: TarOutOptions;
   readonly #leaveOut: ReadonlySet<string>;
   /** Device and inode of a file with several names → the name it was first written under. */
-  readonly #links = new Map<string, string>();
-  #device: bigint | undefined;
+  readonly #links = new Map<string, ByteName>();
   /** What may be entered from the root's own file system, as DEVICE:INODE. */
-  #mounts: { device: bigint; entered: ReadonlySet<string> } | undefined;
+  readonly #mounts: { device: bigint; entered: ReadonlySet<string> } | undefined;
+  readonly #chunk = Buffer.allocUnsafe(chunkSize);
+  readonly #levels: Level[] = [];
 
-  constructor(stream: Pack, { oneFileSystem, layer, entryName }: TarOutOptions) {
-    this.#stream = stream;
-    this.#oneFileSystem = oneFileSystem === true;
-    this.#layer = layer !== undefined;
-    this.#leaveOut = new Set(layer?.leaveOut.map((name) => `${entryName}/${name}`));
+  constructor(root: Root, options: TarOutOptions) {
+    this.#options = options;
+    this.#leaveOut = new Set(options.layer?.leaveOut.map(nameOf));
+    if (options.mounts) this.#mounts = mountsToEnter(root, options.mounts);
   }
 
-  enterOnly(root: Root, mounts: readonly string[]): void {
-    const entered = new Set<string>();
-    for (const path of mounts) {
-      try {
-        const { device, inode } = identityIn(root, path);
-        entered.add(`${device}:${inode}`);
-      } catch (error) {
-        // A container may have unmounted it.
-        if (!isClass(error, 'NotFound')) throw error;
+  *write(steps: Iterable<Step>): Generator<Buffer> {
+    for (const step of steps) {
+      const above = this.#levels.at(-1);
+      if (step.kind === 'after') this.#levels.pop();
+      else {
+        const name = above ? joined(above.prefix, step.name) : nameOf(this.#options.entryName);
+        if (step.kind === 'before') yield* this.#directory(step, name, above);
+        else yield* this.#other(step, name);
       }
     }
-    this.#mounts = { device: identityIn(root, '/').device, entered };
   }
 
-  async add(directory: number, name: string, tarName: string, within?: bigint): Promise<void> {
-    const path = entryPath(directory, name);
-    const stats = lstatSync(path, { bigint: true });
-    const facts = factsFromStats(stats);
-    this.#device ??= stats.dev;
-    const header = headerOf(tarName, facts, stats.mtimeNs);
-    if (facts.type === 'socket') return;
-    if (this.#layer && isWhiteout(facts)) return this.#write({ ...header, name: whiteoutName(tarName), type: 'file' });
-    if (this.#leaveOut.has(tarName) && facts.type === 'file' && facts.size === 0) return;
-    if (facts.type === 'directory') return this.#addDirectory(path, header, stats, within);
-    const key = `${stats.dev}:${stats.ino}`;
-    const twin = this.#links.get(key);
-    if (twin !== undefined) return this.#write({ ...header, type: 'link', linkname: twin });
-    if (stats.nlink > 1n) this.#links.set(key, tarName);
-    if (facts.type === 'file') return this.#addFile(path, header);
-    if (facts.type === 'symlink') return this.#write({ ...header, type: 'symlink', linkname: readlinkSync(path) });
-    const device = { devmajor: facts.device?.major ?? 0, devminor: facts.device?.minor ?? 0 };
-    return this.#write({ ...header, ...device, type: facts.type });
-  }
-
-  async #addDirectory(path: string, header: Header, stats: BigIntStats, within: bigint | undefined): Promise<void> {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    try {
-      await this.#write({ ...header, name: `${header.name}/`, type: 'directory' });
-      if (this.#oneFileSystem && stats.dev !== this.#device) return;
-      if (this.#isForeign(stats, within)) return;
-      if (this.#layer && isOpaque(`/proc/self/fd/${fd}/.`)) {
-        await this.#write({ ...header, name: `${header.name}/.wh..wh..opq`, type: 'file' });
-      }
-      for (const name of readdirSync(`/proc/self/fd/${fd}`).sort()) {
-        try {
-          await this.add(fd, name, `${header.name}/${name}`, stats.dev);
-        } catch (error) {
-          // It vanished between the listing and the look; a running container may do that.
-          if (errnoOf(error) !== 'ENOENT') throw error;
-        }
-      }
-    } finally {
-      closeSync(fd);
+  *#directory(step: Step, name: ByteName, above: Level | undefined): Generator<Buffer> {
+    const { layer, bare, oneFileSystem } = this.#options;
+    const prefix = bare && !above ? nameOf('') : joined(name, '/');
+    const self = entryAt(step.fd, '.');
+    if (!bare || above || layer) yield encodeHeader({ ...entryOf(step, joined(name, '/')), xattrs: kept(self) });
+    const { dev } = step.stats;
+    this.#levels.push({ prefix, device: dev });
+    step.skip =
+      (oneFileSystem === true && dev !== this.#levels[0]?.device) || this.#isForeign(step.stats, above?.device);
+    if (!step.skip && layer && isOpaque(self)) {
+      yield encodeHeader({ ...entryOf(step, joined(prefix, opaqueMarker)), type: 'file' });
     }
   }
 
@@ -141,105 +107,139 @@ class TarWriter {
     return !this.#mounts.entered.has(`${dev}:${ino}`);
   }
 
-  async #addFile(path: string, header: Header): Promise<void> {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  *#other(step: Step, name: ByteName): Generator<Buffer> {
+    const { stats } = step;
+    const path = entryAt(step.parent, step.name);
+    if (stats.isSocket()) return;
+    if (this.#options.layer && isWhiteout(stats)) {
+      yield encodeHeader({ ...entryOf(step, whiteoutName(name)), type: 'file', major: 0, minor: 0 });
+      return;
+    }
+    if (this.#leaveOut.has(name) && stats.isFile() && stats.size === 0n) return;
+    const key = `${stats.dev}:${stats.ino}`;
+    const twin = this.#links.get(key);
+    if (twin !== undefined) {
+      yield encodeHeader({ ...entryOf(step, name), type: 'link', linkName: twin });
+      return;
+    }
+    if (stats.nlink > 1n) this.#links.set(key, name);
+    if (stats.isFile()) yield* this.#file(path, step, name);
+    else if (stats.isSymbolicLink()) yield* symlink(path, step, name);
+    else yield encodeHeader({ ...entryOf(step, name), xattrs: kept(path) });
+  }
+
+  *#file(path: Buffer, step: Step, name: ByteName): Generator<Buffer> {
+    const fd = openFile(path);
+    // Between the look and the opening it went, or became something else.
+    if (fd === undefined) return;
     try {
-      // Between the look and the opening it may have become something else, or grown.
-      const stats = fstatSync(fd);
-      if (!stats.isFile()) return;
-      await this.#writeContent({ ...header, type: 'file', size: stats.size }, fd, stats.size);
+      // Or it has grown.
+      const stats = fstatSync(fd, { bigint: true });
+      const size = Number(stats.size);
+      yield encodeHeader({ ...entryOf({ ...step, stats }, name), size, xattrs: kept(path) });
+      yield* this.#content(fd, size);
+      yield paddingOf(size);
     } finally {
       closeSync(fd);
     }
   }
 
-  #writeContent(header: Header, fd: number, size: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const entry = this.#stream.entry(header, (error) => (error ? reject(error) : resolve()));
-      let left = size;
-      const pump = () => {
-        while (left > 0) {
-          const chunk = Buffer.alloc(Math.min(chunkSize, left));
-          // Past the end of a file that shrank, zeros remain.
-          readSync(fd, chunk, 0, chunk.length, null);
-          left -= chunk.length;
-          if (!entry.write(chunk)) {
-            entry.once('drain', pump);
-            return;
-          }
-        }
-        entry.end(null);
-      };
-      try {
-        pump();
-      } catch (error) {
-        reject(error);
-      }
-    });
-  }
-
-  #write(header: Header): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#stream.entry({ ...header, size: 0 }, '', (error) => (error ? reject(error) : resolve()));
-    });
+  *#content(fd: number, size: number): Generator<Buffer> {
+    for (let left = size; left > 0; ) {
+      const length = Math.min(chunkSize, left);
+      const read = readSync(fd, this.#chunk, 0, length, null);
+      // Past the end of a file that shrank, zeros remain.
+      if (read === 0) this.#chunk.fill(0, 0, length);
+      const piece = this.#chunk.subarray(0, read || length);
+      left -= piece.length;
+      yield piece;
+    }
   }
 }
 
-function identityIn(root: Root, path: string): { device: bigint; inode: bigint } {
+const entryTypes: Readonly<Record<FileType, EntryType>> = {
+  file: 'file',
+  directory: 'directory',
+  symlink: 'symlink',
+  fifo: 'fifo',
+  // Never written.
+  socket: 'file',
+  'character-device': 'character',
+  'block-device': 'block',
+};
+
+function entryOf({ stats }: Pick<Step, 'stats'>, name: ByteName): TarEntry {
+  const facts = factsFromStats(stats);
+  return {
+    name,
+    type: entryTypes[facts.type],
+    size: 0,
+    mode: facts.mode,
+    uid: facts.uid,
+    gid: facts.gid,
+    mtime: Number(stats.mtimeNs / 1_000_000_000n),
+    linkName: nameOf(''),
+    major: facts.device?.major ?? 0,
+    minor: facts.device?.minor ?? 0,
+    xattrs: new Map(),
+  };
+}
+
+function* symlink(path: Buffer, step: Step, name: ByteName): Generator<Buffer> {
+  let linkName: ByteName;
+  try {
+    linkName = readlinkSync(path, 'latin1') as ByteName;
+  } catch (error) {
+    // It became something else: EINVAL.
+    if (hasVanished(error) || errnoOf(error) === 'EINVAL') return;
+    throw error;
+  }
+  yield encodeHeader({ ...entryOf(step, name), linkName });
+}
+
+const capability = 'security.capability';
+/** Offset of the revision in it, and the length of the older one, which names no user namespace (linux/capability.h). */
+const [revisionAt, newRevision, oldRevision, oldLength] = [3, 3, 2, 20];
+
+/** The attributes that go with a file to another machine: its capabilities, and what users set. */
+function kept(path: Buffer): Map<string, Buffer> {
+  const found = new Map<string, Buffer>();
+  for (const [name, value] of readXattrs(path)) {
+    if (name.startsWith('user.')) found.set(name, value);
+    if (name !== capability) continue;
+    // The user namespace's root has no meaning elsewhere, as in Docker.
+    const isNew = value[revisionAt] === newRevision;
+    const plain = Buffer.from(isNew ? value.subarray(0, oldLength) : value);
+    if (isNew) plain[revisionAt] = oldRevision;
+    found.set(name, plain);
+  }
+  return found;
+}
+
+function whiteoutName(name: ByteName): ByteName {
+  const at = name.lastIndexOf('/') + 1;
+  return `${name.slice(0, at)}${whiteoutPrefix}${name.slice(at)}` as ByteName;
+}
+
+function mountsToEnter(root: Root, mounts: readonly string[]): { device: bigint; entered: ReadonlySet<string> } {
+  const entered = new Set<string>();
+  for (const path of mounts) {
+    try {
+      const { dev, ino } = identityIn(root, path);
+      entered.add(`${dev}:${ino}`);
+    } catch (error) {
+      // A container may have unmounted it.
+      if (!isClass(error, 'NotFound')) throw error;
+    }
+  }
+  return { device: identityIn(root, '/').dev, entered };
+}
+
+function identityIn(root: Root, path: string): BigIntStats {
   const fd = root.open(path, O_PATH);
   try {
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    return { device: dev, inode: ino };
+    return fstatSync(fd, { bigint: true });
   } finally {
     closeSync(fd);
   }
-}
-
-/** overlayfs marks what was deleted by a character device 0:0. */
-function isWhiteout(facts: FileFacts): boolean {
-  return facts.type === 'character-device' && facts.device?.major === 0 && facts.device.minor === 0;
-}
-
-function whiteoutName(name: string): string {
-  const slash = name.lastIndexOf('/');
-  return `${name.slice(0, slash + 1)}.wh.${name.slice(slash + 1)}`;
-}
-
-function isOpaque(path: string): boolean {
-  try {
-    return getXattr(path, 'trusted.overlay.opaque').toString() === 'y';
-  } catch {
-    // No such attribute.
-    return false;
-  }
-}
-
-/** The largest number that fits into the octal field of an owner. */
-const maxOwner = 0o777777;
-const maxTime = 2n ** 31n - 1n;
-
-/** The entry's header; what its fields cannot hold goes into PAX records. Times are in seconds, as Docker's. */
-function headerOf(name: string, facts: FileFacts, mtimeNs: bigint): Header {
-  const seconds = mtimeNs / 1_000_000_000n;
-  const fits = seconds >= 0n && seconds <= maxTime;
-  const pax: Record<string, string> = {};
-  if (facts.uid > maxOwner) pax.uid = String(facts.uid);
-  if (facts.gid > maxOwner) pax.gid = String(facts.gid);
-  if (!fits) pax.mtime = String(seconds);
-  return {
-    name,
-    size: 0,
-    // The library takes a mode of 0 for a missing one, and keeps only the lower twelve bits.
-    mode: facts.mode | 0o10000,
-    mtime: new Date(fits ? Number(seconds) * 1000 : 0),
-    type: 'file',
-    linkname: '',
-    uid: facts.uid > maxOwner ? 0 : facts.uid,
-    gid: facts.gid > maxOwner ? 0 : facts.gid,
-    uname: '',
-    gname: '',
-    devmajor: 0,
-    devminor: 0,
-    ...(Object.keys(pax).length > 0 ? { pax } : {}),
-  };
 }

@@ -34,7 +34,7 @@ export function chooseBlock(pools: readonly AddressPool[], occupied: readonly Bl
     }
   }
   throw invalidParameter(
-    'all predefined address pools have been fully subnetted: give a subnet, or configure default-address-pools',
+    'all predefined address pools have been fully subnetted: give a subnet, configure default-address-pools, or remove what engines that are gone left here (cleat sweep)',
   );
 }
 

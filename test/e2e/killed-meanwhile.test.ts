@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { ScriptedNetworkPlugin } from './support/scripted-network.js';
 
 /** `kill -9` while a container is in a state for a moment: the next engine takes that back. */
 let engine: Engine;
@@ -88,4 +89,56 @@ test('a commit keeps still what is paused and unpaused meanwhile, and lets go in
   await ok('unpause', 'busy');
   expect(await ok('exec', 'busy', 'echo', 'hi')).toBe('hi');
   await ok('rm', '-f', 'busy');
+});
+
+describe('networks', () => {
+  const tag = `km${process.pid % 10_000}`;
+  let plugin: ScriptedNetworkPlugin;
+  beforeAll(async () => {
+    const { prefix, pluginDirectory } = engine;
+    plugin = new ScriptedNetworkPlugin(join(pluginDirectory, `${tag}.sock`), tag, prefix);
+    await ok('network', 'create', '-d', tag, '--ipam-driver', tag, '--subnet', `${prefix}.1.0/24`, 'net');
+    await runSlow('moving');
+  });
+  afterAll(async () => {
+    await ok('rm', '-f', 'moving');
+    await ok('network', 'rm', 'net');
+    await plugin[Symbol.asyncDispose]();
+  });
+  const networks = () =>
+    ok('inspect', '--format', '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}', 'moving');
+  const members = () => ok('network', 'inspect', '--format', '{{len .Containers}}', 'net');
+
+  /** Kills the engine while the plugin does not answer that call. */
+  async function killAt(method: string, ...command: string[]): Promise<void> {
+    const before = plugin.calls.length;
+    plugin.silent.add(method);
+    const asked = engine.docker(...command);
+    await expect.poll(() => plugin.calls.slice(before).map((call) => call.method)).toContain(method);
+    await engine.kill('SIGKILL');
+    expect((await asked).code).not.toBe(0);
+    plugin.silent.delete(method);
+    await engine.restart();
+  }
+
+  test.each(['IpamDriver.RequestAddress', 'NetworkDriver.CreateEndpoint', 'NetworkDriver.Join'])(
+    'docker network connect, killed at %s: it is on no network that it does not ask for',
+    async (method) => {
+      await killAt(method, 'network', 'connect', 'net', 'moving');
+      await expect.poll(networks).toBe('bridge');
+      await expect.poll(members).toBe('0');
+      await ok('network', 'connect', 'net', 'moving');
+      expect(await networks()).toBe('bridge net');
+      await ok('network', 'disconnect', 'net', 'moving');
+    },
+  );
+
+  test('docker network disconnect: it is off, also after its restart', async () => {
+    await ok('network', 'connect', 'net', 'moving');
+    await killAt('NetworkDriver.Leave', 'network', 'disconnect', 'net', 'moving');
+    await expect.poll(networks).toBe('bridge');
+    await ok('restart', '-t', '0', 'moving');
+    expect(await networks()).toBe('bridge');
+    await expect.poll(members).toBe('0');
+  });
 });

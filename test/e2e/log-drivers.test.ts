@@ -171,3 +171,9 @@ test.skipIf(!stockDockerdInstalled)('a stock dockerd reads what the driver local
   await copyFile(ours, logs);
   expect(await docker('logs', theirs)).toMatchObject({ stdout: 'out\nunfinished', stderr: 'err\n' });
 });
+
+test('a tag names the daemon as Docker does, whatever the host is called', async () => {
+  await ok('run', '--name', 'tagged', '--log-opt', 'tag={{.DaemonName}}/{{.Name}}', 'busybox', 'echo', 'hi');
+  expect(await ok('logs', '--details', 'tagged')).toBe('tag=docker%2Ftagged hi');
+  await ok('rm', 'tagged');
+});

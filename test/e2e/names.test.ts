@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readdirSync } from 'node:fs';
 import { Socket as TcpSocket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectInside, datagramsInside } from '@cleat/linux/net/dial-inside';
 import { inNetworkNamespace } from '@cleat/linux/syscall/namespace';
 import { bindPort } from '@cleat/linux/syscall/socket';
@@ -150,16 +151,14 @@ describe('a container that floods its name server', () => {
     const before = descriptors();
     let refused = 0;
     let most = 0;
-    const calm = new Promise<void>((resolve) => {
-      client.on('message', (answer) => {
-        if ((answer.readUInt8(3) & 15) === 2) refused++;
-        if (refused % 50 === 0) most = Math.max(most, descriptors());
-        if (refused >= 1000) resolve();
-      });
+    client.on('message', (answer) => {
+      if ((answer.readUInt8(3) & 15) === 2) refused++;
+      if (refused % 50 === 0) most = Math.max(most, descriptors());
     });
-    for (let at = 0; at < 4000; at++) {
-      client.send(query(`n${at}.test`, 'A', at), 53, inside);
-      if (at % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    // Some get lost on a busy machine, as datagrams may.
+    for (let at = 0; at < 4000 || refused < 1000; at++) {
+      client.send(query(`n${at}.test`, 'A', at % 65_536), 53, inside);
+      if (at % 100 === 0) await sleep(1);
     }
     const streams = Array.from({ length: 100 }, async () => {
       const stream = new TcpSocket({ fd: connectInside(await namespaceOf('hostile'), inside, 53) });
@@ -169,9 +168,8 @@ describe('a container that floods its name server', () => {
     await Promise.all(streams);
     const ip = await address('hostile', 'one');
     expect((await lookUp('other', 'hostile')).stdout).toContain(ip);
-    await calm;
     expect(Math.max(most, descriptors()) - before).toBeLessThan(64);
-    expect(await answersOf(await clientIn('hostile'), 'other', 'A')).toMatchObject({ rcode: 'NOERROR' });
+    expect((await lookUp('hostile', 'other')).stdout).toContain(await address('other', 'one'));
   });
 });
 
@@ -274,5 +272,20 @@ describe('what is meant by a name', () => {
     await ok('network', 'disconnect', '-f', 'there', 'cc');
     await ok('restart', '-t', '0', 'cc');
     expect(await networksOf('cc')).toEqual([]);
+  });
+
+  test('link-local addresses are set, also by connect; others are refused', async () => {
+    await ok('network', 'create', 'own');
+    await run('cc', '--network', 'own', '--link-local-ip', '169.254.8.8', '--link-local-ip', 'fe80::9');
+    const shown = await ok('exec', 'cc', 'ip', 'address', 'show', 'dev', 'eth0');
+    expect(shown).toContain('inet 169.254.8.8/16');
+    expect(shown).toContain('inet6 fe80::9/64');
+    await ok('network', 'create', 'more');
+    await ok('network', 'connect', '--link-local-ip', '169.254.9.9', 'more', 'cc');
+    expect(await ok('exec', 'cc', 'ip', 'address', 'show', 'dev', 'eth1')).toContain('inet 169.254.9.9/16');
+    for (const bad of ['10.99.0.1', '2001:db8::1']) {
+      const why = await refused('create', '--network', 'own', '--link-local-ip', bad, 'busybox');
+      expect(why).toContain(`invalid link-local IP address: ${bad}`);
+    }
   });
 });

@@ -285,3 +285,54 @@ test.skipIf(!stockDockerdInstalled)('both plugins serve a stock dockerd, unchang
     await rm(scratch, { recursive: true });
   }
 });
+
+test('a routed network: single addresses, a gateway outside of them, and no subnet at all', async () => {
+  await using plugin = new ScriptedNetworkPlugin(
+    join(engine.pluginDirectory, 'routed.sock'),
+    `${prefix}r`,
+    engine.prefix,
+    engine.pid,
+  );
+  const address = `${engine.prefix}.70.7/32`;
+  const gateway = { 'com.docker.network.gateway': '169.254.1.1/32' };
+  plugin.answers.set('IpamDriver.RequestPool', { PoolID: 'all', Pool: '0.0.0.0/0', Data: gateway });
+  plugin.answers.set('IpamDriver.RequestAddress', { Address: address });
+  plugin.answers.set('NetworkDriver.Join', async (body) => ({
+    ...(await plugin.usual('NetworkDriver.Join', body)),
+    Gateway: '169.254.1.1',
+    StaticRoutes: [{ Destination: '169.254.1.1/32', RouteType: 1 }],
+  }));
+  const made = () => plugin.calls.find(({ method }) => method === 'NetworkDriver.CreateNetwork')?.body;
+  const asked = (method: string) => plugin.calls.filter((call) => call.method === method);
+
+  await ok('network', 'create', '--driver=routed', '--ipam-driver=routed', 'routes');
+  expect(asked('IpamDriver.RequestPool')).toHaveLength(1);
+  expect(made()).toMatchObject({
+    IPv4Data: [{ AddressSpace: 'local-space', Pool: '0.0.0.0/0', Gateway: '169.254.1.1/32' }],
+  });
+  await sleeper('one', '--network=routes');
+  expect(await ok('exec', 'one', 'ip', '-o', 'address', 'show', 'eth0')).toContain(` ${address} `);
+  expect((await ok('exec', 'one', 'ip', 'route')).split('\n').map((line) => line.trim())).toEqual([
+    expect.stringMatching(/^default via 169\.254\.1\.1 dev eth0/),
+    expect.stringMatching(/^169\.254\.1\.1 dev eth0/),
+  ]);
+  await ok('rm', '-f', 'one');
+  await ok('network', 'rm', 'routes');
+  expect(asked('IpamDriver.ReleasePool').map(({ body }) => body)).toEqual([{ PoolID: 'all' }]);
+
+  plugin.taken();
+  await ok('network', 'create', '--driver=routed', '--ipam-driver=null', 'unmanaged');
+  expect(made()).toMatchObject({ IPv4Data: [{ AddressSpace: 'null', Pool: '0.0.0.0/0' }], IPv6Data: [] });
+  expect(await ok('network', 'inspect', '--format', '{{json .IPAM.Config}}', 'unmanaged')).toBe(
+    '[{"Subnet":"0.0.0.0/0"}]',
+  );
+  await ok('network', 'rm', 'unmanaged');
+  for (const [driver, subnet, said] of [
+    ['bridge', '', 'ipv4 pool is empty'],
+    ['routed', '10.1.0.0/16', 'null ipam driver does not handle specific address pool requests'],
+  ] as const) {
+    const wish = ['network', 'create', `--driver=${driver}`, '--ipam-driver=null', `--subnet=${subnet}`, 'none-such'];
+    const { code, stderr } = await engine.docker(...wish.filter((word) => word !== '--subnet='));
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(said) });
+  }
+});

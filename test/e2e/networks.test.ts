@@ -142,6 +142,18 @@ describe('networks of one’s own', () => {
     await ok('rm', '-f', 'fixed');
     await ok('network', 'rm', 'sub');
   });
+  test('link-local addresses are set, and what is none is refused', async () => {
+    await ok('network', 'create', 'local');
+    const local = ['--network', 'local', '--link-local-ip', '169.254.7.7', '--link-local-ip', 'fe80::7777'];
+    const shown = await ok('run', '--rm', ...local, 'busybox', 'ip', '-o', 'address', 'show', 'eth0');
+    expect(shown).toContain(' 169.254.7.7/16 ');
+    expect(shown).toContain(' fe80::7777/64 ');
+    for (const bad of ['10.0.0.1', 'x']) {
+      const said = await refused('run', '--rm', '--network', 'local', '--link-local-ip', bad, 'busybox', 'true');
+      expect(said).toMatch(/invalid (link-local IP|argument|IP address)/);
+    }
+    await ok('network', 'rm', 'local');
+  });
   test('containers on different networks do not reach each other; an internal one has no way out', async () => {
     await ok('network', 'create', 'left');
     await ok('network', 'create', '--internal', 'inside');

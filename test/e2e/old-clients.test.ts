@@ -100,6 +100,29 @@ test('a life as docker-py 1.x lived it', async () => {
   expect((await call('DELETE', '/v1.21/containers/twenty-fifteen?v=1')).status).toBe(204);
 });
 
+test('the host configuration that comes with start is the one that holds', async () => {
+  const body = { Image: 'busybox', Cmd: ['sh', '-c', 'ls /given /own; hostname'], Volumes: { '/own': {} } };
+  expect((await call('POST', '/v1.20/containers/create?name=late', body)).status).toBe(201);
+  const refusedBody = { Binds: ['/tmp:/given'], RestartPolicy: { Name: 'bad' } };
+  expect((await call('POST', '/v1.20/containers/late/start', refusedBody)).status).toBe(400);
+  expect((await call('GET', '/containers/late/json')).json).toMatchObject({ State: { Status: 'created' } });
+  const host = { Binds: [`${engine.pluginDirectory}:/given:ro`], NetworkMode: 'none', Memory: 33_554_432 };
+  expect((await call('POST', '/v1.20/containers/late/start', host)).status).toBe(204);
+  await ok('wait', 'late');
+  const { json } = await call('GET', '/containers/late/json');
+  expect(json).toMatchObject({
+    State: { ExitCode: 0 },
+    HostConfig: { ...host, NetworkMode: 'none' },
+    NetworkSettings: { Networks: { none: {} } },
+  });
+  expect((json.Mounts as { Destination: string }[]).map(({ Destination }) => Destination).sort()).toEqual([
+    '/given',
+    '/own',
+  ]);
+  await ok('rm', '-v', 'late');
+  expect(await ok('volume', 'ls', '-q')).toBe('');
+});
+
 describe('shapes', () => {
   test('events carry status, id and from', async () => {
     const since = Date.now() / 1000 - 1;

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -118,9 +119,40 @@ describe('volume-subpath', () => {
     expect(mountsLeft()).toEqual([]);
   });
 
+  test('nor do cp, and a mount that lies inside, while a path is swapped', async () => {
+    writeFileSync(join(scratch, 'secret'), 'secret');
+    await fill('rm -rf sub dir; mkdir sub');
+    const swap = 'while :; do mv sub dir; ln -s / sub; rm sub; mv dir sub; done';
+    await ok('run', '-d', '--name', 'swapper', '-v', 'vol:/d', '-w', '/d', 'busybox', 'sh', '-c', swap);
+    const put = join(scratch, 'put');
+    writeFileSync(put, 'put');
+    for (let at = 0; at < 8; at++) {
+      const out = await engine.docker('cp', `swapper:/d/sub${scratch}/secret`, join(scratch, 'got'));
+      expect(out.code).not.toBe(0);
+      await engine.docker('cp', put, `swapper:/d/sub${scratch}/put${at}`);
+      await engine.docker('cp', put, `swapper:/d/sub/cleat-put-${at}`);
+      const { code, stdout } = await engine.docker(
+        'run',
+        '--rm',
+        '-v',
+        'vol:/d',
+        '-v',
+        `${scratch}:/d/sub`,
+        'busybox',
+        'cat',
+        '/d/sub/secret',
+      );
+      expect(code === 0 ? stdout : 'secret').toBe('secret');
+    }
+    await ok('rm', '-f', 'swapper');
+    expect(existsSync(join(scratch, 'put0'))).toBe(false);
+    expect(readdirSync('/').filter((name) => name.startsWith('cleat-put'))).toEqual([]);
+    expect(listMounts(scratch)).toEqual([]);
+  });
+
   test('nothing is held while it runs, nor after a kill of the engine', async () => {
-    await fill('mkdir -p sub; echo 1 > sub/one');
-    await ok('run', '-d', '--name', 'long', '--mount', mount('sub'), 'busybox', 'sleep', '600');
+    await fill('mkdir kept; echo 1 > kept/one');
+    await ok('run', '-d', '--name', 'long', '--mount', mount('kept'), 'busybox', 'sleep', '600');
     const own = mountsLeft();
     expect(own.filter((path) => /held|archives/.test(path))).toEqual([]);
     await engine.kill('SIGKILL');
@@ -223,6 +255,106 @@ test('exec -u keeps the groups of --group-add', async () => {
       expect.arrayContaining(['8', '77']),
     );
   }
+});
+
+describe('what every container has', () => {
+  test('/.dockerenv and /etc/mtab, of which no change comes; without IPC no /dev/shm', async () => {
+    const look = 'ls -l /.dockerenv /etc/mtab; ls -d /dev/shm; cat /etc/mtab | grep -c " / "';
+    await ok('run', '--name', 'has', 'busybox', 'sh', '-c', look);
+    const text = await ok('logs', 'has');
+    expect(text).toMatch(/^-rwxr-xr-x +1 root +root +0 .* \/\.dockerenv$/m);
+    expect(text).toMatch(/^lrwxrwxrwx .* \/etc\/mtab -> \/proc\/mounts$/m);
+    expect(text).toMatch(/^\/dev\/shm\n1$/m);
+    expect(await ok('diff', 'has')).toBe('');
+    const { stderr } = await engine.docker('run', '--rm', '--ipc', 'none', 'busybox', 'ls', '/dev/shm');
+    expect(stderr).toContain('No such file or directory');
+    await ok('create', '--name', 'never', 'busybox', 'true');
+    for (const name of ['has', 'never']) {
+      const tar = join(scratch, `${name}.tar`);
+      await ok('export', '-o', tar, name);
+      const entries = execFileSync('tar', ['tvf', tar], { encoding: 'utf8' });
+      for (const entry of [
+        '.dockerenv',
+        'dev/console',
+        'dev/pts/',
+        'dev/shm/',
+        'etc/hosts',
+        'etc/hostname',
+        'etc/resolv.conf',
+        'proc/',
+        'sys/',
+        'etc/mtab -> /proc/mounts',
+      ]) {
+        expect(
+          entries.split('\n').filter((line) => line.endsWith(` ${entry}`) || line.endsWith(` ./${entry}`)),
+          `${name}: ${entry}`,
+        ).toHaveLength(1);
+      }
+    }
+  });
+
+  test('what a container does with them is a change as any other', async () => {
+    await ok('run', '--name', 'changes', 'busybox', 'sh', '-c', 'rm /.dockerenv /etc/mtab; echo own > /etc/mtab');
+    expect(await ok('diff', 'changes')).toBe('D /.dockerenv\nC /etc\nC /etc/mtab');
+    await ok('commit', 'changes', 'changed');
+    expect(await ok('run', '--rm', 'changed', 'readlink', '/etc/mtab')).toBe('/proc/mounts');
+    await ok('rmi', 'changed');
+  });
+});
+
+describe('the working directory', () => {
+  test('is made through links, and is no file, in Docker’s words', async () => {
+    const links =
+      'mkdir -p /real/d; ln -s /real /link; ln -s /etc/passwd /lf; ln -s nowhere /dang; ln -s ../../../.. /up';
+    await ok('run', '--name', 'links', 'busybox', 'sh', '-c', links);
+    await ok('commit', 'links', 'links');
+    for (const [wished, real] of [
+      ['/link', '/real'],
+      ['/link/d', '/real/d'],
+      ['/link/new/deep', '/real/new/deep'],
+      ['/dang', '/nowhere'],
+      ['/dang/x', '/nowhere/x'],
+      ['/up/tmp/cleat-not-outside', '/tmp/cleat-not-outside'],
+    ] as const) {
+      expect(await ok('run', '--rm', '-w', wished, 'links', 'pwd')).toBe(real);
+    }
+    expect(existsSync('/tmp/cleat-not-outside')).toBe(false);
+    for (const file of ['/lf', '/etc/passwd']) {
+      const { code, stderr } = await engine.docker('run', '--rm', '-w', file, 'links', 'pwd');
+      expect({ code, stderr }).toEqual({
+        code: 125,
+        stderr: expect.stringContaining(`Cannot mkdir: ${file} is not a directory`),
+      });
+    }
+    await ok('run', '-d', '--name', 'runs', 'links', 'sleep', '600');
+    expect(await ok('exec', '-w', '/link', 'runs', 'pwd')).toBe('/real');
+    const { code, stdout, stderr } = await engine.docker('exec', '-w', '/etc/passwd', 'runs', 'pwd');
+    expect(code).toBe(126);
+    expect(stdout + stderr).toContain(
+      'not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?',
+    );
+    await ok('rm', '-f', 'runs', 'links');
+    await ok('rmi', 'links');
+  });
+});
+
+describe('the data root as a bind', () => {
+  test('is passed on to the container, and cannot be kept from it', async () => {
+    const propagation = (...args: string[]) =>
+      ok('run', '--rm', ...args, 'busybox', 'sh', '-c', 'grep " /m " /proc/self/mountinfo');
+    const root = engine.dataRoot;
+    for (const mode of ['private', 'rprivate', 'shared', 'slave']) {
+      const text = `invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root, daemon root: "${root}", bind mount source: "${root}", propagation: "${mode}"`;
+      expect(await refused('create', '-v', `${root}:/m:${mode}`, 'busybox')).toContain(text);
+      const mount = `type=bind,src=${root},dst=/m,bind-propagation=${mode}`;
+      expect(await refused('create', '--mount', mount, 'busybox')).toContain(text);
+    }
+    expect(await refused('create', '-v', '/:/m:rprivate', 'busybox')).toContain('bind mount source: "/"');
+    await propagation('-v', `${root}:/m`);
+    await ok('create', '--name', 'root', '-v', `${root}/volumes:/m`, '-v', `${root}-beside:/n`, 'busybox', 'true');
+    const mounts = JSON.parse(await ok('inspect', '-f', '{{json .Mounts}}', 'root')) as { Propagation: string }[];
+    expect(mounts.map(({ Propagation }) => Propagation).sort()).toEqual(['rprivate', 'rslave']);
+  });
 });
 
 describe('the mount point that a plugin answers with', () => {

@@ -58,12 +58,31 @@ test('an unknown one is refused, with what it said', async () => {
   );
 });
 
+test('“default” is the default one, and shown by its name', async () => {
+  expect(await ok('run', '--runtime', 'default', '--name', 'usual', 'busybox', 'echo', 'hi')).toBe('hi');
+  expect(await ok('inspect', '--format', '{{.HostConfig.Runtime}}', 'usual')).toBe('runc');
+  await ok('rm', 'usual');
+  const components = '{{range .Server.Components}}{{.Name}} {{end}}';
+  expect(await ok('version', '--format', components)).toBe('Engine conmon runc');
+});
+
 test('the default is the operator’s', async () => {
   await engine.kill('SIGTERM');
   await rm(calls, { force: true });
   await engine.restart([...runtimes, '--default-runtime', 'custom']);
   expect(await ok('info', '--format', '{{.DefaultRuntime}}')).toBe('custom');
   expect(await ok('run', '--rm', 'busybox', 'echo', 'default')).toBe('default');
+  expect(await readFile(calls, 'utf8')).toContain('create');
+  const version = `{{range .Server.Components}}{{if eq .Name "custom"}}{{.Version}}{{end}}{{end}}`;
+  await expect.poll(() => ok('version', '--format', version)).toMatch(/^\d/);
+});
+
+test('a runtime that the operator calls “default” is that one', async () => {
+  await engine.kill('SIGTERM');
+  await rm(calls, { force: true });
+  await engine.restart(['--add-runtime', `default=${join(scratch, 'wrapper')}`]);
+  expect(await ok('run', '--runtime', 'default', '--name', 'own', 'busybox', 'echo', 'hi')).toBe('hi');
+  expect(await ok('inspect', '--format', '{{.HostConfig.Runtime}}', 'own')).toBe('default');
   expect(await readFile(calls, 'utf8')).toContain('create');
 });
 

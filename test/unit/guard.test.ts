@@ -85,13 +85,22 @@ function sourcesIn(folder: string): string[] {
   });
 }
 
+/** Where streams are joined by `pipe` all the same, and why that is right. */
+const pipes: Record<string, string> = {
+  'batteries/network-bridge/proxy/tcp.ts': 'two sockets, each with an error listener that ends the other',
+};
+
 test('timers, watchers and streams of the daemon have an owner', () => {
   const files = rooms.filter((room) => existsSync(join(root, room))).flatMap(sourcesIn);
   expect(files.length).toBeGreaterThan(300);
   const found = files.flatMap((file) =>
     complaints(readFileSync(join(root, file), 'utf8')).map((complaint) => `${file}:${complaint}`),
   );
-  expect(found).toEqual([]);
+  expect(found.filter((complaint) => !/use pipeline/.test(complaint) || !pipes[complaint.split(':')[0] ?? ''])).toEqual(
+    [],
+  );
+  // One that is no longer needed is taken off the list.
+  expect(Object.keys(pipes).filter((file) => !found.some((complaint) => complaint.startsWith(file)))).toEqual([]);
 });
 
 describe('the checker itself', () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { conflict, messageOf, systemError, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { keyOf, type ProxyReply, type ProxyRequest } from './messages.js';
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
+import { setTimeout } from '@cleat/protocol/guard';
 
 /** Connections of one port at a time; further ones are refused. */
 const maxConnections = 2_000;

@@ -2,6 +2,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
+import { setTimeout } from '@cleat/protocol/guard';
 
 /** As long as docker-proxy remembers a client that says nothing. */
 const idleMs = 90_000;

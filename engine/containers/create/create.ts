@@ -9,11 +9,13 @@ import { type ContainerId, newId, shortId } from '../../ids.js';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import type { Container } from '../container.js';
 import { removeAnonymousVolumes } from '../life/remove.js';
+import { hasLegacyLinks, resolveLinks } from '../links/links.js';
 import { shownLogPath } from '../log-path.js';
-import type { ContainerRecord, MountRecord } from '../record.js';
+import type { ContainerLink, ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
 import { sharedWith } from '../spec/namespaces.js';
+import { passOnFromDataRoot } from './data-root.js';
 import { withDefaults } from './defaults.js';
 import { commandOf, mergeConfig } from './merge.js';
 import { collectMounts, type MountWish } from './mount-spec.js';
@@ -21,6 +23,7 @@ import { generateName } from './names.js';
 import { populateVolumes } from './populate.js';
 import { checkSecretsPlace, secretWishes } from './secret-wishes.js';
 import { checkConfig, checkHostConfig } from './validate.js';
+import { makeWorkingDirectory } from './working-directory.js';
 
 /** Makes a container: everything is checked, volumes are made, nothing runs. */
 export async function createContainer(
@@ -36,14 +39,12 @@ export async function createContainer(
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
-  const warnings = checkHostConfig(given, hostConfig);
-  hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
-  const wished = wishedEndpoints(hostConfig, config, networking?.EndpointsConfig ?? {});
-  const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
-  hostConfig.NetworkMode = mode;
-  resolveShared(room, hostConfig);
-  checkLinks(room, hostConfig);
-  await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
+  const { warnings, endpoints, links } = await settleHostConfig(room, {
+    hostConfig,
+    given,
+    config,
+    endpoints: networking?.EndpointsConfig ?? {},
+  });
 
   const id = newId<ContainerId>();
   const reserved = reserveName(room, options.name, id);
@@ -52,7 +53,7 @@ export async function createContainer(
   room.making.set(id, made);
   try {
     const secrets = secretWishes(given.Labels ?? {});
-    const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
+    const wishes = wishedMounts(room, hostConfig, config);
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
     await checkSources(room, wishes);
     const mounts = await makeMounts(room, wishes, made);
@@ -70,9 +71,10 @@ export async function createContainer(
       config,
       hostConfig,
       endpoints,
+      ...(links.length > 0 && { links }),
       mounts,
       ...(secrets.length > 0 && { secrets }),
-      runtime: hostConfig.Runtime,
+      runtime: hostConfig.Runtime ?? '',
       logPath: shownLogPath(directory, id, hostConfig.LogConfig?.Type),
       appArmorProfile: '',
       restartCount: 0,
@@ -88,6 +90,7 @@ export async function createContainer(
         finishedAt: zeroTime,
       },
     };
+    await makeWorkingDirectory(room, { id, record });
     await populateVolumes(room, { id, record });
     const container = room.registry.add(record);
     room.emit(container, 'create');
@@ -101,6 +104,40 @@ export async function createContainer(
   } finally {
     room.making.delete(id);
   }
+}
+
+export interface HostWishes {
+  /** With its defaults; what it names is resolved in it. */
+  readonly hostConfig: HostConfig;
+  /** The container's own configuration as it was asked for, and with its image's below it. */
+  readonly given: ContainerConfig;
+  readonly config: ContainerConfig;
+  readonly endpoints: Record<string, EndpointSettings | null>;
+}
+
+/** Checks a host configuration, and resolves what it names. @throws InvalidParameter, NotFound */
+export async function settleHostConfig(
+  room: Room,
+  { hostConfig, given, config, endpoints: asked }: HostWishes,
+): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
+  const warnings = checkHostConfig(given, hostConfig);
+  hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
+  const wished = wishedEndpoints(hostConfig, config, asked);
+  const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
+  hostConfig.NetworkMode = mode;
+  resolveShared(room, hostConfig);
+  const links = resolveLinks(room, hostConfig);
+  // What is shown of them follows the names of containers.
+  if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
+  await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
+  return { warnings, endpoints, links };
+}
+
+/** Everything that is to be mounted. @throws InvalidParameter */
+export function wishedMounts(room: Room, hostConfig: HostConfig, config: ContainerConfig): MountWish[] {
+  const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
+  for (const wish of wishes) passOnFromDataRoot(wish, room.config.dataRoot);
+  return wishes;
 }
 
 function reserveName(room: Room, wished: string | undefined, id: ContainerId) {
@@ -123,6 +160,10 @@ function wishedEndpoints(
   }
   const own = mode === 'default' ? 'bridge' : mode;
   if (Object.keys(endpoints).length === 0) endpoints[own] = {};
+  // On a network of the user's own, links are its aliases.
+  if (host.Links?.length && !hasLegacyLinks(host) && endpoints[own] && !endpoints[own].Links) {
+    endpoints[own].Links = host.Links;
+  }
   if (config.MacAddress && endpoints[own] && !endpoints[own].MacAddress) endpoints[own].MacAddress = config.MacAddress;
   return endpoints;
 }
@@ -132,21 +173,6 @@ function resolveShared(room: Room, host: HostConfig): void {
   for (const key of ['NetworkMode', 'IpcMode', 'PidMode'] as const) {
     const ref = sharedWith(host[key]);
     if (ref !== undefined) host[key] = `container:${otherContainer(room, ref).id}`;
-  }
-}
-
-/** Links of the default bridge name containers that are there. @throws InvalidParameter */
-function checkLinks(room: Room, host: HostConfig): void {
-  const mode = host.NetworkMode ?? 'default';
-  if (mode !== 'default' && mode !== 'bridge') return;
-  for (const link of host.Links ?? []) {
-    const [ref = ''] = link.split(':');
-    const { record } = otherContainer(room, ref.replace(/^\//, ''), `could not get container for ${ref}: `);
-    if (record.hostConfig.NetworkMode === 'host') {
-      throw invalidParameter(
-        "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
-      );
-    }
   }
 }
 
@@ -165,7 +191,7 @@ function otherContainer(room: Room, ref: string, prefix = ''): Container {
 }
 
 /** The sources that `--mount type=bind` names must be there. They are the user's paths: looked at by a helper. */
-async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<void> {
+export async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<void> {
   const missing = (wish: MountWish, why: string, cause: unknown) =>
     invalidParameter(`invalid mount config for type "bind": ${why}${wish.source}`, { cause });
   await Promise.all(
@@ -185,7 +211,11 @@ async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<v
 }
 
 /** @param made gets each as soon as it is there, and has them also when another fails */
-async function makeMounts(room: Room, wishes: readonly MountWish[], made: MountRecord[]): Promise<MountRecord[]> {
+export async function makeMounts(
+  room: Room,
+  wishes: readonly MountWish[],
+  made: MountRecord[],
+): Promise<MountRecord[]> {
   const making = wishes.map(async (wish) => {
     const mount = await makeMount(room, wish);
     made.push(mount);
@@ -198,7 +228,7 @@ async function makeMounts(room: Room, wishes: readonly MountWish[], made: MountR
 
 /** A volume that is named comes into being now, so that it is there (and in use) from now on. */
 async function makeMount(room: Room, wish: MountWish): Promise<MountRecord> {
-  const { volume, sourceMustExist: _, ...mount } = wish;
+  const { volume, sourceMustExist: _, propagationGiven: _given, ...mount } = wish;
   if (mount.type !== 'volume' || !volume) return mount;
   const request: VolumeCreateRequest = {
     Name: mount.name ?? newId(),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { collectMounts, parseBind, parseVolumesFrom } from './mount-spec.js';
+import { collectMounts, parseBind, parseMount, parseVolumesFrom } from './mount-spec.js';
 
 const refusal = (work: () => unknown): string => {
   try {
@@ -63,4 +63,32 @@ test('one destination, one mount; --volumes-from gives way to one’s own', () =
   ]);
   expect(refusal(() => collectMounts({ Binds: ['/a:/x', '/b:/x/'] }, [], () => []))).toBe('Duplicate mount point: /x');
   expect(refusal(() => parseVolumesFrom('c:rslave'))).toBe('invalid mode: rslave');
+});
+
+test('options of a mount that contradict each other, or belong to another type, are refused', () => {
+  const bind = { Type: 'bind', Source: '/s', Target: '/t' };
+  for (const [mount, text] of [
+    [
+      { ...bind, BindOptions: { ReadOnlyForceRecursive: true } },
+      'mount options conflict: !ReadOnly && BindOptions.ReadOnlyForceRecursive',
+    ],
+    [
+      { ...bind, BindOptions: { ReadOnlyNonRecursive: true } },
+      'mount options conflict: !ReadOnly && BindOptions.ReadOnlyNonRecursive',
+    ],
+    [
+      { ...bind, ReadOnly: true, BindOptions: { ReadOnlyNonRecursive: true, ReadOnlyForceRecursive: true } },
+      'mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive',
+    ],
+    [{ ...bind, ImageOptions: {} }, 'invalid mount config for type "bind": field ImageOptions must not be specified'],
+    [
+      { ...bind, ClusterOptions: {} },
+      'invalid mount config for type "bind": field ClusterOptions must not be specified',
+    ],
+    [{ ...bind, Type: 'image' }, 'invalid mount config for type "image": mount type unknown'],
+  ] as const) {
+    expect(refusal(() => parseMount(mount))).toBe(text);
+  }
+  const strict = { ...bind, ReadOnly: true, BindOptions: { ReadOnlyForceRecursive: true } };
+  expect(parseMount(strict)).toMatchObject({ rw: false, readOnlyForceRecursive: true });
 });

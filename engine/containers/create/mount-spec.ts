@@ -7,6 +7,8 @@ import type { MountRecord } from '../record.js';
 /** A wished-for mount, before volumes are created and sources are looked at. */
 export interface MountWish extends MountRecord {
   volume?: { driver?: string; options?: Record<string, string>; labels?: Record<string, string> };
+  /** bind: the user has said how mounts are passed on. */
+  propagationGiven?: boolean;
   /** bind of `--mount`: the source must be there at create. */
   sourceMustExist?: boolean;
 }
@@ -53,6 +55,7 @@ export function parseBind(raw: string, volumeDriver: string | undefined): MountW
       type,
       source: clean(source),
       propagation: propagation ?? 'rprivate',
+      propagationGiven: propagation !== undefined,
       createSource: true,
     };
   }
@@ -117,6 +120,7 @@ export function parseMount(mount: Mount): MountWish {
       type,
       source: clean(source),
       propagation,
+      propagationGiven: Boolean(BindOptions?.Propagation),
       createSource: createSource || undefined,
       sourceMustExist: !createSource,
       nonRecursive: BindOptions?.NonRecursive || undefined,

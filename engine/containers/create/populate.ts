@@ -47,8 +47,8 @@ async function populate(room: Room, container: Made, rootfs: string, mount: Moun
   const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
   const { source } = await room.volumes.mount(name, use);
   try {
-    const { names } = await room.helper.call('list', { path: source.path });
-    if (names.length > 0) return;
+    const { empty } = await room.helper.call('isEmpty', { path: source.path });
+    if (!empty) return;
     await room.helper.call('copyDirectory', { root: rootfs, path: mount.destination, destination: source.path });
   } finally {
     source[Symbol.dispose]();

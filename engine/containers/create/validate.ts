@@ -174,7 +174,7 @@ function checkCpusets(host: Pick<HostConfig, 'CpusetCpus' | 'CpusetMems'>): void
   ] as const) {
     if (!value) continue;
     const within = isWithin(value, available ?? value);
-    if (within === undefined) throw invalidParameter(`Invalid value ${value} for ${what}`);
+    if (within === undefined) throw invalidParameter(`Invalid value ${value} for ${what}: invalid format: ${value}`);
     if (!within) {
       throw invalidParameter(`Requested ${name} are not available - requested ${value}, available: ${available}`);
     }

@@ -82,7 +82,7 @@ export async function putArchive(
 export async function exportContainer(room: Room, container: Container): Promise<Readable> {
   const root = await openRoot(room, container, '/', { withoutMounts: true });
   try {
-    const request = { root: root.directory, path: '/', entryName: '.', oneFileSystem: true };
+    const request = { root: root.directory, path: '/', entryName: '.', bare: true, oneFileSystem: true };
     const { stream } = await room.helper.tarOut(request);
     room.emit(container, 'export');
     return releasing(stream, root);
@@ -119,7 +119,7 @@ async function named<T>(ref: string, path: string, work: () => Promise<T>): Prom
 
 function pathStat(facts: RootedFacts, path: string): PathStat {
   return {
-    name: basename(posix.normalize(`/${path}`)) || '/',
+    name: entryName(path) || '/',
     size: facts.size,
     mode: goFileMode(facts),
     mtime: goTime(BigInt(facts.mtimeNs)),
@@ -127,11 +127,10 @@ function pathStat(facts: RootedFacts, path: string): PathStat {
   };
 }
 
-/** `dir/.` and `dir/` are the directory itself, and its entries hang below `./` or `dir/`. */
+/** `dir/.` and `dir/` are the directory itself, and its entries hang below `./` or `dir/`; those of `/` below `/`. */
 function entryName(path: string): string {
-  const clean = posix.normalize(`/${path}`);
-  if (path === '.' || path.endsWith('/.') || clean === '/') return '.';
-  return basename(clean);
+  if (path === '.' || path.endsWith('/.')) return '.';
+  return basename(posix.normalize(`/${path}`));
 }
 
 function refuseReadOnly(container: Container, path: string): void {

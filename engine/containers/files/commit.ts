@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import type { Container } from '../container.js';
 import { whileFrozen } from '../life/freeze.js';
@@ -18,6 +19,7 @@ export async function commitContainer(
 ): Promise<{ Id: string }> {
   const { record } = container;
   const config = committedConfig(record.config, options);
+  const isLayered = existsSync(room.paths.ownFiles(record.id));
   // A container that never started has written nothing yet.
   await mkdir(room.paths.upper(record.id), { recursive: true, mode: 0o755 });
   const make = async (): Promise<{ Id: string }> => {
@@ -28,7 +30,8 @@ export async function commitContainer(
           root: room.paths.upper(record.id),
           path: '/',
           entryName: '.',
-          layer: { leaveOut: [...mountPoints].map((path) => path.slice(1)) },
+          bare: true,
+          layer: { leaveOut: isLayered ? [] : [...mountPoints].map((path) => path.slice(1)) },
         });
         return stream;
       },

@@ -3,17 +3,19 @@ import { mkdir, rmdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { unmount } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
+import type { RootOf } from '@cleat/linux/rootfs/root';
 import { newId } from '../../ids.js';
 import type { Container } from '../container.js';
 import type { MountRecord } from '../record.js';
 import type { Room } from '../room.js';
+import { rootOf } from '../root-of.js';
 import { volumeUse } from '../volume-use.js';
-import { writableLayer } from '../writable-layer.js';
+import { containerLayers } from '../writable-layer.js';
 
 /** A container's files for a while, whether it runs or not. */
 export interface RootAccess extends AsyncDisposable {
   /** The directory that a helper is to take as the root. */
-  readonly directory: string;
+  readonly directory: RootOf;
   /** The root file system itself, for /etc/passwd. */
   readonly files: string;
   /** Where volumes and binds are seen in `directory`; undefined: nothing else is mounted there. */
@@ -23,7 +25,7 @@ export interface RootAccess extends AsyncDisposable {
 }
 
 /**
- * While it runs, `/proc/PID/root` shows its volumes, too. Otherwise its root file system is mounted for the occasion,
+ * While it runs, its first process's root shows its volumes, too. Otherwise its root file system is mounted for the occasion,
  * and a path that lies in one of its volumes or binds is looked up there instead.
  */
 export async function openRoot(
@@ -34,7 +36,7 @@ export async function openRoot(
 ): Promise<RootAccess> {
   const { record } = container;
   if (container.running && record.state.pid > 0) {
-    const directory = options.withoutMounts ? room.paths.rootfs(record.id) : `/proc/${record.state.pid}/root`;
+    const directory = options.withoutMounts ? room.paths.rootfs(record.id) : rootOf(record);
     const mounts = record.mounts.map(({ destination }) => destination);
     return access(
       directory,
@@ -67,7 +69,7 @@ export async function openRoot(
 }
 
 function access(
-  directory: string,
+  directory: RootOf,
   files: string,
   inside: (path: string) => string,
   releases: readonly (() => Promise<void> | void)[],
@@ -94,11 +96,11 @@ export async function mountFiles(
   room: Room,
   { record }: Pick<Container, 'record'>,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
-  const layer = writableLayer(room.paths, record.id);
+  const layers = containerLayers(room, record);
   const directory = join(room.paths.archives(), randomBytes(6).toString('hex'));
   await mkdir(directory, { recursive: true, mode: 0o710 });
   try {
-    mountOverlay({ lower: room.images.layerPaths(record.imageId), ...layer, target: directory });
+    mountOverlay({ ...layers, target: directory });
   } catch (error) {
     await rmdir(directory);
     throw error;

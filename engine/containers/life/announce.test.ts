@@ -8,7 +8,7 @@ function engine(journal: string[], saved: { record: string }, killedBeforeEvent 
   const record = JSON.parse(saved.record) as ContainerRecord;
   const container = {
     record,
-    save() {
+    note() {
       saved.record = JSON.stringify(record);
     },
   } as Container;

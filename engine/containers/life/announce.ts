@@ -17,7 +17,7 @@ export function announce(
 ): void {
   const moment = at ?? new Date();
   container.record.state.told = { event: room.events.last + 1, action, attributes, at: moment.toISOString() };
-  container.save();
+  container.note();
   room.emit(container, action, attributes, at);
 }
 

@@ -35,7 +35,7 @@ export async function whileFrozen<T>(room: Room, container: Container, work: () 
       // It may have ended meanwhile, and another run is not ours.
       if (state.status === 'running' && container.run === run) await resume(room, container);
       delete state.thaw;
-      container.save();
+      container.note();
     });
   }
 }
@@ -61,7 +61,7 @@ export async function thaw(room: Room, container: Container): Promise<void> {
   await resume(room, container);
   delete state.thaw;
   if (unpaused) state.status = 'running';
-  container.save();
+  container.note();
   if (unpaused) room.emit(container, 'unpause');
 }
 

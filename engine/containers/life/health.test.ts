@@ -1,18 +1,19 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
+import type { RunOptions } from '../service.js';
 import { startHealthChecks, stopHealthChecks } from './health.js';
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-function patient(check: object, answers: (number | 'hang')[]) {
+function patient(check: object, answers: (number | 'hang' | 'flood' | 'slow start')[]) {
   const events: string[] = [];
   const container = {
     id: 'x',
     record: { config: { Healthcheck: { Test: ['CMD-SHELL', 'probe'], ...check } }, state: { status: 'running' } },
-    save() {},
+    note() {},
   } as unknown as Container;
   const commands: string[][] = [];
   const room = {
@@ -20,10 +21,15 @@ function patient(check: object, answers: (number | 'hang')[]) {
     log: { error: (message: string, fields: unknown) => events.push(`${message} ${JSON.stringify(fields)}`) },
     emit: (_: Container, action: string) => events.push(action),
     execs: {
-      async run(_: string, command: string[], { signal }: { signal: AbortSignal }) {
+      async run(_: string, command: string[], { signal, onStarted, onOutput }: RunOptions) {
         commands.push(command);
         const answer = answers.shift() ?? 0;
-        if (answer !== 'hang') return { exitCode: answer, output: `said ${answer}` };
+        if (answer === 'slow start') await new Promise((resolve) => setTimeout(resolve, 60));
+        onStarted?.();
+        onOutput(Buffer.from(`said ${answer}`));
+        if (typeof answer === 'number') return { exitCode: answer };
+        if (answer === 'slow start') return { exitCode: 0 };
+        if (answer === 'flood') for (let n = 0; n < 100; n++) onOutput(Buffer.alloc(1000, 'x'));
         return await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       },
     },
@@ -60,8 +66,42 @@ test('a probe that hangs is a failure, and says so', async () => {
   stopHealthChecks(container);
   expect(container.record.state.health?.Log[0]).toMatchObject({
     ExitCode: -1,
-    Output: 'Health check exceeded timeout (0.03s)',
+    Output: 'Health check exceeded timeout (30ms): said hang',
   });
+});
+
+test('of what it says 4096 bytes are kept', async () => {
+  const { container, room, events } = patient({ Interval: ns(10), Timeout: ns(30), Retries: 1 }, ['flood']);
+  startHealthChecks(room, container);
+  await expect.poll(() => events[0]).toBe('health_status: unhealthy');
+  stopHealthChecks(container);
+  const said = container.record.state.health?.Log[0]?.Output ?? '';
+  expect(said).toMatch(/^Health check exceeded timeout \(30ms\): said floodx+\.\.\.$/);
+  expect(said.length).toBe('Health check exceeded timeout (30ms): '.length + 4096 + 3);
+});
+
+test('what the runtime takes to start it is not the probe’s time', async () => {
+  const { container, room, events } = patient({ Interval: ns(10), Timeout: ns(40) }, ['slow start']);
+  startHealthChecks(room, container);
+  await expect.poll(() => events[0]).toBe('health_status: healthy');
+  stopHealthChecks(container);
+});
+
+test('an engine that starts again counts the start period from the container’s start', async () => {
+  const check = { Interval: ns(10), StartPeriod: ns(60_000), StartInterval: ns(10), Retries: 1 };
+  const { container, room, events } = patient(check, [1]);
+  container.record.state.startedAt = new Date(Date.now() - 120_000).toISOString();
+  startHealthChecks(room, container);
+  await expect.poll(() => events[0]).toBe('health_status: unhealthy');
+  stopHealthChecks(container);
+});
+
+test('a check without a command fails, and says so', async () => {
+  const { container, room, events } = patient({ Test: ['CMD'], Interval: ns(10), Retries: 1 }, []);
+  startHealthChecks(room, container);
+  await expect.poll(() => events[0]).toBe('health_status: unhealthy');
+  stopHealthChecks(container);
+  expect(container.record.state.health?.Log[0]?.Output).toBe('healthcheck for container x has no command');
 });
 
 test('NONE switches it off', () => {

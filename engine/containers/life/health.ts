@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Health } from '@cleat/protocol/api/container';
 import { messageOf } from '@cleat/protocol/errors';
-import { goTime, longestTimerMs, nowNanos } from '../../time.js';
+import { setTimeout } from '@cleat/protocol/guard';
+import { goDuration, goTime, longestTimerMs, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
+import { ProbeOutput } from './probe-output.js';
 
 /** Docker's defaults (moby `daemon/health.go`); the API's durations are nanoseconds. */
 const defaults = { intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 0, startIntervalMs: 5_000, retries: 3 };
 const keptResults = 5;
-const maxOutput = 4096;
+/** How long the runtime may take to start a probe; that is not the probe's own time. */
+const startMs = 30_000;
 
 interface Probe {
   command: string[];
@@ -22,7 +25,7 @@ interface Probe {
 /** Containers whose health is being watched by this engine. */
 const monitors = new WeakMap<Container, AbortController>();
 
-/** Begins to probe a container that runs and has a HEALTHCHECK; what was known of its health is forgotten. */
+/** Begins to probe a container that runs and has a HEALTHCHECK. Its last results are kept, and judged anew. */
 export function startHealthChecks(room: Room, container: Container): void {
   stopHealthChecks(container);
   const probe = probeOf(container);
@@ -32,8 +35,12 @@ export function startHealthChecks(room: Room, container: Container): void {
   }
   const monitor = new AbortController();
   monitors.set(container, monitor);
-  container.record.state.health = { Status: 'starting', FailingStreak: 0, Log: [] };
-  container.save();
+  container.record.state.health = {
+    Status: 'starting',
+    FailingStreak: 0,
+    Log: container.record.state.health?.Log ?? [],
+  };
+  container.note();
   watch(room, container, probe, monitor.signal).catch((error: unknown) => {
     room.log.error('health checks of a container ended', { container: container.id, error: messageOf(error) });
   });
@@ -49,8 +56,12 @@ function probeOf(container: Container): Probe | undefined {
   const { Healthcheck: check, Shell } = container.record.config;
   const [kind, ...rest] = check?.Test ?? [];
   const command =
-    kind === 'CMD' ? rest : kind === 'CMD-SHELL' ? [...(Shell ?? ['/bin/sh', '-c']), rest[0] ?? ''] : undefined;
-  if (!check || !command || command.length === 0) return undefined;
+    kind === 'CMD'
+      ? rest
+      : kind === 'CMD-SHELL'
+        ? [...(Shell?.length ? Shell : ['/bin/sh', '-c']), ...rest]
+        : undefined;
+  if (!check || !command) return undefined;
   const ms = (nanos: number | undefined, otherwise: number): number =>
     nanos ? Math.min(nanos / 1e6, longestTimerMs) : otherwise;
   return {
@@ -64,7 +75,8 @@ function probeOf(container: Container): Probe | undefined {
 }
 
 async function watch(room: Room, container: Container, probe: Probe, signal: AbortSignal): Promise<void> {
-  const began = Date.now();
+  // An engine that starts again goes on where the container is.
+  const began = Date.parse(container.record.state.startedAt) || Date.now();
   const starting = (): boolean =>
     container.record.state.health?.Status === 'starting' && Date.now() - began < probe.startPeriodMs;
   while (!signal.aborted) {
@@ -84,25 +96,34 @@ async function watch(room: Room, container: Container, probe: Probe, signal: Abo
 
 type Result = Health['Log'][number];
 
-async function ask(room: Room, container: Container, probe: Probe, signal: AbortSignal): Promise<Result> {
+async function ask(room: Room, container: Container, probe: Probe, stopped: AbortSignal): Promise<Result> {
   const Start = goTime(nowNanos());
-  const timeout = AbortSignal.timeout(probe.timeoutMs);
   const finish = (ExitCode: number, Output: string): Result => ({ Start, End: goTime(nowNanos()), ExitCode, Output });
+  if (!room.execs) return finish(-1, 'the engine cannot execute commands in containers yet');
+  if (probe.command.length === 0) return finish(-1, `healthcheck for container ${container.id} has no command`);
+  const output = new ProbeOutput();
+  const ended = new AbortController();
+  let late = `timed out starting health check for container ${container.id}`;
+  let timer = setTimeout(() => ended.abort(), startMs);
   try {
-    if (!room.execs) return finish(-1, 'the engine cannot execute commands in containers yet');
-    const { exitCode, output } = await room.execs.run(container.id, probe.command, {
-      maxOutput,
-      signal: AbortSignal.any([timeout, signal]),
+    const { exitCode } = await room.execs.run(container.id, probe.command, {
+      signal: AbortSignal.any([ended.signal, stopped]),
+      onStarted() {
+        clearTimeout(timer);
+        late = '';
+        timer = setTimeout(() => ended.abort(), probe.timeoutMs);
+      },
+      onOutput: (data) => output.push(data),
     });
-    if (timeout.aborted) return finish(-1, tooLate(probe));
-    return finish(exitCode, output);
+    return finish(exitCode, output.toString());
   } catch (error) {
-    return finish(-1, timeout.aborted ? tooLate(probe) : messageOf(error));
+    if (!ended.signal.aborted) return finish(-1, messageOf(error));
+    const said = output.toString();
+    const exceeded = `Health check exceeded timeout (${goDuration(probe.timeoutMs * 1e6)})`;
+    return finish(-1, late || (said === '' ? exceeded : `${exceeded}: ${said}`));
+  } finally {
+    clearTimeout(timer);
   }
-}
-
-function tooLate({ timeoutMs }: Probe): string {
-  return `Health check exceeded timeout (${timeoutMs / 1000}s)`;
 }
 
 function judge(room: Room, container: Container, probe: Probe, result: Result, inStartPeriod: boolean): void {
@@ -117,6 +138,6 @@ function judge(room: Room, container: Container, probe: Probe, result: Result, i
     health.FailingStreak++;
     if (health.FailingStreak >= probe.retries) health.Status = 'unhealthy';
   }
-  container.save();
+  container.note();
   if (health.Status !== before) room.emit(container, `health_status: ${health.Status}`);
 }

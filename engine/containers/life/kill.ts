@@ -36,7 +36,7 @@ async function sendLocked(room: Room, container: Container, signal: number): Pro
   const ending = signal === constants.signals.SIGKILL || signal === stopSignal(container);
   if (ending) container.restarts.cancelled = true;
   record.manuallyStopped = !room.stopping;
-  container.save();
+  container.note();
   if (record.state.status === 'restarting') return;
   const paused = record.state.status === 'paused' || record.state.thaw === true;
   try {

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Container } from '../container.js';
 import { logPath } from '../log-path.js';
@@ -20,6 +19,7 @@ export function logInfo(room: Room, { record }: Container): LogInfo {
     ContainerEnv: config.Env ?? [],
     ContainerLabels: config.Labels ?? {},
     LogPath: logPath(room.paths.directory(record.id), record.id, record.hostConfig.LogConfig?.Type),
-    DaemonName: room.config.name || hostname(),
+    // As Docker, whatever the host is called: tags name it `{{.DaemonName}}`.
+    DaemonName: 'docker',
   };
 }

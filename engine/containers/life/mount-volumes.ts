@@ -92,7 +92,9 @@ async function createSource(room: Room, mount: MountRecord, signal: AbortSignal)
 }
 
 /** What is mounted later can only be passed on where the source's own mount does so (moby `daemon/oci_linux.go`). */
-async function checkPropagation(room: Room, { source, propagation }: MountRecord, signal: AbortSignal): Promise<void> {
+async function checkPropagation(room: Room, bind: MountRecord, signal: AbortSignal): Promise<void> {
+  const { source, propagation } = bind;
+  if (bind.slaveIfShared) return;
   const kind = propagation.replace(/^r/, '');
   if (kind !== 'shared' && kind !== 'slave') return;
   const mount = await room.helper.call('mountOf', { path: source }, { signal }).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { isClass, systemError } from '@cleat/protocol/errors';
+import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import type { ContainerLookup } from '../../networks/service.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
@@ -16,10 +16,54 @@ export async function connectNetwork(
     const { record } = container;
     const { id, name } = room.networks.resolve(network);
     const running = container.running && record.state.status !== 'restarting';
-    await room.networks.connect(id, { ...sandboxRequest(room, container), running, pid: record.state.pid }, endpoint);
-    // What was asked for: another start gives another address.
-    record.endpoints[name] = { ...endpoint, NetworkID: id };
+    const asker = { ...sandboxRequest(room, container), running, pid: record.state.pid };
+    const known = wishFor(container, { id, name });
+    // On one that is there already, nothing changes but the wish, if anything.
+    if (running && known === undefined) {
+      record.state.leaving = { id, name };
+      container.save();
+    }
+    try {
+      // What was asked for: another start gives another address.
+      record.endpoints[name] = await room.networks.connect(id, asker, endpoint);
+    } catch (error) {
+      if (record.state.leaving) {
+        delete record.state.leaving;
+        container.note();
+      }
+      throw error;
+    }
+    delete record.state.leaving;
     container.save();
+  });
+}
+
+/** Under which name it asks for a network. */
+function wishFor({ record }: Container, network: { id: string; name: string }): string | undefined {
+  return Object.keys(record.endpoints).find((name) => {
+    const wished = record.endpoints[name]?.NetworkID;
+    return wished ? wished === network.id : name === network.name;
+  });
+}
+
+/** Ends what the engine before was killed in: a container is on the networks that it asks for, and on no other. */
+export async function settleLeaving(room: Room, container: Container): Promise<void> {
+  await container.lock.run(async () => {
+    const { record } = container;
+    const { leaving } = record.state;
+    if (!leaving) return;
+    if (container.running) {
+      await room.networks.disconnect(leaving.id, container.id).catch((error: unknown) => {
+        room.log.debug('a container had not come to a network yet', {
+          container: container.id,
+          error: messageOf(error),
+        });
+      });
+    }
+    const known = wishFor(container, leaving);
+    if (known !== undefined) delete record.endpoints[known];
+    delete record.state.leaving;
+    container.note();
   });
 }
 
@@ -31,17 +75,25 @@ export async function disconnectNetwork(room: Room, container: Container, ref: s
   await container.lock.run(async () => {
     const { endpoints } = container.record;
     const network = networkOf(room, ref, force);
-    const key = Object.keys(endpoints).find((name) => {
-      const wished = endpoints[name]?.NetworkID;
-      return network ? (wished ? wished === network.id : name === network.name) : name === ref || wished === ref;
-    });
+    const key = network
+      ? wishFor(container, network)
+      : Object.keys(endpoints).find((name) => name === ref || endpoints[name]?.NetworkID === ref);
     // A running one is looked at by the networks' room; one that does not run has its list only.
     if ((!network || !container.running) && key === undefined) {
       throw systemError(`container ${container.id} is not connected to the network ${network?.name ?? ref}`);
     }
-    if (network) await room.networks.disconnect(network.id, container.id);
-    if (key !== undefined) delete endpoints[key];
-    container.save();
+    const { state } = container.record;
+    if (network && container.running) {
+      state.leaving = { id: network.id, name: network.name };
+      container.save();
+    }
+    try {
+      if (network) await room.networks.disconnect(network.id, container.id);
+      if (key !== undefined) delete endpoints[key];
+    } finally {
+      delete state.leaving;
+      container.note();
+    }
   });
 }
 

@@ -19,7 +19,7 @@ export async function pauseContainer(room: Room, container: Container): Promise<
     }
     delete record.state.thaw;
     if (record.state.status === 'running') record.state.status = 'paused';
-    container.save();
+    container.note();
   });
   room.emit(container, 'pause');
 }
@@ -36,7 +36,7 @@ export async function unpauseContainer(room: Room, container: Container): Promis
       throw systemError(`cannot resume container ${id}: ${messageOf(error)}`, { cause: error });
     }
     if (record.state.status === 'paused') record.state.status = 'running';
-    container.save();
+    container.note();
   });
   room.emit(container, 'unpause');
 }

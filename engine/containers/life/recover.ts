@@ -17,6 +17,7 @@ import { thaw } from './freeze.js';
 import { startHealthChecks } from './health.js';
 import { logInfo } from './log-info.js';
 import { logDriver } from './needs.js';
+import { settleLeaving } from './networks.js';
 import { releaseRun, removeBundle } from './release.js';
 import { removeLocked } from './remove.js';
 import { wantsRestart } from './restart-policy.js';
@@ -101,7 +102,10 @@ async function connect(room: Room, container: Container): Promise<void> {
     room.volumes.adopt(name, volumeUse(room, container, run?.mountId ?? '', volume), { path, driver });
   }
   startHealthChecks(room, container);
+  // The name is the record's; an engine may have been killed before its network heard of it.
+  room.networks.rename(id, record.name);
   await room.networks.adopt(id).catch(warn);
+  await settleLeaving(room, container).catch(warn);
 }
 
 /** What was and will be printed goes to the log driver as soon as that is there. */
@@ -122,7 +126,7 @@ function recordEnd(room: Room, container: Container): boolean {
   delete state.updating;
   state.pid = 0;
   if (ran) announce(room, container, 'die', { exitCode: String(state.exitCode) });
-  else container.save();
+  else container.note();
   return ran;
 }
 
@@ -130,6 +134,7 @@ function recordEnd(room: Room, container: Container): boolean {
 async function settle(room: Room, container: Container, ran: boolean): Promise<void> {
   const { record } = container;
   const { state } = record;
+  await settleLeaving(room, container);
   const doomed =
     state.status === 'removing' ||
     state.status === 'dead' ||
@@ -169,6 +174,7 @@ function removeUnborn(room: Room): void {
   for (const id of readdirSync(room.paths.directories())) {
     if (room.registry.byFullId(id)) continue;
     try {
+      for (const half of ['', '.new']) rmSync(`${room.paths.ownFiles(id)}${half}`, { recursive: true, force: true });
       removeEmpty(room.paths.directory(id));
     } catch (error) {
       room.log.warn('there is a directory of no container', { container: id, error: messageOf(error) });

@@ -59,7 +59,7 @@ export function releaseRun(room: Room, container: Container): Release {
     await attempt('removing the bundle', () => removeBundle(room, id));
     rmSync(join(room.paths.exits(), id), { force: true });
     if (record.state.run === run) record.state.run = undefined;
-    container.save();
+    container.note();
   };
   return { detached, unmounted, done: finish() };
 }

@@ -1,7 +1,7 @@
-import { existsSync, lstatSync, opendirSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeTree, removeTreeSync } from '@cleat/linux/rootfs/remove';
+import { isEmpty, removeTree, removeTreeSync } from '@cleat/linux/rootfs/remove';
 import { conflict, isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
 import type { MountRecord } from '../record.js';
@@ -62,7 +62,7 @@ export async function removeLocked(room: Room, container: Container, options: { 
   if (record.state.status === 'removing') return;
   const exitCode = record.state.exitCode;
   record.state.status = 'removing';
-  container.save();
+  container.note();
   container.restarts.cancel();
   container.noRun();
   // What the runtime keeps may go a little later: nobody can ask for this container any more.
@@ -77,7 +77,7 @@ export async function removeLocked(room: Room, container: Container, options: { 
   } catch (cause) {
     record.state.status = 'dead';
     record.state.error = `unable to remove filesystem: ${messageOf(cause)}`;
-    container.save();
+    container.note();
     throw systemError(`unable to remove filesystem: ${messageOf(cause)}`, { cause });
   }
   room.registry.remove(container);
@@ -97,16 +97,6 @@ function isSmall(directory: string, upper: string): boolean {
   if (existsSync(upper) && !isEmpty(upper)) return false;
   const names = readdirSync(directory);
   return names.length < 20 && names.every((name) => lstatSync(join(directory, name)).size < smallFile);
-}
-
-/** Reads no further than the first name: there may be a million. */
-function isEmpty(path: string): boolean {
-  const directory = opendirSync(path, { encoding: 'latin1', bufferSize: 1 });
-  try {
-    return directory.readSync() === null;
-  } finally {
-    directory.closeSync();
-  }
 }
 
 /** Those that were made for a container alone, and go with it. */

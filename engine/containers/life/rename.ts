@@ -14,7 +14,11 @@ export async function renameContainer(room: Room, container: Container, wished: 
   } catch (error) {
     // As Docker words it here.
     if (!(error instanceof CleatError)) throw error;
-    throw new CleatError(error.class, `Error when allocating new name: ${error.message}`, { cause: error });
+    throw new CleatError(
+      error.class,
+      `Error when allocating new name: ${error.message.replace(`name (${wished})`, `name (/${bare})`)}`,
+      { cause: error },
+    );
   }
   room.registry.rename(container, name);
   room.networks.rename(container.id, name);

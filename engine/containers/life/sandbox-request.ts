@@ -21,7 +21,7 @@ export function sandboxRequest(room: Room, container: Container): SandboxRequest
     dnsSearch: hostConfig.DnsSearch ?? [],
     dnsOptions: hostConfig.DnsOptions ?? [],
     extraHosts: hostConfig.ExtraHosts ?? [],
-    links: hostConfig.Links ?? [],
+    links: container.record.links ?? [],
     sysctls: hostConfig.Sysctls ?? {},
     directory: room.paths.directory(id),
     labels: config.Labels ?? {},

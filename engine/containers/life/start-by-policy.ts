@@ -26,7 +26,7 @@ export function startByPolicy(room: Room, container: Container): void {
   const signal = container.restarts.begin();
   if (record.state.status !== 'restarting') {
     record.state.status = 'restarting';
-    container.save();
+    container.note();
   }
   // The signal was meant for a start on its way, too.
   signal.addEventListener('abort', () => container.starting?.abort(), { once: true });
@@ -105,7 +105,7 @@ function waitsFor(room: Room, container: Container, need: Need, reason: string):
   const text = `waiting for the ${needText(need)}: ${reason}`;
   if (state.error === text) return;
   state.error = text;
-  container.save();
+  container.note();
   const key = needText(need);
   if (container.restarts.waitingFor === key) return;
   container.restarts.waitingFor = key;

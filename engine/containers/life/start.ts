@@ -16,12 +16,14 @@ import type { Sandbox } from '../../networks/service.js';
 import { goTime, nowNanos } from '../../time.js';
 import { cgroupOf } from '../cgroup.js';
 import type { Container } from '../container.js';
+import { linkEnvironment } from '../links/environment.js';
+import { checkLinks } from '../links/links.js';
 import type { ContainerRecord, RunRecord } from '../record.js';
 import type { Room } from '../room.js';
 import { checkMountedAccounts } from '../spec/accounts.js';
 import { sharedWith } from '../spec/namespaces.js';
 import { specFor } from '../spec/spec.js';
-import { writableLayer } from '../writable-layer.js';
+import { containerLayers } from '../writable-layer.js';
 import { announce } from './announce.js';
 import { watchMonitor } from './exit.js';
 import { startHealthChecks } from './health.js';
@@ -33,6 +35,7 @@ import { removeLocked } from './remove.js';
 import { Run } from './run.js';
 import { sandboxRequest } from './sandbox-request.js';
 import { prepareSecrets } from './secrets.js';
+import { checkOwners } from './shared-owners.js';
 import { startError } from './start-error.js';
 
 /** @throws NotModified, Conflict: what `docker start` may be told without trying */
@@ -107,7 +110,7 @@ export async function startLocked(room: Room, container: Container, options: Sta
     record.state.pid = 0;
     record.state.exitCode = exitCode;
     record.state.error = messageOf(error);
-    container.save();
+    container.note();
     if (record.hostConfig.AutoRemove) await removeLocked(room, container, { volumes: true });
     throw error;
   } finally {
@@ -120,9 +123,9 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   const { id, hostConfig } = record;
   const bundle = room.paths.bundle(id);
   const rootfs = room.paths.rootfs(id);
+  checkLinks(room, container);
   mkdirSync(rootfs, { recursive: true, mode: 0o711 });
-  const layer = writableLayer(room.paths, id);
-  mountOverlay({ lower: room.images.layerPaths(record.imageId), ...layer, target: rootfs });
+  mountOverlay({ ...containerLayers(room, record), target: rootfs });
   // All at once; `allSettled` so that nothing is on its way any more when a failure is cleared up.
   const [network, mounts, logging, secrets] = await Promise.allSettled([
     abortable(attachNetworks(room, container), signal, () => room.networks.detach(id)),
@@ -155,6 +158,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
       recursiveReadOnly: await recursiveReadOnly(room, record),
       init: hostConfig.Init && !hostConfig.PidMode ? initBinary(room) : undefined,
     },
+    links: linkEnvironment(room, container),
     cgroupsPath: cgroupOf(room.config, record),
     pidOf: (ref) => {
       const other = room.registry.get(ref);
@@ -167,6 +171,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   room.spool.began(id);
 
   const monitored = await monitor(room, container, signal, sandbox);
+  checkOwners(room, hostConfig);
   run.init = processIdentity(monitored.pid);
   run.conmon = processIdentity(monitored.conmonPid);
   // The container has mounted them itself by now; a driver that is to unmount must not find them in use.

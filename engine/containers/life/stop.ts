@@ -1,5 +1,5 @@
 import { absenceOf } from '@cleat/extensions/absence';
-import { CleatError, isClass, messageOf, notModified } from '@cleat/protocol/errors';
+import { CleatError, invalidParameter, isClass, messageOf, notModified } from '@cleat/protocol/errors';
 import { goTime, nowNanos } from '../../time.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
@@ -18,7 +18,7 @@ export async function stopContainer(
   container: Container,
   options: { timeout?: number; signal?: string; ref: string },
 ): Promise<void> {
-  const signal = options.signal ? parseSignal(options.signal) : stopSignal(container);
+  const signal = options.signal ? givenSignal(options.signal, options.ref) : stopSignal(container);
   await startSettled(container);
   if (!container.running) throw notModified('container is already stopped');
   const timeout = options.timeout ?? container.record.config.StopTimeout ?? defaultTimeoutSeconds;
@@ -35,6 +35,14 @@ export async function stopContainer(
   room.emit(container, 'stop');
   // The network and the mounts are free when this returns.
   await container.lock.run(() => {});
+}
+
+function givenSignal(text: string, ref: string) {
+  try {
+    return parseSignal(text);
+  } catch (cause) {
+    throw invalidParameter(`cannot stop container: ${ref}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function killIfRunning(room: Room, container: Container): Promise<void> {
@@ -57,7 +65,7 @@ export async function settleRestarting(room: Room, container: Container): Promis
     // What a run before the engine's start left. Where the engine stops, the next one sees to it.
     if (state.run && !container.released && !room.stopping) keepRelease(room, container, releaseRun(room, container));
     if (state.finishedAt.startsWith('0001')) state.finishedAt = goTime(nowNanos());
-    container.save();
+    container.note();
     container.waiters.settle('not-running', { StatusCode: state.exitCode });
     if (hostConfig.AutoRemove) await removeLocked(room, container, { volumes: true });
   });

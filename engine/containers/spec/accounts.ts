@@ -4,6 +4,7 @@ import { errnoOf } from '@cleat/linux/syscall/errno';
 import { invalidParameter, isClass } from '@cleat/protocol/errors';
 import type { ContainerRecord, MountRecord } from '../record.js';
 import type { Room } from '../room.js';
+import { rootOf } from '../root-of.js';
 import { type BindSource, pathOf } from './mounts.js';
 import { openedInRoot, readOpened } from './rootfs-files.js';
 
@@ -71,7 +72,7 @@ export async function checkMountedAccounts(
 export async function checkAccountsInside(room: Room, record: ContainerRecord, rootfs: string): Promise<void> {
   for (const { path } of mountedOver(record, rootfs)) {
     await unlessMissing(async () => {
-      const root = `/proc/${record.state.pid}/root`;
+      const root = rootOf(record);
       checkFacts(path, await room.helper.call('statInRoot', { root, path, follow: true }));
     });
   }

@@ -63,9 +63,13 @@ function defaults(context: MountContext): OciMount[] {
     ...(hostConfig.IpcMode === 'host' && existsSync('/dev/mqueue')
       ? [mount('/dev/mqueue', 'bind', '/dev/mqueue', ['rbind', 'nosuid', 'noexec', 'nodev'])]
       : [mount('/dev/mqueue', 'mqueue', 'mqueue', inert)]),
-    sources.shm === undefined
-      ? mount('/dev/shm', 'tmpfs', 'shm', [...inert, 'mode=1777', shmSize])
-      : mount('/dev/shm', 'bind', sources.shm, ['rbind', 'rprivate']),
+    ...(hostConfig.IpcMode === 'none'
+      ? []
+      : [
+          sources.shm === undefined
+            ? mount('/dev/shm', 'tmpfs', 'shm', [...inert, 'mode=1777', shmSize])
+            : mount('/dev/shm', 'bind', sources.shm, ['rbind', 'rprivate']),
+        ]),
   ];
 }
 

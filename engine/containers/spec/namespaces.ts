@@ -17,7 +17,7 @@ export function namespacesFor(host: HostConfig, network: Sandbox['namespace'], p
     const other = sharedWith(mode);
     if (other !== undefined) {
       const { id, pid, running, restarting } = pidOf(other);
-      if (!running) throw conflict(`cannot join namespace of a non running container: container ${id} is not running`);
+      if (!running) throw conflict(`failed to join ${type.toUpperCase()} namespace: container ${id} is not running`);
       if (restarting) throw conflict(`Container ${id} is restarting, wait until the container is running`);
       list.push({ type, path: `/proc/${pid}/ns/${file}` });
     } else if (!isHost) list.push({ type });

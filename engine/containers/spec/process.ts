@@ -9,8 +9,13 @@ import { resolveUser } from './user.js';
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What Docker puts into every environment, overridden by the container's own. */
-export function environment(hostname: string, tty: boolean, own: readonly string[]): string[] {
-  const base = [`PATH=${defaultPath}`, `HOSTNAME=${hostname}`, ...(tty ? ['TERM=xterm'] : [])];
+export function environment(
+  hostname: string,
+  tty: boolean,
+  links: readonly string[],
+  own: readonly string[],
+): string[] {
+  const base = [`PATH=${defaultPath}`, `HOSTNAME=${hostname}`, ...(tty ? ['TERM=xterm'] : []), ...links];
   return mergeEnvironment(base, own);
 }
 
@@ -29,7 +34,13 @@ export function mergeEnvironment(base: readonly string[], own: readonly string[]
 export function processFor(
   record: ContainerRecord,
   rootfs: string,
-  options: { config: EngineConfig; security: SecurityOptions; init: boolean; apparmorProfile: string },
+  options: {
+    config: EngineConfig;
+    security: SecurityOptions;
+    init: boolean;
+    apparmorProfile: string;
+    links: readonly string[];
+  },
 ): OciProcess {
   const { config, hostConfig } = record;
   const user = resolveUser(rootfs, config.User ?? '', hostConfig.GroupAdd ?? []);
@@ -45,7 +56,7 @@ export function processFor(
     consoleSize: config.Tty && height > 0 && width > 0 ? { height, width } : undefined,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: options.init ? [initPath, '--', ...command] : command,
-    env: environment(config.Hostname ?? '', config.Tty === true, config.Env ?? []),
+    env: environment(config.Hostname ?? '', config.Tty === true, options.links, config.Env ?? []),
     cwd: config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
     rlimits: rlimits(record, options.config),
@@ -60,7 +71,7 @@ export function execProcessFor(
   record: ContainerRecord,
   rootfs: string,
   wish: ExecWish,
-  options: { config: EngineConfig; security: SecurityOptions },
+  options: { config: EngineConfig; security: SecurityOptions; links: readonly string[] },
 ): OciProcess {
   const { config, hostConfig } = record;
   const user = resolveUser(rootfs, wish.user || config.User || '', hostConfig.GroupAdd ?? []);
@@ -68,7 +79,7 @@ export function execProcessFor(
   const capabilities = privileged
     ? allCapabilities()
     : effectiveCapabilities(false, asList(hostConfig.CapAdd), asList(hostConfig.CapDrop));
-  const env = environment(config.Hostname ?? '', wish.tty, config.Env ?? []);
+  const env = environment(config.Hostname ?? '', wish.tty, options.links, config.Env ?? []);
   return {
     terminal: wish.tty,
     consoleSize: wish.consoleSize,

@@ -18,6 +18,8 @@ export interface SpecContext {
   rootfs: string;
   network: Sandbox['namespace'];
   sources: MountSources;
+  /** What the environment says of containers that this one is linked to. */
+  links: readonly string[];
   cgroupsPath: string;
   pidOf: PidOf;
 }
@@ -38,7 +40,13 @@ export function specFor(context: SpecContext): OciSpec {
   const ownUts = namespaces.some((namespace) => namespace.type === 'uts');
   return {
     ociVersion: '1.0.2',
-    process: processFor(record, rootfs, { config, security, init: sources.init !== undefined, apparmorProfile }),
+    process: processFor(record, rootfs, {
+      config,
+      security,
+      init: sources.init !== undefined,
+      apparmorProfile,
+      links: context.links,
+    }),
     root: { path: rootfs, readonly: hostConfig.ReadonlyRootfs === true },
     hostname: ownUts ? record.config.Hostname : undefined,
     mounts: mountsFor({

@@ -21,7 +21,7 @@ export function resolveUser(rootfs: string, wished: string, groupAdd: readonly s
   const accounts = readAccounts(rootfs);
   const [passwd, groups] = [parse(accounts.passwd), parse(accounts.group)];
   const [userPart = '', groupPart = ''] = wished.split(':', 2);
-  const isNumber = /^\d+$/.test(userPart);
+  const isNumber = /^-?\d+$/.test(userPart);
   const entry = passwd.find((fields) =>
     userPart === '' ? fields[2] === '0' : fields[0] === userPart || (isNumber && fields[2] === userPart),
   );
@@ -46,13 +46,13 @@ export function resolveUser(rootfs: string, wished: string, groupAdd: readonly s
 function findGroup(groups: string[][], wished: string): number {
   const entry = groups.find((fields) => fields[0] === wished || (/^\d+$/.test(wished) && fields[2] === wished));
   if (entry) return number(entry[2] ?? '');
-  if (/^\d+$/.test(wished)) return number(wished);
+  if (/^-?\d+$/.test(wished)) return number(wished);
   throw invalidParameter(`unable to find group ${wished}: no matching entries in group file`);
 }
 
 function number(text: string): number {
   const value = Number(text);
-  if (!(value <= maxId)) throw invalidParameter('uids and gids must be in range 0-2147483647');
+  if (!(value >= 0 && value <= maxId)) throw invalidParameter('uids and gids must be in range 0-2147483647');
   return value;
 }
 

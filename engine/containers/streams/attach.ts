@@ -40,7 +40,7 @@ export function attachContainer(room: Room, container: Container, options: Attac
       if (pass.length > 0) {
         const run = await container.nextRun(gone.signal);
         if (!run) throw unavailable(`container ${id} does not take input`);
-        await run.stdin.write(pass);
+        await run.stdin.write(pass, gone.signal);
       }
       if (detached) {
         setTimeout(() => gone.abort(), lastAnswerMs);

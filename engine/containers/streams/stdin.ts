@@ -19,9 +19,9 @@ export class Stdin {
   }
 
   /** @throws CleatError NotFound, Unavailable when nobody reads any more */
-  async write(data: Uint8Array): Promise<void> {
+  async write(data: Uint8Array, signal?: AbortSignal): Promise<void> {
     const attach = await this.#connect();
-    await attach.write(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+    await attach.write(Buffer.from(data.buffer, data.byteOffset, data.byteLength), signal);
   }
 
   /** End of file for the process, after what was written. The connection stays: closing it would discard input. */

@@ -1,6 +1,7 @@
 import type { ContainerInspect, ContainerState, MountPoint, NetworkSettings } from '@cleat/protocol/api/container';
 import type { SandboxSettings } from '../../networks/service.js';
 import type { Container } from '../container.js';
+import { shownLinks } from '../links/links.js';
 import { isRunning, type MountRecord, type StoredState } from '../record.js';
 import type { Room } from '../room.js';
 import { completeConfig, completeHostConfig } from './complete.js';
@@ -31,7 +32,7 @@ export function inspectContainer(room: Room, container: Container): ContainerIns
     ProcessLabel: '',
     AppArmorProfile: record.appArmorProfile,
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
-    HostConfig: completeHostConfig(record.hostConfig),
+    HostConfig: completeHostConfig({ ...record.hostConfig, Links: shownLinks(room, container) }),
     GraphDriver: { Name: 'overlay2', Data: graphData(room, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
     Config: completeConfig(record.config),
@@ -99,7 +100,7 @@ function networkSettings(sandbox: SandboxSettings): NetworkSettings {
 function graphData(room: Room, id: string, imageId: string): Record<string, string> {
   let lower = '';
   try {
-    lower = room.images.layerPaths(imageId).join(':');
+    lower = [room.paths.ownFiles(id), ...room.images.layerPaths(imageId)].join(':');
   } catch {
     // The image was removed by force; the container can still be looked at.
   }

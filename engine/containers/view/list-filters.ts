@@ -72,7 +72,7 @@ function byState(filters: Filters): Test {
   oneOf(filters, 'status', statuses);
   oneOf(filters, 'health', healthStates);
   const codes = filterValues(filters, 'exited')?.map((value) => {
-    if (!/^-?\d+$/.test(value)) throw invalidParameter(`invalid filter 'exited=${value}': not a number`);
+    if (!/^-?\d+$/.test(value)) throw invalidParameter(`invalid filter 'exited=${value}': ${goSyntax('Atoi', value)}`);
     return Number(value);
   });
   return ({ record: { state } }) =>
@@ -80,6 +80,9 @@ function byState(filters: Filters): Test {
     matchExact(filters, 'health', state.health?.Status ?? 'none') &&
     (!codes || (codes.includes(state.exitCode) && !isRunning(state) && state.finishedAt !== zeroTime));
 }
+
+/** What Go says of a text that is no number. */
+const goSyntax = (parser: string, text: string) => `strconv.${parser}: parsing ${JSON.stringify(text)}: invalid syntax`;
 
 function oneOf(filters: Filters, name: string, allowed: readonly string[]): void {
   for (const value of filterValues(filters, name) ?? []) {
@@ -163,7 +166,7 @@ function modeNetwork(room: Room, mode = 'default'): string {
 function byPort(name: 'expose' | 'publish', filters: Filters): Test {
   const wanted = filterValues(filters, name)?.map((value) => {
     const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
-    if (!match) throw invalidParameter(`invalid filter '${name}=${value}': not a port or a range of ports`);
+    if (!match) throw invalidParameter(`error while looking up for ${name} ${value}: ${goSyntax('ParseUint', value)}`);
     const from = Number(match[1]);
     return { from, to: match[2] ? Number(match[2]) : from, protocol: match[3] ?? 'tcp' };
   });

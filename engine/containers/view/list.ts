@@ -47,7 +47,7 @@ const known = new WeakMap<Container, Row>();
 
 function rowOf(room: Room, container: Container, networks: number): Row {
   const { record, revision } = container;
-  const { name } = record;
+  const name = room.registry.namesOf(container).join();
   const { status } = record.state;
   const row = known.get(container);
   if (row?.revision === revision && row.networks === networks && row.status === status && row.name === name) {
@@ -57,17 +57,17 @@ function rowOf(room: Room, container: Container, networks: number): Row {
     return row;
   }
   const sandbox = room.networks.settings(container.id, record.endpoints);
-  const made = { revision, networks, status, name, sandbox, summary: summary(container, sandbox) };
+  const made = { revision, networks, status, name, sandbox, summary: summary(room, container, sandbox) };
   known.set(container, made);
   return made;
 }
 
-function summary(container: Container, sandbox: SandboxSettings): ContainerSummary {
+function summary(room: Room, container: Container, sandbox: SandboxSettings): ContainerSummary {
   const { record } = container;
   const created = parseTime(record.created) ?? 0n;
   return {
     Id: record.id,
-    Names: [`/${record.name}`],
+    Names: room.registry.namesOf(container).map((name) => `/${name}`),
     Image: record.config.Image ?? record.imageId,
     ImageID: record.imageId,
     Command: commandText(record.path, record.args),

@@ -1,13 +1,14 @@
 import { run } from '@cleat/linux/process/run';
-import { conflict, invalidParameter, systemError } from '@cleat/protocol/errors';
+import { conflict, invalidParameter } from '@cleat/protocol/errors';
 import type { Container } from '../container.js';
+import { notRunning } from '../life/kill.js';
 import type { Room } from '../room.js';
 
 const deadlineMs = 10_000;
 
 /**
  * `docker top`: the host's `ps`, restricted to the container's processes. The container's own `ps` is never run.
- * @throws Conflict when it does not run, InvalidParameter for arguments that hide the PID, System with `ps`'s words
+ * @throws Conflict when it does not run, InvalidParameter for arguments that hide the PID, or that `ps` refuses, in its words
  */
 export async function top(
   room: Room,
@@ -15,17 +16,18 @@ export async function top(
   psArgs: string,
 ): Promise<{ Titles: string[]; Processes: string[][] }> {
   refuseRenamedPid(psArgs);
+  if (psArgs.includes('\0')) throw invalidParameter('ps: invalid argument: a NUL byte');
   const { status } = container.record.state;
   if (status === 'restarting') {
     throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
   }
-  if (status !== 'running' && status !== 'paused') throw conflict(`Container ${container.id} is not running`);
+  if (status !== 'running' && status !== 'paused') throw notRunning(container.id);
   const pids = await room.runtimes.get(container.record.runtime).ps(container.id, { deadlineMs });
   const args = (psArgs || '-ef').split(' ').filter(Boolean);
   let result = await run('ps', [...args, `-q${pids.join(',')}`], { deadlineMs });
   // Some of its options, such as `f`, do not go together with `-q`.
   if (result.code !== 0) result = await run('ps', args, { deadlineMs });
-  if (result.code !== 0) throw systemError(`ps: ${result.stderr.split('\n')[0] || `exit status ${result.code}`}`);
+  if (result.code !== 0) throw invalidParameter(`ps: ${result.stderr.split('\n')[0] || `exit status ${result.code}`}`);
   const table = parsePs(result.stdout, new Set(pids));
   room.emit(container, 'top');
   return table;
@@ -46,7 +48,7 @@ export function parsePs(output: string, pids: ReadonlySet<number>): { Titles: st
   const [header = '', ...lines] = output.split('\n');
   const titles = header.trim().split(/[ \t\f\r]+/);
   const pidColumn = titles.indexOf('PID');
-  if (pidColumn < 0) throw systemError("Couldn't find PID field in ps output");
+  if (pidColumn < 0) throw invalidParameter("Couldn't find PID field in ps output");
   const processes: string[][] = [];
   let above = false;
   for (const line of lines) {
@@ -54,7 +56,7 @@ export function parsePs(output: string, pids: ReadonlySet<number>): { Titles: st
     if (fields.length === 0) continue;
     const pid = fields[pidColumn];
     if (pid !== '-') {
-      if (pid === undefined || !/^\d+$/.test(pid)) throw systemError(`Unexpected pid '${pid ?? ''}'`);
+      if (pid === undefined || !/^\d+$/.test(pid)) throw invalidParameter(`Unexpected pid '${pid ?? ''}'`);
       above = pids.has(Number(pid));
     }
     if (above) processes.push([...fields.slice(0, titles.length - 1), fields.slice(titles.length - 1).join(' ')]);

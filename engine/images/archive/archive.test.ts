@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { digestOf } from '../blobs.js';
@@ -158,6 +160,42 @@ test('an OCI layout loads, by the platform of this host', async () => {
   ]);
   expect(await loadBytes(bench.images, archive)).toEqual([{ stream: 'Loaded image: oci:2\n' }]);
   expect(bench.images.resolve('oci:2').id).toBe(digestOf(config));
+});
+
+test('progress is shown from the first bytes of an archive, while the rest still comes', async () => {
+  await using one = await openBench();
+  const content = randomBytes(3_000_000);
+  await importTar(one.images, await tarOf([{ name: 'large', content }]), 'large', '1');
+  const chunks: Buffer[] = [];
+  for await (const chunk of await one.images.save(['large:1'])) chunks.push(chunk as Buffer);
+  const archive = Buffer.concat(chunks);
+  await using two = await openBench();
+  const source = new PassThrough();
+  source.write(archive.subarray(0, 1_500_000));
+  const seen: string[] = [];
+  for await (const line of two.images.load(source, { quiet: false, signal: new AbortController().signal })) {
+    if (seen.length === 0) source.end(archive.subarray(1_500_000));
+    seen.push(line.status ?? line.stream ?? '');
+  }
+  expect(seen[0]).toBe('Loading layer');
+  expect(seen.at(-1)).toBe('Loaded image: large:1\n');
+});
+
+test('a file that only looks like a layer leaves nothing', async () => {
+  await using bench = await openBench();
+  const { entries } = await dockerArchive();
+  const stray = await tarOf([{ name: 'stray', content: 'stray' }]);
+  await loadBytes(bench.images, await tarOf([{ name: 'stray.tar', content: stray }, ...entries]));
+  expect(await readdir(join(bench.root, 'layers'))).toHaveLength(1);
+  await loadBytes(
+    bench.images,
+    await tarOf([
+      { name: 'stray.tar', content: stray },
+      { name: 'manifest.json', content: 'x' },
+    ]),
+  );
+  expect(await readdir(join(bench.root, 'layers'))).toHaveLength(1);
+  expect(await readdir(join(bench.root, 'blobs/tmp'))).toEqual([]);
 });
 
 test('the first format of all loads', async () => {

@@ -1,16 +1,16 @@
 import type { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
-import { shortId } from '../../ids.js';
 import type { Image } from '../catalog.js';
 import { parseNewImageConfig, refuseTooDeep } from '../config.js';
 import type { Lease } from '../leases.js';
 import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../platform.js';
-import { bar, type Emit, progressOf, withErrorLine } from '../progress.js';
+import { type Emit, progressOf, withErrorLine } from '../progress.js';
 import { familiar, parseReference, type Reference } from '../references.js';
 import type { Room } from '../room.js';
 import { onlyPlatform, platformOf } from '../select.js';
 import { dockerImages } from './docker-archive.js';
+import { EarlyLayers } from './early-layers.js';
 import { legacyImages } from './legacy-archive.js';
 import { ociImages } from './oci-layout.js';
 import { ArchiveFiles } from './outer.js';
@@ -39,13 +39,14 @@ export function load(
   const lines = progressOf(async (emit, signal) => {
     const wanted = onlyPlatform(options.platforms);
     await room.withLease(async (lease) => {
-      const files = await ArchiveFiles.read(room, archive, lease, signal);
       const report: Emit = options.quiet ? () => {} : emit;
+      await using early = new EarlyLayers(room, lease, signal, report);
+      const files = await ArchiveFiles.read(room, archive, lease, signal, early);
       const loaded: { image: Image; parent: string | undefined }[] = [];
       let named = 0;
       for (const item of await imagesFor(files, wanted)) {
         const names = item.names.map(taggedName);
-        const image = await loadImage(room, item, lease, report, signal);
+        const image = await loadImage(room, item, lease, signal);
         loaded.push({ image, parent: item.parent });
         for (const name of names) tagLoaded(room, image, name, emit);
         named += names.length;
@@ -81,13 +82,7 @@ function taggedName(name: string): Reference {
   return reference;
 }
 
-async function loadImage(
-  room: Room,
-  item: ArchivedImage,
-  lease: Lease,
-  report: Emit,
-  signal: AbortSignal,
-): Promise<Image> {
+async function loadImage(room: Room, item: ArchivedImage, lease: Lease, signal: AbortSignal): Promise<Image> {
   const config = parseNewImageConfig(item.raw);
   const os = config.os ?? 'linux';
   if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
@@ -104,9 +99,7 @@ async function loadImage(
       lease.keepLayer(diffId);
       continue;
     }
-    const progress = bar(report, shortId(diffId), 'Loading layer', blob.size);
-    await room.layers.add({ blob, lease, diffId, signal, onRead: progress });
-    progress(blob.size);
+    await room.layers.add({ blob, lease, diffId, signal });
   }
   return room.create(item.raw);
 }

@@ -1,19 +1,20 @@
-import { open, rm } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
+import { ByteSource } from '@cleat/linux/archive/byte-source';
+import { decompress, detect } from '@cleat/linux/archive/compression';
+import { TarReader } from '@cleat/linux/archive/tar-reader';
+import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { owned } from '@cleat/protocol/guard';
 import { readSmall, type StoredBlob } from '../blobs.js';
+import { flow } from '../flow.js';
 import type { Lease } from '../leases.js';
 import type { Room } from '../room.js';
-import { ByteSource } from '../unpack/byte-source.js';
-import { decompress, detectCompression, magicLength } from '../unpack/compression.js';
-import { TarReader } from '../unpack/tar-reader.js';
+import type { EarlyLayers } from './early-layers.js';
 
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */
 const maxMetadata = 16 * 1024 * 1024;
 const maxFiles = 100_000;
+const headBytes = 512;
 
 /**
  * The files of an archive as blobs: no name in it ever becomes a path on this host. Names are normalised; links are
@@ -32,23 +33,33 @@ export class ArchiveFiles {
    * Reads a whole archive, compressed or not. Its files are blobs that `lease` holds.
    * @throws InvalidParameter for what is no tar, Cancelled
    */
-  static async read(room: Room, source: Readable, lease: Lease, signal: AbortSignal): Promise<ArchiveFiles> {
+  static async read(
+    room: Room,
+    source: Readable,
+    lease: Lease,
+    signal: AbortSignal,
+    early: EarlyLayers,
+  ): Promise<ArchiveFiles> {
     const files = new ArchiveFiles(room);
     const stop = () => source.destroy();
     signal.addEventListener('abort', stop, { once: true });
-    const content = contentOf(room, source, signal);
+    const content = contentOf(source);
     try {
       const reader = new TarReader(new ByteSource(content));
       for (let entry = await reader.next(); entry; entry = await reader.next()) {
-        const name = normalise(entry.name);
+        const name = normalise(textOf(entry.name));
         if (files.#files.size + files.#links.size >= maxFiles)
           throw invalidParameter('the archive holds too many files');
         if (entry.type === 'file') {
-          files.#files.set(name, await room.storeBlob(bodyOf(reader), lease, signal));
+          const head: Buffer[] = [];
+          const onBytes = early.bar(name, entry.size);
+          const blob = await room.storeBlob(bodyOf(reader, entry.size, head), lease, { signal, onBytes });
+          early.take(blob, Buffer.concat(head));
+          files.#files.set(name, blob);
         } else if (entry.type === 'symlink') {
-          files.#links.set(name, normalise(posix.join(posix.dirname(name), entry.linkName)));
+          files.#links.set(name, normalise(posix.join(posix.dirname(name), textOf(entry.linkName))));
         } else if (entry.type === 'link') {
-          files.#links.set(name, normalise(entry.linkName));
+          files.#links.set(name, normalise(textOf(entry.linkName)));
         }
       }
       // Whoever sends may wait until everything was taken.
@@ -107,49 +118,23 @@ function normalise(name: string): string {
   return posix.normalize(`/${name}`).slice(1);
 }
 
-async function* bodyOf(reader: TarReader): AsyncGenerator<Buffer> {
-  for (let piece = await reader.read(); piece; piece = await reader.read()) yield piece;
+const zeros = Buffer.alloc(64 * 1024);
+
+/** The content of a file; also its holes. @param head gets the first bytes, enough to tell what it is */
+async function* bodyOf(reader: TarReader, size: number, head: Buffer[]): AsyncGenerator<Buffer> {
+  let at = 0;
+  for (let piece = await reader.read(); piece; piece = await reader.read()) {
+    for (; at < piece.offset; at += Math.min(zeros.length, piece.offset - at)) {
+      yield zeros.subarray(0, piece.offset - at);
+    }
+    if (at < headBytes) head.push(piece.data.subarray(0, headBytes));
+    yield piece.data;
+    at += piece.data.length;
+  }
+  for (; at < size; at += Math.min(zeros.length, size - at)) yield zeros.subarray(0, size - at);
 }
 
-async function* contentOf(room: Room, source: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const iterator = (source as AsyncIterable<Buffer | string>)[Symbol.asyncIterator]();
-  const head: Buffer[] = [];
-  let length = 0;
-  while (length < magicLength) {
-    const next = await iterator.next();
-    if (next.done) break;
-    const chunk = Buffer.from(next.value);
-    head.push(chunk);
-    length += chunk.length;
-  }
-  const all = (async function* () {
-    yield* head;
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield Buffer.from(next.value);
-  })();
-  const compression = detectCompression(Buffer.concat(head));
-  if (compression === 'none') yield* all;
-  else if (compression === 'gzip') {
-    const plain = owned(createGunzip());
-    pipeline(owned(Readable.from(all)), plain, () => {});
-    for await (const chunk of plain as AsyncIterable<Buffer>) yield chunk;
-  } else {
-    // The host's decompressors read files.
-    const path = room.blobs.temporaryPath();
-    const file = await open(path, 'wx+', 0o600);
-    try {
-      for await (const chunk of all) {
-        signal.throwIfAborted();
-        await file.write(chunk);
-      }
-      const again = await open(path, 'r');
-      try {
-        yield* decompress(again.fd, compression).chunks;
-      } finally {
-        await again.close();
-      }
-    } finally {
-      await file.close();
-      await rm(path, { force: true });
-    }
-  }
+async function* contentOf(source: Readable): AsyncGenerator<Buffer> {
+  const { compression, source: whole } = await detect(flow(source));
+  for await (const chunk of decompress(whole, compression)) yield chunk;
 }

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { pipeline, Readable, type Writable } from 'node:stream';
+import { decompress } from '@cleat/linux/archive/compression';
 import { type CleatError, cancelled, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { pack } from 'tar-stream';
@@ -10,7 +11,6 @@ import type { LayerRecord } from '../records.js';
 import { canonical, familiar, familiarName, parseAny, type Reference, repositoryOf } from '../references.js';
 import type { Room } from '../room.js';
 import { onlyPlatform, platformOf } from '../select.js';
-import { decompress } from '../unpack/compression.js';
 
 interface Saved {
   image: Image;
@@ -196,7 +196,9 @@ async function writeLayer(room: Room, layer: LayerRecord, tar: Pack): Promise<vo
           error ? reject(error) : resolve(),
         ),
       );
-      const source = owned(Readable.from(decompress(file.fd, layer.blob.compression).chunks));
+      const source = owned(
+        Readable.from(decompress(owned(file.createReadStream({ autoClose: false })), layer.blob.compression)),
+      );
       pipeline(source, entry as unknown as Writable, (error) => error && reject(error));
     });
     await ended;

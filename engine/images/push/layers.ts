@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { createGzip } from 'node:zlib';
+import { decompress } from '@cleat/linux/archive/compression';
 import { dataLoss } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { shortId } from '../../ids.js';
@@ -12,7 +13,6 @@ import type { LayerRecord } from '../records.js';
 import type { RegistryClient } from '../registry/client.js';
 import type { Room } from '../room.js';
 import { allOrNone, Semaphore } from '../semaphore.js';
-import { decompress } from '../unpack/compression.js';
 
 const concurrentUploads = 5;
 
@@ -88,10 +88,12 @@ function counted(stream: Readable, onBytes: (bytes: number) => void): Readable {
 async function compressed(room: Room, layer: LayerRecord, lease: Lease, signal: AbortSignal): Promise<StoredBlob> {
   const file = await open(room.blobs.path(layer.blob.digest), 'r');
   try {
-    const plain = owned(Readable.from(decompress(file.fd, layer.blob.compression).chunks));
+    const plain = owned(
+      Readable.from(decompress(owned(file.createReadStream({ autoClose: false })), layer.blob.compression)),
+    );
     const gzip = owned(createGzip());
     pipeline(plain, gzip, () => {});
-    const blob = await room.storeBlob(gzip, lease, signal);
+    const blob = await room.storeBlob(gzip, lease, { signal });
     room.layers.setPushed(layer.diffId, blob);
     return blob;
   } finally {

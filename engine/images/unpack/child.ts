@@ -1,19 +1,21 @@
 /**
  * A process that unpacks one archive and ends. argv: the target directory, and the options as JSON; stdin is the
  * archive, an open file. It reports on file descriptor 3, one JSON object a line: `{"read": bytes}` as it goes, then
- * `{"done": …}` or `{"error": …}`. On a process of its own because it changes its root, works with synchronous calls
- * and can be killed.
+ * `{"done": …}` or `{"error": …}`. On a process of its own because it works with synchronous calls and can be
+ * killed.
  */
 import { createHash } from 'node:crypto';
-import { readSync, statfsSync, writeSync } from 'node:fs';
-import { changeRoot } from '@cleat/linux/syscall/chroot';
+import { createReadStream, statfsSync, writeSync } from 'node:fs';
+import { ByteSource } from '@cleat/linux/archive/byte-source';
+import { decompress, detect } from '@cleat/linux/archive/compression';
+import { TarReader } from '@cleat/linux/archive/tar-reader';
+import { Destination } from '@cleat/linux/rootfs/destination';
+import { Root } from '@cleat/linux/rootfs/root';
+import { extractAll } from '@cleat/linux/rootfs/tar-in';
 import { dieWithParent } from '@cleat/linux/syscall/process';
 import { asCleatError, invalidParameter, systemError } from '@cleat/protocol/errors';
-import { ByteSource } from './byte-source.js';
-import { type Compression, decompress, detectCompression, magicLength } from './compression.js';
-import { extract } from './extract.js';
+import { owned } from '@cleat/protocol/guard';
 import type { UnpackDone, UnpackOptions, UnpackReport } from './protocol.js';
-import { TarReader } from './tar-reader.js';
 
 const input = 0;
 const output = 3;
@@ -27,50 +29,55 @@ function report(message: UnpackReport): void {
   writeSync(output, `${JSON.stringify(message)}\n`);
 }
 
-function compressionOfInput(): Compression {
-  const head = Buffer.alloc(magicLength);
-  return detectCompression(head.subarray(0, readSync(input, head, 0, magicLength, 0)));
-}
-
 async function unpack(target: string, options: UnpackOptions): Promise<UnpackDone> {
-  const compression = compressionOfInput();
-  // An external decompressor must be started before the root changes.
-  const decompressed = decompress(input, compression);
-  const chunks = decompressed.chunks[Symbol.asyncIterator]();
-  const first = await chunks.next();
   process.umask(0);
-  changeRoot(target);
-
+  using root = new Root(target);
+  using destination = new Destination(root, '/');
+  const { compression, source } = await detect(
+    reported(owned(createReadStream('', { fd: input, start: 0, highWaterMark }))),
+  );
+  const known = compression === 'none' ? options.digest : undefined;
   const hash = createHash('sha256');
   let total = 0;
   let nextSpareCheck = 0;
-  let reported = 0;
-  const source = new ByteSource(rest(first, chunks), (chunk) => {
-    hash.update(chunk);
+  const tooLarge = () =>
+    invalidParameter(`the archive holds more than ${options.maxBytes} bytes once it is decompressed`);
+  const bytes = new ByteSource(decompress(source, compression), (chunk) => {
+    if (known === undefined) hash.update(chunk);
     total += chunk.length;
-    if (total > options.maxBytes) {
-      throw invalidParameter(`the archive holds more than ${options.maxBytes} bytes once it is decompressed`);
-    }
-    if (decompressed.read() - reported >= reportEvery) {
-      reported = decompressed.read();
-      report({ read: reported });
-    }
+    if (total > options.maxBytes) throw tooLarge();
     if (total >= nextSpareCheck) {
       nextSpareCheck = total + spareCheckEvery;
-      const { bavail, bsize } = statfsSync('/');
+      const { bavail, bsize } = statfsSync(target);
       if (bavail * bsize < spareBytes) throw systemError('no space left on device', { details: { errno: 'ENOSPC' } });
     }
   });
-  const reader = new TarReader(source);
-  const size = await extract(reader, { whiteouts: options.whiteouts, maxEntries: options.maxEntries });
-  await source.drain();
-  return { diffId: `sha256:${hash.digest('hex')}`, size, tarSize: total, compression };
+  let size = 0;
+  let count = 0;
+  await extractAll(new TarReader(bytes), destination, { layer: true }, (entrySize) => {
+    size += entrySize;
+    // A sparse file is larger than what the archive holds of it.
+    if (size > options.maxBytes) throw tooLarge();
+    if (++count > options.maxEntries) throw invalidParameter(`the archive has more than ${options.maxEntries} entries`);
+  });
+  await bytes.drain();
+  return { diffId: known ?? `sha256:${hash.digest('hex')}`, size, tarSize: total, compression };
 }
 
-async function* rest(first: IteratorResult<Buffer>, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  if (first.done) return;
-  yield first.value;
-  for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+const highWaterMark = 256 * 1024;
+
+/** Tells how much of the archive was read. */
+async function* reported(file: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let read = 0;
+  let told = 0;
+  for await (const chunk of file) {
+    read += chunk.length;
+    if (read - told >= reportEvery) {
+      told = read;
+      report({ read });
+    }
+    yield chunk;
+  }
 }
 
 const [, , target = '', text = '{}'] = process.argv;

@@ -1,12 +1,13 @@
+import type { Compression } from '@cleat/linux/archive/compression';
 import type { ErrorClass } from '@cleat/protocol/errors';
-import type { Compression } from './compression.js';
 
 /** What the unpacking process is told. */
 export interface UnpackOptions {
-  whiteouts: 'overlay' | 'plain';
   /** Bytes after decompression. */
   maxBytes: number;
   maxEntries: number;
+  /** SHA-256 of the archive as it is: of a plain one its content's, which need not be computed again. */
+  digest?: string;
   /** Process id of the engine, with which it ends. */
   parent: number;
 }

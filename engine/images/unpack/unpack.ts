@@ -20,10 +20,11 @@ export const defaultBounds = { maxBytes: 256 * 1024 ** 3, maxEntries: 20_000_000
 export interface UnpackRequest {
   /** The archive, compressed or not; under our own root. */
   archive: string;
+  /** SHA-256 of the archive, if somebody has verified it. */
+  digest?: string;
   /** An existing empty directory under our own root. */
   target: string;
   bounds?: { maxBytes: number; maxEntries: number };
-  whiteouts?: 'overlay' | 'plain';
   /** Hears how many bytes of the archive were read. */
   onRead?: (bytes: number) => void;
   signal?: AbortSignal;
@@ -37,9 +38,9 @@ export interface UnpackRequest {
  */
 export async function unpack(request: UnpackRequest): Promise<UnpackDone> {
   const options: UnpackOptions = {
-    whiteouts: request.whiteouts ?? 'overlay',
     ...(request.bounds ?? defaultBounds),
     parent: process.pid,
+    ...(request.digest !== undefined && { digest: request.digest }),
   };
   if (request.signal?.aborted) throw cancelled('unpacking was cancelled');
   const archive = await open(request.archive, 'r');

@@ -22,7 +22,6 @@ function sandbox(id: string, ...endpoints: EndpointRecord[]): SandboxRecord {
     dnsSearch: [],
     dnsOptions: [],
     extraHosts: [],
-    links: [],
   };
 }
 
@@ -32,7 +31,7 @@ function on(network: string, address: string, names: string[], links?: EndpointL
     networkId: `id-${network}` as NetworkId,
     networkName: network,
     driver: '',
-    wished: {},
+    wished: links ? { linked: links } : {},
     ipv4: address.includes(':') ? '' : `${address}/24`,
     ipv6: address.includes(':') ? `${address}/64` : '',
     pools: [],
@@ -48,7 +47,6 @@ function on(network: string, address: string, names: string[], links?: EndpointL
     published: false,
     ports: [],
     dnsNames: names,
-    links,
   };
 }
 

@@ -80,10 +80,10 @@ export class Directory {
     return undefined;
   }
 
-  #lookUp({ networkId, links = [] }: EndpointRecord, name: string): readonly Known[] {
+  #lookUp({ networkId, wished: { linked = [] } }: EndpointRecord, name: string): readonly Known[] {
     const network = this.#networks.get(networkId);
     if (!network) return [];
-    const link = links.find(({ alias }) => lower(alias) === name);
+    const link = linked.find(({ alias }) => lower(alias) === name);
     if (!link) return network.byName.get(name) ?? [];
     if (link.containerId === undefined) return network.byName.get(lower(link.name)) ?? [];
     const known = network.byContainer.get(link.containerId);

@@ -6,7 +6,7 @@ import { checkLogOptions } from './check.js';
 function drivers(capabilities: unknown): Pick<Extensions, 'get'> {
   const get = async (_: unknown, name: string) => {
     if (name === 'away') throw unavailable('it does not answer');
-    if (name !== 'known') throw notFound(`plugin "${name}" not found`);
+    if (name !== 'known') throw notFound(`plugin "${name}" not found (known for LogDriver: known)`);
     const ValidateOptions = async ({ Config }: { Config: Record<string, string> }) => {
       const unknown = Object.keys(Config).find((key) => key !== 'max-size');
       if (unknown) throw systemError(`unknown log opt '${unknown}' for known log driver`);
@@ -29,6 +29,14 @@ test.each([
 ])('refused: %#', async (extensions, driver, options, message) => {
   const refused = checkLogOptions(extensions, driver, options as Record<string, string>);
   await expect(refused).rejects.toMatchObject({ class: 'InvalidParameter', message: expect.stringContaining(message) });
+});
+
+test('the text that clients compare has no advice behind it; who starts an engine gets it', async () => {
+  const text = 'error looking up logging plugin nope: plugin "nope" not found';
+  await expect(checkLogOptions(checking, 'nope', {})).rejects.toMatchObject({ message: text });
+  await expect(checkLogOptions(checking, 'nope', {}, { patient: true })).rejects.toMatchObject({
+    message: `${text} (known for LogDriver: known)`,
+  });
 });
 
 test('what a driver has, any option of one that does not say, and one that may come until the start', async () => {

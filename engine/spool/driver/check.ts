@@ -49,8 +49,10 @@ export async function checkLogOptions(
     await client.ValidateOptions({ Config: Object.fromEntries(asked) }, { deadlineMs, impatient });
   } catch (error) {
     if (isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded')) return;
-    const why = isClass(error, 'NotFound') ? `error looking up logging plugin ${driver}: ` : '';
-    throw invalidParameter(`${why}${messageOf(error)}`, { cause: error });
+    if (!isClass(error, 'NotFound')) throw invalidParameter(messageOf(error), { cause: error });
+    // Clients compare this text, so that it ends here; who starts an engine is told which drivers there are.
+    const why = patient ? messageOf(error) : messageOf(error).replace(/ \(known for [^)]*\)$/, '');
+    throw invalidParameter(`error looking up logging plugin ${driver}: ${why}`, { cause: error });
   }
 }
 

@@ -57,7 +57,8 @@ export class PowerDisk implements Disposable {
 
   #make(image: string, megabytes: number, target: string): void {
     run('truncate', '--size', `${megabytes}M`, image);
-    run('mkfs.ext4', '-q', '-F', image);
+    // Nothing is kept back for root: what is full is full.
+    run('mkfs.ext4', '-q', '-F', '-m', '0', image);
     run('mount', '-o', 'loop', image, target);
   }
 }

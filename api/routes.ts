@@ -1,0 +1,32 @@
+import { buildRoutes } from './build/routes.js';
+import { containerRoutes } from './containers/routes.js';
+import { eventRoutes } from './events/routes.js';
+import { execRoutes } from './exec/routes.js';
+import { extensionRoutes } from './extensions/routes.js';
+import type { Route } from './http/router.js';
+import { imageRoutes } from './images/routes.js';
+import { logDriverRoutes } from './log-drivers/routes.js';
+import { networkRoutes } from './networks/routes.js';
+import { pluginRoutes } from './plugins/routes.js';
+import type { ApiServices } from './services.js';
+import { swarmRoutes } from './swarm/routes.js';
+import { systemRoutes } from './system/routes.js';
+import { volumeRoutes } from './volumes/routes.js';
+
+/** Every route of the API; the first that fits wins. */
+export function apiRoutes(services: ApiServices, options: { minApiVersion?: string }): Route[] {
+  return [
+    ...systemRoutes(services, options),
+    ...eventRoutes(services),
+    ...containerRoutes(services),
+    ...execRoutes(services),
+    ...imageRoutes(services),
+    ...networkRoutes(services),
+    ...volumeRoutes(services),
+    ...extensionRoutes(services),
+    ...logDriverRoutes(services),
+    ...pluginRoutes(),
+    ...buildRoutes(),
+    ...swarmRoutes(),
+  ];
+}

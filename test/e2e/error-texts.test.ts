@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clientOf } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+
+/** What clients and scripts compare, word by word as a stock engine says it; containers' IDs are written ID. */
+let engine: Engine;
+beforeAll(async () => {
+  engine = await startEngine();
+  await Promise.all([
+    ok('run', '-d', '--name', 'runs', 'busybox', 'sleep', '1000'),
+    ok('run', '-d', '--name', 'frozen', '-v', 'held:/d', 'busybox', 'sleep', '1000'),
+    ok('create', '--name', 'idle', 'busybox', 'true'),
+    ok('network', 'create', 'mine'),
+  ]);
+  await ok('pause', 'frozen');
+});
+afterAll(async () => {
+  await engine.docker('unpause', 'frozen');
+  await engine[Symbol.asyncDispose]();
+});
+const { ok, refused } = clientOf(() => engine);
+
+/** What the daemon said, as the client shows it. */
+async function said(args: string): Promise<string> {
+  const words = args.match(/'[^']*'|\S+/g) ?? [];
+  const text = await refused(...words.map((word) => word.replaceAll("'", '')));
+  return text.replaceAll(/[0-9a-f]{64}/g, 'ID');
+}
+
+const gone = 'Error response from daemon: No such container: nosuch\n';
+const run = (text: string) =>
+  `docker: Error response from daemon: ${text}\n\nRun 'docker run --help' for more information\n`;
+const daemon = (text: string) => `Error response from daemon: ${text}\n`;
+
+describe('what is not there', () => {
+  test.each([
+    ...['stop', 'restart', 'pause', 'unpause', 'top', 'diff', 'wait', 'logs'].map((verb) => [`${verb} nosuch`, gone]),
+    ['rm nosuch', gone],
+    ['kill nosuch', daemon('cannot kill container: nosuch: No such container: nosuch')],
+    ['exec nosuch true', gone],
+    ['cp nosuch:/x /tmp', gone],
+    ['rmi nosuch', daemon('No such image: nosuch:latest')],
+    ['history nosuch', daemon('No such image: nosuch:latest')],
+    ['tag nosuch x', daemon('No such image: nosuch:latest')],
+    ['volume rm nosuch', daemon('get nosuch: no such volume')],
+    ['network rm nosuch', daemon('network nosuch not found')],
+    ['network connect mine nosuch', gone],
+    ['network connect nosuch runs', daemon('network nosuch not found')],
+    ['cp runs:/nosuch /tmp', daemon('Could not find the file /nosuch in container runs')],
+  ])('%s', async (args, text) => expect(await said(args)).toContain(text.trim().split('\n')[0]));
+
+  test('an exec', async () => {
+    expect(await engine.api('GET', '/exec/nosuch/json')).toMatchObject({
+      status: 404,
+      body: '{"message":"No such exec instance: nosuch"}\n',
+    });
+  });
+});
+
+describe('states', () => {
+  test.each([
+    ['pause frozen', daemon('container ID is already paused')],
+    ['unpause runs', daemon('Container ID is not paused')],
+    ['pause idle', daemon('container ID is not running')],
+    ['kill idle', daemon('cannot kill container: idle: container ID is not running')],
+    ['exec idle true', daemon('container ID is not running')],
+    ['exec frozen true', daemon('Container frozen is paused, unpause the container before exec')],
+    ['top idle', daemon('container ID is not running')],
+    ['start frozen', daemon('cannot start a paused container, try unpause instead')],
+    ['kill -s NOSUCH runs', daemon('cannot kill container: runs: invalid signal: NOSUCH')],
+    ['stop -s NOSUCH runs', daemon('cannot stop container: runs: invalid signal: NOSUCH')],
+    [
+      'rm runs',
+      daemon(
+        'cannot remove container "runs": container is running: stop the container before removing or force remove',
+      ),
+    ],
+    ['rm frozen', daemon('cannot remove container "frozen": container is paused and must be unpaused first')],
+    [
+      'rename runs idle',
+      daemon(
+        'Error when allocating new name: Conflict. The container name "/idle" is already in use by container "ID". You have to remove (or rename) that container to be able to reuse that name.',
+      ),
+    ],
+    [
+      "rename runs 'a b'",
+      daemon(
+        'Error when allocating new name: Invalid container name (/a b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed',
+      ),
+    ],
+    ['volume rm held', daemon('remove held: volume is in use - [ID]')],
+  ])('%s', async (args, text) => expect(await said(args)).toContain(text.trim()));
+});
+
+describe('what no container can have', () => {
+  test.each([
+    ['--log-driver nosuch', 'error looking up logging plugin nosuch: plugin "nosuch" not found'],
+    ['--log-opt nosuch=1', "unknown log opt 'nosuch' for json-file log driver"],
+    ['--log-driver syslog --log-opt nosuch=1', "unknown log opt 'nosuch' for syslog log driver"],
+    ['--runtime nosuch', 'unknown or invalid runtime name: nosuch'],
+    [
+      '--restart bad',
+      "invalid restart policy: unknown policy 'bad'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
+    ],
+    ['--restart always:3', "invalid restart policy: maximum retry count can only be used with 'on-failure'"],
+    ['-m 1m', 'Minimum memory limit allowed is 6MB'],
+    ['-m 10m --memory-swap 8m', 'Minimum memoryswap limit should be larger than memory limit, see usage'],
+    ['--memory-swap 8m', 'You should always set the Memory limit when using Memoryswap limit, see usage'],
+    ['--cpu-period 5', 'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)'],
+    ['--cpus 1 --cpu-quota 5000', 'Conflicting options: Nano CPUs and CPU Quota cannot both be set'],
+    ['--cpuset-cpus x', 'Invalid value x for cpuset cpus: invalid format: x'],
+    ['--oom-score-adj 5000', 'Invalid value 5000, range for oom score adj is [-1000, 1000]'],
+    ['--stop-signal NOSUCH', 'invalid signal: NOSUCH'],
+    ['--cap-add nosuch', 'invalid CapAdd: unknown capability: "CAP_NOSUCH"'],
+    [
+      '--device /dev/nosuch',
+      'error gathering device information while adding custom device "/dev/nosuch": no such file or directory',
+    ],
+    ['--gpus all', 'could not select device driver "" with capabilities: [[gpu]]'],
+    ['--pid container:idle', 'failed to join PID namespace: container ID is not running'],
+    ['--ipc container:nosuch', 'No such container: nosuch'],
+    ['--volumes-from nosuch', 'No such container: nosuch'],
+    ['--network container:nosuch', 'No such container: nosuch'],
+    ['--network nosuch', 'network nosuch not found'],
+    ['-w relative', "the working directory 'relative' is invalid, it needs to be an absolute path"],
+    ['-v /a:/d -v /b:/d', 'Duplicate mount point: /d'],
+    [
+      '-v /a:b',
+      "invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' mount path must be absolute",
+    ],
+    [
+      '-v /a:/',
+      "invalid volume specification: '/a:/': invalid mount config for type \"bind\": invalid specification: destination can't be '/'",
+    ],
+    [
+      "-v 'bad name:/d'",
+      'create bad name: "bad name" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
+    ],
+    [
+      '--mount type=bind,source=/nosuch,target=/d',
+      'invalid mount config for type "bind": bind source path does not exist: /nosuch',
+    ],
+    ['-u nosuch', 'unable to find user nosuch: no matching entries in passwd file'],
+    ['-u -5', 'uids and gids must be in range 0-2147483647'],
+  ])('%s', async (flags, text) => expect(await said(`run ${flags} busybox true`)).toContain(text));
+
+  test('the text of an unknown log driver ends there', async () => {
+    const text = 'error looking up logging plugin nosuch: plugin "nosuch" not found';
+    expect(await said('run --log-driver nosuch busybox')).toBe(run(text));
+  });
+
+  test.each([
+    ['nosuch', 127, 'exec: "nosuch": executable file not found in $PATH: unknown'],
+    ['/etc', 126, 'exec: "/etc": '],
+    ['/etc/group', 126, 'exec: "/etc/group": permission denied: unknown'],
+  ])('the command %s ends with %i', async (command, code, text) => {
+    const result = await engine.docker('run', '--rm', 'busybox', command);
+    expect(result).toMatchObject({ code, stderr: expect.stringContaining(text) });
+    expect((await engine.docker('exec', 'runs', command)).code).toBe(code);
+  });
+
+  test('a port that is taken', async () => {
+    await ok('run', '-d', '-p', '127.0.0.1:45873:80', 'busybox', 'sleep', '1000');
+    expect(await said('run -p 127.0.0.1:45873:80 busybox')).toContain(
+      'Bind for 127.0.0.1:45873 failed: port is already allocated',
+    );
+  });
+});
+
+describe('filters', () => {
+  test.each([
+    ['ps --filter nosuch=1', "invalid filter 'nosuch'"],
+    ['ps --filter exited=x', `invalid filter 'exited=x': strconv.Atoi: parsing "x": invalid syntax`],
+    ['ps --filter publish=x', 'error while looking up for publish x: strconv.ParseUint: parsing "x": invalid syntax'],
+    ['volume ls -f nosuch=1', "invalid filter 'nosuch'"],
+    ['network ls -f nosuch=1', "invalid filter 'nosuch'"],
+    ['container prune -f --filter nosuch=1', "invalid filter 'nosuch'"],
+    ['image prune -f --filter nosuch=1', "invalid filter 'nosuch'"],
+    ['volume prune -f --filter nosuch=1', "invalid filter 'nosuch'"],
+    ['network prune -f --filter nosuch=1', "invalid filter 'nosuch'"],
+    ['system prune -f --filter nosuch=1', "invalid filter 'nosuch'"],
+  ])('%s', async (args, text) => expect(await said(args)).toContain(text));
+});
+
+describe('swarm mode', () => {
+  test.each([
+    ['swarm init', 'this engine has no swarm mode'],
+    ['swarm join --token x 1.2.3.4', 'this engine has no swarm mode'],
+    ['swarm leave', 'This node is not part of a swarm'],
+    ...['node ls', 'service ls', 'secret ls', 'config ls', 'stack ls', 'network create -d overlay --scope swarm x'].map(
+      (args) => [args, 'This node is not a swarm manager. This engine has no swarm mode.'],
+    ),
+  ])('%s', async (args, text) => {
+    const shown = await said(args);
+    expect(shown).toContain(text);
+    expect(shown).not.toContain('docker swarm init');
+  });
+});
+
+describe('names that are too long', () => {
+  const long = 'n'.repeat(5000);
+  const other = 'o'.repeat(5000);
+
+  test.each<[string, string, object | undefined, number[]]>([
+    ['POST', '/volumes/create', { Name: long }, [400]],
+    ['POST', '/containers/create', { Image: 'busybox', HostConfig: { Binds: [`${long}:/d`] } }, [400]],
+    ['POST', '/containers/create', { Image: long }, [400, 404]],
+    ['POST', '/containers/create', { Image: 'busybox', Hostname: long }, [400]],
+    ['POST', `/containers/create?name=${long}`, { Image: 'busybox' }, [201, 400]],
+    ['POST', '/networks/create', { Name: long }, [201, 400]],
+    ['POST', `/images/busybox/tag?repo=x&tag=${long}`, undefined, [400]],
+    ['POST', `/images/busybox/tag?repo=${long}`, undefined, [400]],
+    ['POST', `/containers/runs/rename?name=${long}`, undefined, [204, 400, 409]],
+    ['GET', `/containers/${other}/json`, undefined, [400, 404]],
+    ['GET', `/images/${other}/json`, undefined, [400, 404]],
+    ['GET', `/volumes/${other}`, undefined, [400, 404]],
+    ['GET', `/networks/${other}`, undefined, [400, 404]],
+    ['GET', `/exec/${other}/json`, undefined, [400, 404]],
+    ['DELETE', `/volumes/${other}`, undefined, [400, 404]],
+    ['DELETE', `/networks/${other}`, undefined, [400, 404]],
+    ['DELETE', `/images/${other}`, undefined, [400, 404]],
+  ])('%s %.40s', async (method, path, body, statuses) => {
+    const answer = await engine.api(method, path, body);
+    expect(statuses, answer.body.slice(0, 300)).toContain(answer.status);
+    expect(answer.body).not.toMatch(/target buffer|MDB|LMDB|ENAMETOOLONG/);
+  });
+});

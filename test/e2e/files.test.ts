@@ -1,0 +1,131 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { clientOf } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+
+/** Trees and archives that a container or a user makes as odd as can be. */
+let engine: Engine;
+let scratch: string;
+beforeAll(async () => {
+  scratch = mkdtempSync('/tmp/cleat-e2e-files-');
+  engine = await startEngine();
+});
+afterAll(async () => {
+  await engine?.[Symbol.asyncDispose]();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const { ok } = clientOf(() => engine);
+const sh = (script: string, ...options: string[]) => ok('run', ...options, 'busybox', 'sh', '-c', script);
+/** As deep as a shell gets: for the host, which has a longer way to it, no path leads there (4096 bytes). */
+const digDeep = 'i=0; while [ $i -lt 450 ]; do mkdir deepdeep; cd deepdeep; i=$((i+1)); done; echo deep > bottom';
+/** Counts without a path: find of busybox cannot go deeper than a path. */
+const names = async (tar: string) =>
+  execFileSync('tar', ['-tf', tar, '--quoting-style=escape'], { maxBuffer: 1 << 28 })
+    .toString()
+    .split('\n')
+    .filter(Boolean);
+
+test('directories deeper than any path: diff, export, commit, copy-up into a volume, and removal', async () => {
+  await sh(`mkdir /deep; cd /deep; ${digDeep}`, '--name', 'digger');
+  expect((await ok('diff', 'digger')).split('\n').filter((line) => line.startsWith('A /deep'))).toHaveLength(452);
+  const exported = join(scratch, 'deep.tar');
+  await ok('export', '-o', exported, 'digger');
+  expect((await names(exported)).filter((name) => name.startsWith('deep/'))).toHaveLength(452);
+  await ok('commit', 'digger', 'deep');
+  await ok('create', '--name', 'filler', '-v', 'deep-volume:/deep', 'deep');
+  const usage = JSON.parse((await engine.api('GET', '/system/df?type=volume')).body) as {
+    Volumes: { Name: string; UsageData: { Size: number } }[];
+  };
+  expect(usage.Volumes.find(({ Name }) => Name === 'deep-volume')?.UsageData.Size).toBe(5);
+  await ok('rm', 'digger', 'filler');
+  await ok('volume', 'rm', 'deep-volume');
+  await ok('rmi', 'deep');
+  expect(readdirSync(join(engine.dataRoot, 'containers'))).toEqual([]);
+});
+
+test('a name that is no UTF-8 survives commit, save, load, export, cp both ways and copy-up', async () => {
+  const make = 'mkdir /x; cd /x; n=$(printf "caf\\351"); echo 1 > $n; ln -s "$n" "$(printf "l\\351")"';
+  await sh(make, '--name', 'latin');
+  expect(await ok('diff', 'latin')).toContain('A /x/caf\ufffd');
+  await ok('commit', 'latin', 'latin');
+  await ok('save', '-o', join(scratch, 'latin.tar'), 'latin');
+  await ok('rmi', 'latin');
+  await ok('load', '-i', join(scratch, 'latin.tar'));
+  const look = 'cd "$1"; cat "$(printf "caf\\351")" "$(printf "l\\351")"';
+  const read = (path: string, ...options: string[]) =>
+    ok('run', '--rm', ...options, 'latin', 'sh', '-c', look, 'sh', path);
+  expect(await read('/x')).toBe('1\n1');
+  expect(await read('/v', '-v', 'latin-volume:/x', '-v', 'latin-volume:/v')).toBe('1\n1');
+  await ok('export', '-o', join(scratch, 'latin-export.tar'), 'latin');
+  expect(await names(join(scratch, 'latin-export.tar'))).toContain('x/caf\\351');
+  const copied = join(scratch, 'x');
+  await ok('cp', 'latin:/x', copied);
+  expect(readdirSync(copied, 'latin1').sort()).toEqual(['caf\xe9', 'l\xe9']);
+  await ok('cp', copied, 'latin:/back');
+  await ok('commit', 'latin', 'latin');
+  expect(await read('/back')).toBe('1\n1');
+  await ok('rm', 'latin');
+  await ok('volume', 'rm', 'latin-volume');
+});
+
+test('file capabilities and attributes survive cp both ways, commit and export', async () => {
+  const file = join(scratch, 'capped');
+  copyFileSync('/bin/true', file);
+  execFileSync('setcap', ['cap_net_raw+ep', file]);
+  execFileSync('setfattr', ['-n', 'user.note', '-v', 'kept', file]);
+  const attributes = ['--xattrs', '--xattrs-include=*'];
+  const archive = execFileSync('tar', [...attributes, '-C', scratch, '-c', 'capped']);
+  await ok('create', '--name', 'capped', 'busybox');
+  expect((await engine.docker('cp', '-', 'capped:/etc', { input: archive })).code).toBe(0);
+  await ok('commit', 'capped', 'capped');
+  await ok('create', '--name', 'again', 'capped');
+  await ok('cp', 'again:/etc/capped', join(scratch, 'capped-copy'));
+  await ok('export', '-o', join(scratch, 'capped.tar'), 'again');
+  execFileSync('tar', [...attributes, '-C', scratch, '-xf', join(scratch, 'capped.tar'), 'etc/capped']);
+  expect(execFileSync('tar', ['-xOf', join(scratch, 'capped.tar'), 'etc/passwd']).toString()).toContain('root');
+  for (const copy of [join(scratch, 'capped-copy'), join(scratch, 'etc/capped')]) {
+    expect(execFileSync('getcap', [copy]).toString()).toContain('cap_net_raw=ep');
+  }
+  const note = execFileSync('getfattr', ['--only-values', '-n', 'user.note', join(scratch, 'etc/capped')]);
+  expect(note.toString()).toBe('kept');
+  await ok('rm', 'capped', 'again');
+});
+
+/** PUT of bytes as an archive. */
+function put(container: string, path: string, body: Buffer): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const target = `/containers/${container}/archive?path=${path}`;
+    const sent = request({ socketPath: engine.socket, method: 'PUT', path: target }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+    });
+    sent.on('error', reject).end(body);
+  });
+}
+
+test('bodies that are compressed, sparse, damaged or no archive at all', async () => {
+  const directory = mkdtempSync(join(scratch, 'bodies-'));
+  writeFileSync(join(directory, 'file'), 'content');
+  execFileSync('truncate', ['-s', '5M', join(directory, 'hole')]);
+  const archive = execFileSync('tar', ['-cS', '--format=posix', '-C', directory, 'file', 'hole']);
+  await sh('sleep 100', '-d', '--name', 'taker');
+  for (const command of ['gzip', 'bzip2', 'xz', 'zstd']) {
+    await ok('exec', 'taker', 'sh', '-c', 'rm -rf /in; mkdir /in');
+    const body = execFileSync(command, ['-c'], { input: archive });
+    expect(await put('taker', '/in', body), command).toEqual({ status: 200, body: '' });
+    expect(await ok('exec', 'taker', 'sh', '-c', 'cat /in/file; wc -c < /in/hole')).toBe('content5242880');
+    const damaged = await put('taker', '/in', Buffer.from(body).fill(0xaa, 14));
+    expect(damaged, command).toMatchObject({ status: 400, body: expect.stringContaining('data is damaged') });
+  }
+  for (const body of [Buffer.from('rubbish'.repeat(200)), archive.subarray(0, 300)]) {
+    expect(await put('taker', '/in', body)).toMatchObject({ status: 400 });
+  }
+  expect(await put('taker', '/in%00x', archive)).toMatchObject({ status: 400 });
+  expect(await put('taker', `/${'x'.repeat(5000)}`, archive)).toMatchObject({ status: 400 });
+  await ok('rm', '-f', 'taker');
+});

@@ -1,0 +1,74 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { clientOf, removeAll } from './support/client.js';
+import { type Engine, startEngine } from './support/engine.js';
+import { PowerDisk } from './support/power-disk.js';
+
+/** A container fills the disk that the engine lives on: all that frees space works, and then everything else again. */
+let disk: { path: string } & Disposable;
+let engine: Engine;
+const { ok, refused } = clientOf(() => engine);
+
+beforeAll(async () => {
+  disk = new PowerDisk(96);
+  engine = await startEngine({ dataRoot: join(disk.path, 'data') });
+});
+afterAll(async () => {
+  try {
+    await removeAll(engine);
+    await engine[Symbol.asyncDispose]();
+  } finally {
+    disk[Symbol.dispose]();
+  }
+});
+
+const fill =
+  'while dd if=/dev/zero bs=64k >> /fill 2>/dev/null || dd if=/dev/zero bs=1 >> /fill 2>/dev/null; do :; done';
+async function filledBy(name: string): Promise<void> {
+  await ok('run', '-d', '--name', name, 'busybox', 'sh', '-c', `${fill}; echo full; exec sleep 1000`);
+  await expect.poll(() => execFileSync('df', ['--output=avail', disk.path], { encoding: 'utf8' })).toMatch(/\n *0\n/);
+}
+
+test('what frees space works on a full disk, and after that everything else', async () => {
+  for (const name of ['aa', 'bb', 'cc', 'dd']) await ok('run', '-d', '--name', name, 'busybox', 'sleep', '1000');
+  await ok('create', '--name', 'unborn', '-v', 'data:/data', 'busybox', 'true');
+  for (const name of ['one', 'two', 'three']) await ok('volume', 'create', name);
+  await ok('tag', 'busybox', 'other');
+  await ok('network', 'create', 'net');
+  await filledBy('filler');
+
+  expect(await ok('ps', '--format', '{{.Names}}')).toContain('filler');
+  await ok('logs', 'filler');
+  await ok('stop', '-t', '1', 'aa');
+  await ok('kill', 'bb');
+  await ok('rm', '-f', 'cc');
+  await ok('pause', 'dd');
+  await ok('unpause', 'dd');
+  await ok('rm', 'aa', 'bb');
+  await ok('volume', 'rm', 'one', 'two');
+  await ok('rmi', 'other');
+  await ok('network', 'rm', 'net');
+  await ok('system', 'prune', '-f', '--volumes');
+  expect((await ok('ps', '-a', '--format', '{{.Names}}')).split('\n').sort()).toEqual(['dd', 'filler']);
+  const said = await refused('commit', 'filler', 'large');
+  expect(said).toContain('no space left on device');
+  expect(said).not.toMatch(/MDB|lmdb/i);
+  // As often as one likes: what is written down of them finds its place.
+  for (let at = 0; at < 20; at++) {
+    await ok('pause', 'dd');
+    await ok('unpause', 'dd');
+  }
+  await ok('stop', '-t', '1', 'filler');
+  await ok('rm', 'filler');
+
+  const { pid } = engine;
+  expect(await ok('run', '--rm', '--name', 'again', '-v', 'new:/new', 'busybox', 'echo', 'works')).toBe('works');
+  const events = await ok('events', '--since', '0', '--until', `${Math.ceil(Date.now() / 1000) + 1}`);
+  expect(events).toContain('name=again');
+  await engine.kill('SIGKILL');
+  await engine.restart();
+  expect((await ok('ps', '-a', '--format', '{{.Names}}')).split('\n')).toEqual(['dd']);
+  expect(await ok('volume', 'ls', '-q')).toBe('data\nnew\nthree');
+  expect(pid).not.toBe(engine.pid);
+});

@@ -1,0 +1,18 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Engine } from './engine.js';
+
+/** A process by number and start time: a number alone may be given to another. */
+export function identityOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return `${pid} since ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+}
+
+export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+
+/** What the engine's log says of failures that nobody expected. */
+export function unexpectedIn(engine: Engine): string[] {
+  return engine
+    .log()
+    .split('\n')
+    .filter((line) => /unexpected error|nobody looked|timer or a watcher failed|after an unexpected/.test(line));
+}
