@@ -27,7 +27,10 @@ export function scaffold(wish: Wish): Files {
   const facts: KindFacts = kindFacts[wish.kind];
   const ending = wish.js ? 'js' : 'ts';
   const code = (path: string) => {
-    const text = template(path).replaceAll('my-plugin', wish.name).replaceAll('{{testFlags}}', facts.testFlags);
+    const text = template(path)
+      .replaceAll('my-plugin', wish.name)
+      .replaceAll('{{testFlags}}', facts.testFlags)
+      .replaceAll('{{capability}}', facts.capability);
     return wish.js ? toJavaScript(text) : text;
   };
   const fill = (path: string) => filled(template(path), placeholders(wish, facts));
@@ -91,10 +94,11 @@ function packageJson({ name, js, packages }: Wish, { linux }: KindFacts): string
     engines: { node: '>=20.19' },
     bin: main,
     scripts: js
-      ? { start: 'node main.js', test: 'node --test' }
+      ? { start: 'exec node main.js', test: 'node --test' }
       : {
           build: 'tsc',
-          start: 'npm run --silent build && node dist/main.js',
+          // npm passes a signal to the shell, which is to be the plugin by then.
+          start: 'npm run --silent build && exec node dist/main.js',
           test: 'npm run --silent build && node --test dist/',
         },
     dependencies: own('sdk', ...(packages ? ['protocol'] : []), ...(linux ? ['linux'] : [])),

@@ -1,5 +1,6 @@
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { ExtensionModule } from '@cleat/protocol/extension';
+import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { readOptions } from '@cleat/protocol/options';
 import { readCommandLine, usage } from './command-line.js';
@@ -40,7 +41,13 @@ export async function run(module: ExtensionModule, options: Pick<ServeOptions, '
     return;
   }
   try {
-    await serveUntilSignal(() => serve(module, settings));
+    await serveUntilSignal(async () => {
+      const served = await serve(module, settings);
+      // Whoever started it waits for this, a person as well as a script.
+      settings.log?.info(`${name} is ready, at ${served.address}`);
+      endWithNpm();
+      return served;
+    });
   } catch (error) {
     process.stderr.write(`${name}: ${messageOf(error)}\n`);
     process.exitCode = 1;
@@ -61,6 +68,18 @@ export async function serveUntilSignal(start: () => Promise<Served>): Promise<vo
   const served = await start();
   await signalled;
   await served.close();
+}
+
+/** How often it is looked whether npm is still there, in ms. */
+const lookMs = 1_000;
+
+/** `npm start` that was killed cannot pass the signal on: nobody would know of this process, and it would hold its socket. */
+function endWithNpm(): void {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, lookMs).unref();
 }
 
 /** @throws InvalidParameter */

@@ -1,11 +1,11 @@
-import { closeSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { closeSync, existsSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { conflict, invalidParameter, messageOf, notFound, unavailable } from '@cleat/protocol/errors';
 import { serveUntilSignal } from '@cleat/sdk/server';
 import { pluginDirectories, Reached, reach } from '../reach.js';
-import { record } from './recorder.js';
-import { asidePath, checkPlace, putBack, takePlace, waitingPath } from './take-over.js';
+import { type Recorder, record } from './recorder.js';
+import { asidePath, checkPlace, isAnswered, putBack, takePlace, waitingPath } from './take-over.js';
 
 const help = `Usage: cleat record PLUGIN [--listen NAME|PATH | --in-place] [--output FILE]
 
@@ -61,12 +61,18 @@ export async function recordCommand(args: string[]): Promise<number> {
   if (values['in-place']) return recordInPlace(plugin, socketOf(where), output, redact);
   const socket = socketToListen(values.listen ?? `${plugin.name}-recorded`);
   await using file = new OutputFile(output);
+  await checkThere(plugin);
+  let recorder: Recorder | undefined;
   await serveUntilSignal(async () => {
-    const recorder = await record({ plugin, socket, write: file.write, redact });
+    recorder = await record({ plugin, socket, write: file.write, redact });
     say(`recording ${plugin.origin}: engines ask ${socket}; Ctrl-C ends it`);
     return recorder;
   });
-  return file.report();
+  const call = values.listen ?? `${plugin.name}-recorded`;
+  return file.report(
+    recorder?.calls ?? 0,
+    `Engines must ask ${socket} instead: use "${basename(call, '.sock')}" as driver, or --in-place`,
+  );
 }
 
 async function recordInPlace(
@@ -78,9 +84,11 @@ async function recordInPlace(
   await checkPlace(socket);
   await using file = new OutputFile(output);
   const aside = new Reached(plugin.name, socket, reach(asidePath(socket)).address);
+  let calls = (): number => 0;
   await serveUntilSignal(async () => {
     const mode = statSync(socket).mode & 0o777;
     const recorder = await record({ plugin: aside, socket: waitingPath(socket), mode, write: file.write, redact });
+    calls = () => recorder.calls;
     try {
       const giveBack = takePlace(socket);
       say(`recording at ${socket}, in its place; Ctrl-C ends it and puts it back`);
@@ -98,7 +106,7 @@ async function recordInPlace(
       throw error;
     }
   });
-  return file.report();
+  return file.report(calls(), 'Engines keep connections that were open before: use the plugin while this runs');
 }
 
 /** The socket of a plugin that is to be recorded in its place. @throws InvalidParameter for one that has none */
@@ -112,6 +120,14 @@ function socketOf(where: string): string {
     return `${pluginDirectories[0]}/${where}.sock`;
   }
   throw invalidParameter(`${where} is not behind a socket of this host: use --listen ${where}, a socket goes first`);
+}
+
+/** Before anything is made: a recorder without a plugin would only fail its callers. @throws NotFound, Unavailable */
+async function checkThere(plugin: Reached): Promise<void> {
+  const address = plugin.address();
+  if (address.type !== 'unix') return;
+  if (!existsSync(address.path)) throw notFound(`there is no ${address.path}: start the plugin first`);
+  if (!(await isAnswered(address.path))) throw unavailable(`nobody listens at ${address.path}: start the plugin first`);
 }
 
 /** @throws InvalidParameter */
@@ -157,9 +173,14 @@ class OutputFile implements AsyncDisposable {
     }
   };
 
-  /** @returns the exit code */
-  report(): number {
-    if (!this.#failed) say(`recorded in ${this.#path}`);
+  /** @param advice for whoever saw nothing @returns the exit code */
+  report(calls: number, advice: string): number {
+    if (calls === 0) {
+      this.#begun = false;
+      say(`nothing was asked, so nothing is recorded. ${advice}`);
+      return 1;
+    }
+    if (!this.#failed) say(`recorded in ${this.#path}: ${calls === 1 ? 'one call' : `${calls} calls`}`);
     return this.#failed ? 1 : 0;
   }
 

@@ -24,6 +24,8 @@ export interface RecorderOptions {
 export interface Recorder extends AsyncDisposable {
   /** `unix:///path` */
   readonly address: string;
+  /** How many calls there were so far. */
+  readonly calls: number;
   /** Takes no more calls, lets those under way finish. */
   close(): Promise<void>;
 }
@@ -64,6 +66,9 @@ export async function record(options: RecorderOptions): Promise<Recorder> {
   };
   const recorder: Recorder = {
     address,
+    get calls() {
+      return calls;
+    },
     close() {
       closing ??= close();
       return closing;

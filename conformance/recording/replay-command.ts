@@ -5,7 +5,7 @@ import { readable } from '@cleat/protocol/untrusted';
 import { serveUntilSignal } from '@cleat/sdk/server';
 import { pluginDirectories } from '../reach.js';
 import { readRecording } from './parse.js';
-import type { Recording } from './recording.js';
+import { exchangesOf, type Recording } from './recording.js';
 import { type ReplayResult, replay } from './replay.js';
 import { type StandIn, standIn } from './stand-in.js';
 
@@ -71,6 +71,7 @@ async function command(args: string[]): Promise<number> {
     throw invalidParameter('name a recording, and either a plugin or --serve: see cleat replay --help');
   }
   const recording = readRecording(file);
+  if (exchangesOf(recording).size === 0) throw invalidParameter(`${file} holds no call: there is nothing to replay`);
   if (serve !== undefined) {
     const { 'any-order': anyOrder, timing } = values;
     return serveRecording(recording, serve, { anyOrder: anyOrder === true, timing: timing === true, ignore });

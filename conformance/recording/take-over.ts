@@ -59,7 +59,8 @@ export function takePlace(socket: string): () => void {
 /** How long a process that lives may take to accept, in ms. */
 const acceptMs = 2_000;
 
-function isAnswered(path: string): Promise<boolean> {
+/** Whether somebody accepts connections at a socket. */
+export function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
     const done = (answered: boolean) => {

@@ -49,8 +49,9 @@ export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTe
       (handlers) => implement(suite.kind, handlers),
       flaw,
     );
-    const only = flaw ? { deadlineMs: 1_000, only: [flaw.finds] } : { deadlineMs: 10_000 };
-    return await verify(plugin.socket, { start: plugin, ...(options ? { options } : {}), ...only });
+    const only = flaw ? { deadlineMs: flaw.command ? 10_000 : 1_000, only: [flaw.finds] } : { deadlineMs: 10_000 };
+    const start = flaw?.command?.(plugin.socket, directory) ?? plugin;
+    return await verify(plugin.socket, { start, ...(options ? { options } : {}), ...only });
   };
 
   test('a plugin that does everything right passes, every case', async () => {

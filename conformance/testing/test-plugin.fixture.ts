@@ -16,6 +16,8 @@ export interface Flaw<H> {
   handlers?(healthy: H): Partial<H>;
   /** In front of the protocol. */
   http?(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> | void;
+  /** It is a program of its own, which this command starts, since a flaw of its process is to be found. */
+  command?(socket: string, directory: string): string;
   /** It does not come up in the presence of its own stale socket. */
   readonly staysDown?: boolean;
 }

@@ -1,5 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { implement } from '@cleat/protocol/extension';
 import { secretKind } from '@cleat/protocol/kinds/secret';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -46,6 +47,9 @@ test.each([
   [['p', '--timeout', 'soon'], "--timeout takes seconds, not 'soon'"],
   [['p', '--format', 'pdf'], "--format knows text, tap, junit, json, not 'pdf'"],
   [['p', '--opt', 'size'], "--opt takes KEY=VALUE, not 'size'"],
+  [['p', '--only', 'vollume/'], '--only vollume/: no case begins so; --list shows them'],
+  [['p', '--only', 'volume/,nonsense'], '--only nonsense: no case begins so'],
+  [['p', '--skip', 'nonsense'], '--skip nonsense: no case begins so'],
   [['p', '--read-only', '--start', 'true'], '--start kills the plugin: not with --read-only'],
 ])('%j is a mistake of whoever calls: status 2, and one sentence', async (args, sentence) => {
   expect(await verifyCommand(args)).toBe(2);
@@ -65,6 +69,35 @@ test('a plugin that ends at once is status 2, with what it printed', async () =>
   const args = [join(directory, 'p.sock'), '--start', 'echo no licence; exit 1', '--timeout', '0.3'];
   expect(await verifyCommand(args)).toBe(2);
   expect(complained).toContain('It printed: no licence');
+});
+
+test('several cases are chosen with commas; those of another kind are nothing to verify', async () => {
+  await using plugin = await running();
+  const chosen = ['--opt', 'secret=password', '--only', 'secret/value,secret/unknown'];
+  expect(await verifyCommand([plugin.socket, ...chosen])).toBe(0);
+  expect(printed.match(/\[secret\/\w+\]/g)?.sort()).toEqual(['[secret/unknown]', '[secret/value]']);
+  expect(await verifyCommand([plugin.socket, '--only', 'network/'])).toBe(2);
+  expect(complained).toContain('--only network/ chooses no case for a plugin of secretprovider');
+});
+
+test('a plugin that ends during a case fails that case, and no other', async () => {
+  const program = fileURLToPath(new URL('../testing/ends.fixture.mjs', import.meta.url));
+  const socket = join(directory, 'e.sock');
+  const args = [
+    socket,
+    '--start',
+    `exec node ${program} ${socket}`,
+    '--only',
+    'volume/list-and,volume/get-unknown,volume/scope',
+  ];
+  expect(await verifyCommand([...args, '--format', 'json'])).toBe(1);
+  const { results } = JSON.parse(printed) as { results: { id: string; outcome: string }[] };
+  expect(results.map(({ id, outcome }) => [id, outcome])).toEqual([
+    ['volume/list-and-get-agree', 'passed'],
+    ['volume/get-unknown', 'failed'],
+    ['volume/scope', 'passed'],
+  ]);
+  expect(printed).toContain('the plugin ended (exit 1): out of luck');
 });
 
 test('a good plugin is status 0', async () => {

@@ -1,14 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
-import { suites } from '../kinds/index.js';
-import { protocolCases } from '../kinds/protocol/cases.js';
 import { jsonReport } from '../report/json.js';
 import { junitReport } from '../report/junit.js';
 import type { Report } from '../report/report.js';
 import { tapReport } from '../report/tap.js';
 import { textReport } from '../report/text.js';
-import { type VerifyOptions, verify } from './verify.js';
+import { allCases, type VerifyOptions, verify } from './verify.js';
 
 const help = `Usage: cleat verify PLUGIN [OPTIONâ€¦]
 
@@ -22,7 +20,7 @@ PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///â€
                         at them
   --opt KEY=VALUE       an option that it needs to make something; repeatable. For a provider of secrets, secret=NAME
                         is one that there is, and the others are its labels
-  --only ID, --skip ID  cases, or the beginning of their names (volume/); repeatable
+  --only ID, --skip ID  cases, or the beginning of their names (volume/); several with commas, or repeated
   --timeout SECONDS     how long one call may take; default 20
   --plugin-dir DIR      where names are looked up; repeatable; default: where engines look
   --strict              a warning counts as a failure
@@ -132,11 +130,13 @@ function optionsOf(values: ReturnType<typeof parsed>['values']): VerifyOptions {
     deadlineMs: seconds * 1000,
     ...(values.start === undefined ? {} : { start: values.start }),
     ...(values.opt === undefined ? {} : { options: keyValues(values.opt) }),
-    ...(values.only === undefined ? {} : { only: values.only }),
-    ...(values.skip === undefined ? {} : { skip: values.skip }),
+    ...(values.only === undefined ? {} : { only: words(values.only) }),
+    ...(values.skip === undefined ? {} : { skip: words(values.skip) }),
     ...(values['plugin-dir'] === undefined ? {} : { directories: values['plugin-dir'] }),
   };
 }
+
+const words = (list: readonly string[]): string[] => list.flatMap((text) => text.split(',')).filter(Boolean);
 
 function keyValues(list: readonly string[]): Record<string, string> {
   return Object.fromEntries(
@@ -149,8 +149,7 @@ function keyValues(list: readonly string[]): Record<string, string> {
 }
 
 function listOfCases(): string {
-  const [first] = suites;
-  const all = [...(first ? protocolCases(first) : []), ...suites.flatMap(({ cases }) => cases)];
+  const all = allCases();
   const width = Math.max(...all.map(({ id }) => id.length));
   return all
     .map(({ id, title, weight, needs = [] }) => {

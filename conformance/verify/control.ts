@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** How the plugin is ended and started, for cases about crashes. */
 export interface Control extends AsyncDisposable {
@@ -9,6 +10,11 @@ export interface Control extends AsyncDisposable {
   start(): Promise<void>;
   /** The last of what it printed. */
   output(): string;
+  /**
+   * How the plugin ended although nobody killed it, in words: `exit 1`, `SIGSEGV`. Waits so long for an end that shows
+   * already. @returns undefined while it runs
+   */
+  ended?(withinMs: number): Promise<string | undefined>;
 }
 
 const keptOutput = 4_000;
@@ -22,6 +28,7 @@ export class CommandControl implements Control {
   readonly #command: string;
   #child: ReturnType<typeof spawn> | undefined;
   #output = '';
+  #ended: Promise<string> | undefined;
 
   constructor(command: string) {
     this.#command = command;
@@ -38,6 +45,9 @@ export class CommandControl implements Control {
     child.on('error', (error) => {
       this.#output += error.message;
     });
+    this.#ended = new Promise((resolve) => {
+      child.once('exit', (code, signal) => resolve(signal ?? `exit ${code}`));
+    });
     this.#child = child;
   }
 
@@ -47,6 +57,12 @@ export class CommandControl implements Control {
 
   output(): string {
     return this.#output;
+  }
+
+  async ended(withinMs: number): Promise<string | undefined> {
+    // One that was killed for a case is not the current child.
+    if (this.#child === undefined) return undefined;
+    return await Promise.race([this.#ended, pause(withinMs, undefined, { ref: false })]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

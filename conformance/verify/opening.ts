@@ -40,6 +40,7 @@ export async function open(plugin: string, options: OpenOptions): Promise<Opened
   const session: Session = {
     name: reached.name,
     wire,
+    address: reached.address,
     settings: options,
     control: reached.control,
     prefix: `verify-${randomBytes(3).toString('hex')}`,

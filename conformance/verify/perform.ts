@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
+import { readable } from '@cleat/protocol/untrusted';
 import { implementsOf } from '../kinds/protocol/cases.js';
 import type { Case, CaseFacts } from './case.js';
 import { Finding, type Said } from './finding.js';
@@ -38,12 +39,33 @@ export async function perform(one: Case, session: Session): Promise<Result> {
   const begun = performance.now();
   const { calls, leftBehind, thrown } = await one.run(session);
   const facts = { case: one, kind: one.kind.name, calls, leftBehind, ms: Math.round(performance.now() - begun) };
+  const end = await endOf(session, calls);
+  // Whatever else was found: a plugin that is gone is the reason, and every engine is hurt by it.
+  if (end !== undefined) return { ...facts, outcome: 'failed', finding: end };
   if (thrown === undefined) return { ...facts, outcome: 'passed' };
   if (thrown instanceof Inapplicable) return { ...facts, outcome: 'skipped', reason: thrown.message };
   if (thrown instanceof Finding) {
     return { ...facts, outcome: one.weight === 'should' ? 'warned' : 'failed', finding: thrown };
   }
   return { ...facts, outcome: 'broken', reason: messageOf(thrown) };
+}
+
+/** How long the end of a process may take to show, once it has broken a connection, in ms. */
+const endShowsMs = 1_000;
+
+/** What is to be said of a plugin that ended during a case and was not killed for it. */
+async function endOf({ control }: Session, calls: readonly Said[]): Promise<Finding | undefined> {
+  const broken = calls.find(({ failure }) => failure !== '');
+  const how = await control?.ended?.(broken ? endShowsMs : 0);
+  if (how === undefined) return undefined;
+  const printed = readable(control?.output().trim().slice(-600) ?? '');
+  const words = `the plugin ended (${how})${printed === '' ? '' : `: ${printed}`}`;
+  return new Finding('the plugin to go on running', broken ?? calls.at(-1), words);
+}
+
+/** A plugin that ended after its last case is started again, so that the next one is not blamed. @returns why there is none */
+export async function comeBack(session: Session): Promise<string | undefined> {
+  return (await session.control?.ended?.(0)) === undefined ? undefined : revive(session);
 }
 
 /** Why a case cannot be tried, if so. */

@@ -1,3 +1,4 @@
+import type { Address } from '@cleat/extensions/carriers/address';
 import type { Control } from './control.js';
 import type { Wire } from './wire.js';
 
@@ -30,6 +31,8 @@ export interface Session {
   /** The plugin's, for people. */
   readonly name: string;
   readonly wire: Wire;
+  /** Where it listens now. */
+  address(): Address;
   readonly settings: Settings;
   /** Absent where nobody said how the plugin is started. */
   readonly control: Control | undefined;

@@ -3,8 +3,8 @@ import { suites } from '../kinds/index.js';
 import { explanation } from '../report/text.js';
 import type { Case, CaseFacts } from './case.js';
 import { type Opened, type OpenOptions, open } from './opening.js';
-import { perform, type Result, revive, skipped } from './perform.js';
-import { casesOf } from './verify.js';
+import { comeBack, perform, type Result, revive, skipped } from './perform.js';
+import { casesOf, checkSelection } from './verify.js';
 
 export interface TestOptions extends OpenOptions {
   /** What the plugin is to implement, for example `VolumeDriver`: tests are named before it is started. */
@@ -51,6 +51,7 @@ export function conformanceTests(plugin: string, options: TestOptions): Conforma
     const known = suites.map(({ kind }) => kind.name).join(', ');
     throw invalidParameter(`kinds is a list of what can be verified (${known}), not [${kinds.join(', ')}]`);
   }
+  checkSelection(options);
   const tried = new Tried(plugin, options);
   const close = () => tried.close();
   return {
@@ -93,6 +94,7 @@ class Tried {
   async #perform(one: Case): Promise<Result> {
     this.#opened ??= this.#open();
     const { session } = await this.#opened;
+    this.#dead ??= await comeBack(session);
     if (this.#dead !== undefined) return skipped(one, this.#dead);
     const result = await perform(one, session);
     if (result.outcome === 'failed' || result.outcome === 'broken') this.#dead ??= await revive(session);

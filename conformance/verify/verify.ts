@@ -1,9 +1,9 @@
-import { cancelled } from '@cleat/protocol/errors';
+import { cancelled, invalidParameter } from '@cleat/protocol/errors';
 import { suites } from '../kinds/index.js';
 import { protocolCases } from '../kinds/protocol/cases.js';
 import type { Case } from './case.js';
 import { type OpenOptions, open } from './opening.js';
-import { chosen, perform, type Result, revive, skipped } from './perform.js';
+import { chosen, comeBack, perform, type Result, revive, skipped } from './perform.js';
 import type { Settings } from './session.js';
 
 export interface VerifyOptions extends OpenOptions {
@@ -34,13 +34,19 @@ export interface Verdict {
  * Cancelled when the signal was aborted
  */
 export async function verify(plugin: string, options: VerifyOptions = {}): Promise<Verdict> {
+  checkSelection(options);
   const begun = performance.now();
   await using opened = await open(plugin, options);
   const { session, origin, kinds } = opened;
   const results: Result[] = [];
+  const cases = casesOf(kinds, options);
+  if (cases.length === 0 && options.only !== undefined) {
+    throw invalidParameter(`--only ${options.only.join(',')} chooses no case for a plugin of ${kinds.join(', ')}`);
+  }
   let dead: string | undefined;
-  for (const one of casesOf(kinds, options)) {
+  for (const one of cases) {
     if (options.signal?.aborted) throw cancelled('it was interrupted; what was made for it is cleared away');
+    dead ??= await comeBack(session);
     const result = dead === undefined ? await perform(one, session) : skipped(one, dead);
     results.push(result);
     options.onResult?.(result);
@@ -55,6 +61,23 @@ export async function verify(plugin: string, options: VerifyOptions = {}): Promi
     conformant: results.every(({ outcome }) => outcome !== 'failed' && outcome !== 'broken'),
     ms: Math.round(performance.now() - begun),
   };
+}
+
+/** Every case that there is, as `--list` shows them. */
+export function allCases(): Case[] {
+  return [...suites.slice(0, 1).flatMap(protocolCases), ...suites.flatMap(({ cases }) => cases)];
+}
+
+/** @throws InvalidParameter for a word that chooses nothing, which is a slip of the pen */
+export function checkSelection({ only = [], skip = [] }: Settings): void {
+  const ids = allCases().map(({ id }) => id);
+  for (const [flag, words] of [
+    ['--only', only],
+    ['--skip', skip],
+  ] as const) {
+    const strange = words.find((word) => !ids.some((id) => id.startsWith(word)));
+    if (strange !== undefined) throw invalidParameter(`${flag} ${strange}: no case begins so; --list shows them`);
+  }
 }
 
 /** The cases for a plugin of these kinds, in order: what every plugin owes is tried with the first. */

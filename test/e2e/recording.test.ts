@@ -196,3 +196,27 @@ test('the commands explain themselves, and say what they cannot do', async () =>
     said: expect.stringContaining('it exists; name another one'),
   });
 });
+
+test('what saw nothing says so, and what is not there is not recorded', async () => {
+  const [none, file, listen] = ['none.sock', 'none.recording', 'listen.sock'].map((name) => join(scratch, name));
+  expect(await ended('record', none ?? '', '--listen', listen ?? '', '--output', file ?? '')).toEqual({
+    code: 1,
+    said: expect.stringContaining(`there is no ${none}: start the plugin first`),
+  });
+  expect([listen, file].filter((path) => existsSync(path ?? ''))).toEqual([]);
+
+  const behind = join(scratch, 'unasked.sock');
+  await using plugin = new Program(process.execPath, [exampleMain('no-remove'), '--socket', behind, '--root', scratch]);
+  await plugin.made(behind);
+  await using recorder = cleat('record', behind, '--listen', listen ?? '', '--output', file ?? '');
+  await recorder.made(listen ?? '');
+  expect(await recorder.end('SIGTERM')).toBe(1);
+  expect(recorder.said).toContain('nothing was asked, so nothing is recorded. Engines must ask');
+  expect([listen, file].filter((path) => existsSync(path ?? ''))).toEqual([]);
+
+  await writeFile(file ?? '', 'cleat-recording 1\nplugin no-remove\nmade 2026-01-01T00:00:00.000Z\n');
+  expect(await ended('replay', file ?? '', behind)).toMatchObject({
+    code: 2,
+    said: expect.stringContaining('none.recording'),
+  });
+});

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { Flaw } from '../../testing/test-plugin.fixture.js';
 import type { HealthyVolumes, State } from './healthy.fixture.js';
 
@@ -78,6 +79,51 @@ export const volumeFlaws: Flaw<HealthyVolumes>[] = [
         return healthy.Create(request, context);
       },
     }),
+  },
+  {
+    finds: 'volume/create-other-options-keeps-data',
+    about: 'makes what exists anew for other options',
+    handlers: (healthy) => ({
+      Create(request, context) {
+        if (request.Opts) rmSync(healthy.data(request.Name), { recursive: true, force: true });
+        return healthy.Create(request, context);
+      },
+    }),
+  },
+  {
+    finds: 'volume/remove-held',
+    about: 'removes what a container has',
+    handlers: (healthy) => ({
+      Remove({ Name }) {
+        const { [Name]: _gone, ...others } = healthy.state;
+        write(healthy, others);
+        rmSync(healthy.data(Name), { recursive: true });
+      },
+    }),
+  },
+  {
+    finds: 'volume/mount-visible',
+    about: 'mounts in a namespace of its own',
+    command(socket, directory) {
+      const program = fileURLToPath(new URL('../../testing/private-mounts.fixture.mjs', import.meta.url));
+      return `exec unshare --mount --propagation private node ${program} ${socket} ${directory}`;
+    },
+  },
+  {
+    finds: 'volume/slow-mount-alone',
+    about: 'has one lock for everything',
+    handlers(healthy) {
+      let lock: Promise<unknown> = Promise.resolve();
+      const alone = <T>(work: () => T | Promise<T>): Promise<T> => {
+        const mine = lock.then(work);
+        lock = mine.catch(() => {});
+        return mine;
+      };
+      return {
+        Mount: (request, context) => alone(() => healthy.Mount(request, context)),
+        List: (request, context) => alone(() => healthy.List(request, context)),
+      };
+    },
   },
   {
     finds: 'volume/options-null',

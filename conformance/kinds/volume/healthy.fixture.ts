@@ -1,8 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { volumeKind } from '@cleat/protocol/kinds/volume';
+
+/** Of a Mount that others might have to wait for. */
+const slowMs = 600;
 
 export type VolumeHandlers = Handlers<typeof volumeKind>;
 
@@ -64,7 +68,9 @@ export class HealthyVolumes implements VolumeHandlers {
     rmSync(this.data(Name), { recursive: true });
   };
 
-  Mount: VolumeHandlers['Mount'] = ({ Name, ID }) => {
+  Mount: VolumeHandlers['Mount'] = async ({ Name, ID }) => {
+    // As a disk that is attached first.
+    if (Name.endsWith('-slow')) await pause(slowMs);
     this.state = { ...this.state, [Name]: [...new Set([...this.holders(Name), ID])] };
     this.link(Name);
     return { Mountpoint: this.mountpoint(Name) };

@@ -64,6 +64,21 @@ export const making = cases(
     },
   },
   {
+    id: 'volume/create-other-options-keeps-data',
+    title: 'Create of a volume that exists, with other options, keeps what is in it',
+    why: 'Somebody edits the options in a Compose file and runs `up`. An engine that does not remember the volume asks Create: refusing is fine, making it anew is a lost database.',
+    needs: ['changes', 'filesystem'],
+    async run(trial) {
+      const name = await made(trial);
+      const first = await mounted(trial, name);
+      await writes(first.path, 'kept', trial.calls.at(-1));
+      await unmounted(trial, name, first.id);
+      await trial.answers('Create', { Name: name, Opts: { ...options(trial), 'verify-other': 'option' } });
+      const { path } = await mounted(trial, name);
+      await reads(path, 'kept', 'what was written before the second Create', trial.calls.at(-1));
+    },
+  },
+  {
     id: 'volume/options-null',
     title: 'Opts may be null or missing',
     why: 'dockerd sends null when the user gave no option, other engines leave it out.',
@@ -98,6 +113,20 @@ export const making = cases(
       trial.holds(!(await listed(trial)).some(({ Name }) => Name === name), 'List not to show what was removed');
       await trial.succeeds('Create', { Name: name, Opts: options(trial) }, 'a volume of the same name to be made');
       await found(trial, name, 'the volume that was made again');
+    },
+  },
+  {
+    id: 'volume/remove-held',
+    title: 'Remove of a volume that a container has is refused, or leaves the data to that container',
+    why: 'Engines that share a back end, and one that was restored, do not know of each other’s containers: only the plugin knows who holds the volume.',
+    weight: 'should',
+    needs: ['changes', 'filesystem'],
+    async run(trial) {
+      const name = await made(trial);
+      const { path } = await mounted(trial, name);
+      await writes(path, 'in use', trial.calls.at(-1));
+      const said = await trial.answers('Remove', { Name: name });
+      await reads(path, 'in use', 'the container that has it to keep its files', said);
     },
   },
   {

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
 import { cases, type Need } from '../../verify/case.js';
 import { Finding } from '../../verify/finding.js';
+import { hasOurRoot, hiddenMount, processBehind } from '../../verify/process.js';
 import { Inapplicable } from '../../verify/trial.js';
 import {
   capabilities,
@@ -17,6 +18,10 @@ import {
   writes,
 } from './steps.js';
 
+/** How much earlier a Mount is asked than what might have to wait for it. */
+const headStartMs = 20;
+/** A Mount that is quicker tells nothing of who waits for it. */
+const tellingMs = 200;
 const changes: readonly Need[] = ['changes'];
 const files: readonly Need[] = ['changes', 'filesystem'];
 
@@ -31,6 +36,50 @@ export const mounting = cases(
     async run(trial) {
       const { path } = await mounted(trial, await made(trial));
       await writes(path, 'written', trial.calls.at(-1));
+    },
+  },
+  {
+    id: 'volume/mount-visible',
+    title: 'What it mounts is seen from the host, where the engine looks',
+    why: 'A plugin in a mount namespace of its own (PrivateMounts= or ProtectSystem= of systemd, a container without shared propagation) mounts for itself alone: the container gets the empty directory below, and its data is gone when it stops.',
+    needs: files,
+    async run(trial) {
+      const pid = processBehind(trial.session.address());
+      if (pid === undefined || !hasOurRoot(pid)) {
+        throw new Inapplicable('it is no process of this host that can be looked at, or has a root of its own');
+      }
+      const { path } = await mounted(trial, await made(trial));
+      const hidden = hiddenMount(pid, path);
+      trial.holds(
+        hidden === undefined,
+        'its mounts to be seen by the engine',
+        trial.calls.at(-1),
+        `${hidden} is another one for the plugin (process ${pid}) than for the engine: start it in the host's mount namespace, or with shared propagation`,
+      );
+    },
+  },
+  {
+    id: 'volume/slow-mount-alone',
+    title: 'A Mount that takes long holds up nobody who asks of another volume',
+    why: 'Attaching a disk takes a minute. With one lock around everything, `docker volume ls` and every other container of the host wait for it, until their engines give up.',
+    weight: 'should',
+    needs: changes,
+    async run(trial) {
+      const [slow, other] = [await made(trial, `${trial.fresh()}-slow`), await made(trial)];
+      const id = trial.freshId();
+      unmountedAtTheEnd(trial, slow, id);
+      const mounting = trial.ask('Mount', { Name: slow, ID: id });
+      await pause(headStartMs);
+      const asked = [trial.ask('List', {}), trial.ask('Get', { Name: other })];
+      const { ms } = await mounting;
+      const answers = await Promise.all(asked);
+      if (ms < tellingMs) throw new Inapplicable('its Mount is too quick to hold up anybody');
+      for (const said of answers) {
+        // On a busy machine an answer may take a while; one that waited comes when the Mount is done.
+        const waited = said.ms > (ms - headStartMs) * 0.8;
+        const words = `it was answered after ${said.ms} ms, when the Mount of another volume was done, which took ${ms} ms`;
+        trial.holds(!waited, 'an answer while the Mount of another volume is under way', said, words);
+      }
     },
   },
   {
