@@ -1,35 +1,59 @@
 import { readable } from '@cleat/protocol/untrusted';
 
 const gap = 2;
+
+export interface TableOptions {
+  /** What a line may take, for a terminal. Default: as wide as the cells are. */
+  readonly width?: number | undefined;
+  /** Columns, by their heads, that are left out where there is no room, the first ones first. */
+  readonly dispensable?: readonly string[];
+}
 /** A column is not made narrower than this. */
 const narrowest = 8;
 
 /**
- * Lines of cells as a table, the first line being its head.
- * @param width what a line may take: the widest columns are cut for it, and `…` says so. Default: as wide as they are
+ * Lines of cells as a table, the first line being its head. Where it is too wide, dispensable columns go, then the
+ * widest ones are cut, and `…` says so.
  */
-export function columns(all: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY): string {
-  const lines = all.map((line) => line.map(plain));
-  const natural = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
-  const widths = fitted(natural, width);
+export function columns(all: readonly (readonly string[])[], options: TableOptions = {}): string {
+  const { width = Number.POSITIVE_INFINITY, dispensable = [] } = options;
+  let lines = all.map((line) => line.map(plain));
+  for (const head of dispensable) {
+    if (total(natural(lines)) <= width) break;
+    const column = all[0]?.indexOf(head) ?? -1;
+    if (column >= 0) lines = lines.map((line) => line.with(column, ''));
+  }
+  const widths = fitted(natural(lines), width);
   const text = lines.map((line) =>
     line
-      .map((cell, column) => cut(cell, widths[column] ?? 0).padEnd(widths[column] ?? 0))
+      .flatMap((cell, column) => {
+        const room = widths[column] ?? 0;
+        return room === 0 ? [] : [cut(cell, room).padEnd(room)];
+      })
       .join(' '.repeat(gap))
       .trimEnd(),
   );
   return `${text.join('\n')}\n`;
 }
 
+/** Of each column; 0 for one that is left out. */
+function natural(lines: readonly (readonly string[])[]): number[] {
+  return lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
+}
+
+const total = (widths: readonly number[]): number =>
+  widths.filter((one) => one > 0).reduce((sum, one) => sum + one + gap, -gap);
+
 /** The terminal's width, where somebody looks at one. A program that reads gets everything. */
 export function terminalWidth(): number {
-  return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  // A pseudo-terminal that nobody gave a size says 0.
+  return (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;
 }
 
 /** The widest gives way first, so that short columns stay whole. */
-function fitted(natural: readonly number[], width: number): number[] {
-  const widths = [...natural];
-  let excess = widths.reduce((sum, one) => sum + one + gap, -gap) - width;
+function fitted(wanted: readonly number[], width: number): number[] {
+  const widths = [...wanted];
+  let excess = total(widths) - width;
   while (excess > 0) {
     const widest = Math.max(...widths);
     if (widest <= narrowest) break;

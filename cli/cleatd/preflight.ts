@@ -97,7 +97,9 @@ async function tryExtensions({ values, engine }: Settings): Promise<void> {
     });
     try {
       // What is not logged needs no driver.
-      if (engine.logDriver !== 'none') await checkLogDriver(extensions, engine);
+      // The default one may be left out, as any battery.
+      const chosen = engine.logDriver !== logDriverDefault || Object.keys(engine.logOpts).length > 0;
+      if (chosen && engine.logDriver !== 'none') await checkLogDriver(extensions, engine);
     } finally {
       await extensions.close();
     }

@@ -58,7 +58,7 @@ test('a dead plugin holds nobody up, is shown, and needs no restart of the engin
     expect.stringContaining('WARNING: Extension mortal (VolumeDriver) is unreachable: plugin "mortal" does not answer'),
   ]);
   const { stdout } = await promisify(execFile)(cleat, ['extensions', 'ls', '-H', `unix://${engine.socket}`]);
-  expect(stdout).toMatch(/^mortal +VolumeDriver +socket +unreachable .*nobody listens at/m);
+  expect(stdout).toMatch(/^mortal +- +VolumeDriver +socket +unreachable .*nobody listens at/m);
 
   await using _ = plugin();
   await expect.poll(async () => (await volumes()).Warnings, { timeout: 20_000 }).toBeNull();

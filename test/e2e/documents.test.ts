@@ -271,7 +271,7 @@ test('README: a first plugin, and the batteries', async () => {
   const look = ['docker volume inspect -f "driver {{.Driver}}" data2', './bin/cleat extensions ls'];
   const printed = await run([substitute(readme.plugin.text, start), ...look].join('\n'));
   expect(printed).toContain('driver no-remove');
-  expect(printed).toMatch(/^no-remove +VolumeDriver +\S+ +active/m);
+  expect(printed).toMatch(/^no-remove +- +VolumeDriver +\S+ +active/m);
   const args = [join(checkout, 'examples/no-remove/dist/main.js'), '--socket', socketOf('no-remove'), '--root', root];
   const plugin = new Program(process.execPath, args);
   await using _ = plugin;
@@ -291,7 +291,7 @@ async function driverOfNewVolume(command: string): Promise<string> {
   const create = `curl -sSf --json '{}' --unix-socket ${daemon.host.replace('unix://', '')} http://engine/volumes/create`;
   const printed = await run(`${create}\ncleat extensions ls`, { DOCKER_HOST: daemon.host });
   const driver = /"Driver":"([^"]+)"/.exec(printed)?.[1] ?? printed;
-  const carrier = new RegExp(`^${driver} +VolumeDriver +(\\S+) +active`, 'm').exec(printed)?.[1] ?? printed;
+  const carrier = new RegExp(`^${driver} +\\S+ +VolumeDriver +(\\S+) +active`, 'm').exec(printed)?.[1] ?? printed;
   return `${driver} ${carrier}`;
 }
 
@@ -376,7 +376,7 @@ test('Deciding who may do what: the policy of the guide, asked by the engine of 
 });
 
 test('Watching extensions: the tool, the metrics, and what the alert asks for', async () => {
-  expect(await run(guide.watching.text)).toMatch(/^NAME +KINDS/);
+  expect(await run(guide.watching.text)).toMatch(/^NAME +ENTRY +KINDS/);
   const address = `127.0.0.1:${await freePort()}`;
   const [start = '', ...ask] = commandsOf(substitute(guide.metrics.text, { '127.0.0.1:9323': address }));
   await using daemon = await ShownDaemon.start(start, engine);

@@ -20,7 +20,8 @@ export function table(all: readonly Shown[], width?: number): string {
       one.origin,
     ]),
   ];
-  return columns(lines, width);
+  // What they say is in `inspect`, too.
+  return columns(lines, { width, dispensable: ['ORIGIN', 'CARRIER', 'SINCE', 'FAILED'] });
 }
 
 /** Everything of one, for people. */

@@ -11,7 +11,7 @@ export function table(all: readonly DriverDeliveries[], width?: number): string 
       ...told.map((one) => [`  ${one.id.slice(0, 12)}`, '', size(one.behind), ...lost(one.dropped), one.reason || '-']),
     ];
   });
-  return columns([['DRIVER', 'CONTAINERS', 'BEHIND', 'DROPPED', 'LINES', 'WHY'], ...lines], width);
+  return columns([['DRIVER', 'CONTAINERS', 'BEHIND', 'DROPPED', 'LINES', 'WHY'], ...lines], { width });
 }
 
 const lost = ({ lines, bytes }: { lines: number; bytes: number }): string[] => [size(bytes), String(lines)];
