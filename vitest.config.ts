@@ -47,6 +47,8 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**', '**/dist/**', 'create/templates/**'],
           globalSetup: ['test/setup-linux.ts'],
+          // Much of it waits for processes and disks: both processors are to be busy.
+          maxWorkers: 2,
           expect: expectation,
           testTimeout: 60_000,
         },

@@ -125,6 +125,6 @@ _arguments \
   '*--swarm-default-advertise-addr=[swarm mode is not part of this engine]:swarm-default-advertise-addr:' \
   '*--swarm-raft-election-tick=[swarm mode is not part of this engine]:swarm-raft-election-tick:' \
   '*--swarm-raft-heartbeat-tick=[swarm mode is not part of this engine]:swarm-raft-heartbeat-tick:' \
-  '*--userland-proxy[ports on loopback are published by the kernel, without a proxy process per port]' \
-  '*--userland-proxy-path=[ports on loopback are published by the kernel, without a proxy process per port]:userland-proxy-path:_files' \
+  '*--userland-proxy[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]' \
+  '*--userland-proxy-path=[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]:userland-proxy-path:_files' \
   '*--userns-remap=[user namespaces are not remapped]:userns-remap:'

@@ -1,15 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Absence, absenceOf } from '@cleat/extensions/absence';
 import { messageOf } from '@cleat/protocol/errors';
-import { setTimeout } from '@cleat/protocol/guard';
 import { abortable } from '../../abortable.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 import { type Need, needsOf, needText } from './needs.js';
+import { Patience } from './patience.js';
 import { startLocked } from './start.js';
 
-/** An extension that answers this soon was not waited for. */
-const soonMs = 500;
 /** Between two starts that failed although what they needed had answered. */
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
@@ -66,26 +64,17 @@ async function attempt(room: Room, container: Container, signal: AbortSignal): P
 }
 
 async function presence(room: Room, container: Container, need: Need, signal: AbortSignal): Promise<void> {
-  let reason = 'it does not answer';
-  let patient = false;
-  const tell = () => {
-    if (patient && !signal.aborted) waitsFor(room, container, need, reason);
-  };
-  const timer = setTimeout(() => {
-    patient = true;
-    tell();
-  }, soonMs);
+  const patience = new Patience((reason) => {
+    if (!signal.aborted) waitsFor(room, container, need, reason);
+  });
   try {
     await room.extensions.arrival(need.kind, need.name, {
       signal,
       by: `container ${container.record.name}`,
-      onReason: (why) => {
-        reason = why;
-        tell();
-      },
+      onReason: (reason) => patience.hear(reason),
     });
   } finally {
-    clearTimeout(timer);
+    patience.end();
   }
 }
 
