@@ -1,10 +1,11 @@
 import { getEventListeners } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { collect, TestEngine } from '../containers/containers.fixture.js';
 import type { Containers } from '../containers/service.js';
+import { thawLeftovers } from './back-pressure.js';
 import { openExecs } from './index.js';
 import type { Execs } from './service.js';
 import { SpillQueue } from './spill-queue.js';
@@ -61,6 +62,66 @@ test('input and its end; a client that reads late gets everything', async () => 
   await expect.poll(async () => (await execs.inspect(Id)).Running, { timeout: 15_000 }).toBe(false);
   const output = session ? (await collect(session)).split('\n') : [];
   expect([output[0]?.trim(), output[200_000], output.length]).toEqual(['70000', '200000', 200_002]);
+});
+
+/** The conmon of a running exec, and its state: `T` is stopped. */
+function monitorOf(pid: number): { pid: number; state: () => string | undefined } {
+  const fields = (of: number) => {
+    const stat = readFileSync(`/proc/${of}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  };
+  const monitor = Number(fields(pid)[1]);
+  return { pid: monitor, state: () => fields(monitor)[0] };
+}
+const stopped = { timeout: 15_000 };
+
+test('a client that does not read makes its process wait, and it alone; it loses nothing', async () => {
+  const small = openExecs({ config: engine.config, log: silentLogger, containers, outputLimit: 512 * 1024 });
+  const { Id } = await small.create(id, { ...streams, Cmd: ['seq', '1', '1000000'] });
+  const session = await small.start(Id, {});
+  const monitor = monitorOf((await small.inspect(Id)).Pid);
+  await expect.poll(monitor.state, stopped).toBe('T');
+  expect(statSync(join(engine.config.execRoot, 'execs', `${Id}.output`)).size).toBeLessThanOrEqual(1024 * 1024);
+  // The container's other processes go on.
+  expect(await execs.run(id, ['true'], { signal: AbortSignal.timeout(20_000), onOutput: () => {} })).toEqual({
+    exitCode: 0,
+  });
+  const lines = session ? (await collect(session)).split('\n') : [];
+  expect(lines.length).toBe(1_000_001);
+  expect(lines.every((line, at) => line === String(at + 1) || at === 1_000_000)).toBe(true);
+  expect(await small.inspect(Id)).toMatchObject({ Running: false, ExitCode: 0 });
+});
+
+test('a process that waits for its client can be killed; a client that leaves lets it go on; so does a new engine', async () => {
+  const small = openExecs({ config: engine.config, log: silentLogger, containers, outputLimit: 512 * 1024 });
+  const begin = async () => {
+    const { Id } = await small.create(id, { ...streams, Cmd: ['seq', '1', '1000000000'] });
+    const session = await small.start(Id, {});
+    const { Pid: pid } = await small.inspect(Id);
+    const monitor = monitorOf(pid);
+    await expect.poll(monitor.state, stopped).toBe('T');
+    return { Id, session, pid, monitor };
+  };
+  const killed = await begin();
+  process.kill(killed.pid, 'SIGKILL');
+  await expect.poll(async () => (await small.inspect(killed.Id)).ExitCode, stopped).toBe(137);
+  killed.session?.close();
+  const left = await begin();
+  left.session?.close();
+  await expect.poll(left.monitor.state, stopped).not.toBe('T');
+  process.kill(left.pid, 'SIGKILL');
+  await expect.poll(async () => (await small.inspect(left.Id)).ExitCode, stopped).toBe(137);
+  const forgotten = await begin();
+  thawLeftovers(join(engine.config.execRoot, 'execs'));
+  await expect.poll(forgotten.monitor.state, stopped).not.toBe('T');
+  // Nobody has it wait any more: it is cut at the bound.
+  const spilled = () => statSync(join(engine.config.execRoot, 'execs', `${forgotten.Id}.output`)).size;
+  await expect.poll(spilled, stopped).toBeGreaterThan(1000 * 1024);
+  process.kill(forgotten.pid, 'SIGKILL');
+  await expect.poll(async () => (await small.inspect(forgotten.Id)).ExitCode, stopped).toBe(137);
+  expect(spilled()).toBeLessThanOrEqual(1024 * 1024);
+  const { session } = forgotten;
+  expect(await failure(session ? collect(session) : Promise.resolve())).toMatchObject({ class: 'Unavailable' });
 });
 
 test('what cannot be executed', async () => {

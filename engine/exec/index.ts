@@ -11,6 +11,7 @@ import type { EngineConfig } from '../config.js';
 import type { AttachSession, Containers, RunOptions, TerminalSize } from '../containers/service.js';
 import { parseDetachKeys } from '../containers/streams/detach-keys.js';
 import { newId } from '../ids.js';
+import { BackPressure, thawLeftovers } from './back-pressure.js';
 import { type Exec, inspectExec } from './exec.js';
 import { killSession } from './kill.js';
 import { exitCodeOf, launch } from './launch.js';
@@ -22,6 +23,14 @@ export interface ExecsDeps {
   config: Pick<EngineConfig, 'execRoot'>;
   log: Logger;
   containers: Pick<Containers, 'execTarget'>;
+  /** Bytes of output that are kept for a client that does not read, before its process waits. */
+  outputLimit?: number;
+}
+
+/** What an exec prints, on its way to the client. */
+interface Output {
+  readonly queue: SpillQueue;
+  readonly pressure: BackPressure;
 }
 
 /** How long an ended exec can still be inspected. */
@@ -96,17 +105,26 @@ class ExecRoom implements Execs {
         throw error;
       }
     }
-    const queue = request.Detach ? undefined : new SpillQueue(join(this.#directory, `${id}.output`));
-    await this.#launch(exec, request, queue);
-    return queue && sessionOf(exec, queue, keys);
+    if (request.Detach) {
+      await this.#launch(exec, request, undefined);
+      return undefined;
+    }
+    const pressure = new BackPressure();
+    const queue = new SpillQueue(join(this.#directory, `${id}.output`), {
+      limit: this.#deps.outputLimit,
+      onFull: (full) => pressure.set(full),
+    });
+    await this.#launch(exec, request, { queue, pressure });
+    return sessionOf(exec, queue, keys);
   }
 
-  async #launch(exec: Exec, request: ExecStartRequest, queue: SpillQueue | undefined): Promise<void> {
+  async #launch(exec: Exec, request: ExecStartRequest, output: Output | undefined): Promise<void> {
     exec.state = 'running';
     exec.target.emit(`exec_start: ${exec.title}`, { execID: exec.id });
     let drained: Promise<void> | undefined;
     let handlers: AttachHandlers | undefined;
-    if (queue) {
+    if (output) {
+      const { queue } = output;
       drained = new Promise<void>((resolve) => {
         handlers = { onData: (frame) => queue.push(frame), onEnd: resolve };
       });
@@ -115,23 +133,28 @@ class ExecRoom implements Execs {
     const size = height > 0 && width > 0 ? { height, width } : undefined;
     let session: ExecSession;
     try {
-      session = await launch(exec, join(this.#directory, exec.id), size, handlers);
+      session = await launch(exec, join(this.#directory, exec.id), size, handlers, (freeze) =>
+        output?.pressure.begin(freeze),
+      );
     } catch (error) {
+      output?.pressure.end();
       this.#end(exec, exitCodeOf(error));
       throw error;
     }
     exec.pid = session.pid;
     exec.attach = session.attach;
-    this.#watch(exec, session, session.attach && drained, queue);
+    output?.pressure.started(session.pid);
+    this.#watch(exec, session, session.attach && drained, output);
   }
 
   /** The exit code is known before a client sees the end of its stream: it asks for it right then. */
-  #watch(exec: Exec, session: ExecSession, drained: Promise<void> | undefined, queue: SpillQueue | undefined): void {
+  #watch(exec: Exec, session: ExecSession, drained: Promise<void> | undefined, output: Output | undefined): void {
     const finish = async () => {
       const code = await session.exited;
       await drained;
+      output?.pressure.end();
       this.#end(exec, code ?? unknownExit);
-      queue?.end();
+      output?.queue.end();
     };
     finish().catch((error: unknown) => {
       this.#deps.log.error('an exec ended in an unexpected way', { exec: exec.id, error: messageOf(error) });
@@ -207,6 +230,7 @@ class ExecRoom implements Execs {
   }
 
   async recover(): Promise<void> {
+    thawLeftovers(this.#directory);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttachHandlers } from '@cleat/linux/conmon/attach';
-import { type ExecSession, execInContainer } from '@cleat/linux/conmon/exec';
+import { type ExecRequest, type ExecSession, execInContainer } from '@cleat/linux/conmon/exec';
 import { CleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Exec } from './exec.js';
@@ -18,6 +18,7 @@ export async function launch(
   directory: string,
   consoleSize: { height: number; width: number } | undefined,
   handlers: AttachHandlers | undefined,
+  onMonitor: ExecRequest['onMonitor'],
 ): Promise<ExecSession> {
   const { target, request } = exec;
   const tty = request.Tty === true;
@@ -48,6 +49,7 @@ export async function launch(
       stdin: request.AttachStdin === true && handlers !== undefined,
       leaveStdinOpen: tty,
       attach: handlers,
+      onMonitor,
       signal: target.ended,
     });
   } catch (error) {

@@ -5,10 +5,22 @@ import type { OutputFrame } from '../containers/service.js';
 /** Bytes that are held in memory for a reader; what exceeds them goes to a file. */
 const memoryLimit = 256 * 1024;
 const headerSize = 5;
+/**
+ * Bytes in the file from which on the process is made to wait until its reader has them all. The file is in the exec
+ * root, which is memory on most hosts: enough for bursts, and little for many readers that sleep.
+ */
+const spillLimit = 4 * 1024 * 1024;
+
+export interface SpillOptions {
+  /** Bytes in the file; a little more may come, and twice as much ends the stream. */
+  limit?: number;
+  /** The queue has become full, or empty again. */
+  onFull?(full: boolean): void;
+}
 
 /**
- * Output between a process that must never wait and a client that may: frames are taken at once and given out at the
- * reader's pace. A slow reader costs disk, not memory and not the process's progress.
+ * Output between a process and a client that reads at its own pace. Frames are taken at once: a slow reader costs a
+ * little disk, and not the process's progress. Who is too far behind costs that, too (`onFull`).
  */
 export class SpillQueue {
   readonly #path: string;
@@ -20,10 +32,15 @@ export class SpillQueue {
   /** Why there is no more, when there should be. */
   #failure: Error | undefined;
   #wake: () => void = () => {};
+  readonly #limit: number;
+  readonly #onFull: (full: boolean) => void;
+  #full = false;
 
   /** @param path of the file, made when it is needed */
-  constructor(path: string) {
+  constructor(path: string, { limit = spillLimit, onFull = () => {} }: SpillOptions = {}) {
     this.#path = path;
+    this.#limit = limit;
+    this.#onFull = onFull;
   }
 
   push(frame: OutputFrame): void {
@@ -52,6 +69,9 @@ export class SpillQueue {
     const header = Buffer.alloc(headerSize);
     header.writeUInt8(stream, 0);
     header.writeUInt32BE(data.length, 1);
+    // The process was to wait, and did not: it has ended, and what it started prints on without end.
+    if (this.#file.written + header.length + data.length > 2 * this.#limit)
+      throw unavailable(`its reader is more than ${2 * this.#limit} bytes behind`);
     // `written` moves once all of the frame is there: half of one is never read.
     let at = this.#file.written;
     for (const part of [header, data]) {
@@ -60,6 +80,13 @@ export class SpillQueue {
       at += part.length;
     }
     this.#file.written = at;
+    if (at >= this.#limit) this.#setFull(true);
+  }
+
+  #setFull(full: boolean): void {
+    if (full === this.#full) return;
+    this.#full = full;
+    this.#onFull(full);
   }
 
   /** No more frames come; the reader gets what there is. */
@@ -81,6 +108,7 @@ export class SpillQueue {
     closeSync(this.#file.fd);
     rmSync(this.#path, { force: true });
     this.#file = undefined;
+    this.#setFull(false);
   }
 
   #take(): OutputFrame | undefined {

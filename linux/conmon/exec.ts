@@ -9,6 +9,11 @@ export interface ExecRequest extends MonitorRequest {
   processSpec: string;
   /** Connect to the process's streams before it starts. */
   attach?: AttachHandlers;
+  /**
+   * Called before there is any output, with a function that stops conmon, so that the process waits as soon as it
+   * prints more than a pipe holds, or lets it go on.
+   */
+  onMonitor?(freeze: (frozen: boolean) => void): void;
   /** Where conmon leaves an `oom` file. */
   persistDir?: string;
 }
@@ -39,6 +44,7 @@ export async function execInContainer(request: ExecRequest): Promise<ExecSession
     attach: request.attach !== undefined,
     env: request.env,
   });
+  request.onMonitor?.(conmon.freeze);
   let attach: Attach | undefined;
   const begin = async (): Promise<number> => {
     if (request.attach && (await conmon.nextAttach())) {

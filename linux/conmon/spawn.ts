@@ -27,6 +27,8 @@ export interface ConmonProcess {
   go(): void;
   /** What conmon itself printed before it left its parent's stdio. */
   complaint(): string;
+  /** Stops conmon (true), and with it whoever prints into its pipes, or lets it go on. */
+  freeze(frozen: boolean): void;
   /** Kills conmon; the runtime that it waits for dies with it. */
   kill(): void;
   /** Forgets the pipes; conmon does not need them any more. */
@@ -43,6 +45,9 @@ export interface SpawnRequest {
   /** Added to the environment of conmon and of the runtime. */
   env?: Readonly<Record<string, string>>;
 }
+
+/** Characters that are kept of what conmon says. */
+const maxComplaint = 64 * 1024;
 
 /** @throws CleatError Unavailable when there is no conmon */
 export async function spawnConmon(request: SpawnRequest): Promise<ConmonProcess> {
@@ -70,7 +75,7 @@ export async function spawnConmon(request: SpawnRequest): Promise<ConmonProcess>
   let complaint = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
-      complaint += text;
+      if (complaint.length < maxComplaint) complaint += text;
     });
   }
   const stdio: readonly (Readable | Writable | null | undefined)[] = child.stdio;
@@ -86,6 +91,8 @@ export async function spawnConmon(request: SpawnRequest): Promise<ConmonProcess>
     nextAttach: messages(stdio[4]),
     go: () => start?.write('\0'),
     complaint: () => complaint.trim(),
+    // Our own child that was not reaped yet: its number cannot have come to mean another process.
+    freeze: (frozen) => void child.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
     kill: () => void child.kill('SIGKILL'),
     release() {
       for (const pipe of pipes) pipe?.destroy();
