@@ -26,7 +26,7 @@ test('a terminal that is too narrow for anything still shows the beginning of ea
         ['NAME', 'A LONG HEADING'],
         ['a', 'b'.repeat(30)],
       ],
-      5,
+      { width: 5 },
     ),
   ).toBe('NAME  A LONG …\na     bbbbbbb…\n');
 });
