@@ -89,7 +89,9 @@ test('calls are logged as JSON, or as text', async () => {
     await over(socket, '/VolumeDriver.Create', '-d', '{"Name":"a"}');
     await over(socket, '/VolumeDriver.Create', '-d', '{"Name":"../x"}');
     expect(await program.end('SIGINT')).toBe(0);
-    return program.said.trim().split('\n');
+    const [ready = '', ...lines] = program.said.trim().split('\n');
+    expect(ready).toContain(`no-remove is ready, at unix://${socket}`);
+    return lines;
   };
   const [line = '', ...more] = await failing();
   expect(more).toEqual([]);

@@ -80,25 +80,31 @@ function served(battery: string, options: Record<string, string> = {}): string {
   return `CLEAT_EXTENSION='${settings}' exec ${host} ${socket}`;
 }
 
+/**
+ * Advice that is not followed, on purpose: as with Docker's own `local`, who holds a directory is not counted, since the
+ * engine removes no volume that a container refers to. A pass would be news, too.
+ */
+const uncounted = ['warned volume/remove-held'];
+
 test.each([
   ['volume-local', 'root'],
   ['volume-tmpfs', 'stateDir'],
 ])('the battery %s, as a process, is what engines expect', async (battery, option) => {
-  const { found, status } = await verified(served(battery, { [option]: join(scratch, 'state') }), '--strict');
-  expect(found).toEqual([]);
+  const { found, status } = await verified(served(battery, { [option]: join(scratch, 'state') }));
+  expect(found).toEqual(uncounted);
   expect(status).toBe(0);
 });
 
 test.each([
-  ['no-remove', '--root DIR/data'],
-  ['quota-tmpfs', '--root DIR/memory --size 1m'],
-  ['shared-mount', '--device DIR/device --root DIR/mounts'],
-])('the example %s is what engines expect', async (example, options) => {
+  ['no-remove', '--root DIR/data', []],
+  ['quota-tmpfs', '--root DIR/memory --size 1m', uncounted],
+  ['shared-mount', '--device DIR/device --root DIR/mounts', uncounted],
+])('the example %s is what engines expect', async (example, options, advice) => {
   await mkdir(join(scratch, 'device'));
   const main = path(`examples/${example}/dist/main.js`);
   const command = `exec ${process.execPath} ${main} --socket ${socket} ${options.replaceAll('DIR', scratch)}`;
-  const { found, status } = await verified(command, '--strict');
-  expect(found).toEqual([]);
+  const { found, status } = await verified(command, ...(advice.length === 0 ? ['--strict'] : []));
+  expect(found).toEqual(advice);
   expect(status).toBe(0);
 });
 

@@ -223,9 +223,13 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
 
 test('over TLS, with Docker’s own settings; a certificate that does not fit is an error at once', async () => {
   const certificates = await makeCertificates(directory, ['alice']);
-  engine = Object.assign(await startEngine({ flags: [...certificates.daemonFlags] }), {
-    kill: () => Promise.resolve(),
-  });
+  const started = await startEngine({ flags: [...certificates.daemonFlags] });
+  engine = {
+    socket: started.socket,
+    kill: () => started.kill('SIGKILL'),
+    restart: () => started.restart(),
+    [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
+  };
   const pem = (what: 'key' | 'cert' | 'cacert') => readFileSync(certificates.file('alice', what), 'utf8');
   const tls = { ca: pem('cacert'), cert: pem('cert'), key: pem('key') };
   const names: string[] = [];
