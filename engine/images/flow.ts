@@ -18,6 +18,8 @@ export async function* flow(source: Readable): AsyncGenerator<Buffer, void, void
     end ??= error ? { error } : {};
     wake();
   };
+  const gone = (): void =>
+    finish(source.readableEnded ? undefined : asCleatError(source.errored ?? new Error('unexpected EOF')));
   source
     .on('data', (piece: Buffer | string) => {
       const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
@@ -29,9 +31,9 @@ export async function* flow(source: Readable): AsyncGenerator<Buffer, void, void
     .once('end', () => finish())
     .once('error', finish)
     // Destroyed without an error, before its end.
-    .once('close', () =>
-      finish(source.readableEnded ? undefined : asCleatError(source.errored ?? new Error('unexpected EOF'))),
-    );
+    .once('close', gone);
+  // It was over before anybody listened: its events will not come again.
+  if (source.closed) gone();
   try {
     for (;;) {
       const chunks = waiting;
