@@ -100,6 +100,8 @@ export class HelperProcess {
   /** SIGKILL. Whoever waits for it is rejected at once, even when the kernel cannot let go of the process yet. */
   kill(): void {
     this.#child.kill('SIGKILL');
+    // What it printed and nobody reads would keep its pipes open for good: their end is only seen by reading on.
+    for (const pipe of [this.#child.stdin, this.#child.stdout]) pipe?.destroy();
     this.#end('by the engine');
   }
 
