@@ -9,13 +9,11 @@ export const entryBytes = 16 * 1024;
 export interface RenderOptions {
   stdout: boolean;
   stderr: boolean;
-  /** A header of eight bytes before each entry: stream, three zeros, length (big-endian). */
-  multiplexed: boolean;
   /**
-   * Neighbouring entries of one stream share a header: clients that read all there is join them anyway, and handle a
-   * million lines in a tenth of the time. Who follows gets an entry per header, because programs take it for a line.
+   * A header of eight bytes before each entry: stream, three zeros, length (big-endian). Programs take a frame for a
+   * line (docker-py yields one item for each), so entries never share one.
    */
-  coalesce: boolean;
+  multiplexed: boolean;
   /** RFC 3339 with nine digits and a space before each entry. */
   timestamps: boolean;
   /** Put before each entry, after its time stamp. */
@@ -40,8 +38,6 @@ interface Pending {
 }
 
 const headerBytes = 8;
-/** What clients expect to hold of one frame. */
-const longestFrame = 32 * 1024;
 
 /**
  * Turns spool lines into what goes to a client, without a string or an object per line: a million lines take a fraction
@@ -56,8 +52,6 @@ export class Renderer {
   #out: Buffer = Buffer.allocUnsafe(0);
   #length = 0;
   #mute = false;
-  /** Where the header of the last frame is; -1: none yet in this chunk. */
-  #frameAt = -1;
   /** A line later than `until` was seen. */
   finished = false;
 
@@ -182,28 +176,18 @@ export class Renderer {
     this.#copy(bytes, 0, bytes.length);
   }
 
-  /** Begins a frame for `size` bytes, or makes the last one longer. */
   #header(stream: Stream, size: number): void {
     const out = this.#out;
-    let at = this.#length;
-    let length = size;
-    const open = this.#frameAt;
-    const joined = at - open - headerBytes + size;
-    if (this.#options.coalesce && open >= 0 && out[open] === stream && joined <= longestFrame) {
-      at = open;
-      length = joined;
-    } else {
-      this.#frameAt = at;
-      this.#length = at + headerBytes;
-    }
+    const at = this.#length;
     out[at] = stream;
     out[at + 1] = 0;
     out[at + 2] = 0;
     out[at + 3] = 0;
-    out[at + 4] = length >>> 24;
-    out[at + 5] = length >>> 16;
-    out[at + 6] = length >>> 8;
-    out[at + 7] = length;
+    out[at + 4] = size >>> 24;
+    out[at + 5] = size >>> 16;
+    out[at + 6] = size >>> 8;
+    out[at + 7] = size;
+    this.#length = at + headerBytes;
   }
 
   #stamp({ seconds, nanos }: Moment): void {
@@ -224,7 +208,6 @@ export class Renderer {
   #begin(expected: number, mute: boolean): void {
     this.#mute = mute;
     this.#length = 0;
-    this.#frameAt = -1;
     this.#out = Buffer.allocUnsafe(mute ? 0 : expected);
   }
 

@@ -60,7 +60,7 @@ export class SpoolFile {
   async *logs(query: LogsQuery): AsyncGenerator<Uint8Array> {
     const since = query.since === undefined ? undefined : toNanos(query.since);
     const until = query.until === undefined ? undefined : toNanos(query.until);
-    const renderer = new Renderer({ ...query, since, until, coalesce: !query.follow });
+    const renderer = new Renderer({ ...query, since, until });
     const follow = query.follow && this.#running && (until === undefined || until > nowNanos());
     const { from, cutoff, unwanted } = this.#start(query.tail, !follow);
     const end = this.files.end();

@@ -89,7 +89,6 @@ async function* render(stream: AsyncIterable<Uint8Array>, reading: Reading): Asy
     ...query,
     since: query.since === undefined ? undefined : toNanos(query.since),
     until: query.until === undefined ? undefined : toNanos(query.until),
-    coalesce: !query.follow,
   });
   const broken = (why: string) =>
     unavailable(`log driver ${driver} broke off in the middle of a log (${why}): what came after it is missing here`);
