@@ -8,6 +8,7 @@ import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HoldRequest } from '../mount/hold.js';
 import { unmount, unmountAll } from '../mount/mount.js';
+import { errnoOf } from '../syscall/errno.js';
 import type { CallOptions, Helper } from './helper.js';
 
 export class HeldPath implements Disposable {
@@ -76,6 +77,15 @@ export function releaseHeld(directory: string): void {
   unmountAll(directory);
   for (const name of readdirSync(directory)) takeDown(join(directory, name));
   rmdirSync(directory);
+}
+
+/** After each was let go of. What a late or failed release left in it stays, for {@link releaseHeld}. */
+export function removeEmptyHeld(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error;
+  }
 }
 
 /** Never what is still mounted: `rmdir` and `unlink` fail on a mount point. Nothing there is done already. */

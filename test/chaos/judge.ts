@@ -58,6 +58,8 @@ function isConsequence({ status, text }: ApiAnswer): boolean {
     );
   }
   if (status === 500 && /was stopped: (the caller went away|the container is being removed)/.test(text)) return true;
+  // Docker's status for it.
+  if (status === 500 && /^\{"message":"container \S+ is not connected to (the )?network /.test(text)) return true;
   if (status === 400 && /cannot be connected to multiple networks/.test(text)) return true;
   return status === 403 && /has active endpoints|already exists in network/i.test(text);
 }

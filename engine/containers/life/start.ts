@@ -4,7 +4,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { absenceOf } from '@cleat/extensions/absence';
 import { createContainer as createMonitored, type MonitoredContainer } from '@cleat/linux/conmon/create';
-import { HeldPath } from '@cleat/linux/helper/held-path';
+import { HeldPath, removeEmptyHeld } from '@cleat/linux/helper/held-path';
 import { mountTmpfs } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import { processIdentity } from '@cleat/linux/process/identity';
@@ -176,6 +176,7 @@ async function launch(room: Room, container: Container, run: RunRecord, signal: 
   run.conmon = processIdentity(monitored.conmonPid);
   // The container has mounted them itself by now; a driver that is to unmount must not find them in use.
   for (const source of mounts.value.values()) if (source instanceof HeldPath) source[Symbol.dispose]();
+  removeEmptyHeld(room.paths.held(container.id));
   const live = new Run(bundle, () => room.spool.wake(id));
   container.began(live);
   await becomeRunning(room, container, monitored, live, signal);
