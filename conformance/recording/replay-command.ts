@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
+import { usageComplaint } from '@cleat/protocol/usage';
 import { serveUntilSignal } from '@cleat/sdk/server';
 import { pluginDirectories } from '../reach.js';
 import { readRecording } from './parse.js';
@@ -41,7 +42,7 @@ export async function replayCommand(args: string[]): Promise<number> {
   try {
     return await command(args);
   } catch (error) {
-    process.stderr.write(`cleat: ${messageOf(error)}\n`);
+    process.stderr.write(`cleat replay: ${usageComplaint(error) ?? messageOf(error)}\n`);
     return 2;
   }
 }
