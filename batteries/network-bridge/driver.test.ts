@@ -147,7 +147,7 @@ test('a driver that was killed knows everything again, and makes anew what a reb
 });
 
 test.each([
-  [{ 'com.docker.network.driver.mtu': 'x' }, 'must be a number'],
+  [{ 'com.docker.network.driver.mtu': 'x' }, 'failed to parse com.docker.network.driver.mtu value: x'],
   [
     { 'com.docker.network.bridge.enable_icc': 'perhaps' },
     'enable_icc value: perhaps (strconv.ParseBool: parsing "perhaps": invalid syntax)',
