@@ -26,6 +26,7 @@ import { openSystem } from './system/index.js';
 import type { System } from './system/service.js';
 import { openVolumes } from './volumes/index.js';
 import type { Volumes } from './volumes/service.js';
+import { warm } from './warm.js';
 
 /** All rooms, connected. */
 export interface Engine {
@@ -156,6 +157,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         spool.recover();
         await execs.recover();
         await containers.recover();
+        void warm({ config, extensions, helper, images, log });
       },
       close: closing,
     };

@@ -50,8 +50,16 @@ export function firstValue(text: string): string {
   return text;
 }
 
-/** Writes JSON; a bigint is written as its digits. */
+/** A lone surrogate, as V8 writes it; a backslash before it is one of the text's. */
+const loneSurrogate = /((?<!\\)(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
+
+/** Writes JSON; a bigint is written as its digits, and what is no Unicode as U+FFFD. */
 export function stringify(value: unknown): string {
+  const text = withDigits(value);
+  return text?.includes('\\ud') ? text.replace(loneSurrogate, '$1\\ufffd') : text;
+}
+
+function withDigits(value: unknown): string {
   try {
     return JSON.stringify(value);
   } catch (error) {

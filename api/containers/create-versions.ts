@@ -84,6 +84,10 @@ function applyMountVersion(x: Version, mount: Mount): void {
 /** The container-wide MacAddress became the endpoint's with API 1.44; what older clients send is moved there. */
 function macAddressWarnings(x: Version, request: ContainerCreateRequest, mode: string): string[] {
   const address = request.MacAddress;
+  // Before, an endpoint's own was not heeded.
+  if (x.before('1.44')) {
+    for (const endpoint of Object.values(request.NetworkingConfig?.EndpointsConfig ?? {})) delete endpoint?.MacAddress;
+  }
   if (!address) return [];
   const endpoints = request.NetworkingConfig?.EndpointsConfig ?? {};
   if (mode !== 'host' && mode !== 'none' && !mode.startsWith('container:')) {
@@ -101,6 +105,8 @@ function macAddressWarnings(x: Version, request: ContainerCreateRequest, mode: s
       );
     }
     endpoints[key] = { ...endpoint, MacAddress: address };
+  } else if (x.before('1.44')) {
+    throw invalidParameter('conflicting options: mac-address and the network mode');
   }
   return x.before('1.44')
     ? []

@@ -25,7 +25,7 @@ export function listRoutes(containers: Containers): Route[] {
           size: x.query.flag('size'),
           filters,
         });
-        const dialect = x.before('1.23') ? '1.20' : x.before('1.46') ? '1.23' : '1.46';
+        const dialect = x.before('1.23') ? '1.20' : x.before('1.46') ? '1.23' : x.before('1.48') ? '1.46' : '1.48';
         x.sendJson(200, lists.encode(rows, dialect));
       },
     },
@@ -38,7 +38,7 @@ export function listRoutes(containers: Containers): Route[] {
 }
 
 /** The oldest API version whose shape of a row is the one to send. */
-type Dialect = '1.20' | '1.23' | '1.46';
+type Dialect = '1.20' | '1.23' | '1.46' | '1.48';
 
 /** Keeps what was sent: the engine hands out the same object for a row until it changes, and asking is far commoner. */
 class ListEncoder {
@@ -69,8 +69,12 @@ class ListEncoder {
 }
 
 function shape(row: ContainerSummary, dialect: Dialect): object {
-  if (dialect === '1.46') return row;
-  const shaped = { ...row, HostConfig: { NetworkMode: row.HostConfig.NetworkMode } };
+  if (dialect === '1.48') return row;
+  const networks = Object.entries(row.NetworkSettings?.Networks ?? {});
+  const Networks = Object.fromEntries(networks.map(([name, one]) => [name, { ...one, GwPriority: undefined }]));
+  const older = { ...row, NetworkSettings: { Networks } };
+  if (dialect === '1.46') return older;
+  const shaped = { ...older, HostConfig: { NetworkMode: row.HostConfig.NetworkMode } };
   // State came with 1.23, Mounts too.
   return dialect === '1.20' ? { ...shaped, State: undefined, Mounts: undefined } : shaped;
 }

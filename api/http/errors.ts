@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { asCleatError, errorStatus } from '@cleat/protocol/errors';
+import { stringify } from '@cleat/protocol/json';
 import type { Answer } from './answer.js';
 import { isBefore } from './version.js';
 
@@ -9,7 +10,7 @@ export function errorAnswer(error: unknown, version: string): Answer {
   const status = errorStatus[known.class];
   if (status === 304) return { status, headers: {}, body: undefined };
   const plain = isBefore(version, '1.24');
-  const body = Buffer.from(plain ? `${known.message}\n` : `${JSON.stringify({ message: known.message })}\n`);
+  const body = Buffer.from(plain ? `${known.message}\n` : `${stringify({ message: known.message })}\n`);
   const type = plain ? 'text/plain; charset=utf-8' : 'application/json';
   return { status, headers: { 'Content-Type': type, 'Content-Length': body.length }, body };
 }

@@ -61,7 +61,8 @@ export interface Target {
   readonly version: string | undefined;
   /** Decoded, without version prefix. */
   readonly path: string;
-  readonly query: URLSearchParams;
+  /** As it was sent. */
+  readonly query: string;
 }
 
 /** Splits a request target (`/v1.41/containers/json?all=1`); undefined when its percent-encoding is malformed. */
@@ -79,6 +80,6 @@ export function parseTarget(url: string): Target | undefined {
   return {
     version: match?.[1],
     path: match?.[2] ?? (path === '' ? '/' : path),
-    query: new URLSearchParams(mark < 0 ? '' : relative.slice(mark + 1)),
+    query: mark < 0 ? '' : relative.slice(mark + 1),
   };
 }

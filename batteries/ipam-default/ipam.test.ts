@@ -43,18 +43,15 @@ test('pools are chosen around what is in use', async () => {
   expect((await ipam.pool('', { V6: true }))?.Pool).toMatch(/^fd.*::\/64$/);
 });
 
-test('a released address is not the next one, also after a restart', async () => {
+test('the lowest free address is the next one, also after a restart', async () => {
   let ipam = await start();
   const { PoolID = '' } = (await ipam.pool('10.99.0.0/29')) ?? {};
   expect(await ipam.take(PoolID, '10.99.0.1')).toBe('10.99.0.1/29');
   expect(await ipam.take(PoolID)).toBe('10.99.0.2/29');
+  expect(await ipam.take(PoolID)).toBe('10.99.0.3/29');
   await ipam.release(PoolID, '10.99.0.2');
   ipam = await start();
-  expect(await ipam.take(PoolID)).toBe('10.99.0.3/29');
-  expect(await ipam.take(PoolID)).toBe('10.99.0.4/29');
-  expect(await ipam.take(PoolID)).toBe('10.99.0.5/29');
-  expect(await ipam.take(PoolID)).toBe('10.99.0.6/29');
-  expect(await ipam.take(PoolID)).toBe('10.99.0.2/29');
+  for (const last of [2, 4, 5, 6]) expect(await ipam.take(PoolID)).toBe(`10.99.0.${last}/29`);
   await expect(ipam.take(PoolID)).rejects.toThrow('no available addresses on this pool');
   await expect(ipam.take(PoolID, '10.99.0.4')).rejects.toThrow('Address already in use');
   await expect(ipam.take(PoolID, '10.99.1.4')).rejects.toThrow('requested address is out of range');

@@ -180,7 +180,7 @@ test('a bridge is on record before it is made', async () => {
 });
 
 test.each([
-  [{ 'com.docker.network.driver.mtu': 'x' }, 'must be a number'],
+  [{ 'com.docker.network.driver.mtu': 'x' }, 'failed to parse com.docker.network.driver.mtu value: x'],
   [
     { 'com.docker.network.bridge.enable_icc': 'perhaps' },
     'enable_icc value: perhaps (strconv.ParseBool: parsing "perhaps": invalid syntax)',

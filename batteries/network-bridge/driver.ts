@@ -42,6 +42,8 @@ export class BridgeDriver {
   readonly #sweeper: LinkSweeper;
   readonly #proxy: PortProxy;
   readonly #ports: HostPorts;
+  /** By network and address: the interface of the endpoint that had it last. */
+  readonly #former = new Map<string, string>();
   /** Networks come and go one at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -177,6 +179,7 @@ export class BridgeDriver {
     await this.#applyRules(this.#networks.values().filter((other) => other !== network));
     if (network.owned) await removeBridge(network.bridge, this.#links);
     this.#networks.delete(id);
+    for (const address of [...this.#former.keys()]) if (address.startsWith(`${id} `)) this.#former.delete(address);
   }
 
   #createEndpoint(request: Parameters<Driver['CreateEndpoint']>[0]) {
@@ -205,6 +208,16 @@ export class BridgeDriver {
     await this.#unpublish(id);
     this.#endpoints.delete(id);
     this.#sweeper.later(endpoint.hostLink);
+    for (const address of addressesOf(endpoint)) this.#former.set(address, endpoint.hostLink);
+  }
+
+  /** The kernel takes a sandbox apart in the background; until then it answers for an address that another has by now. */
+  async #removeFormer(endpoint: EndpointRecord): Promise<void> {
+    for (const address of addressesOf(endpoint)) {
+      const link = this.#former.get(address);
+      this.#former.delete(address);
+      if (link) await this.#links.remove(link);
+    }
   }
 
   async #join(id: string, sandboxPid: number) {
@@ -212,6 +225,7 @@ export class BridgeDriver {
     const network = this.#network(endpoint.networkId);
     // Somebody removed it by hand.
     if (!interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#remake(network));
+    await this.#removeFormer(endpoint);
     // A failed Join is followed by DeleteEndpoint, which removes what was made.
     await makeLinks(this.#links, network, endpoint, sandboxPid);
     const gateway = (six: boolean) =>
@@ -338,3 +352,6 @@ export class BridgeDriver {
 
 /** Without what a request does not say. */
 const comparable = ({ owned: _, isDefault: __, making: ___, ...network }: NetworkRecord) => network;
+
+const addressesOf = ({ networkId, ip, ip6 }: EndpointRecord): string[] =>
+  [ip, ip6].filter((address) => address !== '').map((address) => `${networkId} ${address}`);

@@ -1,5 +1,5 @@
 import { formatAddress, tryParseAddress } from '@cleat/protocol/cidr';
-import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
+import { forbidden, invalidParameter, notImplemented } from '@cleat/protocol/errors';
 import type { IpamData } from '@cleat/protocol/kinds/network';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import type { NetworkRecord } from './state.js';
@@ -43,6 +43,10 @@ export function readNetwork(
   const snat = [hostAddress(generic, 4), hostAddress(generic, 6)].filter((address) => address !== '');
   const hostIp = generic[netlabel.hostBinding] || defaults.hostIp;
   if (!tryParseAddress(hostIp)) throw unreadable(netlabel.hostBinding, hostIp, 'nil ip');
+  for (const six of [false, true]) {
+    if (ipam.filter(({ Pool = '' }) => Pool && Pool.includes(':') === six).length < 2) continue;
+    throw forbidden("bridge driver doesn't support multiple subnets");
+  }
   for (const { Pool = '' } of ipam) {
     if (Pool === '0.0.0.0/0') throw invalidParameter('ipv4 pool is empty');
     if (Pool === '::/0') throw invalidParameter('ipv6 pool is empty');
@@ -51,8 +55,7 @@ export function readNetwork(
   if (bridge.length > 15 || /[\s/:]/.test(bridge) || bridge === '.' || bridge === '..') {
     throw invalidParameter(`invalid bridge name "${bridge}": a device's name has at most 15 characters`);
   }
-  const mtu = Number(generic[netlabel.mtu] || defaults.mtu);
-  if (!Number.isInteger(mtu) || mtu < 0) throw invalidParameter(`invalid value for ${netlabel.mtu}: must be a number`);
+  const mtu = mtuOf(generic[netlabel.mtu] ?? '', defaults.mtu);
   return {
     v: 1,
     id,
@@ -74,6 +77,18 @@ export function readNetwork(
 /** In moby's words. */
 const unreadable = (key: string, value: string, why: string) =>
   invalidParameter(`failed to parse ${key} value: ${value} (${why})`);
+
+/** What the kernel takes for a bridge; 0 stands for the default. */
+function mtuOf(text: string, otherwise: number): number {
+  if (text === '') return otherwise;
+  const quoted = JSON.stringify(text);
+  if (!/^[+-]?\d+$/.test(text)) {
+    throw unreadable(netlabel.mtu, text, `strconv.Atoi: parsing ${quoted}: invalid syntax`);
+  }
+  const mtu = Number(text);
+  if (mtu !== 0 && (mtu < 68 || mtu > 65_535)) throw invalidParameter(`invalid MTU number: ${mtu}`);
+  return mtu;
+}
 
 /** The host's address behind which containers are hidden; empty: none is named. */
 function hostAddress(options: Readonly<Record<string, string>>, family: 4 | 6): string {

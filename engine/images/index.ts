@@ -63,6 +63,9 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
     login: async (auth, signal) => (await import('./registry/login.js')).login(room, auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(room, archive, options)),
     save: async (refs, platforms) => (await import('./archive/save.js')).save(room, refs, platforms),
+    warm: async () => {
+      await Promise.all([import('./archive/load.js'), import('./archive/save.js')]);
+    },
     import: (options) => importImage(room, options),
     commit: (options) => commit(room, options),
     resolve: (ref, platform) => resolve(room, ref, platform),
@@ -79,7 +82,7 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
   };
 }
 
-/** Loads what a daemon at rest does not need (TLS, tar) with the first use. */
+/** Loads what a daemon at rest does not need (above all TLS, for registries) with the first use, or by `warm`. */
 async function* lazily(open: () => Promise<AsyncIterable<Progress>>): AsyncGenerator<Progress, void, void> {
   yield* await open();
 }

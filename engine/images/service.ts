@@ -40,6 +40,8 @@ export interface Images {
   ): AsyncIterable<Progress>;
   /** A tar as `docker save` writes it (with OCI layout and manifest.json). */
   save(refs: string[], platforms?: readonly Platform[]): Promise<Readable>;
+  /** Loads the code of `load` and `save` before it is needed. */
+  warm(): Promise<void>;
   import(options: ImportOptions): AsyncIterable<Progress>;
   /** A new image of `layer` (a tar of changes, or undefined for none) on top of `parent`. For `docker commit`. */
   commit(options: CommitOptions): Promise<{ Id: string; reference: string }>;

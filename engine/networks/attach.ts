@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
-import { conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { conflict, forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { newId } from '../ids.js';
 import { announceConnected } from './announce.js';
 import { takeDown } from './detach.js';
@@ -80,7 +80,7 @@ async function plan(room: NetworkRoom, request: SandboxRequest, mode: string): P
     // Without a default bridge (`--bridge none`) a container that asks for it has no network, as under Docker.
     const isDefault = ref === 'default' || (ref === 'bridge' && room.config.bridge === 'none');
     const network = await wishedNetwork(room, isDefault ? room.defaultNetwork : ref, wished);
-    if (network.configOnly) throw invalidParameter(`cannot join the configuration network ${network.name}`);
+    if (network.configOnly) throw forbidden('cannot create endpoint on configuration-only network');
     if (plans.some((other) => other.network === network)) continue;
     checkWishes(network.name, network, wished);
     plans.push({ network, wished: linkedWish(wished, room.idOf), ref });

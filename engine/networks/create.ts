@@ -8,6 +8,7 @@ import { netlabel } from '@cleat/protocol/kinds/network';
 import { type NetworkId, newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
+import { configurationFor, refuseConfigurationInUse } from './config-network.js';
 import { networkRequest, nullIpam } from './driver-request.js';
 import type { Due } from './owed.js';
 import type { NetworkRecord } from './record.js';
@@ -31,8 +32,7 @@ export async function createNetwork(
 ): Promise<NetworkRecord> {
   const name = request.Name?.trim() ?? '';
   checkRequest(room, name, request, options);
-  const template = request.ConfigFrom?.Network ? room.registry.find(request.ConfigFrom.Network) : undefined;
-  if (template && !template.configOnly) throw forbidden(`network ${template.name} is not a configuration network`);
+  const template = configurationFor(room, request);
   // A second request for the same name, while this one is on its way, must lose.
   room.creating.add(name);
   try {
@@ -132,7 +132,7 @@ async function prepare(
     sandbox: said?.sandbox ?? 'none',
     enableIPv4: template?.enableIPv4 ?? request.EnableIPv4 ?? true,
     enableIPv6: template?.enableIPv6 ?? request.EnableIPv6 ?? false,
-    internal: template?.internal ?? request.Internal ?? false,
+    internal: request.Internal ?? false,
     attachable: request.Attachable ?? false,
     ingress: false,
     configOnly: request.ConfigOnly ?? false,
@@ -254,6 +254,7 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
     throw forbidden(`${record.name} is a pre-defined network and cannot be removed`);
   }
   refuseActive(room, record);
+  refuseConfigurationInUse(room, record);
   if (record.configOnly) return room.registry.delete(record.id);
   await room.owed.settle(record.driver);
   // Meanwhile somebody may have removed it, or joined it.

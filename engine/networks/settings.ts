@@ -1,5 +1,6 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
+import { gatewayEndpoint } from './gateway.js';
 import { portMap } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import type { SandboxSettings } from './service.js';
@@ -52,7 +53,10 @@ export function detachedSettings(network: NetworkRecord | undefined, wished: End
 export function sandboxSettings(sandbox: SandboxRecord): SandboxSettings {
   if (sandbox.ownerId) return { sandboxId: '', sandboxKey: '', ports: {}, networks: {} };
   const published: PortBinding[] = sandbox.endpoints.flatMap(({ ports }) => ports);
-  const shown = sandbox.kind === 'path' ? portMap(sandbox.exposedPorts, published) : {};
+  // Of a network that publishes nothing, such as an internal one, no port is shown at all.
+  const shows =
+    sandbox.kind === 'path' && (gatewayEndpoint(sandbox) ?? sandbox.endpoints.find((endpoint) => endpoint.published));
+  const shown = shows ? portMap(sandbox.exposedPorts, published) : {};
   return {
     sandboxId: sandbox.sandboxId,
     sandboxKey: sandbox.path,

@@ -85,7 +85,7 @@ export default defineExtension({
 
 /** A pool as the file tells it: its next address is always the first free one. */
 function openPool(id: string, { range, addresses }: StoredPool): Pool {
-  const pool = new Pool({ v: 1, id, pool: id, subPool: range === id ? '' : range, last: '' });
+  const pool = new Pool({ v: 1, id, pool: id, subPool: range === id ? '' : range });
   for (const [address, holder] of Object.entries(addresses)) pool.take(address, holder, 'kept');
   return pool;
 }

@@ -175,6 +175,26 @@ test('callers beyond the limit wait for their turn, and idle helpers end', async
   expect(await failure(small.call('stat', { path: '/' }))).toMatchObject({ class: 'Unavailable' });
 });
 
+test('one is kept ready: it stays when idle, and another comes for one that was used up or killed', async () => {
+  const ready = new Helper({ idleMs: 20 });
+  try {
+    ready.keepReady();
+    await expect.poll(() => ready.ready).toBe(1);
+    // More at once end again, but for one.
+    await Promise.all([1, 2, 3].map(() => ready.call('stat', { path: '/' })));
+    expect(ready.processes).toBe(3);
+    await expect.poll(() => ready.processes).toBe(1);
+    expect(ready.ready).toBe(1);
+    mkdirSync(join(directory, 'packed'), { recursive: true });
+    const { stream } = await ready.tarOut({ root: directory, path: '/packed', entryName: 'packed' });
+    await stream.resume().toArray();
+    await expect.poll(() => [ready.ready, ready.processes]).toEqual([1, 1]);
+  } finally {
+    ready.close();
+  }
+  expect(ready.processes).toBe(0);
+});
+
 test('a helper whose operation failed is free once, not twice', async () => {
   const failed = async (own: Helper) =>
     expect(await failure(own.call('stat', { path: '/nowhere' }))).toMatchObject({ class: 'NotFound' });

@@ -2,7 +2,8 @@
  * Killable helper processes, for every path that is not ours: a user's bind source, an extension's mount point, a
  * running container's files. A path on a hung file system costs its own caller a DeadlineExceeded, and nobody else
  * anything: each process works on one request, is killed when it is late, and others start beside it. They start on
- * first use, and end when idle, so that an engine at rest has none.
+ * use, and end when idle. Starting Node and loading what they need takes 60 to 150 ms, which nobody should meet in the
+ * first call: an engine keeps one ready (`keepReady`), which holds little memory while it rests.
  */
 
 import type { Readable } from 'node:stream';
@@ -20,6 +21,9 @@ import type {
 } from './operations.js';
 import { failureOf, HelperProcess } from './process.js';
 import { receiveTar, sendTar } from './streams.js';
+
+const spareAfterMs = 20;
+const spareAfterFailureMs = 5_000;
 
 export interface HelperOptions {
   /** Processes at one time. Default 8: as many paths may hang at once before a further caller has to wait. */
@@ -44,6 +48,8 @@ export class Helper {
   readonly #all = new Set<HelperProcess>();
   readonly #waiting: (() => void)[] = [];
   #closed = false;
+  #keepsReady = false;
+  #starting: NodeJS.Timeout | undefined;
 
   constructor(options: HelperOptions = {}) {
     this.#maxProcesses = options.maxProcesses ?? 8;
@@ -51,9 +57,20 @@ export class Helper {
     this.#deadlineMs = options.deadlineMs ?? 30_000;
   }
 
+  /** From now on one process at least is there, and has run each kind of call's code once. */
+  keepReady(): void {
+    this.#keepsReady = true;
+    this.#startSpare();
+  }
+
   /** How many processes live; for tests and metrics. */
   get processes(): number {
     return this.#all.size;
+  }
+
+  /** How many of them have nothing to do. */
+  get ready(): number {
+    return this.#idle.length;
   }
 
   /**
@@ -132,6 +149,7 @@ export class Helper {
   /** Ends every helper; calls under way are rejected. */
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#starting);
     for (const worker of this.#all) worker.kill();
     for (const wake of this.#waiting.splice(0)) wake();
   }
@@ -173,6 +191,8 @@ export class Helper {
       const at = this.#idle.indexOf(worker);
       if (at >= 0) this.#idle.splice(at, 1);
       this.#waiting.shift()?.();
+      // Where none can start (no memory, no processes left), not again and again.
+      this.#spareSoon(worker.proved ? spareAfterMs : spareAfterFailureMs);
     });
     this.#all.add(worker);
     return worker;
@@ -180,9 +200,27 @@ export class Helper {
 
   #release(worker: HelperProcess): void {
     if (worker.dead) return;
-    worker.rest(this.#idleMs);
+    worker.rest(this.#idleMs, () => this.#keepsReady && this.#idle.length === 1);
     this.#idle.push(worker);
     this.#waiting.shift()?.();
+  }
+
+  /** A little later, so that the answer that used a process up goes out first. */
+  #spareSoon(afterMs: number): void {
+    if (!this.#keepsReady || this.#closed || this.#starting) return;
+    this.#starting = setTimeout(() => {
+      this.#starting = undefined;
+      this.#startSpare();
+    }, afterMs).unref();
+  }
+
+  #startSpare(): void {
+    if (this.#closed || this.#idle.length > 0 || this.#all.size >= this.#maxProcesses) return;
+    const worker = this.#start();
+    void worker.ask({ operation: 'statInRoot', request: { root: '/', path: '/', follow: true } }).then(
+      () => this.#release(worker),
+      () => {}, // It is dead: its owner has heard of it.
+    );
   }
 
   #deadline(operation: string, options: CallOptions) {

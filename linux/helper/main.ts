@@ -1,5 +1,7 @@
 /** The helper process: one request at a time, synchronously; whoever waits kills it when it hangs. */
 import { asCleatError } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
+import { giveMemoryBack } from '../process/rest.js';
 import { errnoOf } from '../syscall/errno.js';
 import { dieWithParent } from '../syscall/process.js';
 import { handlers } from './handlers.js';
@@ -21,15 +23,34 @@ async function handle({ operation, request }: HelperRequest): Promise<unknown> {
   return handlers[operation](request as never);
 }
 
+const restAfterMs = 300;
+let resting: NodeJS.Timeout | undefined;
+
+/**
+ * Gives memory back when no request has come for a while: 55 MB become 20. Twice, because doing it the first time
+ * brings in pages that the second one does not need.
+ */
+function restSoon(times = 2): void {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    globalThis.gc?.();
+    giveMemoryBack();
+    if (times > 1) restSoon(times - 1);
+  }, restAfterMs);
+}
+
 process.on('message', (message) => {
-  handle(message as HelperRequest).then(
-    (answer) => reply({ type: 'done', answer }),
-    (cause: unknown) => {
-      const error = asCleatError(cause);
-      const details = { ...error.details, errno: errnoOf(error) };
-      return reply({ type: 'failed', class: error.class, message: error.message, details });
-    },
-  );
+  clearTimeout(resting);
+  void handle(message as HelperRequest)
+    .then(
+      (answer) => reply({ type: 'done', answer }),
+      (cause: unknown) => {
+        const error = asCleatError(cause);
+        const details = { ...error.details, errno: errnoOf(error) };
+        return reply({ type: 'failed', class: error.class, message: error.message, details });
+      },
+    )
+    .then(() => restSoon());
 });
 // Modes are what the request or the archive says.
 process.umask(0);

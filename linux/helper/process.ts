@@ -11,6 +11,9 @@ function entry(): string {
   return fileURLToPath(new URL(built, import.meta.url));
 }
 
+/** A small heap and one thread beside the first: most of what it does is system calls. The collector is for its rest. */
+const execArgv = ['--max-semi-space-size=2', '--v8-pool-size=1', '--expose-gc'];
+
 /** One helper process: one request at a time. It does not keep the engine's event loop alive while it rests. */
 export class HelperProcess {
   readonly #child: ChildProcess;
@@ -21,14 +24,17 @@ export class HelperProcess {
   #complaint = '';
   readonly #onDeath: () => void;
   dead = false;
+  /** It has answered before. */
+  proved = false;
 
   constructor(onDeath: () => void) {
     this.#child = fork(entry(), [], {
-      execArgv: [],
+      execArgv,
       stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
     });
     this.#child.on('message', (message) => {
+      this.proved = true;
       if (this.#settle) this.#settle.resolve(message as HelperReply);
       else this.#early.push(message as HelperReply);
       this.#settle = undefined;
@@ -85,10 +91,15 @@ export class HelperProcess {
     });
   }
 
-  /** Lets it end after a time without work. Until then it does not keep this process's event loop alive. */
-  rest(idleMs: number): void {
+  /**
+   * Lets it end after a time without work, unless it is `wanted` then. It does not keep this process's event loop
+   * alive meanwhile.
+   */
+  rest(idleMs: number, wanted: () => boolean): void {
     this.#hold(false);
-    this.#idleTimer = setTimeout(() => this.kill(), idleMs);
+    this.#idleTimer = setTimeout(() => {
+      if (!wanted()) this.kill();
+    }, idleMs);
     this.#idleTimer.unref();
   }
 

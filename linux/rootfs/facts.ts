@@ -1,5 +1,6 @@
-import { type BigIntStats, constants, lstatSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, constants, lstatSync } from 'node:fs';
 import { type BytePath, splitDevice } from '../syscall/files.js';
+import { readLink } from './names.js';
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character-device' | 'block-device';
 
@@ -47,5 +48,5 @@ export function factsFromStats(stats: BigIntStats): FileFacts {
 /** lstat(2), and what a symlink holds. @throws as Node's lstatSync */
 export function factsOf(path: BytePath): FileFacts {
   const facts = factsFromStats(lstatSync(path, { bigint: true }));
-  return facts.type === 'symlink' ? { ...facts, linkTarget: readlinkSync(path) } : facts;
+  return facts.type === 'symlink' ? { ...facts, linkTarget: readLink(path) } : facts;
 }

@@ -6,13 +6,14 @@
  * All calls are synchronous. Use them in process only for trees that hold nothing but the engine's own files; for
  * everything else (volumes, a running container's `/proc/PID/root`) go through linux/helper.
  */
-import { closeSync, constants, fstatSync, lchownSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lchownSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { bytesOf } from '@cleat/protocol/byte-text';
 import { CleatError, conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { type ProcessIdentity, runsAt } from '../process/identity.js';
 import { errnoOf } from '../syscall/errno.js';
 import { O_PATH, openInRoot } from '../syscall/files.js';
 import { type FileFacts, factsFromStats, factsOf } from './facts.js';
-import { type ByteName, bytesOf } from './names.js';
+import { type ByteName, readLink } from './names.js';
 
 /** The kernel would take what is before it for the whole. */
 function refuseZeroByte(path: string): void {
@@ -56,7 +57,7 @@ export class Root implements Disposable {
     } catch (cause) {
       throw classed(cause, typeof of === 'string' ? of : `the files of process ${of.process.pid}`);
     }
-    this.#path = readlinkSync(`/proc/self/fd/${this.#fd}`);
+    this.#path = readLink(`/proc/self/fd/${this.#fd}`);
   }
 
   [Symbol.dispose](): void {
@@ -117,7 +118,7 @@ export class Root implements Disposable {
     try {
       const fd = this.open(path, O_PATH);
       try {
-        return this.#inside(readlinkSync(`/proc/self/fd/${fd}`));
+        return this.#inside(readLink(`/proc/self/fd/${fd}`));
       } finally {
         closeSync(fd);
       }
@@ -134,7 +135,7 @@ export class Root implements Disposable {
 
   #danglingTarget(path: string): string | undefined {
     try {
-      return this.withParent(path, (fd, name) => readlinkSync(entryPath(fd, name)));
+      return this.withParent(path, (fd, name) => readLink(entryPath(fd, name)));
     } catch {
       // Missing, or no symlink: then it is what it is.
       return undefined;

@@ -68,7 +68,6 @@ export class AddressPools {
       id: subPool ? `${space}/${cidr}/${subPool}` : `${space}/${cidr}`,
       pool: cidr,
       subPool: subPool ? formatBlock(parseCidr(subPool).block) : '',
-      last: '',
       holder,
     });
     this.#state.set(pool.id, pool.toJSON());
@@ -101,8 +100,6 @@ export class AddressPools {
     const cidr = pool.take(wished, holder);
     try {
       this.#state.set(addressKey(poolId, cidr), { pool: poolId, holder });
-      // Only the choice of the next one depends on it.
-      if (!wished) this.#state.set(poolId, pool.toJSON());
     } catch (error) {
       pool.release(withoutPrefix(cidr));
       throw error;

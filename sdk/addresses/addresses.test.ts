@@ -82,7 +82,7 @@ test('IPv6: a block of this host’s own, and addresses in it', () => {
 });
 
 test('a pool alone knows who has what', () => {
-  const pool = new Pool({ v: 1, id: 'x', pool: '10.1.0.0/24', subPool: '10.1.0.128/31', last: '' });
+  const pool = new Pool({ v: 1, id: 'x', pool: '10.1.0.0/24', subPool: '10.1.0.128/31' });
   pool.take('10.1.0.1', 'gateway');
   expect([pool.take('', 'a'), pool.take('', 'b')]).toEqual(['10.1.0.128/24', '10.1.0.129/24']);
   expect(pool.holderOf('10.1.0.1')).toBe('gateway');

@@ -19,17 +19,15 @@ export interface StoredPool {
   pool: string;
   /** CIDR of the part from which addresses are chosen, or empty. */
   subPool: string;
-  /** Address that was handed out last, or empty. */
-  last: string;
   /** For whom it is; empty: nobody said. */
   holder?: string;
 }
 
 /**
- * The addresses of one pool. The next address is the one after the last that was handed out, so that a released one
- * rests as long as possible: the kernel still knows its former owner for a while.
+ * The addresses of one pool. The next address is the lowest that is free, as Docker's own driver chooses it: a
+ * container that is restarted alone has the same address again.
  * @example
- * const pool = new Pool({ v: 1, id: 'a', pool: '10.1.0.0/24', subPool: '', last: '' });
+ * const pool = new Pool({ v: 1, id: 'a', pool: '10.1.0.0/24', subPool: '' });
  * pool.take('10.1.0.1', ''); // '10.1.0.1/24', for the gateway
  * pool.take('', endpoint); // '10.1.0.2/24'
  */
@@ -40,14 +38,12 @@ export class Pool {
   readonly #range: Block;
   /** With the holder of each. */
   readonly #taken = new Map<bigint, string>();
-  #last: bigint | undefined;
 
   constructor(stored: StoredPool) {
     this.id = stored.id;
     this.block = parseCidr(stored.pool).block;
     this.holder = stored.holder ?? '';
     this.#range = stored.subPool ? parseCidr(stored.subPool).block : this.block;
-    this.#last = stored.last ? parseAddress(stored.last).value : undefined;
   }
 
   toJSON(): StoredPool {
@@ -56,7 +52,6 @@ export class Pool {
       id: this.id,
       pool: formatBlock(this.block),
       subPool: this.#range === this.block ? '' : formatBlock(this.#range),
-      last: this.#last === undefined ? '' : this.#text(this.#last),
       ...(this.holder ? { holder: this.holder } : {}),
     };
   }
@@ -86,7 +81,6 @@ export class Pool {
   take(wished: string, holder: string, kept?: 'kept'): string {
     const value = kept ? parseAddress(wished).value : wished ? this.#check(parseAddress(wished)) : this.#next();
     this.#taken.set(value, holder);
-    if (!wished) this.#last = value;
     return `${this.#text(value)}/${this.block.prefix}`;
   }
 
@@ -107,21 +101,13 @@ export class Pool {
     return address.value;
   }
 
+  /** Taken ones are few, so this ends after at most that many steps. */
   #next(): bigint {
-    const first = this.#range.value;
     const last = lastOf(this.#range).value;
-    const start = this.#last === undefined || this.#last >= last || this.#last < first ? first : this.#last + 1n;
-    const free = this.#free(start, last) ?? this.#free(first, start - 1n);
-    if (free === undefined) throw unavailable('no available addresses on this pool');
-    return free;
-  }
-
-  /** First free address between both, inclusive. Taken ones are few, so this ends after at most that many steps. */
-  #free(from: bigint, to: bigint): bigint | undefined {
-    for (let value = from; value <= to; value++) {
+    for (let value = this.#range.value; value <= last; value++) {
       if (!this.#taken.has(value) && !this.#reserved(value)) return value;
     }
-    return undefined;
+    throw unavailable('no available addresses on this pool');
   }
 
   /** Network and broadcast address (IPv4), or the routers' anycast address (IPv6); small blocks have none to spare. */

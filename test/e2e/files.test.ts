@@ -66,8 +66,20 @@ test('a name that is no UTF-8 survives commit, save, load, export, cp both ways 
   await ok('cp', 'latin:/x', copied);
   expect(readdirSync(copied, 'latin1').sort()).toEqual(['caf\xe9', 'l\xe9']);
   await ok('cp', copied, 'latin:/back');
+  // The path itself has such a name: from there, and to there.
+  const cp = (from: string, to: string) => {
+    const script = `cd ${scratch}; docker -H unix://${engine.socket} cp "$(printf '${from}')" "$(printf '${to}')"`;
+    execFileSync('sh', ['-c', script], { stdio: 'pipe' });
+  };
+  cp('latin:/x/caf\\351', 'caf\\351');
+  cp('caf\\351', 'latin:/x/new\\351');
+  await expect(async () => cp('latin:/x/none\\351', '.')).rejects.toThrow('Could not find the file /x/none\ufffd');
+  const head = await engine.api('HEAD', '/containers/latin/archive?path=/x/l%E9');
+  const header = Buffer.from(String(head.headers['x-docker-container-path-stat']), 'base64').toString();
+  expect(JSON.parse(header)).toMatchObject({ name: 'l\ufffd', linkTarget: '/x/caf\ufffd' });
   await ok('commit', 'latin', 'latin');
   expect(await read('/back')).toBe('1\n1');
+  expect(await ok('run', '--rm', 'latin', 'sh', '-c', 'cd /x; ls | wc -l; cat new*; test -h l*')).toBe('3\n1');
   await ok('rm', 'latin');
   await ok('volume', 'rm', 'latin-volume');
 });

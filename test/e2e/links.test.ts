@@ -77,6 +77,7 @@ test('a target that does not run, or is gone, is an error at start; the containe
   await ok('rm', 'la');
   await run('la');
   expect(await refused('start', 'lb')).toContain(why);
+  expect(await refused('restart', 'lb')).toContain(`Cannot restart container lb: ${why}`);
   expect(await linksOf('lb')).toEqual(['/la:/lb/x']);
 });
 
@@ -106,6 +107,7 @@ test('links are refused where they cannot be, and are aliases on a network of on
   );
   await run('ld', '--network', 'own', '--link', 'la:x');
   expect(await ok('inspect', '-f', '{{json (index .NetworkSettings.Networks "own").Links}}', 'ld')).toBe('["la:x"]');
+  expect(await linksOf('ld')).toBeNull();
   await ok('rename', 'la', 'la2');
   await run('la', '--network', 'own');
   const ip = await ok('inspect', '-f', '{{(index .NetworkSettings.Networks "own").IPAddress}}', 'la2');

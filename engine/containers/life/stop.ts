@@ -84,7 +84,9 @@ export async function restartContainer(
   } catch (error) {
     // It is told, and goes on waiting.
     if (waited && absenceOf(error)) startByPolicy(room, container);
-    throw error;
+    if (!(error instanceof CleatError)) throw error;
+    const { class: kind, details, message } = error;
+    throw new CleatError(kind, `Cannot restart container ${options.ref}: ${message}`, { cause: error, details });
   } finally {
     container.restartRequested = false;
   }

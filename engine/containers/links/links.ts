@@ -65,9 +65,9 @@ function linkTarget(room: Room, name: string): Container {
 
 const mode = ({ record }: Container): string | undefined => record.hostConfig.NetworkMode;
 
-/** `HostConfig.Links` of inspect: `/name:/container/alias`, by the names of today. */
-export function shownLinks(room: Room, { record }: Container): string[] | null | undefined {
-  if (!hasLegacyLinks(record.hostConfig)) return record.hostConfig.Links;
+/** `HostConfig.Links` of inspect: `/name:/container/alias`, by the names of today; those of another network are there. */
+export function shownLinks(room: Room, { record }: Container): string[] | null {
+  if (!hasLegacyLinks(record.hostConfig)) return null;
   const links = (record.links ?? []).map((link) => `/${nameOf(room, link)}:/${record.name}/${link.alias}`);
   return links.length > 0 ? links : null;
 }

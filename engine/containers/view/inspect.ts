@@ -36,7 +36,7 @@ export function inspectContainer(room: Room, container: Container): ContainerIns
     GraphDriver: { Name: 'overlay2', Data: graphData(room, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
     Config: completeConfig(record.config),
-    NetworkSettings: networkSettings(room.networks.settings(record.id, record.endpoints)),
+    NetworkSettings: networkSettings(room.networks.settings(record.id, record.endpoints), record.state.pid),
   };
 }
 
@@ -73,12 +73,14 @@ export function mountPoint(mount: MountRecord): MountPoint {
 }
 
 /** Besides `Networks`, the endpoint on the default bridge is repeated at the top, as clients of 2015 read it. */
-function networkSettings(sandbox: SandboxSettings): NetworkSettings {
+function networkSettings(sandbox: SandboxSettings, pid: number): NetworkSettings {
+  // Without a file of its own the namespace is found by the process in it.
+  const ofProcess = sandbox.sandboxId !== '' && pid > 0 ? `/proc/${pid}/ns/net` : '';
   const bridge = sandbox.networks.bridge;
   return {
     Bridge: '',
     SandboxID: sandbox.sandboxId,
-    SandboxKey: sandbox.sandboxKey,
+    SandboxKey: sandbox.sandboxKey || ofProcess,
     HairpinMode: false,
     LinkLocalIPv6Address: '',
     LinkLocalIPv6PrefixLen: 0,

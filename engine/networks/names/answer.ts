@@ -12,6 +12,9 @@ import {
   type Transport,
 } from './message.js';
 
+/** Every record that there is (RFC 1035, 3.2.3). */
+const anyType = 255;
+
 /** How the questions of one container are answered. */
 export interface Resolver {
   readonly owner: string;
@@ -50,7 +53,7 @@ function ownAnswer(query: Query, resolver: Resolver, transport: Transport): Buff
   const addresses = resolver.addressesOf(name);
   if (!addresses) return undefined;
   // A name of ours without what is asked for exists all the same: an empty answer, never another server's.
-  const found = shuffled(addresses.map(addressFound).filter((one) => one.type === type));
+  const found = shuffled(addresses.map(addressFound).filter((one) => type === anyType || one.type === type));
   return answerWith(query, found, transport);
 }
 

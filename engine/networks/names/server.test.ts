@@ -111,6 +111,9 @@ describe('our own names', () => {
       answers: [{ name: 'DB', type: 'A', data: '10.1.2.3', ttl: 600 }],
     });
     expect(await answered('db', 'AAAA')).toMatchObject({ rcode: 'NOERROR', answers: [] });
+    const any = query('db', 'A');
+    any.writeUInt16BE(255, any.length - 4);
+    expect(dns.decode(await ask(service, any))).toMatchObject({ answers: [{ type: 'A' }] });
     expect(await answered('six', 'AAAA')).toMatchObject({ answers: [{ data: 'fd00::1' }] });
     expect(await answered('six', 'A')).toMatchObject({ rcode: 'NOERROR', answers: [] });
     expect(await answered('db', 'MX')).toMatchObject({ rcode: 'NOERROR', answers: [] });
