@@ -104,7 +104,7 @@ function runtime(text: string): Record<string, RuntimeValue> {
 }
 
 function runtimeOf(name: string, value: unknown): RuntimeValue {
-  if (!isObject(value) || typeof value.path !== 'string')
+  if (!isObject(value) || typeof value.path !== 'string' || value.path === '')
     return fail(`an object with a path for runtime ${name}`, value);
   const args = value.runtimeArgs;
   if (args === undefined || args === null) return { path: value.path };
