@@ -14,6 +14,8 @@ import { EngineGroup } from './cgroup.js';
 /** An engine under measurement: in a network namespace and a control group of its own, so that neither sees the other. */
 export abstract class BenchEngine {
   readonly directory: string;
+  /** In memory, below /run, where either engine keeps what is true while it runs unless it is told otherwise. */
+  protected readonly execRoot: string;
   readonly socket: string;
   readonly group: EngineGroup;
   protected readonly config: string;
@@ -25,6 +27,7 @@ export abstract class BenchEngine {
   ) {
     mkdirSync(base, { recursive: true });
     this.directory = mkdtempSync(join(base, `${name}-`));
+    this.execRoot = mkdtempSync(`/run/cleat-bench-${name}-`);
     this.socket = join(this.directory, 'd.sock');
     // Whatever this host's engines are configured with does not matter here.
     this.config = join(this.directory, 'daemon.json');
@@ -76,7 +79,7 @@ export abstract class BenchEngine {
       await sleep(100);
     }
     this.group.remove();
-    rmSync(this.directory, { recursive: true, force: true });
+    for (const directory of [this.execRoot, this.directory]) rmSync(directory, { recursive: true, force: true });
     return failures;
   }
 
@@ -125,7 +128,7 @@ export class Cleat extends BenchEngine {
   }
 
   get #roots(): { dataRoot: string; execRoot: string } {
-    return { dataRoot: join(this.directory, 'data'), execRoot: join(this.directory, 'run') };
+    return { dataRoot: join(this.directory, 'data'), execRoot: this.execRoot };
   }
 }
 
@@ -135,7 +138,7 @@ export class Dockerd extends BenchEngine {
       'dockerd',
       `--host=unix://${this.socket}`,
       `--data-root=${join(this.directory, 'data')}`,
-      `--exec-root=${join(this.directory, 'run')}`,
+      `--exec-root=${this.execRoot}`,
       `--pidfile=${join(this.directory, 'pid')}`,
       `--cgroup-parent=${this.group.parent}`,
       `--config-file=${this.config}`,
@@ -144,18 +147,20 @@ export class Dockerd extends BenchEngine {
     ];
   }
 
-  /** Shims and containerd have the engine's directory on their command lines. */
+  /** Shims and containerd have one of the engine's directories on their command lines. */
   protected async clean(): Promise<string[]> {
+    const roots = [this.directory, this.execRoot];
     for (let round = 0; round < 30; round++) {
       const left = readdirSync('/proc').filter(
-        (pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`${this.directory}/`),
+        (pid) => /^\d+$/.test(pid) && roots.some((root) => commandOf(pid).includes(`${root}/`)),
       );
       if (left.length === 0) break;
       for (const pid of left) kill(Number(pid));
       await sleep(100);
     }
-    for (const { target } of listMounts(`${this.directory}/`).reverse()) unmount(target, { detach: true });
-    return listMounts(`${this.directory}/`).map(({ target }) => `${target} is mounted still`);
+    const mounts = () => roots.flatMap((root) => listMounts(`${root}/`));
+    for (const { target } of mounts().reverse()) unmount(target, { detach: true });
+    return mounts().map(({ target }) => `${target} is mounted still`);
   }
 }
 

@@ -57,6 +57,12 @@ export function reach(where: string, directories: readonly string[] = pluginDire
   return new Reached(basename(path, ending), path, () => ({ type: 'unix', path }));
 }
 
+/** Where a plugin of this name listens. @throws InvalidParameter for what is no name */
+export function socketOfName(flag: string, name: string): string {
+  if (name === '') throw invalidParameter(`${flag} takes the name of a plugin, or the path of a socket`);
+  return `${pluginDirectories[0]}/${name}.sock`;
+}
+
 function found(name: string, directories: readonly string[], otherwise: string): Reached {
   const place = find(directories, name);
   if (!place) throw name === '' ? invalidParameter('name a plugin') : notFound(otherwise);

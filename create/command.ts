@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { usageComplaint } from '@cleat/protocol/usage';
 import { isKindName, kindFacts, kindNames } from './kinds.js';
 import { checkEmpty, scaffold } from './scaffold.js';
 
@@ -68,6 +69,6 @@ function parsed(args: string[]) {
       },
     });
   } catch (cause) {
-    throw invalidParameter(messageOf(cause), { cause });
+    throw invalidParameter(usageComplaint(cause) ?? messageOf(cause), { cause });
   }
 }

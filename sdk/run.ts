@@ -12,7 +12,7 @@ import { type Served, type ServeOptions, serve } from './serve.js';
 const usageExit = 2;
 
 /**
- * An extension's whole `main`: serves it until SIGTERM or SIGINT. The command line says where: `--socket PATH` (default
+ * An extension's whole `main`: serves it until SIGTERM, SIGINT or SIGHUP. The command line says where: `--socket PATH` (default
  * `/run/docker/plugins/NAME.sock`), `--tcp HOST:PORT` with `--tls-…` and `--spec FILE`, or nothing when a service
  * manager passed a socket; `--help` tells all. Every other `--NAME VALUE` is an option for the module, which may declare
  * what it knows. What cannot be served ends the process with one readable line: exit code 2 for the command line, 1 for
@@ -54,9 +54,9 @@ export async function run(module: ExtensionModule, options: Pick<ServeOptions, '
   }
 }
 
-/** Serves until SIGTERM or SIGINT, then closes in peace; a second signal ends at once. */
+/** Serves until SIGTERM, SIGINT, or SIGHUP (its terminal was closed), then closes in peace; a second one ends at once. */
 export async function serveUntilSignal(start: () => Promise<Served>): Promise<void> {
-  const signals = ['SIGTERM', 'SIGINT'] as const;
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
   const signalled = new Promise<void>((resolve) => {
     const onSignal = () => {
       // From here on they do what they do to any process.
@@ -67,6 +67,8 @@ export async function serveUntilSignal(start: () => Promise<Served>): Promise<vo
   });
   const served = await start();
   await signalled;
+  // What is said on the way goes to a terminal that may be gone.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   await served.close();
 }
 

@@ -43,7 +43,8 @@ export async function makeLinks(
 export function putOnBridge({ bridge, icc }: NetworkRecord, hostLink: string): string[] {
   return [
     // Enslaved and without IPv6 of its own before it is up, so that it never shows up as a host of the network.
-    `link set dev ${hostLink} master ${bridge} addrgenmode none up`,
+    `link set dev ${hostLink} addrgenmode none`,
+    `link set dev ${hostLink} master ${bridge} up`,
     // With br_netfilter, a frame to a published port of its own sender goes back where it came from.
     `link set dev ${hostLink} type bridge_slave hairpin on${icc ? '' : ' isolated on'}`,
   ];

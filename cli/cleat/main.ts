@@ -1,4 +1,5 @@
 import { messageOf } from '@cleat/protocol/errors';
+import { usageComplaint } from '@cleat/protocol/usage';
 import { cleatVersion } from '../version.js';
 import { wrapped } from './columns.js';
 import { type Command, commands } from './commands.js';
@@ -50,16 +51,12 @@ async function run(name: string, command: Command, args: string[]): Promise<numb
   try {
     return await command.run(args);
   } catch (error) {
-    if (!isUsageError(error)) throw error;
-    process.stderr.write(`cleat ${name}: ${messageOf(error).replace(/\. To specify .*/s, '')}\n`);
+    const complaint = usageComplaint(error);
+    if (complaint === undefined) throw error;
+    process.stderr.write(`cleat ${name}: ${complaint}\n`);
     process.stderr.write(`See 'cleat ${name} --help'.\n`);
     return 1;
   }
-}
-
-/** Of node:util's parseArgs. */
-function isUsageError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 }
 
 // A reader that has seen enough (`| head`) is no failure.

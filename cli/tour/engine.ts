@@ -39,10 +39,11 @@ export async function refuseWhileServed(place: TourPlace): Promise<void> {
   const holder = heldBy(place);
   if (holder === undefined && !(await answersOn(place.socket))) return;
   const who = holder === undefined ? '' : ` (process ${holder})`;
+  const orElse = holder === undefined ? '' : `, or, where that is gone, kill ${holder}`;
   throw unavailable(
     `an engine${who} serves on ${place.socket} already, and is left alone. Use it with\n` +
       `    export DOCKER_HOST=unix://${place.socket}\n` +
-      'or stop it first: Ctrl-C where it was started',
+      `or stop it first: Ctrl-C where it was started${orElse}`,
   );
 }
 

@@ -8,7 +8,7 @@ import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { sweep } from '../sweep/sweep.js';
 import { busyboxTar } from './busybox.js';
 import { call, demultiplex } from './client.js';
-import { refuseWhileServed, startEngine, type TourEngine } from './engine.js';
+import { refuseWhileServed, startEngine, type TourEngine, type TourPlace } from './engine.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -18,14 +18,9 @@ const { values: options } = parseArgs({
   },
 });
 /** An engine of its own: nothing here touches a dockerd, or another cleatd, on the same host. */
-const tour = {
-  socket: `/run/${options.name}.sock`,
-  dataRoot: `/var/lib/${options.name}`,
-  execRoot: `/run/${options.name}`,
-  pidfile: `/run/${options.name}.pid`,
-  bridge: options.name,
-  log: `/run/${options.name}.log`,
-};
+const kept = placeOf(options.name);
+/** What is removed at the end is another one's than what an earlier tour has kept, or left running. */
+const tour = options.once ? placeOf(`${options.name.slice(0, 10)}-once`) : kept;
 /** The docker CLI, unless there is none or it is not wanted. */
 const cli = options['without-cli'] ? undefined : findCommand('docker');
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -37,12 +32,27 @@ const quickEnds = 2;
 const interrupted = new Promise<undefined>((resolve) => {
   process.on('SIGINT', () => resolve(undefined));
   process.on('SIGTERM', () => resolve(undefined));
+  // The terminal was closed. The engine has a group of its own and would run on, with nobody to stop it.
+  process.on('SIGHUP', () => resolve(undefined));
 });
+// Nor does it end with whoever read what is said here (`| head`, the terminal).
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
+function placeOf(name: string): TourPlace {
+  return {
+    socket: `/run/${name}.sock`,
+    dataRoot: `/var/lib/${name}`,
+    execRoot: `/run/${name}`,
+    pidfile: `/run/${name}.pid`,
+    bridge: name,
+    log: `/run/${name}.log`,
+  };
+}
+
 async function main(): Promise<number> {
-  await refuseWhileServed(tour);
+  for (const place of new Set([kept, tour])) await refuseWhileServed(place);
   say(`==> Starting an engine (its log: ${tour.log})`);
   let engine = await startEngine(tour);
   try {

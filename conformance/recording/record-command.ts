@@ -1,11 +1,12 @@
 import { closeSync, existsSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { conflict, invalidParameter, messageOf, notFound, unavailable } from '@cleat/protocol/errors';
+import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { serveUntilSignal } from '@cleat/sdk/server';
-import { pluginDirectories, Reached, reach } from '../reach.js';
+import { pluginDirectories, Reached, reach, socketOfName } from '../reach.js';
 import { type Recorder, record } from './recorder.js';
-import { asidePath, checkPlace, isAnswered, putBack, takePlace, waitingPath } from './take-over.js';
+import { asidePath, checkPlace, putBack, takePlace, waitingPath } from './take-over.js';
+import { checkThere } from './there.js';
 
 const help = `Usage: cleat record PLUGIN [--listen NAME|PATH | --in-place] [--output FILE]
 
@@ -111,7 +112,8 @@ async function recordInPlace(
 
 /** The socket of a plugin that is to be recorded in its place. @throws InvalidParameter for one that has none */
 function socketOf(where: string): string {
-  if (where.includes('/')) return resolve(where.replace(/^unix:\/\//, ''));
+  const path = where.replace(/^unix:\/\//, '');
+  if (path.includes('/') && !path.includes('://')) return resolve(path);
   try {
     const { origin } = reach(where);
     if (origin.startsWith('/') && !origin.includes(' ')) return origin;
@@ -122,19 +124,17 @@ function socketOf(where: string): string {
   throw invalidParameter(`${where} is not behind a socket of this host: use --listen ${where}, a socket goes first`);
 }
 
-/** Before anything is made: a recorder without a plugin would only fail its callers. @throws NotFound, Unavailable */
-async function checkThere(plugin: Reached): Promise<void> {
-  const address = plugin.address();
-  if (address.type !== 'unix') return;
-  if (!existsSync(address.path)) throw notFound(`there is no ${address.path}: start the plugin first`);
-  if (!(await isAnswered(address.path))) throw unavailable(`nobody listens at ${address.path}: start the plugin first`);
+/** @throws InvalidParameter for what would be a socket that nobody finds */
+function socketToListen(where: string): string {
+  if (where.startsWith('/') || where.startsWith('.')) return existing(resolve(where));
+  if (where.includes('/')) throw invalidParameter('say with --listen NAME how engines are to call it');
+  return socketOfName('--listen', where);
 }
 
-/** @throws InvalidParameter */
-function socketToListen(where: string): string {
-  if (where.startsWith('/') || where.startsWith('.')) return resolve(where);
-  if (where.includes('/')) throw invalidParameter('say with --listen NAME how engines are to call it');
-  return `${pluginDirectories[0]}/${where}.sock`;
+/** A directory that is not there is a slip of the pen. @throws InvalidParameter */
+function existing(socket: string): string {
+  if (!existsSync(dirname(socket))) throw invalidParameter(`--listen ${socket}: there is no ${dirname(socket)}`);
+  return socket;
 }
 
 const fileName = (name: string): string => name.replaceAll(/[^\w.-]+/g, '-');

@@ -2,12 +2,14 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
+import { usageComplaint } from '@cleat/protocol/usage';
 import { serveUntilSignal } from '@cleat/sdk/server';
-import { pluginDirectories } from '../reach.js';
+import { pluginDirectories, reach, socketOfName } from '../reach.js';
 import { readRecording } from './parse.js';
 import { exchangesOf, type Recording } from './recording.js';
 import { type ReplayResult, replay } from './replay.js';
 import { type StandIn, standIn } from './stand-in.js';
+import { checkThere } from './there.js';
 
 const help = `Usage: cleat replay FILE PLUGIN [--ignore KEY]... [--speed N] [--json]
        cleat replay FILE --serve NAME|PATH [--any-order] [--timing] [--ignore KEY]...
@@ -41,7 +43,7 @@ export async function replayCommand(args: string[]): Promise<number> {
   try {
     return await command(args);
   } catch (error) {
-    process.stderr.write(`cleat: ${messageOf(error)}\n`);
+    process.stderr.write(`cleat replay: ${usageComplaint(error) ?? messageOf(error)}\n`);
     return 2;
   }
 }
@@ -76,6 +78,7 @@ async function command(args: string[]): Promise<number> {
     const { 'any-order': anyOrder, timing } = values;
     return serveRecording(recording, serve, { anyOrder: anyOrder === true, timing: timing === true, ignore });
   }
+  await checkThere(reach(plugin ?? ''));
   const result = await replay(recording, plugin ?? '', { ignore, speed: speedOf(values.speed) });
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : replayReport(result));
   return result.differences.length === 0 ? 0 : 1;
@@ -94,11 +97,12 @@ async function serveRecording(
   where: string,
   how: { anyOrder: boolean; timing: boolean; ignore: readonly string[] },
 ): Promise<number> {
-  const socket = where.includes('/') ? resolve(where) : `${pluginDirectories[0]}/${where}.sock`;
+  const socket = where.includes('/') ? resolve(where) : socketOfName('--serve', where);
   const one = await standIn({ recording, socket, ...how });
   process.stderr.write(`standing in for ${readable(recording.plugin, 200)} at ${socket}; Ctrl-C ends it\n`);
   await serveUntilSignal(async () => one);
   process.stdout.write(standInReport(one));
+  if (one.calls === 0) return 1;
   return one.strange.length + one.neverAsked.length === 0 ? 0 : 1;
 }
 
@@ -114,6 +118,8 @@ export function replayReport({ calls, differences }: ReplayResult): string {
 
 /** For people. */
 export function standInReport({ calls, strange, neverAsked }: StandIn): string {
+  // The same as of a recording of nothing: it would look as if all was well.
+  if (calls === 0) return 'nothing was asked, so nothing is known: engines keep connections that they have open\n';
   const lines = [...strange, ...neverAsked].map((one) => `${readable(one, 1_000)}\n`).join('');
   const sum = strange.length + neverAsked.length;
   return `${lines}${calls} calls were made; ${sum === 0 ? 'all went as recorded' : `${sum} did not go as recorded`}.\n`;

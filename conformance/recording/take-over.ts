@@ -23,7 +23,7 @@ export async function putBack(socket: string): Promise<boolean> {
     rmSync(aside);
     return true;
   }
-  const [placeTaken, lives] = await Promise.all([isAnswered(socket), isAnswered(aside)]);
+  const [placeTaken, lives] = await Promise.all([isAnswered({ path: socket }), isAnswered({ path: aside })]);
   if (placeTaken && lives) {
     throw conflict(`another recorder is at work at ${socket}: stop it first, or remove ${aside} if that is none`);
   }
@@ -36,7 +36,7 @@ export async function putBack(socket: string): Promise<boolean> {
 export async function checkPlace(socket: string): Promise<void> {
   const facts = statSync(socket, { throwIfNoEntry: false });
   if (!facts?.isSocket()) throw invalidParameter(`${socket} is no socket: name another place with --listen`);
-  if (!(await isAnswered(socket))) throw unavailable(`nobody listens at ${socket}: start the plugin first`);
+  if (!(await isAnswered({ path: socket }))) throw unavailable(`nobody listens at ${socket}: start the plugin first`);
 }
 
 /**
@@ -59,10 +59,10 @@ export function takePlace(socket: string): () => void {
 /** How long a process that lives may take to accept, in ms. */
 const acceptMs = 2_000;
 
-/** Whether somebody accepts connections at a socket. */
-export function isAnswered(path: string): Promise<boolean> {
+/** Whether somebody accepts connections there. */
+export function isAnswered(where: { path: string } | { host: string; port: number }): Promise<boolean> {
   return new Promise((resolve) => {
-    const probe = connect(path);
+    const probe = connect(where);
     const done = (answered: boolean) => {
       probe.destroy();
       resolve(answered);

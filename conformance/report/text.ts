@@ -59,7 +59,8 @@ function summary({ plugin, origin, kinds, unknownKinds, results, conformant, ms 
     `${oneLine(`${plugin} (${origin}), ${kinds.join(', ') || 'no kind'}`)}: ${parts.join(', ')} in ${(ms / 1000).toFixed(1)} s`,
   ];
   for (const name of unknownKinds) lines.push(`What ${oneLine(name)} is to do is not known here: it was not verified.`);
-  lines.push(conformant ? 'It is what engines expect.' : 'It is not what engines expect: see FAIL above.');
+  if (skipped === results.length) lines.push('Nothing could be tried: nothing is known of it.');
+  else lines.push(conformant ? 'It is what engines expect.' : 'It is not what engines expect: see FAIL above.');
   return lines.join('\n');
 }
 

@@ -50,12 +50,21 @@ test.each([
   [['p', '--only', 'vollume/'], '--only vollume/: no case begins so; --list shows them'],
   [['p', '--only', 'volume/,nonsense'], '--only nonsense: no case begins so'],
   [['p', '--skip', 'nonsense'], '--skip nonsense: no case begins so'],
+  [['p', '--only', 'volume/*nonsense'], '--only volume/*nonsense: no case begins so'],
+  [['p', '--only', ''], '--only names no case; --list shows them'],
+  [['p', '--only', ' , '], '--only names no case; --list shows them'],
+  [['p', '--skip', ''], '--skip names no case; --list shows them'],
+  [['--list', '--only', 'vollume/'], '--only vollume/: no case begins so'],
+  [['--list', '--only', 'volume/', '--skip', 'volume/'], '--only and --skip leave no case'],
+  [['p', '--output', '/no/where/report'], 'cannot write /no/where/report: '],
+  [['p', '--output', '/'], 'cannot write /: it is a directory'],
   [['p', '--read-only', '--start', 'true'], '--start kills the plugin: not with --read-only'],
 ])('%j is a mistake of whoever calls: status 2, and one sentence', async (args, sentence) => {
   expect(await verifyCommand(args)).toBe(2);
   expect(printed).toBe('');
   expect(complained).toContain(sentence);
   expect(complained.trimEnd().split('\n')).toHaveLength(1);
+  expect(complained).not.toContain('To specify');
 });
 
 test('a plugin that is not there is status 2, and one line', async () => {
@@ -73,11 +82,31 @@ test('a plugin that ends at once is status 2, with what it printed', async () =>
 
 test('several cases are chosen with commas; those of another kind are nothing to verify', async () => {
   await using plugin = await running();
-  const chosen = ['--opt', 'secret=password', '--only', 'secret/value,secret/unknown'];
+  const chosen = ['--opt', 'secret=password', '--only', 'secret/val*, secret/unknown'];
   expect(await verifyCommand([plugin.socket, ...chosen])).toBe(0);
   expect(printed.match(/\[secret\/\w+\]/g)?.sort()).toEqual(['[secret/unknown]', '[secret/value]']);
   expect(await verifyCommand([plugin.socket, '--only', 'network/'])).toBe(2);
   expect(complained).toContain('--only network/ chooses no case for a plugin of secretprovider');
+});
+
+test('where nothing could be tried, nothing is said of the plugin: status 2', async () => {
+  await using plugin = await running();
+  expect(await verifyCommand([plugin.socket, '--only', 'secret/crash'])).toBe(2);
+  expect(printed).toContain('Nothing could be tried');
+  expect(printed).not.toContain('what engines expect');
+  await using strange = new TestPlugin(
+    join(directory, 's.sock'),
+    () => new HealthySecrets(),
+    (handlers) => implement(secretKind, handlers),
+    {
+      finds: 'secret/value',
+      about: 'is of a kind that nobody knows',
+      http: (_, response) => void response.end('{"Implements":["TeaPot"]}'),
+    },
+  );
+  await strange.start();
+  expect(await verifyCommand([strange.socket])).toBe(2);
+  expect(complained).toContain('what a plugin of TeaPot is to do is not known here');
 });
 
 test('a plugin that ends during a case fails that case, and no other', async () => {
@@ -166,6 +195,11 @@ test('--list shows the cases of every kind, and --help the options', async () =>
   expect(printed).toMatch(/^protocol\/activate-again +Plugin\.Activate answers the same each time \(read-only\)$/m);
   expect(printed).toMatch(/^log\/stream +The stream of a container is read from StartLogging on$/m);
   expect(printed).toMatch(/^authz\/body-spellings .*\(advice, read-only\)$/m);
+  printed = '';
+  expect(await verifyCommand(['--list', '--only', 'log/*, secret/', '--skip', 'secret/value'])).toBe(0);
+  expect(printed).toMatch(/^log\/stream/m);
+  expect(printed).toMatch(/^secret\/size/m);
+  expect(printed).not.toMatch(/^(volume|protocol)\/|^secret\/value/m);
   expect(await verifyCommand(['--help'])).toBe(0);
   expect(printed).toContain('Usage: cleat verify PLUGIN');
 });

@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
+import { usageComplaint } from '@cleat/protocol/usage';
 import { jsonReport } from '../report/json.js';
 import { junitReport } from '../report/junit.js';
 import type { Report } from '../report/report.js';
@@ -20,7 +22,8 @@ PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///â€
                         at them
   --opt KEY=VALUE       an option that it needs to make something; repeatable. For a provider of secrets, secret=NAME
                         is one that there is, and the others are its labels
-  --only ID, --skip ID  cases, or the beginning of their names (volume/); several with commas, or repeated
+  --only ID, --skip ID  cases, or the beginning of their names (volume/); or with * in them; several with commas, or
+                        repeated. With --list: show these
   --timeout SECONDS     how long one call may take; default 20
   --plugin-dir DIR      where names are looked up; repeatable; default: where engines look
   --strict              a warning counts as a failure
@@ -53,7 +56,7 @@ export async function verifyCommand(args: string[]): Promise<number> {
 /** Aborted by Ctrl-C: the plugin that was started, and what was made at it, must not be left behind. */
 function interruption(): AbortSignal {
   const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => stop.abort());
   // Whoever reads what is printed may have had enough of it: what was begun is finished all the same.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -68,13 +71,14 @@ async function verifyFrom(args: string[]): Promise<number> {
     return 0;
   }
   if (values.list) {
-    process.stdout.write(listOfCases());
+    process.stdout.write(listOfCases(selectionOf(values)));
     return 0;
   }
   const [plugin, ...more] = positionals;
   if (plugin === undefined || more.length > 0) throw invalidParameter('name one plugin, or see cleat verify --help');
   const made = reports[values.format ?? 'text'];
   if (!made) throw invalidParameter(`--format knows ${Object.keys(reports).join(', ')}, not '${values.format}'`);
+  if (values.output !== undefined) checkWritable(values.output);
   const report = made(values.verbose === true, values.output !== undefined);
   let written = '';
   const print = (text = '') => {
@@ -88,6 +92,7 @@ async function verifyFrom(args: string[]): Promise<number> {
   });
   print(report.verdict(verdict));
   if (values.output !== undefined) writeFileSync(values.output, written);
+  if (verdict.results.every(({ outcome }) => outcome === 'skipped')) return 2;
   const warned = verdict.results.some(({ outcome }) => outcome === 'warned');
   return verdict.conformant && !(values.strict && warned) ? 0 : 1;
 }
@@ -115,7 +120,7 @@ function parsed(args: string[]) {
       },
     });
   } catch (cause) {
-    throw invalidParameter(messageOf(cause), { cause });
+    throw invalidParameter(usageComplaint(cause) ?? messageOf(cause), { cause });
   }
 }
 
@@ -130,13 +135,33 @@ function optionsOf(values: ReturnType<typeof parsed>['values']): VerifyOptions {
     deadlineMs: seconds * 1000,
     ...(values.start === undefined ? {} : { start: values.start }),
     ...(values.opt === undefined ? {} : { options: keyValues(values.opt) }),
-    ...(values.only === undefined ? {} : { only: words(values.only) }),
-    ...(values.skip === undefined ? {} : { skip: words(values.skip) }),
+    ...selectionOf(values),
     ...(values['plugin-dir'] === undefined ? {} : { directories: values['plugin-dir'] }),
   };
 }
 
-const words = (list: readonly string[]): string[] => list.flatMap((text) => text.split(',')).filter(Boolean);
+/** @throws InvalidParameter for a flag that names nothing: what a script left empty is not everything */
+function selectionOf({ only, skip }: { only?: string[] | undefined; skip?: string[] | undefined }) {
+  const words = (flag: string, list: readonly string[]): string[] => {
+    const named = list.flatMap((text) => text.split(',')).map((word) => word.trim());
+    if (named.every((word) => word === '')) throw invalidParameter(`${flag} names no case; --list shows them`);
+    return named.filter(Boolean);
+  };
+  return {
+    ...(only === undefined ? {} : { only: words('--only', only) }),
+    ...(skip === undefined ? {} : { skip: words('--skip', skip) }),
+  };
+}
+
+/** Before minutes are spent on a report that nobody gets. @throws InvalidParameter */
+function checkWritable(file: string): void {
+  try {
+    if (existsSync(file) && statSync(file).isDirectory()) throw new Error('it is a directory');
+    accessSync(existsSync(file) ? file : dirname(resolve(file)), constants.W_OK);
+  } catch (cause) {
+    throw invalidParameter(`cannot write ${file}: ${messageOf(cause)}`, { cause });
+  }
+}
 
 function keyValues(list: readonly string[]): Record<string, string> {
   return Object.fromEntries(
@@ -148,8 +173,8 @@ function keyValues(list: readonly string[]): Record<string, string> {
   );
 }
 
-function listOfCases(): string {
-  const all = allCases();
+function listOfCases(selection: ReturnType<typeof selectionOf>): string {
+  const all = allCases(selection);
   const width = Math.max(...all.map(({ id }) => id.length));
   return all
     .map(({ id, title, weight, needs = [] }) => {

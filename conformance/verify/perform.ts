@@ -26,9 +26,16 @@ export interface Result {
   readonly leftBehind: readonly string[];
 }
 
+/** Whether a word of a selection means a case: by its ID, by how that begins, or with `*` for any part of it. */
+export function means(word: string, id: string): boolean {
+  if (!word.includes('*')) return id.startsWith(word);
+  const pattern = word.split('*').map((part) => part.replaceAll(/[^\w/-]/g, '\\$&'));
+  return new RegExp(`^${pattern.join('.*')}$`).test(id);
+}
+
 /** Whether the author wants a case. */
 export function chosen(id: string, { only = [], skip = [] }: Settings): boolean {
-  const among = (list: readonly string[]) => list.some((begin) => id === begin || id.startsWith(begin));
+  const among = (list: readonly string[]) => list.some((word) => means(word, id));
   return (only.length === 0 || among(only)) && !among(skip);
 }
 

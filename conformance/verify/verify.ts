@@ -3,7 +3,7 @@ import { suites } from '../kinds/index.js';
 import { protocolCases } from '../kinds/protocol/cases.js';
 import type { Case } from './case.js';
 import { type OpenOptions, open } from './opening.js';
-import { chosen, comeBack, perform, type Result, revive, skipped } from './perform.js';
+import { chosen, comeBack, means, perform, type Result, revive, skipped } from './perform.js';
 import type { Settings } from './session.js';
 
 export interface VerifyOptions extends OpenOptions {
@@ -40,9 +40,7 @@ export async function verify(plugin: string, options: VerifyOptions = {}): Promi
   const { session, origin, kinds } = opened;
   const results: Result[] = [];
   const cases = casesOf(kinds, options);
-  if (cases.length === 0 && options.only !== undefined) {
-    throw invalidParameter(`--only ${options.only.join(',')} chooses no case for a plugin of ${kinds.join(', ')}`);
-  }
+  if (cases.length === 0) throw invalidParameter(whyNone(kinds, options));
   let dead: string | undefined;
   for (const one of cases) {
     if (options.signal?.aborted) throw cancelled('it was interrupted; what was made for it is cleared away');
@@ -63,19 +61,35 @@ export async function verify(plugin: string, options: VerifyOptions = {}): Promi
   };
 }
 
-/** Every case that there is, as `--list` shows them. */
-export function allCases(): Case[] {
-  return [...suites.slice(0, 1).flatMap(protocolCases), ...suites.flatMap(({ cases }) => cases)];
+/** Why there is no case for a plugin. A verdict without one would say that all is well. */
+function whyNone(kinds: readonly string[], { only, skip }: Settings): string {
+  const of = kinds.join(', ');
+  if (!kinds.some((name) => suites.some(({ kind }) => kind.name === name))) {
+    return `what a plugin of ${of || 'no kind'} is to do is not known here: it cannot be verified`;
+  }
+  return only === undefined
+    ? `--skip ${skip?.join(',')} leaves no case for a plugin of ${of}`
+    : `--only ${only.join(',')} chooses no case for a plugin of ${of}`;
+}
+
+/** Every case that there is and that is chosen, as `--list` shows them. @throws InvalidParameter when that is none */
+export function allCases(settings: Settings = {}): Case[] {
+  checkSelection(settings);
+  const all = [...suites.slice(0, 1).flatMap(protocolCases), ...suites.flatMap(({ cases }) => cases)];
+  const listed = all.filter(({ id }) => chosen(id, settings));
+  if (listed.length === 0) throw invalidParameter('--only and --skip leave no case');
+  return listed;
 }
 
 /** @throws InvalidParameter for a word that chooses nothing, which is a slip of the pen */
 export function checkSelection({ only = [], skip = [] }: Settings): void {
+  if (only.length + skip.length === 0) return;
   const ids = allCases().map(({ id }) => id);
   for (const [flag, words] of [
     ['--only', only],
     ['--skip', skip],
   ] as const) {
-    const strange = words.find((word) => !ids.some((id) => id.startsWith(word)));
+    const strange = words.find((word) => !ids.some((id) => means(word, id)));
     if (strange !== undefined) throw invalidParameter(`${flag} ${strange}: no case begins so; --list shows them`);
   }
 }

@@ -24,7 +24,12 @@ export class ContainerPaths {
     return join(this.directory(id), 'rw', 'upper');
   }
 
-  /** What every container has above its image; see `own-files.ts`. */
+  /** Where the layers lie that containers have above their images; see `own-files.ts`. */
+  sharedOwnFiles(): string {
+    return join(this.#dataRoot, 'own-files');
+  }
+
+  /** A container's link to the one that it has. */
   ownFiles(id: string): string {
     return join(this.directory(id), 'rw', 'own');
   }

@@ -1,5 +1,6 @@
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { makeOwnFiles } from './own-files.js';
+import { chmodSync, existsSync, lstatSync, mkdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { ownFilesFor } from './own-files.js';
 import type { ContainerPaths } from './paths.js';
 import type { ContainerRecord } from './record.js';
 
@@ -18,11 +19,16 @@ export function containerLayers(
   // Whatever our umask is.
   if (mkdirSync(upper, { recursive: true }) !== undefined) chmodSync(upper, 0o755);
   mkdirSync(work, { recursive: true, mode: 0o711 });
+  // A link of no more than a name: what it leads to is shared. It stays, so that a container keeps its layer.
   if (!existsSync(own)) {
-    const half = `${own}.new`;
-    rmSync(half, { recursive: true, force: true });
-    makeOwnFiles(half, image);
-    renameSync(half, own);
+    const shared = paths.sharedOwnFiles();
+    const layer = join(shared, ownFilesFor(shared, image));
+    removeIfThere(own);
+    symlinkSync(relative(dirname(own), layer), own);
   }
   return { lower: [own, ...image], upper, work };
+}
+
+function removeIfThere(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })) unlinkSync(path);
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, type ReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SpareSpace } from '@cleat/linux/files/spare-space';
 import { cancelled, dataLoss, invalidParameter } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { newId } from '../ids.js';
@@ -18,7 +19,7 @@ const batchBytes = 512 * 1024;
 export interface WriteOptions {
   /** What the content must be; a mismatch leaves nothing behind. */
   digest?: string;
-  /** Bytes the content must have. More is refused as soon as it comes. */
+  /** Bytes the content must have. More is refused as soon as it comes, and more than there is space for at once. */
   size?: number;
   /** Hears the number of bytes so far. */
   onBytes?: (bytes: number) => void;
@@ -27,7 +28,7 @@ export interface WriteOptions {
 
 /**
  * Content-addressed files: `blobs/sha256/<hex>`. A blob appears under its name only when it is whole and verified;
- * what is under way lies in `blobs/tmp`, which start-up empties.
+ * what is under way lies in `blobs/tmp`, which start-up empties. Whatever is sent leaves some space free.
  */
 export class Blobs {
   readonly #directory: string;
@@ -59,14 +60,9 @@ export class Blobs {
     return owned(createReadStream(this.path(digest), { highWaterMark: 256 * 1024 }));
   }
 
-  /** A file for work in progress; the caller removes it, or else the next start-up. */
-  temporaryPath(): string {
-    return join(this.#temporary, newId().slice(0, 16));
-  }
-
   /**
    * Stores a stream.
-   * @throws DataLoss when it is not what it must be, Cancelled, and whatever `source` throws
+   * @throws DataLoss when it is not what it must be, Cancelled, System (ENOSPC), and whatever `source` throws
    */
   async write(source: AsyncIterable<Buffer | string>, options: WriteOptions = {}): Promise<StoredBlob> {
     await using growing = await this.grow(options);
@@ -74,10 +70,15 @@ export class Blobs {
     return await growing.finish();
   }
 
-  /** Begins a blob that comes in pieces, over several connections perhaps. What is not finished leaves nothing. */
+  /**
+   * Begins a blob that comes in pieces, over several connections perhaps. What is not finished leaves nothing.
+   * @throws System (ENOSPC) for a size that there is no space for
+   */
   async grow(options: WriteOptions = {}): Promise<GrowingBlob> {
-    const path = this.temporaryPath();
-    return new GrowingBlob(path, await open(path, 'wx', 0o600), options, (digest) => this.path(digest));
+    if (options.size !== undefined) new SpareSpace(this.#temporary).take(options.size);
+    const path = join(this.#temporary, newId().slice(0, 16));
+    const file = await open(path, 'wx', 0o600);
+    return new GrowingBlob(path, file, options, new SpareSpace(this.#temporary), (digest) => this.path(digest));
   }
 
   async remove(digest: string): Promise<void> {
@@ -97,15 +98,23 @@ export class GrowingBlob implements AsyncDisposable {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #options: WriteOptions;
+  readonly #spare: SpareSpace;
   readonly #pathOf: (digest: string) => string;
   #hash = createHash('sha256');
   #size = 0;
   #isFinished = false;
 
-  constructor(path: string, file: FileHandle, options: WriteOptions, pathOf: (digest: string) => string) {
+  constructor(
+    path: string,
+    file: FileHandle,
+    options: WriteOptions,
+    spare: SpareSpace,
+    pathOf: (digest: string) => string,
+  ) {
     this.#path = path;
     this.#file = file;
     this.#options = options;
+    this.#spare = spare;
     this.#pathOf = pathOf;
   }
 
@@ -144,6 +153,7 @@ export class GrowingBlob implements AsyncDisposable {
 
   async #write(chunks: Buffer[]): Promise<void> {
     if (chunks.length === 0) return;
+    this.#spare.take(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
     for (const chunk of chunks) this.#hash.update(chunk);
     await writeAll(this.#file, chunks, this.#size);
     for (const chunk of chunks) this.#size += chunk.length;

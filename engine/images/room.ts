@@ -95,7 +95,7 @@ export class Room {
   async storeBlob(
     source: AsyncIterable<Buffer | string>,
     lease: Lease,
-    options: Pick<WriteOptions, 'signal' | 'onBytes'> = {},
+    options: Pick<WriteOptions, 'size' | 'signal' | 'onBytes'> = {},
   ): Promise<StoredBlob> {
     const blob = await this.blobs.write(source, options);
     lease.keepBlob(blob.digest);

@@ -69,7 +69,7 @@ export function networkFilter(
   return (network) =>
     matchExact(filters, 'driver', network.driver) &&
     matchName(filters, 'name', network.name) &&
-    (filterValues(filters, 'id')?.some((id) => network.id.startsWith(id)) ?? true) &&
+    matchName(filters, 'id', network.id) &&
     matchLabels(filters, network.labels) &&
     matchExact(filters, 'scope', network.scope) &&
     (types?.includes(isPredefined(network.name) ? 'builtin' : 'custom') ?? true) &&

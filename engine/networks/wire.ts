@@ -39,8 +39,9 @@ function configuration({ endpoint, routes }: Joined): string[] {
   const { srcName, dstName, mac, ipv4, ipv6, wished } = endpoint;
   const linkLocal = wished.IPAMConfig?.LinkLocalIPs ?? [];
   return [
+    `link set dev ${srcName} name ${dstName}${mac ? ` address ${mac}` : ''}`,
     // Without an IPv6 address of the network's there is none at all, as Docker has it.
-    `link set dev ${srcName} name ${dstName}${mac ? ` address ${mac}` : ''}${ipv6 ? '' : ' addrgenmode none'}`,
+    ...(ipv6 ? [] : [`link set dev ${dstName} addrgenmode none`]),
     `link set dev ${dstName} up`,
     ...(ipv4 ? [`address add ${ipv4} broadcast + dev ${dstName}`] : []),
     ...(ipv6 ? [`address add ${ipv6} nodad dev ${dstName}`] : []),

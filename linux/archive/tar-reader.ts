@@ -7,6 +7,8 @@ import { blockSize, type EntryType, malformed, parseHeader, type RawHeader, type
 
 /** Names and attributes in extension headers are small; more is an attack on memory. */
 const maxExtension = 1024 * 1024;
+/** What holds for all entries that follow is kept, and is smaller still. */
+const maxGlobal = 64 * 1024;
 
 const types: Readonly<Record<string, EntryType>> = {
   '\0': 'file',
@@ -62,7 +64,7 @@ export class TarReader {
       if (!header) return await this.#ended();
       this.#expect(header.size);
       if (header.flag === 'x') pax = parsePax(await this.#extension());
-      else if (header.flag === 'g') this.#global = new Map([...this.#global, ...parsePax(await this.#extension())]);
+      else if (header.flag === 'g') this.#keep(parsePax(await this.#extension()));
       else if (header.flag === 'L') longName = cString(await this.#extension());
       else if (header.flag === 'K') longLink = cString(await this.#extension());
       else return await this.#entry(block, header, new Map([...this.#global, ...pax]), longName, longLink);
@@ -99,6 +101,13 @@ export class TarReader {
     const rest = this.#left + this.#padding;
     if ((await this.#source.skip(rest)) < this.#left) throw truncated();
     this.#expect(0);
+  }
+
+  #keep(records: PaxRecords): void {
+    this.#global = new Map([...this.#global, ...records]);
+    let size = 0;
+    for (const [key, value] of this.#global) size += key.length + value.length;
+    if (size > maxGlobal) throw malformed(`global extensions of more than ${maxGlobal} bytes`);
   }
 
   async #extension(): Promise<Buffer> {

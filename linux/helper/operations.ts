@@ -29,6 +29,8 @@ export interface TarInRequest {
   noOverwriteDirNonDir?: boolean;
   /** Owner of everything that is extracted, instead of the archive's numbers. */
   owner?: { uid: number; gid: number };
+  /** What is written onto the file system of this directory of ours leaves some space free there. */
+  spareOf?: string;
 }
 
 /** Each operation with its request and its answer. */

@@ -1,7 +1,9 @@
 import { closeSync, writeSync } from 'node:fs';
+import { SpareSpace } from '../files/spare-space.js';
 import { Root } from '../rootfs/root.js';
 import { tarIn } from '../rootfs/tar-in.js';
 import { tarOut } from '../rootfs/tar-out.js';
+import { O_PATH } from '../syscall/files.js';
 import type { StreamOperations, TarInRequest, TarOutRequest } from './operations.js';
 
 /**
@@ -24,6 +26,18 @@ export async function streamOut(
 /** `tarIn`: reads the archive from stdin. */
 export async function streamIn(request: TarInRequest): Promise<Record<string, never>> {
   using root = new Root(request.root);
-  await tarIn(root, request.path, process.stdin as AsyncIterable<Buffer>, request);
+  const target = root.open(request.path, O_PATH);
+  try {
+    const spare = new SpareSpace(`/proc/self/fd/${target}`, request.spareOf);
+    await tarIn(
+      root,
+      request.path,
+      process.stdin as AsyncIterable<Buffer>,
+      request,
+      request.spareOf ? spare : undefined,
+    );
+  } finally {
+    closeSync(target);
+  }
   return {};
 }

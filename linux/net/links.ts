@@ -80,7 +80,7 @@ export class HostLinks {
     if (this.#batches++ >= maxBatches) this.#retire();
     for (const [done, command] of commands.entries()) {
       const said = await this.#ask(command);
-      if (said) throw ipError(said, command, done);
+      if (said && !isNeedless(command, said)) throw ipError(said, command, done);
     }
   }
 
@@ -168,6 +168,10 @@ export class HostLinks {
 function unref(stream: Readable | Writable): void {
   if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
 }
+
+/** An interface on which IPv6 cannot be (the host is without, or the MTU is below 1280) gets no address by itself. */
+export const isNeedless = (command: string, said: string): boolean =>
+  command.endsWith(' addrgenmode none') && said.includes('Address family not supported by protocol');
 
 /** What `ip` said, without its `Command failed -:7`. */
 export function ipError(said: string, command: string, done: number): Error {

@@ -7,7 +7,7 @@ import { setTimeout } from '@cleat/protocol/guard';
 import { run } from '../process/run.js';
 import { errnoOf } from '../syscall/errno.js';
 import { unmount2, unmountFlag } from '../syscall/mount.js';
-import { ipError } from './links.js';
+import { ipError, isNeedless } from './links.js';
 
 const deadlineMs = 15_000;
 
@@ -78,7 +78,7 @@ class Session implements NamespaceSession {
   #acknowledged = false;
 
   constructor(command: 'unshare' | 'nsenter', path: string) {
-    const child = spawn(command, [`--net=${path}`, 'ip', '-batch', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(command, [`--net=${path}`, 'ip', '-force', '-batch', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.path = path;
     this.pid = child.pid ?? 0;
     this.#child = child;
@@ -115,7 +115,7 @@ class Session implements NamespaceSession {
   async configure(commands: readonly string[]): Promise<void> {
     this.#child.stdin.end(commands.map((command) => `${command}\n`).join(''));
     await this.#until(() => this.#ended !== undefined);
-    if (this.#ended?.code !== 0) throw batchError(this.#errors, ['link set lo up', 'link show lo', ...commands]);
+    if (this.#ended?.code !== 0) checkBatch(this.#errors, ['link set lo up', 'link show lo', ...commands]);
   }
 
   abandon(): void {
@@ -145,13 +145,19 @@ class Session implements NamespaceSession {
 export async function inNamespace(path: string, commands: readonly string[]): Promise<void> {
   if (commands.length === 0) return;
   const input = commands.map((command) => `${command}\n`).join('');
-  const result = await run('nsenter', [`--net=${path}`, 'ip', '-batch', '-'], { input, deadlineMs });
-  if (result.code !== 0) throw batchError(result.stderr, commands);
+  const result = await run('nsenter', [`--net=${path}`, 'ip', '-force', '-batch', '-'], { input, deadlineMs });
+  if (result.code !== 0) checkBatch(result.stderr, commands);
 }
 
-function batchError(errors: string, commands: readonly string[]): Error {
-  const line = Number(/Command failed -:(\d+)/.exec(errors)?.[1] ?? 1) - 1;
-  return ipError(errors, commands[line] ?? '', line);
+/** What a batch that failed said, a paragraph for each command; it goes on after one that fails. @throws System */
+function checkBatch(errors: string, commands: readonly string[]): void {
+  const failures = errors.split(/^Command failed -:(\d+)\n?/m);
+  for (let at = 0; at + 1 < failures.length; at += 2) {
+    const line = Number(failures[at + 1]) - 1;
+    const [said = '', command = ''] = [failures[at], commands[line]];
+    if (!isNeedless(command, said)) throw ipError(said, command, line);
+  }
+  if (failures.length < 2) throw ipError(errors, commands[0] ?? '', 0);
 }
 
 /**

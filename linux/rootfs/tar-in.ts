@@ -2,6 +2,7 @@ import { type CleatError, invalidParameter, isClass } from '@cleat/protocol/erro
 import { ByteSource } from '../archive/byte-source.js';
 import { decompress, detect } from '../archive/compression.js';
 import { TarReader } from '../archive/tar-reader.js';
+import { entryBytes, type Spare } from '../files/spare-space.js';
 import { errnoOf } from '../syscall/errno.js';
 import { Destination } from './destination.js';
 import { type ExtractOptions, Extractor, localName } from './extract.js';
@@ -15,6 +16,7 @@ const lookAhead = 8 * 1024 * 1024;
  * Extracts a tar, compressed or not, into the directory `path` of a root; see {@link Extractor}. Of an archive of up to
  * 8 MiB everything is checked before anything is written; of a larger one as much, and then each entry before it is
  * written.
+ * @param spare hears of what is going to be written, and may throw
  * @throws CleatError InvalidParameter (not a tar; a name that leads out; `path` is no directory), Conflict
  */
 export async function tarIn(
@@ -22,6 +24,7 @@ export async function tarIn(
   path: string,
   source: AsyncIterable<Buffer>,
   options: ExtractOptions = {},
+  spare?: Spare,
 ): Promise<void> {
   using destination = new Destination(root, path);
   const detected = await detect(source);
@@ -29,8 +32,10 @@ export async function tarIn(
   try {
     const start = await firstChunks(content);
     await check(start);
-    const reader = new TarReader(new ByteSource(continued(start.chunks, content)));
-    await extractAll(reader, destination, options);
+    const reader = new TarReader(
+      new ByteSource(continued(start.chunks, content), (chunk) => spare?.take(chunk.length)),
+    );
+    await extractAll(reader, destination, options, () => spare?.take(entryBytes));
   } finally {
     await content.return?.();
   }

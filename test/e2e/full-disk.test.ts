@@ -1,5 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
@@ -29,6 +32,50 @@ async function filledBy(name: string): Promise<void> {
   await ok('run', '-d', '--name', name, 'busybox', 'sh', '-c', `${fill}; echo full; exec sleep 1000`);
   await expect.poll(() => execFileSync('df', ['--output=avail', disk.path], { encoding: 'utf8' })).toMatch(/\n *0\n/);
 }
+
+/** What a client sends that unfolds to more than the disk holds: how it is made, and how it is sent. */
+const files = 'for i in $(seq 40); do echo $i > $i.img; truncate -s 3M $i.img; done; tar -c *.img';
+const load = 'docker load -i bomb';
+const bombs: readonly (readonly [made: string, sent: string])[] = [
+  [`(${files}) | xz -0`, load],
+  [`(${files}) | zstd -q`, 'docker import bomb'],
+  [`(${files}) | gzip -1`, 'docker cp - target:/ < bomb'],
+  ['truncate -s 120M large; tar -c large | gzip -1', load],
+  ['truncate -s 1T hole; tar -cS hole', load],
+];
+
+test('what is sent leaves some space, is refused in words, and leaves nothing behind', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'cle-bombs-'));
+  const run = (command: string) =>
+    promisify(execFile)('sh', ['-c', command], {
+      cwd: directory,
+      env: { ...process.env, DOCKER_HOST: `unix://${engine.socket}` },
+    });
+  const stored = () =>
+    ['blobs/sha256', 'blobs/tmp', 'layers'].flatMap((root) => readdirSync(join(engine.dataRoot, root))).sort();
+  const free = () => statfsSync(disk.path).bavail * statfsSync(disk.path).bsize;
+  await ok('create', '--name', 'target', 'busybox');
+  const before = { stored: stored(), images: await ok('images', '-aq'), free: free() };
+  let least = before.free;
+  const watch = setInterval(() => {
+    least = Math.min(least, free());
+  }, 1);
+  try {
+    for (const [made, sent] of bombs) {
+      await run(`rm -rf *; (${made}) > bomb`);
+      await expect(run(sent), `${sent}: ${made}`).rejects.toThrow('no space left on device');
+      await expect.poll(stored).toEqual(before.stored);
+    }
+  } finally {
+    clearInterval(watch);
+    rmSync(directory, { recursive: true });
+  }
+  expect(await ok('images', '-aq')).toBe(before.images);
+  await ok('rm', 'target');
+  await expect.poll(free).toBeGreaterThan(before.free - 1024 * 1024);
+  // A sixteenth of a disk as small as this one; the journal and the logs write meanwhile.
+  expect(least).toBeGreaterThan(4 * 1024 * 1024);
+});
 
 test('what frees space works on a full disk, and after that everything else', async () => {
   for (const name of ['aa', 'bb', 'cc', 'dd']) await ok('run', '-d', '--name', name, 'busybox', 'sleep', '1000');

@@ -53,6 +53,9 @@ test('a configuration is what others are made from, and nothing that is said bes
   expect(await refused('run', '--network', 'conf', 'busybox', 'true')).toContain(
     'cannot create endpoint on configuration-only network',
   );
+  // A part of an ID is enough for the filter, wherever it is.
+  const middle = made.Id.slice(20, 40);
+  expect(await ok('network', 'ls', '--filter', `id=${middle}`, '--format', '{{.Name}}')).toBe('made');
   await ok('network', 'rm', 'made', 'conf');
 });
 
@@ -68,6 +71,11 @@ test('a bridge has one subnet of a family, and an MTU that the kernel takes', as
   ] as const) {
     expect(await refused('network', 'create', '-o', `${mtu}=${value}`, 'two')).toContain(why);
   }
+  // Below 1280 the kernel has no IPv6 on an interface, and refuses to hear of it.
+  await ok('network', 'create', '-o', `${mtu}=1200`, 'small');
+  await run('cc', '--network', 'small');
+  expect(await ok('exec', 'cc', 'cat', '/sys/class/net/eth0/mtu')).toBe('1200');
+  await ok('exec', 'cc', 'ping', '-c1', '-W2', (await settings('cc')).Networks.small.Gateway);
 });
 
 test('ports are shown where something publishes them, and nowhere else', async () => {

@@ -97,10 +97,8 @@ describe.each(['a stock dockerd', 'this engine'])('volumes of no-remove, used by
     expect(await ended('replay', file, behind)).toEqual({ code: 0, said: expect.stringContaining('went as recorded') });
     await again.end('SIGTERM');
     expect(await ended('replay', file, behind)).toEqual({
-      code: 1,
-      said: expect.stringMatching(
-        /^call 1: Plugin.Activate[\s\S]*the plugin hung up[\s\S]*calls did not go as recorded/,
-      ),
+      code: 2,
+      said: `cleat replay: there is no ${behind}: start the plugin first\n`,
     });
 
     // And nobody but the recording.
@@ -176,6 +174,19 @@ test('in the place of a plugin: engines need not be told, and a kill loses no so
   expect(await second.end('SIGTERM')).toBe(0);
   await use();
   expect((await recording('two')).match(/POST \/VolumeDriver.Remove/g)).toHaveLength(1);
+
+  // Killed: whoever asks for the plugin is told where it is. A terminal that is closed is an end in peace.
+  await using third = inPlace('four');
+  await expect.poll(() => third.said).toContain('in its place');
+  await third.end('SIGKILL');
+  const advice = expect.stringContaining(`has left ${own} aside: cleat record ${own} --put-back`);
+  expect(await ended('replay', join(scratch, 'one'), own)).toEqual({ code: 2, said: advice });
+  expect(await ended('record', own, '--listen', join(scratch, 'x.sock'))).toEqual({ code: 1, said: advice });
+  await using closed = inPlace('five');
+  await expect.poll(() => closed.said).toContain('in its place');
+  expect(await closed.end('SIGHUP')).toBe(1);
+  expect(existsSync(`${own}.original`)).toBe(false);
+  await use();
 });
 
 test('the commands explain themselves, and say what they cannot do', async () => {
@@ -183,7 +194,7 @@ test('the commands explain themselves, and say what they cannot do', async () =>
   expect(await ended('replay', '--help')).toEqual({ code: 0, said: expect.stringContaining('--any-order') });
   const file = join(scratch, 'strange.recording');
   await writeFile(file, 'cleat-recording 1\n> 1 0s POST /x\n  {\n');
-  const said = expect.stringContaining(`cleat: ${file}:2: its body is not JSON`);
+  const said = expect.stringContaining(`cleat replay: ${file}:2: its body is not JSON`);
   expect(await ended('replay', file, '/nowhere.sock')).toEqual({ code: 2, said });
   expect(await ended('replay', file)).toMatchObject({ code: 2 });
   const free = join(scratch, 'free.recording');
@@ -195,6 +206,20 @@ test('the commands explain themselves, and say what they cannot do', async () =>
     code: 1,
     said: expect.stringContaining('it exists; name another one'),
   });
+  expect(await ended('replay', '--nonsense')).toEqual({
+    code: 2,
+    said: "cleat replay: Unknown option '--nonsense'\n",
+  });
+  for (const [args, why] of [
+    [['/nowhere.sock', '--listen', ''], '--listen takes the name of a plugin'],
+    [['/nowhere.sock', '--listen', '/no/where/x.sock'], 'there is no /no/where'],
+    [['tcp://127.0.0.1:1', '--in-place'], 'is not behind a socket of this host'],
+    [['tcp://127.0.0.1:1', '--listen', join(scratch, 'tcp.sock'), '--output', free], 'nobody listens at'],
+    [[file, '--listen', join(scratch, 'file.sock'), '--output', free], `${file} is no socket`],
+  ] as const) {
+    expect(await ended('record', ...args)).toEqual({ code: 1, said: expect.stringContaining(why) });
+    expect(existsSync(free)).toBe(false);
+  }
 });
 
 test('what saw nothing says so, and what is not there is not recorded', async () => {
@@ -214,7 +239,15 @@ test('what saw nothing says so, and what is not there is not recorded', async ()
   expect(recorder.said).toContain('nothing was asked, so nothing is recorded. Engines must ask');
   expect([listen, file].filter((path) => existsSync(path ?? ''))).toEqual([]);
 
-  await writeFile(file ?? '', 'cleat-recording 1\nplugin no-remove\nmade 2026-01-01T00:00:00.000Z\n');
+  const head = 'cleat-recording 1\nplugin no-remove\nmade 2026-01-01T00:00:00.000Z\n';
+  await writeFile(file ?? '', `${head}\n> 1 0s POST /VolumeDriver.List\n< 1 +0s 200\n  {}\n`);
+  await using serving = cleat('replay', file ?? '', '--serve', listen ?? '');
+  await serving.made(listen ?? '');
+  expect(await serving.end('SIGTERM')).toBe(1);
+  expect(serving.said).toContain('nothing was asked');
+  expect(await ended('replay', file ?? '', '--serve', '')).toMatchObject({ code: 2 });
+
+  await writeFile(file ?? '', head);
   expect(await ended('replay', file ?? '', behind)).toMatchObject({
     code: 2,
     said: expect.stringContaining('none.recording'),

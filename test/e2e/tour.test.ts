@@ -16,7 +16,8 @@ test.each([
 ])('the tour runs a first container %s, shows its events, and leaves nothing', async (_, flags, how) => {
   const name = `cle-t${process.pid}`;
   const { stdout } = await promisify(execFile)(process.execPath, [main, '--once', '--name', name, ...flags]);
-  expect(stdout).toContain(how.replace('NAME', name));
+  const once = `${name.slice(0, 10)}-once`;
+  expect(stdout).toContain(how.replace('NAME', once));
   expect(stdout).toMatch(/^Hello from a container!$/m);
   const events = [...stdout.matchAll(/^ {4}((?:container|network) .*)$/gm)].map(([, event]) => event);
   expect(events).toEqual([
@@ -28,16 +29,12 @@ test.each([
     'network disconnect (bridge)',
     'container destroy (first)',
   ]);
-  for (const path of [
-    `/run/${name}`,
-    `/run/${name}.sock`,
-    `/run/${name}.pid`,
-    `/run/${name}.log`,
-    `/var/lib/${name}`,
-  ]) {
-    expect(existsSync(path), path).toBe(false);
+  for (const one of [name, once]) {
+    for (const path of [`/run/${one}`, `/run/${one}.sock`, `/run/${one}.pid`, `/run/${one}.log`, `/var/lib/${one}`]) {
+      expect(existsSync(path), path).toBe(false);
+    }
+    expect(Object.keys(networkInterfaces())).not.toContain(one);
   }
-  expect(Object.keys(networkInterfaces())).not.toContain(name);
 });
 
 test('a tour that serves is left alone by a second one, and starts an engine that was killed again', async () => {
@@ -73,15 +70,46 @@ test('a tour that serves is left alone by a second one, and starts an engine tha
     expect((await client('ps', '--format', '{{.Names}}')).stdout).toBe('kept\n');
 
     // One that ends again and again is not started for ever.
-    for (let starts = 2; starts <= 3; starts++) {
-      process.kill(pid(), 'SIGKILL');
-      if (starts < 3) await expect.poll(() => said.split('has found its containers').length - 1).toBe(starts);
-    }
+    process.kill(pid(), 'SIGKILL');
+    await expect.poll(() => said.split('has found its containers').length - 1).toBe(2);
+    const { stdout: containers } = await promisify(execFile)('pgrep', ['-f', `conmon.*/var/lib/${name}/`]);
+    process.kill(pid(), 'SIGKILL');
     expect(await ended).toBe(1);
+
+    // No engine serves now, and what it kept is still nobody else's: neither its data nor what runs.
+    await promisify(execFile)(process.execPath, [main, '--name', name, '--once']);
+    expect(existsSync(roots.dataRoot)).toBe(true);
+    for (const conmon of containers.trim().split('\n')) expect(existsSync(`/proc/${conmon}`)).toBe(true);
   } finally {
     tour.kill('SIGTERM');
     await ended;
     await sweep(roots);
     for (const suffix of ['sock', 'pid', 'log']) rmSync(`/run/${name}.${suffix}`, { force: true });
+  }
+});
+
+test.each(['SIGHUP', 'a reader that goes'] as const)('%s does not leave an engine behind', async (how) => {
+  const name = `cle-h${process.pid}`;
+  const tour = spawn(process.execPath, [main, '--name', name], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = new Promise((resolve) => tour.once('exit', resolve));
+  let said = '';
+  tour.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  try {
+    await expect.poll(() => said).toContain('Press Ctrl-C to stop.');
+    const engine = readFileSync(`/run/${name}.pid`, 'utf8');
+    if (how === 'SIGHUP') tour.kill('SIGHUP');
+    else {
+      for (const stream of [tour.stdout, tour.stderr]) stream.destroy();
+      tour.kill('SIGTERM');
+    }
+    expect(await ended).toBe(0);
+    expect(existsSync(`/proc/${engine}`)).toBe(false);
+  } finally {
+    tour.kill('SIGTERM');
+    await ended;
+    await sweep({ dataRoot: `/var/lib/${name}`, execRoot: `/run/${name}` });
+    rmSync(`/run/${name}.log`, { force: true });
   }
 });

@@ -15,6 +15,8 @@ const looks: Record<string, string> = {
   'engine/containers/create/data-root.ts realpath': "the engine's own data root",
   'engine/containers/create/populate.ts isEmpty': 'a volume that is held',
   'engine/containers/create/populate.ts copyDirectory': 'into a volume that is held, out of a root',
+  'engine/containers/files/changes.ts realpath':
+    "the engine's own link to a layer that is shared, which no container sees",
   'engine/containers/life/mount-volumes.ts ensureDirectory':
     "the administrator's bind source is made where it is missing, as on a stock engine, and nothing is concluded from it",
   'engine/containers/life/mount-volumes.ts mountOf':

@@ -70,6 +70,7 @@ export async function putArchive(
         root: root.directory,
         path: target,
         noOverwriteDirNonDir: options.noOverwriteDirNonDir,
+        spareOf: room.config.dataRoot,
         ...(owner && { owner: { uid: owner.uid, gid: owner.gid } }),
       },
       tar,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import type { Change } from '@cleat/linux/rootfs/changes';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
@@ -34,7 +34,7 @@ export async function containerChanges(room: Room, container: Container): Promis
     'changes',
     {
       upper: room.paths.upper(container.id),
-      lowers: isLayered ? [own, ...image] : image,
+      lowers: isLayered ? [realpathSync(own), ...image] : image,
       mountPoints: isLayered ? [] : [...mountPoints],
     },
     { deadlineMs: walkMs },

@@ -174,7 +174,7 @@ function removeUnborn(room: Room): void {
   for (const id of readdirSync(room.paths.directories())) {
     if (room.registry.byFullId(id)) continue;
     try {
-      for (const half of ['', '.new']) rmSync(`${room.paths.ownFiles(id)}${half}`, { recursive: true, force: true });
+      rmSync(room.paths.ownFiles(id), { recursive: true, force: true });
       removeEmpty(room.paths.directory(id));
     } catch (error) {
       room.log.warn('there is a directory of no container', { container: id, error: messageOf(error) });

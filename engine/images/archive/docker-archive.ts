@@ -11,7 +11,9 @@ export async function dockerImages(files: ArchiveFiles): Promise<ArchivedImage[]
   const manifest = await files.json('manifest.json');
   if (manifest === null) throw invalidParameter('invalid manifest, manifest cannot be null (but can be [])');
   if (!Array.isArray(manifest)) throw invalidParameter('invalid archive: failed to decode manifest.json');
-  return await Promise.all(manifest.map((item) => dockerImage(files, item)));
+  const images: ArchivedImage[] = [];
+  for (const item of manifest) images.push(await dockerImage(files, item));
+  return images;
 }
 
 async function dockerImage(files: ArchiveFiles, item: unknown): Promise<ArchivedImage> {

@@ -19,7 +19,9 @@ export async function legacyImages(files: ArchiveFiles): Promise<ArchivedImage[]
       namesById.set(id, [...(namesById.get(id) ?? []), `${name}:${tag}`]);
     }
   }
-  return await Promise.all([...namesById].map(([id, names]) => legacyImage(files, id, names)));
+  const images: ArchivedImage[] = [];
+  for (const [id, names] of namesById) images.push(await legacyImage(files, id, names));
+  return images;
 }
 
 const emptyTarDigest = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef';

@@ -14,6 +14,10 @@ import type { EarlyLayers } from './early-layers.js';
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */
 const maxMetadata = 16 * 1024 * 1024;
 const maxFiles = 100_000;
+/** All metadata that is read of one archive: it is in memory. */
+const maxAllMetadata = 64 * 1024 * 1024;
+/** As long as a path can be here; a tar may hold a name of a megabyte. */
+const maxName = 4096;
 const headBytes = 512;
 
 /**
@@ -24,6 +28,7 @@ export class ArchiveFiles {
   readonly #room: Room;
   readonly #files = new Map<string, StoredBlob>();
   readonly #links = new Map<string, string>();
+  #metadata = 0;
 
   private constructor(room: Room) {
     this.#room = room;
@@ -46,14 +51,20 @@ export class ArchiveFiles {
     const content = contentOf(source);
     try {
       const reader = new TarReader(new ByteSource(content));
+      let entries = 0;
       for (let entry = await reader.next(); entry; entry = await reader.next()) {
+        if (++entries > maxFiles) throw invalidParameter(`the archive holds more than ${maxFiles} entries`);
+        if (Math.max(entry.name.length, entry.linkName.length) > maxName)
+          throw invalidParameter(`the archive holds a name of more than ${maxName} bytes`);
         const name = normalise(textOf(entry.name));
-        if (files.#files.size + files.#links.size >= maxFiles)
-          throw invalidParameter('the archive holds too many files');
         if (entry.type === 'file') {
           const head: Buffer[] = [];
           const onBytes = early.bar(name, entry.size);
-          const blob = await room.storeBlob(bodyOf(reader, entry.size, head), lease, { signal, onBytes });
+          const blob = await room.storeBlob(bodyOf(reader, entry.size, head), lease, {
+            size: entry.size,
+            signal,
+            onBytes,
+          });
           early.take(blob, Buffer.concat(head));
           files.#files.set(name, blob);
         } else if (entry.type === 'symlink') {
@@ -97,7 +108,12 @@ export class ArchiveFiles {
 
   /** A small text. @throws InvalidParameter when it is missing, too large, or not UTF-8 */
   async text(name: string): Promise<string> {
-    const data = await readSmall(this.#room.blobs.read(this.get(name).digest), maxMetadata, name);
+    const { digest, size } = this.get(name);
+    if (size > maxMetadata) throw invalidParameter(`${name} is larger than ${maxMetadata} bytes`);
+    this.#metadata += size;
+    if (this.#metadata > maxAllMetadata)
+      throw invalidParameter(`the archive's metadata has more than ${maxAllMetadata} bytes`);
+    const data = await readSmall(this.#room.blobs.read(digest), maxMetadata, name);
     const text = data.toString('utf8');
     // Its digest is of bytes, so the text must give back the very same.
     if (!Buffer.from(text).equals(data)) throw invalidParameter(`invalid archive: ${name} is not UTF-8`);

@@ -1,5 +1,4 @@
-import { statfs } from 'node:fs/promises';
-import { dataLoss, messageOf, systemError } from '@cleat/protocol/errors';
+import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { GrowingBlob, StoredBlob } from '../blobs.js';
 import type { Answer } from '../registry/answer.js';
 import type { RegistryClient } from '../registry/client.js';
@@ -26,7 +25,6 @@ export interface Download {
  */
 export async function download({ room, client, descriptor, signal, onBytes, onWait }: Download): Promise<StoredBlob> {
   const { digest, size } = descriptor;
-  await refuseWithoutSpace(room, size);
   await using growing = await room.blobs.grow({ digest, size, onBytes, signal });
   const onRetry = (error: unknown) => room.log.info(`download failed, retrying: ${messageOf(error)}`, { digest });
   await withRetries({ limits: client.limits, signal, onWait, onRetry }, async (progressed) => {
@@ -79,14 +77,4 @@ function continues(answer: Answer, offset: number, size: number): boolean {
   if (!match) return false;
   const [, first, last, total] = match;
   return Number(first) === offset && Number(last) === size - 1 && (total === '*' || Number(total) === size);
-}
-
-/** A size that no disk here can hold is not tried. */
-async function refuseWithoutSpace(room: Room, size: number): Promise<void> {
-  const { bavail, bsize } = await statfs(room.config.dataRoot);
-  if (size > bavail * bsize) {
-    throw systemError('no space left on device: the layer is larger than what is free', {
-      details: { errno: 'ENOSPC' },
-    });
-  }
 }

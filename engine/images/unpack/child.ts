@@ -5,15 +5,16 @@
  * killed.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, statfsSync, writeSync } from 'node:fs';
+import { createReadStream, writeSync } from 'node:fs';
 import { ByteSource } from '@cleat/linux/archive/byte-source';
 import { decompress, detect } from '@cleat/linux/archive/compression';
 import { TarReader } from '@cleat/linux/archive/tar-reader';
+import { entryBytes, SpareSpace } from '@cleat/linux/files/spare-space';
 import { Destination } from '@cleat/linux/rootfs/destination';
 import { Root } from '@cleat/linux/rootfs/root';
 import { extractAll } from '@cleat/linux/rootfs/tar-in';
 import { dieWithParent } from '@cleat/linux/syscall/process';
-import { asCleatError, invalidParameter, systemError } from '@cleat/protocol/errors';
+import { asCleatError, invalidParameter } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import type { UnpackDone, UnpackOptions, UnpackReport } from './protocol.js';
 
@@ -21,9 +22,6 @@ const input = 0;
 const output = 3;
 /** Compressed bytes between two reports. */
 const reportEvery = 512 * 1024;
-/** Free bytes that an archive must leave on the file system, and how often that is looked at. */
-const spareBytes = 64 * 1024 * 1024;
-const spareCheckEvery = 32 * 1024 * 1024;
 
 function report(message: UnpackReport): void {
   writeSync(output, `${JSON.stringify(message)}\n`);
@@ -39,18 +37,14 @@ async function unpack(target: string, options: UnpackOptions): Promise<UnpackDon
   const known = compression === 'none' ? options.digest : undefined;
   const hash = createHash('sha256');
   let total = 0;
-  let nextSpareCheck = 0;
+  const spare = new SpareSpace(target);
   const tooLarge = () =>
     invalidParameter(`the archive holds more than ${options.maxBytes} bytes once it is decompressed`);
   const bytes = new ByteSource(decompress(source, compression), (chunk) => {
     if (known === undefined) hash.update(chunk);
     total += chunk.length;
     if (total > options.maxBytes) throw tooLarge();
-    if (total >= nextSpareCheck) {
-      nextSpareCheck = total + spareCheckEvery;
-      const { bavail, bsize } = statfsSync(target);
-      if (bavail * bsize < spareBytes) throw systemError('no space left on device', { details: { errno: 'ENOSPC' } });
-    }
+    spare.take(chunk.length);
   });
   let size = 0;
   let count = 0;
@@ -58,6 +52,7 @@ async function unpack(target: string, options: UnpackOptions): Promise<UnpackDon
     size += entrySize;
     // A sparse file is larger than what the archive holds of it.
     if (size > options.maxBytes) throw tooLarge();
+    spare.take(entryBytes);
     if (++count > options.maxEntries) throw invalidParameter(`the archive has more than ${options.maxEntries} entries`);
   });
   await bytes.drain();

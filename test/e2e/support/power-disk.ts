@@ -51,7 +51,16 @@ export class PowerDisk implements Disposable {
 
   [Symbol.dispose](): void {
     run('umount', this.path);
-    run('umount', this.#outer);
+    // The loop device lets go of its file a moment after whoever else looks at it has closed it.
+    for (let tries = 50; ; tries--) {
+      try {
+        run('umount', this.#outer);
+        break;
+      } catch (error) {
+        if (tries === 0) throw error;
+        execFileSync('sleep', ['0.1']);
+      }
+    }
     rmSync(this.#directory, { recursive: true });
   }
 
