@@ -92,12 +92,12 @@ export function directoryOf(image: readonly string[], path: string): Stats | und
   return undefined;
 }
 
-/** @param path as the user gave it */
+/** @param path of the image, for the error */
 function entryOf(file: string, path: string): Stats | undefined {
   try {
     return lstatSync(file, { throwIfNoEntry: false });
   } catch (cause) {
-    if (errnoOf(cause) === 'ENAMETOOLONG') throw invalidParameter(`lstat ${path}: file name too long`, { cause });
+    if (errnoOf(cause) === 'ENAMETOOLONG') throw invalidParameter(`lstat /${path}: file name too long`, { cause });
     throw cause;
   }
 }
