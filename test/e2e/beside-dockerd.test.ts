@@ -86,7 +86,6 @@ test.runIf(stockDockerdInstalled).each(['dockerd', 'Cleat'] as const)(
     expect(await inside('nft', 'list', 'tables')).not.toContain('cleat');
     expect(await inside('iptables-save')).not.toContain('cleat');
     expect(await inside('ip', '-o', 'link')).not.toContain(engine.bridge);
-    rmSync(directory, { recursive: true });
   },
 );
 
@@ -103,12 +102,15 @@ function got(url: string, before = ''): string {
 
 /** What is outside: a namespace with a cable to the one of the engines, and a server that says who it is. */
 class World implements AsyncDisposable {
-  private constructor(readonly program: Program) {}
+  private constructor(
+    readonly program: Program,
+    readonly directory: string,
+  ) {}
 
   static async start(directory: string, hostPid: number): Promise<World> {
     writeFileSync(join(directory, 'f'), 'world\n');
     const script = `ip link set lo up; touch ${directory}/there; exec busybox httpd -f -p 80 -h ${directory}`;
-    const world = new World(new Program('unshare', ['--net', 'sh', '-c', script]));
+    const world = new World(new Program('unshare', ['--net', 'sh', '-c', script]), directory);
     await world.program.made(join(directory, 'there'));
     await at(hostPid, 'ip', 'link', 'set', 'lo', 'up');
     await at(
@@ -141,5 +143,6 @@ class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.program.end('SIGKILL');
+    rmSync(this.directory, { recursive: true });
   }
 }
