@@ -1,8 +1,8 @@
 import { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
-import { decode } from '@cleat/protocol/json';
+import { decode, isRecord } from '@cleat/protocol/json';
 import { checkFields } from '../config-fields.js';
-import { isDigest } from './references.js';
+import { isDigest } from '../content/references.js';
 
 /** Layers that an image may have, as in Docker: overlayfs takes no more by much. */
 const maxLayers = 125;
@@ -99,10 +99,6 @@ function historyEntry(entry: Record<string, unknown>): HistoryEntry {
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The configuration's moment of creation in seconds since the epoch; 0 when it names none. */

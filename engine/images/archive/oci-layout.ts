@@ -1,8 +1,8 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import type { StoredBlob } from '../blobs.js';
-import { isRecord } from '../config.js';
-import { hostPlatform, type Platform, platformDistance } from '../platform.js';
-import { isDigest, parseReference } from '../references.js';
+import { isRecord } from '@cleat/protocol/json';
+import type { StoredBlob } from '../../content/blobs.js';
+import { hostPlatform, type Platform, platformDistance } from '../../content/platform.js';
+import { isDigest, parseReference } from '../../content/references.js';
 import type { ArchivedImage } from './load.js';
 import type { ArchiveFiles } from './outer.js';
 

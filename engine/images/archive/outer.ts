@@ -5,9 +5,9 @@ import { decompress, detect } from '@cleat/linux/archive/compression';
 import { TarReader } from '@cleat/linux/archive/tar-reader';
 import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { readSmall, type StoredBlob } from '../blobs.js';
+import { readSmall, type StoredBlob } from '../../content/blobs.js';
+import type { Lease } from '../../content/leases.js';
 import { flow } from '../flow.js';
-import type { Lease } from '../leases.js';
 import type { Room } from '../room.js';
 import type { EarlyLayers } from './early-layers.js';
 
@@ -60,7 +60,7 @@ export class ArchiveFiles {
         if (entry.type === 'file') {
           const head: Buffer[] = [];
           const onBytes = early.bar(name, entry.size);
-          const blob = await room.storeBlob(bodyOf(reader, entry.size, head), lease, {
+          const blob = await room.content.store(bodyOf(reader, entry.size, head), lease, {
             size: entry.size,
             signal,
             onBytes,
@@ -113,7 +113,7 @@ export class ArchiveFiles {
     this.#metadata += size;
     if (this.#metadata > maxAllMetadata)
       throw invalidParameter(`the archive's metadata has more than ${maxAllMetadata} bytes`);
-    const data = await readSmall(this.#room.blobs.read(digest), maxMetadata, name);
+    const data = await readSmall(this.#room.content.read(digest), maxMetadata, name);
     const text = data.toString('utf8');
     // Its digest is of bytes, so the text must give back the very same.
     if (!Buffer.from(text).equals(data)) throw invalidParameter(`invalid archive: ${name} is not UTF-8`);

@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import { isRecord } from '../config.js';
-import { type Platform, platformDistance } from '../platform.js';
-import { isDigest } from '../references.js';
+import { isRecord } from '@cleat/protocol/json';
+import { type Platform, platformDistance } from '../content/platform.js';
+import { isDigest } from '../content/references.js';
 
 export const mediaType = {
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
