@@ -15,6 +15,7 @@ export async function openContent(directory: string): Promise<Content> {
       return blob;
     },
     grow: (options) => blobs.grow(options),
+    has: (digest) => blobs.has(digest),
     read: (digest) => blobs.read(digest),
     path: (digest) => blobs.path(digest),
     lease: () => leases.take(),

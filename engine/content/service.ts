@@ -17,6 +17,7 @@ export interface Content {
   store(source: AsyncIterable<Buffer | string>, lease: Lease, options?: WriteOptions): Promise<StoredBlob>;
   /** Begins a blob that comes in pieces; what is not finished leaves nothing. No lease holds it by itself. */
   grow(options?: WriteOptions): Promise<GrowingBlob>;
+  has(digest: string): Promise<boolean>;
   read(digest: string): ReadStream;
   /** Absolute path of a blob's file. */
   path(digest: string): string;

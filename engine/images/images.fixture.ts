@@ -36,7 +36,7 @@ export async function openBench(config: Partial<RegistriesConfig> = {}, reach?: 
     subscribe: () => {
       throw new Error('not here');
     },
-    stats: () => ({ count: 0, published: 0, subscribers: 0 }),
+    stats: () => ({ count: 0, kept: 0, published: 0, subscribers: 0 }),
     close: async () => {},
   };
   const all = { insecureRegistries: [], registryMirrors: [], maxConcurrentDownloads: 3, ...config };

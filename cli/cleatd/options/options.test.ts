@@ -91,6 +91,8 @@ describe('daemon.json', () => {
   test('an empty file and a byte order mark do no harm', () => {
     expect(parseConfig('\uFEFF \n', none).set.size).toBe(0);
     expect(parseConfig('\uFEFF{"debug":true}', none).set.get('debug')).toBe(true);
+    expect(parseConfig('{"debug":null,"hosts":null}', parseFlags(['-D'])).set.size).toBe(0);
+    expect(() => parseConfig('{"runtimes":{"x":{"path":""}}}', none)).toThrow('expected an object with a path');
   });
 
   test('the same option in flag and file is refused in the text of dockerd', () => {

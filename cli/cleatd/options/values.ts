@@ -52,7 +52,11 @@ const jsons: { [T in OptionType]: (value: unknown) => ValueOf<T> } = {
     return Object.fromEntries(entries.map(([key, item]) => [key, String(item)]));
   },
   bytes: (value) =>
-    typeof value === 'number' ? value : typeof value === 'string' ? parseBytes(value) : fail('a size', value),
+    typeof value === 'number'
+      ? parseBytes(String(value))
+      : typeof value === 'string'
+        ? parseBytes(value)
+        : fail('a size', value),
   runtimes: (value) => (isRecord(value) ? mapObject(value, runtimeOf) : fail('an object of runtimes', value)),
   ulimits: (value) => (isRecord(value) ? mapObject(value, ulimitOf) : fail('an object of limits', value)),
   pools: (value) => (Array.isArray(value) ? value.map(poolOf) : fail('a list of pools', value)),
@@ -69,7 +73,9 @@ export function parseBool(text: string): boolean {
 
 function parseInteger(text: string): number {
   if (!/^[+-]?\d+$/.test(text)) throw new BadValue(`strconv.ParseInt: parsing "${text}": invalid syntax`);
-  return Number(text);
+  const number = Number(text);
+  if (!Number.isSafeInteger(number)) throw new BadValue(`strconv.ParseInt: parsing "${text}": value out of range`);
+  return number;
 }
 
 /** `64m`, `1g`, `1024`; as docker/go-units' RAMInBytes. */
@@ -78,7 +84,9 @@ export function parseBytes(text: string): number {
   if (!match) throw new BadValue(`invalid size: '${text}'`);
   const [, digits, unit = ''] = match;
   const power = unit === '' ? 0 : 'kmgtp'.indexOf(unit.toLowerCase()) + 1;
-  return Math.floor(Number(digits) * 1024 ** power);
+  const bytes = Math.floor(Number(digits) * 1024 ** power);
+  if (!Number.isSafeInteger(bytes)) throw new BadValue(`invalid size: '${text}'`);
+  return bytes;
 }
 
 function pair(text: string): Record<string, string> {
@@ -97,7 +105,7 @@ function runtime(text: string): Record<string, RuntimeValue> {
 }
 
 function runtimeOf(name: string, value: unknown): RuntimeValue {
-  if (!isRecord(value) || typeof value.path !== 'string')
+  if (!isRecord(value) || typeof value.path !== 'string' || value.path === '')
     return fail(`an object with a path for runtime ${name}`, value);
   const args = value.runtimeArgs;
   if (args === undefined || args === null) return { path: value.path };
@@ -119,7 +127,16 @@ function ulimitOf(name: string, value: unknown): ValueOf<'ulimits'>[string] {
   return checkUlimit({ Name: name, Soft: soft, Hard: hard });
 }
 
+/** Those of setrlimit(2), as go-units `ulimit.go` names them. */
+const limits = 'core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(
+  ' ',
+);
+
 function checkUlimit(limit: ValueOf<'ulimits'>[string]): ValueOf<'ulimits'>[string] {
+  if (!limits.includes(limit.Name)) throw new BadValue(`invalid ulimit type: ${limit.Name}`);
+  if (![limit.Soft, limit.Hard].every((one) => Number.isInteger(one) && one >= -1)) {
+    throw new BadValue(`limit ${limit.Name} must be a whole number, or -1 for none`);
+  }
   if (limit.Hard !== -1 && (limit.Soft === -1 || limit.Soft > limit.Hard)) {
     throw new BadValue(`ulimit soft limit must be less than or equal to hard limit: ${limit.Soft} > ${limit.Hard}`);
   }
