@@ -156,6 +156,7 @@ export class Layers {
   /** Start-up: removes what a crash left behind. */
   async recover(isUsed: (diffId: string) => boolean): Promise<void> {
     await mkdir(this.#root, { recursive: true, mode: 0o710 });
+    await this.#forgetLost();
     const records = this.all();
     await this.collect(
       records.map((record) => record.diffId),
@@ -166,6 +167,16 @@ export class Layers {
       if (!known.has(name) && !this.#growing.has(name)) await this.#discard(name);
     }
     await this.#blobs.removeAllBut(new Set(this.all().map((record) => record.blob.digest)));
+  }
+
+  /** A layer whose files are gone is not here: pulling or loading its image brings it back. */
+  async #forgetLost(): Promise<void> {
+    const there = new Set(await readdir(this.#root));
+    for (const { diffId, directory, blob } of this.all()) {
+      if (there.has(directory) && (await this.#blobs.has(blob.digest))) continue;
+      this.#log.error('the files of a layer are gone: pull or load the images that need it again', { layer: diffId });
+      this.#records.delete(diffId);
+    }
   }
 
   /** Removes a layer's directory; under another name first, so that a half-removed one is never taken for a layer. */
