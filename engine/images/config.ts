@@ -7,6 +7,9 @@ import { isDigest } from './references.js';
 /** Layers that an image may have, as in Docker: overlayfs takes no more by much. */
 const maxLayers = 125;
 
+/** Steps without a layer count, too: they are only text, and somebody else's. */
+const maxHistory = 100_000;
+
 /** @throws System with Docker's text */
 export function refuseTooDeep(layers: number): void {
   if (layers > maxLayers) throw systemError('max depth exceeded');
@@ -79,6 +82,11 @@ export function parseImageConfig(text: string): ImageConfig {
  */
 export function parseNewImageConfig(text: string): ImageConfig {
   const image = parseImageConfig(text);
+  const history = image.history ?? [];
+  if (history.length > maxHistory) throw invalidParameter(`the image's history has more than ${maxHistory} steps`);
+  // As in Docker: which step made which layer could not be told.
+  if (history.filter((step) => !step.empty_layer).length > image.rootfs.diff_ids.length)
+    throw invalidParameter('too many non-empty layers in History section');
   checkFields(image.config ?? {});
   return image;
 }

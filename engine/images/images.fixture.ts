@@ -34,7 +34,7 @@ export async function openBench(config: Partial<ImagesConfig> = {}, reach?: Reac
     subscribe: () => {
       throw new Error('not here');
     },
-    stats: () => ({ count: 0, published: 0, subscribers: 0 }),
+    stats: () => ({ count: 0, kept: 0, published: 0, subscribers: 0 }),
     close: async () => {},
   };
   const all = { dataRoot: root, insecureRegistries: [], registryMirrors: [], maxConcurrentDownloads: 3, ...config };

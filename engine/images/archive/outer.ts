@@ -14,6 +14,8 @@ import type { EarlyLayers } from './early-layers.js';
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */
 const maxMetadata = 16 * 1024 * 1024;
 const maxFiles = 100_000;
+/** Images that one archive may list: for each a configuration is read, and an event told. */
+export const maxImages = 10_000;
 /** All metadata that is read of one archive: it is in memory. */
 const maxAllMetadata = 64 * 1024 * 1024;
 /** As long as a path can be here; a tar may hold a name of a megabyte. */

@@ -115,7 +115,7 @@ function parseDescriptor(value: unknown): Descriptor {
   if (!isRecord(value)) throw invalidParameter('unsupported manifest format');
   const { digest, size } = value;
   if (typeof digest !== 'string' || !isDigest(digest)) {
-    throw invalidParameter(`could not validate layer digest ${JSON.stringify(digest)}`);
+    throw invalidParameter(`could not validate layer digest ${JSON.stringify(digest ?? '')}`);
   }
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw invalidParameter(`the manifest gives ${digest} no valid size`);
