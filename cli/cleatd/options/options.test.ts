@@ -145,3 +145,12 @@ test('what the guide to extensions shows as daemon.json is understood', () => {
     { 'slow-storage': { deadlines: { Mount: 600_000, '*': 30_000 } } },
   ]);
 });
+
+test('the help fits a narrow terminal, in lines that can be read', () => {
+  for (const width of [100, 80, 50]) {
+    const lines = helpText(width).split('\n');
+    // An option's own name and type stay on one line.
+    expect(lines.filter((line) => line.length > width && !line.startsWith('      --'))).toEqual([]);
+    expect(lines.length).toBeLessThan(600);
+  }
+});

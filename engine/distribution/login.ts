@@ -1,8 +1,8 @@
 import type { RegistryAuth } from '@cleat/protocol/api/image';
 import { isClass, systemError } from '@cleat/protocol/errors';
-import type { Room } from '../room.js';
 import { RegistryClient } from './client.js';
 import { endpointsOf } from './endpoint.js';
+import type { Registries } from './service.js';
 
 /**
  * `docker login`: asks the registry whether it takes the credentials; keeping them is the client's business. Mirrors
@@ -10,16 +10,16 @@ import { endpointsOf } from './endpoint.js';
  * @throws Unauthorized, or why nobody could be asked
  */
 export async function login(
-  room: Room,
+  registries: Registries,
   auth: RegistryAuth,
   signal: AbortSignal,
 ): Promise<{ Status: string; IdentityToken: string }> {
   const domain = domainOf(auth.serveraddress ?? '');
   let failure: unknown = systemError(`no endpoints found for ${domain}`);
-  for (const endpoint of await endpointsOf(domain, room.config)) {
+  for (const endpoint of await endpointsOf(domain, registries.config)) {
     if (endpoint.mirror) continue;
     try {
-      using client = new RegistryClient(endpoint, '', 'pull', auth, room.reach);
+      using client = new RegistryClient(endpoint, '', 'pull', auth, registries.reach);
       await client.login(signal);
       return { Status: 'Login Succeeded', IdentityToken: '' };
     } catch (error) {

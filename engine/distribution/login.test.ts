@@ -1,14 +1,19 @@
 import type { CleatError } from '@cleat/protocol/errors';
+import { silentLogger } from '@cleat/protocol/log';
 import { expect, test } from 'vitest';
-import type { Room } from '../room.js';
 import { RegistryClient } from './client.js';
 import { login } from './login.js';
 import { fakeRegistry } from './registry.fixture.js';
+import type { Registries } from './service.js';
 
-const room = { config: { registryMirrors: [], insecureRegistries: [] } } as unknown as Room;
+const registries: Registries = {
+  config: { registryMirrors: [], insecureRegistries: [], maxConcurrentDownloads: 3 },
+  reach: undefined,
+  log: silentLogger,
+};
 const right = `Basic ${Buffer.from('me:secret').toString('base64')}`;
 const as = (serveraddress: string, password: string) =>
-  login(room, { username: 'me', password, serveraddress }, AbortSignal.timeout(10_000));
+  login(registries, { username: 'me', password, serveraddress }, AbortSignal.timeout(10_000));
 const refusal = (promise: Promise<unknown>) =>
   promise.then(String, (error: CleatError) => [error.class, error.message]);
 

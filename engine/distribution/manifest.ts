@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import { isRecord } from '../config.js';
-import { type Platform, platformDistance } from '../platform.js';
-import { isDigest } from '../references.js';
+import { isRecord } from '@cleat/protocol/json';
+import { type Platform, platformDistance } from '../content/platform.js';
+import { isDigest } from '../content/references.js';
 
 export const mediaType = {
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
@@ -115,7 +115,7 @@ function parseDescriptor(value: unknown): Descriptor {
   if (!isRecord(value)) throw invalidParameter('unsupported manifest format');
   const { digest, size } = value;
   if (typeof digest !== 'string' || !isDigest(digest)) {
-    throw invalidParameter(`could not validate layer digest ${JSON.stringify(digest)}`);
+    throw invalidParameter(`could not validate layer digest ${JSON.stringify(digest ?? '')}`);
   }
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw invalidParameter(`the manifest gives ${digest} no valid size`);

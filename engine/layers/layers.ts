@@ -5,44 +5,40 @@ import { syncTree } from '@cleat/linux/files/durable';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import type { Content, Lease, StoredBlob } from '../content/service.js';
 import { newId } from '../ids.js';
 import type { Collection } from '../store/service.js';
-import type { Blobs, StoredBlob } from './blobs.js';
-import type { Lease, Leases } from './leases.js';
-import type { LayerRecord } from './records.js';
+import type { LayerRecord } from './record.js';
+import type { AddLayer, Layers, LayerUser } from './service.js';
 import { unpack } from './unpack/unpack.js';
-
-export interface AddLayer {
-  /** A blob that `lease` holds. */
-  blob: StoredBlob;
-  lease: Lease;
-  /** What the content must be. */
-  diffId?: string;
-  onRead?: (bytes: number) => void;
-  signal?: AbortSignal;
-}
 
 /**
  * Unpacked layers, each a directory with a short random name (many of them must fit into one page of mount options)
  * that holds the changes of one tar, whiteouts in overlayfs's form. The record is written last: a directory without
  * one is what a crash left, and is removed at start-up.
  */
-export class Layers {
+export class UnpackedLayers implements Layers {
   readonly #root: string;
   readonly #records: Collection<LayerRecord>;
-  readonly #blobs: Blobs;
-  readonly #leases: Leases;
+  readonly #content: Content;
+  readonly #users: readonly LayerUser[];
   readonly #log: Logger;
   /** Unpacking under way, by blob: who comes second waits. */
   readonly #unpacking = new Map<string, Promise<LayerRecord>>();
   /** Directories that have no record yet. */
   readonly #growing = new Set<string>();
 
-  constructor(deps: { root: string; records: Collection<LayerRecord>; blobs: Blobs; leases: Leases; log: Logger }) {
+  constructor(deps: {
+    root: string;
+    records: Collection<LayerRecord>;
+    content: Content;
+    users: readonly LayerUser[];
+    log: Logger;
+  }) {
     this.#root = deps.root;
     this.#records = deps.records;
-    this.#blobs = deps.blobs;
-    this.#leases = deps.leases;
+    this.#content = deps.content;
+    this.#users = deps.users;
     this.#log = deps.log;
   }
 
@@ -99,7 +95,7 @@ export class Layers {
       // Whatever our umask is: this is the container's `/`, and not everybody in it is root.
       await chmod(target, 0o755);
       const done = await unpack({
-        archive: this.#blobs.path(blob.digest),
+        archive: this.#content.path(blob.digest),
         digest: blob.digest,
         target,
         onRead,
@@ -140,40 +136,58 @@ export class Layers {
     if (record) this.#records.put(diffId, { ...record, pushed });
   }
 
-  /** Removes the layers among `diffIds` that neither an image nor work under way needs, and their blobs. */
-  async collect(diffIds: Iterable<string>, isUsed: (diffId: string) => boolean): Promise<void> {
+  async collect(diffIds: Iterable<string>): Promise<void> {
     for (const diffId of new Set(diffIds)) {
       const record = this.get(diffId);
-      if (!record || isUsed(diffId) || this.#leases.holdsLayer(diffId)) continue;
+      if (!record || this.#isUsed(diffId) || this.#content.isLayerLeased(diffId)) continue;
       this.#records.delete(diffId);
       await this.#discard(record.directory);
       // Meanwhile the same layer may have come anew.
-      if (!this.get(diffId) && !this.#leases.holdsBlob(record.blob.digest))
-        await this.#blobs.remove(record.blob.digest);
+      if (!this.get(diffId) && !this.#content.isLeased(record.blob.digest))
+        await this.#content.remove(record.blob.digest);
     }
   }
 
+  async withLease<T>(work: (lease: Lease) => Promise<T>): Promise<T> {
+    const lease = this.#content.lease();
+    try {
+      return await work(lease);
+    } finally {
+      lease.end();
+      await this.collect(lease.layers);
+      await this.#collectBlobs(lease.blobs);
+    }
+  }
+
+  async #collectBlobs(digests: Iterable<string>): Promise<void> {
+    const needed = new Set(this.all().map((layer) => layer.blob.digest));
+    for (const digest of digests) {
+      if (!needed.has(digest) && !this.#content.isLeased(digest)) await this.#content.remove(digest);
+    }
+  }
+
+  #isUsed(diffId: string): boolean {
+    return this.#users.some((user) => user.usesLayer(diffId));
+  }
+
   /** Start-up: removes what a crash left behind. */
-  async recover(isUsed: (diffId: string) => boolean): Promise<void> {
+  async recover(): Promise<void> {
     await mkdir(this.#root, { recursive: true, mode: 0o710 });
     await this.#forgetLost();
     const records = this.all();
-    await this.collect(
-      records.map((record) => record.diffId),
-      isUsed,
-    );
+    await this.collect(records.map((record) => record.diffId));
     const known = new Set(this.all().map((record) => record.directory));
     for (const name of await readdir(this.#root)) {
       if (!known.has(name) && !this.#growing.has(name)) await this.#discard(name);
     }
-    await this.#blobs.removeAllBut(new Set(this.all().map((record) => record.blob.digest)));
+    await this.#content.removeAllBut(new Set(this.all().map((record) => record.blob.digest)));
   }
 
   /** A layer whose files are gone is not here: pulling or loading its image brings it back. */
   async #forgetLost(): Promise<void> {
     const there = new Set(await readdir(this.#root));
     for (const { diffId, directory, blob } of this.all()) {
-      if (there.has(directory) && (await this.#blobs.has(blob.digest))) continue;
+      if (there.has(directory) && (await this.#content.has(blob.digest))) continue;
       this.#log.error('the files of a layer are gone: pull or load the images that need it again', { layer: diffId });
       this.#records.delete(diffId);
     }

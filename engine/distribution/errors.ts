@@ -1,6 +1,6 @@
 import { CleatError, type ErrorClass, isClass, messageOf } from '@cleat/protocol/errors';
-import { isRecord } from '../config.js';
-import { familiar, familiarName, type Reference } from '../references.js';
+import { isRecord } from '@cleat/protocol/json';
+import { familiar, familiarName, type Reference } from '../content/references.js';
 import { statusText } from './wording.js';
 
 /** What a registry answered instead of what was asked (distribution-spec, error codes). */

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
-import { digestOf } from '../blobs.js';
-import { openBench } from '../images.fixture.js';
+import { digestOf } from '../content/blobs.js';
+import { openBench } from '../images/images.fixture.js';
 import {
   expectNothingLeft,
   failure,

@@ -1,6 +1,6 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { expect, test } from 'vitest';
-import { lines, openBench } from '../images.fixture.js';
+import { lines, openBench } from '../images/images.fixture.js';
 import { failure, type Handler, registryOf, serve, steady } from './hostile.fixture.js';
 import { offeredImage } from './registry.fixture.js';
 import type { Reach } from './transport.js';

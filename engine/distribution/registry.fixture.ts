@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { digestOf } from '../blobs.js';
-import { tarOf } from '../images.fixture.js';
+import { digestOf } from '../content/blobs.js';
+import { tarOf } from '../images/images.fixture.js';
 
 /** Debian's docker-registry on a free port of loopback, with its data in a temporary directory. */
 export async function startRegistry(): Promise<{ host: string } & AsyncDisposable> {

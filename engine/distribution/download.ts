@@ -1,14 +1,15 @@
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
-import type { GrowingBlob, StoredBlob } from '../blobs.js';
-import type { Answer } from '../registry/answer.js';
-import type { RegistryClient } from '../registry/client.js';
-import { RegistryError } from '../registry/errors.js';
-import type { Descriptor } from '../registry/manifest.js';
-import { withRetries } from '../registry/retry.js';
-import type { Room } from '../room.js';
+import type { Logger } from '@cleat/protocol/log';
+import type { Content, GrowingBlob, StoredBlob } from '../content/service.js';
+import type { Answer } from './answer.js';
+import type { RegistryClient } from './client.js';
+import { RegistryError } from './errors.js';
+import type { Descriptor } from './manifest.js';
+import { withRetries } from './retry.js';
 
 export interface Download {
-  room: Room;
+  content: Pick<Content, 'grow'>;
+  log: Logger;
   client: RegistryClient;
   descriptor: Descriptor;
   signal: AbortSignal;
@@ -23,10 +24,11 @@ export interface Download {
  * are those of the whole.
  * @throws DataLoss for other content or another size than announced; what {@link withRetries} throws
  */
-export async function download({ room, client, descriptor, signal, onBytes, onWait }: Download): Promise<StoredBlob> {
+export async function download(request: Download): Promise<StoredBlob> {
+  const { content, log, client, descriptor, signal, onBytes, onWait } = request;
   const { digest, size } = descriptor;
-  await using growing = await room.blobs.grow({ digest, size, onBytes, signal });
-  const onRetry = (error: unknown) => room.log.info(`download failed, retrying: ${messageOf(error)}`, { digest });
+  await using growing = await content.grow({ digest, size, onBytes, signal });
+  const onRetry = (error: unknown) => log.info(`download failed, retrying: ${messageOf(error)}`, { digest });
   await withRetries({ limits: client.limits, signal, onWait, onRetry }, async (progressed) => {
     const before = growing.size;
     try {

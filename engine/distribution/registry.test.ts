@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { RegistryAuth } from '@cleat/protocol/api/image';
 import { expect, test } from 'vitest';
-import { digestOf } from '../blobs.js';
-import { type Bench, importTar, lines, openBench, tarOf } from '../images.fixture.js';
+import { digestOf } from '../content/blobs.js';
+import { type Bench, importTar, lines, openBench, tarOf } from '../images/images.fixture.js';
 import { fakeRegistry, offeredImage, type Seen, startRegistry } from './registry.fixture.js';
 
 const { signal } = new AbortController();

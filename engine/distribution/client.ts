@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { RegistryAuth } from '@cleat/protocol/api/image';
 import { dataLoss, systemError, unauthorized } from '@cleat/protocol/errors';
-import { digestOf } from '../blobs.js';
-import { isDigest } from '../references.js';
+import { digestOf } from '../content/blobs.js';
+import { isDigest } from '../content/references.js';
 import type { Answer } from './answer.js';
 import { Authorizer, parseChallenge } from './auth.js';
 import type { Endpoint } from './endpoint.js';

@@ -1,9 +1,7 @@
-import type { RegistryAuth } from '@cleat/protocol/api/image';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
-import type { Reference } from '../references.js';
-import type { Room } from '../room.js';
 import { RegistryClient } from './client.js';
 import { endpointsOf } from './endpoint.js';
+import type { Connect, Registries } from './service.js';
 
 /**
  * Tries the endpoints of a registry one after the other. What a mirror, or an endpoint that cannot be reached, throws
@@ -11,24 +9,21 @@ import { endpointsOf } from './endpoint.js';
  * @throws what the last one threw
  */
 export async function withRegistry<T>(
-  room: Room,
-  reference: Reference,
-  access: 'pull' | 'push',
-  auth: RegistryAuth | undefined,
-  signal: AbortSignal,
+  registries: Registries,
+  { reference, access, auth, signal }: Connect,
   work: (client: RegistryClient) => Promise<T>,
 ): Promise<T> {
-  const endpoints = await endpointsOf(reference.domain, room.config);
+  const endpoints = await endpointsOf(reference.domain, registries.config);
   let failure: unknown = systemError(`no endpoints found for ${reference.domain}`);
   for (const endpoint of endpoints) {
     if (access === 'push' && endpoint.mirror) continue;
-    using client = new RegistryClient(endpoint, reference.path, access, auth, room.reach);
+    using client = new RegistryClient(endpoint, reference.path, access, auth, registries.reach);
     try {
       await client.ping(signal);
     } catch (error) {
       if (signal.aborted) throw error;
       failure = error;
-      room.log.debug(`registry endpoint ${endpoint.base.origin} failed: ${messageOf(error)}`);
+      registries.log.debug(`registry endpoint ${endpoint.base.origin} failed: ${messageOf(error)}`);
       continue;
     }
     try {
@@ -36,7 +31,7 @@ export async function withRegistry<T>(
     } catch (error) {
       if (!endpoint.mirror || signal.aborted || isClass(error, 'InvalidParameter')) throw error;
       failure = error;
-      room.log.warn(`registry mirror ${endpoint.base.origin} failed: ${messageOf(error)}`);
+      registries.log.warn(`registry mirror ${endpoint.base.origin} failed: ${messageOf(error)}`);
     }
   }
   throw failure;

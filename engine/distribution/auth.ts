@@ -1,6 +1,6 @@
 import type { RegistryAuth } from '@cleat/protocol/api/image';
 import { systemError, unauthorized } from '@cleat/protocol/errors';
-import { isRecord } from '../config.js';
+import { isRecord } from '@cleat/protocol/json';
 import { registryError } from './errors.js';
 import { retryAfterOf } from './retry.js';
 import type { Transport } from './transport.js';

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { invalidParameter } from '@cleat/protocol/errors';
-import type { ImagesConfig } from '../room.js';
+import type { RegistriesConfig } from './service.js';
 
 /** One way to reach a registry. */
 export interface Endpoint {
@@ -19,7 +19,10 @@ const hub = 'https://registry-1.docker.io';
  * Where to look for the images of `domain`, in this order (moby `daemon/pkg/registry`): mirrors (only of Docker Hub),
  * HTTPS, and plain HTTP for registries on loopback and those that the operator declared insecure.
  */
-export async function endpointsOf(domain: string, config: ImagesConfig): Promise<Endpoint[]> {
+export async function endpointsOf(
+  domain: string,
+  config: Pick<RegistriesConfig, 'insecureRegistries' | 'registryMirrors'>,
+): Promise<Endpoint[]> {
   if (domain === 'docker.io') {
     const mirrors = config.registryMirrors.map((mirror) => mirrorEndpoint(mirror));
     return [...mirrors, { base: new URL(hub), insecure: false, mirror: false }];

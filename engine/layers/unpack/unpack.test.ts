@@ -16,7 +16,7 @@ import { gzipSync } from 'node:zlib';
 import { getXattr, listXattrs, splitDevice } from '@cleat/linux/syscall/files';
 import { isClass } from '@cleat/protocol/errors';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Entry, tarOf } from '../images.fixture.js';
+import { type Entry, tarOf } from '../../images/images.fixture.js';
 import { unpack } from './unpack.js';
 
 let directory: string;
