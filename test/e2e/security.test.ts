@@ -40,6 +40,10 @@ describe('a container by default', () => {
   test('runs under a seccomp filter, unless told otherwise', async () => {
     expect(await status('Seccomp')).toBe('2');
     expect(await status('Seccomp', '--security-opt', 'seccomp=unconfined')).toBe('0');
+    // A profile without a default and a rule filters nothing.
+    const empty = join(engine.directory, 'empty.json');
+    writeFileSync(empty, '{}');
+    expect(await status('Seccomp', '--security-opt', `seccomp=${empty}`)).toBe('0');
     expect(await status('Seccomp', '--privileged')).toBe('0');
     const { code } = await engine.docker('run', '--rm', 'busybox', 'unshare', '-U', 'true');
     expect(code).not.toBe(0);
