@@ -71,5 +71,5 @@ test('the platform that a client selects reaches the engine, on each route', asy
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(answer).toContain(message);
   }
-  expect(asked).toHaveLength(9);
+  expect(asked).toHaveLength(10);
 });
