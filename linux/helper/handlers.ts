@@ -1,6 +1,7 @@
 import { lchownSync, mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
+import { SpareSpace } from '../files/spare-space.js';
 import { hold } from '../mount/hold.js';
 import { mountOf } from '../mount/mountinfo.js';
 import { listChanges } from '../rootfs/changes.js';
@@ -77,6 +78,9 @@ export const handlers: Handlers = {
       const { type, bsize, blocks, bavail } = statfsSync(path);
       return { type, size: blocks * bsize, free: bavail * bsize };
     }),
-  copyDirectory: ({ root, path, destination }) =>
-    withRoot(root, (inside) => ({ copied: copyDirectory(inside, path, destination) })),
+  copyDirectory: ({ root, path, destination, spareOf }) =>
+    withRoot(root, (inside) => {
+      const spare = spareOf === undefined ? undefined : new SpareSpace(destination, spareOf);
+      return { copied: copyDirectory(inside, path, destination, spare) };
+    }),
 };

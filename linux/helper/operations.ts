@@ -64,7 +64,8 @@ export interface Operations {
   statFileSystem: { request: { path: string }; answer: { type: number; size: number; free: number } };
   /** Copies what is in a directory inside a root into a directory of the host, with all attributes. */
   copyDirectory: {
-    request: { root: string; path: string; destination: string };
+    /** @property spareOf keeps the last of this path's file system free, if the destination is on it */
+    request: { root: string; path: string; destination: string; spareOf?: string };
     answer: { copied: boolean };
   };
 }

@@ -14,6 +14,7 @@ import {
   utimesSync,
 } from 'node:fs';
 import { isClass } from '@cleat/protocol/errors';
+import { entryBytes, type Spare } from '../files/spare-space.js';
 import { errnoOf } from '../syscall/errno.js';
 import { makeNode, O_PATH, splitDevice } from '../syscall/files.js';
 import { Descent } from './descent.js';
@@ -33,9 +34,10 @@ type Links = Map<string, number>;
  * Copies what is in the directory `path` of a root into the directory `destination` of the host, which also gets its
  * owner, mode and times. Owners, modes, times, hard links, devices and extended attributes are kept. Nothing that is
  * there already is replaced. Every step is relative to an open directory: no symlink is ever followed.
+ * @param spare is told before anything is written
  * @returns false when `path` is missing or no directory, so that there is nothing to copy
  */
-export function copyDirectory(root: Root, path: string, destination: string): boolean {
+export function copyDirectory(root: Root, path: string, destination: string, spare?: Spare): boolean {
   let source: number;
   try {
     source = root.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -45,7 +47,7 @@ export function copyDirectory(root: Root, path: string, destination: string): bo
   }
   const links: Links = new Map();
   try {
-    copyTree(source, openSync(destination, constants.O_RDONLY | constants.O_DIRECTORY), links);
+    copyTree(source, openSync(destination, constants.O_RDONLY | constants.O_DIRECTORY), links, spare);
   } catch (error) {
     throw classed(error, path);
   } finally {
@@ -56,12 +58,13 @@ export function copyDirectory(root: Root, path: string, destination: string): bo
 }
 
 /** @param target is closed at the end */
-function copyTree(source: number, target: number, links: Links): void {
+function copyTree(source: number, target: number, links: Links, spare: Spare | undefined): void {
   try {
     using into = new Descent(target);
     let depth = 0;
     for (const step of walk(source, nameOf('.'))) {
       if (step.kind === 'before') {
+        spare?.take(entryBytes);
         if (depth > 0) makeDirectory(into, step.name);
         depth++;
       } else if (step.kind === 'after') {
@@ -69,6 +72,8 @@ function copyTree(source: number, target: number, links: Links): void {
         finishDirectory(step.fd, into.fd, step.stats);
         if (depth > 0) into.leave();
       } else {
+        // The whole size: the copy has no holes. Another name of a file is counted again, which errs on the safe side.
+        spare?.take(entryBytes + Number(step.stats.isFile() ? step.stats.size : 0n));
         copyEntry(step.parent, into.fd, step.name, step.stats, links);
       }
     }

@@ -1,6 +1,7 @@
 import {
   closeSync,
   existsSync,
+  ftruncateSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -9,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { systemError } from '@cleat/protocol/errors';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { copyDirectory } from './copy.js';
 import { nameOf } from './names.js';
@@ -91,4 +93,20 @@ test('removal takes names that are no UTF-8, more files than it reads at once, a
   await removeTree(join(directory, 'missing/too'));
   await removeContents(directory);
   expect(readdirSync(directory)).toEqual([]);
+});
+
+test('a copy stops before it takes the space that is kept free, and counts holes as what they become', () => {
+  const source = join(directory, 'source');
+  const copy = join(directory, 'copy');
+  mkdirSync(source);
+  mkdirSync(copy);
+  const hole = openSync(join(source, 'a'), 'w');
+  ftruncateSync(hole, 100_000);
+  closeSync(hole);
+  using root = new Root(directory);
+  const full = (bytes: number): void => {
+    if (bytes > 50_000) throw systemError('no space left on device', { details: { errno: 'ENOSPC' } });
+  };
+  expect(() => copyDirectory(root, '/source', copy, { take: full })).toThrow('no space left on device');
+  expect(readdirSync(copy)).toEqual([]);
 });

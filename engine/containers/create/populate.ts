@@ -49,7 +49,12 @@ async function populate(room: Room, container: Made, rootfs: string, mount: Moun
   try {
     const { empty } = await room.helper.call('isEmpty', { path: source.path });
     if (!empty) return;
-    await room.helper.call('copyDirectory', { root: rootfs, path: mount.destination, destination: source.path });
+    await room.helper.call('copyDirectory', {
+      root: rootfs,
+      path: mount.destination,
+      destination: source.path,
+      spareOf: room.config.dataRoot,
+    });
   } finally {
     source[Symbol.dispose]();
     await room.volumes.unmount(use).catch((error: unknown) => {
