@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { type CommandResult, type Engine, startEngine } from './support/engine.js';
 import { ScriptedVolumePlugin } from './support/scripted-volume.js';
@@ -12,41 +12,62 @@ import { type RawStep, type Transcript, transcript } from './support/volume-tran
 /** Volume plugins are asked as a stock dockerd asks, and users are told the same. */
 
 describe.skipIf(!stockDockerdInstalled)('volume plugins are asked as a stock dockerd asks', () => {
+  let both: Both;
+  let end = () => {};
+  let whole: Promise<void> | undefined;
+  beforeAll(async () => {
+    both = await new Promise<Both>((resolve, reject) => {
+      whole = onBoth((started) => {
+        resolve(started);
+        return new Promise((done) => {
+          end = done;
+        });
+      });
+      whole.catch(reject);
+    });
+  });
+  afterAll(async () => {
+    end();
+    await whole;
+  });
+  afterEach(() => both.clear());
+
   for (const [title, story] of Object.entries(stories)) {
-    test(title, () =>
-      onBoth(async ({ tell }) => {
-        const theirs = await tell('docker', story);
-        const ours = await tell('cleat', story);
-        expect({ steps: ours.steps, held: ours.held }).toEqual({ steps: theirs.steps, held: theirs.held });
-        // Not everything that Docker asks is asked here (Path); what is, is asked in the same way.
-        for (const [method, shapes] of Object.entries(ours.shapes)) {
-          expect({ method, shapes }).toEqual({ method, shapes: theirs.shapes[method] });
-        }
-        // Docker does not say what the body is; many servers read none of which they are not told that it is JSON.
-        expect(theirs.contentTypes).toEqual([undefined]);
-        expect(ours.contentTypes).toEqual(['application/vnd.docker.plugins.v1.2+json']);
-      }),
-    );
+    test(title, async () => {
+      const theirs = await both.tell('docker', story);
+      const ours = await both.tell('cleat', story);
+      expect({ steps: ours.steps, held: ours.held }).toEqual({ steps: theirs.steps, held: theirs.held });
+      // Not everything that Docker asks is asked here (Path); what is, is asked in the same way.
+      for (const [method, shapes] of Object.entries(ours.shapes)) {
+        expect({ method, shapes }).toEqual({ method, shapes: theirs.shapes[method] });
+      }
+      // Docker does not say what the body is; many servers read none of which they are not told that it is JSON.
+      expect(theirs.contentTypes).toEqual([undefined]);
+      expect(ours.contentTypes).toEqual(['application/vnd.docker.plugins.v1.2+json']);
+    });
   }
 
-  test('but for what is better', () =>
-    onBoth(async ({ tell, clear }) => {
-      for (const { title, story, docker, cleat } of differences) {
-        const lines = ({ steps }: Transcript) =>
-          steps.flatMap(({ calls, stdout, stderr }) => [...calls, ...`${stdout}${stderr}`.split('\n').filter(Boolean)]);
-        expect({ title, docker: lines(await tell('docker', story)) }).toEqual({ title, docker });
-        expect({ title, cleat: lines(await tell('cleat', story)) }).toEqual({ title, cleat });
-        await clear();
-      }
-    }));
+  test('but for what is better', async () => {
+    for (const { title, story, docker, cleat } of differences) {
+      const lines = ({ steps }: Transcript) =>
+        steps.flatMap(({ calls, stdout, stderr }) => [...calls, ...`${stdout}${stderr}`.split('\n').filter(Boolean)]);
+      expect({ title, docker: lines(await both.tell('docker', story)) }).toEqual({ title, docker });
+      expect({ title, cleat: lines(await both.tell('cleat', story)) }).toEqual({ title, cleat });
+      await both.clear();
+    }
+  });
 });
 
 type Side = 'docker' | 'cleat';
 
 /** A Cleat and a stock dockerd with the same images and the same plugin. */
-async function onBoth(
-  work: (both: { tell(side: Side, story: Story): Promise<Transcript>; clear(): Promise<void> }) => Promise<void>,
-): Promise<void> {
+interface Both {
+  tell(side: Side, story: Story): Promise<Transcript>;
+  /** Removes what the stories so far have left. */
+  clear(): Promise<void>;
+}
+
+async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
   const scratch = await mkdtemp('/tmp/cleat-volwire-');
   const driver = basename(scratch).toLowerCase();
   const socket = join(stockPlugins, `${driver}.sock`);
@@ -68,7 +89,7 @@ async function onBoth(
             (await engine.dockerAt(host, ...args)).stdout.split('\n').filter(Boolean);
           // Of nothing, the client says how it is used.
           await words('rm', '-f', ...(await words('ps', '-aq')));
-          await words('volume', 'rm', '-f', ...(await words('volume', 'ls', '-q', `--filter=driver=${driver}`)));
+          await words('volume', 'rm', '-f', ...(await words('volume', 'ls', '-q', `--filter=driver=${driver}`, '--filter=driver=local')));
         }
       },
     });
