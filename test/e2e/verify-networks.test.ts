@@ -36,7 +36,8 @@ const plugins: Verified[] = [
   },
 ];
 
-test.each(plugins)('$name is what engines expect', async ({ name, start, options }) => {
+// Each waits for its plugin most of the time, on a host of its own: several at once.
+test.concurrent.each(plugins)('$name is what engines expect', async ({ name, start, options }) => {
   const directory = await mkdtemp('/tmp/cleat-verify-');
   try {
     const socket = join(directory, 'p.sock');

@@ -1,27 +1,32 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync, mkdtempSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unmountAll } from '@cleat/linux/mount/mount';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Program } from './support/program.js';
 
 /** `cleat verify` of plugins that people run: what it says of each, in a process of its own, kills and starts included. */
-let scratch: string;
-let socket: string;
+/** Each has a directory of its own, and waits for its plugin most of the time: several at once. */
+class Place implements AsyncDisposable {
+  readonly scratch = mkdtempSync('/tmp/cleat-e2e-verify-');
 
-beforeEach(async () => {
-  scratch = await mkdtemp('/tmp/cleat-e2e-verify-');
-  socket = join(scratch, 'p.sock');
-});
-afterEach(async () => {
-  // A killed plugin leaves its mounts, living or dead.
-  unmountAll(scratch);
-  await rm(scratch, { recursive: true, force: true });
-});
+  /** @param name of the socket: some plugins take their own from it */
+  constructor(readonly name = 'p') {}
+
+  get socket(): string {
+    return join(this.scratch, `${this.name}.sock`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A killed plugin leaves its mounts, living or dead.
+    unmountAll(this.scratch);
+    await rm(this.scratch, { recursive: true, force: true });
+  }
+}
 
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
@@ -32,8 +37,8 @@ interface Verdict {
   status: number;
 }
 
-/** @param command of the shell, which starts the plugin on `socket` */
-async function verified(command: string, ...args: string[]): Promise<Verdict> {
+/** @param command of the shell, which starts the plugin on the socket of the place */
+async function verified({ scratch, socket }: Place, command: string, ...args: string[]): Promise<Verdict> {
   const report = join(scratch, 'report.json');
   const words = ['verify', socket, '--start', command, '--format', 'json', '--output', report, ...args];
   const status = await new Promise<number>((resolve, reject) => {
@@ -53,10 +58,13 @@ async function verified(command: string, ...args: string[]): Promise<Verdict> {
 const messageOf = ({ results }: Verdict, wanted: string): string =>
   results.find(({ id }) => id === wanted)?.message ?? '';
 
-test('rclone 1.60 does what is known of it, and nothing else', async () => {
+test.concurrent('rclone 1.60 does what is known of it, and nothing else', async () => {
+  await using place = new Place();
+  const { scratch, socket } = place;
   const remote = join(scratch, 'remote');
   await mkdir(remote);
   const verdict = await verified(
+    place,
     `exec rclone serve docker --config= --socket-addr=${socket} --base-dir=${scratch}/mounts --cache-dir=${scratch}/cache`,
     '--opt',
     `remote=:local:${remote}`,
@@ -74,7 +82,7 @@ test('rclone 1.60 does what is known of it, and nothing else', async () => {
 });
 
 /** The command that starts a battery as a process of its own, as the engine's supervisor does. */
-function served(battery: string, options: Record<string, string> = {}): string {
+function served({ socket }: Place, battery: string, options: Record<string, string> = {}): string {
   const settings = JSON.stringify({ name: battery, options });
   const host = `${process.execPath} ${path('sdk/dist/host.js')} ${path(`batteries/dist/${battery}/main.js`)}`;
   return `CLEAT_EXTENSION='${settings}' exec ${host} ${socket}`;
@@ -86,24 +94,27 @@ function served(battery: string, options: Record<string, string> = {}): string {
  */
 const uncounted = ['warned volume/remove-held'];
 
-test.each([
+test.concurrent.each([
   ['volume-local', 'root'],
   ['volume-tmpfs', 'stateDir'],
 ])('the battery %s, as a process, is what engines expect', async (battery, option) => {
-  const { found, status } = await verified(served(battery, { [option]: join(scratch, 'state') }));
+  await using place = new Place();
+  const { found, status } = await verified(place, served(place, battery, { [option]: join(place.scratch, 'state') }));
   expect(found).toEqual(uncounted);
   expect(status).toBe(0);
 });
 
-test.each([
+test.concurrent.each([
   ['no-remove', '--root DIR/data', []],
   ['quota-tmpfs', '--root DIR/memory --size 1m', uncounted],
   ['shared-mount', '--device DIR/device --root DIR/mounts', uncounted],
 ])('the example %s is what engines expect', async (example, options, advice) => {
+  await using place = new Place();
+  const { scratch, socket } = place;
   await mkdir(join(scratch, 'device'));
   const main = path(`examples/${example}/dist/main.js`);
   const command = `exec ${process.execPath} ${main} --socket ${socket} ${options.replaceAll('DIR', scratch)}`;
-  const { found, status } = await verified(command, ...(advice.length === 0 ? ['--strict'] : []));
+  const { found, status } = await verified(place, command, ...(advice.length === 0 ? ['--strict'] : []));
   expect(found).toEqual(advice);
   expect(status).toBe(0);
 });
@@ -111,27 +122,30 @@ test.each([
 /** It is the engine that tells them again: on a stock dockerd, which does not, none of them is needed. */
 const tellsThemAgain = 'warned log/crash-reads-on';
 
-test.each(['json-file', 'local'])('the log driver %s is what engines expect', async (name) => {
+test.concurrent.each(['json-file', 'local'])('the log driver %s is what engines expect', async (name) => {
   // Drivers of these names are told where to write.
-  socket = join(scratch, `${name}.sock`);
-  const { found, status } = await verified(served(`log-${name}`));
+  await using place = new Place(name);
+  const { found, status } = await verified(place, served(place, `log-${name}`));
   expect({ found, status }).toEqual({ found: [tellsThemAgain], status: 0 });
 });
 
-test('the battery log-syslog is what engines expect', async () => {
+test.concurrent('the battery log-syslog is what engines expect', async () => {
+  await using place = new Place();
   const server = createSocket('udp4').on('message', () => {});
   server.bind(0, '127.0.0.1');
   await once(server, 'listening');
   try {
     const address = `syslog-address=udp://127.0.0.1:${server.address().port}`;
-    const { found, status } = await verified(served('log-syslog'), '--opt', address);
+    const { found, status } = await verified(place, served(place, 'log-syslog'), '--opt', address);
     expect({ found, status }).toEqual({ found: [tellsThemAgain], status: 0 });
   } finally {
     server.close();
   }
 });
 
-test('what was interrupted leaves nothing behind', async () => {
+test.concurrent('what was interrupted leaves nothing behind', async () => {
+  await using place = new Place();
+  const { scratch, socket } = place;
   const words = [
     'verify',
     socket,

@@ -19,6 +19,20 @@ export function allBlocks(): Block[] {
   return documentsIn(checkout).flatMap((path) => blocksOf(relative(checkout, path), readFileSync(path, 'utf8')));
 }
 
+let blocks: readonly Block[] | undefined;
+
+/**
+ * The text of the one block of a document that begins so. Both arguments are written out where it is called:
+ * documents/every-block.test.ts reads there which blocks are run.
+ * @throws Error when there is none, or more than one
+ */
+export function shown(document: string, first: string): string {
+  blocks ??= allBlocks();
+  const [block, ...more] = blocks.filter(({ name }) => name.startsWith(`${document}: ${first}`));
+  if (block === undefined || more.length > 0) throw new Error(`not one block '${first}' in ${document}`);
+  return block.text;
+}
+
 function blocksOf(document: string, text: string): Block[] {
   const blocks: Block[] = [];
   let open: { language: string; lines: string[] } | undefined;

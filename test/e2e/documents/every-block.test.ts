@@ -1,0 +1,76 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { allBlocks, type Block } from '../support/documents.js';
+import { runShell } from '../support/shell.js';
+
+/**
+ * What the documents show is run as it stands there. Replaced is only what must be the test's own: each test says what.
+ * A new block needs a test, which takes it by `shown`, or a line in `notRun`.
+ */
+const blocks = allBlocks();
+const here = fileURLToPath(new URL('.', import.meta.url));
+const json = blocks.filter(({ language }) => language === 'json');
+
+/** Blocks that no test runs, and why. */
+const notRun: Record<string, string> = {
+  'README.md: ./try      # sets everything up, starts an engine, runs a first container, and keeps serving until Ctrl-C':
+    '`./check` is what runs this test; what `./try` starts is run by tour.test.ts',
+  'ARCHITECTURE.md: docker, Compose, dockerode, curl                        plugins: any language, any time':
+    'a drawing; test/unit/arrows.test.ts holds its arrows',
+  "docs/guide/first-plugin.md: npm run pack          # the kit's packages; not needed once they are in the registry":
+    'first-plugin.test.ts runs the guide as a whole',
+  'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
+  "docs/guide/first-plugin.md: sed -i 's|const volumes = new VolumeDirectories(options.root);|const volumes = new VolumeDirectories(`${options.root}/${process.pid}`);|' plugin.ts":
+    'first-plugin.test.ts',
+  'docs/guide/installing.md: ./packaging/install          # below /usr/local; --prefix DIR for another place, --uninstall removes it':
+    'packaging.test.ts, in a copy of the system',
+  'docs/guide/installing.md: apt-get install debhelper dpkg-dev    # what Debian builds packages with':
+    'packaging.test.ts',
+  'docs/guide/installing.md: docker -H unix:///run/cleat.sock info':
+    'needs systemd; the unit is that of packaging.test.ts',
+  'docs/guide/moving-from-dockerd.md: export OLD=unix:///run/docker.sock NEW=unix:///run/cleat.sock': 'moving.test.ts',
+  'docs/guide/moving-from-dockerd.md: cleatd --validate --config-file /etc/docker/daemon.json': 'moving.test.ts',
+  'docs/guide/moving-from-dockerd.md: docker -H $OLD save busybox | docker -H $NEW load': 'moving.test.ts',
+  'docs/guide/moving-from-dockerd.md: docker -H $NEW volume create data': 'moving.test.ts',
+  'docs/guide/moving-from-dockerd.md: systemctl disable --now docker.socket docker.service':
+    'needs systemd, and would end the dockerd of this host',
+  'bench/README.md: npm run bench                           # everything, a few minutes':
+    'takes minutes, and wants the machine for itself; bench/ has tests of its own',
+};
+
+/** The calls of `shown` in the tests of this folder: document, and how the block begins. */
+function shownIn(file: string): [document: string, first: string][] {
+  const code = readFileSync(join(here, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+  const calls = [...code.matchAll(/\bshown\(\s*'([^'\\]+)',\s*'([^'\\]+)',?\s*\)/g)];
+  // One that is written in another way would go unseen.
+  expect({ file, calls: code.match(/\bshown\(/g)?.length ?? 0 }).toEqual({ file, calls: calls.length });
+  return calls.map(([, document = '', first = '']) => [document, first]);
+}
+
+test('every block of every document is run, or it is said why not', () => {
+  const files = readdirSync(here).filter((name) => name !== 'every-block.test.ts' && name.endsWith('.test.ts'));
+  const beginnings = files.flatMap(shownIn).map(([document, first]) => `${document}: ${first}`);
+  const run = ({ name, language }: Block) =>
+    language === 'json' ||
+    // Acted by kind-pages.test.ts, on this engine and on a stock dockerd.
+    language === 'sequence' ||
+    beginnings.some((beginning) => name.startsWith(beginning));
+  const unknown = blocks.filter((block) => !run(block) && !(block.name in notRun)).map(({ name }) => name);
+  expect(unknown).toEqual([]);
+  const gone = Object.keys(notRun).filter((name) => !blocks.some((block) => block.name === name));
+  expect(gone).toEqual([]);
+});
+
+test.each(json)('daemon.json is valid: $name', async ({ text }) => {
+  expect(JSON.parse(text)).toBeTypeOf('object');
+  const directory = mkdtempSync('/tmp/cleat-shown-');
+  try {
+    const file = join(directory, 'shown.json');
+    writeFileSync(file, text);
+    expect(await runShell(`cleatd --validate --config-file ${file}`, directory)).toContain('OK');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
