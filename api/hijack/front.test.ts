@@ -1,8 +1,12 @@
-import type { Socket } from 'node:net';
+import { createServer } from 'node:http';
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
+import { type Logger, silentLogger } from '@cleat/protocol/log';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { echoSession, startApi, talk, until } from '../testing/fakes.js';
+import { describe, expect, it } from 'vitest';
+import { echoSession, startApi, type TestApi, talk, until } from '../testing/fakes.js';
+import { createFront } from './front.js';
 
 /** Writes `text` in pieces that arrive one by one; `cuts` are relative positions. */
 async function sendInPieces(socket: Socket, text: string, cuts: readonly number[]): Promise<void> {
@@ -61,4 +65,86 @@ it('finds each request wherever its bytes are cut, and reads nothing in a body o
     }),
     { numRuns: 60 },
   );
+});
+
+describe('what is sent behind the last answer of a connection is neither parsed nor done', () => {
+  const start = 'POST /containers/c/start HTTP/1.1\r\nHost: x\r\n\r\n';
+
+  async function served(): Promise<TestApi & { started: () => number; failures: () => string[] }> {
+    let count = 0;
+    const lines: string[] = [];
+    const log: Logger = { ...silentLogger, error: (message) => void lines.push(message), child: () => log };
+    const server = await startApi(
+      {
+        containers: {
+          start: async () => {
+            count++;
+          },
+          export: async () => Readable.from([Buffer.alloc(8 * 1024 * 1024)]),
+        },
+      },
+      { log },
+    );
+    return { ...server, started: () => count, failures: () => lines };
+  }
+
+  it.each([
+    ['CONNECT', 'CONNECT foo:80 HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 404 .*page not found/s],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', /^(HTTP\/1\.1 4.*)?$/s],
+    [
+      'a request that is the last',
+      'GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+      /^HTTP\/1\.1 200 .*OK$/s,
+    ],
+    ['an older client’s request', 'GET /_ping HTTP/1.0\r\n\r\n', /^HTTP\/1\.1 200 .*OK$/s],
+  ])('%s', async (_name, first, answer) => {
+    await using server = await served();
+    expect(await talk(server.connect(), first + start.repeat(2))).toMatch(answer);
+    // The next connections may be given the parser of the first.
+    const others = await Promise.all(
+      ['a', 'b', 'c'].map(() => talk(server.connect(), 'GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')),
+    );
+    for (const other of others) expect(other).toMatch(/^HTTP\/1\.1 200 .*\r\n\r\nOK$/s);
+    expect(server.started()).toBe(0);
+    expect(server.failures()).toEqual([]);
+  });
+
+  it('an answer that could not be written, which Node reports as finished all the same', async () => {
+    class Stuck extends Socket {
+      fail: () => void = () => {};
+      override _read(): void {}
+      override _write(_chunk: unknown, _encoding: string, done: (error?: Error) => void): void {
+        this.fail = () => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+      }
+      override _writev(_chunks: unknown, done: (error?: Error) => void): void {
+        this._write('', '', done);
+      }
+    }
+    const asked: string[] = [];
+    const failures: unknown[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.end('x');
+    });
+    const accept = createFront({
+      server,
+      hijacks: () => undefined,
+      onUpgrade: (_request, socket) => socket.destroy(),
+      onMalformed: (_error, socket) => socket.destroy(),
+      onFailure: (error) => failures.push(error),
+    });
+    const socket = new Stuck({ allowHalfOpen: true });
+    socket.on('error', () => {});
+    accept(socket);
+    socket.push(
+      'GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\n\r\n',
+    );
+    await turn();
+    expect(asked).toEqual(['/1']);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.fail();
+    await closed;
+    expect(asked).toEqual(['/1']);
+    expect(failures).toEqual([]);
+  });
 });

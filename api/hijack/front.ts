@@ -44,12 +44,15 @@ export function createFront(options: FrontOptions): (socket: Socket) => void {
   const connections = new WeakMap<object, Connection>();
 
   server.prependListener('request', (request, response) => connections.get(request.socket)?.onRequest(response));
-  server.on('upgrade', (request, socket: Socket, rest) => {
-    const connection = connections.get(socket);
-    if (!connection) return void socket.destroy();
-    connection.release();
-    options.onUpgrade(request, socket, rest, { asked: connection.asked });
-  });
+  // For CONNECT, too, Node lets go of its parser; nobody is connected anywhere here, which the answer says.
+  for (const event of ['upgrade', 'connect'] as const) {
+    server.on(event, (request, socket: Socket, rest) => {
+      const connection = connections.get(socket);
+      if (!connection) return void socket.destroy();
+      connection.release();
+      options.onUpgrade(request, socket, rest, { asked: connection.asked });
+    });
+  }
   // Go's server refuses what it cannot expect; nobody expects anything but `100-continue`, which Node answers.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.on('clientError', (error, socket: Socket) => {
@@ -80,6 +83,7 @@ class Connection {
   #pumping = false;
   #unprobe: (() => void) | undefined;
   #ended = false;
+  #parser: unknown;
   #feed: (chunk: Buffer) => void = () => {};
   #feedEnd: () => void = () => {};
 
@@ -92,6 +96,7 @@ class Connection {
     const socket = this.#socket;
     const before = new Set(socket.listeners('end'));
     this.#options.server.emit('connection', socket);
+    this.#parser = parserOf(socket);
     // Node's listeners feed its parser; from here on it is fed by us. Adding a listener also makes Node give up its
     // direct reading from the handle.
     const feeders = socket.listeners('data') as ((chunk: Buffer) => void)[];
@@ -117,7 +122,8 @@ class Connection {
       this.#pump();
     };
     response.once('finish', answered);
-    response.once('close', answered);
+    // What closes before it is finished was the last answer here.
+    response.once('close', () => this.response === response && this.release());
   }
 
   /** Nothing is read for the parser any more. */
@@ -139,11 +145,22 @@ class Connection {
     this.#pump();
   };
 
+  /**
+   * No further request is served when the connection is going: after a last answer (`Connection: close`), and after a
+   * failed write, which Node also reports as a finished answer. And a parser that Node has let go of serves the next
+   * connection: bytes for it would be somebody else's requests.
+   */
+  #isOver(): boolean {
+    const socket = this.#socket;
+    return socket.destroyed || parserOf(socket) !== this.#parser || (!socket.writable && this.response === undefined);
+  }
+
   #pump(): void {
-    if (this.#pumping || this.#socket.destroyed) return;
+    if (this.#pumping) return;
     this.#pumping = true;
     try {
-      while (this.#step());
+      while (!this.#isOver()) if (!this.#step()) return;
+      this.release();
     } catch (error) {
       this.release();
       this.#options.onFailure(error, this.#socket);
@@ -225,4 +242,9 @@ class Connection {
     this.#held = this.#held.subarray(length);
     return taken;
   }
+}
+
+/** Node's parser of this connection; null once it was let go. */
+function parserOf(socket: Socket): unknown {
+  return Reflect.get(socket, 'parser');
 }

@@ -7,6 +7,8 @@ import { apiRoutes } from '../../api/routes.js';
 import { fakeServices } from '../../api/testing/fakes.js';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { oneOfEach } from './support/one-of-each.js';
+import { randomFrom } from './support/random.js';
 import { inParallel, type Visit, visit } from './support/raw-client.js';
 import { descriptorsOf, identityOf, unexpectedIn } from './support/same-process.js';
 
@@ -164,15 +166,6 @@ test('every stream is aborted, both ways, early and late', async () => {
   await expectUnharmed(before);
 }, 120_000);
 
-/** Deterministic: what fails once fails again. */
-function randomFrom(seed: number): <T>(values: readonly [T, ...T[]]) => T {
-  let state = seed;
-  return (values) => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return values[(state >> 8) % values.length] ?? values[0];
-  };
-}
-
 const oddNames = [
   'x'.repeat(5000),
   'a%00b',
@@ -309,6 +302,30 @@ test('every route is asked nonsense: no answer is a failure of ours, or in Nodeâ
   expect(failures.sort()).toEqual([]);
   await expectUnharmed(before);
 }, 120_000);
+
+test('requests behind one another on one connection, left at any moment in any way', async () => {
+  const before = descriptorsOf(engine.pid);
+  const pick = randomFrom(31);
+  const visits: Visit[] = oneOfEach.flatMap((first) =>
+    // Half of all pairs, for the sake of time.
+    oneOfEach
+      .filter(() => pick([true, false]))
+      .map((second): Visit => {
+        const pieces = [first, second, ...pick([[], [], [pick(oneOfEach)]])];
+        return {
+          send: pick([true, false]) ? [pieces.join('')] : pieces,
+          gap: pick([1, 3, 20]),
+          read: pick([1, 400, 70_000, 1_000_000]),
+          ms: pick([2, 10, 60]),
+          leave: pick(['destroy', 'end', 'reset']),
+        };
+      }),
+  );
+  await inParallel(visits, 24, async (one) => {
+    await visit(engine.socket, one);
+  });
+  await expectUnharmed(before);
+}, 60_000);
 
 test('without descriptors left the engine is the same one, serves again, and has missed no exit', async () => {
   const before = descriptorsOf(engine.pid);

@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface Visit {
   /** Bytes that are sent, in pieces. */
   readonly send: readonly (string | Buffer)[];
+  /** Milliseconds between the pieces; default 1. */
+  readonly gap?: number;
   /** Leaves once it has read this many bytes of the answer … */
   readonly read: number;
   /** … or after this time. */
@@ -13,7 +15,7 @@ export interface Visit {
   readonly leave: 'destroy' | 'end' | 'reset';
 }
 
-export async function visit(path: string, { send, read, ms, leave }: Visit): Promise<string> {
+export async function visit(path: string, { send, gap = 1, read, ms, leave }: Visit): Promise<string> {
   const socket = await connected(path);
   let answer = '';
   let enough = () => {};
@@ -29,7 +31,7 @@ export async function visit(path: string, { send, read, ms, leave }: Visit): Pro
   socket.on('end', enough).on('close', enough);
   for (const piece of send) {
     socket.write(piece);
-    if (send.length > 1) await sleep(1);
+    if (send.length > 1) await sleep(gap);
   }
   await Promise.race([done, sleep(ms)]);
   if (leave === 'end') {
