@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ContainerConfig } from '@cleat/protocol/api/container';
+import { ContainerConfig, type HostConfig } from '@cleat/protocol/api/container';
 import { expect, test } from 'vitest';
-import { checkFields, volumeDestination } from './config-fields.js';
+import { checkFields, refuseNul, volumeDestination } from './config-fields.js';
 import { mergeConfig } from './containers/create/merge.js';
 import { collectMounts } from './containers/create/mount-spec.js';
 import { checkConfig } from './containers/create/validate.js';
@@ -109,3 +109,18 @@ test('what ordinary images say is taken', () => {
     User: 'postgres:postgres',
   });
 });
+
+test.each<HostConfig>([
+  { Binds: ['/a\0:/b'] },
+  { Mounts: [{ Type: 'bind', Source: '/a\0', Target: '/b' }] },
+  { Mounts: [{ Type: 'volume', Source: 'v', Target: '/b', VolumeOptions: { Subpath: 'a\0' } }] },
+  { Tmpfs: { '/a\0': '' } },
+  { Devices: [{ PathOnHost: '/dev/null\0' }] },
+  { CgroupParent: 'a\0' },
+  { MaskedPaths: ['/a\0'] },
+  { Sysctls: { 'kernel.msgmax': '1\0' } },
+])('a NUL byte is refused in %j', (host) => expect(() => refuseNul(host)).toThrow(refused));
+
+test.each<ContainerConfig>([{ Hostname: 'a\0' }, { Domainname: 'a\0' }])('nor in %j', (config) =>
+  expect(() => checkFields(config)).toThrow(refused),
+);

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ContainerConfig } from '@cleat/protocol/api/container';
+import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /**
@@ -18,6 +18,23 @@ export function checkFields(config: ContainerConfig): void {
     // The kernel ends a text there, so that what runs would differ from what inspect shows.
     if (texts.some((text) => text.includes('\0'))) throw invalidParameter(`${field} has a NUL byte in it`);
   }
+}
+
+/**
+ * Of a `HostConfig`, keys included: what has a NUL byte ends there for the kernel, so that what is mounted or joined
+ * would differ from what inspect shows.
+ * @throws InvalidParameter
+ */
+export function refuseNul(host: HostConfig): void {
+  for (const [field, value] of Object.entries(host)) {
+    if (hasNul(value)) throw invalidParameter(`${field} has a NUL byte in it`);
+  }
+}
+
+function hasNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([key, inner]) => key.includes('\0') || hasNul(inner));
 }
 
 /**
@@ -54,5 +71,7 @@ function argumentFields(config: ContainerConfig): [string, readonly string[]][] 
     ['User', list(config.User)],
     ['WorkingDir', list(config.WorkingDir)],
     ['StopSignal', list(config.StopSignal)],
+    ['Hostname', list(config.Hostname)],
+    ['Domainname', list(config.Domainname)],
   ];
 }

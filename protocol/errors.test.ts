@@ -5,11 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import * as ours from './errors.js';
 
-/** An extension with a `node_modules` of its own has a second copy of this file. */
+/** An extension with a `node_modules` of its own has a second copy of this file, and of what it imports. */
 const directory = mkdtempSync(join(tmpdir(), 'cleat-errors-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 const copy = join(directory, 'errors.ts');
-cpSync(fileURLToPath(new URL('errors.ts', import.meta.url)), copy);
+for (const name of ['errors.ts', 'go-words.ts']) {
+  cpSync(fileURLToPath(new URL(name, import.meta.url)), join(directory, name));
+}
 const theirs: typeof ours = await import(copy);
 
 test('there are two classes', () => expect(theirs.CleatError).not.toBe(ours.CleatError));

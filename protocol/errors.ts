@@ -1,3 +1,5 @@
+import { goWords } from './go-words.js';
+
 /**
  * The closed table of error classes. Everything that is thrown across a room's border is a {@link CleatError}; one
  * function maps a class to an HTTP status, and what a remote extension answers is re-classed in one place.
@@ -38,7 +40,7 @@ export class CleatError extends Error {
   declare readonly [brand]: true;
 
   constructor(errorClass: ErrorClass, message: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(goWords(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'CleatError';
     this.class = errorClass;
     this.details = options.details;
@@ -81,7 +83,7 @@ export function isClass(error: unknown, errorClass: ErrorClass): error is CleatE
 /** Whatever was thrown, as a sentence. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  return goWords(error instanceof Error ? error.message : String(error));
 }
 
 /** Whatever was thrown, as a CleatError; an unknown one becomes System and keeps its cause. */

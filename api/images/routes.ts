@@ -112,7 +112,8 @@ export function imageRoutes({ images }: ApiServices): Route[] {
       path: '/images/:name',
       async handler(x) {
         if (x.param('name').trim() === '') throw invalidParameter('image name cannot be blank');
-        const platforms = x.query.all('platforms').map(decodePlatform);
+        // Whoever writes `platform`, as everywhere else, must not lose the image of another one.
+        const platforms = [...x.query.all('platforms'), ...x.query.all('platform')].map(decodePlatform);
         const options = { force: x.query.flag('force'), noPrune: x.query.flag('noprune'), platforms };
         x.send(200, await images.remove(x.param('name'), options));
       },

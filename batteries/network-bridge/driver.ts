@@ -1,16 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Firewall } from '@cleat/linux/firewall/firewall';
 import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
-import type { FirewallNetwork, PublishedPort } from '@cleat/linux/firewall/ruleset';
+import type { FirewallNetwork, LinkedPort, PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
-import { conflict, forbidden, messageOf, notFound } from '@cleat/protocol/errors';
+import { conflict, forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
-import { netlabel, type networkKind, type PortBinding } from '@cleat/protocol/kinds/network';
+import { netlabel, type networkKind, type OpenedLink, type PortBinding } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
 import { ensureBridge, removeBridge } from './device.js';
 import { ForwardGuard } from './guard.js';
+import { answering, isLinked, linkedPorts, readLinks } from './linked.js';
 import { LinkSweeper, macFor, makeLinks, newLinkName, putOnBridge } from './links.js';
 import { type Defaults, readNetwork } from './network-options.js';
 import { HostPorts, protocolNumber } from './ports.js';
@@ -44,6 +45,8 @@ export class BridgeDriver {
   readonly #ports: HostPorts;
   /** By network and address: the interface of the endpoint that had it last. */
   readonly #former = new Map<string, string>();
+  /** Endpoints that are being deleted. */
+  readonly #leaving = new Set<string>();
   /** Networks come and go one at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -105,6 +108,7 @@ export class BridgeDriver {
     const left = own.filter(({ hostLink }) => there.has(hostLink));
     await this.#links.run(left.flatMap(({ hostLink }) => putOnBridge(network, hostLink)));
     this.#routeLocal(own.filter(({ ports }) => ports.length > 0));
+    this.#answerForLinked(network, linkedPorts(network, own));
   }
 
   async #removeIdleDefault(): Promise<void> {
@@ -127,6 +131,7 @@ export class BridgeDriver {
         ServesPublishedPorts: true,
         LinksDieWithSandbox: true,
         JoinsInSandbox: true,
+        OpensLinks: true,
       }),
       CreateNetwork: (request) => this.#inTurn(() => this.#createNetwork(request)),
       DeleteNetwork: ({ NetworkID }) => this.#inTurn(() => this.#deleteNetwork(NetworkID)),
@@ -137,6 +142,7 @@ export class BridgeDriver {
       Leave: () => {},
       ProgramExternalConnectivity: ({ EndpointID, Options }) => this.#publish(EndpointID, Options?.[netlabel.portMap]),
       RevokeExternalConnectivity: ({ EndpointID }) => this.#unpublish(EndpointID),
+      OpenLinks: ({ EndpointID, Links }) => this.#openLinks(EndpointID, Links),
     };
   }
 
@@ -206,7 +212,11 @@ export class BridgeDriver {
     const endpoint = this.#endpoints.get(id);
     if (!endpoint) return;
     await this.#unpublish(id);
+    this.#leaving.add(id);
+    // Its addresses may be another's soon.
+    if (isLinked(endpoint, this.#endpoints.values())) await this.#applyRules();
     this.#endpoints.delete(id);
+    this.#leaving.delete(id);
     this.#sweeper.later(endpoint.hostLink);
     for (const address of addressesOf(endpoint)) this.#former.set(address, endpoint.hostLink);
   }
@@ -285,6 +295,25 @@ export class BridgeDriver {
     await this.#ports.release(endpoint.ports);
   }
 
+  async #openLinks(id: string, wished: readonly OpenedLink[]): Promise<void> {
+    const endpoint = this.#endpoint(id);
+    const links = readLinks(wished);
+    if (this.#network(endpoint.networkId).icc || isDeepStrictEqual(links, endpoint.links ?? [])) return;
+    if (!this.#firewall) {
+      throw invalidParameter(
+        'links do not work on a network without inter-container communication while iptables is off',
+      );
+    }
+    this.#endpoints.set(id, { ...endpoint, links });
+    await this.#applyRules();
+  }
+
+  /** Only after the rules that keep apart what is not linked, and never without them. */
+  #answerForLinked(network: NetworkRecord, links: readonly LinkedPort[]): void {
+    if (!this.#firewall) return;
+    for (const [key, value] of answering(network, links)) this.#sysctl(key, value);
+  }
+
   #forgetFlows(ports: readonly PublishedPort[]): void {
     try {
       forgetUdpFlows(ports);
@@ -308,22 +337,27 @@ export class BridgeDriver {
       if (six) this.#sysctl('ipv6/conf/all/forwarding');
     }
     if (!this.#firewall) return;
+    const endpoints = this.#endpoints.values().filter(({ id }) => !this.#leaving.has(id));
     const ports = this.#endpoints.values().flatMap((endpoint) => endpoint.ports);
+    const links = networks.map((network) => linkedPorts(network, endpoints));
     await Promise.all([
-      networks.length > 0 ? this.#firewall.apply(networks satisfies FirewallNetwork[], ports) : this.#firewall.remove(),
+      networks.length > 0
+        ? this.#firewall.apply(networks satisfies FirewallNetwork[], ports, links.flat())
+        : this.#firewall.remove(),
       this.#guard.protect(
         networks.map(({ bridge }) => bridge),
         six,
       ),
     ]);
+    for (const [at, network] of networks.entries()) this.#answerForLinked(network, links[at] ?? []);
   }
 
-  /** Switches a sysctl on; where /proc/sys is read-only the operator has to, and is told so. */
-  #sysctl(key: string): void {
+  /** Sets a sysctl; where /proc/sys is read-only the operator has to, and is told so. */
+  #sysctl(key: string, value = '1'): void {
     try {
-      writeSysctl(key, '1');
+      writeSysctl(key, value);
     } catch (error) {
-      this.#log.warn(`net/${key} could not be set to 1: set it yourself, or some connections will fail`, {
+      this.#log.warn(`net/${key} could not be set to ${value}: set it yourself, or some connections will fail`, {
         error: messageOf(error),
       });
     }

@@ -3,7 +3,7 @@ import { formatAddress, parseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
 
-const protocols: Readonly<Record<number, Protocol>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
+export const protocols: Readonly<Record<number, Protocol>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 const unspecified = new Set(['0.0.0.0', '::']);
 
 /** Where published ports lead to, and which address of the host those have that name none. */

@@ -1,4 +1,4 @@
-import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
+import type { Protocol, PublishedPort } from '@cleat/linux/firewall/ruleset';
 
 export interface NetworkRecord {
   v: 1;
@@ -40,4 +40,11 @@ export interface EndpointRecord {
   ip: string;
   ip6: string;
   ports: PublishedPort[];
+  /** What it may reach of others of its network, which keeps containers apart. Absent: nothing. */
+  links?: EndpointLink[];
+}
+
+export interface EndpointLink {
+  endpointId: string;
+  ports: { protocol: Protocol; port: number }[];
 }

@@ -131,7 +131,7 @@ export class TestEngine implements AsyncDisposable {
         throw notFound('network bridge not found');
       },
       rename() {},
-      relink() {},
+      async relink() {},
       attach: async ({ containerId, endpoints }) => {
         this.calls.push(`attach ${containerId}`);
         return {

@@ -70,7 +70,7 @@ export function parseImageConfig(text: string): ImageConfig {
     ...optional('author', text_('author')),
     ...optional('comment', text_('comment')),
     ...optional('docker_version', text_('docker_version')),
-    config: isRecord(config) ? decode(ContainerConfig, config, 'image configuration') : {},
+    config: config === null || config === undefined ? {} : decode(ContainerConfig, config, 'image configuration'),
     rootfs: { type: 'layers', diff_ids: diffIds },
     history: Array.isArray(parsed.history) ? parsed.history.filter(isRecord).map(historyEntry) : [],
   };

@@ -9,6 +9,7 @@ import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
 import { linkedWish } from './links.js';
+import { openLinks, reopenLinksTo } from './open-links.js';
 import { exposedPorts, wishedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
 import { publishPorts } from './publish.js';
@@ -207,10 +208,12 @@ async function finish(
       wire(session, sandbox, joined),
       way ? publishPorts(room, sandbox, way) : undefined,
       serveNames(room, sandbox),
+      openLinks(room, sandbox),
     ]);
     for (const outcome of all) if (outcome.status === 'rejected') throw outcome.reason;
     room.names.register(sandbox);
     tellLinked(room, sandbox);
+    await reopenLinksTo(room, sandbox);
     announceConnected(room, sandbox);
   } catch (error) {
     session.abandon();

@@ -4,9 +4,10 @@ import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/prot
 import { announceConnected, announceEnd } from './announce.js';
 import { endpointDues } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
-import { serveNames, writeHostFiles } from './files.js';
+import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
 import { linkedWish } from './links.js';
+import { reopenLinks, reopenLinksTo } from './open-links.js';
 import { movePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
 import type { NetworkRoom } from './room.js';
@@ -152,4 +153,7 @@ async function settle(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> 
   writeHostFiles(room, sandbox);
   if (sandbox.kind === 'path') await serveNames(room, sandbox);
   room.names.register(sandbox);
+  tellLinked(room, sandbox);
+  await reopenLinks(room, sandbox);
+  await reopenLinksTo(room, sandbox);
 }

@@ -12,6 +12,7 @@ export interface NetworkCapabilities {
   servesPublishedPorts: boolean;
   linksDieWithSandbox: boolean;
   joinsInSandbox: boolean;
+  opensLinks: boolean;
   checksGateway: boolean;
 }
 
@@ -64,6 +65,7 @@ export class Drivers {
         servesPublishedPorts: said.ServesPublishedPorts ?? false,
         linksDieWithSandbox: said.LinksDieWithSandbox ?? false,
         joinsInSandbox: said.JoinsInSandbox ?? false,
+        opensLinks: said.OpensLinks ?? false,
         checksGateway: said.GwAllocChecker ?? false,
       };
     });

@@ -11,6 +11,7 @@ import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
+import { openLinks, reopenLinks } from './open-links.js';
 import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined, networkFilter, networkResource } from './resource.js';
@@ -125,6 +126,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       writeHostFiles(room, sandbox);
       if (sandbox.kind === 'path') await serveNames(room, sandbox);
       room.names.register(sandbox);
+      void reopenLinks(room, sandbox);
       for (const { driver } of sandbox.endpoints.filter(({ published }) => published)) wake(driver);
     },
 
@@ -160,12 +162,13 @@ export function openNetworks(deps: NetworksDeps): Networks {
       else room.emit('disconnect', network, { container: containerId });
     },
 
-    relink(containerId, links) {
+    async relink(containerId, links) {
       const sandbox = room.sandbox(containerId);
       if (!sandbox) return;
       sandbox.linked = links.map((link) => ({ containerId: link.containerId, alias: link.alias }));
       room.save(sandbox);
       writeHostFiles(room, sandbox);
+      await openLinks(room, sandbox);
     },
 
     rename(containerId, name) {

@@ -81,6 +81,8 @@ export interface EndpointRecord {
   /** The driver was asked to publish ports for this endpoint. */
   published: boolean;
   ports: PortBinding[];
+  /** The driver was told of links that begin here. Absent: of none. */
+  linksTold?: boolean;
   dnsNames: string[];
 }
 

@@ -71,7 +71,7 @@ export interface Networks {
   /** How this room learns of containers that others refer to (`container:<id>`, links). Set once by the wiring. */
   setContainers(lookup: ContainerLookup): void;
   /** The links of a container are others now. */
-  relink(containerId: ContainerId, links: readonly LinkedContainer[]): void;
+  relink(containerId: ContainerId, links: readonly LinkedContainer[]): Promise<void>;
   /** A container got another name: the name service answers with it from now on. */
   rename(containerId: ContainerId, name: string): void;
   /** Whether `address` is the host's own on one of our networks; an API listener there would serve containers. */

@@ -1,6 +1,13 @@
 import { systemError } from '@cleat/protocol/errors';
 import { run } from '../process/run.js';
-import { type FirewallNetwork, isTranslated, type PublishedPort, portElement, ruleset } from './ruleset.js';
+import {
+  type FirewallNetwork,
+  isTranslated,
+  type LinkedPort,
+  type PublishedPort,
+  portElement,
+  ruleset,
+} from './ruleset.js';
 
 interface Change {
   script: string;
@@ -24,8 +31,12 @@ export class Firewall {
   }
 
   /** Replaces all rules in one transaction. @throws System with what nft said */
-  apply(networks: readonly FirewallNetwork[], ports: readonly PublishedPort[]): Promise<void> {
-    return this.#change(ruleset(this.table, networks, ports));
+  apply(
+    networks: readonly FirewallNetwork[],
+    ports: readonly PublishedPort[],
+    links: readonly LinkedPort[] = [],
+  ): Promise<void> {
+    return this.#change(ruleset(this.table, networks, ports, links));
   }
 
   publish(ports: readonly PublishedPort[]): Promise<void> {

@@ -24,6 +24,15 @@ export interface PublishedPort {
   containerPort: number;
 }
 
+/** What a container may reach of another one of its network, where containers may not speak to each other. */
+export interface LinkedPort {
+  /** IPv4 addresses of the one that is linked to the other, and of that one. */
+  from: string;
+  to: string;
+  protocol: Protocol;
+  port: number;
+}
+
 /** Whether the kernel translates it; what else comes to `[::1]`, or over IPv6 to an IPv4 address, is a proxy's. */
 export const isTranslated = ({ hostIp, containerIp }: PublishedPort): boolean =>
   hostIp !== '::1' && hostIp.includes(':') === containerIp.includes(':');
@@ -45,7 +54,13 @@ export function portElement(port: PublishedPort): { map: string; key: string; va
  * The engine's whole table as an nft script that replaces the former one in a single transaction: no packet ever meets
  * half of it. Only this table is touched; another's tables may drop what we accept, never the other way round.
  */
-export function ruleset(table: string, networks: readonly FirewallNetwork[], ports: readonly PublishedPort[]): string {
+export function ruleset(
+  table: string,
+  networks: readonly FirewallNetwork[],
+  ports: readonly PublishedPort[],
+  links: readonly LinkedPort[] = [],
+): string {
+  const linked = [...new Set(links.map(({ from, to, protocol, port }) => `${from} . ${to} . ${protocol} . ${port}`))];
   const bridges = networks.map(({ bridge }) => `"${bridge}"`).join(', ');
   return `table inet ${table}
 delete table inet ${table}
@@ -57,6 +72,10 @@ ${portMap('published6_on', 'ipv6_addr . inet_proto . inet_service : ipv6_addr . 
   set bridges {
     type ifname
     ${bridges ? `elements = { ${bridges} }` : ''}
+  }
+  set linked {
+    type ipv4_addr . ipv4_addr . inet_proto . inet_service
+    ${linked.length > 0 ? `elements = { ${linked.join(', ')} }` : ''}
   }
   chain ports {
     meta nfproto ipv4 meta l4proto { tcp, udp, sctp } dnat ip to ip daddr . meta l4proto . th dport map @published_on
@@ -121,8 +140,17 @@ function translation({ bridge, subnets, masquerade, snat = [] }: FirewallNetwork
 }
 
 function isolation({ bridge, icc, internal }: FirewallNetwork): string[] {
+  const within = `    iifname "${bridge}" oifname "${bridge}"`;
+  const transport = 'meta l4proto { tcp, udp, sctp }';
   return [
-    `    iifname "${bridge}" oifname "${bridge}" ${icc ? 'accept' : 'drop'}`,
+    // As moby has it, what a linked port sends unasked may pass, too.
+    ...(icc
+      ? []
+      : [
+          `${within} ${transport} ip saddr . ip daddr . meta l4proto . th dport @linked accept`,
+          `${within} ${transport} ip daddr . ip saddr . meta l4proto . th sport @linked accept`,
+        ]),
+    `${within} ${icc ? 'accept' : 'drop'}`,
     ...(internal ? [`    iifname "${bridge}" drop`] : []),
   ];
 }

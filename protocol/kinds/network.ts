@@ -38,6 +38,14 @@ export const StaticRoute = Type.Object({
 });
 export type StaticRoute = Static<typeof StaticRoute>;
 
+export const OpenedLink = Type.Object({
+  EndpointID: Type.String({ description: 'The endpoint, on the same network, that is to be reached.' }),
+  Ports: Type.Array(
+    Type.Object({ Proto: Type.Integer({ description: '6 tcp, 17 udp, 132 sctp' }), Port: Type.Integer() }),
+  ),
+});
+export type OpenedLink = Static<typeof OpenedLink>;
+
 /** Keys of the option maps (moby `daemon/libnetwork/netlabel`). */
 export const netlabel = {
   /** CreateNetwork: the user's `-o` options as a string map. */
@@ -72,6 +80,7 @@ export const networkKind = {
     '`GetCapabilities.ServesPublishedPorts`, and in `EndpointOperInfo.Value` the key `com.docker.network.portmap`: a JSON array of port bindings with the host ports that were really assigned.',
     '`GetCapabilities.LinksDieWithSandbox`: the driver’s interfaces vanish with the namespace that they were moved to, so they are not moved back before a sandbox is removed.',
     '`GetCapabilities.JoinsInSandbox`: then `Join.Options["io.cleat.sandbox.pid"]` is a process in the sandbox’s namespace, in which the driver may make its interface, and says so by `InterfaceName.InSandbox`.',
+    '`GetCapabilities.OpensLinks`: then `OpenLinks` is called for containers that are linked (`docker run --link`), so that a driver that keeps containers apart lets these reach each other.',
   ],
   methods: {
     GetCapabilities: {
@@ -88,6 +97,7 @@ export const networkKind = {
         LinksDieWithSandbox: Type.Optional(Type.Boolean(negotiated)),
         /** Making an interface in the sandbox takes a millisecond; moving it, with the kernel's routing lock held, up to 30. */
         JoinsInSandbox: Type.Optional(Type.Boolean(negotiated)),
+        OpensLinks: Type.Optional(Type.Boolean(negotiated)),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
@@ -242,6 +252,15 @@ export const networkKind = {
       response: Nothing,
       deadlineMs: seconds(60),
       idempotent: false,
+      optional: true,
+    },
+    OpenLinks: {
+      about:
+        'Negotiated, see `OpensLinks`: all that the endpoint may reach by links, instead of what an earlier call said. Called when either of two linked containers starts, and when a link is removed. A link ends with either endpoint.',
+      request: Type.Object({ ...Endpoint, Links: Type.Array(OpenedLink) }),
+      response: Nothing,
+      deadlineMs: seconds(60),
+      idempotent: true,
       optional: true,
     },
   },

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { isWithin, onlineCpus, onlineMemoryNodes } from '@cleat/linux/cgroup/cpuset';
 import type { ContainerConfig, ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { checkFields } from '../../config-fields.js';
+import { checkFields, refuseNul } from '../../config-fields.js';
 import { checkPorts } from '../../networks/ports.js';
 import { parseSignal } from '../life/signals.js';
 import { normalizeCapabilities } from '../spec/capabilities.js';
@@ -38,6 +38,7 @@ export function checkConfig(config: ContainerConfig): void {
 /** @returns warnings. @throws InvalidParameter */
 export function checkHostConfig(config: ContainerConfig, host: HostConfig): string[] {
   const warnings: string[] = [];
+  refuseNul(host);
   checkRestartPolicy(host);
   normalizeCapabilities(asList(host.CapAdd), 'CapAdd');
   normalizeCapabilities(asList(host.CapDrop), 'CapDrop');

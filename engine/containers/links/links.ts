@@ -108,6 +108,6 @@ export async function removeLink(room: Room, ref: string): Promise<void> {
     if (left.length === links.length) throw notFound(`No such container: ${ref}`);
     parent.record.links = left;
     parent.save();
-    room.networks.relink(parent.id, left);
+    await room.networks.relink(parent.id, left);
   });
 }

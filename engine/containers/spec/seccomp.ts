@@ -62,7 +62,12 @@ export function seccompFor(
   const wished = option || engineDefault || 'builtin';
   if (wished === 'unconfined') return undefined;
   if (wished === 'builtin') return resolve(builtInProfile, builtIn(), capabilities);
-  if (option) return fromProfile(parseProfile(option), capabilities);
+  if (option) {
+    const profile = parseProfile(option);
+    // Neither a default nor a rule: the same as none, as in moby's `profiles/seccomp`.
+    if (!profile.defaultAction && !profile.syscalls?.length) return undefined;
+    return fromProfile(profile, capabilities);
+  }
   return resolve(wished, loadFile(wished), capabilities);
 }
 

@@ -6,6 +6,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { digestOf } from '../../content/blobs.js';
+import { parseImageConfig } from '../config.js';
 import { type Entry, importTar, lines, openBench, tarOf } from '../images.fixture.js';
 import type { Images } from '../service.js';
 
@@ -216,4 +217,25 @@ test('what is no archive of images says so', async () => {
   const message = 'invalid archive: does not contain a manifest.json';
   expect(await failure(await layerTar())).toEqual([{ error: message, errorDetail: { message } }]);
   expect((await failure(Buffer.from('rubbish'.repeat(1000)))).at(-1)?.error).toContain('invalid tar header');
+});
+
+test.each([
+  [{ RepoTags: 'x' }, 'cannot unmarshal string into Go struct field manifestItem.RepoTags of type []string'],
+  [{ RepoTags: [5] }, 'cannot unmarshal number into Go struct field manifestItem.RepoTags of type string'],
+  [{ Layers: 'x' }, 'cannot unmarshal string into Go struct field manifestItem.Layers of type []string'],
+  [{ Config: 5 }, 'cannot unmarshal number into Go struct field manifestItem.Config of type string'],
+])('a manifest with %j is refused, not read as one without', async (fault, message) => {
+  await using bench = await openBench();
+  const { entries } = await dockerArchive();
+  const sound = { Config: 'config.json', RepoTags: ['old:1'], Layers: ['aaaa/layer.tar', 'bbbb/layer.tar'] };
+  const faulty = entries.map((entry) =>
+    entry.name === 'manifest.json' ? { ...entry, content: JSON.stringify([{ ...sound, ...fault }]) } : entry,
+  );
+  expect((await loadBytes(bench.images, await tarOf(faulty))).at(-1)?.error).toContain(message);
+  expect((await bench.images.diskUsage()).images).toEqual([]);
+});
+
+test.each([5, 'x', [], true])('a configuration whose config is %j is none', (config) => {
+  const text = JSON.stringify({ rootfs: { type: 'layers', diff_ids: [] }, config });
+  expect(() => parseImageConfig(text)).toThrow('json: cannot unmarshal');
 });

@@ -1,7 +1,15 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import { isRecord } from '@cleat/protocol/json';
+import { decode } from '@cleat/protocol/json';
+import Type from '@cleat/protocol/schema';
 import type { ArchivedImage } from './load.js';
 import { type ArchiveFiles, maxImages } from './outer.js';
+
+const ManifestItem = Type.Object({
+  Config: Type.Optional(Type.String()),
+  RepoTags: Type.Optional(Type.Array(Type.String())),
+  Layers: Type.Optional(Type.Array(Type.String())),
+  Parent: Type.Optional(Type.String()),
+});
 
 /**
  * `manifest.json` of `docker save`: a list of `{Config, RepoTags, Layers, Parent}` with paths inside the archive.
@@ -18,17 +26,12 @@ export async function dockerImages(files: ArchiveFiles): Promise<ArchivedImage[]
 }
 
 async function dockerImage(files: ArchiveFiles, item: unknown): Promise<ArchivedImage> {
-  if (!isRecord(item) || typeof item.Config !== 'string') {
-    throw invalidParameter('invalid archive: an image in manifest.json has no Config');
-  }
+  const { Config, RepoTags, Layers, Parent } = decode(ManifestItem, item, 'manifestItem');
+  if (!Config) throw invalidParameter('invalid archive: an image in manifest.json has no Config');
   return {
-    raw: await files.text(item.Config),
-    layers: strings(item.Layers).map((path) => files.get(path)),
-    names: strings(item.RepoTags),
-    ...(typeof item.Parent === 'string' && item.Parent !== '' && { parent: item.Parent }),
+    raw: await files.text(Config),
+    layers: (Layers ?? []).map((path) => files.get(path)),
+    names: RepoTags ?? [],
+    ...(Parent && { parent: Parent }),
   };
-}
-
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }
