@@ -11,7 +11,10 @@ stop() {
 
 need_root() {
   [ "$(uname -s)" = Linux ] || stop 'containers need Linux' "this is $(uname -s)"
-  [ "$(id -u)" = 0 ] || stop 'containers need root' "run: sudo $0"
+  [ "$(id -u)" = 0 ] && return 0
+  # With this PATH, since sudo takes one of its own, where a Node.js of a home directory is not found.
+  if command -v sudo >/dev/null 2>&1; then stop 'containers need root' "run: sudo env \"PATH=\$PATH\" $0"; fi
+  stop 'containers need root, and there is no sudo here' "become root (su -), then run: $(readlink -f "$0")"
 }
 
 need_node() {
@@ -31,6 +34,18 @@ without_node() {
     'Debian has a new enough nodejs from Debian 13 on; that of Debian 12 is 18'
 }
 
+# What makes a directory a root that an engine can run in.
+chroot_mounts='    cd DIRECTORY && mount --bind . . && cd "$PWD" && for d in proc sys dev; do mount --rbind /$d $d; done'
+
+need_mounts() {
+  for pair in /proc:/proc/self/exe /sys:/sys/class/net "/sys/fs/cgroup:/sys/fs/cgroup/*" /dev:/dev/null; do
+    # shellcheck disable=SC2086
+    set -- ${pair#*:}
+    [ -e "$1" ] || stop "${pair%%:*} is not mounted here: is this a chroot?" \
+      'outside of it, with its path for DIRECTORY:' "$chroot_mounts"
+  done
+}
+
 # Can namespaces be made at all? Inside a container without privileges they cannot.
 need_namespaces() {
   said=$(unshare --mount --net --pid --ipc --uts --fork true 2>&1) && return 0
@@ -38,8 +53,8 @@ need_namespaces() {
     # A new mount namespace can be made, but its root is no mount point: a directory that somebody called chroot on.
     *'root filesystem propagation'*)
       stop "mounts cannot be made here: this is a plain chroot, and its root directory is not a mount point ($said)" \
-        'outside of it: mount --bind DIRECTORY DIRECTORY, mount /proc, /sys and /dev below it, and chroot again;' \
-        'or use systemd-nspawn, or a virtual machine' ;;
+        'outside of it, with its path for DIRECTORY, and then chroot again:' "$chroot_mounts" \
+        'or use a virtual machine' ;;
   esac
   stop "namespaces cannot be made here: $said" \
     'inside a container, start that container with --privileged' 'else run on a machine where root is not restricted'
@@ -86,12 +101,12 @@ install_packages() {
   command -v apt-get >/dev/null 2>&1 ||
     { report_missing "$wanted" "$2" 'this is no Debian: install what corresponds to these packages'; return; }
   say "Installing Debian packages: $wanted"
-  without_services apt_install "$wanted" >/tmp/cleat-apt.log 2>&1 && return 0
-  { apt-get update -q </dev/null && without_services apt_install "$wanted"; } >/tmp/cleat-apt.log 2>&1 && return 0
+  without_services apt_install "$wanted" >/var/log/cleat-apt.log 2>&1 && return 0
+  { apt-get update -q </dev/null && without_services apt_install "$wanted"; } >/var/log/cleat-apt.log 2>&1 && return 0
   # One package that cannot be had should not keep the others away.
-  for package in $wanted; do without_services apt_install "$package" >>/tmp/cleat-apt.log 2>&1; done
+  for package in $wanted; do without_services apt_install "$package" >>/var/log/cleat-apt.log 2>&1; done
   wanted=$(missing_packages "$1")
-  [ -z "$wanted" ] || report_missing "$wanted" "$2" "$(grep -m1 '^E:' /tmp/cleat-apt.log || echo 'see /tmp/cleat-apt.log')"
+  [ -z "$wanted" ] || report_missing "$wanted" "$2" "$(grep -m1 '^E:' /var/log/cleat-apt.log || echo 'see /var/log/cleat-apt.log')"
 }
 
 report_missing() {
@@ -106,14 +121,26 @@ install_modules() {
   [ "$(cat "$root/node_modules/.cleat-lock" 2>/dev/null)" = "$lock" ] && return 0
   say 'Installing Node modules (npm ci)'
   # A mirror that lacks packages of other platforms makes `npm ci` refuse; `npm install` takes the same versions.
-  (cd "$root" && { npm ci --no-audit --no-fund --loglevel=error || npm install --no-save --no-audit --no-fund --loglevel=error; } </dev/null) ||
-    stop 'npm ci failed' 'the npm registry must be reachable for the first set-up (npm config get registry)'
+  (cd "$root" && { npm ci --no-audit --no-fund --loglevel=error ||
+    { can_grow && npm install --no-save --no-audit --no-fund --loglevel=error; }; } </dev/null) ||
+    stop_unless_grows 'npm ci failed' 'npm says why above;' 'the npm registry must be reachable for the first set-up (npm config get registry)'
   printf '%s' "$lock" >"$root/node_modules/.cleat-lock"
+}
+
+# Can as much as a set-up may need at once be written into this checkout?
+can_grow() { can_write && free=$(df -k --output=avail "$root" | tail -n 1) && [ "$free" -ge 102400 ]; }
+can_write() { (: >"$root/.cleat-probe") 2>/dev/null && rm -f "$root/.cleat-probe"; }
+
+# The real cause of what failed, where it is the disk; else what is said here.
+stop_unless_grows() {
+  can_write || stop "$1: nothing can be written into $root" 'it is read-only, or its disk is full: copy it to where there is room, and run it there'
+  can_grow || stop "$1: only $((free / 1024)) MiB are free in $root" 'set-up takes about 300 MiB: make room, or move this checkout'
+  stop "$@"
 }
 
 build() {
   say 'Building'
-  (cd "$root" && npx --no-install tsc -b) || stop 'the build failed'
+  (cd "$root" && npx --no-install tsc -b) || stop_unless_grows 'the build failed'
 }
 
 set_up() {
@@ -121,6 +148,7 @@ set_up() {
   need_node
   install_packages "$runtime_packages" yes
   need_namespaces
+  need_mounts
   install_modules
   build
 }

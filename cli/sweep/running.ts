@@ -6,9 +6,31 @@ import type { EngineRoots } from './sweep.js';
 
 const lockFiles = ({ dataRoot, execRoot }: EngineRoots): string[] => [join(dataRoot, 'lock'), join(execRoot, 'lock')];
 
-/** @throws CleatError InvalidParameter when the directory was never an engine's: nothing else is ever removed. */
-export function checkIsEngine({ dataRoot }: EngineRoots): void {
-  if (!existsSync(join(dataRoot, 'engine-id'))) throw invalidParameter(`${dataRoot} is not the data root of an engine`);
+/**
+ * @throws CleatError InvalidParameter when one of the directories was never this engine's: nothing else is ever removed.
+ * The exec root may be gone, as after a reboot.
+ */
+export function checkIsEngine({ dataRoot, execRoot }: EngineRoots): void {
+  const [dataId, execId] = [dataRoot, execRoot].map(engineIdIn);
+  if (dataId === undefined) throw invalidParameter(`${dataRoot} is not the data root of an engine`);
+  if (!existsSync(execRoot)) return;
+  if (execId === undefined) throw invalidParameter(`${execRoot} is not the exec root of an engine`);
+  const both = engineIdPattern.test(dataId) && engineIdPattern.test(execId);
+  if (both && dataId !== execId)
+    throw invalidParameter(`${execRoot} is the exec root of another engine than ${dataRoot}`);
+}
+
+const engineIdPattern = /^[\da-f-]{36}$/;
+
+/** What a root says, though it may be damaged; undefined when it is no engine's. */
+function engineIdIn(root: string): string | undefined {
+  const path = join(root, 'engine-id');
+  return existsSync(path) ? readFileSync(path, 'latin1').trim() : undefined;
+}
+
+/** The engine's ID, by whichever of its roots has it whole: one copy stands in for the other. */
+export function engineIdOf({ dataRoot, execRoot }: EngineRoots): string | undefined {
+  return [dataRoot, execRoot].map(engineIdIn).find((id) => id !== undefined && engineIdPattern.test(id));
 }
 
 /** The process of the engine that holds one of these roots; undefined when none runs. */

@@ -19,7 +19,7 @@ export function call(socketPath: string, method: string, path: string, body?: Bu
       response.on('end', () => {
         const answer = { status: response.statusCode ?? 0, body: Buffer.concat(chunks) };
         if (answer.status < 400) resolve(answer);
-        else reject(unavailable(`${method} ${path}: ${answer.status} ${answer.body.toString().trim()}`));
+        else reject(unavailable(`${method} ${path.replace(/\?.*/, '')}: ${messageIn(answer)}`));
       });
     });
     sent.on('error', reject);
@@ -36,4 +36,16 @@ export function demultiplex(stream: Buffer): string {
     at += 8 + length;
   }
   return text;
+}
+
+/** What the engine says in an error's body. */
+function messageIn({ status, body }: Answer): string {
+  const text = body.toString().trim();
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    if (typeof message === 'string') return message;
+  } catch {
+    // Not the engine's own words.
+  }
+  return `${status} ${text}`;
 }

@@ -47,8 +47,11 @@ export async function refuseWhileServed(place: TourPlace): Promise<void> {
   );
 }
 
-/** @throws Unavailable, with the end of its log, when it does not come to answer */
-export async function startEngine(place: TourPlace): Promise<TourEngine> {
+/**
+ * @param signal gives up waiting for it, and stops it
+ * @throws Unavailable, with the end of its log, when it does not come to answer
+ */
+export async function startEngine(place: TourPlace, signal: AbortSignal): Promise<TourEngine> {
   const started = Date.now();
   const daemon = spawnDaemon(place);
   let endedAt: number | undefined;
@@ -63,6 +66,10 @@ export async function startEngine(place: TourPlace): Promise<TourEngine> {
     await ended;
   };
   while (!(await answers(daemon, place))) {
+    if (signal.aborted) {
+      await stop();
+      throw signal.reason;
+    }
     const late = Date.now() - started > startTimeoutMs;
     if (endedAt !== undefined || late) {
       await stop();

@@ -29,11 +29,16 @@ const removal = `${root}bin/cleat sweep --data-root ${tour.dataRoot} --exec-root
 const settledMs = 5_000;
 /** So often in a row such an engine is started again. */
 const quickEnds = 2;
+/** Of the terminal, or of whoever started this. */
+const interruption = new AbortController();
 const interrupted = new Promise<undefined>((resolve) => {
-  process.on('SIGINT', () => resolve(undefined));
-  process.on('SIGTERM', () => resolve(undefined));
-  // The terminal was closed. The engine has a group of its own and would run on, with nobody to stop it.
-  process.on('SIGHUP', () => resolve(undefined));
+  // SIGHUP: the terminal was closed. The engine has a group of its own and would run on, with nobody to stop it.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      interruption.abort(new Error(`interrupted by ${signal}`));
+      resolve(undefined);
+    });
+  }
 });
 // Nor does it end with whoever read what is said here (`| head`, the terminal).
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
@@ -54,11 +59,13 @@ function placeOf(name: string): TourPlace {
 async function main(): Promise<number> {
   for (const place of new Set([kept, tour])) await refuseWhileServed(place);
   say(`==> Starting an engine (its log: ${tour.log})`);
-  let engine = await startEngine(tour);
+  let engine = await startEngine(tour, interruption.signal);
   try {
     say(`    it answers after ${engine.ms} ms`);
     await firstImage();
+    await heeded();
     await firstContainer();
+    await heeded();
     if (!options.once) {
       instructions();
       let quick = 0;
@@ -79,6 +86,13 @@ async function main(): Promise<number> {
   say(`Images and containers are kept in ${tour.dataRoot}. To remove all of it:`);
   say(`    ${removal}`);
   return 0;
+}
+
+/** @throws when the user has interrupted meanwhile */
+async function heeded(): Promise<void> {
+  // What ran in the foreground kept the signal waiting.
+  await sleep(0);
+  interruption.signal.throwIfAborted();
 }
 
 /** Whatever the tour's own engine made. */
@@ -104,7 +118,7 @@ async function again(how: string, hopeful: boolean): Promise<TourEngine> {
     );
   }
   say('==> Starting it again');
-  const next = await startEngine(tour);
+  const next = await startEngine(tour, interruption.signal);
   say(`    it answers after ${next.ms} ms, and has found its containers`);
   return next;
 }
@@ -124,7 +138,7 @@ async function firstContainer(): Promise<void> {
   // Events carry nanoseconds, the query takes them too: nothing of an earlier run is shown.
   const since = (Date.now() / 1000).toFixed(3);
   if (cli === undefined) await runThroughApi(words);
-  else runThroughCli(cli, words);
+  else await runThroughCli(cli, words);
   await sleep(300);
   say('==> What the engine told about it (docker events):');
   const until = (Date.now() / 1000).toFixed(3);
@@ -136,11 +150,12 @@ async function firstContainer(): Promise<void> {
   }
 }
 
-function runThroughCli(cli: string, words: readonly string[]): void {
+async function runThroughCli(cli: string, words: readonly string[]): Promise<void> {
   say(`==> docker -H unix://${tour.socket} run --rm --name first busybox ${words.join(' ')}`);
   const { DOCKER_CONTEXT: _context, ...env } = process.env;
   const args = ['-H', `unix://${tour.socket}`, 'run', '--rm', '--name', 'first', 'busybox', ...words];
   const { status, error } = spawnSync(cli, args, { stdio: 'inherit', env });
+  await heeded();
   if (status !== 0)
     throw unavailable(`docker run failed (${error?.message ?? `exit code ${status}`}): see ${tour.log}`);
 }
@@ -174,7 +189,8 @@ function instructions(): void {
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`The tour failed: ${messageOf(error)}\n`);
-    process.exit(1);
+    const { aborted } = interruption.signal;
+    process.stderr.write(aborted ? '==> Stopped before its end\n' : `The tour failed: ${messageOf(error)}\n`);
+    process.exit(aborted ? 130 : 1);
   },
 );

@@ -60,16 +60,26 @@ test('it installs, serves, tells what it is, and goes without a trace, as does w
     for try in $(seq 200); do [ -S /run/c.sock ] && break; sleep 0.1; done
     cleat extensions -H unix:///run/c.sock | cut -d ' ' -f 1 | head -n 2
     kill $! && wait $!
+    for flag in --uninstall ''; do ${checkout}packaging/install --prefix /usr $flag 2>&1 && exit 1; done
+    cleat --version >/dev/null
     mkdir /var/lib/cleat && touch /var/lib/cleat/lock
     flock /var/lib/cleat/lock sleep 1000 & until ! flock -n /var/lib/cleat/lock true; do sleep 0.1; done
     dpkg -r cleat >/dev/null && dpkg -P cleat 2>&1 >/dev/null | grep -o 'an engine runs on /var/lib/cleat: it is kept'
     ls /var/lib/cleat
     kill $! && rm -r /var/lib/cleat
     hash -r
+    dpkg -i /tmp/${deb} >/tmp/dpkg.log 2>&1
+    mkdir /var/lib/cleat && mount -t tmpfs tmpfs /var/lib/cleat && touch /var/lib/cleat/lock
+    dpkg -P cleat >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
+    ls -A /var/lib/cleat && umount /var/lib/cleat && rmdir /var/lib/cleat
     ${checkout}packaging/install >/dev/null
     /usr/local/bin/cleat help sweep | head -n 1
     grep -h ExecStart= /usr/local/lib/systemd/system/cleat.service
     ${checkout}packaging/install --uninstall >/dev/null
+    ${checkout}packaging/install --uninstall 2>&1 && exit 1
+    mkdir -p /tmp/other/bin && touch /tmp/other/bin/cleat
+    ${checkout}packaging/install --prefix /tmp/other 2>&1 && exit 1
+    find /tmp/other -type f
   `);
   expect(said.trim().split('\n')).toEqual([
     expect.stringMatching(/^Cleat version \d/),
@@ -84,10 +94,16 @@ test('it installs, serves, tells what it is, and goes without a trace, as does w
     'there is a group docker',
     'NAME',
     expect.stringMatching(/^\w+/),
+    ...Array(2).fill(
+      'install: what is in /usr/lib/cleat came with a Debian package, which is left alone: apt-get remove cleat',
+    ),
     'an engine runs on /var/lib/cleat: it is kept',
     'lock',
     expect.stringMatching(/^Usage: cleat sweep/),
     'ExecStart=/usr/local/bin/cleatd -H fd://',
+    'install: nothing is installed below /usr/local',
+    'install: /tmp/other/bin/cleat is not of this installer: it is left alone',
+    '/tmp/other/bin/cleat',
     'left:',
   ]);
 }, 120_000);

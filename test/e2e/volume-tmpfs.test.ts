@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { processesOf } from '../../cli/sweep/sweep.js';
+import { processesOf } from '../../cli/sweep/processes.js';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { losePower } from './support/reboot.js';

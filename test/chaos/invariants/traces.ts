@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
-import { type EngineRoots, processesOf } from '../../../cli/sweep/sweep.js';
+import { processesOf } from '../../../cli/sweep/processes.js';
+import type { EngineRoots } from '../../../cli/sweep/sweep.js';
 
 /** Whose traces. */
 export interface Owner extends EngineRoots {

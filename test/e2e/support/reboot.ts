@@ -5,7 +5,7 @@ import { unmount } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { removeCgroups } from '../../../cli/sweep/cgroups.js';
 import { removeFirewall, removeLinks } from '../../../cli/sweep/network.js';
-import { processesOf } from '../../../cli/sweep/sweep.js';
+import { processesOf } from '../../../cli/sweep/processes.js';
 import type { Engine } from './engine.js';
 
 /**

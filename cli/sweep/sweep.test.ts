@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { mountTmpfs, unmount } from '@cleat/linux/mount/mount';
+import { isMountPoint } from '@cleat/linux/mount/mountinfo';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { processesOf } from './processes.js';
+import { checkIsEngine } from './running.js';
+import { sweep } from './sweep.js';
+
+let directory: string;
+let roots: { dataRoot: string; execRoot: string };
+const started: ChildProcess[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'cleat-sweep-'));
+  roots = { dataRoot: join(directory, 'data'), execRoot: join(directory, 'exec') };
+  for (const root of Object.values(roots)) mkdirSync(root);
+});
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await new Promise((end) => child.once('exit', end));
+  }
+  rmSync(directory, { recursive: true });
+});
+
+/** A program as extensions are: Node.js, with a path on its command line. It says when it is there. */
+async function program(path: string, before: string[] = []): Promise<ChildProcess> {
+  const [file = '', ...args] = [
+    ...before,
+    process.execPath,
+    '-e',
+    'console.log(1); setInterval(() => 1, 1000)',
+    '--',
+    path,
+  ];
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  started.push(child);
+  await new Promise((there, failed) => {
+    child.stdout?.once('data', there);
+    child.once('exit', () => failed(new Error(`${file} ended`)));
+  });
+  return child;
+}
+
+test('only processes of these very roots are found', async () => {
+  const ours = await program(`${roots.dataRoot}/extensions/one.sock`);
+  const flag = await program(`--socket=${roots.execRoot}/two.sock`);
+  await program(`/srv${roots.dataRoot}/extensions/one.sock`);
+  await program(`${roots.dataRoot}-2/extensions/one.sock`);
+  // An engine within a container sees the same paths, and they are others.
+  const elsewhere = `
+    mount -t tmpfs tmpfs ${directory} && cd ${directory} && mkdir upper work root
+    mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root
+    exec chroot root "$0" "$@"`;
+  await program(`${roots.dataRoot}/extensions/one.sock`, ['unshare', '--mount', 'sh', '-e', '-c', elsewhere]);
+  expect(new Set(processesOf(roots).map(({ pid }) => pid))).toEqual(new Set([ours.pid, flag.pid]));
+});
+
+test('a file system that somebody mounted for a root is emptied, and stays', async () => {
+  mountTmpfs(roots.dataRoot);
+  try {
+    writeFileSync(join(roots.dataRoot, 'engine-id'), randomUUID());
+    mkdirSync(join(roots.dataRoot, 'volumes/v'), { recursive: true });
+    mountTmpfs(join(roots.dataRoot, 'volumes/v'));
+    expect(await sweep(roots)).toEqual([]);
+    expect(isMountPoint(roots.dataRoot)).toBe(true);
+    expect(readdirSync(roots.dataRoot)).toEqual([]);
+    expect(existsSync(roots.execRoot)).toBe(false);
+  } finally {
+    unmount(roots.dataRoot);
+  }
+});
+
+test('what is not both roots of one engine is refused', () => {
+  const id = randomUUID();
+  const say = (root: string, text: string) => writeFileSync(join(root, 'engine-id'), text);
+  expect(() => checkIsEngine(roots)).toThrow('data is not the data root of an engine');
+  say(roots.dataRoot, id);
+  expect(() => checkIsEngine(roots)).toThrow('exec is not the exec root of an engine');
+  say(roots.execRoot, randomUUID());
+  expect(() => checkIsEngine(roots)).toThrow('exec is the exec root of another engine than');
+  for (const theirs of [id, 'damaged']) {
+    say(roots.execRoot, theirs);
+    expect(() => checkIsEngine(roots)).not.toThrow();
+  }
+  expect(() => checkIsEngine({ ...roots, execRoot: join(directory, 'gone') })).not.toThrow();
+});
