@@ -181,8 +181,9 @@ test('one is kept ready: it stays when idle, and another comes for one that was 
     ready.keepReady();
     await expect.poll(() => ready.ready).toBe(1);
     // More at once end again, but for one.
-    await Promise.all([1, 2, 3].map(() => ready.call('stat', { path: '/' })));
+    const calls = [1, 2, 3].map(() => ready.call('stat', { path: '/' }));
     expect(ready.processes).toBe(3);
+    await Promise.all(calls);
     await expect.poll(() => ready.processes).toBe(1);
     expect(ready.ready).toBe(1);
     mkdirSync(join(directory, 'packed'), { recursive: true });
