@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
-import { usageComplaint } from '@cleat/protocol/usage';
+import { fitted, usageComplaint } from '@cleat/protocol/usage';
 import { isKindName, kindFacts, kindNames } from './kinds.js';
 import { checkEmpty, scaffold } from './scaffold.js';
 
@@ -32,7 +32,7 @@ export async function createCommand(args: string[]): Promise<number> {
 function createFrom(args: string[]): number {
   const { values, positionals } = parsed(args);
   if (values.help) {
-    process.stdout.write(help);
+    process.stdout.write(fitted(help, process.stdout.columns));
     return 0;
   }
   const [path, ...more] = positionals;

@@ -10,12 +10,15 @@ import type { Authorization } from './authorization/service.js';
 import type { EngineConfig } from './config.js';
 import { openContainers } from './containers/index.js';
 import type { Containers } from './containers/service.js';
+import { openContent } from './content/index.js';
+import { openDistribution } from './distribution/index.js';
 import { openEvents } from './events/index.js';
 import type { Events } from './events/service.js';
 import { openExecs } from './exec/index.js';
 import type { Execs } from './exec/service.js';
-import { openImages } from './images/index.js';
+import { Catalog, openImages } from './images/index.js';
 import type { Images } from './images/service.js';
+import { openLayers } from './layers/index.js';
 import { openNetworks } from './networks/index.js';
 import type { Networks } from './networks/service.js';
 import { openSpool } from './spool/index.js';
@@ -104,7 +107,17 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     closers.push(['helper', () => helper.close()]);
     const spool = openSpool({ config, log: room('spool'), extensions });
     closers.push(['spool', () => spool.close()]);
-    const images = await openImages({ config, log: room('images'), store, events });
+    const content = await openContent(join(config.dataRoot, 'blobs'));
+    const distribution = openDistribution({ config, reach: undefined, log: room('distribution'), content });
+    const catalog = new Catalog(store);
+    const layers = await openLayers({
+      directory: join(config.dataRoot, 'layers'),
+      content,
+      store,
+      users: [catalog],
+      log: room('layers'),
+    });
+    const images = openImages({ log: room('images'), events, catalog, content, layers, distribution });
     closers.push(['images', () => images.close()]);
     const volumes = openVolumes({ config, log: room('volumes'), store, events, extensions, helper });
     closers.push(['volumes', () => volumes.close()]);

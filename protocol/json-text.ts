@@ -113,3 +113,8 @@ function endOfNumber(text: string, start: number): number {
   while (inNumber.has(text.charCodeAt(at))) at++;
   return at;
 }
+
+/** A JSON object, as opposed to an array, null, or anything plain. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

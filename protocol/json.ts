@@ -2,7 +2,7 @@ import { invalidParameter } from './errors.js';
 import type { Static, TSchema } from './schema.js';
 
 export { unexpectedContent } from './json-complaint.js';
-export { parseJson, stringify } from './json-text.js';
+export { isRecord, parseJson, stringify } from './json-text.js';
 export type { Static, TSchema } from './schema.js';
 
 /**

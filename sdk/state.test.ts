@@ -30,6 +30,32 @@ test('what was written is there for the next process, whatever the last one was 
   expect(open().get('e')).toEqual({ n: 5 });
 });
 
+test('a file that was cut anywhere has a beginning of what was written; garbage costs its own lines only', () => {
+  const path = join(directory, 'a', 'state');
+  const map = open();
+  for (let n = 0; n < 5; n++) map.set(`k${n}`, { n });
+  map.close();
+  const whole = readFileSync(path);
+  for (let length = 0; length <= whole.length; length++) {
+    writeFileSync(path, whole.subarray(0, length));
+    const after = open();
+    // A line counts without its line feed, too: all of it is there.
+    const lines = whole.subarray(0, length + 1).filter((byte) => byte === 0x0a).length;
+    expect(after.entries()).toEqual(Array.from({ length: lines }, (_, n) => [`k${n}`, { n }]));
+    after.set('more', { n: 9 });
+    after.close();
+    expect(open().size).toBe(lines + 1);
+  }
+  const [first = '', second = ''] = whole.toString().split('\n');
+  for (const garbage of ['5', '"ab"', '{}', '[]', '[1,2]', 'null', '["k1",{},1]', '\0\0\0', '\xff\xfe']) {
+    writeFileSync(path, [first, garbage, second, ''].join('\n'), 'latin1');
+    expect(open().entries()).toEqual([
+      ['k0', { n: 0 }],
+      ['k1', { n: 1 }],
+    ]);
+  }
+});
+
 test('the file does not grow for ever', () => {
   const map = open();
   for (let n = 0; n < 10_000; n++) map.set(`k${n % 7}`, { n });

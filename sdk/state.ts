@@ -140,7 +140,9 @@ export class DurableMap<T> {
 
   #read(line: string, log: Pick<Logger, 'warn'>): void {
     try {
-      const [key, value] = JSON.parse(line) as [string, T?];
+      const change: unknown = JSON.parse(line);
+      if (!isChange<T>(change)) throw new TypeError('no change of a map');
+      const [key, value] = change;
       if (value === undefined) this.#values.delete(key);
       else this.#values.set(key, value);
     } catch {
@@ -155,3 +157,7 @@ export class DurableMap<T> {
     return openSync(this.#path, 'a', 0o600);
   }
 }
+
+/** A damaged line may be JSON still. */
+const isChange = <T>(value: unknown): value is [key: string, value?: T] =>
+  Array.isArray(value) && typeof value[0] === 'string' && value.length <= 2;

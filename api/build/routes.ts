@@ -1,19 +1,20 @@
 import { notFound, notImplemented } from '@cleat/protocol/errors';
 import type { Route } from '../http/router.js';
+import { openSession } from './session.js';
 
 /** Of a build's context, which is read and dropped. */
 const maxContextBytes = 1024 ** 3;
 
 /**
- * Building is not this engine's work. BuildKit's clients probe `/grpc` and `/session` with an h2c upgrade, which
- * arrives here as an ordinary request; a plain 404 makes them fall back.
+ * Building is not this engine's work. BuildKit's clients probe `/grpc` with an h2c upgrade, which arrives here as an
+ * ordinary request; a plain 404 makes them bring a builder of their own, in a container.
  */
 export function buildRoutes(): Route[] {
   const none = (): never => {
     throw notFound('page not found');
   };
   return [
-    { method: 'POST', path: '/session', handler: none },
+    { method: 'POST', path: '/session', hijacks: 'h2c', handler: openSession },
     { method: 'POST', path: '/grpc', handler: none },
     {
       method: 'POST',
@@ -27,7 +28,7 @@ export function buildRoutes(): Route[] {
           if (read > maxContextBytes) break;
         }
         throw notImplemented(
-          'this engine does not build images: build elsewhere (buildah, buildkitd) and load or pull',
+          'this engine does not build images: build elsewhere (docker buildx create --use, buildah), then load or pull',
         );
       },
     },

@@ -10,8 +10,8 @@ import { handshake } from './websocket.js';
 export interface Hijacker {
   /** Of the answer with which {@link Hijacker.hijack} begins. */
   readonly status: 101 | 200;
-  /** Sends the head of the answer; from then on the connection is raw. */
-  hijack(contentType: string): HijackedConnection;
+  /** Sends the head of the answer, an upgrade to `protocol` where one was asked for; then the connection is raw. */
+  hijack(contentType: string, protocol: string): HijackedConnection;
   /** The same for a WebSocket. @throws InvalidParameter when the client asked for none. */
   hijackWebSocket(kind: 'text' | 'binary'): HijackedConnection;
   /** The request's body, of which Node's parser has seen nothing. @throws InvalidParameter when malformed. */
@@ -54,13 +54,13 @@ export function createHijacker(
 
   return {
     status: upgrade.asked ? 101 : 200,
-    hijack(contentType) {
+    hijack(contentType, protocol) {
       const headers = carried.filter((name) => response.hasHeader(name));
       release();
       const head = [
         upgrade.asked ? 'HTTP/1.1 101 UPGRADED' : 'HTTP/1.1 200 OK',
         `Content-Type: ${contentType}`,
-        ...(upgrade.asked ? ['Connection: Upgrade', 'Upgrade: tcp'] : []),
+        ...(upgrade.asked ? ['Connection: Upgrade', `Upgrade: ${protocol}`] : []),
         ...headers.map((name) => `${name}: ${String(response.getHeader(name))}`),
       ];
       socket.write(`${head.join('\r\n')}\r\n\r\n`);

@@ -219,11 +219,15 @@ export class Exchange {
     await pipeline(source, this.response);
   }
 
+  get canHijack(): boolean {
+    return this.#hijacker !== undefined;
+  }
+
   /** Takes the connection over. Only on routes that are marked as hijacking. */
-  async hijack(contentType: string): Promise<HijackedConnection> {
+  async hijack(contentType: string, protocol = 'tcp'): Promise<HijackedConnection> {
     const hijacker = this.#mustHijack();
     await this.outgoing.check({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
-    return hijacker.hijack(contentType);
+    return hijacker.hijack(contentType, protocol);
   }
 
   async hijackWebSocket(kind: 'text' | 'binary'): Promise<HijackedConnection> {

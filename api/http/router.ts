@@ -8,8 +8,11 @@ export interface Route {
   /** `/containers/:name/start`; a parameter matches slashes too, because names of images have them. */
   readonly path: string;
   readonly handler: (exchange: Exchange) => Promise<void> | void;
-  /** The handler takes the connection over (`exchange.hijack`), whether the client asks for an upgrade or not. */
-  readonly hijacks?: true;
+  /**
+   * The handler takes the connection over (`exchange.hijack`), whether the client asks for an upgrade or not; `h2c`: it
+   * may where the client asks for that one.
+   */
+  readonly hijacks?: true | 'h2c';
   /** Which ways data flows without a bound: the body (`exchange.body`), the answer (`exchange.begin`, `pipe`), or both. */
   readonly streams?: 'up' | 'down' | 'both';
   /** The JSON body that the handler reads (`exchange.json`); whoever judges requests sees it as the handler does. */

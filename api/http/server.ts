@@ -74,8 +74,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     server,
     hijacks(head: Head) {
       const target = parseTarget(head.target);
-      if (!target || !router.match(head.method, target.path)?.route.hijacks) return undefined;
-      return head.upgrade?.toLowerCase() === 'websocket' ? 'websocket' : 'raw';
+      const hijacks = target && router.match(head.method, target.path)?.route.hijacks;
+      const upgrade = head.upgrade?.toLowerCase();
+      if (!hijacks || (hijacks === 'h2c' && upgrade !== 'h2c')) return undefined;
+      return upgrade === 'websocket' ? 'websocket' : 'raw';
     },
     onUpgrade(request, socket, rest, upgrade: Upgrade) {
       const response = new ServerResponse(request);
@@ -142,7 +144,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       response.setHeader('Server', `Cleat/${options.version} (linux)`);
       const match = router.match(request.method ?? 'GET', target.path);
       if (!match) throw notFound('page not found');
-      if (match.route.hijacks && !hijacker) {
+      if (match.route.hijacks === true && !hijacker) {
         poisoned.add(socket);
         response.shouldKeepAlive = false;
         throw invalidParameter('this request needs a connection of its own: do not pipeline it');

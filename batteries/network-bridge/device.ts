@@ -10,6 +10,7 @@ export const bridgeAlias = (engineId: string): string => `cleat:${engineId}`;
 /**
  * Makes the bridge's device, or takes over the one that is there if it is ours or was named by the operator.
  * @param mayAdopt a device that nobody tagged may be used as it is (`--bridge NAME`)
+ * @param begin told before a device is made
  * @returns whether the device is ours, to be removed with the network
  * @throws Conflict when the device belongs to somebody else
  */
@@ -18,10 +19,15 @@ export async function ensureBridge(
   links: HostLinks,
   engineId: string,
   mayAdopt: boolean,
+  begin: () => void = () => {},
 ): Promise<boolean> {
   const { bridge } = record;
   const facts = interfaceNames().has(bridge) ? await linkFacts(bridge) : undefined;
-  if (!facts) {
+  // It may be another's that took the name meanwhile; ours has the address that we gave it.
+  const halfMade = facts?.alias === '' && record.making && facts.mac === bridgeMac(engineId, record.id);
+  if (halfMade) await removeBridge(bridge, links);
+  if (!facts || halfMade) {
+    begin();
     links.forget();
     await links.run([
       `link add name ${bridge} address ${bridgeMac(engineId, record.id)} mtu ${record.mtu} type bridge`,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import { hostLinks } from '@cleat/linux/net/links';
 import { createNamespace, removeNamespace } from '@cleat/linux/net/namespace';
 import { run } from '@cleat/linux/process/run';
 import { silentLogger } from '@cleat/protocol/log';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BridgeDriver } from './driver.js';
 
 const tag = randomBytes(3).toString('hex');
@@ -144,6 +144,39 @@ test('a driver that was killed knows everything again, and makes anew what a reb
   await driver.handlers().DeleteNetwork({ NetworkID: 'n1' }, context);
   expect(interfaceNames()).not.toContain(device);
   expect((await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`])).code).not.toBe(0);
+});
+
+test('killed while it makes a bridge, before that is tagged: the next one knows that it is its own', async () => {
+  await createNetwork();
+  const { mac } = (await linkFacts(device)) ?? {};
+  await driver.close();
+  const journal = join(stateDir, 'networks.journal');
+  const [, record] = JSON.parse(readFileSync(journal, 'utf8').trim().split('\n').at(-1) ?? '') as [string, object];
+  writeFileSync(journal, `${JSON.stringify(['n1', { ...record, making: true }])}\n`);
+  for (const address of [mac, '02:00:00:00:00:01']) {
+    await run('ip', ['link', 'delete', device]);
+    await run('ip', ['link', 'add', 'name', device, 'address', address ?? '', 'type', 'bridge']);
+    driver = open();
+    await driver.restore();
+    const { alias, addresses } = (await linkFacts(device)) ?? {};
+    // The other is somebody else's who took the name.
+    expect({ alias, addresses }).toEqual(
+      address === mac ? { alias: `cleat:unit${tag}`, addresses: [`${block}.1/24`] } : { alias: '', addresses: [] },
+    );
+    await driver.close();
+    writeFileSync(journal, `${JSON.stringify(['n1', { ...record, making: true }])}\n`);
+  }
+  driver = open();
+});
+
+test('a bridge is on record before it is made', async () => {
+  let recorded = '';
+  const running = vi.spyOn(hostLinks(), 'run').mockImplementationOnce(async () => {
+    recorded = readFileSync(join(stateDir, 'networks.journal'), 'utf8');
+  });
+  await createNetwork();
+  running.mockRestore();
+  expect(recorded).toContain('"making":true');
 });
 
 test.each([

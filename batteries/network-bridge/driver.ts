@@ -99,6 +99,7 @@ export class BridgeDriver {
   /** The bridge as it was, with the interfaces of containers that run. */
   async #remake(network: NetworkRecord): Promise<void> {
     await ensureBridge(network, this.#links, this.#options.engineId, !network.owned);
+    if (network.making) this.#networks.set(network.id, { ...network, making: undefined });
     const there = interfaceNames();
     const own = this.#endpoints.values().filter(({ networkId }) => networkId === network.id);
     const left = own.filter(({ hostLink }) => there.has(hostLink));
@@ -150,13 +151,19 @@ export class BridgeDriver {
     const sharing = this.#networks.values().find(({ bridge }) => bridge === record.bridge);
     if (sharing) throw forbidden(`networks have same bridge name: ${record.bridge} is that of network ${sharing.id}`);
     const mayAdopt = isDefault && record.bridge !== this.#options.defaultDevice;
-    const owned = await ensureBridge(record, this.#links, this.#options.engineId, mayAdopt);
-    this.#networks.set(NetworkID, { ...record, owned, isDefault });
+    let owned = false;
+    // On record before it is done: killed in between, the next one knows whose the device is.
+    const begin = () => {
+      owned = true;
+      this.#networks.set(NetworkID, { ...record, owned, isDefault, making: true });
+    };
     try {
+      owned = await ensureBridge(record, this.#links, this.#options.engineId, mayAdopt, begin);
+      this.#networks.set(NetworkID, { ...record, owned, isDefault });
       await this.#applyRules();
     } catch (error) {
-      this.#networks.delete(NetworkID);
       if (owned) await removeBridge(record.bridge, this.#links);
+      this.#networks.delete(NetworkID);
       throw error;
     }
   }
@@ -168,10 +175,11 @@ export class BridgeDriver {
       throw forbidden(`network ${id} has active endpoints`);
     }
     await this.#sweeper.now();
+    // Forgotten last: killed in between, the next one is asked again and has something to go by.
+    await this.#applyRules(this.#networks.values().filter((other) => other !== network));
     if (network.owned) await removeBridge(network.bridge, this.#links);
     this.#networks.delete(id);
     for (const address of [...this.#former.keys()]) if (address.startsWith(`${id} `)) this.#former.delete(address);
-    await this.#applyRules();
   }
 
   #createEndpoint(request: Parameters<Driver['CreateEndpoint']>[0]) {
@@ -343,7 +351,7 @@ export class BridgeDriver {
 }
 
 /** Without what a request does not say. */
-const comparable = ({ owned: _, isDefault: __, ...network }: NetworkRecord) => network;
+const comparable = ({ owned: _, isDefault: __, making: ___, ...network }: NetworkRecord) => network;
 
 const addressesOf = ({ networkId, ip, ip6 }: EndpointRecord): string[] =>
   [ip, ip6].filter((address) => address !== '').map((address) => `${networkId} ${address}`);

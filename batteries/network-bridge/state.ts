@@ -7,6 +7,8 @@ export interface NetworkRecord {
   bridge: string;
   /** We made the device, so we remove it with the network. */
   owned: boolean;
+  /** The device is being made: it may be there without the alias that says whose it is. */
+  making?: true;
   /** The engine's default network; it makes that one itself. */
   isDefault?: boolean;
   /** CIDRs. */

@@ -29,7 +29,9 @@ export const commands: Readonly<Record<string, Command>> = {
       const { values } = parseArgs({ args, options: { json: { type: 'boolean' } } });
       const { examine, report } = await import('./doctor/doctor.js');
       const findings = await examine();
-      const text = values.json ? `${JSON.stringify(findings, null, 2)}\n` : report(findings, process.stdout.isTTY);
+      const text = values.json
+        ? `${JSON.stringify(findings, null, 2)}\n`
+        : report(findings, process.stdout.isTTY, process.stdout.columns);
       process.stdout.write(text);
       return findings.some(({ status }) => status === 'fail') ? 1 : 0;
     },

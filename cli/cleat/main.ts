@@ -1,5 +1,5 @@
 import { messageOf } from '@cleat/protocol/errors';
-import { usageComplaint } from '@cleat/protocol/usage';
+import { fitted, usageComplaint } from '@cleat/protocol/usage';
 import { cleatVersion } from '../version.js';
 import { wrapped } from './columns.js';
 import { type Command, commands } from './commands.js';
@@ -36,7 +36,8 @@ async function main([name = '', ...rest]: string[]): Promise<number> {
     return 1;
   }
   if (command.details && asksForHelp(rest)) {
-    process.stdout.write(`Usage: cleat ${command.usage}\n\n${command.help}.\n${await command.details()}`);
+    const text = `Usage: cleat ${command.usage}\n\n${command.help}.\n${await command.details()}`;
+    process.stdout.write(fitted(text, process.stdout.columns));
     return 0;
   }
   return run(name, command, rest);

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
+import { isBefore, maxApiVersion, minApiVersion } from '@cleat/api/http/version';
 import { parseCidr } from '@cleat/protocol/cidr';
 import { isClass, messageOf } from '@cleat/protocol/errors';
+import { checkDefaultBridge } from './default-bridge.js';
 import { parseMetricsAddress } from './metrics/address.js';
 import type { RuntimeValue } from './options/option.js';
 import { UsageError } from './options/parse.js';
@@ -21,13 +23,17 @@ export function checkValues(values: Values, nameOf: NameOf): void {
   }
   checkLabels(values.label);
   checkAddresses(values, nameOf);
+  checkDefaultBridge(values, nameOf);
   for (const pool of values['default-address-pool']) checkPool(pool, nameOf('default-address-pool'));
   checkNumbers(values, nameOf);
-  if (!/^\d+\.\d+$/.test(values['min-api-version'])) {
-    throw new UsageError(`invalid min-api-version '${values['min-api-version']}': write it as 1.24`);
-  }
+  checkMinApiVersion(values['min-api-version']);
   if (values['metrics-addr'] !== '') parseMetricsAddress(values['metrics-addr']);
   for (const mirror of values['registry-mirror']) checkMirror(mirror);
+  for (const registry of values['insecure-registry']) checkRegistry(registry, nameOf('insecure-registry'));
+  for (const flag of ['authorization-plugin', 'metrics-collector'] as const) {
+    const strange = values[flag].find((name) => !/^[^\s/]+$/.test(name));
+    if (strange !== undefined) throw new UsageError(`${nameOf(flag)}: '${strange}' is not the name of a plugin`);
+  }
   checkCgroupParent(values['cgroup-parent'], nameOf('cgroup-parent'));
   checkExecOpts(values['exec-opt']);
   runtimesOf(values);
@@ -66,14 +72,28 @@ function checkAddresses(values: Values, nameOf: NameOf): void {
   for (const address of [...values.dns, ...values['host-gateway-ip']]) {
     if (isIP(address) === 0) throw new UsageError(`${address} is not an ip address`);
   }
-  for (const flag of ['ip', 'default-gateway'] as const) {
-    const address = values[flag];
-    if (address !== '' && isIP(address) === 0) throw new UsageError(`${nameOf(flag)}: ${address} is not an ip address`);
-  }
+  const { ip } = values;
+  if (ip !== '' && isIP(ip) === 0) throw new UsageError(`${nameOf('ip')}: ${ip} is not an ip address`);
+  // As moby `opts/opts.go` ValidateDNSSearch; a dot is "none".
+  const domain = values['dns-search'].find((one) => one.trim() !== '.' && !/^[\w-]+(\.[\w-]+)*\.?$/.test(one.trim()));
+  if (domain !== undefined) throw new UsageError(`${domain} is not a valid domain`);
   for (const flag of ['bip', 'fixed-cidr'] as const) {
     if (values[flag] !== '' && cidrFamily(values[flag]) !== 4) {
       throw new UsageError(`invalid CIDR address: ${values[flag]} (${nameOf(flag)} is written as 172.30.0.1/16)`);
     }
+  }
+}
+
+/** Beyond the newest one every client would be refused; below the oldest nothing is known. Texts as moby's. */
+function checkMinApiVersion(version: string): void {
+  if (!/^\d+\.\d+$/.test(version)) {
+    throw new UsageError(`invalid min-api-version '${version}': write it as 1.24`);
+  }
+  if (isBefore(version, minApiVersion)) {
+    throw new UsageError(`invalid min-api-version '${version}': minimum supported API version is ${minApiVersion}`);
+  }
+  if (isBefore(maxApiVersion, version)) {
+    throw new UsageError(`invalid min-api-version '${version}': maximum supported API version is ${maxApiVersion}`);
   }
 }
 
@@ -105,14 +125,33 @@ function checkPool({ base, size }: { base: string; size: number }, name: string)
   }
 }
 
+const maxTimerSeconds = 2_000_000;
+
 function checkNumbers(values: Values, nameOf: NameOf): void {
   if (values['shutdown-timeout'] < 0) throw new UsageError(`${nameOf('shutdown-timeout')} must not be negative`);
+  // A timer of Node's that is longer than 2^31 ms ends at once.
+  if (values['shutdown-timeout'] > maxTimerSeconds) {
+    throw new UsageError(`${nameOf('shutdown-timeout')} must not be more than ${maxTimerSeconds}`);
+  }
   if (values['max-concurrent-downloads'] < 1) {
     throw new UsageError(`invalid max concurrent downloads: ${values['max-concurrent-downloads']}`);
   }
   // 68 is the least that IPv4 allows.
   if (values.mtu !== 0 && (values.mtu < 68 || values.mtu > 65_535)) {
     throw new UsageError(`invalid default MTU: ${values.mtu}`);
+  }
+}
+
+/** As dockerd, which takes a scheme away (moby `daemon/pkg/registry/config.go`): with it no registry would match. */
+export const withoutScheme = (registry: string): string => registry.replace(/^https?:\/\//i, '');
+
+/** HOST, HOST:PORT or a block of addresses. */
+function checkRegistry(named: string, name: string): void {
+  const registry = withoutScheme(named);
+  const isBlock = registry.includes('/') && cidrFamily(registry) !== undefined;
+  const [, host = '', port = ''] = /^(\[[\da-f:.]+\]|[^\s/:]+)(?::(\d{1,5}))?$/i.exec(registry) ?? [];
+  if (!isBlock && (host === '' || Number(port) > 65_535)) {
+    throw new UsageError(`${name}: insecure registry ${registry} is not valid: write HOST, HOST:PORT or a CIDR`);
   }
 }
 

@@ -27,6 +27,16 @@ test.each([
     /failed to set log opts: error looking up logging plugin nonexistent.*nonexistent.spec/,
   ],
   [['--init-path=/usr/bin/node'], /needs libraries of this host/],
+  [['--data-root=/etc/passwd'], /^cannot use \/etc\/passwd: \/etc\/passwd is no directory/],
+  [['--exec-root=/etc/passwd/x'], /^cannot use \/etc\/passwd\/x: .*no(t a)? directory/],
+  // Node's mkdirSync would never return.
+  [['--data-root=/proc/x/y'], /^cannot use \/proc\/x\/y: nothing can be made in \/proc/],
+  [['--pidfile=DIR'], /^cannot write the PID file .*: it is a directory/],
+  [['--pidfile=/sys/x'], /^cannot write the PID file \/sys\/x: nothing can be made/],
+  [['-H=unix://DIR/broken.json'], /^cannot listen on .*: it exists and is not a socket/],
+  [['-H=unix:///proc/x.sock'], /^cannot listen on \/proc\/x.sock: nothing can be made/],
+  [['--plugin-dir=DIR/broken.json'], /^plugins cannot be in .*: it is no directory/],
+  [['--add-runtime=x=/nonexistent', '--default-runtime=x'], /^--default-runtime: \/nonexistent is not there/],
 ])('%j is refused at the start and by --validate', async (argv, message) => {
   const words = argv.map((word) => word.replace('DIR', directory));
   for (const all of [false, true]) expect(await problems(all, ...words)).toEqual([expect.stringMatching(message)]);
@@ -37,6 +47,9 @@ test.each([
   [['--group=no-such-group'], /group no-such-group not found/],
   [['--tlsverify', '--tlscert=/nonexistent', '-H=tcp://127.0.0.1:0'], /TLS needs --tlscert/],
   [['--extension-manifest=/nonexistent.yaml'], /cannot read the manifest of extensions/],
+  [['-H=tcp://192.0.2.1:2375', '--insecure-tcp'], /^cannot listen on tcp:\/\/192.0.2.1:2375: .*EADDRNOTAVAIL/],
+  [['--metrics-addr=192.0.2.1:9'], /^cannot listen on 192.0.2.1:9: .*EADDRNOTAVAIL/],
+  [['--bridge=lo'], /^device lo exists already and is not a bridge/],
   [['--extension=nonexistent=off'], /extension 'nonexistent' is configured, but no manifest has it/],
 ])('%j, which the start finds by itself, is found by --validate', async (argv, message) => {
   expect(await problems(true, ...argv)).toEqual([expect.stringMatching(message)]);

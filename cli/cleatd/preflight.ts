@@ -14,6 +14,7 @@ import { silentLogger } from '@cleat/protocol/log';
 import { isStaticProgram } from '../static-program.js';
 import { manifestPaths } from './manifests.js';
 import { byFlag } from './options/table.js';
+import { addressProblems, bridgeProblem, placeProblems } from './places.js';
 import type { Settings } from './settings.js';
 import { readTls } from './tls.js';
 
@@ -39,13 +40,21 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
       problems.push(name === '' ? messageOf(error) : `${name}: ${messageOf(error)}`);
     }
   };
+  problems.push(...placeProblems(settings));
   const { seccompProfile } = settings.engine;
   if (seccompProfile !== undefined) {
     await check(nameOf('seccomp-profile'), () => seccompFor(undefined, seccompProfile, []));
   }
   const init = initProblem(settings);
   if (init !== undefined) problems.push(init);
+  const runtime = values['add-runtime'][values['default-runtime']]?.path;
+  if (runtime !== undefined && findCommand(runtime) === undefined) {
+    problems.push(`${nameOf('default-runtime')}: ${runtime} is not there, or is no program`);
+  }
   if (all) {
+    problems.push(...(await addressProblems(settings)));
+    const noBridge = bridgeProblem(settings);
+    if (noBridge !== undefined) problems.push(noBridge);
     if (tls !== 'off') await check('', () => readTls(values, tls));
     if (values.group !== '') await check('', () => groupId(values.group));
   }

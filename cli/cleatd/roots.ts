@@ -29,7 +29,7 @@ export function openRoots(dataRoot: string, execRoot: string, teardown: Teardown
   prepare(execRoot, 0o711);
   lock(join(dataRoot, 'lock'), '--data-root', dataRoot, teardown);
   lock(join(execRoot, 'lock'), '--exec-root', execRoot, teardown);
-  return engineId(join(dataRoot, 'engine-id'));
+  return engineId(join(dataRoot, 'engine-id'), join(execRoot, 'engine-id'));
 }
 
 function prepare(path: string, mode: number): void {
@@ -54,20 +54,30 @@ function lock(path: string, flag: string, root: string, teardown: Teardown): voi
   teardown.add(`unlock ${path}`, () => closeSync(fd));
 }
 
-/** The ID is the engine's own, and nothing in the data root depends on it: one that a power cut emptied is renewed. */
-function engineId(path: string): string {
-  if (existsSync(path)) {
-    const id = readFileSync(path, 'utf8').replaceAll('\0', '').trim();
-    if (/^[\da-f-]{36}$/.test(id)) return id;
-    if (id !== '') throw new UsageError(`${path} does not hold an engine ID: remove it to get a new one`);
+/**
+ * What the engine made on this host carries its ID, until a reboot; so does the copy in the exec root, from which an ID
+ * that was emptied or damaged comes back. After a reboot nothing depends on it, and one that a power cut emptied is new.
+ */
+function engineId(path: string, copy: string): string {
+  const there = readId(path) || readId(copy);
+  if (!there && existsSync(path) && readFileSync(path, 'utf8').replaceAll('\0', '').trim() !== '') {
+    throw new UsageError(`${path} does not hold an engine ID: remove it to get a new one`);
   }
-  const id = randomUUID();
+  const id = there || randomUUID();
   try {
-    writeFileDurably(path, `${id}\n`);
+    if (readId(path) !== id) writeFileDurably(path, `${id}\n`);
+    if (readId(copy) !== id) writeFileDurably(copy, `${id}\n`);
   } catch (error) {
-    throw new UsageError(`cannot write the engine's ID to ${path}: ${messageOf(error)}`);
+    // A full disk is no reason not to start with an ID that is known.
+    if (readId(path) !== id) throw new UsageError(`cannot write the engine's ID to ${path}: ${messageOf(error)}`);
   }
   return id;
+}
+
+/** Empty where there is none that can be read. */
+function readId(path: string): string {
+  const text = existsSync(path) ? readFileSync(path, 'latin1').trim() : '';
+  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(text) ? text : '';
 }
 
 /** Writes the PID file. @throws UsageError when the process in it lives. Text as dockerd's. */

@@ -103,6 +103,29 @@ test.each([
   [['--registry-mirror=https://m/?a=b'], 'query or fragment at end of the URI'],
   [['--registry-mirror=https://u:secret@m'], 'username/password not allowed in URI "https://m"'],
   [['--cgroup-parent=../up'], 'invalid cgroup parent'],
+  [['--bridge=0123456789abcdef'], "--bridge: '0123456789abcdef' cannot be a device"],
+  [['--bridge=a/b'], "'a/b' cannot be a device"],
+  [['--bip=172.30.0.0/16'], '--bip: 172.30.0.0/16 is not the address of a device in a subnet'],
+  [['--bip=172.30.255.255/16'], 'is not the address of a device'],
+  [['--bip=10.9.0.1/0'], 'is not the address of a device'],
+  [['--bip=10.9.0.1/32'], 'is not the address of a device'],
+  [['--bip=10.9.0.1/24', '--fixed-cidr=10.8.0.0/24'], '--fixed-cidr: 10.8.0.0/24 is not within the subnet of --bip'],
+  [['--bip=10.9.0.1/24', '--fixed-cidr=10.9.0.0/16'], 'is not within the subnet of --bip'],
+  [['--fixed-cidr=10.9.0.1/25'], 'is not the beginning of a block'],
+  [['--bip=10.9.0.1/24', '--default-gateway=10.8.0.1'], '--default-gateway: 10.8.0.1 is not within the subnet'],
+  [['--default-gateway=::1'], '--default-gateway: ::1 is not an ip address of version 4'],
+  [['--min-api-version=9.9'], 'maximum supported API version is'],
+  [['--min-api-version=1.1'], 'minimum supported API version is'],
+  [['--shutdown-timeout=2147484'], '--shutdown-timeout must not be more than'],
+  [['--dns-search=a b'], 'a b is not a valid domain'],
+  [['--insecure-registry=x y'], '--insecure-registry: insecure registry x y is not valid'],
+  [['--insecure-registry=10.0.0.0/99'], 'is not valid: write HOST, HOST:PORT or a CIDR'],
+  [['--insecure-registry=host:66666'], 'is not valid'],
+  [['--authorization-plugin='], "--authorization-plugin: '' is not the name of a plugin"],
+  [['--metrics-collector=../x'], "--metrics-collector: '../x' is not the name of a plugin"],
+  [['--default-shm-size=99999999g'], "invalid size: '99999999g'"],
+  [['--mtu=99999999999999999999'], 'value out of range'],
+  [['--default-ulimit=nosuch=1'], 'invalid ulimit type: nosuch'],
 ])('%s would fail later, and is refused at the start', (argv, message) => {
   expect(() => settings(...argv)).toThrow(message);
 });
@@ -127,4 +150,17 @@ test('what stands in daemon.json is named by its key; JSON that cannot be read, 
   } finally {
     await rm(directory, { recursive: true });
   }
+});
+
+test('what is at the edge is taken', () => {
+  expect(settings('--bip=10.9.0.1/31', '--fixed-cidr=10.9.0.0/31').engine.bip).toBe('10.9.0.1/31');
+  expect(settings('--bip=10.9.0.1/24', '--fixed-cidr=10.9.0.128/25', '--default-gateway=10.9.0.254').warnings).toEqual(
+    [],
+  );
+  expect(settings('--bridge=none', '--bip=10.9.0.0/24').engine.bridge).toBe('none');
+  expect(settings('--dns-search=.', '--dns-search=a_b.example.').engine.dnsSearch).toEqual(['.', 'a_b.example.']);
+  for (const version of ['1.20', '1.51']) settings(`--min-api-version=${version}`);
+  const { engine, warnings } = settings('--insecure-registry=http://x:5000', '--insecure-registry=[::1]:5000');
+  expect(engine.insecureRegistries).toEqual(['x:5000', '[::1]:5000']);
+  expect(warnings).toEqual(['--insecure-registry: http://x:5000 is taken as x:5000: it has no scheme']);
 });

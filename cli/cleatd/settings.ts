@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import type { EngineConfig } from '@cleat/engine/config';
 import { findCommand } from '@cleat/linux/host';
-import { checkValues, runtimesOf } from './checks.js';
+import { checkValues, runtimesOf, withoutScheme } from './checks.js';
 import { defaultSocket, type Host, parseHost } from './hosts.js';
 import { readConfigFile } from './options/file.js';
 import { byFlag, type Flag, type Values, withDefaults } from './options/table.js';
@@ -56,6 +56,11 @@ export function settingsOf(
     const why = byFlag.get(flag)?.ignored;
     return why === undefined ? [] : [`${nameOf(flag)} has no effect: ${why}`];
   });
+  for (const registry of values['insecure-registry'].filter((one) => withoutScheme(one) !== one)) {
+    warnings.push(
+      `${nameOf('insecure-registry')}: ${registry} is taken as ${withoutScheme(registry)}: it has no scheme`,
+    );
+  }
   if (values['exec-opt'].includes('native.cgroupdriver=systemd')) {
     const name = nameOf('exec-opt');
     warnings.push(`${name}: native.cgroupdriver=systemd has no effect: cgroups are always managed by cgroupfs`);
@@ -109,7 +114,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     dnsSearch: values['dns-search'],
     dnsOptions: values['dns-opt'],
     hostGatewayIps: values['host-gateway-ip'],
-    insecureRegistries: values['insecure-registry'],
+    insecureRegistries: values['insecure-registry'].map(withoutScheme),
     registryMirrors: values['registry-mirror'],
     maxConcurrentDownloads: values['max-concurrent-downloads'],
     liveRestore: values['live-restore'],

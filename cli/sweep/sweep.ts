@@ -30,8 +30,9 @@ export async function sweep({ dataRoot, execRoot }: EngineRoots): Promise<string
       failures.push(`${what}: ${messageOf(error)}`);
     }
   };
-  const idPath = join(dataRoot, 'engine-id');
-  const engineId = existsSync(idPath) ? readFileSync(idPath, 'utf8').trim() : undefined;
+  // The copy in the exec root stands in for one that was damaged.
+  const paths = [dataRoot, execRoot].map((root) => join(root, 'engine-id')).filter((path) => existsSync(path));
+  const engineId = paths.map((path) => readFileSync(path, 'latin1').trim()).find((id) => /^[\da-f-]{36}$/.test(id));
   const containers = directoriesIn(join(dataRoot, 'containers'));
   await step('processes', () => killProcesses({ dataRoot, execRoot }));
   await step('mounts', () => unmountAll({ dataRoot, execRoot }));

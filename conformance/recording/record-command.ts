@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync, rmSync, statSync, writeFileSync } from
 import { basename, dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { fitted } from '@cleat/protocol/usage';
 import { serveUntilSignal } from '@cleat/sdk/server';
 import { pluginDirectories, Reached, reach, socketOfName } from '../reach.js';
 import { type Recorder, record } from './recorder.js';
@@ -45,7 +46,7 @@ export async function recordCommand(args: string[]): Promise<number> {
     },
   });
   if (values.help) {
-    process.stdout.write(help);
+    process.stdout.write(fitted(help, process.stdout.columns));
     return 0;
   }
   const [where, ...more] = positionals;

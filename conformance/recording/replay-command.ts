@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
-import { usageComplaint } from '@cleat/protocol/usage';
+import { fitted, usageComplaint } from '@cleat/protocol/usage';
 import { serveUntilSignal } from '@cleat/sdk/server';
 import { pluginDirectories, reach, socketOfName } from '../reach.js';
 import { readRecording } from './parse.js';
@@ -64,7 +64,7 @@ async function command(args: string[]): Promise<number> {
     },
   });
   if (values.help) {
-    process.stdout.write(help);
+    process.stdout.write(fitted(help, process.stdout.columns));
     return 0;
   }
   const [file, plugin, ...more] = positionals;

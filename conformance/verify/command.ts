@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
-import { usageComplaint } from '@cleat/protocol/usage';
+import { fitted, usageComplaint } from '@cleat/protocol/usage';
 import { jsonReport } from '../report/json.js';
 import { junitReport } from '../report/junit.js';
 import type { Report } from '../report/report.js';
@@ -67,7 +67,7 @@ function interruption(): AbortSignal {
 async function verifyFrom(args: string[]): Promise<number> {
   const { values, positionals } = parsed(args);
   if (values.help) {
-    process.stdout.write(help);
+    process.stdout.write(fitted(help, process.stdout.columns));
     return 0;
   }
   if (values.list) {

@@ -1,10 +1,10 @@
 import { setTimeout } from '@cleat/protocol/guard';
+import { Mutex } from '../async/mutex.js';
 import type { ContainerId } from '../ids.js';
 import type { Collection } from '../store/service.js';
 import type { Release } from './life/release.js';
 import { RestartTimer } from './life/restart-policy.js';
 import type { Run } from './life/run.js';
-import { Mutex } from './mutex.js';
 import { type ContainerRecord, isRunning } from './record.js';
 import { Waiters } from './waiters.js';
 

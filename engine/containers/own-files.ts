@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { syncDirectory } from '@cleat/linux/files/durable';
+import { errnoOf } from '@cleat/linux/syscall/errno';
+import { invalidParameter } from '@cleat/protocol/errors';
 
 /**
  * What Docker puts between an image and what a container writes (moby `daemon/initlayer`): empty places for what is
@@ -80,7 +82,7 @@ export function directoryOf(image: readonly string[], path: string): Stats | und
   const steps = path.split('/');
   for (const layer of image) {
     for (let at = 1; at <= steps.length; at++) {
-      const found = lstatSync(join(layer, ...steps.slice(0, at)), { throwIfNoEntry: false });
+      const found = entryOf(join(layer, ...steps.slice(0, at)), path);
       if (!found) break;
       // A file, a link, or the mark of what was deleted: nothing of the layers below is seen there.
       if (!found.isDirectory()) return undefined;
@@ -88,4 +90,14 @@ export function directoryOf(image: readonly string[], path: string): Stats | und
     }
   }
   return undefined;
+}
+
+/** @param path of the image, for the error */
+function entryOf(file: string, path: string): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENAMETOOLONG') throw invalidParameter(`lstat /${path}: file name too long`, { cause });
+    throw cause;
+  }
 }

@@ -26,7 +26,8 @@ export function containerLayers(
     removeIfThere(own);
     symlinkSync(relative(dirname(own), layer), own);
   }
-  return { lower: [own, ...image], upper, work };
+  // The kernel takes no directory twice. Of a layer that is listed twice the upper one shows all that the lower would.
+  return { lower: [own, ...new Set(image)], upper, work };
 }
 
 function removeIfThere(path: string): void {

@@ -46,7 +46,7 @@ test('events are kept, to the nanosecond, over a restart, and the newest may be 
   appendFileSync(join(directory, segment), '{"s":3,"n":"17');
   events = open();
   publish('three');
-  expect(events.stats()).toEqual({ count: 3, published: 1, subscribers: 0 });
+  expect(events.stats()).toEqual({ count: 3, kept: 1, published: 1, subscribers: 0 });
   expect(await collect(all())).toEqual(['one', 'two', 'three']);
   for await (const event of events.subscribe({ ...all(), filters: {}, signal: new AbortController().signal })) {
     expect(event).toEqual(first);
@@ -161,4 +161,16 @@ test('filters as Docker’s', () => {
   expect(() => events.subscribe({ ...past, filters: { colour: [] }, signal: new AbortController().signal })).toThrow(
     "invalid filter 'colour'",
   );
+});
+
+test('large events are not kept in memory by the thousand; nobody misses one', async () => {
+  const text = 'x'.repeat(1024 * 1024);
+  const ids = [...Array(60).keys()].map(String);
+  const reading = collect({}, ids.length);
+  // Each has a text of its own, as each request does.
+  for (const id of ids) {
+    events.publish({ type: 'container', action: 'exec_create', id, attributes: { label: text + id } });
+  }
+  expect(await reading).toEqual(ids);
+  expect(events.stats().kept).toBeLessThanOrEqual(16);
 });

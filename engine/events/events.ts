@@ -10,6 +10,8 @@ import type { EventQuery, Events, NewEvent } from './service.js';
 
 /** Readers who keep up are served from this many latest events in memory; who falls behind reads the journal. */
 const recentEvents = 1024;
+/** And of no more than about this: labels are in each event, and a command may be a megabyte. */
+const recentBytes = 8 * 1024 * 1024;
 /** The clock may be set back; so far, times go on from the newest event's instead. */
 const setBackNanos = 60_000_000_000n;
 /** The longest that a Node timer runs, in ms. */
@@ -19,6 +21,7 @@ class JournaledEvents implements Events {
   readonly #journal: Journal;
   readonly #log: Logger;
   #recent: Entry[] = [];
+  #recentBytes = 0;
   readonly #waiting = new Set<() => void>();
   #published = 0;
   #subscribers = 0;
@@ -34,11 +37,25 @@ class JournaledEvents implements Events {
     const message = makeEvent(event.type, event.action, event.id, event.attributes, time);
     const seq = this.#journal.append(message);
     this.#published++;
-    this.#recent.push({ seq, event: message });
-    if (this.#recent.length >= 2 * recentEvents) this.#recent = this.#recent.slice(-recentEvents);
+    this.#keep({ seq, event: message });
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
     return message;
+  }
+
+  #keep(entry: Entry): void {
+    this.#recent.push(entry);
+    this.#recentBytes += bytesOf(entry);
+    if (this.#recent.length < 2 * recentEvents && this.#recentBytes < 2 * recentBytes) return;
+    let from = this.#recent.length - 1;
+    let bytes = bytesOf(entry);
+    for (; from > 0 && this.#recent.length - from < recentEvents; from--) {
+      const before = this.#recent[from - 1];
+      if (!before || bytes + bytesOf(before) > recentBytes) break;
+      bytes += bytesOf(before);
+    }
+    this.#recent = this.#recent.slice(from);
+    this.#recentBytes = bytes;
   }
 
   /** No two events have one time, and none is older than the one before it: so `since` the last one seen misses none. */
@@ -69,9 +86,9 @@ class JournaledEvents implements Events {
     return this.#journal.last;
   }
 
-  stats(): { count: number; published: number; subscribers: number } {
+  stats(): { count: number; kept: number; published: number; subscribers: number } {
     const count = this.#journal.last - this.#journal.first + 1;
-    return { count, published: this.#published, subscribers: this.#subscribers };
+    return { count, kept: this.#recent.length, published: this.#published, subscribers: this.#subscribers };
   }
 
   async close(): Promise<void> {
@@ -143,6 +160,13 @@ class JournaledEvents implements Events {
       if (signal.aborted) wake();
     });
   }
+}
+
+/** About what an event takes. */
+function bytesOf({ event: { Action, Actor } }: Entry): number {
+  let bytes = 500 + Action.length;
+  for (const [key, value] of Object.entries(Actor.Attributes)) bytes += key.length + value.length;
+  return bytes;
 }
 
 interface Subscription {

@@ -59,6 +59,8 @@ export class Journal {
   #last: number;
   #lastTime = 0n;
   #failing = false;
+  /** A part of a line may be at the end. Cut off before the next: a disk that takes nothing takes no such thing either. */
+  #torn = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: JournalOptions) {
@@ -87,21 +89,25 @@ export class Journal {
     return this.#segments[0]?.first ?? this.#last + 1;
   }
 
-  /** Writes an event and gives it its number. A full disk is reported in the log, once, and the number still given. */
+  /** Writes an event and gives it its number. A disk that is full, or read-only, is
+   * reported in the log, once, and the number still given: nothing fails because it could not be told. */
   append(event: EventMessage): number {
     const seq = ++this.#last;
     this.#lastTime = event.timeNano;
     const line = encodeLine({ seq, event });
     try {
+      if (this.#torn && this.#file !== undefined) ftruncateSync(this.#file, this.#size);
+      this.#torn = false;
       const file = this.#fileFor(seq);
+      this.#torn = true;
       if (writeSync(file, line) < line.length) throw new Error('no space left');
       this.#size += line.length;
+      this.#torn = false;
       this.#failing = false;
       this.#syncSoon();
     } catch (error) {
       if (!this.#failing) this.#options.log.error(`events cannot be written to disk: ${messageOf(error)}`);
       this.#failing = true;
-      if (this.#file !== undefined) ftruncateSync(this.#file, this.#size);
     }
     return seq;
   }

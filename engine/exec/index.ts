@@ -13,6 +13,7 @@ import { parseDetachKeys } from '../containers/streams/detach-keys.js';
 import { newId } from '../ids.js';
 import { BackPressure, thawLeftovers } from './back-pressure.js';
 import { type Exec, inspectExec } from './exec.js';
+import { KeptExecs } from './kept.js';
 import { killSession } from './kill.js';
 import { exitCodeOf, launch } from './launch.js';
 import type { Execs } from './service.js';
@@ -46,7 +47,7 @@ export function openExecs(deps: ExecsDeps): Execs {
 
 class ExecRoom implements Execs {
   readonly #deps: ExecsDeps;
-  readonly #execs = new Map<string, Exec>();
+  readonly #execs = new KeptExecs();
   readonly #directory: string;
 
   constructor(deps: ExecsDeps) {
@@ -72,7 +73,7 @@ class ExecRoom implements Execs {
       sessionDir: undefined,
       onTargetEnd: () => this.#forgetLater(exec),
     };
-    this.#execs.set(exec.id, exec);
+    this.#execs.add(exec, (old) => this.#forget(old));
     target.execIds.add(exec.id);
     target.ended.addEventListener('abort', exec.onTargetEnd, { once: true });
     target.emit(`exec_create: ${exec.title}`, { execID: exec.id });
@@ -170,6 +171,12 @@ class ExecRoom implements Execs {
     if (exec.sessionDir) rmSync(exec.sessionDir, { recursive: true, force: true });
     if (ran) exec.target.emit('exec_die', { execID: exec.id, exitCode: String(exitCode) });
     this.#forgetLater(exec);
+  }
+
+  #forget(exec: Exec): void {
+    this.#execs.delete(exec.id);
+    exec.target.execIds.delete(exec.id);
+    exec.target.ended.removeEventListener('abort', exec.onTargetEnd);
   }
 
   #forgetLater(exec: Exec): void {

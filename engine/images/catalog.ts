@@ -1,8 +1,4 @@
 import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
-import type { Collection, Store } from '../store/service.js';
-import { goTime, nowNanos } from '../time.js';
-import { type ImageConfig, parseImageConfig } from './config.js';
-import type { ImageRecord, ReferenceRecord } from './records.js';
 import {
   canonical,
   familiar,
@@ -12,7 +8,11 @@ import {
   type Reference,
   withDefaultTag,
   withDigest,
-} from './references.js';
+} from '../content/references.js';
+import type { Collection, Store } from '../store/service.js';
+import { goTime, nowNanos } from '../time.js';
+import { type ImageConfig, parseImageConfig } from './config.js';
+import type { ImageRecord, ReferenceRecord } from './records.js';
 
 /** An image as the room works with it. */
 export interface Image {

@@ -1,8 +1,8 @@
+import { hostPlatform } from '../content/platform.js';
+import { familiar, referenceOf, refuseReserved } from '../content/references.js';
 import { goTime, nowNanos } from '../time.js';
 import { applyChanges } from './changes/index.js';
 import { type HistoryEntry, refuseTooDeep } from './config.js';
-import { hostPlatform } from './platform.js';
-import { familiar, referenceOf, refuseReserved } from './references.js';
 import type { Room } from './room.js';
 import type { CommitOptions } from './service.js';
 
@@ -19,14 +19,14 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
   const parent =
     options.parent === '' ? undefined : (room.catalog.getHeld(options.parent) ?? room.catalog.find(options.parent));
   const config = applyChanges(options.config, options.changes ?? []);
-  return await room.withLease(async (lease) => {
+  return await room.layers.withLease(async (lease) => {
     const diffIds = [...(parent?.config.rootfs.diff_ids ?? [])];
     refuseTooDeep(diffIds.length + (options.layer ? 1 : 0));
     for (const diffId of diffIds) lease.keepLayer(diffId);
     let isEmpty = true;
     if (options.layer) {
       const tar = await options.layer();
-      const blob = await room.storeBlob(tar, lease).finally(() => tar.destroy());
+      const blob = await room.content.store(tar, lease).finally(() => tar.destroy());
       const layer = await room.layers.add({ blob, lease });
       isEmpty = layer.diffId === emptyTar;
       if (!isEmpty) diffIds.push(layer.diffId);

@@ -1,11 +1,14 @@
 import { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
-import { decode } from '@cleat/protocol/json';
+import { decode, isRecord } from '@cleat/protocol/json';
 import { checkFields } from '../config-fields.js';
-import { isDigest } from './references.js';
+import { isDigest } from '../content/references.js';
 
 /** Layers that an image may have, as in Docker: overlayfs takes no more by much. */
 const maxLayers = 125;
+
+/** Steps without a layer count, too: they are only text, and somebody else's. */
+const maxHistory = 100_000;
 
 /** @throws System with Docker's text */
 export function refuseTooDeep(layers: number): void {
@@ -79,6 +82,11 @@ export function parseImageConfig(text: string): ImageConfig {
  */
 export function parseNewImageConfig(text: string): ImageConfig {
   const image = parseImageConfig(text);
+  const history = image.history ?? [];
+  if (history.length > maxHistory) throw invalidParameter(`the image's history has more than ${maxHistory} steps`);
+  // As in Docker: which step made which layer could not be told.
+  if (history.filter((step) => !step.empty_layer).length > image.rootfs.diff_ids.length)
+    throw invalidParameter('too many non-empty layers in History section');
   checkFields(image.config ?? {});
   return image;
 }
@@ -99,10 +107,6 @@ function historyEntry(entry: Record<string, unknown>): HistoryEntry {
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The configuration's moment of creation in seconds since the epoch; 0 when it names none. */

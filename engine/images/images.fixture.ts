@@ -6,11 +6,13 @@ import type { EventMessage } from '@cleat/protocol/api/event';
 import type { Progress } from '@cleat/protocol/api/image';
 import { silentLogger } from '@cleat/protocol/log';
 import { type Header, pack } from 'tar-stream';
+import { openContent } from '../content/index.js';
+import { openDistribution } from '../distribution/index.js';
+import type { Reach, RegistriesConfig } from '../distribution/service.js';
 import type { Events, NewEvent } from '../events/service.js';
+import { openLayers } from '../layers/index.js';
 import { openStore } from '../store/index.js';
-import { type Images, openImages } from './index.js';
-import type { Reach } from './registry/transport.js';
-import type { ImagesConfig } from './room.js';
+import { Catalog, type Images, openImages } from './index.js';
 
 /** An engine's images in a temporary data root, for tests. */
 export interface Bench {
@@ -22,7 +24,7 @@ export interface Bench {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function openBench(config: Partial<ImagesConfig> = {}, reach?: Reach): Promise<Bench> {
+export async function openBench(config: Partial<RegistriesConfig> = {}, reach?: Reach): Promise<Bench> {
   const root = await mkdtemp(join(tmpdir(), 'cleat-images-'));
   const published: NewEvent[] = [];
   const events: Events = {
@@ -34,13 +36,18 @@ export async function openBench(config: Partial<ImagesConfig> = {}, reach?: Reac
     subscribe: () => {
       throw new Error('not here');
     },
-    stats: () => ({ count: 0, published: 0, subscribers: 0 }),
+    stats: () => ({ count: 0, kept: 0, published: 0, subscribers: 0 }),
     close: async () => {},
   };
-  const all = { dataRoot: root, insecureRegistries: [], registryMirrors: [], maxConcurrentDownloads: 3, ...config };
+  const all = { insecureRegistries: [], registryMirrors: [], maxConcurrentDownloads: 3, ...config };
   const start = async () => {
     const store = openStore(join(root, 'store'));
-    return { store, images: await openImages({ config: all, log: silentLogger, store, events, reach }) };
+    const log = silentLogger;
+    const content = await openContent(join(root, 'blobs'));
+    const distribution = openDistribution({ config: all, reach, log, content });
+    const catalog = new Catalog(store);
+    const layers = await openLayers({ directory: join(root, 'layers'), content, store, users: [catalog], log });
+    return { store, images: openImages({ log, events, catalog, content, layers, distribution }) };
   };
   let running = await start();
   const stop = async () => {

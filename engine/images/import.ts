@@ -1,11 +1,11 @@
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { formatPlatform, hostPlatform, parsePlatform } from '../content/platform.js';
+import { familiar, referenceOf, refuseReserved } from '../content/references.js';
 import { goTime, nowNanos } from '../time.js';
 import { applyChanges } from './changes/index.js';
 import { flow } from './flow.js';
-import { formatPlatform, hostPlatform, parsePlatform } from './platform.js';
 import { progressOf } from './progress.js';
-import { familiar, referenceOf, refuseReserved } from './references.js';
 import type { Room } from './room.js';
 import type { ImportOptions } from './service.js';
 
@@ -21,8 +21,8 @@ export function importImage(room: Room, options: ImportOptions): AsyncIterable<P
     const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
     if (platform.os !== 'linux')
       throw invalidParameter(`operating system is not supported: ${formatPlatform(platform)}`);
-    await room.withLease(async (lease) => {
-      const blob = await room.storeBlob(flow(options.source), lease, { signal });
+    await room.layers.withLease(async (lease) => {
+      const blob = await room.content.store(flow(options.source), lease, { signal });
       const layer = await room.layers.add({ blob, lease, signal });
       const created = goTime(nowNanos());
       const image = room.create(

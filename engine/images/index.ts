@@ -1,51 +1,43 @@
-import { join } from 'node:path';
 import type { Progress } from '@cleat/protocol/api/image';
 import { messageOf } from '@cleat/protocol/errors';
 import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
+import type { Content } from '../content/service.js';
+import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
-import type { Store } from '../store/service.js';
-import { Blobs } from './blobs.js';
-import { Catalog } from './catalog.js';
+import type { Layers } from '../layers/service.js';
+import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
-import { Layers } from './layers.js';
-import { Leases } from './leases.js';
 import { list } from './list.js';
 import { prune } from './prune.js';
-import type { LayerRecord } from './records.js';
-import type { Reach } from './registry/transport.js';
 import { remove } from './remove.js';
-import { type ImagesConfig, Room } from './room.js';
+import { Room } from './room.js';
 import type { Images } from './service.js';
 import { layerPaths, resolve, tag } from './use.js';
 
+export { Catalog } from './catalog.js';
 export { applyChanges } from './changes/index.js';
 export type { Images } from './service.js';
 
 export interface ImagesDeps {
-  config: ImagesConfig;
   log: Logger;
-  store: Store;
   events: Events;
-  /** For tests: other limits, names and addresses. */
-  reach?: Reach;
+  /** Opened before the layers, which it keeps. */
+  catalog: Catalog;
+  content: Content;
+  layers: Layers;
+  distribution: Distribution;
 }
 
 /** How often images that were removed by force are looked at again, in ms. */
 const heldInterval = 60_000;
 
-/** Opens the images under `dataRoot` (`blobs/`, `layers/`) and removes what a crash left behind. */
-export async function openImages(deps: ImagesDeps): Promise<Images> {
-  const { config, log, store, events, reach } = deps;
-  const blobs = await Blobs.open(join(config.dataRoot, 'blobs'));
-  const leases = new Leases();
-  const catalog = new Catalog(store);
-  const records = store.collection<LayerRecord>('layers');
-  const layers = new Layers({ root: join(config.dataRoot, 'layers'), records, blobs, leases, log });
-  await layers.recover((diffId) => catalog.usesLayer(diffId));
-  const room = new Room({ config, log, events, catalog, layers, blobs, leases, reach });
+/** Opens the images of a catalog. */
+export function openImages(deps: ImagesDeps): Images {
+  const { log, catalog, layers, distribution } = deps;
+  const room = new Room(deps);
   const timer = setInterval(() => {
     room.collectHeld().catch((error: unknown) => log.warn(`removed images remain: ${messageOf(error)}`));
   }, heldInterval);
@@ -60,7 +52,7 @@ export async function openImages(deps: ImagesDeps): Promise<Images> {
     prune: (filters) => prune(room, filters),
     pull: (options) => lazily(async () => (await import('./pull/pull.js')).pull(room, options)),
     push: (options) => lazily(async () => (await import('./push/push.js')).push(room, options)),
-    login: async (auth, signal) => (await import('./registry/login.js')).login(room, auth, signal),
+    login: (auth, signal) => distribution.login(auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(room, archive, options)),
     save: async (refs, platforms) => (await import('./archive/save.js')).save(room, refs, platforms),
     warm: async () => {

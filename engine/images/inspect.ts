@@ -2,11 +2,11 @@ import type { ContainerConfig } from '@cleat/protocol/api/container';
 import { emptyConfig } from '@cleat/protocol/api/empty-config';
 import type { ImageHistoryItem, ImageInspect } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
+import type { Platform } from '../content/platform.js';
+import { familiar } from '../content/references.js';
 import { zeroTime } from '../time.js';
 import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
-import type { Platform } from './platform.js';
-import { familiar } from './references.js';
 import type { Room } from './room.js';
 import { findFor } from './select.js';
 

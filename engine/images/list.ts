@@ -1,13 +1,13 @@
 import type { ImageSummary } from '@cleat/protocol/api/image';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { familiar, familiarName, type Reference, repositoryOf } from '../content/references.js';
 import type { Filters } from '../events/service.js';
 import { booleanFilter, checkFilters, filterValues, matchLabels } from '../filters.js';
+import { chainIds } from '../layers/layers.js';
 import { parseMoment } from '../time.js';
 import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
 import { globToRegExp } from './glob.js';
-import { chainIds } from './layers.js';
-import { familiar, familiarName, type Reference, repositoryOf } from './references.js';
 import type { Room } from './room.js';
 
 const acceptedFilters = ['dangling', 'label', 'before', 'since', 'reference', 'until'];

@@ -1,10 +1,10 @@
 import type { ImageDeleteItem } from '@cleat/protocol/api/image';
 import { conflict, isClass, messageOf } from '@cleat/protocol/errors';
+import { canonical } from '../content/references.js';
 import type { Filters } from '../events/service.js';
 import { booleanFilter, checkFilters, excludesLabels, matchLabels, untilFilter } from '../filters.js';
+import { chainIds } from '../layers/layers.js';
 import type { Image } from './catalog.js';
-import { chainIds } from './layers.js';
-import { canonical } from './references.js';
 import { remove } from './remove.js';
 import type { Room } from './room.js';
 

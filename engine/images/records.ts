@@ -26,20 +26,3 @@ export interface ReferenceRecord {
   /** Image ID. */
   id: string;
 }
-
-/** Collection `layers`, by diff ID. Independent of the layers below, hence shared between all images that hold it. */
-export interface LayerRecord {
-  v: 1;
-  /** `sha256:…` of the uncompressed tar. */
-  diffId: string;
-  /** Name of the directory under `layers/`. */
-  directory: string;
-  /** Bytes in regular files. */
-  size: number;
-  /** Bytes of the uncompressed tar. */
-  tarSize: number;
-  /** The archive as it came, which push and save read. */
-  blob: { digest: string; size: number; compression: 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2' };
-  /** The archive as it was pushed, when that is not `blob`: registries want it compressed. */
-  pushed?: { digest: string; size: number };
-}

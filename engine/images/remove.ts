@@ -1,9 +1,9 @@
 import type { ImageDeleteItem } from '@cleat/protocol/api/image';
 import { type CleatError, conflict } from '@cleat/protocol/errors';
+import { familiar, parseReference, type Reference, repositoryOf } from '../content/references.js';
 import { shortId } from '../ids.js';
+import { chainIds } from '../layers/layers.js';
 import type { Image } from './catalog.js';
-import { chainIds } from './layers.js';
-import { familiar, parseReference, type Reference, repositoryOf } from './references.js';
 import type { Room } from './room.js';
 import { findFor, onlyPlatform } from './select.js';
 import type { RemoveOptions } from './service.js';
@@ -107,7 +107,7 @@ async function removeImage(
     if (needed.has(chain)) break;
     records.push({ Deleted: chain });
   }
-  await room.collect(diffIds);
+  await room.layers.collect(diffIds);
   if (options.prune && parent) await removeImage(room, parent, records, { force: false, prune: true, quiet: true });
 }
 

@@ -1,14 +1,12 @@
 import type { Logger } from '@cleat/protocol/log';
-import type { EngineConfig } from '../config.js';
+import { Semaphore } from '../async/semaphore.js';
+import { digestOf } from '../content/blobs.js';
+import type { Content } from '../content/service.js';
+import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
-import type { Blobs, StoredBlob, WriteOptions } from './blobs.js';
-import { digestOf } from './blobs.js';
+import type { Layers } from '../layers/service.js';
 import type { Catalog, Image } from './catalog.js';
 import { parseNewImageConfig } from './config.js';
-import type { Layers } from './layers.js';
-import type { Lease, Leases } from './leases.js';
-import type { Reach } from './registry/transport.js';
-import { Semaphore } from './semaphore.js';
 
 /** A container, as far as images care. */
 export interface ImageUser {
@@ -17,50 +15,35 @@ export interface ImageUser {
   running: boolean;
 }
 
-/** The configuration that this room reads. */
-export type ImagesConfig = Pick<
-  EngineConfig,
-  'dataRoot' | 'insecureRegistries' | 'registryMirrors' | 'maxConcurrentDownloads'
->;
-
 export type ImageAction = 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'import' | 'load' | 'save' | 'commit';
 
 /** What the parts of this room share. */
 export class Room {
-  readonly config: ImagesConfig;
   readonly log: Logger;
   readonly catalog: Catalog;
   readonly layers: Layers;
-  readonly blobs: Blobs;
-  readonly leases: Leases;
-  /** How registries are reached; undefined: as they are. */
-  readonly reach: Reach | undefined;
-  /** How many layers are downloaded, and how many unpacked, at once; for all pulls together. */
-  readonly downloads: Semaphore;
+  readonly content: Content;
+  readonly distribution: Distribution;
+  /** How many layers are unpacked at once, for all pulls together. */
   readonly unpacks = new Semaphore(2);
   readonly #events: Events;
   /** Which containers use an image; asked back from the containers' room. */
   usage: (imageId: string) => ImageUser[] = () => [];
 
   constructor(deps: {
-    config: ImagesConfig;
     log: Logger;
     events: Events;
     catalog: Catalog;
     layers: Layers;
-    blobs: Blobs;
-    leases: Leases;
-    reach?: Reach;
+    content: Content;
+    distribution: Distribution;
   }) {
-    this.config = deps.config;
-    this.downloads = new Semaphore(Math.max(1, deps.config.maxConcurrentDownloads));
     this.log = deps.log;
     this.#events = deps.events;
     this.catalog = deps.catalog;
     this.layers = deps.layers;
-    this.blobs = deps.blobs;
-    this.leases = deps.leases;
-    this.reach = deps.reach;
+    this.content = deps.content;
+    this.distribution = deps.distribution;
   }
 
   /** An event with Docker's attributes: the image's labels and `name`. */
@@ -79,47 +62,12 @@ export class Room {
     this.#events.publish({ type: 'image', action: 'prune', id: '', attributes: { reclaimed: String(reclaimed) } });
   }
 
-  /** Does work that needs layers and blobs which no image refers to yet; what remains unneeded is removed after it. */
-  async withLease<T>(work: (lease: Lease) => Promise<T>): Promise<T> {
-    const lease = this.leases.take();
-    try {
-      return await work(lease);
-    } finally {
-      lease.end();
-      await this.collect(lease.layers);
-      await this.#collectBlobs(lease.blobs);
-    }
-  }
-
-  /** Stores a stream as a blob that `lease` holds. */
-  async storeBlob(
-    source: AsyncIterable<Buffer | string>,
-    lease: Lease,
-    options: Pick<WriteOptions, 'size' | 'signal' | 'onBytes'> = {},
-  ): Promise<StoredBlob> {
-    const blob = await this.blobs.write(source, options);
-    lease.keepBlob(blob.digest);
-    return blob;
-  }
-
-  async #collectBlobs(digests: Iterable<string>): Promise<void> {
-    const needed = new Set(this.layers.all().map((layer) => layer.blob.digest));
-    for (const digest of digests) {
-      if (!needed.has(digest) && !this.leases.holdsBlob(digest)) await this.blobs.remove(digest);
-    }
-  }
-
-  /** Removes those of these layers that no image needs any more. */
-  async collect(diffIds: Iterable<string>): Promise<void> {
-    await this.layers.collect(diffIds, (diffId) => this.catalog.usesLayer(diffId));
-  }
-
   /** Lets go of images that were removed by force, once their last container is gone. */
   async collectHeld(): Promise<void> {
     for (const image of this.catalog.held()) {
       if (this.usage(image.id).length > 0) continue;
       this.catalog.remove(image.id, false);
-      await this.collect(image.config.rootfs.diff_ids);
+      await this.layers.collect(image.config.rootfs.diff_ids);
     }
   }
 

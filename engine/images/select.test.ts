@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { digestOf } from './blobs.js';
+import { digestOf } from '../content/blobs.js';
+import { isForPlatform, type Platform, parsePlatform } from '../content/platform.js';
 import { type Bench, type Entry, importTar, lines, openBench, tarOf } from './images.fixture.js';
-import { isForPlatform, type Platform, parsePlatform } from './platform.js';
 
 const { signal } = new AbortController();
 const amd64 = { os: 'linux', architecture: 'amd64' };

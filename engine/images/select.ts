@@ -1,8 +1,8 @@
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { formatPlatform, isForPlatform, type Platform } from '../content/platform.js';
+import { familiar, parseReference, repositoryOf } from '../content/references.js';
 import type { Image } from './catalog.js';
 import type { ImageConfig } from './config.js';
-import { formatPlatform, isForPlatform, type Platform } from './platform.js';
-import { familiar, parseReference, repositoryOf } from './references.js';
 import type { Room } from './room.js';
 
 /** What an image says it is made for. */

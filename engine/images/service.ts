@@ -8,10 +8,10 @@ import type {
   Progress,
   RegistryAuth,
 } from '@cleat/protocol/api/image';
+import type { Platform } from '../content/platform.js';
 import type { Filters } from '../events/service.js';
-import type { Platform } from './platform.js';
 
-export type { Platform } from './platform.js';
+export type { Platform } from '../content/platform.js';
 
 /** Images: content-addressed blobs, unpacked layers, references, and the root file systems made of them. */
 export interface Images {

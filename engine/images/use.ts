@@ -1,7 +1,7 @@
 import { dataLoss, invalidParameter, notFound } from '@cleat/protocol/errors';
+import { parsePlatform } from '../content/platform.js';
+import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from '../content/references.js';
 import { shortId } from '../ids.js';
-import { parsePlatform } from './platform.js';
-import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from './references.js';
 import type { Room } from './room.js';
 import { findFor, platformOf } from './select.js';
 import type { ResolvedImage } from './service.js';

@@ -13,7 +13,7 @@ import {
 import { CleatError, messageOf, unavailable } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
-import { abortable } from '../abortable.js';
+import { abortable } from '../async/abortable.js';
 import { newId } from '../ids.js';
 import { Answer } from './answers.js';
 import type { Drivers } from './drivers.js';

@@ -35,6 +35,11 @@ export class Base {
     for (const { key, value } of this.#find(collection)?.getRange() ?? []) yield [key, value];
   }
 
+  /** The names of all. */
+  *collections(): Generator<string> {
+    for (const key of this.#root.getKeys()) yield String(key);
+  }
+
   get start(): LogStart {
     const text = this.get(own, startKey);
     return text === undefined ? { generation: 0, seed: 0 } : (JSON.parse(text) as LogStart);

@@ -19,6 +19,17 @@ export interface LogStart {
 const headerBytes = 12;
 
 /**
+ * Makes both files of the log where there are none, with `reserve` bytes each. Before anything else of a store, so that a
+ * store without them is one that lost them.
+ */
+export function reserveLog(directory: string, reserve: number): void {
+  for (const name of names) closeSync(openFile(directory, name, reserve));
+  syncDirectory(directory);
+}
+
+const names = ['redo-0', 'redo-1'] as const;
+
+/**
  * What was written since the last checkpoint: frames, one for each transaction, in one of two files that take turns.
  * A frame is whole, or it is not there: its checksum continues that of the frame before it, across generations. So
  * reading ends at the first frame that a power cut tore, and never takes an older one behind it for new.
@@ -27,7 +38,6 @@ const headerBytes = 12;
  * (a container's end, a removal), and a sync does not have to write the file's size.
  */
 export class RedoLog {
-  readonly #directory: string;
   readonly #files: readonly [number, number];
   readonly #session = randomBytes(4).readUInt32LE();
   #generation: number;
@@ -47,8 +57,7 @@ export class RedoLog {
     reserve: number,
     take: (changes: Change[], generation: number) => void,
   ) {
-    this.#directory = directory;
-    this.#files = [this.#open('redo-0', reserve), this.#open('redo-1', reserve)];
+    this.#files = [openFile(directory, names[0], reserve), openFile(directory, names[1], reserve)];
     syncDirectory(directory);
     this.#generation = start.generation;
     this.#checksum = start.seed;
@@ -132,19 +141,6 @@ export class RedoLog {
     return this.#files[this.#generation % 2 === 0 ? 0 : 1];
   }
 
-  #open(name: string, reserve: number): number {
-    const file = openSync(join(this.#directory, name), constants.O_RDWR | constants.O_CREAT, 0o600);
-    if (fstatSync(file).size >= reserve) return file;
-    try {
-      allocate(file, reserve);
-      fsyncSync(file);
-    } catch (error) {
-      // A full disk, or a file system that cannot reserve: then the file grows as it is written.
-      if (!['ENOSPC', 'EDQUOT', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
-    }
-    return file;
-  }
-
   #replay(take: (changes: Change[]) => void): void {
     const file = this.#file;
     const size = fstatSync(file).size;
@@ -162,4 +158,17 @@ export class RedoLog {
       this.#end += frame.length;
     }
   }
+}
+
+function openFile(directory: string, name: string, reserve: number): number {
+  const file = openSync(join(directory, name), constants.O_RDWR | constants.O_CREAT, 0o600);
+  if (fstatSync(file).size >= reserve) return file;
+  try {
+    allocate(file, reserve);
+    fsyncSync(file);
+  } catch (error) {
+    // A full disk, or a file system that cannot reserve: then the file grows as it is written.
+    if (!['ENOSPC', 'EDQUOT', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
+  }
+  return file;
 }

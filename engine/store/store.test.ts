@@ -16,7 +16,7 @@ interface Thing {
 /** The engine as it is built: its checkpoints have a thread. */
 const compiled = pathToFileURL(join(import.meta.dirname, '../dist/store/index.js')).href;
 const killedWriter = `
-  const [, path, store, reserve] = process.argv;
+  const [, , path, store, reserve] = process.argv;
   const { openStore } = await import(store);
   const things = openStore(path, { reserve: Number(reserve) }).collection('things');
   const before = things.entries()[0]?.[1].round ?? 0;
@@ -26,6 +26,13 @@ const killedWriter = `
     if (things.get(String(at).padStart(4, '0'))?.round !== before + 1) throw new Error('not what was put');
   }
   process.kill(process.pid, 'SIGKILL');`;
+
+/** From a file: the thread that writes checkpoints does not start where the program is an argument. */
+function runKilled(path: string, reserve: number): { signal: string | null; stderr: Buffer } {
+  const program = join(directory, 'writer.mjs');
+  writeFileSync(program, killedWriter);
+  return spawnSync(process.execPath, [program, path, compiled, `${reserve}`]);
+}
 
 let directory: string;
 let store: Store;
@@ -94,7 +101,7 @@ test('compare and set', () => {
 
 test('what was put before kill -9 is there', async () => {
   const path = join(directory, 'killed');
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', killedWriter, path, compiled, '4194304']);
+  const child = runKilled(path, 4 << 20);
   expect(child.signal, child.stderr.toString()).toBe('SIGKILL');
   const again = openStore(path);
   expect(again.collection<Thing>('things').entries()).toHaveLength(300);
@@ -104,7 +111,7 @@ test('what was put before kill -9 is there', async () => {
 test('checkpoints come and go, on a thread of their own, and kill -9 finds all of it', async () => {
   const path = join(directory, 'killed');
   for (let round = 1; round <= 3; round++) {
-    const child = spawnSync(process.execPath, ['--input-type=module', '-e', killedWriter, path, compiled, '8192']);
+    const child = runKilled(path, 8192);
     expect(child.signal, child.stderr.toString()).toBe('SIGKILL');
     const again = openStore(path, { reserve: 8192 });
     const things = again.collection<Thing & { round: number }>('things').entries();

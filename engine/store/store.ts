@@ -1,4 +1,5 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { makeDirectoryDurably } from '@cleat/linux/files/durable';
 import { errnoOf } from '@cleat/linux/syscall/errno';
@@ -6,14 +7,17 @@ import { type CleatError, conflict, invalidParameter, messageOf, systemError } f
 import { setTimeout } from '@cleat/protocol/guard';
 import { Base } from './base.js';
 import { writeCheckpoint } from './checkpoint.js';
-import { type LogStart, RedoLog } from './redo-log.js';
+import { type LogStart, RedoLog, reserveLog } from './redo-log.js';
 import type { Collection, Store, StoreOptions } from './service.js';
+import { checkFiles, checkStart, damaged, noteSoundness, soundEnough } from './soundness.js';
 import { Writes } from './writes.js';
 
 /** How long writes are gathered before they are synced to disk if nobody waits for it, in ms. */
 const syncDelayMs = 5;
 /** After a checkpoint that failed (a full disk), the next is tried that much later, in ms. */
 const retryMs = 5_000;
+/** When a store that was opened is taken for readable, in ms. */
+const soundAfterMs = 5_000;
 /** LMDB's bound. Bytes. */
 const longestKey = 1_900;
 
@@ -48,19 +52,30 @@ class LoggedStore implements Store {
   #timer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> | undefined;
   #closed = false;
+  readonly #sound: NodeJS.Timeout;
 
   constructor(path: string, { reserve = 4 * 1024 * 1024 }: StoreOptions) {
     this.#path = path;
     this.#reserve = reserve;
+    checkFiles(path);
+    if (!existsSync(join(path, 'data.mdb'))) reserveLog(path, reserve);
     this.#base = new Base(path);
     const { start } = this.#base;
+    checkStart(path, start);
     const next = new Writes();
     this.#log = new RedoLog(path, start, reserve, (changes, generation) =>
       (generation === start.generation ? this.#recent : next).apply(changes),
     );
+    noteSoundness(path, start);
+    // All of it is read while the engine starts.
+    this.#sound = setTimeout(() => soundEnough(path), soundAfterMs).unref();
     if (this.#log.generation === start.generation) return;
     this.#settling = { writes: this.#recent, start: this.#log.start };
     this.#recent = next;
+  }
+
+  get path(): string {
+    return this.#path;
   }
 
   collection<T extends object>(name: string): Collection<T> {
@@ -136,8 +151,10 @@ class LoggedStore implements Store {
     await this.flush();
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#sound);
     this.#log.close();
     await this.#base.close();
+    soundEnough(this.#path);
   }
 
   *#layers(): Generator<Writes> {
@@ -232,7 +249,7 @@ class LoggedCollection implements Collection<object> {
 
   get(key: string): object | undefined {
     const text = this.#store.read(this.#name, key);
-    return text === undefined ? undefined : (JSON.parse(text) as object);
+    return text === undefined ? undefined : this.#parse(key, text);
   }
 
   put(key: string, value: object): void {
@@ -244,7 +261,7 @@ class LoggedCollection implements Collection<object> {
   }
 
   entries(): [key: string, value: object][] {
-    return this.#store.readAll(this.#name).map(([key, text]) => [key, JSON.parse(text) as object]);
+    return this.#store.readAll(this.#name).map(([key, text]) => [key, this.#parse(key, text)]);
   }
 
   compareAndSet(key: string, expected: object | undefined, value: object): void {
@@ -259,6 +276,15 @@ class LoggedCollection implements Collection<object> {
   watch(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  #parse(key: string, text: string): object {
+    try {
+      return JSON.parse(text) as object;
+    } catch (cause) {
+      const what = `${this.#name} ${key} cannot be read: ${messageOf(cause)}`;
+      throw damaged(this.#store.path, what);
+    }
   }
 
   #write(key: string, value: object | undefined): void {

@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs';
+import { Turns } from '../async/turns.js';
 import { createVolume } from './create.js';
 import { Drivers } from './drivers.js';
 import type { HeldMount } from './held.js';
@@ -10,7 +11,6 @@ import type { VolumeRecord } from './record.js';
 import { pruneVolumes, removeVolume, sizeOf } from './remove.js';
 import type { Room, VolumesDeps } from './room.js';
 import type { Volumes } from './service.js';
-import { Turns } from './turns.js';
 
 export type { VolumesDeps } from './room.js';
 export type { MountedVolume, Volumes, VolumeUse } from './service.js';

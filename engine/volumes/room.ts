@@ -1,6 +1,7 @@
 import type { Extensions } from '@cleat/extensions/service';
 import type { Helper } from '@cleat/linux/helper/helper';
 import type { Logger } from '@cleat/protocol/log';
+import type { Turns } from '../async/turns.js';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Collection, Store } from '../store/service.js';
@@ -8,7 +9,6 @@ import type { Drivers } from './drivers.js';
 import type { HeldMount } from './held.js';
 import type { OwedUnmounts } from './owed.js';
 import type { VolumeRecord } from './record.js';
-import type { Turns } from './turns.js';
 
 /** What the wiring hands to this room. */
 export interface VolumesDeps {

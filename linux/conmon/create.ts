@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CleatError } from '@cleat/protocol/errors';
 import { runtimeError } from '../runtime/errors.js';
 import { type ConmonProcess, spawnConmon, within } from './spawn.js';
@@ -47,6 +48,9 @@ export interface MonitoredContainer {
   ended: Promise<void>;
 }
 
+/** What the runtime says goes to a file, as containerd has it: of its stderr conmon passes on no more than 8 KiB. */
+const runtimeLog = (bundle: string): string => join(bundle, 'runtime.log');
+
 /** Options that create and exec share. */
 export function monitorArguments(request: MonitorRequest, bundle: string): string[] {
   const args = ['--api-version', '1', '--sync', '--full-attach', '--no-sync-log', '--log-level', 'error'];
@@ -54,7 +58,8 @@ export function monitorArguments(request: MonitorRequest, bundle: string): strin
   args.push('--container-pidfile', request.pidFile, '--exit-dir', request.exitDir);
   args.push('--log-path', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`);
   args.push('--runtime', request.runtimePath);
-  for (const arg of request.runtimeArgs) args.push(`--runtime-arg=${arg}`);
+  const log = [`--log=${runtimeLog(bundle)}`, '--log-format=json'];
+  for (const arg of [...request.runtimeArgs, ...log]) args.push(`--runtime-arg=${arg}`);
   if (request.terminal) args.push('--terminal');
   if (request.stdin) args.push('--stdin');
   if (request.leaveStdinOpen) args.push('--leave-stdin-open');
@@ -78,7 +83,7 @@ export async function createContainer(request: CreateRequest): Promise<Monitored
   });
   writeFileSync(request.conmonPidFile, String(conmon.pid));
   try {
-    const pid = await within(conmon, startedPid(conmon, 'create'), `creating container ${request.id}`, {
+    const pid = await within(conmon, startedPid(conmon, 'create', request.bundle), `creating container ${request.id}`, {
       deadlineMs: request.deadlineMs ?? 60_000,
       signal: request.signal,
     });
@@ -89,16 +94,36 @@ export async function createContainer(request: CreateRequest): Promise<Monitored
 }
 
 /** The process number that conmon reports; what it reports instead is the runtime's failure. */
-export async function startedPid(conmon: ConmonProcess, action: string): Promise<number> {
+export async function startedPid(conmon: ConmonProcess, action: string, bundle: string): Promise<number> {
   const message = await conmon.nextSync();
   if (message && message.data > 0) return message.data;
   // A failed start makes conmon end; wait so that nobody cleans up under its feet.
   await conmon.ended;
-  const said = message?.message || conmon.complaint();
+  const said = lastOf(runtimeLog(bundle)) || message?.message || conmon.complaint();
   if (message || said) throw runtimeError(action, said);
   throw new CleatError('System', `OCI runtime ${action} failed: the runtime ended without a word: unknown`, {
     details: { reason: 'other' },
   });
+}
+
+const mostOfLog = 256 * 1024;
+
+/** The end of a file; empty when there is none. */
+function lastOf(path: string): string {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      const length = Math.min(fstatSync(fd).size, mostOfLog);
+      const end = Buffer.alloc(length);
+      readSync(fd, end, 0, length, fstatSync(fd).size - length);
+      return end.toString();
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // The runtime did not get that far, or it writes no log.
+    return '';
+  }
 }
 
 /** The process number that is written in a pid file; undefined when there is none. */

@@ -62,6 +62,7 @@ export interface LinkFacts {
   alias: string;
   up: boolean;
   mtu: number;
+  mac: string;
   /** CIDRs. */
   addresses: string[];
 }
@@ -79,6 +80,7 @@ export async function linkFacts(name: string): Promise<LinkFacts | undefined> {
     alias: link.ifalias ?? '',
     up: link.flags?.includes('UP') ?? false,
     mtu: link.mtu ?? 0,
+    mac: link.address ?? '',
     addresses: (link.addr_info ?? []).filter(({ scope }) => scope !== 'link').map((a) => `${a.local}/${a.prefixlen}`),
   };
 }
@@ -86,6 +88,7 @@ export async function linkFacts(name: string): Promise<LinkFacts | undefined> {
 interface IpLink {
   ifname?: string;
   ifalias?: string;
+  address?: string;
   mtu?: number;
   flags?: string[];
   linkinfo?: { info_kind?: string };

@@ -9,6 +9,8 @@ test.each([
   ['{"level":"error","msg":"container does not exist","time":"…"}', 'container does not exist'],
   ['time="…" level=warning msg="cgroup v1"\ntime="…" level=error msg="broken"\n', 'broken'],
   ['broken\n\n', 'broken'],
+  // conmon passes on so many bytes, and no more.
+  ['time="…" level=error msg="error mounting \\"/tmp\\" to roo', 'error mounting "/tmp" to roo'],
   ['{not json', '{not json'],
   ['', 'the runtime reported nothing'],
 ])('%s', (output, text) => {

@@ -29,7 +29,7 @@ function parseLogLine(line: string): { isError: boolean; message: string } | und
     }
     return undefined;
   }
-  const match = /\blevel="?(\w+)"?\s.*?\bmsg=("(?:[^"\\]|\\.)*"|\S+)/.exec(line);
+  const match = /\blevel="?(\w+)"?\s.*?\bmsg=("(?:[^"\\]|\\.)*"?|\S+)/.exec(line);
   if (!match) return undefined;
   return { isError: isErrorLevel(match[1]), message: unquote(match[2] ?? '') };
 }
@@ -39,12 +39,9 @@ function isErrorLevel(level: unknown): boolean {
 }
 
 function unquote(text: string): string {
-  return text.startsWith('"')
-    ? text
-        .slice(1, -1)
-        .replace(/\\(["\\])/g, '$1')
-        .replace(/\\n/g, '\n')
-    : text;
+  // Cut off in the middle, it has no end.
+  const quoted = /^"((?:[^"\\]|\\.)*)/.exec(text)?.[1];
+  return quoted?.replace(/\\(["\\])/g, '$1').replace(/\\n/g, '\n') ?? text;
 }
 
 /** What a caller may do about a failed runtime call; found in `details.reason`. */

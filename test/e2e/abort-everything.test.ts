@@ -68,6 +68,7 @@ const streaming: Record<string, { targets: string[]; body?: () => Buffer; json?:
   },
   'POST /images/:name/push': { targets: ['/images/127.0.0.1:9/x/push'] },
   'POST /build': { targets: ['/build'], body: () => tar },
+  'POST /session': { targets: ['/session'] },
   'POST /containers/:name/attach': {
     targets: [
       '/containers/pipe/attach?stream=1&stdin=1&stdout=1',
@@ -85,6 +86,7 @@ test('the table below has every route that streams', () => {
 });
 
 const upgrade = 'Connection: Upgrade\r\nUpgrade: tcp\r\n';
+const h2c = 'Connection: Upgrade\r\nUpgrade: h2c\r\n';
 const webSocket =
   'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 const chunk = (data: Buffer): Buffer =>
@@ -115,7 +117,7 @@ test('every stream is aborted, both ways, early and late', async () => {
     const hijacks = routes.some((route) => nameOf(route) === name && route.hijacks);
     for (const target of targets) {
       const head = (headers: string) => `${method} ${target} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
-      const asks = hijacks ? (name.endsWith('/ws') ? [webSocket] : ['', upgrade]) : [''];
+      const asks = hijacks ? (name.endsWith('/ws') ? [webSocket] : ['', upgrade, h2c]) : [''];
       for (const leave of leaves) {
         for (const ask of asks) {
           // The answer, given up after some bytes.

@@ -225,3 +225,28 @@ describe('names that are too long', () => {
     expect(answer.body).not.toMatch(/target buffer|MDB|LMDB|ENAMETOOLONG/);
   });
 });
+
+describe('what is too long: the runtime says so, and all of it is told', () => {
+  const long = `/${'x'.repeat(5_000)}`;
+  const failed = 'OCI runtime create failed: runc create failed: unable to start container process: ';
+  test.each([
+    ['a bind', `run --rm -v /tmp:${long} busybox true`, `${failed}error during container init: error mounting "/tmp"`],
+    [
+      'a tmpfs',
+      `run --rm --tmpfs ${long} busybox true`,
+      `${failed}error during container init: error mounting "tmpfs"`,
+    ],
+    ['a program', `run --rm --entrypoint ${long} busybox`, `${failed}exec: "${long}": stat ${long}: `],
+    ['a working directory', `run --rm -w ${long} busybox true`, `lstat ${long}: `],
+    ['a volume', `run --rm -v held:${long} busybox true`, ''],
+    ['a host path', `run --rm -v ${long}:/x busybox true`, 'error while creating mount source path'],
+    ['a program of an exec', `exec runs ${long}`, `OCI runtime exec failed: exec failed: unable to start`],
+    ['an exec’s directory', `exec -w ${long} runs true`, 'chdir to cwd'],
+  ])('%s', async (_what, args, text) => {
+    // What an exec's runtime says comes as its output.
+    const { code, stdout, stderr } = await engine.docker(...args.split(' '));
+    expect(code).not.toBe(0);
+    expect(stdout + stderr).toContain(text);
+    expect(stdout + stderr).toMatch(/name too long/);
+  });
+});

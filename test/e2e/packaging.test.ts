@@ -46,6 +46,7 @@ async function onCopyOfThisSystem(script: string): Promise<string> {
 test('it installs, serves, tells what it is, and goes without a trace, as does what the installer puts beside it', async () => {
   const said = await onCopyOfThisSystem(`
     dpkg -i /tmp/${deb} >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
+    dpkg -i /tmp/${deb} >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
     cleat --version
     cleatd --validate --config-file /dev/null
     for page in man1/cleat.1.gz man8/cleatd.8.gz; do zcat /usr/share/man/$page | groff -man -Tutf8 -ww 2>&1 >/dev/null; done
@@ -59,7 +60,11 @@ test('it installs, serves, tells what it is, and goes without a trace, as does w
     for try in $(seq 200); do [ -S /run/c.sock ] && break; sleep 0.1; done
     cleat extensions -H unix:///run/c.sock | cut -d ' ' -f 1 | head -n 2
     kill $! && wait $!
-    dpkg -r cleat >/dev/null && dpkg -P cleat >/dev/null
+    mkdir /var/lib/cleat && touch /var/lib/cleat/lock
+    flock /var/lib/cleat/lock sleep 1000 & until ! flock -n /var/lib/cleat/lock true; do sleep 0.1; done
+    dpkg -r cleat >/dev/null && dpkg -P cleat 2>&1 >/dev/null | grep -o 'an engine runs on /var/lib/cleat: it is kept'
+    ls /var/lib/cleat
+    kill $! && rm -r /var/lib/cleat
     hash -r
     ${checkout}packaging/install >/dev/null
     /usr/local/bin/cleat help sweep | head -n 1
@@ -79,6 +84,8 @@ test('it installs, serves, tells what it is, and goes without a trace, as does w
     'there is a group docker',
     'NAME',
     expect.stringMatching(/^\w+/),
+    'an engine runs on /var/lib/cleat: it is kept',
+    'lock',
     expect.stringMatching(/^Usage: cleat sweep/),
     'ExecStart=/usr/local/bin/cleatd -H fd://',
     'left:',

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { silentLogger } from '@cleat/protocol/log';
+import { DurableMap } from '@cleat/sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Engine, startEngine } from './support/engine.js';
 import { PowerDisk } from './support/power-disk.js';
@@ -120,4 +122,22 @@ test('power that fails while the engine starts for the first time', { timeout: p
     expect((await after.docker('version')).code).toBe(0);
     await (await starting)[Symbol.asyncDispose]();
   }
+});
+
+test('a durable map of an extension that syncs has all that was set, and nothing that was deleted', () => {
+  const open = (root: string) => new DurableMap<number>(join(root, 'map', 'journal'), silentLogger, { sync: true });
+  const map = open(disk.path);
+  const expected = new Map<string, number>();
+  for (let at = 0; at < 30; at++) {
+    map.set(`k${at}`, at);
+    expected.set(`k${at}`, at);
+    if (at % 3 === 2) map.delete(`k${at - 2}`);
+    if (at % 3 === 2) expected.delete(`k${at - 2}`);
+    if (at % 10 !== 9) continue;
+    using image = disk.cut(() => {});
+    const after = open(image.path);
+    expect(new Map(after.entries())).toEqual(expected);
+    after.close();
+  }
+  map.close();
 });

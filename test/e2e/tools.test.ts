@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -23,6 +23,40 @@ afterAll(async () => {
 });
 afterEach(() => removeAll(engine));
 const { ok } = clientOf(() => engine);
+
+describe('a build is refused in our words, by whatever client, after a large context too', () => {
+  const why = 'this engine does not build images: build elsewhere';
+  const clients: [string, string, string[]][] = [
+    ['the classic builder', 'docker', ['build', '.']],
+    ['BuildKit', '/usr/bin/docker', ['build', '.']],
+    ['docker-compose', 'docker-compose', ['build']],
+    ['docker-py', 'python3', ['-c', "import docker; docker.from_env().images.build(path='.')"]],
+  ];
+  const here = ([, command, args]: (typeof clients)[number]) =>
+    spawnSync(command, args[0] === '-c' ? ['-c', 'import docker'] : ['version']).error === undefined;
+
+  test.each(clients.filter(here))('%s', async (name, command, args) => {
+    const context = await mkdtemp(join(scratch, 'context-'));
+    await writeFile(join(context, 'Dockerfile'), 'FROM busybox\n');
+    await writeFile(join(context, 'docker-compose.yml'), "version: '3'\nservices: {web: {build: .}}\n");
+    await writeFile(join(context, 'big'), '');
+    // The classic client sends its zeros as they are.
+    await truncate(join(context, 'big'), name === 'the classic builder' ? 200_000_000 : 20_000_000);
+    const env = {
+      ...process.env,
+      DOCKER_CONFIG: context,
+      DOCKER_HOST: `unix://${engine.socket}`,
+      DOCKER_BUILDKIT: name === 'BuildKit' ? '1' : '0',
+    };
+    const run = promisify(execFile)(command, args, { cwd: context, env, timeout: 60_000 });
+    await expect(run).rejects.toThrow(why);
+  });
+
+  test('no builder is announced', async () => {
+    const { headers } = await engine.api('GET', '/_ping');
+    expect(headers['builder-version']).toBeUndefined();
+  });
+});
 
 const composeFile = `
 version: '3'

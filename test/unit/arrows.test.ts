@@ -22,6 +22,18 @@ const allowed: Record<string, readonly string[]> = {
   cli: ['protocol', 'extensions', 'linux', 'sdk', 'conformance', 'create', 'engine', 'api'],
 };
 
+/**
+ * The engine's rooms that other rooms stand on, and which of its rooms they may import themselves. What lies directly in
+ * `engine/` (names, times, configuration) is for all.
+ */
+const storeys: Record<string, readonly string[]> = {
+  async: [],
+  store: [],
+  content: ['async'],
+  layers: ['async', 'content', 'store'],
+  distribution: ['async', 'content'],
+};
+
 /** Libraries that only one folder may load, because what they do belongs there. */
 const keepers: Record<string, string> = {
   koffi: 'linux/syscall/',
@@ -93,6 +105,23 @@ test('rooms import only what the drawing allows', () => {
   const complaints = sources.flatMap((file) =>
     importsOf(readFileSync(join(root, file), 'utf8')).flatMap((one) => complaint(file, one) ?? []),
   );
+  expect(complaints).toEqual([]);
+});
+
+test("the engine's lower rooms know nothing of those that stand on them", () => {
+  const complaints = Object.entries(storeys).flatMap(([storey, below]) => {
+    const here = sources.filter((file) => file.startsWith(`engine/${storey}/`));
+    expect(here.length, storey).toBeGreaterThan(0);
+    return here.flatMap((file) =>
+      importsOf(readFileSync(join(root, file), 'utf8')).flatMap(({ target }) => {
+        const [, room, inner] = target.startsWith('.')
+          ? relative(root, resolve(root, dirname(file), target)).split('/')
+          : [];
+        const isOther = inner !== undefined && room !== storey && !below.includes(room ?? '');
+        return isOther ? [`${file} imports ${target}: engine/${storey} may import ${below.join(', ') || 'none'}`] : [];
+      }),
+    );
+  });
   expect(complaints).toEqual([]);
 });
 

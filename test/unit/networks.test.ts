@@ -420,7 +420,7 @@ test('after a kill the next engine serves on, and takes away what nobody uses', 
   expect(await get(`http://127.0.0.1:${port}/`)).toBe('still here');
   await stop();
   const next = await attached('next');
-  expect(networks.settings(next.id).networks.bridge?.IPAddress).toBe(`10.93.${third}.4`);
+  expect(networks.settings(next.id).networks.bridge?.IPAddress).toBe(`10.93.${third}.3`);
 });
 
 test('the end of a connection is told once, also when a kill cuts it short', async () => {

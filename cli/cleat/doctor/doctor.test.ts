@@ -28,6 +28,10 @@ test('a check that breaks is a finding', async () => {
 
 test('the report ends with what matters', () => {
   expect(report([ok('a', 'fine'), warn('b', 'old', 'slow', 'upgrade')], false)).toContain('Containers can run here.');
+  const long = 'words '.repeat(30).trim();
+  const narrow = report([warn('a', long, long, long)], false, 60);
+  expect(Math.max(...narrow.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);
+  expect(narrow).toMatch(/^warn {2}a {17}words .*\n {24}words/);
   expect(report([fail('a', 'gone', 'nothing works', 'get it')], false)).toContain('cannot run here: 1 to mend');
 });
 

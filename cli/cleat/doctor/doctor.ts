@@ -1,4 +1,5 @@
 import { messageOf } from '@cleat/protocol/errors';
+import { wrapped } from '../columns.js';
 import { type Check, type Finding, fail } from './check.js';
 import { kernelChecks } from './kernel.js';
 import { programChecks } from './programs.js';
@@ -21,13 +22,18 @@ export async function examine(
 }
 
 /** For people. @param color use terminal colours. */
-export function report(findings: readonly Finding[], color: boolean): string {
+export function report(findings: readonly Finding[], color: boolean, width?: number): string {
+  const indent = 24;
+  const room = Math.max(16, (width || Number.POSITIVE_INFINITY) - indent);
   const paint = { ok: '32', warn: '33', fail: '31' };
   const lines = findings.flatMap(({ name, status, found, meaning, mend }) => {
     const label = status.padEnd(4);
-    const head = `${color ? `\u001b[${paint[status]}m${label}\u001b[0m` : label}  ${name.padEnd(18)}${found}`;
-    const more = [meaning, mend].filter((text) => text !== undefined);
-    return [head, ...more.map((text, index) => `      ${''.padEnd(18)}${index === 0 ? 'meaning' : 'mend'}: ${text}`)];
+    const head = `${color ? `\u001b[${paint[status]}m${label}\u001b[0m` : label}  ${name.padEnd(indent - 6)}`;
+    const texts = [found, meaning && `meaning: ${meaning}`, mend && `mend: ${mend}`].filter(
+      (text) => text !== undefined,
+    );
+    const below = texts.flatMap((text) => wrapped(text, room)).map((line) => ' '.repeat(indent) + line);
+    return [head + (below[0] ?? '').trimStart(), ...below.slice(1)];
   });
   const failed = findings.filter(({ status }) => status === 'fail').length;
   const summary = failed === 0 ? 'Containers can run here.' : `Containers cannot run here: ${failed} to mend.`;

@@ -16,7 +16,13 @@ export interface ContextEndpoint {
 export function currentContext(directory: string): string | undefined {
   const path = join(directory, 'config.json');
   if (!existsSync(path)) return undefined;
-  const { currentContext: name } = readJson(path);
+  let name: unknown;
+  try {
+    name = readJson(path).currentContext;
+  } catch (error) {
+    // As the docker CLI, which goes on with the default engine.
+    process.stderr.write(`WARNING: Error parsing config file (${messageOf(error)})\n`);
+  }
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
@@ -63,7 +69,7 @@ function readTls(directory: string): ContextEndpoint['tls'] {
 
 function readJson(path: string): Record<string, unknown> {
   try {
-    return member({ content: JSON.parse(readFileSync(path, 'utf8')) }, 'content');
+    return member({ content: JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, '')) }, 'content');
   } catch (error) {
     throw invalidParameter(`${path} cannot be read: ${messageOf(error)}`);
   }

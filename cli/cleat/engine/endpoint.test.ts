@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { resolveEndpoint } from './endpoint.js';
 import type { EngineOptions } from './options.js';
 import { sshCommand } from './ssh.js';
@@ -46,6 +46,12 @@ test('what was said last and nearest counts: flags, DOCKER_HOST, DOCKER_CONTEXT,
   writeFileSync(join(directory, 'config.json'), '{"currentContext": "near"}');
   expect(resolve({})).toMatchObject(near);
   expect(resolve({}, { DOCKER_CONTEXT: 'default' })).toMatchObject({ path: '/run/docker.sock' });
+  // As the docker CLI: what cannot be read is said, and the default engine is asked.
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  writeFileSync(join(directory, 'config.json'), '{');
+  expect(resolve({})).toMatchObject({ path: '/run/docker.sock' });
+  expect(said).toHaveBeenCalledWith(expect.stringMatching(/^WARNING: Error parsing config file .*config.json/));
+  said.mockRestore();
   rmSync(join(directory, 'config.json'));
 });
 

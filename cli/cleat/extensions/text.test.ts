@@ -91,3 +91,9 @@ test('what an extension says cannot command the terminal, nor look like a line o
     expect(text).toContain('\\u001b[2J local');
   }
 });
+
+test('a table fits a narrow terminal', () => {
+  const text = table([plugin], 40);
+  expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(40);
+  expect(text).toMatch(/^NAME +ENTRY +STATE +WHY\n/);
+});

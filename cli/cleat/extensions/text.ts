@@ -21,7 +21,7 @@ export function table(all: readonly Shown[], width?: number): string {
     ]),
   ];
   // What they say is in `inspect`, too.
-  return columns(lines, { width, dispensable: ['ORIGIN', 'CARRIER', 'SINCE', 'FAILED'] });
+  return columns(lines, { width, dispensable: ['ORIGIN', 'CARRIER', 'SINCE', 'FAILED', 'CALLS', 'HEALTH', 'KINDS'] });
 }
 
 /** Everything of one, for people. */

@@ -61,7 +61,8 @@ export function parseConfig(text: string, flags: ReadonlyMap<string, unknown>): 
   }
   const found = entries.flatMap(([key, value]): { key: string; value: unknown; one: Option }[] => {
     const one = byKey.get(key);
-    return one === undefined ? [] : [{ key, value, one }];
+    // As in Go, null leaves what is the default.
+    return one === undefined || value === null ? [] : [{ key, value, one }];
   });
   const conflicts = found.filter(({ one }) => flags.has(one.flag) && one.merge === undefined);
   if (conflicts.length > 0) {

@@ -1,5 +1,10 @@
+import { fitted } from '@cleat/protocol/usage';
 import { keyOf, type Option } from './option.js';
 import { options } from './table.js';
+
+const about =
+  'A container engine that serves the Docker Engine API. Options are also read from the configuration file, under\n' +
+  'the key in brackets where it differs; the same option in both is an error.';
 
 /** The text of `--help`, grouped, for a terminal of `width` columns. */
 export function helpText(width = 100): string {
@@ -10,14 +15,9 @@ export function helpText(width = 100): string {
     group.push(one);
     groups.set(one.group, group);
   }
-  const lines = [
-    'Usage: cleatd [OPTIONS]',
-    '',
-    'A container engine that serves the Docker Engine API. Options are also read from the configuration file, under',
-    'the key in brackets where it differs; the same option in both is an error.',
-  ];
+  const lines = ['Usage: cleatd [OPTIONS]', '', fitted(about, width)];
   for (const [group, members] of groups) {
-    lines.push('', `${group}:`);
+    lines.push('', fitted(`${group}:`, width));
     for (const one of members) lines.push(...entry(one, width));
   }
   return `${lines.join('\n')}\n`;
@@ -28,7 +28,7 @@ function entry(one: Option, width: number): string[] {
   const key = keyOf(one);
   const notes = [one.help, key !== null && key !== one.flag ? `[${key}]` : '', defaultNote(one)];
   const words = notes.filter(Boolean).join(' ').split(' ');
-  const indent = 40;
+  const indent = width < 72 ? 10 : 40;
   const lines = left.length < indent ? [left.padEnd(indent)] : [left, ' '.repeat(indent)];
   for (const word of words) {
     const last = lines.at(-1) ?? '';

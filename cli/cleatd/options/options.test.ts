@@ -91,6 +91,8 @@ describe('daemon.json', () => {
   test('an empty file and a byte order mark do no harm', () => {
     expect(parseConfig('\uFEFF \n', none).set.size).toBe(0);
     expect(parseConfig('\uFEFF{"debug":true}', none).set.get('debug')).toBe(true);
+    expect(parseConfig('{"debug":null,"hosts":null}', parseFlags(['-D'])).set.size).toBe(0);
+    expect(() => parseConfig('{"runtimes":{"x":{"path":""}}}', none)).toThrow('expected an object with a path');
   });
 
   test('the same option in flag and file is refused in the text of dockerd', () => {
@@ -142,4 +144,13 @@ test('what the guide to extensions shows as daemon.json is understood', () => {
     { 'volume-local': { carrier: 'process' }, 'log-json-file': { enabled: false } },
     { 'slow-storage': { deadlines: { Mount: 600_000, '*': 30_000 } } },
   ]);
+});
+
+test('the help fits a narrow terminal, in lines that can be read', () => {
+  for (const width of [100, 80, 50]) {
+    const lines = helpText(width).split('\n');
+    // An option's own name and type stay on one line.
+    expect(lines.filter((line) => line.length > width && !line.startsWith('      --'))).toEqual([]);
+    expect(lines.length).toBeLessThan(600);
+  }
 });

@@ -1,3 +1,4 @@
+import { isRecord } from '@cleat/protocol/json-text';
 import type { ExtensionValue, Option, OptionType, RuntimeValue, ValueOf } from './option.js';
 
 /** Why a value does not fit; completes "invalid argument … : …". */
@@ -41,21 +42,25 @@ const jsons: { [T in OptionType]: (value: unknown) => ValueOf<T> } = {
   // dockerd 28 turned `host-gateway-ip` (a string) into a list: both are taken.
   list: (value) => {
     if (typeof value === 'string') return [value];
-    if (isObject(value)) return Object.entries(value).map(([key, item]) => `${key}=${String(item)}`);
+    if (isRecord(value)) return Object.entries(value).map(([key, item]) => `${key}=${String(item)}`);
     return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : fail('strings', value);
   },
   map: (value) => {
-    if (!isObject(value)) return fail('an object of strings', value);
+    if (!isRecord(value)) return fail('an object of strings', value);
     const entries = Object.entries(value);
     if (!entries.every(([, item]) => typeof item === 'string')) return fail('an object of strings', value);
     return Object.fromEntries(entries.map(([key, item]) => [key, String(item)]));
   },
   bytes: (value) =>
-    typeof value === 'number' ? value : typeof value === 'string' ? parseBytes(value) : fail('a size', value),
-  runtimes: (value) => (isObject(value) ? mapObject(value, runtimeOf) : fail('an object of runtimes', value)),
-  ulimits: (value) => (isObject(value) ? mapObject(value, ulimitOf) : fail('an object of limits', value)),
+    typeof value === 'number'
+      ? parseBytes(String(value))
+      : typeof value === 'string'
+        ? parseBytes(value)
+        : fail('a size', value),
+  runtimes: (value) => (isRecord(value) ? mapObject(value, runtimeOf) : fail('an object of runtimes', value)),
+  ulimits: (value) => (isRecord(value) ? mapObject(value, ulimitOf) : fail('an object of limits', value)),
   pools: (value) => (Array.isArray(value) ? value.map(poolOf) : fail('a list of pools', value)),
-  extensions: (value) => (isObject(value) ? mapObject(value, extensionOf) : fail('an object of extensions', value)),
+  extensions: (value) => (isRecord(value) ? mapObject(value, extensionOf) : fail('an object of extensions', value)),
   json: (value) => value,
 };
 
@@ -68,7 +73,9 @@ export function parseBool(text: string): boolean {
 
 function parseInteger(text: string): number {
   if (!/^[+-]?\d+$/.test(text)) throw new BadValue(`strconv.ParseInt: parsing "${text}": invalid syntax`);
-  return Number(text);
+  const number = Number(text);
+  if (!Number.isSafeInteger(number)) throw new BadValue(`strconv.ParseInt: parsing "${text}": value out of range`);
+  return number;
 }
 
 /** `64m`, `1g`, `1024`; as docker/go-units' RAMInBytes. */
@@ -77,7 +84,9 @@ export function parseBytes(text: string): number {
   if (!match) throw new BadValue(`invalid size: '${text}'`);
   const [, digits, unit = ''] = match;
   const power = unit === '' ? 0 : 'kmgtp'.indexOf(unit.toLowerCase()) + 1;
-  return Math.floor(Number(digits) * 1024 ** power);
+  const bytes = Math.floor(Number(digits) * 1024 ** power);
+  if (!Number.isSafeInteger(bytes)) throw new BadValue(`invalid size: '${text}'`);
+  return bytes;
 }
 
 function pair(text: string): Record<string, string> {
@@ -96,7 +105,7 @@ function runtime(text: string): Record<string, RuntimeValue> {
 }
 
 function runtimeOf(name: string, value: unknown): RuntimeValue {
-  if (!isObject(value) || typeof value.path !== 'string')
+  if (!isRecord(value) || typeof value.path !== 'string' || value.path === '')
     return fail(`an object with a path for runtime ${name}`, value);
   const args = value.runtimeArgs;
   if (args === undefined || args === null) return { path: value.path };
@@ -112,13 +121,22 @@ function ulimit(text: string): ValueOf<'ulimits'> {
 }
 
 function ulimitOf(name: string, value: unknown): ValueOf<'ulimits'>[string] {
-  if (!isObject(value)) return fail(`an object with Soft and Hard for limit ${name}`, value);
+  if (!isRecord(value)) return fail(`an object with Soft and Hard for limit ${name}`, value);
   const { Soft: soft, Hard: hard } = value;
   if (typeof soft !== 'number' || typeof hard !== 'number') return fail(`numbers for limit ${name}`, value);
   return checkUlimit({ Name: name, Soft: soft, Hard: hard });
 }
 
+/** Those of setrlimit(2), as go-units `ulimit.go` names them. */
+const limits = 'core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(
+  ' ',
+);
+
 function checkUlimit(limit: ValueOf<'ulimits'>[string]): ValueOf<'ulimits'>[string] {
+  if (!limits.includes(limit.Name)) throw new BadValue(`invalid ulimit type: ${limit.Name}`);
+  if (![limit.Soft, limit.Hard].every((one) => Number.isInteger(one) && one >= -1)) {
+    throw new BadValue(`limit ${limit.Name} must be a whole number, or -1 for none`);
+  }
   if (limit.Hard !== -1 && (limit.Soft === -1 || limit.Soft > limit.Hard)) {
     throw new BadValue(`ulimit soft limit must be less than or equal to hard limit: ${limit.Soft} > ${limit.Hard}`);
   }
@@ -131,7 +149,7 @@ function pool(text: string): { base: string; size: number } {
 }
 
 function poolOf(value: unknown): { base: string; size: number } {
-  if (!isObject(value) || typeof value.base !== 'string' || !/^[\da-fA-F.:]+\/\d+$/.test(value.base)) {
+  if (!isRecord(value) || typeof value.base !== 'string' || !/^[\da-fA-F.:]+\/\d+$/.test(value.base)) {
     return fail('a pool with base (a CIDR) and size', value);
   }
   if (typeof value.size !== 'number' || !Number.isInteger(value.size)) return fail('a number as size of a pool', value);
@@ -156,7 +174,7 @@ function extensionOf(name: string, value: unknown): ExtensionValue {
     if (mode === undefined) throw new BadValue(`extension ${name} runs as in-process, process or off, not '${value}'`);
     return mode;
   }
-  if (!isObject(value)) return fail(`in-process, process, off or an object for extension ${name}`, value);
+  if (!isRecord(value)) return fail(`in-process, process, off or an object for extension ${name}`, value);
   const { enabled, carrier, options, deadlines, ...unknown } = value;
   const strange = Object.keys(unknown)[0];
   if (strange !== undefined) throw new BadValue(`extension ${name} has no setting '${strange}'`);
@@ -164,16 +182,12 @@ function extensionOf(name: string, value: unknown): ExtensionValue {
   if (carrier !== undefined && carrier !== 'in-process' && carrier !== 'process') {
     return fail(`in-process or process as carrier of ${name}`, carrier);
   }
-  if (options !== undefined && !isObject(options)) return fail(`an object as options of ${name}`, options);
-  if (deadlines !== undefined && !isObject(deadlines)) return fail(`an object as deadlines of ${name}`, deadlines);
+  if (options !== undefined && !isRecord(options)) return fail(`an object as options of ${name}`, options);
+  if (deadlines !== undefined && !isRecord(deadlines)) return fail(`an object as deadlines of ${name}`, deadlines);
   const milliseconds =
     deadlines &&
     mapObject(deadlines, (method, ms) => (typeof ms === 'number' ? ms : fail(`milliseconds for ${method}`, ms)));
   return { enabled, carrier, options, deadlines: milliseconds };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function mapObject<T>(value: Record<string, unknown>, to: (key: string, item: unknown) => T): Record<string, T> {

@@ -1,6 +1,6 @@
 import type { ContainerConfig } from '@cleat/protocol/api/container';
+import { referenceOf, refuseReserved } from '../../content/references.js';
 import { applyChanges } from '../../images/changes/index.js';
-import { referenceOf, refuseReserved } from '../../images/references.js';
 import { mergeConfig } from '../create/merge.js';
 import type { CommitContainerOptions } from '../service.js';
 

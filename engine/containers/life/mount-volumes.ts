@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HeldPath } from '@cleat/linux/helper/held-path';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
-import { abortable } from '../../abortable.js';
+import { abortable } from '../../async/abortable.js';
 import { newId } from '../../ids.js';
 import type { HeldVolume } from '../../volumes/service.js';
 import type { Container } from '../container.js';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Absence, absenceOf } from '@cleat/extensions/absence';
 import { messageOf } from '@cleat/protocol/errors';
-import { abortable } from '../../abortable.js';
+import { abortable } from '../../async/abortable.js';
 import type { Container } from '../container.js';
 import type { Room } from '../room.js';
 import { type Need, needsOf, needText } from './needs.js';

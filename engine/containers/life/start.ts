@@ -10,7 +10,7 @@ import { mountOverlay } from '@cleat/linux/mount/overlay';
 import { processIdentity } from '@cleat/linux/process/identity';
 import { CleatError, cancelled, conflict, isClass, messageOf, notModified, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
-import { abortable } from '../../abortable.js';
+import { abortable } from '../../async/abortable.js';
 import { newId } from '../../ids.js';
 import type { Sandbox } from '../../networks/service.js';
 import { goTime, nowNanos } from '../../time.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { digestOf } from '../blobs.js';
+import { digestOf } from '../../content/blobs.js';
 import { type Entry, importTar, lines, openBench, tarOf } from '../images.fixture.js';
 import type { Images } from '../service.js';
 

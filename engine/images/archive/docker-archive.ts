@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import { isRecord } from '../config.js';
+import { isRecord } from '@cleat/protocol/json';
 import type { ArchivedImage } from './load.js';
-import type { ArchiveFiles } from './outer.js';
+import { type ArchiveFiles, maxImages } from './outer.js';
 
 /**
  * `manifest.json` of `docker save`: a list of `{Config, RepoTags, Layers, Parent}` with paths inside the archive.
@@ -11,6 +11,7 @@ export async function dockerImages(files: ArchiveFiles): Promise<ArchivedImage[]
   const manifest = await files.json('manifest.json');
   if (manifest === null) throw invalidParameter('invalid manifest, manifest cannot be null (but can be [])');
   if (!Array.isArray(manifest)) throw invalidParameter('invalid archive: failed to decode manifest.json');
+  if (manifest.length > maxImages) throw invalidParameter(`the archive lists more than ${maxImages} images`);
   const images: ArchivedImage[] = [];
   for (const item of manifest) images.push(await dockerImage(files, item));
   return images;

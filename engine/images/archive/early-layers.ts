@@ -1,7 +1,7 @@
 import { detectCompression } from '@cleat/linux/archive/compression';
+import type { StoredBlob } from '../../content/blobs.js';
+import type { Lease } from '../../content/leases.js';
 import { shortId } from '../../ids.js';
-import type { StoredBlob } from '../blobs.js';
-import type { Lease } from '../leases.js';
 import { bar, type Emit } from '../progress.js';
 import type { Room } from '../room.js';
 

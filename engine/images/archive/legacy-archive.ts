@@ -1,5 +1,5 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import { isRecord } from '../config.js';
+import { isRecord } from '@cleat/protocol/json';
 import type { ArchivedImage } from './load.js';
 import type { ArchiveFiles } from './outer.js';
 

@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import type { Lease } from '../../content/leases.js';
+import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../../content/platform.js';
+import { familiar, parseReference, type Reference } from '../../content/references.js';
 import type { Image } from '../catalog.js';
 import { parseNewImageConfig, refuseTooDeep } from '../config.js';
-import type { Lease } from '../leases.js';
-import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../platform.js';
 import { type Emit, progressOf, withErrorLine } from '../progress.js';
-import { familiar, parseReference, type Reference } from '../references.js';
 import type { Room } from '../room.js';
 import { onlyPlatform, platformOf } from '../select.js';
 import { dockerImages } from './docker-archive.js';
@@ -38,7 +38,7 @@ export function load(
 ): AsyncIterable<Progress> {
   const lines = progressOf(async (emit, signal) => {
     const wanted = onlyPlatform(options.platforms);
-    await room.withLease(async (lease) => {
+    await room.layers.withLease(async (lease) => {
       const report: Emit = options.quiet ? () => {} : emit;
       await using early = new EarlyLayers(room, lease, signal, report);
       const files = await ArchiveFiles.read(room, archive, lease, signal, early);

@@ -1,10 +1,10 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import type { StoredBlob } from '../blobs.js';
-import { isRecord } from '../config.js';
-import { hostPlatform, type Platform, platformDistance } from '../platform.js';
-import { isDigest, parseReference } from '../references.js';
+import { isRecord } from '@cleat/protocol/json';
+import type { StoredBlob } from '../../content/blobs.js';
+import { hostPlatform, type Platform, platformDistance } from '../../content/platform.js';
+import { isDigest, parseReference } from '../../content/references.js';
 import type { ArchivedImage } from './load.js';
-import type { ArchiveFiles } from './outer.js';
+import { type ArchiveFiles, maxImages } from './outer.js';
 
 const maxDepth = 4;
 
@@ -15,9 +15,11 @@ const maxDepth = 4;
  */
 export async function ociImages(files: ArchiveFiles, wanted: Platform): Promise<ArchivedImage[]> {
   const index = await files.json('index.json');
+  const offers = descriptors(index, 'manifests');
+  if (offers.length > maxImages) throw invalidParameter(`the archive lists more than ${maxImages} images`);
   const found: ArchivedImage[] = [];
   const byDigest = new Map<string, ArchivedImage>();
-  for (const descriptor of descriptors(index, 'manifests')) {
+  for (const descriptor of offers) {
     const image = byDigest.get(descriptor.digest) ?? (await imageOf(files, descriptor, wanted, 0));
     if (!image) continue;
     if (!byDigest.has(descriptor.digest)) found.push(image);

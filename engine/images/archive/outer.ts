@@ -5,15 +5,17 @@ import { decompress, detect } from '@cleat/linux/archive/compression';
 import { TarReader } from '@cleat/linux/archive/tar-reader';
 import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { readSmall, type StoredBlob } from '../blobs.js';
+import { readSmall, type StoredBlob } from '../../content/blobs.js';
+import type { Lease } from '../../content/leases.js';
 import { flow } from '../flow.js';
-import type { Lease } from '../leases.js';
 import type { Room } from '../room.js';
 import type { EarlyLayers } from './early-layers.js';
 
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */
 const maxMetadata = 16 * 1024 * 1024;
 const maxFiles = 100_000;
+/** Images that one archive may list: for each a configuration is read, and an event told. */
+export const maxImages = 10_000;
 /** All metadata that is read of one archive: it is in memory. */
 const maxAllMetadata = 64 * 1024 * 1024;
 /** As long as a path can be here; a tar may hold a name of a megabyte. */
@@ -60,7 +62,7 @@ export class ArchiveFiles {
         if (entry.type === 'file') {
           const head: Buffer[] = [];
           const onBytes = early.bar(name, entry.size);
-          const blob = await room.storeBlob(bodyOf(reader, entry.size, head), lease, {
+          const blob = await room.content.store(bodyOf(reader, entry.size, head), lease, {
             size: entry.size,
             signal,
             onBytes,
@@ -113,7 +115,7 @@ export class ArchiveFiles {
     this.#metadata += size;
     if (this.#metadata > maxAllMetadata)
       throw invalidParameter(`the archive's metadata has more than ${maxAllMetadata} bytes`);
-    const data = await readSmall(this.#room.blobs.read(digest), maxMetadata, name);
+    const data = await readSmall(this.#room.content.read(digest), maxMetadata, name);
     const text = data.toString('utf8');
     // Its digest is of bytes, so the text must give back the very same.
     if (!Buffer.from(text).equals(data)) throw invalidParameter(`invalid archive: ${name} is not UTF-8`);

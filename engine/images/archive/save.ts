@@ -4,11 +4,11 @@ import { decompress } from '@cleat/linux/archive/compression';
 import { type CleatError, cancelled, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { pack } from 'tar-stream';
-import { digestOf } from '../blobs.js';
+import { digestOf } from '../../content/blobs.js';
+import { formatPlatform, isForPlatform, type Platform } from '../../content/platform.js';
+import { canonical, familiar, familiarName, parseAny, type Reference, repositoryOf } from '../../content/references.js';
+import type { LayerRecord } from '../../layers/service.js';
 import type { Image } from '../catalog.js';
-import { formatPlatform, isForPlatform, type Platform } from '../platform.js';
-import type { LayerRecord } from '../records.js';
-import { canonical, familiar, familiarName, parseAny, type Reference, repositoryOf } from '../references.js';
 import type { Room } from '../room.js';
 import { onlyPlatform, platformOf } from '../select.js';
 
@@ -86,7 +86,7 @@ const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
 const blobPath = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.length)}`;
 
 async function* archiveOf(room: Room, images: Saved[]): AsyncGenerator<Buffer> {
-  const lease = room.leases.take();
+  const lease = room.content.lease();
   const tar = owned(pack());
   try {
     for (const { layers } of images) for (const layer of layers) lease.keepLayer(layer.diffId);
@@ -97,7 +97,7 @@ async function* archiveOf(room: Room, images: Saved[]): AsyncGenerator<Buffer> {
   } finally {
     tar.destroy();
     lease.end();
-    await room.collect(lease.layers);
+    await room.layers.collect(lease.layers);
   }
 }
 
@@ -183,7 +183,7 @@ function indexItems(raw: string, references: Reference[]): object[] {
 }
 
 async function writeLayer(room: Room, layer: LayerRecord, tar: Pack): Promise<void> {
-  const file = await open(room.blobs.path(layer.blob.digest), 'r');
+  const file = await open(room.content.path(layer.blob.digest), 'r');
   let left: () => void = () => {};
   try {
     const name = blobPath(layer.diffId);

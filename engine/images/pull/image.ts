@@ -1,15 +1,14 @@
 import { dataLoss, invalidParameter } from '@cleat/protocol/errors';
+import { allOrNone } from '../../async/semaphore.js';
+import { digestOf } from '../../content/blobs.js';
+import type { Lease } from '../../content/leases.js';
+import type { RegistryClient } from '../../distribution/client.js';
+import type { Descriptor, ImageManifest } from '../../distribution/manifest.js';
 import { shortId } from '../../ids.js';
-import { digestOf } from '../blobs.js';
 import type { Image } from '../catalog.js';
 import { parseNewImageConfig, refuseTooDeep } from '../config.js';
-import type { Lease } from '../leases.js';
 import { bar, type Emit } from '../progress.js';
-import type { RegistryClient } from '../registry/client.js';
-import type { Descriptor, ImageManifest } from '../registry/manifest.js';
 import type { Room } from '../room.js';
-import { allOrNone } from '../semaphore.js';
-import { download } from './download.js';
 
 interface Task {
   room: Room;
@@ -78,7 +77,7 @@ async function pullLayer(task: Task, descriptor: Descriptor, diffId: string): Pr
   const id = shortId(descriptor.digest);
   const say = (status: string) => emit({ status, progressDetail: {}, id });
   lease.keepBlob(descriptor.digest);
-  if (room.downloads.isBusy) say('Waiting');
+  if (room.distribution.isBusy) say('Waiting');
   const progress = bar(emit, id, 'Downloading', descriptor.size);
   const onBytes = (bytes: number) => {
     progress(bytes);
@@ -86,7 +85,7 @@ async function pullLayer(task: Task, descriptor: Descriptor, diffId: string): Pr
   };
   const onWait = (seconds: number) => say(`Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`);
   const { client } = task;
-  const blob = await room.downloads.run(() => download({ room, client, descriptor, signal, onBytes, onWait }));
+  const blob = await room.distribution.download({ client, descriptor, signal, onBytes, onWait });
   say('Download complete');
   await room.unpacks.run(async () => {
     const extracted = bar(emit, id, 'Extracting', blob.size);

@@ -1,8 +1,6 @@
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
-import type { Image } from '../catalog.js';
-import { formatPlatform, hostPlatform, isForPlatform, type Platform, parsePlatform } from '../platform.js';
-import { type Emit, progressOf } from '../progress.js';
+import { formatPlatform, hostPlatform, isForPlatform, type Platform, parsePlatform } from '../../content/platform.js';
 import {
   canonical,
   familiar,
@@ -13,11 +11,12 @@ import {
   refuseReserved,
   withDigest,
   withTag,
-} from '../references.js';
-import type { RegistryClient } from '../registry/client.js';
-import { withRegistry } from '../registry/connect.js';
-import { pullError } from '../registry/errors.js';
-import { chooseManifest, type ImageManifest, parseManifest } from '../registry/manifest.js';
+} from '../../content/references.js';
+import type { RegistryClient } from '../../distribution/client.js';
+import { pullError } from '../../distribution/errors.js';
+import { chooseManifest, type ImageManifest, parseManifest } from '../../distribution/manifest.js';
+import type { Image } from '../catalog.js';
+import { type Emit, progressOf } from '../progress.js';
 import type { Room } from '../room.js';
 import { platformOf } from '../select.js';
 import type { PullOptions } from '../service.js';
@@ -34,7 +33,8 @@ export function pull(room: Room, options: PullOptions): AsyncIterable<Progress> 
     refuseReserved(reference);
     const platform = options.platform ? parsePlatform(options.platform) : undefined;
     try {
-      await withRegistry(room, reference, 'pull', options.auth, signal, async (client) => {
+      const request = { reference, access: 'pull' as const, auth: options.auth, signal };
+      await room.distribution.connect(request, async (client) => {
         const isWhole = reference.tag === undefined && reference.digest === undefined;
         const wanted = isWhole ? (await client.tags(signal)).map((tag) => withTag(reference, tag)) : [reference];
         let isNew = false;
@@ -80,7 +80,7 @@ async function pullOne(
     if (parsed.kind !== 'image') throw invalidParameter('unsupported manifest format: a list inside a list');
     manifest = parsed;
   }
-  return await room.withLease(async (lease) => {
+  return await room.layers.withLease(async (lease) => {
     const image = await pullImage({ room, client, manifest, lease, emit, signal });
     if (platform) warnOfOtherPlatform(image, reference, platform, emit);
     emit({ status: `Digest: ${remote.digest}` });

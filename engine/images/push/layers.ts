@@ -4,15 +4,15 @@ import { createGzip } from 'node:zlib';
 import { decompress } from '@cleat/linux/archive/compression';
 import { dataLoss } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
+import { allOrNone, Semaphore } from '../../async/semaphore.js';
+import type { StoredBlob } from '../../content/blobs.js';
+import type { Lease } from '../../content/leases.js';
+import type { RegistryClient } from '../../distribution/client.js';
 import { shortId } from '../../ids.js';
-import type { StoredBlob } from '../blobs.js';
+import type { LayerRecord } from '../../layers/service.js';
 import type { Image } from '../catalog.js';
-import type { Lease } from '../leases.js';
 import { bar, type Emit } from '../progress.js';
-import type { LayerRecord } from '../records.js';
-import type { RegistryClient } from '../registry/client.js';
 import type { Room } from '../room.js';
-import { allOrNone, Semaphore } from '../semaphore.js';
 
 const concurrentUploads = 5;
 
@@ -32,7 +32,7 @@ export async function pushLayers(task: Task): Promise<StoredBlob[]> {
   const failed = new AbortController();
   const signal = AbortSignal.any([task.signal, failed.signal]);
   const uploads = new Semaphore(concurrentUploads);
-  return await room.withLease(async (lease) => {
+  return await room.layers.withLease(async (lease) => {
     for (const diffId of diffIds) lease.keepLayer(diffId);
     // The same layer twice in an image is one upload.
     const byDiffId = new Map<string, Promise<StoredBlob>>();
@@ -65,7 +65,7 @@ async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<Stor
     return blob;
   }
   const progress = bar(emit, id, 'Pushing', blob.size);
-  await client.upload(blob.digest, blob.size, () => counted(room.blobs.read(blob.digest), progress), signal);
+  await client.upload(blob.digest, blob.size, () => counted(room.content.read(blob.digest), progress), signal);
   say('Pushed');
   return { digest: blob.digest, size: blob.size };
 }
@@ -86,14 +86,14 @@ function counted(stream: Readable, onBytes: (bytes: number) => void): Readable {
 
 /** A layer that came in another form, as the gzip that every registry and client takes; a blob of the lease. */
 async function compressed(room: Room, layer: LayerRecord, lease: Lease, signal: AbortSignal): Promise<StoredBlob> {
-  const file = await open(room.blobs.path(layer.blob.digest), 'r');
+  const file = await open(room.content.path(layer.blob.digest), 'r');
   try {
     const plain = owned(
       Readable.from(decompress(owned(file.createReadStream({ autoClose: false })), layer.blob.compression)),
     );
     const gzip = owned(createGzip());
     pipeline(plain, gzip, () => {});
-    const blob = await room.storeBlob(gzip, lease, { signal });
+    const blob = await room.content.store(gzip, lease, { signal });
     room.layers.setPushed(layer.diffId, blob);
     return blob;
   } finally {

@@ -2,9 +2,7 @@ import { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { notFound, systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
-import { digestOf } from '../blobs.js';
-import type { Image } from '../catalog.js';
-import { type Emit, progressOf } from '../progress.js';
+import { digestOf } from '../../content/blobs.js';
 import {
   canonical,
   familiar,
@@ -13,10 +11,11 @@ import {
   type Reference,
   repositoryOf,
   withTag,
-} from '../references.js';
-import type { RegistryClient } from '../registry/client.js';
-import { withRegistry } from '../registry/connect.js';
-import { mediaType } from '../registry/manifest.js';
+} from '../../content/references.js';
+import type { RegistryClient } from '../../distribution/client.js';
+import { mediaType } from '../../distribution/manifest.js';
+import type { Image } from '../catalog.js';
+import { type Emit, progressOf } from '../progress.js';
 import type { Room } from '../room.js';
 import { findFor } from '../select.js';
 import type { PushOptions } from '../service.js';
@@ -35,7 +34,8 @@ export function push(room: Room, options: PushOptions): AsyncIterable<Progress> 
     if (options.platform) findFor(room, canonical(reference), options.platform);
     emit({ status: `The push refers to repository [${repositoryOf(reference)}]` });
     const images = localImages(room, reference);
-    await withRegistry(room, reference, 'push', options.auth, signal, async (client) => {
+    const request = { reference, access: 'push' as const, auth: options.auth, signal };
+    await room.distribution.connect(request, async (client) => {
       for (const { tagged, image } of images) await pushOne(room, client, tagged, image, emit, signal);
     });
     room.publishAs('push', familiar(reference), familiarName(reference), room.catalog.lookUp(reference));

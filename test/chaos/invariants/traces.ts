@@ -38,8 +38,8 @@ export function changes(before: readonly string[], after: readonly string[]): st
   return [...left, ...gone];
 }
 
-/** Of several that are alike each counts. */
-function subtract(from: readonly string[], what: readonly string[]): string[] {
+/** @returns those of `from` that are not in `what`. Of several that are alike each counts. */
+export function subtract(from: readonly string[], what: readonly string[]): string[] {
   const rest = new Map<string, number>();
   for (const one of what) rest.set(one, (rest.get(one) ?? 0) + 1);
   return from.filter((one) => {

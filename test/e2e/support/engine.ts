@@ -21,6 +21,8 @@ export interface EngineOptions {
   config?: object;
   /** Where its data is; default: in a directory of its own. What lies there stays. */
   dataRoot?: string;
+  /** The command before its own, such as `nsenter`: it must become the engine's process. */
+  enter?: readonly string[];
   /** Import `busybox:latest` from the host's static busybox. Default true. */
   busybox?: boolean;
 }
@@ -122,7 +124,8 @@ class RealEngine implements Engine {
   async start(): Promise<void> {
     this.#plugin ??= await startDefaultPlugin(this.pluginDirectory, join(this.directory, 'plugin-data'));
     const log = openSync(join(this.directory, 'log'), 'a');
-    const child = spawn(launcher, [...this.#ownFlags(), ...batteryFlags, ...this.#flags], {
+    const [command = launcher, ...args] = [...(this.options.enter ?? []), launcher];
+    const child = spawn(command, [...args, ...this.#ownFlags(), ...batteryFlags, ...this.#flags], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...this.options.env },
     });

@@ -1,0 +1,48 @@
+import type { RegistryAuth } from '@cleat/protocol/api/image';
+import type { Logger } from '@cleat/protocol/log';
+import type { EngineConfig } from '../config.js';
+import type { Reference } from '../content/references.js';
+import type { StoredBlob } from '../content/service.js';
+import type { RegistryClient } from './client.js';
+import type { Download } from './download.js';
+import type { Reach } from './transport.js';
+
+export type { RegistryClient } from './client.js';
+export type { Reach } from './transport.js';
+
+/** The configuration that this room reads. */
+export type RegistriesConfig = Pick<EngineConfig, 'insecureRegistries' | 'registryMirrors' | 'maxConcurrentDownloads'>;
+
+/** What is known of registries. */
+export interface Registries {
+  readonly config: RegistriesConfig;
+  /** How they are reached; undefined: as they are. */
+  readonly reach: Reach | undefined;
+  readonly log: Logger;
+}
+
+/** Registries: artifacts of any media type come from there and go there. What they mean is their users' business. */
+export interface Distribution {
+  /**
+   * Tries the endpoints of a registry one after the other: its mirrors (only to pull), HTTPS, HTTP where that is allowed.
+   * `work` must not have reported anything when it fails for a mirror.
+   * @throws what the last one threw
+   */
+  connect<T>(request: Connect, work: (client: RegistryClient) => Promise<T>): Promise<T>;
+  /**
+   * Brings a blob here, several at once for all of the engine. A try that is cut goes on where it ended.
+   * @throws DataLoss for other content or another size than announced; the registry's errors
+   */
+  download(request: Omit<Download, 'content' | 'log'>): Promise<StoredBlob>;
+  /** Whether a further download would wait for others. */
+  readonly isBusy: boolean;
+  /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
+  login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
+}
+
+export interface Connect {
+  reference: Reference;
+  access: 'pull' | 'push';
+  auth?: RegistryAuth | undefined;
+  signal: AbortSignal;
+}

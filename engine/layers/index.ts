@@ -1,0 +1,26 @@
+import type { Logger } from '@cleat/protocol/log';
+import type { Content } from '../content/service.js';
+import type { Store } from '../store/service.js';
+import { UnpackedLayers } from './layers.js';
+import type { LayerRecord } from './record.js';
+import type { Layers, LayerUser } from './service.js';
+
+export type { Layers } from './service.js';
+
+export interface LayersDeps {
+  /** Where the layers lie. */
+  directory: string;
+  content: Content;
+  store: Store;
+  /** All who keep layers for good. */
+  users: readonly LayerUser[];
+  log: Logger;
+}
+
+/** Opens the layers, and removes what a crash left behind, blobs of no layer included. */
+export async function openLayers({ directory, content, store, users, log }: LayersDeps): Promise<Layers> {
+  const records = store.collection<LayerRecord>('layers');
+  const layers = new UnpackedLayers({ root: directory, records, content, users, log });
+  await layers.recover();
+  return layers;
+}

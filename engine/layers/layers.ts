@@ -1,0 +1,221 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncTree } from '@cleat/linux/files/durable';
+import { removeTree } from '@cleat/linux/rootfs/remove';
+import { dataLoss, messageOf } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import type { Content, Lease, StoredBlob } from '../content/service.js';
+import { newId } from '../ids.js';
+import type { Collection } from '../store/service.js';
+import type { LayerRecord } from './record.js';
+import type { AddLayer, Layers, LayerUser } from './service.js';
+import { unpack } from './unpack/unpack.js';
+
+/**
+ * Unpacked layers, each a directory with a short random name (many of them must fit into one page of mount options)
+ * that holds the changes of one tar, whiteouts in overlayfs's form. The record is written last: a directory without
+ * one is what a crash left, and is removed at start-up.
+ */
+export class UnpackedLayers implements Layers {
+  readonly #root: string;
+  readonly #records: Collection<LayerRecord>;
+  readonly #content: Content;
+  readonly #users: readonly LayerUser[];
+  readonly #log: Logger;
+  /** Unpacking under way, by blob: who comes second waits. */
+  readonly #unpacking = new Map<string, Promise<LayerRecord>>();
+  /** Directories that have no record yet. */
+  readonly #growing = new Set<string>();
+
+  constructor(deps: {
+    root: string;
+    records: Collection<LayerRecord>;
+    content: Content;
+    users: readonly LayerUser[];
+    log: Logger;
+  }) {
+    this.#root = deps.root;
+    this.#records = deps.records;
+    this.#content = deps.content;
+    this.#users = deps.users;
+    this.#log = deps.log;
+  }
+
+  get(diffId: string): LayerRecord | undefined {
+    return this.#records.get(diffId);
+  }
+
+  all(): LayerRecord[] {
+    return this.#records.entries().map(([, record]) => record);
+  }
+
+  /** Absolute path of a layer's directory. */
+  path(record: LayerRecord): string {
+    return join(this.#root, record.directory);
+  }
+
+  /**
+   * Unpacks a blob, unless the layer is here already.
+   * @throws DataLoss when it is not `diffId`; whatever `unpack` throws
+   */
+  async add(request: AddLayer): Promise<LayerRecord> {
+    const { blob, lease, diffId } = request;
+    if (diffId) lease.keepLayer(diffId);
+    const present = diffId === undefined ? undefined : this.get(diffId);
+    if (present) return present;
+    // Whoever waits for another's unpacking that fails tries again itself: the other may have been cancelled.
+    for (let other = this.#unpacking.get(blob.digest); other; other = this.#unpacking.get(blob.digest)) {
+      const record = await other.catch(() => undefined);
+      if (record) return this.#expected(record, lease, diffId);
+    }
+    const work = this.#unpack(request);
+    this.#unpacking.set(blob.digest, work);
+    try {
+      return this.#expected(await work, lease, diffId);
+    } finally {
+      this.#unpacking.delete(blob.digest);
+    }
+  }
+
+  #expected(record: LayerRecord, lease: Lease, diffId: string | undefined): LayerRecord {
+    if (diffId !== undefined && record.diffId !== diffId) {
+      throw dataLoss(`the layer's content is ${record.diffId}, but the image configuration says ${diffId}`);
+    }
+    lease.keepLayer(record.diffId);
+    return record;
+  }
+
+  async #unpack({ blob, lease, diffId, onRead, signal }: AddLayer): Promise<LayerRecord> {
+    const directory = newId().slice(0, 12);
+    const target = join(this.#root, directory);
+    this.#growing.add(directory);
+    try {
+      await mkdir(target);
+      // Whatever our umask is: this is the container's `/`, and not everybody in it is root.
+      await chmod(target, 0o755);
+      const done = await unpack({
+        archive: this.#content.path(blob.digest),
+        digest: blob.digest,
+        target,
+        onRead,
+        signal,
+      });
+      lease.keepLayer(done.diffId);
+      const present = this.get(done.diffId);
+      const wrong = diffId !== undefined && diffId !== done.diffId;
+      const record: LayerRecord = {
+        v: 1,
+        diffId: done.diffId,
+        directory,
+        size: done.size,
+        tarSize: done.tarSize,
+        blob: { digest: blob.digest, size: blob.size, compression: done.compression },
+      };
+      if (present || wrong) {
+        await this.#discard(directory);
+        return present ?? record;
+      }
+      // A record promises all of the layer's files, and its blob, also after a power cut.
+      await syncTree(target);
+      const meanwhile = this.get(done.diffId);
+      if (meanwhile) await this.#discard(directory);
+      else this.#records.put(done.diffId, record);
+      return meanwhile ?? record;
+    } catch (error) {
+      await this.#discard(directory);
+      throw error;
+    } finally {
+      this.#growing.delete(directory);
+    }
+  }
+
+  /** Remembers in which form a registry has it. */
+  setPushed(diffId: string, pushed: StoredBlob): void {
+    const record = this.get(diffId);
+    if (record) this.#records.put(diffId, { ...record, pushed });
+  }
+
+  async collect(diffIds: Iterable<string>): Promise<void> {
+    for (const diffId of new Set(diffIds)) {
+      const record = this.get(diffId);
+      if (!record || this.#isUsed(diffId) || this.#content.isLayerLeased(diffId)) continue;
+      this.#records.delete(diffId);
+      await this.#discard(record.directory);
+      // Meanwhile the same layer may have come anew.
+      if (!this.get(diffId) && !this.#content.isLeased(record.blob.digest))
+        await this.#content.remove(record.blob.digest);
+    }
+  }
+
+  async withLease<T>(work: (lease: Lease) => Promise<T>): Promise<T> {
+    const lease = this.#content.lease();
+    try {
+      return await work(lease);
+    } finally {
+      lease.end();
+      await this.collect(lease.layers);
+      await this.#collectBlobs(lease.blobs);
+    }
+  }
+
+  async #collectBlobs(digests: Iterable<string>): Promise<void> {
+    const needed = new Set(this.all().map((layer) => layer.blob.digest));
+    for (const digest of digests) {
+      if (!needed.has(digest) && !this.#content.isLeased(digest)) await this.#content.remove(digest);
+    }
+  }
+
+  #isUsed(diffId: string): boolean {
+    return this.#users.some((user) => user.usesLayer(diffId));
+  }
+
+  /** Start-up: removes what a crash left behind. */
+  async recover(): Promise<void> {
+    await mkdir(this.#root, { recursive: true, mode: 0o710 });
+    await this.#forgetLost();
+    const records = this.all();
+    await this.collect(records.map((record) => record.diffId));
+    const known = new Set(this.all().map((record) => record.directory));
+    for (const name of await readdir(this.#root)) {
+      if (!known.has(name) && !this.#growing.has(name)) await this.#discard(name);
+    }
+    await this.#content.removeAllBut(new Set(this.all().map((record) => record.blob.digest)));
+  }
+
+  /** A layer whose files are gone is not here: pulling or loading its image brings it back. */
+  async #forgetLost(): Promise<void> {
+    const there = new Set(await readdir(this.#root));
+    for (const { diffId, directory, blob } of this.all()) {
+      if (there.has(directory) && (await this.#content.has(blob.digest))) continue;
+      this.#log.error('the files of a layer are gone: pull or load the images that need it again', { layer: diffId });
+      this.#records.delete(diffId);
+    }
+  }
+
+  /** Removes a layer's directory; under another name first, so that a half-removed one is never taken for a layer. */
+  async #discard(directory: string): Promise<void> {
+    const path = join(this.#root, directory);
+    const doomed = directory.startsWith('gone-') ? path : join(this.#root, `gone-${directory}`);
+    try {
+      if (doomed !== path) await rename(path, doomed);
+      await removeTree(doomed);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+      // The next start-up tries again; nothing refers to it any more.
+      this.#log.warn(`a layer's directory could not be removed: ${messageOf(error)}`, { path });
+    }
+  }
+}
+
+/** Names a stack of layers, lowest first (OCI image-spec, config.md): what `rmi` prints for the layers it removed. */
+export function chainIds(diffIds: readonly string[]): string[] {
+  const chain: string[] = [];
+  for (const diffId of diffIds) {
+    const below = chain.at(-1);
+    const id =
+      below === undefined ? diffId : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`;
+    chain.push(id);
+  }
+  return chain;
+}

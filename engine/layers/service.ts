@@ -1,0 +1,40 @@
+import type { Lease, StoredBlob } from '../content/service.js';
+import type { LayerRecord } from './record.js';
+
+export type { LayerRecord } from './record.js';
+
+export interface AddLayer {
+  /** A blob that `lease` holds. */
+  blob: StoredBlob;
+  lease: Lease;
+  /** What the content must be. */
+  diffId?: string;
+  onRead?: (bytes: number) => void;
+  signal?: AbortSignal;
+}
+
+/** Who keeps layers for good: images. */
+export interface LayerUser {
+  usesLayer(diffId: string): boolean;
+}
+
+/**
+ * Unpacked layers, by the digest of their content. A layer is there once, whoever uses it, and goes with its last user.
+ */
+export interface Layers {
+  get(diffId: string): LayerRecord | undefined;
+  all(): LayerRecord[];
+  /** Absolute path of a layer's directory. */
+  path(record: LayerRecord): string;
+  /**
+   * Unpacks a blob, unless the layer is here already.
+   * @throws DataLoss when it is not `diffId`; whatever `unpack` throws
+   */
+  add(request: AddLayer): Promise<LayerRecord>;
+  /** Remembers in which form a registry has it. */
+  setPushed(diffId: string, pushed: StoredBlob): void;
+  /** Removes those of these layers that neither a user nor work under way needs, and their blobs. */
+  collect(diffIds: Iterable<string>): Promise<void>;
+  /** Does work that needs layers and blobs which nobody keeps yet; what is kept by nobody afterwards is removed. */
+  withLease<T>(work: (lease: Lease) => Promise<T>): Promise<T>;
+}
