@@ -1,6 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { batteries } from './test/e2e/support/manifest.js';
+import { LongestFirst } from './test/longest-first.js';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 /** Tests run the sources, never a stale build: `@cleat/room/path` is `room/path.ts`. */
@@ -17,6 +19,12 @@ const files = (...names: string[]): string[] => names.map((name) => `test/e2e/${
 /** What people do every day, whatever the extensions behind it. Tests here declare what they need (support/needs.ts). */
 const daily = files('slide', 'run', 'lifecycle', 'networks', 'survival', 'daily');
 
+/** Of the daily ones, those that hold something of all that people do: enough where one battery is another. */
+const shortest = files('slide', 'run', 'networks', 'daily');
+
+/** At once. An end-to-end test waits for processes, disks and deadlines for most of its time. */
+const endToEndWorkers = Math.max(2, 2 * availableParallelism());
+
 /** @param batteries as test/e2e/support/batteries.ts knows them. */
 function endToEnd(name: string, include: string[], batteries = 'in-process'): TestProjectConfiguration {
   return {
@@ -28,14 +36,14 @@ function endToEnd(name: string, include: string[], batteries = 'in-process'): Te
       expect: expectation,
       testTimeout: 120_000,
       hookTimeout: 120_000,
-      fileParallelism: true,
-      maxWorkers: 2,
+      maxWorkers: endToEndWorkers,
     },
   };
 }
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         resolve: { alias },
@@ -57,9 +65,9 @@ export default defineConfig({
       // The same tests with the batteries elsewhere: what runs in process must run as a process, or be replaced.
       endToEnd('e2e-process', [...daily, ...files('log-drivers')], 'process'),
       endToEnd('e2e-plugin', daily, 'plugin'),
-      endToEnd('e2e-tmpfs', daily, 'tmpfs'),
+      endToEnd('e2e-tmpfs', files('slide', 'daily'), 'tmpfs'),
       // And with each left out in turn: what needs it says so, all else goes on.
-      ...batteries.map((name) => endToEnd(`e2e-without-${name}`, daily, `without-${name}`)),
+      ...batteries.map((name) => endToEnd(`e2e-without-${name}`, shortest, `without-${name}`)),
       endToEnd('chaos', ['test/chaos/**/*.test.ts']),
     ],
   },

@@ -1,0 +1,39 @@
+import { basename } from 'node:path';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that take more than half a minute, the longest first. Which they are matters only for the end of a run. */
+const long = [
+  'create',
+  'plugins',
+  'boot',
+  'batteries',
+  'verify',
+  'verify-networks',
+  'volume-wire',
+  'log-chaos',
+  'kind-pages',
+  'rclone-volume',
+  'extensions',
+  'volume-tmpfs',
+  'hung-volume',
+  'log',
+  'packaging',
+  'survival',
+  'watch',
+  'first-plugin',
+].map((name) => `${name}.test.ts`);
+
+/**
+ * Starts what takes longest first, so that no processor idles at the end while one file goes on. Of the others the
+ * larger ones go first, as vitest does where it has not run them before.
+ */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const others = await super.sort(files);
+    const place = ({ moduleId }: TestSpecification): number => {
+      const at = long.indexOf(basename(moduleId));
+      return at < 0 ? long.length : at;
+    };
+    return others.toSorted((one, two) => place(one) - place(two));
+  }
+}
