@@ -89,7 +89,12 @@ async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
             (await engine.dockerAt(host, ...args)).stdout.split('\n').filter(Boolean);
           // Of nothing, the client says how it is used.
           await words('rm', '-f', ...(await words('ps', '-aq')));
-          await words('volume', 'rm', '-f', ...(await words('volume', 'ls', '-q', `--filter=driver=${driver}`, '--filter=driver=local')));
+          await words(
+            'volume',
+            'rm',
+            '-f',
+            ...(await words('volume', 'ls', '-q', `--filter=driver=${driver}`, '--filter=driver=local')),
+          );
         }
       },
     });
