@@ -165,8 +165,8 @@ async function complaints(what: string, image: Documents): Promise<string[]> {
 
 const values = [null, -1, 1e300, '', 'x', '\0', 'sha256:zz', [], [null], {}, { a: null }, true, '-', '/../..'];
 
-/** Another part of them each day, so that in time all are tried; `CLEAT_E2E_SEED` tries the same again, 0 to 44. */
-const seed = Number(process.env.CLEAT_E2E_SEED ?? Math.floor(Date.now() / 86_400_000));
+/** Always the same part of them, so that a red run says something of the change; `CLEAT_E2E_SEED` tries others, 0 to 44. */
+const seed = Number(process.env.CLEAT_E2E_SEED ?? 41);
 function* some<T>(all: Iterable<T>, nth: number): Generator<T> {
   let at = seed;
   for (const each of all) if (at++ % nth === 0) yield each;
