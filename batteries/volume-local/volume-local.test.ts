@@ -56,6 +56,7 @@ describe.each(['in-process', 'socket'] as const)('volume-local, %s', (carrier) =
     const create = (Name: string, Opts = {}) => driver.Create({ Name, Opts });
     const refused = (message: RegExp) => ({ class: 'InvalidParameter', message: expect.stringMatching(message) });
     await expect(create('a')).rejects.toMatchObject(refused(/^volume name is too short/));
+    await expect(create('a'.repeat(256))).rejects.toMatchObject(refused(/^volume name is too long/));
     await expect(create('../x')).rejects.toMatchObject(refused(/^"\.\.\/x" includes invalid characters for a local/));
     const refusals: [Record<string, string>, RegExp][] = [
       [{ color: 'red' }, /^invalid option: "color"$/],

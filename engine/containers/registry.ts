@@ -32,6 +32,7 @@ export class Registry {
    * @throws NotFound `No such container: X`, InvalidParameter when a prefix fits several
    */
   get(ref: string): Container {
+    if (ref === '') throw invalidParameter('invalid name or ID supplied: ""');
     const found = this.byFullId(ref) ?? this.#byName(ref) ?? this.#byPrefix(ref);
     if (!found) throw notFound(`No such container: ${ref}`);
     return found;

@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
+import { type CleatError, invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
@@ -82,7 +82,7 @@ async function* throughGunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buf
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     if (!code.startsWith('Z_')) throw cause;
-    throw invalidParameter(`the gzip data is damaged: ${messageOf(cause)}`, { cause });
+    throw damaged('gzip', messageOf(cause), cause);
   } finally {
     gunzip.destroy();
   }
@@ -93,7 +93,8 @@ async function* throughCommand(
   compression: 'zstd' | 'xz' | 'bzip2',
 ): AsyncGenerator<Buffer> {
   const [command, ...args] = commands[compression];
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] }) as ChildProcessByStdio<
+  const env = { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+  const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] }) as ChildProcessByStdio<
     Writable,
     Readable,
     Readable
@@ -110,9 +111,7 @@ async function* throughCommand(
         ),
       ),
     );
-    child.once('close', (code) =>
-      resolve(code === 0 ? undefined : invalidParameter(`the ${compression} data is damaged: ${complaint.trim()}`)),
-    );
+    child.once('close', (code) => resolve(code === 0 ? undefined : damaged(compression, complaint)));
   });
   let sourceError: unknown;
   const fed = pipeline(
@@ -130,6 +129,17 @@ async function* throughCommand(
   } finally {
     child.kill('SIGKILL');
   }
+}
+
+/** How the decompressors say that there should have been more. */
+const cutShort = /unexpected end of (file|input)|ends unexpectedly|premature end/i;
+const tooLarge = /memory/i;
+
+/** One sentence, whatever advice a command gives at its terminal. */
+function damaged(compression: Compression, complaint: string, cause?: unknown): CleatError {
+  if (cutShort.test(complaint)) return invalidParameter('unexpected EOF', { cause });
+  const why = tooLarge.test(complaint) ? 'needs more memory than is allowed' : 'is damaged';
+  return invalidParameter(`the ${compression} data ${why}`, { cause: cause ?? new Error(complaint.trim()) });
 }
 
 function noting(source: AsyncIterable<Buffer>, onError: (error: unknown) => void): Readable {

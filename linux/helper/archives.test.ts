@@ -117,10 +117,11 @@ test('compressed archives are taken; damaged ones are refused, and nothing is wr
     damaged.fill(0xaa, 14, damaged.length - 8);
     expect(await refusal(into(damaged)), method).toMatchObject({
       class: 'InvalidParameter',
-      message: expect.stringContaining(`the ${method} data is damaged`),
+      message: expect.stringMatching(new RegExp(`^the ${method} data is damaged$|^unexpected EOF$`)),
     });
     expect(await refusal(into(bytes.subarray(0, bytes.length - 20))), method).toMatchObject({
       class: 'InvalidParameter',
+      message: 'unexpected EOF',
     });
     expect(readdirSync(join(root, 'target')), method).toEqual([]);
   }

@@ -249,7 +249,7 @@ export const ExecCreateRequest = Type.Object({
   DetachKeys: Type.Optional(Type.String()),
   Env: nullable(Strings),
   WorkingDir: Type.Optional(Type.String()),
-  Cmd: nullable(Type.Union([Strings, Type.String()])),
+  Cmd: nullable(Strings),
 });
 export type ExecCreateRequest = Static<typeof ExecCreateRequest>;
 
