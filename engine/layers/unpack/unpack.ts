@@ -10,7 +10,7 @@ export type { UnpackDone } from './protocol.js';
 
 /** The unpacking program. From sources (tests) it is the built one: Node 20 runs no TypeScript. */
 function program(): string {
-  const built = import.meta.url.endsWith('.ts') ? '../../dist/images/unpack/child.js' : './child.js';
+  const built = import.meta.url.endsWith('.ts') ? '../../dist/layers/unpack/child.js' : './child.js';
   return fileURLToPath(new URL(built, import.meta.url));
 }
 
