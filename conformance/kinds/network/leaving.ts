@@ -131,7 +131,7 @@ export const leaving = cases(
     async run(trial) {
       const network = await made(trial);
       const strange = await strangers(trial, network);
-      for (const ms of [0, 1, 3, 10]) {
+      for (const ms of [0, 1, 3, 10, 30]) {
         const endpoint = await attached(trial, network);
         const stop = new AbortController();
         const asked = trial.ask('Join', joining(endpoint), { signal: stop.signal });
