@@ -27,7 +27,8 @@ export function checkFields(config: ContainerConfig): void {
  */
 export function refuseNul(host: HostConfig): void {
   for (const [field, value] of Object.entries(host)) {
-    if (hasNul(value)) throw invalidParameter(`${field} has a NUL byte in it`);
+    // Ports are read by a grammar that has no place for one, and says so in Docker's words.
+    if (field !== 'PortBindings' && hasNul(value)) throw invalidParameter(`${field} has a NUL byte in it`);
   }
 }
 
