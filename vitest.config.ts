@@ -22,8 +22,8 @@ const daily = files('slide', 'run', 'lifecycle', 'networks', 'survival', 'daily'
 /** Of the daily ones, those that hold something of all that people do: enough where one battery is another. */
 const shortest = files('slide', 'run', 'networks', 'daily');
 
-/** At once. An end-to-end test waits for processes, disks and deadlines for most of its time. */
-const endToEndWorkers = Math.max(2, 2 * availableParallelism());
+/** At once: twice as many keep the processors no busier, and each other's deadlines waiting. */
+const endToEndWorkers = Math.max(2, availableParallelism());
 
 /** @param batteries as test/e2e/support/batteries.ts knows them. */
 function endToEnd(name: string, include: string[], batteries = 'in-process'): TestProjectConfiguration {
