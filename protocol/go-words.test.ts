@@ -17,6 +17,10 @@ import { goWords } from './go-words.js';
 
 test.each([
   ["ENOSPC: no space left on device, mkdir '/x'", 'mkdir /x: no space left on device'],
+  [
+    "EOVERFLOW: value too large for defined data type, mkdir '/proc/self/fd/22/bin'",
+    'mkdir bin: value too large for defined data type',
+  ],
   ['ENOSPC: no space left on device, write', 'write: no space left on device'],
   ["EROFS: read-only file system, open '/x'", 'open /x: read-only file system'],
   ["Unknown system error -122: Unknown system error -122, mkdir '/x'", 'mkdir /x: disk quota exceeded'],

@@ -47,6 +47,9 @@ const ofNode =
 const nulInPath =
   /The argument '\w+' must be a string, Uint8Array, or URL without null bytes\. Received (['"`])(?:(?!\1)[^\n])*\1?/g;
 
+/** A name in an open directory, without the descriptor, which means nothing to whoever reads it. */
+const named = (path: string): string => path.replace(/^\/proc\/self\/fd\/\d+\//, '');
+
 /** A message with each error of Node's in it told in Go's words; any other is as it was. */
 export function goWords(message: string): string {
   // Most messages have none.
@@ -54,7 +57,10 @@ export function goWords(message: string): string {
   return message
     .replaceAll(ofNode, (_whole, code, number, text, call, path, target) => {
       const why = texts[code] ?? unnamed[number] ?? (number ? `errno ${number}` : text);
-      const what = [calls[call] ?? call, path, target].filter((word) => word !== undefined).join(' ');
+      const what = [calls[call] ?? call, path, target]
+        .filter((word) => word !== undefined)
+        .map(named)
+        .join(' ');
       return `${what}: ${why}`;
     })
     .replaceAll(nulInPath, 'invalid argument');
