@@ -84,7 +84,10 @@ test.each<[Record<string, string> | (() => Record<string, string>), string]>([
   [{ 'tls-cert': '/c', 'tls-key': '/k' }, '--tls-cert makes no sense without --tcp'],
   [{ tcp: ':1', 'tls-cert': '/c' }, '--tls-cert makes no sense without --tls-key'],
   [{ tcp: ':1', 'tls-ca': '/c' }, '--tls-ca makes no sense without --tls-cert'],
-  [{ tcp: ':1', 'tls-cert': '/none', 'tls-key': '/none' }, '--tls-cert cannot be read: open /none: no such file or directory'],
+  [
+    { tcp: ':1', 'tls-cert': '/none', 'tls-key': '/none' },
+    '--tls-cert cannot be read: open /none: no such file or directory',
+  ],
   [
     () => ({ ...pem('ca'), 'tls-key': file('server.csr').replace('server.csr', 'ca.srl') }),
     '--tls-key: there is no PEM',
