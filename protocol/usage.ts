@@ -1,5 +1,5 @@
 /**
- * What is wrong with a command line, from an error of node:util's `parseArgs`, without its advice for programmers.
+ * Tells what is wrong with a command line: an error of node:util's `parseArgs` without its advice for programmers.
  * @returns undefined for any other error
  */
 export function usageComplaint(error: unknown): string | undefined {

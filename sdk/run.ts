@@ -67,7 +67,7 @@ export async function serveUntilSignal(start: () => Promise<Served>): Promise<vo
   });
   const served = await start();
   await signalled;
-  // What is said on the way goes to a terminal that may be gone.
+  // The log goes to a terminal that may be gone.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   await served.close();
 }

@@ -112,7 +112,7 @@ export function imageRoutes({ images }: ApiServices): Route[] {
       path: '/images/:name',
       async handler(x) {
         if (x.param('name').trim() === '') throw invalidParameter('image name cannot be blank');
-        // Whoever writes `platform`, as everywhere else, must not lose the image of another one.
+        // A client that writes `platform`, as other routes have it, must not lose the image of another platform.
         const platforms = [...x.query.all('platforms'), ...x.query.all('platform')].map(decodePlatform);
         const options = { force: x.query.flag('force'), noPrune: x.query.flag('noprune'), platforms };
         x.send(200, await images.remove(x.param('name'), options));

@@ -3,7 +3,7 @@ import { UsageError } from './options/parse.js';
 import type { Flag, Values } from './options/table.js';
 
 /**
- * Whether the predefined bridge network can be made from its options. What is wrong would end the start, half-way.
+ * Whether the predefined bridge network can be made from its options. A wrong option would end the start half-way.
  * @throws UsageError
  */
 export function checkDefaultBridge(values: Values, nameOf: (flag: Flag) => string): void {

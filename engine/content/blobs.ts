@@ -71,7 +71,7 @@ export class Blobs {
   }
 
   /**
-   * Begins a blob that comes in pieces, over several connections perhaps. What is not finished leaves nothing.
+   * Begins a blob that may come over several connections. A blob that is not finished leaves nothing.
    * @throws System (ENOSPC) for a size that there is no space for
    */
   async grow(options: WriteOptions = {}): Promise<GrowingBlob> {

@@ -6,8 +6,8 @@ export type { GrowingBlob, StoredBlob, WriteOptions } from './blobs.js';
 export type { Lease } from './leases.js';
 
 /**
- * Content-addressed blobs (SHA-256), and leases on those that work under way needs. It knows nothing of images: whoever
- * keeps a blob for good says so in `removeAllBut` at the start, and removes it itself afterwards.
+ * Content-addressed blobs (SHA-256), and leases on those that work under way needs. It knows nothing of images: `layers/`,
+ * which alone keeps blobs for good, says so in `removeAllBut` at the start, and removes them itself afterwards.
  */
 export interface Content {
   /**

@@ -89,8 +89,10 @@ export class Journal {
     return this.#segments[0]?.first ?? this.#last + 1;
   }
 
-  /** Writes an event and gives it its number. A disk that is full, or read-only, is
-   * reported in the log, once, and the number still given: nothing fails because it could not be told. */
+  /**
+   * Writes an event and gives it its number. A disk that is full or read-only is reported in the log, once, and the
+   * number still given: nothing fails because it could not be told.
+   */
   append(event: EventMessage): number {
     const seq = ++this.#last;
     this.#lastTime = event.timeNano;

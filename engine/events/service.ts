@@ -20,7 +20,10 @@ export interface Events {
   /** Number of the newest event; the next one that is published has the next number. 0: there is none yet. */
   readonly last: number;
 
-  /** How many events are in the journal, how many of them in memory, too, how many came since the engine's start, and how many read along now. */
+  /**
+   * How many events are in the journal, how many of them in memory, too, how many came since the engine's start, and
+   * how many read along now.
+   */
   stats(): { count: number; kept: number; published: number; subscribers: number };
   close(): Promise<void>;
 }

@@ -47,7 +47,7 @@ describe('every file that is read at start', () => {
       else if (how === 'garbage') writeFileSync(path, garbage);
       else rmSync(path);
     });
-    // What is on this host carries it.
+    // The copy in the exec root brings it back.
     expect(await ok('info', '--format', '{{.ID}}')).toBe(id);
     await othersAreThere();
   });

@@ -95,7 +95,7 @@ const patienceMs = 120_000 + kills * 240_000;
 test(`everything, killed ${kills} times; CLEAT_E2E_SEED=${seed}`, { timeout: patienceMs }, async () => {
   const random = new Random(seed);
   const failures: string[] = [];
-  // What is made once, when it is needed first, and stays.
+  // The first use makes things that stay: they are no trace of a kill.
   await ok('run', '-d', '--name', 'first', '-v', '/d', 'busybox', 'sleep', '1000');
   await ok('exec', 'first', 'true');
   await ok('rm', '-fv', 'first');

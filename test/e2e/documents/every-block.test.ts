@@ -44,7 +44,7 @@ const notRun: Record<string, string> = {
 function shownIn(file: string): [document: string, first: string][] {
   const code = readFileSync(join(here, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
   const calls = [...code.matchAll(/\bshown\(\s*'([^'\\]+)',\s*'([^'\\]+)',?\s*\)/g)];
-  // One that is written in another way would go unseen.
+  // The search would not see a call that is written in another way.
   expect({ file, calls: code.match(/\bshown\(/g)?.length ?? 0 }).toEqual({ file, calls: calls.length });
   return calls.map(([, document = '', first = '']) => [document, first]);
 }
