@@ -201,9 +201,9 @@ test('the network batteries: the examples of their READMEs', async () => {
 
 test('the batteries that log: the examples of their READMEs', async () => {
   expect(await run(shown('batteries/log-json-file/README.md', 'docker run'))).toMatch(
-    /^hello\nhello\n\/.*-json\.log$/m,
+    /^hello\r?\nhello\r?\n\/.*-json\.log$/m,
   );
-  expect(await run(shown('batteries/log-local/README.md', 'docker run'))).toMatch(/^hello\nhello$/m);
+  expect(await run(shown('batteries/log-local/README.md', 'docker run'))).toMatch(/^hello\r?\nhello\r?$/m);
   const server = createSocket('udp4');
   const message = once(server, 'message');
   const port = await new Promise<number>((resolve) =>
