@@ -20,7 +20,7 @@ import type { Store } from '@cleat/engine/store/service';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { run } from '@cleat/linux/process/run';
 import { notFound, systemError } from '@cleat/protocol/errors';
-import type { ExtensionModule, RunningExtension } from '@cleat/protocol/extension';
+import { type ExtensionModule, type RunningExtension, startExtension } from '@cleat/protocol/extension';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -57,7 +57,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   lost = undefined;
   for (const [name, module, options] of modules) {
     const context = { name, options, log: silentLogger, signal: new AbortController().signal };
-    batteries.set(name, await module.start(context));
+    batteries.set(name, await startExtension(module, context));
   }
   store = openStore(join(root, 'store'));
   const config = {
