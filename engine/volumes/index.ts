@@ -16,8 +16,7 @@ export type { VolumesDeps } from './room.js';
 export type { MountedVolume, Volumes, VolumeUse } from './service.js';
 
 /** Opens the room. */
-export function openVolumes({ config, log, store, events, extensions, helper }: VolumesDeps): Volumes {
-  let references: (name: string) => string[] = () => [];
+export function openVolumes({ config, log, store, events, extensions, helper, references }: VolumesDeps): Volumes {
   const drivers = new Drivers(extensions);
   const held = store.collection<HeldMount>('volume-mounts');
   const owed = new OwedUnmounts({ held, drivers, extensions, events, log });
@@ -32,7 +31,7 @@ export function openVolumes({ config, log, store, events, extensions, helper }: 
     held,
     owed,
     turns: new Turns(),
-    references: (name) => references(name),
+    references,
   };
   return {
     defaultDriver: room.defaultDriver,
@@ -45,9 +44,6 @@ export function openVolumes({ config, log, store, events, extensions, helper }: 
     unmount: (use) => unmountVolume(room, use),
     adopt: (name, use, mounted) => adoptMount(room, name, use, mounted),
     reconcile: () => owed.reconcile(),
-    setReferences: (ask) => {
-      references = ask;
-    },
     close: () => owed.close(),
     diskUsage: async () => {
       const { Volumes } = await listVolumes(room, { driver: [room.defaultDriver] });

@@ -47,8 +47,8 @@ function openRoom(): void {
     events: { publish: (event: NewEvent) => published.push(event) } as unknown as Events,
     extensions,
     helper: { call: fakeHelper as never },
+    references: (name) => users[name] ?? [],
   });
-  volumes.setReferences((name) => users[name] ?? []);
 }
 
 afterEach(async () => {

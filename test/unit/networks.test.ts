@@ -12,7 +12,7 @@ import type { EngineConfig } from '@cleat/engine/config';
 import type { NewEvent } from '@cleat/engine/events/service';
 import type { ContainerId } from '@cleat/engine/ids';
 import { openNetworks } from '@cleat/engine/networks/index';
-import type { Networks, SandboxRequest } from '@cleat/engine/networks/service';
+import type { ContainerLookup, Networks, SandboxRequest } from '@cleat/engine/networks/service';
 import { openStore } from '@cleat/engine/store/index';
 import type { Store } from '@cleat/engine/store/service';
 import { interfaceNames } from '@cleat/linux/net/facts';
@@ -32,6 +32,7 @@ const bip = `10.93.${third}.1/24`;
 let root: string;
 let store: Store;
 let networks: Networks;
+let findContainer: ContainerLookup['find'];
 let events: NewEvent[];
 let batteries: Map<string, RunningExtension>;
 /** A method of the driver `plain` that fails. */
@@ -74,8 +75,10 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     dnsOptions: [],
     ...extra,
   } as unknown as EngineConfig;
+  findContainer = () => undefined;
   networks = openNetworks({
     config,
+    containers: { find: (ref) => findContainer(ref) },
     log: silentLogger,
     store,
     events: {
@@ -392,7 +395,7 @@ test('none, host and another container', async () => {
   const host = await networks.attach(request('hosted', { networkMode: 'host' }));
   expect(host.namespace).toEqual({ kind: 'host' });
   const first = await attached('first');
-  networks.setContainers({ find: (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined) });
+  findContainer = (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined);
   const joined = await networks.attach(request('second', { networkMode: 'container:first' }));
   expect(joined.namespace).toEqual({ kind: 'path', path: first.path });
   expect(joined.hostsPath).toBe(first.sandbox.hostsPath);
