@@ -23,6 +23,7 @@ import type { Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
 import { openNetworks } from './networks/index.js';
 import type { Networks } from './networks/service.js';
+import { openOutbox } from './outbox/index.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
 import { openStore } from './store/index.js';
@@ -110,7 +111,9 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     closers.push(['events', () => events.close()]);
     const helper = new Helper();
     closers.push(['helper', () => helper.close()]);
-    const spool = openSpool({ config, log: room('spool'), extensions });
+    const outbox = openOutbox({ store, extensions, log: room('outbox') });
+    closers.push(['outbox', () => outbox.close()]);
+    const spool = openSpool({ config, log: room('spool'), extensions, outbox });
     closers.push(['spool', () => spool.close()]);
     const content = await openContent(join(config.dataRoot, 'blobs'));
     const distribution = openDistribution({ config, reach: undefined, log: room('distribution'), content });
@@ -138,16 +141,17 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       store,
       events,
       extensions,
+      outbox,
       helper,
       references: (name) => usersOfVolume(registry, name),
     });
-    closers.push(['volumes', () => volumes.close()]);
     const networks = openNetworks({
       config,
       log: room('networks'),
       store,
       events,
       extensions,
+      outbox,
       containers: lookupIn(registry),
     });
     closers.push(['networks', () => networks.close()]);

@@ -32,6 +32,7 @@ const storeys: Record<string, readonly string[]> = {
   content: ['async'],
   layers: ['async', 'content', 'store'],
   distribution: ['async', 'content'],
+  outbox: ['store'],
 };
 
 /** Storeys of a container's life: each may use those before it. */
