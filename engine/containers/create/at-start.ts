@@ -6,7 +6,7 @@ import { checkStartable } from '../life/start.js';
 import { shownLogPath } from '../log-path.js';
 import type { MountRecord } from '../record.js';
 import type { Room } from '../room.js';
-import { checkSources, makeMounts, settleHostConfig, wishedMounts } from './create.js';
+import { bindSources, checkSources, makeMounts, settleHostConfig, wishedMounts } from './create.js';
 import { withDefaults } from './defaults.js';
 import { populateVolumes } from './populate.js';
 
@@ -24,6 +24,7 @@ export async function setHostConfig(room: Room, container: Container, given: Hos
     // The name that a container is given here is not one that somebody asked for.
     const own = config.Hostname === shortId(id) ? { ...config, Hostname: '' } : config;
     const sameNetwork = hostConfig.NetworkMode === record.hostConfig.NetworkMode;
+    const runtime = hostConfig.Runtime;
     const { endpoints, links } = await settleHostConfig(room, {
       hostConfig,
       given: own,
@@ -31,6 +32,7 @@ export async function setHostConfig(room: Room, container: Container, given: Hos
       endpoints: sameNetwork ? record.endpoints : {},
     });
     const wishes = wishedMounts(room, hostConfig, config);
+    hostConfig.Runtime = room.runtimes.resolve(runtime, bindSources(wishes));
     await checkSources(room, wishes);
     // A volume without a name that is there already goes on to be used.
     const present = new Map(record.mounts.filter((one) => one.anonymous).map((one) => [one.destination, one]));

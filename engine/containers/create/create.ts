@@ -39,6 +39,7 @@ export async function createContainer(
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
+  const runtime = hostConfig.Runtime;
   const { warnings, endpoints, links } = await settleHostConfig(room, {
     hostConfig,
     given,
@@ -54,6 +55,7 @@ export async function createContainer(
   try {
     const secrets = secretWishes(given.Labels ?? {});
     const wishes = wishedMounts(room, hostConfig, config);
+    hostConfig.Runtime = room.runtimes.resolve(runtime, bindSources(wishes));
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
     await checkSources(room, wishes);
     const mounts = await makeMounts(room, wishes, made);
@@ -132,6 +134,9 @@ export async function settleHostConfig(
   await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
   return { warnings, endpoints, links };
 }
+
+export const bindSources = (wishes: readonly MountWish[]): string[] =>
+  wishes.flatMap(({ type, source }) => (type === 'bind' && source ? [source] : []));
 
 /** Everything that is to be mounted. @throws InvalidParameter */
 export function wishedMounts(room: Room, hostConfig: HostConfig, config: ContainerConfig): MountWish[] {
