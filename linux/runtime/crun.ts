@@ -33,6 +33,7 @@ export function crunResources(resources: RuntimeResources): { resources: Runtime
 export interface RuntimeResources {
   pids?: { limit: number };
   cpu?: { quota?: number | undefined };
+  memory?: object;
 }
 
 /** An errno's sentence as Go prints it. */
@@ -69,6 +70,12 @@ export function inRuncWords(action: string, text: string, command: string): stri
   if (target !== undefined && unmounted !== undefined) {
     const where = `error mounting "${source}" to rootfs at "/${target.replace(/^\//, '')}"`;
     return failed(`error during container init: ${where}: ${goSentence(unmounted)}`);
+  }
+  const [, made, unmade] = /^mkdir `(.*?)`: (.*)$/s.exec(text) ?? [];
+  if (made !== undefined && unmade !== undefined) {
+    return failed(
+      `error during container init: error mounting to rootfs at "${made}": mkdir ${made}: ${goSentence(unmade)}`,
+    );
   }
   return undefined;
 }
