@@ -21,6 +21,7 @@ import type { Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
 import { openNetworks } from './networks/index.js';
 import type { Networks } from './networks/service.js';
+import { openOutbox } from './outbox/index.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
 import { openStore } from './store/index.js';
@@ -105,7 +106,9 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     closers.push(['events', () => events.close()]);
     const helper = new Helper();
     closers.push(['helper', () => helper.close()]);
-    const spool = openSpool({ config, log: room('spool'), extensions });
+    const outbox = openOutbox({ store, extensions, log: room('outbox') });
+    closers.push(['outbox', () => outbox.close()]);
+    const spool = openSpool({ config, log: room('spool'), extensions, outbox });
     closers.push(['spool', () => spool.close()]);
     const content = await openContent(join(config.dataRoot, 'blobs'));
     const distribution = openDistribution({ config, reach: undefined, log: room('distribution'), content });
@@ -119,9 +122,8 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     });
     const images = openImages({ log: room('images'), events, catalog, content, layers, distribution });
     closers.push(['images', () => images.close()]);
-    const volumes = openVolumes({ config, log: room('volumes'), store, events, extensions, helper });
-    closers.push(['volumes', () => volumes.close()]);
-    const networks = await openNetworks({ config, log: room('networks'), store, events, extensions });
+    const volumes = openVolumes({ config, log: room('volumes'), store, events, extensions, outbox, helper });
+    const networks = await openNetworks({ config, log: room('networks'), store, events, extensions, outbox });
     closers.push(['networks', () => networks.close()]);
     const containers = openContainers({
       config,

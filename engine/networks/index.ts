@@ -55,12 +55,10 @@ export function openNetworks(deps: NetworksDeps): Networks {
     async start() {
       await clearUnfinished(room);
       await ensurePredefined(room);
-      room.owed.resume();
     },
 
     async close() {
       stopReplays();
-      room.owed.close();
       await Promise.allSettled(room.leaving.values());
       await room.names.close();
       room.drivers.close();

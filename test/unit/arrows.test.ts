@@ -32,6 +32,7 @@ const storeys: Record<string, readonly string[]> = {
   content: ['async'],
   layers: ['async', 'content', 'store'],
   distribution: ['async', 'content'],
+  outbox: ['store'],
 };
 
 /** Libraries that only one folder may load, because what they do belongs there. */

@@ -61,7 +61,7 @@ function commandOf({ rest, flags }: Line): (config: ContainerConfig) => string[]
 }
 
 function shellOf({ Shell }: ContainerConfig): string[] {
-  return Shell && Shell.length > 0 ? Shell : ['/bin/sh', '-c'];
+  return Shell && Shell.length > 0 ? [Shell].flat() : ['/bin/sh', '-c'];
 }
 
 const checkList = ({ rest }: Line): void => void jsonList(rest);

@@ -14,21 +14,14 @@ import {
   type StoredPool,
   uniqueLocalPool,
 } from '@cleat/sdk/addresses';
-
-export interface IpamOptions {
-  /** Where the pools are kept, so that a killed process knows what it gave away. */
-  stateDir: string;
-  /** From which pools are chosen; empty: Docker's defaults, plus a unique local block for IPv6. */
-  pools: readonly AddressPool[];
-  log: Logger;
-}
+import type { IpamOptions } from './options.js';
 
 const spaces = ['LocalDefault', 'GlobalDefault'] as const;
 
 type OptionMap = Readonly<Record<string, string>> | null | undefined;
 
 /** Docker's IPAM protocol over pools in memory, each written through to its file. */
-export function createIpam({ stateDir, pools: configured, log }: IpamOptions): Handlers<typeof ipamKind> {
+export function createDriver({ stateDir, pools: configured }: IpamOptions, log: Logger): Handlers<typeof ipamKind> {
   const pools = new AddressPools(new DurableMap<StoredPool | StoredAddress>(join(stateDir, 'pools.journal'), log));
   return {
     GetCapabilities: () => ({

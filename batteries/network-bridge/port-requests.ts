@@ -13,7 +13,7 @@ export interface PortTarget {
   hostIp: string;
 }
 
-export interface PortWish {
+export interface PortRequest {
   protocol: Protocol;
   containerPort: number;
   /** Host addresses that all get the same port, with the container's address that each leads to. */
@@ -28,23 +28,23 @@ export interface PortWish {
  * @param six whether the host has IPv6
  * @throws InvalidParameter
  */
-export function readWishes(bindings: readonly PortBinding[], to: PortTarget, six: boolean): PortWish[] {
-  const wishes = new Map<string, PortWish>();
+export function readPortRequests(bindings: readonly PortBinding[], to: PortTarget, six: boolean): PortRequest[] {
+  const requests = new Map<string, PortRequest>();
   for (const binding of bindings) {
     const protocol = protocols[binding.Proto];
     if (!protocol) throw invalidParameter(`invalid protocol number ${binding.Proto} of a published port`);
     const { Port, HostPort: from = 0, HostPortEnd = 0, HostIP = '' } = binding;
     const key = [protocol, Port, from, HostPortEnd].join(' ');
     const targets = targetsOf(protocol, HostIP, to, six);
-    const known = wishes.get(key);
+    const known = requests.get(key);
     if (known) known.targets.push(...targets);
-    else wishes.set(key, { protocol, containerPort: Port, targets, from, to: Math.max(from, HostPortEnd) });
+    else requests.set(key, { protocol, containerPort: Port, targets, from, to: Math.max(from, HostPortEnd) });
   }
-  return [...wishes.values()].filter(({ targets }) => targets.length > 0);
+  return [...requests.values()].filter(({ targets }) => targets.length > 0);
 }
 
 /** As libnetwork decides it (moby `daemon/libnetwork/drivers/bridge/port_mapping_linux.go`). */
-function targetsOf(protocol: Protocol, hostIp: string, to: PortTarget, six: boolean): PortWish['targets'] {
+function targetsOf(protocol: Protocol, hostIp: string, to: PortTarget, six: boolean): PortRequest['targets'] {
   const from = canonical(hostIp || to.hostIp || '0.0.0.0');
   // A proxy carries what comes over IPv6 to a container without it; there is none for SCTP.
   const overSix = to.ip6 || (protocol === 'sctp' ? '' : to.ip);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { silentLogger } from '@cleat/protocol/log';
 import { readPools } from '@cleat/sdk/addresses';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createIpam } from './ipam.js';
+import { createDriver } from './driver.js';
 
 let stateDir: string;
 beforeEach(() => {
@@ -15,7 +15,7 @@ afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 const context = { signal: new AbortController().signal };
 /** A process that starts on what the former one left. */
 async function start(pools: { base: string; size: number }[] = []) {
-  const ipam = createIpam({ stateDir, pools, log: silentLogger });
+  const ipam = createDriver({ stateDir, pools }, silentLogger);
   return {
     pool: async (Pool = '', more: { SubPool?: string; inUse?: string; V6?: boolean } = {}) =>
       await ipam.RequestPool(
@@ -61,7 +61,7 @@ test('the lowest free address is the next one, also after a restart', async () =
 
 test('what a holder has is given back without its name, also after a restart, and nobody else’s', async () => {
   const of = (holder: string) => ({ Options: { 'io.cleat.ipam.holder': holder } });
-  const create = () => createIpam({ stateDir, pools: [], log: silentLogger });
+  const create = () => createDriver({ stateDir, pools: [] }, silentLogger);
   let ipam = create();
   const pool = (Pool: string, holder: string) =>
     ipam.RequestPool({ AddressSpace: 'LocalDefault', Pool, SubPool: '', V6: false, ...of(holder) }, context);
