@@ -37,7 +37,7 @@ export class Runtimes {
   /** crun may have to be started where something covers a directory of the host's; whoever wants to see that gets runc. */
   #seeing(binds: readonly string[], name: string): string {
     const hidden = hiddenFrom(this.#config.runtimes[name]?.path ?? '');
-    if (hidden === undefined) return name;
+    if (hidden === undefined || this.missing('runc') !== undefined) return name;
     const within = (path: string, directory: string): boolean =>
       `${path}/`.startsWith(directory === '/' ? '/' : `${directory}/`);
     return binds.some((bind) => within(hidden, bind) || within(bind, hidden)) ? 'runc' : name;
