@@ -38,6 +38,7 @@ test('crun: a session of its own for a further process', () => {
 test('crun on a hybrid host: version 2 is covered', () => {
   const hybrid = host({ hierarchy: hierarchy(true) });
   expect(launcherOf(crun, 'other', hybrid)).toEqual([...covered, crun]);
+  expect(launcherOf(crun, 'signal', hybrid)).toEqual([crun]);
   expect(launcherOf(crun, 'exec', hybrid)).toEqual([...covered, '/bin/busybox', 'setsid', crun]);
   expect(launcherOf(crun, 'create', hybrid)).toEqual([
     ...covered,
@@ -58,4 +59,5 @@ test('crun below a service with OOMScoreAdjust: containers do not inherit it', (
   expect(launcherOf(crun, 'create', favoured)).toContain(`${mounting} && ${reset} && exec "$0" "$@"`);
   expect(launcherOf(crun, 'exec', favoured)).toContain(`${reset} && exec "$0" "$@"`);
   expect(launcherOf(crun, 'other', favoured)).toEqual([...covered, crun]);
+  expect(launcherOf(crun, 'signal', favoured)).toEqual([crun]);
 });

@@ -6,8 +6,11 @@ import { isCrun } from './crun.js';
 /** Where crun looks for version 2 of cgroups (its `libcrun_get_cgroup_mode`). */
 const unified = '/sys/fs/cgroup/unified';
 
-/** What a runtime is started for: to make a container, to run a further process in one, or anything else. */
-export type LaunchFor = 'create' | 'exec' | 'other';
+/**
+ * What a runtime is started for: to make a container, to run a further process in one, to signal its first process or
+ * let it begin, which has nothing to do with cgroups, or anything else.
+ */
+export type LaunchFor = 'create' | 'exec' | 'signal' | 'other';
 
 /** What the launcher depends on; tests give their own. */
 export interface LaunchHost {
@@ -35,10 +38,10 @@ export interface LaunchHost {
  */
 export function launcherOf(path: string, use: LaunchFor, host: LaunchHost = thisHost()): string[] {
   if (!isCrun(path)) return [path];
-  const covered = host.hierarchy.hybrid && host.hasUnified;
+  const covered = host.hierarchy.hybrid && host.hasUnified && use !== 'signal';
   const steps: string[] = [];
   if (covered && use === 'create') steps.push(`${applet(host, 'mount').join(' ')} -t tmpfs none ${unified}`);
-  if (host.oomScore !== '0' && use !== 'other') steps.push('echo 0 >/proc/self/oom_score_adj');
+  if (host.oomScore !== '0' && (use === 'create' || use === 'exec')) steps.push('echo 0 >/proc/self/oom_score_adj');
   return [
     ...(covered ? [host.find('unshare') ?? 'unshare', '--propagation=unchanged', `--mount-proc=${unified}`] : []),
     ...(steps.length > 0 ? ['/bin/sh', '-c', `${steps.join(' && ')} && exec "$0" "$@"`] : []),

@@ -154,7 +154,8 @@ export class OciRuntime {
 
   #run(action: string, args: readonly string[], options: CallOptions = {}): Promise<RunResult> {
     const { deadlineMs = this.#deadlineMs, signal } = options;
-    const { runtimePath, runtimeArgs } = this.command('other');
+    const signals = action === 'start' || (action === 'kill' && !args.includes('--all'));
+    const { runtimePath, runtimeArgs } = this.command(signals ? 'signal' : 'other');
     return run(runtimePath, [...runtimeArgs, action, ...args], { deadlineMs, signal });
   }
 
