@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { jsonComplaint } from './json-complaint.js';
 
+const maybeFraction = /\d[.eE]/;
 /** Whole numbers of 16 digits or more may not be exact as a double. */
 const maybeUnsafe = /\d{16}/;
 /** An int64 has 19 digits; what has many more is no number that anybody means, and takes time to be read exactly. */
 const wholeNumber = /^-?[1-9]\d{15,39}$/;
+/** With a fraction or an exponent, as JSON has them. */
+const fraction = /^-?(?:0|[1-9]\d*)(?=[.eE])(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 /** Marks a number that travels as a string through `JSON.parse` or `JSON.stringify`; unguessable, so not forgeable. */
 const marker = `int:${randomBytes(12).toString('hex')}:`;
+/** Marks a number that is to be kept as it was written. */
+const writtenMarker = `written:${marker}`;
 const marked = new RegExp(`"${marker}(-?\\d+)"`, 'g');
 
 /**
@@ -15,21 +20,36 @@ const marked = new RegExp(`"${marker}(-?\\d+)"`, 'g');
  */
 export const maxDepth = 1_000;
 
+/** A number with a fraction or an exponent, as it was written: Go takes none for an integer, not even `1.0`. */
+export class WrittenNumber {
+  constructor(readonly text: string) {}
+
+  toJSON(): number {
+    return Number(this.text);
+  }
+}
+
 /**
  * Parses JSON; a whole number that a double cannot hold exactly becomes a bigint.
+ * @param options.written makes what is written with a fraction or an exponent a {@link WrittenNumber}
  * @throws SyntaxError in the words of Go, also for what is nested too deep
  */
-export function parseJson(text: string): unknown {
+export function parseJson(text: string, { written = false } = {}): unknown {
   // Each level takes two characters.
   if (text.length > maxDepth * 2) firstValue(text);
   try {
-    if (!maybeUnsafe.test(text)) return JSON.parse(text);
-    return JSON.parse(shielded(text), (_key, value: unknown) =>
-      typeof value === 'string' && value.startsWith(marker) ? BigInt(value.slice(marker.length)) : value,
-    );
+    if (!maybeUnsafe.test(text) && !(written && maybeFraction.test(text))) return JSON.parse(text);
+    const safe = shielded(text, written);
+    return safe === text ? JSON.parse(text) : JSON.parse(safe, (_key, value: unknown) => unshielded(value));
   } catch (cause) {
     throw new SyntaxError(jsonComplaint(text), { cause });
   }
+}
+
+function unshielded(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (value.startsWith(marker)) return BigInt(value.slice(marker.length));
+  return value.startsWith(writtenMarker) ? new WrittenNumber(value.slice(writtenMarker.length)) : value;
 }
 
 /**
@@ -76,8 +96,8 @@ const [quote, backslash, minus, zero, nine] = [0x22, 0x5c, 0x2d, 0x30, 0x39];
 const inNumber = new Set([...'0123456789.eE+-'].map((character) => character.charCodeAt(0)));
 const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** The text with whole numbers that are too large for a double as marked strings. No regular expression survives a string of megabytes. */
-function shielded(text: string): string {
+/** The text with the numbers that JavaScript would change as marked strings. No regular expression survives a string of megabytes. */
+function shielded(text: string, written: boolean): string {
   let result = '';
   let copied = 0;
   for (let at = 0; at < text.length; at++) {
@@ -87,14 +107,20 @@ function shielded(text: string): string {
     } else if (code === minus || (code >= zero && code <= nine)) {
       const end = endOfNumber(text, at + 1);
       const token = text.slice(at, end);
-      if (wholeNumber.test(token) && !Number.isSafeInteger(Number(token))) {
-        result += `${text.slice(copied, at)}"${marker}${token}"`;
+      const mark = markFor(token, written);
+      if (mark !== undefined) {
+        result += `${text.slice(copied, at)}"${mark}${token}"`;
         copied = end;
       }
       at = end - 1;
     }
   }
   return result + text.slice(copied);
+}
+
+function markFor(token: string, written: boolean): string | undefined {
+  if (wholeNumber.test(token)) return Number.isSafeInteger(Number(token)) ? undefined : marker;
+  return written && fraction.test(token) ? writtenMarker : undefined;
 }
 
 /** @param start of its opening quote. @returns where its closing one is, or the text's end */

@@ -85,9 +85,19 @@ describe('decode', () => {
     ['{"Labels":{"a":1}}', /cannot unmarshal number into Go struct field X\.Labels\.a of type string/],
     ['{"Cmd":5}', /cannot unmarshal number into Go struct field X\.Cmd/],
     ['{"Tty":"true"}', /cannot unmarshal string into Go struct field X\.Tty of type bool/],
+    ['{"Memory":1e3}', /cannot unmarshal number 1e3 into Go struct field X\.Memory of type int64/],
+    ['{"Memory":1.0,"Image":"1.0"}', /cannot unmarshal number 1\.0 into/],
+    ['{"Image":1.5}', /cannot unmarshal number into Go struct field X\.Image of type string/],
     ['[]', /cannot unmarshal array into Go value of type X/],
   ])('refuses %s', (text, message) => {
-    expect(() => decode(schema, parseJson(text), 'X')).toThrow(message);
+    expect(() => decode(schema, parseJson(text, { written: true }), 'X')).toThrow(message);
+  });
+
+  it('keeps numbers with a fraction where the schema has them, and where it says nothing', () => {
+    const value = parseJson('{"n":1.5,"o":[-2.5E-3],"s":"1.5\\"2.5"}', { written: true });
+    const { n, ...rest } = decode(Type.Object({ n: Type.Number(), o: Type.Unknown(), s: Type.String() }), value);
+    expect([n, JSON.stringify(rest)]).toEqual([1.5, '{"o":[-0.0025],"s":"1.5\\"2.5"}']);
+    expect(() => parseJson('{"n":1.}', { written: true })).toThrow('after decimal point');
   });
 
   it('decodes a real request', () => {

@@ -1,4 +1,6 @@
 import { invalidParameter } from './errors.js';
+import { memberOf, mismatch, notInRange, type Place, rangeOf, type Shape, underKey, whereIs } from './json-mismatch.js';
+import { WrittenNumber } from './json-text.js';
 import type { Static, TSchema } from './schema.js';
 
 export { unexpectedContent } from './json-complaint.js';
@@ -11,8 +13,8 @@ export type { Static, TSchema } from './schema.js';
  * at a body: whoever checks a request must see what the engine will act on.
  */
 
-const int64Max = 2n ** 63n - 1n;
-const int64Min = -(2n ** 63n);
+const nowhere: Place = { struct: '', path: '' };
+
 /** The greatest double that is still an int64. */
 const int64MaxAsDouble = 2 ** 63 - 1024;
 
@@ -21,39 +23,27 @@ const int64MaxAsDouble = 2 ** 63 - 1024;
  * the last duplicate wins; null and missing members stay absent, or become the zero value where the schema requires
  * them; unknown keys are dropped, unless the schema has `additionalProperties`; for a union of a string and a list of
  * strings, a string becomes a list of one. Whole numbers beyond a double's exact range stay within int64; with
- * `Type.BigInt()` they are exact. Checks types, not ranges or patterns.
- * @param what names the whole in errors, as Go names the struct.
+ * `Type.BigInt()` they are exact. Checks types, not ranges (but that of Go's type) or patterns.
+ * @param what names the whole in errors, unless the schema says how Go calls it.
  * @throws InvalidParameter with a text like Go's.
  */
 export function decode<S extends TSchema>(schema: S, value: unknown, what = 'request'): Static<S> {
-  return convert(schema, value, what) as Static<S>;
+  return convert(schema, value, { struct: what, path: '' }) as Static<S>;
 }
 
-/** The JSON Schema keywords that our schemas use. */
-interface Shape {
-  type?: string;
-  anyOf?: Shape[];
-  const?: unknown;
-  enum?: unknown[];
-  items?: Shape;
-  properties?: Record<string, Shape>;
-  required?: string[];
-  patternProperties?: Record<string, Shape>;
-  additionalProperties?: boolean | Shape;
-}
-
-function convert(schema: TSchema, value: unknown, path: string): unknown {
+function convert(schema: TSchema, value: unknown, place: Place): unknown {
   const shape = schema as Shape;
-  if (shape.anyOf) return convertUnion(shape.anyOf, value, path);
+  if (shape.anyOf) return convertUnion(shape.anyOf, value, place);
   if (shape.const !== undefined) {
     if (value === shape.const || value === null || value === undefined) return shape.const;
-    throw invalidParameter(`json: ${path} must be ${JSON.stringify(shape.const)}`);
+    throw invalidParameter(`json: ${whereIs(place)} must be ${JSON.stringify(shape.const)}`);
   }
+  if (value instanceof WrittenNumber) return convertWritten(shape, value, place);
   if (shape.type === undefined) return value;
   if (value === null || value === undefined) return zero(shape);
   switch (shape.type) {
     case 'string':
-      if (typeof value === 'string') return checkEnum(shape, value, path);
+      if (typeof value === 'string') return checkEnum(shape, value, place);
       break;
     case 'boolean':
       if (typeof value === 'boolean') return value;
@@ -62,24 +52,30 @@ function convert(schema: TSchema, value: unknown, path: string): unknown {
       if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
       break;
     case 'integer':
-      if (typeof value === 'number' || typeof value === 'bigint') return toInteger(value, path);
+      if (typeof value === 'number' || typeof value === 'bigint') return toInteger(value, place, shape);
       break;
     case 'bigint':
-      if (typeof value === 'number' || typeof value === 'bigint') return toBigint(value, path);
+      if (typeof value === 'number' || typeof value === 'bigint') return toBigint(value, place, shape);
       break;
     case 'null':
       break;
     case 'array':
-      if (Array.isArray(value)) return value.map((item) => convert(shape.items ?? {}, item, path));
+      if (Array.isArray(value)) return value.map((item) => convert(shape.items ?? {}, item, place));
       break;
     case 'object':
-      if (typeof value === 'object' && !Array.isArray(value)) return convertObject(shape, Object.entries(value), path);
+      if (typeof value === 'object' && !Array.isArray(value)) return convertObject(shape, Object.entries(value), place);
       break;
   }
-  throw mismatch(value, path, shape);
+  throw mismatch(value, place, shape);
 }
 
-function convertObject(shape: Shape, entries: [string, unknown][], path: string): Record<string, unknown> {
+function convertWritten(shape: Shape, { text }: WrittenNumber, place: Place): number {
+  if (shape.type === 'integer' || shape.type === 'bigint') throw notInRange(text, place, shape);
+  if (shape.type !== undefined && shape.type !== 'number') throw mismatch(Number(text), place, shape);
+  return Number(text);
+}
+
+function convertObject(shape: Shape, entries: [string, unknown][], place: Place): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   const properties = shape.properties ?? {};
   const fields = foldedFields(properties);
@@ -87,7 +83,7 @@ function convertObject(shape: Shape, entries: [string, unknown][], path: string)
   for (const [key, value] of entries) {
     const name = Object.hasOwn(properties, key) ? key : fields.get(fold(key));
     if (name === undefined) {
-      if (others) set(result, key, convert(others === true ? {} : others, value, `${path}.${key}`));
+      if (others) set(result, key, convert(others === true ? {} : others, value, underKey(place, key)));
       continue;
     }
     const property = properties[name] ?? {};
@@ -95,7 +91,7 @@ function convertObject(shape: Shape, entries: [string, unknown][], path: string)
     if (value === null || value === undefined) {
       if (isNullable(property)) delete result[name];
     } else {
-      result[name] = convert(property, value, `${path}.${name}`);
+      result[name] = convert(property, value, memberOf(place, shape, name, property));
     }
   }
   for (const name of shape.required ?? []) {
@@ -104,16 +100,26 @@ function convertObject(shape: Shape, entries: [string, unknown][], path: string)
   return result;
 }
 
-function convertUnion(shapes: Shape[], value: unknown, path: string): unknown {
+function convertUnion(shapes: Shape[], value: unknown, place: Place): unknown {
   if (value === null || value === undefined) {
     return isNullable({ anyOf: shapes }) ? null : zero(shapes[0] ?? {});
   }
-  const list = shapes.find((shape) => shape.type === 'array' && shape.items?.type === 'string');
-  if (typeof value === 'string' && list && shapes.some((shape) => shape.type === 'string')) return [value];
+  if (isStringOrList(shapes)) return convertStringOrList(value, place);
   const fitting = shapes.filter((shape) => accepts(shape, value));
   const [first] = fitting;
-  if (first === undefined) throw mismatch(value, path, shapes.find((shape) => shape.type !== 'null') ?? {});
-  return convert(first, value, path);
+  return convert(first ?? shapes.find((shape) => shape.type !== 'null') ?? {}, value, place);
+}
+
+const isStringOrList = (shapes: readonly Shape[]): boolean =>
+  shapes.some((shape) => shape.type === 'string') &&
+  shapes.some((shape) => shape.type === 'array' && shape.items?.type === 'string');
+
+/** Go tries a list, and says then how a string failed (moby's `strslice`). */
+function convertStringOrList(value: unknown, place: Place): string[] {
+  if (typeof value === 'string') return [value];
+  const isItem = (item: unknown) => typeof item === 'string' || item === null;
+  if (!Array.isArray(value) || !value.every(isItem)) throw mismatch(value, place, { type: 'string' });
+  return value.map((item) => item ?? '');
 }
 
 function accepts(shape: Shape, value: unknown): boolean {
@@ -125,11 +131,11 @@ function accepts(shape: Shape, value: unknown): boolean {
     case 'array':
       return Array.isArray(value);
     case 'object':
-      return typeof value === 'object' && !Array.isArray(value);
+      return typeof value === 'object' && !Array.isArray(value) && !(value instanceof WrittenNumber);
     case 'integer':
     case 'number':
     case 'bigint':
-      return typeof value === 'number' || typeof value === 'bigint';
+      return value instanceof WrittenNumber || typeof value === 'number' || typeof value === 'bigint';
     default:
       return typeof value === shape.type;
   }
@@ -155,62 +161,31 @@ function zero(shape: Shape): unknown {
     case 'array':
       return [];
     case 'object':
-      return convertObject(shape, [], '');
+      return convertObject(shape, [], nowhere);
     default:
       return null;
   }
 }
 
-function checkEnum(shape: Shape, value: string, path: string): string {
+function checkEnum(shape: Shape, value: string, place: Place): string {
   if (shape.enum && !shape.enum.includes(value)) {
-    throw invalidParameter(`json: ${path} must be one of ${shape.enum.join(', ')}, not ${JSON.stringify(value)}`);
+    throw invalidParameter(
+      `json: ${whereIs(place)} must be one of ${shape.enum.join(', ')}, not ${JSON.stringify(value)}`,
+    );
   }
   return value;
 }
 
-function toInteger(value: number | bigint, path: string): number {
-  const exact = toBigint(value, path);
-  const double = Number(exact);
-  return Math.min(double, int64MaxAsDouble);
+function toInteger(value: number | bigint, place: Place, shape: Shape): number {
+  return Math.min(Number(toBigint(value, place, shape)), int64MaxAsDouble);
 }
 
-function toBigint(value: number | bigint, path: string): bigint {
+function toBigint(value: number | bigint, place: Place, shape: Shape): bigint {
   const whole = typeof value === 'bigint' || Number.isInteger(value) ? BigInt(value) : undefined;
-  if (whole === undefined || whole > int64Max || whole < int64Min) {
-    throw invalidParameter(`json: cannot unmarshal number ${value} into Go struct field ${path} of type int64`);
-  }
+  const [min, max] = rangeOf(shape);
+  if (whole === undefined || whole > max || whole < min) throw notInRange(String(value), place, shape);
   return whole;
 }
-
-/** JSON's types in Go's words. */
-function mismatch(value: unknown, path: string, wanted: Shape): Error {
-  const got = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : numberOr(typeof value);
-  const where = path.includes('.') ? `struct field ${path} of type ${goType(wanted)}` : `value of type ${path}`;
-  return invalidParameter(`json: cannot unmarshal ${got} into Go ${where}`);
-}
-
-/** How Go calls a shape; what is a struct of some name there has none here. */
-function goType(shape: Shape): string {
-  switch (shape.type) {
-    case 'integer':
-    case 'bigint':
-      return 'int64';
-    case 'number':
-      return 'float64';
-    case 'boolean':
-      return 'bool';
-    case 'array':
-      return `[]${goType(shape.items ?? {})}`;
-    case 'object': {
-      const [values] = Object.values(shape.patternProperties ?? {});
-      return values ? `map[string]${goType(values)}` : 'struct';
-    }
-    default:
-      return shape.type ?? 'interface {}';
-  }
-}
-
-const numberOr = (type: string): string => (type === 'bigint' ? 'number' : type);
 
 /** A member called `__proto__` is a label like any other, not the object's prototype. */
 function set(target: Record<string, unknown>, key: string, value: unknown): void {

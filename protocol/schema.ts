@@ -1,4 +1,5 @@
 import type typebox from 'typebox';
+import type { TSchema } from 'typebox';
 
 export type { Static, TSchema } from 'typebox';
 
@@ -57,6 +58,26 @@ const builders = {
   Union: (anyOf: object[], options?: object) => ({ anyOf, ...options }),
   Unknown: (options?: object) => ({ ...options }),
 };
+
+/** Names a schema's type as Go does in its errors, package included: `container.HostConfig`. */
+export const go = (type: string): { 'x-go-type': string } => ({ 'x-go-type': type });
+
+/**
+ * Members that are a struct's own in JSON, and in Go those of a struct that is embedded in it: its name stands in the
+ * errors about them (Go 1.24 and newer).
+ */
+export function embedded<P extends Record<string, TSchema>>(struct: string, properties: P): P {
+  const entries = Object.entries(properties).map(([name, schema]) => {
+    const inner: unknown = Reflect.get(schema, embeddedIn);
+    const names = typeof inner === 'string' ? `${struct}.${inner}` : struct;
+    // With what is not enumerable.
+    const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(schema));
+    return [name, Object.assign(copy, { [embeddedIn]: names })];
+  });
+  return Object.fromEntries(entries) as P;
+}
+
+const embeddedIn = 'x-go-embedded';
 
 const Type = builders as unknown as Builders;
 export default Type;

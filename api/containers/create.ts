@@ -6,7 +6,7 @@ import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import { applyVersion } from './create-versions.js';
 
-const body = jsonBody(ContainerCreateRequest, 'CreateRequest');
+const body = jsonBody(ContainerCreateRequest);
 
 export function createRoutes(containers: Containers): Route[] {
   return [{ method: 'POST', path: '/containers/create', body, handler: (x) => create(x, containers) }];

@@ -1,5 +1,5 @@
 import type { Containers } from '@cleat/engine/containers/service';
-import { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
+import { ContainerStartRequest, ContainerUpdateRequest } from '@cleat/protocol/api/container';
 import { CleatError, invalidParameter } from '@cleat/protocol/errors';
 import { decodeSize } from '../decode/size.js';
 import { isExpected, jsonBody } from '../http/body.js';
@@ -7,8 +7,8 @@ import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 
 /** Until API 1.23 the host configuration could come with start instead of with create. */
-const startBody = jsonBody(HostConfig, 'HostConfig', { before: '1.24' });
-const updateBody = jsonBody(ContainerUpdateRequest, 'UpdateConfig');
+const startBody = jsonBody(ContainerStartRequest, { before: '1.24' });
+const updateBody = jsonBody(ContainerUpdateRequest);
 
 /** What changes a container's state. */
 export function lifecycleRoutes(containers: Containers): Route[] {

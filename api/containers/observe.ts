@@ -1,10 +1,10 @@
 import type { Containers } from '@cleat/engine/containers/service';
-import { ContainerConfig } from '@cleat/protocol/api/container';
+import { CommitRequest } from '@cleat/protocol/api/container';
 import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 
-const commitBody = jsonBody(ContainerConfig, 'Config');
+const commitBody = jsonBody(CommitRequest);
 
 /** `top`, `stats`, `changes`, `export`, `commit`. */
 export function observeRoutes(containers: Containers): Route[] {

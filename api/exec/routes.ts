@@ -1,4 +1,4 @@
-import type { AttachSession } from '@cleat/engine/containers/service';
+import type { AttachSession } from '@cleat/engine/streams/service';
 import { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/container';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { decodeSize } from '../decode/size.js';
@@ -10,8 +10,8 @@ import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 import { frame, multiplexedStream, rawStream } from '../streams/frame.js';
 
-const createBody = jsonBody(ExecCreateRequest, 'ExecCreateRequest');
-const startBody = jsonBody(ExecStartRequest, 'ExecStartRequest');
+const createBody = jsonBody(ExecCreateRequest);
+const startBody = jsonBody(ExecStartRequest);
 
 export function execRoutes({ execs }: ApiServices): Route[] {
   return [

@@ -8,14 +8,12 @@ export const maxBodyBytes = 16 * 1024 * 1024;
 /** A JSON body as a route declares it. */
 export interface JsonBody<S extends TSchema = TSchema> {
   readonly schema: S;
-  /** Names it in errors, as Go names the struct. */
-  readonly what: string;
   /** Only clients older than this send it; what newer ones send is not looked at. */
   readonly before?: string;
 }
 
-export function jsonBody<S extends TSchema>(schema: S, what: string, rest: { before?: string } = {}): JsonBody<S> {
-  return { schema, what, ...rest };
+export function jsonBody<S extends TSchema>(schema: S, rest: { before?: string } = {}): JsonBody<S> {
+  return { schema, ...rest };
 }
 
 export function isExpected(body: JsonBody, version: string): boolean {
@@ -40,7 +38,7 @@ export async function readText(source: AsyncIterable<Buffer>): Promise<string> {
  * @throws InvalidParameter
  */
 export function decodeBody<S extends TSchema>(
-  { schema, what }: JsonBody<S>,
+  { schema }: JsonBody<S>,
   text: string,
   contentType = '',
 ): Static<S> | undefined {
@@ -54,7 +52,7 @@ export function decodeBody<S extends TSchema>(
   }
   if (text.trim() === '') throw invalidParameter('invalid JSON: got EOF while reading request body');
   try {
-    return decode(schema, parseJson(text), what);
+    return decode(schema, parseJson(text, { written: true }));
   } catch (cause) {
     const message = messageOf(cause);
     throw invalidParameter(message === unexpectedContent ? message : `invalid JSON: ${message}`, { cause });

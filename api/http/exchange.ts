@@ -108,7 +108,7 @@ export class Exchange {
    */
   async json<S extends TSchema>(body: JsonBody<S>): Promise<Static<S> | undefined> {
     // What is not declared would be read behind the back of the checks.
-    if (body !== this.#match.route.body) throw systemError(`the route does not declare its body ${body.what}`);
+    if (body !== this.#match.route.body) throw systemError(`the route does not declare this body`);
     return (await this.declaredBody()) as Static<S> | undefined;
   }
 

@@ -155,7 +155,7 @@ describe('bodies', () => {
   it.each([
     [
       '{"Image":"b","HostConfig":{"Memory":"1g"}}',
-      /invalid JSON: json: cannot unmarshal string into Go struct field .*Memory of type int64/,
+      /invalid JSON: json: cannot unmarshal string into Go struct field HostConfig\.HostConfig\.Resources\.Memory of type int64/,
     ],
     ['{"Image":', /invalid JSON/],
     ['{}', /config cannot be empty/],
@@ -164,6 +164,27 @@ describe('bodies', () => {
     const answer = await ask(server, 'POST', '/containers/create', body);
     expect(answer.status).toBe(400);
     expect(answer.text).toMatch(message);
+  });
+
+  it('are named on every route as Go names them', async () => {
+    await using server = await startApi({});
+    for (const [path, type] of [
+      ['/containers/create', 'runconfig.ContainerConfigWrapper'],
+      ['/containers/c/update', 'container.UpdateConfig'],
+      ['/v1.23/containers/c/start', 'runconfig.ContainerConfigWrapper'],
+      ['/commit', 'runconfig.ContainerConfigWrapper'],
+      ['/containers/c/exec', 'types.ExecConfig'],
+      ['/exec/e/start', 'types.ExecStartCheck'],
+      ['/networks/create', 'types.NetworkCreateRequest'],
+      ['/networks/n/connect', 'types.NetworkConnect'],
+      ['/networks/n/disconnect', 'types.NetworkDisconnect'],
+      ['/volumes/create', 'volume.CreateOptions'],
+      ['/auth', 'registry.AuthConfig'],
+    ]) {
+      const answer = await ask(server, 'POST', path ?? '', '5');
+      const text = `invalid JSON: json: cannot unmarshal number into Go value of type ${type}`;
+      expect(`${answer.status} ${answer.text}`, path).toMatch(new RegExp(`^400 .*${text}`));
+    }
   });
 
   it("of a web page's form are refused", async () => {

@@ -6,9 +6,9 @@ import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 
-const createBody = jsonBody(NetworkCreateRequest, 'CreateRequest');
-const connectBody = jsonBody(NetworkConnectRequest, 'ConnectOptions');
-const disconnectBody = jsonBody(NetworkDisconnectRequest, 'DisconnectOptions');
+const createBody = jsonBody(NetworkCreateRequest);
+const connectBody = jsonBody(NetworkConnectRequest);
+const disconnectBody = jsonBody(NetworkDisconnectRequest);
 
 export function networkRoutes({ networks, containers }: ApiServices): Route[] {
   return [

@@ -8,7 +8,7 @@ import type { ApiServices } from '../services.js';
 import { diskUsageFor, diskUsageTypes } from './disk-usage.js';
 import { infoFor } from './info.js';
 
-const authBody = jsonBody(AuthConfig, 'AuthConfig');
+const authBody = jsonBody(AuthConfig);
 
 /** `/_ping`, `/version`, `/info`, `/system/df`, `/auth`. */
 export function systemRoutes({ system, images }: ApiServices, options: { minApiVersion?: string }): Route[] {

@@ -6,7 +6,7 @@ import { jsonBody } from '../http/body.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 
-const createBody = jsonBody(VolumeCreateRequest, 'CreateOptions');
+const createBody = jsonBody(VolumeCreateRequest);
 
 export function volumeRoutes({ volumes }: ApiServices): Route[] {
   return [

@@ -1,4 +1,4 @@
-import Type, { type Static } from '../schema.js';
+import Type, { go, type Static } from '../schema.js';
 import type { ContainerConfig } from './container.js';
 
 /** The Engine API's image objects. */
@@ -62,15 +62,17 @@ export interface Progress {
   aux?: unknown;
 }
 
-/** Decoded `X-Registry-Auth`. */
 /** Body of `POST /auth`, and what `X-Registry-Auth` holds. */
-export const AuthConfig = Type.Object({
-  username: Type.Optional(Type.String()),
-  password: Type.Optional(Type.String()),
-  auth: Type.Optional(Type.String()),
-  email: Type.Optional(Type.String()),
-  serveraddress: Type.Optional(Type.String()),
-  identitytoken: Type.Optional(Type.String()),
-  registrytoken: Type.Optional(Type.String()),
-});
+export const AuthConfig = Type.Object(
+  {
+    username: Type.Optional(Type.String()),
+    password: Type.Optional(Type.String()),
+    auth: Type.Optional(Type.String()),
+    email: Type.Optional(Type.String()),
+    serveraddress: Type.Optional(Type.String()),
+    identitytoken: Type.Optional(Type.String()),
+    registrytoken: Type.Optional(Type.String()),
+  },
+  go('registry.AuthConfig'),
+);
 export type RegistryAuth = Static<typeof AuthConfig>;

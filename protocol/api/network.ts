@@ -1,81 +1,101 @@
-import Type, { type Static, type TSchema } from '../schema.js';
+import Type, { embedded, go, type Static } from '../schema.js';
+import { int, nullable, StringMap, Strings } from './parts.js';
 
 /** The Engine API's network objects. */
-const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
-const StringMap = Type.Record(Type.String(), Type.String());
-const Strings = Type.Array(Type.String());
-
-export const EndpointSettings = Type.Object({
-  IPAMConfig: nullable(
-    Type.Object({
-      IPv4Address: Type.Optional(Type.String()),
-      IPv6Address: Type.Optional(Type.String()),
-      LinkLocalIPs: nullable(Strings),
-    }),
-  ),
-  Links: nullable(Strings),
-  Aliases: nullable(Strings),
-  MacAddress: Type.Optional(Type.String()),
-  DriverOpts: nullable(StringMap),
-  GwPriority: Type.Optional(Type.Integer()),
-  NetworkID: Type.Optional(Type.String()),
-  EndpointID: Type.Optional(Type.String()),
-  Gateway: Type.Optional(Type.String()),
-  IPAddress: Type.Optional(Type.String()),
-  IPPrefixLen: Type.Optional(Type.Integer()),
-  IPv6Gateway: Type.Optional(Type.String()),
-  GlobalIPv6Address: Type.Optional(Type.String()),
-  GlobalIPv6PrefixLen: Type.Optional(Type.Integer()),
-  DNSNames: nullable(Strings),
-});
+export const EndpointSettings = Type.Object(
+  {
+    IPAMConfig: nullable(
+      Type.Object(
+        {
+          IPv4Address: Type.Optional(Type.String()),
+          IPv6Address: Type.Optional(Type.String()),
+          LinkLocalIPs: nullable(Strings),
+        },
+        go('network.EndpointIPAMConfig'),
+      ),
+    ),
+    Links: nullable(Strings),
+    Aliases: nullable(Strings),
+    MacAddress: Type.Optional(Type.String()),
+    DriverOpts: nullable(StringMap),
+    GwPriority: int,
+    NetworkID: Type.Optional(Type.String()),
+    EndpointID: Type.Optional(Type.String()),
+    Gateway: Type.Optional(Type.String()),
+    IPAddress: Type.Optional(Type.String()),
+    IPPrefixLen: int,
+    IPv6Gateway: Type.Optional(Type.String()),
+    GlobalIPv6Address: Type.Optional(Type.String()),
+    GlobalIPv6PrefixLen: int,
+    DNSNames: nullable(Strings),
+  },
+  go('network.EndpointSettings'),
+);
 export type EndpointSettings = Static<typeof EndpointSettings>;
 
-export const IpamConfig = Type.Object({
-  Subnet: Type.Optional(Type.String()),
-  IPRange: Type.Optional(Type.String()),
-  Gateway: Type.Optional(Type.String()),
-  AuxiliaryAddresses: nullable(StringMap),
-  /** As clients of 2015 spelled it. */
-  AuxAddress: nullable(StringMap),
-});
+export const IpamConfig = Type.Object(
+  {
+    Subnet: Type.Optional(Type.String()),
+    IPRange: Type.Optional(Type.String()),
+    Gateway: Type.Optional(Type.String()),
+    AuxiliaryAddresses: nullable(StringMap),
+    /** As clients of 2015 spelled it. */
+    AuxAddress: nullable(StringMap),
+  },
+  go('network.IPAMConfig'),
+);
 export type IpamConfig = Static<typeof IpamConfig>;
 
-export const Ipam = Type.Object({
-  Driver: Type.Optional(Type.String()),
-  Options: nullable(StringMap),
-  Config: nullable(Type.Array(IpamConfig)),
-});
+export const Ipam = Type.Object(
+  {
+    Driver: Type.Optional(Type.String()),
+    Options: nullable(StringMap),
+    Config: nullable(Type.Array(IpamConfig)),
+  },
+  go('network.IPAM'),
+);
 
 /** Body of `POST /networks/create`. */
-export const NetworkCreateRequest = Type.Object({
-  Name: Type.Optional(Type.String()),
-  CheckDuplicate: Type.Optional(Type.Boolean()),
-  Driver: Type.Optional(Type.String()),
-  Scope: Type.Optional(Type.String()),
-  Internal: Type.Optional(Type.Boolean()),
-  Attachable: Type.Optional(Type.Boolean()),
-  Ingress: Type.Optional(Type.Boolean()),
-  ConfigOnly: Type.Optional(Type.Boolean()),
-  ConfigFrom: nullable(Type.Object({ Network: Type.Optional(Type.String()) })),
-  EnableIPv4: nullable(Type.Boolean()),
-  EnableIPv6: nullable(Type.Boolean()),
-  IPAM: nullable(Ipam),
-  Options: nullable(StringMap),
-  Labels: nullable(StringMap),
-});
+export const NetworkCreateRequest = Type.Object(
+  {
+    Name: Type.Optional(Type.String()),
+    ...embedded('NetworkCreate', {
+      CheckDuplicate: Type.Optional(Type.Boolean()),
+      Driver: Type.Optional(Type.String()),
+      Scope: Type.Optional(Type.String()),
+      Internal: Type.Optional(Type.Boolean()),
+      Attachable: Type.Optional(Type.Boolean()),
+      Ingress: Type.Optional(Type.Boolean()),
+      ConfigOnly: Type.Optional(Type.Boolean()),
+      ConfigFrom: nullable(Type.Object({ Network: Type.Optional(Type.String()) }, go('network.ConfigReference'))),
+      EnableIPv4: nullable(Type.Boolean()),
+      EnableIPv6: nullable(Type.Boolean()),
+      IPAM: nullable(Ipam),
+      Options: nullable(StringMap),
+      Labels: nullable(StringMap),
+    }),
+  },
+  go('types.NetworkCreateRequest'),
+);
 export type NetworkCreateRequest = Static<typeof NetworkCreateRequest>;
 
 /** Body of `POST /networks/{id}/connect`. */
-export const NetworkConnectRequest = Type.Object({
-  Container: Type.Optional(Type.String()),
-  EndpointConfig: nullable(EndpointSettings),
-});
+export const NetworkConnectRequest = Type.Object(
+  {
+    Container: Type.Optional(Type.String()),
+    EndpointConfig: nullable(EndpointSettings),
+  },
+  go('types.NetworkConnect'),
+);
 
 /** Body of `POST /networks/{id}/disconnect`. */
-export const NetworkDisconnectRequest = Type.Object({
-  Container: Type.Optional(Type.String()),
-  Force: Type.Optional(Type.Boolean()),
-});
+export const NetworkDisconnectRequest = Type.Object(
+  {
+    Container: Type.Optional(Type.String()),
+    Force: Type.Optional(Type.Boolean()),
+  },
+  go('types.NetworkDisconnect'),
+);
 
 /** A row of `GET /networks`; `Containers` is filled by inspect only. */
 export interface NetworkResource {

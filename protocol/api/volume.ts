@@ -1,16 +1,19 @@
-import Type, { type Static } from '../schema.js';
+import Type, { go, type Static } from '../schema.js';
 
 /** The Engine API's volume objects. */
 const StringMap = Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]));
 
 /** Body of `POST /volumes/create`. */
-export const VolumeCreateRequest = Type.Object({
-  Name: Type.Optional(Type.String()),
-  Driver: Type.Optional(Type.String()),
-  DriverOpts: StringMap,
-  Labels: StringMap,
-  ClusterVolumeSpec: Type.Optional(Type.Unknown()),
-});
+export const VolumeCreateRequest = Type.Object(
+  {
+    Name: Type.Optional(Type.String()),
+    Driver: Type.Optional(Type.String()),
+    DriverOpts: StringMap,
+    Labels: StringMap,
+    ClusterVolumeSpec: Type.Optional(Type.Unknown()),
+  },
+  go('volume.CreateOptions'),
+);
 export type VolumeCreateRequest = Static<typeof VolumeCreateRequest>;
 
 export interface VolumeResource {

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { checkFields, volumeDestination } from '../../config-fields.js';
-import { parseSignal } from '../../containers/life/signals.js';
+import { parseSignal } from '../../signals.js';
 import { flagValues, jsonList, listOf, oneOf, pairsOf } from './arguments.js';
 import { healthcheckOf } from './healthcheck.js';
 import { type Line, linesOf, splitLine } from './lines.js';
@@ -61,7 +61,7 @@ function commandOf({ rest, flags }: Line): (config: ContainerConfig) => string[]
 }
 
 function shellOf({ Shell }: ContainerConfig): string[] {
-  return Shell && Shell.length > 0 ? Shell : ['/bin/sh', '-c'];
+  return Shell && Shell.length > 0 ? [Shell].flat() : ['/bin/sh', '-c'];
 }
 
 const checkList = ({ rest }: Line): void => void jsonList(rest);
