@@ -2,9 +2,10 @@ import type { ContainerInspect, ContainerState, MountPoint, NetworkSettings } fr
 import type { SandboxSettings } from '../../networks/service.js';
 import type { Container } from '../container.js';
 import { shownLinks } from '../links/links.js';
-import { isRunning, type MountRecord, type StoredState } from '../record.js';
+import { type ContainerRecord, isRunning, type MountRecord, type StoredState } from '../record.js';
 import type { Room } from '../room.js';
 import { completeConfig, completeHostConfig } from './complete.js';
+import { inspectedNetworks } from './networks.js';
 
 /** What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. */
 export function inspectContainer(room: Room, container: Container): ContainerInspect {
@@ -36,7 +37,7 @@ export function inspectContainer(room: Room, container: Container): ContainerIns
     GraphDriver: { Name: 'overlay2', Data: graphData(room, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
     Config: completeConfig(record.config),
-    NetworkSettings: networkSettings(room.networks.settings(record.id, record.endpoints), record.state.pid),
+    NetworkSettings: networkSettings(record, room.networks.settings(record.id, record.endpoints)),
   };
 }
 
@@ -73,7 +74,8 @@ export function mountPoint(mount: MountRecord): MountPoint {
 }
 
 /** Besides `Networks`, the endpoint on the default bridge is repeated at the top, as clients of 2015 read it. */
-function networkSettings(sandbox: SandboxSettings, pid: number): NetworkSettings {
+function networkSettings(record: ContainerRecord, sandbox: SandboxSettings): NetworkSettings {
+  const { pid } = record.state;
   // Without a file of its own the namespace is found by the process in it.
   const ofProcess = sandbox.sandboxId !== '' && pid > 0 ? `/proc/${pid}/ns/net` : '';
   const bridge = sandbox.networks.bridge;
@@ -95,7 +97,7 @@ function networkSettings(sandbox: SandboxSettings, pid: number): NetworkSettings
     IPPrefixLen: bridge?.IPPrefixLen ?? 0,
     IPv6Gateway: bridge?.IPv6Gateway ?? '',
     MacAddress: bridge?.MacAddress ?? '',
-    Networks: sandbox.networks,
+    Networks: inspectedNetworks(record, sandbox.networks),
   };
 }
 
