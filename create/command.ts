@@ -1,12 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { fitted, usageComplaint } from '@cleat/protocol/usage';
 import { isKindName, kindFacts, kindNames } from './kinds.js';
 import { checkEmpty, scaffold } from './scaffold.js';
 
-const help = `Usage: npm create cleat-plugin DIRECTORY -- --kind KIND [OPTION…]
+export const createHelp = `Usage: npm create cleat-plugin DIRECTORY -- --kind KIND [OPTION…]
    or: cleat create DIRECTORY --kind KIND [OPTION…]
 
 Makes a Docker plugin that works: code, a test that passes conformance, a systemd unit, a manifest for Cleat.
@@ -32,7 +32,7 @@ export async function createCommand(args: string[]): Promise<number> {
 function createFrom(args: string[]): number {
   const { values, positionals } = parsed(args);
   if (values.help) {
-    process.stdout.write(fitted(help, process.stdout.columns));
+    process.stdout.write(fitted(createHelp, process.stdout.columns));
     return 0;
   }
   const [path, ...more] = positionals;
@@ -55,18 +55,21 @@ Now:
   return 0;
 }
 
+/** Options of the command; shells complete them. */
+export const createOptions = {
+  kind: { type: 'string' },
+  js: { type: 'boolean' },
+  name: { type: 'string' },
+  packages: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsConfig['options'];
+
 function parsed(args: string[]) {
   try {
     return parseArgs({
       args,
       allowPositionals: true,
-      options: {
-        kind: { type: 'string' },
-        js: { type: 'boolean' },
-        name: { type: 'string' },
-        packages: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
+      options: createOptions,
     });
   } catch (cause) {
     throw invalidParameter(usageComplaint(cause) ?? messageOf(cause), { cause });

@@ -8,19 +8,22 @@ import type { Logger } from '@cleat/protocol/log';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
 import type { EngineConfig } from './config.js';
-import { openContainers } from './containers/index.js';
-import type { Containers } from './containers/service.js';
+import { lookupIn, openContainers, Registry, usersOfImage, usersOfVolume } from './containers/index.js';
+import type { ContainerHost, Containers } from './containers/service.js';
 import { openContent } from './content/index.js';
 import { openDistribution } from './distribution/index.js';
 import { openEvents } from './events/index.js';
 import type { Events } from './events/service.js';
 import { openExecs } from './exec/index.js';
 import type { Execs } from './exec/service.js';
+import { openHealth } from './health/index.js';
+import type { HealthChecks } from './health/service.js';
 import { Catalog, openImages } from './images/index.js';
 import type { Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
 import { openNetworks } from './networks/index.js';
 import type { Networks } from './networks/service.js';
+import { openOutbox } from './outbox/index.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
 import { openStore } from './store/index.js';
@@ -34,8 +37,9 @@ import { warm } from './warm.js';
 /** All rooms, connected. */
 export interface Engine {
   readonly authorization: Authorization;
-  readonly containers: Containers;
+  readonly containers: Containers & ContainerHost;
   readonly execs: Execs;
+  readonly health: HealthChecks;
   readonly images: Images;
   readonly networks: Networks;
   readonly volumes: Volumes;
@@ -101,11 +105,15 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
   try {
     const store = openStore(join(config.dataRoot, 'store'));
     closers.push(['store', () => store.close()]);
+    // Rooms that refuse to remove what a container uses ask the records of containers, which are there before them.
+    const registry = new Registry(store);
     const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events') });
     closers.push(['events', () => events.close()]);
     const helper = new Helper();
     closers.push(['helper', () => helper.close()]);
-    const spool = openSpool({ config, log: room('spool'), extensions });
+    const outbox = openOutbox({ store, extensions, log: room('outbox') });
+    closers.push(['outbox', () => outbox.close()]);
+    const spool = openSpool({ config, log: room('spool'), extensions, outbox });
     closers.push(['spool', () => spool.close()]);
     const content = await openContent(join(config.dataRoot, 'blobs'));
     const distribution = openDistribution({ config, reach: undefined, log: room('distribution'), content });
@@ -117,16 +125,40 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       users: [catalog],
       log: room('layers'),
     });
-    const images = openImages({ log: room('images'), events, catalog, content, layers, distribution });
+    const images = openImages({
+      log: room('images'),
+      events,
+      catalog,
+      content,
+      layers,
+      distribution,
+      usage: (id) => usersOfImage(registry, id),
+    });
     closers.push(['images', () => images.close()]);
-    const volumes = openVolumes({ config, log: room('volumes'), store, events, extensions, helper });
-    closers.push(['volumes', () => volumes.close()]);
-    const networks = await openNetworks({ config, log: room('networks'), store, events, extensions });
+    const volumes = openVolumes({
+      config,
+      log: room('volumes'),
+      store,
+      events,
+      extensions,
+      outbox,
+      helper,
+      references: (name) => usersOfVolume(registry, name),
+    });
+    const networks = openNetworks({
+      config,
+      log: room('networks'),
+      store,
+      events,
+      extensions,
+      outbox,
+      containers: lookupIn(registry),
+    });
     closers.push(['networks', () => networks.close()]);
     const containers = openContainers({
       config,
       log: room('containers'),
-      store,
+      registry,
       events,
       images,
       volumes,
@@ -136,6 +168,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       helper,
     });
     const execs = openExecs({ config, log: room('exec'), containers });
+    const health = openHealth({ log: room('health'), containers, execs });
     const system = openSystem({
       config,
       containers,
@@ -146,16 +179,13 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       warnings: () => spool.warnings(),
     });
 
-    // Rooms that refuse to remove what is in use ask back; rooms know each other's services, never each other.
-    images.setUsage((id) => containers.usersOfImage(id));
-    volumes.setReferences((name) => containers.usersOfVolume(name));
-    containers.setExecs(execs);
     extensions.setProviders(containers.providers);
 
     return {
       authorization: openAuthorization({ config, extensions, log: room('authorization') }),
       containers,
       execs,
+      health,
       images,
       networks,
       volumes,

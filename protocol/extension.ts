@@ -39,7 +39,7 @@ export interface RunningExtension {
 
 /** One value for Prometheus. Several of the same name differ in their labels. */
 export interface Metric {
-  /** For example `shelf_volumes`; a counter's ends in `_total`. */
+  /** For example `shelf_volumes`, after the extension's name; a counter's ends in `_total` (`protocol/metric-name.ts`). */
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge';

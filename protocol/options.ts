@@ -8,6 +8,8 @@ export interface OptionDeclaration {
   readonly default?: string;
   /** The extension cannot start without it. */
   readonly required?: true;
+  /** A manifest may give it as a list or a map; the extension gets that as JSON. */
+  readonly json?: true;
 }
 
 export type OptionDeclarations = Readonly<Record<string, OptionDeclaration>>;
@@ -50,6 +52,7 @@ function textOf(extension: string, name: string, declaration: OptionDeclaration,
   // A manifest knows numbers and truth values, too.
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (value === undefined || typeof value === 'string') return value;
+  if (declaration.json) return JSON.stringify(value);
   throw invalidParameter(`${extension}: the option ${name} must be text`);
 }
 

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { silentLogger } from '@cleat/protocol/log';
+import { metricComplaint } from '@cleat/protocol/metric-name';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { defineExtension, implement, jsonLogger, notFound, type ServeOptions, serve, volumeKind } from './index.js';
 
@@ -107,6 +108,11 @@ test('metrics: calls by method and result, and what the extension adds', async (
   );
   expect(body).toContain('shelf_errors_total 0\n');
   expect(body.match(/^# TYPE shelf_volumes /gm)).toHaveLength(1);
+  const own = [...body.matchAll(/^# TYPE (plugin_\S+) (\S+)$/gm)];
+  expect(own).toHaveLength(3);
+  expect(own.map(([, name = '', type = '']) => metricComplaint({ name, type, help: name }, 'plugin'))).toEqual(
+    own.map(() => undefined),
+  );
   for (const line of body.trimEnd().split('\n')) {
     expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="(?:[^"\\\n]|\\.)*",?)+\})? [\d.e+-]+)$/);
   }

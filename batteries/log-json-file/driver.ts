@@ -3,7 +3,7 @@ import { LogDriver } from '@cleat/sdk/logs/driver';
 import { readFiles } from '@cleat/sdk/logs/read-files';
 import { jsonFile } from './destination.js';
 import { jsonFormat } from './format.js';
-import type { JsonFileOptions } from './options.js';
+import type { JsonFileOptions } from './log-options.js';
 
 /** The driver `json-file`. */
 export function jsonFileDriver(log: Logger): LogDriver<JsonFileOptions> {

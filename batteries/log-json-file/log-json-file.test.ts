@@ -22,7 +22,7 @@ import { encodeLogEntry, type LogEntry } from '@cleat/protocol/log-entry';
 import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { jsonFileDriver } from './driver.js';
-import { jsonFileOptions } from './options.js';
+import { jsonFileOptions } from './log-options.js';
 
 const start = 1763780000123456700n;
 let directory: string;

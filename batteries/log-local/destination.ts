@@ -1,7 +1,7 @@
 import { FileSink } from '@cleat/sdk/logs/file-sink';
 import type { LogDestination } from '@cleat/sdk/logs/sink';
 import { localFormat } from './format.js';
-import { type LocalOptions, localOptions } from './options.js';
+import { type LocalOptions, localOptions } from './log-options.js';
 
 export const local: LogDestination<LocalOptions> = {
   options: localOptions,

@@ -3,7 +3,7 @@ import { LogDriver } from '@cleat/sdk/logs/driver';
 import { readFiles } from '@cleat/sdk/logs/read-files';
 import { local } from './destination.js';
 import { localFormat } from './format.js';
-import type { LocalOptions } from './options.js';
+import type { LocalOptions } from './log-options.js';
 
 /** The driver `local`. */
 export function localDriver(log: Logger): LogDriver<LocalOptions> {

@@ -23,8 +23,8 @@ import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import { startForTest, type Tested } from '@cleat/sdk/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { localDriver } from './driver.js';
+import { localOptions } from './log-options.js';
 import extension from './main.js';
-import { localOptions } from './options.js';
 
 const start = 1763780000123456700n;
 let directory: string;

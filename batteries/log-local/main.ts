@@ -1,10 +1,12 @@
 import { type ExtensionModule, implement } from '@cleat/protocol/extension';
 import { logKind } from '@cleat/protocol/kinds/log';
 import { localDriver } from './driver.js';
+import { options } from './options.js';
 
 export default {
+  options,
   start({ log }) {
     const driver = localDriver(log);
     return { implementations: [implement(logKind, driver.handlers)], close: () => driver.close() };
   },
-} satisfies ExtensionModule;
+} satisfies ExtensionModule<typeof options>;

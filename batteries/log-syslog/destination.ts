@@ -2,7 +2,7 @@ import { Helper } from '@cleat/linux/helper/helper';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { LogDestination } from '@cleat/sdk/logs/sink';
 import { openLineOut } from './line-out.js';
-import { type SyslogOptions, syslogOptions, type TlsOptions } from './options.js';
+import { type SyslogOptions, syslogOptions, type TlsOptions } from './log-options.js';
 import { SyslogSink } from './sink.js';
 
 const helperMs = 5000;

@@ -1,7 +1,7 @@
 import type { Logger } from '@cleat/protocol/log';
 import { LogDriver } from '@cleat/sdk/logs/driver';
 import { syslog } from './destination.js';
-import type { SyslogOptions } from './options.js';
+import type { SyslogOptions } from './log-options.js';
 
 /** The driver `syslog`. It cannot be read; `docker logs` shows the engine's own copy. */
 export function syslogDriver(log: Logger): LogDriver<SyslogOptions> {

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { LogEntry } from '@cleat/protocol/log-entry';
 import { headerField, longest } from './header-field.js';
-import type { SyslogOptions } from './options.js';
+import type { SyslogOptions } from './log-options.js';
 
 const severity = { stderr: 3, other: 6 };
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

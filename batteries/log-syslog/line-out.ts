@@ -6,7 +6,7 @@ import { UnixDatagrams } from '@cleat/linux/syscall/datagram';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import { unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
-import type { SyslogOptions } from './options.js';
+import type { SyslogOptions } from './log-options.js';
 
 /** A connection to a syslog server. */
 export interface LineOut {

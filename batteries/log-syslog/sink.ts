@@ -4,7 +4,7 @@ import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import type { Sink, SinkReport } from '@cleat/sdk/logs/sink';
 import { Formatter } from './format.js';
 import { type LineOut, openLineOut } from './line-out.js';
-import type { SyslogOptions } from './options.js';
+import type { SyslogOptions } from './log-options.js';
 
 const shortestRetryMs = 200;
 const longestRetryMs = 5000;

@@ -13,21 +13,11 @@ import { ensureBridge, removeBridge } from './device.js';
 import { ForwardGuard } from './guard.js';
 import { answering, isLinked, linkedPorts, readLinks } from './linked.js';
 import { LinkSweeper, macFor, makeLinks, newLinkName, putOnBridge } from './links.js';
-import { type Defaults, readNetwork } from './network-options.js';
+import { readNetwork } from './network-options.js';
+import type { BridgeOptions } from './options.js';
 import { HostPorts, protocolNumber } from './ports.js';
 import { PortProxy } from './proxy/proxy.js';
 import type { EndpointRecord, NetworkRecord } from './state.js';
-
-export interface BridgeOptions {
-  engineId: string;
-  stateDir: string;
-  /** Rules for translation, ports and isolation; without them containers reach only each other and the host. */
-  firewall: boolean;
-  ipForward: boolean;
-  /** Name of the device that an engine uses unless told otherwise: never taken over from somebody else. */
-  defaultDevice: string;
-  defaults: Defaults;
-}
 
 type Driver = Handlers<typeof networkKind>;
 
@@ -264,10 +254,10 @@ export class BridgeDriver {
     return { Value: { [netlabel.macAddress]: mac, [netlabel.portMap]: portMap } };
   }
 
-  async #publish(id: string, wished: unknown): Promise<void> {
+  async #publish(id: string, requested: unknown): Promise<void> {
     const endpoint = this.#endpoint(id);
     const network = this.#network(endpoint.networkId);
-    const bindings = Array.isArray(wished) ? (wished as PortBinding[]) : [];
+    const bindings = Array.isArray(requested) ? (requested as PortBinding[]) : [];
     if (bindings.length === 0 || network.internal) return;
     const ports = await this.#ports.allocate(bindings, { ...endpoint, hostIp: network.hostIp });
     try {
@@ -295,9 +285,9 @@ export class BridgeDriver {
     await this.#ports.release(endpoint.ports);
   }
 
-  async #openLinks(id: string, wished: readonly OpenedLink[]): Promise<void> {
+  async #openLinks(id: string, requested: readonly OpenedLink[]): Promise<void> {
     const endpoint = this.#endpoint(id);
-    const links = readLinks(wished);
+    const links = readLinks(requested);
     if (this.#network(endpoint.networkId).icc || isDeepStrictEqual(links, endpoint.links ?? [])) return;
     if (!this.#firewall) {
       throw invalidParameter(

@@ -2,7 +2,7 @@ import type { LinkedPort } from '@cleat/linux/firewall/ruleset';
 import { readSysctl } from '@cleat/linux/net/facts';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { OpenedLink } from '@cleat/protocol/kinds/network';
-import { protocols } from './port-wishes.js';
+import { protocols } from './port-requests.js';
 import type { EndpointLink, EndpointRecord, NetworkRecord } from './state.js';
 
 /*

@@ -3,7 +3,7 @@ import { hasIPv6, readSysctl } from '@cleat/linux/net/facts';
 import { reservePort } from '@cleat/linux/net/reserve';
 import { CleatError, conflict, isClass } from '@cleat/protocol/errors';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
-import { type PortTarget, type PortWish, readWishes } from './port-wishes.js';
+import { type PortRequest, type PortTarget, readPortRequests } from './port-requests.js';
 import { keyOf } from './proxy/messages.js';
 import type { PortProxy } from './proxy/proxy.js';
 
@@ -36,7 +36,7 @@ export class HostPorts {
   async allocate(bindings: readonly PortBinding[], to: PortTarget): Promise<PublishedPort[]> {
     const done: PublishedPort[] = [];
     try {
-      for (const wish of readWishes(bindings, to, hasIPv6())) done.push(...(await this.#allocateOne(wish)));
+      for (const request of readPortRequests(bindings, to, hasIPv6())) done.push(...(await this.#allocateOne(request)));
       return done;
     } catch (error) {
       await this.release(done);
@@ -66,16 +66,16 @@ export class HostPorts {
     }
   }
 
-  async #allocateOne(wish: PortWish): Promise<PublishedPort[]> {
-    const candidates = wish.from === 0 ? this.#ephemeral() : range(wish.from, wish.to);
+  async #allocateOne(request: PortRequest): Promise<PublishedPort[]> {
+    const candidates = request.from === 0 ? this.#ephemeral() : range(request.from, request.to);
     let last: unknown;
     for (const hostPort of candidates) {
-      const ports = wish.targets.map(
+      const ports = request.targets.map(
         (target): PublishedPort => ({
           ...target,
-          protocol: wish.protocol,
+          protocol: request.protocol,
           hostPort,
-          containerPort: wish.containerPort,
+          containerPort: request.containerPort,
         }),
       );
       try {

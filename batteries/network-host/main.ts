@@ -1,8 +1,9 @@
 import { type ExtensionModule, implement } from '@cleat/protocol/extension';
 import { networkKind } from '@cleat/protocol/kinds/network';
-import { hostDriver } from './host.js';
+import { hostDriver } from './driver.js';
+import { options } from './options.js';
 
-/** No options. */
 export default {
+  options,
   start: () => ({ implementations: [implement(networkKind, hostDriver)] }),
-} satisfies ExtensionModule;
+} satisfies ExtensionModule<typeof options>;

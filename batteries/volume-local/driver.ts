@@ -6,8 +6,8 @@ import type { Volume, volumeKind } from '@cleat/protocol/kinds/volume';
 import type { Logger } from '@cleat/protocol/log';
 import { checkVolumeName, turns, VolumeDirectories } from '@cleat/sdk/volumes';
 import { isMountPoint, mountOn, unmountFrom } from './mounts.js';
-import { readOptions } from './options.js';
 import { VolumeFiles } from './volume.js';
+import { readOptions } from './volume-options.js';
 
 /** Docker's `local` driver: directories, or what `type`, `device` and `o` mount on them. */
 export async function createDriver(root: string, log: Logger): Promise<Handlers<typeof volumeKind>> {

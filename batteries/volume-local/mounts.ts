@@ -1,8 +1,8 @@
 import { isMountPoint } from '@cleat/linux/mount/mountinfo';
 import { run } from '@cleat/linux/process/run';
 import { messageOf, systemError } from '@cleat/protocol/errors';
-import type { MountOptions } from './options.js';
 import { sourceOf } from './source.js';
+import type { MountOptions } from './volume-options.js';
 
 /** Less than the two minutes that engines wait for Mount, so that they hear the reason. */
 const deadlineMs = 110_000;

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { cifsHost } from './cifs.js';
-import type { MountOptions } from './options.js';
+import type { MountOptions } from './volume-options.js';
 
 /** What mount(8) is told: file systems over the network take addresses, not names. */
 export interface MountSource {

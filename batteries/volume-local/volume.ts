@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { writeFileDurably } from '@cleat/sdk';
-import type { MountOptions } from './options.js';
+import type { MountOptions } from './volume-options.js';
 
 /**
  * One volume on disk: `_data` is what containers see; beside it `opts.json` (as Docker writes it) and `holders.json`

@@ -5,8 +5,8 @@ import type { Volume, volumeKind } from '@cleat/protocol/kinds/volume';
 import type { Logger } from '@cleat/protocol/log';
 import { checkVolumeName, turns, VolumeDirectories } from '@cleat/sdk/volumes';
 import { discard, ensureMounted, usageOf } from './memory.js';
-import { readOptions } from './options.js';
 import { VolumeFiles } from './volume.js';
+import { readOptions } from './volume-options.js';
 
 /**
  * Volumes that are tmpfs file systems. One is mounted at its first Mount and stays so until Remove, whoever comes and

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { writeFileDurably } from '@cleat/sdk';
-import { readOptions, type VolumeOptions } from './options.js';
+import { readOptions, type VolumeOptions } from './volume-options.js';
 
 /** One volume on disk: the tmpfs is mounted on `_data`; beside it `options.json` says what it is to be like. */
 export class VolumeFiles {

@@ -6,7 +6,7 @@ import { checkDefaultBridge } from './default-bridge.js';
 import { parseMetricsAddress } from './metrics/address.js';
 import type { RuntimeValue } from './options/option.js';
 import { UsageError } from './options/parse.js';
-import type { Flag, Values } from './options/table.js';
+import { type Flag, options, type Values } from './options/table.js';
 
 /** How the user wrote an option. */
 type NameOf = (flag: Flag) => string;
@@ -40,19 +40,12 @@ export function checkValues(values: Values, nameOf: NameOf): void {
 }
 
 function checkChoices(values: Values): void {
-  const oneOf = (
-    flag: 'log-level' | 'log-format' | 'default-ipc-mode' | 'default-cgroupns-mode',
-    allowed: readonly string[],
-  ) => {
-    const value = values[flag];
-    if (value !== '' && !allowed.includes(value)) {
-      throw new UsageError(`invalid ${flag} '${value}': use ${allowed.join(', ')}`);
+  for (const { flag, choices } of options) {
+    const value = Object.entries(values).find(([name]) => name === flag)?.[1];
+    if (choices !== undefined && typeof value === 'string' && value !== '' && !choices.includes(value)) {
+      throw new UsageError(`invalid ${flag} '${value}': use ${choices.join(', ')}`);
     }
-  };
-  oneOf('log-level', ['debug', 'info', 'warn', 'error', 'fatal', 'trace']);
-  oneOf('log-format', ['text', 'json']);
-  oneOf('default-ipc-mode', ['private', 'shareable']);
-  oneOf('default-cgroupns-mode', ['private', 'host']);
+  }
 }
 
 function checkLabels(list: readonly string[]): void {

@@ -1,7 +1,6 @@
-import { type Completed, daemonOptions, toolCommands } from './program.js';
+import { type Completed, type CompletedCommand, daemonOptions, toolCommands } from './program.js';
 
 const origin = (name: string): string => `made from the table of ${name}'s options by npm run docs`;
-const long = ({ flag }: Completed): string => `--${flag}`;
 const withValue = daemonOptions.filter(({ value }) => value !== 'none');
 
 /** packaging/completions/: text by file name. */
@@ -17,10 +16,14 @@ export function completions(): Map<string, string> {
 }
 
 function daemonBash(): string {
-  const files = daemonOptions.filter(({ value }) => value === 'path').map(long);
-  const words = withValue.filter(({ value, choices }) => value === 'word' && !choices).map(long);
-  const chosen = daemonOptions.flatMap(({ flag, choices }) =>
-    choices ? [`    --${flag}) mapfile -t COMPREPLY < <(compgen -W '${choices.join(' ')}' -- "$word") ;;`] : [],
+  const files = daemonOptions.filter(({ value }) => value === 'path').flatMap(spellings);
+  const words = withValue.filter(({ value, choices }) => value === 'word' && !choices).flatMap(spellings);
+  const chosen = daemonOptions.flatMap((one) =>
+    one.choices
+      ? [
+          `    ${spellings(one).join(' | ')}) mapfile -t COMPREPLY < <(compgen -W '${one.choices.join(' ')}' -- "$word") ;;`,
+        ]
+      : [],
   );
   return `# Completion of cleatd for bash; ${origin('cleatd')}.
 _cleatd() {
@@ -32,7 +35,7 @@ _cleatd() {
       ;;
 ${chosen.join('\n')}
     ${words.join(' | ')}) COMPREPLY=() ;;
-    *) mapfile -t COMPREPLY < <(compgen -W '${daemonOptions.map(long).join(' ')}' -- "$word") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W '${daemonOptions.flatMap(spellings).join(' ')}' -- "$word") ;;
   esac
 }
 complete -F _cleatd cleatd
@@ -79,14 +82,33 @@ function daemonFish(): string {
 
 const fishText = (text: string): string => `'${text.replaceAll(/[\\']/g, '\\$&')}'`;
 
+/** An option in all its spellings, as a word of the command line. */
+const spellings = ({ flag, short }: Completed): string[] => [...(short ? [`-${short}`] : []), `--${flag}`];
+const words = ({ verbs, options }: CompletedCommand): string => [...verbs, ...options.flatMap(spellings)].join(' ');
+/** The options of `cleat` of which this holds, in all their spellings. A name means the same in every command. */
+const toolFlags = (holds: (one: Completed) => boolean): string[] => [
+  ...new Set(toolCommands.flatMap(({ options }) => options.filter(holds).flatMap(spellings))),
+];
+
 function toolBash(): string {
-  const cases = toolCommands.map(({ name, words }) => `    ${name}) words='${words.join(' ')}' ;;`);
+  const cases = toolCommands.map((command) => `    *:${command.name}) words='${words(command)}' ;;`);
   return `# Completion of cleat for bash; ${origin('cleat')}.
 _cleat() {
-  local word=\${COMP_WORDS[COMP_CWORD]} words
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} words
   case \${COMP_CWORD}:\${COMP_WORDS[1]} in
     1:*) words='${toolCommands.map(({ name }) => name).join(' ')} help --version --help' ;;
-${cases.map((line) => line.replace(/^ {4}/, '    *:')).join('\n')}
+    2:help) words='${toolCommands.map(({ name }) => name).join(' ')}' ;;
+${cases.join('\n')}
+  esac
+  case $before in
+    ${toolFlags(({ value }) => value === 'path').join(' | ')})
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+    ${toolFlags(({ value }) => value === 'word').join(' | ')})
+      COMPREPLY=()
+      return
+      ;;
   esac
   if [[ $word == -* || $COMP_CWORD == 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
@@ -100,30 +122,60 @@ complete -F _cleat cleat
 
 function toolZsh(): string {
   const named = toolCommands.map(({ name, help }) => `    '${name}:${zshText(help)}'`);
-  const cases = toolCommands.map(({ name, words }) => `    ${name}) compadd -- ${words.join(' ')} ;;`);
+  const specs = ({ verbs, options }: CompletedCommand): string[] => [
+    ...options.flatMap(({ flag, short, value }) => {
+      const argument = value === 'none' ? '' : value === 'path' ? `:${flag}:_files` : `:${flag}:`;
+      return [
+        `'*--${flag}${value === 'none' ? '' : '='}${argument}'`,
+        ...(short ? [`'*-${short}${value === 'none' ? '' : '+'}${argument}'`] : []),
+      ];
+    }),
+    ...(verbs.length > 0 ? [`'1:verb:(${verbs.join(' ')})'`] : []),
+    `'*:file:_files'`,
+  ];
+  const cases = toolCommands.map(
+    (command) => `    ${command.name})\n      _arguments ${specs(command).join(' \\\n        ')}\n      ;;`,
+  );
   return `#compdef cleat
 # Completion of cleat for zsh; ${origin('cleat')}.
 if (( CURRENT == 2 )); then
   local -a commands=(
 ${named.join('\n')}
+    'help:Tell more of a command'
   )
   _describe command commands
+  compadd -- --version --help
+elif [[ $words[2] == help ]]; then
+  compadd -- ${toolCommands.map(({ name }) => name).join(' ')}
 else
-  case $words[2] in
+  local command=$words[2]
+  # What follows the command is completed as if the command were the program.
+  shift words
+  (( CURRENT-- ))
+  case $command in
 ${cases.join('\n')}
   esac
-  _files
 fi
 `;
 }
 
 function toolFish(): string {
-  const lines = toolCommands.flatMap(({ name, help, words }) => [
-    `complete -c cleat -n __fish_use_subcommand -f -a ${name} -d ${fishText(help)}`,
-    ...words.map((word) => {
-      const which = word.startsWith('--') ? `-l ${word.slice(2)}` : `-a ${word}`;
-      return `complete -c cleat -n '__fish_seen_subcommand_from ${name}' ${which}`;
-    }),
-  ]);
-  return `# Completion of cleat for fish; ${origin('cleat')}.\n${lines.join('\n')}\n`;
+  const lines = toolCommands.flatMap(({ name, help, verbs, options }) => {
+    const here = `complete -c cleat -n '__fish_seen_subcommand_from ${name}'`;
+    return [
+      `complete -c cleat -n __fish_use_subcommand -f -a ${name} -d ${fishText(help)}`,
+      `complete -c cleat -n '__fish_seen_subcommand_from help' -f -a ${name}`,
+      ...verbs.map((verb) => `${here} -a ${verb}`),
+      ...options.map(({ flag, short, value }) => {
+        const argument = { none: '', word: ' -x', path: ' -r -F' }[value];
+        return `${here} -l ${flag}${short ? ` -s ${short}` : ''}${argument}`;
+      }),
+    ];
+  });
+  return `# Completion of cleat for fish; ${origin('cleat')}.
+complete -c cleat -n __fish_use_subcommand -f -a help -d ${fishText('Tell more of a command')}
+complete -c cleat -n __fish_use_subcommand -l version
+complete -c cleat -n __fish_use_subcommand -l help -s h
+${lines.join('\n')}
+`;
 }

@@ -85,11 +85,13 @@ function entry(one: Option): string[] {
 
 async function toolPage(): Promise<string> {
   const sections: string[] = [];
-  for (const { usage, help, details } of Object.values(commands)) {
+  for (const { usage, help, details, ownHelp } of Object.values(commands)) {
     sections.push('.TP', `.B ${roff(`cleat ${usage}`)}`, roff(`${help}.`));
-    if (details === undefined) continue;
-    sections.push('.RS', '.nf', roff((await details()).replace(/^\n/, '').trimEnd()), '.fi', '.RE');
+    const more = details ? await details() : ((await ownHelp?.()) ?? '').replace(/^Usage: /, '');
+    if (more.trim() !== '') sections.push('.RS', '.nf', roff(more.replace(/^\n/, '').trimEnd()), '.fi', '.RE');
   }
+  sections.push('.TP', `.B ${roff('cleat help COMMAND')}`, 'Tell what a command does, as \\-\\-help after it does.');
+  sections.push('.TP', `.B ${roff('cleat --version')}`, 'Print the version.');
   return lines([
     ...head('cleat', 1, 'the tool for the Cleat engine and its extensions'),
     '.SH SYNOPSIS',

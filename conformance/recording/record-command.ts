@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { fitted } from '@cleat/protocol/usage';
 import { serveUntilSignal } from '@cleat/sdk/server';
@@ -9,7 +9,7 @@ import { type Recorder, record } from './recorder.js';
 import { asidePath, checkPlace, putBack, takePlace, waitingPath } from './take-over.js';
 import { checkThere } from './there.js';
 
-const help = `Usage: cleat record PLUGIN [--listen NAME|PATH | --in-place] [--output FILE]
+export const recordHelp = `Usage: cleat record PLUGIN [--listen NAME|PATH | --in-place] [--output FILE]
 
 Stands between engines and a plugin, passes on what they say, and writes it to a file, until Ctrl-C.
 
@@ -30,23 +30,26 @@ The file is readable by its owner only. What a container prints reaches a log dr
 what a log driver answers to 'docker logs' is.
 `;
 
+/** Options of the command; shells complete them. */
+export const recordOptions = {
+  listen: { type: 'string' },
+  'in-place': { type: 'boolean' },
+  'put-back': { type: 'boolean' },
+  output: { type: 'string' },
+  redact: { type: 'string', multiple: true },
+  'no-redact': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsConfig['options'];
+
 /** `cleat record`. @returns the exit code @throws InvalidParameter, NotFound, Conflict, Unavailable */
 export async function recordCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: {
-      listen: { type: 'string' },
-      'in-place': { type: 'boolean' },
-      'put-back': { type: 'boolean' },
-      output: { type: 'string' },
-      redact: { type: 'string', multiple: true },
-      'no-redact': { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-    },
+    options: recordOptions,
   });
   if (values.help) {
-    process.stdout.write(fitted(help, process.stdout.columns));
+    process.stdout.write(fitted(recordHelp, process.stdout.columns));
     return 0;
   }
   const [where, ...more] = positionals;

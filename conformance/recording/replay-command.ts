@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
 import { fitted, usageComplaint } from '@cleat/protocol/usage';
@@ -11,7 +11,7 @@ import { type ReplayResult, replay } from './replay.js';
 import { type StandIn, standIn } from './stand-in.js';
 import { checkThere } from './there.js';
 
-const help = `Usage: cleat replay FILE PLUGIN [--ignore KEY]... [--speed N] [--json]
+export const replayHelp = `Usage: cleat replay FILE PLUGIN [--ignore KEY]... [--speed N] [--json]
        cleat replay FILE --serve NAME|PATH [--any-order] [--timing] [--ignore KEY]...
 
 The first form asks a plugin what was recorded, in the same order, and compares its answers. PLUGIN is a name, an
@@ -48,23 +48,26 @@ export async function replayCommand(args: string[]): Promise<number> {
   }
 }
 
+/** Options of the command; shells complete them. */
+export const replayOptions = {
+  serve: { type: 'string' },
+  'any-order': { type: 'boolean' },
+  timing: { type: 'boolean' },
+  ignore: { type: 'string', multiple: true },
+  speed: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsConfig['options'];
+
 /** @throws InvalidParameter, NotFound, Conflict */
 async function command(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: {
-      serve: { type: 'string' },
-      'any-order': { type: 'boolean' },
-      timing: { type: 'boolean' },
-      ignore: { type: 'string', multiple: true },
-      speed: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-    },
+    options: replayOptions,
   });
   if (values.help) {
-    process.stdout.write(fitted(help, process.stdout.columns));
+    process.stdout.write(fitted(replayHelp, process.stdout.columns));
     return 0;
   }
   const [file, plugin, ...more] = positionals;

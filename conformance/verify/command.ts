@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { fitted, usageComplaint } from '@cleat/protocol/usage';
 import { jsonReport } from '../report/json.js';
@@ -10,7 +10,7 @@ import { tapReport } from '../report/tap.js';
 import { textReport } from '../report/text.js';
 import { allCases, type VerifyOptions, verify } from './verify.js';
 
-const help = `Usage: cleat verify PLUGIN [OPTION…]
+export const verifyHelp = `Usage: cleat verify PLUGIN [OPTION…]
 
 Tests a Docker plugin, in any language, through its socket, kind by kind, with the calls that engines really make.
 PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///…, tcp://…), or a name.
@@ -67,7 +67,7 @@ function interruption(): AbortSignal {
 async function verifyFrom(args: string[]): Promise<number> {
   const { values, positionals } = parsed(args);
   if (values.help) {
-    process.stdout.write(fitted(help, process.stdout.columns));
+    process.stdout.write(fitted(verifyHelp, process.stdout.columns));
     return 0;
   }
   if (values.list) {
@@ -97,27 +97,30 @@ async function verifyFrom(args: string[]): Promise<number> {
   return verdict.conformant && !(values.strict && warned) ? 0 : 1;
 }
 
+/** Options of the command; shells complete them. */
+export const verifyOptions = {
+  'read-only': { type: 'boolean' },
+  start: { type: 'string' },
+  elsewhere: { type: 'boolean' },
+  opt: { type: 'string', multiple: true },
+  only: { type: 'string', multiple: true },
+  skip: { type: 'string', multiple: true },
+  timeout: { type: 'string' },
+  'plugin-dir': { type: 'string', multiple: true },
+  strict: { type: 'boolean' },
+  format: { type: 'string' },
+  output: { type: 'string', short: 'o' },
+  verbose: { type: 'boolean', short: 'v' },
+  list: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsConfig['options'];
+
 function parsed(args: string[]) {
   try {
     return parseArgs({
       args,
       allowPositionals: true,
-      options: {
-        'read-only': { type: 'boolean' },
-        start: { type: 'string' },
-        elsewhere: { type: 'boolean' },
-        opt: { type: 'string', multiple: true },
-        only: { type: 'string', multiple: true },
-        skip: { type: 'string', multiple: true },
-        timeout: { type: 'string' },
-        'plugin-dir': { type: 'string', multiple: true },
-        strict: { type: 'boolean' },
-        format: { type: 'string' },
-        output: { type: 'string', short: 'o' },
-        verbose: { type: 'boolean', short: 'v' },
-        list: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
+      options: verifyOptions,
     });
   } catch (cause) {
     throw invalidParameter(usageComplaint(cause) ?? messageOf(cause), { cause });

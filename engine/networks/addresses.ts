@@ -10,14 +10,15 @@ import {
   parseCidr,
   tryParseAddress,
 } from '@cleat/protocol/cidr';
-import { CleatError, messageOf, unavailable } from '@cleat/protocol/errors';
+import { CleatError, unavailable } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import { abortable } from '../async/abortable.js';
+import { saysExhausted } from '../driver-prose.js';
 import { newId } from '../ids.js';
 import { Answer } from './answers.js';
 import type { Drivers } from './drivers.js';
-import type { AddressCall, Due, OwedCalls } from './owed.js';
+import type { AddressCall, DriverMessage, NetworkOutbox } from './outbox.js';
 import type { NetworkRecord, PoolRecord } from './record.js';
 
 /** How often a driver that does not know what the host uses is asked for another pool. */
@@ -39,15 +40,15 @@ export interface PoolWish {
  */
 export async function takePool(
   drivers: Drivers,
-  owed: OwedCalls,
+  outbox: NetworkOutbox,
   wish: PoolWish,
   kept: (pool: PoolRecord) => void,
 ): Promise<PoolRecord> {
-  const { pool, data } = await requestPool(drivers, owed, wish);
+  const { pool, data } = await requestPool(drivers, outbox, wish);
   const record: PoolRecord = { ...pool, gateway: '', gatewayTaken: false, aux: {} };
   kept(record);
   const request = (address: string, options: Record<string, string> | null) =>
-    requestAddress(drivers, owed, wish.driver, pool, { address, options });
+    requestAddress(drivers, outbox, wish.driver, pool, { address, options });
   const given = data[ipamOption.gatewayType];
   if (given && !wish.config.Gateway) {
     // Of a routed network it need not be within the pool: 169.254.1.1, for example.
@@ -74,7 +75,7 @@ export async function takePool(
 /** One address of a pool, as CIDR. One that makes no sense is given back, and so is one that comes too late. */
 async function requestAddress(
   drivers: Drivers,
-  owed: OwedCalls,
+  outbox: NetworkOutbox,
   driver: string,
   { id: PoolID, pool }: Pick<PoolRecord, 'id' | 'pool'>,
   wish: { address: string; options: Record<string, string> | null; calls?: CallOptions },
@@ -82,11 +83,12 @@ async function requestAddress(
   const ipam = await drivers.ipam(driver, wish.calls);
   const release = async (text: string) => {
     const address = tryParseAddress(text.split('/')[0] ?? '');
-    if (address) await owed.pay([addressRelease(driver, newId(), [{ id: PoolID, address: formatAddress(address) }])]);
+    if (address)
+      await outbox.send([addressRelease(driver, newId(), [{ id: PoolID, address: formatAddress(address) }])]);
   };
   // Not ended by the signal: the driver may have taken an address by then, and only its answer says which.
   const asked = ipam.RequestAddress({ PoolID, Address: wish.address, Options: wish.options });
-  owed.holdPool(driver, PoolID, asked);
+  outbox.holdPool(driver, PoolID, asked);
   const { signal } = wish.calls ?? {};
   const { Address } = signal ? await abortable(asked, signal, (late) => release(late.Address)) : await asked;
   try {
@@ -98,7 +100,11 @@ async function requestAddress(
 }
 
 /** What gives addresses of an endpoint back. @param of tells it from others' */
-export function addressRelease(driver: string, of: string, addresses: readonly { id: string; address: string }[]): Due {
+export function addressRelease(
+  driver: string,
+  of: string,
+  addresses: readonly { id: string; address: string }[],
+): DriverMessage {
   const calls = addresses.map(
     ({ id, address }): AddressCall => ({
       method: 'ReleaseAddress',
@@ -106,26 +112,25 @@ export function addressRelease(driver: string, of: string, addresses: readonly {
     }),
   );
   const about = `the address ${addresses.map(({ address }) => address.split('/')[0]).join(' and ')}`;
-  return { id: `addresses ${of}`, kind: 'ipam', driver, about, calls };
+  return { id: `addresses ${of}`, extension: driver, about, calls };
 }
 
 /** What gives back whatever an endpoint was given, by a driver that knows holders. */
-export function unknownAddressRelease({ ipam, v4, v6 }: NetworkRecord, endpoint: string): Due {
+export function unknownAddressRelease({ ipam, v4, v6 }: NetworkRecord, endpoint: string): DriverMessage {
   const Options = { [ipamOption.holder]: endpoint };
   const calls = [...v4, ...v6].map(
     ({ id }): AddressCall => ({ method: 'ReleaseAddress', request: { PoolID: id, Address: '', Options } }),
   );
   const about = 'an address that an endpoint may have been given';
-  return { id: `holder ${endpoint}`, kind: 'ipam', driver: ipam.driver, about, calls };
+  return { id: `holder ${endpoint}`, extension: ipam.driver, about, calls };
 }
 
 /** What gives back whatever pools a network was given, by a driver that knows holders. */
-export function unknownPoolRelease({ id, name, ipam }: NetworkRecord): Due {
+export function unknownPoolRelease({ id, name, ipam }: NetworkRecord): DriverMessage {
   const request = { PoolID: '', Options: { [ipamOption.holder]: id } };
   return {
     id: `holder ${id}`,
-    kind: 'ipam',
-    driver: ipam.driver,
+    extension: ipam.driver,
     about: `a pool that network ${name} may have been given`,
     calls: [{ method: 'ReleasePool', request }],
   };
@@ -137,7 +142,7 @@ function rewritten(cause: unknown, before: string): unknown {
   return new CleatError(cause.class, `${before}: ${cause.message}`, { cause, details: cause.details });
 }
 
-async function requestPool(drivers: Drivers, owed: OwedCalls, wish: PoolWish) {
+async function requestPool(drivers: Drivers, outbox: NetworkOutbox, wish: PoolWish) {
   const driver = await drivers.ipam(wish.driver);
   const { avoidsBlocksInUse, localSpace } = await drivers.ipamCapabilities(wish.driver);
   const explicit = Boolean(wish.config.Subnet);
@@ -153,7 +158,7 @@ async function requestPool(drivers: Drivers, owed: OwedCalls, wish: PoolWish) {
         Options: { ...wish.options, ...(avoidsBlocksInUse && !explicit ? inUse : {}) },
         V6: wish.six,
       });
-      const pool = await poolOf(owed, wish, answer);
+      const pool = await poolOf(outbox, wish, answer);
       if (explicit || isEverything(pool.pool) || free(pool.pool, used)) return { pool, data: answer.Data ?? {} };
       // Kept until the end, so that the driver's next answer is another one.
       rejected.push(pool.id);
@@ -162,12 +167,12 @@ async function requestPool(drivers: Drivers, owed: OwedCalls, wish: PoolWish) {
       `IPAM driver ${wish.driver} offers only address pools that this host uses already: give a subnet`,
     );
   } finally {
-    await owed.pay(rejected.map((id) => poolDue(wish.driver, newId(), id)));
+    await outbox.send(rejected.map((id) => poolMessage(wish.driver, newId(), id)));
   }
 }
 
 /** A pool that makes no sense is given back. */
-async function poolOf(owed: OwedCalls, wish: PoolWish, answer: { PoolID: string; Pool: string }) {
+async function poolOf(outbox: NetworkOutbox, wish: PoolWish, answer: { PoolID: string; Pool: string }) {
   const id = answer.PoolID;
   try {
     const said = new Answer(wish.driver, 'IpamDriver.RequestPool');
@@ -175,7 +180,7 @@ async function poolOf(owed: OwedCalls, wish: PoolWish, answer: { PoolID: string;
     if (pool.includes(':') !== wish.six) throw said.wrong(`the pool ${pool}, which is of the wrong family`);
     return { id, pool };
   } catch (error) {
-    await owed.pay([poolDue(wish.driver, newId(), id)]);
+    await outbox.send([poolMessage(wish.driver, newId(), id)]);
     throw error;
   }
 }
@@ -187,11 +192,10 @@ const free = (cidr: string, used: readonly Block[]): boolean =>
   !used.some((block) => overlaps(block, parseCidr(cidr).block));
 
 /** What gives a network's pool back, with all addresses that the network itself holds. */
-export function poolRelease(network: NetworkRecord, pool: PoolRecord): Due {
+export function poolRelease(network: NetworkRecord, pool: PoolRecord): DriverMessage {
   const own = [...(pool.gatewayTaken ? [pool.gateway.split('/')[0] ?? ''] : []), ...Object.values(pool.aux)];
   return {
-    ...poolDue(network.ipam.driver, network.id, pool.id),
-    kind: 'ipam',
+    ...poolMessage(network.ipam.driver, network.id, pool.id),
     calls: [
       ...own.map((Address): AddressCall => ({ method: 'ReleaseAddress', request: { PoolID: pool.id, Address } })),
       { method: 'ReleasePool', request: { PoolID: pool.id } },
@@ -199,10 +203,9 @@ export function poolRelease(network: NetworkRecord, pool: PoolRecord): Due {
   };
 }
 
-const poolDue = (driver: string, of: string, id: string): Due => ({
+const poolMessage = (driver: string, of: string, id: string): DriverMessage => ({
   id: `pool ${of} ${id}`,
-  kind: 'ipam',
-  driver,
+  extension: driver,
   about: `the address pool ${id}`,
   calls: [{ method: 'ReleasePool', request: { PoolID: id } }],
 });
@@ -214,7 +217,7 @@ const poolDue = (driver: string, of: string, id: string): Due => ({
  */
 export async function takeAddress(
   drivers: Drivers,
-  owed: OwedCalls,
+  outbox: NetworkOutbox,
   network: NetworkRecord,
   wish: { six: boolean; address: string; options: Record<string, string>; calls: CallOptions },
 ): Promise<{ id: string; address: string }> {
@@ -224,7 +227,7 @@ export async function takeAddress(
   let failure: unknown;
   for (const pool of pools) {
     try {
-      const address = await requestAddress(drivers, owed, network.ipam.driver, pool, {
+      const address = await requestAddress(drivers, outbox, network.ipam.driver, pool, {
         address: wished,
         options,
         calls,
@@ -233,7 +236,7 @@ export async function takeAddress(
     } catch (error) {
       failure = error;
       // Another pool of the network may have one.
-      if (wished || !/out of range|no available|no more/i.test(messageOf(error))) throw error;
+      if (wished || !saysExhausted(error)) throw error;
     }
   }
   throw unavailable(

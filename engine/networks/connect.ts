@@ -2,7 +2,7 @@ import { enterNamespace, inNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { announceConnected, announceEnd } from './announce.js';
-import { endpointDues } from './detach.js';
+import { endpointReleases } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
@@ -89,7 +89,7 @@ async function undo(room: NetworkRoom, sandbox: SandboxRecord, endpoint: Endpoin
 }
 
 /**
- * Takes a running container off a network. What the network's drivers could not be told is owed to them.
+ * Takes a running container off a network. What the network's drivers could not be told is pending.
  * @throws System `container X is not connected to network Y`
  */
 export async function disconnect(room: NetworkRoom, network: NetworkRecord, sandbox: SandboxRecord): Promise<void> {
@@ -113,11 +113,11 @@ async function drop(room: NetworkRoom, sandbox: SandboxRecord, endpoint: Endpoin
       room.log.debug('an interface could not be taken out of a container', { error: messageOf(error) }),
     );
   }
-  const dues = endpointDues(room, endpoint);
-  room.owed.note(dues);
+  const releases = endpointReleases(room, endpoint);
+  room.outbox.note(releases);
   sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
   room.save(sandbox);
-  await room.owed.pay(dues);
+  await room.outbox.send(releases);
 }
 
 /** Another network becomes the way out, or the gateway network, and publishes the ports. */

@@ -10,7 +10,7 @@ import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
 import { configurationFor, refuseConfigurationInUse } from './config-network.js';
 import { networkRequest, nullIpam } from './driver-request.js';
-import type { Due } from './owed.js';
+import type { DriverMessage } from './outbox.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
 import type { NetworkRoom } from './room.js';
@@ -158,26 +158,25 @@ async function build(room: NetworkRoom, record: NetworkRecord, configs: readonly
     const driver = await room.drivers.network(record.driver);
     if (record.sandbox === 'own') await takePools(room, record, configs);
     room.building.put(record.id, record);
-    await room.owed.settle(record.driver);
+    await room.outbox.settle(record.driver);
     asked = true;
     await driver.CreateNetwork(networkRequest(record));
   } catch (error) {
-    if (asked && outcomeUnknown(error)) await room.owed.pay([networkRemoval(record)]);
-    await room.owed.pay(poolReleases(record));
+    if (asked && outcomeUnknown(error)) await room.outbox.send([networkRemoval(record)]);
+    await room.outbox.send(poolReleases(record));
     room.building.delete(record.id);
     throw error;
   }
 }
 
-const networkRemoval = ({ id, name, driver }: NetworkRecord): Due => ({
+const networkRemoval = ({ id, name, driver }: NetworkRecord): DriverMessage => ({
   id: `network ${id}`,
-  kind: 'network',
-  driver,
+  extension: driver,
   about: `the network ${name}`,
   calls: [{ method: 'DeleteNetwork', request: { NetworkID: id } }],
 });
 
-const poolReleases = (record: NetworkRecord): Due[] => [
+const poolReleases = (record: NetworkRecord): DriverMessage[] => [
   ...[...record.v4, ...record.v6].map((pool) => poolRelease(record, pool)),
   ...(record.asking ? [unknownPoolRelease(record)] : []),
 ];
@@ -185,7 +184,7 @@ const poolReleases = (record: NetworkRecord): Due[] => [
 /** Takes away what a creation or a removal left that a kill of the engine cut short. */
 export async function clearUnfinished(room: NetworkRoom): Promise<void> {
   for (const [id, record] of room.building.entries()) {
-    if (!room.registry.byId(record.id)) await room.owed.pay([...poolReleases(record), networkRemoval(record)]);
+    if (!room.registry.byId(record.id)) await room.outbox.send([...poolReleases(record), networkRemoval(record)]);
     room.building.delete(id);
   }
 }
@@ -202,7 +201,7 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
   }
   const { addressSpace, skip4, skip6 } = await gatewayChecks(room, record);
   record.addressSpace = addressSpace;
-  await room.owed.settle(record.ipam.driver);
+  await room.outbox.settle(record.ipam.driver);
   const { knowsHolders } = await room.drivers.ipamCapabilities(record.ipam.driver);
   if (knowsHolders) {
     record.asking = true;
@@ -218,7 +217,7 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
       const asked = knowsHolders ? { ...options, [ipamOption.holder]: record.id } : options;
       const wish = { driver, options: asked, six, config, skipGateway: six ? skip6 : skip4 };
       const list = six ? record.v6 : record.v4;
-      const pool = await takePool(room.drivers, room.owed, wish, (taken) => {
+      const pool = await takePool(room.drivers, room.outbox, wish, (taken) => {
         if (!list.includes(taken)) list.push(taken);
         room.building.put(record.id, record);
       });
@@ -245,7 +244,7 @@ async function gatewayChecks(room: NetworkRoom, record: NetworkRecord) {
 export const defaultGatewayAux = 'DefaultGatewayIPv4';
 
 /**
- * Removes a network whose containers have all left. What its drivers cannot be told now is owed to them, so that a
+ * Removes a network whose containers have all left. What its drivers cannot be told now is pending, so that a
  * network whose driver is gone can be removed, too.
  * @throws Forbidden for predefined ones, and while endpoints are active
  */
@@ -256,15 +255,15 @@ export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, pr
   refuseActive(room, record);
   refuseConfigurationInUse(room, record);
   if (record.configOnly) return room.registry.delete(record.id);
-  await room.owed.settle(record.driver);
+  await room.outbox.settle(record.driver);
   // Meanwhile somebody may have removed it, or joined it.
   if (!room.registry.byId(record.id)) throw notFound(`network ${record.name} not found`);
   refuseActive(room, record);
   // As far as it has come, a kill of the engine cannot undo it.
   room.building.put(record.id, record);
   room.registry.delete(record.id);
-  await room.owed.pay(poolReleases(record));
-  await room.owed.pay([networkRemoval(record)]);
+  await room.outbox.send(poolReleases(record));
+  await room.outbox.send([networkRemoval(record)]);
   room.building.delete(record.id);
 }
 

@@ -2,14 +2,14 @@ import { removeNamespace } from '@cleat/linux/net/namespace';
 import { addressRelease, unknownAddressRelease } from './addresses.js';
 import { announceEnd } from './announce.js';
 import { Failures } from './drivers.js';
-import type { Due, NetworkCall } from './owed.js';
+import type { DriverMessage, NetworkCall } from './outbox.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
 import { unwire } from './wire.js';
 
 /**
  * Takes a sandbox down: names, events, ports, endpoints, addresses, namespace. Does everything it can; what a driver
- * could not be told is owed to it. The kernel removes namespace and interfaces in the background.
+ * could not be told is pending. The kernel removes namespace and interfaces in the background.
  * @throws AggregateError of what failed on this host
  */
 export function takeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
@@ -29,7 +29,7 @@ async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<vo
     for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(sandbox, endpoint));
     await failures.attempt(() => removeNamespace(sandbox.path));
   }
-  for (const endpoint of [...sandbox.endpoints].reverse()) await room.owed.pay(endpointDues(room, endpoint));
+  for (const endpoint of [...sandbox.endpoints].reverse()) await room.outbox.send(endpointReleases(room, endpoint));
   room.forget(sandbox.containerId);
   failures.raise();
 }
@@ -40,7 +40,7 @@ async function giveLinkBack(sandbox: SandboxRecord, endpoint: EndpointRecord): P
 }
 
 /** What its drivers are to be told when an endpoint goes: exactly what takes back what they did. */
-export function endpointDues(room: NetworkRoom, endpoint: EndpointRecord): Due[] {
+export function endpointReleases(room: NetworkRoom, endpoint: EndpointRecord): DriverMessage[] {
   const { id, networkId, networkName, driver, stage, pools, asking, published } = endpoint;
   const request = { NetworkID: networkId, EndpointID: id };
   const calls: NetworkCall[] = [
@@ -54,7 +54,7 @@ export function endpointDues(room: NetworkRoom, endpoint: EndpointRecord): Due[]
     ...(asking ? [unknownAddressRelease(network, id)] : []),
   ];
   return [
-    { id: `endpoint ${id}`, kind: 'network', driver, about: `an endpoint on network ${networkName}`, calls },
+    { id: `endpoint ${id}`, extension: driver, about: `an endpoint on network ${networkName}`, calls },
     ...(releases ?? []),
   ];
 }

@@ -66,7 +66,7 @@ export async function createEndpoint(
   // From here on it cannot be removed; it may have been, while another network was joined.
   if (!room.registry.byId(network.id)) throw notFound(`network ${network.name} not found`);
   sandbox.endpoints.push(endpoint);
-  await room.owed.settle(network.driver);
+  await room.outbox.settle(network.driver);
   if (network.sandbox === 'own') {
     await withDrivers(room, network, () => takeAddresses(room, sandbox, network, endpoint));
   }
@@ -177,7 +177,7 @@ async function takeAddresses(
   await room.drivers.ipam(network.ipam.driver, calls);
   // One that has just come is told first what is in use, and what is not any more.
   await room.replaying.get(network.ipam.driver);
-  await room.owed.settle(network.ipam.driver);
+  await room.outbox.settle(network.ipam.driver);
   const { requiresMac, knowsHolders } = await room.drivers.ipamCapabilities(network.ipam.driver);
   if (requiresMac) endpoint.mac ||= randomMac();
   const options = {
@@ -206,7 +206,7 @@ async function takeAddresses(
 /** An address that another container has already shows that the driver forgot: it is reminded, and asked again. */
 async function takeUnused(room: NetworkRoom, network: NetworkRecord, wish: Parameters<typeof takeAddress>[3]) {
   for (let reminded = false; ; reminded = true) {
-    const taken = await takeAddress(room.drivers, room.owed, network, wish);
+    const taken = await takeAddress(room.drivers, room.outbox, network, wish);
     const { driver } = network.ipam;
     const holder = room.holderOf(driver, taken);
     if (!holder) return taken;

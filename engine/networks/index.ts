@@ -48,19 +48,13 @@ export function openNetworks(deps: NetworksDeps): Networks {
       return room.defaultNetwork;
     },
 
-    setContainers: (lookup) => {
-      room.containers = lookup;
-    },
-
     async start() {
       await clearUnfinished(room);
       await ensurePredefined(room);
-      room.owed.resume();
     },
 
     async close() {
       stopReplays();
-      room.owed.close();
       await Promise.allSettled(room.leaving.values());
       await room.names.close();
       room.drivers.close();

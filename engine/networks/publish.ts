@@ -66,11 +66,10 @@ async function revokePorts(room: NetworkRoom, endpoint: EndpointRecord): Promise
   const request = { NetworkID: networkId, EndpointID: id };
   endpoint.published = false;
   endpoint.ports = [];
-  await room.owed.pay([
+  await room.outbox.send([
     {
       id: `ports ${id}`,
-      kind: 'network',
-      driver,
+      extension: driver,
       about: `the published ports of an endpoint on network ${networkName}`,
       calls: [{ method: 'RevokeExternalConnectivity', request }],
     },

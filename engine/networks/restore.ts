@@ -1,6 +1,6 @@
-import { absenceOf } from '@cleat/extensions/absence';
-import { CleatError, messageOf } from '@cleat/protocol/errors';
+import { messageOf } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
+import { saysLostState } from '../driver-prose.js';
 import { networkRequest } from './driver-request.js';
 import type { NetworkRecord } from './record.js';
 import type { NetworkRoom } from './room.js';
@@ -13,7 +13,7 @@ export async function withDrivers<T>(room: NetworkRoom, network: NetworkRecord, 
   try {
     return await work();
   } catch (error) {
-    if (!lostState(error)) throw error;
+    if (!saysLostState(error)) throw error;
     room.log.warn('a driver lost its state; it is told about the network again', {
       network: network.name,
       error: messageOf(error),
@@ -21,14 +21,6 @@ export async function withDrivers<T>(room: NetworkRoom, network: NetworkRecord, 
     await tellAgain(room, network);
     return await work();
   }
-}
-
-/** Plugins answer in words of their own, which mention the network or the pool. */
-function lostState(error: unknown): boolean {
-  if (!(error instanceof CleatError) || absenceOf(error)) return false;
-  const unknown = /not found|not known|unknown|no such|(does|do) ?n[o']t exist|cannot find|can't find|invalid/i;
-  const said = error.message.replace(/^\w+Driver\.\w+: /, '');
-  return /network|pool/i.test(said) && unknown.test(said);
 }
 
 async function tellAgain(room: NetworkRoom, network: NetworkRecord): Promise<void> {

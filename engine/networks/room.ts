@@ -4,11 +4,12 @@ import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { ContainerId, NetworkId } from '../ids.js';
+import type { Outbox } from '../outbox/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
 import { currentHost, type ResolverWishes, saysNdots, type Written, wishedResolver } from './hosts.js';
 import { type NameFacts, NameService } from './names/service.js';
-import { type AddressCall, type Debt, OwedCalls } from './owed.js';
+import { type AddressCall, NetworkOutbox } from './outbox.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
 import type { ContainerLookup } from './service.js';
@@ -20,6 +21,9 @@ export interface NetworksDeps {
   readonly store: Store;
   readonly events: Events;
   readonly extensions: Extensions;
+  /** Containers that others refer to (`container:<id>`, links). */
+  readonly containers: ContainerLookup;
+  readonly outbox: Outbox;
 }
 
 /** What every file of this room works with. */
@@ -42,18 +46,19 @@ export class NetworkRoom {
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
   readonly building: Collection<NetworkRecord>;
   /** What drivers are still to be told of what was torn down. */
-  readonly owed: OwedCalls;
+  readonly outbox: NetworkOutbox;
   /** IPAM drivers that are being told what is in use. */
   readonly replaying = new Map<string, Promise<void>>();
   /** The gateway network, while it is being made. */
   gatewayInTheMaking: Promise<NetworkRecord> | undefined;
-  containers: ContainerLookup = { find: () => undefined };
+  readonly containers: ContainerLookup;
   readonly #written = new WeakMap<SandboxRecord, Written>();
   #revision = 0;
   readonly #stored: Collection<SandboxRecord>;
   readonly #sandboxes = new Map<ContainerId, SandboxRecord>();
 
-  constructor({ config, log, store, events, extensions }: NetworksDeps) {
+  constructor({ config, log, store, events, extensions, outbox, containers }: NetworksDeps) {
+    this.containers = containers;
     this.config = config;
     this.log = log;
     this.events = events;
@@ -61,9 +66,8 @@ export class NetworkRoom {
     this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
     this.names = new NameService(log, nameFacts(this));
     this.building = store.collection<NetworkRecord>('networks-building');
-    const debts = store.collection<Debt>('networks-owed');
     const { drivers } = this;
-    this.owed = new OwedCalls({ debts, drivers, extensions, log, taken: (driver, call) => this.#taken(driver, call) });
+    this.outbox = new NetworkOutbox({ outbox, store, drivers, taken: (driver, call) => this.#taken(driver, call) });
     this.#stored = store.collection<SandboxRecord>('sandboxes');
     for (const [, record] of this.#stored.entries()) this.#sandboxes.set(record.containerId, record);
   }
@@ -111,7 +115,7 @@ export class NetworkRoom {
     );
   }
 
-  /** Whether what is owed to an IPAM driver was taken from it again meanwhile. */
+  /** Whether what is to go back to an IPAM driver was taken from it again meanwhile. */
   #taken(driver: string, { method, request }: AddressCall): boolean {
     if (request.Options) return false; // Of a holder that is no more.
     const networks = this.registry.all().filter(({ ipam }) => ipam.driver === driver);

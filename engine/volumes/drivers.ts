@@ -2,6 +2,7 @@ import type { Extensions } from '@cleat/extensions/service';
 import { CleatError, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import type { CallOptions, Client } from '@cleat/protocol/kinds/kind';
 import { type Volume, volumeKind } from '@cleat/protocol/kinds/volume';
+import { saysNoSuchVolume } from '../driver-prose.js';
 
 /** How long a question whose answer is only nice to have may take, in ms. */
 export const shortMs = 2_000;
@@ -63,7 +64,7 @@ export class Drivers {
     try {
       return (await driver.Get({ Name: name }, options)).Volume ?? undefined;
     } catch (error) {
-      if (saysNotFound(error)) return undefined;
+      if (saysNoSuchVolume(error)) return undefined;
       if (isOutOfReach(error) || (await isListed(driver, name, options))) throw error;
       return undefined;
     }
@@ -117,16 +118,6 @@ export class Drivers {
 /** Whether nobody can say anything about a driver's volumes at present. */
 export function isOutOfReach(error: unknown): boolean {
   return isClass(error, 'NotFound') || isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded');
-}
-
-/**
- * The protocol has no error classes: drivers in the field say "not found" in words. Docker takes every error for it
- * and forgets the volume's labels when a back end merely has a bad moment.
- */
-function saysNotFound(error: unknown): boolean {
-  if (isClass(error, 'NotFound')) return true;
-  if (!isClass(error, 'System')) return false;
-  return /no such|not found|not exist|unknown volume|could not find|404/i.test(error.message);
 }
 
 /** Also when nobody can tell. */

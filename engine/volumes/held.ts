@@ -11,11 +11,6 @@ export interface HeldMount {
   containerId: string;
   /** The driver has said that it did: there was an event of it. */
   mounted: boolean;
-  /** Nobody uses it any more, and its driver does not know yet. */
-  owed?: {
-    /** RFC 3339 */
-    since: string;
-    /** Why it could not be unmounted so far. */
-    reason: string;
-  };
+  /** Of former versions: nobody uses it any more, and its driver does not know yet. The outbox takes it over. */
+  owed?: { since: string; reason: string };
 }

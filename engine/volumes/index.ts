@@ -6,7 +6,7 @@ import type { HeldMount } from './held.js';
 import { listVolumes } from './list.js';
 import { inspectVolume } from './lookup.js';
 import { adoptMount, mountVolume, unmountVolume } from './mount.js';
-import { OwedUnmounts } from './owed.js';
+import { VolumeOutbox } from './outbox.js';
 import type { VolumeRecord } from './record.js';
 import { pruneVolumes, removeVolume, sizeOf } from './remove.js';
 import type { Room, VolumesDeps } from './room.js';
@@ -16,11 +16,19 @@ export type { VolumesDeps } from './room.js';
 export type { MountedVolume, Volumes, VolumeUse } from './service.js';
 
 /** Opens the room. */
-export function openVolumes({ config, log, store, events, extensions, helper }: VolumesDeps): Volumes {
-  let references: (name: string) => string[] = () => [];
+export function openVolumes({
+  config,
+  log,
+  store,
+  events,
+  extensions,
+  outbox,
+  helper,
+  references,
+}: VolumesDeps): Volumes {
   const drivers = new Drivers(extensions);
   const held = store.collection<HeldMount>('volume-mounts');
-  const owed = new OwedUnmounts({ held, drivers, extensions, events, log });
+  const unmounts = new VolumeOutbox({ outbox, held, drivers, events });
   const room: Room = {
     defaultDriver: config.defaultVolumeDriver,
     roots: { dataRoot: realpathSync(config.dataRoot), execRoot: realpathSync(config.execRoot) },
@@ -30,9 +38,9 @@ export function openVolumes({ config, log, store, events, extensions, helper }: 
     records: store.collection<VolumeRecord>('volumes'),
     drivers,
     held,
-    owed,
+    unmounts,
     turns: new Turns(),
-    references: (name) => references(name),
+    references,
   };
   return {
     defaultDriver: room.defaultDriver,
@@ -44,11 +52,7 @@ export function openVolumes({ config, log, store, events, extensions, helper }: 
     mount: (name, use, signal) => mountVolume(room, name, use, signal),
     unmount: (use) => unmountVolume(room, use),
     adopt: (name, use, mounted) => adoptMount(room, name, use, mounted),
-    reconcile: () => owed.reconcile(),
-    setReferences: (ask) => {
-      references = ask;
-    },
-    close: () => owed.close(),
+    reconcile: () => unmounts.reconcile(),
     diskUsage: async () => {
       const { Volumes } = await listVolumes(room, { driver: [room.defaultDriver] });
       const plain = Volumes.filter((volume) => Object.keys(volume.Options ?? {}).length === 0);

@@ -3,7 +3,7 @@ import { isClass, messageOf } from '@cleat/protocol/errors';
 import type { Filters } from '../events/service.js';
 import { booleanFilter, checkFilters, matchExact, matchLabels, matchName } from '../filters.js';
 import { shortMs } from './drivers.js';
-import type { HeldMount } from './held.js';
+import type { PendingUnmount } from './outbox.js';
 import { foundRecord, resourceOf } from './resource.js';
 import type { Room } from './room.js';
 
@@ -24,7 +24,7 @@ export async function listVolumes(room: Room, filters: Filters): Promise<VolumeL
   const recorded = room.records.entries().map(([, record]) => record);
   const owners = new Set(recorded.map((record) => record.driver));
   const names = new Set([room.defaultDriver, ...room.drivers.candidates, ...owners]);
-  const warnings = room.owed.list().map(owedText);
+  const warnings = room.unmounts.list().map(pendingText);
   const lists = await Promise.all(
     [...names].map(async (name): Promise<VolumeResource[]> => {
       try {
@@ -48,8 +48,8 @@ function isOwn(room: Room, { Name, Driver }: VolumeResource): boolean {
   return owner === undefined || owner === Driver;
 }
 
-function owedText({ volume, driver, owed }: HeldMount): string {
-  return `volume ${volume}: its unmount is owed to plugin "${driver}" since ${owed?.since}: ${owed?.reason}`;
+function pendingText({ held: { volume, driver }, since, reason }: PendingUnmount): string {
+  return `volume ${volume}: its unmount by plugin "${driver}" is pending since ${since}: ${reason}`;
 }
 
 async function ask(room: Room, name: string): Promise<VolumeResource[]> {

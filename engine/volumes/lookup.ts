@@ -52,18 +52,23 @@ export async function inspectVolume(room: Room, name: string): Promise<VolumeRes
     const driver = await room.drivers.get(record.driver, shortMs);
     volume = await room.drivers.lookUp(driver, name, shortMs);
   } catch (error) {
-    if (isOutOfReach(error)) return withDebts(room, resourceOf(record));
+    if (isOutOfReach(error)) return withPending(room, resourceOf(record));
     throw opError('get', name, error);
   }
-  if (volume) return withDebts(room, resourceOf(record, volume));
+  if (volume) return withPending(room, resourceOf(record, volume));
   if (room.references(name).length === 0) room.records.delete(name);
   throw noSuchVolume(name);
 }
 
-/** What the driver is still owed, beside what it says itself: there clients show everything. */
-function withDebts(room: Room, resource: VolumeResource): VolumeResource {
-  const owed = room.owed.list(resource.Name);
-  if (owed.length === 0) return resource;
-  const UnmountsOwed = owed.map(({ id, containerId, owed: debt }) => ({ ID: id, Container: containerId, ...debt }));
-  return { ...resource, Status: { ...resource.Status, UnmountsOwed } };
+/** What the driver has not heard yet, beside what it says itself: there clients show everything. */
+function withPending(room: Room, resource: VolumeResource): VolumeResource {
+  const pending = room.unmounts.list(resource.Name);
+  if (pending.length === 0) return resource;
+  const PendingUnmounts = pending.map(({ held: { id, containerId }, since, reason }) => ({
+    ID: id,
+    Container: containerId,
+    since,
+    reason,
+  }));
+  return { ...resource, Status: { ...resource.Status, PendingUnmounts } };
 }

@@ -29,7 +29,8 @@ export async function mountVolume(room: Room, name: string, use: VolumeUse, sign
   } catch (error) {
     // Done unheard, or done wrongly: taken back. Drivers tolerate an Unmount of what is not mounted.
     if (answered) takeBack(room, held);
-    else if (outcomeUnknown(error)) room.owed.owe(held, `the outcome of its Mount is unknown: ${messageOf(error)}`);
+    else if (outcomeUnknown(error))
+      room.unmounts.postpone(held, `the outcome of its Mount is unknown: ${messageOf(error)}`);
     else room.held.delete(held.id);
     const errorClass = error instanceof CleatError ? error.class : 'System';
     // The stock engine says where it lies; of most drivers that tells which one it is, too.
@@ -76,7 +77,7 @@ async function holdSubpath(
 
 /** In the background: whoever wanted to mount has the reason for the failure already. */
 function takeBack(room: Room, held: HeldMount): void {
-  room.owed.unmount(held).catch((error: unknown) => {
+  room.unmounts.unmount(held).catch((error: unknown) => {
     const { volume, driver } = held;
     room.log.warn('a Mount could not be taken back', { volume, driver, error: messageOf(error) });
   });
@@ -85,12 +86,12 @@ function takeBack(room: Room, held: HeldMount): void {
 /** The matching Unmount; nothing to do when it is done already. */
 export async function unmountVolume(room: Room, use: VolumeUse): Promise<void> {
   const held = room.held.get(mountId(use));
-  if (held) await room.owed.unmount(held);
+  if (held) await room.unmounts.unmount(held);
 }
 
 /** A mount of a container that runs, as the engine that was here before left it. */
 export function adoptMount(room: Room, name: string, use: VolumeUse, { driver }: MountedVolume): void {
-  room.owed.claim({ ...heldMount(driver, name, use), mounted: true });
+  room.unmounts.claim({ ...heldMount(driver, name, use), mounted: true });
 }
 
 function heldMount(driver: string, volume: string, use: VolumeUse): HeldMount {

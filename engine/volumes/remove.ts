@@ -21,16 +21,10 @@ export async function removeVolume(room: Room, name: string, force: boolean): Pr
     }
     const users = room.references(name);
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
-    await room.owed.settle(name).catch((error: unknown) => {
-      if (!force) throw error;
-      room.log.warn('what is owed for a volume that is forgotten is refused', {
-        volume: name,
-        error: messageOf(error),
-      });
-    });
+    await room.unmounts.settle(record.driver, name);
     await removeFromDriver(room, record, force);
     room.records.delete(name);
-    room.owed.forget(name);
+    room.unmounts.forget(name);
     room.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: record.driver } });
   });
 }
@@ -46,7 +40,7 @@ async function removeFromDriver(room: Room, record: VolumeRecord, force: boolean
     if (!force) throw opError('remove', name, error);
     // As in Docker, the engine forgets it in any case; what the driver said is an error only if it was there to say it.
     room.records.delete(name);
-    room.owed.forget(name);
+    room.unmounts.forget(name);
     if (!isOutOfReach(error)) throw opError('remove', name, error);
     room.log.warn('a volume is forgotten, its driver could not be asked to remove it', {
       volume: name,

@@ -4,10 +4,11 @@ import type { Logger } from '@cleat/protocol/log';
 import type { Turns } from '../async/turns.js';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
+import type { Outbox } from '../outbox/service.js';
 import type { Collection, Store } from '../store/service.js';
 import type { Drivers } from './drivers.js';
 import type { HeldMount } from './held.js';
-import type { OwedUnmounts } from './owed.js';
+import type { VolumeOutbox } from './outbox.js';
 import type { VolumeRecord } from './record.js';
 
 /** What the wiring hands to this room. */
@@ -17,8 +18,11 @@ export interface VolumesDeps {
   readonly store: Store;
   readonly events: Events;
   readonly extensions: Extensions;
+  readonly outbox: Outbox;
   /** For sizes and mount points: a volume's path is its driver's. */
   readonly helper: Pick<Helper, 'call'>;
+  /** IDs of the containers that refer to a volume: those that are on record or are being made. */
+  readonly references: (name: string) => string[];
 }
 
 /** What every file of this room works with. */
@@ -32,9 +36,9 @@ export interface Room {
   readonly records: Collection<VolumeRecord>;
   readonly drivers: Drivers;
   readonly held: Collection<HeldMount>;
-  readonly owed: OwedUnmounts;
+  readonly unmounts: VolumeOutbox;
   /** One change to a volume at a time. */
   readonly turns: Turns;
   /** IDs of the containers that refer to a volume. */
-  references(name: string): string[];
+  readonly references: (name: string) => string[];
 }

@@ -21,21 +21,18 @@ export interface Volumes {
    */
   mount(name: string, use: VolumeUse, signal?: AbortSignal): Promise<HeldVolume>;
   /**
-   * The matching Unmount. A driver that is away or takes too long gets it later: it is owed, durably, and whoever
+   * The matching Unmount. A driver that is away or takes too long gets it later: it is pending, durably, and whoever
    * lists volumes is told. @throws what the driver says when it refuses
    */
   unmount(use: VolumeUse): Promise<void>;
   /** After a restart of the engine: this mount exists still; nothing is asked of a driver. */
   adopt(name: string, use: VolumeUse, mounted: MountedVolume): void;
-  /** What was mounted before a restart of the engine, and neither adopted nor unmounted since, is owed an Unmount. */
+  /** What was mounted before a restart of the engine, and neither adopted nor unmounted since, is unmounted. */
   reconcile(): void;
 
-  /** Who refers to a volume, asked back from the containers room; set once by the wiring. */
-  setReferences(references: (name: string) => string[]): void;
   /** The default driver's name. */
   readonly defaultDriver: string;
   diskUsage(): Promise<VolumeResource[]>;
-  close(): void;
 }
 
 export interface VolumeUse {

@@ -7,13 +7,17 @@ import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Events, NewEvent } from '../events/service.js';
+import { openOutbox } from '../outbox/index.js';
+import type { Outbox } from '../outbox/service.js';
 import { openStore, type Store } from '../store/index.js';
+import type { HeldMount } from './held.js';
 import { openVolumes, type Volumes, type VolumeUse } from './index.js';
 
 let directory: string;
 let store: Store;
 let extensions: Extensions;
 let volumes: Volumes;
+let outbox: Outbox;
 let published: NewEvent[];
 let users: Record<string, string[]>;
 const cleanups: (() => unknown)[] = [];
@@ -40,20 +44,22 @@ beforeEach(() => {
 
 /** As an engine does that starts; what was there before is as after a kill. */
 function openRoom(): void {
+  outbox = openOutbox({ store, extensions, log: silentLogger });
   volumes = openVolumes({
     config: { defaultVolumeDriver: 'local', dataRoot: directory, execRoot: directory },
     log: silentLogger,
     store,
     events: { publish: (event: NewEvent) => published.push(event) } as unknown as Events,
     extensions,
+    outbox,
     helper: { call: fakeHelper as never },
+    references: (name) => users[name] ?? [],
   });
-  volumes.setReferences((name) => users[name] ?? []);
 }
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  volumes.close();
+  outbox.close();
   await extensions.close();
   await store.close();
   rmSync(directory, { recursive: true });
@@ -427,14 +433,14 @@ describe('an Unmount that cannot be asked for', () => {
     return calls;
   }
 
-  test('is owed, shown, and done when the driver is back, with the same ID', async () => {
+  test('is pending, shown, and done when the driver is back, with the same ID', async () => {
     const before = await mounted();
     const mount = before.find((call) => call.startsWith('Mount')) ?? '';
     away();
     for (const cleanup of cleanups.splice(0)) await cleanup();
     await volumes.unmount(use('run1/data'));
     expect((await volumes.list({})).Warnings).toContainEqual(
-      expect.stringMatching(/^volume v: its unmount is owed to plugin "p" since /),
+      expect.stringMatching(/^volume v: its unmount by plugin "p" is pending since /),
     );
     const after = await plugin('p', answers);
     await expect.poll(() => unmounts(after), { timeout: 20_000 }).toEqual([mount.replace('Mount', 'Unmount')]);
@@ -445,7 +451,7 @@ describe('an Unmount that cannot be asked for', () => {
   test('outlives the engine; what runs keeps its mount', async () => {
     const calls = await mounted();
     await volumes.mount('v', use('run2/data'));
-    volumes.close();
+    outbox.close();
     openRoom();
     volumes.adopt('v', use('run2/data'), { path: '/m', driver: 'p' });
     volumes.reconcile();
@@ -464,12 +470,30 @@ describe('an Unmount that cannot be asked for', () => {
     expect(unmounts(calls)).toHaveLength(1);
   });
 
+  test('a version before the outbox kept it with the mount: it is read on', async () => {
+    const calls = await mounted();
+    outbox.close();
+    const held = store.collection<HeldMount>('volume-mounts');
+    const key = held.entries()[0]?.[0] ?? '';
+    const mount = held.get(key);
+    if (!mount) throw new Error('no mount is held');
+    held.put(key, { ...mount, owed: { since: '2025-01-02T03:04:05Z', reason: 'it was away' } });
+    openRoom();
+    expect((await volumes.list({})).Warnings).toEqual([
+      'volume v: its unmount by plugin "p" is pending since 2025-01-02T03:04:05Z: it was away',
+    ]);
+    const { volume: Name, id: ID } = mount;
+    await expect.poll(() => held.entries(), { timeout: 20_000 }).toEqual([]);
+    expect(unmounts(calls)).toEqual([`Unmount ${JSON.stringify({ Name, ID })}`]);
+    expect((await volumes.list({})).Warnings).toBeNull();
+  }, 60_000);
+
   test('is forgotten with the volume', async () => {
     await mounted();
     away();
     for (const cleanup of cleanups.splice(0)) await cleanup();
     await volumes.unmount(use('run1/data'));
     await volumes.remove('v', { force: true });
-    expect((await volumes.list({})).Warnings?.join()).not.toContain('owed');
+    expect((await volumes.list({})).Warnings?.join()).not.toContain('pending');
   }, 60_000);
 });

@@ -1,16 +1,27 @@
 # Completion of cleat for bash; made from the table of cleat's options by npm run docs.
 _cleat() {
-  local word=${COMP_WORDS[COMP_CWORD]} words
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   case ${COMP_CWORD}:${COMP_WORDS[1]} in
     1:*) words='doctor extensions log-drivers record replay sweep create verify help --version --help' ;;
-    *:doctor) words='--json --help' ;;
-    *:extensions) words='ls inspect logs --json --kind --follow --tail --host --context --tls --tlsverify --tlscacert --tlscert --tlskey --help' ;;
-    *:log-drivers) words='--json --host --context --tls --tlsverify --tlscacert --tlscert --tlskey --help' ;;
-    *:record) words='--listen --in-place --put-back --output --redact --no-redact --help' ;;
-    *:replay) words='--serve --any-order --timing --ignore --speed --json --help' ;;
-    *:sweep) words='--data-root --exec-root --help' ;;
-    *:create) words='--kind --js --name --packages --help' ;;
-    *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format --output --verbose --list --help' ;;
+    2:help) words='doctor extensions log-drivers record replay sweep create verify' ;;
+    *:doctor) words='--json -h --help' ;;
+    *:extensions) words='ls inspect logs -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json --format --kind -f --follow -n --tail -h --help' ;;
+    *:log-drivers) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json -h --help' ;;
+    *:record) words='--listen --in-place --put-back --output --redact --no-redact -h --help' ;;
+    *:replay) words='--serve --any-order --timing --ignore --speed --json -h --help' ;;
+    *:sweep) words='--data-root --exec-root -h --help' ;;
+    *:create) words='--kind --js --name --packages -h --help' ;;
+    *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help' ;;
+  esac
+  case $before in
+    --tlscacert | --tlscert | --tlskey | --output | --data-root | --exec-root | --packages | --plugin-dir | -o)
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+    -H | --host | -c | --context | --format | --kind | -n | --tail | --listen | --redact | --serve | --ignore | --speed | --name | --start | --opt | --only | --skip | --timeout)
+      COMPREPLY=()
+      return
+      ;;
   esac
   if [[ $word == -* || $COMP_CWORD == 1 ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -1,71 +1,83 @@
 # Completion of cleat for fish; made from the table of cleat's options by npm run docs.
+complete -c cleat -n __fish_use_subcommand -f -a help -d 'Tell more of a command'
+complete -c cleat -n __fish_use_subcommand -l version
+complete -c cleat -n __fish_use_subcommand -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a doctor -d 'Say what this host can and cannot do, and how to fix it; exit 1 if containers cannot run'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a doctor
 complete -c cleat -n '__fish_seen_subcommand_from doctor' -l json
-complete -c cleat -n '__fish_seen_subcommand_from doctor' -l help
+complete -c cleat -n '__fish_seen_subcommand_from doctor' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a extensions -d 'Show the extensions that an engine knows: state and why, health, calls, failures, what they say'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a extensions
 complete -c cleat -n '__fish_seen_subcommand_from extensions' -a ls
 complete -c cleat -n '__fish_seen_subcommand_from extensions' -a inspect
 complete -c cleat -n '__fish_seen_subcommand_from extensions' -a logs
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l json
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l kind
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l follow
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tail
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l host
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l context
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l context -s c -x
 complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tls
 complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tlsverify
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tlscacert
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tlscert
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tlskey
-complete -c cleat -n '__fish_seen_subcommand_from extensions' -l help
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l json
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l format -x
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l kind -x
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l follow -s f
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l tail -s n -x
+complete -c cleat -n '__fish_seen_subcommand_from extensions' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a log-drivers -d 'Show what log drivers have not got of what containers print, and what was dropped'
-complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l json
-complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l host
-complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l context
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a log-drivers
+complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l context -s c -x
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tls
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlsverify
-complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlscacert
-complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlscert
-complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlskey
-complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l help
+complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l json
+complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a record -d 'Write to a file what engines and a plugin say'
-complete -c cleat -n '__fish_seen_subcommand_from record' -l listen
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a record
+complete -c cleat -n '__fish_seen_subcommand_from record' -l listen -x
 complete -c cleat -n '__fish_seen_subcommand_from record' -l in-place
 complete -c cleat -n '__fish_seen_subcommand_from record' -l put-back
-complete -c cleat -n '__fish_seen_subcommand_from record' -l output
-complete -c cleat -n '__fish_seen_subcommand_from record' -l redact
+complete -c cleat -n '__fish_seen_subcommand_from record' -l output -r -F
+complete -c cleat -n '__fish_seen_subcommand_from record' -l redact -x
 complete -c cleat -n '__fish_seen_subcommand_from record' -l no-redact
-complete -c cleat -n '__fish_seen_subcommand_from record' -l help
+complete -c cleat -n '__fish_seen_subcommand_from record' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a replay -d 'Ask a plugin again what was recorded, or answer an engine in its stead'
-complete -c cleat -n '__fish_seen_subcommand_from replay' -l serve
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a replay
+complete -c cleat -n '__fish_seen_subcommand_from replay' -l serve -x
 complete -c cleat -n '__fish_seen_subcommand_from replay' -l any-order
 complete -c cleat -n '__fish_seen_subcommand_from replay' -l timing
-complete -c cleat -n '__fish_seen_subcommand_from replay' -l ignore
-complete -c cleat -n '__fish_seen_subcommand_from replay' -l speed
+complete -c cleat -n '__fish_seen_subcommand_from replay' -l ignore -x
+complete -c cleat -n '__fish_seen_subcommand_from replay' -l speed -x
 complete -c cleat -n '__fish_seen_subcommand_from replay' -l json
-complete -c cleat -n '__fish_seen_subcommand_from replay' -l help
+complete -c cleat -n '__fish_seen_subcommand_from replay' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a sweep -d 'Remove every trace of an engine that no longer runs: containers, mounts, networks, both roots'
-complete -c cleat -n '__fish_seen_subcommand_from sweep' -l data-root
-complete -c cleat -n '__fish_seen_subcommand_from sweep' -l exec-root
-complete -c cleat -n '__fish_seen_subcommand_from sweep' -l help
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a sweep
+complete -c cleat -n '__fish_seen_subcommand_from sweep' -l data-root -r -F
+complete -c cleat -n '__fish_seen_subcommand_from sweep' -l exec-root -r -F
+complete -c cleat -n '__fish_seen_subcommand_from sweep' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a create -d 'Make a new plugin of any kind, with a test that passes conformance'
-complete -c cleat -n '__fish_seen_subcommand_from create' -l kind
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a create
+complete -c cleat -n '__fish_seen_subcommand_from create' -l kind -x
 complete -c cleat -n '__fish_seen_subcommand_from create' -l js
-complete -c cleat -n '__fish_seen_subcommand_from create' -l name
-complete -c cleat -n '__fish_seen_subcommand_from create' -l packages
-complete -c cleat -n '__fish_seen_subcommand_from create' -l help
+complete -c cleat -n '__fish_seen_subcommand_from create' -l name -x
+complete -c cleat -n '__fish_seen_subcommand_from create' -l packages -r -F
+complete -c cleat -n '__fish_seen_subcommand_from create' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a verify -d 'Test any Docker plugin through its socket: its protocol, and what engines really do'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a verify
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l read-only
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l start
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l start -x
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l elsewhere
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l opt
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l only
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l skip
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l timeout
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l plugin-dir
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l opt -x
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l only -x
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l skip -x
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l timeout -x
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l plugin-dir -r -F
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l strict
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l format
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l output
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l verbose
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l format -x
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l output -s o -r -F
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l verbose -s v
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l list
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l help
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l help -s h

@@ -10,18 +10,118 @@ if (( CURRENT == 2 )); then
     'sweep:Remove every trace of an engine that no longer runs\: containers, mounts, networks, both roots'
     'create:Make a new plugin of any kind, with a test that passes conformance'
     'verify:Test any Docker plugin through its socket\: its protocol, and what engines really do'
+    'help:Tell more of a command'
   )
   _describe command commands
+  compadd -- --version --help
+elif [[ $words[2] == help ]]; then
+  compadd -- doctor extensions log-drivers record replay sweep create verify
 else
-  case $words[2] in
-    doctor) compadd -- --json --help ;;
-    extensions) compadd -- ls inspect logs --json --kind --follow --tail --host --context --tls --tlsverify --tlscacert --tlscert --tlskey --help ;;
-    log-drivers) compadd -- --json --host --context --tls --tlsverify --tlscacert --tlscert --tlskey --help ;;
-    record) compadd -- --listen --in-place --put-back --output --redact --no-redact --help ;;
-    replay) compadd -- --serve --any-order --timing --ignore --speed --json --help ;;
-    sweep) compadd -- --data-root --exec-root --help ;;
-    create) compadd -- --kind --js --name --packages --help ;;
-    verify) compadd -- --read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format --output --verbose --list --help ;;
+  local command=$words[2]
+  # What follows the command is completed as if the command were the program.
+  shift words
+  (( CURRENT-- ))
+  case $command in
+    doctor)
+      _arguments '*--json' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
+    extensions)
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--json' \
+        '*--format=:format:' \
+        '*--kind=:kind:' \
+        '*--follow' \
+        '*-f' \
+        '*--tail=:tail:' \
+        '*-n+:tail:' \
+        '*--help' \
+        '*-h' \
+        '1:verb:(ls inspect logs)' \
+        '*:file:_files'
+      ;;
+    log-drivers)
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--json' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
+    record)
+      _arguments '*--listen=:listen:' \
+        '*--in-place' \
+        '*--put-back' \
+        '*--output=:output:_files' \
+        '*--redact=:redact:' \
+        '*--no-redact' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
+    replay)
+      _arguments '*--serve=:serve:' \
+        '*--any-order' \
+        '*--timing' \
+        '*--ignore=:ignore:' \
+        '*--speed=:speed:' \
+        '*--json' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
+    sweep)
+      _arguments '*--data-root=:data-root:_files' \
+        '*--exec-root=:exec-root:_files' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
+    create)
+      _arguments '*--kind=:kind:' \
+        '*--js' \
+        '*--name=:name:' \
+        '*--packages=:packages:_files' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
+    verify)
+      _arguments '*--read-only' \
+        '*--start=:start:' \
+        '*--elsewhere' \
+        '*--opt=:opt:' \
+        '*--only=:only:' \
+        '*--skip=:skip:' \
+        '*--timeout=:timeout:' \
+        '*--plugin-dir=:plugin-dir:_files' \
+        '*--strict' \
+        '*--format=:format:' \
+        '*--output=:output:_files' \
+        '*-o+:output:_files' \
+        '*--verbose' \
+        '*-v' \
+        '*--list' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
   esac
-  _files
 fi

@@ -8,8 +8,8 @@ _arguments \
   '*-p+[File that holds the process ID]:pidfile:_files' \
   '*--debug[Log at level debug]' \
   '*-D[Log at level debug]' \
-  '*--log-level=[Level of the log\: debug, info, warn, error or fatal]:log-level:(debug info warn error fatal)' \
-  '*-l+[Level of the log\: debug, info, warn, error or fatal]:log-level:(debug info warn error fatal)' \
+  '*--log-level=[Level of the log\: debug, info, warn, error or fatal]:log-level:(debug info warn error fatal trace)' \
+  '*-l+[Level of the log\: debug, info, warn, error or fatal]:log-level:(debug info warn error fatal trace)' \
   '*--log-format=[Format of the log\: text or json (default\: text on a terminal, else json)]:log-format:(text json)' \
   '*--label=[Label of this engine, as key=value]:label:' \
   '*--live-restore[Leave containers running when the daemon is asked to stop]' \

@@ -12,13 +12,15 @@ import type { EngineConfig } from '@cleat/engine/config';
 import type { NewEvent } from '@cleat/engine/events/service';
 import type { ContainerId } from '@cleat/engine/ids';
 import { openNetworks } from '@cleat/engine/networks/index';
-import type { Networks, SandboxRequest } from '@cleat/engine/networks/service';
+import type { ContainerLookup, Networks, SandboxRequest } from '@cleat/engine/networks/service';
+import { openOutbox } from '@cleat/engine/outbox/index';
+import type { Outbox } from '@cleat/engine/outbox/service';
 import { openStore } from '@cleat/engine/store/index';
 import type { Store } from '@cleat/engine/store/service';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { run } from '@cleat/linux/process/run';
 import { notFound, systemError } from '@cleat/protocol/errors';
-import type { ExtensionModule, RunningExtension } from '@cleat/protocol/extension';
+import { type ExtensionModule, type RunningExtension, startExtension } from '@cleat/protocol/extension';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -32,6 +34,8 @@ const bip = `10.93.${third}.1/24`;
 let root: string;
 let store: Store;
 let networks: Networks;
+let findContainer: ContainerLookup['find'];
+let outbox: Outbox;
 let events: NewEvent[];
 let batteries: Map<string, RunningExtension>;
 /** A method of the driver `plain` that fails. */
@@ -54,7 +58,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   lost = undefined;
   for (const [name, module, options] of modules) {
     const context = { name, options, log: silentLogger, signal: new AbortController().signal };
-    batteries.set(name, await module.start(context));
+    batteries.set(name, await startExtension(module, context));
   }
   store = openStore(join(root, 'store'));
   const config = {
@@ -74,35 +78,40 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     dnsOptions: [],
     ...extra,
   } as unknown as EngineConfig;
+  findContainer = () => undefined;
+  const extensions = {
+    async get(kind: { name: string }, name: string) {
+      const plain = name === 'plain';
+      const found = batteries.get(plain ? 'bridge' : name)?.implementations.find((o) => o.kind.name === kind.name);
+      if (!found) throw notFound(`plugin "${name}" not found`);
+      const call = (method: string, handler: unknown) => async (request: unknown) => {
+        // A driver that speaks Docker's protocol and nothing more.
+        if (plain && method === 'GetCapabilities') return { Scope: 'local' };
+        if (plain && method === hanging) await new Promise(() => {});
+        if (plain && method === failing) throw systemError(`${method} failed`);
+        const answer = typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
+        if (method === lost) await new Promise(() => {});
+        return answer;
+      };
+      return Object.fromEntries(
+        Object.keys(found.kind.methods).map((method) => [method, call(method, found.handlers[method])]),
+      );
+    },
+    onChange: () => () => {},
+  } as never;
+  outbox = openOutbox({ store, extensions, log: silentLogger });
   networks = openNetworks({
     config,
+    containers: { find: (ref) => findContainer(ref) },
     log: silentLogger,
     store,
+    outbox,
+    extensions,
     events: {
       publish: (event: NewEvent) => void events.push(event),
       get last() {
         return events.length;
       },
-    } as never,
-    extensions: {
-      async get(kind: { name: string }, name: string) {
-        const plain = name === 'plain';
-        const found = batteries.get(plain ? 'bridge' : name)?.implementations.find((o) => o.kind.name === kind.name);
-        if (!found) throw notFound(`plugin "${name}" not found`);
-        const call = (method: string, handler: unknown) => async (request: unknown) => {
-          // A driver that speaks Docker's protocol and nothing more.
-          if (plain && method === 'GetCapabilities') return { Scope: 'local' };
-          if (plain && method === hanging) await new Promise(() => {});
-          if (plain && method === failing) throw systemError(`${method} failed`);
-          const answer = typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
-          if (method === lost) await new Promise(() => {});
-          return answer;
-        };
-        return Object.fromEntries(
-          Object.keys(found.kind.methods).map((method) => [method, call(method, found.handlers[method])]),
-        );
-      },
-      onChange: () => () => {},
     } as never,
   });
   await networks.start();
@@ -110,6 +119,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
 
 async function close(): Promise<void> {
   await networks.close();
+  outbox.close();
   for (const battery of batteries.values()) await battery.close?.();
   await store.close();
 }
@@ -392,7 +402,7 @@ test('none, host and another container', async () => {
   const host = await networks.attach(request('hosted', { networkMode: 'host' }));
   expect(host.namespace).toEqual({ kind: 'host' });
   const first = await attached('first');
-  networks.setContainers({ find: (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined) });
+  findContainer = (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined);
   const joined = await networks.attach(request('second', { networkMode: 'container:first' }));
   expect(joined.namespace).toEqual({ kind: 'path', path: first.path });
   expect(joined.hostsPath).toBe(first.sandbox.hostsPath);

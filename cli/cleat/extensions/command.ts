@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { plain, terminalWidth } from '../columns.js';
 import { ask } from '../engine/ask.js';
@@ -16,13 +16,23 @@ export const extensionsHelp = `
 
 NAME is a driver's name or, where several have it, the entry that "ls" shows.
       --kind KIND       The one of that kind, as VolumeDriver
-      --json            As JSON
+      --json            As JSON; also --format json
   -f, --follow          logs: go on as lines come
   -n, --tail NUMBER     logs: only so many of the latest lines
 ${engineOptionsHelp}`;
 
 /** How often a log that is followed is looked at, in ms. */
 const followMs = 500;
+
+/** Options of the command; shells complete them. */
+export const extensionsOptions = {
+  ...engineOptions,
+  json: { type: 'boolean' },
+  format: { type: 'string' },
+  kind: { type: 'string' },
+  follow: { type: 'boolean', short: 'f' },
+  tail: { type: 'string', short: 'n' },
+} as const satisfies ParseArgsConfig['options'];
 
 /**
  * `cleat extensions`: what an engine knows of its extensions.
@@ -32,14 +42,7 @@ export async function extensionsCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: {
-      ...engineOptions,
-      json: { type: 'boolean' },
-      format: { type: 'string' },
-      kind: { type: 'string' },
-      follow: { type: 'boolean', short: 'f' },
-      tail: { type: 'string', short: 'n' },
-    },
+    options: extensionsOptions,
   });
   if (values.format !== undefined && values.format !== 'json') throw invalidParameter('--format knows json only');
   const json = values.json === true || values.format === 'json';

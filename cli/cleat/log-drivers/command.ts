@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { DriverDeliveries } from '@cleat/engine/spool/service';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { terminalWidth } from '../columns.js';
@@ -11,6 +11,12 @@ export const logDriversHelp = `
       --json            As JSON
 ${engineOptionsHelp}`;
 
+/** Options of the command; shells complete them. */
+export const logDriversOptions = {
+  ...engineOptions,
+  json: { type: 'boolean' },
+} as const satisfies ParseArgsConfig['options'];
+
 /**
  * `cleat log-drivers`: what the log drivers of an engine have not got.
  * @throws InvalidParameter, NotFound, Unavailable
@@ -19,7 +25,7 @@ export async function logDriversCommand(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { ...engineOptions, json: { type: 'boolean' } },
+    options: logDriversOptions,
   });
   if (positionals.length > 0) throw invalidParameter('use: cleat log-drivers [-H HOST] [--json]');
   const all = (await ask(resolveEndpoint(values), '/cleat/log-drivers')) as DriverDeliveries[];

@@ -1,4 +1,5 @@
 import type { ExtensionStatus } from '@cleat/extensions/service';
+import { metricComplaint } from '@cleat/protocol/metric-name';
 import { expect, test } from 'vitest';
 import { parseMetricsAddress } from './address.js';
 import { Metrics, type MetricsSources } from './metrics.js';
@@ -42,12 +43,12 @@ function sources(extensions: readonly ExtensionStatus[]): MetricsSources {
     system: { info: async () => ({ ServerVersion: '1.2', NCPU: 4, MemTotal: 1024, OSType: 'linux' }) },
     containers: {
       counts: () => ({ total: 6, running: 3, paused: 1, stopped: 2 }),
-      healthChecks: () => ({ total: 7, failed: 5 }),
       start: async () => {},
       remove: async () => {
         throw new Error('in use');
       },
     },
+    health: { counts: () => ({ total: 7, failed: 5 }) },
     spool: {
       deliveries: () => [
         {
@@ -155,4 +156,31 @@ test.each([
 
 test.each(['127.0.0.1', '9323', 'host:99999', '::1:9323', 'http://a:1/x'])('--metrics-addr %s is refused', (text) => {
   expect(() => parseMetricsAddress(text)).toThrow(`invalid metrics-addr '${text}'`);
+});
+
+/** Of dockerd, under the names that its dashboards know, whatever Prometheus asks for. */
+const ofDockerd = [
+  'engine_daemon_container_actions_seconds',
+  'engine_daemon_container_states_containers',
+  'engine_daemon_engine_cpus_cpus',
+  'engine_daemon_engine_info',
+  'engine_daemon_engine_memory_bytes',
+  'engine_daemon_events_subscribers_total',
+  'engine_daemon_events_total',
+  'engine_daemon_health_checks_failed_total',
+  'engine_daemon_health_checks_total',
+];
+
+test('every metric that is not dockerd’s has a name as Prometheus asks', async () => {
+  const page = await new Metrics(sources([volumes])).text();
+  const types = new Map([...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]));
+  const helps = new Map([...page.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name = '', help = '']) => [name, help]));
+  const names = [...types.keys()].filter((name) => !/^(process|nodejs)_/.test(name));
+  expect(names.filter((name) => name.startsWith('engine_daemon_')).sort()).toEqual(ofDockerd);
+  const own = names.filter((name) => !ofDockerd.includes(name));
+  expect(own.length).toBeGreaterThan(10);
+  const complaints = own.map((name) =>
+    metricComplaint({ name, type: types.get(name) ?? '', help: helps.get(name) ?? '' }, 'cleat'),
+  );
+  expect(complaints.filter(Boolean)).toEqual([]);
 });

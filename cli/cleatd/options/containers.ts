@@ -19,11 +19,13 @@ export const containerOptions = [
   option('cgroup-parent', 'string', { group, help: 'Parent cgroup of all containers' }),
   option('default-cgroupns-mode', 'string', {
     group,
+    choices: ['private', 'host'],
     help: 'cgroup namespace of containers: host or private (default private on cgroup v2, else host)',
   }),
   option('default-ipc-mode', 'string', {
     group,
     default: 'private',
+    choices: ['private', 'shareable'],
     help: 'IPC namespace of containers: private or shareable',
   }),
   option('default-shm-size', 'bytes', { group, default: 64 * 1024 * 1024, help: 'Size of /dev/shm (default 64MiB)' }),

@@ -17,11 +17,13 @@ export const generalOptions = [
     group,
     short: 'l',
     default: 'info',
+    choices: ['debug', 'info', 'warn', 'error', 'fatal', 'trace'],
     reload: true,
     help: 'Level of the log: debug, info, warn, error or fatal',
   }),
   option('log-format', 'string', {
     group,
+    choices: ['text', 'json'],
     help: 'Format of the log: text or json (default: text on a terminal, else json)',
   }),
   option('label', 'list', { group, key: 'labels', reload: true, help: 'Label of this engine, as key=value' }),

@@ -15,6 +15,8 @@ export interface Option<T extends OptionType = OptionType, F extends string = st
   readonly default?: ValueOf<T>;
   readonly group: Group;
   readonly help: string;
+  /** All values that it takes, where they are few. */
+  readonly choices?: readonly string[];
   /** Taken so that scripts written for dockerd start, without effect; the reason is the warning's text. */
   readonly ignored?: string;
   /** Applied again by SIGHUP. */

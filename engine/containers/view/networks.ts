@@ -1,12 +1,11 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { zeroTime } from '../../time.js';
-import type { ContainerRecord } from '../record.js';
+import type { ContainerRecord } from '../state/record.js';
 
 type Endpoints = Record<string, EndpointSettings>;
 
 /** Before its first start a container is on no network yet: clients know that by the ID that is missing. */
 export function inspectedNetworks(record: ContainerRecord, networks: Endpoints): Endpoints {
-  if (record.state.startedAt !== zeroTime) return networks;
+  if (record.startedBefore) return networks;
   return mapped(networks, (endpoint) => (endpoint.EndpointID ? endpoint : { ...endpoint, NetworkID: '' }));
 }
 

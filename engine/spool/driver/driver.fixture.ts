@@ -7,6 +7,8 @@ import { silentLogger } from '@cleat/protocol/log';
 import type { LogEntry } from '@cleat/protocol/log-entry';
 import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import type { EngineConfig } from '../../config.js';
+import { openOutbox } from '../../outbox/index.js';
+import { memoryStore } from '../../store/memory.fixture.js';
 import { openSpool, type Spool } from '../index.js';
 
 /** A log driver that keeps what it gets, and can be made to misbehave. */
@@ -81,5 +83,7 @@ export function openWith(driver: FakeDriver, directory: string, backlog = 1e9): 
     },
   } as unknown as Extensions;
   const roots = { dataRoot: join(directory, 'data'), execRoot: join(directory, 'exec') };
-  return openSpool({ config: { ...roots, logBacklog: backlog } as EngineConfig, log: silentLogger, extensions });
+  const outbox = openOutbox({ store: memoryStore(), extensions, log: silentLogger });
+  const config = { ...roots, logBacklog: backlog } as EngineConfig;
+  return openSpool({ config, log: silentLogger, extensions, outbox });
 }

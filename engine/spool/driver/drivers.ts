@@ -6,6 +6,7 @@ import { setInterval } from '@cleat/protocol/guard';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../../config.js';
+import type { Outbox } from '../../outbox/service.js';
 import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
 import { OpenSessions } from './open-sessions.js';
@@ -18,6 +19,7 @@ export interface DriversDeps {
   config: EngineConfig;
   log: Logger;
   extensions: Extensions;
+  outbox: Outbox;
 }
 
 export interface StartOptions {
@@ -63,7 +65,7 @@ export class Drivers {
       rmSync(join(this.#directory, name), { recursive: true, force: true });
     this.#open = new OpenSessions({
       extensions: deps.extensions,
-      log: deps.log,
+      outbox: deps.outbox,
       directory: join(deps.config.execRoot, 'log-sessions'),
       fifoPath: (id) => this.#fifoPath(id),
     });

@@ -1,94 +1,94 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Extensions } from '@cleat/extensions/service';
-import { isClass, messageOf } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { logKind } from '@cleat/protocol/kinds/log';
-import type { Logger } from '@cleat/protocol/log';
+import type { Message, Outbox, Queue } from '../../outbox/service.js';
 
 /** How long a driver may take to say that it has stopped. */
 const stopMs = 2000;
-const firstPauseMs = 1_000;
-const longestPauseMs = 15_000;
+/** When sessions that the former engine left are ended, in ms; those of containers that run have begun anew by then. */
+const leftAfterMs = 1000;
+
+interface StopLogging {
+  method: 'StopLogging';
+  request: { File: string };
+  /** The container. */
+  id: string;
+}
 
 export interface OpenSessionsDeps {
   extensions: Extensions;
-  log: Logger;
-  /** One file for each session, until its driver has answered StopLogging; it must not outlive a boot. */
+  outbox: Outbox;
+  /** One file for each session, until its driver has heard StopLogging; it must not outlive a boot. */
   directory: string;
   fifoPath: (containerId: string) => string;
 }
 
 /**
- * The containers that log drivers were told of, by StartLogging. A driver that is away or hangs when it is told to stop
- * is told again, by and by, and by the next engine: it would wait for the end of a FIFO that nobody writes to any more.
+ * The containers that log drivers were told of, by StartLogging. A driver that is not told to stop would wait for the end
+ * of a FIFO that nobody writes to any longer.
  */
 export class OpenSessions {
   readonly #deps: OpenSessionsDeps;
-  /** Those whose driver is to stop and does not know it yet. */
-  readonly #due: Set<string>;
-  readonly #asking = new Map<string, Promise<void>>();
-  #timer: NodeJS.Timeout | undefined;
-  #pauseMs = firstPauseMs;
-  #closed = false;
+  readonly #queue: Queue<StopLogging>;
+  /** Of the former engine, until they begin anew or end. */
+  readonly #left: Set<string>;
+  readonly #timer: NodeJS.Timeout;
 
   constructor(deps: OpenSessionsDeps) {
     this.#deps = deps;
     mkdirSync(deps.directory, { recursive: true, mode: 0o700 });
-    // Whoever runs on begins anew, and is then not due any more.
-    this.#due = new Set(readdirSync(deps.directory));
-    if (this.#due.size > 0) this.#later();
+    this.#queue = deps.outbox.queue<StopLogging>('log-drivers', {
+      // Whatever it says of the stop, it was told, and there is nothing to give back.
+      attempts: 1,
+      independent: true,
+      isMoot: (_, { id }) => this.#driverOf(id) === undefined,
+      call: (driver, { request }) => this.#stopLogging(driver, request),
+      onSettled: ({ id }) => rmSync(this.#path(id), { force: true }),
+    });
+    this.#left = new Set(readdirSync(deps.directory));
+    this.#timer = setTimeout(() => {
+      for (const id of this.#left) void this.end(id);
+    }, leftAfterMs).unref();
   }
 
   /** Before StartLogging. A stop that is on its way must not come after it. */
   async begin(id: string, driver: string): Promise<void> {
-    await this.#asking.get(id);
-    this.#due.delete(id);
+    this.#left.delete(id);
+    await this.#queue.cancel(id);
     writeFileSync(this.#path(id), driver, { mode: 0o600 });
   }
 
   /** Its driver has not started. */
   forget(id: string): void {
-    this.#due.delete(id);
+    void this.#queue.cancel(id);
     rmSync(this.#path(id), { force: true });
   }
 
-  /** Tells its driver to stop, now, and again if it does not hear. Never fails. */
+  /** Tells its driver to stop, if it was told to start. Never fails. */
   async end(id: string): Promise<void> {
-    this.#due.add(id);
-    await this.#ask(id);
-    if (this.#due.has(id)) this.#later();
+    this.#left.delete(id);
+    if (this.#driverOf(id) !== undefined) await this.#queue.send(this.#message(id));
   }
 
   close(): void {
-    this.#closed = true;
     clearTimeout(this.#timer);
   }
 
-  #ask(id: string): Promise<void> {
-    const under = this.#asking.get(id);
-    if (under) return under;
-    const asked = this.#stopLogging(id).finally(() => this.#asking.delete(id));
-    this.#asking.set(id, asked);
-    return asked;
+  #message(id: string): Message<StopLogging> {
+    return {
+      id,
+      extension: this.#driverOf(id) ?? '',
+      about: `the end of the output of container ${id}`,
+      calls: [{ method: 'StopLogging', request: { File: this.#deps.fifoPath(id) }, id }],
+    };
   }
 
-  async #stopLogging(id: string): Promise<void> {
-    const { extensions, fifoPath, log } = this.#deps;
-    const driver = this.#driverOf(id);
-    try {
-      if (driver !== undefined) {
-        const options = { signal: AbortSignal.timeout(stopMs), impatient: true };
-        const client = await extensions.get(logKind, driver, options);
-        await client.StopLogging({ File: fifoPath(id) }, { deadlineMs: stopMs, impatient: true });
-      }
-    } catch (error) {
-      log.debug(`log driver ${driver}: StopLogging: ${messageOf(error)}`, { container: id });
-      // Anything else is an answer: a driver that has never heard of it has stopped.
-      const away = error instanceof Error && error.name === 'TimeoutError';
-      if (away || isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded')) return;
-    }
-    this.forget(id);
+  async #stopLogging(driver: string, request: StopLogging['request']): Promise<void> {
+    const options = { signal: AbortSignal.timeout(stopMs), impatient: true };
+    const client = await this.#deps.extensions.get(logKind, driver, options);
+    await client.StopLogging(request, { deadlineMs: stopMs, impatient: true });
   }
 
   #driverOf(id: string): string | undefined {
@@ -98,19 +98,6 @@ export class OpenSessions {
       // It was never begun.
       return undefined;
     }
-  }
-
-  #later(): void {
-    if (this.#closed || this.#timer) return;
-    this.#timer = setTimeout(() => void this.#retry(), this.#pauseMs).unref();
-    this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs);
-  }
-
-  async #retry(): Promise<void> {
-    await Promise.all([...this.#due].map((id) => this.#ask(id)));
-    this.#timer = undefined;
-    if (this.#due.size === 0) this.#pauseMs = firstPauseMs;
-    else this.#later();
   }
 
   #path(id: string): string {

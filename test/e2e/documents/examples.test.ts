@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -184,4 +186,34 @@ test('volume-tmpfs: the examples of its README', async () => {
   const printed = await run(shown('batteries/volume-tmpfs/README.md', 'docker volume create -d tmpfs'));
   expect(printed).toMatch(/^scratch\s+kept\s+\{.*"SizeBytes":67108864,"UsedBytes":4096,.*\}\s*$/);
   await ok('volume', 'rm', 'scratch');
+});
+
+test('the network batteries: the examples of their READMEs', async () => {
+  expect(await run(shown('batteries/network-bridge/README.md', 'docker network create'))).toMatch(/^1400$/m);
+  const here = (await readFile('/proc/sys/kernel/hostname', 'utf8')).trim();
+  expect((await run(shown('batteries/network-host/README.md', 'docker run'))).trim()).toBe(here);
+  expect((await run(shown('batteries/network-none/README.md', 'docker run'))).trim()).toBe('lo');
+  const addresses = (await run(shown('batteries/ipam-default/README.md', 'docker network create'))).matchAll(
+    /inet ([\d.]+)/g,
+  );
+  expect([...addresses].map(([, address]) => address)).toEqual(['10.66.0.129', '10.66.0.9']);
+});
+
+test('the batteries that log: the examples of their READMEs', async () => {
+  expect(await run(shown('batteries/log-json-file/README.md', 'docker run'))).toMatch(
+    /^hello\r?\nhello\r?\n\/.*-json\.log$/m,
+  );
+  expect(await run(shown('batteries/log-local/README.md', 'docker run'))).toMatch(/^hello\r?\nhello\r?$/m);
+  const server = createSocket('udp4');
+  const message = once(server, 'message');
+  const port = await new Promise<number>((resolve) =>
+    server.bind(0, '127.0.0.1', () => resolve(server.address().port)),
+  );
+  try {
+    await run(substitute(shown('batteries/log-syslog/README.md', 'docker run'), { '5514': String(port) }));
+    const [text] = (await message) as [Buffer];
+    expect(text.toString()).toMatch(/^<30>.* web\[\d+\]: hello/);
+  } finally {
+    server.close();
+  }
 });

@@ -1,0 +1,31 @@
+import type { Extensions } from '@cleat/extensions/service';
+import type { Logger } from '@cleat/protocol/log';
+import type { Store } from '../store/service.js';
+import { Entries } from './entries.js';
+import { OutboxQueue } from './queue.js';
+import type { Outbox, Pending } from './service.js';
+
+export interface OutboxDeps {
+  readonly store: Pick<Store, 'collection'>;
+  readonly extensions: Pick<Extensions, 'onChange'>;
+  readonly log: Logger;
+}
+
+export function openOutbox({ store, extensions, log }: OutboxDeps): Outbox {
+  const queues: OutboxQueue<never>[] = [];
+  const stop = extensions.onChange(({ name, state }) => {
+    if (state === 'active') for (const queue of queues) void queue.settle(name);
+  });
+  return {
+    queue: (name, rules) => {
+      // The name is the type: one room owns a queue and knows what it put there.
+      const queue = new OutboxQueue(new Entries(store.collection<Pending<never>>('outbox'), name), rules as never, log);
+      queues.push(queue);
+      return queue as never;
+    },
+    close: () => {
+      stop();
+      for (const queue of queues) queue.close();
+    },
+  };
+}

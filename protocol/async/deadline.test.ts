@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { waitFor, withDeadline, within } from './deadline.js';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const never = new Promise<never>(() => {});
+const late = () => new Error('too late');
+/** Work that ends as its signal says. */
+const obedient = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+
+describe('within', () => {
+  test('what comes in time counts, and leaves no timer behind', async () => {
+    expect(await within(1000, Promise.resolve('there'), 'late')).toBe('there');
+    await expect(within(1000, Promise.reject(new Error('failed')), 'late')).rejects.toThrow('failed');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('what comes later does not, also when it fails', async () => {
+    let fail: (error: Error) => void = () => {};
+    const work = new Promise<string>((_, reject) => {
+      fail = reject;
+    });
+    const said = within(1000, work, 'late');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await said).toBe('late');
+    fail(new Error('an unhandled rejection would end the test run'));
+    await Promise.resolve();
+  });
+});
+
+describe('withDeadline', () => {
+  test('the first of deadline and caller ends the work', async () => {
+    const said = withDeadline(1000, undefined, late, obedient).catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await said).toBe('too late');
+
+    const caller = new AbortController();
+    const left = withDeadline(1000, caller.signal, late, obedient);
+    caller.abort(new Error('left'));
+    await expect(left).rejects.toThrow('left');
+    await expect(withDeadline(1000, caller.signal, late, obedient)).rejects.toThrow('left');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('work that is done is its answer', async () => {
+    expect(await withDeadline(1000, undefined, late, async () => 'done')).toBe('done');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+test('waitFor: one caller leaves, the work goes on for the others', async () => {
+  const caller = new AbortController();
+  const left = waitFor(never, caller.signal);
+  caller.abort(new Error('left'));
+  await expect(left).rejects.toThrow('left');
+  await expect(waitFor(never, caller.signal)).rejects.toThrow('left');
+  expect(await waitFor(Promise.resolve(1), new AbortController().signal)).toBe(1);
+});
