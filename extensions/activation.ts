@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Reply, readReply } from '@cleat/protocol/answer';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
-import type { Kind } from '@cleat/protocol/kinds/kind';
+import type { Contract } from '@cleat/protocol/kinds/kind';
 import Type, { type Static } from '@cleat/protocol/schema';
 import { readable } from '@cleat/protocol/untrusted';
 import { type Carrier, TransportError } from './carriers/carrier.js';
@@ -19,7 +19,7 @@ const handshake = {
   methods: {
     Activate: { request: Type.Object({}), response: Activation, deadlineMs: 10_000, idempotent: true },
   },
-} as const satisfies Kind;
+} as const satisfies Contract;
 const activation = activatePath.slice(1);
 const handshakeMs = handshake.methods.Activate.deadlineMs;
 
