@@ -246,3 +246,41 @@ describe('what is too long: the runtime says so, and all of it is told', () => {
     expect(stdout + stderr).toMatch(/name too long/);
   });
 });
+
+describe('what can never start is refused when it is made, in the words that a stock engine has for it', () => {
+  const log = (option: string, value: string) => ({ LogConfig: { Type: 'json-file', Config: { [option]: value } } });
+  test.each<[string, object, string]>([
+    ['a tag', log('tag', '{{'), 'template: log-tag:1: unclosed action'],
+    ['an expression', log('labels-regex', '('), 'error parsing regexp: missing closing ): `(`'],
+    ['shares', { CpuShares: -1 }, 'shares: invalid argument'],
+    [
+      'a bind that copies nothing',
+      { Binds: ['/tmp:/b:nocopy'] },
+      `invalid volume specification: '/tmp:/b:nocopy': invalid mount config for type "bind": field VolumeOptions must not be specified`,
+    ],
+    [
+      'a mode',
+      { Mounts: [{ Type: 'tmpfs', Target: '/t', TmpfsOptions: { Mode: -1 } }] },
+      'invalid JSON: json: cannot unmarshal number -1 into Go struct field TmpfsOptions.HostConfig.Mounts.TmpfsOptions.Mode of type fs.FileMode',
+    ],
+  ])('%s', async (_what, HostConfig, message) => {
+    const answer = await engine.api('POST', '/containers/create', { Image: 'busybox', HostConfig });
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([400, { message }]);
+  });
+
+  test('shares of a container', async () => {
+    const answer = await engine.api('POST', '/containers/runs/update', { CpuShares: -1 });
+    expect([answer.status, answer.body]).toEqual([400, '{"message":"shares: invalid argument"}\n']);
+  });
+});
+
+describe('a path that leads through a file', () => {
+  const through = ['/bin/busybox/', '/bin/busybox/x'];
+  test.each(['GET', 'PUT'].flatMap((method) => through.map((path) => [method, path])))(
+    '%s %s',
+    async (method, path) => {
+      const answer = await engine.api(method ?? '', `/containers/runs/archive?path=${path}`);
+      expect([answer.status, answer.body]).toEqual([400, `{"message":"lstat ${path}: not a directory"}\n`]);
+    },
+  );
+});
