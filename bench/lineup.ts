@@ -66,7 +66,7 @@ export class Lineup implements AsyncDisposable {
     const crowd = new Crowd(engine.pluginDirectory);
     this.#endings.push(() => crowd.end());
     await crowd.start();
-    // Whoever lists volumes asks everybody: the engine has met them all, and the hung one as often as it takes.
+    // Listing volumes asks every plugin: the engine has met them all, and the hung one as often as it takes.
     for (let round = 0; round < 4; round++) await engine.docker('volume', 'ls');
   }
 }

@@ -1,4 +1,4 @@
-/** Hangs in a row after which an extension is not asked any more for a while. */
+/** After so many hangs in a row an extension is not asked for a while. */
 const threshold = 3;
 const firstPauseMs = 2_000;
 const longestPauseMs = 60_000;

@@ -1,7 +1,7 @@
 import type { ExtensionStatus } from './service.js';
 import type { Source } from './source.js';
 
-/** Sees, without asking an extension that was in use, that it is not there any more. */
+/** Sees, without asking an extension that was in use, that it is no longer there. */
 export class Presence {
   #goneSince: Date | undefined;
 

@@ -132,7 +132,7 @@ export class Registry implements Extensions {
   #described(extension: Extension): ExtensionStatus {
     const { place, status } = extension;
     if (!place?.address || extension.entry !== undefined || status.state !== 'active') return status;
-    // Whoever listens there does so as long as the place is the same one.
+    // The same process listens there as long as the place is the same one.
     if (!this.#seen.has(place)) this.#seen.set(place, this.#providers.at(addressText(place.address))?.id);
     const id = this.#seen.get(place);
     const provider = id === undefined ? undefined : this.#providers.find(id);

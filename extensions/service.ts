@@ -17,7 +17,7 @@ export interface Extensions {
   names(kind: Kind): string[];
 
   /**
-   * {@link names}, and those that were discovered and may turn out to be of this kind once activated. For whoever asks
+   * {@link names}, and those that were discovered and may turn out to be of this kind once activated. For callers that ask
    * all of a kind, as `docker volume ls` does.
    */
   candidates(kind: Kind): string[];

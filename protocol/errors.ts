@@ -25,7 +25,7 @@ export type ErrorClass = keyof typeof errorStatus;
 
 export interface ErrorOptions {
   cause?: unknown;
-  /** Machine-readable facts for whoever handles the error; never shown to a client. */
+  /** Machine-readable facts for the code that handles the error; never shown to a client. */
   details?: Record<string, unknown>;
 }
 

@@ -27,7 +27,7 @@ export interface RunningExtension {
   readonly implementations: readonly Implementation[];
   /**
    * Whether it can do its work now, for `GET /health` of one that is served: throws, or answers with a sentence, when
-   * it cannot. `signal` is aborted when nobody waits any more.
+   * it cannot. `signal` is aborted when nobody waits for the answer.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: one that is well returns nothing
   health?(signal: AbortSignal): Promise<string | void> | string | void;

@@ -47,7 +47,7 @@ const ofNode =
 const nulInPath =
   /The argument '\w+' must be a string, Uint8Array, or URL without null bytes\. Received (['"`])(?:(?!\1)[^\n])*\1?/g;
 
-/** A name in an open directory, without the descriptor, which means nothing to whoever reads it. */
+/** A name in an open directory, without the descriptor, which means nothing to a reader. */
 const named = (path: string): string => path.replace(/^\/proc\/self\/fd\/\d+\//, '');
 
 /** A message with each error of Node's in it told in Go's words; any other is as it was. */

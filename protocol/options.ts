@@ -1,6 +1,6 @@
 import { invalidParameter } from './errors.js';
 
-/** One option that an extension declares. Its value is text, whoever gives it: a command line or a manifest. */
+/** One option that an extension declares. Its value is text, from a command line or a manifest. */
 export interface OptionDeclaration {
   /** One line for `--help`, without a full stop. */
   readonly help?: string;

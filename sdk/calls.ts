@@ -20,7 +20,7 @@ export interface Call {
   readonly startedAt: number;
 }
 
-/** Whoever asks for methods that there are not makes no more of these than one. */
+/** A caller of methods that do not exist makes no more of these than one. */
 const otherMethods = 'other';
 
 /** Counts calls by method and result. It is asked twice per call, and does nothing then but add. */

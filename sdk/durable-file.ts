@@ -33,7 +33,7 @@ export function writeFileDurably(path: string, content: string | Uint8Array, opt
   try {
     const file = openSync(draft, 'w', options.mode ?? 0o600);
     try {
-      // Whatever the umask is, and whoever left a draft.
+      // Whatever the umask is, and even if a draft was left there.
       fchmodSync(file, options.mode ?? 0o600);
       writeFileSync(file, content);
       fdatasyncSync(file);

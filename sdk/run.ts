@@ -43,7 +43,7 @@ export async function run(module: ExtensionModule, options: Pick<ServeOptions, '
   try {
     await serveUntilSignal(async () => {
       const served = await serve(module, settings);
-      // Whoever started it waits for this, a person as well as a script.
+      // The person or script that started it waits for this.
       settings.log?.info(`${name} is ready, at ${served.address}`);
       endWithNpm();
       return served;

@@ -21,7 +21,7 @@ export class SpecFile {
   readonly #text: string;
 
   /**
-   * Writes it, 0644, with its directory. Whoever reads it sees all of it or what was there before.
+   * Writes it, 0644, with its directory. A reader sees all of it or what was there before.
    * @param tls for a `.json` file, which has no meaning without
    * @throws InvalidParameter when it cannot be written
    */

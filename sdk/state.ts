@@ -85,7 +85,7 @@ export class DurableMap<T> {
    * @throws Conflict when it is not; whatever `make` throws
    */
   async ensure(key: string, make: () => T | Promise<T>, same: (there: T) => boolean = () => true): Promise<T> {
-    // Whoever waited looks again: what was being made may have failed, or be gone already.
+    // A caller that waited looks again: what was being made may have failed, or be gone already.
     for (let other = this.#making.get(key); other; other = this.#making.get(key)) {
       await other.then(
         () => {},

@@ -126,7 +126,7 @@ class Connection {
     response.once('close', () => this.response === response && this.release());
   }
 
-  /** Nothing is read for the parser any more. */
+  /** The parser gets nothing more. */
   release(): void {
     clearTimeout(this.#timer);
     this.#socket.removeListener('data', this.#onData);
@@ -176,7 +176,7 @@ class Connection {
     if (this.response) {
       if (this.#held.length > maxHeldBytes) {
         this.#socket.pause();
-        // Nobody reads any more, so this is how its end is seen.
+        // Nobody reads from now on, so this is how its end is seen.
         this.#unprobe ??= probe(this.#socket);
       }
       return false;
@@ -216,7 +216,7 @@ class Connection {
       this.#feed(rewritten);
       return true;
     }
-    // All that follows is input for whoever takes the connection over.
+    // All that follows is input for the new owner of the connection.
     this.#feed(Buffer.concat([rewritten, this.#shift(this.#held.length)]));
     return false;
   }

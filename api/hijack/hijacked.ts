@@ -18,7 +18,7 @@ const probeMs = 1000;
 export interface HijackedConnection {
   /** What the client sends, already without transfer coding; ends at its half-close. */
   readonly input: AsyncIterable<Buffer>;
-  /** Nobody reads {@link input} any more; keeps noticing when the client goes. */
+  /** Nobody reads {@link input} from now on; it still notices when the client goes. */
   discardInput(): void;
   /** Waits while the client is slow. @returns false when it has gone. */
   write(data: Uint8Array): Promise<boolean>;

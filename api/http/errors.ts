@@ -16,7 +16,7 @@ export function errorAnswer(error: unknown, version: string): Answer {
 }
 
 /**
- * Answers with an error. When the answer has begun already, nothing can be said any more and the connection is cut, so
+ * Answers with an error. When the answer has begun already, nothing more can be said and the connection is cut, so
  * that the client notices.
  */
 export function sendError(response: ServerResponse, error: unknown, version: string): void {

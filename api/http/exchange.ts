@@ -93,7 +93,7 @@ export class Exchange {
   }
 
   /**
-   * The target as it was understood, in one spelling, with its version prefix where the client gave one: whoever judges
+   * The target as it was understood, in one spelling, with its version prefix where the client gave one: an authorizer that judges
    * a request must not be led astray by percent-encoding or slashes.
    */
   get uri(): string {
@@ -112,7 +112,7 @@ export class Exchange {
     return (await this.declaredBody()) as Static<S> | undefined;
   }
 
-  /** The same for whoever does not know the route: read once, and the very value that the handler gets. */
+  /** The same for callers that do not know the route: read once, and the very value that the handler gets. */
   declaredBody(): Promise<unknown> {
     this.#declaredBody ??= this.#readBody();
     return this.#declaredBody;
@@ -128,7 +128,7 @@ export class Exchange {
   }
 
   /**
-   * The body as it comes. Whoever reads it may stop and destroy it: the connection lives on, for the answer, and what is
+   * The body as it comes. Its reader may stop and destroy it: the connection lives on, for the answer, and what is
    * left of the body is read and dropped.
    */
   body(): Readable {
@@ -136,7 +136,7 @@ export class Exchange {
     if (this.#hijacker) return owned(Readable.from(this.#hijacker.body()));
     const { request } = this;
     const body = owned(new PassThrough({ highWaterMark: 256 * 1024 }));
-    // Node's own words for it ("aborted") say nothing to whoever reads them in a log.
+    // Node's own word for it ("aborted") says nothing to a reader of the log.
     const onGone = (): void => void body.destroy(cancelled('the client has gone before its request was complete'));
     request.once('error', onGone);
     request.once('close', () => !request.readableEnded && onGone());

@@ -15,7 +15,7 @@ export interface Route {
   readonly hijacks?: true | 'h2c';
   /** Which ways data flows without a bound: the body (`exchange.body`), the answer (`exchange.begin`, `pipe`), or both. */
   readonly streams?: 'up' | 'down' | 'both';
-  /** The JSON body that the handler reads (`exchange.json`); whoever judges requests sees it as the handler does. */
+  /** The JSON body that the handler reads (`exchange.json`); an authorizer sees it as the handler does. */
   readonly body?: JsonBody;
 }
 

@@ -92,7 +92,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       if (!reason || response?.headersSent) return void socket.destroy();
       if (!response) return refuse(socket, ...reason);
       response.shouldKeepAlive = false;
-      // Whoever reads the request's body learns that there is no more, once the client could be told.
+      // The reader of the request's body learns that there is no more, once the client could be told.
       response.once('finish', () => response.req.destroy());
       sendError(response, invalidParameter(reason[1]), maxApiVersion);
       socket.resume();

@@ -24,11 +24,11 @@ export function checkExposure({ hosts, tls, plainTcp, values }: Settings): strin
     }
     if (tls === 'off' && !plainTcp) {
       throw new UsageError(
-        `${host.text} ${what}: whoever reaches it would be root here. ` +
+        `${host.text} ${what}: anybody who reaches it would be root here. ` +
           'Use --tlsverify with certificates, or 127.0.0.1 as address, or --tls=false if this is what you want',
       );
     }
-    warnings.push(`the API on ${host.text} ${what}: whoever reaches it, containers included, is root on this host`);
+    warnings.push(`the API on ${host.text} ${what}: anybody who reaches it, containers included, is root on this host`);
   }
   return warnings;
 }

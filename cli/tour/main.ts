@@ -29,7 +29,7 @@ const removal = `${root}bin/cleat sweep --data-root ${tour.dataRoot} --exec-root
 const settledMs = 5_000;
 /** So often in a row such an engine is started again. */
 const quickEnds = 2;
-/** Of the terminal, or of whoever started this. */
+/** Signals of the terminal, or of the program that started this. */
 const interruption = new AbortController();
 const interrupted = new Promise<undefined>((resolve) => {
   // SIGHUP: the terminal was closed. The engine has a group of its own and would run on, with nobody to stop it.
@@ -40,7 +40,7 @@ const interrupted = new Promise<undefined>((resolve) => {
     });
   }
 });
-// Nor does it end with whoever read what is said here (`| head`, the terminal).
+// Nor does it end with the reader of what is said here (`| head`, the terminal).
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);

@@ -101,7 +101,7 @@ export class Script {
     return { missing, status: 500 };
   }
 
-  /** A question that was left out: what it was answered with may not be true any more. */
+  /** A question that was left out: its answer may no longer be true. */
   #isPassedOver({ request, to }: Line): boolean {
     return !this.#anyOrder && to < this.#front && !greetings.has(request.path);
   }

@@ -49,7 +49,7 @@ export class Sandbox implements AsyncDisposable {
   /** @throws Inapplicable where this process must not make one */
   static async make(): Promise<Sandbox> {
     if (process.getuid?.() !== 0) throw new Inapplicable('it moves an interface into a namespace: that takes root');
-    // It ends when its input does, so it does not outlive whoever verifies.
+    // It ends when its input does, so it does not outlive the verifier.
     const made = spawn('unshare', ['--net', 'sh', '-c', 'echo made; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
     const ready = await Promise.race([
       once(made.stdout, 'data').then(() => true),

@@ -94,12 +94,12 @@ export async function revive({ wire, control, settings }: Session): Promise<stri
   wire.forget();
   const answers = async () => implementsOf(await wire.send(activatePath, '')) !== undefined;
   if (await answers()) return undefined;
-  if (control === undefined) return 'the plugin does not answer any more';
+  if (control === undefined) return 'the plugin no longer answers';
   await control.kill();
   await control.start();
   for (const end = Date.now() + (settings.deadlineMs ?? defaultDeadlineMs); Date.now() < end; ) {
     if (await answers()) return undefined;
     await pause(50);
   }
-  return 'the plugin does not answer any more, and does not come back';
+  return 'the plugin no longer answers, and does not come back';
 }

@@ -4,7 +4,7 @@ const deadlineMs = 10_000;
 
 /**
  * Runs a script in a process of its own, with a deadline: behind a path that a plugin answered may be a server that never
- * answers, and whoever looks hangs.
+ * answers, and a process that looks hangs.
  * @param args are its $1, $2, …
  * @returns code -1 when the deadline passed, with the reason as text
  */

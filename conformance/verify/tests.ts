@@ -86,7 +86,7 @@ class Tried {
 
   async close(): Promise<void> {
     await this.#turn;
-    // Whoever opened it was told why that failed.
+    // The caller that opened it was told why that failed.
     const opened = await this.#opened?.catch(() => undefined);
     await opened?.[Symbol.asyncDispose]();
   }

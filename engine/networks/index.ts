@@ -108,7 +108,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
 
     async detach(containerId) {
       const arriving = room.arriving.get(containerId);
-      arriving?.stop.abort(cancelled('the container is not wanted any more'));
+      arriving?.stop.abort(cancelled('the container is no longer wanted'));
       await arriving?.done;
       const sandbox = room.sandbox(containerId);
       if (sandbox) await takeDown(room, sandbox);
@@ -133,7 +133,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
           try {
             await takeDown(room, sandbox);
           } catch (error) {
-            room.log.error('a sandbox that nobody uses could not be removed', {
+            room.log.error('an unused sandbox could not be removed', {
               container: sandbox.containerId,
               error: messageOf(error),
             });

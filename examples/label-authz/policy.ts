@@ -11,11 +11,11 @@ const Policy = Type.Object({
   teams: Type.Record(Type.String(), Type.Array(Type.String())),
   /** Who may do everything. */
   admins: Type.Optional(Type.Array(Type.String())),
-  /** What whoever comes without a name, by the UNIX socket, may do; default `look`. */
+  /** What a user without a name, on the UNIX socket, may do; default `look`. */
   unnamed: Type.Optional(Type.Union([Type.Literal('look'), Type.Literal('admin')])),
 });
 
-/** Whoever asks, as the policy knows them. */
+/** The user who asks, as the policy knows them. */
 export interface Caller {
   /** For messages. */
   readonly name: string;

@@ -37,7 +37,7 @@ export class Shipper {
     this.#log = log;
   }
 
-  /** Settles when nothing waits any more. */
+  /** Settles when nothing waits. */
   get finished(): Promise<void> {
     return this.#shipping ?? Promise.resolve();
   }
@@ -117,7 +117,7 @@ export class Shipper {
         return;
       }
       await pause(wait, undefined, { signal: this.#abandoned.signal }).catch(() => {
-        // Nobody waits any more.
+        // Nobody waits.
       });
     }
   }

@@ -70,7 +70,7 @@ export default defineExtension({
         if (!isMountPoint(target)) mountTmpfs(target, { ...limits, mode: '1777', source: name });
         return { Mountpoint: target };
       },
-      // Its contents are the mount, which is therefore kept, whoever comes and goes.
+      // Its contents are the mount, which is therefore kept while containers come and go.
       Unmount: () => {},
       Path: ({ Name }) => ({ Mountpoint: dataOf(Name) }),
       Get: ({ Name }) => ({ Volume: described(Name) }),

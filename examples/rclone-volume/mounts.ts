@@ -29,7 +29,7 @@ export class Mounts {
   readonly #rclone: Rclone;
   readonly #log: Logger;
   readonly #held: DurableMap<Held>;
-  /** A dead file system may hold whoever looks at it. */
+  /** A dead file system may hold a process that looks at it. */
   readonly #helper = new Helper({ deadlineMs: lookMs, idleMs: 1000 });
 
   /** @param path of the file that outlives us */
@@ -51,7 +51,7 @@ export class Mounts {
   /** Mounts it, unless that is done and alive. @throws Unavailable, and leaves nothing behind */
   async acquire(name: string, volume: VolumeFiles, id: string): Promise<void> {
     if (!(await this.#isServed(name, volume))) {
-      // What is dead would stay so for ever, and whoever holds it has it in any case.
+      // What is dead would stay so for ever, and its holders keep it in any case.
       this.#end(name, volume);
       await this.#mount(name, volume);
     }
@@ -71,7 +71,7 @@ export class Mounts {
     unmount(volume.target);
   }
 
-  /** Takes the mount away, whoever holds it. */
+  /** Takes the mount away, no matter who holds it. */
   remove(name: string, volume: VolumeFiles): void {
     this.#held.set(name, { ...this.#of(name), ids: [] });
     this.#end(name, volume);

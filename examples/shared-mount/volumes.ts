@@ -29,7 +29,7 @@ const nobody = 65534;
 const ours = '.shared-mount';
 
 /**
- * A directory per volume on the shared file system, and nothing else: whoever looks, on whichever host, sees the same
+ * A directory per volume on the shared file system, and nothing else: every reader, on whichever host, sees the same
  * volumes. A slash in a name is `%2F` in that of its directory, so that no volume lies inside another, where a container
  * could put a symlink in its way.
  */
@@ -84,7 +84,7 @@ export class Volumes {
       return JSON.parse(readFileSync(file, 'utf8'));
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return {};
-      throw unavailable(`the options of volume ${name} cannot be read; mend or remove ${file}`, { cause });
+      throw unavailable(`the options of volume ${name} cannot be read; fix or remove ${file}`, { cause });
     }
   }
 

@@ -88,7 +88,7 @@ export class SocketCarrier implements Carrier {
         return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
       } finally {
         done();
-        // Whoever waits may wait for this very connection to end.
+        // Another caller may wait for this very connection to end.
         if (this.#open.size > 0) this.#closeIdle();
       }
     } finally {
@@ -213,7 +213,7 @@ function readText(response: IncomingMessage): Promise<string> {
     });
     response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
     response.on('error', reject);
-    // After an end or an error nobody hears of it any more.
+    // After an end or an error nobody hears of it.
     response.on('close', () => reject(new Error('it ended before its answer did')));
   });
 }

@@ -137,7 +137,7 @@ export class SharedMounts {
   }
 
   /**
-   * Compares what is remembered with what the kernel says: forgets who held what is not mounted any more, as after a
+   * Compares what is remembered with what the kernel says: forgets who held what is no longer mounted, as after a
    * reboot, and unmounts what nobody holds or no container has had for long. Done at the start and every
    * ten seconds.
    */
@@ -149,7 +149,7 @@ export class SharedMounts {
     const elsewhere = mountsElsewhere();
     for (const name of names) {
       await this.#inTurn(name, () => this.#settle(name, elsewhere)).catch((error: unknown) =>
-        this.#settings.log.warn('a volume that nobody uses stays mounted', { volume: name, error: messageOf(error) }),
+        this.#settings.log.warn('an unused volume stays mounted', { volume: name, error: messageOf(error) }),
       );
     }
   }
@@ -178,7 +178,7 @@ export class SharedMounts {
     this.#unseenSince.set(name, since);
     if (performance.now() - since < abandonedAfterMs) return;
     await this.#unmount(name, directory, 'abandoned');
-    log.warn('a volume was unmounted that no container has, though nobody said so', { volume: name, holders: ids });
+    log.warn('unmounted a volume that no container has, without an Unmount', { volume: name, holders: ids });
     this.#remember(name, []);
   }
 
@@ -204,7 +204,7 @@ export class SharedMounts {
     return type.startsWith('fuse') && (await isDead(directory));
   }
 
-  /** @returns whether nothing is mounted there any more */
+  /** @returns whether nothing is mounted there now */
   async #unmountWhenFree(name: string, directory: string): Promise<boolean> {
     const deadline = performance.now() + lingerMs;
     for (let wait = 10; ; wait *= 2) {
@@ -212,7 +212,7 @@ export class SharedMounts {
       if (!entry) return true;
       if (!isHeldElsewhere(entry)) break;
       if (performance.now() + wait > deadline) {
-        this.#settings.log.info('a volume that nobody holds is left to the container that has it', { volume: name });
+        this.#settings.log.info('a volume without holders is left to the container that has it', { volume: name });
         return false;
       }
       await pause(wait);

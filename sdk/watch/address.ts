@@ -8,7 +8,7 @@ export interface EngineTls {
   ca?: string;
   cert?: string;
   key?: string;
-  /** `false`: whoever answers is trusted, as Docker does with DOCKER_CERT_PATH and without DOCKER_TLS_VERIFY. */
+  /** `false`: any server is trusted, as Docker does with DOCKER_CERT_PATH and without DOCKER_TLS_VERIFY. */
   rejectUnauthorized?: boolean;
 }
 

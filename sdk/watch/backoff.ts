@@ -37,7 +37,7 @@ export class Backoff {
     this.#succeededAt = undefined;
     const forMs = this.#nextMs;
     this.#nextMs = Math.min(2 * forMs, longestMs);
-    // An abort ends the wait; whoever waits looks at the signal.
+    // An abort ends the wait; the caller looks at the signal.
     await sleep(forMs, undefined, { signal: this.#signal }).catch(() => {});
   }
 }

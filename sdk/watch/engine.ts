@@ -127,7 +127,7 @@ export class Engine {
       const abort = () => request.destroy(new Error('aborted'));
       signal.addEventListener('abort', abort, { once: true });
       request.once('response', (answer) => {
-        // What goes on is ended by whoever reads it.
+        // The reader of what goes on ends it.
         signal.removeEventListener('abort', abort);
         resolve(answer);
       });
@@ -184,7 +184,7 @@ export class Engine {
   }
 }
 
-/** What no repetition mends: a wrong address or question, and a socket that is not ours to open. */
+/** What no repetition cures: a wrong address or question, and a socket that is not ours to open. */
 export function isHopeless(error: unknown): boolean {
   if (isClass(error, 'InvalidParameter')) return true;
   // An authorizer may think better of it, or come back.

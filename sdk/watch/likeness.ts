@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type ObjectKind, objectKinds, type Row } from './kinds.js';
 
-/** Two objects of one likeness are the same to whoever watches, whatever the order of their members and lists. */
+/** A watcher takes two objects of one likeness for the same, whatever the order of their members and lists. */
 export function likeness(kind: ObjectKind, object: Row, inspected: Row | undefined): string {
   const restless = new Set(objectKinds[kind].restless);
   const text = `${canonical(object, '', restless)} ${canonical(inspected, '', restless)}`;

@@ -100,7 +100,7 @@ export class Outdated {
     });
   }
 
-  /** Lets go whoever waits for more. */
+  /** Lets go those who wait for more. */
   wake(): void {
     this.#wake();
   }

@@ -83,7 +83,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Whoever answers in something else is no engine of ours; the caller says so.
+    // An answer of another form is not from one of our engines; the caller says so.
     return undefined;
   }
 }

@@ -25,7 +25,7 @@ interface Refusal {
 }
 
 /**
- * Starts whoever collects the engine's metrics, whenever it comes: collectors that were named are looked for until they
+ * Starts collectors of the engine's metrics whenever they come: collectors that were named are looked for until they
  * are there, and one that is activated for another of its kinds is started then. One that was gone is started again.
  */
 export class Collectors {

@@ -37,7 +37,7 @@ export const ipamFlaws: Flaw<HealthyAddresses>[] = [
     }),
   },
   {
-    finds: 'ipam/pool-wished',
+    finds: 'ipam/pool-requested',
     about: 'gives another pool than was asked for',
     handlers: (healthy) => ({
       RequestPool: (request, context) => healthy.RequestPool({ ...request, Pool: '' }, context),

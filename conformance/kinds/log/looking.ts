@@ -45,7 +45,7 @@ export const looking = cases(
   {
     id: 'log/read-declared',
     title: 'A driver that says that it can be read has ReadLogs',
-    why: 'Engines ask whoever says so, and have no other answer for `docker logs`.',
+    why: 'Engines ask a plugin that says so, and have no other answer for `docker logs`.',
     async run(trial) {
       await mustRead(trial);
       const said = await trial.ask('ReadLogs', readRequest(container(trial)), { take: () => {} });

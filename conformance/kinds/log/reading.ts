@@ -151,7 +151,7 @@ export const reading = cases(
   {
     id: 'log/follow-ends',
     title: 'A reader that follows comes to an end when the container stops',
-    why: '`docker logs -f` of a container that has ended would hang for ever, and so would whoever waits for it.',
+    why: '`docker logs -f` of a container that has ended would hang for ever, and so would a program that waits for it.',
     needs,
     async run(trial) {
       const { stream, followed, until, hangUp } = await following(trial);

@@ -111,7 +111,7 @@ export async function printed(
   throw new Finding(
     'the stream to be read',
     startingCall(trial, stream),
-    `only ${written} of ${bytes.length} bytes went in, then nothing was read any more: the container hangs in its next line`,
+    `only ${written} of ${bytes.length} bytes went in, then nothing more was read: the container hangs in its next line`,
   );
 }
 

@@ -54,7 +54,7 @@ export const streaming = cases(
   {
     id: 'log/two-containers',
     title: 'Containers at once each have their own log',
-    why: 'Every container of the host has one. Mixed logs show the secrets of one to whoever may read the other.',
+    why: 'Every container of the host has one. Mixed logs show the secrets of one to the readers of the other.',
     needs,
     async run(trial) {
       const all = Array.from({ length: 5 }, () => container(trial));
@@ -105,7 +105,7 @@ export const streaming = cases(
   {
     id: 'log/partial',
     title: 'A long line that comes in parts is read',
-    why: 'dockerd cuts lines at 16 KiB and marks the parts. A log with the parts as lines of their own breaks whoever parses JSON.',
+    why: 'dockerd cuts lines at 16 KiB and marks the parts. A log with the parts as lines of their own breaks programs that parse JSON.',
     needs,
     async run(trial) {
       const one = container(trial);

@@ -25,7 +25,7 @@ export const crashing = cases(
   {
     id: 'network/crash-keeps-networks',
     title: 'Killed and started again, it knows its networks',
-    why: 'An engine does not make them anew: no container of a network that is forgotten starts any more.',
+    why: 'An engine does not make them anew: no container of a network that is forgotten starts again.',
     needs,
     async run(trial) {
       const network = await made(trial);
@@ -39,7 +39,7 @@ export const crashing = cases(
   {
     id: 'network/crash-keeps-deletions',
     title: 'Killed and started again, it does not bring back a network that was deleted',
-    why: 'Its subnet would be taken for ever: the engine knows nothing of it any more.',
+    why: 'Its subnet would be taken for ever: the engine no longer knows of it.',
     needs,
     async run(trial) {
       const first = await made(trial);

@@ -189,7 +189,7 @@ async function writeLayer(room: Room, layer: LayerRecord, tar: Pack): Promise<vo
     const name = blobPath(layer.diffId);
     const ended = new Promise<void>((resolve, reject) => {
       // Whoever reads the archive may have left meanwhile.
-      left = () => reject(cancelled('nobody reads the archive any more'));
+      left = () => reject(cancelled('the reader of the archive is gone'));
       tar.once('close', left);
       const entry = owned(
         tar.entry({ name, size: layer.tarSize, mode: 0o644, mtime: epoch }, (error) =>
