@@ -4,7 +4,7 @@ import { Crowd } from './crowd.js';
 import { type BenchEngine, Cleat, Dockerd } from './engines.js';
 import { SharedPlugin } from './shared-plugin.js';
 
-/** Who takes part, with the titles of the tables' columns. */
+/** The engines that take part, with the titles of the tables' columns. */
 export const engineTitles = {
   dockerd: 'dockerd',
   cleat: 'Cleat',
@@ -22,7 +22,7 @@ export class Lineup implements AsyncDisposable {
   readonly #running = new Map<EngineName, BenchEngine>();
   readonly #endings: (() => Promise<void> | void)[] = [];
   readonly #plugin = new SharedPlugin();
-  /** What was left behind; complete once it is disposed of. */
+  /** Things that were left behind; complete once it is disposed of. */
   readonly failures: string[] = [];
 
   /** @param base where engines keep their data */

@@ -2,14 +2,14 @@ import type { BenchEngine } from './engines.js';
 import type { EngineName } from './lineup.js';
 import type { PluginName } from './plugin-pair.js';
 
-/** Who can take part in a line. */
+/** The engines that can take part in a line. */
 export type SideName = EngineName | PluginName;
 
 /** One line of a table: what is done with either side, and how ours is to compare. */
 export interface Row<Side = BenchEngine, Name extends SideName = EngineName> {
   readonly name: string;
   readonly unit: 'ms' | 'ms CPU' | 'µs CPU' | 'MB' | 'calls/s';
-  /** Whose figure is divided by whose: ours, the second, by the first. */
+  /** Two engines: our figure, the second, is divided by that of the first. */
   readonly between: readonly [Name, Name];
   /** The ratio's limit; without one, and without `atLeast`, the line only states a cost. */
   readonly atMost?: number;

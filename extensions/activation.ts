@@ -12,7 +12,10 @@ import type { Place, Source } from './source.js';
 const Activation = Type.Object({ Implements: Type.Array(Type.String()) });
 type Activation = Static<typeof Activation>;
 
-/** How any extension is asked what it implements, in the form of a kind. An extension that has just started answers in milliseconds. */
+/**
+ * How any extension is asked what it implements, in the form of a kind. An extension that has just started answers in
+ * milliseconds.
+ */
 const handshake = {
   name: 'Plugin',
   errorKey: 'Err',
@@ -40,14 +43,17 @@ export interface ActivateOptions {
   /** How long one that is not there is waited for. */
   waitUntil: number;
   signal: AbortSignal;
-  /** Called after each attempt that found nobody, with what an impatient caller is told, and how long it will still be waited for. */
+  /**
+   * Called after each attempt that found nobody, with what an impatient caller is told, and how long it will still be
+   * waited for.
+   */
   onAbsent: (error: CleatError, leftMs: number) => void;
 }
 
 /**
- * Finds, opens and activates an extension. While nobody is there, it tries again: within the first second quickly, which helps one that is
- * just starting, then after 1, 2, 4 … s as Docker does, until the time is over. An extension that is there and
- * answers wrongly is not asked again.
+ * Finds, opens and activates an extension. While nobody is there, it tries again: within the first second quickly,
+ * which helps one that is just starting, then after 1, 2, 4 … s as Docker does, until the time is over. An extension
+ * that is there and answers wrongly is not asked again.
  * @throws Unavailable with the reason
  */
 export async function activate(options: ActivateOptions): Promise<Link> {
@@ -119,7 +125,7 @@ function implemented(name: string, reply: Reply): readonly string[] {
     const { Implements } = readReply(name, handshake, 'Activate', handshake.methods.Activate, reply) as Activation;
     return Implements.filter((kind) => kind.length <= longestName && readable(kind) === kind);
   } catch (cause) {
-    // Whatever it says of itself, it cannot be used now.
+    // It cannot be used now, no matter what it says of itself.
     const why = messageOf(cause);
     throw unavailable(isClass(cause, 'System') ? `plugin "${name}" cannot be activated: ${why}` : why, { cause });
   }

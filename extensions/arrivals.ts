@@ -14,7 +14,7 @@ export interface Awaited {
   readonly since: Date;
   /** Why it was not there when it was last looked for; empty before that. */
   readonly reason: string;
-  /** Who waits. */
+  /** The waiting containers and clients. */
   readonly by: readonly string[];
 }
 

@@ -33,7 +33,7 @@ export interface ExtensionSettings {
   source: Source;
   /** ms by `Kind.Method`, by `Method` or `*`. */
   deadlines: Readonly<Record<string, number>>;
-  /** What it starts after, as the manifest says. */
+  /** It starts after these, as the manifest says. */
   prerequisites?: Prerequisites | undefined;
   log: Logger;
   onChange: (status: ExtensionStatus) => void;
@@ -187,7 +187,7 @@ export class Extension {
     const waitUntil = Date.now() + this.#patience.of(source, this.#wasActive);
     const onAbsent = (error: CleatError, leftMs: number) => {
       tellImpatient(error);
-      // What hung there before no longer hangs.
+      // Nothing hangs there now.
       this.#breaker.inconclusive();
       if (leftMs > 0) this.#become('activating', error.message, new Date(waitUntil));
     };

@@ -5,7 +5,7 @@ import type { Source } from './source.js';
 export class Presence {
   #goneSince: Date | undefined;
 
-  /** What is to be said of one that is gone at this moment; undefined when it is there, for all we know. */
+  /** Says why an extension is gone at this moment; undefined when it is there, for all we know. */
   look(source: Source): Pick<ExtensionStatus, 'state' | 'reason' | 'since'> | undefined {
     const process = source.process?.();
     if (process && process.pid === undefined) {

@@ -28,7 +28,7 @@ const unnamed: Readonly<Record<string, string>> = {
   '123': 'no medium found',
 };
 
-/** What Go calls a call that Node names in another way. */
+/** Go's names of system calls that Node names in another way. */
 const calls: Readonly<Record<string, string>> = {
   copyfile: 'copy_file_range',
   futime: 'chtimes',

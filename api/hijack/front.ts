@@ -12,7 +12,7 @@ const headDeadlineMs = 60_000;
 /** Bytes that a client may send ahead of an answer before it has to wait. */
 const maxHeldBytes = 64 * 1024;
 
-/** What the front tells of a hijacked request. */
+/** The front's facts about a hijacked request. */
 export interface Upgrade {
   /** The client itself asked for an upgrade, so 101 is its answer; otherwise 200. */
   readonly asked: boolean;
@@ -73,7 +73,7 @@ class Connection {
   readonly #options: FrontOptions;
   /** The request that was fed last asked for an upgrade. */
   asked = false;
-  /** What is being answered. */
+  /** The request that is being answered. */
   response: ServerResponse | undefined;
   /** The body of the request that was fed last; undefined between two requests. */
   #frame: BodyFrame | undefined;
@@ -122,7 +122,7 @@ class Connection {
       this.#pump();
     };
     response.once('finish', answered);
-    // What closes before it is finished was the last answer here.
+    // An answer that closes before it is finished was the last one here.
     response.once('close', () => this.response === response && this.release());
   }
 

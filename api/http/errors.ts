@@ -4,7 +4,7 @@ import { stringify } from '@cleat/protocol/json';
 import type { Answer } from './answer.js';
 import { isBefore } from './version.js';
 
-/** What a client is told of an error: `{"message": …}`, or plain text before 1.24, when clients print what they get. */
+/** The body of an error for a client: `{"message": …}`, or plain text before 1.24, when clients print what they get. */
 export function errorAnswer(error: unknown, version: string): Answer {
   const known = asCleatError(error);
   const status = errorStatus[known.class];

@@ -34,7 +34,7 @@ export interface ExchangeParts {
   hijacker?: Hijacker;
 }
 
-/** Of this run of the engine; the rest of a request's name is its number. */
+/** Identifies this run of the engine; the rest of a request's name is its number. */
 const run = randomBytes(3).toString('hex');
 let requests = 0;
 const nextId = (): string => run + (++requests).toString(16).padStart(6, '0');
@@ -56,7 +56,7 @@ export class Exchange {
   readonly response: ServerResponse;
   /** Where the answer goes, and who looks at it first. */
   readonly outgoing: Outgoing;
-  /** What a client is told has been done outlives a power cut from here on. @throws System */
+  /** From here on, what a client is told to be done outlives a power cut. @throws System */
   readonly settled: () => Promise<void>;
   readonly #target: Target;
   readonly #match: Match;
@@ -93,8 +93,8 @@ export class Exchange {
   }
 
   /**
-   * The target as it was understood, in one spelling, with its version prefix where the client gave one: an authorizer that judges
-   * a request must not be led astray by percent-encoding or slashes.
+   * The target as it was understood, in one spelling, with its version prefix where the client gave one: an authorizer
+   * that judges a request must not be led astray by percent-encoding or slashes.
    */
   get uri(): string {
     const { version } = this.#target;
@@ -107,7 +107,7 @@ export class Exchange {
    * @throws InvalidParameter
    */
   async json<S extends TSchema>(body: JsonBody<S>): Promise<Static<S> | undefined> {
-    // What is not declared would be read behind the back of the checks.
+    // A body that is not declared would be read behind the back of the checks.
     if (body !== this.#match.route.body) throw systemError(`the route does not declare this body`);
     return (await this.declaredBody()) as Static<S> | undefined;
   }

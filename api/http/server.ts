@@ -34,7 +34,7 @@ export type RequestCheck = (exchange: Exchange) => Promise<AnswerCheck | undefin
 export interface ApiServerOptions {
   router: Router;
   log: Logger;
-  /** Of the engine, for the Server header. */
+  /** Version of the engine, for the Server header. */
   version: string;
   /** The oldest API version that is accepted. */
   minApiVersion?: string;
@@ -177,7 +177,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const error = (await exchange?.outgoing.checkError(thrown, () => errorAnswer(thrown, version))) ?? thrown;
       fail(error, request, response, version, abort.signal, hijacker !== undefined);
     } finally {
-      // What is left of a body is dropped, so that the next request on this connection is found.
+      // The rest of a body is dropped, so that the next request on this connection is found.
       if (!hijacker && !request.complete) request.removeAllListeners('data').resume();
       const left = (busy.get(socket) ?? 1) - 1;
       if (left > 0) busy.set(socket, left);

@@ -34,7 +34,7 @@ export function createDriver(stateDir: string, log: Logger): Handlers<typeof vol
   return {
     Create: ({ Name, Opts }) =>
       inTurn(Name, async () => {
-        // What is there already is answered as it is, whatever the options say now, as `local` does.
+        // An existing volume is returned as it is, whatever the options say now, as `local` does.
         if (!directories.has(Name)) {
           checkVolumeName(Name);
           const options = readOptions(Opts ?? {});

@@ -78,7 +78,7 @@ async function serve(
   const extensions = openExtensions({
     manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
-    // Whatever the engine is configured with may be named in a manifest.
+    // A manifest may name anything that the engine is configured with.
     variables: { ...config },
     pluginDirectories: values['plugin-dir'],
     dataRoot: config.dataRoot,

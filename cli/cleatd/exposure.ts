@@ -5,8 +5,9 @@ import { UsageError } from './options/parse.js';
 import type { Settings } from './settings.js';
 
 /**
- * Who can reach a TCP socket without TLS is root on this host. So beyond loopback it is refused unless asked for, and
- * on a bridge's own address, where containers reach it (CVE-2025-9074), unless asked for by the clearest of names.
+ * Everybody who can reach a TCP socket without TLS is root on this host. So beyond loopback it is refused unless asked
+ * for, and on a bridge's own address, where containers reach it (CVE-2025-9074), unless asked for by the clearest of
+ * names.
  * @returns warnings for what was asked for.
  * @throws UsageError
  */

@@ -11,13 +11,13 @@ import { Inapplicable } from './trial.js';
 /** Some drivers leave their interfaces to the end of a namespace, and look after those that are left a while later. */
 const patienceMs = 5_000;
 
-/** Of this host, or the network namespace that this process is in. */
+/** Interfaces of this host, or of the network namespace that this process is in. */
 export const interfaceNames = (): Set<string> => parseInterfaceNames(readFileSync('/proc/self/net/dev', 'utf8'));
 
 /** Whether this host has an interface. */
 export const isThere = (link: string): boolean => interfaceNames().has(link);
 
-/** Of these interfaces, those that are still there after drivers had time to remove them. */
+/** Returns those of the interfaces that are still there after drivers had time to remove them. */
 export async function remaining({ settings }: Session, list: () => readonly string[]): Promise<string[]> {
   const end = Date.now() + Math.min(patienceMs, settings.deadlineMs ?? defaultDeadlineMs);
   for (;;) {

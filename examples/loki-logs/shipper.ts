@@ -8,7 +8,7 @@ const shortestRetryMs = 200;
 const longestRetryMs = 5000;
 /** So long after the container's end a Loki that is away is waited for. */
 const patienceMs = 60_000;
-/** What a line takes in memory besides its text. */
+/** Memory of a line besides its text. */
 const lineBytes = 64;
 
 interface Batch {
@@ -22,7 +22,7 @@ export class Shipper {
   readonly #log: Logger;
   /** The oldest first; the last one is still being filled. */
   readonly #waiting: Batch[] = [];
-  /** Of all that waits, and of what is on its way. */
+  /** Bytes of all that waits, and of what is on its way. */
   #bytes = 0;
   #writers = 0;
   #giveUpAt = Number.POSITIVE_INFINITY;

@@ -13,9 +13,9 @@ import { Output } from './output.js';
 import { readNote, serves, stop, writeNote } from './process.js';
 
 const firstPauseMs = 100;
-/** One that ends is started again within this, however often it has ended before. */
+/** A process that ends is started again within this time, however often it has ended before. */
 export const longestPauseMs = 10_000;
-/** One that ran this long is not in a crash loop. */
+/** A process that ran this long is not in a crash loop. */
 const settledMs = 10_000;
 const graceMs = 5_000;
 /** How often an adopted process, which is no child of ours, is looked after. */
@@ -207,7 +207,7 @@ export function restartPauseMs(crashes: number): number {
   return Math.min(firstPauseMs * 2 ** crashes, longestPauseMs);
 }
 
-/** Of everything that makes a running process the wrong one when it changes. */
+/** A hash of everything that makes a running process the wrong one when it changes. */
 function fingerprint({ entry, hostPath }: SupervisorSettings): string {
   const changed = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs;
   const facts = [process.version, hostPath, changed(hostPath), entry.module, changed(entry.module)];

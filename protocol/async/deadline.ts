@@ -1,7 +1,8 @@
 import { setTimeout } from '../guard.js';
 
 /**
- * What `work` comes to, or `late` if that takes longer than `ms`. The work goes on then, and nobody hears of its end.
+ * Waits for `work`, or returns `late` if that takes longer than `ms`. The work goes on then, and nobody hears of its
+ * end.
  * @throws what `work` throws within that time
  */
 export async function within<T, L = undefined>(ms: number, work: Promise<T>, late: L): Promise<T | L> {
@@ -17,7 +18,8 @@ export async function within<T, L = undefined>(ms: number, work: Promise<T>, lat
 }
 
 /**
- * Runs `work` under a deadline and under the caller's signal: the signal that it is given aborts with the first of both.
+ * Runs `work` under a deadline and under the caller's signal: the signal that it is given aborts with the first of
+ * both.
  * @throws what `work` throws, which is to be the reason of its signal: the error that `late` makes, or the caller's
  */
 export async function withDeadline<T>(
@@ -39,7 +41,7 @@ export async function withDeadline<T>(
   }
 }
 
-/** What `work` comes to; it goes on for others when this caller goes away. @throws the signal's reason */
+/** Waits for `work`; it goes on for others when this caller goes away. @throws the signal's reason */
 export function waitFor<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     work.catch(() => {}); // Nobody waits for it here.

@@ -24,10 +24,10 @@ export interface PoolRequest {
   pool?: string;
   /** CIDR of the part from which addresses are chosen, or empty; only with `pool`. */
   subPool?: string;
-  /** Of the block that is chosen. */
+  /** Address family of the block that is chosen. */
   family: 4 | 6;
   sources: readonly AddressPool[];
-  /** What others use on this host, as CIDR: nothing is chosen that overlaps it. */
+  /** Blocks that others use on this host, as CIDR: no block that overlaps one is chosen. */
   inUse?: readonly string[];
   /** For whom: an engine that was killed can give it back without its name. May be empty. */
   holder?: string;
@@ -51,8 +51,8 @@ export class AddressPools {
   }
 
   /**
-   * @throws InvalidParameter for what is no CIDR, and when no block is left; Forbidden when it overlaps another pool, in
-   * Docker's words
+   * @throws InvalidParameter for what is no CIDR, and when no block is left; Forbidden when it overlaps another pool,
+   * in Docker's words
    */
   requestPool(request: PoolRequest): StoredPool {
     const { space, pool: requested = '', subPool = '', family, sources, inUse = [], holder = '' } = request;
@@ -107,7 +107,7 @@ export class AddressPools {
     return cidr;
   }
 
-  /** One that is free already is fine. @throws NotFound without such a pool */
+  /** It does no harm if the address is free already. @throws NotFound without such a pool */
   releaseAddress(poolId: string, address: string): void {
     const pool = this.#require(poolId);
     this.#state.delete(addressKey(poolId, address));

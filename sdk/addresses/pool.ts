@@ -61,7 +61,7 @@ export class Pool {
     return [...this.#taken.keys()].map((value) => this.#text(value));
   }
 
-  /** Who has that address: empty when nobody said; undefined when it is free. */
+  /** The holder of that address: empty when nobody said; undefined when it is free. */
   holderOf(address: string): string | undefined {
     return this.#taken.get(parseAddress(address).value);
   }

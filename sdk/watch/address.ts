@@ -12,7 +12,7 @@ export interface EngineTls {
   rejectUnauthorized?: boolean;
 }
 
-/** What `node:http` needs to connect to an engine, and the address as people write it. */
+/** Settings of `node:http` to connect to an engine, and the address as people write it. */
 export interface Address {
   readonly text: string;
   readonly where: { socketPath: string } | { host: string; port: number };

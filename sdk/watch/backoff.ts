@@ -32,7 +32,7 @@ export class Backoff {
     if (this.#failing) this.#log.debug(text);
     else this.#log.warn(text);
     this.#failing = true;
-    // Who takes us and drops us, again and again, is not better than who is away.
+    // An engine that accepts us and drops us, again and again, is not better than one that is away.
     if (this.#succeededAt !== undefined && performance.now() - this.#succeededAt > longestMs) this.#nextMs = firstMs;
     this.#succeededAt = undefined;
     const forMs = this.#nextMs;

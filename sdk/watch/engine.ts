@@ -184,7 +184,7 @@ export class Engine {
   }
 }
 
-/** What no repetition cures: a wrong address or question, and a socket that is not ours to open. */
+/** Errors that no repetition cures: a wrong address or question, and a socket that is not ours to open. */
 export function isHopeless(error: unknown): boolean {
   if (isClass(error, 'InvalidParameter')) return true;
   // An authorizer may think better of it, or come back.

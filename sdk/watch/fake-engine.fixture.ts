@@ -14,7 +14,7 @@ export class FakeEngine implements AsyncDisposable {
   readonly #handlers = new Map<string, Handler>();
   /** Requests so far, without version: `/events?since=…`. */
   readonly asked: string[] = [];
-  /** What it remembers; `forget` takes the oldest away. */
+  /** Events that it remembers; `forget` takes the oldest away. */
   history: object[] = [];
   /** Open answers of `/events`. */
   readonly streams = new Set<ServerResponse>();

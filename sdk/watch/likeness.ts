@@ -19,7 +19,7 @@ function canonical(value: unknown, path: string, restless: ReadonlySet<string>):
   return `{${members.map(([key, member, at]) => `${JSON.stringify(key)}:${canonical(member, at, restless)}`)}}`;
 }
 
-/** Of a row's `Up 5 minutes (healthy)` only what is in brackets: time goes by without a change. */
+/** Keeps only the part in brackets of a row's `Up 5 minutes (healthy)`: time goes by without a change. */
 function scalar(value: unknown, path: string): string {
   if (path === 'Status' && typeof value === 'string') return JSON.stringify(value.match(/\(.*?\)/g));
   return JSON.stringify(value) ?? 'undefined';

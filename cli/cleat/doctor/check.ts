@@ -4,11 +4,11 @@ export type Status = 'ok' | 'warn' | 'fail';
 export interface Finding {
   readonly name: string;
   readonly status: Status;
-  /** What was found, in a few words. */
+  /** The fact that was found, in a few words. */
   readonly found: string;
-  /** What that means for people who run containers; with `warn` and `fail`. */
+  /** The consequence for people who run containers; with `warn` and `fail`. */
   readonly meaning?: string;
-  /** What to do about it; with `warn` and `fail`. */
+  /** A way to fix it; with `warn` and `fail`. */
   readonly fix?: string;
 }
 

@@ -15,7 +15,7 @@ export interface CollectorsSettings {
 
 /** How often one that is wanted and not started is looked for, in ms. Costs a look into a directory. */
 const lookMs = 1_000;
-/** One that was asked and refused is asked again after twice as long each time, up to this. */
+/** A collector that refused is asked again after twice as long each time, up to this. */
 const longestPauseMs = 60_000;
 
 interface Refusal {
@@ -96,7 +96,7 @@ export class Collectors {
   #refused(name: string, error: unknown): void {
     const message = messageOf(error);
     const before = this.#refusals.get(name);
-    // One that is just not there is looked for at the usual pace; one that says no has a reason.
+    // A collector that is not there is looked for at the usual pace; one that refuses has a reason.
     const absent = isClass(error, 'NotFound') || isClass(error, 'Unavailable');
     const pauseMs = absent ? 0 : Math.min((before?.pauseMs || lookMs) * 2, longestPauseMs);
     this.#refusals.set(name, { message, pauseMs, until: Date.now() + pauseMs });

@@ -89,7 +89,7 @@ export const addresses = cases(
     needs,
     async run(trial) {
       const pool = await anyPool(trial);
-      // What comes next by itself is what a plugin that does not write requests down gives again.
+      // A plugin that does not write requests down gives the next address again.
       const probe = await addressed(trial, pool);
       await addressReleased(trial, pool, probe);
       const taken = await requestedAddress(trial, pool, probe);

@@ -18,7 +18,7 @@ import {
 
 const needs: readonly Need[] = ['changes', 'restart'];
 
-/** What a plugin knows after it was killed. */
+/** Cases about what a plugin knows after it was killed. */
 export const crashing = cases(
   ipamKind,
   {

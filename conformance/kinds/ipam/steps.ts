@@ -20,7 +20,7 @@ export interface Pool {
   released: boolean;
 }
 
-/** What the author says a pool needs; null as dockerd sends it when a user gives none. */
+/** The author's options for a pool; null, as dockerd sends it, when a user gives none. */
 const options = (trial: IpamTrial): Record<string, string> | null =>
   trial.session.settings.options ? { ...trial.session.settings.options } : null;
 
@@ -59,7 +59,7 @@ export async function pooledUnlessRefused(
 
 type PoolAnswer = Static<(typeof ipamKind)['methods']['RequestPool']['response']>;
 
-/** What was answered, given back at the end. */
+/** The answered pool, given back at the end. */
 function poolFrom(trial: IpamTrial, { PoolID, Pool: cidr, Data }: PoolAnswer, said: Said | undefined): Pool {
   if (!isCidr(cidr)) throw new Finding('a Pool such as 10.0.0.0/24', said);
   const pool: Pool = { id: PoolID, block: parseCidr(cidr).block, data: Data ?? {}, given: new Set(), released: false };
@@ -153,7 +153,7 @@ export async function poolReleased(trial: IpamTrial, pool: Pool): Promise<void> 
   pool.released = true;
 }
 
-/** What it declares; an error, or no such method, declares nothing. */
+/** Its capabilities; an error, or no such method, declares nothing. */
 export async function capabilities(trial: IpamTrial) {
   const said = await trial.ask('GetCapabilities', {});
   return trial.succeeded('GetCapabilities', said) ? trial.read('GetCapabilities', said) : {};

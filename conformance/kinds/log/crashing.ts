@@ -18,7 +18,7 @@ import {
 
 const needs: readonly Need[] = ['changes', 'filesystem', 'restart'];
 
-/** What a plugin is after it was killed. */
+/** Cases about a plugin after it was killed. */
 export const crashing = cases(
   logKind,
   {

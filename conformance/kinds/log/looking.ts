@@ -5,7 +5,7 @@ import { Finding } from '../../verify/finding.js';
 import { complaintAbout } from '../../verify/readable-error.js';
 import { container, mustRead, readRequest } from './steps.js';
 
-/** What may be asked of a plugin in production. */
+/** Cases that are safe for a plugin in production. */
 export const looking = cases(
   logKind,
   {

@@ -24,7 +24,7 @@ const needs: readonly Need[] = ['changes', 'filesystem'];
 const five = ['one', 'two', 'three', 'four', 'five'];
 const shows = (lines: readonly string[]) => (found: readonly string[]) => found.join('\n') === lines.join('\n');
 
-/** What `docker logs` gets of a driver that says that it can be read. */
+/** Cases about `docker logs` from a driver that says that it can be read. */
 export const reading = cases(
   logKind,
   {

@@ -6,7 +6,7 @@ import { container, entryOf, isRead, keeps, keepsJoined, keepsNone, printed, sta
 const needs: readonly Need[] = ['changes', 'filesystem'];
 const lines = (name: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${name} ${n}`);
 
-/** What comes through the stream, and how it ends. */
+/** Cases about the contents of the stream, and its end. */
 export const streaming = cases(
   logKind,
   {
@@ -62,7 +62,7 @@ export const streaming = cases(
       for (let round = 0; round < 20; round++) {
         await Promise.all(streams.map((stream, n) => printed(trial, stream, [`container ${n} line ${round}`])));
       }
-      // What a driver loses at StopLogging is another case.
+      // Another case is about what a driver loses at StopLogging.
       await Promise.all(streams.map((stream) => isRead(trial, stream)));
       await Promise.all(streams.map((stream) => stopped(trial, stream)));
       for (const [n, one] of all.entries()) {

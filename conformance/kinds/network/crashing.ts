@@ -19,7 +19,7 @@ import {
 const needs: readonly Need[] = ['changes', 'restart'];
 const host: readonly Need[] = [...needs, 'host'];
 
-/** What a plugin knows after it was killed, and what it leaves alone. */
+/** Cases about what a plugin knows after it was killed, and what it leaves alone. */
 export const crashing = cases(
   networkKind,
   {

@@ -5,7 +5,7 @@ import { forContainer, named, refused, valueGiven } from './steps.js';
 /** The most that swarm hands to a container. */
 const mostBytes = 500 * 1024;
 
-/** Who asks changes nothing. */
+/** These cases only ask: they change nothing. */
 export const giving = cases(
   secretKind,
   {

@@ -5,7 +5,7 @@ import { found, known, listed, made, mounted, options, reads, removedAtTheEnd, u
 
 const needs: readonly Need[] = ['changes', 'restart'];
 
-/** What a plugin knows after it was killed. */
+/** Cases about what a plugin knows after it was killed. */
 export const crashing = cases(
   volumeKind,
   {
