@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncTree } from '@cleat/linux/files/durable';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -172,7 +173,7 @@ export class UnpackedLayers implements Layers {
 
   /** Start-up: removes what a crash left behind. */
   async recover(): Promise<void> {
-    await mkdir(this.#root, { recursive: true, mode: 0o710 });
+    makeDirectories(this.#root, 0o710);
     await this.#forgetLost();
     const records = this.all();
     await this.collect(records.map((record) => record.diffId));

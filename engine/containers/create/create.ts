@@ -1,5 +1,6 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
@@ -58,7 +59,7 @@ export async function createContainer(
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
     await checkSources(context, wishes);
     const mounts = await makeMounts(context, wishes, made);
-    mkdirSync(directory, { recursive: true, mode: 0o710 });
+    makeDirectories(directory, 0o710);
     fillHostname(context, config, hostConfig, id);
     const record: ContainerRecord = {
       v: 1,
