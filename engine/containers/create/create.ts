@@ -7,6 +7,7 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { type ContainerId, newId, shortId } from '../../ids.js';
+import { refuseLargeRecord } from '../../store/record-size.js';
 import { goTime, nowNanos } from '../../time.js';
 import type { Context } from '../context.js';
 import { hasLegacyLinks, resolveLinks } from '../links/links.js';
@@ -38,6 +39,7 @@ export async function createContainer(
   const image = context.images.resolve(given.Image, options.platform);
   const hostConfig = withDefaults(givenHost ?? {}, context.config);
   const config = mergeConfig(given, image.config);
+  refuseLargeRecord('the container', config, hostConfig, networking);
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
