@@ -11,6 +11,7 @@ export interface EngineConfig {
   readonly hosts: readonly string[];
 
   readonly runtimes: Readonly<Record<string, RuntimeConfig>>;
+  /** One of them. In settings that nobody has looked at the host for yet it may be empty: the fastest that works. */
   readonly defaultRuntime: string;
   readonly cgroupParent: string;
   /** `cgroupfs`; `systemd` where asked for. */

@@ -43,6 +43,7 @@ export async function createContainer(
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
+  const runtime = hostConfig.Runtime;
   const { warnings, endpoints, links } = await settleHostConfig(context, {
     hostConfig,
     given,
@@ -58,6 +59,7 @@ export async function createContainer(
   try {
     const secrets = secretWishes(given.Labels ?? {});
     const wishes = wishedMounts(context, hostConfig, config);
+    hostConfig.Runtime = context.runtimes.resolve(runtime, bindSources(wishes));
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
     await checkSources(context, wishes);
     const mounts = await makeMounts(context, wishes, made);
@@ -128,6 +130,9 @@ export async function settleHostConfig(
   await context.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
   return { warnings, endpoints, links };
 }
+
+export const bindSources = (wishes: readonly MountWish[]): string[] =>
+  wishes.flatMap(({ type, source }) => (type === 'bind' && source ? [source] : []));
 
 /** Everything that is to be mounted. @throws InvalidParameter */
 export function wishedMounts(context: Context, hostConfig: HostConfig, config: ContainerConfig): MountWish[] {
