@@ -1,5 +1,5 @@
+import { Semaphore } from '@cleat/protocol/async/semaphore';
 import type { Logger } from '@cleat/protocol/log';
-import { Semaphore } from '../async/semaphore.js';
 import { digestOf } from '../content/blobs.js';
 import type { Content } from '../content/service.js';
 import type { Distribution } from '../distribution/service.js';

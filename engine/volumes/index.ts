@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { Turns } from '../async/turns.js';
+import { Turns } from '@cleat/protocol/async/turns';
 import { createVolume } from './create.js';
 import { Drivers } from './drivers.js';
 import type { HeldMount } from './held.js';

@@ -1,7 +1,7 @@
 import type { Extensions } from '@cleat/extensions/service';
 import type { Helper } from '@cleat/linux/helper/helper';
+import type { Turns } from '@cleat/protocol/async/turns';
 import type { Logger } from '@cleat/protocol/log';
-import type { Turns } from '../async/turns.js';
 import type { EngineConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Outbox } from '../outbox/service.js';

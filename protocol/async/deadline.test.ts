@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { waitFor, withDeadline, within } from './deadline.js';
+import { Deadline, waitFor, withDeadline, within } from './deadline.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -46,6 +46,36 @@ describe('withDeadline', () => {
 
   test('work that is done is its answer', async () => {
     expect(await withDeadline(1000, undefined, late, async () => 'done')).toBe('done');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('Deadline', () => {
+  test('work that heeds no signal is left behind', async () => {
+    using deadline = new Deadline({ ms: 1000, late });
+    const said = deadline.race(never).catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await said).toBe('too late');
+    expect(deadline.signal.reason).toMatchObject({ message: 'too late' });
+    await expect(deadline.race(Promise.resolve())).rejects.toThrow('too late');
+  });
+
+  test('a caller that goes away is told in the words that were asked for', async () => {
+    const caller = new AbortController();
+    using deadline = new Deadline({ ms: 1000, signal: caller.signal, late, left: () => new Error('nobody waits') });
+    const said = deadline.race(never);
+    caller.abort();
+    await expect(said).rejects.toThrow('nobody waits');
+    using next = new Deadline({ ms: 1000, signal: caller.signal, late });
+    await expect(next.race(never)).rejects.toThrow('aborted');
+  });
+
+  test('once it is over, nothing is left', () => {
+    const caller = new AbortController();
+    const deadline = new Deadline({ ms: 1000, signal: caller.signal, late });
+    deadline[Symbol.dispose]();
+    caller.abort();
+    expect(deadline.signal.aborted).toBe(false);
     expect(vi.getTimerCount()).toBe(0);
   });
 });

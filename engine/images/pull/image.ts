@@ -1,5 +1,5 @@
 import { dataLoss, invalidParameter } from '@cleat/protocol/errors';
-import { allOrNone } from '../../async/semaphore.js';
+import { allOrNone } from '../../async/all-or-none.js';
 import { digestOf } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import type { RegistryClient } from '../../distribution/client.js';

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
+import { within } from '@cleat/protocol/async/deadline';
 import { setInterval } from '@cleat/protocol/guard';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
@@ -153,8 +153,7 @@ export class Drivers {
     const session = this.#sessions.get(id);
     if (!session) return undefined;
     session.end();
-    const late = pause(patienceMs, 'late' as const, { ref: false });
-    if ((await Promise.race([session.stopped, late])) !== 'late') return undefined;
+    if ((await within(patienceMs, session.stopped, 'late')) !== 'late') return undefined;
     await this.cut(id);
     const { driver, info, delivery } = session;
     return delivery.behind > 0 ? { driver, info } : undefined;
@@ -220,6 +219,6 @@ export class Drivers {
 /** The session of the last run is over, or is cut short: the next one goes on from where it was. */
 async function settled(last: DriverSession): Promise<void> {
   last.end();
-  await Promise.race([last.stopped, pause(patienceMs, undefined, { ref: false })]);
+  await within(patienceMs, last.stopped, undefined);
   await last.stop();
 }
