@@ -8,14 +8,16 @@ import type { Logger } from '@cleat/protocol/log';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
 import type { EngineConfig } from './config.js';
-import { openContainers } from './containers/index.js';
-import type { Containers } from './containers/service.js';
+import { lookupIn, openContainers, Registry, usersOfImage, usersOfVolume } from './containers/index.js';
+import type { ContainerHost, Containers } from './containers/service.js';
 import { openContent } from './content/index.js';
 import { openDistribution } from './distribution/index.js';
 import { openEvents } from './events/index.js';
 import type { Events } from './events/service.js';
 import { openExecs } from './exec/index.js';
 import type { Execs } from './exec/service.js';
+import { openHealth } from './health/index.js';
+import type { HealthChecks } from './health/service.js';
 import { Catalog, openImages } from './images/index.js';
 import type { Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
@@ -35,8 +37,9 @@ import { warm } from './warm.js';
 /** All rooms, connected. */
 export interface Engine {
   readonly authorization: Authorization;
-  readonly containers: Containers;
+  readonly containers: Containers & ContainerHost;
   readonly execs: Execs;
+  readonly health: HealthChecks;
   readonly images: Images;
   readonly networks: Networks;
   readonly volumes: Volumes;
@@ -94,6 +97,8 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
   try {
     const store = openStore(join(config.dataRoot, 'store'));
     closers.push(['store', () => store.close()]);
+    // Rooms that refuse to remove what a container uses ask the records of containers, which are there before them.
+    const registry = new Registry(store);
     const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events') });
     closers.push(['events', () => events.close()]);
     const helper = new Helper();
@@ -112,15 +117,40 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       users: [catalog],
       log: room('layers'),
     });
-    const images = openImages({ log: room('images'), events, catalog, content, layers, distribution });
+    const images = openImages({
+      log: room('images'),
+      events,
+      catalog,
+      content,
+      layers,
+      distribution,
+      usage: (id) => usersOfImage(registry, id),
+    });
     closers.push(['images', () => images.close()]);
-    const volumes = openVolumes({ config, log: room('volumes'), store, events, extensions, outbox, helper });
-    const networks = await openNetworks({ config, log: room('networks'), store, events, extensions, outbox });
+    const volumes = openVolumes({
+      config,
+      log: room('volumes'),
+      store,
+      events,
+      extensions,
+      outbox,
+      helper,
+      references: (name) => usersOfVolume(registry, name),
+    });
+    const networks = openNetworks({
+      config,
+      log: room('networks'),
+      store,
+      events,
+      extensions,
+      outbox,
+      containers: lookupIn(registry),
+    });
     closers.push(['networks', () => networks.close()]);
     const containers = openContainers({
       config,
       log: room('containers'),
-      store,
+      registry,
       events,
       images,
       volumes,
@@ -130,6 +160,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       helper,
     });
     const execs = openExecs({ config, log: room('exec'), containers });
+    const health = openHealth({ log: room('health'), containers, execs });
     const system = openSystem({
       config,
       containers,
@@ -140,16 +171,13 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       warnings: () => spool.warnings(),
     });
 
-    // Rooms that refuse to remove what is in use ask back; rooms know each other's services, never each other.
-    images.setUsage((id) => containers.usersOfImage(id));
-    volumes.setReferences((name) => containers.usersOfVolume(name));
-    containers.setExecs(execs);
     extensions.setProviders(containers.providers);
 
     return {
       authorization: openAuthorization({ config, extensions, log: room('authorization') }),
       containers,
       execs,
+      health,
       images,
       networks,
       volumes,

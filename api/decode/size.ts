@@ -1,4 +1,4 @@
-import type { TerminalSize } from '@cleat/engine/containers/service';
+import type { TerminalSize } from '@cleat/engine/streams/service';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { Query } from '../http/query.js';
 

@@ -1,4 +1,4 @@
-import type { AttachSession } from '@cleat/engine/containers/service';
+import type { AttachSession } from '@cleat/engine/streams/service';
 import { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/container';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { decodeSize } from '../decode/size.js';

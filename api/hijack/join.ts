@@ -1,4 +1,4 @@
-import type { AttachSession } from '@cleat/engine/containers/service';
+import type { AttachSession } from '@cleat/engine/streams/service';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { frame } from '../streams/frame.js';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AttachSession, OutputFrame } from '@cleat/engine/containers/service';
+import type { AttachSession, OutputFrame } from '@cleat/engine/streams/service';
 import { silentLogger } from '@cleat/protocol/log';
 import { type Api, type ApiOptions, type ApiServices, openApi } from '../index.js';
 

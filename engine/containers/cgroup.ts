@@ -1,6 +1,6 @@
 import { cgroupPath } from '@cleat/linux/cgroup/hierarchy';
 import type { EngineConfig } from '../config.js';
-import type { ContainerRecord } from './record.js';
+import type { ContainerRecord } from './state/record.js';
 
 /** Where containers go that nobody puts elsewhere; a dockerd beside us has `docker` to itself. */
 const defaultParent = 'cleat';

@@ -27,9 +27,10 @@ import type { Networks } from '../networks/service.js';
 import type { Spool } from '../spool/service.js';
 import { openStore } from '../store/index.js';
 import type { Store } from '../store/service.js';
+import type { AttachSession } from '../streams/service.js';
 import type { Volumes } from '../volumes/service.js';
-import { openContainers } from './index.js';
-import type { AttachSession, Containers } from './service.js';
+import { openContainers, Registry } from './index.js';
+import type { ContainerHost, Containers } from './service.js';
 
 /** What is not reached by a test throws when it is. */
 function partial<T extends object>(name: string, members: Partial<T>): T {
@@ -58,7 +59,7 @@ export class TestEngine implements AsyncDisposable {
   readonly #mounted = new Map<string, string>();
   #store: Store | undefined;
   events: Events | undefined;
-  #containers: Containers | undefined;
+  #containers: (Containers & ContainerHost) | undefined;
 
   constructor(config: Partial<EngineConfig> = {}) {
     const dataRoot = join(this.directory, 'data');
@@ -95,15 +96,15 @@ export class TestEngine implements AsyncDisposable {
     } as EngineConfig;
   }
 
-  async open(): Promise<Containers> {
+  async open(): Promise<Containers & ContainerHost> {
     this.#store ??= await openStore(join(this.directory, 'store'));
     this.events ??= await openEvents({ directory: join(this.directory, 'events'), log: silentLogger });
     // The former engine lets go, as if it had been killed.
     await this.#containers?.shutdown({ liveRestore: true, timeout: 0 });
     this.#containers = openContainers({
+      registry: new Registry(this.#store),
       config: this.config,
       log: { ...silentLogger, warn: (text, fields) => void this.calls.push(`warn: ${text} ${JSON.stringify(fields)}`) },
-      store: this.#store,
       events: this.events,
       helper: this.helper,
       extensions: partial<Extensions>('extensions', { arrival: async () => {} }),
@@ -125,7 +126,6 @@ export class TestEngine implements AsyncDisposable {
   #networks(): Networks {
     return partial<Networks>('networks', {
       wishes: (mode) => ({ mode, endpoints: {} }),
-      setContainers() {},
       defaultNetwork: 'bridge',
       inspect: async () => {
         throw notFound('network bridge not found');

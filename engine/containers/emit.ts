@@ -1,5 +1,5 @@
 import type { Events } from '../events/service.js';
-import type { Container } from './container.js';
+import type { Container } from './state/container.js';
 
 /** Publishes a container event with what Docker's carry: all labels, `image`, `name`, and `more`. */
 export function emitterFor(events: Events) {

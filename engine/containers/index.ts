@@ -1,6 +1,19 @@
 import type { Provider } from '@cleat/extensions/service';
 import { invalidParameter } from '@cleat/protocol/errors';
-import type { Container } from './container.js';
+import { killContainer } from './commands/kill.js';
+import { connectNetwork, disconnectNetwork } from './commands/networks.js';
+import { pauseContainer, unpauseContainer } from './commands/pause.js';
+import { pruneContainers } from './commands/prune.js';
+import { recoverContainers } from './commands/recover.js';
+import { removeContainer } from './commands/remove.js';
+import { renameContainer } from './commands/rename.js';
+import { restartContainer } from './commands/restart.js';
+import { shutdownContainers } from './commands/shutdown.js';
+import { startContainer } from './commands/start.js';
+import { stopContainer } from './commands/stop.js';
+import { updateContainer } from './commands/update.js';
+import { waitCondition, waitFor } from './commands/wait.js';
+import type { ContainersDeps, Context } from './context.js';
 import { setHostConfig } from './create/at-start.js';
 import { createContainer } from './create/create.js';
 import { emitterFor } from './emit.js';
@@ -9,128 +22,108 @@ import { exportContainer, getArchive, putArchive, statPath } from './files/archi
 import { containerChanges } from './files/changes.js';
 import { commitContainer } from './files/commit.js';
 import { containerSize } from './files/size.js';
-import { killContainer } from './life/kill.js';
-import { connectNetwork, disconnectNetwork, lookup } from './life/networks.js';
-import { pauseContainer, unpauseContainer } from './life/pause.js';
-import { pruneContainers } from './life/prune.js';
-import { recoverContainers } from './life/recover.js';
-import { removeContainer } from './life/remove.js';
-import { renameContainer } from './life/rename.js';
-import { shutdownContainers } from './life/shutdown.js';
-import { startContainer } from './life/start.js';
-import { restartContainer, stopContainer } from './life/stop.js';
-import { updateContainer } from './life/update.js';
-import { waitCondition, waitFor } from './life/wait.js';
 import { removeLink } from './links/links.js';
 import { ContainerPaths } from './paths.js';
 import { providerAt } from './providers.js';
-import { Registry } from './registry.js';
-import type { ContainersDeps, Room } from './room.js';
 import { Runtimes } from './runtimes.js';
-import type { Containers } from './service.js';
+import type { ContainerHost, Containers } from './service.js';
+import type { Container } from './state/container.js';
 import { attachContainer } from './streams/attach.js';
 import { containerLogs } from './streams/logs.js';
 import { resizeContainer } from './streams/resize.js';
-import { usersOfImage, usersOfVolume } from './users.js';
 import { inspectContainer } from './view/inspect.js';
 import { listContainers } from './view/list.js';
 import { containerStats } from './view/stats.js';
 import { top } from './view/top.js';
+import { RunWatchers } from './watchers.js';
 
-export type { ContainersDeps } from './room.js';
+export type { ContainersDeps } from './context.js';
+export { Registry } from './state/registry.js';
+export { lookupIn, usersOfImage, usersOfVolume } from './usage.js';
 
 /** What the registry of extensions shows of one that an extension runs in. */
 function provider(container: Container | undefined): Provider | undefined {
   return container?.running ? { id: container.id, name: container.record.name } : undefined;
 }
 
-/** Opens the room: loads the records, touches nothing else. `recover()` then finds what runs. */
-export function openContainers(deps: ContainersDeps): Containers {
+/** Opens the room, and touches nothing: `recover()` then finds what runs. */
+export function openContainers(deps: ContainersDeps): Containers & ContainerHost {
   const paths = new ContainerPaths(deps.config);
-  const room: Room = {
+  const context: Context = {
     ...deps,
     paths,
-    registry: new Registry(deps.store),
-    making: new Map(),
     runtimes: new Runtimes(deps.config, paths),
-    execs: undefined,
+    watchers: new RunWatchers(),
     stopping: false,
-    healthChecks: { total: 0, failed: 0 },
     closed: false,
     background: new Set(),
     emit: emitterFor(deps.events),
   };
-  const of = (ref: string) => room.registry.get(ref);
+  const of = (ref: string) => context.registry.get(ref);
   let watch: { close(): void } | undefined;
-  deps.networks.setContainers(lookup(room));
 
   return {
-    create: (request, options) => createContainer(room, request, options),
+    create: (request, options) => createContainer(context, request, options),
     list: async (query) => {
-      const rows = listContainers(room, query);
+      const rows = listContainers(context, query);
       if (!query.size) return rows;
-      return await Promise.all(rows.map(async (row) => ({ ...row, ...(await containerSize(room, of(row.Id))) })));
+      return await Promise.all(rows.map(async (row) => ({ ...row, ...(await containerSize(context, of(row.Id))) })));
     },
     inspect: async (ref, options) => {
       const container = of(ref);
-      const size = options?.size ? await containerSize(room, container) : undefined;
-      return { ...inspectContainer(room, container), ...size };
+      const size = options?.size ? await containerSize(context, container) : undefined;
+      return { ...inspectContainer(context, container), ...size };
     },
     start: async (ref, options) => {
       if (options?.checkpoint) throw invalidParameter('checkpoint is only supported in experimental mode');
       const container = of(ref);
-      if (options?.hostConfig) await setHostConfig(room, container, options.hostConfig);
-      await startContainer(room, container);
+      if (options?.hostConfig) await setHostConfig(context, container, options.hostConfig);
+      await startContainer(context, container);
     },
-    stop: async (ref, options) => stopContainer(room, of(ref), { ...options, ref }),
-    restart: async (ref, options) => restartContainer(room, of(ref), { ...options, ref }),
-    kill: async (ref, signal) => killContainer(room, of(ref), signal),
-    pause: async (ref) => pauseContainer(room, of(ref)),
-    unpause: async (ref) => unpauseContainer(room, of(ref)),
-    rename: async (ref, name) => renameContainer(room, of(ref), name),
+    stop: async (ref, options) => stopContainer(context, of(ref), { ...options, ref }),
+    restart: async (ref, options) => restartContainer(context, of(ref), { ...options, ref }),
+    kill: async (ref, signal) => killContainer(context, of(ref), signal),
+    pause: async (ref) => pauseContainer(context, of(ref)),
+    unpause: async (ref) => unpauseContainer(context, of(ref)),
+    rename: async (ref, name) => renameContainer(context, of(ref), name),
     remove: async (ref, options) =>
-      options.link ? removeLink(room, ref) : removeContainer(room, of(ref), { ...options, ref }),
+      options.link ? removeLink(context, ref) : removeContainer(context, of(ref), { ...options, ref }),
     wait: (ref, condition, signal) => ({ result: waitFor(of(ref), waitCondition(condition), signal) }),
-    attach: async (ref, options) => attachContainer(room, of(ref), options),
-    resize: async (ref, size) => resizeContainer(room, of(ref), size),
-    logs: async (ref, options) => containerLogs(room, of(ref), options),
-    top: async (ref, psArgs) => top(room, of(ref), psArgs),
-    stats: async (ref, options) => containerStats(room, of(ref), options),
-    changes: async (ref) => containerChanges(room, of(ref)),
-    statPath: async (ref, path) => statPath(room, of(ref), ref, path),
-    getArchive: async (ref, path) => getArchive(room, of(ref), ref, path),
-    putArchive: async (ref, path, tar, options) => putArchive(room, of(ref), ref, path, tar, options),
-    export: async (ref) => exportContainer(room, of(ref)),
-    commit: async (ref, options) => commitContainer(room, of(ref), options),
-    update: async (ref, request) => updateContainer(room, of(ref), request),
+    attach: async (ref, options) => attachContainer(context, of(ref), options),
+    resize: async (ref, size) => resizeContainer(context, of(ref), size),
+    logs: async (ref, options) => containerLogs(context, of(ref), options),
+    top: async (ref, psArgs) => top(context, of(ref), psArgs),
+    stats: async (ref, options) => containerStats(context, of(ref), options),
+    changes: async (ref) => containerChanges(context, of(ref)),
+    statPath: async (ref, path) => statPath(context, of(ref), ref, path),
+    getArchive: async (ref, path) => getArchive(context, of(ref), ref, path),
+    putArchive: async (ref, path, tar, options) => putArchive(context, of(ref), ref, path, tar, options),
+    export: async (ref) => exportContainer(context, of(ref)),
+    commit: async (ref, options) => commitContainer(context, of(ref), options),
+    update: async (ref, request) => updateContainer(context, of(ref), request),
     prune: async (filters) =>
       pruneContainers(
-        room,
+        context,
         filters,
-        (container) => removeContainer(room, container, { force: false, volumes: false, ref: container.id }),
-        async (container) => (await containerSize(room, container)).SizeRw,
+        (container) => removeContainer(context, container, { force: false, volumes: false, ref: container.id }),
+        async (container) => (await containerSize(context, container)).SizeRw,
       ),
-    connectNetwork: async (network, ref, endpoint) => connectNetwork(room, of(ref), network, endpoint),
-    disconnectNetwork: async (network, ref, force) => disconnectNetwork(room, of(ref), network, force),
-    execTarget: (ref) => execTarget(room, of(ref), ref),
-    setExecs: (execs) => {
-      room.execs = execs;
-    },
+    connectNetwork: async (network, ref, endpoint) => connectNetwork(context, of(ref), network, endpoint),
+    disconnectNetwork: async (network, ref, force) => disconnectNetwork(context, of(ref), network, force),
+    execTarget: (ref) => execTarget(context, of(ref), ref),
+    watchRuns: (watcher) => context.watchers.add(watcher),
     providers: {
-      at: (address) => provider(providerAt(room, address)),
-      find: (id) => provider(room.registry.byFullId(id)),
+      at: (address) => provider(providerAt(context, address)),
+      find: (id) => provider(context.registry.byFullId(id)),
     },
-    usersOfImage: (imageId) => usersOfImage(room, imageId),
-    usersOfVolume: (name) => usersOfVolume(room, name),
     recover: async () => {
-      watch = await recoverContainers(room);
+      watch = await recoverContainers(context);
     },
-    counts: () => room.registry.counts(),
-    healthChecks: () => ({ ...room.healthChecks }),
+    counts: () => context.registry.counts(),
     shutdown: async (options) => {
-      await shutdownContainers(room, options);
-      await Promise.all(room.background);
-      room.closed = true;
+      await shutdownContainers(context, options);
+      await Promise.all(context.background);
+      context.closed = true;
       watch?.close();
     },
   };

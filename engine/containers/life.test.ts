@@ -5,10 +5,10 @@ import { makePrivate, makeShared, mountTmpfs } from '@cleat/linux/mount/mount';
 import { notFound } from '@cleat/protocol/errors';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { all, collect, TestEngine } from './containers.fixture.js';
-import type { Containers } from './service.js';
+import type { ContainerHost, Containers } from './service.js';
 
 let engine: TestEngine;
-let containers: Containers;
+let containers: Containers & ContainerHost;
 beforeAll(async () => {
   engine = new TestEngine();
   containers = await engine.open();

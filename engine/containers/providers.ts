@@ -4,30 +4,30 @@ import { cgroupsOfProcess, listeningSockets } from '@cleat/linux/process/belongi
 import { listeningPid } from '@cleat/linux/syscall/socket';
 import { messageOf } from '@cleat/protocol/errors';
 import { cgroupOf } from './cgroup.js';
-import type { Container } from './container.js';
-import type { Room } from './room.js';
+import type { Context } from './context.js';
+import type { Container } from './state/container.js';
 
 /**
  * The container that an extension runs in: who listens at its address (`unix:///path`, `tcp://host:port`) is asked of
  * the kernel. Nothing is declared, so nothing can be wrong. @returns undefined when no container of ours does
  */
-export function providerAt(room: Room, address: string): Container | undefined {
+export function providerAt(context: Context, address: string): Container | undefined {
   const [, scheme = '', rest = ''] = /^(\w+):\/\/(.*)$/.exec(address) ?? [];
-  const running = room.registry.all().filter(({ record }) => record.state.pid > 0);
+  const running = context.registry.all().filter(({ record }) => record.state.pid > 0);
   if (running.length === 0) return undefined;
-  return scheme === 'unix' ? listenerAt(room, running, rest) : servingAt(room, running, rest);
+  return scheme === 'unix' ? listenerAt(context, running, rest) : servingAt(context, running, rest);
 }
 
-function listenerAt(room: Room, running: readonly Container[], path: string): Container | undefined {
+function listenerAt(context: Context, running: readonly Container[], path: string): Container | undefined {
   let pid: number;
   try {
     pid = listeningPid(path);
   } catch (error) {
-    room.log.debug('nobody can be found behind a socket', { path, error: messageOf(error) });
+    context.log.debug('nobody can be found behind a socket', { path, error: messageOf(error) });
     return undefined;
   }
   const groups = cgroupsOfProcess(pid);
-  if (groups.length > 0) return running.find((container) => isWithin(room, container, groups));
+  if (groups.length > 0) return running.find((container) => isWithin(context, container, groups));
   // It has handed the socket on to a child and ended. Whoever shares the file with us has such a socket open.
   const sharing = running.filter((container) => {
     const inside = pathInside(container, path);
@@ -37,8 +37,8 @@ function listenerAt(room: Room, running: readonly Container[], path: string): Co
   return sharing.sort((a, b) => (a.record.state.startedAt < b.record.state.startedAt ? 1 : -1))[0];
 }
 
-function isWithin(room: Room, { record }: Container, groups: readonly string[]): boolean {
-  const own = cgroupOf(room.config, record);
+function isWithin(context: Context, { record }: Container, groups: readonly string[]): boolean {
+  const own = cgroupOf(context.config, record);
   return groups.some((group) => group === own || group.startsWith(`${own}/`));
 }
 
@@ -52,11 +52,11 @@ function pathInside({ record }: Container, path: string): string | undefined {
 }
 
 /** By its own address, or a port that it publishes on this host. */
-function servingAt(room: Room, running: readonly Container[], hostAndPort: string): Container | undefined {
+function servingAt(context: Context, running: readonly Container[], hostAndPort: string): Container | undefined {
   const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(hostAndPort) ?? [];
   const isHost = host === 'localhost' || (isIP(host) !== 0 && (host.startsWith('127.') || host === '::1'));
   return running.find(({ id }) => {
-    const { networks, ports } = room.networks.settings(id);
+    const { networks, ports } = context.networks.settings(id);
     const own = Object.values(networks).some(({ IPAddress, GlobalIPv6Address }) =>
       [IPAddress, GlobalIPv6Address].includes(host),
     );

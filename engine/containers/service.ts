@@ -6,13 +6,15 @@ import type {
   ContainerInspect,
   ContainerSummary,
   ContainerUpdateRequest,
+  Health,
   HostConfig,
 } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
+import type { AttachSession, TerminalSize } from '../streams/service.js';
 import type { Moment } from '../time.js';
 
-/** Containers: the state machine, and everything one does to a container. `ref` is a name, an ID or an ID prefix. */
+/** What the API asks of containers. `ref` is a name, an ID or an ID prefix. */
 export interface Containers {
   /** @throws InvalidParameter, NotFound (`No such image: X:latest`), Conflict (name in use, Docker's text) */
   create(request: ContainerCreateRequest, options: { name?: string; platform?: string }): Promise<CreatedContainer>;
@@ -71,26 +73,45 @@ export interface Containers {
 
   connectNetwork(network: string, ref: string, endpoint: EndpointSettings): Promise<void>;
   disconnectNetwork(network: string, ref: string, force: boolean): Promise<void>;
+}
 
-  /** For the exec room. @throws NotFound, Conflict when it does not run or is paused (Docker's texts) */
+/** What other rooms, and the engine's own start and stop, need of the containers of this host. */
+export interface ContainerHost {
+  /** @throws NotFound, Conflict when it does not run or is paused (Docker's texts) */
   execTarget(ref: string): ExecTarget;
-  /** Health checks run through the exec room; set once by the wiring. */
-  setExecs(execs: ExecRunner): void;
-  /** Names of containers by what they use, for the rooms that refuse to remove what is in use. */
+  /** Calls `watcher` for every run from now on, also for those that recovery finds. */
+  watchRuns(watcher: RunWatcher): void;
   /** Which containers extensions run in, found by their address. */
   readonly providers: Providers;
-  usersOfImage(imageId: string): { containerId: string; name: string; running: boolean }[];
-  /** IDs. */
-  usersOfVolume(name: string): string[];
-
   /** Start-up is recovery: finds what runs, what ended meanwhile, applies restart policies, removes what is left over. */
   recover(): Promise<void>;
   /** For `info`, without I/O. */
   counts(): { total: number; running: number; paused: number; stopped: number };
-  /** Probes of containers' health since the engine's start. */
-  healthChecks(): { total: number; failed: number };
   /** SIGTERM of the engine: stops containers within `timeout` s unless they are to live on (live-restore). */
   shutdown(options: { liveRestore: boolean; timeout: number }): Promise<void>;
+}
+
+/** Is told of runs, in order. Both are called at once, and wait for nothing. */
+export interface RunWatcher {
+  began(run: WatchedRun): void;
+  /** @param id the container's */
+  ended(id: string): void;
+}
+
+/** A running container as a watcher sees it. */
+export interface WatchedRun {
+  /** The container's. */
+  readonly id: string;
+  readonly config: ContainerConfig;
+  /** RFC 3339 with nanoseconds. */
+  readonly startedAt: string;
+  /** Its processes are frozen. */
+  paused(): boolean;
+  /** As `inspect` shows it; undefined: it has none. */
+  health(): Health | undefined;
+  saveHealth(health: Health | undefined): void;
+  /** Publishes an event of this container. */
+  emit(action: string): void;
 }
 
 export interface CreatedContainer {
@@ -123,29 +144,6 @@ export interface AttachOptions {
   stderr: boolean;
   /** Docker's notation (`ctrl-p,ctrl-q`); undefined: the default; empty: none. @throws InvalidParameter */
   detachKeys?: string;
-}
-
-/** A live connection to a container's or an exec's standard streams. */
-export interface AttachSession {
-  readonly tty: boolean;
-  /** Ends when the process ended, when detach keys came, or after `close()`. The reader's pace is respected. */
-  readonly output: AsyncIterable<OutputFrame>;
-  /** Resolves when the bytes are on their way; rejects when nobody takes input any more. Undefined: no stdin asked for. */
-  write?(data: Uint8Array): Promise<void>;
-  /** The client half-closed: end of input for the process (when it is StdinOnce or an exec). */
-  endInput?(): Promise<void>;
-  /** The client has gone. Never kills the process. */
-  close(): void;
-}
-
-export interface OutputFrame {
-  stream: 1 | 2;
-  data: Uint8Array;
-}
-
-export interface TerminalSize {
-  height: number;
-  width: number;
 }
 
 export interface ContainerLogs {
@@ -235,24 +233,4 @@ export interface OciProcess {
   noNewPrivileges?: boolean;
   apparmorProfile?: string;
   oomScoreAdj?: number;
-}
-
-/** Runs a command in a container to its end; what health checks need of the exec room. */
-export interface RunOptions {
-  env?: string[];
-  user?: string;
-  workingDir?: string;
-  signal: AbortSignal;
-  /** The process runs; what the runtime took until then is not its time. */
-  onStarted?(): void;
-  onOutput(data: Uint8Array): void;
-}
-
-export interface ExecRunner {
-  /**
-   * Runs to its end, with the exit code. When `signal` aborts, it is killed together with what it started and left in
-   * its session, and the promise is rejected as soon as it is gone (or will not go: a few seconds later).
-   * Events exec_create, exec_start, exec_die as for any exec.
-   */
-  run(containerId: string, command: string[], options: RunOptions): Promise<{ exitCode: number }>;
 }

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { newId } from '../ids.js';
 import type { VolumeUse } from '../volumes/service.js';
-import type { Container } from './container.js';
-import type { ContainerRecord, MountRecord } from './record.js';
-import type { Room } from './room.js';
+import type { Context } from './context.js';
 import { resolveUser } from './spec/user.js';
+import type { Container } from './state/container.js';
+import type { ContainerRecord, MountRecord } from './state/record.js';
 
 /** What identifies a use of a volume, and says how it is mounted. */
 type Use = Pick<MountRecord, 'destination' | 'propagation'> & {
@@ -20,7 +20,7 @@ type Use = Pick<MountRecord, 'destination' | 'propagation'> & {
  * @param mountId one per start, or per time that its files are looked into
  */
 export function volumeUse(
-  room: Room,
+  context: Context,
   { id, record }: Pick<Container, 'id' | 'record'>,
   mountId: string,
   use: Use,
@@ -32,14 +32,14 @@ export function volumeUse(
     readOnly: use.readOnly,
     propagation: use.propagation,
     subpath: use.subpath,
-    holdAt: use.holdAt ?? join(room.paths.archives(), newId()),
+    holdAt: use.holdAt ?? join(context.paths.archives(), newId()),
     context: () => ({
       Container: {
         ID: id,
         Name: record.name,
         Labels: record.config.Labels ?? {},
         User: record.config.User ?? '',
-        ...numericUser(use.rootfs ?? room.paths.rootfs(id), record),
+        ...numericUser(use.rootfs ?? context.paths.rootfs(id), record),
       },
       Options: record.mounts.find(({ destination }) => destination === use.destination)?.driverOptions ?? {},
     }),

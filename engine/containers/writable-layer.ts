@@ -2,7 +2,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, symlinkSync, unlinkSync } 
 import { dirname, join, relative } from 'node:path';
 import { ownFilesFor } from './own-files.js';
 import type { ContainerPaths } from './paths.js';
-import type { ContainerRecord } from './record.js';
+import type { ContainerRecord } from './state/record.js';
 
 /**
  * The layers of a container's root file system: its image's, what every container has, and what it writes itself; the
@@ -10,10 +10,10 @@ import type { ContainerRecord } from './record.js';
  * there may read, as under Docker; on the host it lies where nobody else gets to.
  */
 export function containerLayers(
-  room: { paths: ContainerPaths; images: { layerPaths(imageId: string): string[] } },
+  context: { paths: ContainerPaths; images: { layerPaths(imageId: string): string[] } },
   { id, imageId }: Pick<ContainerRecord, 'id' | 'imageId'>,
 ): { lower: string[]; upper: string; work: string } {
-  const { paths, images } = room;
+  const { paths, images } = context;
   const [own, upper, work] = [paths.ownFiles(id), paths.upper(id), paths.work(id)];
   const image = images.layerPaths(imageId);
   // Whatever our umask is.

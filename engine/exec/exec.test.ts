@@ -4,21 +4,20 @@ import { join } from 'node:path';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { collect, TestEngine } from '../containers/containers.fixture.js';
-import type { Containers } from '../containers/service.js';
+import type { ContainerHost, Containers } from '../containers/service.js';
 import { thawLeftovers } from './back-pressure.js';
 import { openExecs } from './index.js';
 import type { Execs } from './service.js';
 import { SpillQueue } from './spill-queue.js';
 
 let engine: TestEngine;
-let containers: Containers;
+let containers: Containers & ContainerHost;
 let execs: Execs;
 let id: string;
 beforeAll(async () => {
   engine = new TestEngine();
   containers = await engine.open();
   execs = openExecs({ config: engine.config, log: silentLogger, containers });
-  containers.setExecs(execs);
   ({ Id: id } = await containers.create({ Image: 'busybox', Cmd: ['sleep', '600'], Env: ['A=1'] }, { name: 'host' }));
   await containers.start(id);
 });

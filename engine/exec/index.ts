@@ -8,22 +8,23 @@ import { conflict, invalidParameter, isClass, messageOf, notFound } from '@cleat
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
-import type { AttachSession, Containers, RunOptions, TerminalSize } from '../containers/service.js';
-import { parseDetachKeys } from '../containers/streams/detach-keys.js';
+import type { ContainerHost } from '../containers/service.js';
 import { newId } from '../ids.js';
+import { parseDetachKeys } from '../streams/detach-keys.js';
+import type { AttachSession, TerminalSize } from '../streams/service.js';
 import { BackPressure, thawLeftovers } from './back-pressure.js';
 import { type Exec, inspectExec } from './exec.js';
 import { KeptExecs } from './kept.js';
 import { killSession } from './kill.js';
 import { exitCodeOf, launch } from './launch.js';
-import type { Execs } from './service.js';
+import type { Execs, RunOptions } from './service.js';
 import { sessionOf } from './session.js';
 import { SpillQueue } from './spill-queue.js';
 
 export interface ExecsDeps {
   config: Pick<EngineConfig, 'execRoot'>;
   log: Logger;
-  containers: Pick<Containers, 'execTarget'>;
+  containers: Pick<ContainerHost, 'execTarget'>;
   /** Bytes of output that are kept for a client that does not read, before its process waits. */
   outputLimit?: number;
 }

@@ -1,6 +1,6 @@
 import { isClass } from '@cleat/protocol/errors';
-import type { AttachSession, OutputFrame } from '../containers/service.js';
-import { DetachWatch } from '../containers/streams/detach-keys.js';
+import { DetachWatch } from '../streams/detach-keys.js';
+import type { AttachSession, OutputFrame } from '../streams/service.js';
 import type { Exec } from './exec.js';
 import type { SpillQueue } from './spill-queue.js';
 

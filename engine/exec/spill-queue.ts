@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { unavailable } from '@cleat/protocol/errors';
-import type { OutputFrame } from '../containers/service.js';
+import type { OutputFrame } from '../streams/service.js';
 
 /** Bytes that are held in memory for a reader; what exceeds them goes to a file. */
 const memoryLimit = 256 * 1024;

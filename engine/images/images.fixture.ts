@@ -12,11 +12,13 @@ import type { Reach, RegistriesConfig } from '../distribution/service.js';
 import type { Events, NewEvent } from '../events/service.js';
 import { openLayers } from '../layers/index.js';
 import { openStore } from '../store/index.js';
-import { Catalog, type Images, openImages } from './index.js';
+import { Catalog, type Images, type ImageUser, openImages } from './index.js';
 
 /** An engine's images in a temporary data root, for tests. */
 export interface Bench {
   images: Images;
+  /** What the stand-in for containers answers. */
+  usage: (imageId: string) => ImageUser[];
   root: string;
   events: NewEvent[];
   /** Closes and opens again, as after a restart. */
@@ -47,14 +49,18 @@ export async function openBench(config: Partial<RegistriesConfig> = {}, reach?: 
     const distribution = openDistribution({ config: all, reach, log, content });
     const catalog = new Catalog(store);
     const layers = await openLayers({ directory: join(root, 'layers'), content, store, users: [catalog], log });
-    return { store, images: openImages({ log, events, catalog, content, layers, distribution }) };
+    return {
+      store,
+      images: openImages({ log, events, catalog, content, layers, distribution, usage: (id) => bench.usage(id) }),
+    };
   };
   let running = await start();
   const stop = async () => {
     await running.images.close();
     await running.store.close();
   };
-  return {
+  const bench: Bench = {
+    usage: () => [],
     get images() {
       return running.images;
     },
@@ -69,6 +75,7 @@ export async function openBench(config: Partial<RegistriesConfig> = {}, reach?: 
       await rm(root, { recursive: true, force: true });
     },
   };
+  return bench;
 }
 
 export type Entry = Partial<Header> & { name: string; content?: string | Buffer };

@@ -14,12 +14,12 @@ import { list } from './list.js';
 import { prune } from './prune.js';
 import { remove } from './remove.js';
 import { Room } from './room.js';
-import type { Images } from './service.js';
+import type { Images, ImageUser } from './service.js';
 import { layerPaths, resolve, tag } from './use.js';
 
 export { Catalog } from './catalog.js';
 export { applyChanges } from './changes/index.js';
-export type { Images } from './service.js';
+export type { Images, ImageUser } from './service.js';
 
 export interface ImagesDeps {
   log: Logger;
@@ -29,6 +29,8 @@ export interface ImagesDeps {
   content: Content;
   layers: Layers;
   distribution: Distribution;
+  /** Which containers use an image: those that are on record, whether they run or not. */
+  usage: (imageId: string) => ImageUser[];
 }
 
 /** How often images that were removed by force are looked at again, in ms. */
@@ -66,9 +68,6 @@ export function openImages(deps: ImagesDeps): Images {
       layersSize: layers.all().reduce((sum, layer) => sum + layer.size, 0),
       images: list(room, { all: true, filters: {}, sharedSize: true }),
     }),
-    setUsage: (usage) => {
-      room.usage = usage;
-    },
     count: () => catalog.all().length,
     close: async () => clearInterval(timer),
   };

@@ -38,14 +38,14 @@ test('containers protect their image, running ones even from force', async () =>
   await using bench = await openBench();
   const id = await image(bench, 'x', 'a', '1');
   const short = id.slice(7, 19);
-  bench.images.setUsage(user(true));
+  bench.usage = user(true);
   await expect(remove(bench, 'a:1')).rejects.toThrow(
     `conflict: unable to remove repository reference "a:1" (must force) - container cccccccccccc is using its referenced image ${short}`,
   );
   await expect(remove(bench, id, true)).rejects.toThrow(
     `conflict: unable to delete ${short} (cannot be forced) - image is being used by running container cccccccccccc`,
   );
-  bench.images.setUsage(user(false));
+  bench.usage = user(false);
   await expect(remove(bench, id)).rejects.toThrow(
     `conflict: unable to delete ${short} (must be forced) - image is being used by stopped container cccccccccccc`,
   );
@@ -54,14 +54,14 @@ test('containers protect their image, running ones even from force', async () =>
 test('a stopped container keeps the layers of an image that was removed by force', async () => {
   await using bench = await openBench();
   const id = await image(bench, 'x', 'a', '1');
-  bench.images.setUsage(user(false));
+  bench.usage = user(false);
   await remove(bench, 'a:1', true);
   expect(bench.images.count()).toBe(0);
   await bench.reopen();
-  bench.images.setUsage(user(false));
+  bench.usage = user(false);
   const [layer = ''] = bench.images.layerPaths(id);
   expect(existsSync(join(layer, 'file'))).toBe(true);
-  bench.images.setUsage(() => []);
+  bench.usage = () => [];
   await image(bench, 'y', 'other', '1');
   await remove(bench, 'other:1');
   expect(readdirSync(join(bench.root, 'layers'))).toEqual([]);
@@ -100,9 +100,9 @@ test('prune takes what has no tag, or all that nobody uses, and refuses filters 
   expect(first.ImagesDeleted).toContainEqual({ Deleted: dangling });
   expect(first.SpaceReclaimed).toBe(1);
   expect(bench.images.count()).toBe(1);
-  bench.images.setUsage(user(false));
+  bench.usage = user(false);
   expect((await bench.images.prune({ dangling: ['false'] })).ImagesDeleted).toEqual([]);
-  bench.images.setUsage(() => []);
+  bench.usage = () => [];
   expect((await bench.images.prune({ dangling: ['false'] })).ImagesDeleted).toContainEqual({ Untagged: 'named:1' });
 });
 

@@ -7,13 +7,7 @@ import type { Events } from '../events/service.js';
 import type { Layers } from '../layers/service.js';
 import type { Catalog, Image } from './catalog.js';
 import { parseNewImageConfig } from './config.js';
-
-/** A container, as far as images care. */
-export interface ImageUser {
-  containerId: string;
-  name: string;
-  running: boolean;
-}
+import type { ImageUser } from './service.js';
 
 export type ImageAction = 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'import' | 'load' | 'save' | 'commit';
 
@@ -27,8 +21,8 @@ export class Room {
   /** How many layers are unpacked at once, for all pulls together. */
   readonly unpacks = new Semaphore(2);
   readonly #events: Events;
-  /** Which containers use an image; asked back from the containers' room. */
-  usage: (imageId: string) => ImageUser[] = () => [];
+  /** Which containers use an image. */
+  readonly usage: (imageId: string) => ImageUser[];
 
   constructor(deps: {
     log: Logger;
@@ -37,6 +31,7 @@ export class Room {
     layers: Layers;
     content: Content;
     distribution: Distribution;
+    usage: (imageId: string) => ImageUser[];
   }) {
     this.log = deps.log;
     this.#events = deps.events;
@@ -44,6 +39,7 @@ export class Room {
     this.layers = deps.layers;
     this.content = deps.content;
     this.distribution = deps.distribution;
+    this.usage = deps.usage;
   }
 
   /** An event with Docker's attributes: the image's labels and `name`. */

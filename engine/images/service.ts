@@ -55,8 +55,6 @@ export interface Images {
   layerPaths(imageId: string): string[];
   /** Disk usage, for `system df`. */
   diskUsage(): Promise<{ layersSize: number; images: ImageSummary[] }>;
-  /** How many containers use which image, asked back from the containers room; set once by the wiring. */
-  setUsage(usage: (imageId: string) => { containerId: string; name: string; running: boolean }[]): void;
   /** Number of images, for `info`. */
   count(): number;
   close(): Promise<void>;
@@ -121,4 +119,11 @@ export interface CommitOptions {
   author: string;
   /** The command that made the changes, for the history (Docker: the container's `Cmd`, joined by spaces). */
   createdBy?: string;
+}
+
+/** A container, as far as images care. */
+export interface ImageUser {
+  containerId: string;
+  name: string;
+  running: boolean;
 }

@@ -48,10 +48,6 @@ export function openNetworks(deps: NetworksDeps): Networks {
       return room.defaultNetwork;
     },
 
-    setContainers: (lookup) => {
-      room.containers = lookup;
-    },
-
     async start() {
       await clearUnfinished(room);
       await ensurePredefined(room);

@@ -21,6 +21,8 @@ export interface NetworksDeps {
   readonly store: Store;
   readonly events: Events;
   readonly extensions: Extensions;
+  /** Containers that others refer to (`container:<id>`, links). */
+  readonly containers: ContainerLookup;
   readonly outbox: Outbox;
 }
 
@@ -49,13 +51,14 @@ export class NetworkRoom {
   readonly replaying = new Map<string, Promise<void>>();
   /** The gateway network, while it is being made. */
   gatewayInTheMaking: Promise<NetworkRecord> | undefined;
-  containers: ContainerLookup = { find: () => undefined };
+  readonly containers: ContainerLookup;
   readonly #written = new WeakMap<SandboxRecord, Written>();
   #revision = 0;
   readonly #stored: Collection<SandboxRecord>;
   readonly #sandboxes = new Map<ContainerId, SandboxRecord>();
 
-  constructor({ config, log, store, events, extensions, outbox }: NetworksDeps) {
+  constructor({ config, log, store, events, extensions, outbox, containers }: NetworksDeps) {
+    this.containers = containers;
     this.config = config;
     this.log = log;
     this.events = events;

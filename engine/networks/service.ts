@@ -68,8 +68,6 @@ export interface Networks {
   /** Where hosts, hostname and resolv.conf of an attached container are. @throws NotFound */
   hostFiles(containerId: ContainerId): { hostsPath: string; resolvConfPath: string; hostnamePath: string };
 
-  /** How this room learns of containers that others refer to (`container:<id>`, links). Set once by the wiring. */
-  setContainers(lookup: ContainerLookup): void;
   /** The links of a container are others now. */
   relink(containerId: ContainerId, links: readonly LinkedContainer[]): Promise<void>;
   /** A container got another name: the name service answers with it from now on. */

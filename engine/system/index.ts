@@ -4,7 +4,7 @@ import { cgroupInfo } from '@cleat/linux/cgroup/info';
 import { hostFacts } from '@cleat/linux/host';
 import { logKind, networkKind, volumeKind } from '@cleat/protocol/kinds/index';
 import type { EngineConfig } from '../config.js';
-import type { Containers } from '../containers/service.js';
+import type { ContainerHost, Containers } from '../containers/service.js';
 import type { Events } from '../events/service.js';
 import type { Images } from '../images/service.js';
 import { goTime, nowNanos } from '../time.js';
@@ -17,7 +17,7 @@ import type { System, VersionInfo } from './service.js';
 
 export interface SystemDeps {
   config: EngineConfig;
-  containers: Containers;
+  containers: Containers & Pick<ContainerHost, 'counts'>;
   images: Images;
   volumes: Volumes;
   events: Events;

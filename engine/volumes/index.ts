@@ -16,8 +16,16 @@ export type { VolumesDeps } from './room.js';
 export type { MountedVolume, Volumes, VolumeUse } from './service.js';
 
 /** Opens the room. */
-export function openVolumes({ config, log, store, events, extensions, outbox, helper }: VolumesDeps): Volumes {
-  let references: (name: string) => string[] = () => [];
+export function openVolumes({
+  config,
+  log,
+  store,
+  events,
+  extensions,
+  outbox,
+  helper,
+  references,
+}: VolumesDeps): Volumes {
   const drivers = new Drivers(extensions);
   const held = store.collection<HeldMount>('volume-mounts');
   const unmounts = new VolumeOutbox({ outbox, held, drivers, events });
@@ -32,7 +40,7 @@ export function openVolumes({ config, log, store, events, extensions, outbox, he
     held,
     unmounts,
     turns: new Turns(),
-    references: (name) => references(name),
+    references,
   };
   return {
     defaultDriver: room.defaultDriver,
@@ -45,9 +53,6 @@ export function openVolumes({ config, log, store, events, extensions, outbox, he
     unmount: (use) => unmountVolume(room, use),
     adopt: (name, use, mounted) => adoptMount(room, name, use, mounted),
     reconcile: () => unmounts.reconcile(),
-    setReferences: (ask) => {
-      references = ask;
-    },
     diskUsage: async () => {
       const { Volumes } = await listVolumes(room, { driver: [room.defaultDriver] });
       const plain = Volumes.filter((volume) => Object.keys(volume.Options ?? {}).length === 0);

@@ -21,6 +21,8 @@ export interface VolumesDeps {
   readonly outbox: Outbox;
   /** For sizes and mount points: a volume's path is its driver's. */
   readonly helper: Pick<Helper, 'call'>;
+  /** IDs of the containers that refer to a volume: those that are on record or are being made. */
+  readonly references: (name: string) => string[];
 }
 
 /** What every file of this room works with. */
@@ -38,5 +40,5 @@ export interface Room {
   /** One change to a volume at a time. */
   readonly turns: Turns;
   /** IDs of the containers that refer to a volume. */
-  references(name: string): string[];
+  readonly references: (name: string) => string[];
 }

@@ -30,8 +30,6 @@ export interface Volumes {
   /** What was mounted before a restart of the engine, and neither adopted nor unmounted since, is unmounted. */
   reconcile(): void;
 
-  /** Who refers to a volume, asked back from the containers room; set once by the wiring. */
-  setReferences(references: (name: string) => string[]): void;
   /** The default driver's name. */
   readonly defaultDriver: string;
   diskUsage(): Promise<VolumeResource[]>;

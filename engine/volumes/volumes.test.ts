@@ -53,8 +53,8 @@ function openRoom(): void {
     extensions,
     outbox,
     helper: { call: fakeHelper as never },
+    references: (name) => users[name] ?? [],
   });
-  volumes.setReferences((name) => users[name] ?? []);
 }
 
 afterEach(async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Deadline, waitFor, withDeadline, within } from './deadline.js';
+import { Deadline, endsWithin, waitFor, withDeadline, within } from './deadline.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -15,6 +15,17 @@ describe('within', () => {
     expect(await within(1000, Promise.resolve('there'), 'late')).toBe('there');
     await expect(within(1000, Promise.reject(new Error('failed')), 'late')).rejects.toThrow('failed');
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('a negative time is however long it takes, and a very long one is no timer of 1 ms', async () => {
+    const slow = new Promise((resolve) => setTimeout(resolve, 1e9, 'there'));
+    const [patient, long] = [within(-1, slow, 'late'), endsWithin(2 ** 40, slow)];
+    await vi.advanceTimersByTimeAsync(1e9);
+    expect(await Promise.all([patient, long])).toEqual(['there', true]);
+    expect(await endsWithin(0, Promise.resolve())).toBe(true);
+    const never = endsWithin(10, new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(10);
+    expect(await never).toBe(false);
   });
 
   test('what comes later does not, also when it fails', async () => {

@@ -1,13 +1,18 @@
 import { setTimeout } from '../guard.js';
 
+/** Node takes a longer timer for one of 1 ms. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /**
- * What `work` comes to, or `late` if that takes longer than `ms`. The work goes on then, and nobody hears of its end.
+ * What `work` comes to, or `late` if that takes longer than `ms` (negative: however long it takes). The work goes on
+ * then, and nobody hears of its end.
  * @throws what `work` throws within that time
  */
 export async function within<T, L = undefined>(ms: number, work: Promise<T>, late: L): Promise<T | L> {
+  if (ms < 0) return await work;
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<L>((resolve) => {
-    timer = setTimeout(() => resolve(late), ms);
+    timer = setTimeout(() => resolve(late), Math.min(ms, longestTimerMs));
   });
   try {
     return await Promise.race([work, over]);
@@ -24,6 +29,12 @@ export interface DeadlineOptions {
   readonly late: () => Error;
   /** Makes the error for a caller that went away; by default it is the reason of its signal. */
   readonly left?: () => Error;
+}
+
+/** Whether `work` is done within `ms`, as {@link within}. @throws what `work` throws within that time */
+export async function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const done = work.then(() => true);
+  return await within(ms, done, false);
 }
 
 /** How long something may take, and a caller that may go away: whichever comes first ends it. */

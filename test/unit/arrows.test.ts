@@ -35,6 +35,9 @@ const storeys: Record<string, readonly string[]> = {
   outbox: ['store'],
 };
 
+/** Storeys of a container's life: each may use those before it. */
+const lifeStoreys = ['state', 'steps', 'life', 'commands'];
+
 /** Libraries that only one folder may load, because what they do belongs there. */
 const keepers: Record<string, string> = {
   koffi: 'linux/syscall/',
@@ -123,6 +126,19 @@ test("the engine's lower rooms know nothing of those that stand on them", () => 
       }),
     );
   });
+  expect(complaints).toEqual([]);
+});
+
+test('a command decides, a life goes on, a step does, and a state is: none knows of those before it', () => {
+  const place = (path: string) => lifeStoreys.indexOf(/^engine\/containers\/(\w+)\//.exec(path)?.[1] ?? '');
+  expect(new Set(sources.map(place)).size).toBe(lifeStoreys.length + 1);
+  const complaints = sources.flatMap((file) =>
+    importsOf(readFileSync(join(root, file), 'utf8'))
+      .filter(({ target }) => target.startsWith('.'))
+      .map(({ target }) => relative(root, resolve(root, dirname(file), target)))
+      .filter((to) => place(file) >= 0 && place(to) > place(file))
+      .map((to) => `${file} imports ${to}`),
+  );
   expect(complaints).toEqual([]);
 });
 

@@ -17,9 +17,9 @@ const looks: Record<string, string> = {
   'engine/containers/create/populate.ts copyDirectory': 'into a volume that is held, out of a root',
   'engine/containers/files/changes.ts realpath':
     "the engine's own link to a layer that is shared, which no container sees",
-  'engine/containers/life/mount-volumes.ts ensureDirectory':
+  'engine/containers/steps/mount-volumes.ts ensureDirectory':
     "the administrator's bind source is made where it is missing, as on a stock engine, and nothing is concluded from it",
-  'engine/containers/life/mount-volumes.ts mountOf':
+  'engine/containers/steps/mount-volumes.ts mountOf':
     "how the administrator's bind source is mounted, for the message: the kernel does what the mount allows",
   'engine/containers/spec/accounts.ts stat': 'what will be mounted over /etc: held, or named by the administrator',
   'engine/containers/files/size.ts diskUsage': "a container's upper directory, which is the engine's",

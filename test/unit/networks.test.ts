@@ -12,7 +12,7 @@ import type { EngineConfig } from '@cleat/engine/config';
 import type { NewEvent } from '@cleat/engine/events/service';
 import type { ContainerId } from '@cleat/engine/ids';
 import { openNetworks } from '@cleat/engine/networks/index';
-import type { Networks, SandboxRequest } from '@cleat/engine/networks/service';
+import type { ContainerLookup, Networks, SandboxRequest } from '@cleat/engine/networks/service';
 import { openOutbox } from '@cleat/engine/outbox/index';
 import type { Outbox } from '@cleat/engine/outbox/service';
 import { openStore } from '@cleat/engine/store/index';
@@ -34,6 +34,7 @@ const bip = `10.93.${third}.1/24`;
 let root: string;
 let store: Store;
 let networks: Networks;
+let findContainer: ContainerLookup['find'];
 let outbox: Outbox;
 let events: NewEvent[];
 let batteries: Map<string, RunningExtension>;
@@ -77,6 +78,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     dnsOptions: [],
     ...extra,
   } as unknown as EngineConfig;
+  findContainer = () => undefined;
   const extensions = {
     async get(kind: { name: string }, name: string) {
       const plain = name === 'plain';
@@ -100,6 +102,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   outbox = openOutbox({ store, extensions, log: silentLogger });
   networks = openNetworks({
     config,
+    containers: { find: (ref) => findContainer(ref) },
     log: silentLogger,
     store,
     outbox,
@@ -399,7 +402,7 @@ test('none, host and another container', async () => {
   const host = await networks.attach(request('hosted', { networkMode: 'host' }));
   expect(host.namespace).toEqual({ kind: 'host' });
   const first = await attached('first');
-  networks.setContainers({ find: (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined) });
+  findContainer = (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined);
   const joined = await networks.attach(request('second', { networkMode: 'container:first' }));
   expect(joined.namespace).toEqual({ kind: 'path', path: first.path });
   expect(joined.hostsPath).toBe(first.sandbox.hostsPath);

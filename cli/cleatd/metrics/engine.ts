@@ -15,7 +15,10 @@ const facts = {
 } as const;
 
 /** What dockerd tells under the same names and in the same units. */
-export function engineMetrics(registry: Registry, { system, containers, events }: MetricsSources['engine']): void {
+export function engineMetrics(
+  registry: Registry,
+  { system, containers, events, health }: MetricsSources['engine'],
+): void {
   const registers = [registry];
   new Gauge({
     name: 'engine_daemon_engine_info',
@@ -64,15 +67,11 @@ export function engineMetrics(registry: Registry, { system, containers, events }
       },
     });
   counted('engine_daemon_events_total', 'The number of events logged', () => events.stats().published);
-  counted(
-    'engine_daemon_health_checks_total',
-    'The total number of health checks',
-    () => containers.healthChecks().total,
-  );
+  counted('engine_daemon_health_checks_total', 'The total number of health checks', () => health.counts().total);
   counted(
     'engine_daemon_health_checks_failed_total',
     'The total number of failed health checks',
-    () => containers.healthChecks().failed,
+    () => health.counts().failed,
   );
   new Gauge({
     name: 'engine_daemon_events_subscribers_total',

@@ -43,12 +43,12 @@ function sources(extensions: readonly ExtensionStatus[]): MetricsSources {
     system: { info: async () => ({ ServerVersion: '1.2', NCPU: 4, MemTotal: 1024, OSType: 'linux' }) },
     containers: {
       counts: () => ({ total: 6, running: 3, paused: 1, stopped: 2 }),
-      healthChecks: () => ({ total: 7, failed: 5 }),
       start: async () => {},
       remove: async () => {
         throw new Error('in use');
       },
     },
+    health: { counts: () => ({ total: 7, failed: 5 }) },
     spool: {
       deliveries: () => [
         {

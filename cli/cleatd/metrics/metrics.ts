@@ -1,3 +1,4 @@
+import type { Containers } from '@cleat/engine/containers/service';
 import type { Engine } from '@cleat/engine/engine';
 import type { Extensions } from '@cleat/extensions/service';
 import type { Page } from './page.js';
@@ -5,7 +6,7 @@ import { type MetricsAddress, serveMetrics } from './server.js';
 import { timed } from './timed.js';
 
 export interface MetricsSources {
-  readonly engine: Pick<Engine, 'system' | 'containers' | 'events' | 'spool'>;
+  readonly engine: Pick<Engine, 'system' | 'containers' | 'events' | 'health' | 'spool'>;
   readonly extensions: Pick<Extensions, 'list'>;
 }
 
@@ -15,7 +16,7 @@ export interface MetricsSources {
  */
 export class Metrics {
   /** The engine's containers, with the time that its actions take measured once there is a page. */
-  readonly containers: Engine['containers'];
+  readonly containers: Containers;
   readonly #sources: MetricsSources;
   readonly #closers: (() => Promise<void>)[] = [];
   #page: Promise<Page> | undefined;

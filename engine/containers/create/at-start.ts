@@ -1,11 +1,11 @@
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { shortId } from '../../ids.js';
-import type { Container } from '../container.js';
-import { removeAnonymousVolumes } from '../life/remove.js';
-import { checkStartable } from '../life/start.js';
+import { checkStartable } from '../commands/start.js';
+import type { Context } from '../context.js';
 import { shownLogPath } from '../log-path.js';
-import type { MountRecord } from '../record.js';
-import type { Room } from '../room.js';
+import type { Container } from '../state/container.js';
+import type { MountRecord } from '../state/record.js';
+import { removeAnonymousVolumes } from '../steps/erase.js';
 import { checkSources, makeMounts, settleHostConfig, wishedMounts } from './create.js';
 import { withDefaults } from './defaults.js';
 import { populateVolumes } from './populate.js';
@@ -15,23 +15,23 @@ import { populateVolumes } from './populate.js';
  * 1.11 had it. It is checked as there; when it is refused, nothing has changed.
  * @throws InvalidParameter, NotFound; NotModified and Conflict as start does
  */
-export async function setHostConfig(room: Room, container: Container, given: HostConfig): Promise<void> {
+export async function setHostConfig(context: Context, container: Container, given: HostConfig): Promise<void> {
   await container.lock.run(async () => {
     checkStartable(container);
     const { id, record } = container;
-    const hostConfig = withDefaults(given, room.config);
+    const hostConfig = withDefaults(given, context.config);
     const { config } = record;
     // The name that a container is given here is not one that somebody asked for.
     const own = config.Hostname === shortId(id) ? { ...config, Hostname: '' } : config;
     const sameNetwork = hostConfig.NetworkMode === record.hostConfig.NetworkMode;
-    const { endpoints, links } = await settleHostConfig(room, {
+    const { endpoints, links } = await settleHostConfig(context, {
       hostConfig,
       given: own,
       config,
       endpoints: sameNetwork ? record.endpoints : {},
     });
-    const wishes = wishedMounts(room, hostConfig, config);
-    await checkSources(room, wishes);
+    const wishes = wishedMounts(context, hostConfig, config);
+    await checkSources(context, wishes);
     // A volume without a name that is there already goes on to be used.
     const present = new Map(record.mounts.filter((one) => one.anonymous).map((one) => [one.destination, one]));
     const kept = wishes.flatMap((wish) => (wish.anonymous && present.get(wish.destination)) || []);
@@ -39,18 +39,18 @@ export async function setHostConfig(room: Room, container: Container, given: Hos
     const wanted = wishes.filter((wish) => !kept.some((one) => one.destination === wish.destination));
     const before = { ...record };
     try {
-      const mounts = [...kept, ...(await makeMounts(room, wanted, made))];
-      const logPath = shownLogPath(room.paths.directory(id), id, hostConfig.LogConfig?.Type);
+      const mounts = [...kept, ...(await makeMounts(context, wanted, made))];
+      const logPath = shownLogPath(context.paths.directory(id), id, hostConfig.LogConfig?.Type);
       Object.assign(record, { hostConfig, endpoints, links, mounts, logPath, runtime: hostConfig.Runtime });
-      await populateVolumes(room, { id, record: { ...record, mounts: made } });
+      await populateVolumes(context, { id, record: { ...record, mounts: made } });
       container.save();
     } catch (error) {
       Object.assign(record, before);
-      await removeAnonymousVolumes(room, made);
+      await removeAnonymousVolumes(context, made);
       throw error;
     }
     await removeAnonymousVolumes(
-      room,
+      context,
       before.mounts.filter((one) => one.anonymous && !kept.includes(one)),
     );
   });

@@ -6,15 +6,16 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { type ContainerId, newId, shortId } from '../../ids.js';
-import { goTime, nowNanos, zeroTime } from '../../time.js';
-import type { Container } from '../container.js';
-import { removeAnonymousVolumes } from '../life/remove.js';
+import { goTime, nowNanos } from '../../time.js';
+import type { Context } from '../context.js';
 import { hasLegacyLinks, resolveLinks } from '../links/links.js';
 import { shownLogPath } from '../log-path.js';
-import type { ContainerLink, ContainerRecord, MountRecord } from '../record.js';
-import type { Room } from '../room.js';
 import type { CreatedContainer } from '../service.js';
 import { sharedWith } from '../spec/namespaces.js';
+import type { Container } from '../state/container.js';
+import { newLife } from '../state/life.js';
+import type { ContainerLink, ContainerRecord, MountRecord } from '../state/record.js';
+import { removeAnonymousVolumes } from '../steps/erase.js';
 import { passOnFromDataRoot } from './data-root.js';
 import { withDefaults } from './defaults.js';
 import { commandOf, mergeConfig } from './merge.js';
@@ -27,19 +28,19 @@ import { makeWorkingDirectory } from './working-directory.js';
 
 /** Makes a container: everything is checked, volumes are made, nothing runs. */
 export async function createContainer(
-  room: Room,
+  context: Context,
   request: ContainerCreateRequest,
   options: { name?: string; platform?: string },
 ): Promise<CreatedContainer> {
   const { HostConfig: givenHost, NetworkingConfig: networking, ...given } = request;
   if (!given.Image) throw invalidParameter('no image specified');
-  const image = room.images.resolve(given.Image, options.platform);
-  const hostConfig = withDefaults(givenHost ?? {}, room.config);
+  const image = context.images.resolve(given.Image, options.platform);
+  const hostConfig = withDefaults(givenHost ?? {}, context.config);
   const config = mergeConfig(given, image.config);
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
-  const { warnings, endpoints, links } = await settleHostConfig(room, {
+  const { warnings, endpoints, links } = await settleHostConfig(context, {
     hostConfig,
     given,
     config,
@@ -47,18 +48,18 @@ export async function createContainer(
   });
 
   const id = newId<ContainerId>();
-  const reserved = reserveName(room, options.name, id);
-  const directory = room.paths.directory(id);
+  const reserved = reserveName(context, options.name, id);
+  const directory = context.paths.directory(id);
   const made: MountRecord[] = [];
-  room.making.set(id, made);
+  context.registry.making.set(id, made);
   try {
     const secrets = secretWishes(given.Labels ?? {});
-    const wishes = wishedMounts(room, hostConfig, config);
+    const wishes = wishedMounts(context, hostConfig, config);
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
-    await checkSources(room, wishes);
-    const mounts = await makeMounts(room, wishes, made);
+    await checkSources(context, wishes);
+    const mounts = await makeMounts(context, wishes, made);
     mkdirSync(directory, { recursive: true, mode: 0o710 });
-    fillHostname(room, config, hostConfig, id);
+    fillHostname(context, config, hostConfig, id);
     const record: ContainerRecord = {
       v: 1,
       id,
@@ -80,29 +81,21 @@ export async function createContainer(
       restartCount: 0,
       manuallyStopped: false,
       startedBefore: false,
-      state: {
-        status: 'created',
-        pid: 0,
-        exitCode: 0,
-        error: '',
-        oomKilled: false,
-        startedAt: zeroTime,
-        finishedAt: zeroTime,
-      },
+      state: { ...newLife },
     };
-    await makeWorkingDirectory(room, { id, record });
-    await populateVolumes(room, { id, record });
-    const container = room.registry.add(record);
-    room.emit(container, 'create');
+    await makeWorkingDirectory(context, { id, record });
+    await populateVolumes(context, { id, record });
+    const container = context.registry.add(record);
+    context.emit(container, 'create');
     return { Id: id, Warnings: warnings };
   } catch (error) {
     reserved.release();
     rmSync(directory, { recursive: true, force: true });
-    room.making.delete(id);
-    await removeAnonymousVolumes(room, made);
+    context.registry.making.delete(id);
+    await removeAnonymousVolumes(context, made);
     throw error;
   } finally {
-    room.making.delete(id);
+    context.registry.making.delete(id);
   }
 }
 
@@ -117,33 +110,33 @@ export interface HostWishes {
 
 /** Checks a host configuration, and resolves what it names. @throws InvalidParameter, NotFound */
 export async function settleHostConfig(
-  room: Room,
+  context: Context,
   { hostConfig, given, config, endpoints: asked }: HostWishes,
 ): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
   const warnings = checkHostConfig(given, hostConfig);
-  hostConfig.Runtime = room.runtimes.resolve(hostConfig.Runtime);
+  hostConfig.Runtime = context.runtimes.resolve(hostConfig.Runtime);
   const wished = wishedEndpoints(hostConfig, config, asked);
-  const { mode, endpoints } = room.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
+  const { mode, endpoints } = context.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
   hostConfig.NetworkMode = mode;
-  resolveShared(room, hostConfig);
-  const links = resolveLinks(room, hostConfig);
+  resolveShared(context, hostConfig);
+  const links = resolveLinks(context, hostConfig);
   // What is shown of them follows the names of containers.
   if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
-  await room.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
+  await context.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
   return { warnings, endpoints, links };
 }
 
 /** Everything that is to be mounted. @throws InvalidParameter */
-export function wishedMounts(room: Room, hostConfig: HostConfig, config: ContainerConfig): MountWish[] {
-  const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(room, ref));
-  for (const wish of wishes) passOnFromDataRoot(wish, room.config.dataRoot);
+export function wishedMounts(context: Context, hostConfig: HostConfig, config: ContainerConfig): MountWish[] {
+  const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(context, ref));
+  for (const wish of wishes) passOnFromDataRoot(wish, context.config.dataRoot);
   return wishes;
 }
 
-function reserveName(room: Room, wished: string | undefined, id: ContainerId) {
-  if (wished) return room.registry.reserve(wished, id);
-  const name = generateName((candidate) => room.registry.nameTaken(candidate));
-  return room.registry.reserve(name, id);
+function reserveName(context: Context, wished: string | undefined, id: ContainerId) {
+  if (wished) return context.registry.reserve(wished, id);
+  const name = generateName((candidate) => context.registry.nameTaken(candidate));
+  return context.registry.reserve(name, id);
 }
 
 /** The networks that were asked for; without any, that of the network mode. */
@@ -169,21 +162,21 @@ function wishedEndpoints(
 }
 
 /** Modes that name a container keep its ID: a name may come to mean another one. @throws InvalidParameter */
-function resolveShared(room: Room, host: HostConfig): void {
+function resolveShared(context: Context, host: HostConfig): void {
   for (const key of ['NetworkMode', 'IpcMode', 'PidMode'] as const) {
     const ref = sharedWith(host[key]);
-    if (ref !== undefined) host[key] = `container:${otherContainer(room, ref).id}`;
+    if (ref !== undefined) host[key] = `container:${otherContainer(context, ref).id}`;
   }
 }
 
-function mountsOf(room: Room, ref: string): readonly MountRecord[] {
-  return otherContainer(room, ref).record.mounts;
+function mountsOf(context: Context, ref: string): readonly MountRecord[] {
+  return otherContainer(context, ref).record.mounts;
 }
 
 /** A container that the request refers to. Not found would read as: the image was not found, and clients would pull. */
-function otherContainer(room: Room, ref: string, prefix = ''): Container {
+function otherContainer(context: Context, ref: string, prefix = ''): Container {
   try {
-    return room.registry.get(ref);
+    return context.registry.get(ref);
   } catch (error) {
     if (isClass(error, 'NotFound')) throw invalidParameter(`${prefix}${error.message}`, { cause: error });
     throw error;
@@ -191,7 +184,7 @@ function otherContainer(room: Room, ref: string, prefix = ''): Container {
 }
 
 /** The sources that `--mount type=bind` names must be there. They are the user's paths: looked at by a helper. */
-export async function checkSources(room: Room, wishes: readonly MountWish[]): Promise<void> {
+export async function checkSources(context: Context, wishes: readonly MountWish[]): Promise<void> {
   const missing = (wish: MountWish, why: string, cause: unknown) =>
     invalidParameter(`invalid mount config for type "bind": ${why}${wish.source}`, { cause });
   await Promise.all(
@@ -199,7 +192,7 @@ export async function checkSources(room: Room, wishes: readonly MountWish[]): Pr
       .filter((wish) => wish.sourceMustExist)
       .map(async (wish) => {
         try {
-          await room.helper.call('stat', { path: wish.source, follow: true });
+          await context.helper.call('stat', { path: wish.source, follow: true });
         } catch (cause) {
           if (isClass(cause, 'NotFound') || errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR') {
             throw missing(wish, 'bind source path does not exist: ', cause);
@@ -212,12 +205,12 @@ export async function checkSources(room: Room, wishes: readonly MountWish[]): Pr
 
 /** @param made gets each as soon as it is there, and has them also when another fails */
 export async function makeMounts(
-  room: Room,
+  context: Context,
   wishes: readonly MountWish[],
   made: MountRecord[],
 ): Promise<MountRecord[]> {
   const making = wishes.map(async (wish) => {
-    const mount = await makeMount(room, wish);
+    const mount = await makeMount(context, wish);
     made.push(mount);
     return mount;
   });
@@ -227,7 +220,7 @@ export async function makeMounts(
 }
 
 /** A volume that is named comes into being now, so that it is there (and in use) from now on. */
-async function makeMount(room: Room, wish: MountWish): Promise<MountRecord> {
+async function makeMount(context: Context, wish: MountWish): Promise<MountRecord> {
   const { volume, sourceMustExist: _, propagationGiven: _given, ...mount } = wish;
   if (mount.type !== 'volume' || !volume) return mount;
   const request: VolumeCreateRequest = {
@@ -236,18 +229,18 @@ async function makeMount(room: Room, wish: MountWish): Promise<MountRecord> {
     DriverOpts: volume.options,
     Labels: mount.anonymous ? { 'com.docker.volume.anonymous': '', ...volume.labels } : volume.labels,
   };
-  const made = await room.volumes.create(request).catch((cause: unknown) => {
+  const made = await context.volumes.create(request).catch((cause: unknown) => {
     // Clients take a 404 for the image's, and would go and pull one instead of showing what is missing.
     throw isClass(cause, 'NotFound') ? invalidParameter(messageOf(cause), { cause }) : cause;
   });
   return { ...mount, name: made.Name, driver: made.Driver, source: made.Mountpoint };
 }
 
-function fillHostname(room: Room, config: ContainerConfig, host: HostConfig, id: string): void {
+function fillHostname(context: Context, config: ContainerConfig, host: HostConfig, id: string): void {
   if (config.Hostname) return;
   const other = sharedWith(host.NetworkMode);
   if (other !== undefined) {
-    const { record } = room.registry.get(other);
+    const { record } = context.registry.get(other);
     config.Hostname = record.config.Hostname ?? shortId(id);
     config.Domainname = record.config.Domainname ?? config.Domainname;
   } else {

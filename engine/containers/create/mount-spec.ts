@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { HostConfig, Mount } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { volumeDestination } from '../../config-fields.js';
-import type { MountRecord } from '../record.js';
+import type { MountRecord } from '../state/record.js';
 
 /** A wished-for mount, before volumes are created and sources are looked at. */
 export interface MountWish extends MountRecord {

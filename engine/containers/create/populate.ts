@@ -1,10 +1,10 @@
 import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { newId } from '../../ids.js';
-import type { Container } from '../container.js';
+import type { Context } from '../context.js';
 import { mountFiles } from '../files/root-access.js';
-import type { MountRecord } from '../record.js';
-import type { Room } from '../room.js';
 import { statInRoot } from '../spec/rootfs-files.js';
+import type { Container } from '../state/container.js';
+import type { MountRecord } from '../state/record.js';
 import { volumeUse } from '../volume-use.js';
 
 type Made = Pick<Container, 'id' | 'record'>;
@@ -15,14 +15,14 @@ type Made = Pick<Container, 'id' | 'record'>;
  * into it before its first start adds to the image's files, and what was deleted stays away.
  * @throws `failed to populate volume: …`
  */
-export async function populateVolumes(room: Room, container: Made): Promise<void> {
+export async function populateVolumes(context: Context, container: Made): Promise<void> {
   const wanted = container.record.mounts.filter(({ type, noCopy }) => type === 'volume' && !noCopy);
   if (wanted.length === 0) return;
-  const files = await mountFiles(room, container);
+  const files = await mountFiles(context, container);
   try {
     // One after the other: of two mounts of one volume, the second does not find it empty.
     for (const mount of wanted) {
-      if (hasContent(files.directory, mount.destination)) await populate(room, container, files.directory, mount);
+      if (hasContent(files.directory, mount.destination)) await populate(context, container, files.directory, mount);
     }
   } catch (error) {
     const errorClass = error instanceof CleatError ? error.class : 'System';
@@ -42,23 +42,23 @@ function hasContent(rootfs: string, path: string): boolean {
 }
 
 /** The volume is the driver's: helpers look at it and touch it. */
-async function populate(room: Room, container: Made, rootfs: string, mount: MountRecord): Promise<void> {
+async function populate(context: Context, container: Made, rootfs: string, mount: MountRecord): Promise<void> {
   const name = mount.name ?? '';
-  const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
-  const { source } = await room.volumes.mount(name, use);
+  const use = volumeUse(context, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
+  const { source } = await context.volumes.mount(name, use);
   try {
-    const { empty } = await room.helper.call('isEmpty', { path: source.path });
+    const { empty } = await context.helper.call('isEmpty', { path: source.path });
     if (!empty) return;
-    await room.helper.call('copyDirectory', {
+    await context.helper.call('copyDirectory', {
       root: rootfs,
       path: mount.destination,
       destination: source.path,
-      spareOf: room.config.dataRoot,
+      spareOf: context.config.dataRoot,
     });
   } finally {
     source[Symbol.dispose]();
-    await room.volumes.unmount(use).catch((error: unknown) => {
-      room.log.warn('could not unmount a volume', { volume: name, error: messageOf(error) });
+    await context.volumes.unmount(use).catch((error: unknown) => {
+      context.log.warn('could not unmount a volume', { volume: name, error: messageOf(error) });
     });
   }
 }

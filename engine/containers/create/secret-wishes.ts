@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { invalidParameter } from '@cleat/protocol/errors';
-import type { SecretWish } from '../record.js';
 import { secretsDirectory } from '../spec/mounts.js';
+import type { SecretWish } from '../state/record.js';
 
 /** `io.cleat.secret.NAME=PROVIDER` asks for a secret, `io.cleat.secret.NAME.KEY=VALUE` tells its provider more. */
 const prefix = 'io.cleat.secret.';

@@ -5,7 +5,7 @@ import type { ContainerConfig, ContainerUpdateRequest, HostConfig } from '@cleat
 import { invalidParameter } from '@cleat/protocol/errors';
 import { checkFields, refuseNul } from '../../config-fields.js';
 import { checkPorts } from '../../networks/ports.js';
-import { parseSignal } from '../life/signals.js';
+import { parseSignal } from '../../signals.js';
 import { normalizeCapabilities } from '../spec/capabilities.js';
 import { parseRule } from '../spec/devices.js';
 import { asList } from '../spec/process.js';

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { normalize, Root } from '@cleat/linux/rootfs/root';
 import { messageOf, systemError } from '@cleat/protocol/errors';
-import type { Container } from '../container.js';
+import type { Context } from '../context.js';
 import { mountFiles } from '../files/root-access.js';
 import { directoryOf } from '../own-files.js';
-import type { Room } from '../room.js';
+import type { Container } from '../state/container.js';
 
 /** As the kernel: more links than that are a circle. */
 const maxLinks = 40;
@@ -14,13 +14,16 @@ const maxLinks = 40;
  * nowhere yet, and never out of it. Nothing runs in it yet.
  * @throws System in Docker's words when something else is there
  */
-export async function makeWorkingDirectory(room: Room, container: Pick<Container, 'id' | 'record'>): Promise<void> {
+export async function makeWorkingDirectory(
+  context: Context,
+  container: Pick<Container, 'id' | 'record'>,
+): Promise<void> {
   const { WorkingDir: wished } = container.record.config;
   if (!wished) return;
   const path = posix.normalize(wished).replace(/\/+$/, '');
   // Most images have it: then nothing need be mounted to find out.
-  if (path === '' || directoryOf(room.images.layerPaths(container.record.imageId), path.slice(1))) return;
-  const files = await mountFiles(room, container);
+  if (path === '' || directoryOf(context.images.layerPaths(container.record.imageId), path.slice(1))) return;
+  const files = await mountFiles(context, container);
   try {
     using root = new Root(files.directory);
     try {

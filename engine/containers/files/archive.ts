@@ -4,10 +4,10 @@ import type { RootedFacts } from '@cleat/linux/rootfs/root';
 import { invalidParameter, isClass, notFound } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { goTime } from '../../time.js';
-import type { Container } from '../container.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
 import type { PathStat } from '../service.js';
 import { resolveUser } from '../spec/user.js';
+import type { Container } from '../state/container.js';
 import { goFileMode } from './go-file-mode.js';
 import { mountOf, openRoot, type RootAccess } from './root-access.js';
 
@@ -15,32 +15,32 @@ import { mountOf, openRoot, type RootAccess } from './root-access.js';
  * `docker cp` both ways and `docker export`. Everything that resolves a path inside a container happens in a helper
  * process with its root held by descriptor: a symlink, also one that is swapped meanwhile, leads nowhere else.
  */
-export async function statPath(room: Room, container: Container, ref: string, path: string): Promise<PathStat> {
-  await using root = await openRoot(room, container, path);
+export async function statPath(context: Context, container: Container, ref: string, path: string): Promise<PathStat> {
+  await using root = await openRoot(context, container, path);
   return await named(ref, path, async () => {
-    const facts = await room.helper.call('statInRoot', { root: root.directory, path: root.inside(path) });
+    const facts = await context.helper.call('statInRoot', { root: root.directory, path: root.inside(path) });
     return pathStat(facts, path);
   });
 }
 
 /** The tar's topmost entry is called as the path's last component; `dir/.` gives what is in the directory. */
 export async function getArchive(
-  room: Room,
+  context: Context,
   container: Container,
   ref: string,
   path: string,
 ): Promise<{ stat: PathStat; tar: Readable }> {
-  const root = await openRoot(room, container, path);
+  const root = await openRoot(context, container, path);
   try {
     const { facts, stream } = await named(ref, path, () =>
-      room.helper.tarOut({
+      context.helper.tarOut({
         root: root.directory,
         path: root.inside(path),
         entryName: entryName(path),
         ...(root.mounts && { mounts: root.mounts }),
       }),
     );
-    room.emit(container, 'archive-path');
+    context.emit(container, 'archive-path');
     return { stat: pathStat(facts, path), tar: releasing(stream, root) };
   } catch (error) {
     await root[Symbol.asyncDispose]();
@@ -50,42 +50,42 @@ export async function getArchive(
 
 /** @throws InvalidParameter when the target is no directory, or read-only; NotFound */
 export async function putArchive(
-  room: Room,
+  context: Context,
   container: Container,
   ref: string,
   path: string,
   tar: Readable,
   options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
 ): Promise<void> {
-  await using root = await openRoot(room, container, path);
+  await using root = await openRoot(context, container, path);
   await named(ref, path, async () => {
     const target = root.inside(path);
-    const facts = await room.helper.call('statInRoot', { root: root.directory, path: target, follow: true });
+    const facts = await context.helper.call('statInRoot', { root: root.directory, path: target, follow: true });
     if (facts.type !== 'directory') throw invalidParameter('extraction point is not a directory');
     refuseReadOnly(container, facts.resolvedTarget ?? posix.normalize(`/${path}`));
     const { User } = container.record.config;
     const owner = options.copyUidGid && User ? resolveUser(root.files, User) : undefined;
-    await room.helper.tarIn(
+    await context.helper.tarIn(
       {
         root: root.directory,
         path: target,
         noOverwriteDirNonDir: options.noOverwriteDirNonDir,
-        spareOf: room.config.dataRoot,
+        spareOf: context.config.dataRoot,
         ...(owner && { owner: { uid: owner.uid, gid: owner.gid } }),
       },
       tar,
     );
   });
-  room.emit(container, 'extract-to-dir');
+  context.emit(container, 'extract-to-dir');
 }
 
 /** Everything but what is mounted into it. */
-export async function exportContainer(room: Room, container: Container): Promise<Readable> {
-  const root = await openRoot(room, container, '/', { withoutMounts: true });
+export async function exportContainer(context: Context, container: Container): Promise<Readable> {
+  const root = await openRoot(context, container, '/', { withoutMounts: true });
   try {
     const request = { root: root.directory, path: '/', entryName: '.', bare: true, oneFileSystem: true };
-    const { stream } = await room.helper.tarOut(request);
-    room.emit(container, 'export');
+    const { stream } = await context.helper.tarOut(request);
+    context.emit(container, 'export');
     return releasing(stream, root);
   } catch (error) {
     await root[Symbol.asyncDispose]();

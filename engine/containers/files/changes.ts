@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { Change } from '@cleat/linux/rootfs/changes';
-import type { Container } from '../container.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
+import type { Container } from '../state/container.js';
 
 /** How long a walk of all that a container wrote may take, on a disk of our own. */
 const walkMs = 10 * 60_000;
@@ -26,14 +26,14 @@ export const mountPoints: ReadonlySet<string> = new Set([
 ]);
 
 /** What a container changed, from overlayfs' upper directory; sorted by path. A helper walks it: it may be huge. */
-export async function containerChanges(room: Room, container: Container): Promise<Change[]> {
-  const own = room.paths.ownFiles(container.id);
+export async function containerChanges(context: Context, container: Container): Promise<Change[]> {
+  const own = context.paths.ownFiles(container.id);
   const isLayered = existsSync(own);
-  const image = room.images.layerPaths(container.record.imageId);
-  const { changes } = await room.helper.call(
+  const image = context.images.layerPaths(container.record.imageId);
+  const { changes } = await context.helper.call(
     'changes',
     {
-      upper: room.paths.upper(container.id),
+      upper: context.paths.upper(container.id),
       lowers: isLayered ? [realpathSync(own), ...image] : image,
       mountPoints: isLayered ? [] : [...mountPoints],
     },

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import type { Container } from '../container.js';
-import { whileFrozen } from '../life/freeze.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
 import type { CommitContainerOptions } from '../service.js';
 import { asList } from '../spec/process.js';
+import type { Container } from '../state/container.js';
+import { whileFrozen } from '../steps/freeze.js';
 import { mountPoints } from './changes.js';
 import { committedConfig } from './commit-config.js';
 
@@ -13,21 +13,21 @@ import { committedConfig } from './commit-config.js';
  * running container is paused meanwhile, unless told otherwise, so that no file is caught half-written.
  */
 export async function commitContainer(
-  room: Room,
+  context: Context,
   container: Container,
   options: CommitContainerOptions,
 ): Promise<{ Id: string }> {
   const { record } = container;
   const config = committedConfig(record.config, options);
-  const isLayered = existsSync(room.paths.ownFiles(record.id));
+  const isLayered = existsSync(context.paths.ownFiles(record.id));
   // A container that never started has written nothing yet.
-  await mkdir(room.paths.upper(record.id), { recursive: true, mode: 0o755 });
+  await mkdir(context.paths.upper(record.id), { recursive: true, mode: 0o755 });
   const make = async (): Promise<{ Id: string }> => {
-    const image = await room.images.commit({
+    const image = await context.images.commit({
       parent: record.imageId,
       layer: async () => {
-        const { stream } = await room.helper.tarOut({
-          root: room.paths.upper(record.id),
+        const { stream } = await context.helper.tarOut({
+          root: context.paths.upper(record.id),
           path: '/',
           entryName: '.',
           bare: true,
@@ -43,8 +43,10 @@ export async function commitContainer(
       createdBy: asList(record.config.Cmd).join(' '),
     });
     const { Id, reference } = image;
-    room.emit(container, 'commit', { comment: options.comment, imageID: Id, imageRef: reference });
+    context.emit(container, 'commit', { comment: options.comment, imageID: Id, imageRef: reference });
     return { Id };
   };
-  return options.pause && record.state.status === 'running' ? await whileFrozen(room, container, make) : await make();
+  return options.pause && record.state.status === 'running'
+    ? await whileFrozen(context, container, make)
+    : await make();
 }

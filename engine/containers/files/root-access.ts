@@ -5,10 +5,10 @@ import { unmount } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import type { RootOf } from '@cleat/linux/rootfs/root';
 import { newId } from '../../ids.js';
-import type { Container } from '../container.js';
-import type { MountRecord } from '../record.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
 import { rootOf } from '../root-of.js';
+import type { Container } from '../state/container.js';
+import type { MountRecord } from '../state/record.js';
 import { volumeUse } from '../volume-use.js';
 import { containerLayers } from '../writable-layer.js';
 
@@ -29,18 +29,18 @@ export interface RootAccess extends AsyncDisposable {
  * and a path that lies in one of its volumes or binds is looked up there instead.
  */
 export async function openRoot(
-  room: Room,
+  context: Context,
   container: Container,
   path: string,
   options: { withoutMounts?: boolean } = {},
 ): Promise<RootAccess> {
   const { record } = container;
   if (container.running && record.state.pid > 0) {
-    const directory = options.withoutMounts ? room.paths.rootfs(record.id) : rootOf(record);
+    const directory = options.withoutMounts ? context.paths.rootfs(record.id) : rootOf(record);
     const mounts = record.mounts.map(({ destination }) => destination);
     return access(
       directory,
-      room.paths.rootfs(record.id),
+      context.paths.rootfs(record.id),
       (inner) => inner,
       [],
       options.withoutMounts ? undefined : mounts,
@@ -50,11 +50,11 @@ export async function openRoot(
   const unlock = await container.lock.acquire();
   const releases: (() => Promise<void> | void)[] = [unlock];
   try {
-    const files = await mountFiles(room, container);
+    const files = await mountFiles(context, container);
     releases.unshift(files.release);
     const mount = options.withoutMounts ? undefined : mountOf(record.mounts, posix.normalize(`/${path}`));
     if (!mount || mount.type === 'tmpfs') return access(files.directory, files.directory, (inner) => inner, releases);
-    const source = await mountSource(room, container, mount.destination, files.directory);
+    const source = await mountSource(context, container, mount.destination, files.directory);
     releases.unshift(source.release);
     const relative = (inner: string): string => {
       const rest = posix.normalize(`/${inner}`).slice(mount.destination.length) || '/';
@@ -93,11 +93,11 @@ function access(
 
 /** Its root file system, without what is mounted into it, while it does not run. */
 export async function mountFiles(
-  room: Room,
+  context: Context,
   { record }: Pick<Container, 'record'>,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
-  const layers = containerLayers(room, record);
-  const directory = join(room.paths.archives(), randomBytes(6).toString('hex'));
+  const layers = containerLayers(context, record);
+  const directory = join(context.paths.archives(), randomBytes(6).toString('hex'));
   await mkdir(directory, { recursive: true, mode: 0o710 });
   try {
     mountOverlay({ ...layers, target: directory });
@@ -113,7 +113,7 @@ export async function mountFiles(
         await rmdir(directory);
       } catch (error) {
         // The next start of the engine removes it; the caller has what it wanted.
-        room.log.warn('could not take down a temporary mount', { directory, error: String(error) });
+        context.log.warn('could not take down a temporary mount', { directory, error: String(error) });
       }
     },
   };
@@ -121,7 +121,7 @@ export async function mountFiles(
 
 /** The host directory behind a volume or a bind of a container that does not run. */
 async function mountSource(
-  room: Room,
+  context: Context,
   container: Container,
   destination: string,
   rootfs: string,
@@ -131,14 +131,14 @@ async function mountSource(
     return { directory: mount?.source ?? '', release: async () => {} };
   }
   const { name } = mount;
-  const use = volumeUse(room, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
-  const { source } = await room.volumes.mount(name, use);
+  const use = volumeUse(context, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
+  const { source } = await context.volumes.mount(name, use);
   return {
     directory: source.path,
     release: async () => {
       source[Symbol.dispose]();
-      await room.volumes.unmount(use).catch((error: unknown) => {
-        room.log.warn('could not unmount a volume', { volume: name, error: String(error) });
+      await context.volumes.unmount(use).catch((error: unknown) => {
+        context.log.warn('could not unmount a volume', { volume: name, error: String(error) });
       });
     },
   };

@@ -1,10 +1,4 @@
-import { setTimeout } from '@cleat/protocol/guard';
-import type { ContainerRecord } from '../record.js';
-
-const firstDelayMs = 100;
-const longestDelayMs = 60_000;
-/** Who ran that long is not in a crash loop: the delay starts anew. */
-const calmAfterMs = 10_000;
+import type { ContainerRecord } from '../state/record.js';
 
 /** Whether the policy wants it to run again after this exit (moby `daemon/internal/restartmanager`). */
 export function wantsRestart(record: ContainerRecord, exitCode: number): boolean {
@@ -13,66 +7,4 @@ export function wantsRestart(record: ContainerRecord, exitCode: number): boolean
   if (name === 'unless-stopped') return !record.manuallyStopped;
   if (name === 'on-failure') return exitCode !== 0 && (limit === 0 || record.restartCount < limit);
   return false;
-}
-
-/** Restarts of one container: one that is due, or on its way. Waits before each: 100 ms, doubled each time, a minute at most. */
-export class RestartTimer {
-  #delayMs = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #start: AbortController | undefined;
-  /** A user stopped or killed it: no restart until the next start by hand. */
-  cancelled = false;
-  /** The extension that the start on its way waits for, for people; undefined while it waits for none. */
-  waitingFor: string | undefined;
-
-  /** @param ranMs how long it ran this time */
-  schedule(ranMs: number, work: () => void): void {
-    this.#delayMs = this.#delayMs === 0 || ranMs >= calmAfterMs ? firstDelayMs : this.#delayMs * 2;
-    this.#delayMs = Math.min(this.#delayMs, longestDelayMs);
-    this.#timer = setTimeout(work, this.#delayMs);
-  }
-
-  /** A start that the policy wants is on its way; the signal aborts when it is not wanted any more. */
-  begin(): AbortSignal {
-    this.#start?.abort();
-    this.#start = new AbortController();
-    return this.#start.signal;
-  }
-
-  /** The start of that signal is over. */
-  done(signal: AbortSignal): void {
-    if (this.#start?.signal !== signal) return;
-    this.#start = undefined;
-    this.waitingFor = undefined;
-  }
-
-  /** A start is on its way, and not merely due. */
-  get starting(): boolean {
-    return this.#start !== undefined;
-  }
-
-  /** Ends a start on its way, or one that is due. */
-  cancel(): void {
-    this.cancelled = true;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.release();
-  }
-
-  /** Ends a start on its way: somebody else sees to it. */
-  release(): void {
-    this.#start?.abort();
-    this.#start = undefined;
-    this.waitingFor = undefined;
-  }
-
-  /** The timer has fired. */
-  fired(): void {
-    this.#timer = undefined;
-  }
-
-  reset(): void {
-    this.cancelled = false;
-    this.#delayMs = 0;
-  }
 }

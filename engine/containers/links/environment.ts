@@ -1,11 +1,11 @@
-import type { Container } from '../container.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
+import type { Container } from '../state/container.js';
 
 /** What a container's environment says of those that it is linked to (moby `daemon/links/links.go`). */
-export function linkEnvironment(room: Room, { record }: Container): string[] {
+export function linkEnvironment(context: Context, { record }: Container): string[] {
   return (record.links ?? []).flatMap(({ containerId, alias }) => {
-    const target = room.registry.find(containerId);
-    const address = room.networks.settings(containerId).networks[room.networks.defaultNetwork]?.IPAddress;
+    const target = context.registry.find(containerId);
+    const address = context.networks.settings(containerId).networks[context.networks.defaultNetwork]?.IPAddress;
     if (!target?.running || !address) return [];
     const { Env, ExposedPorts } = target.record.config;
     return describeLink({

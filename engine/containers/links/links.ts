@@ -1,9 +1,9 @@
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { conflict, invalidParameter, isClass, notFound, systemError } from '@cleat/protocol/errors';
-import type { Container } from '../container.js';
-import type { ContainerLink } from '../record.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
 import { sharedWith } from '../spec/namespaces.js';
+import type { Container } from '../state/container.js';
+import type { ContainerLink } from '../state/record.js';
 
 /*
  * Legacy links (moby `daemon/links.go`): on the default network a container finds others by aliases of its own. A link
@@ -26,12 +26,12 @@ export function parseLink(text: string): { name: string; alias: string } {
 }
 
 /** What a create request links to. @throws InvalidParameter for one that is not there, or has the host's network */
-export function resolveLinks(room: Room, host: HostConfig): ContainerLink[] {
+export function resolveLinks(context: Context, host: HostConfig): ContainerLink[] {
   if (!hasLegacyLinks(host)) return [];
   const links: ContainerLink[] = [];
   for (const text of host.Links ?? []) {
     const { name, alias } = parseLink(text);
-    const target = linkTarget(room, name);
+    const target = linkTarget(context, name);
     const same = links.find((link) => link.alias === alias);
     if (same && same.containerId !== target.id) {
       throw conflict(`Conflict. The alias "${alias}" of a link is already in use by container "${same.containerId}".`);
@@ -42,13 +42,13 @@ export function resolveLinks(room: Room, host: HostConfig): ContainerLink[] {
 }
 
 /** One that shares another's network is reached where that one is. */
-function linkTarget(room: Room, name: string): Container {
+function linkTarget(context: Context, name: string): Container {
   let target: Container;
   try {
     if (name === '') throw invalidParameter('invalid name or ID supplied: ""');
-    target = room.registry.get(name);
+    target = context.registry.get(name);
     for (let other = sharedWith(mode(target)); other !== undefined; other = sharedWith(mode(target))) {
-      target = room.registry.get(other);
+      target = context.registry.get(other);
     }
   } catch (error) {
     // Not found would read as: the image was not found, and clients would pull.
@@ -66,23 +66,23 @@ function linkTarget(room: Room, name: string): Container {
 const mode = ({ record }: Container): string | undefined => record.hostConfig.NetworkMode;
 
 /** `HostConfig.Links` of inspect: `/name:/container/alias`, by the names of today; those of another network are there. */
-export function shownLinks(room: Room, { record }: Container): string[] | null {
+export function shownLinks(context: Context, { record }: Container): string[] | null {
   if (!hasLegacyLinks(record.hostConfig)) return null;
-  const links = (record.links ?? []).map((link) => `/${nameOf(room, link)}:/${record.name}/${link.alias}`);
+  const links = (record.links ?? []).map((link) => `/${nameOf(context, link)}:/${record.name}/${link.alias}`);
   return links.length > 0 ? links : null;
 }
 
 /** Of one that is gone, the last that was known. */
-function nameOf(room: Room, link: ContainerLink): string {
-  return room.registry.find(link.containerId)?.record.name ?? link.name;
+function nameOf(context: Context, link: ContainerLink): string {
+  return context.registry.find(link.containerId)?.record.name ?? link.name;
 }
 
 /** @throws System in Docker's words where a container cannot start with its links */
-export function checkLinks(room: Room, container: Container): void {
-  const onDefault = (id: Container['id']) => room.networks.settings(id).networks[room.networks.defaultNetwork];
+export function checkLinks(context: Context, container: Container): void {
+  const onDefault = (id: Container['id']) => context.networks.settings(id).networks[context.networks.defaultNetwork];
   for (const link of isOnDefault(container) ? (container.record.links ?? []) : []) {
-    const target = room.registry.find(link.containerId);
-    const name = nameOf(room, link);
+    const target = context.registry.find(link.containerId);
+    const name = nameOf(context, link);
     if (!target?.running) {
       const alias = `/${container.record.name}/${link.alias}`;
       throw systemError(`Cannot link to a non running container: /${name} AS ${alias}`);
@@ -96,18 +96,18 @@ export function checkLinks(room: Room, container: Container): void {
 const isOnDefault = ({ record }: Container): boolean => Object.hasOwn(record.endpoints, 'bridge');
 
 /** `docker rm --link parent/alias`: the link goes, and neither container. @throws NotFound, Conflict */
-export async function removeLink(room: Room, ref: string): Promise<void> {
-  room.registry.get(ref);
+export async function removeLink(context: Context, ref: string): Promise<void> {
+  context.registry.get(ref);
   const name = ref.replace(/^\//, '');
   const at = name.lastIndexOf('/');
   if (at < 0) throw conflict('Conflict, cannot remove the default link name of the container');
-  const parent = room.registry.get(name.slice(0, at));
+  const parent = context.registry.get(name.slice(0, at));
   await parent.lock.run(async () => {
     const links = parent.record.links ?? [];
     const left = links.filter(({ alias }) => alias !== name.slice(at + 1));
     if (left.length === links.length) throw notFound(`No such container: ${ref}`);
     parent.record.links = left;
     parent.save();
-    await room.networks.relink(parent.id, left);
+    await context.networks.relink(parent.id, left);
   });
 }

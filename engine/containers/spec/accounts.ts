@@ -2,9 +2,9 @@ import { posix } from 'node:path';
 import { Root } from '@cleat/linux/rootfs/root';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import { invalidParameter, isClass } from '@cleat/protocol/errors';
-import type { ContainerRecord, MountRecord } from '../record.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
 import { rootOf } from '../root-of.js';
+import type { ContainerRecord, MountRecord } from '../state/record.js';
 import { type BindSource, pathOf } from './mounts.js';
 import { openedInRoot, readOpened } from './rootfs-files.js';
 
@@ -57,23 +57,23 @@ function isLink(rootfs: string, path: string): boolean {
  * @throws InvalidParameter
  */
 export async function checkMountedAccounts(
-  room: Room,
+  context: Context,
   record: ContainerRecord,
   rootfs: string,
   sources: ReadonlyMap<string, BindSource>,
 ): Promise<void> {
   for (const { path, real, mount } of mountedOver(record, rootfs)) {
     const source = pathOf(sources.get(mount.destination), mount);
-    await checkInMount(room, path, source, posix.relative(mount.destination, real));
+    await checkInMount(context, path, source, posix.relative(mount.destination, real));
   }
 }
 
 /** The same of one that runs, whose files are seen as it sees them. @throws InvalidParameter */
-export async function checkAccountsInside(room: Room, record: ContainerRecord, rootfs: string): Promise<void> {
+export async function checkAccountsInside(context: Context, record: ContainerRecord, rootfs: string): Promise<void> {
   for (const { path } of mountedOver(record, rootfs)) {
     await unlessMissing(async () => {
       const root = rootOf(record);
-      checkFacts(path, await room.helper.call('statInRoot', { root, path, follow: true }));
+      checkFacts(path, await context.helper.call('statInRoot', { root, path, follow: true }));
     });
   }
 }
@@ -91,12 +91,12 @@ function mountedOver(record: ContainerRecord, rootfs: string): { path: string; r
 }
 
 /** No step may be a link: in the container it could lead anywhere. */
-async function checkInMount(room: Room, path: string, source: string, inside: string): Promise<void> {
+async function checkInMount(context: Context, path: string, source: string, inside: string): Promise<void> {
   const steps = inside.split('/').filter(Boolean);
   await unlessMissing(async () => {
-    let facts = await room.helper.call('stat', { path: source, follow: true });
+    let facts = await context.helper.call('stat', { path: source, follow: true });
     for (let at = 1; at <= steps.length; at++) {
-      facts = await room.helper.call('statInRoot', { root: source, path: `/${steps.slice(0, at).join('/')}` });
+      facts = await context.helper.call('statInRoot', { root: source, path: `/${steps.slice(0, at).join('/')}` });
       if (facts.type === 'symlink') throw refused(path, 'what is mounted there has a link in its place');
     }
     checkFacts(path, facts);

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { HeldPath } from '@cleat/linux/helper/held-path';
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
-import type { MountRecord } from '../record.js';
+import type { MountRecord } from '../state/record.js';
 import type { OciMount } from './oci.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { EngineConfig } from '../../config.js';
-import type { ContainerRecord } from '../record.js';
 import type { ExecWish, OciProcess } from '../service.js';
+import type { ContainerRecord } from '../state/record.js';
 import { allCapabilities, effectiveCapabilities, processCapabilities } from './capabilities.js';
 import { initPath } from './mounts.js';
 import type { SecurityOptions } from './security-options.js';

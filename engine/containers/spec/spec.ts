@@ -1,6 +1,6 @@
 import type { EngineConfig } from '../../config.js';
 import type { Sandbox } from '../../networks/service.js';
-import type { ContainerRecord } from '../record.js';
+import type { ContainerRecord } from '../state/record.js';
 import { effectiveCapabilities } from './capabilities.js';
 import { devicesFor, hasAppArmor } from './devices.js';
 import { type MountSources, mountsFor, rootPropagation } from './mounts.js';

@@ -1,11 +1,12 @@
 import { conflict, isClass, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { SpoolChunk, SpoolPosition } from '../../spool/service.js';
-import type { Container } from '../container.js';
-import { restarting } from '../life/pause.js';
-import type { Room } from '../room.js';
-import type { AttachOptions, AttachSession, OutputFrame } from '../service.js';
-import { DetachWatch, parseDetachKeys } from './detach-keys.js';
+import { DetachWatch, parseDetachKeys } from '../../streams/detach-keys.js';
+import type { AttachSession, OutputFrame } from '../../streams/service.js';
+import type { Context } from '../context.js';
+import type { AttachOptions } from '../service.js';
+import type { Container } from '../state/container.js';
+import { restarting } from '../steps/signal.js';
 
 /** What was typed last is answered within this time, or not at all. */
 const lastAnswerMs = 200;
@@ -14,7 +15,7 @@ const lastAnswerMs = 200;
  * A client's connection to a container. Output comes from the spool, at the client's own pace; input goes to conmon.
  * Before the container's start too: then it waits for it. @throws Conflict, InvalidParameter (detach keys)
  */
-export function attachContainer(room: Room, container: Container, options: AttachOptions): AttachSession {
+export function attachContainer(context: Context, container: Container, options: AttachOptions): AttachSession {
   const { id, record } = container;
   const { status } = record.state;
   const keys = parseDetachKeys(options.detachKeys);
@@ -22,12 +23,12 @@ export function attachContainer(room: Room, container: Container, options: Attac
   if (status === 'restarting') throw restarting(id);
   const tty = record.config.Tty === true;
   const gone = new AbortController();
-  const now = room.spool.position(id);
-  const from = options.logs ? room.spool.beginning(id) : now;
-  room.emit(container, 'attach');
+  const now = context.spool.position(id);
+  const from = options.logs ? context.spool.beginning(id) : now;
+  context.emit(container, 'attach');
 
   container.onNoRun(gone);
-  const frames = output(room, container, options, {
+  const frames = output(context, container, options, {
     from,
     until: options.stream ? undefined : now,
     signal: gone.signal,
@@ -44,7 +45,7 @@ export function attachContainer(room: Room, container: Container, options: Attac
       }
       if (detached) {
         setTimeout(() => gone.abort(), lastAnswerMs);
-        room.emit(container, 'detach');
+        context.emit(container, 'detach');
       }
     };
     session.endInput = endInput;
@@ -74,7 +75,7 @@ export function attachContainer(room: Room, container: Container, options: Attac
     gone.abort();
     if (connected && session.write && container.run) {
       endOfClient(container).catch((error: unknown) => {
-        room.log.debug('could not end the input of a container', { container: id, error: String(error) });
+        context.log.debug('could not end the input of a container', { container: id, error: String(error) });
       });
     }
   }
@@ -92,14 +93,14 @@ async function endOfClient({ record, run }: Container): Promise<void> {
 
 /** The spool is asked now, not when the first frame is wanted: the end of a short run must not be missed. */
 function output(
-  room: Room,
+  context: Context,
   container: Container,
   options: AttachOptions,
   range: { from: SpoolPosition; until: SpoolPosition | undefined; signal: AbortSignal },
 ): AsyncIterable<OutputFrame> {
   const { from, until, signal } = range;
   if (until !== undefined && !isBefore(from, until)) return nothing();
-  return frames(room.spool.stream(container.id, { from, signal }), options, until);
+  return frames(context.spool.stream(container.id, { from, signal }), options, until);
 }
 
 async function* nothing(): AsyncIterable<OutputFrame> {}

@@ -1,12 +1,12 @@
 import { resizeTerminal } from '@cleat/linux/conmon/control';
 import { isClass } from '@cleat/protocol/errors';
-import type { Container } from '../container.js';
-import { notRunning } from '../life/kill.js';
-import type { Room } from '../room.js';
-import type { TerminalSize } from '../service.js';
+import type { TerminalSize } from '../../streams/service.js';
+import type { Context } from '../context.js';
+import type { Container } from '../state/container.js';
+import { notRunning } from '../steps/signal.js';
 
 /** @throws Conflict when it does not run */
-export function resizeContainer(room: Room, container: Container, { height, width }: TerminalSize): void {
+export function resizeContainer(context: Context, container: Container, { height, width }: TerminalSize): void {
   const { run } = container;
   if (!run) throw notRunning(container.id);
   try {
@@ -14,5 +14,5 @@ export function resizeContainer(room: Room, container: Container, { height, widt
   } catch (error) {
     throw isClass(error, 'NotFound') ? notRunning(container.id) : error;
   }
-  room.emit(container, 'resize', { height: String(height), width: String(width) });
+  context.emit(container, 'resize', { height: String(height), width: String(width) });
 }

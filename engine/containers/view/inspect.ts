@@ -1,15 +1,16 @@
 import type { ContainerInspect, ContainerState, MountPoint, NetworkSettings } from '@cleat/protocol/api/container';
 import type { SandboxSettings } from '../../networks/service.js';
-import type { Container } from '../container.js';
+import type { Context } from '../context.js';
 import { shownLinks } from '../links/links.js';
-import { isRunning, type MountRecord, type StoredState } from '../record.js';
-import type { Room } from '../room.js';
+import type { Container } from '../state/container.js';
+import { isRunning, type StoredState } from '../state/life.js';
+import type { MountRecord } from '../state/record.js';
 import { completeConfig, completeHostConfig } from './complete.js';
 
 /** What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. */
-export function inspectContainer(room: Room, container: Container): ContainerInspect {
+export function inspectContainer(context: Context, container: Container): ContainerInspect {
   const { record } = container;
-  const directory = room.paths.directory(record.id);
+  const directory = context.paths.directory(record.id);
   const files = { ResolvConfPath: 'resolv.conf', HostnamePath: 'hostname', HostsPath: 'hosts' };
   const ran = record.startedBefore || isRunning(record.state);
   const file = (name: string): string => (ran ? `${directory}/${name}` : '');
@@ -32,11 +33,11 @@ export function inspectContainer(room: Room, container: Container): ContainerIns
     ProcessLabel: '',
     AppArmorProfile: record.appArmorProfile,
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
-    HostConfig: completeHostConfig({ ...record.hostConfig, Links: shownLinks(room, container) }),
-    GraphDriver: { Name: 'overlay2', Data: graphData(room, record.id, record.imageId) },
+    HostConfig: completeHostConfig({ ...record.hostConfig, Links: shownLinks(context, container) }),
+    GraphDriver: { Name: 'overlay2', Data: graphData(context, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
     Config: completeConfig(record.config),
-    NetworkSettings: networkSettings(room.networks.settings(record.id, record.endpoints), record.state.pid),
+    NetworkSettings: networkSettings(context.networks.settings(record.id, record.endpoints), record.state.pid),
   };
 }
 
@@ -99,17 +100,17 @@ function networkSettings(sandbox: SandboxSettings, pid: number): NetworkSettings
   };
 }
 
-function graphData(room: Room, id: string, imageId: string): Record<string, string> {
+function graphData(context: Context, id: string, imageId: string): Record<string, string> {
   let lower = '';
   try {
-    lower = [room.paths.ownFiles(id), ...room.images.layerPaths(imageId)].join(':');
+    lower = [context.paths.ownFiles(id), ...context.images.layerPaths(imageId)].join(':');
   } catch {
     // The image was removed by force; the container can still be looked at.
   }
   return {
     LowerDir: lower,
-    MergedDir: room.paths.rootfs(id),
-    UpperDir: room.paths.upper(id),
-    WorkDir: room.paths.work(id),
+    MergedDir: context.paths.rootfs(id),
+    UpperDir: context.paths.upper(id),
+    WorkDir: context.paths.work(id),
   };
 }

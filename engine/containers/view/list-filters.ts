@@ -10,9 +10,10 @@ import {
   matchPrefix,
 } from '../../filters.js';
 import type { SandboxSettings } from '../../networks/service.js';
-import type { Container } from '../container.js';
-import { isRunning, zeroTime } from '../record.js';
-import type { Room } from '../room.js';
+import { zeroTime } from '../../time.js';
+import type { Context } from '../context.js';
+import type { Container } from '../state/container.js';
+import { isRunning } from '../state/life.js';
 
 /** The filters of `docker ps` (moby `daemon/list.go`). On Linux every `isolation` matches (`daemon/list_unix.go`). */
 const accepted = [
@@ -38,15 +39,15 @@ const healthStates = ['none', 'starting', 'healthy', 'unhealthy'];
 type Test = (container: Container, sandbox: SandboxSettings) => boolean;
 
 /** Checks everything that can be checked before the first container is looked at. */
-export function compileFilters(room: Room, filters: Filters): { test: Test; wantsEveryState: boolean } {
+export function compileFilters(context: Context, filters: Filters): { test: Test; wantsEveryState: boolean } {
   checkFilters(filters, accepted);
   const tests = [
     byIdentity(filters),
     byState(filters),
-    byAncestor(room, filters),
-    byPosition(room, filters),
+    byAncestor(context, filters),
+    byPosition(context, filters),
     byVolume(filters),
-    byNetwork(room, filters),
+    byNetwork(context, filters),
     byPort('expose', filters),
     byPort('publish', filters),
   ];
@@ -91,7 +92,7 @@ function oneOf(filters: Filters, name: string, allowed: readonly string[]): void
 }
 
 /** Made from the image, or from one that has all of its layers at the bottom. */
-function byAncestor(room: Room, filters: Filters): Test {
+function byAncestor(context: Context, filters: Filters): Test {
   const wanted = filterValues(filters, 'ancestor');
   if (!wanted) return () => true;
   const bottoms: string[][] = [];
@@ -100,13 +101,13 @@ function byAncestor(room: Room, filters: Filters): Test {
     if (!layers.has(imageId))
       layers.set(
         imageId,
-        tryOr(() => room.images.layerPaths(imageId).toReversed()),
+        tryOr(() => context.images.layerPaths(imageId).toReversed()),
       );
     return layers.get(imageId);
   };
   const ids = new Set<string>();
   for (const ref of wanted) {
-    const image = tryOr(() => room.images.resolve(ref));
+    const image = tryOr(() => context.images.resolve(ref));
     if (!image) continue;
     ids.add(image.id);
     const bottom = layersOf(image.id);
@@ -129,9 +130,9 @@ function tryOr<T>(work: () => T): T | undefined {
 }
 
 /** `before` and `since`: created before, or after, a certain container. */
-function byPosition(room: Room, filters: Filters): Test {
+function byPosition(context: Context, filters: Filters): Test {
   const createdAt = (name: string): string[] =>
-    (filterValues(filters, name) ?? []).map((ref) => room.registry.get(ref).record.created);
+    (filterValues(filters, name) ?? []).map((ref) => context.registry.get(ref).record.created);
   const before = createdAt('before');
   const since = createdAt('since');
   return ({ record }) =>
@@ -146,20 +147,20 @@ function byVolume(filters: Filters): Test {
 }
 
 /** By name, ID or its beginning of a network that the container is connected to. */
-function byNetwork(room: Room, filters: Filters): Test {
+function byNetwork(context: Context, filters: Filters): Test {
   const wanted = filterValues(filters, 'network');
   if (!wanted) return () => true;
   return ({ record }, sandbox) => {
     const networks = Object.entries(sandbox.networks);
-    if (networks.length === 0) networks.push([modeNetwork(room, record.hostConfig.NetworkMode), {}]);
+    if (networks.length === 0) networks.push([modeNetwork(context, record.hostConfig.NetworkMode), {}]);
     return networks.some(([name, endpoint]) =>
       wanted.some((value) => value === name || (value !== '' && (endpoint.NetworkID ?? '').startsWith(value))),
     );
   };
 }
 
-function modeNetwork(room: Room, mode = 'default'): string {
-  return mode === 'default' ? room.networks.defaultNetwork : mode;
+function modeNetwork(context: Context, mode = 'default'): string {
+  return mode === 'default' ? context.networks.defaultNetwork : mode;
 }
 
 /** `expose` and `publish` take `80`, `80/tcp`, `8000-8010` or `8000-8010/udp`. */

@@ -2,10 +2,10 @@ import type { ContainerSummary, Port, PortMap } from '@cleat/protocol/api/contai
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { SandboxSettings } from '../../networks/service.js';
 import { parseTime } from '../../time.js';
-import type { Container } from '../container.js';
-import { isRunning } from '../record.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
 import type { ContainerQuery } from '../service.js';
+import type { Container } from '../state/container.js';
+import { isRunning } from '../state/life.js';
 import { apiState, mountPoint } from './inspect.js';
 import { compileFilters } from './list-filters.js';
 import { statusText } from './status-text.js';
@@ -14,15 +14,15 @@ import { statusText } from './status-text.js';
  * `docker ps`: newest first, from memory alone. Sizes are the caller's business, because they need the disk.
  * @throws InvalidParameter for an unknown filter or a value that makes no sense; NotFound for `before`/`since`
  */
-export function listContainers(room: Room, query: ContainerQuery): ContainerSummary[] {
-  const matches = compileFilters(room, query.filters);
+export function listContainers(context: Context, query: ContainerQuery): ContainerSummary[] {
+  const matches = compileFilters(context, query.filters);
   // A filter on the state, and a limit, look at all containers; otherwise only those that run are shown.
   const everyState = query.all || query.limit !== undefined || matches.wantsEveryState;
   const rows: ContainerSummary[] = [];
-  const networks = room.networks.revision;
-  for (const container of room.registry.all().reverse()) {
+  const networks = context.networks.revision;
+  for (const container of context.registry.all().reverse()) {
     if (!everyState && !isRunning(container.record.state)) continue;
-    const row = rowOf(room, container, networks);
+    const row = rowOf(context, container, networks);
     if (matches.test(container, row.sandbox)) rows.push(row.summary);
     if (query.limit !== undefined && rows.length >= query.limit) break;
   }
@@ -45,9 +45,9 @@ interface Row {
  */
 const known = new WeakMap<Container, Row>();
 
-function rowOf(room: Room, container: Container, networks: number): Row {
+function rowOf(context: Context, container: Container, networks: number): Row {
   const { record, revision } = container;
-  const name = room.registry.namesOf(container).join();
+  const name = context.registry.namesOf(container).join();
   const { status } = record.state;
   const row = known.get(container);
   if (row?.revision === revision && row.networks === networks && row.status === status && row.name === name) {
@@ -56,18 +56,18 @@ function rowOf(room: Room, container: Container, networks: number): Row {
     if (Status !== row.summary.Status) row.summary = { ...row.summary, Status };
     return row;
   }
-  const sandbox = room.networks.settings(container.id, record.endpoints);
-  const made = { revision, networks, status, name, sandbox, summary: summary(room, container, sandbox) };
+  const sandbox = context.networks.settings(container.id, record.endpoints);
+  const made = { revision, networks, status, name, sandbox, summary: summary(context, container, sandbox) };
   known.set(container, made);
   return made;
 }
 
-function summary(room: Room, container: Container, sandbox: SandboxSettings): ContainerSummary {
+function summary(context: Context, container: Container, sandbox: SandboxSettings): ContainerSummary {
   const { record } = container;
   const created = parseTime(record.created) ?? 0n;
   return {
     Id: record.id,
-    Names: room.registry.namesOf(container).map((name) => `/${name}`),
+    Names: context.registry.namesOf(container).map((name) => `/${name}`),
     Image: record.config.Image ?? record.imageId,
     ImageID: record.imageId,
     Command: commandText(record.path, record.args),

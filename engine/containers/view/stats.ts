@@ -4,8 +4,8 @@ import { type BlkioEntry, type CgroupStats, readStats } from '@cleat/linux/cgrou
 import { isClass } from '@cleat/protocol/errors';
 import { goTime, nowNanos, zeroTime } from '../../time.js';
 import { cgroupOf } from '../cgroup.js';
-import type { Container } from '../container.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
+import type { Container } from '../state/container.js';
 
 const intervalMs = 1000;
 
@@ -54,17 +54,17 @@ const nothingUsed: CpuStats = {
  * stream goes on with them until it is removed.
  */
 export async function* containerStats(
-  room: Room,
+  context: Context,
   container: Container,
   options: { stream: boolean; oneShot: boolean; signal: AbortSignal },
 ): AsyncGenerator<StatsResponse> {
   let previous: StatsResponse | undefined;
   if (!options.stream && !options.oneShot && container.running) {
-    previous = await sample(room, container, undefined);
+    previous = await sample(context, container, undefined);
     await pause(options.signal);
   }
-  while (!options.signal.aborted && room.registry.find(container.id)) {
-    previous = await sample(room, container, previous);
+  while (!options.signal.aborted && context.registry.find(container.id)) {
+    previous = await sample(context, container, previous);
     yield previous;
     if (!options.stream) return;
     await pause(options.signal);
@@ -76,7 +76,11 @@ async function pause(signal: AbortSignal): Promise<void> {
   await sleep(intervalMs, undefined, { signal }).catch(() => {});
 }
 
-async function sample(room: Room, container: Container, previous: StatsResponse | undefined): Promise<StatsResponse> {
+async function sample(
+  context: Context,
+  container: Container,
+  previous: StatsResponse | undefined,
+): Promise<StatsResponse> {
   const { record } = container;
   const frame = {
     name: `/${record.name}`,
@@ -96,7 +100,7 @@ async function sample(room: Room, container: Container, previous: StatsResponse 
   };
   if (!container.running || record.state.pid === 0) return idle;
   try {
-    const raw = readStats(cgroupOf(room.config, record));
+    const raw = readStats(cgroupOf(context.config, record));
     const networks = await interfaces(record.state.pid, record.hostConfig.NetworkMode);
     return {
       ...frame,

@@ -1,8 +1,8 @@
 import { run } from '@cleat/linux/process/run';
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
-import type { Container } from '../container.js';
-import { notRunning } from '../life/kill.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
+import type { Container } from '../state/container.js';
+import { notRunning } from '../steps/signal.js';
 
 const deadlineMs = 10_000;
 
@@ -11,7 +11,7 @@ const deadlineMs = 10_000;
  * @throws Conflict when it does not run, InvalidParameter for arguments that hide the PID, or that `ps` refuses, in its words
  */
 export async function top(
-  room: Room,
+  context: Context,
   container: Container,
   psArgs: string,
 ): Promise<{ Titles: string[]; Processes: string[][] }> {
@@ -22,14 +22,14 @@ export async function top(
     throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
   }
   if (status !== 'running' && status !== 'paused') throw notRunning(container.id);
-  const pids = await room.runtimes.get(container.record.runtime).ps(container.id, { deadlineMs });
+  const pids = await context.runtimes.get(container.record.runtime).ps(container.id, { deadlineMs });
   const args = (psArgs || '-ef').split(' ').filter(Boolean);
   let result = await run('ps', [...args, `-q${pids.join(',')}`], { deadlineMs });
   // Some of its options, such as `f`, do not go together with `-q`.
   if (result.code !== 0) result = await run('ps', args, { deadlineMs });
   if (result.code !== 0) throw invalidParameter(`ps: ${result.stderr.split('\n')[0] || `exit status ${result.code}`}`);
   const table = parsePs(result.stdout, new Set(pids));
-  room.emit(container, 'top');
+  context.emit(container, 'top');
   return table;
 }
 

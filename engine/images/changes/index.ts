@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { checkFields, volumeDestination } from '../../config-fields.js';
-import { parseSignal } from '../../containers/life/signals.js';
+import { parseSignal } from '../../signals.js';
 import { flagValues, jsonList, listOf, oneOf, pairsOf } from './arguments.js';
 import { healthcheckOf } from './healthcheck.js';
 import { type Line, linesOf, splitLine } from './lines.js';

@@ -85,7 +85,7 @@ describe('what is decoded', () => {
   test.each([
     ['Mount.VolumeOptions.DriverConfig.Name', 'engine/containers/create/mount-spec.ts'],
     ['EndpointSettings.IPAMConfig.IPv4Address', 'engine/networks/wishes.ts'],
-    ['HealthConfig.StartInterval', 'engine/containers/life/health.ts'],
+    ['HealthConfig.StartInterval', 'engine/health/probe.ts'],
     ['resources.PidsLimit', 'engine/containers/spec/resources.ts'],
     ['legacyResources.CpuShares', 'api/containers/legacy-resources.ts'],
   ])('%s is read by %s', (name, file) => {

@@ -35,9 +35,11 @@ const withNetwork = (corner: Corner) =>
   corner.must('POST', '/networks/create', { Name: `net-${corner.name}`, Driver: corner.stage.drivers.network });
 
 async function logRuns(corner: Corner): Promise<void> {
-  const told = (await corner.must('GET', `/containers/${corner.name}/logs?stdout=1`)).match(/\d{6}(?=\n)/g) ?? [];
-  const first = Number(told[0]);
-  expect(told.map(Number)).toEqual(told.map((_, at) => first + at));
+  const text = await corner.must('GET', `/containers/${corner.name}/logs?stdout=1`);
+  const told = (text.match(/\d{6}(?=\n)/g) ?? []).map(Number);
+  // A start that was not answered may have been undone after it had printed: then there are two runs.
+  const jumps = told.filter((number, at) => at > 0 && number !== (told[at - 1] ?? 0) + 1);
+  expect(jumps.length === 0 ? [100_000] : jumps).toEqual([100_000]);
   expect(told.length).toBeGreaterThan(10);
 }
 

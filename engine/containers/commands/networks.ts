@@ -1,0 +1,116 @@
+import type { EndpointSettings } from '@cleat/protocol/api/network';
+import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
+import type { Context } from '../context.js';
+import type { Container } from '../state/container.js';
+import { sandboxRequest } from '../steps/sandbox-request.js';
+
+/** `docker network connect`: at once when it runs, else at its next start. */
+export async function connectNetwork(
+  context: Context,
+  container: Container,
+  network: string,
+  endpoint: EndpointSettings,
+): Promise<void> {
+  await container.lock.run(async () => {
+    const { record } = container;
+    const { id, name } = context.networks.resolve(network);
+    const running = container.running && record.state.status !== 'restarting';
+    const asker = { ...sandboxRequest(context, container), running, pid: record.state.pid };
+    const known = wishFor(container, { id, name });
+    // On one that is there already, nothing changes but the wish, if anything.
+    if (running && known === undefined) {
+      record.state.leaving = { id, name };
+      container.save();
+    }
+    try {
+      // What was asked for: another start gives another address.
+      record.endpoints[name] = await context.networks.connect(id, asker, endpoint);
+    } catch (error) {
+      if (record.state.leaving) {
+        delete record.state.leaving;
+        container.note();
+      }
+      throw error;
+    }
+    delete record.state.leaving;
+    container.save();
+  });
+}
+
+/** Under which name it asks for a network. */
+function wishFor({ record }: Container, network: { id: string; name: string }): string | undefined {
+  return Object.keys(record.endpoints).find((name) => {
+    const wished = record.endpoints[name]?.NetworkID;
+    return wished ? wished === network.id : name === network.name;
+  });
+}
+
+/** Ends what the engine before was killed in: a container is on the networks that it asks for, and on no other. */
+export async function settleLeaving(context: Context, container: Container): Promise<void> {
+  await container.lock.run(async () => {
+    const { record } = container;
+    const { leaving } = record.state;
+    if (!leaving) return;
+    if (container.running) {
+      await context.networks.disconnect(leaving.id, container.id).catch((error: unknown) => {
+        context.log.debug('a container had not come to a network yet', {
+          container: container.id,
+          error: messageOf(error),
+        });
+      });
+    }
+    const known = wishFor(container, leaving);
+    if (known !== undefined) delete record.endpoints[known];
+    delete record.state.leaving;
+    container.note();
+  });
+}
+
+/**
+ * `docker network disconnect`. With `force` also from a network that is gone, which its next start would look for.
+ * @throws System `container X is not connected to network Y`, with `force`, too
+ */
+export async function disconnectNetwork(
+  context: Context,
+  container: Container,
+  ref: string,
+  force: boolean,
+): Promise<void> {
+  await container.lock.run(async () => {
+    const { endpoints } = container.record;
+    const network = networkOf(context, ref, force);
+    const key = network
+      ? wishFor(container, network)
+      : Object.keys(endpoints).find((name) => name === ref || endpoints[name]?.NetworkID === ref);
+    // A running one is looked at by the networks' room; one that does not run has its list only.
+    if ((!network || !container.running) && key === undefined) {
+      throw systemError(`container ${container.id} is not connected to the network ${network?.name ?? ref}`);
+    }
+    const { state } = container.record;
+    if (network && container.running) {
+      state.leaving = { id: network.id, name: network.name };
+      container.save();
+    }
+    try {
+      if (network) await context.networks.disconnect(network.id, container.id);
+      if (key !== undefined) delete endpoints[key];
+    } finally {
+      delete state.leaving;
+      container.note();
+    }
+  });
+}
+
+/** @returns undefined for one that is gone, where that may be. @throws NotFound */
+function networkOf(
+  context: Context,
+  ref: string,
+  mayBeGone: boolean,
+): ReturnType<Context['networks']['resolve']> | undefined {
+  try {
+    return context.networks.resolve(ref);
+  } catch (error) {
+    if (mayBeGone && isClass(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}

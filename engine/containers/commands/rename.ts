@@ -1,0 +1,26 @@
+import { CleatError, invalidParameter } from '@cleat/protocol/errors';
+import type { Context } from '../context.js';
+import type { Container } from '../state/container.js';
+
+/** @throws InvalidParameter, Conflict (name in use) */
+export async function renameContainer(context: Context, container: Container, wished: string): Promise<void> {
+  if (wished === '') throw invalidParameter('Neither old nor new names may be empty');
+  const old = container.record.name;
+  const bare = wished.replace(/^\//, '');
+  if (bare === old) throw invalidParameter('Renaming a container with the same name as its current name');
+  let name: string;
+  try {
+    name = context.registry.reserve(wished, container.id).name;
+  } catch (error) {
+    // As Docker words it here.
+    if (!(error instanceof CleatError)) throw error;
+    throw new CleatError(
+      error.class,
+      `Error when allocating new name: ${error.message.replace(`name (${wished})`, `name (/${bare})`)}`,
+      { cause: error },
+    );
+  }
+  context.registry.rename(container, name);
+  context.networks.rename(container.id, name);
+  context.emit(container, 'rename', { oldName: `/${old}` });
+}

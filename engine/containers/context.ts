@@ -1,0 +1,46 @@
+import type { Extensions } from '@cleat/extensions/service';
+import type { Helper } from '@cleat/linux/helper/helper';
+import type { Logger } from '@cleat/protocol/log';
+import type { EngineConfig } from '../config.js';
+import type { Events } from '../events/service.js';
+import type { Images } from '../images/service.js';
+import type { Networks } from '../networks/service.js';
+import type { Spool } from '../spool/service.js';
+import type { Volumes } from '../volumes/service.js';
+import type { ContainerPaths } from './paths.js';
+import type { Runtimes } from './runtimes.js';
+import type { Container } from './state/container.js';
+import type { Registry } from './state/registry.js';
+import type { RunWatchers } from './watchers.js';
+
+/** What the wiring hands to this room. */
+export interface ContainersDeps {
+  readonly config: EngineConfig;
+  readonly log: Logger;
+  readonly registry: Registry;
+  readonly events: Events;
+  readonly images: Images;
+  readonly volumes: Volumes;
+  readonly networks: Networks;
+  readonly spool: Spool;
+  readonly extensions: Extensions;
+  /** Killable processes for every path that is not ours; one pool per engine. */
+  readonly helper: Helper;
+  /** Default: `conmon` from PATH. */
+  readonly conmonPath?: string;
+}
+
+/** What every file of this room works with. */
+export interface Context extends ContainersDeps {
+  /** The engine is stopping: no restarts, and what is stopped now was not stopped by a user. */
+  stopping: boolean;
+  /** The engine has let go of its containers; the next one finds them. */
+  closed: boolean;
+  readonly paths: ContainerPaths;
+  readonly runtimes: Runtimes;
+  readonly watchers: RunWatchers;
+  /** Clearing up that is under way. */
+  readonly background: Set<Promise<void>>;
+  /** Publishes a container event with the attributes that Docker's carry: labels, image, name, and `more`. */
+  emit(container: Container, action: string, more?: Record<string, string>, at?: Date): void;
+}

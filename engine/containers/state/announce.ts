@@ -1,0 +1,34 @@
+import type { Events } from '../../events/service.js';
+import type { Container } from './container.js';
+
+/** What it takes to publish events of containers. */
+export interface Announcer {
+  readonly events: Pick<Events, 'last'>;
+  /** Publishes a container event with the attributes that Docker's carry: labels, image, name, and `more`. */
+  emit(container: Container, action: string, more?: Record<string, string>, at?: Date): void;
+}
+
+/**
+ * Records a container's new state, and tells of it by an event. The record says which event of the journal that is going
+ * to be: so the next engine knows whether it was told, also when this one is killed between both.
+ * @param at the event's time, where that is not now
+ */
+export function announce(
+  context: Announcer,
+  container: Container,
+  action: 'start' | 'die',
+  attributes: Record<string, string> = {},
+  at?: Date,
+): void {
+  const moment = at ?? new Date();
+  container.record.state.told = { event: context.events.last + 1, action, attributes, at: moment.toISOString() };
+  container.note();
+  context.emit(container, action, attributes, at);
+}
+
+/** Tells what an engine that was killed had recorded and not told yet. Before anything else is told. */
+export function tellLate(context: Announcer, container: Container): void {
+  const { told } = container.record.state;
+  if (told && told.event > context.events.last)
+    context.emit(container, told.action, told.attributes, new Date(told.at));
+}

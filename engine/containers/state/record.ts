@@ -1,0 +1,96 @@
+import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
+import type { ContainerId } from '../../ids.js';
+import type { NetworkWishes } from '../../networks/service.js';
+import type { StoredState } from './life.js';
+
+/** A container as it is kept in the store (collection `containers`, key: ID). */
+export interface ContainerRecord {
+  /** Schema version. */
+  v: 1;
+  id: ContainerId;
+  /** Without a slash. */
+  name: string;
+  /** RFC 3339 with nanoseconds. */
+  created: string;
+  /** Entrypoint and command put together. */
+  path: string;
+  args: string[];
+  /** `sha256:…` */
+  imageId: string;
+  /** As the image's own; Linux for all we run. */
+  platform: string;
+  /** Merged with the image's. */
+  config: ContainerConfig;
+  /** With the engine's defaults filled in. */
+  hostConfig: HostConfig;
+  /** What it asks of networks; the networks' room says what is in it. */
+  endpoints: NetworkWishes['endpoints'];
+  /** Aliases for other containers on the default network. Absent: none. */
+  links?: ContainerLink[];
+  /** Binds, volumes and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
+  mounts: MountRecord[];
+  /** What providers are asked for at each start; values are never kept. Absent: nothing. */
+  secrets?: SecretWish[];
+  /** Which of the configured runtimes runs it. */
+  runtime: string;
+  logPath: string;
+  appArmorProfile: string;
+  restartCount: number;
+  /** A user stopped or killed it: `unless-stopped` leaves it alone at boot, and no policy restarts it. */
+  manuallyStopped: boolean;
+  startedBefore: boolean;
+  state: StoredState;
+}
+
+export interface ContainerLink {
+  containerId: ContainerId;
+  alias: string;
+  /** What it was called when it was linked to, for when it is gone. */
+  name: string;
+}
+
+export interface MountRecord {
+  type: 'bind' | 'volume' | 'tmpfs';
+  /** bind: the host path. volume: the driver's path as last seen, may be empty. tmpfs: empty. */
+  source: string;
+  /** volume: its name. */
+  name?: string;
+  /** volume: its driver. */
+  driver?: string;
+  /** Absolute and clean. */
+  destination: string;
+  /** What stood behind the second colon of `-v` (`ro`, `z`, …). */
+  mode: string;
+  rw: boolean;
+  /** `rprivate`, `rslave`, …; empty where none applies. */
+  propagation: string;
+  /** bind: `rslave` only where its mount is passed on at all; else that is no error. */
+  slaveIfShared?: boolean;
+  /** volume: made by us without a name; goes with `rm -v` and `--rm`. */
+  anonymous?: boolean;
+  /** volume: leave it empty even if the image has files at the destination. */
+  noCopy?: boolean;
+  /** volume: mount only this directory of it. */
+  subpath?: string;
+  /** volume: `volume-opt` of `--mount`, for a driver that asks how each mount is meant. */
+  driverOptions?: Record<string, string>;
+  /** bind: make the source, as a directory, when it is missing (`-v` does, `--mount` does not). */
+  createSource?: boolean;
+  /** bind: without what is mounted below the source. */
+  nonRecursive?: boolean;
+  /** bind, read-only: what is mounted below the source stays writable. */
+  readOnlyNonRecursive?: boolean;
+  /** bind, read-only: better no start than something below the source that stays writable. */
+  readOnlyForceRecursive?: boolean;
+  /** tmpfs: mount options, such as `size=65536`, `mode=1777`. */
+  options?: string[];
+}
+
+export interface SecretWish {
+  /** Of the secret, and of the file. */
+  name: string;
+  /** The plugin. */
+  provider: string;
+  /** What else the provider is told. */
+  labels: Record<string, string>;
+}

@@ -1,0 +1,39 @@
+import type { ImageUser } from '../images/service.js';
+import type { ContainerLookup } from '../networks/service.js';
+import type { Registry } from './state/registry.js';
+
+/*
+ * What other rooms may ask of the containers on record. The registry is opened before those rooms, and handed to them:
+ * they know who uses what is theirs from their first moment on.
+ */
+
+/** Which containers use an image. */
+export function usersOfImage(registry: Registry, imageId: string): ImageUser[] {
+  return registry
+    .all()
+    .filter((container) => container.record.imageId === imageId)
+    .map((container) => ({ containerId: container.id, name: container.record.name, running: container.running }));
+}
+
+/** IDs of the containers that a volume belongs to, running or not, and of those that are just being made. */
+export function usersOfVolume(registry: Registry, name: string): string[] {
+  const made = registry.all().map(({ id, record }) => [id, record.mounts] as const);
+  return [...made, ...registry.making]
+    .filter(([, mounts]) => mounts.some((mount) => mount.type === 'volume' && mount.name === name))
+    .map(([id]) => id);
+}
+
+/** Containers that others refer to (`container:<id>`, links). */
+export function lookupIn(registry: Registry): ContainerLookup {
+  return {
+    find(ref) {
+      try {
+        const { id, record } = registry.get(ref);
+        return { id, name: record.name, pid: record.state.pid };
+      } catch {
+        // Unknown or ambiguous: the answer is undefined, and the caller says what it wanted it for.
+        return undefined;
+      }
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { messageOf } from '@cleat/protocol/errors';
+import type { Context } from './context.js';
+import type { RunWatcher, WatchedRun } from './service.js';
+import type { Container } from './state/container.js';
+
+/** The rooms that watch over running containers. A watcher that throws is logged, and stops no container. */
+export class RunWatchers {
+  readonly #watchers: RunWatcher[] = [];
+
+  add(watcher: RunWatcher): void {
+    this.#watchers.push(watcher);
+  }
+
+  /** It runs, or was found running by an engine that starts. */
+  began(context: Context, container: Container): void {
+    const run = watchedRun(context, container);
+    for (const watcher of this.#watchers) {
+      try {
+        watcher.began(run);
+      } catch (error) {
+        context.log.error('a container is not watched over', { container: container.id, error: messageOf(error) });
+      }
+    }
+  }
+
+  /** Its process has ended, and nothing of it is recorded yet. */
+  ended(container: Container): void {
+    for (const watcher of this.#watchers) watcher.ended(container.id);
+  }
+}
+
+function watchedRun(context: Context, container: Container): WatchedRun {
+  const { id, record } = container;
+  return {
+    id,
+    config: record.config,
+    startedAt: record.state.startedAt,
+    paused: () => record.state.status === 'paused',
+    health: () => record.state.health,
+    saveHealth(health) {
+      if (health) record.state.health = health;
+      else delete record.state.health;
+      container.note();
+    },
+    emit: (action) => context.emit(container, action),
+  };
+}
