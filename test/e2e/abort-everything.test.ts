@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Method, Route } from '../../api/http/router.js';
+import type { Method, Route } from '../../api/http/target.js';
 import { apiRoutes } from '../../api/routes.js';
 import { fakeServices } from '../../api/testing/fakes.js';
 import { busyboxTar } from '../../cli/tour/busybox.js';

@@ -5,7 +5,7 @@ import { endsWithin } from '@cleat/protocol/async/deadline';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
-import type { MountRecord } from '../state/record.js';
+import { isAnonymous, type MountRecord } from '../state/record.js';
 import { transition } from '../state/transition.js';
 import { releaseRun } from './release.js';
 
@@ -64,7 +64,7 @@ function isSmall(directory: string, upper: string): boolean {
 
 /** Those that were made for a container alone, and go with it. */
 export async function removeAnonymousVolumes(context: Context, mounts: readonly MountRecord[]): Promise<void> {
-  const names = mounts.filter((mount) => mount.anonymous).map((mount) => mount.name ?? '');
+  const names = mounts.filter(isAnonymous).map((mount) => mount.name);
   for (const name of names) {
     try {
       await context.volumes.remove(name, { force: false });

@@ -6,6 +6,7 @@ import { volumeKind } from '@cleat/protocol/kinds/volume';
 import { wishRef } from '../../networks/wishes.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
+import { isVolume } from '../state/record.js';
 import { sandboxRequest } from './sandbox-request.js';
 
 /** An extension that a container cannot start without. */
@@ -32,7 +33,7 @@ export async function needsOf(context: Context, container: Container): Promise<N
   const { mounts } = container.record;
   const driver = logDriver(context, container);
   const all: Need[] = [
-    ...mounts.flatMap((mount) => (mount.driver ? [{ kind: volumeKind.name, name: mount.driver }] : [])),
+    ...mounts.flatMap((mount) => (isVolume(mount) ? [{ kind: volumeKind.name, name: mount.driver }] : [])),
     ...(driver === 'none' ? [] : [{ kind: logKind.name, name: driver }]),
     ...(await networkNeeds(context, container)),
   ];

@@ -2,8 +2,8 @@ import { detectCompression } from '@cleat/linux/archive/compression';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import { shortId } from '../../ids.js';
+import type { Context } from '../context.js';
 import { bar, type Emit } from '../progress.js';
-import type { Room } from '../room.js';
 
 /** No image has more; what else looks like a layer waits until it is known to be one. */
 const maxEarly = 125;
@@ -15,15 +15,15 @@ const smallestBar = 10 * 1024;
  * it shows. What turns out to be none is removed with its lease.
  */
 export class EarlyLayers implements AsyncDisposable {
-  readonly #room: Room;
+  readonly #context: Context;
   readonly #lease: Lease;
   readonly #emit: Emit;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #work: Promise<void>[] = [];
 
-  constructor(room: Room, lease: Lease, signal: AbortSignal, emit: Emit) {
-    this.#room = room;
+  constructor(context: Context, lease: Lease, signal: AbortSignal, emit: Emit) {
+    this.#context = context;
     this.#lease = lease;
     this.#emit = emit;
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
@@ -34,15 +34,15 @@ export class EarlyLayers implements AsyncDisposable {
     const [, blob] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name) ?? [];
     const [, old] = /^([^/]+)\/layer\.tar$/.exec(name) ?? [];
     const id = old ?? (blob !== undefined && size >= smallestBar ? blob : undefined);
-    if (id === undefined || this.#room.layers.get(`sha256:${id}`)) return undefined;
+    if (id === undefined || this.#context.layers.get(`sha256:${id}`)) return undefined;
     return bar(this.#emit, shortId(id), 'Loading layer', size);
   }
 
   /** A file that is here now. @param head how it begins */
   take(blob: StoredBlob, head: Buffer): void {
     // Of a plain layer the digest is its name.
-    if (this.#work.length >= maxEarly || !isLayer(head) || this.#room.layers.get(blob.digest)) return;
-    const { layers, unpacks } = this.#room;
+    if (this.#work.length >= maxEarly || !isLayer(head) || this.#context.layers.get(blob.digest)) return;
+    const { layers, unpacks } = this.#context;
     const work = unpacks.run(async () => {
       if (!this.#signal.aborted) await layers.add({ blob, lease: this.#lease, signal: this.#signal });
     });

@@ -5,7 +5,7 @@ import { within } from '@cleat/protocol/async/deadline';
 import { setInterval } from '@cleat/protocol/guard';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
-import type { EngineConfig } from '../../config.js';
+import type { LogsConfig } from '../../config.js';
 import type { Outbox } from '../../outbox/service.js';
 import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
@@ -16,7 +16,7 @@ import { Tally } from './tally.js';
 import { openWorkerRunner } from './worker-runner.js';
 
 export interface DriversDeps {
-  config: EngineConfig;
+  config: LogsConfig;
   log: Logger;
   extensions: Extensions;
   outbox: Outbox;

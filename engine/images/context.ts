@@ -12,7 +12,7 @@ import type { ImageUser } from './service.js';
 export type ImageAction = 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'import' | 'load' | 'save' | 'commit';
 
 /** What the parts of this room share. */
-export class Room {
+export class Context {
   readonly log: Logger;
   readonly catalog: Catalog;
   readonly layers: Layers;
