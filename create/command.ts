@@ -2,8 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { isKindLabel, kindLabels } from '@cleat/protocol/kinds/index';
 import { fitted, usageComplaint } from '@cleat/protocol/usage';
-import { isKindName, kindFacts, kindNames } from './kinds.js';
+import { factsOf } from './facts.js';
 import { checkEmpty, scaffold } from './scaffold.js';
 
 export const createHelp = `Usage: npm create cleat-plugin DIRECTORY -- --kind KIND [OPTION…]
@@ -13,7 +14,7 @@ Makes a Docker plugin that works: code, a test that passes conformance, a system
 Its name, which users say in --driver, is that of the directory.
 
   --kind KIND      what it is for:
-${kindNames.map((kind) => `                     ${kind.padEnd(9)}${kindFacts[kind].what}`).join('\n')}
+${kindLabels.map((kind) => `                     ${kind.padEnd(9)}${factsOf(kind).what}`).join('\n')}
   --js             plain JavaScript, without a build step
   --name NAME      another name than the directory's
   --packages DIR   take Cleat's packages from there (npm run pack in a checkout) instead of the registry
@@ -38,8 +39,8 @@ function createFrom(args: string[]): number {
   const [path, ...more] = positionals;
   if (path === undefined || more.length > 0) throw invalidParameter('name one directory to make, or see --help');
   const { kind = '', js = false, packages } = values;
-  if (!isKindName(kind))
-    throw invalidParameter(`--kind takes one of ${kindNames.join(', ')}${kind && `, not '${kind}'`}`);
+  if (!isKindLabel(kind))
+    throw invalidParameter(`--kind takes one of ${kindLabels.join(', ')}${kind && `, not '${kind}'`}`);
   const directory = resolve(path);
   checkEmpty(directory);
   const files = scaffold({ name: values.name ?? basename(directory), kind, js, packages });

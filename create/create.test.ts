@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { kindLabels } from '@cleat/protocol/kinds/index';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createCommand } from './command.js';
-import { kindNames } from './kinds.js';
 import { scaffold } from './scaffold.js';
 
 let directory: string;
@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-describe.each(kindNames)('%s', (kind) => {
+describe.each(kindLabels)('%s', (kind) => {
   test.each([true, false])('as JavaScript: %s', (js) => {
     const files = scaffold({ name: 'odd-name', kind, js });
     const ending = js ? 'js' : 'ts';

@@ -1,14 +1,16 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
+import { type KindLabel, kindOf } from '@cleat/protocol/kinds/index';
+import { factsOf, type TemplateFacts } from './facts.js';
 import { toJavaScript } from './javascript.js';
-import { type KindFacts, type KindName, kindFacts } from './kinds.js';
+import { template } from './template.js';
 
-export interface Wish {
+export interface Requested {
   /** Of the plugin: what users say in `--driver`. */
   name: string;
-  kind: KindName;
+  kind: KindLabel;
   /** Plain JavaScript, without a build step. */
   js: boolean;
   /** A directory with packed packages, for those that are not in the registry. */
@@ -18,33 +20,30 @@ export interface Wish {
 /** Path, relative to the new directory, and text. */
 export type Files = Record<string, string>;
 
-/** Beside `dist/`, as packed; beside the sources in a checkout. */
-const templates = [new URL('./templates/', import.meta.url), new URL('../templates/', import.meta.url)];
-
 /** All files of a new plugin. @throws InvalidParameter */
-export function scaffold(wish: Wish): Files {
-  checkName(wish.name);
-  const facts: KindFacts = kindFacts[wish.kind];
-  const ending = wish.js ? 'js' : 'ts';
+export function scaffold(requested: Requested): Files {
+  checkName(requested.name);
+  const facts = factsOf(requested.kind);
+  const ending = requested.js ? 'js' : 'ts';
   const code = (path: string) => {
     const text = template(path)
-      .replaceAll('my-plugin', wish.name)
+      .replaceAll('my-plugin', requested.name)
       .replaceAll('{{testFlags}}', facts.testFlags)
-      .replaceAll('{{capability}}', facts.capability);
-    return wish.js ? toJavaScript(text) : text;
+      .replaceAll('{{capability}}', kindOf(requested.kind).name);
+    return requested.js ? toJavaScript(text) : text;
   };
-  const fill = (path: string) => filled(template(path), placeholders(wish, facts));
+  const fill = (path: string) => filled(template(path), placeholders(requested, facts));
   return {
-    'package.json': packageJson(wish, facts),
-    ...(wish.js ? {} : { 'tsconfig.json': tsconfig }),
-    [`plugin.${ending}`]: code(`${wish.kind}/plugin.ts`),
+    'package.json': packageJson(requested, facts),
+    ...(requested.js ? {} : { 'tsconfig.json': tsconfig }),
+    [`plugin.${ending}`]: code(`${requested.kind}/plugin.ts`),
     [`main.${ending}`]: code('common/main.ts'),
     [`plugin.test.${ending}`]: code('common/plugin.test.ts'),
     'README.md': fill('common/readme.template'),
-    [`${wish.name}.service`]: fill('common/service.template'),
-    [`${wish.name}.socket`]: fill('common/socket.template'),
-    [`${wish.name}.yaml`]: fill('common/manifest.template'),
-    '.gitignore': wish.js ? 'node_modules/\n' : 'node_modules/\ndist/\n',
+    [`${requested.name}.service`]: fill('common/service.template'),
+    [`${requested.name}.socket`]: fill('common/socket.template'),
+    [`${requested.name}.yaml`]: fill('common/manifest.template'),
+    '.gitignore': requested.js ? 'node_modules/\n' : 'node_modules/\ndist/\n',
   };
 }
 
@@ -54,17 +53,11 @@ function checkName(name: string): void {
   throw invalidParameter(`a plugin is called by small letters, digits and dashes, such as my-volumes, not '${name}'`);
 }
 
-function template(path: string): string {
-  const found = templates.map((root) => new URL(path, root)).find((url) => existsSync(url));
-  if (!found) throw new Error(`the template ${path} is missing: is the package installed as a whole?`);
-  return readFileSync(found, 'utf8');
-}
-
 function filled(text: string, values: Readonly<Record<string, string>>): string {
   return text.replaceAll(/\{\{(\w+)\}\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
-function placeholders({ name, js }: Wish, facts: KindFacts): Record<string, string> {
+function placeholders({ name, kind, js }: Requested, facts: TemplateFacts): Record<string, string> {
   const main = js ? 'main.js' : 'dist/main.js';
   const named = (text: string) => text.replaceAll('{{name}}', name);
   const options = Object.entries(facts.options).map(([key, value]) => `      ${key}: ${named(value)}\n`);
@@ -77,13 +70,13 @@ function placeholders({ name, js }: Wish, facts: KindFacts): Record<string, stri
     plugin: js ? 'plugin.js' : 'plugin.ts',
     module: js ? 'plugin.js' : 'dist/plugin.js',
     installSteps: js ? ' && sudo npm ci --omit=dev' : ' && sudo npm ci && sudo npm run build',
-    capability: facts.capability,
+    capability: kindOf(kind).name,
     options: options.length > 0 ? `    options:\n${options.join('')}` : '',
     sandbox: facts.sandbox.map((line) => `${named(line)}\n`).join(''),
   };
 }
 
-function packageJson({ name, js, packages }: Wish, { linux }: KindFacts): string {
+function packageJson({ name, js, packages }: Requested, { linux }: TemplateFacts): string {
   const own = (...rooms: string[]) => Object.fromEntries(rooms.map((room) => dependency(room, packages)));
   const main = js ? 'main.js' : 'dist/main.js';
   const manifest = {

@@ -41,6 +41,7 @@ export interface ContainersConfig
 
 export interface RuntimesConfig {
   readonly runtimes: Readonly<Record<string, RuntimeConfig>>;
+  /** One of them. In settings that nobody has looked at the host for yet it may be empty: the fastest that works. */
   readonly defaultRuntime: string;
   /** `cgroupfs`; `systemd` where asked for. */
   readonly cgroupDriver: string;

@@ -4,7 +4,7 @@ import { Backoff } from '@cleat/protocol/async/backoff';
 import { withDeadline } from '@cleat/protocol/async/deadline';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
-import type { Kind } from '@cleat/protocol/kinds/kind';
+import type { Contract } from '@cleat/protocol/kinds/kind';
 import Type, { type Static } from '@cleat/protocol/schema';
 import { readable } from '@cleat/protocol/untrusted';
 import { type Carrier, TransportError } from './carriers/carrier.js';
@@ -20,7 +20,7 @@ const handshake = {
   methods: {
     Activate: { request: Type.Object({}), response: Activation, deadlineMs: 10_000, idempotent: true },
   },
-} as const satisfies Kind;
+} as const satisfies Contract;
 const activation = activatePath.slice(1);
 const handshakeMs = handshake.methods.Activate.deadlineMs;
 

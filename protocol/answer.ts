@@ -1,7 +1,7 @@
 import { CleatError, type ErrorClass, messageOf, notImplemented, systemError, unavailable } from './errors.js';
 import { decode } from './json.js';
 import { firstValue, parseJson } from './json-text.js';
-import { type Kind, type Method, methodPath } from './kinds/kind.js';
+import { type Contract, type Method, methodPath } from './kinds/kind.js';
 import { readable } from './untrusted.js';
 
 /**
@@ -35,7 +35,7 @@ export interface Reply {
  * The body that tells a caller of this error, for any status but 200. Docker reads `Err` there, whatever the kind's own
  * key (moby `pkg/plugins`, `callWithRetry`).
  */
-export function errorBody(errorKey: Kind['errorKey'], error: unknown): Record<string, string> {
+export function errorBody(errorKey: Contract['errorKey'], error: unknown): Record<string, string> {
   const message = error instanceof Error ? error.message : String(error);
   const why = message || 'the extension failed without saying why';
   const body = { Err: why, [errorKey]: why };
@@ -50,7 +50,7 @@ export function errorBody(errorKey: Kind['errorKey'], error: unknown): Record<st
  * NotImplemented for a missing method, Unavailable for an answer that is not the protocol's. Its `details` name the
  * extension and the call; what the extension said is made fit to be shown.
  */
-export function readReply(extension: string, kind: Kind, name: string, method: Method, reply: Reply): unknown {
+export function readReply(extension: string, kind: Contract, name: string, method: Method, reply: Reply): unknown {
   const call = methodPath(kind, name).slice(1);
   if (reply.status === 404 && method.optional) return undefined;
   const details = { extension, call };
@@ -107,7 +107,7 @@ interface Failure {
 }
 
 /** Docker reads `Err` from a failed call of any kind, and the kind's own key from every answer. */
-function remoteError(body: Record<string, unknown>, kind: Kind): Failure | 'unreadable' | undefined {
+function remoteError(body: Record<string, unknown>, kind: Contract): Failure | 'unreadable' | undefined {
   const message = member(body, kind.errorKey) || member(body, 'Err');
   if (!message) return undefined;
   if (typeof message !== 'string') return 'unreadable';

@@ -20,15 +20,32 @@ const fields: Readonly<Record<string, (info: LogInfo, hostname: string) => strin
  * @throws InvalidParameter for anything else in braces
  */
 export function renderTag(template: string, info: LogInfo, hostname: string): string {
-  return template.replaceAll(/\{\{(.*?)\}\}/g, (whole, expression: string) => {
-    const field = fields[expression.trim().replace(/^\./, '')];
-    if (!field || !expression.trim().startsWith('.')) {
-      throw invalidParameter(
-        `log tag: ${whole} is not one of ${Object.keys(fields)
-          .map((name) => `{{.${name}}}`)
-          .join(', ')}`,
-      );
+  refuseUnclosed(template);
+  return template.replaceAll(/\{\{(.*?)\}\}/g, (whole, expression: string, at: number) => {
+    const name = expression.trim();
+    const field = name.startsWith('.') ? fields[name.slice(1)] : undefined;
+    if (field) return field(info, hostname);
+    if (/^\.\w+$/.test(name)) {
+      const column = Buffer.byteLength(template.slice(0, at)) + whole.indexOf('.');
+      const why = `can't evaluate field ${name.slice(1)} in type *logger.Info`;
+      throw invalidParameter(`template: log-tag:1:${column}: executing "log-tag" at <${name}>: ${why}`);
     }
-    return field(info, hostname);
+    const known = Object.keys(fields).map((each) => `{{.${each}}}`);
+    throw invalidParameter(`log tag: ${whole} is not one of ${known.join(', ')}`);
   });
+}
+
+/** What Go's `text/template` says of braces that are not closed. */
+function refuseUnclosed(template: string): void {
+  const open = template.replaceAll(/\{\{(.*?)\}\}/g, '');
+  const start = open.indexOf('{{');
+  if (start < 0) return;
+  const [, before = '', odd] = /^(\s*[.\w]*\s*)(.)?/su.exec(open.slice(start + 2)) ?? [];
+  throw invalidParameter(`template: log-tag:1: ${odd === undefined ? 'unclosed action' : unexpected(before, odd)}`);
+}
+
+function unexpected(before: string, character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+  if (/\w$/.test(before)) return `bad character U+${code} '${character}'`;
+  return `unexpected "${character}" in ${before.trim() === '' ? 'command' : 'operand'}`;
 }

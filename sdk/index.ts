@@ -12,16 +12,7 @@ export {
   type Metric,
   type RunningExtension,
 } from '@cleat/protocol/extension';
-export {
-  authzKind,
-  ipamKind,
-  logKind,
-  metricsKind,
-  networkKind,
-  secretKind,
-  volumeKind,
-} from '@cleat/protocol/kinds/index';
-export type { CallContext, Handlers, Kind } from '@cleat/protocol/kinds/kind';
+export * from '@cleat/protocol/kinds/index';
 export type { MountContext } from '@cleat/protocol/kinds/volume';
 export type { Logger } from '@cleat/protocol/log';
 export type { OptionDeclaration, OptionDeclarations, OptionsOf } from '@cleat/protocol/options';

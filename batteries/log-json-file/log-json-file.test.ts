@@ -205,7 +205,7 @@ test('options are refused in Docker’s words', () => {
   expect(refusal({ 'max-size': '0' })).toThrow('max-size must be a positive number');
   expect(refusal({ 'max-file': '0' })).toThrow('max-file cannot be less than 1');
   expect(refusal({ compress: 'true' })).toThrow('compress cannot be true when max-file is less than 2');
-  expect(refusal({ tag: '{{.Nonsense}}' })).toThrow('log tag: {{.Nonsense}} is not one of');
+  expect(refusal({ tag: '{{.Nonsense}}' })).toThrow("can't evaluate field Nonsense in type *logger.Info");
   expect(jsonFileOptions(info({ 'max-size': '10m', 'max-file': '3', mode: 'non-blocking' }))).toMatchObject({
     maxBytes: 10_000_000,
     maxFiles: 3,

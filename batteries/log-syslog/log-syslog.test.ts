@@ -234,7 +234,7 @@ with open("${out}", "wb", 0) as f:
       [{ 'syslog-facility': 'loud' }, 'invalid syslog facility'],
       [{ 'syslog-facility': '24' }, 'invalid syslog facility'],
       [{ 'syslog-format': 'xml' }, 'Invalid syslog format'],
-      [{ tag: '{{.Nonsense}}' }, 'log tag: {{.Nonsense}} is not one of'],
+      [{ tag: '{{.Nonsense}}' }, "can't evaluate field Nonsense in type *logger.Info"],
     ];
     for (const [config, message] of refusals) await expect(validate(config)).rejects.toThrow(message);
     await validate({

@@ -47,7 +47,7 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
   }
   const init = initProblem(settings);
   if (init !== undefined) problems.push(init);
-  const runtime = values['add-runtime'][values['default-runtime']]?.path;
+  const runtime = settings.engine.runtimes[values['default-runtime']]?.path;
   if (runtime !== undefined && findCommand(runtime) === undefined) {
     problems.push(`${nameOf('default-runtime')}: ${runtime} is not there, or is no program`);
   }

@@ -1,23 +1,29 @@
 import { kinds } from '@cleat/protocol/kinds/index';
 import { kindSchema } from '@cleat/protocol/reference/json-schema';
-import { kindFile, kindPage } from '@cleat/protocol/reference/page';
+import { kindPage } from '@cleat/protocol/reference/page';
 import { referencePage } from '../cleatd/options/reference.js';
 import { completions } from './completions.js';
+import { kindLists } from './kind-lists.js';
 import { manualPages } from './man.js';
 
 /** Where every file is one of ours: what is not made any more is removed. */
 export const kindFolder = 'docs/reference/kinds';
 
-/** Everything that is made from contracts and tables: text by path, relative to the checkout. */
-export async function referenceFiles(): Promise<Map<string, string>> {
+/**
+ * Everything that is made from contracts and tables.
+ * @param root the checkout
+ * @returns text by path, relative to the checkout
+ */
+export async function referenceFiles(root: string): Promise<Map<string, string>> {
   return new Map([
     ['docs/reference/cleatd.md', referencePage()],
     ...[...completions()].map(([name, text]): [string, string] => [`packaging/completions/${name}`, text]),
     ...[...(await manualPages())].map(([name, text]): [string, string] => [`packaging/man/${name}`, text]),
     [`${kindFolder}/README.md`, overview()],
+    ...kindLists(root),
     ...kinds.flatMap((kind): [string, string][] => [
-      [`${kindFolder}/${kindFile(kind)}.md`, kindPage(kind)],
-      [`${kindFolder}/${kindFile(kind)}.schema.json`, `${JSON.stringify(kindSchema(kind), null, 2)}\n`],
+      [`${kindFolder}/${kind.label}.md`, kindPage(kind)],
+      [`${kindFolder}/${kind.label}.schema.json`, `${JSON.stringify(kindSchema(kind), null, 2)}\n`],
     ]),
   ]);
 }
@@ -31,7 +37,7 @@ function overview(): string {
     '',
     '| kind | |',
     '|---|---|',
-    ...kinds.map((kind) => `| [${kind.name}](${kindFile(kind)}.md) | ${firstSentence(kind.about)} |`),
+    ...kinds.map((kind) => `| [${kind.name}](${kind.label}.md) | ${firstSentence(kind.about)} |`),
     '',
   ].join('\n');
 }

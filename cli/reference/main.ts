@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { kindFolder, referenceFiles } from './files.js';
 
 /** `npm run docs`: writes the reference; run in the checkout. */
-const files = await referenceFiles();
+const files = await referenceFiles('.');
 mkdirSync(kindFolder, { recursive: true });
 for (const name of readdirSync(kindFolder)) if (!files.has(`${kindFolder}/${name}`)) rmSync(join(kindFolder, name));
 for (const [path, text] of files) {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { kindFolder, referenceFiles } from './files.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const files = await referenceFiles();
+const files = await referenceFiles(root);
 
 test.each([...files])('%s is what the contracts say (after a change: npm run docs)', (path, text) => {
   expect(readFileSync(root + path, 'utf8')).toBe(text);

@@ -1,3 +1,4 @@
+import { type KindLabel, kindLabels } from '@cleat/protocol/kinds/index';
 import type { Suite } from '../verify/suite.js';
 import { authzSuite } from './authz/suite.js';
 import { ipamSuite } from './ipam/suite.js';
@@ -7,13 +8,15 @@ import { networkSuite } from './network/suite.js';
 import { secretSuite } from './secret/suite.js';
 import { volumeSuite } from './volume/suite.js';
 
-/** Every kind that can be verified. Adding one is adding a folder and a line here. */
-export const suites: readonly Suite[] = [
-  volumeSuite,
-  networkSuite,
-  ipamSuite,
-  logSuite,
-  authzSuite,
-  metricsSuite,
-  secretSuite,
-];
+/** What every kind is verified by. */
+const byKind = {
+  volume: volumeSuite,
+  network: networkSuite,
+  ipam: ipamSuite,
+  log: logSuite,
+  authz: authzSuite,
+  metrics: metricsSuite,
+  secret: secretSuite,
+} satisfies Record<KindLabel, Suite>;
+
+export const suites: readonly Suite[] = kindLabels.map((label) => byKind[label]);

@@ -118,6 +118,11 @@ export class GrowingBlob implements AsyncDisposable {
     this.#pathOf = pathOf;
   }
 
+  /** Where it grows, until it is finished. */
+  get path(): string {
+    return this.#path;
+  }
+
   /** Bytes that are here. */
   get size(): number {
     return this.#size;

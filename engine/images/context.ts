@@ -20,6 +20,8 @@ export class Context {
   readonly distribution: Distribution;
   /** How many layers are unpacked at once, for all pulls together. */
   readonly unpacks = new Semaphore(2);
+  /** How many are unpacked while they come: apart, as a client that stops sending keeps its place. */
+  readonly arrivals = new Semaphore(2);
   readonly #events: Events;
   /** Which containers use an image. */
   readonly usage: (imageId: string) => ImageUser[];

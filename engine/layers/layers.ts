@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncTree } from '@cleat/linux/files/durable';
+import { spreadDirectories } from '@cleat/linux/files/spread';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -9,8 +10,15 @@ import type { Content, Lease, StoredBlob } from '../content/service.js';
 import { newId } from '../ids.js';
 import type { Collection } from '../store/service.js';
 import type { LayerRecord } from './record.js';
-import type { AddLayer, Layers, LayerUser } from './service.js';
-import { unpack } from './unpack/unpack.js';
+import type { AddLayer, GrowingLayer, Layers, LayerUser } from './service.js';
+import { Growth, type UnpackDone, Unpackers, type UnpackRequest } from './unpack/unpackers.js';
+
+/** A layer whose unpacking has begun. */
+interface Started {
+  /** Its name in the layers' directory. */
+  directory: string;
+  done: Promise<UnpackDone>;
+}
 
 /**
  * Unpacked layers, each a directory with a short random name (many of them must fit into one page of mount options)
@@ -23,6 +31,7 @@ export class UnpackedLayers implements Layers {
   readonly #content: Content;
   readonly #users: readonly LayerUser[];
   readonly #log: Logger;
+  readonly #unpackers = new Unpackers();
   /** Unpacking under way, by blob: who comes second waits. */
   readonly #unpacking = new Map<string, Promise<LayerRecord>>();
   /** Directories that have no record yet. */
@@ -69,7 +78,40 @@ export class UnpackedLayers implements Layers {
       const record = await other.catch(() => undefined);
       if (record) return this.#expected(record, lease, diffId);
     }
-    const work = this.#unpack(request);
+    return await this.#once(request, () => this.#start(this.#content.path(blob.digest), request));
+  }
+
+  begin(archive: string, signal?: AbortSignal): GrowingLayer {
+    const growth = new Growth();
+    const stop = new AbortController();
+    const started = this.#start(archive, {
+      growth,
+      signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
+    });
+    const abandon = async (): Promise<void> => {
+      stop.abort();
+      await started.done.catch(() => {}); // It was stopped, or has failed by itself: nobody wants it.
+      await this.#discard(started.directory);
+      this.#growing.delete(started.directory);
+    };
+    return {
+      grew: () => growth.tell(false),
+      finish: async (blob, lease) => {
+        growth.tell(true);
+        // A plain one is named by its content.
+        if (!this.get(blob.digest) && !this.#unpacking.has(blob.digest))
+          return await this.#once({ blob, lease }, () => started);
+        await abandon();
+        return await this.add({ blob, lease });
+      },
+      abandon,
+    };
+  }
+
+  /** Others who want the same blob wait for this work. */
+  async #once(request: AddLayer, start: () => Started): Promise<LayerRecord> {
+    const { blob, lease, diffId } = request;
+    const work = this.#keep(start(), request);
     this.#unpacking.set(blob.digest, work);
     try {
       return this.#expected(await work, lease, diffId);
@@ -86,41 +128,46 @@ export class UnpackedLayers implements Layers {
     return record;
   }
 
-  async #unpack({ blob, lease, diffId, onRead, signal }: AddLayer): Promise<LayerRecord> {
+  #start(archive: string, how: Pick<UnpackRequest, 'growth' | 'onRead' | 'signal'>): Started {
     const directory = newId().slice(0, 12);
     const target = join(this.#root, directory);
     this.#growing.add(directory);
-    try {
+    const unpack = async (): Promise<UnpackDone> => {
       await mkdir(target);
       // Whatever our umask is: this is the container's `/`, and not everybody in it is root.
       await chmod(target, 0o755);
-      const done = await unpack({
-        archive: this.#content.path(blob.digest),
-        digest: blob.digest,
-        target,
-        onRead,
-        signal,
-      });
-      lease.keepLayer(done.diffId);
-      const present = this.get(done.diffId);
-      const wrong = diffId !== undefined && diffId !== done.diffId;
+      return await this.#unpackers.unpack({ archive, target, ...how });
+    };
+    const done = unpack();
+    // Who awaits it is told, and may come later.
+    done.catch(() => {});
+    return { directory, done };
+  }
+
+  async #keep({ directory, done }: Started, { blob, lease, diffId: wanted }: AddLayer): Promise<LayerRecord> {
+    try {
+      const { diffId = blob.digest, ...unpacked } = await done;
+      lease.keepLayer(diffId);
+      const present = this.get(diffId);
+      const wrong = wanted !== undefined && wanted !== diffId;
+      const { compression, size, tarSize } = unpacked;
       const record: LayerRecord = {
         v: 1,
-        diffId: done.diffId,
+        diffId,
         directory,
-        size: done.size,
-        tarSize: done.tarSize,
-        blob: { digest: blob.digest, size: blob.size, compression: done.compression },
+        size,
+        tarSize,
+        blob: { digest: blob.digest, size: blob.size, compression },
       };
       if (present || wrong) {
         await this.#discard(directory);
         return present ?? record;
       }
       // A record promises all of the layer's files, and its blob, also after a power cut.
-      await syncTree(target);
-      const meanwhile = this.get(done.diffId);
+      await syncTree(join(this.#root, directory));
+      const meanwhile = this.get(diffId);
       if (meanwhile) await this.#discard(directory);
-      else this.#records.put(done.diffId, record);
+      else this.#records.put(diffId, record);
       return meanwhile ?? record;
     } catch (error) {
       await this.#discard(directory);
@@ -173,6 +220,7 @@ export class UnpackedLayers implements Layers {
   /** Start-up: removes what a crash left behind. */
   async recover(): Promise<void> {
     await mkdir(this.#root, { recursive: true, mode: 0o710 });
+    spreadDirectories(this.#root);
     await this.#forgetLost();
     const records = this.all();
     await this.collect(records.map((record) => record.diffId));

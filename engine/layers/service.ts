@@ -13,6 +13,19 @@ export interface AddLayer {
   signal?: AbortSignal;
 }
 
+/** A layer that is unpacked while its blob still comes. Ends with `finish` or `abandon`. */
+export interface GrowingLayer {
+  /** There is more of the blob. */
+  grew(): void;
+  /**
+   * The blob is whole, and `lease` holds it.
+   * @throws whatever unpacking it throws
+   */
+  finish(blob: StoredBlob, lease: Lease): Promise<LayerRecord>;
+  /** There will be no such layer. Nothing of it is left then. */
+  abandon(): Promise<void>;
+}
+
 /** Who keeps layers for good: images. */
 export interface LayerUser {
   usesLayer(diffId: string): boolean;
@@ -31,6 +44,11 @@ export interface Layers {
    * @throws DataLoss when it is not `diffId`; whatever `unpack` throws
    */
   add(request: AddLayer): Promise<LayerRecord>;
+  /**
+   * Begins to unpack a blob that still grows.
+   * @param archive its file, which may be renamed, but not cut
+   */
+  begin(archive: string, signal?: AbortSignal): GrowingLayer;
   /** Remembers in which form a registry has it. */
   setPushed(diffId: string, pushed: StoredBlob): void;
   /** Removes those of these layers that neither a user nor work under way needs, and their blobs. */

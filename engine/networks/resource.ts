@@ -37,7 +37,11 @@ export function networkResource(network: NetworkRecord, sandboxes: readonly Sand
     Driver: network.driver,
     EnableIPv4: network.enableIPv4,
     EnableIPv6: network.enableIPv6,
-    IPAM: { Driver: network.ipam.driver, Options: network.ipam.options, Config: network.ipam.config },
+    IPAM: {
+      Driver: network.ipam.driver,
+      Options: network.ipam.options,
+      Config: network.ipam.config.length > 0 ? network.ipam.config : null,
+    },
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: network.ingress,

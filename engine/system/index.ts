@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Extensions } from '@cleat/extensions/service';
 import { cgroupInfo } from '@cleat/linux/cgroup/info';
-import { hostFacts } from '@cleat/linux/host';
-import { logKind, networkKind, volumeKind } from '@cleat/protocol/kinds/index';
+import { findCommand, hostFacts } from '@cleat/linux/host';
+import { kinds } from '@cleat/protocol/kinds/index';
 import type { EngineConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
 import type { Events } from '../events/service.js';
@@ -24,6 +24,17 @@ export interface SystemDeps {
   extensions: Extensions;
   /** What is wrong with this host or configuration, as sentences for `docker info`. */
   warnings?: () => string[];
+}
+
+/** Of authorization plugins those that are configured, as in Docker; of the others all that are known. */
+function pluginLists(config: EngineConfig, extensions: Extensions): Record<string, string[] | null> {
+  return Object.fromEntries(
+    kinds.flatMap((kind): [string, string[] | null][] => {
+      if (!('infoList' in kind)) return [];
+      if (kind.label !== 'authz') return [[kind.infoList, extensions.names(kind)]];
+      return [[kind.infoList, config.authorizationPlugins?.length ? [...config.authorizationPlugins] : null]];
+    }),
+  );
 }
 
 /** What the engine says of itself. Everything but the runtime's version, asked once, comes from memory and /proc. */
@@ -50,12 +61,7 @@ export function openSystem(deps: SystemDeps): System {
           ['Supports d_type', 'true'],
           ['Native Overlay Diff', 'true'],
         ],
-        Plugins: {
-          Volume: extensions.names(volumeKind),
-          Network: extensions.names(networkKind),
-          Authorization: config.authorizationPlugins?.length ? [...config.authorizationPlugins] : null,
-          Log: extensions.names(logKind),
-        },
+        Plugins: pluginLists(config, extensions),
         MemoryLimit: cgroups.memoryLimit,
         SwapLimit: cgroups.swapLimit,
         CpuCfsPeriod: cgroups.cpuCfsPeriod,
@@ -94,10 +100,13 @@ export function openSystem(deps: SystemDeps): System {
         ExperimentalBuild: false,
         ServerVersion: engineVersion,
         Runtimes: Object.fromEntries(
-          Object.entries(config.runtimes).map(([name, { path, runtimeArgs }]) => [
-            name,
-            { path, ...(runtimeArgs && runtimeArgs.length > 0 && { runtimeArgs }) },
-          ]),
+          Object.entries(config.runtimes)
+            // Known as it is wherever it is installed, but only there.
+            .filter(([name, { path }]) => name !== 'crun' || findCommand(path) !== undefined)
+            .map(([name, { path, runtimeArgs }]) => [
+              name,
+              { path, ...(runtimeArgs && runtimeArgs.length > 0 && { runtimeArgs }) },
+            ]),
         ),
         DefaultRuntime: config.defaultRuntime,
         Swarm: {

@@ -175,7 +175,7 @@ describe.each(['in-process', 'socket'] as const)('loki-logs, %s', (carrier) => {
       [{ ...url, 'loki-batch-size': '9m' }, 'loki-backlog must be at least twice'],
       [{ ...url, 'loki-batch-wait': 'soon' }, 'loki-batch-wait must be a time'],
       [{ ...url, 'labels-regex': '(' }, 'error parsing regexp'],
-      [{ ...url, tag: '{{.Nonsense}}' }, '{{.Nonsense}}'],
+      [{ ...url, tag: '{{.Nonsense}}' }, "can't evaluate field Nonsense"],
     ];
     for (const [config, message] of refusals) await expect(validate(config)).rejects.toThrow(message);
   });

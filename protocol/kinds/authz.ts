@@ -36,8 +36,16 @@ const Verdict = Type.Object({
 const deadlineMs = seconds(10);
 
 export const authzKind = {
+  label: 'authz',
   name: 'authz',
   prefix: 'AuthZPlugin',
+  version: 1,
+  title: 'Authorization',
+  called: 'authorization plugin',
+  does: 'may refuse any request to the API',
+  neededToStart: false,
+  stockDocker: 'found or installed',
+  infoList: 'Authorization',
   errorKey: 'Err',
   about:
     'Authorization: every request to the API is put to each configured plugin before it is served, and once more with its answer; what is not explicitly allowed is denied. The capability is called `authz`, the methods `AuthZPlugin.…`. Docker’s authorization plugin protocol (moby `daemon/pkg/authorization`). Unlike in dockerd, `RequestBody` is the body as the engine understood it, and `RequestUri` the target in its one plain spelling: keys in the API’s spelling, duplicates resolved, escapes and transfer coding undone, unknown members gone. So a policy judges what will be done.',

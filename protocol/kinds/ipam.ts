@@ -32,7 +32,14 @@ export const ipamOption = {
 } as const;
 
 export const ipamKind = {
+  label: 'ipam',
   name: 'IpamDriver',
+  version: 1,
+  title: 'Addresses',
+  called: 'IPAM driver',
+  does: 'says which subnet and address is whose',
+  neededToStart: true,
+  stockDocker: 'found or installed',
   errorKey: 'Error',
   about:
     'Addresses: which subnet a network gets, and which address a container. Docker’s remote IPAM protocol (moby `daemon/libnetwork/ipams/remote`). Its error key is `Error`.',

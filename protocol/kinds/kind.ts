@@ -1,12 +1,8 @@
 import { CleatError } from '../errors.js';
 import type { Static, TSchema } from '../schema.js';
 
-/**
- * A kind is an extension point written once: its capability name on the wire and its methods. The client proxy
- * (`extensions/proxy.ts`), the server stub (`protocol/dispatch.ts`), JSON Schema and the reference page derive
- * from this value. A carrier takes the messages; a kind knows nothing of carriers.
- */
-export interface Kind<M extends Record<string, Method> = Record<string, Method>> {
+/** Messages that two sides exchange: their names on the wire, and their methods. It knows nothing of carriers. */
+export interface Contract<M extends Record<string, Method> = Record<string, Method>> {
   /** The capability that an extension lists in `Implements`, for example `VolumeDriver`. */
   readonly name: string;
   /** What its methods begin with on the wire, where that is not the name (`AuthZPlugin.AuthZReq` of `authz`). */
@@ -18,6 +14,30 @@ export interface Kind<M extends Record<string, Method> = Record<string, Method>>
   /** What goes beyond Docker's protocol and is only seen by who asks for it, for the reference: Markdown, one each. */
   readonly negotiated?: readonly string[];
   readonly methods: M;
+}
+
+/**
+ * A kind is an extension point written once. The client proxy (`extensions/proxy.ts`), the server stub
+ * (`protocol/dispatch.ts`), JSON Schema, the reference page, the tables of kinds in the guide, the choices of
+ * `cleat create`, the lists in `docker info` and the tables of tests derive from this value.
+ */
+export interface Kind<M extends Record<string, Method> = Record<string, Method>> extends Contract<M> {
+  /** One word, the same in every layer: names of files and folders, `cleat create --kind`, beginnings of case IDs. */
+  readonly label: string;
+  /** Of the contract. It grows when an old extension would no longer be understood; then both versions are served. */
+  readonly version: number;
+  /** What it is about, as a heading: `Volumes`. */
+  readonly title: string;
+  /** What people call an extension of it: `volume driver`. */
+  readonly called: string;
+  /** What one does; ends the sentence "a plugin of this kind". */
+  readonly does: string;
+  /** A container cannot start without the extensions of this kind that it uses: its start waits for them. */
+  readonly neededToStart: boolean;
+  /** How a stock dockerd takes plugins of it: found by their socket, or only installed by `docker plugin install`. */
+  readonly stockDocker: 'found or installed' | 'installed only' | 'installed only, in a swarm' | 'not at all';
+  /** The list of `Plugins` in `docker info` that has them. Absent: none. */
+  readonly infoList?: string;
 }
 
 export interface Method<Req extends TSchema = TSchema, Res extends TSchema = TSchema> {
@@ -38,7 +58,7 @@ export interface Method<Req extends TSchema = TSchema, Res extends TSchema = TSc
 }
 
 /** The wire path of a method: `/VolumeDriver.Create`. */
-export function methodPath(kind: Kind, method: string): string {
+export function methodPath(kind: Contract, method: string): string {
   return `/${kind.prefix ?? kind.name}.${method}`;
 }
 
@@ -66,7 +86,7 @@ type Answer<T extends Method> = T['streams'] extends 'response'
     : Static<T['response']>;
 
 /** A kind as its caller sees it: one async function per method. Same shape over every carrier. */
-export type Client<K extends Kind> = {
+export type Client<K extends Contract> = {
   readonly [N in keyof K['methods']]: (
     request: Static<K['methods'][N]['request']>,
     options?: CallOptions,
@@ -89,7 +109,7 @@ type RequiredMethods<M extends Record<string, Method>> = {
 }[keyof M];
 
 /** A kind as its implementation writes it: one function per method; optional methods may be left out. */
-export type Handlers<K extends Kind> = {
+export type Handlers<K extends Contract> = {
   readonly [N in RequiredMethods<K['methods']>]: (
     request: Static<K['methods'][N]['request']>,
     context: CallContext,

@@ -28,7 +28,15 @@ export const ReadConfig = Type.Object({
 const Nothing = Type.Object({});
 
 export const logKind = {
+  label: 'log',
   name: 'LogDriver',
+  version: 1,
+  title: 'Logs',
+  called: 'log driver',
+  does: 'carries the output of containers away',
+  neededToStart: true,
+  stockDocker: 'found or installed',
+  infoList: 'Log',
   errorKey: 'Err',
   about:
     'Logs: where the output of containers goes. Docker’s log driver protocol (moby `daemon/logger/proxy.go`, `plugin.go`). A log entry is a 4-byte big-endian length and a protobuf message: `source` (1, string), `time_nano` (2, int64), `line` (3, bytes), `partial` (4, bool), `partial_log_metadata` (5).',

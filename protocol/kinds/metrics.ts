@@ -4,7 +4,14 @@ import { type Kind, seconds } from './kind.js';
 const Nothing = Type.Object({});
 
 export const metricsKind = {
+  label: 'metrics',
   name: 'MetricsCollector',
+  version: 1,
+  title: 'Metrics',
+  called: 'metrics collector',
+  does: 'reads what the engine counts',
+  neededToStart: false,
+  stockDocker: 'installed only',
   errorKey: 'Err',
   about:
     'Metrics: who carries the engine’s own figures to where they are kept. Docker’s metrics collector protocol (moby `daemon/internal/metrics`). The engine serves its Prometheus page on the UNIX socket `metrics.sock` in its exec root (`GET /metrics`), for as long as there is a collector; nothing is handed over in the calls themselves.',

@@ -71,7 +71,15 @@ export const netlabel = {
 } as const;
 
 export const networkKind = {
+  label: 'network',
   name: 'NetworkDriver',
+  version: 1,
+  title: 'Networks',
+  called: 'network driver',
+  does: 'connects containers',
+  neededToStart: true,
+  stockDocker: 'found or installed',
+  infoList: 'Network',
   errorKey: 'Err',
   about:
     'Networks: what connects containers, for `docker network`. Docker’s remote network driver protocol (moby `daemon/libnetwork/drivers/remote`). The driver answers Join with an interface; the engine moves `SrcName` into the container’s sandbox, names it `DstPrefix` and a number, and configures addresses and routes.',

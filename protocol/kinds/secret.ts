@@ -32,8 +32,15 @@ export const SecretRequest = Type.Object({
 export type SecretRequest = Static<typeof SecretRequest>;
 
 export const secretKind = {
+  label: 'secret',
   name: 'secretprovider',
   prefix: 'SecretProvider',
+  version: 1,
+  title: 'Secrets',
+  called: 'secret provider',
+  does: 'knows what nobody else is to know',
+  neededToStart: true,
+  stockDocker: 'installed only, in a swarm',
   errorKey: 'Err',
   about:
     'Secrets: who knows what a container must be told and nobody else. The capability is called `secretprovider`, the method `SecretProvider.GetSecret`. Docker’s secret provider protocol (swarmkit `manager/drivers`). Members that are empty are left out.',

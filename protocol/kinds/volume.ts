@@ -41,7 +41,15 @@ export const Volume = Type.Object({
 export type Volume = Static<typeof Volume>;
 
 export const volumeKind = {
+  label: 'volume',
   name: 'VolumeDriver',
+  version: 1,
+  title: 'Volumes',
+  called: 'volume driver',
+  does: 'has directories for containers',
+  neededToStart: true,
+  stockDocker: 'found or installed',
+  infoList: 'Volume',
   errorKey: 'Err',
   about:
     'Volumes: directories on this host that a driver provides, for `docker volume` and `docker run -v`. Docker’s volume plugin protocol (moby `daemon/volume/drivers`).',

@@ -8,6 +8,7 @@ export function kindSchema(kind: Kind): object {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: kind.name,
     description: kind.about,
+    'x-version': kind.version,
     'x-methods': Object.fromEntries(
       methods.map(([name, { about, since, deadlineMs, idempotent, optional, streams }]) => [
         name,

@@ -3,14 +3,9 @@ import { pluginMediaType } from '../dispatch.js';
 import { type Kind, type Method, methodPath } from '../kinds/kind.js';
 import { type JsonSchema, type Member, membersOf } from './members.js';
 
-/** The file name of a kind, the same in every layer: `volume` of `VolumeDriver`. */
-export function kindFile({ name }: Kind): string {
-  return name.replace(/(Driver|Plugin|Collector|Provider)$/i, '').toLowerCase();
-}
-
 /** The reference page of a kind: Markdown. */
 export function kindPage(kind: Kind): string {
-  const { name, about, negotiated = [], errorKey, methods } = kind;
+  const { name, label, version, about, negotiated = [], errorKey, methods } = kind;
   return [
     `# ${name}`,
     '',
@@ -23,7 +18,7 @@ export function kindPage(kind: Kind): string {
     ...(negotiated.length > 0
       ? ['Beyond Docker’s protocol, and only for who asks for it:', '', ...negotiated.map((one) => `- ${one}`), '']
       : []),
-    `As JSON Schema: [${kindFile(kind)}.schema.json](${kindFile(kind)}.schema.json). Made from \`protocol/kinds/${kindFile(kind)}.ts\`.`,
+    `As JSON Schema: [${label}.schema.json](${label}.schema.json). Version ${version} of the contract; made from \`protocol/kinds/${label}.ts\`.`,
     '',
     '| method | deadline | repeatable | optional |',
     '|---|---|---|---|',

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { invalidParameter } from '@cleat/protocol/errors';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import { logAttributes, taggedAttributes as tagged } from '@cleat/protocol/log-attributes';
 import { renderTag } from '@cleat/protocol/log-tag';
@@ -23,7 +23,7 @@ export function checkNames(info: LogInfo, known: readonly string[], unknown: (na
 
 /** What `labels`, `env` and their like select. @throws InvalidParameter for a bad expression */
 export function attributesOf(info: LogInfo): Record<string, string> {
-  return checked(() => logAttributes(info));
+  return logAttributes(info);
 }
 
 /**
@@ -31,21 +31,12 @@ export function attributesOf(info: LogInfo): Record<string, string> {
  * @throws InvalidParameter
  */
 export function taggedAttributes(info: LogInfo): [name: string, value: string][] {
-  return Object.entries(checked(() => tagged(info, hostname()))).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.entries(tagged(info, hostname())).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** The tag of each line, `fallback` being the driver's own template. @throws InvalidParameter */
 export function tagOf(info: LogInfo, fallback: string): string {
   return renderTag(info.Config?.tag || fallback, info, hostname());
-}
-
-function checked<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw invalidParameter(`error parsing regexp: ${messageOf(cause)}`, { cause });
-  }
 }
 
 /** A size in decimal units. @throws InvalidParameter in Docker's words */

@@ -1,3 +1,5 @@
+import { kindOf } from '@cleat/protocol/kinds/index';
+import { methodPath } from '@cleat/protocol/kinds/kind';
 import type { Manner } from './plugin/misbehaviour.js';
 import { Random } from './random.js';
 import type {
@@ -148,13 +150,6 @@ const methods: Record<Kind, readonly [string, ...string[]]> = {
   log: ['StartLogging', 'StartLogging', 'StopLogging', 'Capabilities'],
   authz: ['AuthZReq', 'AuthZRes'],
 };
-const prefixes: Record<Kind, string> = {
-  volume: 'VolumeDriver',
-  network: 'NetworkDriver',
-  ipam: 'IpamDriver',
-  log: 'LogDriver',
-  authz: 'AuthZPlugin',
-};
 const anyManner: readonly (readonly [number, Manner])[] = [
   [6, 'hang'],
   [2, 'slow'],
@@ -172,7 +167,7 @@ const anyManner: readonly (readonly [number, Manner])[] = [
 
 function suffering(random: Random, kind: Kind, misbehaviour: boolean): Suffering {
   if (!misbehaviour || random.chance(0.35)) return { type: random.chance(0.6) ? 'kill' : 'stop' };
-  const method = random.chance(0.3) ? '*' : `${prefixes[kind]}.${random.pick(methods[kind])}`;
+  const method = random.chance(0.3) ? '*' : methodPath(kindOf(kind), random.pick(methods[kind])).slice(1);
   const performs = random.chance(0.5);
   if (method === 'VolumeDriver.Mount' && random.chance(0.2)) {
     return { type: 'misbehave', method, manner: 'elsewhere', performs };

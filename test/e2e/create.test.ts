@@ -4,9 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { type RunResult, run } from '@cleat/linux/process/run';
+import { type KindLabel, kindLabels } from '@cleat/protocol/kinds/index';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
-import { type KindName, kindNames } from '../../create/kinds.js';
 import { BothEngines } from './support/both-engines.js';
 import { startEngine } from './support/engine.js';
 import { Program } from './support/program.js';
@@ -20,9 +20,9 @@ type Language = (typeof languages)[number];
 const prefix = `y${(process.pid % 1000).toString().padStart(3, '0')}`;
 
 let directory: string;
-const folder = (kind: KindName, language: Language) =>
+const folder = (kind: KindLabel, language: Language) =>
   join(directory, `${kind}-${language === 'TypeScript' ? 'ts' : 'js'}`);
-const main = (kind: KindName, language: Language) =>
+const main = (kind: KindLabel, language: Language) =>
   join(folder(kind, language), language === 'TypeScript' ? 'dist/main.js' : 'main.js');
 
 async function command(file: string, args: string[], cwd: string): Promise<RunResult> {
@@ -31,7 +31,7 @@ async function command(file: string, args: string[], cwd: string): Promise<RunRe
   return result;
 }
 
-async function ownTestPasses(kind: KindName, language: Language): Promise<void> {
+async function ownTestPasses(kind: KindLabel, language: Language): Promise<void> {
   const { stdout } = await command('npm', ['test'], folder(kind, language));
   expect(stdout).toMatch(/^# fail 0$/m);
   expect(Number(/^# pass (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(10);
@@ -42,7 +42,7 @@ beforeAll(async () => {
   const packages = join(directory, 'packages');
   await command('node', [join(checkout, 'packaging/pack.mjs'), packages], checkout);
   await Promise.all(
-    kindNames.flatMap((kind) =>
+    kindLabels.flatMap((kind) =>
       languages.map((language) => {
         const flags = language === 'JavaScript' ? ['--js'] : [];
         const made = ['create', folder(kind, language), '--kind', kind, '--packages', packages, ...flags];
@@ -65,7 +65,7 @@ afterEach(async () => {
 });
 
 /** A file of a plugin as it runs: without comments, its layout, and its name. */
-const bare = (kind: KindName, language: Language, file: string) =>
+const bare = (kind: KindLabel, language: Language, file: string) =>
   readFileSync(join(dirname(main(kind, language)), file), 'utf8')
     .replaceAll(basename(folder(kind, language)), 'NAME')
     .replaceAll(/^\s*(?:\/\/.*|\/\*[\s\S]*?\*\/)$/gm, '')
@@ -73,7 +73,7 @@ const bare = (kind: KindName, language: Language, file: string) =>
     .replaceAll(/,(?=[)\]}])/g, '');
 
 // Each waits for its plugin most of the time: several at once.
-test.concurrent.each(kindNames)('%s: its own test passes', async (kind) => {
+test.concurrent.each(kindLabels)('%s: its own test passes', async (kind) => {
   await ownTestPasses(kind, 'TypeScript');
   // So all that is shown of the one below holds for the other.
   for (const file of ['plugin.js', 'main.js', 'plugin.test.js']) {

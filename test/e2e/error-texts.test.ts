@@ -228,14 +228,10 @@ describe('names that are too long', () => {
 
 describe('what is too long: the runtime says so, and all of it is told', () => {
   const long = `/${'x'.repeat(5_000)}`;
-  const failed = 'OCI runtime create failed: runc create failed: unable to start container process: ';
+  const failed = 'create failed: unable to start container process: ';
   test.each([
-    ['a bind', `run --rm -v /tmp:${long} busybox true`, `${failed}error during container init: error mounting "/tmp"`],
-    [
-      'a tmpfs',
-      `run --rm --tmpfs ${long} busybox true`,
-      `${failed}error during container init: error mounting "tmpfs"`,
-    ],
+    ['a bind', `run --rm -v /tmp:${long} busybox true`, `${failed}error during container init: error mounting `],
+    ['a tmpfs', `run --rm --tmpfs ${long} busybox true`, `${failed}error during container init: error mounting `],
     ['a program', `run --rm --entrypoint ${long} busybox`, `${failed}exec: "${long}": stat ${long}: `],
     ['a working directory', `run --rm -w ${long} busybox true`, `lstat ${long}: `],
     ['a volume', `run --rm -v held:${long} busybox true`, ''],
@@ -249,4 +245,42 @@ describe('what is too long: the runtime says so, and all of it is told', () => {
     expect(stdout + stderr).toContain(text);
     expect(stdout + stderr).toMatch(/name too long/);
   });
+});
+
+describe('what can never start is refused when it is made, in the words that a stock engine has for it', () => {
+  const log = (option: string, value: string) => ({ LogConfig: { Type: 'json-file', Config: { [option]: value } } });
+  test.each<[string, object, string]>([
+    ['a tag', log('tag', '{{'), 'template: log-tag:1: unclosed action'],
+    ['an expression', log('labels-regex', '('), 'error parsing regexp: missing closing ): `(`'],
+    ['shares', { CpuShares: -1 }, 'shares: invalid argument'],
+    [
+      'a bind that copies nothing',
+      { Binds: ['/tmp:/b:nocopy'] },
+      `invalid volume specification: '/tmp:/b:nocopy': invalid mount config for type "bind": field VolumeOptions must not be specified`,
+    ],
+    [
+      'a mode',
+      { Mounts: [{ Type: 'tmpfs', Target: '/t', TmpfsOptions: { Mode: -1 } }] },
+      'invalid JSON: json: cannot unmarshal number -1 into Go struct field TmpfsOptions.HostConfig.Mounts.TmpfsOptions.Mode of type fs.FileMode',
+    ],
+  ])('%s', async (_what, HostConfig, message) => {
+    const answer = await engine.api('POST', '/containers/create', { Image: 'busybox', HostConfig });
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([400, { message }]);
+  });
+
+  test('shares of a container', async () => {
+    const answer = await engine.api('POST', '/containers/runs/update', { CpuShares: -1 });
+    expect([answer.status, answer.body]).toEqual([400, '{"message":"shares: invalid argument"}\n']);
+  });
+});
+
+describe('a path that leads through a file', () => {
+  const through = ['/bin/busybox/', '/bin/busybox/x'];
+  test.each(['GET', 'PUT'].flatMap((method) => through.map((path) => [method, path])))(
+    '%s %s',
+    async (method, path) => {
+      const answer = await engine.api(method ?? '', `/containers/runs/archive?path=${path}`);
+      expect([answer.status, answer.body]).toEqual([400, `{"message":"lstat ${path}: not a directory"}\n`]);
+    },
+  );
 });

@@ -1,39 +1,33 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type KindLabel, kindLabels, kindOf } from '@cleat/protocol/kinds/index';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allBlocks, checkout } from './support/documents.js';
 import { Reader, readDrawing, type Side, wordsOf } from './support/drawing.js';
 import { type ErrorRow, errorRows } from './support/error-table.js';
-import type { KindPage } from './support/kind-behaviours.js';
 import { KindBench } from './support/kind-bench.js';
 import { stockDockerdInstalled } from './support/stock-dockerd.js';
 
 /** The pages about kinds are acted: what they draw is what engines say to a plugin, and what they promise users see. */
 const drawings = allBlocks().filter(({ language }) => language === 'sequence');
 
-interface Page {
-  kind: KindPage;
-  /** What its plugin is called. */
-  plugin: string;
-  flags?: readonly string[];
-  /** Docker takes plugins of the kind only where it installed them itself, which is another program. */
-  onlyCleat?: true;
+/** The page of each kind, and the one about all of them, which is acted by a volume plugin. */
+const pages: readonly [name: string, kind: KindLabel][] = [
+  ['README', 'volume'],
+  ...kindLabels.map((label): [string, KindLabel] => [label, label]),
+];
+
+/** A page says in a comment what its plugin is called, and with which options an engine knows of it. */
+function actedWith(page: string): { plugin: string; flags: string[] } {
+  const [, plugin = '', flags = ''] = /^<!-- acted with: ([\w-]+)(.*) -->$/m.exec(page) ?? [];
+  if (plugin === '') throw new Error('a page needs a comment: <!-- acted with: PLUGIN [OPTION…] -->');
+  return { plugin, flags: flags.split(' ').filter(Boolean) };
 }
 
-const pages: Record<string, Page> = {
-  README: { kind: 'volume', plugin: 'shelf' },
-  volume: { kind: 'volume', plugin: 'shelf' },
-  network: { kind: 'network', plugin: 'wires' },
-  ipam: { kind: 'ipam', plugin: 'numbers' },
-  log: { kind: 'log', plugin: 'diary' },
-  authz: { kind: 'authz', plugin: 'guard', flags: ['--authorization-plugin=guard'] },
-  metrics: { kind: 'metrics', plugin: 'ledger', flags: ['--metrics-collector=ledger'], onlyCleat: true },
-  secret: { kind: 'secret', plugin: 'vault', onlyCleat: true },
-};
 const fileOf = (name: string): string => `docs/guide/kinds/${name}.md`;
 
 test('every drawing is on a page that is acted here', () => {
-  const files = Object.keys(pages).map(fileOf);
+  const files = pages.map(([name]) => fileOf(name));
   expect(drawings.filter(({ document }) => !files.includes(document)).map(({ name }) => name)).toEqual([]);
 });
 
@@ -53,7 +47,11 @@ test('what is said otherwise than drawn is told in full', () => {
   expect(() => readDrawing('$ docker ps\nplugin -> engine  A.B', 'Cleat')).toThrow('cannot be read');
 });
 
-for (const [name, { kind, plugin, flags = [], onlyCleat = false }] of Object.entries(pages)) {
+for (const [name, kind] of pages) {
+  const page = readFileSync(join(checkout, fileOf(name)), 'utf8');
+  const { plugin, flags } = actedWith(page);
+  // Docker takes plugins of some kinds only where it installed them itself, which is another program.
+  const onlyCleat = kindOf(kind).stockDocker !== 'found or installed';
   const sides: Side[] = onlyCleat || !stockDockerdInstalled ? ['Cleat'] : ['dockerd', 'Cleat'];
   describe.each(sides)(`${fileOf(name)}, %s`, (side) => {
     let bench: KindBench;
@@ -67,7 +65,7 @@ for (const [name, { kind, plugin, flags = [], onlyCleat = false }] of Object.ent
       test(drawing.name, () => act(bench, side, drawing.text));
     }
 
-    const rows = name === 'README' ? [] : errorRows(readFileSync(join(checkout, fileOf(name)), 'utf8'));
+    const rows = name === 'README' ? [] : errorRows(page);
     test.each(rows)('$call, answered $answer.status $answer.text', (row) => see(bench, side, row));
   });
 }

@@ -6,7 +6,7 @@ import { shownLogPath } from '../log-path.js';
 import type { Container } from '../state/container.js';
 import { type ContainerRecord, isAnonymous, type MountRecord } from '../state/record.js';
 import { removeAnonymousVolumes } from '../steps/erase.js';
-import { checkSources, makeMounts, requestedMounts, settleHostConfig } from './create.js';
+import { bindSources, checkSources, makeMounts, requestedMounts, settleHostConfig } from './create.js';
 import { withDefaults } from './defaults.js';
 import { populateVolumes } from './populate.js';
 
@@ -36,6 +36,7 @@ export async function setHostConfig(context: Context, container: Container, give
     // The name that a container is given here is not one that somebody asked for.
     const own = config.Hostname === shortId(id) ? { ...config, Hostname: '' } : config;
     const sameNetwork = hostConfig.NetworkMode === record.hostConfig.NetworkMode;
+    const runtime = hostConfig.Runtime;
     const { endpoints, links } = await settleHostConfig(context, {
       hostConfig,
       given: own,
@@ -43,6 +44,7 @@ export async function setHostConfig(context: Context, container: Container, give
       endpoints: sameNetwork ? record.endpoints : {},
     });
     const requested = requestedMounts(context, hostConfig, config);
+    hostConfig.Runtime = context.runtimes.resolve(runtime, bindSources(requested));
     await checkSources(context, requested);
     // A volume without a name that is there already goes on to be used.
     const present = new Map(record.mounts.filter(isAnonymous).map((one) => [one.destination, one]));

@@ -40,6 +40,7 @@ export async function createContainer(
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
+  const runtime = hostConfig.Runtime;
   const { warnings, endpoints, links } = await settleHostConfig(context, {
     hostConfig,
     given,
@@ -55,6 +56,7 @@ export async function createContainer(
   try {
     const secrets = secretWishes(given.Labels ?? {});
     const requested = requestedMounts(context, hostConfig, config);
+    hostConfig.Runtime = context.runtimes.resolve(runtime, bindSources(requested));
     checkSecretsPlace(secrets, requested, hostConfig.Tmpfs ?? {});
     await checkSources(context, requested);
     const mounts = await makeMounts(context, requested, made);
@@ -125,6 +127,9 @@ export async function settleHostConfig(
   await context.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
   return { warnings, endpoints, links };
 }
+
+export const bindSources = (requested: readonly RequestedMount[]): string[] =>
+  requested.flatMap((mount) => (mount.type === 'bind' ? [mount.source] : []));
 
 /** Everything that is to be mounted. @throws InvalidParameter */
 export function requestedMounts(context: Context, hostConfig: HostConfig, config: ContainerConfig): RequestedMount[] {

@@ -41,6 +41,11 @@ test('-v in all its forms', () => {
     ['/a:rw', "invalid volume specification: '/a:rw'"],
     ['a:/b:ro:x', "invalid volume specification: 'a:/b:ro:x'"],
     ['a:/b:ro,rw', 'invalid mode: ro,rw'],
+    ['a:/b:copy', 'invalid mode: copy'],
+    [
+      '/a:/b:nocopy',
+      `invalid volume specification: '/a:/b:nocopy': invalid mount config for type "bind": field VolumeOptions must not be specified`,
+    ],
     [
       'a:b',
       `invalid volume specification: 'a:b': invalid mount config for type "volume": invalid mount path: 'b' mount path must be absolute`,

@@ -28,7 +28,7 @@ const modeGroups: readonly ReadonlySet<string>[] = [
   new Set(['rw', 'ro']),
   new Set(['z', 'Z']),
   propagations,
-  new Set(['nocopy', 'copy']),
+  new Set(['nocopy']),
   new Set(['default', 'consistent', 'cached', 'delegated']),
 ];
 
@@ -55,6 +55,9 @@ export function parseBind(raw: string, volumeDriver: string | undefined): Reques
   const propagation = options.find((option) => propagations.has(option));
   if (type === 'volume' && propagation) {
     throw invalidSpec(raw, `invalid mount config for type "volume": field BindOptions must not be specified`);
+  }
+  if (type === 'bind' && options.includes('nocopy')) {
+    throw invalidSpec(raw, `invalid mount config for type "bind": field VolumeOptions must not be specified`);
   }
   const common = { destination: posix.normalize(target), mode, rw: !options.includes('ro') };
   if (type === 'bind') {
@@ -194,10 +197,7 @@ export function parseVolumesFrom(spec: string): { container: string; readOnly: b
   const at = spec.indexOf(':');
   const [container, mode] = at < 0 ? [spec, 'rw'] : [spec.slice(0, at), spec.slice(at + 1) || 'rw'];
   const options = mode.split(',');
-  if (
-    !validMode(mode) ||
-    options.some((option) => propagations.has(option) || option === 'nocopy' || option === 'copy')
-  ) {
+  if (!validMode(mode) || options.some((option) => propagations.has(option) || option === 'nocopy')) {
     throw invalidParameter(`invalid mode: ${mode}`);
   }
   return { container, readOnly: options.includes('ro') };

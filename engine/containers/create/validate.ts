@@ -158,6 +158,7 @@ export function checkResources(host: ContainerUpdateRequest, options: { update?:
     throw fail('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
   }
   if (CpuQuota > 0 && CpuQuota < 1000) throw fail('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  if ((host.CpuShares ?? 0) < 0) throw fail('shares: invalid argument');
   const weight = host.BlkioWeight ?? 0;
   if (weight > 0 && (weight < 10 || weight > 1000)) throw fail('Range of blkio weight is from 10 to 1000');
   if (host.IOMaximumBandwidth || host.IOMaximumIOps) {

@@ -17,10 +17,9 @@ import { mountOf, openRoot, type RootAccess } from './root-access.js';
  */
 export async function statPath(context: Context, container: Container, ref: string, path: string): Promise<PathStat> {
   await using root = await openRoot(context, container, path);
-  return await named(ref, path, async () => {
-    const facts = await context.helper.call('statInRoot', { root: root.directory, path: root.inside(path) });
-    return pathStat(facts, path);
-  });
+  const request = { root: root.directory, path: root.inside(path) };
+  const look = () => lookedAt(path, () => context.helper.call('statInRoot', request));
+  return pathStat(await named(ref, path, look), path);
 }
 
 /** The tar's topmost entry is called as the path's last component; `dir/.` gives what is in the directory. */
@@ -32,14 +31,13 @@ export async function getArchive(
 ): Promise<{ stat: PathStat; tar: Readable }> {
   const root = await openRoot(context, container, path);
   try {
-    const { facts, stream } = await named(ref, path, () =>
-      context.helper.tarOut({
-        root: root.directory,
-        path: root.inside(path),
-        entryName: entryName(path),
-        ...(root.mounts && { mounts: root.mounts }),
-      }),
-    );
+    const request = {
+      root: root.directory,
+      path: root.inside(path),
+      entryName: entryName(path),
+      ...(root.mounts && { mounts: root.mounts }),
+    };
+    const { facts, stream } = await named(ref, path, () => lookedAt(path, () => context.helper.tarOut(request)));
     context.emit(container, 'archive-path');
     return { stat: pathStat(facts, path), tar: releasing(stream, root) };
   } catch (error) {
@@ -60,7 +58,8 @@ export async function putArchive(
   await using root = await openRoot(context, container, path);
   await named(ref, path, async () => {
     const target = root.inside(path);
-    const facts = await context.helper.call('statInRoot', { root: root.directory, path: target, follow: true });
+    const request = { root: root.directory, path: target, follow: true };
+    const facts = await lookedAt(path, () => context.helper.call('statInRoot', request));
     if (facts.type !== 'directory') throw invalidParameter('extraction point is not a directory');
     refuseReadOnly(container, facts.resolvedTarget ?? posix.normalize(`/${path}`));
     const { User } = container.record.config;
@@ -117,6 +116,22 @@ async function named<T>(ref: string, path: string, work: () => Promise<T>): Prom
     throw cause;
   }
 }
+
+/** What is wrong with a path is said of the whole of it, as Go's lstat does. */
+async function lookedAt<T>(path: string, look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (cause) {
+    const words = isClass(cause, 'InvalidParameter') ? lstatErrors[String(cause.details?.errno)] : undefined;
+    throw words === undefined ? cause : invalidParameter(`lstat ${path}: ${words}`, { cause });
+  }
+}
+
+const lstatErrors: Readonly<Record<string, string>> = {
+  ENOTDIR: 'not a directory',
+  ENAMETOOLONG: 'file name too long',
+  ELOOP: 'too many levels of symbolic links',
+};
 
 function pathStat(facts: RootedFacts, path: string): PathStat {
   return {

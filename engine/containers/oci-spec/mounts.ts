@@ -182,11 +182,12 @@ const tmpfsData = /^(size|mode|uid|gid|nr_inodes|nr_blocks|mpol)$/;
 
 /** Docker's defaults, each of which an option may undo. @throws InvalidParameter for what tmpfs does not know */
 function tmpfsOptions(wished: string[]): string[] {
-  for (const option of wished) {
+  // The last mistake is named, as there.
+  for (const option of [...wished].reverse()) {
     const [name = '', value] = option.split('=');
     if (name === '') continue;
     if (value === undefined ? !mountFlags.test(name) : !tmpfsData.test(name)) {
-      throw invalidParameter(`invalid tmpfs option ["${option.replaceAll('=', '" "')}"]`);
+      throw invalidParameter(`invalid tmpfs option "${name}"`);
     }
   }
   const opposite: Record<string, string> = { exec: 'noexec', suid: 'nosuid', dev: 'nodev' };

@@ -4,7 +4,7 @@ import type { ContainerRecord } from '../state/record.js';
 import { allCapabilities, effectiveCapabilities, processCapabilities } from './capabilities.js';
 import { initPath } from './mounts.js';
 import type { SecurityOptions } from './security-options.js';
-import { resolveUser } from './user.js';
+import { type ResolvedUser, resolveUser } from './user.js';
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -28,6 +28,12 @@ export function mergeEnvironment(base: readonly string[], own: readonly string[]
     else byName.set(entry.slice(0, at), entry);
   }
   return [...byName.values()];
+}
+
+/** Runtimes add it where it is missing or empty, but not all of them to further processes. */
+function withHome(env: string[], { home }: ResolvedUser): string[] {
+  const own = env.filter((entry) => entry !== 'HOME=');
+  return own.some((entry) => entry.startsWith('HOME=')) ? own : [...own, `HOME=${home || '/'}`];
 }
 
 /** The container's first process. @throws InvalidParameter (user or group not found) */
@@ -56,7 +62,7 @@ export function processFor(
     consoleSize: config.Tty && height > 0 && width > 0 ? { height, width } : undefined,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: options.init ? [initPath, '--', ...command] : command,
-    env: environment(config.Hostname ?? '', config.Tty === true, options.links, config.Env ?? []),
+    env: withHome(environment(config.Hostname ?? '', config.Tty === true, options.links, config.Env ?? []), user),
     cwd: config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
     rlimits: rlimits(record, options.config),
@@ -85,7 +91,7 @@ export function execProcessFor(
     consoleSize: wish.consoleSize,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: wish.command,
-    env: mergeEnvironment(env, wish.env ?? []),
+    env: withHome(mergeEnvironment(env, wish.env ?? []), user),
     cwd: wish.workingDir || config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
     rlimits: rlimits(record, options.config),

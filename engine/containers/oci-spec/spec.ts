@@ -6,6 +6,7 @@ import { devicesFor, hasAppArmor } from './devices.js';
 import { type MountSources, mountsFor, rootPropagation } from './mounts.js';
 import { namespacesFor, type PidOf } from './namespaces.js';
 import type { OciSpec } from './oci.js';
+import { checkProcMounts } from './proc-mounts.js';
 import { asList, processFor } from './process.js';
 import { limits } from './resources.js';
 import { seccompFor } from './seccomp.js';
@@ -37,6 +38,14 @@ export function specFor(context: SpecContext): OciSpec {
   const { devices, rules } = devicesFor(hostConfig);
   const apparmorProfile = hasAppArmor() && !privileged ? (security.apparmor ?? '') : '';
   const namespaces = namespacesFor(hostConfig, context.network, context.pidOf);
+  const mounts = mountsFor({
+    hostConfig,
+    mounts: record.mounts,
+    sources,
+    privateCgroupNamespace: hostConfig.CgroupnsMode === 'private',
+    writableCgroups: security.writableCgroups,
+  });
+  checkProcMounts(mounts, record.runtime, rootfs);
   const ownUts = namespaces.some((namespace) => namespace.type === 'uts');
   return {
     ociVersion: '1.0.2',
@@ -49,13 +58,7 @@ export function specFor(context: SpecContext): OciSpec {
     }),
     root: { path: rootfs, readonly: hostConfig.ReadonlyRootfs === true },
     hostname: ownUts ? record.config.Hostname : undefined,
-    mounts: mountsFor({
-      hostConfig,
-      mounts: record.mounts,
-      sources,
-      privateCgroupNamespace: hostConfig.CgroupnsMode === 'private',
-      writableCgroups: security.writableCgroups,
-    }),
+    mounts,
     annotations: hostConfig.Annotations ?? undefined,
     linux: {
       namespaces,

@@ -60,7 +60,7 @@ async function driversOf(context: Context, ref: string): Promise<Need[]> {
   try {
     const { Driver, IPAM } = await context.networks.inspect(ref);
     const network = { kind: networkKind.name, name: Driver };
-    return IPAM.Config.length > 0 ? [network, { kind: ipamKind.name, name: IPAM.Driver }] : [network];
+    return IPAM.Config ? [network, { kind: ipamKind.name, name: IPAM.Driver }] : [network];
   } catch (error) {
     if (!isClass(error, 'NotFound')) throw error;
     // Of a network that is gone the start will tell. The default one is made as soon as its drivers are there.

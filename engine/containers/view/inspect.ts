@@ -4,8 +4,9 @@ import type { Context } from '../context.js';
 import { shownLinks } from '../links/links.js';
 import type { Container } from '../state/container.js';
 import { isRunning, type StoredState } from '../state/life.js';
-import { isVolume, type MountRecord } from '../state/record.js';
+import { type ContainerRecord, isVolume, type MountRecord } from '../state/record.js';
 import { completeConfig, completeHostConfig } from './complete.js';
+import { inspectedNetworks } from './networks.js';
 
 /** What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. */
 export function inspectContainer(context: Context, container: Container): ContainerInspect {
@@ -37,7 +38,7 @@ export function inspectContainer(context: Context, container: Container): Contai
     GraphDriver: { Name: 'overlay2', Data: graphData(context, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
     Config: completeConfig(record.config),
-    NetworkSettings: networkSettings(context.networks.settings(record.id, record.endpoints), record.state.pid),
+    NetworkSettings: networkSettings(record, context.networks.settings(record.id, record.endpoints)),
   };
 }
 
@@ -74,7 +75,8 @@ export function mountPoint(mount: MountRecord): MountPoint {
 }
 
 /** Besides `Networks`, the endpoint on the default bridge is repeated at the top, as clients of 2015 read it. */
-function networkSettings(sandbox: SandboxSettings, pid: number): NetworkSettings {
+function networkSettings(record: ContainerRecord, sandbox: SandboxSettings): NetworkSettings {
+  const { pid } = record.state;
   // Without a file of its own the namespace is found by the process in it.
   const ofProcess = sandbox.sandboxId !== '' && pid > 0 ? `/proc/${pid}/ns/net` : '';
   const bridge = sandbox.networks.bridge;
@@ -96,7 +98,7 @@ function networkSettings(sandbox: SandboxSettings, pid: number): NetworkSettings
     IPPrefixLen: bridge?.IPPrefixLen ?? 0,
     IPv6Gateway: bridge?.IPv6Gateway ?? '',
     MacAddress: bridge?.MacAddress ?? '',
-    Networks: sandbox.networks,
+    Networks: inspectedNetworks(record, sandbox.networks),
   };
 }
 

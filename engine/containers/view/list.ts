@@ -1,5 +1,4 @@
 import type { ContainerSummary, Port, PortMap } from '@cleat/protocol/api/container';
-import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { SandboxSettings } from '../../networks/service.js';
 import { parseTime } from '../../time.js';
 import type { Context } from '../context.js';
@@ -8,6 +7,7 @@ import type { Container } from '../state/container.js';
 import { isRunning } from '../state/life.js';
 import { apiState, mountPoint } from './inspect.js';
 import { compileFilters } from './list-filters.js';
+import { listedNetworks } from './networks.js';
 import { statusText } from './status-text.js';
 
 /**
@@ -77,7 +77,7 @@ function summary(context: Context, container: Container, sandbox: SandboxSetting
     State: record.state.status,
     Status: statusText(apiState(record.state)),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode ?? 'default' },
-    NetworkSettings: { Networks: listedNetworks(sandbox.networks) },
+    NetworkSettings: { Networks: listedNetworks(record, sandbox.networks) },
     Mounts: record.mounts.map(mountPoint),
   };
 }
@@ -100,11 +100,4 @@ export function portList(ports: PortMap): Port[] {
     }
   }
   return list.sort((a, b) => a.PrivatePort - b.PrivatePort || (a.PublicPort ?? 0) - (b.PublicPort ?? 0));
-}
-
-/** The list carries where a container can be reached, not how that came about. */
-function listedNetworks(networks: Record<string, EndpointSettings>): Record<string, EndpointSettings> {
-  return Object.fromEntries(
-    Object.entries(networks).map(([name, endpoint]) => [name, { ...endpoint, Aliases: null, DNSNames: null }]),
-  );
 }

@@ -4,10 +4,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { digestOf } from '../../content/blobs.js';
 import { parseImageConfig } from '../config.js';
-import { type Entry, importTar, lines, openBench, tarOf } from '../images.fixture.js';
+import { type Bench, type Entry, importTar, lines, openBench, tarOf } from '../images.fixture.js';
 import type { Images } from '../service.js';
 
 const { signal } = new AbortController();
@@ -180,6 +180,73 @@ test('progress is shown from the first bytes of an archive, while the rest still
   }
   expect(seen[0]).toBe('Loading layer');
   expect(seen.at(-1)).toBe('Loaded image: large:1\n');
+});
+
+/** An archive whose one layer has a small file and then a large one. */
+async function largeArchive(): Promise<Buffer> {
+  const layer = await tarOf([
+    { name: 'first', content: 'first' },
+    { name: 'large', content: randomBytes(3_000_000) },
+    { name: 'last', content: 'last' },
+  ]);
+  const config = JSON.stringify({ os: 'linux', rootfs: { type: 'layers', diff_ids: [digestOf(layer)] } });
+  return await tarOf([
+    { name: 'aaaa/layer.tar', content: layer },
+    { name: 'config.json', content: config },
+    {
+      name: 'manifest.json',
+      content: JSON.stringify([{ Config: 'config.json', RepoTags: ['large:1'], Layers: ['aaaa/layer.tar'] }]),
+    },
+  ]);
+}
+
+/** Sends the first half of an archive, and waits until a file of its layer is unpacked. */
+async function loadHalf(bench: Bench, archive: Buffer) {
+  const before = new Set(await readdir(join(bench.root, 'layers')));
+  const source = new PassThrough();
+  source.write(archive.subarray(0, 1_500_000));
+  const done = lines(bench.images.load(source, { quiet: true, signal }));
+  await vi.waitFor(async () => {
+    const [layer = ''] = (await readdir(join(bench.root, 'layers'))).filter((name) => !before.has(name));
+    expect(await readdir(join(bench.root, 'layers', layer))).toContain('first');
+  }, 20_000);
+  return { source, done };
+}
+
+const leftovers = async ({ root }: Bench) => [
+  await readdir(join(root, 'layers')),
+  await readdir(join(root, 'blobs/tmp')),
+  await readdir(join(root, 'blobs/sha256')),
+];
+
+test('a layer is unpacked while it comes; one that does not come as a whole leaves nothing', async () => {
+  await using bench = await openBench();
+  const archive = await largeArchive();
+  const cut = await loadHalf(bench, archive);
+  cut.source.destroy(new Error('the client is gone'));
+  expect((await cut.done).at(-1)?.error).toContain('the client is gone');
+  expect(await leftovers(bench)).toEqual([[], [], []]);
+  const { source, done } = await loadHalf(bench, archive);
+  source.end(archive.subarray(1_500_000));
+  expect(await done).toEqual([{ stream: 'Loaded image: large:1\n' }]);
+  const [layer = ''] = bench.images.layerPaths(bench.images.resolve('large:1').id);
+  expect((await readdir(layer)).sort()).toEqual(['first', 'large', 'last']);
+  expect(readFileSync(join(layer, 'last'), 'utf8')).toBe('last');
+  // Once more: it is known by then, whatever was begun.
+  expect(await loadBytes(bench.images, archive)).toEqual([{ stream: 'Loaded image: large:1\n' }]);
+  expect((await leftovers(bench)).map((names) => names.length)).toEqual([1, 0, 1]);
+});
+
+test('clients who stop sending hold up nobody else', async () => {
+  await using bench = await openBench();
+  const halves = [];
+  for (let at = 0; at < 2; at++) halves.push(await loadHalf(bench, await largeArchive()));
+  expect(await loadBytes(bench.images, await largeArchive())).toEqual([{ stream: 'Loaded image: large:1\n' }]);
+  for (const { source, done } of halves) {
+    source.end();
+    expect((await done).at(-1)?.error).toContain('unexpected EOF');
+  }
+  expect((await leftovers(bench)).map((names) => names.length)).toEqual([1, 0, 1]);
 });
 
 test('a file that only looks like a layer leaves nothing', async () => {

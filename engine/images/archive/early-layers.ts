@@ -10,9 +10,17 @@ const maxEarly = 125;
 /** Smaller blobs are configurations and manifests, or no layers that are worth a bar. */
 const smallestBar = 10 * 1024;
 
+/** A file of the archive on its way here. */
+export interface ArrivingFile {
+  /** More of it is here: `bytes` in all, in the file at `path`. @param head how it begins */
+  grew(bytes: number, path: string, head: Buffer): void;
+  /** All of it is here. */
+  take(blob: StoredBlob, head: Buffer): void;
+}
+
 /**
- * Unpacks the layers of an archive while the rest of it still comes: which files are layers is said at its end only, but
- * it shows. What turns out to be none is removed with its lease.
+ * Unpacks the layers of an archive while they and the rest of it still come: which files are layers is said at its end
+ * only, but it shows. What turns out to be none is removed with its lease.
  */
 export class EarlyLayers implements AsyncDisposable {
   readonly #context: Context;
@@ -29,8 +37,26 @@ export class EarlyLayers implements AsyncDisposable {
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
   }
 
-  /** Hears of the bytes of a file as they come; shows them as the bar of a layer. */
-  bar(name: string, size: number): ((bytes: number) => void) | undefined {
+  /** A file that begins. */
+  expect(name: string, size: number): ArrivingFile {
+    const show = this.#bar(name, size);
+    let whole: ((blob: StoredBlob) => void) | undefined;
+    let grew: (() => void) | undefined;
+    return {
+      grew: (bytes, path, head) => {
+        show?.(bytes);
+        if (grew) grew();
+        else if (bytes < size && isLayer(head) && this.#mayBegin(size)) [grew, whole] = this.#begin(path);
+      },
+      take: (blob, head) => {
+        if (whole) whole(blob);
+        else if (isLayer(head)) this.#add(blob);
+      },
+    };
+  }
+
+  /** Shows the bytes of a file as the bar of a layer. */
+  #bar(name: string, size: number): ((bytes: number) => void) | undefined {
     const [, blob] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name) ?? [];
     const [, old] = /^([^/]+)\/layer\.tar$/.exec(name) ?? [];
     const id = old ?? (blob !== undefined && size >= smallestBar ? blob : undefined);
@@ -38,16 +64,51 @@ export class EarlyLayers implements AsyncDisposable {
     return bar(this.#emit, shortId(id), 'Loading layer', size);
   }
 
-  /** A file that is here now. @param head how it begins */
-  take(blob: StoredBlob, head: Buffer): void {
-    // Of a plain layer the digest is its name.
-    if (this.#work.length >= maxEarly || !isLayer(head) || this.#context.layers.get(blob.digest)) return;
-    const { layers, unpacks } = this.#context;
-    const work = unpacks.run(async () => {
-      if (!this.#signal.aborted) await layers.add({ blob, lease: this.#lease, signal: this.#signal });
+  /** Whether a layer is unpacked as it comes. One of the same size as one that is here is likely to be that. */
+  #mayBegin(size: number): boolean {
+    const { layers, arrivals } = this.#context;
+    return this.#work.length < maxEarly && !arrivals.isBusy && !layers.all().some(({ blob }) => blob.size === size);
+  }
+
+  #begin(path: string): [grew: () => void, whole: (blob: StoredBlob) => void] {
+    const { layers, arrivals } = this.#context;
+    const layer = layers.begin(path, this.#signal);
+    let whole: (blob?: StoredBlob) => void = () => {};
+    const arrival = new Promise<StoredBlob | undefined>((resolve) => {
+      whole = resolve;
     });
+    // What stays away is told of by whoever reads it.
+    this.#signal.addEventListener('abort', () => whole(), { once: true });
+    this.#run(
+      arrivals.run(async () => {
+        const blob = await arrival;
+        if (blob) await layer.finish(blob, this.#lease);
+        else await layer.abandon();
+      }),
+    );
+    return [() => layer.grew(), whole];
+  }
+
+  /** A file that is whole. */
+  #add(blob: StoredBlob): void {
+    // Of a plain layer the digest is its name.
+    if (this.#work.length >= maxEarly || this.#context.layers.get(blob.digest)) return;
+    const { layers, unpacks } = this.#context;
+    this.#run(
+      unpacks.run(async () => {
+        if (!this.#signal.aborted) await layers.add({ blob, lease: this.#lease, signal: this.#signal });
+      }),
+    );
+  }
+
+  #run(work: Promise<unknown>): void {
     // Whoever needs it tries again, and tells what is wrong.
-    this.#work.push(work.then(undefined, () => {}));
+    this.#work.push(
+      work.then(
+        () => {},
+        () => {},
+      ),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -60,15 +60,7 @@ export class ArchiveFiles {
           throw invalidParameter(`the archive holds a name of more than ${maxName} bytes`);
         const name = normalise(textOf(entry.name));
         if (entry.type === 'file') {
-          const head: Buffer[] = [];
-          const onBytes = early.bar(name, entry.size);
-          const blob = await context.content.store(bodyOf(reader, entry.size, head), lease, {
-            size: entry.size,
-            signal,
-            onBytes,
-          });
-          early.take(blob, Buffer.concat(head));
-          files.#files.set(name, blob);
+          files.#files.set(name, await files.#store(name, reader, entry.size, lease, signal, early));
         } else if (entry.type === 'symlink') {
           files.#links.set(name, normalise(posix.join(posix.dirname(name), textOf(entry.linkName))));
         } else if (entry.type === 'link') {
@@ -82,6 +74,25 @@ export class ArchiveFiles {
       await content.return(undefined);
     }
     return files;
+  }
+
+  async #store(
+    name: string,
+    reader: TarReader,
+    size: number,
+    lease: Lease,
+    signal: AbortSignal,
+    early: EarlyLayers,
+  ): Promise<StoredBlob> {
+    const head: Buffer[] = [];
+    const layer = early.expect(name, size);
+    const onBytes = (bytes: number): void => layer.grew(bytes, file.path, Buffer.concat(head));
+    await using file = await this.#context.content.grow({ size, signal, onBytes });
+    await file.append(bodyOf(reader, size, head));
+    const blob = await file.finish();
+    lease.keepBlob(blob.digest);
+    layer.take(blob, Buffer.concat(head));
+    return blob;
   }
 
   find(name: string): StoredBlob | undefined {

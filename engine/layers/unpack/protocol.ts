@@ -1,21 +1,31 @@
 import type { Compression } from '@cleat/linux/archive/compression';
 import type { ErrorClass } from '@cleat/protocol/errors';
 
-/** What the unpacking process is told. */
-export interface UnpackOptions {
+/** One archive that is to be unpacked. */
+export interface UnpackOrder {
+  /** A file that the engine holds open until it is answered, as `/proc/PID/fd/N`: its name may change meanwhile. */
+  archive: string;
+  /** False when more is still written to its end: news tell of that. */
+  isWhole: boolean;
+  /** An existing empty directory. */
+  target: string;
   /** Bytes after decompression. */
   maxBytes: number;
   maxEntries: number;
-  /** SHA-256 of the archive as it is: of a plain one its content's, which need not be computed again. */
-  digest?: string;
-  /** Process id of the engine, with which it ends. */
-  parent: number;
 }
+
+/** Of an archive that still grows: there is more of it, or now all. */
+export interface UnpackNews {
+  isWhole: boolean;
+}
+
+/** What the unpacking process is told: one order, and news of it until it is answered; then the next order. */
+export type UnpackMessage = { unpack: UnpackOrder } | { grown: UnpackNews };
 
 /** What came of it. */
 export interface UnpackDone {
-  /** SHA-256 of the decompressed archive. */
-  diffId: string;
+  /** SHA-256 of the decompressed archive; of one that is not compressed it is that of the archive, and not computed. */
+  diffId?: string;
   /** Bytes in regular files. */
   size: number;
   /** Bytes of the decompressed archive. */

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import { type KindLabel, kindOf } from '@cleat/protocol/kinds/index';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import type { Behaviour, Body } from './recording-plugin.js';
 import { ScriptedNetworkPlugin } from './scripted-network.js';
@@ -62,15 +63,20 @@ function logs(call: string, body: Body): Body | undefined {
   return call === 'LogDriver.Capabilities' ? { Cap: { ReadLogs: true } } : {};
 }
 
-/** By the name of the kind's page. `scratch` is a directory of its own. */
-export const kindBehaviours = {
-  volume: volumes,
-  network: (scratch: string) => networks(scratch, 'NetworkDriver'),
-  ipam: (scratch: string) => networks(scratch, 'IpamDriver'),
-  log: () => simple('LogDriver', logs),
-  authz: () => simple('authz', () => ({ Allow: true })),
-  metrics: () => simple('MetricsCollector', () => ({})),
-  secret: () => simple('secretprovider', () => ({ Value: Buffer.from('open sesame').toString('base64') })),
-} satisfies Record<string, (scratch: string) => KindBehaviour>;
+type Made = (scratch: string, capability: string) => KindBehaviour;
 
-export type KindPage = keyof typeof kindBehaviours;
+/** Of kinds whose plugins have more to say than `{}`. */
+const special: Partial<Record<KindLabel, Made>> = {
+  volume: volumes,
+  network: networks,
+  ipam: networks,
+  log: (_, capability) => simple(capability, logs),
+  authz: (_, capability) => simple(capability, () => ({ Allow: true })),
+  secret: (_, capability) => simple(capability, () => ({ Value: Buffer.from('open sesame').toString('base64') })),
+};
+
+/** @param scratch a directory of its own */
+export function behaviourOf(label: KindLabel, scratch: string): KindBehaviour {
+  const capability = kindOf(label).name;
+  return special[label]?.(scratch, capability) ?? simple(capability, () => ({}));
+}

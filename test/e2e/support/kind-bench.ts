@@ -1,11 +1,12 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { KindLabel } from '@cleat/protocol/kinds/index';
 import { busyboxTar } from '../../../cli/tour/busybox.js';
 import { type CommandResult, docker } from './docker.js';
 import type { Side } from './drawing.js';
 import { type Engine, startEngine } from './engine.js';
-import { type KindBehaviour, type KindPage, kindBehaviours } from './kind-behaviours.js';
+import { behaviourOf, type KindBehaviour } from './kind-behaviours.js';
 import { RecordingPlugin } from './recording-plugin.js';
 import { StockDockerd } from './stock-dockerd.js';
 
@@ -24,10 +25,10 @@ export class KindBench implements AsyncDisposable {
   readonly #behaviour: KindBehaviour;
   #daemon: Daemon | undefined;
 
-  private constructor(scratch: string, page: KindPage, name: string) {
+  private constructor(scratch: string, kind: KindLabel, name: string) {
     this.#scratch = scratch;
     for (const directory of ['plugins', 'client', 'volumes']) mkdirSync(join(scratch, directory));
-    this.#behaviour = kindBehaviours[page](scratch);
+    this.#behaviour = behaviourOf(kind, scratch);
     this.plugin = new RecordingPlugin(join(this.#plugins, `${name}.sock`), this.#behaviour.behaviour);
   }
 
@@ -35,8 +36,8 @@ export class KindBench implements AsyncDisposable {
    * @param name what the plugin is called in its page
    * @param flags of the engine's daemon
    */
-  static async start(side: Side, page: KindPage, name: string, flags: readonly string[]): Promise<KindBench> {
-    const bench = new KindBench(await mkdtemp('/tmp/cleat-kind-'), page, name);
+  static async start(side: Side, kind: KindLabel, name: string, flags: readonly string[]): Promise<KindBench> {
+    const bench = new KindBench(await mkdtemp('/tmp/cleat-kind-'), kind, name);
     try {
       // Some are asked as soon as the engine is there.
       const daemon =

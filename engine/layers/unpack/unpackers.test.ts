@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
+  appendFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,12 +17,13 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { getXattr, listXattrs, splitDevice } from '@cleat/linux/syscall/files';
 import { isClass } from '@cleat/protocol/errors';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Entry, tarOf } from '../../images/images.fixture.js';
-import { unpack } from './unpack.js';
+import { Growth, Unpackers } from './unpackers.js';
 
 let directory: string;
 let target: string;
+const unpackers = new Unpackers();
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'cleat-unpack-'));
   target = join(directory, 'inner', 'layer');
@@ -31,7 +34,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 function unpackBytes(bytes: Buffer, bounds?: { maxBytes: number; maxEntries: number }) {
   const archive = join(directory, 'archive');
   writeFileSync(archive, bytes);
-  return unpack({ archive, target, ...(bounds && { bounds }) });
+  return unpackers.unpack({ archive, target, ...(bounds && { bounds }) });
 }
 
 const unpackEntries = async (entries: Entry[]) => await unpackBytes(await tarOf(entries));
@@ -166,4 +169,79 @@ test('damaged and oversized archives are refused', async () => {
   await refused(unpackBytes(tar.subarray(0, 100_000)));
   await refused(unpackBytes(gzipSync(tar).subarray(0, 1000)));
   await refused(unpackBytes(Buffer.from('this is no tar at all'.repeat(100))));
+});
+
+/** The unpacking processes of this one. */
+function processes(): string[] {
+  return readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .split(' ')
+    .filter((pid) => {
+      try {
+        return pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('unpack/child.js');
+      } catch {
+        // It has ended meanwhile.
+        return false;
+      }
+    });
+}
+
+test.each(['none', 'gzip'])('an archive is unpacked as it grows, also under another name (%s)', async (compression) => {
+  const tar = await tarOf([
+    { name: 'first', content: 'first' },
+    { name: 'large', content: randomBytes(2_000_000) },
+    { name: 'last', content: 'last' },
+  ]);
+  const bytes = compression === 'gzip' ? gzipSync(tar) : tar;
+  const archive = join(directory, 'growing');
+  writeFileSync(archive, bytes.subarray(0, 700_000));
+  const growth = new Growth();
+  const done = new Unpackers().unpack({ archive, growth, target });
+  await vi.waitFor(() => expect(readdirSync(target)).toContain('first'), 20_000);
+  renameSync(archive, join(directory, 'whole'));
+  for (const [start, end] of [
+    [700_000, 1_400_000],
+    [1_400_000, bytes.length],
+  ] as const) {
+    appendFileSync(join(directory, 'whole'), bytes.subarray(start, end));
+    growth.tell(end === bytes.length);
+  }
+  expect(await done).toEqual({
+    ...(compression === 'gzip' && { diffId: `sha256:${createHash('sha256').update(tar).digest('hex')}` }),
+    size: 2_000_009,
+    tarSize: tar.length,
+    compression,
+  });
+  expect(readFileSync(join(target, 'last'), 'utf8')).toBe('last');
+});
+
+test('one that stops growing can be given up: nobody writes there then', async () => {
+  const archive = join(directory, 'growing');
+  writeFileSync(archive, (await tarOf([{ name: 'large', content: randomBytes(2_000_000) }])).subarray(0, 700_000));
+  const stop = new AbortController();
+  const before = processes().length;
+  const done = unpackers.unpack({ archive, growth: new Growth(), target, signal: stop.signal });
+  await vi.waitFor(() => expect(readdirSync(target)).toEqual(['large']), 20_000);
+  stop.abort();
+  await expect(done).rejects.toMatchObject({ class: 'Cancelled' });
+  expect(processes().length).toBeLessThanOrEqual(before);
+});
+
+test('a process that has unpacked one archive takes the next, and no other after a failure', async () => {
+  const unpack = async (bytes: Buffer) => {
+    const archive = join(directory, 'archive');
+    writeFileSync(archive, bytes);
+    await own.unpack({ archive, target });
+  };
+  const own = new Unpackers();
+  const before = processes();
+  const started = () => processes().filter((pid) => !before.includes(pid));
+  await unpack(await tarOf([{ name: 'one', content: '1' }]));
+  const [first] = started();
+  expect(first).toBeDefined();
+  await unpack(await tarOf([{ name: 'two', content: '2' }]));
+  expect(started()).toEqual([first]);
+  await expect(unpack(Buffer.from('this is no tar at all'.repeat(100)))).rejects.toThrow();
+  expect(started()).toEqual([]);
+  await unpack(await tarOf([{ name: 'three', content: '3' }]));
+  expect(readdirSync(target).sort()).toEqual(['one', 'three', 'two']);
 });
