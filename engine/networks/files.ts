@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
 import { type NetworksContext, resolverWishes } from './context.js';
 import { hostFilePaths, hostsFile, resolvFile, writeInPlace } from './hosts.js';
@@ -9,7 +9,7 @@ import type { EndpointRecord, SandboxRecord } from './record.js';
 export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord): void {
   const paths = hostFilePaths(sandbox.directory);
   const written = context.writtenFor(sandbox);
-  if (written.size === 0) mkdirSync(sandbox.directory, { recursive: true, mode: 0o710 });
+  if (written.size === 0) makeDirectories(sandbox.directory, 0o710);
   writeInPlace(written, paths.hostnamePath, `${sandbox.hostname}\n`);
   writeInPlace(
     written,
