@@ -1,7 +1,6 @@
 import { delimiter, join } from 'node:path';
 import { findCommand } from '@cleat/linux/host';
 import { run } from '@cleat/linux/process/run';
-import type { SideName } from './row.js';
 
 /**
  * Engines that a user could pick instead. `CLEAT_BENCH_PEERS` names directories with programs of engines that are not
@@ -24,8 +23,8 @@ export function podmanPath(): string {
 }
 
 /** Those that are not here, each with a word why its column is left out. */
-export function absentPeers(): Map<SideName, string> {
-  const absent = new Map<SideName, string>();
+export function absentPeers(): Map<string, string> {
+  const absent = new Map<string, string>();
   if (newerDockerd() === undefined) {
     absent.set('newer', 'A newer dockerd: left out, CLEAT_BENCH_PEERS names no directory that has one');
   }
