@@ -1,8 +1,9 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttachHandlers } from '@cleat/linux/conmon/attach';
 import { type ExecRequest, type ExecSession, execInContainer } from '@cleat/linux/conmon/exec';
 import { giveTerminal } from '@cleat/linux/conmon/terminal-owner';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { CleatError, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Exec } from './exec.js';
@@ -23,7 +24,7 @@ export async function launch(
 ): Promise<ExecSession> {
   const { target, request } = exec;
   const tty = request.Tty === true;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   exec.sessionDir = directory;
   const spec = await target.process({
     command: exec.command,

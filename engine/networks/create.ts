@@ -6,6 +6,7 @@ import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { type NetworkId, newId } from '../ids.js';
+import { refuseLargeRecord } from '../store/record-size.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
 import { configurationFor, refuseConfigurationInUse } from './config-network.js';
@@ -48,6 +49,7 @@ export async function createNetwork(
 
 function checkRequest(room: NetworkRoom, name: string, request: NetworkCreateRequest, options: CreateOptions): void {
   if (!name) throw invalidParameter('invalid name: name is empty');
+  refuseLargeRecord('the network', request);
   if (!options.predefined && isPredefined(name)) {
     throw forbidden(`operation is not permitted on predefined ${name} network `);
   }

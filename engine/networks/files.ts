@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
 import { hostFilePaths, hostsFile, resolvFile, writeInPlace } from './hosts.js';
 import { insideAddress } from './names/service.js';
@@ -9,7 +9,7 @@ import { type NetworkRoom, resolverWishes } from './room.js';
 export function writeHostFiles(room: NetworkRoom, sandbox: SandboxRecord): void {
   const paths = hostFilePaths(sandbox.directory);
   const written = room.writtenFor(sandbox);
-  if (written.size === 0) mkdirSync(sandbox.directory, { recursive: true, mode: 0o710 });
+  if (written.size === 0) makeDirectories(sandbox.directory, 0o710);
   writeInPlace(written, paths.hostnamePath, `${sandbox.hostname}\n`);
   writeInPlace(
     written,

@@ -2,6 +2,7 @@ import type { VolumeCreateRequest, VolumeResource } from '@cleat/protocol/api/vo
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Volume } from '@cleat/protocol/kinds/volume';
 import { newId } from '../ids.js';
+import { refuseLargeRecord } from '../store/record-size.js';
 import { nowNanos } from '../time.js';
 import { type Driver, isOutOfReach, opError } from './drivers.js';
 import { findUnrecorded } from './lookup.js';
@@ -20,6 +21,7 @@ export async function createVolume(room: Room, request: VolumeCreateRequest): Pr
   if (Buffer.byteLength(name) > maxNameBytes || name.includes('\0')) {
     throw invalidParameter(`volume name is longer than ${maxNameBytes} bytes, or has a NUL byte in it`);
   }
+  refuseLargeRecord('the volume', request);
   return await room.turns.run(name, async () => {
     try {
       const known = room.records.get(name);

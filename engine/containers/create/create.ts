@@ -1,11 +1,13 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { type ContainerId, newId, shortId } from '../../ids.js';
+import { refuseLargeRecord } from '../../store/record-size.js';
 import { goTime, nowNanos } from '../../time.js';
 import type { Context } from '../context.js';
 import { hasLegacyLinks, resolveLinks } from '../links/links.js';
@@ -37,6 +39,7 @@ export async function createContainer(
   const image = context.images.resolve(given.Image, options.platform);
   const hostConfig = withDefaults(givenHost ?? {}, context.config);
   const config = mergeConfig(given, image.config);
+  refuseLargeRecord('the container', config, hostConfig, networking);
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
@@ -60,7 +63,7 @@ export async function createContainer(
     checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
     await checkSources(context, wishes);
     const mounts = await makeMounts(context, wishes, made);
-    mkdirSync(directory, { recursive: true, mode: 0o710 });
+    makeDirectories(directory, 0o710);
     fillHostname(context, config, hostConfig, id);
     const record: ContainerRecord = {
       v: 1,

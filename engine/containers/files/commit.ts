@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import type { Context } from '../context.js';
 import type { CommitContainerOptions } from '../service.js';
 import { asList } from '../spec/process.js';
@@ -21,7 +21,7 @@ export async function commitContainer(
   const config = committedConfig(record.config, options);
   const isLayered = existsSync(context.paths.ownFiles(record.id));
   // A container that never started has written nothing yet.
-  await mkdir(context.paths.upper(record.id), { recursive: true, mode: 0o755 });
+  makeDirectories(context.paths.upper(record.id), 0o755);
   const make = async (): Promise<{ Id: string }> => {
     const image = await context.images.commit({
       parent: record.imageId,

@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { createContainer as createMonitored } from '@cleat/linux/conmon/create';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { HeldPath, removeEmptyHeld } from '@cleat/linux/helper/held-path';
 import { mountTmpfs } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
@@ -56,7 +57,7 @@ export async function launch(
   const bundle = context.paths.bundle(id);
   const rootfs = context.paths.rootfs(id);
   checkLinks(context, container);
-  mkdirSync(rootfs, { recursive: true, mode: 0o711 });
+  makeDirectories(rootfs, 0o711);
   mountOverlay({ ...containerLayers(context, record), target: rootfs });
   // All at once; `allSettled`, so that all have ended before a failure is cleared up.
   const [network, mounts, logging, secrets] = await Promise.allSettled([
@@ -185,7 +186,7 @@ function sharedMemory(context: Context, { id, record }: Container): string | und
   }
   if (mode !== 'shareable') return undefined;
   const directory = context.paths.shm(id);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   mountTmpfs(directory, {
     source: 'shm',
     size: record.hostConfig.ShmSize ?? 67_108_864,

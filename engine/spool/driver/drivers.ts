@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { setInterval } from '@cleat/protocol/guard';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
@@ -60,7 +61,7 @@ export class Drivers {
     this.#directory = join(deps.config.execRoot, 'log');
     // An engine that was killed left its FIFOs; each session makes its own anew. The directory itself stays: a driver
     // in a container has it mounted.
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#directory, 0o700);
     for (const name of readdirSync(this.#directory))
       rmSync(join(this.#directory, name), { recursive: true, force: true });
     this.#open = new OpenSessions({
