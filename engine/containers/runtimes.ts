@@ -4,18 +4,18 @@ import { isCrun } from '@cleat/linux/runtime/crun';
 import { hiddenFrom, type LaunchFor } from '@cleat/linux/runtime/launcher';
 import { OciRuntime, type RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
-import type { EngineConfig } from '../config.js';
+import type { RuntimesConfig } from '../config.js';
 import type { ContainerPaths } from './paths.js';
 
 /** The OCI runtimes that the operator configured, by name. */
 export class Runtimes {
-  readonly #config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>;
+  readonly #config: RuntimesConfig;
   readonly #paths: ContainerPaths;
   readonly #open = new Map<string, OciRuntime>();
   readonly #binaries = new Map<string, string>();
   readonly #mountOptions = new Map<string, Promise<readonly unknown[]>>();
 
-  constructor(config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>, paths: ContainerPaths) {
+  constructor(config: RuntimesConfig, paths: ContainerPaths) {
     this.#config = config;
     this.#paths = paths;
   }
@@ -72,6 +72,11 @@ export class Runtimes {
   /** How conmon is to call it. @throws Unavailable when it is not installed */
   command(name: string, use: LaunchFor): RuntimeCommand {
     return this.get(name).command(use, this.binary(name));
+  }
+
+  /** Whether a bind mount gets exactly the flags that the runtime is told, and not those of its source as well. */
+  resetsFlags(name: string): boolean {
+    return isCrun(this.get(name).path);
   }
 
   /** Whether the runtime says (by its `features`) that it knows a mount option; asked once. */

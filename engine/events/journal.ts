@@ -17,7 +17,7 @@ import type { EventMessage } from '@cleat/protocol/api/event';
 import { messageOf } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
-import { decodeLine, encodeLine } from './line.js';
+import { decodeLine, type Entry, encodeLine } from './line.js';
 
 export interface JournalOptions {
   directory: string;
@@ -32,12 +32,6 @@ interface Segment {
   /** Sequence number of its first event; also its file name. */
   first: number;
   path: string;
-}
-
-/** An event and its place in the order. */
-export interface Entry {
-  seq: number;
-  event: EventMessage;
 }
 
 const chunkBytes = 64 * 1024;

@@ -5,7 +5,7 @@ import type { Context } from '../context.js';
 import { checkRestartPolicy } from '../create/restart.js';
 import { checkDevices, checkResources } from '../create/validate.js';
 import { settleRestarting } from '../life/lifecycle.js';
-import { limits } from '../spec/resources.js';
+import { limits } from '../oci-spec/resources.js';
 import type { Container } from '../state/container.js';
 
 /** Fields of the request that are limits; the restart policy goes its own way. */
@@ -65,9 +65,9 @@ export async function updateContainer(
           throw fail(cause);
         });
     }
-    Object.assign(hostConfig, changes);
+    record.hostConfig = { ...hostConfig, ...changes };
     if (policy?.Name) {
-      hostConfig.RestartPolicy = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 };
+      record.hostConfig.RestartPolicy = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 };
     }
     container.save();
     context.emit(container, 'update');

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import type { Context } from '../context.js';
+import { asList } from '../oci-spec/process.js';
 import type { CommitContainerOptions } from '../service.js';
-import { asList } from '../spec/process.js';
 import type { Container } from '../state/container.js';
 import { whileFrozen } from '../steps/freeze.js';
 import { mountPoints } from './changes.js';

@@ -128,7 +128,7 @@ async function mountSource(
   rootfs: string,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const mount = container.record.mounts.find((candidate) => candidate.destination === destination);
-  if (mount?.type !== 'volume' || mount.name === undefined) {
+  if (mount?.type !== 'volume') {
     return { directory: mount?.source ?? '', release: async () => {} };
   }
   const { name } = mount;

@@ -3,6 +3,7 @@ import { calledOf, kinds } from '@cleat/protocol/kinds/index';
 import { wishRef } from '../../networks/wishes.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
+import { isVolume } from '../state/record.js';
 import { sandboxRequest } from './sandbox-request.js';
 
 /** An extension that a container cannot start without. */
@@ -25,7 +26,7 @@ export async function needsOf(context: Context, container: Container): Promise<N
   const networks = await networkDrivers(context, container);
   const driver = logDriver(context, container);
   const names: Readonly<Record<NeededLabel, readonly (string | undefined)[]>> = {
-    volume: mounts.map((mount) => mount.driver || undefined),
+    volume: mounts.map((mount) => (isVolume(mount) ? mount.driver : undefined)),
     network: networks.map(({ network }) => network),
     ipam: networks.map(({ ipam }) => ipam),
     log: driver === 'none' ? [] : [driver],

@@ -1,4 +1,4 @@
-import type { EngineConfig } from '../../config.js';
+import type { ContainersConfig } from '../../config.js';
 import type { ExecWish, OciProcess } from '../service.js';
 import type { ContainerRecord } from '../state/record.js';
 import { allCapabilities, effectiveCapabilities, processCapabilities } from './capabilities.js';
@@ -41,7 +41,7 @@ export function processFor(
   record: ContainerRecord,
   rootfs: string,
   options: {
-    config: EngineConfig;
+    config: ContainersConfig;
     security: SecurityOptions;
     init: boolean;
     apparmorProfile: string;
@@ -77,7 +77,7 @@ export function execProcessFor(
   record: ContainerRecord,
   rootfs: string,
   wish: ExecWish,
-  options: { config: EngineConfig; security: SecurityOptions; links: readonly string[] },
+  options: { config: ContainersConfig; security: SecurityOptions; links: readonly string[] },
 ): OciProcess {
   const { config, hostConfig } = record;
   const user = resolveUser(rootfs, wish.user || config.User || '', hostConfig.GroupAdd ?? []);
@@ -101,7 +101,7 @@ export function execProcessFor(
   };
 }
 
-function rlimits(record: ContainerRecord, config: EngineConfig): OciProcess['rlimits'] {
+function rlimits(record: ContainerRecord, config: ContainersConfig): OciProcess['rlimits'] {
   const limits = new Map(Object.values(config.defaultUlimits).map((limit) => [limit.Name, limit]));
   for (const { Name, Soft = 0, Hard = 0 } of record.hostConfig.Ulimits ?? []) limits.set(Name, { Name, Soft, Hard });
   return [...limits.values()].map(({ Name, Soft, Hard }) => ({

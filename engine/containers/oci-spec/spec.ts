@@ -1,4 +1,4 @@
-import type { EngineConfig } from '../../config.js';
+import type { ContainersConfig } from '../../config.js';
 import type { Sandbox } from '../../networks/service.js';
 import type { ContainerRecord } from '../state/record.js';
 import { effectiveCapabilities } from './capabilities.js';
@@ -14,7 +14,7 @@ import { parseSecurityOptions } from './security-options.js';
 
 export interface SpecContext {
   record: ContainerRecord;
-  config: EngineConfig;
+  config: ContainersConfig;
   /** The mounted root file system. */
   rootfs: string;
   network: Sandbox['namespace'];
