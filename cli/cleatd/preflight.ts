@@ -26,7 +26,7 @@ export interface PreflightOptions {
 }
 
 /**
- * What the configuration asks of this host and cannot have: it would fail at the start or, worse, with the first
+ * Finds what the configuration asks of this host and cannot have: it would fail at the start or, worse, with the first
  * container. Nothing is changed on the host.
  * @returns a sentence for each problem
  */
@@ -110,7 +110,7 @@ async function tryExtensions({ values, engine }: Settings): Promise<void> {
       log: silentLogger,
     });
     try {
-      // What is not logged needs no driver.
+      // Without logs no driver is needed.
       // The default one may be left out, as any battery.
       const chosen = engine.logDriver !== logDriverDefault || Object.keys(engine.logOpts).length > 0;
       if (chosen && engine.logDriver !== 'none') await checkLogDriver(extensions, engine);

@@ -14,7 +14,7 @@ export interface TlsFiles {
   ca?: Buffer;
 }
 
-/** What `--tls` and its like add up to (as dockerd's setDefaultOptions). */
+/** Combines `--tls` and its like (as dockerd's setDefaultOptions). */
 export type TlsMode = 'off' | 'on' | 'verify';
 
 /** @param wasSet the flags that were set, on the command line or in the file. */

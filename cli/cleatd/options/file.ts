@@ -8,7 +8,7 @@ import { byKey } from './table.js';
 import { BadValue, fromJson } from './values.js';
 
 export interface FileSettings {
-  /** What the file sets, by flag; with `merge` options joined with the command line's. */
+  /** The file's settings, by flag; options with `merge` are joined with the command line's. */
   readonly set: ReadonlyMap<string, unknown>;
   /** The keys that it uses, by flag. */
   readonly keys: ReadonlyMap<string, string>;
