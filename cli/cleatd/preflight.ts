@@ -47,9 +47,14 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
   }
   const init = initProblem(settings);
   if (init !== undefined) problems.push(init);
-  const runtime = settings.engine.runtimes[values['default-runtime']]?.path;
-  if (runtime !== undefined && findCommand(runtime) === undefined) {
-    problems.push(`${nameOf('default-runtime')}: ${runtime} is not there, or is no program`);
+  const wanted = values['default-runtime'];
+  const added = Object.keys(values['add-runtime']).filter((name) => name !== wanted);
+  for (const name of [...(wanted === '' ? [] : [wanted]), ...added]) {
+    const path = settings.engine.runtimes[name]?.path;
+    if (path !== undefined && findCommand(path) === undefined) {
+      const flag = nameOf(name === wanted ? 'default-runtime' : 'add-runtime');
+      problems.push(`${flag}: ${path} is not there, or is no program`);
+    }
   }
   if (all) {
     problems.push(...(await addressProblems(settings)));

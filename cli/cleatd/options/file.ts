@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf } from '@cleat/protocol/errors';
 import { findJsonFault, lineAndColumn } from '@cleat/protocol/json-fault';
+import { refuseFifo } from './fifo.js';
 import { keyOf, type Option } from './option.js';
 import { UsageError } from './parse.js';
 import { byKey } from './table.js';
@@ -28,6 +29,7 @@ export async function readConfigFile(
 ): Promise<FileSettings> {
   let text: string;
   try {
+    refuseFifo(path);
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (!required && isMissing(error)) return nothing;
