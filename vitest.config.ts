@@ -25,14 +25,25 @@ const shortest = files('slide', 'run', 'networks', 'daily');
 /** At once: twice as many keep the processors no busier, and each other's deadlines waiting. */
 const endToEndWorkers = Math.max(2, availableParallelism());
 
-/** @param batteries as test/e2e/support/batteries.ts knows them. */
-function endToEnd(name: string, include: string[], batteries = 'in-process'): TestProjectConfiguration {
+/** What runtimes do, each in its own way: enough for the one that is not the fastest here, and so not the default. */
+const ofRuntimes = files('run', 'security', 'update', 'error-texts');
+
+/**
+ * @param batteries as test/e2e/support/batteries.ts knows them.
+ * @param runtime the engines' default; empty: the fastest that works here
+ */
+function endToEnd(
+  name: string,
+  include: string[],
+  batteries = 'in-process',
+  runtime = process.env.CLEAT_E2E_RUNTIME ?? '',
+): TestProjectConfiguration {
   return {
     resolve: { alias },
     test: {
       name,
       include,
-      env: { CLEAT_E2E_BATTERIES: batteries },
+      env: { CLEAT_E2E_BATTERIES: batteries, CLEAT_E2E_RUNTIME: runtime },
       expect: expectation,
       testTimeout: 120_000,
       hookTimeout: 120_000,
@@ -66,6 +77,7 @@ export default defineConfig({
       endToEnd('e2e-process', [...daily, ...files('log-drivers')], 'process'),
       endToEnd('e2e-plugin', daily, 'plugin'),
       endToEnd('e2e-tmpfs', files('slide', 'daily'), 'tmpfs'),
+      endToEnd('e2e-runc', ofRuntimes, 'in-process', 'runc'),
       // And with each left out in turn: what needs it says so, all else goes on.
       ...batteries.map((name) => endToEnd(`e2e-without-${name}`, shortest, `without-${name}`)),
       endToEnd('chaos', ['test/chaos/**/*.test.ts']),

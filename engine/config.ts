@@ -1,20 +1,31 @@
-/** What the wiring (`cli`) tells the engine: already merged from flags, `daemon.json` and defaults, and validated. */
-export interface EngineConfig {
-  /** Stable across restarts, unique per data root; tags what we leave on the host (bridge alias, nft table). */
-  readonly engineId: string;
+/** Where an engine keeps everything. */
+export interface Roots {
   readonly dataRoot: string;
   readonly execRoot: string;
+}
+
+/** What the host's owner says of the engine itself. */
+export interface SystemConfig extends Roots {
+  /** Stable across restarts, unique per data root; tags what we leave on the host (bridge alias, nft table). */
+  readonly engineId: string;
   /** Host name shown in info. */
   readonly name: string;
   readonly labels: readonly string[];
   readonly debug: boolean;
   readonly hosts: readonly string[];
+  readonly liveRestore: boolean;
+  /** Seconds. */
+  readonly shutdownTimeout: number;
+}
 
-  readonly runtimes: Readonly<Record<string, RuntimeConfig>>;
-  readonly defaultRuntime: string;
+/** What containers are run with, where they say nothing else. */
+export interface ContainersConfig
+  extends Roots,
+    RuntimesConfig,
+    Pick<LogsConfig, 'logDriver' | 'logOpts'>,
+    Pick<NetworksConfig, 'defaultNetworkDriver' | 'defaultIpamDriver'> {
+  readonly engineId: string;
   readonly cgroupParent: string;
-  /** `cgroupfs`; `systemd` where asked for. */
-  readonly cgroupDriver: string;
   readonly defaultCgroupnsMode: 'host' | 'private';
   readonly defaultIpcMode: 'private' | 'shareable';
   /** Bytes. */
@@ -26,19 +37,41 @@ export interface EngineConfig {
   /** Path of the default seccomp profile, `unconfined`, or undefined for the built-in default. */
   readonly seccompProfile: string | undefined;
   readonly noNewPrivileges: boolean;
+}
 
+export interface RuntimesConfig {
+  readonly runtimes: Readonly<Record<string, RuntimeConfig>>;
+  /** One of them. In settings that nobody has looked at the host for yet it may be empty: the fastest that works. */
+  readonly defaultRuntime: string;
+  /** `cgroupfs`; `systemd` where asked for. */
+  readonly cgroupDriver: string;
+}
+
+export interface RuntimeConfig {
+  path: string;
+  runtimeArgs?: string[];
+}
+
+export interface AuthorizationConfig {
   /** Every request to the API must be allowed by each, asked in this order. */
   readonly authorizationPlugins?: readonly string[];
+}
 
+export interface LogsConfig extends Roots {
   readonly logDriver: string;
   readonly logOpts: Readonly<Record<string, string>>;
   /** Bytes of one container's output that may wait for its log driver. */
   readonly logBacklog: number;
+}
 
+export interface VolumesConfig extends Roots {
   readonly defaultVolumeDriver: string;
+}
+
+export interface NetworksConfig extends Roots {
+  readonly engineId: string;
   readonly defaultNetworkDriver: string;
   readonly defaultIpamDriver: string;
-
   /** Name of the default bridge's device; `none`: no default bridge. */
   readonly bridge: string;
   /** CIDR of the default bridge's own address, for example `172.30.0.1/16`; undefined: chosen by IPAM. */
@@ -59,17 +92,23 @@ export interface EngineConfig {
   readonly dnsOptions: readonly string[];
   /** What `host-gateway` in --add-host stands for; absent or empty: the default bridge's own address. */
   readonly hostGatewayIps?: readonly string[];
+}
 
+export interface RegistriesConfig {
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
   readonly maxConcurrentDownloads: number;
-
-  readonly liveRestore: boolean;
-  /** Seconds. */
-  readonly shutdownTimeout: number;
 }
 
-export interface RuntimeConfig {
-  path: string;
-  runtimeArgs?: string[];
-}
+/**
+ * What the wiring (`cli`) tells the engine: already merged from flags, `daemon.json` and defaults, and validated. Each
+ * room is given its own part.
+ */
+export interface EngineConfig
+  extends SystemConfig,
+    ContainersConfig,
+    AuthorizationConfig,
+    LogsConfig,
+    VolumesConfig,
+    NetworksConfig,
+    RegistriesConfig {}

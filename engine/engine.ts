@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { absenceOf } from '@cleat/extensions/absence';
 import type { Extensions } from '@cleat/extensions/service';
 import { Helper } from '@cleat/linux/helper/helper';
+import { within } from '@cleat/protocol/async/deadline';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
-import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
@@ -75,15 +75,7 @@ const startPatienceMs = 3_000;
 
 /** @throws what `work` throws within that time; later it is for `late` to tell */
 async function soon(work: Promise<void>, late: (error: unknown) => void): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), startPatienceMs);
-  });
-  try {
-    if ((await Promise.race([work, patience])) === 'late') work.catch(late);
-  } finally {
-    clearTimeout(timer);
-  }
+  if ((await within(startPatienceMs, work, 'late')) === 'late') work.catch(late);
 }
 
 /** Opens the rooms on `config.dataRoot` and `config.execRoot`, which must exist and be locked by the caller. */

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Reply, readReply } from '@cleat/protocol/answer';
+import { Backoff } from '@cleat/protocol/async/backoff';
+import { withDeadline } from '@cleat/protocol/async/deadline';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Contract } from '@cleat/protocol/kinds/kind';
 import Type, { type Static } from '@cleat/protocol/schema';
 import { readable } from '@cleat/protocol/untrusted';
 import { type Carrier, TransportError } from './carriers/carrier.js';
-import { withDeadline } from './deadline.js';
 import type { Place, Source } from './source.js';
 
 const Activation = Type.Object({ Implements: Type.Array(Type.String()) });
@@ -25,6 +26,7 @@ const handshakeMs = handshake.methods.Activate.deadlineMs;
 
 /** How often it is asked again when the connection broke: it may have been dying while its successor starts. */
 const maxBroken = 2;
+const pauses = { firstMs: 25, longestMs: 8_000 };
 
 /** An activated way to an extension. */
 export interface Link {
@@ -45,14 +47,14 @@ export interface ActivateOptions {
 }
 
 /**
- * Finds, opens and activates an extension. While nobody is there, it tries again: within the first second quickly, which helps one that is
- * just starting, then after 1, 2, 4 … s as Docker does, until the time is over. An extension that is there and
+ * Finds, opens and activates an extension. While nobody is there, it tries again: within the first second quickly, which
+ * helps one that is just starting, then after some seconds as Docker does, until the time is over. An extension that is there and
  * answers wrongly is not asked again.
  * @throws Unavailable with the reason
  */
 export async function activate(options: ActivateOptions): Promise<Link> {
   const { name, source, waitUntil, signal, onAbsent } = options;
-  let pauseMs = 25;
+  const backoff = new Backoff(pauses);
   let broken = 0;
   for (;;) {
     let reason: string;
@@ -77,8 +79,7 @@ export async function activate(options: ActivateOptions): Promise<Link> {
     const leftMs = waitUntil - Date.now();
     onAbsent(absent, leftMs);
     if (leftMs <= 0) throw absent;
-    await sleep(Math.min(pauseMs, leftMs), undefined, { signal });
-    pauseMs = pauseMs < 500 ? pauseMs * 2 : Math.min(Math.max(pauseMs * 2, 1000), 8000);
+    await sleep(Math.min(backoff.next(), leftMs), undefined, { signal });
   }
 }
 

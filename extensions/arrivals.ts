@@ -1,11 +1,11 @@
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { isClass, messageOf } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { watchDirectories } from './discovery/changes.js';
 import type { ArrivalOptions } from './service.js';
 
 /** Between two looks: short after something changed, then longer; a stat or a refused connection each. */
-const firstPauseMs = 50;
-const longestPauseMs = 1_000;
+const pauses = { firstMs: 50, longestMs: 1_000 };
 
 /** An extension that somebody waits for. */
 export interface Awaited {
@@ -28,7 +28,7 @@ interface Search {
   since: Date;
   reason: string;
   waiters: Set<Waiter>;
-  pauseMs: number;
+  backoff: Backoff;
   /** Ends the present pause. */
   look: () => void;
 }
@@ -85,7 +85,7 @@ export class Arrivals {
   hint(name?: string): void {
     for (const search of this.#searches.values()) {
       if (name !== undefined && search.name !== name) continue;
-      search.pauseMs = firstPauseMs;
+      search.backoff.reset();
       search.look();
     }
   }
@@ -105,7 +105,7 @@ export class Arrivals {
       since: new Date(),
       reason: '',
       waiters: new Set(),
-      pauseMs: firstPauseMs,
+      backoff: new Backoff(pauses),
       look: () => {},
     };
     this.#searches.set(key, search);
@@ -131,7 +131,6 @@ export class Arrivals {
         for (const { onReason } of search.waiters) onReason?.(reason);
       }
       await pause(search);
-      search.pauseMs = Math.min(search.pauseMs * 2, longestPauseMs);
     }
   }
 
@@ -155,7 +154,7 @@ function pause(search: Search): Promise<void> {
       search.look = () => {};
       resolve();
     };
-    const timer = setTimeout(done, search.pauseMs).unref();
+    const timer = setTimeout(done, search.backoff.next()).unref();
     search.look = done;
   });
 }

@@ -1,7 +1,8 @@
+import { Backoff } from '@cleat/protocol/async/backoff';
+
 /** Hangs in a row after which an extension is not asked any more for a while. */
 const threshold = 3;
-const firstPauseMs = 2_000;
-const longestPauseMs = 60_000;
+const pauses = { firstMs: 2_000, longestMs: 60_000 };
 
 /**
  * Keeps callers from queueing up behind an extension that hangs: after several calls or handshakes in a row that ran
@@ -9,7 +10,7 @@ const longestPauseMs = 60_000;
  */
 export class Breaker {
   #failures = 0;
-  #pauseMs = firstPauseMs;
+  readonly #backoff = new Backoff(pauses);
   #openUntil = 0;
   #reason = '';
   readonly #now: () => number;
@@ -39,7 +40,7 @@ export class Breaker {
 
   succeeded(): void {
     this.#failures = 0;
-    this.#pauseMs = firstPauseMs;
+    this.#backoff.reset();
   }
 
   /** A call ended without an answer for the caller's own reasons. */
@@ -51,7 +52,6 @@ export class Breaker {
     this.#failures++;
     this.#reason = reason;
     if (this.#failures < threshold) return;
-    if (this.#failures > threshold) this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs);
-    this.#openUntil = this.#now() + this.#pauseMs;
+    this.#openUntil = this.#now() + this.#backoff.next();
   }
 }

@@ -1,3 +1,4 @@
+import { waitFor, withDeadline } from '@cleat/protocol/async/deadline';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { CleatError, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
@@ -7,7 +8,6 @@ import { markAbsent } from './absence.js';
 import { activate, type Link } from './activation.js';
 import { Breaker } from './breaker.js';
 import { TransportError } from './carriers/carrier.js';
-import { waitFor, withDeadline } from './deadline.js';
 import type { Prerequisites } from './order.js';
 import { type Progress, resultOf } from './outcome.js';
 import { Patience } from './patience.js';

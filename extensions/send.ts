@@ -1,9 +1,9 @@
 import { readReply } from '@cleat/protocol/answer';
+import { withDeadline } from '@cleat/protocol/async/deadline';
 import { deadlineExceeded, messageOf, unavailable } from '@cleat/protocol/errors';
 import { type Kind, type Method, methodPath } from '@cleat/protocol/kinds/kind';
 import { readable } from '@cleat/protocol/untrusted';
 import type { Carrier } from './carriers/carrier.js';
-import { withDeadline } from './deadline.js';
 
 /** One message on its way. */
 export interface Outgoing {

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fdatasyncSync,
   fsync,
@@ -68,10 +69,18 @@ export async function syncDirectoryLater(path: string): Promise<void> {
   }
 }
 
+/** @returns the first that was made. @throws what mkdir(2) says: Node's recursive one says ENOENT for EROFS and EDQUOT */
+function makeDirectories(path: string, mode: number): string | undefined {
+  if (existsSync(path)) return mkdirSync(path, { recursive: true, mode });
+  const first = existsSync(dirname(path)) ? undefined : makeDirectories(dirname(path), mode);
+  mkdirSync(path, mode);
+  return first ?? path;
+}
+
 /** Makes a directory with its parents; those that are new are there after a power cut, too. */
 export function makeDirectoryDurably(path: string, mode = 0o700): void {
   // The first that was made; everything below it is new as well.
-  const first = mkdirSync(path, { recursive: true, mode });
+  const first = makeDirectories(path, mode);
   if (first === undefined) return;
   const top = dirname(first);
   for (let at = path; at.length >= top.length; at = dirname(at)) {

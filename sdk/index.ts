@@ -2,6 +2,7 @@
 import type { ExtensionModule } from '@cleat/protocol/extension';
 import type { OptionDeclarations } from '@cleat/protocol/options';
 
+export { Backoff, type Pauses } from '@cleat/protocol/async/backoff';
 export { conflict, forbidden, invalidParameter, notFound, notImplemented, unavailable } from '@cleat/protocol/errors';
 export {
   type ExtensionContext,

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Reply } from '@cleat/protocol/answer';
+import { Deadline } from '@cleat/protocol/async/deadline';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Metric, RunningExtension } from '@cleat/protocol/extension';
 import type { Logger } from '@cleat/protocol/log';
@@ -73,15 +73,9 @@ export class Pages {
 
 /** @throws Error when the work takes longer than the deadline */
 async function inTime<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const over = new AbortController();
-  const late = pause(deadlineMs, undefined, { signal: over.signal, ref: false }).then(() => {
-    throw new Error(`${what} did not end within ${deadlineMs} ms`);
+  using deadline = new Deadline({
+    ms: deadlineMs,
+    late: () => new Error(`${what} did not end within ${deadlineMs} ms`),
   });
-  // Called off when the work was in time.
-  late.catch(() => {});
-  try {
-    return await Promise.race([work(over.signal), late]);
-  } finally {
-    over.abort();
-  }
+  return await deadline.race(work(deadline.signal));
 }

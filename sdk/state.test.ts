@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mountTmpfs, unmount } from '@cleat/linux/mount/mount';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makeDirectoryDurably } from './durable-file.js';
 import { DurableMap } from './state.js';
 
 let directory: string;
@@ -126,5 +128,18 @@ test('what a full disk did not take has not happened, and what comes later is wh
     ]);
   } finally {
     unmount(disk);
+  }
+});
+
+test('a directory on a read-only file system is refused as such', () => {
+  const disk = mkdtempSync(join(tmpdir(), 'cleat-state-'));
+  mountTmpfs(disk, { size: 16_384 });
+  try {
+    execFileSync('mount', ['-o', 'remount,ro', disk]);
+    expect(() => makeDirectoryDurably(join(disk, 'a/b'))).toThrow('EROFS');
+    expect(() => makeDirectoryDurably(disk)).not.toThrow();
+  } finally {
+    unmount(disk);
+    rmSync(disk, { recursive: true });
   }
 });

@@ -2,8 +2,8 @@ import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { decode, parseJson, type Static, type TSchema, unexpectedContent } from '@cleat/protocol/json';
 import { isBefore } from './version.js';
 
-/** Bytes of a JSON body. */
-export const maxBodyBytes = 16 * 1024 * 1024;
+/** Bytes of a JSON body; what is kept of one is bounded below that. */
+export const maxBodyBytes = 4 * 1024 * 1024;
 
 /** A JSON body as a route declares it. */
 export interface JsonBody<S extends TSchema = TSchema> {

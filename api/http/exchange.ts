@@ -12,7 +12,7 @@ import { writeTo } from '../streams/write.js';
 import { Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
 import { Query } from './query.js';
-import { canonicalPath, type Match, type Target } from './router.js';
+import { canonicalPath, type Match, type Target } from './target.js';
 import { isBefore } from './version.js';
 
 /** How the client reached us; browsers can only use the unprotected `tcp`. */

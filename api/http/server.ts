@@ -19,7 +19,8 @@ import type { AnswerCheck } from './answer.js';
 import { errorAnswer, sendError } from './errors.js';
 import { Exchange, type Transport } from './exchange.js';
 import { asRequest } from './request-context.js';
-import { parseTarget, type Router } from './router.js';
+import type { Router } from './router.js';
+import { parseTarget } from './target.js';
 import { checkVersion, maxApiVersion } from './version.js';
 
 /** One for all: most are never looked at. */

@@ -1,6 +1,7 @@
 import { notManager } from '@cleat/protocol/api/swarm';
 import { notImplemented, unavailable } from '@cleat/protocol/errors';
-import type { Method, Route } from '../http/router.js';
+import type { Route } from '../http/router.js';
+import type { Method } from '../http/target.js';
 
 const notPart = 'This node is not part of a swarm. This engine has no swarm mode.';
 

@@ -1,9 +1,9 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { UnixDatagrams } from '@cleat/linux/syscall/datagram';
 import { errnoOf } from '@cleat/linux/syscall/errno';
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { SyslogOptions } from './log-options.js';
@@ -168,9 +168,11 @@ class UnixDatagramsOut implements LineOut {
 
   async send(messages: readonly Buffer[]): Promise<number> {
     let impossible = 0;
+    const full = new Backoff({ firstMs: 1, longestMs: 100 });
     for (const message of messages) {
       try {
-        for (let wait = 1; !this.#socket.send(message); wait = Math.min(wait * 2, 100)) await pause(wait);
+        while (!this.#socket.send(message)) await full.wait();
+        full.reset();
       } catch (error) {
         if (errnoOf(error) !== 'EMSGSIZE') throw error;
         impossible += message.length;

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { messageOf } from '@cleat/protocol/errors';
 import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
 import type { Sink, SinkReport } from '@cleat/sdk/logs/sink';
@@ -6,8 +6,7 @@ import { Formatter } from './format.js';
 import { type LineOut, openLineOut } from './line-out.js';
 import type { SyslogOptions } from './log-options.js';
 
-const shortestRetryMs = 200;
-const longestRetryMs = 5000;
+const pauses = { firstMs: 200, longestMs: 5_000 };
 /** So long after the container's end a server that is away is waited for. */
 const patienceMs = 60_000;
 
@@ -56,7 +55,8 @@ export class SyslogSink implements Sink {
 
   /** After a broken connection all of them are sent again: better twice than never. */
   async #send(messages: readonly Buffer[]): Promise<void> {
-    for (let wait = shortestRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
+    const backoff = new Backoff(pauses);
+    for (;;) {
       try {
         this.#out ??= await openLineOut(this.#options);
         const impossible = await this.#out.send(messages);
@@ -73,7 +73,7 @@ export class SyslogSink implements Sink {
           );
           return;
         }
-        await pause(wait);
+        await backoff.wait();
       }
     }
   }

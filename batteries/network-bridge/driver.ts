@@ -4,6 +4,7 @@ import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
 import type { FirewallNetwork, LinkedPort, PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
+import { Mutex } from '@cleat/protocol/async/mutex';
 import { conflict, forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { netlabel, type networkKind, type OpenedLink, type PortBinding } from '@cleat/protocol/kinds/network';
@@ -38,7 +39,7 @@ export class BridgeDriver {
   /** Endpoints that are being deleted. */
   readonly #leaving = new Set<string>();
   /** Networks come and go one at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #mutex = new Mutex();
 
   constructor(options: BridgeOptions, log: Logger) {
     this.#options = options;
@@ -366,11 +367,7 @@ export class BridgeDriver {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work, work);
-    this.#turn = result.catch(() => {
-      // The caller hears of it; the next one's turn comes all the same.
-    });
-    return result;
+    return this.#mutex.run(work);
   }
 }
 

@@ -190,17 +190,19 @@ function checkExecOpts(execOpts: readonly string[]): void {
   }
 }
 
-const stockRuntimes = ['io.containerd.runc.v2', 'runc'];
+/** runc under both names that clients know it by. */
+const reservedRuntimes = ['io.containerd.runc.v2', 'runc'];
 
-/** The stock runtime under the two names that clients know it by, and the operator's. @throws UsageError */
+/** The stock runtimes, and the operator's, who may have a crun of his own. @throws UsageError */
 export function runtimesOf(values: Values): Record<string, RuntimeValue> {
   const added = values['add-runtime'];
-  for (const name of stockRuntimes) {
+  for (const name of reservedRuntimes) {
     if (name in added) throw new UsageError(`runtime name '${name}' is reserved`);
   }
-  const all = { ...Object.fromEntries(stockRuntimes.map((name) => [name, { path: 'runc' }])), ...added };
+  const runc = Object.fromEntries(reservedRuntimes.map((name) => [name, { path: 'runc' }]));
+  const all = { ...runc, crun: { path: 'crun' }, ...added };
   const wanted = values['default-runtime'];
-  if (!(wanted in all)) {
+  if (wanted !== '' && !(wanted in all)) {
     throw new UsageError(
       `specified default runtime '${wanted}' does not exist: add it with --add-runtime ${wanted}=PATH`,
     );

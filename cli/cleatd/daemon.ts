@@ -6,6 +6,7 @@ import { openExtensions } from '@cleat/extensions/index';
 import type { Logger } from '@cleat/protocol/log';
 import { answersOn } from '../docker-socket.js';
 import { cleatVersion } from '../version.js';
+import { defaultRuntime } from './default-runtime.js';
 import { checkExposure, checkOwnBridges } from './exposure.js';
 import { isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
@@ -66,9 +67,11 @@ async function serve(
   const started = Date.now();
   const engineId = openRoots(settings.engine.dataRoot, settings.engine.execRoot, teardown);
   writePidFile(values.pidfile, teardown);
-  const config: LiveConfig = { engineId, ...settings.engine };
+  const runtime = await defaultRuntime(settings);
+  const config: LiveConfig = { engineId, ...settings.engine, defaultRuntime: runtime.name };
   const tlsFiles = tls === 'off' ? undefined : readTls(values, tls);
   for (const warning of warnings) logger.warn(warning);
+  logger.info(`containers run with ${runtime.name}: ${runtime.why}`);
   watchForTheUnexpected(logger, currentRequest);
   teardown.add('memory', giveMemoryBackAtRest(logger));
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { groupId } from '@cleat/api/listeners/listen';
-import { seccompFor } from '@cleat/engine/containers/spec/seccomp';
+import { seccompFor } from '@cleat/engine/containers/oci-spec/seccomp';
 import { checkLogOptions } from '@cleat/engine/spool/driver/check';
 import { type ExtensionOverride, openExtensions } from '@cleat/extensions/index';
 import type { Extensions } from '@cleat/extensions/service';
@@ -47,7 +47,7 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
   }
   const init = initProblem(settings);
   if (init !== undefined) problems.push(init);
-  const runtime = values['add-runtime'][values['default-runtime']]?.path;
+  const runtime = settings.engine.runtimes[values['default-runtime']]?.path;
   if (runtime !== undefined && findCommand(runtime) === undefined) {
     problems.push(`${nameOf('default-runtime')}: ${runtime} is not there, or is no program`);
   }

@@ -1,6 +1,7 @@
 import type { EngineConfig } from '@cleat/engine/config';
 import type { Events } from '@cleat/engine/events/service';
 import { messageOf } from '@cleat/protocol/errors';
+import { defaultRuntime } from './default-runtime.js';
 import type { DaemonLog } from './log.js';
 import { loadSettings } from './settings.js';
 
@@ -28,7 +29,10 @@ export async function reload(
   { log, events }: { log: DaemonLog; events: Events },
 ): Promise<void> {
   try {
-    const { engine, values } = await loadSettings(flags);
+    const settings = await loadSettings(flags);
+    const { name } = await defaultRuntime(settings);
+    const { values } = settings;
+    const engine = { ...settings.engine, defaultRuntime: name };
     const applied = Object.fromEntries(reloaded.map((key) => [key, engine[key]]));
     Object.assign(config, applied);
     log.setLevel(engine.debug ? 'debug' : values['log-level']);

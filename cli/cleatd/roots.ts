@@ -4,7 +4,6 @@ import {
   closeSync,
   existsSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeFileDurably } from '@cleat/linux/files/durable';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { tryLock } from '@cleat/linux/syscall/lock';
 import { messageOf } from '@cleat/protocol/errors';
 import { UsageError } from './options/parse.js';
@@ -34,7 +34,7 @@ export function openRoots(dataRoot: string, execRoot: string, teardown: Teardown
 
 function prepare(path: string, mode: number): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectories(path);
     chmodSync(path, mode);
   } catch (error) {
     throw new UsageError(`cannot use ${path}: ${messageOf(error)}`);
@@ -89,7 +89,7 @@ export function writePidFile(path: string, teardown: Teardown): void {
     );
   }
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectories(dirname(path));
     writeFileSync(path, `${process.pid}`, { mode: 0o644 });
   } catch (error) {
     throw new UsageError(`cannot write the PID file ${path}: ${messageOf(error)}`);

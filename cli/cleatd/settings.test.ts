@@ -16,7 +16,7 @@ test('defaults stand beside a dockerd, and the socket stands in for its', () => 
     execRoot: '/run/cleat',
     bridge: 'cleat0',
     defaultVolumeDriver: 'local',
-    defaultRuntime: 'runc',
+    defaultRuntime: '',
     shutdownTimeout: 15,
     icc: true,
   });

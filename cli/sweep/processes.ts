@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EngineRoots } from './sweep.js';
+import type { EngineRoots } from './roots.js';
 
 interface EngineProcess {
   pid: number;

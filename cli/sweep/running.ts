@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tryLock } from '@cleat/linux/syscall/lock';
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
-import type { EngineRoots } from './sweep.js';
+import type { EngineRoots } from './roots.js';
 
 const lockFiles = ({ dataRoot, execRoot }: EngineRoots): string[] => [join(dataRoot, 'lock'), join(execRoot, 'lock')];
 

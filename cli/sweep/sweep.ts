@@ -7,12 +7,8 @@ import { messageOf } from '@cleat/protocol/errors';
 import { removeCgroups } from './cgroups.js';
 import { removeFirewall, removeLinks } from './network.js';
 import { killProcesses } from './processes.js';
+import type { EngineRoots } from './roots.js';
 import { engineIdOf, holdRoots } from './running.js';
-
-export interface EngineRoots {
-  dataRoot: string;
-  execRoot: string;
-}
 
 /**
  * Removes every trace of an engine that does not run: its containers, mounts, namespaces, links, firewall rules, and

@@ -2,6 +2,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '@cleat/protocol/async/deadline';
 import { methodPath } from '@cleat/protocol/kinds/kind';
 import { logKind } from '@cleat/protocol/kinds/log';
 import { makeFifo } from '../fifo.js';
@@ -61,7 +62,7 @@ class Writer {
 
   /** Lets a reader that comes late have its end, too: without a writer it would wait for one. */
   async end(): Promise<void> {
-    await Promise.race([this.#opened, sleep(openMs, undefined, { ref: false })]);
+    await within(openMs, this.#opened, undefined);
     this.close();
   }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
+import { within } from '@cleat/protocol/async/deadline';
 
 /** How the plugin is ended and started, for cases about crashes. */
 export interface Control extends AsyncDisposable {
@@ -62,7 +62,7 @@ export class CommandControl implements Control {
   async ended(withinMs: number): Promise<string | undefined> {
     // One that was killed for a case is not the current child.
     if (this.#child === undefined) return undefined;
-    return await Promise.race([this.#ended, pause(withinMs, undefined, { ref: false })]);
+    return this.#ended && (await within(withinMs, this.#ended, undefined));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Extensions } from '@cleat/extensions/service';
 import type { Helper } from '@cleat/linux/helper/helper';
 import type { Logger } from '@cleat/protocol/log';
-import type { EngineConfig } from '../config.js';
+import type { ContainersConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Images } from '../images/service.js';
 import type { Networks } from '../networks/service.js';
@@ -15,7 +15,7 @@ import type { RunWatchers } from './watchers.js';
 
 /** What the wiring hands to this room. */
 export interface ContainersDeps {
-  readonly config: EngineConfig;
+  readonly config: ContainersConfig;
   readonly log: Logger;
   readonly registry: Registry;
   readonly events: Events;

@@ -2,10 +2,10 @@ import { conflict } from '@cleat/protocol/errors';
 import { cgroupOf } from './cgroup.js';
 import type { Context } from './context.js';
 import { linkEnvironment } from './links/environment.js';
+import { checkAccountsInside } from './oci-spec/accounts.js';
+import { execProcessFor } from './oci-spec/process.js';
+import { parseSecurityOptions } from './oci-spec/security-options.js';
 import type { ExecTarget } from './service.js';
-import { checkAccountsInside } from './spec/accounts.js';
-import { execProcessFor } from './spec/process.js';
-import { parseSecurityOptions } from './spec/security-options.js';
 import type { Container } from './state/container.js';
 import { notRunning, restarting } from './steps/signal.js';
 
@@ -22,8 +22,7 @@ export function execTarget(context: Context, container: Container, ref: string):
     id,
     name: record.name,
     config: record.config,
-    runtimePath: context.runtimes.binary(record.runtime),
-    runtimeArgs: context.runtimes.get(record.runtime).globalArgs,
+    runtime: context.runtimes.command(record.runtime, 'exec'),
     conmonPath: context.conmonPath ?? 'conmon',
     cgroup: cgroupOf(context.config, record),
     execIds: container.execIds,

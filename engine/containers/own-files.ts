@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { syncDirectory } from '@cleat/linux/files/durable';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import { invalidParameter } from '@cleat/protocol/errors';
 
@@ -61,7 +62,7 @@ function like(directory: Stats | undefined): Owned {
 
 /** The modes are what they are whatever our umask is. On the disk when this returns. */
 function makeLayer(layer: string, owned: readonly Owned[]): void {
-  mkdirSync(layer, { recursive: true });
+  makeDirectories(layer);
   chmodSync(layer, 0o755);
   for (const [index, path] of directories.entries()) {
     const { mode, uid, gid } = owned[index] ?? like(undefined);

@@ -44,9 +44,9 @@ function isWithin(context: Context, { record }: Container, groups: readonly stri
 
 /** Where a file of the host is for a container, by its bind mounts. */
 function pathInside({ record }: Container, path: string): string | undefined {
-  for (const { type, source, destination } of record.mounts) {
+  for (const { source, destination } of record.mounts.filter(({ type }) => type === 'bind')) {
     const relative = posix.relative(source, path);
-    if (type === 'bind' && relative !== '..' && !relative.startsWith('../')) return posix.join(destination, relative);
+    if (relative !== '..' && !relative.startsWith('../')) return posix.join(destination, relative);
   }
   return undefined;
 }

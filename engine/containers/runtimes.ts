@@ -1,33 +1,46 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import { OciRuntime } from '@cleat/linux/runtime/runtime';
+import { isCrun } from '@cleat/linux/runtime/crun';
+import { hiddenFrom, type LaunchFor } from '@cleat/linux/runtime/launcher';
+import { OciRuntime, type RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
-import type { EngineConfig } from '../config.js';
+import type { RuntimesConfig } from '../config.js';
 import type { ContainerPaths } from './paths.js';
 
 /** The OCI runtimes that the operator configured, by name. */
 export class Runtimes {
-  readonly #config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>;
+  readonly #config: RuntimesConfig;
   readonly #paths: ContainerPaths;
   readonly #open = new Map<string, OciRuntime>();
   readonly #binaries = new Map<string, string>();
   readonly #mountOptions = new Map<string, Promise<readonly unknown[]>>();
 
-  constructor(config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>, paths: ContainerPaths) {
+  constructor(config: RuntimesConfig, paths: ContainerPaths) {
     this.#config = config;
     this.#paths = paths;
   }
 
   /**
    * The name to store for what a user asked for: `default` means the default one, unless the operator gave a runtime
-   * this name. @throws InvalidParameter `unknown or invalid runtime name: X`
+   * this name.
+   * @param binds directories of the host that the container is to see
+   * @throws InvalidParameter `unknown or invalid runtime name: X`
    */
-  resolve(wished: string | undefined): string {
+  resolve(wished: string | undefined, binds: readonly string[] = []): string {
     const { runtimes, defaultRuntime } = this.#config;
     const isDefault = !wished || (wished === 'default' && !Object.hasOwn(runtimes, wished));
-    const name = isDefault ? defaultRuntime : wished;
+    const name = isDefault ? this.#seeing(binds, defaultRuntime) : wished;
     if (!Object.hasOwn(this.#config.runtimes, name)) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
     return name;
+  }
+
+  /** crun may have to be started where something covers a directory of the host's; whoever wants to see that gets runc. */
+  #seeing(binds: readonly string[], name: string): string {
+    const hidden = hiddenFrom(this.#config.runtimes[name]?.path ?? '');
+    if (hidden === undefined || this.missing('runc') !== undefined) return name;
+    const within = (path: string, directory: string): boolean =>
+      `${path}/`.startsWith(directory === '/' ? '/' : `${directory}/`);
+    return binds.some((bind) => within(hidden, bind) || within(bind, hidden)) ? 'runc' : name;
   }
 
   /** Why a runtime that is configured cannot be used at present; undefined when its binary is there. */
@@ -54,6 +67,11 @@ export class Runtimes {
       return candidate;
     }
     throw unavailable(`the runtime ${name} is not installed: ${path} is not in PATH`);
+  }
+
+  /** How conmon is to call it. @throws Unavailable when it is not installed */
+  command(name: string, use: LaunchFor): RuntimeCommand {
+    return this.get(name).command(use, this.binary(name));
   }
 
   /** Whether the runtime says (by its `features`) that it knows a mount option; asked once. */
@@ -93,13 +111,14 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Runtimes that do not answer are taken to know only what all know. */
+/** Runtimes that do not answer are taken to know only what all know, and crun what it knew before it had `features`. */
 async function mountOptions(runtime: OciRuntime): Promise<readonly unknown[]> {
+  const unasked = isCrun(runtime.path) ? ['rro'] : [];
   try {
     const options = (await runtime.features())?.mountOptions;
-    return Array.isArray(options) ? options : [];
+    return Array.isArray(options) ? options : unasked;
   } catch {
     // A runtime without `features`, or one whose answer is no JSON.
-    return [];
+    return unasked;
   }
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Providers } from '@cleat/extensions/service';
+import type { RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import type {
   ContainerConfig,
   ContainerCreateRequest,
@@ -194,8 +195,7 @@ export interface ExecTarget {
   readonly id: string;
   readonly name: string;
   readonly config: ContainerConfig;
-  readonly runtimePath: string;
-  readonly runtimeArgs: readonly string[];
+  readonly runtime: RuntimeCommand;
   readonly conmonPath: string;
   /** What to give to the runtime for a further process. @throws InvalidParameter (no such user; endless /etc/passwd) */
   process(wish: ExecWish): Promise<OciProcess>;

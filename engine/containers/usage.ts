@@ -1,5 +1,6 @@
 import type { ImageUser } from '../images/service.js';
 import type { ContainerLookup } from '../networks/service.js';
+import { isVolume } from './state/record.js';
 import type { Registry } from './state/registry.js';
 
 /*
@@ -19,7 +20,7 @@ export function usersOfImage(registry: Registry, imageId: string): ImageUser[] {
 export function usersOfVolume(registry: Registry, name: string): string[] {
   const made = registry.all().map(({ id, record }) => [id, record.mounts] as const);
   return [...made, ...registry.making]
-    .filter(([, mounts]) => mounts.some((mount) => mount.type === 'volume' && mount.name === name))
+    .filter(([, mounts]) => mounts.some((mount) => isVolume(mount) && mount.name === name))
     .map(([id]) => id);
 }
 

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { newId } from '../ids.js';
 import type { VolumeUse } from '../volumes/service.js';
 import type { Context } from './context.js';
-import { resolveUser } from './spec/user.js';
+import { resolveUser } from './oci-spec/user.js';
 import type { Container } from './state/container.js';
-import type { ContainerRecord, MountRecord } from './state/record.js';
+import { type ContainerRecord, isVolume, type VolumeMount } from './state/record.js';
 
 /** What identifies a use of a volume, and says how it is mounted. */
-type Use = Pick<MountRecord, 'destination' | 'propagation'> & {
+type Use = Pick<VolumeMount, 'destination' | 'propagation'> & {
   readOnly: boolean;
   subpath?: string;
   holdAt?: string;
@@ -41,9 +41,13 @@ export function volumeUse(
         User: record.config.User ?? '',
         ...numericUser(use.rootfs ?? context.paths.rootfs(id), record),
       },
-      Options: record.mounts.find(({ destination }) => destination === use.destination)?.driverOptions ?? {},
+      Options: optionsAt(record, use.destination),
     }),
   };
+}
+
+function optionsAt({ mounts }: ContainerRecord, destination: string): Record<string, string> {
+  return mounts.filter(isVolume).find((mount) => mount.destination === destination)?.driverOptions ?? {};
 }
 
 /** Nothing when its files are not there, or do not have the user: a start then fails for that reason. */

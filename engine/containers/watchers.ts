@@ -1,7 +1,13 @@
 import { messageOf } from '@cleat/protocol/errors';
-import type { Context } from './context.js';
+import type { Logger } from '@cleat/protocol/log';
 import type { RunWatcher, WatchedRun } from './service.js';
+import type { Announcer } from './state/announce.js';
 import type { Container } from './state/container.js';
+
+/** What it takes to tell them. */
+interface WatchContext extends Pick<Announcer, 'emit'> {
+  readonly log: Logger;
+}
 
 /** The rooms that watch over running containers. A watcher that throws is logged, and stops no container. */
 export class RunWatchers {
@@ -12,7 +18,7 @@ export class RunWatchers {
   }
 
   /** It runs, or was found running by an engine that starts. */
-  began(context: Context, container: Container): void {
+  began(context: WatchContext, container: Container): void {
     const run = watchedRun(context, container);
     for (const watcher of this.#watchers) {
       try {
@@ -29,7 +35,7 @@ export class RunWatchers {
   }
 }
 
-function watchedRun(context: Context, container: Container): WatchedRun {
+function watchedRun(context: WatchContext, container: Container): WatchedRun {
   const { id, record } = container;
   return {
     id,

@@ -1,5 +1,6 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, symlinkSync, unlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { ownFilesFor } from './own-files.js';
 import type { ContainerPaths } from './paths.js';
 import type { ContainerRecord } from './state/record.js';
@@ -17,8 +18,8 @@ export function containerLayers(
   const [own, upper, work] = [paths.ownFiles(id), paths.upper(id), paths.work(id)];
   const image = images.layerPaths(imageId);
   // Whatever our umask is.
-  if (mkdirSync(upper, { recursive: true }) !== undefined) chmodSync(upper, 0o755);
-  mkdirSync(work, { recursive: true, mode: 0o711 });
+  if (makeDirectories(upper) !== undefined) chmodSync(upper, 0o755);
+  makeDirectories(work, 0o711);
   // A link of no more than a name: what it leads to is shared. It stays, so that a container keeps its layer.
   if (!existsSync(own)) {
     const shared = paths.sharedOwnFiles();

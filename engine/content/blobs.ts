@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, type ReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { SpareSpace } from '@cleat/linux/files/spare-space';
 import { cancelled, dataLoss, invalidParameter } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
@@ -42,8 +43,8 @@ export class Blobs {
   static async open(root: string): Promise<Blobs> {
     const blobs = new Blobs(root);
     await rm(blobs.#temporary, { recursive: true, force: true });
-    await mkdir(blobs.#directory, { recursive: true, mode: 0o700 });
-    await mkdir(blobs.#temporary, { recursive: true, mode: 0o700 });
+    makeDirectories(blobs.#directory, 0o700);
+    makeDirectories(blobs.#temporary, 0o700);
     return blobs;
   }
 

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { invalidParameter } from '@cleat/protocol/errors';
-import type { RegistriesConfig } from './service.js';
+import type { RegistriesConfig } from '../config.js';
 
 /** One way to reach a registry. */
 export interface Endpoint {

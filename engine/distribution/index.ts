@@ -1,4 +1,4 @@
-import { Semaphore } from '../async/semaphore.js';
+import { Semaphore } from '@cleat/protocol/async/semaphore';
 import type { Content } from '../content/service.js';
 import type { Distribution, Registries } from './service.js';
 

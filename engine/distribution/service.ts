@@ -1,6 +1,6 @@
 import type { RegistryAuth } from '@cleat/protocol/api/image';
 import type { Logger } from '@cleat/protocol/log';
-import type { EngineConfig } from '../config.js';
+import type { RegistriesConfig } from '../config.js';
 import type { Reference } from '../content/references.js';
 import type { StoredBlob } from '../content/service.js';
 import type { RegistryClient } from './client.js';
@@ -9,9 +9,6 @@ import type { Reach } from './transport.js';
 
 export type { RegistryClient } from './client.js';
 export type { Reach } from './transport.js';
-
-/** The configuration that this room reads. */
-export type RegistriesConfig = Pick<EngineConfig, 'insecureRegistries' | 'registryMirrors' | 'maxConcurrentDownloads'>;
 
 /** What is known of registries. */
 export interface Registries {

@@ -4,7 +4,8 @@ import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { nowNanos, toNanos } from '../time.js';
 import { eventFilter } from './filter.js';
-import { type Entry, Journal, type JournalOptions } from './journal.js';
+import { Journal, type JournalOptions } from './journal.js';
+import type { Entry } from './line.js';
 import { makeEvent } from './line.js';
 import type { EventQuery, Events, NewEvent } from './service.js';
 

@@ -3,7 +3,6 @@ import {
   fdatasyncSync,
   fstatSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -13,11 +12,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { syncDirectory, syncPath } from '@cleat/linux/files/durable';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import type { EventMessage } from '@cleat/protocol/api/event';
 import { messageOf } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
-import { decodeLine, encodeLine } from './line.js';
+import { decodeLine, type Entry, encodeLine } from './line.js';
 
 export interface JournalOptions {
   directory: string;
@@ -32,12 +32,6 @@ interface Segment {
   /** Sequence number of its first event; also its file name. */
   first: number;
   path: string;
-}
-
-/** An event and its place in the order. */
-export interface Entry {
-  seq: number;
-  event: EventMessage;
 }
 
 const chunkBytes = 64 * 1024;
@@ -65,7 +59,7 @@ export class Journal {
 
   constructor(options: JournalOptions) {
     this.#options = { segmentBytes: 4 * 1024 * 1024, segments: 16, ...options };
-    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    makeDirectories(options.directory, 0o700);
     this.#segments = readdirSync(options.directory)
       .filter((name) => /^\d{16}\.jsonl$/.test(name))
       .sort()

@@ -1,5 +1,10 @@
 import type { EventMessage, EventType } from '@cleat/protocol/api/event';
-import type { Entry } from './journal.js';
+
+/** An event and its place in the order. */
+export interface Entry {
+  seq: number;
+  event: EventMessage;
+}
 
 /** The journal's line: short keys, and the nanoseconds as digits because JSON's numbers do not hold them. */
 interface Line {

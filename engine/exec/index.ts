@@ -7,7 +7,7 @@ import type { ExecCreateRequest, ExecStartRequest } from '@cleat/protocol/api/co
 import { conflict, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
-import type { EngineConfig } from '../config.js';
+import type { Roots } from '../config.js';
 import type { ContainerHost } from '../containers/service.js';
 import { newId } from '../ids.js';
 import { parseDetachKeys } from '../streams/detach-keys.js';
@@ -22,7 +22,7 @@ import { sessionOf } from './session.js';
 import { SpillQueue } from './spill-queue.js';
 
 export interface ExecsDeps {
-  config: Pick<EngineConfig, 'execRoot'>;
+  config: Pick<Roots, 'execRoot'>;
   log: Logger;
   containers: Pick<ContainerHost, 'execTarget'>;
   /** Bytes of output that are kept for a client that does not read, before its process waits. */

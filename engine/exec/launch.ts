@@ -1,8 +1,10 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttachHandlers } from '@cleat/linux/conmon/attach';
 import { type ExecRequest, type ExecSession, execInContainer } from '@cleat/linux/conmon/exec';
-import { CleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { giveTerminal } from '@cleat/linux/conmon/terminal-owner';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
+import { CleatError, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Exec } from './exec.js';
 
@@ -22,7 +24,7 @@ export async function launch(
 ): Promise<ExecSession> {
   const { target, request } = exec;
   const tty = request.Tty === true;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   exec.sessionDir = directory;
   const spec = await target.process({
     command: exec.command,
@@ -33,18 +35,21 @@ export async function launch(
     tty,
     consoleSize,
   });
+  // Some runtimes take it from wherever they are.
+  if (!spec.cwd.startsWith('/'))
+    throw refusal(systemError('OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown'));
   const processSpec = join(directory, 'process.json');
   writeFileSync(processSpec, stringify(spec), { mode: 0o600 });
   try {
-    return await execInContainer({
+    const session = await execInContainer({
       conmonPath: target.conmonPath,
       id: target.id,
-      runtimePath: target.runtimePath,
-      runtimeArgs: target.runtimeArgs,
+      ...target.runtime,
       sessionDir: directory,
       exitDir: directory,
       pidFile: join(directory, 'pid'),
       processSpec,
+      command: spec.args[0],
       terminal: tty,
       stdin: request.AttachStdin === true && handlers !== undefined,
       leaveStdinOpen: tty,
@@ -52,6 +57,8 @@ export async function launch(
       onMonitor,
       signal: target.ended,
     });
+    if (tty) giveTerminal(session.pid, spec.user.uid);
+    return session;
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw refusal(error);

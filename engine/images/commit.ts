@@ -3,7 +3,7 @@ import { familiar, referenceOf, refuseReserved } from '../content/references.js'
 import { goTime, nowNanos } from '../time.js';
 import { applyChanges } from './changes/index.js';
 import { type HistoryEntry, refuseTooDeep } from './config.js';
-import type { Room } from './room.js';
+import type { Context } from './context.js';
 import type { CommitOptions } from './service.js';
 
 /** The diff ID of a tar without entries: such a layer is only a line of history. */
@@ -13,21 +13,23 @@ const emptyTar = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf1
  * A new image of `layer` on top of `parent`, and how it is called, as users see it. The containers' room publishes the container's `commit` event.
  * @throws NotFound for the parent, InvalidParameter for the name
  */
-export async function commit(room: Room, options: CommitOptions): Promise<{ Id: string; reference: string }> {
+export async function commit(context: Context, options: CommitOptions): Promise<{ Id: string; reference: string }> {
   const reference = options.repository === '' ? undefined : referenceOf(options.repository, options.tag);
   if (reference) refuseReserved(reference);
   const parent =
-    options.parent === '' ? undefined : (room.catalog.getHeld(options.parent) ?? room.catalog.find(options.parent));
+    options.parent === ''
+      ? undefined
+      : (context.catalog.getHeld(options.parent) ?? context.catalog.find(options.parent));
   const config = applyChanges(options.config, options.changes ?? []);
-  return await room.layers.withLease(async (lease) => {
+  return await context.layers.withLease(async (lease) => {
     const diffIds = [...(parent?.config.rootfs.diff_ids ?? [])];
     refuseTooDeep(diffIds.length + (options.layer ? 1 : 0));
     for (const diffId of diffIds) lease.keepLayer(diffId);
     let isEmpty = true;
     if (options.layer) {
       const tar = await options.layer();
-      const blob = await room.content.store(tar, lease).finally(() => tar.destroy());
-      const layer = await room.layers.add({ blob, lease });
+      const blob = await context.content.store(tar, lease).finally(() => tar.destroy());
+      const layer = await context.layers.add({ blob, lease });
       isEmpty = layer.diffId === emptyTar;
       if (!isEmpty) diffIds.push(layer.diffId);
     }
@@ -40,7 +42,7 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
       ...(isEmpty && { empty_layer: true }),
     };
     const platform = hostPlatform();
-    const image = room.create(
+    const image = context.create(
       JSON.stringify({
         architecture: parent?.config.architecture ?? platform.architecture,
         ...(parent?.config.variant !== undefined && { variant: parent.config.variant }),
@@ -52,11 +54,11 @@ export async function commit(room: Room, options: CommitOptions): Promise<{ Id: 
         os: parent?.config.os ?? platform.os,
         rootfs: { type: 'layers', diff_ids: diffIds },
       }),
-      parent && room.catalog.get(parent.id) ? parent.id : undefined,
+      parent && context.catalog.get(parent.id) ? parent.id : undefined,
     );
     if (reference) {
-      room.catalog.tag(reference, image.id);
-      room.publish('tag', image.id, familiar(reference));
+      context.catalog.tag(reference, image.id);
+      context.publish('tag', image.id, familiar(reference));
     }
     return { Id: image.id, reference: reference ? familiar(reference) : '' };
   });

@@ -4,16 +4,16 @@ import { formatPlatform, hostPlatform, parsePlatform } from '../content/platform
 import { familiar, referenceOf, refuseReserved } from '../content/references.js';
 import { goTime, nowNanos } from '../time.js';
 import { applyChanges } from './changes/index.js';
+import type { Context } from './context.js';
 import { flow } from './flow.js';
 import { progressOf } from './progress.js';
-import type { Room } from './room.js';
 import type { ImportOptions } from './service.js';
 
 /**
  * `POST /images/create?fromSrc=`: an image of one layer, made from a tar (compressed or not). The last line is its ID.
  * @throws InvalidParameter, Forbidden for a reserved name, before the first line
  */
-export function importImage(room: Room, options: ImportOptions): AsyncIterable<Progress> {
+export function importImage(context: Context, options: ImportOptions): AsyncIterable<Progress> {
   return progressOf(async (emit, signal) => {
     const reference = options.repository === '' ? undefined : referenceOf(options.repository, options.tag);
     if (reference) refuseReserved(reference);
@@ -21,11 +21,11 @@ export function importImage(room: Room, options: ImportOptions): AsyncIterable<P
     const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
     if (platform.os !== 'linux')
       throw invalidParameter(`operating system is not supported: ${formatPlatform(platform)}`);
-    await room.layers.withLease(async (lease) => {
-      const blob = await room.content.store(flow(options.source), lease, { signal });
-      const layer = await room.layers.add({ blob, lease, signal });
+    await context.layers.withLease(async (lease) => {
+      const blob = await context.content.store(flow(options.source), lease, { signal });
+      const layer = await context.layers.add({ blob, lease, signal });
       const created = goTime(nowNanos());
-      const image = room.create(
+      const image = context.create(
         JSON.stringify({
           architecture: platform.architecture,
           ...(platform.variant !== undefined && { variant: platform.variant }),
@@ -38,10 +38,10 @@ export function importImage(room: Room, options: ImportOptions): AsyncIterable<P
         }),
       );
       if (reference) {
-        room.catalog.tag(reference, image.id);
-        room.publish('tag', image.id, familiar(reference));
+        context.catalog.tag(reference, image.id);
+        context.publish('tag', image.id, familiar(reference));
       }
-      room.publish('import', image.id);
+      context.publish('import', image.id);
       emit({ status: image.id });
     });
   }, options.signal);

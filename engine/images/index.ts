@@ -8,12 +8,12 @@ import type { Events } from '../events/service.js';
 import type { Layers } from '../layers/service.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
+import { Context } from './context.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
 import { list } from './list.js';
 import { prune } from './prune.js';
 import { remove } from './remove.js';
-import { Room } from './room.js';
 import type { Images, ImageUser } from './service.js';
 import { layerPaths, resolve, tag } from './use.js';
 
@@ -39,34 +39,34 @@ const heldInterval = 60_000;
 /** Opens the images of a catalog. */
 export function openImages(deps: ImagesDeps): Images {
   const { log, catalog, layers, distribution } = deps;
-  const room = new Room(deps);
+  const context = new Context(deps);
   const timer = setInterval(() => {
-    room.collectHeld().catch((error: unknown) => log.warn(`removed images remain: ${messageOf(error)}`));
+    context.collectHeld().catch((error: unknown) => log.warn(`removed images remain: ${messageOf(error)}`));
   }, heldInterval);
   timer.unref();
 
   return {
-    list: async (options) => list(room, options),
-    inspect: async (ref, platform) => inspect(room, ref, platform),
-    history: async (ref, platform) => history(room, ref, platform),
-    tag: async (ref, repository, name) => tag(room, ref, repository, name),
-    remove: (ref, options) => remove(room, ref, options),
-    prune: (filters) => prune(room, filters),
-    pull: (options) => lazily(async () => (await import('./pull/pull.js')).pull(room, options)),
-    push: (options) => lazily(async () => (await import('./push/push.js')).push(room, options)),
+    list: async (options) => list(context, options),
+    inspect: async (ref, platform) => inspect(context, ref, platform),
+    history: async (ref, platform) => history(context, ref, platform),
+    tag: async (ref, repository, name) => tag(context, ref, repository, name),
+    remove: (ref, options) => remove(context, ref, options),
+    prune: (filters) => prune(context, filters),
+    pull: (options) => lazily(async () => (await import('./pull/pull.js')).pull(context, options)),
+    push: (options) => lazily(async () => (await import('./push/push.js')).push(context, options)),
     login: (auth, signal) => distribution.login(auth, signal),
-    load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(room, archive, options)),
-    save: async (refs, platforms) => (await import('./archive/save.js')).save(room, refs, platforms),
+    load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(context, archive, options)),
+    save: async (refs, platforms) => (await import('./archive/save.js')).save(context, refs, platforms),
     warm: async () => {
       await Promise.all([import('./archive/load.js'), import('./archive/save.js')]);
     },
-    import: (options) => importImage(room, options),
-    commit: (options) => commit(room, options),
-    resolve: (ref, platform) => resolve(room, ref, platform),
-    layerPaths: (imageId) => layerPaths(room, imageId),
+    import: (options) => importImage(context, options),
+    commit: (options) => commit(context, options),
+    resolve: (ref, platform) => resolve(context, ref, platform),
+    layerPaths: (imageId) => layerPaths(context, imageId),
     diskUsage: async () => ({
       layersSize: layers.all().reduce((sum, layer) => sum + layer.size, 0),
-      images: list(room, { all: true, filters: {}, sharedSize: true }),
+      images: list(context, { all: true, filters: {}, sharedSize: true }),
     }),
     count: () => catalog.all().length,
     close: async () => clearInterval(timer),

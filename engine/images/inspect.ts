@@ -7,7 +7,7 @@ import { familiar } from '../content/references.js';
 import { zeroTime } from '../time.js';
 import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
-import type { Room } from './room.js';
+import type { Context } from './context.js';
 import { findFor } from './select.js';
 
 /** The image's configuration with every field that Go's struct always writes, so that clients find what they expect. */
@@ -16,8 +16,8 @@ export function fullConfig(config: ContainerConfig | null | undefined): Containe
 }
 
 /** `repository:tag` and `repository@digest` of an image, as users see them. */
-export function namesOf(room: Room, id: string): { tags: string[]; digests: string[] } {
-  const references = room.catalog.references(id);
+export function namesOf(context: Context, id: string): { tags: string[]; digests: string[] } {
+  const references = context.catalog.references(id);
   return {
     tags: references.filter((reference) => !reference.digest).map(familiar),
     digests: references.filter((reference) => reference.digest).map(familiar),
@@ -25,11 +25,11 @@ export function namesOf(room: Room, id: string): { tags: string[]; digests: stri
 }
 
 /** `GET /images/{name}/json` */
-export function inspect(room: Room, text: string, platform?: Platform): ImageInspect {
-  const image = findFor(room, text, platform);
+export function inspect(context: Context, text: string, platform?: Platform): ImageInspect {
+  const image = findFor(context, text, platform);
   const { config, record } = image;
-  const { tags, digests } = namesOf(room, image.id);
-  const size = room.sizeOf(image);
+  const { tags, digests } = namesOf(context, image.id);
+  const size = context.sizeOf(image);
   return {
     Id: image.id,
     RepoTags: tags,
@@ -44,17 +44,17 @@ export function inspect(room: Room, text: string, platform?: Platform): ImageIns
     ...(config.variant !== undefined && { Variant: config.variant }),
     Os: config.os ?? 'linux',
     Size: size,
-    GraphDriver: { Name: 'overlay2', Data: graphData(room, image) },
+    GraphDriver: { Name: 'overlay2', Data: graphData(context, image) },
     RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
     Metadata: { LastTagTime: record.lastTagged ?? zeroTime },
   };
 }
 
-function graphData(room: Room, image: Image): Record<string, string> | null {
+function graphData(context: Context, image: Image): Record<string, string> | null {
   const paths = image.config.rootfs.diff_ids
-    .map((diffId) => room.layers.get(diffId))
+    .map((diffId) => context.layers.get(diffId))
     .filter((record) => record !== undefined)
-    .map((record) => room.layers.path(record))
+    .map((record) => context.layers.path(record))
     .reverse();
   const [upper, ...lower] = paths;
   if (upper === undefined) return null;
@@ -62,8 +62,8 @@ function graphData(room: Room, image: Image): Record<string, string> | null {
 }
 
 /** `GET /images/{name}/history`: newest first; only steps that were made here have an ID. */
-export function history(room: Room, text: string, platform?: Platform): ImageHistoryItem[] {
-  const image = findFor(room, text, platform);
+export function history(context: Context, text: string, platform?: Platform): ImageHistoryItem[] {
+  const image = findFor(context, text, platform);
   const { diff_ids: diffIds } = image.config.rootfs;
   let layer = 0;
   const items: ImageHistoryItem[] = [];
@@ -72,7 +72,7 @@ export function history(room: Room, text: string, platform?: Platform): ImageHis
     if (!entry.empty_layer) {
       const diffId = diffIds[layer++];
       if (diffId === undefined) throw invalidParameter('too many non-empty layers in History section');
-      size = room.layers.get(diffId)?.size ?? 0;
+      size = context.layers.get(diffId)?.size ?? 0;
     }
     items.unshift({
       Id: '<missing>',
@@ -83,17 +83,17 @@ export function history(room: Room, text: string, platform?: Platform): ImageHis
       Comment: entry.comment ?? '',
     });
   }
-  nameSteps(room, image, items);
+  nameSteps(context, image, items);
   return items;
 }
 
-function nameSteps(room: Room, image: Image, items: ImageHistoryItem[]): void {
+function nameSteps(context: Context, image: Image, items: ImageHistoryItem[]): void {
   let step: Image | undefined = image;
   for (const item of items) {
     if (!step) return;
-    const { tags } = namesOf(room, step.id);
+    const { tags } = namesOf(context, step.id);
     item.Id = step.id;
     item.Tags = tags.length > 0 ? tags : null;
-    step = step.record.parent === undefined ? undefined : room.catalog.get(step.record.parent);
+    step = step.record.parent === undefined ? undefined : context.catalog.get(step.record.parent);
   }
 }

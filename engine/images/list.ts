@@ -7,8 +7,8 @@ import { chainIds } from '../layers/layers.js';
 import { parseMoment } from '../time.js';
 import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
+import type { Context } from './context.js';
 import { globToRegExp } from './glob.js';
-import type { Room } from './room.js';
 
 const acceptedFilters = ['dangling', 'label', 'before', 'since', 'reference', 'until'];
 
@@ -23,11 +23,11 @@ interface Window {
   since: number;
 }
 
-function windowOf(room: Room, filters: Filters): Window {
+function windowOf(context: Context, filters: Filters): Window {
   let before = Number.POSITIVE_INFINITY;
   let since = Number.NEGATIVE_INFINITY;
   for (const value of filterValues(filters, 'before') ?? []) {
-    before = Math.min(before, createdMillis(room.catalog.find(value)) ?? before);
+    before = Math.min(before, createdMillis(context.catalog.find(value)) ?? before);
   }
   for (const value of filterValues(filters, 'until') ?? []) {
     try {
@@ -37,7 +37,7 @@ function windowOf(room: Room, filters: Filters): Window {
     }
   }
   for (const value of filterValues(filters, 'since') ?? []) {
-    since = Math.max(since, createdMillis(room.catalog.find(value)) ?? since);
+    since = Math.max(since, createdMillis(context.catalog.find(value)) ?? since);
   }
   return { before, since };
 }
@@ -64,20 +64,23 @@ function referenceFilter(filters: Filters): ((reference: Reference) => boolean) 
  * `GET /images/json`: newest first. Images without a name are shown unless others were made from them (or `all`).
  * @throws InvalidParameter for an unknown filter, NotFound for an image named by `before` or `since`
  */
-export function list(room: Room, options: { all: boolean; filters: Filters; sharedSize: boolean }): ImageSummary[] {
+export function list(
+  context: Context,
+  options: { all: boolean; filters: Filters; sharedSize: boolean },
+): ImageSummary[] {
   const { filters } = options;
   checkFilters(filters, acceptedFilters);
   const dangling = booleanFilter(filters, 'dangling');
-  const window = windowOf(room, filters);
+  const window = windowOf(context, filters);
   const matchesReference = referenceFilter(filters);
   const summaries: ImageSummary[] = [];
-  const shared = options.sharedSize ? sharedChains(room) : undefined;
-  for (const image of room.catalog.all()) {
+  const shared = options.sharedSize ? sharedChains(context) : undefined;
+  for (const image of context.catalog.all()) {
     if (!isWithin(image, window)) continue;
     if (!matchLabels(filters, image.config.config?.Labels)) continue;
-    const all = room.catalog.references(image.id);
+    const all = context.catalog.references(image.id);
     const references = matchesReference ? all.filter(matchesReference) : all;
-    const hasChildren = room.catalog.children(image.id).length > 0;
+    const hasChildren = context.catalog.children(image.id).length > 0;
     const tags = references.filter((reference) => !reference.digest).map(familiar);
     if (dangling && (hasChildren || tags.length > 0 || all.some((reference) => !reference.digest))) continue;
     if (references.length === 0) {
@@ -85,25 +88,25 @@ export function list(room: Room, options: { all: boolean; filters: Filters; shar
       if (dangling === false || matchesReference) continue;
     }
     summaries.push({
-      Containers: room.usage(image.id).length,
+      Containers: context.usage(image.id).length,
       Created: createdSeconds(image.config.created),
       Id: image.id,
       Labels: image.config.config?.Labels ?? null,
       ParentId: image.record.parent ?? '',
       RepoDigests: references.filter((reference) => reference.digest).map(familiar),
       RepoTags: tags,
-      SharedSize: shared ? sharedSize(room, image, shared) : -1,
-      Size: room.sizeOf(image),
+      SharedSize: shared ? sharedSize(context, image, shared) : -1,
+      Size: context.sizeOf(image),
     });
   }
   return summaries.sort((a, b) => b.Created - a.Created);
 }
 
 /** Stacks of layers that more than one image has. */
-function sharedChains(room: Room): Set<string> {
+function sharedChains(context: Context): Set<string> {
   const seen = new Set<string>();
   const shared = new Set<string>();
-  for (const image of room.catalog.all()) {
+  for (const image of context.catalog.all()) {
     for (const chain of chainIds(image.config.rootfs.diff_ids)) {
       if (seen.has(chain)) shared.add(chain);
       seen.add(chain);
@@ -112,12 +115,12 @@ function sharedChains(room: Room): Set<string> {
   return shared;
 }
 
-function sharedSize(room: Room, image: Image, shared: ReadonlySet<string>): number {
+function sharedSize(context: Context, image: Image, shared: ReadonlySet<string>): number {
   const { diff_ids: diffIds } = image.config.rootfs;
   let size = 0;
   chainIds(diffIds).forEach((chain, at) => {
     const diffId = diffIds[at];
-    if (diffId !== undefined && shared.has(chain)) size += room.layers.get(diffId)?.size ?? 0;
+    if (diffId !== undefined && shared.has(chain)) size += context.layers.get(diffId)?.size ?? 0;
   });
   return size;
 }

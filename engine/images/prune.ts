@@ -5,10 +5,10 @@ import type { Filters } from '../events/service.js';
 import { booleanFilter, checkFilters, excludesLabels, matchLabels, untilFilter } from '../filters.js';
 import { chainIds } from '../layers/layers.js';
 import type { Image } from './catalog.js';
+import type { Context } from './context.js';
 import { remove } from './remove.js';
-import type { Room } from './room.js';
 
-const running = new WeakSet<Room>();
+const running = new WeakSet<Context>();
 
 /**
  * `POST /images/prune`: removes images without a tag that no container uses; with `dangling=false` all that no
@@ -16,38 +16,40 @@ const running = new WeakSet<Room>();
  * @throws InvalidParameter for a filter that it does not know, Conflict while another prune runs
  */
 export async function prune(
-  room: Room,
+  context: Context,
   filters: Filters,
 ): Promise<{ ImagesDeleted: ImageDeleteItem[]; SpaceReclaimed: number }> {
   checkFilters(filters, ['dangling', 'label', 'label!', 'until']);
   const danglingOnly = booleanFilter(filters, 'dangling', true);
   const until = untilFilter(filters);
-  if (running.has(room)) throw conflict('a prune operation is already running');
-  running.add(room);
+  if (running.has(context)) throw conflict('a prune operation is already running');
+  running.add(context);
   try {
-    const sizes = chainSizes(room);
+    const sizes = chainSizes(context);
     const deleted: ImageDeleteItem[] = [];
-    for (const image of room.catalog.all().filter((each) => isCandidate(room, each, danglingOnly, until, filters))) {
-      deleted.push(...(await pruneOne(room, image, danglingOnly)));
+    for (const image of context.catalog
+      .all()
+      .filter((each) => isCandidate(context, each, danglingOnly, until, filters))) {
+      deleted.push(...(await pruneOne(context, image, danglingOnly)));
     }
     let reclaimed = 0;
     for (const item of deleted) reclaimed += 'Deleted' in item ? (sizes.get(item.Deleted) ?? 0) : 0;
-    room.publishPrune(reclaimed);
+    context.publishPrune(reclaimed);
     return { ImagesDeleted: deleted, SpaceReclaimed: reclaimed };
   } finally {
-    running.delete(room);
+    running.delete(context);
   }
 }
 
 function isCandidate(
-  room: Room,
+  context: Context,
   image: Image,
   danglingOnly: boolean,
   until: bigint | undefined,
   filters: Filters,
 ): boolean {
-  const hasChildren = room.catalog.children(image.id).length > 0;
-  if (hasChildren && (danglingOnly || room.catalog.references(image.id).length === 0)) return false;
+  const hasChildren = context.catalog.children(image.id).length > 0;
+  if (hasChildren && (danglingOnly || context.catalog.references(image.id).length === 0)) return false;
   if (until !== undefined) {
     const created = Date.parse(image.config.created ?? '');
     if (Number.isNaN(created) || BigInt(created) * 1_000_000n > until) return false;
@@ -56,29 +58,29 @@ function isCandidate(
   return matchLabels(filters, labels) && excludesLabels(filters, labels);
 }
 
-async function pruneOne(room: Room, image: Image, danglingOnly: boolean): Promise<ImageDeleteItem[]> {
-  const references = room.catalog.references(image.id);
+async function pruneOne(context: Context, image: Image, danglingOnly: boolean): Promise<ImageDeleteItem[]> {
+  const references = context.catalog.references(image.id);
   if (danglingOnly && references.some((reference) => !reference.digest)) return [];
   const names = references.length > 0 ? references.map(canonical) : [image.id];
   const deleted: ImageDeleteItem[] = [];
   for (const name of names) {
     try {
-      deleted.push(...(await remove(room, name, { force: false, noPrune: false })));
+      deleted.push(...(await remove(context, name, { force: false, noPrune: false })));
     } catch (error) {
       // In use, or gone with the reference before.
       if (isClass(error, 'Conflict') || isClass(error, 'NotFound')) continue;
-      room.log.warn(`an image could not be pruned: ${messageOf(error)}`, { image: name });
+      context.log.warn(`an image could not be pruned: ${messageOf(error)}`, { image: name });
     }
   }
   return deleted;
 }
 
-function chainSizes(room: Room): Map<string, number> {
+function chainSizes(context: Context): Map<string, number> {
   const sizes = new Map<string, number>();
-  for (const { config } of room.catalog.all()) {
+  for (const { config } of context.catalog.all()) {
     const { diff_ids: diffIds } = config.rootfs;
     chainIds(diffIds).forEach((chain, at) => {
-      sizes.set(chain, room.layers.get(diffIds[at] ?? '')?.size ?? 0);
+      sizes.set(chain, context.layers.get(diffIds[at] ?? '')?.size ?? 0);
     });
   }
   return sizes;

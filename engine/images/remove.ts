@@ -4,7 +4,7 @@ import { familiar, parseReference, type Reference, repositoryOf } from '../conte
 import { shortId } from '../ids.js';
 import { chainIds } from '../layers/layers.js';
 import type { Image } from './catalog.js';
-import type { Room } from './room.js';
+import type { Context } from './context.js';
 import { findFor, onlyPlatform } from './select.js';
 import type { RemoveOptions } from './service.js';
 
@@ -13,24 +13,24 @@ import type { RemoveOptions } from './service.js';
  * goes with its last name; an ID removes the image when it has one name at most, or by force.
  * @throws NotFound, Conflict with Docker's text
  */
-export async function remove(room: Room, text: string, options: RemoveOptions): Promise<ImageDeleteItem[]> {
+export async function remove(context: Context, text: string, options: RemoveOptions): Promise<ImageDeleteItem[]> {
   const wanted = onlyPlatform(options.platforms);
-  await room.collectHeld();
-  const image = findFor(room, text, wanted);
+  await context.collectHeld();
+  const image = findFor(context, text, wanted);
   const records: ImageDeleteItem[] = [];
   const prune = !options.noPrune;
-  const references = room.catalog.references(image.id);
+  const references = context.catalog.references(image.id);
   let untagged = false;
   if (!isIdPrefix(image.id, text)) {
-    if (!options.force && isSingle(references)) refuseWhileUsed(room, image, text);
-    if (untagByName(room, image, parseReference(text), records)) return records;
+    if (!options.force && isSingle(references)) refuseWhileUsed(context, image, text);
+    if (untagByName(context, image, parseReference(text), records)) return records;
     untagged = true;
   } else if (isSingle(references)) {
-    const problem = conflictOf(room, image, { references: false, stopped: !options.force });
+    const problem = conflictOf(context, image, { references: false, stopped: !options.force });
     if (problem) throw problem.error;
-    untagAll(room, image, records);
+    untagAll(context, image, records);
   }
-  await removeImage(room, image, records, { force: options.force, prune, quiet: untagged });
+  await removeImage(context, image, records, { force: options.force, prune, quiet: untagged });
   return records;
 }
 
@@ -48,8 +48,8 @@ function isSingle(references: readonly Reference[]): boolean {
   return digestRepositories.size === 1 && single !== undefined && digestRepositories.has(repositoryOf(single));
 }
 
-function refuseWhileUsed(room: Room, image: Image, text: string): void {
-  const [user] = room.usage(image.id);
+function refuseWhileUsed(context: Context, image: Image, text: string): void {
+  const [user] = context.usage(image.id);
   if (!user) return;
   throw conflict(
     `conflict: unable to remove repository reference "${text}" (must force) - container ${shortId(user.containerId)} is using its referenced image ${shortId(image.id)}`,
@@ -57,63 +57,64 @@ function refuseWhileUsed(room: Room, image: Image, text: string): void {
 }
 
 /** @returns whether other references remain, so that the image stays */
-function untagByName(room: Room, image: Image, given: Reference, records: ImageDeleteItem[]): boolean {
-  const reference = room.catalog.untag(given);
-  room.publish('untag', image.id);
+function untagByName(context: Context, image: Image, given: Reference, records: ImageDeleteItem[]): boolean {
+  const reference = context.catalog.untag(given);
+  context.publish('untag', image.id);
   records.push({ Untagged: familiar(reference) });
-  let rest = room.catalog.references(image.id);
+  let rest = context.catalog.references(image.id);
   const repository = repositoryOf(reference);
   const ofRepository = rest.filter((other) => repositoryOf(other) === repository);
   if (!reference.digest && !ofRepository.some((other) => !other.digest)) {
     // A repository's digests go with its last tag.
     for (const other of ofRepository) {
-      room.catalog.untag(other);
+      context.catalog.untag(other);
       records.push({ Untagged: familiar(other) });
     }
-    rest = room.catalog.references(image.id);
+    rest = context.catalog.references(image.id);
   }
   return rest.length > 0;
 }
 
-function untagAll(room: Room, image: Image, records: ImageDeleteItem[]): void {
-  for (const reference of room.catalog.references(image.id)) {
-    room.catalog.untag(reference);
-    room.publish('untag', image.id);
+function untagAll(context: Context, image: Image, records: ImageDeleteItem[]): void {
+  for (const reference of context.catalog.references(image.id)) {
+    context.catalog.untag(reference);
+    context.publish('untag', image.id);
     records.push({ Untagged: familiar(reference) });
   }
 }
 
 async function removeImage(
-  room: Room,
+  context: Context,
   image: Image,
   records: ImageDeleteItem[],
   options: { force: boolean; prune: boolean; quiet: boolean },
 ): Promise<void> {
-  const problem = conflictOf(room, image, { references: !options.force, stopped: !options.force });
+  const problem = conflictOf(context, image, { references: !options.force, stopped: !options.force });
   if (problem) {
-    const dangling = room.catalog.references(image.id).length === 0 && room.catalog.children(image.id).length === 0;
+    const dangling =
+      context.catalog.references(image.id).length === 0 && context.catalog.children(image.id).length === 0;
     if (options.quiet && (!dangling || problem.isUsed)) return;
     throw problem.error;
   }
-  const parent = image.record.parent === undefined ? undefined : room.catalog.get(image.record.parent);
-  untagAll(room, image, records);
-  const needed = layerStacks(room, image.id);
+  const parent = image.record.parent === undefined ? undefined : context.catalog.get(image.record.parent);
+  untagAll(context, image, records);
+  const needed = layerStacks(context, image.id);
   // Docker's delete event carries no labels: the image is gone by then.
-  room.catalog.remove(image.id, room.usage(image.id).length > 0);
-  room.publish('delete', image.id);
+  context.catalog.remove(image.id, context.usage(image.id).length > 0);
+  context.publish('delete', image.id);
   records.push({ Deleted: image.id });
   const { diff_ids: diffIds } = image.config.rootfs;
   for (const chain of chainIds(diffIds).reverse()) {
     if (needed.has(chain)) break;
     records.push({ Deleted: chain });
   }
-  await room.layers.collect(diffIds);
-  if (options.prune && parent) await removeImage(room, parent, records, { force: false, prune: true, quiet: true });
+  await context.layers.collect(diffIds);
+  if (options.prune && parent) await removeImage(context, parent, records, { force: false, prune: true, quiet: true });
 }
 
-function layerStacks(room: Room, except: string): Set<string> {
+function layerStacks(context: Context, except: string): Set<string> {
   const chains = new Set<string>();
-  for (const image of [...room.catalog.all(), ...room.catalog.held()]) {
+  for (const image of [...context.catalog.all(), ...context.catalog.held()]) {
     if (image.id === except) continue;
     for (const chain of chainIds(image.config.rootfs.diff_ids)) chains.add(chain);
   }
@@ -126,20 +127,24 @@ interface Problem {
 }
 
 /** What stands in the way: children and running containers always, references and stopped containers unless forced. */
-function conflictOf(room: Room, image: Image, check: { references: boolean; stopped: boolean }): Problem | undefined {
+function conflictOf(
+  context: Context,
+  image: Image,
+  check: { references: boolean; stopped: boolean },
+): Problem | undefined {
   const problem = (reason: string, isHard: boolean, isUsed: boolean): Problem => ({
     error: conflict(
       `conflict: unable to delete ${shortId(image.id)} (${isHard ? 'cannot' : 'must'} be forced) - ${reason}`,
     ),
     isUsed,
   });
-  if (room.catalog.children(image.id).length > 0) return problem('image has dependent child images', true, false);
-  const users = room.usage(image.id);
+  if (context.catalog.children(image.id).length > 0) return problem('image has dependent child images', true, false);
+  const users = context.usage(image.id);
   const running = users.find((user) => user.running);
   if (running) {
     return problem(`image is being used by running container ${shortId(running.containerId)}`, true, true);
   }
-  if (check.references && room.catalog.references(image.id).length > 0) {
+  if (check.references && context.catalog.references(image.id).length > 0) {
     return problem('image is referenced in multiple repositories', false, false);
   }
   const stopped = users.find((user) => !user.running);

@@ -3,7 +3,7 @@ import { formatPlatform, isForPlatform, type Platform } from '../content/platfor
 import { familiar, parseReference, repositoryOf } from '../content/references.js';
 import type { Image } from './catalog.js';
 import type { ImageConfig } from './config.js';
-import type { Room } from './room.js';
+import type { Context } from './context.js';
 
 /** What an image says it is made for. */
 export function platformOf({ os = 'linux', architecture = '', variant }: ImageConfig): Platform {
@@ -15,8 +15,8 @@ export function platformOf({ os = 'linux', architecture = '', variant }: ImageCo
  * among several: it lets the image pass, or nothing is done.
  * @throws NotFound `No such image: X`, or that the image is for another platform; InvalidParameter
  */
-export function findFor(room: Room, text: string, wanted: Platform | undefined): Image {
-  const image = room.catalog.find(text);
+export function findFor(context: Context, text: string, wanted: Platform | undefined): Image {
+  const image = context.catalog.find(text);
   if (wanted) requirePlatform(image, text, wanted);
   return image;
 }

@@ -2,7 +2,7 @@ import { dataLoss, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { parsePlatform } from '../content/platform.js';
 import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from '../content/references.js';
 import { shortId } from '../ids.js';
-import type { Room } from './room.js';
+import type { Context } from './context.js';
 import { findFor, platformOf } from './select.js';
 import type { ResolvedImage } from './service.js';
 
@@ -10,11 +10,11 @@ import type { ResolvedImage } from './service.js';
  * What a container is made from. @throws NotFound `No such image: …`, or that it is not for the platform: a client
  * pulls it then
  */
-export function resolve(room: Room, text: string, platform = ''): ResolvedImage {
+export function resolve(context: Context, text: string, platform = ''): ResolvedImage {
   const wanted = platform === '' ? undefined : parsePlatform(platform);
-  const image = findFor(room, text, wanted);
+  const image = findFor(context, text, wanted);
   const { os, architecture } = platformOf(image.config);
-  const tag = room.catalog.references(image.id).find((reference) => !reference.digest);
+  const tag = context.catalog.references(image.id).find((reference) => !reference.digest);
   return {
     id: image.id,
     config: image.config.config ?? {},
@@ -28,25 +28,25 @@ export function resolve(room: Room, text: string, platform = ''): ResolvedImage 
  * The directories of an image's layers, the top first. Also of an image that was removed by force meanwhile.
  * @throws NotFound, DataLoss when a layer is missing
  */
-export function layerPaths(room: Room, id: string): string[] {
-  const image = room.catalog.getHeld(id);
+export function layerPaths(context: Context, id: string): string[] {
+  const image = context.catalog.getHeld(id);
   if (!image) throw notFound(`No such image: ${id}`);
   return image.config.rootfs.diff_ids
     .map((diffId) => {
-      const layer = room.layers.get(diffId);
+      const layer = context.layers.get(diffId);
       if (!layer) throw dataLoss(`layer ${diffId} of image ${shortId(id)} is missing: pull or load the image again`);
-      return room.layers.path(layer);
+      return context.layers.path(layer);
     })
     .reverse();
 }
 
 /** `POST /images/{name}/tag`. @throws NotFound, InvalidParameter, Forbidden */
-export function tag(room: Room, text: string, repository: string, name: string): void {
-  const image = room.catalog.find(text);
+export function tag(context: Context, text: string, repository: string, name: string): void {
+  const image = context.catalog.find(text);
   const parsed = parseReference(repository);
   if (parsed.digest) throw invalidParameter('refusing to create a tag with a digest reference');
   const reference = withDefaultTag(name === '' ? parsed : withTag(parsed, name));
   refuseReserved(reference);
-  room.catalog.tag(reference, image.id);
-  room.publish('tag', image.id, familiar(reference));
+  context.catalog.tag(reference, image.id);
+  context.publish('tag', image.id, familiar(reference));
 }

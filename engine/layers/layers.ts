@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncTree } from '@cleat/linux/files/durable';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { spreadDirectories } from '@cleat/linux/files/spread';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
@@ -219,7 +220,7 @@ export class UnpackedLayers implements Layers {
 
   /** Start-up: removes what a crash left behind. */
   async recover(): Promise<void> {
-    await mkdir(this.#root, { recursive: true, mode: 0o710 });
+    makeDirectories(this.#root, 0o710);
     spreadDirectories(this.#root);
     await this.#forgetLost();
     const records = this.all();

@@ -1,5 +1,5 @@
+import type { NetworksContext } from './context.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
-import type { NetworkRoom } from './room.js';
 
 /*
  * A record says which event of the journal tells of it, before that event is written: so the next engine knows what was
@@ -8,33 +8,38 @@ import type { NetworkRoom } from './room.js';
 
 /** `connect`: the container is on these networks. */
 export function announceConnected(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   endpoints: readonly EndpointRecord[] = sandbox.endpoints,
 ): void {
   // The gateway network is nobody's wish.
   const wanted = endpoints.filter(({ role }) => role !== 'gateway');
-  let event = room.events.last;
+  let event = context.events.last;
   for (const endpoint of wanted) endpoint.connectedBy = ++event;
-  room.save(sandbox);
-  for (const endpoint of wanted) emit(room, 'connect', sandbox, endpoint);
+  context.save(sandbox);
+  for (const endpoint of wanted) emit(context, 'connect', sandbox, endpoint);
 }
 
 /** `disconnect`, of those whose `connect` was told, and once. */
 export function announceEnd(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   endpoints: readonly EndpointRecord[] = sandbox.endpoints,
 ): void {
-  const isTold = (event = 0) => event > 0 && event <= room.events.last;
+  const isTold = (event = 0) => event > 0 && event <= context.events.last;
   const open = endpoints.filter(({ connectedBy, endedBy }) => isTold(connectedBy) && !isTold(endedBy));
-  let event = room.events.last;
+  let event = context.events.last;
   for (const endpoint of open) endpoint.endedBy = ++event;
-  room.save(sandbox);
-  for (const endpoint of open) emit(room, 'disconnect', sandbox, endpoint);
+  context.save(sandbox);
+  for (const endpoint of open) emit(context, 'disconnect', sandbox, endpoint);
 }
 
-function emit(room: NetworkRoom, action: string, { containerId }: SandboxRecord, endpoint: EndpointRecord): void {
+function emit(
+  context: NetworksContext,
+  action: string,
+  { containerId }: SandboxRecord,
+  endpoint: EndpointRecord,
+): void {
   const { networkId: id, networkName: name, driver } = endpoint;
-  room.emit(action, { id, name, driver }, { container: containerId });
+  context.emit(action, { id, name, driver }, { container: containerId });
 }

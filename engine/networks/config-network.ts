@@ -1,7 +1,7 @@
 import type { NetworkCreateRequest } from '@cleat/protocol/api/network';
 import { forbidden, notFound } from '@cleat/protocol/errors';
+import type { NetworksContext } from './context.js';
 import type { NetworkRecord } from './record.js';
-import type { NetworkRoom } from './room.js';
 
 /**
  * Networks that are only a configuration, from which others are made: what may be said of which (moby
@@ -9,7 +9,7 @@ import type { NetworkRoom } from './room.js';
  * @returns the configuration that the request names
  * @throws Forbidden for what would be said and then not heeded; NotFound
  */
-export function configurationFor(room: NetworkRoom, request: NetworkCreateRequest): NetworkRecord | undefined {
+export function configurationFor(context: NetworksContext, request: NetworkCreateRequest): NetworkRecord | undefined {
   const name = request.ConfigFrom?.Network;
   if (request.ConfigOnly) {
     if (request.Ingress || request.Internal || request.Attachable || request.Scope) {
@@ -22,7 +22,7 @@ export function configurationFor(room: NetworkRoom, request: NetworkCreateReques
   if (!name) return undefined;
   const { IPAM: ipam } = request;
   const says =
-    (ipam?.Driver && ipam.Driver !== 'default' && ipam.Driver !== room.config.defaultIpamDriver) ||
+    (ipam?.Driver && ipam.Driver !== 'default' && ipam.Driver !== context.config.defaultIpamDriver) ||
     request.EnableIPv4 === false ||
     request.EnableIPv6 ||
     [request.Labels, ipam?.Options].some((values) => Object.keys(values ?? {}).length > 0) ||
@@ -35,13 +35,13 @@ export function configurationFor(room: NetworkRoom, request: NetworkCreateReques
   if (Object.keys(request.Options ?? {}).length > 0) {
     throw forbidden('network driver options are not supported if the network depends on a configuration network');
   }
-  const found = room.registry.byName(name);
+  const found = context.registry.byName(name);
   if (!found?.configOnly) throw notFound(`configuration network "${name}" does not exist`);
   return found;
 }
 
 /** @throws Forbidden while networks are made from it */
-export function refuseConfigurationInUse(room: NetworkRoom, record: NetworkRecord): void {
-  if (!record.configOnly || !room.registry.all().some(({ configFrom }) => configFrom === record.name)) return;
+export function refuseConfigurationInUse(context: NetworksContext, record: NetworkRecord): void {
+  if (!record.configOnly || !context.registry.all().some(({ configFrom }) => configFrom === record.name)) return;
   throw forbidden(`error while removing network: configuration network "${record.name}" is in use`);
 }

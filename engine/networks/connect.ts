@@ -2,6 +2,7 @@ import { enterNamespace, inNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { announceConnected, announceEnd } from './announce.js';
+import type { NetworksContext } from './context.js';
 import { endpointReleases } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
@@ -10,22 +11,21 @@ import { linkedWish } from './links.js';
 import { reopenLinks, reopenLinksTo } from './open-links.js';
 import { movePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
-import type { NetworkRoom } from './room.js';
 import type { Networks } from './service.js';
 import { defaultRoutes, unwire, wire } from './wire.js';
 import { checkWishes } from './wishes.js';
 
 /** See {@link Networks.connect}. */
 export async function connect(
-  room: NetworkRoom,
+  context: NetworksContext,
   network: NetworkRecord,
   container: Parameters<Networks['connect']>[1],
   asked: EndpointSettings,
 ): Promise<Wish> {
-  const wished: Wish = { ...linkedWish(asked, room.idOf), NetworkID: network.id };
+  const wished: Wish = { ...linkedWish(asked, context.idOf), NetworkID: network.id };
   checkMode(network, container.networkMode);
   checkWishes(network.name, network, wished);
-  const sandbox = container.running ? room.sandbox(container.containerId) : undefined;
+  const sandbox = container.running ? context.sandbox(container.containerId) : undefined;
   if (!sandbox) return wished;
   if (sandbox.kind !== 'path') throw notPrivate();
   if (sandbox.endpoints.some(({ networkId, role }) => networkId === network.id && role !== 'gateway')) {
@@ -34,26 +34,26 @@ export async function connect(
   const former = gatewayEndpoint(sandbox);
   const endpoint = newEndpoint(network, sandbox, wished);
   try {
-    await createEndpoint(room, sandbox, network, endpoint);
+    await createEndpoint(context, sandbox, network, endpoint);
     const session = await enterNamespace(sandbox.path);
     try {
-      const joined = [await joinEndpoint(room, sandbox, endpoint, session.pid)];
-      if (needsGateway(room, sandbox) && !ownGateway(sandbox)) {
-        const over = await joinGateway(room, sandbox, session.pid);
+      const joined = [await joinEndpoint(context, sandbox, endpoint, session.pid)];
+      if (needsGateway(context, sandbox) && !ownGateway(sandbox)) {
+        const over = await joinGateway(context, sandbox, session.pid);
         if (over) joined.push(over);
       }
       await wire(session, sandbox, joined);
     } finally {
       session.abandon();
     }
-    await movePorts(room, sandbox, former, gatewayEndpoint(sandbox));
+    await movePorts(context, sandbox, former, gatewayEndpoint(sandbox));
   } catch (error) {
-    await undo(room, sandbox, endpoint);
+    await undo(context, sandbox, endpoint);
     throw error;
   }
-  await leaveNeedlessGateway(room, sandbox);
-  await settle(room, sandbox);
-  announceConnected(room, sandbox, [endpoint]);
+  await leaveNeedlessGateway(context, sandbox);
+  await settle(context, sandbox);
+  announceConnected(context, sandbox, [endpoint]);
   return wished;
 }
 
@@ -75,13 +75,13 @@ const notPrivate = () =>
   );
 
 /** The new endpoint goes, and with it a way out that was made for it. */
-async function undo(room: NetworkRoom, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
+async function undo(context: NetworksContext, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
   try {
-    await drop(room, sandbox, endpoint);
-    await leaveNeedlessGateway(room, sandbox);
+    await drop(context, sandbox, endpoint);
+    await leaveNeedlessGateway(context, sandbox);
     await configureDefaultRoutes(sandbox);
   } catch (error) {
-    room.log.error('a failed attempt to connect left something behind in the container', {
+    context.log.error('a failed attempt to connect left something behind in the container', {
       network: endpoint.networkName,
       error: messageOf(error),
     });
@@ -92,55 +92,59 @@ async function undo(room: NetworkRoom, sandbox: SandboxRecord, endpoint: Endpoin
  * Takes a running container off a network. What the network's drivers could not be told is pending.
  * @throws System `container X is not connected to network Y`
  */
-export async function disconnect(room: NetworkRoom, network: NetworkRecord, sandbox: SandboxRecord): Promise<void> {
+export async function disconnect(
+  context: NetworksContext,
+  network: NetworkRecord,
+  sandbox: SandboxRecord,
+): Promise<void> {
   const endpoint = sandbox.endpoints.find(({ networkId, role }) => networkId === network.id && role !== 'gateway');
   if (!endpoint) throw systemError(`container ${sandbox.containerId} is not connected to network ${network.name}`);
   if (sandbox.kind === 'host') throw invalidParameter('container cannot be disconnected from host network');
   const wasWay = gatewayEndpoint(sandbox) === endpoint;
-  await drop(room, sandbox, endpoint);
-  announceEnd(room, sandbox, [endpoint]);
+  await drop(context, sandbox, endpoint);
+  announceEnd(context, sandbox, [endpoint]);
   try {
-    if (sandbox.kind === 'path') await findAnotherWay(room, sandbox, wasWay);
+    if (sandbox.kind === 'path') await findAnotherWay(context, sandbox, wasWay);
   } finally {
-    await settle(room, sandbox);
+    await settle(context, sandbox);
   }
 }
 
 /** Takes one endpoint off a sandbox: the interface, the record, and what its drivers are to be told. */
-async function drop(room: NetworkRoom, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
+async function drop(context: NetworksContext, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
   if (sandbox.kind === 'path') {
     await unwire(sandbox.path, endpoint, !endpoint.linkDies).catch((error: unknown) =>
-      room.log.debug('an interface could not be taken out of a container', { error: messageOf(error) }),
+      context.log.debug('an interface could not be taken out of a container', { error: messageOf(error) }),
     );
   }
-  const releases = endpointReleases(room, endpoint);
-  room.outbox.note(releases);
+  const releases = endpointReleases(context, endpoint);
+  context.outbox.note(releases);
   sandbox.endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
-  room.save(sandbox);
-  await room.outbox.send(releases);
+  context.save(sandbox);
+  await context.outbox.send(releases);
 }
 
 /** Another network becomes the way out, or the gateway network, and publishes the ports. */
-async function findAnotherWay(room: NetworkRoom, sandbox: SandboxRecord, wasWay: boolean): Promise<void> {
-  if (needsGateway(room, sandbox) && !ownGateway(sandbox)) {
+async function findAnotherWay(context: NetworksContext, sandbox: SandboxRecord, wasWay: boolean): Promise<void> {
+  if (needsGateway(context, sandbox) && !ownGateway(sandbox)) {
     const session = await enterNamespace(sandbox.path);
     try {
-      const over = await joinGateway(room, sandbox, session.pid);
+      const over = await joinGateway(context, sandbox, session.pid);
       if (over) await wire(session, sandbox, [over]);
     } finally {
       session.abandon();
     }
   }
-  await leaveNeedlessGateway(room, sandbox);
+  await leaveNeedlessGateway(context, sandbox);
   if (!wasWay) return;
   await configureDefaultRoutes(sandbox);
-  await movePorts(room, sandbox, undefined, gatewayEndpoint(sandbox));
+  await movePorts(context, sandbox, undefined, gatewayEndpoint(sandbox));
 }
 
 /** One of the container's own networks leads out by now, or none is to. */
-async function leaveNeedlessGateway(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
+async function leaveNeedlessGateway(context: NetworksContext, sandbox: SandboxRecord): Promise<void> {
   const over = ownGateway(sandbox);
-  if (over && !needsGateway(room, sandbox)) await drop(room, sandbox, over);
+  if (over && !needsGateway(context, sandbox)) await drop(context, sandbox, over);
 }
 
 async function configureDefaultRoutes(sandbox: SandboxRecord): Promise<void> {
@@ -148,12 +152,12 @@ async function configureDefaultRoutes(sandbox: SandboxRecord): Promise<void> {
   if (sandbox.kind === 'path' && routes.length > 0) await inNamespace(sandbox.path, routes);
 }
 
-async function settle(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
-  room.save(sandbox);
-  writeHostFiles(room, sandbox);
-  if (sandbox.kind === 'path') await serveNames(room, sandbox);
-  room.names.register(sandbox);
-  tellLinked(room, sandbox);
-  await reopenLinks(room, sandbox);
-  await reopenLinksTo(room, sandbox);
+async function settle(context: NetworksContext, sandbox: SandboxRecord): Promise<void> {
+  context.save(sandbox);
+  writeHostFiles(context, sandbox);
+  if (sandbox.kind === 'path') await serveNames(context, sandbox);
+  context.names.register(sandbox);
+  tellLinked(context, sandbox);
+  await reopenLinks(context, sandbox);
+  await reopenLinksTo(context, sandbox);
 }

@@ -6,14 +6,15 @@ import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { type NetworkId, newId } from '../ids.js';
+import { refuseLargeRecord } from '../store/record-size.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
 import { configurationFor, refuseConfigurationInUse } from './config-network.js';
+import type { NetworksContext } from './context.js';
 import { networkRequest, nullIpam } from './driver-request.js';
 import type { DriverMessage } from './outbox.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
-import type { NetworkRoom } from './room.js';
 
 /** What a predefined network is made with, beyond what a request can say. */
 export interface CreateOptions {
@@ -26,32 +27,38 @@ export interface CreateOptions {
  * @throws Conflict `network with name X already exists`, Forbidden, InvalidParameter, NotFound for an unknown driver
  */
 export async function createNetwork(
-  room: NetworkRoom,
+  context: NetworksContext,
   request: NetworkCreateRequest,
   options: CreateOptions = {},
 ): Promise<NetworkRecord> {
   const name = request.Name?.trim() ?? '';
-  checkRequest(room, name, request, options);
-  const template = configurationFor(room, request);
+  checkRequest(context, name, request, options);
+  const template = configurationFor(context, request);
   // A second request for the same name, while this one is on its way, must lose.
-  room.creating.add(name);
+  context.creating.add(name);
   try {
-    const record = await prepare(room, name, request, template, options);
-    if (!record.configOnly) await build(room, record, template?.ipam.config ?? request.IPAM?.Config ?? []);
-    room.registry.put(record);
-    room.building.delete(record.id);
+    const record = await prepare(context, name, request, template, options);
+    if (!record.configOnly) await build(context, record, template?.ipam.config ?? request.IPAM?.Config ?? []);
+    context.registry.put(record);
+    context.building.delete(record.id);
     return record;
   } finally {
-    room.creating.delete(name);
+    context.creating.delete(name);
   }
 }
 
-function checkRequest(room: NetworkRoom, name: string, request: NetworkCreateRequest, options: CreateOptions): void {
+function checkRequest(
+  context: NetworksContext,
+  name: string,
+  request: NetworkCreateRequest,
+  options: CreateOptions,
+): void {
   if (!name) throw invalidParameter('invalid name: name is empty');
+  refuseLargeRecord('the network', request);
   if (!options.predefined && isPredefined(name)) {
     throw forbidden(`operation is not permitted on predefined ${name} network `);
   }
-  if (room.registry.byName(name) || room.creating.has(name)) {
+  if (context.registry.byName(name) || context.creating.has(name)) {
     throw conflict(`network with name ${name} already exists`);
   }
   if (request.Scope === 'swarm' || request.Ingress) {
@@ -110,15 +117,15 @@ function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
 }
 
 async function prepare(
-  room: NetworkRoom,
+  context: NetworksContext,
   name: string,
   request: NetworkCreateRequest,
   template: NetworkRecord | undefined,
   options: CreateOptions,
 ): Promise<NetworkRecord> {
-  const driver = request.ConfigOnly ? 'null' : request.Driver || room.config.defaultNetworkDriver;
-  const said = request.ConfigOnly ? undefined : await room.drivers.networkCapabilities(driver);
-  const only = room.registry.all().find((network) => network.driver === driver && !network.configOnly);
+  const driver = request.ConfigOnly ? 'null' : request.Driver || context.config.defaultNetworkDriver;
+  const said = request.ConfigOnly ? undefined : await context.drivers.networkCapabilities(driver);
+  const only = context.registry.all().find((network) => network.driver === driver && !network.configOnly);
   if (said && said.sandbox !== 'own' && only) {
     throw forbidden(`only one instance of "${driver}" network is allowed`);
   }
@@ -140,7 +147,7 @@ async function prepare(
     options: { ...(template?.options ?? request.Options) },
     labels: { ...template?.labels, ...request.Labels },
     ipam: {
-      driver: template?.ipam.driver ?? (request.IPAM?.Driver || room.config.defaultIpamDriver),
+      driver: template?.ipam.driver ?? (request.IPAM?.Driver || context.config.defaultIpamDriver),
       options: template?.ipam.options ?? request.IPAM?.Options ?? null,
       config: request.IPAM?.Config ?? [],
     },
@@ -152,19 +159,19 @@ async function prepare(
 }
 
 /** Pools and the driver's part. The record is completed with what they gave, and kept after every step. */
-async function build(room: NetworkRoom, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
+async function build(context: NetworksContext, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
   let asked = false;
   try {
-    const driver = await room.drivers.network(record.driver);
-    if (record.sandbox === 'own') await takePools(room, record, configs);
-    room.building.put(record.id, record);
-    await room.outbox.settle(record.driver);
+    const driver = await context.drivers.network(record.driver);
+    if (record.sandbox === 'own') await takePools(context, record, configs);
+    context.building.put(record.id, record);
+    await context.outbox.settle(record.driver);
     asked = true;
     await driver.CreateNetwork(networkRequest(record));
   } catch (error) {
-    if (asked && outcomeUnknown(error)) await room.outbox.send([networkRemoval(record)]);
-    await room.outbox.send(poolReleases(record));
-    room.building.delete(record.id);
+    if (asked && outcomeUnknown(error)) await context.outbox.send([networkRemoval(record)]);
+    await context.outbox.send(poolReleases(record));
+    context.building.delete(record.id);
     throw error;
   }
 }
@@ -182,15 +189,19 @@ const poolReleases = (record: NetworkRecord): DriverMessage[] => [
 ];
 
 /** Takes away what a creation or a removal left that a kill of the engine cut short. */
-export async function clearUnfinished(room: NetworkRoom): Promise<void> {
-  for (const [id, record] of room.building.entries()) {
-    if (!room.registry.byId(record.id)) await room.outbox.send([...poolReleases(record), networkRemoval(record)]);
-    room.building.delete(id);
+export async function clearUnfinished(context: NetworksContext): Promise<void> {
+  for (const [id, record] of context.building.entries()) {
+    if (!context.registry.byId(record.id)) await context.outbox.send([...poolReleases(record), networkRemoval(record)]);
+    context.building.delete(id);
   }
 }
 
 /** The IPAM driver `null` gives no addresses at all; the network driver, or somebody else, takes care of them. */
-async function takePools(room: NetworkRoom, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
+async function takePools(
+  context: NetworksContext,
+  record: NetworkRecord,
+  configs: readonly IpamConfig[],
+): Promise<void> {
   if (record.ipam.driver === nullIpam) {
     if (configs.some(({ Subnet }) => Subnet)) {
       throw invalidParameter('null ipam driver does not handle specific address pool requests');
@@ -199,13 +210,13 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
     record.ipam.config = [...pools.IPv4Data, ...pools.IPv6Data].map(({ Pool }) => ({ Subnet: Pool }));
     return;
   }
-  const { addressSpace, skip4, skip6 } = await gatewayChecks(room, record);
+  const { addressSpace, skip4, skip6 } = await gatewayChecks(context, record);
   record.addressSpace = addressSpace;
-  await room.outbox.settle(record.ipam.driver);
-  const { knowsHolders } = await room.drivers.ipamCapabilities(record.ipam.driver);
+  await context.outbox.settle(record.ipam.driver);
+  const { knowsHolders } = await context.drivers.ipamCapabilities(record.ipam.driver);
   if (knowsHolders) {
     record.asking = true;
-    room.building.put(record.id, record);
+    context.building.put(record.id, record);
   }
   const sixOf = (config: IpamConfig) => config.Subnet?.includes(':') ?? false;
   const effective: IpamConfig[] = [];
@@ -217,9 +228,9 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
       const asked = knowsHolders ? { ...options, [ipamOption.holder]: record.id } : options;
       const wish = { driver, options: asked, six, config, skipGateway: six ? skip6 : skip4 };
       const list = six ? record.v6 : record.v4;
-      const pool = await takePool(room.drivers, room.outbox, wish, (taken) => {
+      const pool = await takePool(context.drivers, context.outbox, wish, (taken) => {
         if (!list.includes(taken)) list.push(taken);
-        room.building.put(record.id, record);
+        context.building.put(record.id, record);
       });
       const gateway = pool.gateway.split('/')[0];
       effective.push({ Subnet: pool.pool, ...config, ...(gateway ? { Gateway: gateway } : {}) });
@@ -229,13 +240,13 @@ async function takePools(room: NetworkRoom, record: NetworkRecord, configs: read
   delete record.asking;
 }
 
-async function gatewayChecks(room: NetworkRoom, record: NetworkRecord) {
+async function gatewayChecks(context: NetworksContext, record: NetworkRecord) {
   const [{ localSpace }, { checksGateway }] = await Promise.all([
-    room.drivers.ipamCapabilities(record.ipam.driver),
-    room.drivers.networkCapabilities(record.driver),
+    context.drivers.ipamCapabilities(record.ipam.driver),
+    context.drivers.networkCapabilities(record.driver),
   ]);
   if (!checksGateway) return { addressSpace: localSpace, skip4: false, skip6: false };
-  const driver = await room.drivers.network(record.driver);
+  const driver = await context.drivers.network(record.driver);
   const said = await driver.GwAllocCheck({ Options: { [netlabel.generic]: record.options } });
   return { addressSpace: localSpace, skip4: said?.SkipIPv4 ?? false, skip6: said?.SkipIPv6 ?? false };
 }
@@ -248,28 +259,32 @@ export const defaultGatewayAux = 'DefaultGatewayIPv4';
  * network whose driver is gone can be removed, too.
  * @throws Forbidden for predefined ones, and while endpoints are active
  */
-export async function removeNetwork(room: NetworkRoom, record: NetworkRecord, predefined = false): Promise<void> {
+export async function removeNetwork(
+  context: NetworksContext,
+  record: NetworkRecord,
+  predefined = false,
+): Promise<void> {
   if (isPredefined(record.name) && !predefined) {
     throw forbidden(`${record.name} is a pre-defined network and cannot be removed`);
   }
-  refuseActive(room, record);
-  refuseConfigurationInUse(room, record);
-  if (record.configOnly) return room.registry.delete(record.id);
-  await room.outbox.settle(record.driver);
+  refuseActive(context, record);
+  refuseConfigurationInUse(context, record);
+  if (record.configOnly) return context.registry.delete(record.id);
+  await context.outbox.settle(record.driver);
   // Meanwhile somebody may have removed it, or joined it.
-  if (!room.registry.byId(record.id)) throw notFound(`network ${record.name} not found`);
-  refuseActive(room, record);
+  if (!context.registry.byId(record.id)) throw notFound(`network ${record.name} not found`);
+  refuseActive(context, record);
   // As far as it has come, a kill of the engine cannot undo it.
-  room.building.put(record.id, record);
-  room.registry.delete(record.id);
-  await room.outbox.send(poolReleases(record));
-  await room.outbox.send([networkRemoval(record)]);
-  room.building.delete(record.id);
+  context.building.put(record.id, record);
+  context.registry.delete(record.id);
+  await context.outbox.send(poolReleases(record));
+  await context.outbox.send([networkRemoval(record)]);
+  context.building.delete(record.id);
 }
 
 /** @throws Forbidden while containers are on the network */
-function refuseActive(room: NetworkRoom, record: NetworkRecord): void {
-  const active = room.endpointsOn(record.id);
+function refuseActive(context: NetworksContext, record: NetworkRecord): void {
+  const active = context.endpointsOn(record.id);
   if (active.length > 0) {
     const names = active.map(
       ({ sandbox, endpoint }) => `name:"${endpointName(sandbox, endpoint)}" id:"${endpoint.id.slice(0, 12)}"`,

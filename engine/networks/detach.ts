@@ -1,10 +1,10 @@
 import { removeNamespace } from '@cleat/linux/net/namespace';
 import { addressRelease, unknownAddressRelease } from './addresses.js';
 import { announceEnd } from './announce.js';
+import type { NetworksContext } from './context.js';
 import { Failures } from './drivers.js';
 import type { DriverMessage, NetworkCall } from './outbox.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
-import type { NetworkRoom } from './room.js';
 import { unwire } from './wire.js';
 
 /**
@@ -12,25 +12,26 @@ import { unwire } from './wire.js';
  * could not be told is pending. The kernel removes namespace and interfaces in the background.
  * @throws AggregateError of what failed on this host
  */
-export function takeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
+export function takeDown(context: NetworksContext, sandbox: SandboxRecord): Promise<void> {
   const { containerId } = sandbox;
-  const under = room.leaving.get(containerId);
+  const under = context.leaving.get(containerId);
   if (under) return under;
-  const work = doTakeDown(room, sandbox).finally(() => room.leaving.delete(containerId));
-  room.leaving.set(containerId, work);
+  const work = doTakeDown(context, sandbox).finally(() => context.leaving.delete(containerId));
+  context.leaving.set(containerId, work);
   return work;
 }
 
-async function doTakeDown(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
+async function doTakeDown(context: NetworksContext, sandbox: SandboxRecord): Promise<void> {
   const failures = new Failures();
-  room.names.forget(sandbox.containerId);
-  announceEnd(room, sandbox);
+  context.names.forget(sandbox.containerId);
+  announceEnd(context, sandbox);
   if (sandbox.kind === 'path') {
     for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(sandbox, endpoint));
     await failures.attempt(() => removeNamespace(sandbox.path));
   }
-  for (const endpoint of [...sandbox.endpoints].reverse()) await room.outbox.send(endpointReleases(room, endpoint));
-  room.forget(sandbox.containerId);
+  for (const endpoint of [...sandbox.endpoints].reverse())
+    await context.outbox.send(endpointReleases(context, endpoint));
+  context.forget(sandbox.containerId);
   failures.raise();
 }
 
@@ -40,7 +41,7 @@ async function giveLinkBack(sandbox: SandboxRecord, endpoint: EndpointRecord): P
 }
 
 /** What its drivers are to be told when an endpoint goes: exactly what takes back what they did. */
-export function endpointReleases(room: NetworkRoom, endpoint: EndpointRecord): DriverMessage[] {
+export function endpointReleases(context: NetworksContext, endpoint: EndpointRecord): DriverMessage[] {
   const { id, networkId, networkName, driver, stage, pools, asking, published } = endpoint;
   const request = { NetworkID: networkId, EndpointID: id };
   const calls: NetworkCall[] = [
@@ -48,7 +49,7 @@ export function endpointReleases(room: NetworkRoom, endpoint: EndpointRecord): D
     ...(stage === 'joined' ? [{ method: 'Leave', request } as const] : []),
     ...(stage === 'addressed' ? [] : [{ method: 'DeleteEndpoint', request } as const]),
   ];
-  const network = room.registry.byId(networkId);
+  const network = context.registry.byId(networkId);
   const releases = network && [
     ...(pools.length > 0 ? [addressRelease(network.ipam.driver, id, pools)] : []),
     ...(asking ? [unknownAddressRelease(network, id)] : []),

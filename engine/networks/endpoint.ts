@@ -6,11 +6,11 @@ import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId, shortId } from '../ids.js';
 import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
+import type { NetworksContext } from './context.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
 import { isPredefined } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
-import type { NetworkRoom } from './room.js';
 
 /** What an endpoint needs beyond its record, until it is configured. */
 export interface Joined {
@@ -57,27 +57,27 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
  * the first step on, so whoever undoes it finds what there is.
  */
 export async function createEndpoint(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  const calls = room.callOptions(sandbox);
+  const calls = context.callOptions(sandbox);
   // From here on it cannot be removed; it may have been, while another network was joined.
-  if (!room.registry.byId(network.id)) throw notFound(`network ${network.name} not found`);
+  if (!context.registry.byId(network.id)) throw notFound(`network ${network.name} not found`);
   sandbox.endpoints.push(endpoint);
-  await room.outbox.settle(network.driver);
+  await context.outbox.settle(network.driver);
   if (network.sandbox === 'own') {
-    await withDrivers(room, network, () => takeAddresses(room, sandbox, network, endpoint));
+    await withDrivers(context, network, () => takeAddresses(context, sandbox, network, endpoint));
   }
-  await asStage(room, sandbox, endpoint, 'created', async () => {
-    const created = await withDrivers(room, network, async () => {
-      const driver = await room.drivers.network(network.driver, calls);
+  await asStage(context, sandbox, endpoint, 'created', async () => {
+    const created = await withDrivers(context, network, async () => {
+      const driver = await context.drivers.network(network.driver, calls);
       const request = {
         NetworkID: network.id,
         EndpointID: endpoint.id,
         Interface: { Address: endpoint.ipv4, AddressIPv6: endpoint.ipv6, MacAddress: endpoint.mac },
-        Options: createOptions(room, sandbox, network, endpoint),
+        Options: createOptions(context, sandbox, network, endpoint),
       };
       return driver.CreateEndpoint(request, calls);
     }).catch((error: unknown) => {
@@ -85,7 +85,10 @@ export async function createEndpoint(
     });
     if (!created.Interface) return;
     const said = new Answer(network.driver, 'NetworkDriver.CreateEndpoint');
-    Object.assign(endpoint, said.filledIn(created.Interface, endpoint));
+    const { ipv4, ipv6, mac } = said.filledIn(created.Interface, endpoint);
+    endpoint.ipv4 = ipv4;
+    endpoint.ipv6 = ipv6;
+    endpoint.mac = mac;
   });
 }
 
@@ -94,7 +97,7 @@ export async function createEndpoint(
  * that the driver certainly did not do needs not be taken back.
  */
 async function asStage(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
   stage: EndpointRecord['stage'],
@@ -103,7 +106,7 @@ async function asStage(
   const { stage: before } = endpoint;
   if (before === 'addressed') {
     endpoint.stage = 'joined';
-    room.save(sandbox);
+    context.save(sandbox);
   }
   endpoint.stage = stage;
   try {
@@ -125,16 +128,16 @@ function inContext(cause: unknown, doing: string): unknown {
  * @param sandboxPid a process in its namespace, for drivers that make their interface there; 0: there is none
  */
 export async function joinEndpoint(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
   sandboxPid: number,
 ): Promise<Joined> {
   const result: Joined = { endpoint, routes: [], inSandbox: false };
-  await asStage(room, sandbox, endpoint, 'joined', async () => {
-    const calls = room.callOptions(sandbox);
-    const driver = await room.drivers.network(endpoint.driver, calls);
-    const { joinsInSandbox, linksDieWithSandbox } = await room.drivers.networkCapabilities(endpoint.driver);
+  await asStage(context, sandbox, endpoint, 'joined', async () => {
+    const calls = context.callOptions(sandbox);
+    const driver = await context.drivers.network(endpoint.driver, calls);
+    const { joinsInSandbox, linksDieWithSandbox } = await context.drivers.networkCapabilities(endpoint.driver);
     const request = {
       NetworkID: endpoint.networkId,
       EndpointID: endpoint.id,
@@ -153,7 +156,7 @@ export async function joinEndpoint(
       endpoint.dstName = said.interfaceName(wanted, 'the name inside');
       endpoint.srcName = said.interfaceName(SrcName, 'the interface');
     }
-    const network = room.registry.byId(endpoint.networkId);
+    const network = context.registry.byId(endpoint.networkId);
     endpoint.gateway = said.address(joined.Gateway ?? '', 'the gateway', 4);
     if (network) endpoint.gateway = gatewayOverride(network) || endpoint.gateway;
     const six = said.address(joined.GatewayIPv6 ?? '', 'the IPv6 gateway', 6);
@@ -167,18 +170,18 @@ export async function joinEndpoint(
 }
 
 async function takeAddresses(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
   if (network.v4.length + network.v6.length === 0) return;
-  const calls = room.callOptions(sandbox);
-  await room.drivers.ipam(network.ipam.driver, calls);
+  const calls = context.callOptions(sandbox);
+  await context.drivers.ipam(network.ipam.driver, calls);
   // One that has just come is told first what is in use, and what is not any more.
-  await room.replaying.get(network.ipam.driver);
-  await room.outbox.settle(network.ipam.driver);
-  const { requiresMac, knowsHolders } = await room.drivers.ipamCapabilities(network.ipam.driver);
+  await context.replaying.get(network.ipam.driver);
+  await context.outbox.settle(network.ipam.driver);
+  const { requiresMac, knowsHolders } = await context.drivers.ipamCapabilities(network.ipam.driver);
   if (requiresMac) endpoint.mac ||= randomMac();
   const options = {
     [ipamOption.endpointName]: sandbox.containerName,
@@ -187,35 +190,35 @@ async function takeAddresses(
   };
   if (knowsHolders) {
     endpoint.asking = true;
-    room.save(sandbox);
+    context.save(sandbox);
   }
   const { IPv4Address = '', IPv6Address = '' } = endpoint.wished.IPAMConfig ?? {};
   const take = async (six: boolean, address: string) => {
-    const taken = await takeUnused(room, network, { six, address, options, calls });
+    const taken = await takeUnused(context, network, { six, address, options, calls });
     endpoint.pools.push(taken);
     return taken.address;
   };
   if (network.v4.length > 0 && !endpoint.ipv4) endpoint.ipv4 = await take(false, IPv4Address);
   if (network.v6.length > 0 && !endpoint.ipv6) {
-    room.save(sandbox);
+    context.save(sandbox);
     endpoint.ipv6 = await take(true, IPv6Address);
   }
   delete endpoint.asking;
 }
 
 /** An address that another container has already shows that the driver forgot: it is reminded, and asked again. */
-async function takeUnused(room: NetworkRoom, network: NetworkRecord, wish: Parameters<typeof takeAddress>[3]) {
+async function takeUnused(context: NetworksContext, network: NetworkRecord, wish: Parameters<typeof takeAddress>[3]) {
   for (let reminded = false; ; reminded = true) {
-    const taken = await takeAddress(room.drivers, room.outbox, network, wish);
+    const taken = await takeAddress(context.drivers, context.outbox, network, wish);
     const { driver } = network.ipam;
-    const holder = room.holderOf(driver, taken);
+    const holder = context.holderOf(driver, taken);
     if (!holder) return taken;
     if (reminded) {
       const said = new Answer(driver, 'IpamDriver.RequestAddress');
       throw said.wrong(`the address ${taken.address}, which container ${holder.containerName} has`);
     }
-    room.log.warn('an IPAM driver gave an address away twice; it is told what is in use', { driver, ...taken });
-    await replayPools(room, network);
+    context.log.warn('an IPAM driver gave an address away twice; it is told what is in use', { driver, ...taken });
+    await replayPools(context, network);
   }
 }
 
@@ -236,17 +239,17 @@ function freeName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: strin
 
 /** Ports are of no use on an internal network, and only one network is to publish them. */
 function createOptions(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Record<string, unknown> {
   const { DriverOpts, MacAddress } = endpoint.wished;
   const others = sandbox.endpoints.filter((other) => other !== endpoint);
-  const dns = sandbox.dns.length > 0 ? sandbox.dns : room.config.dns;
+  const dns = sandbox.dns.length > 0 ? sandbox.dns : context.config.dns;
   return {
     ...DriverOpts,
-    ...(network.internal || others.some((other) => mayPublish(room, sandbox, other)) ? {} : portOptions(sandbox)),
+    ...(network.internal || others.some((other) => mayPublish(context, sandbox, other)) ? {} : portOptions(sandbox)),
     ...(network.internal || dns.length === 0 ? {} : { [netlabel.dnsServers]: dns }),
     // As Go writes bytes.
     ...(MacAddress
@@ -256,8 +259,8 @@ function createOptions(
 }
 
 /** It said that it does, or has not been asked yet. */
-function mayPublish(room: NetworkRoom, { exposedPorts }: SandboxRecord, other: EndpointRecord): boolean {
-  if (exposedPorts.length === 0 || room.registry.byId(other.networkId)?.internal) return false;
+function mayPublish(context: NetworksContext, { exposedPorts }: SandboxRecord, other: EndpointRecord): boolean {
+  if (exposedPorts.length === 0 || context.registry.byId(other.networkId)?.internal) return false;
   return other.ports.length > 0 || !other.published;
 }
 

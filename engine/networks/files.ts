@@ -1,15 +1,15 @@
-import { mkdirSync } from 'node:fs';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
+import { type NetworksContext, resolverWishes } from './context.js';
 import { hostFilePaths, hostsFile, resolvFile, writeInPlace } from './hosts.js';
 import { insideAddress } from './names/service.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
-import { type NetworkRoom, resolverWishes } from './room.js';
 
 /** Writes hosts, hostname and resolv.conf for what is known of the container by now. */
-export function writeHostFiles(room: NetworkRoom, sandbox: SandboxRecord): void {
+export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord): void {
   const paths = hostFilePaths(sandbox.directory);
-  const written = room.writtenFor(sandbox);
-  if (written.size === 0) mkdirSync(sandbox.directory, { recursive: true, mode: 0o710 });
+  const written = context.writtenFor(sandbox);
+  if (written.size === 0) makeDirectories(sandbox.directory, 0o710);
   writeInPlace(written, paths.hostnamePath, `${sandbox.hostname}\n`);
   writeInPlace(
     written,
@@ -18,11 +18,11 @@ export function writeHostFiles(room: NetworkRoom, sandbox: SandboxRecord): void 
       own: sandbox.endpoints
         .filter(({ role }) => role !== 'gateway')
         .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || [])),
-      more: linkLines(room, sandbox),
-      hostGateway: room.hostGateway(),
+      more: linkLines(context, sandbox),
+      hostGateway: context.hostGateway(),
     }),
   );
-  writeInPlace(written, paths.resolvConfPath, resolvFile(sandbox, resolverWishes(room), nameServerFor(sandbox)));
+  writeInPlace(written, paths.resolvConfPath, resolvFile(sandbox, resolverWishes(context), nameServerFor(sandbox)));
 }
 
 /** The container's own name service, if it has one: it is on a network where names resolve. */
@@ -31,17 +31,17 @@ function nameServerFor(sandbox: SandboxRecord): string {
 }
 
 /** Starts the container's own name service if it needs one, and stops it otherwise. Its namespace is there. */
-export async function serveNames(room: NetworkRoom, sandbox: SandboxRecord): Promise<void> {
-  if (nameServerFor(sandbox)) await room.names.serve(sandbox);
-  else await room.names.unserve(sandbox.containerId);
+export async function serveNames(context: NetworksContext, sandbox: SandboxRecord): Promise<void> {
+  if (nameServerFor(sandbox)) await context.names.serve(sandbox);
+  else await context.names.unserve(sandbox.containerId);
 }
 
 /** On the default bridge there is no name service, so links are lines in /etc/hosts. */
-function linkLines(room: NetworkRoom, sandbox: SandboxRecord): string[] {
-  const isOnDefault = ({ networkName }: EndpointRecord) => networkName === room.defaultNetwork;
+function linkLines(context: NetworksContext, sandbox: SandboxRecord): string[] {
+  const isOnDefault = ({ networkName }: EndpointRecord) => networkName === context.defaultNetwork;
   if (!sandbox.endpoints.some(isOnDefault)) return [];
   return (sandbox.linked ?? []).flatMap(({ containerId, alias }) => {
-    const other = room.sandbox(containerId);
+    const other = context.sandbox(containerId);
     const shared = other?.endpoints.find(isOnDefault);
     if (!other || !shared) return [];
     const names = new Set([alias, other.hostname, other.containerName].filter(Boolean));
@@ -53,14 +53,14 @@ function linkLines(room: NetworkRoom, sandbox: SandboxRecord): string[] {
 }
 
 /** Those that are linked to a container find it under its new name or address. */
-export function tellLinked(room: NetworkRoom, { containerId }: SandboxRecord): void {
-  for (const sandbox of room.sandboxes()) {
+export function tellLinked(context: NetworksContext, { containerId }: SandboxRecord): void {
+  for (const sandbox of context.sandboxes()) {
     if (!sandbox.linked?.some((link) => link.containerId === containerId)) continue;
     try {
-      writeHostFiles(room, sandbox);
+      writeHostFiles(context, sandbox);
     } catch (error) {
       // It is on its way out; the one that it is linked to has nothing to do with that.
-      room.log.warn('a link is not up to date', { container: sandbox.containerId, error: messageOf(error) });
+      context.log.warn('a link is not up to date', { container: sandbox.containerId, error: messageOf(error) });
     }
   }
 }

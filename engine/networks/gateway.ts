@@ -1,9 +1,9 @@
 import { messageOf } from '@cleat/protocol/errors';
 import { netlabel } from '@cleat/protocol/kinds/network';
+import type { NetworksContext } from './context.js';
 import { createNetwork, isMissing } from './create.js';
 import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
-import type { NetworkRoom } from './room.js';
 
 /**
  * The network through which containers reach the world when none of their own networks' drivers knows a way there
@@ -27,10 +27,10 @@ const leadsOut = ({ gateway, gateway6, defaultRoute }: EndpointRecord): boolean 
   Boolean(gateway || gateway6 || defaultRoute);
 
 /** As libnetwork decides it (moby `daemon/libnetwork/default_gateway.go`). */
-export function needsGateway(room: NetworkRoom, sandbox: SandboxRecord): boolean {
+export function needsGateway(context: NetworksContext, sandbox: SandboxRecord): boolean {
   if (sandbox.kind !== 'path') return false;
   const own = sandbox.endpoints.filter(({ role, networkId, gatewayDisabled }) => {
-    const network = room.registry.byId(networkId);
+    const network = context.registry.byId(networkId);
     return role !== 'gateway' && network?.sandbox === 'own' && !network.internal && !gatewayDisabled;
   });
   return own.length > 0 && !own.some(leadsOut);
@@ -45,13 +45,13 @@ export const ownGateway = (sandbox: SandboxRecord): EndpointRecord | undefined =
  * @throws what {@link createNetwork} and the driver say
  */
 export async function joinGateway(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   sandboxPid: number,
 ): Promise<Joined | undefined> {
-  const network = await ensureGatewayNetwork(room).catch((error: unknown) => {
+  const network = await ensureGatewayNetwork(context).catch((error: unknown) => {
     if (!isMissing(error) || sandbox.wishedPorts.length > 0) throw error;
-    room.log.warn('a container has no way out: there is no driver for the gateway network', {
+    context.log.warn('a container has no way out: there is no driver for the gateway network', {
       container: sandbox.containerId,
       error: messageOf(error),
     });
@@ -59,22 +59,22 @@ export async function joinGateway(
   });
   if (!network) return undefined;
   const endpoint: EndpointRecord = { ...newEndpoint(network, sandbox, {}), role: 'gateway', dnsNames: [] };
-  await createEndpoint(room, sandbox, network, endpoint);
-  return await joinEndpoint(room, sandbox, endpoint, sandboxPid);
+  await createEndpoint(context, sandbox, network, endpoint);
+  return await joinEndpoint(context, sandbox, endpoint, sandboxPid);
 }
 
 /** One that is being made by another container's start is waited for. */
-async function ensureGatewayNetwork(room: NetworkRoom): Promise<NetworkRecord> {
-  const known = room.registry.byName(gatewayNetwork);
+async function ensureGatewayNetwork(context: NetworksContext): Promise<NetworkRecord> {
+  const known = context.registry.byName(gatewayNetwork);
   if (known) return known;
-  room.gatewayInTheMaking ??= createNetwork(room, {
+  context.gatewayInTheMaking ??= createNetwork(context, {
     Name: gatewayNetwork,
-    Driver: room.config.defaultNetworkDriver,
+    Driver: context.config.defaultNetworkDriver,
     EnableIPv6: false,
     Options: { [netlabel.enableIcc]: 'false', [netlabel.enableIpMasquerade]: 'true' },
-    IPAM: { Driver: room.config.defaultIpamDriver },
+    IPAM: { Driver: context.config.defaultIpamDriver },
   }).finally(() => {
-    room.gatewayInTheMaking = undefined;
+    context.gatewayInTheMaking = undefined;
   });
-  return await room.gatewayInTheMaking;
+  return await context.gatewayInTheMaking;
 }

@@ -7,6 +7,7 @@ import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } 
 import { parseTime } from '../time.js';
 import { attach } from './attach.js';
 import { connect, disconnect } from './connect.js';
+import { NetworksContext, type NetworksDeps } from './context.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
@@ -16,189 +17,190 @@ import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined, networkFilter, networkResource } from './resource.js';
 import { replayForForgetful } from './restore.js';
-import { NetworkRoom, type NetworksDeps } from './room.js';
 import type { Networks } from './service.js';
 import { detachedSettings, sandboxSettings } from './settings.js';
 import { settleWishes, wishRef } from './wishes.js';
 
-export type { NetworksDeps } from './room.js';
+export type { NetworksDeps } from './context.js';
 
-/** Opens the networks room; `start` makes the predefined networks. */
+/** Opens the networks context; `start` makes the predefined networks. */
 export function openNetworks(deps: NetworksDeps): Networks {
-  const room = new NetworkRoom(deps);
-  const inUse = ({ id }: NetworkRecord) => room.endpointsOn(id).length > 0;
+  const context = new NetworksContext(deps);
+  const inUse = ({ id }: NetworkRecord) => context.endpointsOn(id).length > 0;
   const remove = async (network: NetworkRecord) => {
-    await removeNetwork(room, network);
-    room.emit('destroy', network);
+    await removeNetwork(context, network);
+    context.emit('destroy', network);
   };
   /** A driver holds and serves what is published, also while nobody asks it for anything. */
   const wake = (driver: string) => {
-    room.drivers
+    context.drivers
       .network(driver)
       .catch((error: unknown) =>
-        room.log.warn('the driver of published ports is not there', { driver, error: messageOf(error) }),
+        context.log.warn('the driver of published ports is not there', { driver, error: messageOf(error) }),
       );
   };
   const stopReplays = deps.extensions.onChange(({ name, state }) => {
-    if (state === 'active') void replayForForgetful(room, name);
+    if (state === 'active') void replayForForgetful(context, name);
   });
 
   return {
     get defaultNetwork() {
-      return room.defaultNetwork;
+      return context.defaultNetwork;
     },
 
     async start() {
-      await clearUnfinished(room);
-      await ensurePredefined(room);
+      await clearUnfinished(context);
+      await ensurePredefined(context);
     },
 
     async close() {
       stopReplays();
-      await Promise.allSettled(room.leaving.values());
-      await room.names.close();
-      room.drivers.close();
+      await Promise.allSettled(context.leaving.values());
+      await context.names.close();
+      context.drivers.close();
       hostLinks().close();
     },
 
     async create(request) {
-      const network = await createNetwork(room, request);
-      room.emit('create', network);
+      const network = await createNetwork(context, request);
+      context.emit('create', network);
       return { Id: network.id, Warning: '' };
     },
 
     async list(filters) {
-      return room.registry
+      return context.registry
         .all()
         .filter(networkFilter(filters, inUse))
         .map((network) => networkResource(network));
     },
 
     async inspect(ref, options = {}) {
-      const network = room.registry.find(ref);
+      const network = context.registry.find(ref);
       if (options.scope && options.scope !== network.scope) throw notFound(`network ${ref} not found`);
-      return networkResource(network, room.sandboxes());
+      return networkResource(network, context.sandboxes());
     },
 
-    remove: (ref) => remove(room.registry.find(ref)),
+    remove: (ref) => remove(context.registry.find(ref)),
 
     async prune(filters) {
       const NetworksDeleted: string[] = [];
-      for (const network of room.registry.all().filter(pruneFilter(filters))) {
+      for (const network of context.registry.all().filter(pruneFilter(filters))) {
         if (isPredefined(network.name) || inUse(network)) continue;
         try {
           await remove(network);
           NetworksDeleted.push(network.name);
         } catch (error) {
-          room.log.warn('a network could not be pruned', { network: network.name, error: messageOf(error) });
+          context.log.warn('a network could not be pruned', { network: network.name, error: messageOf(error) });
         }
       }
-      room.events.publish({ type: 'network', action: 'prune', id: '', attributes: { reclaimed: '0' } });
+      context.events.publish({ type: 'network', action: 'prune', id: '', attributes: { reclaimed: '0' } });
       return { NetworksDeleted };
     },
 
     resolve(ref) {
-      const { id, name } = room.registry.find(ref);
+      const { id, name } = context.registry.find(ref);
       return { id, name };
     },
 
-    wishes: (mode, endpoints) => settleWishes(room, mode, endpoints),
+    wishes: (mode, endpoints) => settleWishes(context, mode, endpoints),
 
-    attach: (request) => attach(room, request),
+    attach: (request) => attach(context, request),
 
     async detach(containerId) {
-      const arriving = room.arriving.get(containerId);
+      const arriving = context.arriving.get(containerId);
       arriving?.stop.abort(cancelled('the container is not wanted any more'));
       await arriving?.done;
-      const sandbox = room.sandbox(containerId);
-      if (sandbox) await takeDown(room, sandbox);
+      const sandbox = context.sandbox(containerId);
+      if (sandbox) await takeDown(context, sandbox);
     },
 
     async adopt(containerId) {
-      const sandbox = room.sandbox(containerId);
+      const sandbox = context.sandbox(containerId);
       if (!sandbox || sandbox.ownerId) return;
-      writeHostFiles(room, sandbox);
-      if (sandbox.kind === 'path') await serveNames(room, sandbox);
-      room.names.register(sandbox);
-      void reopenLinks(room, sandbox);
+      writeHostFiles(context, sandbox);
+      if (sandbox.kind === 'path') await serveNames(context, sandbox);
+      context.names.register(sandbox);
+      void reopenLinks(context, sandbox);
       for (const { driver } of sandbox.endpoints.filter(({ published }) => published)) wake(driver);
     },
 
     async reconcile(running) {
-      void replayForForgetful(room);
-      const unused = room.sandboxes().filter(({ containerId }) => !running.has(containerId));
+      void replayForForgetful(context);
+      const unused = context.sandboxes().filter(({ containerId }) => !running.has(containerId));
       // All at once: a driver that does not answer holds up its own only.
       await Promise.all(
         unused.map(async (sandbox) => {
           try {
-            await takeDown(room, sandbox);
+            await takeDown(context, sandbox);
           } catch (error) {
-            room.log.error('a sandbox that nobody uses could not be removed', {
+            context.log.error('a sandbox that nobody uses could not be removed', {
               container: sandbox.containerId,
               error: messageOf(error),
             });
           }
         }),
       );
-      const known = new Set(room.sandboxes().map(({ path }) => path));
-      const directory = join(room.config.execRoot, 'netns');
+      const known = new Set(context.sandboxes().map(({ path }) => path));
+      const directory = join(context.config.execRoot, 'netns');
       for (const path of namespaceFiles(directory).map((file) => join(directory, file))) {
         if (!known.has(path)) removeNamespace(path);
       }
     },
 
-    connect: async (id, container, endpoint) => connect(room, room.registry.find(id), container, endpoint),
+    connect: async (id, container, endpoint) => connect(context, context.registry.find(id), container, endpoint),
 
     async disconnect(id, containerId) {
-      const network = room.registry.find(id);
-      const sandbox = room.sandbox(containerId);
-      if (sandbox) await disconnect(room, network, sandbox);
-      else room.emit('disconnect', network, { container: containerId });
+      const network = context.registry.find(id);
+      const sandbox = context.sandbox(containerId);
+      if (sandbox) await disconnect(context, network, sandbox);
+      else context.emit('disconnect', network, { container: containerId });
     },
 
     async relink(containerId, links) {
-      const sandbox = room.sandbox(containerId);
+      const sandbox = context.sandbox(containerId);
       if (!sandbox) return;
       sandbox.linked = links.map((link) => ({ containerId: link.containerId, alias: link.alias }));
-      room.save(sandbox);
-      writeHostFiles(room, sandbox);
-      await openLinks(room, sandbox);
+      context.save(sandbox);
+      writeHostFiles(context, sandbox);
+      await openLinks(context, sandbox);
     },
 
     rename(containerId, name) {
-      const sandbox = room.sandbox(containerId);
+      const sandbox = context.sandbox(containerId);
       if (!sandbox || sandbox.containerName === name) return;
       for (const endpoint of sandbox.endpoints) {
         endpoint.dnsNames = endpoint.dnsNames.map((known) => (known === sandbox.containerName ? name : known));
       }
       sandbox.containerName = name;
-      room.save(sandbox);
-      room.names.register(sandbox);
-      tellLinked(room, sandbox);
+      context.save(sandbox);
+      context.names.register(sandbox);
+      tellLinked(context, sandbox);
     },
 
     get revision() {
-      return room.revision;
+      return context.revision;
     },
 
     settings(containerId, wished = {}) {
-      const sandbox = room.sandbox(containerId);
+      const sandbox = context.sandbox(containerId);
       if (sandbox) return sandboxSettings(sandbox);
       const networks = Object.entries(wished).map(([name, settings]) => {
-        const network = room.registry.lookUp(wishRef(name, settings));
+        const network = context.registry.lookUp(wishRef(name, settings));
         return [network?.name ?? name, detachedSettings(network, settings)] as const;
       });
       return { sandboxId: '', sandboxKey: '', ports: {}, networks: Object.fromEntries(networks) };
     },
 
     hostFiles(containerId) {
-      const sandbox = room.sandbox(containerId);
+      const sandbox = context.sandbox(containerId);
       if (!sandbox) throw notFound(`container ${containerId} is on no network`);
       return hostFilePaths(sandbox.directory);
     },
 
     isBridgeAddress: (address) =>
-      room.registry.all().some(({ v4, v6 }) => [...v4, ...v6].some(({ gateway }) => gateway.split('/')[0] === address)),
+      context.registry
+        .all()
+        .some(({ v4, v6 }) => [...v4, ...v6].some(({ gateway }) => gateway.split('/')[0] === address)),
   };
 }
 

@@ -3,61 +3,61 @@ import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/netwo
 import { formatAddress, formatBlock, parseCidr } from '@cleat/protocol/cidr';
 import { messageOf } from '@cleat/protocol/errors';
 import { netlabel } from '@cleat/protocol/kinds/network';
-import type { EngineConfig } from '../config.js';
+import type { NetworksConfig } from '../config.js';
+import type { NetworksContext } from './context.js';
 import { createNetwork, defaultGatewayAux, isMissing, removeNetwork } from './create.js';
 import type { NetworkRecord } from './record.js';
-import type { NetworkRoom } from './room.js';
 
 /**
  * Makes the predefined networks that are missing. One whose driver is absent is left out, and said so; it is tried
  * again when somebody asks for it. One that was made from another configuration is made anew if nobody uses it.
  * @throws what else goes wrong, for example a bridge of that name that is somebody else's
  */
-export async function ensurePredefined(room: NetworkRoom): Promise<void> {
-  for (const name of ['none', 'host', 'bridge']) await ensureOne(room, name);
+export async function ensurePredefined(context: NetworksContext): Promise<void> {
+  for (const name of ['none', 'host', 'bridge']) await ensureOne(context, name);
 }
 
 /**
  * Whoever asks while it is being made waits for it.
  * @throws when it cannot be made for another reason than an absent driver
  */
-export function ensureOne(room: NetworkRoom, name: string): Promise<void> {
-  const under = room.ensuring.get(name);
+export function ensureOne(context: NetworksContext, name: string): Promise<void> {
+  const under = context.ensuring.get(name);
   if (under) return under;
-  const work = makeOne(room, name).finally(() => room.ensuring.delete(name));
-  room.ensuring.set(name, work);
+  const work = makeOne(context, name).finally(() => context.ensuring.delete(name));
+  context.ensuring.set(name, work);
   return work;
 }
 
-async function makeOne(room: NetworkRoom, name: string): Promise<void> {
-  const request = await requestFor(room.config, name);
-  const there = room.registry.byName(name);
+async function makeOne(context: NetworksContext, name: string): Promise<void> {
+  const request = await requestFor(context.config, name);
+  const there = context.registry.byName(name);
   const madeFrom = request ? JSON.stringify(request) : undefined;
-  if (there && there.madeFrom === madeFrom) return wake(room, there);
-  if (there && room.endpointsOn(there.id).length > 0) {
-    room.log.warn('a predefined network keeps its former configuration while containers use it', { name });
+  if (there && there.madeFrom === madeFrom) return wake(context, there);
+  if (there && context.endpointsOn(there.id).length > 0) {
+    context.log.warn('a predefined network keeps its former configuration while containers use it', { name });
     return;
   }
   try {
-    if (there) await removeNetwork(room, there, true);
-    if (request) await createNetwork(room, request, { predefined: true, madeFrom: madeFrom ?? '' });
+    if (there) await removeNetwork(context, there, true);
+    if (request) await createNetwork(context, request, { predefined: true, madeFrom: madeFrom ?? '' });
   } catch (error) {
     if (!isMissing(error)) throw error;
-    room.registry.missing(name, error);
-    room.log.warn(`network ${name} is not available: ${messageOf(error)}`);
+    context.registry.missing(name, error);
+    context.log.warn(`network ${name} is not available: ${messageOf(error)}`);
   }
 }
 
 /** Its driver makes on this host what a stop or a reboot took; that is not waited for. */
-function wake(room: NetworkRoom, { driver, sandbox, name }: NetworkRecord): void {
+function wake(context: NetworksContext, { driver, sandbox, name }: NetworkRecord): void {
   if (sandbox !== 'own') return;
-  room.drivers.network(driver).catch((error: unknown) => {
-    if (isMissing(error)) room.log.warn(`network ${name} is not available: ${messageOf(error)}`);
-    else room.log.error('a predefined network could not be made ready', { name, error: messageOf(error) });
+  context.drivers.network(driver).catch((error: unknown) => {
+    if (isMissing(error)) context.log.warn(`network ${name} is not available: ${messageOf(error)}`);
+    else context.log.error('a predefined network could not be made ready', { name, error: messageOf(error) });
   });
 }
 
-async function requestFor(config: EngineConfig, name: string): Promise<NetworkCreateRequest | undefined> {
+async function requestFor(config: NetworksConfig, name: string): Promise<NetworkCreateRequest | undefined> {
   if (name === 'none') return { Name: name, Driver: 'null' };
   if (name === 'host') return { Name: name, Driver: 'host' };
   if (config.bridge === 'none') return undefined;
@@ -78,7 +78,7 @@ async function requestFor(config: EngineConfig, name: string): Promise<NetworkCr
 }
 
 /** `--bip`, `--fixed-cidr` and `--default-gateway`; or the addresses of a bridge that the operator made. */
-async function addressesFor(config: EngineConfig): Promise<IpamConfig[]> {
+async function addressesFor(config: NetworksConfig): Promise<IpamConfig[]> {
   const own = config.bip ?? (await addressOfExisting(config.bridge));
   if (!own) return [];
   const { block, address } = parseCidr(own);

@@ -1,19 +1,23 @@
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { netlabel, type PortBinding } from '@cleat/protocol/kinds/network';
+import type { NetworksContext } from './context.js';
 import { portOptions } from './endpoint.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
-import type { NetworkRoom } from './room.js';
 
 /**
  * Has the driver publish the sandbox's ports on that endpoint, and remembers which it assigned.
  * @throws System `driver failed programming external connectivity on endpoint NAME (ID): …`
  */
-export async function publishPorts(room: NetworkRoom, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
-  const { servesPublishedPorts } = await room.drivers.networkCapabilities(endpoint.driver);
+export async function publishPorts(
+  context: NetworksContext,
+  sandbox: SandboxRecord,
+  endpoint: EndpointRecord,
+): Promise<void> {
+  const { servesPublishedPorts } = await context.drivers.networkCapabilities(endpoint.driver);
   // A driver of Docker's protocol is always told; one that speaks ours only when there is something to publish.
   if (servesPublishedPorts && sandbox.wishedPorts.length === 0) return;
-  const options = room.callOptions(sandbox);
-  const driver = await room.drivers.network(endpoint.driver, options);
+  const options = context.callOptions(sandbox);
+  const driver = await context.drivers.network(endpoint.driver, options);
   const ids = { NetworkID: endpoint.networkId, EndpointID: endpoint.id };
   endpoint.published = true;
   try {
@@ -37,20 +41,20 @@ export async function publishPorts(room: NetworkRoom, sandbox: SandboxRecord, en
  * back.
  */
 export async function movePorts(
-  room: NetworkRoom,
+  context: NetworksContext,
   sandbox: SandboxRecord,
   from: EndpointRecord | undefined,
   to: EndpointRecord | undefined,
 ): Promise<void> {
   if (from === to) return;
-  if (from?.published) await revokePorts(room, from);
+  if (from?.published) await revokePorts(context, from);
   if (!to || to.published) return;
   try {
-    await publishPorts(room, sandbox, to);
+    await publishPorts(context, sandbox, to);
   } catch (error) {
     if (from && sandbox.endpoints.includes(from)) {
-      await publishPorts(room, sandbox, from).catch((again: unknown) =>
-        room.log.error('published ports could not be given back to the former network', {
+      await publishPorts(context, sandbox, from).catch((again: unknown) =>
+        context.log.error('published ports could not be given back to the former network', {
           container: sandbox.containerId,
           network: from.networkName,
           error: messageOf(again),
@@ -61,12 +65,12 @@ export async function movePorts(
   }
 }
 
-async function revokePorts(room: NetworkRoom, endpoint: EndpointRecord): Promise<void> {
+async function revokePorts(context: NetworksContext, endpoint: EndpointRecord): Promise<void> {
   const { driver, networkId, id, networkName } = endpoint;
   const request = { NetworkID: networkId, EndpointID: id };
   endpoint.published = false;
   endpoint.ports = [];
-  await room.outbox.send([
+  await context.outbox.send([
     {
       id: `ports ${id}`,
       extension: driver,

@@ -1,39 +1,43 @@
 import { messageOf } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { saysLostState } from '../driver-prose.js';
+import type { NetworksContext } from './context.js';
 import { networkRequest } from './driver-request.js';
 import type { NetworkRecord } from './record.js';
-import type { NetworkRoom } from './room.js';
 
 /**
  * Does `work` for a network; when a driver answers that it does not know the network or its pool (it lost its state),
  * everything is made known to it again from our own state, and `work` is done once more.
  */
-export async function withDrivers<T>(room: NetworkRoom, network: NetworkRecord, work: () => Promise<T>): Promise<T> {
+export async function withDrivers<T>(
+  context: NetworksContext,
+  network: NetworkRecord,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!saysLostState(error)) throw error;
-    room.log.warn('a driver lost its state; it is told about the network again', {
+    context.log.warn('a driver lost its state; it is told about the network again', {
       network: network.name,
       error: messageOf(error),
     });
-    await tellAgain(room, network);
+    await tellAgain(context, network);
     return await work();
   }
 }
 
-async function tellAgain(room: NetworkRoom, network: NetworkRecord): Promise<void> {
-  await replayPools(room, network);
-  const driver = await room.drivers.network(network.driver);
+async function tellAgain(context: NetworksContext, network: NetworkRecord): Promise<void> {
+  await replayPools(context, network);
+  const driver = await context.drivers.network(network.driver);
   await quietly(driver.CreateNetwork(networkRequest(network)));
 }
 
 /** The same pools, with every address that is in use. */
-export async function replayPools(room: NetworkRoom, network: NetworkRecord): Promise<void> {
+export async function replayPools(context: NetworksContext, network: NetworkRecord): Promise<void> {
   if (network.v4.length + network.v6.length === 0) return;
-  const driver = await room.drivers.ipam(network.ipam.driver);
-  const { knowsHolders } = await room.drivers.ipamCapabilities(network.ipam.driver);
+  const driver = await context.drivers.ipam(network.ipam.driver);
+  const { knowsHolders } = await context.drivers.ipamCapabilities(network.ipam.driver);
   const holder = (id: string) => (knowsHolders ? { [ipamOption.holder]: id } : undefined);
   for (const pool of [...network.v4, ...network.v6]) {
     const range = network.ipam.config.find(({ Subnet }) => Subnet === pool.pool)?.IPRange ?? '';
@@ -50,7 +54,7 @@ export async function replayPools(room: NetworkRoom, network: NetworkRecord): Pr
       quietly(driver.RequestAddress({ PoolID: pool.id, Address: address.split('/')[0] ?? '', Options }));
     if (pool.gatewayTaken) await take(pool.gateway, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
     for (const address of Object.values(pool.aux)) await take(address, null);
-    for (const { sandbox, endpoint } of room.endpointsOn(network.id)) {
+    for (const { sandbox, endpoint } of context.endpointsOn(network.id)) {
       const options = { [ipamOption.endpointName]: sandbox.containerName, ...holder(endpoint.id) };
       for (const taken of endpoint.pools) if (taken.id === pool.id) await take(taken.address, options);
     }
@@ -61,28 +65,28 @@ export async function replayPools(room: NetworkRoom, network: NetworkRecord): Pr
  * IPAM drivers that keep nothing (`RequiresRequestReplay`) are told what is in use whenever they or the engine start.
  * @param driver only that one. Never fails: one that cannot be told now is told when it is back
  */
-export async function replayForForgetful(room: NetworkRoom, driver?: string): Promise<void> {
-  const used = room.registry.all().filter(({ v4, v6 }) => v4.length + v6.length > 0);
+export async function replayForForgetful(context: NetworksContext, driver?: string): Promise<void> {
+  const used = context.registry.all().filter(({ v4, v6 }) => v4.length + v6.length > 0);
   const drivers = new Set(used.map(({ ipam }) => ipam.driver));
   await Promise.all([...drivers].filter((name) => driver === undefined || name === driver).map(replayOnce));
 
   /** The engine's start makes the driver come, which is a reason of its own: that is one replay. */
   function replayOnce(name: string): Promise<void> {
-    const under = room.replaying.get(name);
+    const under = context.replaying.get(name);
     if (under) return under;
-    const work = replay(name).finally(() => room.replaying.delete(name));
-    room.replaying.set(name, work);
+    const work = replay(name).finally(() => context.replaying.delete(name));
+    context.replaying.set(name, work);
     return work;
   }
 
   async function replay(name: string): Promise<void> {
     try {
-      const { requiresReplay } = await room.drivers.ipamCapabilities(name);
+      const { requiresReplay } = await context.drivers.ipamCapabilities(name);
       if (!requiresReplay) return;
-      for (const network of used) if (network.ipam.driver === name) await replayPools(room, network);
+      for (const network of used) if (network.ipam.driver === name) await replayPools(context, network);
     } catch (error) {
       const message = messageOf(error);
-      room.log.warn('an IPAM driver could not be asked whether it needs to know what is in use', { name, message });
+      context.log.warn('an IPAM driver could not be asked whether it needs to know what is in use', { name, message });
     }
   }
 }

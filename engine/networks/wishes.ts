@@ -1,10 +1,10 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import type { NetworksContext } from './context.js';
 import { linkedWish } from './links.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined } from './resource.js';
-import type { NetworkRoom } from './room.js';
 import type { NetworkWishes } from './service.js';
 
 /** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
@@ -44,7 +44,7 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
  * @throws InvalidParameter as {@link checkWishes}
  */
 export function settleWishes(
-  { registry, idOf }: Pick<NetworkRoom, 'registry' | 'idOf'>,
+  { registry, idOf }: Pick<NetworksContext, 'registry' | 'idOf'>,
   mode: string,
   given: Record<string, EndpointSettings | null>,
 ): NetworkWishes {

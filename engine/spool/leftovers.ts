@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { writeFileDurably } from '@cleat/linux/files/durable';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
@@ -39,7 +40,7 @@ export class Leftovers {
   /** Takes the spool of a container over, which nobody touches any more. */
   async keep(id: string, { files }: SpoolFile, note: Note): Promise<void> {
     const directory = join(this.#directory, id);
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     const rotated = files.rotated().map((generation) => files.rotatedPath(generation));
     for (const path of [files.path, `${files.path}.driver`, ...rotated]) {
       if (exists(path)) renameSync(path, join(directory, path.slice(path.lastIndexOf('/') + 1)));

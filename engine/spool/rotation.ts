@@ -4,7 +4,7 @@ import { reopenLog } from '@cleat/linux/conmon/control';
 import { messageOf } from '@cleat/protocol/errors';
 import { setInterval, setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
-import type { EngineConfig } from '../config.js';
+import type { LogsConfig } from '../config.js';
 import type { Bound } from './bound.js';
 import { type SpoolFiles, sizeOf } from './files.js';
 import type { SpoolPosition } from './service.js';
@@ -32,12 +32,12 @@ interface Watched {
  * (conmon's own limit loses most of them).
  */
 export class Rotation {
-  readonly #config: EngineConfig;
+  readonly #config: LogsConfig;
   readonly #log: Logger;
   readonly #watched = new Map<string, Watched>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: { config: EngineConfig; log: Logger }) {
+  constructor(options: { config: LogsConfig; log: Logger }) {
     this.#config = options.config;
     this.#log = options.log;
   }

@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf, notImplemented } from '@cleat/protocol/errors';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
@@ -47,7 +48,7 @@ class ContainerSpools implements Spool {
 
   pathFor(containerId: string): string {
     const path = join(this.#dataRoot, 'containers', containerId, 'spool');
-    mkdirSync(dirname(path), { recursive: true, mode: 0o710 });
+    makeDirectories(dirname(path), 0o710);
     closeSync(openSync(path, 'a', 0o640));
     return path;
   }
@@ -171,7 +172,7 @@ class ContainerSpools implements Spool {
   }
 
   async #connect(id: string, driver: string, info: LogInfo, running: boolean): Promise<void> {
-    if (info.LogPath) mkdirSync(dirname(info.LogPath), { recursive: true, mode: 0o700 });
+    if (info.LogPath) makeDirectories(dirname(info.LogPath), 0o700);
     const file = this.#file(id);
     const { copy, backlog } = boundOf(driver, info.Config, this.#backlog);
     this.#rotation.watch(id, file, copy, () => this.#drivers.delivered(id));

@@ -1,5 +1,5 @@
 import { run } from '@cleat/linux/process/run';
-import type { EngineConfig } from '../config.js';
+import type { RuntimesConfig } from '../config.js';
 import type { VersionInfo } from './service.js';
 
 interface Part {
@@ -11,10 +11,10 @@ const unknown: Part = { version: '', commit: '' };
 
 /** Versions of the parts that do the work, each asked once, in the background. */
 export class Components {
-  readonly #config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>;
+  readonly #config: RuntimesConfig;
   readonly #known = new Map<string, Part>();
 
-  constructor(config: Pick<EngineConfig, 'runtimes' | 'defaultRuntime'>) {
+  constructor(config: RuntimesConfig) {
     this.#config = config;
     this.list();
   }

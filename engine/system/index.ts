@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Extensions } from '@cleat/extensions/service';
 import { cgroupInfo } from '@cleat/linux/cgroup/info';
-import { hostFacts } from '@cleat/linux/host';
+import { findCommand, hostFacts } from '@cleat/linux/host';
 import { kinds } from '@cleat/protocol/kinds/index';
 import type { EngineConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
@@ -100,10 +100,13 @@ export function openSystem(deps: SystemDeps): System {
         ExperimentalBuild: false,
         ServerVersion: engineVersion,
         Runtimes: Object.fromEntries(
-          Object.entries(config.runtimes).map(([name, { path, runtimeArgs }]) => [
-            name,
-            { path, ...(runtimeArgs && runtimeArgs.length > 0 && { runtimeArgs }) },
-          ]),
+          Object.entries(config.runtimes)
+            // Known as it is wherever it is installed, but only there.
+            .filter(([name, { path }]) => name !== 'crun' || findCommand(path) !== undefined)
+            .map(([name, { path, runtimeArgs }]) => [
+              name,
+              { path, ...(runtimeArgs && runtimeArgs.length > 0 && { runtimeArgs }) },
+            ]),
         ),
         DefaultRuntime: config.defaultRuntime,
         Swarm: {

@@ -1,6 +1,6 @@
-import type { EngineConfig } from '../config.js';
+import type { RegistriesConfig } from '../config.js';
 
-type Registries = Pick<EngineConfig, 'insecureRegistries' | 'registryMirrors'>;
+type Registries = Pick<RegistriesConfig, 'insecureRegistries' | 'registryMirrors'>;
 
 /** `RegistryConfig` of `GET /info`. */
 export function registryConfig(config: Registries): Record<string, unknown> {

@@ -2,35 +2,37 @@ import type { VolumeCreateRequest, VolumeResource } from '@cleat/protocol/api/vo
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Volume } from '@cleat/protocol/kinds/volume';
 import { newId } from '../ids.js';
+import { refuseLargeRecord } from '../store/record-size.js';
 import { nowNanos } from '../time.js';
+import type { Context } from './context.js';
 import { type Driver, isOutOfReach, opError } from './drivers.js';
 import { findUnrecorded } from './lookup.js';
 import type { VolumeRecord } from './record.js';
 import { createdAt, resourceOf, wholeSeconds } from './resource.js';
-import type { Room } from './room.js';
 
 /** Marks volumes that nobody named. */
 export const anonymousLabel = 'com.docker.volume.anonymous';
 const maxNameBytes = 1024;
 
 /** Makes a volume, or answers with the one of that name (moby `daemon/volume/service`). */
-export async function createVolume(room: Room, request: VolumeCreateRequest): Promise<VolumeResource> {
+export async function createVolume(context: Context, request: VolumeCreateRequest): Promise<VolumeResource> {
   const anonymous = !request.Name;
   const name = request.Name || newId();
   if (Buffer.byteLength(name) > maxNameBytes || name.includes('\0')) {
     throw invalidParameter(`volume name is longer than ${maxNameBytes} bytes, or has a NUL byte in it`);
   }
-  return await room.turns.run(name, async () => {
+  refuseLargeRecord('the volume', request);
+  return await context.turns.run(name, async () => {
     try {
-      const known = room.records.get(name);
-      const present = known && (await checkKnown(room, known, request.Driver ?? ''));
+      const known = context.records.get(name);
+      const present = known && (await checkKnown(context, known, request.Driver ?? ''));
       if (present) return present;
       const labels = anonymous ? { ...request.Labels, [anonymousLabel]: '' } : (request.Labels ?? null);
       if (!request.Driver && !anonymous) {
-        const found = await findUnrecorded(room, name);
+        const found = await findUnrecorded(context, name);
         if (found) return resourceOf(found);
       }
-      return await make(room, name, request.Driver || room.defaultDriver, labels, request.DriverOpts ?? null);
+      return await make(context, name, request.Driver || context.defaultDriver, labels, request.DriverOpts ?? null);
     } catch (error) {
       throw opError('create', name, error);
     }
@@ -41,11 +43,11 @@ export async function createVolume(room: Room, request: VolumeCreateRequest): Pr
  * @returns what is there already; undefined when the driver has lost it, and then it is forgotten
  * @throws Conflict
  */
-async function checkKnown(room: Room, record: VolumeRecord, wanted: string): Promise<VolumeResource | undefined> {
+async function checkKnown(context: Context, record: VolumeRecord, wanted: string): Promise<VolumeResource | undefined> {
   const { name, driver: owner } = record;
   let volume: Volume | undefined;
   try {
-    volume = await room.drivers.lookUp(await room.drivers.get(owner), name);
+    volume = await context.drivers.lookUp(await context.drivers.get(owner), name);
   } catch (cause) {
     throw conflict(
       `found reference to volume '${name}' in driver '${owner}', but got an error while checking the driver: ${messageOf(cause)}: volume name must be unique`,
@@ -55,31 +57,31 @@ async function checkKnown(room: Room, record: VolumeRecord, wanted: string): Pro
   if (volume) {
     if (wanted && wanted !== owner) {
       // One that nobody knows is said to be that.
-      await room.drivers.get(wanted);
+      await context.drivers.get(wanted);
       throw conflict(`driver '${owner}' already has volume '${name}': volume name must be unique`);
     }
     return resourceOf(record, volume);
   }
-  if (room.references(name).length > 0) {
+  if (context.references(name).length > 0) {
     throw conflict(
       `found references to volume '${name}' in driver '${owner}' but the volume was not found in the driver -- you may need to remove containers referencing this volume or force remove the volume to re-create it: volume name must be unique`,
     );
   }
-  room.records.delete(name);
+  context.records.delete(name);
   return undefined;
 }
 
 async function make(
-  room: Room,
+  context: Context,
   name: string,
   driverName: string,
   labels: Record<string, string> | null,
   options: Record<string, string> | null,
 ): Promise<VolumeResource> {
-  const driver = await room.drivers.get(driverName);
+  const driver = await context.drivers.get(driverName);
   const [volume, scope] = await Promise.all([
-    findOrMake(room, driverName, driver, name, options),
-    room.drivers.scope(driverName, driver),
+    findOrMake(context, driverName, driver, name, options),
+    context.drivers.scope(driverName, driver),
   ]);
   const record: VolumeRecord = {
     v: 1,
@@ -91,30 +93,30 @@ async function make(
     createdAt: createdAt(volume) ?? wholeSeconds(nowNanos()),
     mountpoint: volume?.Mountpoint ?? '',
   };
-  room.records.put(name, record);
-  room.events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: driverName } });
+  context.records.put(name, record);
+  context.events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: driverName } });
   return resourceOf(record, volume);
 }
 
 /** One that the driver has already is taken over as it is. @returns what the driver says of it, if anything */
 async function findOrMake(
-  room: Room,
+  context: Context,
   driverName: string,
   driver: Driver,
   name: string,
   options: Record<string, string> | null,
 ): Promise<Volume | undefined> {
-  const present = room.drivers.createsAlone(driverName) ? undefined : await lookUpLeniently(room, driver, name);
+  const present = context.drivers.createsAlone(driverName) ? undefined : await lookUpLeniently(context, driver, name);
   return present ?? (await driver.Create({ Name: name, Opts: options })).Volume ?? undefined;
 }
 
 /** Some drivers answer Get of what they do not have with any error: that is no reason not to create it. */
-async function lookUpLeniently(room: Room, driver: Driver, name: string): Promise<Volume | undefined> {
+async function lookUpLeniently(context: Context, driver: Driver, name: string): Promise<Volume | undefined> {
   try {
-    return await room.drivers.lookUp(driver, name);
+    return await context.drivers.lookUp(driver, name);
   } catch (error) {
     if (isOutOfReach(error)) throw error;
-    room.log.debug('a driver could not say whether it has a volume', { volume: name, error: messageOf(error) });
+    context.log.debug('a driver could not say whether it has a volume', { volume: name, error: messageOf(error) });
     return undefined;
   }
 }

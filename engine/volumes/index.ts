@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
-import { Turns } from '../async/turns.js';
+import { Turns } from '@cleat/protocol/async/turns';
+import type { Context, VolumesDeps } from './context.js';
 import { createVolume } from './create.js';
 import { Drivers } from './drivers.js';
 import type { HeldMount } from './held.js';
@@ -9,13 +10,12 @@ import { adoptMount, mountVolume, unmountVolume } from './mount.js';
 import { VolumeOutbox } from './outbox.js';
 import type { VolumeRecord } from './record.js';
 import { pruneVolumes, removeVolume, sizeOf } from './remove.js';
-import type { Room, VolumesDeps } from './room.js';
 import type { Volumes } from './service.js';
 
-export type { VolumesDeps } from './room.js';
+export type { VolumesDeps } from './context.js';
 export type { MountedVolume, Volumes, VolumeUse } from './service.js';
 
-/** Opens the room. */
+/** Opens the context. */
 export function openVolumes({
   config,
   log,
@@ -29,7 +29,7 @@ export function openVolumes({
   const drivers = new Drivers(extensions);
   const held = store.collection<HeldMount>('volume-mounts');
   const unmounts = new VolumeOutbox({ outbox, held, drivers, events });
-  const room: Room = {
+  const context: Context = {
     defaultDriver: config.defaultVolumeDriver,
     roots: { dataRoot: realpathSync(config.dataRoot), execRoot: realpathSync(config.execRoot) },
     log,
@@ -43,23 +43,23 @@ export function openVolumes({
     references,
   };
   return {
-    defaultDriver: room.defaultDriver,
-    create: (request) => createVolume(room, request),
-    inspect: (name) => inspectVolume(room, name),
-    list: (filters) => listVolumes(room, filters),
-    remove: (name, { force }) => removeVolume(room, name, force),
-    prune: (filters) => pruneVolumes(room, filters),
-    mount: (name, use, signal) => mountVolume(room, name, use, signal),
-    unmount: (use) => unmountVolume(room, use),
-    adopt: (name, use, mounted) => adoptMount(room, name, use, mounted),
+    defaultDriver: context.defaultDriver,
+    create: (request) => createVolume(context, request),
+    inspect: (name) => inspectVolume(context, name),
+    list: (filters) => listVolumes(context, filters),
+    remove: (name, { force }) => removeVolume(context, name, force),
+    prune: (filters) => pruneVolumes(context, filters),
+    mount: (name, use, signal) => mountVolume(context, name, use, signal),
+    unmount: (use) => unmountVolume(context, use),
+    adopt: (name, use, mounted) => adoptMount(context, name, use, mounted),
     reconcile: () => unmounts.reconcile(),
     diskUsage: async () => {
-      const { Volumes } = await listVolumes(room, { driver: [room.defaultDriver] });
+      const { Volumes } = await listVolumes(context, { driver: [context.defaultDriver] });
       const plain = Volumes.filter((volume) => Object.keys(volume.Options ?? {}).length === 0);
       return await Promise.all(
         plain.map(async (volume) => ({
           ...volume,
-          UsageData: { RefCount: room.references(volume.Name).length, Size: await sizeOf(room, volume) },
+          UsageData: { RefCount: context.references(volume.Name).length, Size: await sizeOf(context, volume) },
         })),
       );
     },

@@ -2,20 +2,25 @@ import { createHash } from 'node:crypto';
 import { HeldPath } from '@cleat/linux/helper/held-path';
 import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
+import type { Context } from './context.js';
 import type { HeldMount } from './held.js';
 import { requireRecord } from './lookup.js';
 import { holdMountpoint } from './mountpoint.js';
-import type { Room } from './room.js';
 import type { HeldVolume, MountedVolume, VolumeUse } from './service.js';
 
 /** One Mount for one container start. */
-export async function mountVolume(room: Room, name: string, use: VolumeUse, signal?: AbortSignal): Promise<HeldVolume> {
-  const record = await requireRecord(room, name);
+export async function mountVolume(
+  context: Context,
+  name: string,
+  use: VolumeUse,
+  signal?: AbortSignal,
+): Promise<HeldVolume> {
+  const record = await requireRecord(context, name);
   const { driver: driverName } = record;
-  const driver = await room.drivers.get(driverName);
-  const wantsContext = await room.drivers.wantsContext(driverName, driver);
+  const driver = await context.drivers.get(driverName);
+  const wantsContext = await context.drivers.wantsContext(driverName, driver);
   const held = heldMount(driverName, name, use);
-  room.held.put(held.id, held);
+  context.held.put(held.id, held);
   let mounted: Pick<HeldVolume, 'path' | 'source'>;
   let answered = false;
   try {
@@ -25,23 +30,23 @@ export async function mountVolume(room: Room, name: string, use: VolumeUse, sign
       ...(wantsContext ? { Context: { ...use.context(), Destination: use.destination, ReadOnly: use.readOnly } } : {}),
     });
     answered = true;
-    mounted = await holdMountpoint(room, driverName, name, answer.Mountpoint ?? '', use, signal);
+    mounted = await holdMountpoint(context, driverName, name, answer.Mountpoint ?? '', use, signal);
   } catch (error) {
     // Done unheard, or done wrongly: taken back. Drivers tolerate an Unmount of what is not mounted.
-    if (answered) takeBack(room, held);
+    if (answered) takeBack(context, held);
     else if (outcomeUnknown(error))
-      room.unmounts.postpone(held, `the outcome of its Mount is unknown: ${messageOf(error)}`);
-    else room.held.delete(held.id);
+      context.unmounts.postpone(held, `the outcome of its Mount is unknown: ${messageOf(error)}`);
+    else context.held.delete(held.id);
     const errorClass = error instanceof CleatError ? error.class : 'System';
     // The stock engine says where it lies; of most drivers that tells which one it is, too.
     const what = record.mountpoint.includes(name) ? record.mountpoint : name;
     throw new CleatError(errorClass, `error while mounting volume '${what}': ${messageOf(error)}`, { cause: error });
   }
   const { path } = mounted;
-  const source = use.subpath === undefined ? mounted.source : await holdSubpath(room, mounted, held, use, signal);
-  room.held.put(held.id, { ...held, mounted: true });
-  if (record.mountpoint !== path) room.records.put(name, { ...record, mountpoint: path });
-  room.events.publish({
+  const source = use.subpath === undefined ? mounted.source : await holdSubpath(context, mounted, held, use, signal);
+  context.held.put(held.id, { ...held, mounted: true });
+  if (record.mountpoint !== path) context.records.put(name, { ...record, mountpoint: path });
+  context.events.publish({
     type: 'volume',
     action: 'mount',
     id: name,
@@ -58,7 +63,7 @@ export async function mountVolume(room: Room, name: string, use: VolumeUse, sign
 
 /** In its place what is meant inside the volume, resolved from what is held. @throws in moby's words */
 async function holdSubpath(
-  room: Room,
+  context: Context,
   { path, source }: Pick<HeldVolume, 'path' | 'source'>,
   held: HeldMount,
   { holdAt, subpath }: VolumeUse,
@@ -66,9 +71,9 @@ async function holdSubpath(
 ): Promise<HeldPath> {
   const request = { path: source.path, within: subpath, at: `${holdAt}-subpath`, shown: path };
   try {
-    return await HeldPath.hold(room.helper, request, () => {}, { signal });
+    return await HeldPath.hold(context.helper, request, () => {}, { signal });
   } catch (error) {
-    takeBack(room, held);
+    takeBack(context, held);
     throw error;
   } finally {
     source[Symbol.dispose]();
@@ -76,22 +81,22 @@ async function holdSubpath(
 }
 
 /** In the background: whoever wanted to mount has the reason for the failure already. */
-function takeBack(room: Room, held: HeldMount): void {
-  room.unmounts.unmount(held).catch((error: unknown) => {
+function takeBack(context: Context, held: HeldMount): void {
+  context.unmounts.unmount(held).catch((error: unknown) => {
     const { volume, driver } = held;
-    room.log.warn('a Mount could not be taken back', { volume, driver, error: messageOf(error) });
+    context.log.warn('a Mount could not be taken back', { volume, driver, error: messageOf(error) });
   });
 }
 
 /** The matching Unmount; nothing to do when it is done already. */
-export async function unmountVolume(room: Room, use: VolumeUse): Promise<void> {
-  const held = room.held.get(mountId(use));
-  if (held) await room.unmounts.unmount(held);
+export async function unmountVolume(context: Context, use: VolumeUse): Promise<void> {
+  const held = context.held.get(mountId(use));
+  if (held) await context.unmounts.unmount(held);
 }
 
 /** A mount of a container that runs, as the engine that was here before left it. */
-export function adoptMount(room: Room, name: string, use: VolumeUse, { driver }: MountedVolume): void {
-  room.unmounts.claim({ ...heldMount(driver, name, use), mounted: true });
+export function adoptMount(context: Context, name: string, use: VolumeUse, { driver }: MountedVolume): void {
+  context.unmounts.claim({ ...heldMount(driver, name, use), mounted: true });
 }
 
 function heldMount(driver: string, volume: string, use: VolumeUse): HeldMount {

@@ -1,8 +1,8 @@
 import { join, posix } from 'node:path';
 import { HeldPath } from '@cleat/linux/helper/held-path';
 import { CleatError, type ErrorClass, isClass, messageOf } from '@cleat/protocol/errors';
+import type { Context } from './context.js';
 import { isSystems } from './host-places.js';
-import type { Room } from './room.js';
 import type { VolumeUse } from './service.js';
 
 /**
@@ -13,7 +13,7 @@ import type { VolumeUse } from './service.js';
  * @throws System; DeadlineExceeded for a path that hangs
  */
 export async function holdMountpoint(
-  room: Room,
+  context: Context,
   driver: string,
   volume: string,
   path: string,
@@ -31,15 +31,15 @@ export async function holdMountpoint(
   if (!plain || normal === '/') throw refusal('which is no plain absolute path of a directory');
   let wrong: string | undefined;
   const check = (real: string) => {
-    wrong = wrongPlace(room, driver, real);
+    wrong = wrongPlace(context, driver, real);
     if (wrong) throw refusal(wrong);
   };
   try {
-    const given = (real: string) => isGiven(room, driver, real);
-    const own = room.drivers.isConfigured(driver)
-      ? await HeldPath.ofEngine(room.helper, normal, given, { signal })
+    const given = (real: string) => isGiven(context, driver, real);
+    const own = context.drivers.isConfigured(driver)
+      ? await HeldPath.ofEngine(context.helper, normal, given, { signal })
       : undefined;
-    const source = own ?? (await HeldPath.hold(room.helper, { path: normal, at }, check, { signal }));
+    const source = own ?? (await HeldPath.hold(context.helper, { path: normal, at }, check, { signal }));
     return { path: normal, source };
   } catch (error) {
     if (wrong) throw error;
@@ -50,25 +50,25 @@ export async function holdMountpoint(
   }
 }
 
-function wrongPlace(room: Room, driver: string, real: string): string | undefined {
+function wrongPlace(context: Context, driver: string, real: string): string | undefined {
   if (real === '/') return "which leads to the host's whole root";
-  if (isOurs(room, driver, real)) return "which leads into the engine's own files";
+  if (isOurs(context, driver, real)) return "which leads into the engine's own files";
   return isSystems(real) ? `which leads to ${real}: that is the host's own` : undefined;
 }
 
 /** Where the engine gives room to the extensions that the operator configured (`batteries/manifest.yaml`). */
 const givenAway = ['volumes', 'extensions'];
 
-function isGiven({ roots, drivers }: Room, driver: string, path: string): boolean {
+function isGiven({ roots, drivers }: Context, driver: string, path: string): boolean {
   const given = givenAway.map((name) => join(roots.dataRoot, name));
   const inside = given.some((directory) => directory !== path && isWithin(directory, path));
   return inside && drivers.isConfigured(driver);
 }
 
-function isOurs(room: Room, driver: string, path: string): boolean {
+function isOurs(context: Context, driver: string, path: string): boolean {
   const touches = (root: string) => isWithin(root, path) || isWithin(path, root);
-  if (!touches(room.roots.dataRoot) && !touches(room.roots.execRoot)) return false;
-  return !isGiven(room, driver, path);
+  if (!touches(context.roots.dataRoot) && !touches(context.roots.execRoot)) return false;
+  return !isGiven(context, driver, path);
 }
 
 /** By whole names: `/a/bc` does not lie within `/a/b`. */

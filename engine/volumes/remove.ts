@@ -2,47 +2,47 @@ import type { VolumeResource } from '@cleat/protocol/api/volume';
 import { conflict, invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import type { Filters } from '../events/service.js';
 import { checkFilters, excludesLabels, filterValues, matchLabels } from '../filters.js';
+import type { Context } from './context.js';
 import { anonymousLabel } from './create.js';
 import { isOutOfReach, noSuchVolume, opError } from './drivers.js';
 import { listVolumes } from './list.js';
 import { requireRecord } from './lookup.js';
 import type { VolumeRecord } from './record.js';
-import type { Room } from './room.js';
 
 /** Removes a volume; with `force`, one that is gone already, or whose driver is, is forgotten. */
-export async function removeVolume(room: Room, name: string, force: boolean): Promise<void> {
-  await room.turns.run(name, async () => {
+export async function removeVolume(context: Context, name: string, force: boolean): Promise<void> {
+  await context.turns.run(name, async () => {
     let record: VolumeRecord;
     try {
-      record = await requireRecord(room, name);
+      record = await requireRecord(context, name);
     } catch (error) {
       if (force && isClass(error, 'NotFound')) return;
       throw error;
     }
-    const users = room.references(name);
+    const users = context.references(name);
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
-    await room.unmounts.settle(record.driver, name);
-    await removeFromDriver(room, record, force);
-    room.records.delete(name);
-    room.unmounts.forget(name);
-    room.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: record.driver } });
+    await context.unmounts.settle(record.driver, name);
+    await removeFromDriver(context, record, force);
+    context.records.delete(name);
+    context.unmounts.forget(name);
+    context.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: record.driver } });
   });
 }
 
-async function removeFromDriver(room: Room, record: VolumeRecord, force: boolean): Promise<void> {
+async function removeFromDriver(context: Context, record: VolumeRecord, force: boolean): Promise<void> {
   const { name, driver: driverName } = record;
   let isThere: boolean;
   try {
-    const driver = await room.drivers.get(driverName);
-    isThere = (await room.drivers.lookUp(driver, name)) !== undefined;
+    const driver = await context.drivers.get(driverName);
+    isThere = (await context.drivers.lookUp(driver, name)) !== undefined;
     if (isThere) await driver.Remove({ Name: name });
   } catch (error) {
     if (!force) throw opError('remove', name, error);
     // As in Docker, the engine forgets it in any case; what the driver said is an error only if it was there to say it.
-    room.records.delete(name);
-    room.unmounts.forget(name);
+    context.records.delete(name);
+    context.unmounts.forget(name);
     if (!isOutOfReach(error)) throw opError('remove', name, error);
-    room.log.warn('a volume is forgotten, its driver could not be asked to remove it', {
+    context.log.warn('a volume is forgotten, its driver could not be asked to remove it', {
       volume: name,
       driver: driverName,
       error: messageOf(error),
@@ -50,7 +50,7 @@ async function removeFromDriver(room: Room, record: VolumeRecord, force: boolean
     return;
   }
   if (isThere || force) return;
-  room.records.delete(name);
+  context.records.delete(name);
   throw noSuchVolume(name);
 }
 
@@ -58,10 +58,10 @@ async function removeFromDriver(room: Room, record: VolumeRecord, force: boolean
  * Removes what no container refers to: of the default driver, without options (those are rarely local data), and
  * unless `all` is asked for, only volumes that nobody named.
  */
-export async function pruneVolumes(room: Room, filters: Filters) {
+export async function pruneVolumes(context: Context, filters: Filters) {
   checkFilters(filters, ['label', 'label!', 'all']);
   const all = truth(filters);
-  const { Volumes } = await listVolumes(room, { dangling: ['true'], driver: [room.defaultDriver] });
+  const { Volumes } = await listVolumes(context, { dangling: ['true'], driver: [context.defaultDriver] });
   const doomed = Volumes.filter(
     ({ Labels, Options }) =>
       Object.keys(Options ?? {}).length === 0 &&
@@ -71,18 +71,18 @@ export async function pruneVolumes(room: Room, filters: Filters) {
   );
   const report = { VolumesDeleted: [] as string[], SpaceReclaimed: 0 };
   for (const volume of doomed) {
-    const bytes = await sizeOf(room, volume);
+    const bytes = await sizeOf(context, volume);
     try {
-      await removeVolume(room, volume.Name, false);
+      await removeVolume(context, volume.Name, false);
     } catch (error) {
       // Taken into use meanwhile, or refused by its driver: the others go all the same.
-      room.log.warn('a volume could not be pruned', { volume: volume.Name, error: messageOf(error) });
+      context.log.warn('a volume could not be pruned', { volume: volume.Name, error: messageOf(error) });
       continue;
     }
     report.VolumesDeleted.push(volume.Name);
     report.SpaceReclaimed += Math.max(bytes, 0);
   }
-  room.events.publish({
+  context.events.publish({
     type: 'volume',
     action: 'prune',
     id: '',
@@ -92,12 +92,12 @@ export async function pruneVolumes(room: Room, filters: Filters) {
 }
 
 /** Bytes of a volume's data; -1 when they cannot be counted. */
-export async function sizeOf(room: Room, volume: VolumeResource): Promise<number> {
+export async function sizeOf(context: Context, volume: VolumeResource): Promise<number> {
   if (!volume.Mountpoint) return -1;
   try {
-    return (await room.helper.call('diskUsage', { path: volume.Mountpoint })).bytes;
+    return (await context.helper.call('diskUsage', { path: volume.Mountpoint })).bytes;
   } catch (error) {
-    room.log.warn("a volume's size could not be determined", { volume: volume.Name, error: messageOf(error) });
+    context.log.warn("a volume's size could not be determined", { volume: volume.Name, error: messageOf(error) });
     return -1;
   }
 }

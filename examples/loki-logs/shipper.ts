@@ -1,11 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Logger } from '@cleat/sdk';
+import { Backoff, type Logger } from '@cleat/sdk';
 import type { Line } from './line-joiner.js';
 import type { LokiOptions } from './options.js';
 import { push } from './push.js';
 
-const shortestRetryMs = 200;
-const longestRetryMs = 5000;
+const pauses = { firstMs: 200, longestMs: 5_000 };
 /** So long after the container's end a Loki that is away is waited for. */
 const patienceMs = 60_000;
 /** What a line takes in memory besides its text. */
@@ -100,7 +99,8 @@ export class Shipper {
   }
 
   async #deliver({ lines }: Batch): Promise<void> {
-    for (let wait = shortestRetryMs; ; wait = Math.min(2 * wait, longestRetryMs)) {
+    const backoff = new Backoff(pauses);
+    for (;;) {
       const answer = await push(this.#options, lines, this.#abandoned.signal);
       if (answer.taken) {
         this.#cameBack();
@@ -116,7 +116,7 @@ export class Shipper {
         this.#giveUp(lines.length, answer.why);
         return;
       }
-      await pause(wait, undefined, { signal: this.#abandoned.signal }).catch(() => {
+      await backoff.wait({ signal: this.#abandoned.signal }).catch(() => {
         // Nobody waits any more.
       });
     }

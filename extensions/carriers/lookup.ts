@@ -1,12 +1,12 @@
 import { type LookupAddress, type LookupOptions, lookup as lookUp } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { Turns } from './turns.js';
+import { Semaphore } from '@cleat/protocol/async/semaphore';
 
 /**
  * getaddrinfo(3) holds one of the process's few threads for as long as name servers are silent, and others need those
  * for files and compression: names of plugins' hosts get two of them at most.
  */
-const turns = new Turns(2);
+const turns = new Semaphore(2);
 const pending = new Map<string, Promise<LookupAddress[]>>();
 
 /** Finds a host's addresses; who asks for the same one meanwhile waits for the same answer. */

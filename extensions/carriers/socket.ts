@@ -7,13 +7,13 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Reply } from '@cleat/protocol/answer';
+import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
 import { readable } from '@cleat/protocol/untrusted';
 import { type Address, addressText } from './address.js';
 import { type Carrier, TransportError } from './carrier.js';
 import { connectOptions, isSecure } from './connect.js';
-import { Turns } from './turns.js';
 
 /** More than any answer needs; a plugin that sends more is broken or hostile. */
 const maxAnswerBytes = 16 * 1024 * 1024;
@@ -37,7 +37,7 @@ export class SocketCarrier implements Carrier {
   readonly #secure: boolean;
   readonly #kept: HttpAgent;
   readonly #open = new Set<ClientRequest>();
-  readonly #turns = new Turns(maxConnections);
+  readonly #turns = new Semaphore(maxConnections);
   /** It has answered on a connection that had served before. */
   #keeps = false;
 

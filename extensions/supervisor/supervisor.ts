@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
@@ -12,9 +13,8 @@ import type { Place, Source } from '../source.js';
 import { Output } from './output.js';
 import { readNote, serves, stop, writeNote } from './process.js';
 
-const firstPauseMs = 100;
-/** One that ends is started again within this, however often it has ended before. */
-export const longestPauseMs = 10_000;
+/** One that ends is started again almost at once, and within the longest, however often it has ended before. */
+export const restartPauses = { firstMs: 100, longestMs: 10_000 };
 /** One that ran this long is not in a crash loop. */
 const settledMs = 10_000;
 const graceMs = 5_000;
@@ -49,6 +49,7 @@ export class Supervisor implements Source {
   #pid: number | undefined;
   #generation = 0;
   #crashes = 0;
+  readonly #backoff = new Backoff(restartPauses);
   #startedAt = 0;
   #since = new Date();
   #lastEnd = '';
@@ -191,20 +192,19 @@ export class Supervisor implements Source {
     this.#lastEnd = how;
     this.#output?.drain();
     if (this.#closed) return;
-    if (Date.now() - this.#startedAt > settledMs) this.#crashes = 0;
+    if (Date.now() - this.#startedAt > settledMs) {
+      this.#crashes = 0;
+      this.#backoff.reset();
+    }
     this.#settings.log.warn('the extension ended and is started again', { how });
     this.#again();
   }
 
   #again(): void {
     if (this.#closed) return;
-    this.#timer = setTimeout(() => this.start(), restartPauseMs(this.#crashes++)).unref();
+    this.#crashes++;
+    this.#timer = setTimeout(() => this.start(), this.#backoff.next()).unref();
   }
-}
-
-/** How long one that has ended so often in a row stays down, in ms. */
-export function restartPauseMs(crashes: number): number {
-  return Math.min(firstPauseMs * 2 ** crashes, longestPauseMs);
 }
 
 /** Of everything that makes a running process the wrong one when it changes. */

@@ -171,7 +171,7 @@ test('kill, pause and state through the runtime', async () => {
   await runtime.pause(id);
   expect((await runtime.state(id)).status).toBe('paused');
   await runtime.resume(id);
-  await runtime.update(id, { memory: { limit: 64 * 1024 * 1024 } });
+  await runtime.update(id, { memory: { limit: 64 * 1024 * 1024 } }, container.cgroupsPath);
   await runtime.kill(id, 'KILL');
   await monitored.ended;
   expect(readExit(container.exitDir, id)?.code).toBe(137);

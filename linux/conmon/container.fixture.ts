@@ -23,6 +23,7 @@ export function ociProcess({ args, terminal = false }: TestProcess): object {
 export class TestContainer {
   readonly id = `cleat-test-${process.pid}-${counter++}`;
   readonly #cgroup = `/cleat-test-${this.id}`;
+  readonly cgroupsPath = `${this.#cgroup}/${this.id}`;
   readonly directory = mkdtempSync(join(tmpdir(), 'cleat-conmon-'));
   readonly bundle: string;
   readonly exitDir: string;
@@ -52,7 +53,7 @@ export class TestContainer {
         { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['newinstance', 'ptmxmode=0666'] },
       ],
       linux: {
-        cgroupsPath: `${this.#cgroup}/${this.id}`,
+        cgroupsPath: this.cgroupsPath,
         resources: spec.memory === undefined ? {} : { memory: { limit: spec.memory } },
         namespaces: ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type })),
       },
@@ -71,8 +72,7 @@ export class TestContainer {
       conmonPath: '/usr/bin/conmon',
       id: this.id,
       bundle: this.bundle,
-      runtimePath: this.runtime.path,
-      runtimeArgs: this.runtime.globalArgs,
+      ...this.runtime.command('create'),
       exitDir: this.exitDir,
       persistDir: this.persistDir,
       pidFile: join(this.directory, 'pid'),

@@ -9,10 +9,12 @@ export interface MonitorRequest {
   conmonPath: string;
   /** The container. */
   id: string;
-  /** The runtime's binary, as an absolute path. */
+  /** What starts the runtime (`OciRuntime.command`), as an absolute path. */
   runtimePath: string;
-  /** Arguments before the runtime's subcommand (`OciRuntime.globalArgs`). */
+  /** Arguments before the runtime's subcommand. */
   runtimeArgs: readonly string[];
+  /** How the runtime is to write its log. */
+  logFormat: 'json' | 'text';
   /** Directory for the exit file, which is named by the container's id. For an exec: one of its own per session. */
   exitDir: string;
   /** Where the runtime writes the process number. */
@@ -27,6 +29,8 @@ export interface MonitorRequest {
   /** Milliseconds until the process must be there. Default 60,000. */
   deadlineMs?: number;
   signal?: AbortSignal;
+  /** What is to be executed, for the words of a failure. */
+  command?: string;
   /** Added to the environment of conmon and the runtime (not of the container). */
   env?: Readonly<Record<string, string>>;
 }
@@ -58,8 +62,8 @@ export function monitorArguments(request: MonitorRequest, bundle: string): strin
   args.push('--container-pidfile', request.pidFile, '--exit-dir', request.exitDir);
   args.push('--log-path', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`);
   args.push('--runtime', request.runtimePath);
-  const log = [`--log=${runtimeLog(bundle)}`, '--log-format=json'];
-  for (const arg of [...request.runtimeArgs, ...log]) args.push(`--runtime-arg=${arg}`);
+  for (const arg of [...request.runtimeArgs, `--log=${runtimeLog(bundle)}`, `--log-format=${request.logFormat}`])
+    args.push(`--runtime-arg=${arg}`);
   if (request.terminal) args.push('--terminal');
   if (request.stdin) args.push('--stdin');
   if (request.leaveStdinOpen) args.push('--leave-stdin-open');
@@ -83,10 +87,15 @@ export async function createContainer(request: CreateRequest): Promise<Monitored
   });
   writeFileSync(request.conmonPidFile, String(conmon.pid));
   try {
-    const pid = await within(conmon, startedPid(conmon, 'create', request.bundle), `creating container ${request.id}`, {
-      deadlineMs: request.deadlineMs ?? 60_000,
-      signal: request.signal,
-    });
+    const pid = await within(
+      conmon,
+      startedPid(conmon, 'create', request.bundle, request.command),
+      `creating container ${request.id}`,
+      {
+        deadlineMs: request.deadlineMs ?? 60_000,
+        signal: request.signal,
+      },
+    );
     return { pid, conmonPid: conmon.pid, ended: conmon.ended };
   } finally {
     conmon.release();
@@ -94,13 +103,18 @@ export async function createContainer(request: CreateRequest): Promise<Monitored
 }
 
 /** The process number that conmon reports; what it reports instead is the runtime's failure. */
-export async function startedPid(conmon: ConmonProcess, action: string, bundle: string): Promise<number> {
+export async function startedPid(
+  conmon: ConmonProcess,
+  action: string,
+  bundle: string,
+  command?: string,
+): Promise<number> {
   const message = await conmon.nextSync();
   if (message && message.data > 0) return message.data;
   // A failed start makes conmon end; wait so that nobody cleans up under its feet.
   await conmon.ended;
   const said = lastOf(runtimeLog(bundle)) || message?.message || conmon.complaint();
-  if (message || said) throw runtimeError(action, said);
+  if (message || said) throw runtimeError(action, said, command);
   throw new CleatError('System', `OCI runtime ${action} failed: the runtime ended without a word: unknown`, {
     details: { reason: 'other' },
   });

@@ -51,7 +51,7 @@ export async function execInContainer(request: ExecRequest): Promise<ExecSession
       attach = await Attach.connect(request.sessionDir, request.attach);
       conmon.go();
     }
-    return startedPid(conmon, 'exec', request.sessionDir);
+    return startedPid(conmon, 'exec', request.sessionDir, request.command);
   };
   try {
     const pid = await within(conmon, begin(), `exec in container ${request.id}`, {

@@ -6,8 +6,8 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { Deadline } from '@cleat/protocol/async/deadline';
 import { cancelled, deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
-import { setTimeout } from '@cleat/protocol/guard';
 
 /** One line on the sync or attach pipe (conmon's `--api-version 1`). */
 export interface SyncMessage {
@@ -126,21 +126,15 @@ export async function within<T>(
   options: { deadlineMs: number; signal?: AbortSignal },
 ): Promise<T> {
   const { deadlineMs, signal } = options;
-  let stop: (error: Error) => void = () => {};
-  const stopped = new Promise<never>((_, reject) => {
-    stop = (error) => {
-      conmon.kill();
-      reject(error);
-    };
+  using deadline = new Deadline({
+    ms: deadlineMs,
+    signal,
+    late: () => deadlineExceeded(`${what} did not finish within ${deadlineMs} ms`),
+    left: () => cancelled(`${what} was stopped: the caller went away`),
   });
-  const timer = setTimeout(() => stop(deadlineExceeded(`${what} did not finish within ${deadlineMs} ms`)), deadlineMs);
-  const onAbort = () => stop(cancelled(`${what} was stopped: the caller went away`));
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([step, stopped]);
+    return await deadline.race(step);
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+    if (deadline.signal.aborted) conmon.kill();
   }
 }

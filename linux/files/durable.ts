@@ -5,7 +5,6 @@ import {
   fdatasyncSync,
   fsync,
   fsyncSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -14,6 +13,7 @@ import {
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { syncFileSystem } from '../syscall/files.js';
+import { makeDirectories } from './make-directories.js';
 
 /**
  * What must outlive a power cut goes through here. A rename alone is not enough: the name may reach the disk before the
@@ -85,7 +85,7 @@ export async function syncPath(path: string): Promise<void> {
 /** Makes a directory with its parents; those that are new are there after a power cut, too. */
 export function makeDirectoryDurably(path: string, mode = 0o700): void {
   // The first that was made; everything below it is new as well.
-  const first = mkdirSync(path, { recursive: true, mode });
+  const first = makeDirectories(path, mode);
   if (first === undefined) return;
   const top = dirname(first);
   for (let at = path; at.length >= top.length; at = dirname(at)) {

@@ -7,6 +7,7 @@
  */
 
 import type { Readable } from 'node:stream';
+import { Deadline } from '@cleat/protocol/async/deadline';
 import { cancelled, deadlineExceeded, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { RootedFacts } from '../rootfs/root.js';
@@ -82,23 +83,19 @@ export class Helper {
     request: Operations[N]['request'],
     options: CallOptions = {},
   ): Promise<Operations[N]['answer']> {
-    const deadline = this.#deadline(operation, options);
+    using deadline = this.#deadline(operation, options);
+    const worker = await deadline.race(this.#acquire(deadline.signal));
+    let reply: HelperReply;
     try {
-      const worker = await deadline.race(this.#acquire(deadline.signal));
-      let reply: HelperReply;
-      try {
-        reply = await deadline.race(worker.ask({ operation, request } satisfies HelperRequest));
-      } catch (error) {
-        // It is late, or dead.
-        worker.kill();
-        throw error;
-      }
-      // Once, and also after an answer that says that the operation failed.
-      this.#release(worker);
-      return answerOf(reply) as Operations[N]['answer'];
-    } finally {
-      deadline.clear();
+      reply = await deadline.race(worker.ask({ operation, request } satisfies HelperRequest));
+    } catch (error) {
+      // It is late, or dead.
+      worker.kill();
+      throw error;
     }
+    // Once, and also after an answer that says that the operation failed.
+    this.#release(worker);
+    return answerOf(reply) as Operations[N]['answer'];
   }
 
   /**
@@ -107,19 +104,15 @@ export class Helper {
    * @throws CleatError NotFound, …; what happens later destroys the stream with such an error
    */
   async tarOut(request: TarOutRequest, options: CallOptions = {}): Promise<{ facts: RootedFacts; stream: Readable }> {
-    const deadline = this.#deadline('tarOut', options);
+    using deadline = this.#deadline('tarOut', options);
+    const worker = await deadline.race(this.#acquire(deadline.signal));
     try {
-      const worker = await deadline.race(this.#acquire(deadline.signal));
-      try {
-        const reply = await deadline.race(worker.ask({ operation: 'tarOut', request } satisfies HelperRequest));
-        const { facts } = answerOf(reply) as StreamOperations['tarOut']['answer'];
-        return { facts, stream: receiveTar(worker, options.deadlineMs ?? this.#deadlineMs) };
-      } catch (error) {
-        worker.kill();
-        throw error;
-      }
-    } finally {
-      deadline.clear();
+      const reply = await deadline.race(worker.ask({ operation: 'tarOut', request } satisfies HelperRequest));
+      const { facts } = answerOf(reply) as StreamOperations['tarOut']['answer'];
+      return { facts, stream: receiveTar(worker, options.deadlineMs ?? this.#deadlineMs) };
+    } catch (error) {
+      worker.kill();
+      throw error;
     }
   }
 
@@ -129,13 +122,7 @@ export class Helper {
    * @throws CleatError InvalidParameter (not a tar, a path that leads out, not a directory), NotFound, Conflict, …
    */
   async tarIn(request: TarInRequest, source: Readable, options: CallOptions = {}): Promise<void> {
-    const deadline = this.#deadline('tarIn', options);
-    let worker: HelperProcess;
-    try {
-      worker = await deadline.race(this.#acquire(deadline.signal));
-    } finally {
-      deadline.clear();
-    }
+    const worker = await this.#acquireInTime('tarIn', options);
     try {
       const answer = worker.ask({ operation: 'tarIn', request } satisfies HelperRequest);
       const limits = { deadlineMs: options.deadlineMs ?? this.#deadlineMs, signal: options.signal };
@@ -223,32 +210,18 @@ export class Helper {
     );
   }
 
-  #deadline(operation: string, options: CallOptions) {
-    const deadlineMs = options.deadlineMs ?? this.#deadlineMs;
-    const aborter = new AbortController();
-    let fail: (error: Error) => void = () => {};
-    const failed = new Promise<never>((_, reject) => {
-      fail = (error) => {
-        aborter.abort();
-        reject(error);
-      };
+  async #acquireInTime(operation: string, options: CallOptions): Promise<HelperProcess> {
+    using deadline = this.#deadline(operation, options);
+    return await deadline.race(this.#acquire(deadline.signal));
+  }
+
+  #deadline(operation: string, { deadlineMs = this.#deadlineMs, signal }: CallOptions): Deadline {
+    return new Deadline({
+      ms: deadlineMs,
+      signal,
+      late: () => deadlineExceeded(`${operation} did not finish within ${deadlineMs} ms: the file system may hang`),
+      left: () => cancelled(`${operation} was stopped: the caller went away`),
     });
-    // Each racer sees it; an extra look when nobody races any more must not be an unhandled rejection.
-    failed.catch(() => {});
-    const late = () =>
-      fail(deadlineExceeded(`${operation} did not finish within ${deadlineMs} ms: the file system may hang`));
-    const timer = setTimeout(late, deadlineMs);
-    const onAbort = () => fail(cancelled(`${operation} was stopped: the caller went away`));
-    if (options.signal?.aborted) onAbort();
-    options.signal?.addEventListener('abort', onAbort, { once: true });
-    return {
-      signal: aborter.signal,
-      race: <T>(promise: Promise<T>): Promise<T> => Promise.race([promise, failed]),
-      clear: () => {
-        clearTimeout(timer);
-        options.signal?.removeEventListener('abort', onAbort);
-      },
-    };
   }
 }
 

@@ -1,9 +1,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
+import { makeDirectories } from '../files/make-directories.js';
 import { run } from '../process/run.js';
 import { errnoOf } from '../syscall/errno.js';
 import { unmount2, unmountFlag } from '../syscall/mount.js';
@@ -48,7 +49,7 @@ function makeFile(path: string): void {
     closeSync(openSync(path, 'wx', 0o400));
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    makeDirectories(dirname(path), 0o711);
     closeSync(openSync(path, 'wx', 0o400));
   }
 }

@@ -1,4 +1,5 @@
 import { CleatError, type ErrorClass } from '@cleat/protocol/errors';
+import { inRuncWords } from './crun.js';
 
 /**
  * The last error that a runtime reported, as text. Runtimes write logfmt (`level=error msg="…"`), JSON lines
@@ -76,9 +77,11 @@ const patterns: readonly [RegExp, RuntimeFailure, ErrorClass][] = [
  * {@link RuntimeFailure}; for a command that cannot be executed `details.exitCode` is 127 or 126 (source: moby
  * daemon/errors.go).
  * @param action `create`, `start`, `exec`, …
+ * @param command what the process was to execute, for runtimes that do not say it
  */
-export function runtimeError(action: string, output: string): CleatError {
-  const text = runtimeErrorText(output);
+export function runtimeError(action: string, output: string, command = ''): CleatError {
+  const said = runtimeErrorText(output);
+  const text = inRuncWords(action, said, command) ?? said;
   const [, reason, errorClass] = patterns.find(([pattern]) => pattern.test(text)) ?? [
     undefined,
     'other' as const,

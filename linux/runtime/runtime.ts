@@ -1,6 +1,10 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { systemError } from '@cleat/protocol/errors';
-import { type RunOptions, type RunResult, run } from '../process/run.js';
+import { hostHierarchy } from '../cgroup/hierarchy.js';
+import { type RunResult, run } from '../process/run.js';
+import { crunResources, isCrun, type RuntimeResources } from './crun.js';
 import { runtimeError } from './errors.js';
+import { type LaunchFor, launcherOf } from './launcher.js';
 
 export interface RuntimeOptions {
   /** The name users know it by (`runc`, `custom`). */
@@ -20,6 +24,14 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** How to start a runtime. */
+export interface RuntimeCommand {
+  runtimePath: string;
+  /** Everything before the subcommand. */
+  runtimeArgs: string[];
+  logFormat: 'json' | 'text';
+}
+
 /** What `state` answers (OCI runtime specification, runtime.md). */
 export interface RuntimeState {
   id: string;
@@ -33,15 +45,24 @@ export interface RuntimeState {
 export class OciRuntime {
   readonly name: string;
   readonly path: string;
-  /** Everything before the subcommand; conmon gets the same. */
-  readonly globalArgs: readonly string[];
+  readonly #root: string;
+  readonly #globalArgs: readonly string[];
   readonly #deadlineMs: number;
 
   constructor(options: RuntimeOptions) {
     this.name = options.name;
     this.path = options.path;
-    this.globalArgs = [...(options.args ?? []), '--root', options.root];
+    this.#root = options.root;
+    this.#globalArgs = [...(options.args ?? []), '--root', options.root];
     this.#deadlineMs = options.deadlineMs ?? 30_000;
+  }
+
+  /** The program to start, and everything before the subcommand: for conmon, which wants the absolute path. */
+  command(use: LaunchFor, path = this.path): RuntimeCommand {
+    const [runtimePath = path, ...before] = launcherOf(path, use);
+    // crun also writes to the container's stderr when its command cannot be executed: not as JSON.
+    const logFormat = isCrun(path) ? 'text' : 'json';
+    return { runtimePath, runtimeArgs: [...before, ...this.#globalArgs], logFormat };
   }
 
   /** Lets a created container's process run. */
@@ -93,9 +114,22 @@ export class OciRuntime {
   /**
    * Changes limits of a running container.
    * @param resources `linux.resources` of the OCI runtime specification
+   * @param cgroup the container's (`linux.cgroupsPath`)
    */
-  async update(id: string, resources: object, options?: CallOptions): Promise<void> {
-    await this.#call('update', ['--resources', '-', id], { ...options, input: JSON.stringify(resources) });
+  async update(id: string, resources: RuntimeResources, cgroup: string, options?: CallOptions): Promise<void> {
+    const { controllers, version } = hostHierarchy();
+    const own = isCrun(this.path) && version === 1 ? crunResources(resources) : { resources, lift: [] };
+    // A file, because crun opens its stdin anew, which a socket does not allow.
+    const file = `${this.#root}.${id}.resources`;
+    writeFileSync(file, JSON.stringify(own.resources), { mode: 0o600 });
+    try {
+      await this.#call('update', ['--resources', file, id], options);
+    } finally {
+      rmSync(file, { force: true });
+    }
+    for (const { controller, file, value } of own.lift) {
+      writeFileSync(`${controllers.get(controller) ?? ''}${cgroup}/${file}`, value, { flag: 'r+' });
+    }
   }
 
   /** The answer of `features`; undefined for a runtime that does not know the subcommand. */
@@ -112,15 +146,17 @@ export class OciRuntime {
     return { version: /(\d+\.\d+\S*)/.exec(text)?.[1] ?? '', text };
   }
 
-  async #call(action: string, args: readonly string[], options?: CallOptions & RunOptions): Promise<string> {
+  async #call(action: string, args: readonly string[], options?: CallOptions): Promise<string> {
     const result = await this.#run(action, args, options);
     if (result.code !== 0) throw runtimeError(action, result.stderr || result.stdout);
     return result.stdout;
   }
 
-  #run(action: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    const { deadlineMs = this.#deadlineMs, signal, input } = options;
-    return run(this.path, [...this.globalArgs, action, ...args], { deadlineMs, signal, input });
+  #run(action: string, args: readonly string[], options: CallOptions = {}): Promise<RunResult> {
+    const { deadlineMs = this.#deadlineMs, signal } = options;
+    const signals = action === 'start' || (action === 'kill' && !args.includes('--all'));
+    const { runtimePath, runtimeArgs } = this.command(signals ? 'signal' : 'other');
+    return run(runtimePath, [...runtimeArgs, action, ...args], { deadlineMs, signal });
   }
 
   #parse(text: string, action: string): Record<string, unknown> {

@@ -43,7 +43,7 @@ _arguments \
   '*--log-opt=[Default option of the log driver, as key=value]:log-opt:' \
   '*--log-backlog=[Output of one container that may wait for its log driver; of what is more, the oldest is dropped (default 1GiB)]:log-backlog:' \
   '*--add-runtime=[Further OCI runtime, as NAME=PATH (in the file also with runtimeArgs)]:add-runtime:' \
-  '*--default-runtime=[OCI runtime of containers that name none]:default-runtime:' \
+  '*--default-runtime=[OCI runtime of containers that name none (default\: crun where it works, else runc)]:default-runtime:' \
   '*--cgroup-parent=[Parent cgroup of all containers]:cgroup-parent:' \
   '*--default-cgroupns-mode=[cgroup namespace of containers\: host or private (default private on cgroup v2, else host)]:default-cgroupns-mode:(private host)' \
   '*--default-ipc-mode=[IPC namespace of containers\: private or shareable]:default-ipc-mode:(private shareable)' \

@@ -1,13 +1,18 @@
 import { setTimeout } from '../guard.js';
 
+/** Node takes a longer timer for one of 1 ms. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /**
- * What `work` comes to, or `late` if that takes longer than `ms`. The work goes on then, and nobody hears of its end.
+ * What `work` comes to, or `late` if that takes longer than `ms` (negative: however long it takes). The work goes on
+ * then, and nobody hears of its end.
  * @throws what `work` throws within that time
  */
 export async function within<T, L = undefined>(ms: number, work: Promise<T>, late: L): Promise<T | L> {
+  if (ms < 0) return await work;
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<L>((resolve) => {
-    timer = setTimeout(() => resolve(late), ms);
+    timer = setTimeout(() => resolve(late), Math.min(ms, longestTimerMs));
   });
   try {
     return await Promise.race([work, over]);
@@ -16,27 +21,66 @@ export async function within<T, L = undefined>(ms: number, work: Promise<T>, lat
   }
 }
 
+export interface DeadlineOptions {
+  readonly ms: number;
+  /** The caller's. */
+  readonly signal?: AbortSignal | undefined;
+  /** Makes the error for what takes too long. */
+  readonly late: () => Error;
+  /** Makes the error for a caller that went away; by default it is the reason of its signal. */
+  readonly left?: () => Error;
+}
+
+/** Whether `work` is done within `ms`, as {@link within}. @throws what `work` throws within that time */
+export async function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const done = work.then(() => true);
+  return await within(ms, done, false);
+}
+
+/** How long something may take, and a caller that may go away: whichever comes first ends it. */
+export class Deadline implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #caller: AbortSignal | undefined;
+  readonly #onAbort: () => void;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor({ ms, signal, late, left }: DeadlineOptions) {
+    this.#caller = signal;
+    this.#onAbort = () => this.#controller.abort(left?.() ?? signal?.reason);
+    this.#timer = setTimeout(() => this.#controller.abort(late()), ms);
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Aborts when it is over, with the error as its reason. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** What `work` comes to, if it comes in time; else it goes on, and nobody hears of its end. @throws the error */
+  race<T>(work: Promise<T>): Promise<T> {
+    return waitFor(work, this.signal);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#caller?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
 /**
  * Runs `work` under a deadline and under the caller's signal: the signal that it is given aborts with the first of both.
  * @throws what `work` throws, which is to be the reason of its signal: the error that `late` makes, or the caller's
  */
 export async function withDeadline<T>(
-  deadlineMs: number,
+  ms: number,
   signal: AbortSignal | undefined,
   late: () => Error,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const controller = new AbortController();
-  const onAbort = () => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  const timer = setTimeout(() => controller.abort(late()), deadlineMs);
-  try {
-    return await work(controller.signal);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
-  }
+  using deadline = new Deadline({ ms, signal, late });
+  return await work(deadline.signal);
 }
 
 /** What `work` comes to; it goes on for others when this caller goes away. @throws the signal's reason */

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { within } from '@cleat/protocol/async/deadline';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { LogInfo, logKind, ReadConfig } from '@cleat/protocol/kinds/log';
@@ -79,7 +79,7 @@ export class LogDriver<Options> {
   async close(): Promise<void> {
     const stopped = Promise.all([...this.#sessions.values()].map((session) => session.stop()));
     // One whose destination does not take its output is cut short: the engine sends it again.
-    await Promise.race([stopped, pause(closeMs, undefined, { ref: false })]);
+    await within(closeMs, stopped, undefined);
     await this.#worker.close();
   }
 

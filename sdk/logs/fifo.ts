@@ -1,5 +1,6 @@
 import { constants, existsSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { within } from '@cleat/protocol/async/deadline';
 import { setTimeout } from '@cleat/protocol/guard';
 
 /** How long a writer is waited for, and how long nothing must come before a writer that stays is taken to be done. */
@@ -43,8 +44,7 @@ export class FifoReader {
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     while (this.#socket && !this.#socket.destroyed) {
-      const pause = new Promise<'quiet'>((resolve) => setTimeout(() => resolve('quiet'), quietMs));
-      const ended = await Promise.race([this.over, pause]);
+      const ended = await within(quietMs, this.over, 'quiet');
       if (ended === 'quiet' && !this.#paused && Date.now() - this.#receivedAt >= quietMs) break;
     }
     this.#socket?.destroy();

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { addAbortSignal } from 'node:stream';
+import { Deadline } from '@cleat/protocol/async/deadline';
 import {
   CleatError,
   deadlineExceeded,
@@ -12,7 +13,6 @@ import {
   messageOf,
   unavailable,
 } from '@cleat/protocol/errors';
-import { setTimeout } from '@cleat/protocol/guard';
 import { readable } from '@cleat/protocol/untrusted';
 import { type Address, addressOf, type EngineTls } from './address.js';
 
@@ -100,20 +100,15 @@ export class Engine {
   }
 
   async #inTime<T>(path: string, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), this.#deadlineMs);
-    const stop = () => late.abort();
-    signal?.addEventListener('abort', stop, { once: true });
+    const late = () =>
+      deadlineExceeded(`the engine at ${this.address} did not answer ${path} within ${this.#deadlineMs} ms`);
+    signal?.throwIfAborted();
+    using deadline = new Deadline({ ms: this.#deadlineMs, signal, late });
     try {
-      signal?.throwIfAborted();
-      return await work(late.signal);
+      return await work(deadline.signal);
     } catch (error) {
-      signal?.throwIfAborted();
-      if (!late.signal.aborted) throw error;
-      throw deadlineExceeded(`the engine at ${this.address} did not answer ${path} within ${this.#deadlineMs} ms`);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
+      // What is cut short complains in words of its own.
+      throw deadline.signal.aborted ? deadline.signal.reason : error;
     }
   }
 

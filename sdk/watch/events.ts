@@ -1,9 +1,9 @@
 import { messageOf } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
-import { Backoff, type OutageLog } from './backoff.js';
 import { type Engine, isHopeless } from './engine.js';
 import { EventStream } from './event-stream.js';
 import type { EngineEvent } from './message.js';
+import { Outage, type OutageLog } from './outage.js';
 import { Position } from './position.js';
 
 /** As in `docker events --filter`: key → values. */
@@ -47,7 +47,7 @@ type Following = EventOptions & Required<Pick<EventOptions, 'signal' | 'log' | '
 async function* follow(engine: Engine, options: Following): AsyncGenerator<EventItem> {
   const { since, signal, log, pending } = options;
   const filters = options.filters && JSON.stringify(options.filters);
-  const backoff = new Backoff(log, signal);
+  const outage = new Outage(log, signal);
   let position = since === undefined ? undefined : new Position(toNanos(since));
   let asked = position !== undefined;
   while (!signal.aborted) {
@@ -61,13 +61,13 @@ async function* follow(engine: Engine, options: Following): AsyncGenerator<Event
       using stream = new EventStream(answer, { isNew, limit: pending, signal });
       const gap = asked ? await gapSince(engine, before, signal) : undefined;
       asked = true;
-      backoff.succeeded();
+      outage.succeeded();
       yield { type: 'subscribed', gap };
       for await (const event of stream) yield { type: 'event', event };
     } catch (error) {
       if (signal.aborted) return;
       if (isHopeless(error)) throw error;
-      await backoff.wait(error);
+      await outage.wait(error);
     }
   }
 }

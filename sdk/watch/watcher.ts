@@ -1,13 +1,13 @@
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
 import { setInterval } from '@cleat/protocol/guard';
 import { silentLogger } from '@cleat/protocol/log';
-import { Backoff, type OutageLog } from './backoff.js';
 import { type Engine, isHopeless } from './engine.js';
 import { events, type Filters } from './events.js';
 import { type Inspected, type ObjectKind, type Objects, objectKinds, type Row } from './kinds.js';
 import { likeness } from './likeness.js';
 import { Lists } from './lists.js';
 import type { EngineEvent } from './message.js';
+import { Outage, type OutageLog } from './outage.js';
 import { type ListLook, type ObjectLook, Outdated } from './outdated.js';
 import { type Picture, SavedPicture, type Seen } from './picture.js';
 
@@ -171,7 +171,7 @@ class Watcher implements Watch {
 
   async *#changes(): AsyncGenerator<Change> {
     const signal = this.#stop.signal;
-    const backoff = new Backoff(this.#log, signal);
+    const outage = new Outage(this.#log, signal);
     while (!signal.aborted) {
       if (this.#failure) throw this.#failure.error;
       const reached = this.#newest;
@@ -183,12 +183,12 @@ class Watcher implements Watch {
       }
       try {
         yield* this.#look(look);
-        backoff.succeeded();
+        outage.succeeded();
       } catch (error) {
         if (signal.aborted) return;
         if (isHopeless(error)) throw error;
         this.#everything();
-        await backoff.wait(error);
+        await outage.wait(error);
         continue;
       }
       if (!this.#unsynced || this.#outdated.hasLists) continue;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { processesOf } from '../../cli/sweep/processes.js';
-import type { EngineRoots } from '../../cli/sweep/sweep.js';
+import type { EngineRoots } from '../../cli/sweep/roots.js';
 import { ask } from './client.js';
 import type { Problem } from './plugin/account.js';
 import type { Misbehaviour } from './plugin/misbehaviour.js';

@@ -228,14 +228,10 @@ describe('names that are too long', () => {
 
 describe('what is too long: the runtime says so, and all of it is told', () => {
   const long = `/${'x'.repeat(5_000)}`;
-  const failed = 'OCI runtime create failed: runc create failed: unable to start container process: ';
+  const failed = 'create failed: unable to start container process: ';
   test.each([
-    ['a bind', `run --rm -v /tmp:${long} busybox true`, `${failed}error during container init: error mounting "/tmp"`],
-    [
-      'a tmpfs',
-      `run --rm --tmpfs ${long} busybox true`,
-      `${failed}error during container init: error mounting "tmpfs"`,
-    ],
+    ['a bind', `run --rm -v /tmp:${long} busybox true`, `${failed}error during container init: error mounting `],
+    ['a tmpfs', `run --rm --tmpfs ${long} busybox true`, `${failed}error during container init: error mounting `],
     ['a program', `run --rm --entrypoint ${long} busybox`, `${failed}exec: "${long}": stat ${long}: `],
     ['a working directory', `run --rm -w ${long} busybox true`, `lstat ${long}: `],
     ['a volume', `run --rm -v held:${long} busybox true`, ''],
@@ -287,4 +283,35 @@ describe('a path that leads through a file', () => {
       expect([answer.status, answer.body]).toEqual([400, `{"message":"lstat ${path}: not a directory"}\n`]);
     },
   );
+});
+
+describe('what one client makes large', () => {
+  const labels = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, 'x'.repeat(30)]));
+  const hosts = Array.from({ length: 10_000 }, (_, at) => `host${at}:10.0.0.1`);
+
+  test('has a bound, and ten thousand hosts are within it', async () => {
+    const body = { Image: 'busybox', Cmd: ['true'], HostConfig: { ExtraHosts: hosts } };
+    expect(await engine.api('POST', '/containers/create?name=many', body)).toMatchObject({ status: 201 });
+    const { body: list } = await engine.api('GET', '/containers/json?all=1&filters={"name":["many"]}');
+    expect(list.length).toBeLessThan(10_000);
+    expect(JSON.parse((await engine.api('GET', '/containers/many/json')).body).HostConfig.ExtraHosts).toEqual(hosts);
+    await engine.api('DELETE', '/containers/many');
+  });
+
+  test.each([
+    ['container', '/containers/create?name=large', { Image: 'busybox' }],
+    ['volume', '/volumes/create', { Name: 'large' }],
+    ['network', '/networks/create', { Name: 'large' }],
+  ])('a %s', async (what, path, body) => {
+    const refused = await engine.api('POST', path, { ...body, Labels: labels(60_000) });
+    expect(refused.status).toBe(400);
+    expect(refused.body).toMatch(new RegExp(`the configuration of the ${what} is larger than 2097152 bytes`));
+    const tooLarge = await engine.api('POST', path, { ...body, Labels: labels(150_000) });
+    expect([tooLarge.status, tooLarge.body]).toEqual([
+      400,
+      '{"message":"request body is larger than 4194304 bytes"}\n',
+    ]);
+    expect((await engine.api('GET', `/${what}s/large${what === 'container' ? '/json' : ''}`)).status).toBe(404);
+  });
 });

@@ -196,6 +196,20 @@ describe('an /etc/passwd or /etc/group that has no end', () => {
     expect(text).toContain(why);
   });
 
+  test.each([
+    ['passwd', 'root', 'unable to find user root: read /etc/passwd: is a directory'],
+    ['passwd', '', 'unable to find user 0: read /etc/passwd: is a directory'],
+    ['group', '', 'unable to find groups for spec root: read /etc/group: is a directory'],
+    ['group', '1000', 'unable to find groups for spec : read /etc/group: is a directory'],
+  ])('/etc/%s is a directory, user "%s"', async (name, user, text) => {
+    const make = `rm -f /etc/${name}; mkdir /etc/${name}; [ -e /etc/passwd ] || echo root:x:0:0 > /etc/passwd`;
+    await ok('run', '--name', 'made', 'busybox', 'sh', '-c', make);
+    await ok('commit', 'made', 'odd');
+    expect(await refused('run', '--rm', '-u', user, 'odd', 'true')).toContain(`Error response from daemon: ${text}\n`);
+    await ok('rm', 'made');
+    await ok('rmi', 'odd');
+  });
+
   test('nor where a volume is mounted over them', async () => {
     await ok(
       'run',

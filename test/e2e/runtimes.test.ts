@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cgroupInfo } from '@cleat/linux/cgroup/info';
+import { findCommand } from '@cleat/linux/host';
+import { fastestRuntime } from '@cleat/linux/runtime/fastest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clientOf } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
@@ -10,13 +11,17 @@ let engine: Engine;
 let scratch: string;
 let calls: string;
 let runtimes: string[];
+/** The fastest one that works here. */
+let fastest: string;
+const hasCrun = findCommand('crun') !== undefined;
 beforeAll(async () => {
   scratch = await mkdtemp('/tmp/cleat-e2e-runtime-');
   calls = join(scratch, 'calls');
   const wrapper = join(scratch, 'wrapper');
   await writeFile(wrapper, `#!/bin/sh\necho "$@" >> ${calls}\nexec runc "$@"\n`);
   await chmod(wrapper, 0o755);
-  runtimes = ['--add-runtime', `custom=${wrapper}`, '--add-runtime', 'crun=/usr/bin/crun'];
+  runtimes = ['--add-runtime', `custom=${wrapper}`];
+  fastest = (await fastestRuntime({ directory: scratch, cgroupParent: '' })).name;
   engine = await startEngine({ flags: runtimes });
 });
 afterAll(async () => {
@@ -30,8 +35,10 @@ test('docker info shows them', async () => {
     Runtimes: Record<string, unknown>;
     DefaultRuntime: string;
   };
-  expect(Object.keys(info.Runtimes).sort()).toEqual(['crun', 'custom', 'io.containerd.runc.v2', 'runc']);
-  expect(info.DefaultRuntime).toBe('runc');
+  const stock = ['custom', 'io.containerd.runc.v2', 'runc'];
+  expect(Object.keys(info.Runtimes).sort()).toEqual(hasCrun ? ['crun', ...stock] : stock);
+  expect(info.DefaultRuntime).toBe(fastest);
+  expect(engine.log()).toContain(`containers run with ${fastest}: `);
 });
 
 test('the named one is called, for each step of the container’s life', async () => {
@@ -60,10 +67,10 @@ test('an unknown one is refused, with what it said', async () => {
 
 test('“default” is the default one, and shown by its name', async () => {
   expect(await ok('run', '--runtime', 'default', '--name', 'usual', 'busybox', 'echo', 'hi')).toBe('hi');
-  expect(await ok('inspect', '--format', '{{.HostConfig.Runtime}}', 'usual')).toBe('runc');
+  expect(await ok('inspect', '--format', '{{.HostConfig.Runtime}}', 'usual')).toBe(fastest);
   await ok('rm', 'usual');
   const components = '{{range .Server.Components}}{{.Name}} {{end}}';
-  expect(await ok('version', '--format', components)).toBe('Engine conmon runc');
+  expect(await ok('version', '--format', components)).toBe(`Engine conmon ${fastest}`);
 });
 
 test('the default is the operator’s', async () => {
@@ -86,7 +93,38 @@ test('a runtime that the operator calls “default” is that one', async () => 
   expect(await readFile(calls, 'utf8')).toContain('create');
 });
 
-// crun 1.x refuses hosts that mount cgroup v1 and v2 side by side ("hybrid"); `cleat doctor` says so.
-test.skipIf(cgroupInfo().version !== 2)('crun runs containers where the cgroups allow it', async () => {
-  expect(await ok('run', '--rm', '--runtime', 'crun', 'busybox', 'echo', 'crun')).toBe('crun');
+test('a container stays with its runtime, whatever the default is later; an engine that was killed finds both', async () => {
+  await engine.kill('SIGTERM');
+  await engine.restart(['--default-runtime', fastest]);
+  await ok('run', '-d', '--name', 'fast', 'busybox', 'top');
+  await ok('run', '-d', '--name', 'plain', '--runtime', 'runc', 'busybox', 'top');
+  await engine.kill('SIGKILL');
+  await engine.restart(['--default-runtime', 'runc']);
+  for (const [name, runtime] of [
+    ['fast', fastest],
+    ['plain', 'runc'],
+  ] as const) {
+    expect(await ok('inspect', '--format', '{{.State.Status}} {{.HostConfig.Runtime}}', name)).toBe(
+      `running ${runtime}`,
+    );
+    expect(await ok('exec', name, 'echo', 'inside')).toBe('inside');
+    await ok('pause', name);
+    await ok('unpause', name);
+    await ok('update', '--memory', '64m', '--memory-swap', '64m', '--pids-limit', '-1', '--cpu-quota', '-1', name);
+    expect(await ok('top', name)).toContain('top');
+    await ok('kill', name);
+    // And starts again with it.
+    await ok('start', name);
+    expect(await ok('exec', name, 'echo', 'again')).toBe('again');
+    await ok('rm', '-f', name);
+  }
+});
+
+test('an own crun is never the default by itself', async () => {
+  await engine.kill('SIGTERM');
+  await rm(calls, { force: true });
+  await engine.restart(['--add-runtime', `crun=${join(scratch, 'wrapper')}`, '--default-runtime=']);
+  expect(await ok('info', '--format', '{{.DefaultRuntime}}')).toBe('runc');
+  expect(await ok('run', '--rm', '--runtime', 'crun', 'busybox', 'echo', 'own')).toBe('own');
+  expect(await readFile(calls, 'utf8')).toContain('create');
 });

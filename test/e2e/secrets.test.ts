@@ -118,6 +118,21 @@ test('each start asks anew; an engine that comes back leaves those of running co
   expect(secretMounts()).toHaveLength(1);
 });
 
+test('a container that starts by itself waits for its provider, as for any extension that it needs', async () => {
+  await ok('run', '-d', '--name', 'patient', '--restart', 'always', '--network', 'none', ...secret, 'busybox', 'top');
+  const pid = Number(await ok('inspect', '-f', '{{.State.Pid}}', 'patient'));
+  await engine.kill('SIGKILL');
+  await provider.close();
+  // It ends while nobody is there to start it again.
+  process.kill(pid, 'SIGKILL');
+  await engine.restart();
+  const why = () => ok('inspect', '-f', '{{.State.Error}}', 'patient');
+  await expect.poll(why).toMatch(/^waiting for the secret provider "vault": /);
+  provider = await startVault();
+  await expect.poll(() => ok('inspect', '-f', '{{.State.Status}}', 'patient')).toBe('running');
+  expect(await ok('exec', 'patient', 'cat', '/run/secrets/password')).toBe(value);
+});
+
 test.each([
   ['none', 'vault', 'there is no such secret'],
   ['broken', 'vault', 'its value is not base64'],

@@ -88,6 +88,37 @@ function complaint(file: string, { target, typeOnly }: Import): string | undefin
   return `${file} imports ${target}: ${room} may import ${allowed[room]?.join(', ') || 'nothing'}${contract ? ', and services as types' : ''}`;
 }
 
+/** What an import leads to, relative to the root; anything for a library. */
+function pathOf(file: string, target: string): string {
+  const source = /^@cleat\/(.+)$/.exec(target)?.[1];
+  return (source ? `${source}.ts` : relative(root, resolve(root, dirname(file), target))).replace(/\.js$/, '.ts');
+}
+
+/** Each set of files that import each other (Tarjan's strongly connected components), as a line. */
+function circlesIn(ways: ReadonlyMap<string, readonly string[]>): string[] {
+  const circles: string[] = [];
+  const numbers = new Map<string, number>();
+  const path: string[] = [];
+  /** @returns the lowest number that leads back to something on the path */
+  const visit = (file: string): number => {
+    const number = numbers.size;
+    numbers.set(file, number);
+    path.push(file);
+    let lowest = number;
+    for (const next of ways.get(file) ?? []) {
+      if (!numbers.has(next)) lowest = Math.min(lowest, visit(next));
+      else if (path.includes(next)) lowest = Math.min(lowest, numbers.get(next) ?? number);
+    }
+    if (lowest === number) {
+      const circle = path.splice(path.indexOf(file));
+      if (circle.length > 1 || ways.get(file)?.includes(file)) circles.push(circle.sort().join(' <-> '));
+    }
+    return lowest;
+  };
+  for (const file of ways.keys()) if (!numbers.has(file)) visit(file);
+  return circles;
+}
+
 const rooms = Object.keys(allowed).filter((room) => existsSync(join(root, room)));
 const files = rooms.flatMap(typeScriptIn);
 // Templates are what a third party has, in its own package.
@@ -140,6 +171,17 @@ test('a command decides, a life goes on, a step does, and a state is: none knows
       .map((to) => `${file} imports ${to}`),
   );
   expect(complaints).toEqual([]);
+});
+
+test('no file imports itself, by way of whatever others; types count, too', () => {
+  const paths = new Set(sources);
+  const ways = new Map(
+    sources.map((file) => {
+      const targets = importsOf(readFileSync(join(root, file), 'utf8')).map(({ target }) => pathOf(file, target));
+      return [file, targets.filter((target) => paths.has(target))] as const;
+    }),
+  );
+  expect(circlesIn(ways)).toEqual([]);
 });
 
 test('packages declare what their sources import', () => {
@@ -203,6 +245,20 @@ describe('the checker itself', () => {
   ])('finds %s', (source, file, message) => {
     const [found] = importsOf(source);
     expect(found && complaint(file, found)).toContain(message);
+  });
+
+  test('finds circles, however long, and nothing else', () => {
+    const ways = new Map([
+      ['a', ['b', 'd']],
+      ['b', ['c']],
+      ['c', ['a']],
+      ['d', ['e']],
+      ['e', []],
+      ['self', ['self']],
+    ]);
+    expect(circlesIn(ways)).toEqual(['a <-> b <-> c', 'self']);
+    expect(pathOf('engine/a/b.ts', '../c.js')).toBe('engine/c.ts');
+    expect(pathOf('engine/a/b.ts', '@cleat/protocol/errors')).toBe('protocol/errors.ts');
   });
 
   test.each([

@@ -90,6 +90,16 @@ describe.each(folders)('%s', (name) => {
     }
   });
 
+  test('is verified, its README is run, and a test says what is missing without it', () => {
+    const text = (file: string) => readFileSync(new URL(`../e2e/${file}`, import.meta.url), 'utf8');
+    const verified = text('verify.test.ts') + text('verify-networks.test.ts');
+    expect(
+      [name, name.replace('log-', '')].some((one) => verified.includes(`'${one}'`) || verified.includes(` ${one} `)),
+    ).toBe(true);
+    expect(text('documents/examples.test.ts')).toContain(`batteries/${name}/README.md`);
+    expect(text('extensions.test.ts')).toContain(`'${name}': {`);
+  });
+
   test('says what each of its files is for', () => {
     const text = sections.get('Files') ?? '';
     const files = readdirSync(join(folder, name), { withFileTypes: true });

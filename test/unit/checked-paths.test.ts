@@ -21,7 +21,7 @@ const looks: Record<string, string> = {
     "the administrator's bind source is made where it is missing, as on a stock engine, and nothing is concluded from it",
   'engine/containers/steps/mount-volumes.ts mountOf':
     "how the administrator's bind source is mounted, for the message: the kernel does what the mount allows",
-  'engine/containers/spec/accounts.ts stat': 'what will be mounted over /etc: held, or named by the administrator',
+  'engine/containers/oci-spec/accounts.ts stat': 'what will be mounted over /etc: held, or named by the administrator',
   'engine/containers/files/size.ts diskUsage': "a container's upper directory, which is the engine's",
   'engine/volumes/index.ts realpath': "the engine's own roots, once",
   'engine/volumes/remove.ts diskUsage': 'a number that is shown; it is counted by descriptor',
@@ -87,7 +87,7 @@ describe('paths that are looked at by name', () => {
   });
 
   test('what is bound into a container is held or named by who may: text alone does not compile', () => {
-    const source = readFileSync(join(root, 'engine/containers/spec/mounts.ts'), 'utf8');
+    const source = readFileSync(join(root, 'engine/containers/oci-spec/mounts.ts'), 'utf8');
     expect(source).toContain('paths: ReadonlyMap<string, BindSource>');
     expect(source).toContain('export type BindSource = HeldPath | { named: string }');
   });

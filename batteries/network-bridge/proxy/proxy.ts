@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { conflict, messageOf, systemError, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
@@ -10,8 +11,7 @@ import { keyOf, type ProxyReply, type ProxyRequest } from './messages.js';
 const deadlineMs = 10_000;
 /** So long a process without ports waits for the next one. */
 const idleMs = 10_000;
-const firstPauseMs = 100;
-const longestPauseMs = 10_000;
+const restartPauses = { firstMs: 100, longestMs: 10_000 };
 /** Of its heap, in MiB: what it carries is never collected there. */
 const heapMiB = 64;
 
@@ -44,7 +44,7 @@ export class PortProxy {
   readonly #waiting = new Map<number, Waiting>();
   #child: ChildProcess | undefined;
   #lastId = 0;
-  #pauseMs = firstPauseMs;
+  readonly #backoff = new Backoff(restartPauses);
   #again: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   #closed = false;
@@ -146,8 +146,7 @@ export class PortProxy {
     if (this.#closed || this.#ports.size === 0) return;
     this.#log.warn('the proxy of published ports ended; it is started again', { how });
     clearTimeout(this.#again);
-    this.#again = setTimeout(() => void this.#reopen(), this.#pauseMs).unref();
-    this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs);
+    this.#again = setTimeout(() => void this.#reopen(), this.#backoff.next()).unref();
   }
 
   async #reopen(): Promise<void> {
@@ -158,7 +157,7 @@ export class PortProxy {
         this.#log.warn('a published port is not served over IPv6', { ...port, error: messageOf(error) });
       }
     }
-    if (this.#child) this.#pauseMs = firstPauseMs;
+    if (this.#child) this.#backoff.reset();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { isClass, messageOf } from '@cleat/protocol/errors';
 import { setInterval } from '@cleat/protocol/guard';
 import { metricsKind } from '@cleat/protocol/kinds/metrics';
@@ -15,12 +16,12 @@ export interface CollectorsSettings {
 
 /** How often one that is wanted and not started is looked for, in ms. Costs a look into a directory. */
 const lookMs = 1_000;
-/** One that was asked and refused is asked again after twice as long each time, up to this. */
-const longestPauseMs = 60_000;
+/** Before one that was asked and refused is asked again. */
+const pauses = { firstMs: 2_000, longestMs: 60_000 };
 
 interface Refusal {
   message: string;
-  pauseMs: number;
+  backoff: Backoff;
   until: number;
 }
 
@@ -98,8 +99,9 @@ export class Collectors {
     const before = this.#refusals.get(name);
     // One that is just not there is looked for at the usual pace; one that says no has a reason.
     const absent = isClass(error, 'NotFound') || isClass(error, 'Unavailable');
-    const pauseMs = absent ? 0 : Math.min((before?.pauseMs || lookMs) * 2, longestPauseMs);
-    this.#refusals.set(name, { message, pauseMs, until: Date.now() + pauseMs });
+    const backoff = before?.backoff ?? new Backoff(pauses);
+    if (absent) backoff.reset();
+    this.#refusals.set(name, { message, backoff, until: absent ? 0 : Date.now() + backoff.next() });
     if (before?.message === message) return;
     this.#settings.log.warn(`a metrics collector is not started yet: ${message}`, { extension: name });
   }

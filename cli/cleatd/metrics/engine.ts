@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { MetricsSources } from './metrics.js';
+import type { MetricsSources } from './sources.js';
 
 /** Of `engine_daemon_engine_info` (moby `daemon/internal/metrics`), and where `GET /info` has them. */
 const facts = {

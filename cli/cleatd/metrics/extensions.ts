@@ -1,7 +1,7 @@
 import type { ExtensionHealth, ExtensionState, ExtensionStatus, MethodStatistics } from '@cleat/extensions/service';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { MetricsSources } from './metrics.js';
 import { type Distribution, RecordedHistogram } from './recorded-histogram.js';
+import type { MetricsSources } from './sources.js';
 
 const states: readonly ExtensionState[] = ['discovered', 'activating', 'active', 'unreachable', 'disabled', 'missing'];
 const healths: readonly ExtensionHealth[] = ['unknown', 'healthy', 'failing', 'suspended'];

@@ -2,7 +2,8 @@ import type { ExtensionStatus } from '@cleat/extensions/service';
 import { metricComplaint } from '@cleat/protocol/metric-name';
 import { expect, test } from 'vitest';
 import { parseMetricsAddress } from './address.js';
-import { Metrics, type MetricsSources } from './metrics.js';
+import { Metrics } from './metrics.js';
+import type { MetricsSources } from './sources.js';
 
 const volumes: ExtensionStatus = {
   name: 'local',

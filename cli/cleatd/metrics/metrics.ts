@@ -1,14 +1,8 @@
 import type { Containers } from '@cleat/engine/containers/service';
-import type { Engine } from '@cleat/engine/engine';
-import type { Extensions } from '@cleat/extensions/service';
 import type { Page } from './page.js';
 import { type MetricsAddress, serveMetrics } from './server.js';
+import type { MetricsSources } from './sources.js';
 import { timed } from './timed.js';
-
-export interface MetricsSources {
-  readonly engine: Pick<Engine, 'system' | 'containers' | 'events' | 'health' | 'spool'>;
-  readonly extensions: Pick<Extensions, 'list'>;
-}
 
 /**
  * What the engine counts, for Prometheus, under dockerd's names where dockerd has it. Prometheus' library takes memory:

@@ -3,7 +3,7 @@ import { containerActions } from './actions.js';
 import { engineMetrics } from './engine.js';
 import { extensionMetrics } from './extensions.js';
 import { logDriverMetrics } from './log-drivers.js';
-import type { MetricsSources } from './metrics.js';
+import type { MetricsSources } from './sources.js';
 import type { Observe } from './timed.js';
 
 /** The page in Prometheus' text format. */

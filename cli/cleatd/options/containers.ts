@@ -12,9 +12,8 @@ export const containerOptions = [
   }),
   option('default-runtime', 'string', {
     group,
-    default: 'runc',
     reload: true,
-    help: 'OCI runtime of containers that name none',
+    help: 'OCI runtime of containers that name none (default: crun where it works, else runc)',
   }),
   option('cgroup-parent', 'string', { group, help: 'Parent cgroup of all containers' }),
   option('default-cgroupns-mode', 'string', {

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
+import { endsWithin } from '@cleat/protocol/async/deadline';
 import { systemError } from '@cleat/protocol/errors';
-import { within } from '../../async/within.js';
 import { parseSignal } from '../../signals.js';
 import type { Context } from '../context.js';
 import { settleRestarting } from '../life/lifecycle.js';
@@ -30,8 +30,8 @@ export async function killContainer(context: Context, container: Container, sign
     await settleRestarting(context, container);
     return;
   }
-  if (await within(exited, killWaitMs)) return;
+  if (await endsWithin(killWaitMs, exited)) return;
   killUnwatched(container);
-  if (await within(exited, lastWaitMs)) return;
+  if (await endsWithin(lastWaitMs, exited)) return;
   throw systemError('tried to kill container, but did not receive an exit event');
 }

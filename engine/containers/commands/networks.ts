@@ -1,5 +1,6 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
+import { refuseLargeRecord } from '../../store/record-size.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 import { sandboxRequest } from '../steps/sandbox-request.js';
@@ -11,6 +12,7 @@ export async function connectNetwork(
   network: string,
   endpoint: EndpointSettings,
 ): Promise<void> {
+  refuseLargeRecord('the container', container.record, endpoint);
   await container.lock.run(async () => {
     const { record } = container;
     const { id, name } = context.networks.resolve(network);

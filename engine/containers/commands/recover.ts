@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ExitWatch, readExit, watchExits } from '@cleat/linux/conmon/exits';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { releaseHeld } from '@cleat/linux/helper/held-path';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
@@ -36,10 +37,10 @@ const lookMs = 1000;
  * No extension is waited for here: whatever asks one goes on in the background, each container by itself.
  */
 export async function recoverContainers(context: Context): Promise<{ close(): void }> {
-  mkdirSync(context.paths.exits(), { recursive: true, mode: 0o700 });
-  mkdirSync(context.paths.directories(), { recursive: true, mode: 0o710 });
-  mkdirSync(context.paths.bundles(), { recursive: true, mode: 0o711 });
-  mkdirSync(context.paths.archives(), { recursive: true, mode: 0o710 });
+  makeDirectories(context.paths.exits(), 0o700);
+  makeDirectories(context.paths.directories(), 0o710);
+  makeDirectories(context.paths.bundles(), 0o711);
+  makeDirectories(context.paths.archives(), 0o710);
   const containers = context.registry.all();
   for (const container of containers) tellLate(context, container);
   const adopted = containers.filter((container) => adopt(context, container));

@@ -1,6 +1,6 @@
 import { inOrder } from '@cleat/extensions/order';
+import { endsWithin } from '@cleat/protocol/async/deadline';
 import { messageOf } from '@cleat/protocol/errors';
-import { within } from '../../async/within.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 import { providersOf, withoutCircles } from './dependents.js';
@@ -31,7 +31,7 @@ export async function shutdownContainers(
       if (!providers.has(container)) return;
       // Its volumes, networks and log are let go of while those who provide them still run.
       const letGo = Promise.all([container.released?.done, context.spool.delivered(container.id)]);
-      if (await within(letGo, letGoMs)) return;
+      if (await endsWithin(letGoMs, letGo)) return;
       context.log.warn('an extension was not told the end of a container in time', { container: container.id });
     },
   );

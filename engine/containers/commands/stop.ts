@@ -1,5 +1,5 @@
+import { endsWithin } from '@cleat/protocol/async/deadline';
 import { CleatError, invalidParameter, isClass, messageOf, notModified } from '@cleat/protocol/errors';
-import { within } from '../../async/within.js';
 import { parseSignal } from '../../signals.js';
 import type { Context } from '../context.js';
 import { settleRestarting } from '../life/lifecycle.js';
@@ -24,7 +24,7 @@ export async function stopContainer(
     container.restarts.cancelled = true;
     await sendSignal(context, container, signal);
     if (container.record.state.status === 'restarting') await settleRestarting(context, container);
-    else if (!(await within(exited, timeout * 1000))) await killIfRunning(context, container);
+    else if (!(await endsWithin(timeout * 1000, exited))) await killIfRunning(context, container);
   } catch (error) {
     if (!container.running) return;
     throw new CleatError('System', `cannot stop container: ${options.ref}: ${messageOf(error)}`, { cause: error });

@@ -1,10 +1,11 @@
 import type { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { CleatError, conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { cgroupOf } from '../cgroup.js';
 import type { Context } from '../context.js';
 import { checkRestartPolicy } from '../create/restart.js';
 import { checkDevices, checkResources } from '../create/validate.js';
 import { settleRestarting } from '../life/lifecycle.js';
-import { limits } from '../spec/resources.js';
+import { limits } from '../oci-spec/resources.js';
 import type { Container } from '../state/container.js';
 
 /** Fields of the request that are limits; the restart policy goes its own way. */
@@ -64,9 +65,9 @@ export async function updateContainer(
           throw fail(cause);
         });
     }
-    Object.assign(hostConfig, changes);
+    record.hostConfig = { ...hostConfig, ...changes };
     if (policy?.Name) {
-      hostConfig.RestartPolicy = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 };
+      record.hostConfig.RestartPolicy = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 };
     }
     container.save();
     context.emit(container, 'update');
@@ -84,12 +85,14 @@ async function apply(context: Context, container: Container, changes: Limits): P
   record.state.updating = true;
   container.save();
   try {
-    await runtime.update(id, limits({ ...before, ...changes }, { update: true }));
+    await runtime.update(id, limits({ ...before, ...changes }, { update: true }), cgroupOf(context.config, record));
   } catch (cause) {
     const restored = { ...before, ...(changes.PidsLimit !== undefined && { PidsLimit: before.PidsLimit ?? 0 }) };
-    await runtime.update(id, limits(restored, { update: true })).catch((error: unknown) => {
-      context.log.warn('limits could not be set back', { container: id, error: messageOf(error) });
-    });
+    await runtime
+      .update(id, limits(restored, { update: true }), cgroupOf(context.config, record))
+      .catch((error: unknown) => {
+        context.log.warn('limits could not be set back', { container: id, error: messageOf(error) });
+      });
     throw systemError(messageOf(cause), { cause });
   } finally {
     // Saved with the limits that hold now; after a failure, at the next occasion.
@@ -103,7 +106,9 @@ export async function settleUpdate(context: Context, container: Container): Prom
   if (!record.state.updating) return;
   const restored = { ...record.hostConfig, PidsLimit: record.hostConfig.PidsLimit ?? 0 };
   try {
-    await context.runtimes.get(record.runtime).update(container.id, limits(restored, { update: true }));
+    await context.runtimes
+      .get(record.runtime)
+      .update(container.id, limits(restored, { update: true }), cgroupOf(context.config, record));
   } catch (error) {
     context.log.warn('the limits of a container may not be those on record', {
       container: container.id,

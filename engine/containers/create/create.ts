@@ -1,17 +1,19 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { type ContainerId, newId, shortId } from '../../ids.js';
+import { refuseLargeRecord } from '../../store/record-size.js';
 import { goTime, nowNanos } from '../../time.js';
 import type { Context } from '../context.js';
 import { hasLegacyLinks, resolveLinks } from '../links/links.js';
 import { shownLogPath } from '../log-path.js';
+import { sharedWith } from '../oci-spec/namespaces.js';
 import type { CreatedContainer } from '../service.js';
-import { sharedWith } from '../spec/namespaces.js';
 import type { Container } from '../state/container.js';
 import { newLife } from '../state/life.js';
 import type { ContainerLink, ContainerRecord, MountRecord } from '../state/record.js';
@@ -19,7 +21,7 @@ import { removeAnonymousVolumes } from '../steps/erase.js';
 import { passOnFromDataRoot } from './data-root.js';
 import { withDefaults } from './defaults.js';
 import { commandOf, mergeConfig } from './merge.js';
-import { collectMounts, type MountWish } from './mount-spec.js';
+import { collectMounts, type RequestedMount } from './mount-spec.js';
 import { generateName } from './names.js';
 import { populateVolumes } from './populate.js';
 import { checkSecretsPlace, secretWishes } from './secret-wishes.js';
@@ -37,9 +39,11 @@ export async function createContainer(
   const image = context.images.resolve(given.Image, options.platform);
   const hostConfig = withDefaults(givenHost ?? {}, context.config);
   const config = mergeConfig(given, image.config);
+  refuseLargeRecord('the container', config, hostConfig, networking);
   const command = commandOf(config);
   if (command.length === 0) throw invalidParameter('no command specified');
   checkConfig(config);
+  const runtime = hostConfig.Runtime;
   const { warnings, endpoints, links } = await settleHostConfig(context, {
     hostConfig,
     given,
@@ -54,11 +58,12 @@ export async function createContainer(
   context.registry.making.set(id, made);
   try {
     const secrets = secretWishes(given.Labels ?? {});
-    const wishes = wishedMounts(context, hostConfig, config);
-    checkSecretsPlace(secrets, wishes, hostConfig.Tmpfs ?? {});
-    await checkSources(context, wishes);
-    const mounts = await makeMounts(context, wishes, made);
-    mkdirSync(directory, { recursive: true, mode: 0o710 });
+    const requested = requestedMounts(context, hostConfig, config);
+    hostConfig.Runtime = context.runtimes.resolve(runtime, bindSources(requested));
+    checkSecretsPlace(secrets, requested, hostConfig.Tmpfs ?? {});
+    await checkSources(context, requested);
+    const mounts = await makeMounts(context, requested, made);
+    makeDirectories(directory, 0o710);
     fillHostname(context, config, hostConfig, id);
     const record: ContainerRecord = {
       v: 1,
@@ -126,11 +131,14 @@ export async function settleHostConfig(
   return { warnings, endpoints, links };
 }
 
+export const bindSources = (requested: readonly RequestedMount[]): string[] =>
+  requested.flatMap((mount) => (mount.type === 'bind' ? [mount.source] : []));
+
 /** Everything that is to be mounted. @throws InvalidParameter */
-export function wishedMounts(context: Context, hostConfig: HostConfig, config: ContainerConfig): MountWish[] {
-  const wishes = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(context, ref));
-  for (const wish of wishes) passOnFromDataRoot(wish, context.config.dataRoot);
-  return wishes;
+export function requestedMounts(context: Context, hostConfig: HostConfig, config: ContainerConfig): RequestedMount[] {
+  const requested = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(context, ref));
+  for (const mount of requested) passOnFromDataRoot(mount, context.config.dataRoot);
+  return requested;
 }
 
 function reserveName(context: Context, wished: string | undefined, id: ContainerId) {
@@ -184,20 +192,20 @@ function otherContainer(context: Context, ref: string, prefix = ''): Container {
 }
 
 /** The sources that `--mount type=bind` names must be there. They are the user's paths: looked at by a helper. */
-export async function checkSources(context: Context, wishes: readonly MountWish[]): Promise<void> {
-  const missing = (wish: MountWish, why: string, cause: unknown) =>
-    invalidParameter(`invalid mount config for type "bind": ${why}${wish.source}`, { cause });
+export async function checkSources(context: Context, requested: readonly RequestedMount[]): Promise<void> {
+  const missing = (source: string, why: string, cause: unknown) =>
+    invalidParameter(`invalid mount config for type "bind": ${why}${source}`, { cause });
   await Promise.all(
-    wishes
-      .filter((wish) => wish.sourceMustExist)
-      .map(async (wish) => {
+    requested
+      .flatMap((mount) => (mount.type === 'bind' && mount.sourceMustExist ? [mount.source] : []))
+      .map(async (source) => {
         try {
-          await context.helper.call('stat', { path: wish.source, follow: true });
+          await context.helper.call('stat', { path: source, follow: true });
         } catch (cause) {
           if (isClass(cause, 'NotFound') || errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR') {
-            throw missing(wish, 'bind source path does not exist: ', cause);
+            throw missing(source, 'bind source path does not exist: ', cause);
           }
-          throw missing(wish, `${messageOf(cause)}: `, cause);
+          throw missing(source, `${messageOf(cause)}: `, cause);
         }
       }),
   );
@@ -206,11 +214,11 @@ export async function checkSources(context: Context, wishes: readonly MountWish[
 /** @param made gets each as soon as it is there, and has them also when another fails */
 export async function makeMounts(
   context: Context,
-  wishes: readonly MountWish[],
+  requested: readonly RequestedMount[],
   made: MountRecord[],
 ): Promise<MountRecord[]> {
-  const making = wishes.map(async (wish) => {
-    const mount = await makeMount(context, wish);
+  const making = requested.map(async (one) => {
+    const mount = await makeMount(context, one);
     made.push(mount);
     return mount;
   });
@@ -220,9 +228,13 @@ export async function makeMounts(
 }
 
 /** A volume that is named comes into being now, so that it is there (and in use) from now on. */
-async function makeMount(context: Context, wish: MountWish): Promise<MountRecord> {
-  const { volume, sourceMustExist: _, propagationGiven: _given, ...mount } = wish;
-  if (mount.type !== 'volume' || !volume) return mount;
+async function makeMount(context: Context, requested: RequestedMount): Promise<MountRecord> {
+  if (requested.type === 'bind') {
+    const { sourceMustExist: _, propagationGiven: _given, ...bind } = requested;
+    return bind;
+  }
+  if (!('volume' in requested)) return requested;
+  const { volume, ...mount } = requested;
   const request: VolumeCreateRequest = {
     Name: mount.name ?? newId(),
     Driver: volume.driver,

@@ -1,9 +1,9 @@
 import type { HostConfig } from '@cleat/protocol/api/container';
-import type { EngineConfig } from '../../config.js';
-import { maskedPaths, readonlyPaths } from '../spec/paths.js';
+import type { ContainersConfig } from '../../config.js';
+import { maskedPaths, readonlyPaths } from '../oci-spec/paths.js';
 
 /** The host configuration with the engine's defaults filled in, as inspect shows it. */
-export function withDefaults(given: HostConfig, config: EngineConfig): HostConfig {
+export function withDefaults(given: HostConfig, config: ContainersConfig): HostConfig {
   const host: HostConfig = { ...given };
   host.NetworkMode = host.NetworkMode || 'default';
   host.ShmSize = host.ShmSize || config.defaultShmSize;
@@ -31,7 +31,7 @@ export function withDefaults(given: HostConfig, config: EngineConfig): HostConfi
 }
 
 /** The engine's log options go with the engine's log driver only, but those of the engine's own copy with every one. */
-function withLogDefaults(given: { Type?: string; Config?: Record<string, string> | null }, config: EngineConfig) {
+function withLogDefaults(given: { Type?: string; Config?: Record<string, string> | null }, config: ContainersConfig) {
   if (given.Type === config.logDriver) return { ...config.logOpts, ...given.Config };
   const ofCopy = Object.entries(config.logOpts).filter(([name]) => name.startsWith('cache-'));
   return { ...Object.fromEntries(ofCopy), ...given.Config };

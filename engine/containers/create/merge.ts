@@ -1,5 +1,5 @@
 import type { ContainerConfig } from '@cleat/protocol/api/container';
-import { asList } from '../spec/process.js';
+import { asList } from '../oci-spec/process.js';
 
 /**
  * The container's configuration over its image's (moby `daemon/commit.go` merge): what the user left out comes from

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { MountRecord } from '../state/record.js';
 import { collectMounts, parseBind, parseMount, parseVolumesFrom } from './mount-spec.js';
 
 const refusal = (work: () => unknown): string => {
@@ -9,6 +10,14 @@ const refusal = (work: () => unknown): string => {
     return error instanceof Error ? error.message : String(error);
   }
 };
+
+/** What `-v` asks for, as another container has it. */
+function made(spec: string): MountRecord {
+  const requested = parseBind(spec, undefined);
+  if (requested.type !== 'volume' || !('volume' in requested)) return requested;
+  const { volume: _, ...mount } = requested;
+  return { ...mount, name: requested.name ?? 'anonymous', driver: 'local', source: '' };
+}
 
 test('-v in all its forms', () => {
   expect(parseBind('/a/../src/:/dst/', undefined)).toMatchObject({
@@ -51,20 +60,22 @@ test('-v in all its forms', () => {
 });
 
 test('one destination, one mount; --volumes-from gives way to one’s own', () => {
-  const theirs = [parseBind('theirs:/shared', undefined), parseBind('/host:/h', undefined)];
+  const theirs = ['theirs:/shared', '/host:/h'].map(made);
   const from = (readOnly: string) =>
     collectMounts({ VolumesFrom: [`c${readOnly}`], Binds: ['mine:/h'] }, ['/h', '/image'], () => theirs);
-  expect(from(':ro').map(({ destination, name, rw }) => [destination, name, rw])).toEqual([
+  expect(
+    from(':ro').map(({ destination, rw, ...rest }) => [destination, 'name' in rest ? rest.name : undefined, rw]),
+  ).toEqual([
     ['/shared', 'theirs', false],
     ['/h', 'mine', true],
     ['/image', undefined, true],
   ]);
   // Whoever is the last to use what nobody named takes it away with `rm -v`.
-  const lent = collectMounts({ VolumesFrom: ['c'] }, [], () => [parseBind('/data', undefined), ...theirs]);
-  expect(lent.map(({ destination, anonymous, noCopy }) => [destination, anonymous, noCopy])).toEqual([
-    ['/data', true, true],
-    ['/shared', undefined, true],
-    ['/h', undefined, true],
+  const lent = collectMounts({ VolumesFrom: ['c'] }, [], () => [made('/data'), ...theirs]);
+  expect(lent).toMatchObject([
+    { destination: '/data', anonymous: true, noCopy: true },
+    { destination: '/shared', noCopy: true },
+    { destination: '/h', type: 'bind', createSource: undefined },
   ]);
   expect(refusal(() => collectMounts({ Binds: ['/a:/x', '/b:/x/'] }, [], () => []))).toBe('Duplicate mount point: /x');
   expect(refusal(() => parseVolumesFrom('c:rslave'))).toBe('invalid mode: rslave');

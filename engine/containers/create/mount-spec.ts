@@ -2,16 +2,25 @@ import { posix } from 'node:path';
 import type { HostConfig, Mount } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { volumeDestination } from '../../config-fields.js';
-import type { MountRecord } from '../state/record.js';
+import type { BindMount, MountRecord, TmpfsMount, VolumeMount } from '../state/record.js';
 
-/** A wished-for mount, before volumes are created and sources are looked at. */
-export interface MountWish extends MountRecord {
-  volume?: { driver?: string; options?: Record<string, string>; labels?: Record<string, string> };
-  /** bind: the user has said how mounts are passed on. */
+/** A bind that was asked for, before its source is looked at. */
+export interface RequestedBind extends BindMount {
+  /** The user has said how mounts are passed on. */
   propagationGiven?: boolean;
-  /** bind of `--mount`: the source must be there at create. */
+  /** Of `--mount`: the source must be there at create. */
   sourceMustExist?: boolean;
 }
+
+/** A volume that was asked for, before it is made, or found to be there. */
+export interface RequestedVolume extends Omit<VolumeMount, 'name' | 'driver' | 'source'> {
+  /** Absent: anonymous. */
+  name?: string;
+  volume: { driver?: string; options?: Record<string, string>; labels?: Record<string, string> };
+}
+
+/** With a {@link VolumeMount} it is another container's, which is there already. */
+export type RequestedMount = RequestedBind | RequestedVolume | VolumeMount | TmpfsMount;
 
 const propagations = new Set(['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared']);
 /** What may stand behind the second colon of `-v`, by group: at most one of each. */
@@ -33,7 +42,7 @@ const invalidSpec = (raw: string, why?: string) =>
   invalidParameter(`invalid volume specification: '${raw}'${why ? `: ${why}` : ''}`);
 
 /** `-v [SOURCE:]DESTINATION[:MODE]` (moby `daemon/volume/mounts/linux_parser.go`). @throws InvalidParameter */
-export function parseBind(raw: string, volumeDriver: string | undefined): MountWish {
+export function parseBind(raw: string, volumeDriver: string | undefined): RequestedMount {
   const parts = raw.split(':');
   if (parts[0] === '' || parts.length > 3) throw invalidSpec(raw);
   if (parts.length === 2 && validMode(parts[1] ?? '')) throw invalidSpec(raw);
@@ -71,12 +80,11 @@ export function parseBind(raw: string, volumeDriver: string | undefined): MountW
 }
 
 /** @param destination absolute and clean */
-function volumeAt(destination: string, options: { name?: string; driver?: string }): MountWish {
+function volumeAt(destination: string, options: { name?: string; driver?: string }): RequestedVolume {
   return {
     destination,
     rw: true,
     type: 'volume',
-    source: '',
     name: options.name || undefined,
     anonymous: !options.name || undefined,
     propagation: '',
@@ -98,7 +106,7 @@ function clean(path: string): string {
 }
 
 /** `--mount`. @throws InvalidParameter `invalid mount config for type "X": …` */
-export function parseMount(mount: Mount): MountWish {
+export function parseMount(mount: Mount): RequestedMount {
   const type = mount.Type ?? '';
   const fail = (why: string) => invalidParameter(`invalid mount config for type "${type}": ${why}`);
   const { BindOptions, VolumeOptions, TmpfsOptions, ImageOptions, ClusterOptions } = mount;
@@ -138,7 +146,6 @@ export function parseMount(mount: Mount): MountWish {
     return {
       ...common,
       type,
-      source: '',
       name: source || undefined,
       anonymous: source === '' || undefined,
       propagation: '',
@@ -204,22 +211,19 @@ export function collectMounts(
   hostConfig: HostConfig,
   volumes: readonly string[],
   mountsOf: (container: string) => readonly MountRecord[],
-): MountWish[] {
-  const byDestination = new Map<string, MountWish>();
+): RequestedMount[] {
+  const byDestination = new Map<string, RequestedMount>();
   for (const spec of hostConfig.VolumesFrom ?? []) {
     const { container, readOnly } = parseVolumesFrom(spec);
     for (const mount of mountsOf(container)) {
       if (mount.type === 'tmpfs') continue;
-      byDestination.set(mount.destination, {
-        ...mount,
-        rw: mount.rw && !readOnly,
-        noCopy: true,
-        createSource: undefined,
-      });
+      const rw = mount.rw && !readOnly;
+      const taken = mount.type === 'bind' ? { ...mount, rw, createSource: undefined } : { ...mount, rw, noCopy: true };
+      byDestination.set(mount.destination, taken);
     }
   }
   const explicit = new Set<string>();
-  const add = (mount: MountWish) => {
+  const add = (mount: RequestedMount) => {
     if (explicit.has(mount.destination) || hostConfig.Tmpfs?.[mount.destination] !== undefined) {
       throw invalidParameter(`Duplicate mount point: ${mount.destination}`);
     }

@@ -2,9 +2,9 @@ import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { newId } from '../../ids.js';
 import type { Context } from '../context.js';
 import { mountFiles } from '../files/root-access.js';
-import { statInRoot } from '../spec/rootfs-files.js';
+import { statInRoot } from '../oci-spec/rootfs-files.js';
 import type { Container } from '../state/container.js';
-import type { MountRecord } from '../state/record.js';
+import { isVolume, type VolumeMount } from '../state/record.js';
 import { volumeUse } from '../volume-use.js';
 
 type Made = Pick<Container, 'id' | 'record'>;
@@ -16,7 +16,7 @@ type Made = Pick<Container, 'id' | 'record'>;
  * @throws `failed to populate volume: …`
  */
 export async function populateVolumes(context: Context, container: Made): Promise<void> {
-  const wanted = container.record.mounts.filter(({ type, noCopy }) => type === 'volume' && !noCopy);
+  const wanted = container.record.mounts.filter(isVolume).filter(({ noCopy }) => !noCopy);
   if (wanted.length === 0) return;
   const files = await mountFiles(context, container);
   try {
@@ -42,8 +42,8 @@ function hasContent(rootfs: string, path: string): boolean {
 }
 
 /** The volume is the driver's: helpers look at it and touch it. */
-async function populate(context: Context, container: Made, rootfs: string, mount: MountRecord): Promise<void> {
-  const name = mount.name ?? '';
+async function populate(context: Context, container: Made, rootfs: string, mount: VolumeMount): Promise<void> {
+  const { name } = mount;
   const use = volumeUse(context, container, newId(), { ...mount, readOnly: !mount.rw, rootfs });
   const { source } = await context.volumes.mount(name, use);
   try {

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { secretsDirectory } from '../spec/mounts.js';
+import { secretsDirectory } from '../oci-spec/mounts.js';
 import type { SecretWish } from '../state/record.js';
 
 /** `io.cleat.secret.NAME=PROVIDER` asks for a secret, `io.cleat.secret.NAME.KEY=VALUE` tells its provider more. */

@@ -6,10 +6,10 @@ import { invalidParameter } from '@cleat/protocol/errors';
 import { checkFields, refuseNul } from '../../config-fields.js';
 import { checkPorts } from '../../networks/ports.js';
 import { parseSignal } from '../../signals.js';
-import { normalizeCapabilities } from '../spec/capabilities.js';
-import { parseRule } from '../spec/devices.js';
-import { asList } from '../spec/process.js';
-import { parseSecurityOptions } from '../spec/security-options.js';
+import { normalizeCapabilities } from '../oci-spec/capabilities.js';
+import { parseRule } from '../oci-spec/devices.js';
+import { asList } from '../oci-spec/process.js';
+import { parseSecurityOptions } from '../oci-spec/security-options.js';
 import { discardUnsupported } from './discard.js';
 import { checkRestartPolicy } from './restart.js';
 

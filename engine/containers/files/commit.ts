@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import type { Context } from '../context.js';
+import { asList } from '../oci-spec/process.js';
 import type { CommitContainerOptions } from '../service.js';
-import { asList } from '../spec/process.js';
 import type { Container } from '../state/container.js';
 import { whileFrozen } from '../steps/freeze.js';
 import { mountPoints } from './changes.js';
@@ -21,7 +21,7 @@ export async function commitContainer(
   const config = committedConfig(record.config, options);
   const isLayered = existsSync(context.paths.ownFiles(record.id));
   // A container that never started has written nothing yet.
-  await mkdir(context.paths.upper(record.id), { recursive: true, mode: 0o755 });
+  makeDirectories(context.paths.upper(record.id), 0o755);
   const make = async (): Promise<{ Id: string }> => {
     const image = await context.images.commit({
       parent: record.imageId,

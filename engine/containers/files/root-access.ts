@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { unmount } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import type { RootOf } from '@cleat/linux/rootfs/root';
@@ -98,7 +99,7 @@ export async function mountFiles(
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const layers = containerLayers(context, record);
   const directory = join(context.paths.archives(), randomBytes(6).toString('hex'));
-  await mkdir(directory, { recursive: true, mode: 0o710 });
+  makeDirectories(directory, 0o710);
   try {
     mountOverlay({ ...layers, target: directory });
   } catch (error) {
@@ -127,7 +128,7 @@ async function mountSource(
   rootfs: string,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const mount = container.record.mounts.find((candidate) => candidate.destination === destination);
-  if (mount?.type !== 'volume' || mount.name === undefined) {
+  if (mount?.type !== 'volume') {
     return { directory: mount?.source ?? '', release: async () => {} };
   }
   const { name } = mount;

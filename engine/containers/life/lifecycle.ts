@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Absence, absenceOf } from '@cleat/extensions/absence';
 import { readExit, wasOomKilled } from '@cleat/linux/conmon/exits';
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { conflict, messageOf } from '@cleat/protocol/errors';
 import { abortable } from '../../async/abortable.js';
 import { newId } from '../../ids.js';
@@ -183,8 +183,7 @@ function scheduleRestart(context: Context, container: Container, ranMs: number):
 }
 
 /** Between two starts that failed although what they needed had answered. */
-const firstPauseMs = 500;
-const longestPauseMs = 30_000;
+const pauses = { firstMs: 500, longestMs: 30_000 };
 
 /**
  * Starts a container, in the background, because its restart policy wants it to run. One whose extension is not there
@@ -206,13 +205,14 @@ export function startByPolicy(context: Context, container: Container): void {
 }
 
 async function startWhenPossible(context: Context, container: Container, signal: AbortSignal): Promise<void> {
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+  const backoff = new Backoff(pauses);
+  for (;;) {
     await needsArrived(context, container, signal);
     // Clearing up behind the last run may hang on an extension: it is waited for where a stop is not held up by it.
     if (container.released) await abortable(container.released.done, signal);
     const absence = await container.lock.run(() => attempt(context, container, signal));
     if (!absence) return;
-    await sleep(pauseMs, undefined, { signal });
+    await backoff.wait({ signal });
   }
 }
 

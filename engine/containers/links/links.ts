@@ -1,7 +1,7 @@
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { conflict, invalidParameter, isClass, notFound, systemError } from '@cleat/protocol/errors';
 import type { Context } from '../context.js';
-import { sharedWith } from '../spec/namespaces.js';
+import { sharedWith } from '../oci-spec/namespaces.js';
 import type { Container } from '../state/container.js';
 import type { ContainerLink } from '../state/record.js';
 

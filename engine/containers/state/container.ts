@@ -1,5 +1,5 @@
+import { Mutex } from '@cleat/protocol/async/mutex';
 import { setTimeout } from '@cleat/protocol/guard';
-import { Mutex } from '../../async/mutex.js';
 import type { ContainerId } from '../../ids.js';
 import type { Collection } from '../../store/service.js';
 import { isRunning } from './life.js';

@@ -49,14 +49,7 @@ export interface ContainerLink {
   name: string;
 }
 
-export interface MountRecord {
-  type: 'bind' | 'volume' | 'tmpfs';
-  /** bind: the host path. volume: the driver's path as last seen, may be empty. tmpfs: empty. */
-  source: string;
-  /** volume: its name. */
-  name?: string;
-  /** volume: its driver. */
-  driver?: string;
+interface MountCommon {
   /** Absolute and clean. */
   destination: string;
   /** What stood behind the second colon of `-v` (`ro`, `z`, …). */
@@ -64,27 +57,54 @@ export interface MountRecord {
   rw: boolean;
   /** `rprivate`, `rslave`, …; empty where none applies. */
   propagation: string;
-  /** bind: `rslave` only where its mount is passed on at all; else that is no error. */
-  slaveIfShared?: boolean;
-  /** volume: made by us without a name; goes with `rm -v` and `--rm`. */
-  anonymous?: boolean;
-  /** volume: leave it empty even if the image has files at the destination. */
-  noCopy?: boolean;
-  /** volume: mount only this directory of it. */
-  subpath?: string;
-  /** volume: `volume-opt` of `--mount`, for a driver that asks how each mount is meant. */
-  driverOptions?: Record<string, string>;
-  /** bind: make the source, as a directory, when it is missing (`-v` does, `--mount` does not). */
-  createSource?: boolean;
-  /** bind: without what is mounted below the source. */
-  nonRecursive?: boolean;
-  /** bind, read-only: what is mounted below the source stays writable. */
-  readOnlyNonRecursive?: boolean;
-  /** bind, read-only: better no start than something below the source that stays writable. */
-  readOnlyForceRecursive?: boolean;
-  /** tmpfs: mount options, such as `size=65536`, `mode=1777`. */
-  options?: string[];
 }
+
+export interface BindMount extends MountCommon {
+  type: 'bind';
+  /** The host's path. */
+  source: string;
+  /** `rslave` only where its mount is passed on at all; else that is no error. */
+  slaveIfShared?: boolean;
+  /** Make the source, as a directory, when it is missing (`-v` does, `--mount` does not). */
+  createSource?: boolean;
+  /** Without what is mounted below the source. */
+  nonRecursive?: boolean;
+  /** Read-only: what is mounted below the source stays writable. */
+  readOnlyNonRecursive?: boolean;
+  /** Read-only: better no start than something below the source that stays writable. */
+  readOnlyForceRecursive?: boolean;
+}
+
+export interface VolumeMount extends MountCommon {
+  type: 'volume';
+  name: string;
+  driver: string;
+  /** The driver's path as last seen, may be empty. */
+  source: string;
+  /** Made by us without a name; goes with `rm -v` and `--rm`. */
+  anonymous?: boolean;
+  /** Leave it empty even if the image has files at the destination. */
+  noCopy?: boolean;
+  /** Mount only this directory of it. */
+  subpath?: string;
+  /** `volume-opt` of `--mount`, for a driver that asks how each mount is meant. */
+  driverOptions?: Record<string, string>;
+}
+
+/** Of `--mount type=tmpfs`. */
+export interface TmpfsMount extends MountCommon {
+  type: 'tmpfs';
+  source: '';
+  /** Mount options, such as `size=65536`, `mode=1777`. */
+  options: string[];
+}
+
+export type MountRecord = BindMount | VolumeMount | TmpfsMount;
+
+export const isVolume = (mount: MountRecord): mount is VolumeMount => mount.type === 'volume';
+
+/** A volume that was made for this container alone. */
+export const isAnonymous = (mount: MountRecord): mount is VolumeMount => isVolume(mount) && mount.anonymous === true;
 
 export interface SecretWish {
   /** Of the secret, and of the file. */

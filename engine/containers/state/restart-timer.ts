@@ -1,13 +1,13 @@
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { setTimeout } from '@cleat/protocol/guard';
 
-const firstDelayMs = 100;
-const longestDelayMs = 60_000;
+const pauses = { firstMs: 100, longestMs: 60_000 };
 /** A container that ran for so long is not in a crash loop: the delay starts anew. */
 const calmAfterMs = 10_000;
 
 /** Restarts of one container: one that is due, or on its way. Waits before each: 100 ms, doubled each time, a minute at most. */
 export class RestartTimer {
-  #delayMs = 0;
+  readonly #backoff = new Backoff(pauses);
   #timer: NodeJS.Timeout | undefined;
   #start: AbortController | undefined;
   /** A user stopped or killed it: no restart until the next start by hand. */
@@ -17,9 +17,8 @@ export class RestartTimer {
 
   /** @param ranMs how long it ran this time */
   schedule(ranMs: number, work: () => void): void {
-    this.#delayMs = this.#delayMs === 0 || ranMs >= calmAfterMs ? firstDelayMs : this.#delayMs * 2;
-    this.#delayMs = Math.min(this.#delayMs, longestDelayMs);
-    this.#timer = setTimeout(work, this.#delayMs);
+    if (ranMs >= calmAfterMs) this.#backoff.reset();
+    this.#timer = setTimeout(work, this.#backoff.next());
   }
 
   /** A start that the policy wants is on its way; the signal aborts when it is no longer wanted. */
@@ -63,6 +62,6 @@ export class RestartTimer {
 
   reset(): void {
     this.cancelled = false;
-    this.#delayMs = 0;
+    this.#backoff.reset();
   }
 }

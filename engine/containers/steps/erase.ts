@@ -1,11 +1,11 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isEmpty, removeTree, removeTreeSync } from '@cleat/linux/rootfs/remove';
+import { endsWithin } from '@cleat/protocol/async/deadline';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
-import type { MountRecord } from '../state/record.js';
+import { isAnonymous, type MountRecord } from '../state/record.js';
 import { transition } from '../state/transition.js';
 import { releaseRun } from './release.js';
 
@@ -32,7 +32,7 @@ export async function eraseContainer(
   // What the runtime keeps may go a little later: nobody can ask for this container now.
   const released = container.released ?? releaseRun(context, container);
   await Promise.all([released.detached, released.unmounted]);
-  await Promise.race([Promise.allSettled(container.sessions), sleep(lastOutputMs, undefined, { ref: false })]);
+  await endsWithin(lastOutputMs, Promise.allSettled(container.sessions));
   try {
     await context.spool.remove(id);
     const directory = context.paths.directory(id);
@@ -64,7 +64,7 @@ function isSmall(directory: string, upper: string): boolean {
 
 /** Those that were made for a container alone, and go with it. */
 export async function removeAnonymousVolumes(context: Context, mounts: readonly MountRecord[]): Promise<void> {
-  const names = mounts.filter((mount) => mount.anonymous).map((mount) => mount.name ?? '');
+  const names = mounts.filter(isAnonymous).map((mount) => mount.name);
   for (const name of names) {
     try {
       await context.volumes.remove(name, { force: false });

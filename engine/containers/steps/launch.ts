@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { createContainer as createMonitored } from '@cleat/linux/conmon/create';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { HeldPath, removeEmptyHeld } from '@cleat/linux/helper/held-path';
 import { mountTmpfs } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
@@ -15,9 +16,9 @@ import { cgroupOf } from '../cgroup.js';
 import type { Context } from '../context.js';
 import { linkEnvironment } from '../links/environment.js';
 import { checkLinks } from '../links/links.js';
-import { checkMountedAccounts } from '../spec/accounts.js';
-import { sharedWith } from '../spec/namespaces.js';
-import { specFor } from '../spec/spec.js';
+import { checkMountedAccounts } from '../oci-spec/accounts.js';
+import { sharedWith } from '../oci-spec/namespaces.js';
+import { specFor } from '../oci-spec/spec.js';
 import type { Container } from '../state/container.js';
 import type { RunRecord } from '../state/life.js';
 import type { ContainerRecord } from '../state/record.js';
@@ -56,7 +57,7 @@ export async function launch(
   const bundle = context.paths.bundle(id);
   const rootfs = context.paths.rootfs(id);
   checkLinks(context, container);
-  mkdirSync(rootfs, { recursive: true, mode: 0o711 });
+  makeDirectories(rootfs, 0o711);
   mountOverlay({ ...containerLayers(context, record), target: rootfs });
   // All at once; `allSettled`, so that all have ended before a failure is cleared up.
   const [network, mounts, logging, secrets] = await Promise.allSettled([
@@ -141,8 +142,8 @@ async function monitor(context: Context, { record }: Container, signal: AbortSig
     conmonPath: context.conmonPath ?? 'conmon',
     id,
     bundle,
-    runtimePath: context.runtimes.binary(record.runtime),
-    runtimeArgs: runtime.globalArgs,
+    ...context.runtimes.command(record.runtime, 'create'),
+    command: record.path,
     exitDir: context.paths.exits(),
     pidFile: join(bundle, 'pid'),
     conmonPidFile: join(bundle, 'conmon.pid'),
@@ -185,7 +186,7 @@ function sharedMemory(context: Context, { id, record }: Container): string | und
   }
   if (mode !== 'shareable') return undefined;
   const directory = context.paths.shm(id);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   mountTmpfs(directory, {
     source: 'shm',
     size: record.hostConfig.ShmSize ?? 67_108_864,

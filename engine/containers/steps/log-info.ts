@@ -1,7 +1,7 @@
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 import type { Context } from '../context.js';
 import { logPath } from '../log-path.js';
-import { asList } from '../spec/process.js';
+import { asList } from '../oci-spec/process.js';
 import type { Container } from '../state/container.js';
 
 /** What a log driver is told of a container (moby `daemon/logger/loginfo.go`). */

@@ -6,10 +6,10 @@ import { abortable } from '../../async/abortable.js';
 import { newId } from '../../ids.js';
 import type { HeldVolume } from '../../volumes/service.js';
 import type { Context } from '../context.js';
-import type { BindSource } from '../spec/mounts.js';
+import type { BindSource } from '../oci-spec/mounts.js';
 import type { Container } from '../state/container.js';
 import type { RunRecord } from '../state/life.js';
-import type { MountRecord } from '../state/record.js';
+import { type BindMount, isVolume, type VolumeMount } from '../state/record.js';
 import { volumeUse } from '../volume-use.js';
 
 /**
@@ -24,12 +24,10 @@ export async function prepareMounts(
   signal: AbortSignal,
 ): Promise<Map<string, BindSource>> {
   const paths = new Map<string, BindSource>();
-  if (container.record.mounts.some(({ type }) => type === 'volume'))
-    mkdirSync(context.paths.held(container.id), { mode: 0o700 });
+  if (container.record.mounts.some(isVolume)) mkdirSync(context.paths.held(container.id), { mode: 0o700 });
   await settleAll(
     container.record.mounts.map(async (mount) => {
-      if (mount.type === 'volume')
-        paths.set(mount.destination, await mountVolume(context, container, run, mount, signal));
+      if (isVolume(mount)) paths.set(mount.destination, await mountVolume(context, container, run, mount, signal));
       else if (mount.type === 'bind') paths.set(mount.destination, await bindSource(context, mount, signal));
     }),
   );
@@ -47,10 +45,10 @@ async function mountVolume(
   context: Context,
   container: Container,
   run: RunRecord,
-  mount: MountRecord,
+  mount: VolumeMount,
   signal: AbortSignal,
 ): Promise<HeldPath> {
-  const name = mount.name ?? '';
+  const { name } = mount;
   const holdAt = join(context.paths.held(container.id), newId());
   const use = volumeUse(context, container, run.mountId, { ...mount, readOnly: !mount.rw, holdAt });
   const undo = ({ source }: HeldVolume) => {
@@ -74,13 +72,13 @@ async function mountVolume(
 }
 
 /** A user's bind is the administrator's word, as on a stock engine: the runtime goes where the name leads. */
-async function bindSource(context: Context, mount: MountRecord, signal: AbortSignal): Promise<BindSource> {
+async function bindSource(context: Context, mount: BindMount, signal: AbortSignal): Promise<BindSource> {
   if (mount.createSource) await createSource(context, mount, signal);
   await checkPropagation(context, mount, signal);
   return { named: mount.source };
 }
 
-async function createSource(context: Context, mount: MountRecord, signal: AbortSignal): Promise<void> {
+async function createSource(context: Context, mount: BindMount, signal: AbortSignal): Promise<void> {
   try {
     await context.helper.call('ensureDirectory', { path: mount.source }, { signal });
   } catch (error) {
@@ -94,7 +92,7 @@ async function createSource(context: Context, mount: MountRecord, signal: AbortS
 }
 
 /** What is mounted later can only be passed on where the source's own mount does so (moby `daemon/oci_linux.go`). */
-async function checkPropagation(context: Context, bind: MountRecord, signal: AbortSignal): Promise<void> {
+async function checkPropagation(context: Context, bind: BindMount, signal: AbortSignal): Promise<void> {
   const { source, propagation } = bind;
   if (bind.slaveIfShared) return;
   const kind = propagation.replace(/^r/, '');

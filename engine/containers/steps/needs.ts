@@ -1,11 +1,9 @@
 import { isClass } from '@cleat/protocol/errors';
-import { ipamKind } from '@cleat/protocol/kinds/ipam';
-import { logKind } from '@cleat/protocol/kinds/log';
-import { networkKind } from '@cleat/protocol/kinds/network';
-import { volumeKind } from '@cleat/protocol/kinds/volume';
+import { calledOf, kinds } from '@cleat/protocol/kinds/index';
 import { wishRef } from '../../networks/wishes.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
+import { isVolume } from '../state/record.js';
 import { sandboxRequest } from './sandbox-request.js';
 
 /** An extension that a container cannot start without. */
@@ -15,35 +13,43 @@ export interface Need {
   readonly name: string;
 }
 
-/** How people call the kinds that containers need. */
-const called: Readonly<Record<string, string>> = {
-  [volumeKind.name]: 'volume driver',
-  [networkKind.name]: 'network driver',
-  [ipamKind.name]: 'IPAM driver',
-  [logKind.name]: 'log driver',
-};
+/** The kinds that say that a container needs them. */
+type NeededLabel = Extract<(typeof kinds)[number], { readonly neededToStart: true }>['label'];
 
 export function needText({ kind, name }: Need): string {
-  return `${called[kind] ?? kind} "${name}"`;
+  return `${calledOf(kind)} "${name}"`;
 }
 
-/** The extensions behind a container's volumes, log and networks, each once; from the engine's own state. */
+/** The extensions behind a container's volumes, networks, log and secrets, each once; from the engine's own state. */
 export async function needsOf(context: Context, container: Container): Promise<Need[]> {
-  const { mounts } = container.record;
+  const { mounts, secrets = [] } = container.record;
+  const networks = await networkDrivers(context, container);
   const driver = logDriver(context, container);
-  const all: Need[] = [
-    ...mounts.flatMap((mount) => (mount.driver ? [{ kind: volumeKind.name, name: mount.driver }] : [])),
-    ...(driver === 'none' ? [] : [{ kind: logKind.name, name: driver }]),
-    ...(await networkNeeds(context, container)),
-  ];
-  return [...new Map(all.map((need) => [`${need.kind} ${need.name}`, need])).values()];
+  const names: Readonly<Record<NeededLabel, readonly (string | undefined)[]>> = {
+    volume: mounts.map((mount) => (isVolume(mount) ? mount.driver : undefined)),
+    network: networks.map(({ network }) => network),
+    ipam: networks.map(({ ipam }) => ipam),
+    log: driver === 'none' ? [] : [driver],
+    secret: secrets.map(({ provider }) => provider),
+  };
+  return kinds.flatMap((kind) =>
+    kind.neededToStart
+      ? [...new Set(names[kind.label])].flatMap((name) => (name === undefined ? [] : [{ kind: kind.name, name }]))
+      : [],
+  );
 }
 
 export function logDriver(context: Context, { record }: Container): string {
   return record.hostConfig.LogConfig?.Type || context.config.logDriver;
 }
 
-async function networkNeeds(context: Context, container: Container): Promise<Need[]> {
+interface NetworkDrivers {
+  readonly network: string;
+  /** Absent for a network without addresses. */
+  readonly ipam?: string;
+}
+
+async function networkDrivers(context: Context, container: Container): Promise<NetworkDrivers[]> {
   const { networkMode, endpoints } = sandboxRequest(context, container);
   if (networkMode.startsWith('container:')) return [];
   const wished = Object.entries(endpoints).map(([name, settings]) => wishRef(name, settings));
@@ -55,19 +61,14 @@ async function networkNeeds(context: Context, container: Container): Promise<Nee
 
 const isAlone = (mode: string): boolean => mode === 'host' || mode === 'none';
 
-async function driversOf(context: Context, ref: string): Promise<Need[]> {
+async function driversOf(context: Context, ref: string): Promise<NetworkDrivers[]> {
   try {
     const { Driver, IPAM } = await context.networks.inspect(ref);
-    const network = { kind: networkKind.name, name: Driver };
-    return IPAM.Config ? [network, { kind: ipamKind.name, name: IPAM.Driver }] : [network];
+    return [{ network: Driver, ...(IPAM.Config && { ipam: IPAM.Driver }) }];
   } catch (error) {
     if (!isClass(error, 'NotFound')) throw error;
-    // Of a network that is gone the start will tell. The default one is made as soon as its drivers are there.
+    // The start will tell of a network that is gone. The default one is made as soon as its drivers are there.
     if (ref !== context.networks.defaultNetwork) return [];
-    const { defaultNetworkDriver, defaultIpamDriver } = context.config;
-    return [
-      { kind: networkKind.name, name: defaultNetworkDriver },
-      { kind: ipamKind.name, name: defaultIpamDriver },
-    ];
+    return [{ network: context.config.defaultNetworkDriver, ipam: context.config.defaultIpamDriver }];
   }
 }

@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { mountRamfs } from '@cleat/linux/mount/mount';
 import { CleatError, messageOf, unavailable } from '@cleat/protocol/errors';
 import { type SecretRequest, secretKind } from '@cleat/protocol/kinds/secret';
@@ -25,8 +26,8 @@ export async function prepareSecrets(
   if (wishes.length === 0) return undefined;
   const values = await Promise.all(wishes.map((wish) => ask(context, container, wish, signal)));
   const directory = context.paths.secrets(container.id);
-  mkdirSync(join(directory, '..'), { recursive: true, mode: 0o700 });
-  mkdirSync(directory, { recursive: true });
+  makeDirectories(join(directory, '..'), 0o700);
+  makeDirectories(directory);
   mountRamfs(directory, { source: 'secrets', mode: '0755' });
   // As in Docker: whoever the container runs as may read them.
   for (const [at, { name }] of wishes.entries())

@@ -2,7 +2,7 @@ import { isAlive } from '@cleat/linux/process/identity';
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { conflict } from '@cleat/protocol/errors';
 import type { Context } from '../context.js';
-import { sharedWith } from '../spec/namespaces.js';
+import { sharedWith } from '../oci-spec/namespaces.js';
 
 /**
  * The runtime joins another container's namespaces by a process's number. Whoever still runs after that was not

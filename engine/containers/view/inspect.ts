@@ -4,7 +4,7 @@ import type { Context } from '../context.js';
 import { shownLinks } from '../links/links.js';
 import type { Container } from '../state/container.js';
 import { isRunning, type StoredState } from '../state/life.js';
-import type { ContainerRecord, MountRecord } from '../state/record.js';
+import { type ContainerRecord, isVolume, type MountRecord } from '../state/record.js';
 import { completeConfig, completeHostConfig } from './complete.js';
 import { inspectedNetworks } from './networks.js';
 
@@ -64,10 +64,10 @@ export function apiState(state: StoredState): ContainerState {
 export function mountPoint(mount: MountRecord): MountPoint {
   return {
     Type: mount.type,
-    ...(mount.name !== undefined && { Name: mount.name }),
+    ...(isVolume(mount) && { Name: mount.name }),
     Source: mount.source,
     Destination: mount.destination,
-    ...(mount.driver !== undefined && { Driver: mount.driver }),
+    ...(isVolume(mount) && { Driver: mount.driver }),
     Mode: mount.mode,
     RW: mount.rw,
     Propagation: mount.propagation,

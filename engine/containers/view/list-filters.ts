@@ -14,6 +14,7 @@ import { zeroTime } from '../../time.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 import { isRunning } from '../state/life.js';
+import { isVolume } from '../state/record.js';
 
 /** The filters of `docker ps` (moby `daemon/list.go`). On Linux every `isolation` matches (`daemon/list_unix.go`). */
 const accepted = [
@@ -143,7 +144,9 @@ function byVolume(filters: Filters): Test {
   const wanted = filterValues(filters, 'volume');
   if (!wanted) return () => true;
   return ({ record }) =>
-    record.mounts.some((mount) => wanted.includes(mount.name ?? mount.source) || wanted.includes(mount.destination));
+    record.mounts.some(
+      (mount) => wanted.includes(isVolume(mount) ? mount.name : mount.source) || wanted.includes(mount.destination),
+    );
 }
 
 /** By name, ID or its beginning of a network that the container is connected to. */

@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { decode } from '@cleat/protocol/json';
 import Type from '@cleat/protocol/schema';
-import type { ArchivedImage } from './load.js';
+import type { ArchivedImage } from './archived-image.js';
 import { type ArchiveFiles, maxImages } from './outer.js';
 
 const ManifestItem = Type.Object({

@@ -2,8 +2,8 @@ import { detectCompression } from '@cleat/linux/archive/compression';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import { shortId } from '../../ids.js';
+import type { Context } from '../context.js';
 import { bar, type Emit } from '../progress.js';
-import type { Room } from '../room.js';
 
 /** No image has more; what else looks like a layer waits until it is known to be one. */
 const maxEarly = 125;
@@ -23,15 +23,15 @@ export interface ArrivingFile {
  * only, but it shows. What turns out to be none is removed with its lease.
  */
 export class EarlyLayers implements AsyncDisposable {
-  readonly #room: Room;
+  readonly #context: Context;
   readonly #lease: Lease;
   readonly #emit: Emit;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #work: Promise<void>[] = [];
 
-  constructor(room: Room, lease: Lease, signal: AbortSignal, emit: Emit) {
-    this.#room = room;
+  constructor(context: Context, lease: Lease, signal: AbortSignal, emit: Emit) {
+    this.#context = context;
     this.#lease = lease;
     this.#emit = emit;
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
@@ -60,18 +60,18 @@ export class EarlyLayers implements AsyncDisposable {
     const [, blob] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name) ?? [];
     const [, old] = /^([^/]+)\/layer\.tar$/.exec(name) ?? [];
     const id = old ?? (blob !== undefined && size >= smallestBar ? blob : undefined);
-    if (id === undefined || this.#room.layers.get(`sha256:${id}`)) return undefined;
+    if (id === undefined || this.#context.layers.get(`sha256:${id}`)) return undefined;
     return bar(this.#emit, shortId(id), 'Loading layer', size);
   }
 
   /** Whether a layer is unpacked as it comes. One of the same size as one that is here is likely to be that. */
   #mayBegin(size: number): boolean {
-    const { layers, arrivals } = this.#room;
+    const { layers, arrivals } = this.#context;
     return this.#work.length < maxEarly && !arrivals.isBusy && !layers.all().some(({ blob }) => blob.size === size);
   }
 
   #begin(path: string): [grew: () => void, whole: (blob: StoredBlob) => void] {
-    const { layers, arrivals } = this.#room;
+    const { layers, arrivals } = this.#context;
     const layer = layers.begin(path, this.#signal);
     let whole: (blob?: StoredBlob) => void = () => {};
     const arrival = new Promise<StoredBlob | undefined>((resolve) => {
@@ -92,8 +92,8 @@ export class EarlyLayers implements AsyncDisposable {
   /** A file that is whole. */
   #add(blob: StoredBlob): void {
     // Of a plain layer the digest is its name.
-    if (this.#work.length >= maxEarly || this.#room.layers.get(blob.digest)) return;
-    const { layers, unpacks } = this.#room;
+    if (this.#work.length >= maxEarly || this.#context.layers.get(blob.digest)) return;
+    const { layers, unpacks } = this.#context;
     this.#run(
       unpacks.run(async () => {
         if (!this.#signal.aborted) await layers.add({ blob, lease: this.#lease, signal: this.#signal });

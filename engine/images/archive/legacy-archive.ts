@@ -1,6 +1,6 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { isRecord } from '@cleat/protocol/json';
-import type { ArchivedImage } from './load.js';
+import type { ArchivedImage } from './archived-image.js';
 import type { ArchiveFiles } from './outer.js';
 
 /**

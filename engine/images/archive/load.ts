@@ -6,53 +6,42 @@ import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../.
 import { familiar, parseReference, type Reference } from '../../content/references.js';
 import type { Image } from '../catalog.js';
 import { parseNewImageConfig, refuseTooDeep } from '../config.js';
+import type { Context } from '../context.js';
 import { type Emit, progressOf, withErrorLine } from '../progress.js';
-import type { Room } from '../room.js';
 import { onlyPlatform, platformOf } from '../select.js';
+import type { ArchivedImage } from './archived-image.js';
 import { dockerImages } from './docker-archive.js';
 import { EarlyLayers } from './early-layers.js';
 import { legacyImages } from './legacy-archive.js';
 import { ociImages } from './oci-layout.js';
 import { ArchiveFiles } from './outer.js';
 
-/** An image in an archive, whatever the archive's layout. */
-export interface ArchivedImage {
-  /** Its configuration, byte for byte. */
-  raw: string;
-  /** The layers' files, lowest first. */
-  layers: { digest: string; size: number }[];
-  /** Full names with tags. */
-  names: string[];
-  /** ID of the image that it was made from. */
-  parent?: string;
-}
-
 /**
  * `POST /images/load`: what `docker save` of any age, or a tool that writes OCI layouts, has written.
  * Whatever is wrong with it is the last line: clients look for it there, as Docker's head is out by then.
  */
 export function load(
-  room: Room,
+  context: Context,
   archive: Readable,
   options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
 ): AsyncIterable<Progress> {
   const lines = progressOf(async (emit, signal) => {
     const wanted = onlyPlatform(options.platforms);
-    await room.layers.withLease(async (lease) => {
+    await context.layers.withLease(async (lease) => {
       const report: Emit = options.quiet ? () => {} : emit;
-      await using early = new EarlyLayers(room, lease, signal, report);
-      const files = await ArchiveFiles.read(room, archive, lease, signal, early);
+      await using early = new EarlyLayers(context, lease, signal, report);
+      const files = await ArchiveFiles.read(context, archive, lease, signal, early);
       const loaded: { image: Image; parent: string | undefined }[] = [];
       let named = 0;
       for (const item of await imagesFor(files, wanted)) {
         const names = item.names.map(taggedName);
-        const image = await loadImage(room, item, lease, signal);
+        const image = await loadImage(context, item, lease, signal);
         loaded.push({ image, parent: item.parent });
-        for (const name of names) tagLoaded(room, image, name, emit);
+        for (const name of names) tagLoaded(context, image, name, emit);
         named += names.length;
-        room.publish('load', image.id);
+        context.publish('load', image.id);
       }
-      for (const { image, parent } of loaded) if (parent) linkToParent(room, image, parent);
+      for (const { image, parent } of loaded) if (parent) linkToParent(context, image, parent);
       if (named === 0) for (const { image } of loaded) emit({ stream: `Loaded image ID: ${image.id}\n` });
     });
   }, options.signal);
@@ -82,7 +71,7 @@ function taggedName(name: string): Reference {
   return reference;
 }
 
-async function loadImage(room: Room, item: ArchivedImage, lease: Lease, signal: AbortSignal): Promise<Image> {
+async function loadImage(context: Context, item: ArchivedImage, lease: Lease, signal: AbortSignal): Promise<Image> {
   const config = parseNewImageConfig(item.raw);
   const os = config.os ?? 'linux';
   if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
@@ -95,22 +84,22 @@ async function loadImage(room: Room, item: ArchivedImage, lease: Lease, signal: 
   }
   for (const [at, diffId] of diffIds.entries()) {
     const blob = item.layers[at];
-    if (!blob || room.layers.get(diffId)) {
+    if (!blob || context.layers.get(diffId)) {
       lease.keepLayer(diffId);
       continue;
     }
-    await room.layers.add({ blob, lease, diffId, signal });
+    await context.layers.add({ blob, lease, diffId, signal });
   }
-  return room.create(item.raw);
+  return context.create(item.raw);
 }
 
-function tagLoaded(room: Room, image: Image, reference: Reference, emit: Emit): void {
-  const before = room.catalog.lookUp(reference);
+function tagLoaded(context: Context, image: Image, reference: Reference, emit: Emit): void {
+  const before = context.catalog.lookUp(reference);
   if (before && before.id !== image.id) {
     const stream = `The image ${familiar(reference)} already exists, renaming the old one with ID ${before.id} to empty string\n`;
     emit({ stream });
   }
-  room.catalog.tag(reference, image.id);
+  context.catalog.tag(reference, image.id);
   emit({ stream: `Loaded image: ${familiar(reference)}\n` });
 }
 
@@ -118,11 +107,11 @@ function tagLoaded(room: Room, image: Image, reference: Reference, emit: Emit): 
  * Believes an archive that an image was made from another only if that can be: one more step in its history, on top of
  * the same layers. So there is no circle either.
  */
-function linkToParent(room: Room, image: Image, parentId: string): void {
-  const parent = room.catalog.get(parentId);
+function linkToParent(context: Context, image: Image, parentId: string): void {
+  const parent = context.catalog.get(parentId);
   if (!parent || image.record.parent) return;
   const steps = (each: Image) => each.config.history?.length ?? 0;
   const below = parent.config.rootfs.diff_ids;
   const isPrefix = below.every((diffId, at) => image.config.rootfs.diff_ids[at] === diffId);
-  if (isPrefix && steps(image) === steps(parent) + 1) room.catalog.setParent(image.id, parent.id);
+  if (isPrefix && steps(image) === steps(parent) + 1) context.catalog.setParent(image.id, parent.id);
 }

@@ -3,7 +3,7 @@ import { isRecord } from '@cleat/protocol/json';
 import type { StoredBlob } from '../../content/blobs.js';
 import { hostPlatform, type Platform, platformDistance } from '../../content/platform.js';
 import { isDigest, parseReference } from '../../content/references.js';
-import type { ArchivedImage } from './load.js';
+import type { ArchivedImage } from './archived-image.js';
 import { type ArchiveFiles, maxImages } from './outer.js';
 
 const maxDepth = 4;

@@ -7,8 +7,8 @@ import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { readSmall, type StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
+import type { Context } from '../context.js';
 import { flow } from '../flow.js';
-import type { Room } from '../room.js';
 import type { EarlyLayers } from './early-layers.js';
 
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */
@@ -27,13 +27,13 @@ const headBytes = 512;
  * followed inside the archive only.
  */
 export class ArchiveFiles {
-  readonly #room: Room;
+  readonly #context: Context;
   readonly #files = new Map<string, StoredBlob>();
   readonly #links = new Map<string, string>();
   #metadata = 0;
 
-  private constructor(room: Room) {
-    this.#room = room;
+  private constructor(context: Context) {
+    this.#context = context;
   }
 
   /**
@@ -41,13 +41,13 @@ export class ArchiveFiles {
    * @throws InvalidParameter for what is no tar, Cancelled
    */
   static async read(
-    room: Room,
+    context: Context,
     source: Readable,
     lease: Lease,
     signal: AbortSignal,
     early: EarlyLayers,
   ): Promise<ArchiveFiles> {
-    const files = new ArchiveFiles(room);
+    const files = new ArchiveFiles(context);
     const stop = () => source.destroy();
     signal.addEventListener('abort', stop, { once: true });
     const content = contentOf(source);
@@ -87,7 +87,7 @@ export class ArchiveFiles {
     const head: Buffer[] = [];
     const layer = early.expect(name, size);
     const onBytes = (bytes: number): void => layer.grew(bytes, file.path, Buffer.concat(head));
-    await using file = await this.#room.content.grow({ size, signal, onBytes });
+    await using file = await this.#context.content.grow({ size, signal, onBytes });
     await file.append(bodyOf(reader, size, head));
     const blob = await file.finish();
     lease.keepBlob(blob.digest);
@@ -126,7 +126,7 @@ export class ArchiveFiles {
     this.#metadata += size;
     if (this.#metadata > maxAllMetadata)
       throw invalidParameter(`the archive's metadata has more than ${maxAllMetadata} bytes`);
-    const data = await readSmall(this.#room.content.read(digest), maxMetadata, name);
+    const data = await readSmall(this.#context.content.read(digest), maxMetadata, name);
     const text = data.toString('utf8');
     // Its digest is of bytes, so the text must give back the very same.
     if (!Buffer.from(text).equals(data)) throw invalidParameter(`invalid archive: ${name} is not UTF-8`);

@@ -9,7 +9,7 @@ import { formatPlatform, isForPlatform, type Platform } from '../../content/plat
 import { canonical, familiar, familiarName, parseAny, type Reference, repositoryOf } from '../../content/references.js';
 import type { LayerRecord } from '../../layers/service.js';
 import type { Image } from '../catalog.js';
-import type { Room } from '../room.js';
+import type { Context } from '../context.js';
 import { onlyPlatform, platformOf } from '../select.js';
 
 interface Saved {
@@ -23,22 +23,26 @@ interface Saved {
  * write it (moby `daemon/internal/image/tarexport/save.go`).
  * @throws NotFound, InvalidParameter, before a byte is sent
  */
-export async function save(room: Room, refs: readonly string[], platforms?: readonly Platform[]): Promise<Readable> {
+export async function save(
+  context: Context,
+  refs: readonly string[],
+  platforms?: readonly Platform[],
+): Promise<Readable> {
   const wanted = onlyPlatform(platforms);
-  const images = [...select(room, refs).values()];
+  const images = [...select(context, refs).values()];
   for (const { image } of images) {
     if (!wanted || isForPlatform(wanted, platformOf(image.config))) continue;
     throw notFound(`no suitable export target found for platform ${formatPlatform(wanted)}`);
   }
-  return owned(Readable.from(archiveOf(room, images), { objectMode: false }));
+  return owned(Readable.from(archiveOf(context, images), { objectMode: false }));
 }
 
-function select(room: Room, refs: readonly string[]): Map<string, Saved> {
+function select(context: Context, refs: readonly string[]): Map<string, Saved> {
   const selected = new Map<string, Saved>();
   const add = (image: Image, reference?: Reference) => {
     let saved = selected.get(image.id);
     if (!saved) {
-      saved = { image, references: [], layers: layersOf(room, image) };
+      saved = { image, references: [], layers: layersOf(context, image) };
       selected.set(image.id, saved);
     }
     if (!reference || reference.digest) return;
@@ -47,23 +51,23 @@ function select(room: Room, refs: readonly string[]): Map<string, Saved> {
   for (const text of refs) {
     const any = parseAny(text);
     if (any.kind === 'id') {
-      add(room.catalog.find(text));
+      add(context.catalog.find(text));
       continue;
     }
     const { reference } = any;
     if (reference.tag !== undefined || reference.digest !== undefined) {
-      const image = room.catalog.lookUp(reference) ?? room.catalog.search(text);
+      const image = context.catalog.lookUp(reference) ?? context.catalog.search(text);
       if (!image) throw missing(text);
-      add(image, room.catalog.lookUp(reference) ? reference : undefined);
+      add(image, context.catalog.lookUp(reference) ? reference : undefined);
       continue;
     }
-    const all = room.catalog.referencesIn(repositoryOf(reference));
+    const all = context.catalog.referencesIn(repositoryOf(reference));
     for (const known of all) {
-      const image = room.catalog.get(known.id);
+      const image = context.catalog.get(known.id);
       if (image) add(image, known.reference);
     }
     if (all.length > 0) continue;
-    const image = room.catalog.search(text);
+    const image = context.catalog.search(text);
     if (!image) throw missing(text);
     add(image);
   }
@@ -72,11 +76,11 @@ function select(room: Room, refs: readonly string[]): Map<string, Saved> {
 
 const missing = (text: string): CleatError => notFound(`No such image: ${text}`);
 
-function layersOf(room: Room, image: Image): LayerRecord[] {
+function layersOf(context: Context, image: Image): LayerRecord[] {
   const { diff_ids: diffIds } = image.config.rootfs;
   if (diffIds.length === 0) throw invalidParameter('empty export - not implemented');
   return diffIds.map((diffId) => {
-    const layer = room.layers.get(diffId);
+    const layer = context.layers.get(diffId);
     if (!layer) throw unavailable(`layer ${diffId} is missing: pull or load the image again`);
     return layer;
   });
@@ -85,32 +89,32 @@ function layersOf(room: Room, image: Image): LayerRecord[] {
 const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
 const blobPath = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.length)}`;
 
-async function* archiveOf(room: Room, images: Saved[]): AsyncGenerator<Buffer> {
-  const lease = room.content.lease();
+async function* archiveOf(context: Context, images: Saved[]): AsyncGenerator<Buffer> {
+  const lease = context.content.lease();
   const tar = owned(pack());
   try {
     for (const { layers } of images) for (const layer of layers) lease.keepLayer(layer.diffId);
-    const written = writeAll(room, images, tar).catch((error: Error) => tar.destroy(error));
+    const written = writeAll(context, images, tar).catch((error: Error) => tar.destroy(error));
     // Not `yield*`: a reader that leaves with an error would have it thrown into the tar.
     for await (const chunk of tar as unknown as AsyncIterable<Buffer>) yield chunk;
     await written;
   } finally {
     tar.destroy();
     lease.end();
-    await room.layers.collect(lease.layers);
+    await context.layers.collect(lease.layers);
   }
 }
 
 type Pack = ReturnType<typeof pack>;
 
-async function writeAll(room: Room, images: Saved[], tar: Pack): Promise<void> {
+async function writeAll(context: Context, images: Saved[], tar: Pack): Promise<void> {
   for (const name of ['blobs/', 'blobs/sha256/']) tar.entry({ name, type: 'directory', mode: 0o755, mtime: epoch });
   const done = new Set<string>();
   const manifest: object[] = [];
   const index: object[] = [];
   const repositories: Record<string, Record<string, string>> = {};
   for (const { image, references, layers } of images) {
-    for (const layer of layers) if (!done.has(layer.diffId)) await writeLayer(room, layer, tar);
+    for (const layer of layers) if (!done.has(layer.diffId)) await writeLayer(context, layer, tar);
     for (const layer of layers) done.add(layer.diffId);
     writeFile(tar, blobPath(image.id), image.record.raw, done);
     const raw = ociManifestOf(image, layers);
@@ -124,7 +128,7 @@ async function writeAll(room: Room, images: Saved[], tar: Pack): Promise<void> {
       tags[reference.tag ?? 'latest'] = layers.at(-1)?.diffId.slice('sha256:'.length) ?? '';
       repositories[familiarName(reference)] = tags;
     }
-    room.publish('save', image.id);
+    context.publish('save', image.id);
   }
   writeFile(tar, 'index.json', JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests: index }));
   writeFile(tar, 'manifest.json', `${JSON.stringify(manifest)}\n`);
@@ -182,8 +186,8 @@ function indexItems(raw: string, references: Reference[]): object[] {
   }));
 }
 
-async function writeLayer(room: Room, layer: LayerRecord, tar: Pack): Promise<void> {
-  const file = await open(room.content.path(layer.blob.digest), 'r');
+async function writeLayer(context: Context, layer: LayerRecord, tar: Pack): Promise<void> {
+  const file = await open(context.content.path(layer.blob.digest), 'r');
   let left: () => void = () => {};
   try {
     const name = blobPath(layer.diffId);

@@ -1,5 +1,5 @@
 import { dataLoss, invalidParameter } from '@cleat/protocol/errors';
-import { allOrNone } from '../../async/semaphore.js';
+import { allOrNone } from '../../async/all-or-none.js';
 import { digestOf } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import type { RegistryClient } from '../../distribution/client.js';
@@ -7,11 +7,11 @@ import type { Descriptor, ImageManifest } from '../../distribution/manifest.js';
 import { shortId } from '../../ids.js';
 import type { Image } from '../catalog.js';
 import { parseNewImageConfig, refuseTooDeep } from '../config.js';
+import type { Context } from '../context.js';
 import { bar, type Emit } from '../progress.js';
-import type { Room } from '../room.js';
 
 interface Task {
-  room: Room;
+  context: Context;
   client: RegistryClient;
   manifest: ImageManifest;
   lease: Lease;
@@ -24,8 +24,8 @@ interface Task {
  * once. Every byte is checked against the manifest's digests, every layer against the configuration's diff IDs.
  */
 export async function pullImage(task: Task): Promise<Image> {
-  const { room, manifest, lease } = task;
-  const present = room.catalog.get(manifest.config.digest);
+  const { context, manifest, lease } = task;
+  const present = context.catalog.get(manifest.config.digest);
   if (present) return present;
   refuseTooDeep(manifest.layers.length);
   const raw = await pullConfig(task);
@@ -47,7 +47,7 @@ export async function pullImage(task: Task): Promise<Image> {
     const descriptor = manifest.layers[at];
     if (!descriptor || seen.has(diffId)) continue;
     seen.add(diffId);
-    const isHere = room.layers.get(diffId) !== undefined;
+    const isHere = context.layers.get(diffId) !== undefined;
     task.emit({
       status: isHere ? 'Already exists' : 'Pulling fs layer',
       progressDetail: {},
@@ -56,7 +56,7 @@ export async function pullImage(task: Task): Promise<Image> {
     if (!isHere) layers.push(pullLayer({ ...task, signal }, descriptor, diffId));
   }
   await allOrNone(layers, () => failed.abort());
-  return room.create(raw);
+  return context.create(raw);
 }
 
 async function pullConfig({ client, manifest, signal }: Task): Promise<string> {
@@ -73,11 +73,11 @@ async function pullConfig({ client, manifest, signal }: Task): Promise<string> {
 }
 
 async function pullLayer(task: Task, descriptor: Descriptor, diffId: string): Promise<void> {
-  const { room, lease, emit, signal } = task;
+  const { context, lease, emit, signal } = task;
   const id = shortId(descriptor.digest);
   const say = (status: string) => emit({ status, progressDetail: {}, id });
   lease.keepBlob(descriptor.digest);
-  if (room.distribution.isBusy) say('Waiting');
+  if (context.distribution.isBusy) say('Waiting');
   const progress = bar(emit, id, 'Downloading', descriptor.size);
   const onBytes = (bytes: number) => {
     progress(bytes);
@@ -85,11 +85,11 @@ async function pullLayer(task: Task, descriptor: Descriptor, diffId: string): Pr
   };
   const onWait = (seconds: number) => say(`Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`);
   const { client } = task;
-  const blob = await room.distribution.download({ client, descriptor, signal, onBytes, onWait });
+  const blob = await context.distribution.download({ client, descriptor, signal, onBytes, onWait });
   say('Download complete');
-  await room.unpacks.run(async () => {
+  await context.unpacks.run(async () => {
     const extracted = bar(emit, id, 'Extracting', blob.size);
-    await room.layers.add({ blob, lease, diffId, signal, onRead: extracted });
+    await context.layers.add({ blob, lease, diffId, signal, onRead: extracted });
     extracted(blob.size);
   });
   say('Pull complete');

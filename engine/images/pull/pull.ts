@@ -16,8 +16,8 @@ import type { RegistryClient } from '../../distribution/client.js';
 import { pullError } from '../../distribution/errors.js';
 import { chooseManifest, type ImageManifest, parseManifest } from '../../distribution/manifest.js';
 import type { Image } from '../catalog.js';
+import type { Context } from '../context.js';
 import { type Emit, progressOf } from '../progress.js';
-import type { Room } from '../room.js';
 import { platformOf } from '../select.js';
 import type { PullOptions } from '../service.js';
 import { pullImage } from './image.js';
@@ -27,26 +27,26 @@ import { pullImage } from './image.js';
  * @throws before the first line: InvalidParameter, Forbidden, NotFound (no such image or no access), Unauthorized,
  * Unavailable (the registry cannot be reached)
  */
-export function pull(room: Room, options: PullOptions): AsyncIterable<Progress> {
+export function pull(context: Context, options: PullOptions): AsyncIterable<Progress> {
   return progressOf(async (emit, signal) => {
     const reference = wantedReference(options);
     refuseReserved(reference);
     const platform = options.platform ? parsePlatform(options.platform) : undefined;
     try {
       const request = { reference, access: 'pull' as const, auth: options.auth, signal };
-      await room.distribution.connect(request, async (client) => {
+      await context.distribution.connect(request, async (client) => {
         const isWhole = reference.tag === undefined && reference.digest === undefined;
         const wanted = isWhole ? (await client.tags(signal)).map((tag) => withTag(reference, tag)) : [reference];
         let isNew = false;
-        for (const each of wanted) isNew = (await pullOne(room, client, each, platform, emit, signal)) || isNew;
+        for (const each of wanted) isNew = (await pullOne(context, client, each, platform, emit, signal)) || isNew;
         const status = isNew ? 'Downloaded newer image for' : 'Image is up to date for';
         emit({ status: `Status: ${status} ${familiar(reference)}` });
       });
     } catch (error) {
       throw pullError(error, reference);
     }
-    const image = room.catalog.lookUp(reference);
-    room.publishAs('pull', familiar(reference), familiarName(reference), image);
+    const image = context.catalog.lookUp(reference);
+    context.publishAs('pull', familiar(reference), familiarName(reference), image);
   }, options.signal);
 }
 
@@ -58,7 +58,7 @@ function wantedReference({ image, tag }: PullOptions): Reference {
 
 /** @returns whether the reference now points elsewhere than before */
 async function pullOne(
-  room: Room,
+  context: Context,
   client: RegistryClient,
   reference: Reference,
   platform: Platform | undefined,
@@ -80,13 +80,13 @@ async function pullOne(
     if (parsed.kind !== 'image') throw invalidParameter('unsupported manifest format: a list inside a list');
     manifest = parsed;
   }
-  return await room.layers.withLease(async (lease) => {
-    const image = await pullImage({ room, client, manifest, lease, emit, signal });
+  return await context.layers.withLease(async (lease) => {
+    const image = await pullImage({ context, client, manifest, lease, emit, signal });
     if (platform) warnOfOtherPlatform(image, reference, platform, emit);
     emit({ status: `Digest: ${remote.digest}` });
-    const before = room.catalog.lookUp(reference);
-    room.catalog.addDigest(reference, remote.digest, image.id);
-    if (!reference.digest) room.catalog.tag(reference, image.id);
+    const before = context.catalog.lookUp(reference);
+    context.catalog.addDigest(reference, remote.digest, image.id);
+    if (!reference.digest) context.catalog.tag(reference, image.id);
     return before?.id !== image.id;
   });
 }

@@ -2,22 +2,23 @@ import { open } from 'node:fs/promises';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { decompress } from '@cleat/linux/archive/compression';
+import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { dataLoss } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
-import { allOrNone, Semaphore } from '../../async/semaphore.js';
+import { allOrNone } from '../../async/all-or-none.js';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import type { RegistryClient } from '../../distribution/client.js';
 import { shortId } from '../../ids.js';
 import type { LayerRecord } from '../../layers/service.js';
 import type { Image } from '../catalog.js';
+import type { Context } from '../context.js';
 import { bar, type Emit } from '../progress.js';
-import type { Room } from '../room.js';
 
 const concurrentUploads = 5;
 
 interface Task {
-  room: Room;
+  context: Context;
   client: RegistryClient;
   image: Image;
   emit: Emit;
@@ -26,13 +27,13 @@ interface Task {
 
 /** Brings an image's layers, gzipped, to the registry. @returns their descriptors there, lowest first */
 export async function pushLayers(task: Task): Promise<StoredBlob[]> {
-  const { room, image, emit } = task;
+  const { context, image, emit } = task;
   const { diff_ids: diffIds } = image.config.rootfs;
   for (const diffId of [...diffIds].reverse()) emit({ status: 'Preparing', progressDetail: {}, id: shortId(diffId) });
   const failed = new AbortController();
   const signal = AbortSignal.any([task.signal, failed.signal]);
   const uploads = new Semaphore(concurrentUploads);
-  return await room.layers.withLease(async (lease) => {
+  return await context.layers.withLease(async (lease) => {
     for (const diffId of diffIds) lease.keepLayer(diffId);
     // The same layer twice in an image is one upload.
     const byDiffId = new Map<string, Promise<StoredBlob>>();
@@ -49,8 +50,8 @@ export async function pushLayers(task: Task): Promise<StoredBlob[]> {
 }
 
 async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<StoredBlob> {
-  const { room, client, emit, signal } = task;
-  const layer = room.layers.get(diffId);
+  const { context, client, emit, signal } = task;
+  const layer = context.layers.get(diffId);
   if (!layer) throw dataLoss(`layer ${diffId} is missing: pull or load the image again`);
   const id = shortId(diffId);
   const say = (status: string) => emit({ status, progressDetail: {}, id });
@@ -59,13 +60,13 @@ async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<Stor
     say('Layer already exists');
     return { digest: known.digest, size: known.size };
   }
-  const blob = layer.blob.compression === 'gzip' ? layer.blob : await compressed(room, layer, lease, signal);
+  const blob = layer.blob.compression === 'gzip' ? layer.blob : await compressed(context, layer, lease, signal);
   if (blob !== known && (await client.hasBlob(blob.digest, signal))) {
     say('Layer already exists');
     return blob;
   }
   const progress = bar(emit, id, 'Pushing', blob.size);
-  await client.upload(blob.digest, blob.size, () => counted(room.content.read(blob.digest), progress), signal);
+  await client.upload(blob.digest, blob.size, () => counted(context.content.read(blob.digest), progress), signal);
   say('Pushed');
   return { digest: blob.digest, size: blob.size };
 }
@@ -85,16 +86,21 @@ function counted(stream: Readable, onBytes: (bytes: number) => void): Readable {
 }
 
 /** A layer that came in another form, as the gzip that every registry and client takes; a blob of the lease. */
-async function compressed(room: Room, layer: LayerRecord, lease: Lease, signal: AbortSignal): Promise<StoredBlob> {
-  const file = await open(room.content.path(layer.blob.digest), 'r');
+async function compressed(
+  context: Context,
+  layer: LayerRecord,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<StoredBlob> {
+  const file = await open(context.content.path(layer.blob.digest), 'r');
   try {
     const plain = owned(
       Readable.from(decompress(owned(file.createReadStream({ autoClose: false })), layer.blob.compression)),
     );
     const gzip = owned(createGzip());
     pipeline(plain, gzip, () => {});
-    const blob = await room.content.store(gzip, lease, { signal });
-    room.layers.setPushed(layer.diffId, blob);
+    const blob = await context.content.store(gzip, lease, { signal });
+    context.layers.setPushed(layer.diffId, blob);
     return blob;
   } finally {
     await file.close();

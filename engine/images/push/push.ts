@@ -15,8 +15,8 @@ import {
 import type { RegistryClient } from '../../distribution/client.js';
 import { mediaType } from '../../distribution/manifest.js';
 import type { Image } from '../catalog.js';
+import type { Context } from '../context.js';
 import { type Emit, progressOf } from '../progress.js';
-import type { Room } from '../room.js';
 import { findFor } from '../select.js';
 import type { PushOptions } from '../service.js';
 import { pushLayers } from './layers.js';
@@ -27,34 +27,34 @@ import { pushLayers } from './layers.js';
  * @throws InvalidParameter for a malformed reference, NotFound for a platform that the image has not, before the first
  * line
  */
-export function push(room: Room, options: PushOptions): AsyncIterable<Progress> {
+export function push(context: Context, options: PushOptions): AsyncIterable<Progress> {
   return progressOf(async (emit, signal) => {
     const named = parseReference(options.ref);
     const reference = options.tag ? withTag(named, options.tag) : named;
-    if (options.platform) findFor(room, canonical(reference), options.platform);
+    if (options.platform) findFor(context, canonical(reference), options.platform);
     emit({ status: `The push refers to repository [${repositoryOf(reference)}]` });
-    const images = localImages(room, reference);
+    const images = localImages(context, reference);
     const request = { reference, access: 'push' as const, auth: options.auth, signal };
-    await room.distribution.connect(request, async (client) => {
-      for (const { tagged, image } of images) await pushOne(room, client, tagged, image, emit, signal);
+    await context.distribution.connect(request, async (client) => {
+      for (const { tagged, image } of images) await pushOne(context, client, tagged, image, emit, signal);
     });
-    room.publishAs('push', familiar(reference), familiarName(reference), room.catalog.lookUp(reference));
+    context.publishAs('push', familiar(reference), familiarName(reference), context.catalog.lookUp(reference));
   }, options.signal);
 }
 
-function localImages(room: Room, reference: Reference): { tagged: Reference; image: Image }[] {
+function localImages(context: Context, reference: Reference): { tagged: Reference; image: Image }[] {
   if (reference.digest) throw systemError('cannot push a digest reference');
-  const known = room.catalog.referencesIn(repositoryOf(reference)).filter((each) => !each.reference.digest);
+  const known = context.catalog.referencesIn(repositoryOf(reference)).filter((each) => !each.reference.digest);
   if (known.length === 0) {
     throw notFound(`An image does not exist locally with the tag: ${familiarName(reference)}`);
   }
   const wanted = reference.tag === undefined ? known : known.filter((each) => each.reference.tag === reference.tag);
   if (wanted.length === 0) throw notFound(`tag does not exist: ${familiar(reference)}`);
-  return wanted.map((each) => ({ tagged: each.reference, image: room.catalog.find(each.id) }));
+  return wanted.map((each) => ({ tagged: each.reference, image: context.catalog.find(each.id) }));
 }
 
 async function pushOne(
-  room: Room,
+  context: Context,
   client: RegistryClient,
   reference: Reference,
   image: Image,
@@ -62,7 +62,7 @@ async function pushOne(
   signal: AbortSignal,
 ): Promise<void> {
   const tag = reference.tag ?? 'latest';
-  const layers = await pushLayers({ room, client, image, emit, signal });
+  const layers = await pushLayers({ context, client, image, emit, signal });
   const config = Buffer.from(image.record.raw);
   if (!(await client.hasBlob(image.id, signal))) {
     await client.upload(image.id, config.length, () => owned(Readable.from([config])), signal);
@@ -81,6 +81,6 @@ async function pushOne(
   const digest = digestOf(manifest);
   const size = Buffer.byteLength(manifest);
   emit({ status: `${tag}: digest: ${digest} size: ${size}` });
-  room.catalog.addDigest(reference, digest, image.id);
+  context.catalog.addDigest(reference, digest, image.id);
   emit({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
 }

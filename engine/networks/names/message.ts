@@ -146,13 +146,13 @@ function limitFor({ edns }: Query, transport: Transport): number {
 export function answerWith(query: Query, found: readonly Found[], transport: Transport): Buffer {
   const badEdns = query.edns !== undefined && query.edns.version > 0;
   const option = query.edns ? optionRecord(badEdns ? badVersion >> 4 : 0) : Buffer.alloc(0);
-  const room = limitFor(query, transport) - headerBytes - query.question.length - option.length;
+  const context = limitFor(query, transport) - headerBytes - query.question.length - option.length;
   const records: Buffer[] = [];
   let used = 0;
   for (const one of badEdns ? [] : found) {
     const record = recordOf(one);
     used += record.length;
-    if (used > room) break;
+    if (used > context) break;
     records.push(record);
   }
   const header = Buffer.alloc(headerBytes);

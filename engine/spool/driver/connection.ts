@@ -1,6 +1,6 @@
 import type { Extensions } from '@cleat/extensions/service';
+import { waitFor, withDeadline } from '@cleat/protocol/async/deadline';
 import { deadlineExceeded } from '@cleat/protocol/errors';
-import { setTimeout } from '@cleat/protocol/guard';
 import { type Client, outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import { Attention } from './attention.js';
@@ -72,22 +72,20 @@ export class Connection {
   async #driver(signal: AbortSignal, deadlineMs: number | undefined): Promise<Client<typeof logKind>> {
     const { driver, extensions } = this.#options;
     if (deadlineMs === undefined) return await extensions.get(logKind, driver, { signal });
-    const late = new AbortController();
-    const text = `log driver ${driver} did not answer within ${deadlineMs / 1000} s`;
-    const timer = setTimeout(() => late.abort(deadlineExceeded(text)), deadlineMs);
-    try {
-      return await extensions.get(logKind, driver, { signal: AbortSignal.any([signal, late.signal]) });
-    } finally {
-      clearTimeout(timer);
-    }
+    const late = () => deadlineExceeded(`log driver ${driver} did not answer within ${deadlineMs / 1000} s`);
+    return await withDeadline(deadlineMs, signal, late, (inTime) =>
+      extensions.get(logKind, driver, { signal: inTime }),
+    );
   }
 
   /** Tells the driver to stop, if it was told to start; what it has not read is still in the FIFO. */
   async stop(signal?: AbortSignal): Promise<void> {
     const { id, open } = this.#options;
     const told = open.end(id);
-    const aborted = new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
-    if (!signal?.aborted) await Promise.race([told, aborted]);
+    if (!signal) return await told;
+    await waitFor(told, signal).catch(() => {
+      // Nobody waits any longer; the driver is told all the same.
+    });
   }
 
   /** Removes the FIFO; nobody may write any more. */

@@ -6,7 +6,7 @@ import { conflict, unavailable } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import type { LogEntry } from '@cleat/protocol/log-entry';
 import { LogEntryDecoder } from '@cleat/protocol/log-entry-decoder';
-import type { EngineConfig } from '../../config.js';
+import type { LogsConfig } from '../../config.js';
 import { openOutbox } from '../../outbox/index.js';
 import { memoryStore } from '../../store/memory.fixture.js';
 import { openSpool, type Spool } from '../index.js';
@@ -84,6 +84,6 @@ export function openWith(driver: FakeDriver, directory: string, backlog = 1e9): 
   } as unknown as Extensions;
   const roots = { dataRoot: join(directory, 'data'), execRoot: join(directory, 'exec') };
   const outbox = openOutbox({ store: memoryStore(), extensions, log: silentLogger });
-  const config = { ...roots, logBacklog: backlog } as EngineConfig;
+  const config = { ...roots, logBacklog: backlog } as LogsConfig;
   return openSpool({ config, log: silentLogger, extensions, outbox });
 }

@@ -1,11 +1,12 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
+import { within } from '@cleat/protocol/async/deadline';
 import { setInterval } from '@cleat/protocol/guard';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
-import type { EngineConfig } from '../../config.js';
+import type { LogsConfig } from '../../config.js';
 import type { Outbox } from '../../outbox/service.js';
 import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
@@ -16,7 +17,7 @@ import { Tally } from './tally.js';
 import { openWorkerRunner } from './worker-runner.js';
 
 export interface DriversDeps {
-  config: EngineConfig;
+  config: LogsConfig;
   log: Logger;
   extensions: Extensions;
   outbox: Outbox;
@@ -60,7 +61,7 @@ export class Drivers {
     this.#directory = join(deps.config.execRoot, 'log');
     // An engine that was killed left its FIFOs; each session makes its own anew. The directory itself stays: a driver
     // in a container has it mounted.
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#directory, 0o700);
     for (const name of readdirSync(this.#directory))
       rmSync(join(this.#directory, name), { recursive: true, force: true });
     this.#open = new OpenSessions({
@@ -153,8 +154,7 @@ export class Drivers {
     const session = this.#sessions.get(id);
     if (!session) return undefined;
     session.end();
-    const late = pause(patienceMs, 'late' as const, { ref: false });
-    if ((await Promise.race([session.stopped, late])) !== 'late') return undefined;
+    if ((await within(patienceMs, session.stopped, 'late')) !== 'late') return undefined;
     await this.cut(id);
     const { driver, info, delivery } = session;
     return delivery.behind > 0 ? { driver, info } : undefined;
@@ -220,6 +220,6 @@ export class Drivers {
 /** The session of the last run is over, or is cut short: the next one goes on from where it was. */
 async function settled(last: DriverSession): Promise<void> {
   last.end();
-  await Promise.race([last.stopped, pause(patienceMs, undefined, { ref: false })]);
+  await within(patienceMs, last.stopped, undefined);
   await last.stop();
 }

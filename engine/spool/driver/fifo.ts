@@ -1,9 +1,10 @@
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { makeFifo } from '@cleat/linux/syscall/files';
 import { unreadBytes } from '@cleat/linux/syscall/pipe';
+import { Backoff } from '@cleat/protocol/async/backoff';
 
-const longestPauseMs = 100;
+/** Between two looks whether it is empty. */
+const pauses = { firstMs: 1, longestMs: 100 };
 
 /** The FIFO between the engine and a driver, made anew for each connection. */
 export class Fifo {
@@ -28,8 +29,9 @@ export class Fifo {
   async emptied(quietMs: number): Promise<void> {
     let readAt = Date.now();
     let before = this.unread();
-    for (let wait = 1; before > 0 && Date.now() - readAt < quietMs; wait = Math.min(wait * 2, longestPauseMs)) {
-      await pause(wait, undefined, { ref: false });
+    const backoff = new Backoff(pauses);
+    while (before > 0 && Date.now() - readAt < quietMs) {
+      await backoff.wait({ ref: false });
       const unread = this.unread();
       if (unread !== before) readAt = Date.now();
       before = unread;

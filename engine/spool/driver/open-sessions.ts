@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Extensions } from '@cleat/extensions/service';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { setTimeout } from '@cleat/protocol/guard';
 import { logKind } from '@cleat/protocol/kinds/log';
 import type { Message, Outbox, Queue } from '../../outbox/service.js';
@@ -38,7 +39,7 @@ export class OpenSessions {
 
   constructor(deps: OpenSessionsDeps) {
     this.#deps = deps;
-    mkdirSync(deps.directory, { recursive: true, mode: 0o700 });
+    makeDirectories(deps.directory, 0o700);
     this.#queue = deps.outbox.queue<StopLogging>('log-drivers', {
       // Whatever it says of the stop, it was told, and there is nothing to give back.
       attempts: 1,

@@ -1,7 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { Backoff } from '@cleat/protocol/async/backoff';
 
-const shortestPauseMs = 1000;
-const longestPauseMs = 10_000;
+const pauses = { firstMs: 1_000, longestMs: 10_000 };
 
 /** Tries something until it succeeds, with growing pauses; at most once at a time. */
 export class Retry {
@@ -36,7 +35,8 @@ export class Retry {
   }
 
   async #loop(attempt: () => Promise<void>, onFailure: (error: unknown) => void): Promise<void> {
-    for (let wait = shortestPauseMs; !this.#stopped; wait = Math.min(wait * 2, longestPauseMs)) {
+    const backoff = new Backoff(pauses);
+    while (!this.#stopped) {
       try {
         return await attempt();
       } catch (error) {
@@ -45,7 +45,7 @@ export class Retry {
       if (this.#stopped) return;
       this.#pause = new AbortController();
       // Cut short by whoever knows that it is worth another attempt.
-      await pause(wait, undefined, { ref: false, signal: this.#pause.signal }).catch(() => {});
+      await backoff.wait({ ref: false, signal: this.#pause.signal }).catch(() => {});
       this.#pause = undefined;
     }
   }

@@ -1,3 +1,4 @@
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { setImmediate, setTimeout } from '@cleat/protocol/guard';
 import { Feed, type FeedOptions, type Resumption } from './feed.js';
 import type { Dropped } from './progress.js';
@@ -34,12 +35,12 @@ interface Entry {
   feed: Feed;
   finishing: boolean;
   timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
-  pauseMs: number;
+  backoff: Backoff;
   blockedSince: number | undefined;
 }
 
-const shortestPauseMs = 1;
-const longestPauseMs = 250;
+/** While a FIFO is full. */
+const pauses = { firstMs: 1, longestMs: 250 };
 /** How often a feed without a driver looks at its bound. */
 const waitingMs = 500;
 /** A driver that takes nothing for so long may have forgotten us. */
@@ -59,7 +60,7 @@ export class FeedRunner implements Runner {
       feed: new Feed(options),
       finishing: false,
       timer: undefined,
-      pauseMs: shortestPauseMs,
+      backoff: new Backoff(pauses),
       blockedSince: undefined,
     });
     this.wake(id);
@@ -104,7 +105,7 @@ export class FeedRunner implements Runner {
       if (feed.dropped !== dropped) this.#events.lost(id, feed.dropped);
       if (state === 'idle' && entry.finishing && !feed.finish()) state = 'blocked';
       if (feed.written > before) {
-        entry.pauseMs = shortestPauseMs;
+        entry.backoff.reset();
         entry.blockedSince = undefined;
       }
       if (state === 'more') this.#soon(id, entry);
@@ -118,8 +119,7 @@ export class FeedRunner implements Runner {
   }
 
   #pause(id: string, entry: Entry): void {
-    entry.timer = setTimeout(() => this.#run(id, entry), entry.pauseMs).unref();
-    entry.pauseMs = Math.min(entry.pauseMs * 2, longestPauseMs);
+    entry.timer = setTimeout(() => this.#run(id, entry), entry.backoff.next()).unref();
     entry.blockedSince ??= Date.now();
     if (Date.now() - entry.blockedSince < stallMs) return;
     entry.blockedSince = Date.now();

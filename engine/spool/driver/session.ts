@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Extensions } from '@cleat/extensions/service';
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { asCleatError, CleatError, cancelled, isClass, messageOf } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { LogInfo } from '@cleat/protocol/kinds/log';
@@ -20,7 +20,8 @@ const gatherMs = 5;
 const unreadMs = 10_000;
 /** A driver that is asked once more, while its container starts anyway or runs, answers soon or later. */
 const againMs = 3000;
-const longestPauseMs = 100;
+/** Between two looks whether a FIFO is empty. */
+const emptyPauses = { firstMs: 1, longestMs: 100 };
 
 export interface SessionOptions {
   /** The container. */
@@ -280,9 +281,10 @@ export class DriverSession {
   async #stopOnceEmpty(): Promise<void> {
     if (this.#emptying) return;
     this.#emptying = true;
-    for (let wait = 1; !this.#stopping && !this.#reconnection.running; wait = Math.min(wait * 2, longestPauseMs)) {
+    const backoff = new Backoff(emptyPauses);
+    while (!this.#stopping && !this.#reconnection.running) {
       if (this.#connection.unread === 0) return this.stop();
-      await pause(wait, undefined, { ref: false });
+      await backoff.wait({ ref: false });
     }
     this.#emptying = false;
   }

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { processesOf } from '../../../cli/sweep/processes.js';
-import type { EngineRoots } from '../../../cli/sweep/sweep.js';
+import type { EngineRoots } from '../../../cli/sweep/roots.js';
 
 /** Whose traces. */
 export interface Owner extends EngineRoots {

@@ -126,10 +126,14 @@ class RealEngine implements Engine {
     this.#plugin ??= await startDefaultPlugin(this.pluginDirectory, join(this.directory, 'plugin-data'));
     const log = openSync(join(this.directory, 'log'), 'a');
     const [command = launcher, ...args] = [...(this.options.enter ?? []), launcher];
-    const child = spawn(command, [...args, ...this.#ownFlags(), ...batteryFlags, ...this.#flags], {
-      stdio: ['ignore', log, log],
-      env: { ...process.env, ...this.options.env },
-    });
+    const child = spawn(
+      command,
+      [...args, ...this.#ownFlags(), ...batteryFlags, ...this.#runtimeFlags(), ...this.#flags],
+      {
+        stdio: ['ignore', log, log],
+        env: { ...process.env, ...this.options.env },
+      },
+    );
     closeSync(log);
     this.#child = child;
     const deadline = Date.now() + startTimeoutMs;
@@ -237,6 +241,13 @@ class RealEngine implements Engine {
       '--shutdown-timeout=2',
       '--debug',
     ];
+  }
+
+  /** The default runtime that this run of the tests is about, unless the test is about runtimes. */
+  #runtimeFlags(): string[] {
+    const runtime = process.env.CLEAT_E2E_RUNTIME;
+    if (!runtime || this.#flags.some((flag) => flag.startsWith('--default-runtime'))) return [];
+    return [`--default-runtime=${runtime}`];
   }
 
   /** The `daemon.json` in the engine's directory, where there is one. */

@@ -1,4 +1,4 @@
-import type { Condition, Profile, Rule } from './seccomp.js';
+import type { Condition, Profile, Rule } from './seccomp-profile.js';
 
 /**
  * What Docker's default profile grants to certain capabilities only, and the installed one (Podman's, which lets

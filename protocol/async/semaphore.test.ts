@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { Turns } from './turns.js';
+import { Semaphore } from './semaphore.js';
 
 test('so many at a time, the others in their order, and who leaves the queue costs nobody a turn', async () => {
-  const turns = new Turns(2);
+  const turns = new Semaphore(2);
   const end = [await turns.take(), await turns.take()];
   const order: string[] = [];
   const leaving = new AbortController();

@@ -1,5 +1,5 @@
+import { Semaphore } from '@cleat/protocol/async/semaphore';
 import type { Logger } from '@cleat/protocol/log';
-import { Semaphore } from '../async/semaphore.js';
 import { digestOf } from '../content/blobs.js';
 import type { Content } from '../content/service.js';
 import type { Distribution } from '../distribution/service.js';
@@ -12,7 +12,7 @@ import type { ImageUser } from './service.js';
 export type ImageAction = 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'import' | 'load' | 'save' | 'commit';
 
 /** What the parts of this room share. */
-export class Room {
+export class Context {
   readonly log: Logger;
   readonly catalog: Catalog;
   readonly layers: Layers;

@@ -1,10 +1,24 @@
-/** Lets so many at a time do something, the others in the order in which they came. */
-export class Turns {
+/** Lets at most `limit` pieces of work run at once; the others wait in the order in which they came. */
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
   constructor(limit: number) {
     this.#free = limit;
+  }
+
+  /** Whether the next piece of work would have to wait. */
+  get isBusy(): boolean {
+    return this.#free === 0;
+  }
+
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const release = await this.take(signal);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
   }
 
   /** @returns what ends the turn. @throws the signal's reason when it was aborted first */
@@ -13,6 +27,7 @@ export class Turns {
     if (this.#free > 0) this.#free--;
     else await this.#wait(signal);
     return () => {
+      // The place goes straight to who waits longest.
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free++;

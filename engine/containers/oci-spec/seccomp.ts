@@ -3,6 +3,7 @@ import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors
 import { findJsonFault } from '@cleat/protocol/json-fault';
 import type { OciSeccomp } from './oci.js';
 import { likeDockers } from './seccomp-default.js';
+import type { Profile, Rule } from './seccomp-profile.js';
 
 /** Debian's golang-github-containers-common; Fedora and others put it at the same place. */
 const builtInProfile = '/usr/share/containers/seccomp.json';
@@ -15,34 +16,6 @@ const architectures: Record<string, { profile: string; native: string; compatibl
   s390x: { profile: 's390x', native: 'SCMP_ARCH_S390X', compatible: ['SCMP_ARCH_S390'] },
   ppc64: { profile: 'ppc64le', native: 'SCMP_ARCH_PPC64LE', compatible: [] },
 };
-
-/** Docker's profile format: OCI's, and rules that depend on capabilities, architecture and kernel. */
-export interface Profile {
-  defaultAction?: string;
-  defaultErrnoRet?: number;
-  architectures?: string[] | null;
-  archMap?: { architecture: string; subArchitectures?: string[] | null }[] | null;
-  flags?: string[];
-  listenerPath?: string;
-  listenerMetadata?: string;
-  syscalls?: Rule[] | null;
-}
-
-export interface Rule {
-  name?: string;
-  names?: string[];
-  action: string;
-  errnoRet?: number | null;
-  args?: { index: number; value: number; valueTwo?: number; op: string }[] | null;
-  includes?: Condition;
-  excludes?: Condition;
-}
-
-export interface Condition {
-  caps?: string[] | null;
-  arches?: string[] | null;
-  minKernel?: string;
-}
 
 const parsed = new Map<string, Profile>();
 const resolved = new Map<string, OciSeccomp>();

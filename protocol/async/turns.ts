@@ -2,7 +2,7 @@
 export class Turns {
   readonly #tails = new Map<string, Promise<void>>();
 
-  async run<T>(name: string, work: () => Promise<T>): Promise<T> {
+  async run<T>(name: string, work: () => T | Promise<T>): Promise<T> {
     const before = this.#tails.get(name);
     let release: () => void = () => {};
     const tail = new Promise<void>((resolve) => {

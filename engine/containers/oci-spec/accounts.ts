@@ -24,17 +24,26 @@ const refused = (path: string, why: string) =>
 
 /**
  * What the root file system has, without what is mounted into it, as Docker reads it; empty when it is not there.
+ * @param user who is looked for
  * @throws InvalidParameter
  */
-export function readAccounts(rootfs: string): { passwd: string; group: string } {
-  const [passwd = '', group = ''] = files.map((path) => lookAt(rootfs, path)?.text);
-  return { passwd, group };
+export function readPasswd(rootfs: string, user: string): string {
+  return lookAt(rootfs, '/etc/passwd', `unable to find user ${user}`)?.text ?? '';
 }
 
-/** @returns undefined when nothing is there, and what it is: not where links lead nowhere, but do in the container */
-function lookAt(rootfs: string, path: string): { text: string; real: string } | undefined {
+/** The same of the groups. @param user whose groups are looked for, as the other file calls it */
+export function readGroups(rootfs: string, user: string): string {
+  return lookAt(rootfs, '/etc/group', `unable to find groups for spec ${user}`)?.text ?? '';
+}
+
+/**
+ * @param failed what could not be done, in Docker's words, when it cannot be read
+ * @returns undefined when nothing is there, and what it is: not where links lead nowhere, but do in the container
+ */
+function lookAt(rootfs: string, path: string, failed: string): { text: string; real: string } | undefined {
   const found = openedInRoot(rootfs, path, (stats, pathOfFd, real) => {
     if (alwaysMounted.some((place) => isWithin(place, real))) throw refused(path, `it leads to ${real}`);
+    if (stats.isDirectory()) throw invalidParameter(`${failed}: read ${path}: is a directory`);
     checkFacts(path, { type: stats.isFile() ? 'file' : '', size: stats.size });
     return { text: readOpened(pathOfFd, stats.size), real };
   });
@@ -82,7 +91,7 @@ function mountedOver(record: ContainerRecord, rootfs: string): { path: string; r
   const mounts = record.mounts.filter(({ type }) => type !== 'tmpfs');
   if (mounts.length === 0) return [];
   return files.flatMap((path) => {
-    const real = lookAt(rootfs, path)?.real ?? path;
+    const real = lookAt(rootfs, path, 'unable to find user 0')?.real ?? path;
     const [mount] = mounts
       .filter(({ destination }) => isWithin(destination, real))
       .sort((a, b) => b.destination.length - a.destination.length);

@@ -1,5 +1,5 @@
 import { invalidParameter } from '@cleat/protocol/errors';
-import { readAccounts } from './accounts.js';
+import { readGroups, readPasswd } from './accounts.js';
 
 export interface ResolvedUser {
   uid: number;
@@ -18,9 +18,8 @@ const maxId = 2 ** 31 - 1;
  * @throws InvalidParameter in Docker's words
  */
 export function resolveUser(rootfs: string, wished: string, groupAdd: readonly string[] = []): ResolvedUser {
-  const accounts = readAccounts(rootfs);
-  const [passwd, groups] = [parse(accounts.passwd), parse(accounts.group)];
   const [userPart = '', groupPart = ''] = wished.split(':', 2);
+  const passwd = parse(readPasswd(rootfs, userPart || '0'));
   const isNumber = /^-?\d+$/.test(userPart);
   const entry = passwd.find((fields) =>
     userPart === '' ? fields[2] === '0' : fields[0] === userPart || (isNumber && fields[2] === userPart),
@@ -28,6 +27,7 @@ export function resolveUser(rootfs: string, wished: string, groupAdd: readonly s
   if (!entry && userPart !== '' && !isNumber) {
     throw invalidParameter(`unable to find user ${userPart}: no matching entries in passwd file`);
   }
+  const groups = parse(readGroups(rootfs, entry?.[0] ?? ''));
   const uid = number(entry?.[2] ?? (userPart || '0'));
   let gid = number(entry?.[3] ?? '0');
   let additionalGids: number[] = [];

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { HeldPath } from '@cleat/linux/helper/held-path';
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
-import type { MountRecord } from '../state/record.js';
+import type { BindMount, MountRecord, VolumeMount } from '../state/record.js';
 import type { OciMount } from './oci.js';
 
 /**
@@ -131,7 +131,7 @@ function userMounts(context: MountContext): OciMount[] {
         destination: mount.destination,
         type: 'tmpfs',
         source: 'tmpfs',
-        options: tmpfsOptions([...(mount.options ?? []), ...(mount.rw ? [] : ['ro'])]),
+        options: tmpfsOptions([...mount.options, ...(mount.rw ? [] : ['ro'])]),
       };
     }
     const propagation = mount.propagation || 'rprivate';
@@ -139,7 +139,11 @@ function userMounts(context: MountContext): OciMount[] {
       destination: mount.destination,
       type: 'bind',
       source: pathOf(sources.paths.get(mount.destination), mount),
-      options: [mount.nonRecursive ? 'bind' : 'rbind', propagation, ...access(mount, sources.recursiveReadOnly)],
+      options: [
+        mount.type === 'bind' && mount.nonRecursive ? 'bind' : 'rbind',
+        propagation,
+        ...access(mount, sources.recursiveReadOnly),
+      ],
     };
   });
   for (const [destination, options] of Object.entries(hostConfig.Tmpfs ?? {})) {
@@ -160,8 +164,9 @@ export function pathOf(source: BindSource | undefined, { destination }: MountRec
 }
 
 /** As Docker since 25: read-only means all of it, where that can be had. */
-function access(mount: MountRecord, recursive: boolean): string[] {
+function access(mount: BindMount | VolumeMount, recursive: boolean): string[] {
   if (mount.rw) return ['rw'];
+  if (mount.type === 'volume') return recursive ? ['ro', 'rro'] : ['ro'];
   if (mount.readOnlyForceRecursive && !recursive) {
     throw invalidParameter(
       `failed to make the mount at ${mount.destination} recursively read-only: the runtime or the kernel cannot`,

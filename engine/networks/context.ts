@@ -1,7 +1,7 @@
 import type { Extensions } from '@cleat/extensions/service';
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
-import type { EngineConfig } from '../config.js';
+import type { NetworksConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { ContainerId, NetworkId } from '../ids.js';
 import type { Outbox } from '../outbox/service.js';
@@ -14,9 +14,9 @@ import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
 import type { ContainerLookup } from './service.js';
 
-/** What the wiring hands to this room. */
+/** What the wiring hands to this context. */
 export interface NetworksDeps {
-  readonly config: EngineConfig;
+  readonly config: NetworksConfig;
   readonly log: Logger;
   readonly store: Store;
   readonly events: Events;
@@ -27,8 +27,8 @@ export interface NetworksDeps {
 }
 
 /** What every file of this room works with. */
-export class NetworkRoom {
-  readonly config: EngineConfig;
+export class NetworksContext {
+  readonly config: NetworksConfig;
   readonly log: Logger;
   readonly events: Events;
   readonly drivers: Drivers;
@@ -170,23 +170,23 @@ export class NetworkRoom {
 }
 
 /** What the engine's configuration says of resolvers. */
-export const resolverWishes = ({ config }: NetworkRoom): ResolverWishes => ({
+export const resolverWishes = ({ config }: NetworksContext): ResolverWishes => ({
   dns: config.dns,
   search: config.dnsSearch,
   options: config.dnsOptions,
 });
 
 /** As the stock engine has it: the user's servers are asked from within, the host's from the host, if it leads out. */
-function nameFacts(room: NetworkRoom): NameFacts {
+function nameFacts(context: NetworksContext): NameFacts {
   const leadsOut = ({ networkId, gateway, gateway6, defaultRoute }: EndpointRecord) =>
-    room.registry.byId(networkId)?.internal === false && (gateway !== '' || gateway6 !== '' || defaultRoute);
+    context.registry.byId(networkId)?.internal === false && (gateway !== '' || gateway6 !== '' || defaultRoute);
   return {
     upstream(sandbox) {
-      const { dns } = wishedResolver(sandbox, resolverWishes(room));
+      const { dns } = wishedResolver(sandbox, resolverWishes(context));
       if (dns.length > 0) return { servers: dns, fromContainer: true };
       return { servers: sandbox.endpoints.some(leadsOut) ? currentHost().nameservers : [], fromContainer: false };
     },
-    completesShortNames: (sandbox) => saysNdots(sandbox, resolverWishes(room), currentHost()),
+    completesShortNames: (sandbox) => saysNdots(sandbox, resolverWishes(context), currentHost()),
   };
 }
 

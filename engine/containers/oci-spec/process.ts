@@ -1,10 +1,10 @@
-import type { EngineConfig } from '../../config.js';
+import type { ContainersConfig } from '../../config.js';
 import type { ExecWish, OciProcess } from '../service.js';
 import type { ContainerRecord } from '../state/record.js';
 import { allCapabilities, effectiveCapabilities, processCapabilities } from './capabilities.js';
 import { initPath } from './mounts.js';
 import type { SecurityOptions } from './security-options.js';
-import { resolveUser } from './user.js';
+import { type ResolvedUser, resolveUser } from './user.js';
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -30,12 +30,18 @@ export function mergeEnvironment(base: readonly string[], own: readonly string[]
   return [...byName.values()];
 }
 
+/** Runtimes add it where it is missing or empty, but not all of them to further processes. */
+function withHome(env: string[], { home }: ResolvedUser): string[] {
+  const own = env.filter((entry) => entry !== 'HOME=');
+  return own.some((entry) => entry.startsWith('HOME=')) ? own : [...own, `HOME=${home || '/'}`];
+}
+
 /** The container's first process. @throws InvalidParameter (user or group not found) */
 export function processFor(
   record: ContainerRecord,
   rootfs: string,
   options: {
-    config: EngineConfig;
+    config: ContainersConfig;
     security: SecurityOptions;
     init: boolean;
     apparmorProfile: string;
@@ -56,7 +62,7 @@ export function processFor(
     consoleSize: config.Tty && height > 0 && width > 0 ? { height, width } : undefined,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: options.init ? [initPath, '--', ...command] : command,
-    env: environment(config.Hostname ?? '', config.Tty === true, options.links, config.Env ?? []),
+    env: withHome(environment(config.Hostname ?? '', config.Tty === true, options.links, config.Env ?? []), user),
     cwd: config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
     rlimits: rlimits(record, options.config),
@@ -71,7 +77,7 @@ export function execProcessFor(
   record: ContainerRecord,
   rootfs: string,
   wish: ExecWish,
-  options: { config: EngineConfig; security: SecurityOptions; links: readonly string[] },
+  options: { config: ContainersConfig; security: SecurityOptions; links: readonly string[] },
 ): OciProcess {
   const { config, hostConfig } = record;
   const user = resolveUser(rootfs, wish.user || config.User || '', hostConfig.GroupAdd ?? []);
@@ -85,7 +91,7 @@ export function execProcessFor(
     consoleSize: wish.consoleSize,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: wish.command,
-    env: mergeEnvironment(env, wish.env ?? []),
+    env: withHome(mergeEnvironment(env, wish.env ?? []), user),
     cwd: wish.workingDir || config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
     rlimits: rlimits(record, options.config),
@@ -95,7 +101,7 @@ export function execProcessFor(
   };
 }
 
-function rlimits(record: ContainerRecord, config: EngineConfig): OciProcess['rlimits'] {
+function rlimits(record: ContainerRecord, config: ContainersConfig): OciProcess['rlimits'] {
   const limits = new Map(Object.values(config.defaultUlimits).map((limit) => [limit.Name, limit]));
   for (const { Name, Soft = 0, Hard = 0 } of record.hostConfig.Ulimits ?? []) limits.set(Name, { Name, Soft, Hard });
   return [...limits.values()].map(({ Name, Soft, Hard }) => ({

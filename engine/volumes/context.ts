@@ -1,8 +1,8 @@
 import type { Extensions } from '@cleat/extensions/service';
 import type { Helper } from '@cleat/linux/helper/helper';
+import type { Turns } from '@cleat/protocol/async/turns';
 import type { Logger } from '@cleat/protocol/log';
-import type { Turns } from '../async/turns.js';
-import type { EngineConfig } from '../config.js';
+import type { Roots, VolumesConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { Outbox } from '../outbox/service.js';
 import type { Collection, Store } from '../store/service.js';
@@ -11,9 +11,9 @@ import type { HeldMount } from './held.js';
 import type { VolumeOutbox } from './outbox.js';
 import type { VolumeRecord } from './record.js';
 
-/** What the wiring hands to this room. */
+/** What the wiring hands to this context. */
 export interface VolumesDeps {
-  readonly config: Pick<EngineConfig, 'defaultVolumeDriver' | 'dataRoot' | 'execRoot'>;
+  readonly config: VolumesConfig;
   readonly log: Logger;
   readonly store: Store;
   readonly events: Events;
@@ -26,10 +26,10 @@ export interface VolumesDeps {
 }
 
 /** What every file of this room works with. */
-export interface Room {
+export interface Context {
   readonly defaultDriver: string;
   /** The engine's own directories, without symlinks. */
-  readonly roots: Pick<EngineConfig, 'dataRoot' | 'execRoot'>;
+  readonly roots: Roots;
   readonly log: Logger;
   readonly events: Events;
   readonly helper: Pick<Helper, 'call'>;

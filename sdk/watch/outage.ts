@@ -1,17 +1,17 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff } from '@cleat/protocol/async/backoff';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 
 /** Where a watcher tells of outages; `console` is one. */
 export type OutageLog = Pick<Logger, 'debug' | 'info' | 'warn'>;
 
-const [firstMs, longestMs] = [100, 5_000];
+const pauses = { firstMs: 100, longestMs: 5_000 };
 
-/** Waits between attempts: 100 ms, then twice as long each time, up to 5 s. An outage is told once, and its end. */
-export class Backoff {
+/** Waits between attempts to reach the engine. An outage is told once, and its end. */
+export class Outage {
   readonly #log: OutageLog;
   readonly #signal: AbortSignal;
-  #nextMs = firstMs;
+  readonly #backoff = new Backoff(pauses);
   #failing = false;
   #succeededAt: number | undefined;
 
@@ -33,11 +33,11 @@ export class Backoff {
     else this.#log.warn(text);
     this.#failing = true;
     // Who takes us and drops us, again and again, is not better than who is away.
-    if (this.#succeededAt !== undefined && performance.now() - this.#succeededAt > longestMs) this.#nextMs = firstMs;
+    if (this.#succeededAt !== undefined && performance.now() - this.#succeededAt > pauses.longestMs) {
+      this.#backoff.reset();
+    }
     this.#succeededAt = undefined;
-    const forMs = this.#nextMs;
-    this.#nextMs = Math.min(2 * forMs, longestMs);
     // An abort ends the wait; whoever waits looks at the signal.
-    await sleep(forMs, undefined, { signal: this.#signal }).catch(() => {});
+    await this.#backoff.wait({ signal: this.#signal }).catch(() => {});
   }
 }

@@ -15,10 +15,12 @@ export function limits(host: HostConfig | ContainerUpdateRequest, options: { upd
     disableOOMKiller: host.OomKillDisable || undefined,
   };
   const nano = host.NanoCpus ? { period: 100_000, quota: Math.round(host.NanoCpus / 10_000) } : undefined;
+  const quota = nano?.quota ?? (host.CpuQuota || undefined);
   const cpu = {
     shares: host.CpuShares || undefined,
     period: nano?.period ?? (host.CpuPeriod || undefined),
-    quota: nano?.quota ?? (host.CpuQuota || undefined),
+    // What a new cgroup has anyway, some runtimes cannot write.
+    quota: options.update ? quota : positive(quota),
     realtimePeriod: host.CpuRealtimePeriod || undefined,
     realtimeRuntime: host.CpuRealtimeRuntime || undefined,
     cpus: host.CpusetCpus || undefined,

@@ -1,4 +1,4 @@
-import type { EngineConfig } from '../../config.js';
+import type { ContainersConfig } from '../../config.js';
 import type { Sandbox } from '../../networks/service.js';
 import type { ContainerRecord } from '../state/record.js';
 import { effectiveCapabilities } from './capabilities.js';
@@ -6,6 +6,7 @@ import { devicesFor, hasAppArmor } from './devices.js';
 import { type MountSources, mountsFor, rootPropagation } from './mounts.js';
 import { namespacesFor, type PidOf } from './namespaces.js';
 import type { OciSpec } from './oci.js';
+import { checkProcMounts } from './proc-mounts.js';
 import { asList, processFor } from './process.js';
 import { limits } from './resources.js';
 import { seccompFor } from './seccomp.js';
@@ -13,7 +14,7 @@ import { parseSecurityOptions } from './security-options.js';
 
 export interface SpecContext {
   record: ContainerRecord;
-  config: EngineConfig;
+  config: ContainersConfig;
   /** The mounted root file system. */
   rootfs: string;
   network: Sandbox['namespace'];
@@ -37,6 +38,14 @@ export function specFor(context: SpecContext): OciSpec {
   const { devices, rules } = devicesFor(hostConfig);
   const apparmorProfile = hasAppArmor() && !privileged ? (security.apparmor ?? '') : '';
   const namespaces = namespacesFor(hostConfig, context.network, context.pidOf);
+  const mounts = mountsFor({
+    hostConfig,
+    mounts: record.mounts,
+    sources,
+    privateCgroupNamespace: hostConfig.CgroupnsMode === 'private',
+    writableCgroups: security.writableCgroups,
+  });
+  checkProcMounts(mounts, record.runtime, rootfs);
   const ownUts = namespaces.some((namespace) => namespace.type === 'uts');
   return {
     ociVersion: '1.0.2',
@@ -49,13 +58,7 @@ export function specFor(context: SpecContext): OciSpec {
     }),
     root: { path: rootfs, readonly: hostConfig.ReadonlyRootfs === true },
     hostname: ownUts ? record.config.Hostname : undefined,
-    mounts: mountsFor({
-      hostConfig,
-      mounts: record.mounts,
-      sources,
-      privateCgroupNamespace: hostConfig.CgroupnsMode === 'private',
-      writableCgroups: security.writableCgroups,
-    }),
+    mounts,
     annotations: hostConfig.Annotations ?? undefined,
     linux: {
       namespaces,

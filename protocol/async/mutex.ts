@@ -1,4 +1,4 @@
-/** Serialises the operations on one container; others never wait for it. */
+/** One piece of work at a time, in the order in which they came. */
 export class Mutex {
   #tail: Promise<void> = Promise.resolve();
 

@@ -1,0 +1,8 @@
+import type { Engine } from '@cleat/engine/engine';
+import type { Extensions } from '@cleat/extensions/service';
+
+/** Whom metrics are asked of. */
+export interface MetricsSources {
+  readonly engine: Pick<Engine, 'system' | 'containers' | 'events' | 'health' | 'spool'>;
+  readonly extensions: Pick<Extensions, 'list'>;
+}

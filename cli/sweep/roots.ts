@@ -1,0 +1,5 @@
+/** Where an engine keeps everything. */
+export interface EngineRoots {
+  dataRoot: string;
+  execRoot: string;
+}
