@@ -23,7 +23,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Header, pack } from 'tar-stream';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { TestContainer } from '../conmon/container.fixture.js';
 import { unmount } from '../mount/mount.js';
 import { getXattr, makeFifo, setXattr } from '../syscall/files.js';
@@ -194,6 +194,25 @@ test('one is kept ready: it stays when idle, and another comes for one that was 
     ready.close();
   }
   expect(ready.processes).toBe(0);
+});
+
+test('sizes that are asked for at once share the process that is there, unless it is busy for long', async () => {
+  const ready = new Helper();
+  try {
+    ready.keepReady();
+    await expect.poll(() => ready.ready).toBe(1);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const size = () => ready.call('diskUsage', { path: directory });
+    expect(await Promise.all([1, 2, 3, 4, 5].map(size))).toHaveLength(5);
+    expect(ready.processes).toBe(1);
+    const both = [size(), size()];
+    vi.advanceTimersByTime(1_000);
+    expect(await Promise.all(both)).toHaveLength(2);
+    expect(ready.processes).toBe(2);
+  } finally {
+    vi.useRealTimers();
+    ready.close();
+  }
 });
 
 test('a helper whose operation failed is free once, not twice', async () => {
