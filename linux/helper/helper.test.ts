@@ -5,6 +5,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  ftruncateSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -15,8 +16,10 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -228,6 +231,29 @@ test('a helper whose operation failed is free once, not twice', async () => {
     expect(await brief.call('stat', { path: '/' })).toMatchObject({ type: 'directory' });
   } finally {
     brief.close();
+  }
+});
+
+test('copying a directory keeps holes', async () => {
+  const source = join(directory, 'root/data');
+  const destination = join(directory, 'volume');
+  for (const path of [source, destination]) mkdirSync(path, { recursive: true });
+  const size = 64 * 1024 * 1024;
+  const middle = Buffer.alloc(3 * 1024 * 1024 + 5, 'data');
+  const file = openSync(join(source, 'between'), constants.O_WRONLY | constants.O_CREAT);
+  writeSync(file, 'first');
+  writeSync(file, middle, 0, middle.length, size / 2);
+  ftruncateSync(file, size);
+  closeSync(file);
+  for (const [name, length] of Object.entries({ all: size, empty: 0 })) {
+    writeFileSync(join(source, name), '');
+    truncateSync(join(source, name), length);
+  }
+  await helper.call('copyDirectory', { root: join(directory, 'root'), path: '/data', destination });
+  for (const name of ['between', 'all', 'empty']) {
+    const [from, to] = [source, destination].map((place) => join(place, name)) as [string, string];
+    expect(readFileSync(to).equals(readFileSync(from))).toBe(true);
+    expect(statSync(to).blocks).toBeLessThan((middle.length + 1024 * 1024) / 512);
   }
 });
 
