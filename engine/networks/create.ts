@@ -5,7 +5,7 @@ import { CleatError, conflict, forbidden, invalidParameter, notFound } from '@cl
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
-import { type NetworkId, newId } from '../ids.js';
+import { type NetworkId, type NetworkName, newId } from '../ids.js';
 import { refuseLargeRecord } from '../store/record-size.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
@@ -132,7 +132,7 @@ async function prepare(
   return {
     v: 1,
     id: newId<NetworkId>(),
-    name,
+    name: name as NetworkName,
     driver,
     created: goTime(nowNanos()),
     scope: said?.scope ?? 'local',

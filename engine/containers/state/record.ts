@@ -1,5 +1,5 @@
 import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
-import type { ContainerId } from '../../ids.js';
+import type { ContainerId, ImageId } from '../../ids.js';
 import type { NetworkWishes } from '../../networks/service.js';
 import type { StoredState } from './life.js';
 
@@ -16,7 +16,7 @@ export interface ContainerRecord {
   path: string;
   args: string[];
   /** `sha256:…` */
-  imageId: string;
+  imageId: ImageId;
   /** As the image's own; Linux for all we run. */
   platform: string;
   /** Merged with the image's. */
