@@ -126,7 +126,7 @@ export class TestEngine implements AsyncDisposable {
 
   #networks(): Networks {
     return partial<Networks>('networks', {
-      wishes: (mode) => ({ mode, endpoints: {} }),
+      requested: (mode) => ({ mode, endpoints: {} }),
       defaultNetwork: 'bridge',
       inspect: async () => {
         throw notFound('network bridge not found');

@@ -226,9 +226,9 @@ async function takePools(
     for (const config of own.length > 0 ? own : [{}]) {
       const { driver, options } = record.ipam;
       const asked = knowsHolders ? { ...options, [ipamOption.holder]: record.id } : options;
-      const wish = { driver, options: asked, six, config, skipGateway: six ? skip6 : skip4 };
+      const requested = { driver, options: asked, six, config, skipGateway: six ? skip6 : skip4 };
       const list = six ? record.v6 : record.v4;
-      const pool = await takePool(context.drivers, context.outbox, wish, (taken) => {
+      const pool = await takePool(context.drivers, context.outbox, requested, (taken) => {
         if (!list.includes(taken)) list.push(taken);
         context.building.put(record.id, record);
       });

@@ -51,7 +51,7 @@ export interface EndpointRecord {
   networkName: NetworkName;
   driver: string;
   /** What the user asked for. */
-  wished: Wish;
+  wished: RequestedEndpoint;
   /** CIDR, or empty. */
   ipv4: string;
   ipv6: string;
@@ -87,7 +87,7 @@ export interface EndpointRecord {
 }
 
 /** What somebody asks of a container's place on a network. */
-export interface Wish extends EndpointSettings {
+export interface RequestedEndpoint extends EndpointSettings {
   /** `Links`, with the containers that they are to. */
   linked?: EndpointLink[];
 }
