@@ -38,11 +38,20 @@ export abstract class BenchEngine {
   protected abstract command(): string[];
   protected abstract clean(): Promise<string[]>;
 
+  protected get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Whose memory counts: daemon, monitors, extensions; not the processes of containers. */
+  processes(): number[] {
+    return this.group.processes();
+  }
+
   async start(busybox: Buffer): Promise<void> {
     const log = openSync(join(this.directory, 'log'), 'a');
     const enter = 'ip link set lo up && echo $$ >"$0" && exec "$@"';
     const args = ['--net', 'sh', '-c', enter, this.group.procs, ...this.command()];
-    const child = spawn('unshare', args, { stdio: ['ignore', log, log] });
+    const child = spawn('unshare', args, { stdio: ['ignore', log, log], env: this.environment() });
     closeSync(log);
     this.#process = child;
     const deadline = Date.now() + 30_000;
@@ -56,6 +65,10 @@ export abstract class BenchEngine {
     }
     const changes = encodeURIComponent('CMD ["sh"]');
     await call(this.socket, 'POST', `/images/create?fromSrc=-&repo=busybox&tag=latest&changes=${changes}`, busybox);
+  }
+
+  protected environment(): NodeJS.ProcessEnv {
+    return process.env;
   }
 
   async docker(...args: string[]): Promise<string> {
@@ -133,6 +146,18 @@ export class Cleat extends BenchEngine {
 }
 
 export class Dockerd extends BenchEngine {
+  readonly #programs: string | undefined;
+
+  /** @param programs where its programs are looked for first; default: on the PATH */
+  constructor(name: string, base: string, programs?: string) {
+    super(name, base);
+    this.#programs = programs;
+  }
+
+  protected override environment(): NodeJS.ProcessEnv {
+    return this.#programs ? { ...process.env, PATH: `${this.#programs}:${process.env.PATH}` } : process.env;
+  }
+
   protected command(): string[] {
     return [
       'dockerd',
@@ -148,26 +173,30 @@ export class Dockerd extends BenchEngine {
   }
 
   /** Shims and containerd have one of the engine's directories on their command lines. */
-  protected async clean(): Promise<string[]> {
-    const roots = [this.directory, this.execRoot];
-    for (let round = 0; round < 30; round++) {
-      const left = readdirSync('/proc').filter(
-        (pid) => /^\d+$/.test(pid) && roots.some((root) => commandOf(pid).includes(`${root}/`)),
-      );
-      if (left.length === 0) break;
-      for (const pid of left) kill(Number(pid));
-      await sleep(100);
-    }
-    const mounts = () => roots.flatMap((root) => listMounts(`${root}/`));
-    for (const { target } of mounts().reverse()) unmount(target, { detach: true });
-    return mounts().map(({ target }) => `${target} is mounted still`);
+  protected clean(): Promise<string[]> {
+    return endAllBelow([this.directory, this.execRoot]);
   }
+}
+
+/** Ends the programs of an engine that have one of its directories on their command lines, and unmounts what is left. */
+export async function endAllBelow(roots: readonly string[]): Promise<string[]> {
+  for (let round = 0; round < 30; round++) {
+    const left = readdirSync('/proc').filter(
+      (pid) => /^\d+$/.test(pid) && roots.some((root) => commandOf(pid).includes(`${root}/`)),
+    );
+    if (left.length === 0) break;
+    for (const pid of left) kill(Number(pid));
+    await sleep(100);
+  }
+  const mounts = () => roots.flatMap((root) => listMounts(`${root}/`));
+  for (const { target } of mounts().reverse()) unmount(target, { detach: true });
+  return mounts().map(({ target }) => `${target} is mounted still`);
 }
 
 function commandOf(pid: string): string {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-    return /^[^\0]*(containerd|dockerd|runc)/.test(command) ? command : '';
+    return /^[^\0]*(containerd|dockerd|runc|conmon|podman)/.test(command) ? command : '';
   } catch {
     // It ended meanwhile.
     return '';

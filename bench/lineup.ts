@@ -2,6 +2,8 @@ import { busyboxTar } from '@cleat/cli/tour/busybox';
 import { messageOf } from '@cleat/protocol/errors';
 import { Crowd } from './crowd.js';
 import { type BenchEngine, Cleat, Dockerd } from './engines.js';
+import { newerDockerd, podmanPath } from './peers.js';
+import { Podman } from './podman.js';
 import { SharedPlugin } from './shared-plugin.js';
 
 /** Who takes part, with the titles of the tables' columns. */
@@ -10,6 +12,8 @@ export const engineTitles = {
   cleat: 'Cleat',
   processes: 'Cleat, batteries as processes',
   crowded: 'Cleat, 20 more extensions, one hung',
+  newer: 'newer dockerd',
+  podman: 'podman',
 } as const;
 
 export type EngineName = keyof typeof engineTitles;
@@ -57,6 +61,8 @@ export class Lineup implements AsyncDisposable {
 
   #make(name: EngineName): BenchEngine {
     if (name === 'dockerd') return new Dockerd(name, this.#base);
+    if (name === 'newer') return new Dockerd(name, this.#base, newerDockerd());
+    if (name === 'podman') return new Podman(name, this.#base, podmanPath());
     const flags = name === 'processes' ? batteries.map((battery) => `--extension=${battery}=process`) : [];
     return new Cleat(name, this.#base, flags);
   }

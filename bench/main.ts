@@ -7,6 +7,7 @@ import { run } from '@cleat/linux/process/run';
 import { messageOf } from '@cleat/protocol/errors';
 import { whyNoGo } from './go.js';
 import { Lineup } from './lineup.js';
+import { absentPeers, peerVersions } from './peers.js';
 import { type BenchPlugin, type PluginName, PluginPair } from './plugin-pair.js';
 import { markdown, type Result, resultOf } from './report.js';
 import type { Row, SideName } from './row.js';
@@ -45,6 +46,8 @@ async function main(): Promise<number> {
   for (const program of engineRows.length > 0 ? ['dockerd', 'containerd', 'docker', 'unshare'] : []) {
     if (findCommand(program) === undefined) throw new Error(`${program} is not installed (Debian: docker.io)`);
   }
+  const absent = absentPeers();
+  for (const why of absent.values()) process.stdout.write(`${why}\n`);
   const lineup = new Lineup(values.base);
   await using plugins = new PluginPair();
   const interrupted = new Promise<never>((_, reject) => {
@@ -54,7 +57,10 @@ async function main(): Promise<number> {
   const results: Result[] = [];
   try {
     const measuring = async () => {
-      for (const row of engineRows) results.push(await measure(row, (name) => lineup.get(name), values.samples));
+      for (const row of engineRows) {
+        const beside = (row.beside ?? []).filter((name) => !absent.has(name));
+        results.push(await measure({ ...row, beside }, (name) => lineup.get(name), values.samples));
+      }
       results.push(...(await measurePlugins(pluginRows, plugins, values.samples)));
     };
     await Promise.race([interrupted, measuring()]);
@@ -96,15 +102,19 @@ async function measure<Side, Name extends SideName>(
 ): Promise<Result> {
   const [theirs, ours] = row.between;
   const both = [await get(theirs), await get(ours)] as const;
+  const others: { name: Name; side: Side; samples: number[] }[] = [];
+  for (const name of row.beside ?? []) others.push({ name, side: await get(name), samples: [] });
   process.stdout.write(`${row.name} …\n`);
-  for (const side of both) await row.prepare?.(side);
+  const all = [...both, ...others.map(({ side }) => side)];
+  for (const side of all) await row.prepare?.(side);
   const figures = { theirs: [] as number[], ours: [] as number[] };
   for (let round = 0; round < Number(samples ?? row.samples); round++) {
     figures.theirs.push(await row.sample(both[0]));
     figures.ours.push(await row.sample(both[1]));
+    for (const other of others) other.samples.push(await row.sample(other.side));
   }
-  for (const side of both) await row.finish?.(side);
-  const result = resultOf(row, figures.theirs, figures.ours);
+  for (const side of all) await row.finish?.(side);
+  const result = resultOf(row, figures.theirs, figures.ours, others);
   process.stdout.write(
     `  ${result.theirs.toFixed(1)} → ${result.ours.toFixed(1)} ${row.unit}, ${result.ratio.toFixed(2)}\n`,
   );
@@ -122,10 +132,12 @@ function removeIfEmpty(directory: string): void {
 
 async function notes(): Promise<string[]> {
   const { kernelVersion, operatingSystem } = hostFacts();
-  const [docker, runc] = await Promise.all(['dockerd', 'runc'].map((name) => run(name, ['--version'])));
+  const programs = ['dockerd', 'runc', 'crun'].filter((name) => findCommand(name) !== undefined);
+  const versions = await Promise.all(programs.map((name) => run(name, ['--version'])));
   const first = (text = ''): string => text.split('\n')[0] ?? '';
   return [
-    `${first(docker?.stdout)}; ${first(runc?.stdout)}; Node.js ${process.version}`,
+    `${versions.map(({ stdout }) => first(stdout)).join('; ')}; Node.js ${process.version}`,
+    ...(await peerVersions()),
     `${operatingSystem}, Linux ${kernelVersion}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}`,
     `${new Date().toISOString().slice(0, 10)}; medians of interleaved samples; each engine in a network namespace and control group of its own`,
   ];

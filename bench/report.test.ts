@@ -25,6 +25,15 @@ test('medians, and the ratio that must not be exceeded', () => {
   expect(resultOf(rate, [100], [49]).pass).toBe(false);
 });
 
+test('those that stand beside have a column each, with our figure by theirs', () => {
+  const beside = [{ name: 'podman', samples: [50, 80, 60] }] as const;
+  const lines = markdown([resultOf(row, [100], [40], beside), resultOf(row, [100], [40])], []).split('\n');
+  expect(lines).toContain('| work | dockerd | Cleat | ratio | limit | | podman (ratio) |');
+  expect(lines).toContain('|---|---|---|---|---|---|---|');
+  expect(lines).toContain('| work | 100 ms | 40 ms | 0.40 | ≤ 0.40 | PASS | 60 ms (0.67) |');
+  expect(lines).toContain('| work | 100 ms | 40 ms | 0.40 | ≤ 0.40 | PASS | – |');
+});
+
 test('the tables say which lines pass, one table for each pair', () => {
   const results = [
     resultOf(row, [100], [40]),

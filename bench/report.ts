@@ -16,15 +16,23 @@ export interface Result {
   ours: number;
   ratio: number;
   pass: boolean;
+  /** Medians of those that stand beside. */
+  beside: { name: SideName; median: number }[];
   samples: { theirs: number[]; ours: number[] };
 }
 
-export function resultOf<Side, Name extends SideName>(row: Row<Side, Name>, theirs: number[], ours: number[]): Result {
+export function resultOf<Side, Name extends SideName>(
+  row: Row<Side, Name>,
+  theirs: number[],
+  ours: number[],
+  others: readonly { name: SideName; samples: readonly number[] }[] = [],
+): Result {
   const medians = { theirs: median(theirs), ours: median(ours) };
   const ratio = medians.ours / medians.theirs;
   const { name, unit, between, atMost, atLeast } = row;
   const pass = ratio <= (atMost ?? Number.POSITIVE_INFINITY) && ratio >= (atLeast ?? 0);
-  return { name, unit, between, atMost, atLeast, ...medians, ratio, pass, samples: { theirs, ours } };
+  const beside = others.map((other) => ({ name: other.name, median: median(other.samples) }));
+  return { name, unit, between, atMost, atLeast, ...medians, ratio, pass, beside, samples: { theirs, ours } };
 }
 
 export function median(values: readonly number[]): number {
@@ -45,12 +53,20 @@ function table(results: readonly Result[]): string[] {
   const [first] = results;
   if (!first) return [];
   const [theirs, ours] = first.between;
+  const peers = [...new Set(results.flatMap(({ beside }) => beside.map((peer) => peer.name)))];
+  const more = peers.map((name) => ` ${titles[name]} (ratio) |`).join('');
   return [
-    `| work | ${titles[theirs]} | ${titles[ours]} | ratio | limit | |`,
-    '|---|---|---|---|---|---|',
-    ...results.map(row),
+    `| work | ${titles[theirs]} | ${titles[ours]} | ratio | limit | |${more}`,
+    `|---|---|---|---|---|---|${peers.map(() => '---|').join('')}`,
+    ...results.map((result) => row(result) + peers.map((name) => peer(result, name)).join('')),
     '',
   ];
+}
+
+/** One that stands beside, with our figure divided by its. */
+function peer({ beside, ours, unit }: Result, name: SideName): string {
+  const found = beside.find((one) => one.name === name);
+  return found ? ` ${figure(found.median)} ${unit} (${(ours / found.median).toFixed(2)}) |` : ' – |';
 }
 
 function row({ name, unit, theirs, ours, ratio, atMost, atLeast, pass }: Result): string {

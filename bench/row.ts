@@ -11,6 +11,8 @@ export interface Row<Side = BenchEngine, Name extends SideName = EngineName> {
   readonly unit: 'ms' | 'ms CPU' | 'µs CPU' | 'MB' | 'calls/s';
   /** Whose figure is divided by whose: ours, the second, by the first. */
   readonly between: readonly [Name, Name];
+  /** Whose figures stand beside, where they can be had; they change nothing. */
+  readonly beside?: readonly Name[];
   /** The ratio's limit; without one, and without `atLeast`, the line only states a cost. */
   readonly atMost?: number;
   /** The ratio's limit, where more is better. */
@@ -26,3 +28,6 @@ export interface Row<Side = BenchEngine, Name extends SideName = EngineName> {
 
 /** The usual two: dockerd, and Cleat as it comes. */
 export const stock = ['dockerd', 'cleat'] as const;
+
+/** What a user could pick instead, where they are installed. */
+export const peers = ['newer', 'podman'] as const;

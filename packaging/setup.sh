@@ -140,7 +140,7 @@ stop_unless_grows() {
 
 build() {
   say 'Building'
-  (cd "$root" && npx --no-install tsc -b) || stop_unless_grows 'the build failed'
+  (cd "$root" && npm run --silent build) || stop_unless_grows 'the build failed'
 }
 
 set_up() {

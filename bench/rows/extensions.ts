@@ -49,7 +49,7 @@ export const extensionRows: readonly Row[] = [
     name: '`volumes/create` through a volume plugin',
     unit: 'ms',
     between: stock,
-    atMost: 0.8,
+    atMost: 0.75,
     samples: 25,
     // Neither engine's first calls are those of every day.
     prepare: (engine) => times(25, () => createVolumes(engine, sharedDriver)),

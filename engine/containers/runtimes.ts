@@ -74,6 +74,11 @@ export class Runtimes {
     return this.get(name).command(use, this.binary(name));
   }
 
+  /** Whether a bind mount gets exactly the flags that the runtime is told, and not those of its source as well. */
+  resetsFlags(name: string): boolean {
+    return isCrun(this.get(name).path);
+  }
+
   /** Whether the runtime says (by its `features`) that it knows a mount option; asked once. */
   knowsMountOption(name: string, option: string): Promise<boolean> {
     let options = this.#mountOptions.get(name);

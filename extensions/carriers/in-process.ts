@@ -1,10 +1,10 @@
-import { pathToFileURL } from 'node:url';
 import type { Reply } from '@cleat/protocol/answer';
 import { Dispatcher } from '@cleat/protocol/dispatch';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { type ExtensionModule, type RunningExtension, startExtension } from '@cleat/protocol/extension';
 import type { Logger } from '@cleat/protocol/log';
 import type { Carrier } from './carrier.js';
+import { loadModule } from './modules.js';
 
 export interface ModuleSettings {
   /** The driver's name. */
@@ -34,7 +34,7 @@ export class InProcessCarrier implements Carrier {
   static async load({ name, path, options, log }: ModuleSettings): Promise<InProcessCarrier> {
     const stop = new AbortController();
     try {
-      const loaded: unknown = await import(pathToFileURL(path).href);
+      const loaded = await loadModule(path);
       const module = (loaded as { default?: unknown }).default;
       if (!isModule(module)) throw new Error('its default export is no extension module (no start function)');
       return new InProcessCarrier(await startExtension(module, { name, options, log, signal: stop.signal }), stop);

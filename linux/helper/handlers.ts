@@ -37,7 +37,7 @@ function mountFacts(path: string): Operations['mountOf']['answer'] {
   const entry = mountOf(realpathSync(path));
   // A chroot sees no mount above it.
   if (!entry) throw systemError(`Can't find mount point of ${path}`);
-  return { target: entry.target, propagation: entry.propagation };
+  return { target: entry.target, propagation: entry.propagation, options: entry.options };
 }
 
 function ensureDirectory(path: string, options: { mode?: number; uid?: number; gid?: number }): boolean {

@@ -37,8 +37,11 @@ export interface TarInRequest {
 export interface Operations {
   /** stat(2), or lstat(2) unless `follow`. Of a path of the host. */
   stat: { request: { path: string; follow?: boolean }; answer: FileFacts };
-  /** Where the mount begins that a path of the host lies on, and its `shared:N`, `master:N`, …; symlinks are followed. */
-  mountOf: { request: { path: string }; answer: { target: string; propagation: string[] } };
+  /**
+   * Where the mount begins that a path of the host lies on, its `shared:N`, `master:N`, …, and its options; symlinks
+   * are followed.
+   */
+  mountOf: { request: { path: string }; answer: { target: string; propagation: string[]; options: string[] } };
   /** See `held-path.ts`, which is the only one to ask for it. */
   hold: { request: HoldRequest; answer: HoldAnswer };
   /** Makes a directory of the host, and those above it, unless it exists. Conflict when it is something else. */

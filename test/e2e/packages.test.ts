@@ -88,9 +88,9 @@ test.each(rooms)('%s holds what is needed, and nothing else', async (room) => {
   }
 });
 
-test('the kit brings two packages, and no native code', () => {
+test('the kit brings two libraries (types, and expressions in Go’s syntax for log options), and no native code', () => {
   const installed = readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
-  expect(installed.sort()).toEqual(['@cleat', 'typebox']);
+  expect(installed.sort()).toEqual(['@cleat', 're2js', 'typebox']);
   expect(readdirSync(join(project, 'node_modules/@cleat')).sort()).toEqual(['protocol', 'sdk']);
 });
 

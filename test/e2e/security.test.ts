@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -67,6 +67,54 @@ describe('a container by default', () => {
     expect(
       (await engine.docker('run', '--rm', 'busybox', 'sh', '-c', 'mknod /dev/x b 254 0; cat /dev/x')).stderr,
     ).toContain('not permitted');
+  });
+  test('sees what is bound as it is mounted on the host: read-only, and without its programs', async () => {
+    const [inert, shown, link] = ['inert', 'shown', 'link'].map((name) => join(scratch, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const mount = (...args: string[]) => execFileSync('mount', args);
+    await mkdir(inert);
+    await mkdir(shown);
+    await symlink(shown, link);
+    try {
+      mount('-t', 'tmpfs', '-o', 'nosuid,nodev,noexec', 'tmpfs', inert);
+      await writeFile(join(inert, 'program'), '#!/bin/sh\n', { mode: 0o4755 });
+      mount('--bind', inert, shown);
+      mount('-o', 'remount,bind,ro,nosuid,nodev', shown);
+      const binds = ['-v', `${inert}:/inert`, '-v', `${link}:/shown`, '-v', `${inert}:/again:ro`];
+      await ok('run', '-d', '--name', 'bound', '--ipc', 'shareable', ...binds, 'busybox', 'top');
+      const mounts = await ok('exec', 'bound', 'cat', '/proc/mounts');
+      expect(mounts).toMatch(/ \/inert tmpfs rw,nosuid,nodev,noexec/);
+      expect(mounts).toMatch(/ \/shown tmpfs ro,nosuid,nodev/);
+      expect(mounts).toMatch(/ \/dev\/shm tmpfs rw,nosuid,nodev,noexec/);
+      expect(mounts).toMatch(/ \/again tmpfs ro/);
+      expect(await refused('exec', 'bound', 'touch', '/shown/x')).toContain('Read-only file system');
+      expect((await engine.docker('exec', 'bound', '/inert/program')).code).toBe(126);
+    } finally {
+      await ok('rm', '-f', 'bound');
+      for (const target of [shown, inert]) execFileSync('umount', [target]);
+    }
+  });
+  test('has nothing mounted over /proc', async () => {
+    for (const destination of ['/proc', '/proc/self/attr', '/proc/x']) {
+      const text = await refused('run', '--rm', '-v', `${scratch}:${destination}`, 'busybox', 'true');
+      expect(text).toContain('cannot be mounted because it is');
+    }
+    await writeFile(join(scratch, 'uptime'), '1.00 1.00\n');
+    const own = ['-v', `${join(scratch, 'uptime')}:/proc/uptime`];
+    expect(await ok('run', '--rm', ...own, 'busybox', 'cat', '/proc/uptime')).toBe('1.00 1.00');
+  });
+  test('signals nobody outside, whatever a further process does; and that has a home and its terminal', async () => {
+    await ok('run', '-d', '--name', 'target', '-u', '1000', 'busybox', 'top');
+    expect((await engine.docker('exec', 'target', 'sh', '-c', 'trap "kill -TERM 0" EXIT; exit 3')).code).toBe(143);
+    expect((await engine.docker('exec', 'target', 'sh', '-c', 'kill -KILL 0')).code).toBe(137);
+    expect(await ok('exec', '-u', '5', 'target', 'sh', '-c', 'echo $HOME; cat /proc/self/oom_score_adj')).toBe('/\n0');
+    // crun before 1.8.2 leaves it to the container's user; the engine gives it away as soon as the process is there.
+    const terminal = 'until echo >$(tty); do sleep 0.1; done 2>/dev/null; stat -c %u $(tty)';
+    expect(await ok('exec', '-t', '-u', '7', 'target', 'timeout', '20', 'sh', '-c', terminal)).toMatch(/^7$/m);
+    expect(await ok('ps', '-q', '--filter', 'name=target')).not.toBe('');
   });
   test('--privileged has all of it', async () => {
     expect(BigInt(`0x${await status('CapEff', '--privileged')}`)).toBeGreaterThan(0x1ffffffffn);

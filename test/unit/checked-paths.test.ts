@@ -21,6 +21,8 @@ const looks: Record<string, string> = {
     "the administrator's bind source is made where it is missing, as on a stock engine, and nothing is concluded from it",
   'engine/containers/steps/mount-volumes.ts mountOf':
     "how the administrator's bind source is mounted, for the message: the kernel does what the mount allows",
+  'engine/containers/steps/source-flags.ts mountOf':
+    "how the administrator's bind source is mounted, as the kernel would have kept it",
   'engine/containers/oci-spec/accounts.ts stat': 'what will be mounted over /etc: held, or named by the administrator',
   'engine/containers/files/size.ts diskUsage': "a container's upper directory, which is the engine's",
   'engine/volumes/index.ts realpath': "the engine's own roots, once",

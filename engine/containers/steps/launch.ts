@@ -30,6 +30,7 @@ import { logDriver } from './needs.js';
 import { sandboxRequest } from './sandbox-request.js';
 import { prepareSecrets } from './secrets.js';
 import { checkOwners } from './shared-owners.js';
+import { keepSourceFlags } from './source-flags.js';
 
 /** A run whose process the runtime has started. */
 export interface Launched {
@@ -99,6 +100,7 @@ export async function launch(
       return { id: other.id, pid: state.pid, running: other.running, restarting: state.status === 'restarting' };
     },
   });
+  await keepSourceFlags(context, record, spec.mounts, mounts.value, signal);
   record.appArmorProfile = spec.process.apparmorProfile ?? '';
   writeFileSync(join(bundle, 'config.json'), stringify(spec), { mode: 0o600 });
   context.spool.began(id);

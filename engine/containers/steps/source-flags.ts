@@ -1,0 +1,47 @@
+import { mountOf } from '@cleat/linux/mount/mountinfo';
+import { isClass } from '@cleat/protocol/errors';
+import type { Context } from '../context.js';
+import type { BindSource } from '../oci-spec/mounts.js';
+import type { OciMount } from '../oci-spec/oci.js';
+import type { ContainerRecord } from '../state/record.js';
+
+const kept = new Set(['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime']);
+
+/**
+ * What is bound keeps the flags of the mount that it lies on: a read-only or `nosuid` one stays so. The kernel has it so,
+ * and so does runc, which changes a bind only where it is told to; crun sets exactly the flags that it is told.
+ */
+export async function keepSourceFlags(
+  context: Context,
+  { mounts: own, runtime }: ContainerRecord,
+  mounts: readonly OciMount[],
+  sources: ReadonlyMap<string, BindSource>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!context.runtimes.resetsFlags(runtime)) return;
+  const users = new Set(own.map(({ destination }) => destination));
+  const concerned = mounts.filter(({ type, destination }) => {
+    // Of the others, what is bound lies in directories of the engine's.
+    return type === 'bind' && (users.has(destination) || destination === '/dev/shm');
+  });
+  await Promise.all(
+    concerned.map(async (mount) => {
+      const source = sources.get(mount.destination);
+      const flags =
+        source !== undefined && 'named' in source
+          ? await namedFlags(context, source.named, signal)
+          : (mountOf(mount.source)?.options ?? []);
+      mount.options.push(...flags.filter((flag) => kept.has(flag)));
+    }),
+  );
+}
+
+/** One that is not there is for the runtime to tell. */
+async function namedFlags(context: Context, path: string, signal: AbortSignal): Promise<string[]> {
+  try {
+    return (await context.helper.call('mountOf', { path }, { signal })).options;
+  } catch (error) {
+    if (isClass(error, 'NotFound')) return [];
+    throw error;
+  }
+}
