@@ -16,16 +16,22 @@ const expectation = { poll: { timeout: 20_000 } };
 
 const files = (...names: string[]): string[] => names.map((name) => `test/e2e/${name}.test.ts`);
 
-/** What people do every day, whatever the extensions behind it. Tests here declare what they need (support/needs.ts). */
+/**
+ * The things that people do every day, with any extensions behind them. Tests here declare what they need
+ * (support/needs.ts).
+ */
 const daily = files('slide', 'run', 'lifecycle', 'networks', 'survival', 'daily');
 
-/** Of the daily ones, those that hold something of all that people do: enough where one battery is another. */
+/** The daily files that hold something of all that people do: enough where one battery is another. */
 const shortest = files('slide', 'run', 'networks', 'daily');
 
 /** At once: twice as many keep the processors no busier, and each other's deadlines waiting. */
 const endToEndWorkers = Math.max(2, availableParallelism());
 
-/** What runtimes do, each in its own way: enough for the one that is not the fastest here, and so not the default. */
+/**
+ * The things that runtimes do, each in its own way: enough for the one that is not the fastest here, and so not the
+ * default.
+ */
 const ofRuntimes = files('run', 'security', 'update', 'error-texts');
 
 /**

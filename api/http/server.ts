@@ -35,7 +35,7 @@ export type RequestCheck = (exchange: Exchange) => Promise<AnswerCheck | undefin
 export interface ApiServerOptions {
   router: Router;
   log: Logger;
-  /** Of the engine, for the Server header. */
+  /** Version of the engine, for the Server header. */
   version: string;
   /** The oldest API version that is accepted. */
   minApiVersion?: string;
@@ -93,7 +93,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       if (!reason || response?.headersSent) return void socket.destroy();
       if (!response) return refuse(socket, ...reason);
       response.shouldKeepAlive = false;
-      // Whoever reads the request's body learns that there is no more, once the client could be told.
+      // The reader of the request's body learns that there is no more, once the client could be told.
       response.once('finish', () => response.req.destroy());
       sendError(response, invalidParameter(reason[1]), maxApiVersion);
       socket.resume();
@@ -178,7 +178,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const error = (await exchange?.outgoing.checkError(thrown, () => errorAnswer(thrown, version))) ?? thrown;
       fail(error, request, response, version, abort.signal, hijacker !== undefined);
     } finally {
-      // What is left of a body is dropped, so that the next request on this connection is found.
+      // The rest of a body is dropped, so that the next request on this connection is found.
       if (!hijacker && !request.complete) request.removeAllListeners('data').resume();
       const left = (busy.get(socket) ?? 1) - 1;
       if (left > 0) busy.set(socket, left);

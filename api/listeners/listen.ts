@@ -10,7 +10,7 @@ export interface TlsOptions {
   /** PEM. */
   cert: string | Buffer;
   key: string | Buffer;
-  /** Who signs clients' certificates; with it, a client without a valid one is refused. */
+  /** The CA of clients' certificates; with it, a client without a valid one is refused. */
   ca?: string | Buffer;
 }
 

@@ -54,7 +54,7 @@ function write(line: string): void {
   try {
     writeSync(2, line);
   } catch {
-    // Nobody reads our stderr any more (EPIPE, EAGAIN): the engine goes on without its log.
+    // Nobody reads our stderr (EPIPE, EAGAIN): the engine goes on without its log.
   }
 }
 

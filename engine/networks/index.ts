@@ -108,7 +108,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
 
     async detach(containerId) {
       const arriving = context.arriving.get(containerId);
-      arriving?.stop.abort(cancelled('the container is not wanted any more'));
+      arriving?.stop.abort(cancelled('the container is no longer wanted'));
       await arriving?.done;
       const sandbox = context.sandbox(containerId);
       if (sandbox) await takeDown(context, sandbox);
@@ -133,7 +133,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
           try {
             await takeDown(context, sandbox);
           } catch (error) {
-            context.log.error('a sandbox that nobody uses could not be removed', {
+            context.log.error('an unused sandbox could not be removed', {
               container: sandbox.containerId,
               error: messageOf(error),
             });

@@ -155,4 +155,4 @@ export class PacketSocket {
   }
 }
 
-const inputGone = () => unavailable('the process does not read its standard input any more');
+const inputGone = () => unavailable('the process no longer reads its standard input');

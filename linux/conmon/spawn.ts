@@ -111,7 +111,7 @@ function messages(pipe: Readable | Writable | null | undefined): () => Promise<S
     if (typeof message === 'object' && message !== null && 'data' in message && typeof message.data === 'number') {
       return { data: message.data, message: 'message' in message ? String(message.message) : undefined };
     }
-    throw systemError(`conmon sent a message that is none: ${line.value}`);
+    throw systemError(`conmon sent a message that cannot be read: ${line.value}`);
   };
 }
 

@@ -154,7 +154,7 @@ export class Helper {
       if (signal.aborted) {
         // Woken and given up at the same moment: the turn belongs to the next one.
         this.#waiting.shift()?.();
-        throw cancelled('nobody waits for this any more');
+        throw cancelled('the caller no longer waits for this');
       }
     }
   }

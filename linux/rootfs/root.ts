@@ -39,7 +39,7 @@ function openRootOf(identity: ProcessIdentity): number {
   const directory = openSync(`/proc/${identity.pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const path = `/proc/self/fd/${directory}`;
-    if (!runsAt(path, identity)) throw notFound(`process ${identity.pid} does not run any more`);
+    if (!runsAt(path, identity)) throw notFound(`process ${identity.pid} no longer runs`);
     return openSync(`${path}/root`, O_PATH | constants.O_DIRECTORY);
   } finally {
     closeSync(directory);
