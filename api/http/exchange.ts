@@ -11,6 +11,7 @@ import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import type { Presence } from './presence.js';
 import { Query } from './query.js';
 import { canonicalPath, type Match, type Target } from './target.js';
 import { isBefore } from './version.js';
@@ -27,7 +28,7 @@ export interface ExchangeParts {
   version: string;
   transport: Transport;
   log: Logger;
-  signal: AbortSignal;
+  presence: Presence;
   /** Resolves when what was done is on disk. */
   settled?: () => Promise<void>;
   /** For a connection that can be taken over. */
@@ -49,15 +50,15 @@ export class Exchange {
   readonly headers: IncomingMessage['headers'];
   readonly query: Query;
   readonly transport: Transport;
-  readonly log: Logger;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Where the answer goes, and who looks at it first. */
   readonly outgoing: Outgoing;
   /** From here on, what a client is told to be done outlives a power cut. @throws System */
   readonly settled: () => Promise<void>;
+  readonly #presence: Presence;
+  readonly #parentLog: Logger;
+  #log: Logger | undefined;
   readonly #target: Target;
   readonly #match: Match;
   readonly #hijacker: Hijacker | undefined;
@@ -72,13 +73,24 @@ export class Exchange {
     this.transport = parts.transport;
     this.request = parts.request;
     this.response = parts.response;
-    this.signal = parts.signal;
-    this.log = parts.log.child({ request: this.id });
+    this.#presence = parts.presence;
+    this.#parentLog = parts.log;
     this.outgoing = new Outgoing(parts.response);
     this.settled = parts.settled ?? (async () => {});
     this.#target = parts.target;
     this.#match = parts.match;
     this.#hijacker = parts.hijacker;
+  }
+
+  /** Aborted when the client has gone. */
+  get signal(): AbortSignal {
+    return this.#presence.signal;
+  }
+
+  /** Its lines name the request. Made when there is something to say. */
+  get log(): Logger {
+    this.#log ??= this.#parentLog.child({ request: this.id });
+    return this.#log;
   }
 
   /** The client speaks an API older than `version`. */

@@ -12,7 +12,7 @@ function entry(): string {
 }
 
 /** A small heap and one thread beside the first: most of what it does is system calls. The collector is for its rest. */
-const execArgv = ['--max-semi-space-size=2', '--v8-pool-size=1', '--expose-gc'];
+const execArgv = ['--max-semi-space-size=2', '--optimize-for-size', '--v8-pool-size=1', '--expose-gc'];
 
 /** One helper process: one request at a time. It does not keep the engine's event loop alive while it rests. */
 export class HelperProcess {
