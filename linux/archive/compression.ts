@@ -17,7 +17,7 @@ const magics: readonly (readonly [Compression, Buffer])[] = [
 /** Enough bytes to tell all compressions apart. */
 const magicLength = 6;
 
-/** What a stream is compressed with, by its first bytes. */
+/** Tells the compression of a stream, by its first bytes. */
 export function detectCompression(head: Buffer): Compression {
   const found = magics.find(([, magic]) => head.subarray(0, magic.length).equals(magic));
   if (found) return found[0];
@@ -135,7 +135,7 @@ function damaged(compression: Compression, complaint: string): CleatError {
   return invalidParameter(`the ${compression} data ${why}`, { cause: new Error(complaint.trim()) });
 }
 
-/** Hears of the source's own errors: not of that with which whoever reads ends it. */
+/** Hears of the source's own errors: not of the one with which its reader ends it. */
 function noting(source: AsyncIterable<Buffer>, onError: (error: unknown) => void): Readable {
   const chunks = source[Symbol.asyncIterator]();
   const next = async () => {

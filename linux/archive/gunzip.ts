@@ -44,7 +44,7 @@ class Input {
     this.#chunks = source[Symbol.asyncIterator]();
   }
 
-  /** What there is next; undefined at the end. */
+  /** Returns the next bytes; undefined at the end. */
   async next(): Promise<Buffer | undefined> {
     if (this.#rest.length > 0) {
       const rest = this.#rest;

@@ -159,7 +159,7 @@ export class Helper {
     }
   }
 
-  /** Resolves when a process may be free, or when nobody waits any more. */
+  /** Resolves when a process may be free, or when nobody waits. */
   #turn(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
