@@ -1,4 +1,5 @@
 import type { ContainerInspect, ContainerState, MountPoint, NetworkSettings } from '@cleat/protocol/api/container';
+import type { ImageId } from '../../ids.js';
 import type { SandboxSettings } from '../../networks/service.js';
 import type { Context } from '../context.js';
 import { shownLinks } from '../links/links.js';
@@ -133,7 +134,7 @@ function networkSettings(record: ContainerRecord, sandbox: SandboxSettings): Net
   };
 }
 
-function graphData(context: Context, id: string, imageId: string): Record<string, string> {
+function graphData(context: Context, id: string, imageId: ImageId): Record<string, string> {
   let lower = '';
   try {
     lower = [context.paths.ownFiles(id), ...context.images.layerPaths(imageId)].join(':');
