@@ -33,7 +33,7 @@ import type { Volumes } from '../volumes/service.js';
 import { openContainers, Registry } from './index.js';
 import type { ContainerHost, Containers } from './service.js';
 
-/** What is not reached by a test throws when it is. */
+/** A part that a test should not reach throws. */
 function partial<T extends object>(name: string, members: Partial<T>): T {
   return new Proxy(members as T, {
     get(target, key) {

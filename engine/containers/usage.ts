@@ -5,8 +5,8 @@ import { isVolume } from './state/record.js';
 import type { Registry } from './state/registry.js';
 
 /*
- * What other rooms may ask of the containers on record. The registry is opened before those rooms, and handed to them:
- * they know who uses what is theirs from their first moment on.
+ * Questions of other rooms about the containers on record. The registry is opened before those rooms, and handed to
+ * them: they know who uses what is theirs from their first moment on.
  */
 
 /** Which containers use an image. */

@@ -18,7 +18,7 @@ export function containerLayers(
   const { paths, images } = context;
   const [own, upper, work] = [paths.ownFiles(id), paths.upper(id), paths.work(id)];
   const image = images.layerPaths(imageId);
-  // Whatever our umask is.
+  // Regardless of our umask.
   if (makeDirectories(upper) !== undefined) chmodSync(upper, 0o755);
   makeDirectories(work, 0o711);
   // A link of no more than a name: what it leads to is shared. It stays, so that a container keeps its layer.

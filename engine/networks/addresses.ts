@@ -35,7 +35,7 @@ export interface RequestedPool {
 
 /**
  * Takes a pool, with its gateway and auxiliary addresses.
- * @param kept what was taken so far, after every step: whoever undoes it finds what there is
+ * @param kept what was taken so far, after every step: the undo finds what there is
  * @throws what the IPAM driver says, for example `Pool overlaps with other one on this address space`
  */
 export async function takePool(
@@ -51,7 +51,7 @@ export async function takePool(
     requestAddress(drivers, outbox, requested.driver, pool, { address, options });
   const given = data[ipamOption.gatewayType];
   if (given && !requested.config.Gateway) {
-    // Of a routed network it need not be within the pool: 169.254.1.1, for example.
+    // On a routed network it need not be within the pool: 169.254.1.1, for example.
     record.gateway = new Answer(requested.driver, 'IpamDriver.RequestPool').interfaceAddress(
       given,
       requested.six ? 6 : 4,
@@ -104,7 +104,7 @@ async function requestAddress(
   }
 }
 
-/** What gives addresses of an endpoint back. @param of tells it from others' */
+/** Calls that give addresses of an endpoint back. @param of tells it from others' */
 export function addressRelease(
   driver: string,
   of: string,
@@ -120,7 +120,7 @@ export function addressRelease(
   return { id: `addresses ${of}`, extension: driver, about, calls };
 }
 
-/** What gives back whatever an endpoint was given, by a driver that knows holders. */
+/** Calls that give back all addresses of an endpoint, by a driver that knows holders. */
 export function unknownAddressRelease({ ipam, v4, v6 }: NetworkRecord, endpoint: string): DriverMessage {
   const Options = { [ipamOption.holder]: endpoint };
   const calls = [...v4, ...v6].map(
@@ -130,7 +130,7 @@ export function unknownAddressRelease({ ipam, v4, v6 }: NetworkRecord, endpoint:
   return { id: `holder ${endpoint}`, extension: ipam.driver, about, calls };
 }
 
-/** What gives back whatever pools a network was given, by a driver that knows holders. */
+/** Calls that give back all pools of a network, by a driver that knows holders. */
 export function unknownPoolRelease({ id, name, ipam }: NetworkRecord): DriverMessage {
   const request = { PoolID: '', Options: { [ipamOption.holder]: id } };
   return {
@@ -196,7 +196,7 @@ const isEverything = (cidr: string): boolean => parseCidr(cidr).block.prefix ===
 const free = (cidr: string, used: readonly Block[]): boolean =>
   !used.some((block) => overlaps(block, parseCidr(cidr).block));
 
-/** What gives a network's pool back, with all addresses that the network itself holds. */
+/** Calls that give a network's pool back, with all addresses that the network itself holds. */
 export function poolRelease(network: NetworkRecord, pool: PoolRecord): DriverMessage {
   const own = [...(pool.gatewayTaken ? [pool.gateway.split('/')[0] ?? ''] : []), ...Object.values(pool.aux)];
   return {

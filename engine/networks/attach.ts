@@ -25,7 +25,7 @@ type Made = Omit<Sandbox, 'endpoints'>;
 interface Plan {
   network: NetworkRecord;
   wished: RequestedEndpoint;
-  /** What the container calls it. */
+  /** The container's name for it. */
   ref: string;
 }
 
@@ -34,7 +34,7 @@ export function attach(context: NetworksContext, request: SandboxRequest): Promi
   const { containerId } = request;
   const stop = new AbortController();
   const work = doAttach(context, request, stop.signal);
-  // Whoever detaches meanwhile stops it and waits for its end: nothing may be made behind the back of a teardown.
+  // A detach meanwhile stops it and waits for its end: nothing may be made behind the back of a teardown.
   const done = work
     .then(({ ready }) => ready)
     .catch(() => {
@@ -49,7 +49,7 @@ export function attach(context: NetworksContext, request: SandboxRequest): Promi
 
 async function doAttach(context: NetworksContext, request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
   await context.leaving.get(request.containerId)?.catch(() => {
-    // Whoever took it down heard of it; what is left is on the list.
+    // The one that took it down heard of it; the rest is on the list.
   });
   const former = context.sandbox(request.containerId);
   if (former) await takeDown(context, former);
@@ -101,7 +101,10 @@ async function requestedNetwork(
   return context.registry.find(requestedRef(name, wished));
 }
 
-/** What was asked for, with the IDs of the networks: the next start means the same ones, whatever they are called then. */
+/**
+ * The requested settings, with the IDs of the networks: the next start means the same ones, whatever they are called
+ * then.
+ */
 function settled(endpoints: SandboxRequest['endpoints'], plans: readonly Plan[]): SandboxRequest['endpoints'] {
   const found = new Map(plans.map((plan) => [plan.ref, plan]));
   return Object.fromEntries(
@@ -171,7 +174,7 @@ async function withNamespace(context: NetworksContext, sandbox: SandboxRecord, p
     throw failed?.status === 'rejected' ? failed.reason : systemError('the sandbox could not be made');
   }
   const ready = finish(context, sandbox, plans, session.value);
-  // Whoever attached awaits it later; until then a failure must not count as unhandled.
+  // The attach awaits it later; until then a failure must not count as unhandled.
   ready.catch(() => {});
   return result(sandbox, ready);
 }
@@ -180,7 +183,9 @@ async function createFirst(context: NetworksContext, sandbox: SandboxRecord, [fi
   if (first) await createEndpoint(context, sandbox, first.network, newEndpoint(first.network, sandbox, first.wished));
 }
 
-/** One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already. */
+/**
+ * One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already.
+ */
 async function joinAll(
   context: NetworksContext,
   sandbox: SandboxRecord,

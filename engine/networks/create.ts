@@ -16,7 +16,7 @@ import type { DriverMessage } from './outbox.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
 
-/** What a predefined network is made with, beyond what a request can say. */
+/** Settings of a predefined network, beyond those of a request. */
 export interface CreateOptions {
   predefined?: boolean;
   madeFrom?: string;

@@ -29,7 +29,7 @@ export interface HostEntries {
   own: string[];
   /** Lines `address names…` for links. */
   more: string[];
-  /** What `host-gateway` stands for. */
+  /** The address for `host-gateway`. */
   hostGateway: string;
 }
 
@@ -88,14 +88,14 @@ export function currentHost(): Resolver {
   return lastHost.resolver;
 }
 
-/** What the engine's configuration says of resolvers. */
+/** The resolvers of the engine's configuration. */
 export interface RequestedResolver {
   dns: readonly string[];
   search: readonly string[];
   options: readonly string[];
 }
 
-/** What the container asks for; what the engine has where it asks for nothing. */
+/** The container's settings; the engine's where it has none. */
 export function resolverFor(sandbox: SandboxRecord, requested: RequestedResolver): RequestedResolver {
   return {
     dns: sandbox.dns.length > 0 ? sandbox.dns : requested.dns,
@@ -155,7 +155,7 @@ function reachable(servers: readonly string[], inHost: boolean, six: boolean): s
   return found.length > 0 ? found : lastResort;
 }
 
-/** What this process wrote last, so that a file is neither read nor written again for nothing. */
+/** The last text of this process, so that a file is neither read nor written again for nothing. */
 export type Written = Map<string, string>;
 
 /** Writes a file in place, keeping its inode: the container has it mounted. */

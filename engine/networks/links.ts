@@ -8,7 +8,9 @@ export function splitLink(link: string): { name: string; alias: string } {
   return { name, alias: (parts[1] ?? name).split('/').pop() || name };
 }
 
-/** What is asked for, with links to containers, as far as they are there; those that it meant before stay the same. */
+/**
+ * The requested settings, with links to containers, as far as they are there; those that it meant before stay the same.
+ */
 export function linkedRequest(
   wished: RequestedEndpoint,
   idOf: (name: string) => ContainerId | undefined,

@@ -50,14 +50,16 @@ export interface EndpointRecord {
   networkId: NetworkId;
   networkName: NetworkName;
   driver: string;
-  /** What the user asked for. */
+  /** The user's settings. */
   wished: RequestedEndpoint;
   /** CIDR, or empty. */
   ipv4: string;
   ipv6: string;
   /** The pools that the addresses are from. */
   pools: { id: string; address: string }[];
-  /** An IPAM driver is being asked for an address, and knows for whom: it may have given one that is not among these. */
+  /**
+   * An IPAM driver is being asked for an address, and knows for whom: it may have given one that is not among these.
+   */
   asking?: boolean;
   mac: string;
   gateway: string;
@@ -86,7 +88,7 @@ export interface EndpointRecord {
   dnsNames: string[];
 }
 
-/** What somebody asks of a container's place on a network. */
+/** Requested settings of a container's place on a network. */
 export interface RequestedEndpoint extends EndpointSettings {
   /** `Links`, with the containers that they are to. */
   linked?: EndpointLink[];
@@ -116,7 +118,7 @@ export interface SandboxRecord {
   domainname: string;
   sandboxId: string;
   kind: 'host' | 'path' | 'own' | 'joined';
-  /** Of the namespace file, for `path` and `joined`. */
+  /** Path of the namespace file, for `path` and `joined`. */
   path: string;
   /** For `joined`: whose namespace it is. */
   ownerId: string;

@@ -40,7 +40,8 @@ export function checkRequested(name: string, network: NetworkRecord | undefined,
 }
 
 /**
- * What a container asks for, with each network that is there by its name and ID (moby `updateContainerNetworkSettings`).
+ * The requests of a container, with each network that is there by its name and ID (moby
+ * `updateContainerNetworkSettings`).
  * @throws InvalidParameter as {@link checkRequested}
  */
 export function settleRequested(

@@ -40,7 +40,9 @@ export interface Networks {
    */
   detach(containerId: ContainerId): Promise<void>;
 
-  /** After a restart of the engine: the container runs still with what the store says; names and ports are re-served. */
+  /**
+   * After a restart of the engine: the container runs still with what the store says; names and ports are re-served.
+   */
   adopt(containerId: ContainerId): Promise<void>;
   /** After adopting all that runs: removes namespaces, endpoints, addresses, rules that nobody uses. */
   reconcile(runningContainerIds: ReadonlySet<ContainerId>): Promise<void>;
@@ -58,7 +60,7 @@ export interface Networks {
   disconnect(network: NetworkId, containerId: ContainerId): Promise<void>;
 
   /**
-   * What inspect shows; from the engine's own state, no I/O.
+   * The answer of inspect; from the engine's own state, no I/O.
    * @param wished the networks of a container that does not run are shown, too: without addresses
    */
   settings(containerId: ContainerId, wished?: Record<string, EndpointSettings>): SandboxSettings;
@@ -86,7 +88,7 @@ export interface ContainerLookup {
   find(ref: string): { id: ContainerId; name: string; pid: number } | undefined;
 }
 
-/** What a container asks of networks. */
+/** A container's requests to networks. */
 export interface RequestedNetworks {
   /** HostConfig.NetworkMode, with an ID instead of the beginning of one. */
   mode: string;
@@ -121,7 +123,7 @@ export interface SandboxRequest {
 
 export interface Sandbox {
   /**
-   * What to put into the OCI spec. `host`: no network namespace at all; `path`: one with this path; `own`: one without
+   * The namespace for the OCI spec. `host`: no network namespace at all; `path`: one with this path; `own`: one without
    * a path, which the runtime makes with only a loopback (for `none`: saves a process).
    */
   readonly namespace: { kind: 'host' } | { kind: 'path'; path: string } | { kind: 'own' };

@@ -25,7 +25,7 @@ export async function connectNetwork(
       container.save();
     }
     try {
-      // What was asked for: another start gives another address.
+      // The requested settings: another start gives another address.
       record.endpoints[name] = await context.networks.connect(id, asker, endpoint);
     } catch (error) {
       if (record.state.leaving) {

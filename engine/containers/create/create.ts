@@ -125,7 +125,7 @@ export async function settleHostConfig(
   hostConfig.NetworkMode = mode;
   resolveShared(context, hostConfig);
   const links = resolveLinks(context, hostConfig);
-  // What is shown of them follows the names of containers.
+  // Their view follows the names of containers.
   if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
   await context.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
   return { warnings, endpoints, links };
@@ -222,7 +222,7 @@ export async function makeMounts(
     made.push(mount);
     return mount;
   });
-  // Whatever fails, the others are no longer on their way.
+  // If one fails, the others are no longer on their way.
   await Promise.allSettled(making);
   return await Promise.all(making);
 }

@@ -8,7 +8,7 @@ import { type ResolvedUser, resolveUser } from './user.js';
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** What Docker puts into every environment, overridden by the container's own. */
+/** Docker's variables in every environment, overridden by the container's own. */
 export function environment(
   hostname: string,
   tty: boolean,

@@ -8,7 +8,7 @@ import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 import type { RequestedSecret } from '../state/record.js';
 
-/** What swarm allows for one (swarmkit `manager/controlapi`). */
+/** Swarm's limit for one (swarmkit `manager/controlapi`). */
 const maxBytes = 500 * 1024;
 
 /**
@@ -29,7 +29,7 @@ export async function prepareSecrets(
   makeDirectories(join(directory, '..'), 0o700);
   makeDirectories(directory);
   mountRamfs(directory, { source: 'secrets', mode: '0755' });
-  // As in Docker: whoever the container runs as may read them.
+  // As in Docker: any user of the container may read them.
   for (const [at, { name }] of requested.entries())
     writeFileSync(join(directory, name), values[at] ?? '', { mode: 0o444 });
   return directory;

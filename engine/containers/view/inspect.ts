@@ -10,7 +10,7 @@ import { completeConfig, completeHostConfig } from './complete.js';
 import { inspectedNetworks } from './networks.js';
 
 interface Known {
-  /** What it was made from. */
+  /** The image that it was made from. */
   readonly revision: number;
   readonly networks: number;
   readonly execs: string;
@@ -21,8 +21,8 @@ interface Known {
 const known = new WeakMap<Container, Known>();
 
 /**
- * What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. The same object
- * means the same content: an encoder may keep what it encoded.
+ * The answer of `docker inspect`: from the engine's own state, without I/O and without asking an extension. The same
+ * object means the same content: an encoder may keep what it encoded.
  */
 export function inspectContainer(context: Context, container: Container): ContainerInspect {
   const { revision } = container;

@@ -84,7 +84,7 @@ function byState(filters: Filters): Test {
     (!codes || (codes.includes(state.exitCode) && !isRunning(state) && state.finishedAt !== zeroTime));
 }
 
-/** What Go says of a text that is no number. */
+/** Go's error for a text that is not a number. */
 const goSyntax = (parser: string, text: string) => `strconv.${parser}: parsing ${JSON.stringify(text)}: invalid syntax`;
 
 function oneOf(filters: Filters, name: string, allowed: readonly string[]): void {
