@@ -22,9 +22,9 @@ export interface ApiServices {
   readonly store?: Pick<Store, 'flush'>;
   /** Asked before every request is served; absent: nobody. */
   readonly authorization?: Authorization;
-  /** What log drivers have not got, without I/O on their side. */
+  /** Output that log drivers have not got, without I/O on their side. */
   readonly spool?: Pick<Spool, 'deliveries'>;
-  /** What is known of the extensions, without I/O. */
+  /** The known facts about the extensions, without I/O. */
   readonly extensions?: {
     list(): readonly { readonly name: string; readonly entry: string | undefined; readonly kinds: readonly string[] }[];
     /** The latest lines of one in the engine's log, after the line of that number. */

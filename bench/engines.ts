@@ -11,7 +11,9 @@ import { unmount } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { EngineGroup } from './cgroup.js';
 
-/** An engine under measurement: in a network namespace and a control group of its own, so that neither sees the other. */
+/**
+ * An engine under measurement: in a network namespace and a control group of its own, so that neither sees the other.
+ */
 export abstract class BenchEngine {
   readonly directory: string;
   /** In memory, below /run, where either engine keeps what is true while it runs unless it is told otherwise. */
@@ -29,7 +31,7 @@ export abstract class BenchEngine {
     this.directory = mkdtempSync(join(base, `${name}-`));
     this.execRoot = mkdtempSync(`/run/cleat-bench-${name}-`);
     this.socket = join(this.directory, 'd.sock');
-    // Whatever this host's engines are configured with does not matter here.
+    // The configuration of this host's engines does not matter here.
     this.config = join(this.directory, 'daemon.json');
     writeFileSync(this.config, '{}');
     this.group = new EngineGroup(`cleat-bench-${process.pid}-${name}`);
@@ -42,7 +44,7 @@ export abstract class BenchEngine {
     return this.#process?.pid;
   }
 
-  /** Whose memory counts: daemon, monitors, extensions; not the processes of containers. */
+  /** The processes whose memory counts: daemon, monitors, extensions; not those of containers. */
   processes(): number[] {
     return this.group.processes();
   }
@@ -178,7 +180,9 @@ export class Dockerd extends BenchEngine {
   }
 }
 
-/** Ends the programs of an engine that have one of its directories on their command lines, and unmounts what is left. */
+/**
+ * Ends the programs of an engine that have one of its directories on their command lines, and unmounts what is left.
+ */
 export async function endAllBelow(roots: readonly string[]): Promise<string[]> {
   for (let round = 0; round < 30; round++) {
     const left = readdirSync('/proc').filter(

@@ -6,7 +6,7 @@ import { newerDockerd, podmanPath } from './peers.js';
 import { Podman } from './podman.js';
 import { SharedPlugin } from './shared-plugin.js';
 
-/** Who takes part, with the titles of the tables' columns. */
+/** The engines that take part, with the titles of the tables' columns. */
 export const engineTitles = {
   dockerd: 'dockerd',
   cleat: 'Cleat',
@@ -26,7 +26,7 @@ export class Lineup implements AsyncDisposable {
   readonly #running = new Map<EngineName, BenchEngine>();
   readonly #endings: (() => Promise<void> | void)[] = [];
   readonly #plugin = new SharedPlugin();
-  /** What was left behind; complete once it is disposed of. */
+  /** Things that were left behind; complete once it is disposed of. */
   readonly failures: string[] = [];
 
   /** @param base where engines keep their data */
@@ -72,7 +72,7 @@ export class Lineup implements AsyncDisposable {
     const crowd = new Crowd(engine.pluginDirectory);
     this.#endings.push(() => crowd.end());
     await crowd.start();
-    // Whoever lists volumes asks everybody: the engine has met them all, and the hung one as often as it takes.
+    // Listing volumes asks every plugin: the engine has met them all, and the hung one as often as it takes.
     for (let round = 0; round < 4; round++) await engine.docker('volume', 'ls');
   }
 }

@@ -121,7 +121,7 @@ async function measure<Side, Name extends SideName>(
   return result;
 }
 
-/** What was there before stays. */
+/** Things that were there before stay. */
 function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory);

@@ -63,7 +63,7 @@ function table(results: readonly Result[]): string[] {
   ];
 }
 
-/** One that stands beside, with our figure divided by its. */
+/** A column that stands beside, with our figure divided by its. */
 function peer({ beside, ours, unit }: Result, name: SideName): string {
   const found = beside.find((one) => one.name === name);
   return found ? ` ${figure(found.median)} ${unit} (${(ours / found.median).toFixed(2)}) |` : ' – |';

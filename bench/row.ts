@@ -2,16 +2,16 @@ import type { BenchEngine } from './engines.js';
 import type { EngineName } from './lineup.js';
 import type { PluginName } from './plugin-pair.js';
 
-/** Who can take part in a line. */
+/** The engines that can take part in a line. */
 export type SideName = EngineName | PluginName;
 
 /** One line of a table: what is done with either side, and how ours is to compare. */
 export interface Row<Side = BenchEngine, Name extends SideName = EngineName> {
   readonly name: string;
   readonly unit: 'ms' | 'ms CPU' | 'µs CPU' | 'MB' | 'calls/s';
-  /** Whose figure is divided by whose: ours, the second, by the first. */
+  /** Two engines: our figure, the second, is divided by that of the first. */
   readonly between: readonly [Name, Name];
-  /** Whose figures stand beside, where they can be had; they change nothing. */
+  /** Engines whose figures stand beside, where they are installed; they change nothing. */
   readonly beside?: readonly Name[];
   /** The ratio's limit; without one, and without `atLeast`, the line only states a cost. */
   readonly atMost?: number;
@@ -29,5 +29,5 @@ export interface Row<Side = BenchEngine, Name extends SideName = EngineName> {
 /** The usual two: dockerd, and Cleat as it comes. */
 export const stock = ['dockerd', 'cleat'] as const;
 
-/** What a user could pick instead, where they are installed. */
+/** Engines that a user could pick instead, where they are installed. */
 export const peers = ['newer', 'podman'] as const;

@@ -1,7 +1,7 @@
 import { call } from '@cleat/cli/tour/client';
 import type { BenchEngine } from './engines.js';
 
-/** What the rows are made of: requests to an engine, and how long something takes. */
+/** Parts of the rows: requests to an engine, and how long something takes. */
 
 export async function milliseconds(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

@@ -53,7 +53,7 @@ export function reach(where: string, directories: readonly string[] = pluginDire
     if (statSync(path, { throwIfNoEntry: false }) === undefined) throw notFound(`there is no ${path}`);
     return found(name, [dirname(path)], `${path} describes no plugin`);
   }
-  // It need not be there yet: whoever is going to start the plugin says where it will listen.
+  // It need not be there yet: the user who is going to start the plugin says where it will listen.
   return new Reached(basename(path, ending), path, () => ({ type: 'unix', path }));
 }
 

@@ -1,7 +1,7 @@
 import type { KindLabel } from '@cleat/protocol/kinds/index';
 import { template } from './template.js';
 
-/** What differs between the templates beside the code: `templates/LABEL/facts.json`. */
+/** Differences between the templates beside the code: `templates/LABEL/facts.json`. */
 export interface TemplateFacts {
   /** One line for people: what it does as it is made. */
   readonly what: string;
@@ -14,7 +14,7 @@ export interface TemplateFacts {
   /** It uses `@cleat/sdk/linux`, and so needs `@cleat/linux`. */
   readonly linux: boolean;
   /**
-   * What the unit may be denied. Nothing for a plugin that mounts or makes interfaces: the engine must see them; and
+   * Restrictions of the systemd unit. None for a plugin that mounts or makes interfaces: the engine must see them; and
    * FIFOs of logs are the engine's, wherever it has them.
    */
   readonly sandbox: readonly string[];

@@ -8,7 +8,7 @@ import { toJavaScript } from './javascript.js';
 import { template } from './template.js';
 
 export interface Requested {
-  /** Of the plugin: what users say in `--driver`. */
+  /** The plugin's name, which users say in `--driver`. */
   name: string;
   kind: KindLabel;
   /** Plain JavaScript, without a build step. */
@@ -47,7 +47,7 @@ export function scaffold(requested: Requested): Files {
   };
 }
 
-/** What may be a plugin's name, a package's and a systemd unit's. @throws InvalidParameter */
+/** Checks that a name fits a plugin, a package and a systemd unit. @throws InvalidParameter */
 function checkName(name: string): void {
   if (/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) && name.length <= 40) return;
   throw invalidParameter(`a plugin is called by small letters, digits and dashes, such as my-volumes, not '${name}'`);
@@ -103,7 +103,10 @@ function packageJson({ name, js, packages }: Requested, { linux }: TemplateFacts
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** A room's package: of the registry, or of a directory of packed ones. @throws InvalidParameter when it is not there */
+/**
+ * A room's package: of the registry, or of a directory of packed ones.
+ * @throws InvalidParameter when it is not there
+ */
 function dependency(room: string, packages: string | undefined): [name: string, version: string] {
   const name = `@cleat/${room}`;
   if (packages === undefined) return [name, '^0.1.0'];

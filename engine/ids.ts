@@ -12,6 +12,14 @@ declare const ofKind: unique symbol;
 type IdOf<Kind extends string> = string & { readonly [ofKind]: Kind };
 export type ContainerId = IdOf<'container'>;
 export type NetworkId = IdOf<'network'>;
+/** `sha256:…` of its configuration: neither the digest of its manifest nor that of a layer. */
+export type ImageId = IdOf<'image'>;
+
+/** What a network is called. Neither is compared with the other: an ID may be somebody's name for another network. */
+export type NetworkName = string & { readonly [ofKind]: 'name of a network' };
+
+/** What a volume is called, which is all that tells it from others; not to be taken for its driver's name. */
+export type VolumeName = string & { readonly [ofKind]: 'name of a volume' };
 
 /**
  * A new object ID: 64 hexadecimal digits, of which the first twelve are never all decimal, because the abbreviated

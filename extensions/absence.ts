@@ -7,7 +7,7 @@ export interface Absence {
   readonly name: string;
 }
 
-/** The same error, so marked that whoever can wait for the extension learns what to wait for, however it is wrapped. */
+/** The same error, marked so that a caller that can wait for the extension learns what to wait for, however it is wrapped. */
 export function markAbsent(error: unknown, absent: Absence): unknown {
   if (!(error instanceof CleatError) || error.class === 'Cancelled') return error;
   return new CleatError(error.class, error.message, { cause: error, details: { ...error.details, absent } });

@@ -120,7 +120,7 @@ function implemented(name: string, reply: Reply): readonly string[] {
     const { Implements } = readReply(name, handshake, 'Activate', handshake.methods.Activate, reply) as Activation;
     return Implements.filter((kind) => kind.length <= longestName && readable(kind) === kind);
   } catch (cause) {
-    // Whatever it says of itself, it cannot be used now.
+    // It cannot be used now, no matter what it says of itself.
     const why = messageOf(cause);
     throw unavailable(isClass(cause, 'System') ? `plugin "${name}" cannot be activated: ${why}` : why, { cause });
   }

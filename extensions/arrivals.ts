@@ -14,7 +14,7 @@ export interface Awaited {
   readonly since: Date;
   /** Why it was not there when it was last looked for; empty before that. */
   readonly reason: string;
-  /** Who waits. */
+  /** The waiting containers and clients. */
   readonly by: readonly string[];
 }
 
@@ -118,7 +118,7 @@ export class Arrivals {
     while (this.#isWanted(search)) {
       const reason = await this.#settings.probe(search.kind, search.name).then(
         () => undefined,
-        // It is there, and is something else: whoever waited learns that when he uses it.
+        // It is there, and is something else: a caller that waited learns that when it uses it.
         (error: unknown) => (isClass(error, 'InvalidParameter') ? undefined : messageOf(error)),
       );
       if (reason === undefined) {

@@ -1,6 +1,6 @@
 import { Backoff } from '@cleat/protocol/async/backoff';
 
-/** Hangs in a row after which an extension is not asked any more for a while. */
+/** After so many hangs in a row an extension is not asked for a while. */
 const threshold = 3;
 const pauses = { firstMs: 2_000, longestMs: 60_000 };
 

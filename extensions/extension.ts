@@ -33,7 +33,7 @@ export interface ExtensionSettings {
   source: Source;
   /** ms by `Kind.Method`, by `Method` or `*`. */
   deadlines: Readonly<Record<string, number>>;
-  /** What it starts after, as the manifest says. */
+  /** It starts after these, as the manifest says. */
   prerequisites?: Prerequisites | undefined;
   log: Logger;
   onChange: (status: ExtensionStatus) => void;
@@ -175,7 +175,7 @@ export class Extension {
     const done = this.#open(fail).finally(() => {
       this.#activating = undefined;
     });
-    // Each caller hears of its own; nobody may be listening any more.
+    // Each caller hears of its own; perhaps nobody listens.
     for (const promise of [done, absent]) promise.catch(() => {});
     return { done, absent };
   }
@@ -187,7 +187,7 @@ export class Extension {
     const waitUntil = Date.now() + this.#patience.of(source, this.#wasActive);
     const onAbsent = (error: CleatError, leftMs: number) => {
       tellImpatient(error);
-      // Whatever hung there before does not any more.
+      // Nothing hangs there now.
       this.#breaker.inconclusive();
       if (leftMs > 0) this.#become('activating', error.message, new Date(waitUntil));
     };
@@ -235,7 +235,7 @@ export class Extension {
     } catch (error) {
       const result = resultOf(error, progress, options.signal);
       record(result, messageOf(error));
-      // Whoever answers, if only nonsense, is there.
+      // An extension that answers, if only nonsense, is there.
       const answered = result === 'error' || result === 'cancelled' || isMisbehaviour(error);
       throw answered ? error : markAbsent(error, { kind: kind.name, name: this.name });
     } finally {

@@ -247,7 +247,7 @@ describe('failures', () => {
     expect(await mount).toEqual({ Mountpoint: '/m' });
   });
 
-  test('a hang costs its caller a deadline, others nothing, and after three nobody waits any more', async () => {
+  test('a hang costs its caller a deadline, others nothing, and after three nobody waits', async () => {
     await plugin(join(plugins, 'hung.sock'), (path, _body, response) => {
       if (path.endsWith('Path')) response.end('{"Mountpoint":"/m"}');
     });

@@ -21,7 +21,7 @@ export interface ExtensionsSettings {
   /** By manifest entry, for example `volume-local`; for a discovered plugin by its name, and then deadlines only. */
   overrides: Readonly<Record<string, ExtensionOverride>>;
   /**
-   * What `${name}` in the manifests' options stands for. `dataRoot`, `execRoot` and, per entry, `stateDir` (a
+   * The values of `${name}` in the manifests' options. `dataRoot`, `execRoot` and, per entry, `stateDir` (a
    * directory of its own under the data root) come of themselves.
    */
   variables: Readonly<Record<string, unknown>>;

@@ -1,11 +1,11 @@
 import type { Logger } from '@cleat/protocol/log';
 import type { KeptLine } from './service.js';
 
-/** Of each extension. */
+/** Lines kept for each extension. */
 const maxLines = 500;
-/** Of a line's message and fields together; what is longer is kept cut. */
+/** Length of a line's message and fields together; a longer line is cut. */
 const maxLength = 4_096;
-/** Of extensions that have lines; of more, the one that spoke longest ago is forgotten. */
+/** Extensions that have lines; when there are more, the one that spoke longest ago is forgotten. */
 const maxExtensions = 256;
 
 type Level = KeptLine['level'];

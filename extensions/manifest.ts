@@ -24,7 +24,7 @@ const Entry = Type.Object({
 });
 const Manifest = Type.Object({ extensions: Type.Record(Type.String(), Entry) });
 
-/** What the operator says about one entry; what is absent stays as the manifest has it. */
+/** The operator's settings for one entry; an absent one stays as the manifest has it. */
 export interface ExtensionOverride {
   enabled?: boolean | undefined;
   carrier?: 'in-process' | 'process' | undefined;
@@ -55,7 +55,7 @@ export interface ManifestEntry {
 export interface ManifestSettings {
   paths: readonly string[];
   overrides: Readonly<Record<string, ExtensionOverride>>;
-  /** What `${name}` in options stands for; one that is the whole value keeps its type. */
+  /** The values of `${name}` in options; one that is the whole value keeps its type. */
   variables: Readonly<Record<string, unknown>>;
   /** Holds one directory per entry, its `${stateDir}`. */
   stateDirectory: string;
@@ -102,7 +102,7 @@ export function readManifests({ paths, overrides, variables, stateDirectory }: M
   return [...entries.values()];
 }
 
-/** What setTimeout takes: more would fire at once. */
+/** The largest delay that setTimeout takes: a larger one fires at once. */
 const longestDeadlineMs = 2 ** 31 - 1;
 
 function checkDeadlines(where: string, deadlines: Record<string, number>): Record<string, number> {

@@ -2,7 +2,7 @@ import { invalidParameter } from '@cleat/protocol/errors';
 import { kinds } from '@cleat/protocol/kinds/index';
 import type { ManifestEntry } from './manifest.js';
 
-/** What an entry starts after: entries by their ID, all of them enabled. */
+/** An entry starts after these: entries by their ID, all of them enabled. */
 export interface Prerequisites {
   /** It starts once these answer. */
   readonly needs: readonly string[];
@@ -11,8 +11,8 @@ export interface Prerequisites {
 }
 
 /**
- * Whom each entry starts after. In a manifest `needs` and `after` name other entries, or a kind, which stands for all
- * other entries of that kind.
+ * Finds the entries that each entry starts after. In a manifest `needs` and `after` name other entries, or a kind,
+ * which stands for all other entries of that kind.
  * @throws InvalidParameter for a name that nobody has, for needing what is left out, and for entries that wait for
  * each other; it names the file and the entry
  */

@@ -1,11 +1,11 @@
 import type { ExtensionStatus } from './service.js';
 import type { Source } from './source.js';
 
-/** Sees, without asking an extension that was in use, that it is not there any more. */
+/** Sees, without asking an extension that was in use, that it is no longer there. */
 export class Presence {
   #goneSince: Date | undefined;
 
-  /** What is to be said of one that is gone at this moment; undefined when it is there, for all we know. */
+  /** Says why an extension is gone at this moment; undefined when it is there, for all we know. */
   look(source: Source): Pick<ExtensionStatus, 'state' | 'reason' | 'since'> | undefined {
     const process = source.process?.();
     if (process && process.pid === undefined) {

@@ -12,17 +12,17 @@ import type { ArrivalOptions, ExtensionStatus, Extensions, GetOptions, KeptLine,
 import type { Place } from './source.js';
 
 export interface RegistrySettings {
-  /** Of the manifest, in its order. */
+  /** Entries of the manifest, in its order. */
   configured: readonly Extension[];
   /** Those that the operator left out. */
   disabled: readonly ExtensionStatus[];
   pluginDirectories: readonly string[];
-  /** What the operator set for a discovered plugin. */
+  /** The operator's settings for a discovered plugin. */
   deadlines: (name: string) => Readonly<Record<string, number>>;
   log: Logger;
   /** Through which extensions write to that log. */
   kept: KeptLines;
-  /** Whom a configured one is started after, and so is stopped before. */
+  /** A configured extension is started after these, and so is stopped before them. */
   prerequisites: (entry: string) => Prerequisites | undefined;
 }
 
@@ -132,7 +132,7 @@ export class Registry implements Extensions {
   #described(extension: Extension): ExtensionStatus {
     const { place, status } = extension;
     if (!place?.address || extension.entry !== undefined || status.state !== 'active') return status;
-    // Whoever listens there does so as long as the place is the same one.
+    // The same process listens there as long as the place is the same one.
     if (!this.#seen.has(place)) this.#seen.set(place, this.#providers.at(addressText(place.address))?.id);
     const id = this.#seen.get(place);
     const provider = id === undefined ? undefined : this.#providers.find(id);

@@ -17,12 +17,12 @@ export interface Extensions {
   names(kind: Kind): string[];
 
   /**
-   * {@link names}, and those that were discovered and may turn out to be of this kind once activated. For whoever asks
-   * all of a kind, as `docker volume ls` does.
+   * {@link names}, and those that were discovered and may turn out to be of this kind once activated. For callers that
+   * ask all of a kind, as `docker volume ls` does.
    */
   candidates(kind: Kind): string[];
 
-  /** What is known of every extension, without I/O. */
+  /** Tells what is known of every extension, without I/O. */
   list(): ExtensionStatus[];
 
   /**
@@ -64,13 +64,13 @@ export interface Provider {
 export interface Providers {
   /** @param address `unix:///path` or `tcp://host:port` */
   at(address: string): Provider | undefined;
-  /** Of the one with this ID, if it runs still. */
+  /** Only the extension with this ID, if it still runs. */
   find(id: string): Provider | undefined;
 }
 
 export interface ArrivalOptions {
   signal: AbortSignal;
-  /** Who waits, for people: `container web`. */
+  /** Those who wait, in words for people: `container web`. */
   by: string;
   /** Called with the reason why it is not there, and again when that changes. */
   onReason?: (reason: string) => void;
@@ -83,7 +83,9 @@ export interface ArrivalOptions {
  */
 export type CallResult = 'ok' | 'error' | 'timeout' | 'unreachable' | 'blocked' | 'cancelled';
 
-/** Of the calls that were sent, in ms from the caller's point of view: waiting for one that restarts is part of it. */
+/**
+ * Durations of the calls that were sent, in ms from the caller's point of view: waiting for a restart is part of it.
+ */
 export interface Latency {
   readonly count: number;
   readonly sumMs: number;
@@ -112,7 +114,7 @@ export interface ExtensionFailure {
  */
 export type ExtensionHealth = 'unknown' | 'healthy' | 'failing' | 'suspended';
 
-/** Of an extension that the engine runs as a process of its own. */
+/** The process of an extension that the engine runs as one. */
 export interface ProcessStatus {
   /** Undefined between its end and its next start. */
   readonly pid: number | undefined;
@@ -166,7 +168,7 @@ export interface ExtensionStatus {
   readonly retries: number;
   /** Since the engine's start, one entry for each method that was called. */
   readonly methods: readonly MethodStatistics[];
-  /** What the operator set, in ms by `Kind.Method`, `Method` or `*`; else the contract's deadlines hold. */
+  /** The operator's deadlines, in ms by `Kind.Method`, `Method` or `*`; else the contract's hold. */
   readonly deadlines: Readonly<Record<string, number>>;
   /** Entries of the manifest that must answer before it is started; absent for a discovered one. */
   readonly needs?: readonly string[];
@@ -174,6 +176,6 @@ export interface ExtensionStatus {
   readonly after?: readonly string[];
   /** The container that it runs in, if it is one of this engine's. */
   readonly provider?: Provider;
-  /** Who waits until it answers; absent when nobody does. */
+  /** Those who wait until it answers; absent when nobody does. */
   readonly awaitedBy?: readonly string[];
 }

@@ -5,7 +5,7 @@ import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 const usualMaxBytes = 1024 * 1024;
 
 /**
- * The text of a file that somebody else put there. Anything may lie under its name: a FIFO would hold whoever opens it
+ * The text of a file that somebody else put there. Anything may lie under its name: a FIFO would hold the process that opens it
  * until somebody writes, a device may never end. So it is opened without waiting, and read only if it is a file of a
  * sane size.
  * @returns undefined when there is nothing of that name

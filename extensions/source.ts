@@ -8,7 +8,7 @@ export interface Place {
   readonly id: string;
   /** For people: a socket path, a URL, a manifest entry. */
   readonly origin: string;
-  /** Of a socket. */
+  /** Where it listens, if it is reached by a socket. */
   readonly address?: Address;
   /** Known by a description that may be there long before the extension is. */
   readonly described?: boolean;
@@ -22,7 +22,7 @@ export interface Source {
   locate(): Place | undefined;
   /** How long to wait for one that is known and does not answer yet, in ms. */
   patienceMs(wasActive: boolean): number;
-  /** Of the process that it runs as, if it is one of ours. */
+  /** The process that it runs as, if it is one of ours. */
   process?(): ProcessStatus;
   /** Ends what was started for it. */
   close?(): Promise<void>;

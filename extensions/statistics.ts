@@ -13,7 +13,9 @@ interface Counters {
   buckets: number[];
 }
 
-/** What is counted of one extension: some numbers per method that was called, in memory, from the engine's start on. */
+/**
+ * Counts the calls of one extension: some numbers per method that was called, in memory, from the engine's start on.
+ */
 export class Statistics {
   readonly #methods = new Map<string, Counters>();
   #lastError: ExtensionFailure | undefined;

@@ -1,5 +1,5 @@
-// Packs the packages of the kit, as they are published, into dist/packages (or the directory that is named): for whoever
-// writes a plugin against this checkout.
+// Packs the packages of the kit, as they are published, into dist/packages (or the directory that is named): for people who
+// write a plugin against this checkout.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';

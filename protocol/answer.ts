@@ -13,7 +13,7 @@ import { readable } from './untrusted.js';
  */
 export const errorClassKey = 'Class';
 
-/** What an extension may say of its own errors; the rest (our deadlines, our authorization) is not for it to claim. */
+/** The classes that an extension may give its errors; it cannot claim the rest (our deadlines, our authorization). */
 const claimable: ReadonlySet<string> = new Set([
   'InvalidParameter',
   'Forbidden',
@@ -43,7 +43,7 @@ export function errorBody(errorKey: Contract['errorKey'], error: unknown): Recor
 }
 
 /**
- * What a reply means: the value in the contract's shape, or `undefined` when the extension lacks an optional method.
+ * Reads a reply: the value in the contract's shape, or `undefined` when the extension lacks an optional method.
  * Accepts what extensions in the field send and Docker takes: keys in any case, more after the first JSON value, plain
  * text for an error; and an empty body for `{}`. As in Docker, 200 is the only status of success.
  * @throws CleatError of the class the extension said, System when it said none (message as Docker words it),
@@ -115,7 +115,7 @@ function remoteError(body: Record<string, unknown>, kind: Contract): Failure | '
   return { message, class: typeof errorClass === 'string' ? errorClass : undefined };
 }
 
-/** Of keys that differ in case only the last one counts, as in Go. */
+/** If keys differ only in case, the last one counts, as in Go. */
 function member(body: Record<string, unknown>, key: string): unknown {
   return Object.entries(body).findLast(([name]) => name.toLowerCase() === key.toLowerCase())?.[1];
 }

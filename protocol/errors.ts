@@ -25,7 +25,7 @@ export type ErrorClass = keyof typeof errorStatus;
 
 export interface ErrorOptions {
   cause?: unknown;
-  /** Machine-readable facts for whoever handles the error; never shown to a client. */
+  /** Machine-readable facts for the code that handles the error; never shown to a client. */
   details?: Record<string, unknown>;
 }
 
@@ -80,13 +80,13 @@ export function isClass(error: unknown, errorClass: ErrorClass): error is CleatE
   return error instanceof CleatError && error.class === errorClass;
 }
 
-/** Whatever was thrown, as a sentence. */
+/** Turns anything that was thrown into a sentence. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ');
   return goWords(error instanceof Error ? error.message : String(error));
 }
 
-/** Whatever was thrown, as a CleatError; an unknown one becomes System and keeps its cause. */
+/** Turns anything that was thrown into a CleatError; an unknown error becomes System and keeps its cause. */
 export function asCleatError(error: unknown): CleatError {
   return error instanceof CleatError ? error : new CleatError('System', messageOf(error), { cause: error });
 }

@@ -16,7 +16,7 @@ export interface ExtensionModule<D extends OptionDeclarations = OptionDeclaratio
 export interface ExtensionContext<Options = Readonly<Record<string, unknown>>> {
   /** The driver's name, as users say it in `--driver`. */
   readonly name: string;
-  /** What the operator configured, already merged over the manifest's defaults. */
+  /** The operator's configuration, already merged over the manifest's defaults. */
   readonly options: Options;
   readonly log: Logger;
   /** Aborted when the extension is to stop. */
@@ -27,11 +27,11 @@ export interface RunningExtension {
   readonly implementations: readonly Implementation[];
   /**
    * Whether it can do its work now, for `GET /health` of one that is served: throws, or answers with a sentence, when
-   * it cannot. `signal` is aborted when nobody waits any more.
+   * it cannot. `signal` is aborted when nobody waits for the answer.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: one that is well returns nothing
   health?(signal: AbortSignal): Promise<string | void> | string | void;
-  /** What it counts itself, for `GET /metrics` of one that is served. */
+  /** Its own metrics, for `GET /metrics` of an extension that is served. */
   metrics?(): Promise<readonly Metric[]> | readonly Metric[];
   /** Releases everything that `start` acquired; calls under way have finished. */
   close?(): Promise<void> | void;
@@ -39,7 +39,9 @@ export interface RunningExtension {
 
 /** One value for Prometheus. Several of the same name differ in their labels. */
 export interface Metric {
-  /** For example `shelf_volumes`, after the extension's name; a counter's ends in `_total` (`protocol/metric-name.ts`). */
+  /**
+   * For example `shelf_volumes`, after the extension's name; a counter's ends in `_total` (`protocol/metric-name.ts`).
+   */
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge';

@@ -28,7 +28,7 @@ const unnamed: Readonly<Record<string, string>> = {
   '123': 'no medium found',
 };
 
-/** What Go calls a call that Node names in another way. */
+/** Go's names of system calls that Node names in another way. */
 const calls: Readonly<Record<string, string>> = {
   copyfile: 'copy_file_range',
   futime: 'chtimes',
@@ -47,7 +47,7 @@ const ofNode =
 const nulInPath =
   /The argument '\w+' must be a string, Uint8Array, or URL without null bytes\. Received (['"`])(?:(?!\1)[^\n])*\1?/g;
 
-/** A name in an open directory, without the descriptor, which means nothing to whoever reads it. */
+/** A name in an open directory, without the descriptor, which means nothing to a reader. */
 const named = (path: string): string => path.replace(/^\/proc\/self\/fd\/\d+\//, '');
 
 /** A message with each error of Node's in it told in Go's words; any other is as it was. */

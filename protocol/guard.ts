@@ -46,7 +46,7 @@ export function setImmediate(work: () => unknown): NodeJS.Immediate {
 
 /**
  * A stream that has an owner from its first moment: an error that comes before its reader listens, or after it has left,
- * is kept by the stream for whoever reads next, and ends nothing.
+ * is kept by the stream for its next reader, and ends nothing.
  */
 export function owned<T extends { on(event: 'error', listener: (error: Error) => void): unknown }>(stream: T): T {
   stream.on('error', () => {});

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a text that is no JSON, in the words of Go's `encoding/json` (`scanner.go`): clients of engines
+ * Tells why a text is not JSON, in the words of Go's `encoding/json` (`scanner.go`): clients of engines
  * match on them.
  */
 export function jsonComplaint(text: string): string {
@@ -61,7 +61,7 @@ class Scanner {
     return character;
   }
 
-  /** Of the character that comes next. */
+  /** Refuses the character that comes next. */
   #refuse(where: string): never {
     throw new Complaint(`invalid character ${quoted(this.#peek())} ${where}`);
   }

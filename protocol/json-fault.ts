@@ -3,7 +3,10 @@
  * JavaScript's own neither name a place nor stay the same from version to version.
  */
 export interface JsonFault {
-  /** Of the first character that does not belong there, in UTF-16 units; the text's length when it ends too early. */
+  /**
+   * Position of the first character that does not belong there, in UTF-16 units; the text's length when it ends too
+   * early.
+   */
   readonly offset: number;
   /** As Go's `encoding/json` words it. */
   readonly message: string;
@@ -49,7 +52,7 @@ class Scanner {
   }
 
   document(): void {
-    /** What each object and list that is open will be closed with. */
+    /** The closing bracket of each object and list that is open. */
     const open: ('}' | ']')[] = [];
     for (;;) {
       this.#space();

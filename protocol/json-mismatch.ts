@@ -11,9 +11,12 @@ export interface Shape {
   required?: string[];
   patternProperties?: Record<string, Shape>;
   additionalProperties?: boolean | Shape;
-  /** How Go calls the type, where that does not follow from the schema: `container.HostConfig`. See `protocol/schema.ts`. */
+  /**
+   * How Go calls the type, where that does not follow from the schema: `container.HostConfig`. See
+   * `protocol/schema.ts`.
+   */
   'x-go-type'?: string;
-  /** Of a struct's member: the structs that Go embeds around it, `Resources`. */
+  /** For a struct's member: the structs that Go embeds around it, `Resources`. */
   'x-go-embedded'?: string;
 }
 
@@ -28,14 +31,14 @@ export interface Place {
   readonly isGo?: boolean | undefined;
 }
 
-/** What is below a member of a struct at `place`. */
+/** The place below a member of a struct at `place`. */
 export function memberOf(place: Place, struct: Shape, name: string, member: Shape): Place {
   const path = [place.path, member['x-go-embedded'], name].filter(Boolean).join('.');
   const own = structName(struct);
   return { struct: own ?? place.struct, path, isGo: own !== undefined || place.isGo };
 }
 
-/** What is below a key of a map at `place`. */
+/** The place below a key of a map at `place`. */
 export function underKey(place: Place, key: string): Place {
   return place.isGo ? place : { struct: place.struct, path: place.path === '' ? key : `${place.path}.${key}` };
 }
@@ -70,7 +73,7 @@ const ranges: Record<string, readonly [bigint, bigint]> = {
 
 function cannotUnmarshal(got: string, place: Place, wanted: Shape): Error {
   const where = place.path === '' ? 'value' : `struct field ${whereIs(place)}`;
-  // What no struct of Go's stands for is called as its reader calls it.
+  // Where Go has no struct, the type has the name that its reader gives it.
   const type = place.path === '' && isUnnamed(wanted) ? place.struct : goType(wanted);
   return invalidParameter(`json: cannot unmarshal ${got} into Go ${where} of type ${type}`);
 }
@@ -112,7 +115,7 @@ function goType(shape: Shape): string {
   }
 }
 
-/** One that may be null is a pointer in Go where it is a struct. */
+/** A struct that may be null is a pointer in Go. */
 function unionType(shapes: readonly Shape[]): string {
   const others = shapes.filter((shape) => shape.type !== 'null');
   const [first = {}] = others;

@@ -10,7 +10,7 @@ export type { Static, TSchema } from './schema.js';
 /**
  * JSON as Go reads and writes it. Clients and plugins rely on Go's leniency (keys in any case, null for absent, unknown
  * keys), and int64 values do not fit into a JavaScript number. Keys are folded once, here, before anything else looks
- * at a body: whoever checks a request must see what the engine will act on.
+ * at a body: a check of a request must see what the engine will act on.
  */
 
 const nowhere: Place = { struct: '', path: '' };

@@ -22,7 +22,7 @@ export function logAttributes(info: LogInfo): Record<string, string> {
 }
 
 /**
- * What is kept with each line: {@link logAttributes}, and `tag` when the user gave one.
+ * The attributes of each line: {@link logAttributes}, and `tag` when the user gave one.
  * @throws InvalidParameter for an expression or a template that is none
  */
 export function taggedAttributes(info: LogInfo, hostname: string): Record<string, string> {

@@ -34,7 +34,7 @@ export class LogEntryDecoder {
     return entries;
   }
 
-  /** The same, one by one, each with its message as it came: for whoever hands entries on without changing them. */
+  /** The same, one by one, each with its message as it came: for callers that hand entries on unchanged. */
   visit(chunk: Uint8Array, visitor: (entry: LogEntry, message: Buffer) => void): void {
     const bytes =
       this.#held.length > 0

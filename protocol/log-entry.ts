@@ -25,7 +25,7 @@ export interface PartialLogMetadata {
   ordinal: number;
 }
 
-/** What a decoder accepts: Docker's own stops at 10^6 bytes. */
+/** The longest entry that a decoder accepts: Docker's own stops at 10^6 bytes. */
 export const maxEntryBytes = 1_000_000;
 
 /** One entry with its length before it. */

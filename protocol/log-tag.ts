@@ -1,7 +1,7 @@
 import { invalidParameter } from './errors.js';
 import type { LogInfo } from './kinds/log.js';
 
-/** What a tag's template may name (moby `daemon/logger/loginfo.go`). */
+/** Names that a tag's template may use (moby `daemon/logger/loginfo.go`). */
 const fields: Readonly<Record<string, (info: LogInfo, hostname: string) => string>> = {
   ID: (info) => info.ContainerID.slice(0, 12),
   FullID: (info) => info.ContainerID,
@@ -35,7 +35,7 @@ export function renderTag(template: string, info: LogInfo, hostname: string): st
   });
 }
 
-/** What Go's `text/template` says of braces that are not closed. */
+/** The error of Go's `text/template` for braces that are not closed. */
 function refuseUnclosed(template: string): void {
   const open = template.replaceAll(/\{\{(.*?)\}\}/g, '');
   const start = open.indexOf('{{');

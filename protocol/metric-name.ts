@@ -14,7 +14,7 @@ const wrongEnding =
   /_(ms|millis|milliseconds|us|microseconds|nanoseconds|minutes|hours|kb|mb|kib|mib|kilobytes|megabytes|percent|count|sum|bucket|info_total)$/;
 
 /**
- * What is wrong with a metric's name, in words, or undefined.
+ * Tells what is wrong with a metric's name, or undefined.
  * @param prefix what it begins with, without the underscore: `cleat`, or an extension's name in lower case
  */
 export function metricComplaint({ name, type, help }: NamedMetric, prefix: string): string | undefined {

@@ -1,10 +1,10 @@
 import { invalidParameter } from './errors.js';
 
-/** One option that an extension declares. Its value is text, whoever gives it: a command line or a manifest. */
+/** One option that an extension declares. Its value is text, from a command line or a manifest. */
 export interface OptionDeclaration {
   /** One line for `--help`, without a full stop. */
   readonly help?: string;
-  /** What it is when nobody gives it; without one it may be undefined. */
+  /** Its value when nobody gives it; without one it may be undefined. */
   readonly default?: string;
   /** The extension cannot start without it. */
   readonly required?: true;
@@ -14,7 +14,7 @@ export interface OptionDeclaration {
 
 export type OptionDeclarations = Readonly<Record<string, OptionDeclaration>>;
 
-/** What `start` is given for such declarations; for none, whatever the operator wrote. */
+/** The options that `start` gets for such declarations; without declarations, all that the operator wrote. */
 export type OptionsOf<D extends OptionDeclarations> = string extends keyof D
   ? Readonly<Record<string, unknown>>
   : {

@@ -1,5 +1,5 @@
 /**
- * What somebody else said, fit for a terminal and a log: cut to a length, and without what a terminal obeys (escape
+ * Makes a foreign text fit for a terminal and a log: cut to a length, and without what a terminal obeys (escape
  * sequences, carriage returns) or what makes a text read as another one (marks that turn the direction of writing).
  * Line breaks and tabs stay: messages have them.
  */

@@ -7,7 +7,7 @@ export function usageComplaint(error: unknown): string | undefined {
   return error.message.replace(/\. To specify .*/s, '').replaceAll(/\n+/g, ' ');
 }
 
-/** Of what a person has to read line by line. */
+/** The narrowest column that a person can read line by line. */
 const leastColumn = 12;
 
 /**
@@ -22,7 +22,7 @@ export function fitted(text: string, width: number | undefined): string {
     const [, head = '', rest = ''] = /^(\s*\S.*?\s{2,}|\s*)(.*)$/.exec(line) ?? [];
     const before = entries.at(-1);
     const words = rest.split(' ').filter(Boolean);
-    // What stands below the second column of the line before goes on with it.
+    // Text below the second column of the line before continues it.
     const goesOn = before !== undefined && head.trim() === '' && head.length === before.indent && head !== '';
     if (goesOn && words.length > 0) before.words.push(...words);
     else entries.push({ head, indent: head.length, words });

@@ -2,7 +2,7 @@
 const firstFd = 3;
 
 /**
- * The listening socket that whoever started this process made for it, as systemd does for a `.socket` unit. The
+ * The listening socket that the parent of this process made for it, as systemd does for a `.socket` unit. The
  * variables that tell of it are removed, so that no child takes it for its own.
  * @returns its descriptor; undefined when there is none
  * @throws Error when there are several: a plugin has one

@@ -1,11 +1,11 @@
 import { errorClassKey, type Reply } from '@cleat/protocol/answer';
 import type { Logger } from '@cleat/protocol/log';
 
-/** The one place where calls are logged: what failed as a warning, what went well for whoever debugs. */
+/** The one place where calls are logged: what failed as a warning, what went well at level debug. */
 export class CallLog {
   readonly #log: Logger | undefined;
 
-  /** @param log undefined: whoever calls keeps this log itself */
+  /** @param log undefined: the caller keeps this log itself */
   constructor(log: Logger | undefined) {
     this.#log = log;
   }

@@ -6,7 +6,7 @@ export type Result = (typeof results)[number];
 /** Upper bounds of the histogram, in seconds: from what a map answers to the longest deadline of a contract. */
 export const durationBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 120] as const;
 
-/** What became of the calls of one method. */
+/** Results of the calls of one method. */
 export interface MethodCalls {
   readonly results: Record<Result, number>;
   /** One per bound, and one for what took longer; not cumulative. */
@@ -20,7 +20,7 @@ export interface Call {
   readonly startedAt: number;
 }
 
-/** Whoever asks for methods that there are not makes no more of these than one. */
+/** A caller of methods that do not exist makes no more of these than one. */
 const otherMethods = 'other';
 
 /** Counts calls by method and result. It is asked twice per call, and does nothing then but add. */

@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { OptionDeclarations } from '@cleat/protocol/options';
 
-/** What `run` itself understands; whatever else is given belongs to the extension. */
+/** Options of `run` itself; all others belong to the extension. */
 export const runFlags = {
   socket: { value: 'PATH', help: 'where to listen' },
   tcp: { value: 'HOST:PORT', help: 'listen there instead' },
@@ -58,7 +58,7 @@ export function readCommandLine(args: readonly string[], declared: OptionDeclara
 const knownFlags = (declared: OptionDeclarations): string =>
   [...Object.keys(declared), ...Object.keys(runFlags)].map((name) => `--${name}`).join(', ');
 
-/** What `--help` prints. */
+/** The text of `--help`. */
 export function usage(name: string, declared: OptionDeclarations | undefined): string {
   const own = Object.entries(declared ?? {}).map(([option, { help = '', default: otherwise, required }]): Line => {
     const more = required ? ['required'] : otherwise === undefined ? [] : [`default: ${otherwise}`];

@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-test('whoever asks late is told all the same, and always by the same signal', () => {
+test('a late caller is told, too, and always by the same signal', () => {
   const before = new Departure();
   const { signal } = before;
   before.abort();

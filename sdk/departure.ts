@@ -1,7 +1,7 @@
 import type { CallContext } from '@cleat/protocol/kinds/kind';
 
 /**
- * Tells a handler when nobody waits for its answer any more. The signal is made when it is first asked for: most handlers
+ * Tells a handler when nobody waits for its answer. The signal is made when it is first asked for: most handlers
  * never do, and it is a good part of what a short call costs.
  */
 export class Departure implements CallContext {

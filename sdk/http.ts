@@ -101,7 +101,7 @@ async function answer(
       await stream(response, reply);
     }
   } catch (error) {
-    // A stream that broke: its reader is told by the cut. One that nobody reads any more has just ended.
+    // A stream that broke: its reader is told by the cut. One that nobody reads has just ended.
     response.destroy();
     if (!gone.signal.aborted) {
       result = 'error';
@@ -115,14 +115,16 @@ async function answer(
   await over;
 }
 
-/** What the dispatcher says by its status; a handler's own failure is always 500. */
+/** Reads the dispatcher's status; a handler's own failure is always 500. */
 function resultOf({ status }: Reply): Result {
   if (status === 200) return 'ok';
   if (status === 400) return 'bad_request';
   return status === 404 ? 'unknown_method' : 'error';
 }
 
-/** The body as text; undefined when it is too large. By events: an iterator is a good part of what a short call costs. */
+/**
+ * The body as text; undefined when it is too large. By events: an iterator is a good part of what a short call costs.
+ */
 function readBody(request: IncomingMessage): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];

@@ -1,5 +1,5 @@
 /**
- * What the author of a plugin needs of Linux and Node.js does not have: mounts, links, the firewall of a host with
+ * The parts of Linux that plugins need and Node.js does not have: mounts, links, the firewall of a host with
  * Docker on it, commands with a deadline. The only part of this package that needs `@cleat/linux` (and with it native
  * code): install that, too, to use it.
  *

@@ -24,7 +24,7 @@ export interface PageSettings {
   log: Logger;
 }
 
-/** What is read of an extension by GET, beside the protocol, which is POST only. */
+/** The pages of an extension, read by GET; the protocol itself is POST only. */
 export class Pages {
   readonly #settings: PageSettings;
   readonly #since = new Date().toISOString();

@@ -77,7 +77,7 @@ function tlsOf(flags: Flags): TcpOptions['tls'] {
   return tls;
 }
 
-/** What the `.json` is to say; a `.spec` cannot say anything, and engines then verify nothing. */
+/** The contents of the `.json`; a `.spec` cannot hold any of it, and engines then verify nothing. */
 function specTlsOf(flags: Flags, cert: string): SpecTls | undefined {
   const { spec, 'tls-cert': certPath, 'tls-ca': tlsCa, 'spec-ca': specCa } = flags;
   const { 'spec-cert': certFile, 'spec-key': keyFile } = flags;

@@ -1,19 +1,19 @@
 import type { Metric } from '@cleat/protocol/extension';
 import { type CallStatistics, durationBounds, results } from './calls.js';
 
-/** Of Prometheus' text format. */
+/** Media type of Prometheus' text format. */
 export const metricsMediaType = 'text/plain; version=0.0.4; charset=utf-8';
 
 type Labels = Readonly<Record<string, string>>;
 
 interface Sample {
-  /** Of a histogram: `_bucket`, `_sum`, `_count`. */
+  /** Suffix of a histogram's sample: `_bucket`, `_sum`, `_count`. */
   suffix?: string;
   labels?: Labels;
   value: number;
 }
 
-/** What every plugin tells, and what this one adds. */
+/** The metrics of every plugin, and those that this one adds. */
 export function metricsText(statistics: CallStatistics, added: readonly Metric[]): string {
   const methods = statistics.methods().filter(([, calls]) => calls.durations.some((count) => count > 0));
   return [

@@ -8,15 +8,15 @@ import { jsonLogger, textLogger } from './log.js';
 import { placeOf } from './place.js';
 import { type Served, type ServeOptions, serve } from './serve.js';
 
-/** What a shell has for a command line that cannot be understood. */
+/** The exit code of a shell for a command line that cannot be understood. */
 const usageExit = 2;
 
 /**
- * An extension's whole `main`: serves it until SIGTERM, SIGINT or SIGHUP. The command line says where: `--socket PATH` (default
- * `/run/docker/plugins/NAME.sock`), `--tcp HOST:PORT` with `--tls-…` and `--spec FILE`, or nothing when a service
- * manager passed a socket; `--help` tells all. Every other `--NAME VALUE` is an option for the module, which may declare
- * what it knows. What cannot be served ends the process with one readable line: exit code 2 for the command line, 1 for
- * anything else.
+ * An extension's whole `main`: serves it until SIGTERM, SIGINT or SIGHUP. The command line says where: `--socket PATH`
+ * (default `/run/docker/plugins/NAME.sock`), `--tcp HOST:PORT` with `--tls-…` and `--spec FILE`, or nothing when a
+ * service manager passed a socket; `--help` tells all. Every other `--NAME VALUE` is an option for the module, which
+ * may declare what it knows. What cannot be served ends the process with one readable line: exit code 2 for the command
+ * line, 1 for anything else.
  * @example await run(extension, { name: 'mine' });
  */
 export async function run(module: ExtensionModule, options: Pick<ServeOptions, 'name' | 'options' | 'log'>) {
@@ -43,7 +43,7 @@ export async function run(module: ExtensionModule, options: Pick<ServeOptions, '
   try {
     await serveUntilSignal(async () => {
       const served = await serve(module, settings);
-      // Whoever started it waits for this, a person as well as a script.
+      // The person or script that started it waits for this.
       settings.log?.info(`${name} is ready, at ${served.address}`);
       endWithNpm();
       return served;
@@ -54,7 +54,9 @@ export async function run(module: ExtensionModule, options: Pick<ServeOptions, '
   }
 }
 
-/** Serves until SIGTERM, SIGINT, or SIGHUP (its terminal was closed), then closes in peace; a second one ends at once. */
+/**
+ * Serves until SIGTERM, SIGINT, or SIGHUP (its terminal was closed), then closes in peace; a second one ends at once.
+ */
 export async function serveUntilSignal(start: () => Promise<Served>): Promise<void> {
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
   const signalled = new Promise<void>((resolve) => {
@@ -75,7 +77,10 @@ export async function serveUntilSignal(start: () => Promise<Served>): Promise<vo
 /** How often it is looked whether npm is still there, in ms. */
 const lookMs = 1_000;
 
-/** `npm start` that was killed cannot pass the signal on: nobody would know of this process, and it would hold its socket. */
+/**
+ * `npm start` that was killed cannot pass the signal on: nobody would know of this process, and it would hold its
+ * socket.
+ */
 function endWithNpm(): void {
   if (process.env.npm_lifecycle_event === undefined) return;
   const parent = process.ppid;

@@ -164,7 +164,7 @@ test('on TCP, with a spec file that engines discover', async () => {
   expect(existsSync(specFile)).toBe(false);
 });
 
-test('a spec file is written whole, with its directory, and left to whoever wrote it since', async () => {
+test('a spec file is written whole, with its directory, and left to the process that wrote it since', async () => {
   const specFile = join(directory, 'etc/plugins/x.spec');
   const served = await start({ socket: undefined, tcp: { specFile } });
   expect(statSync(specFile).mode & 0o777).toBe(0o644);

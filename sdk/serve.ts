@@ -23,7 +23,7 @@ export interface ServeOptions {
   socket?: string;
   /** Permission bits of the socket; default 0600. */
   mode?: number;
-  /** Descriptor of a socket that listens already and is whoever made it's: see `activatedSocket`. */
+  /** Descriptor of a socket that listens already and belongs to the process that made it: see `activatedSocket`. */
   fd?: number;
   tcp?: TcpOptions;
   /** Handed to the module's `start`. */
@@ -37,7 +37,7 @@ export interface ServeOptions {
 }
 
 export interface TcpOptions {
-  /** Default 127.0.0.1: whoever can connect can drive the extension, unless `tls` asks for a client certificate. */
+  /** Default 127.0.0.1: everybody who can connect can drive the extension, unless `tls` asks for a client certificate. */
   host?: string;
   /** 0 or absent: any free port. */
   port?: number;

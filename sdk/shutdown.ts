@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { setTimeout } from '@cleat/protocol/guard';
 
-/** What an answer that is a stream may take to come to its end, and a call to heed that it is abandoned. */
+/** Time for a streamed answer to end, and for a call to notice that it is abandoned. */
 const promptMs = 1_000;
 
 export interface Drained {

@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { writeFileDurably } from './durable-file.js';
 
-/** What an engine on this host needs in order to trust a plugin, and to be trusted: absolute paths of PEM files. */
+/** Files that let an engine on this host trust a plugin, and be trusted: absolute paths of PEM files. */
 export interface SpecTls {
-  /** Who signed the plugin's certificate. */
+  /** The CA that signed the plugin's certificate. */
   caFile: string;
   /** The engine's own certificate, for a plugin that asks for one. */
   certFile?: string;
@@ -21,7 +21,7 @@ export class SpecFile {
   readonly #text: string;
 
   /**
-   * Writes it, 0644, with its directory. Whoever reads it sees all of it or what was there before.
+   * Writes it, 0644, with its directory. A reader sees all of it or what was there before.
    * @param tls for a `.json` file, which has no meaning without
    * @throws InvalidParameter when it cannot be written
    */

@@ -66,7 +66,7 @@ test('the file does not grow for ever', () => {
   expect(open().get(`k${9_999 % 7}`)).toEqual({ n: 9_999 });
 });
 
-test('what exists is not made again, whoever asks, how often, and after a kill', async () => {
+test('what exists is not made again, no matter who asks, how often, and after a kill', async () => {
   const map = open();
   let made = 0;
   const make = async (n: number) => {

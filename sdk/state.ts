@@ -41,7 +41,7 @@ export class DurableMap<T> {
     makeDirectoryDurably(dirname(path));
     const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
     for (const line of text.split('\n')) if (line) this.#read(line, log);
-    // Whatever was cut short is not continued by the next line.
+    // The next line must not continue a line that was cut short.
     this.#file = this.#rewrite();
   }
 
@@ -76,16 +76,16 @@ export class DurableMap<T> {
   }
 
   /**
-   * What is there under that key, or else what `make` makes, which is kept only once it is made. So a Create that comes
-   * twice, at the same time or after a kill in the middle, has the effect of one; `make` may therefore find what it left
-   * behind when it was cut short.
+   * Returns the value of that key, or else what `make` makes, which is kept only once it is made. So a Create that
+   * comes twice, at the same time or after a kill in the middle, has the effect of one; `make` may therefore find what
+   * it left behind when it was cut short.
    * @param same whether what is there is what is asked for now; by default it always is
    * @example
    * await volumes.ensure(Name, () => makeVolume(Name, size), (there) => there.size === size);
    * @throws Conflict when it is not; whatever `make` throws
    */
   async ensure(key: string, make: () => T | Promise<T>, same: (there: T) => boolean = () => true): Promise<T> {
-    // Whoever waited looks again: what was being made may have failed, or be gone already.
+    // A caller that waited looks again: what was being made may have failed, or be gone already.
     for (let other = this.#making.get(key); other; other = this.#making.get(key)) {
       await other.then(
         () => {},

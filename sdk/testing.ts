@@ -12,7 +12,7 @@ import { serve } from './serve.js';
 
 /** An extension under test, called as an engine calls it. */
 export interface Tested extends AsyncDisposable {
-  /** What it says it implements. */
+  /** The kinds that it says it implements. */
   readonly kinds: readonly string[];
   client<K extends Kind>(kind: K): Client<K>;
   close(): Promise<void>;

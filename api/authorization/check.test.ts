@@ -130,7 +130,7 @@ describe('what an authorizer is shown', () => {
     const body = '{"privileged":true}';
     expect((await ask(server, 'POST', '/v1.23/containers/x/start', [body])).status).toBe(204);
     expect(asked).toMatchObject([{ body: '{"Privileged":true}' }]);
-    // From 1.24 on it is refused, whoever asks.
+    // From 1.24 on it is refused, no matter who asks.
     expect((await ask(server, 'POST', '/v1.24/containers/x/start', [body])).status).toBe(400);
     expect(asked[1]).toMatchObject({ body: undefined });
   });

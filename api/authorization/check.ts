@@ -8,7 +8,7 @@ import { peerOf } from './peer.js';
 
 /**
  * Puts every request to the authorization plugins before its handler runs, and its answer before the client sees it.
- * What they are shown is what the handler gets: the decoded body, encoded again, and the target in one spelling. Costs
+ * They see exactly what the handler gets: the decoded body, encoded again, and the target in one spelling. Costs
  * nothing while none is configured.
  */
 export function authorizationCheck(authorization: Authorization): RequestCheck {
@@ -36,7 +36,9 @@ async function ask(authorization: Authorization, exchange: Exchange): Promise<(a
 /** A password goes in and a token comes out: as under Docker, no plugin sees either. */
 const login = /^(\/v[\d.]+)?\/auth(\?|$)/;
 
-/** What plugins need not know to judge (moby `daemon/pkg/authorization`, headers), and what Go keeps elsewhere. */
+/**
+ * Headers that plugins need not know to judge (moby `daemon/pkg/authorization`, headers), and what Go keeps elsewhere.
+ */
 const hidden = new Set(['authorization', 'x-registry-auth', 'x-registry-config', 'host', 'transfer-encoding']);
 
 /** One value each, the last, under Go's spelling of the name. */

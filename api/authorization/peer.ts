@@ -11,7 +11,7 @@ export interface Peer {
 
 const nobody: Peer = { user: '', userMethod: '', certificates: [] };
 
-/** Who is at the other end, as far as TLS tells: the common name of a client certificate that our CA vouches for. */
+/** The user at the other end, as far as TLS tells: the common name of a client certificate that our CA vouches for. */
 export function peerOf(socket: Socket): Peer {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return nobody;
   const own = socket.getPeerCertificate(true);

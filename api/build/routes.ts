@@ -2,7 +2,7 @@ import { notFound, notImplemented } from '@cleat/protocol/errors';
 import type { Route } from '../http/router.js';
 import { openSession } from './session.js';
 
-/** Of a build's context, which is read and dropped. */
+/** The longest context of a build that is read and dropped. */
 const maxContextBytes = 1024 ** 3;
 
 /**
@@ -21,7 +21,8 @@ export function buildRoutes(): Route[] {
       path: '/build',
       streams: 'up',
       async handler(x) {
-        // The client shows the answer only once it has sent its context: refused at once, it would tell of a broken pipe.
+        // The client shows the answer only once it has sent its context: refused at once, it would tell of a broken
+        // pipe.
         let read = 0;
         for await (const chunk of x.body()) {
           read += (chunk as Buffer).length;

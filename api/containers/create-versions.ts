@@ -6,8 +6,8 @@ import { moveLegacyResources } from './legacy-resources.js';
 type Version = Pick<Exchange, 'before'>;
 
 /**
- * What a body means in the client's version: fields that came later are ignored or refused, defaults are those of the
- * time (source: moby `daemon/server/router/container/container_routes.go`, postContainersCreate).
+ * Reads a body as the client's version means it: fields that came later are ignored or refused, defaults are those of
+ * the time (source: moby `daemon/server/router/container/container_routes.go`, postContainersCreate).
  * @returns warnings for the client.
  * @throws InvalidParameter
  */

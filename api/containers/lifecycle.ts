@@ -10,7 +10,7 @@ import type { Route } from '../http/router.js';
 const startBody = jsonBody(ContainerStartRequest, { before: '1.24' });
 const updateBody = jsonBody(ContainerUpdateRequest);
 
-/** What changes a container's state. */
+/** Routes that change a container's state. */
 export function lifecycleRoutes(containers: Containers): Route[] {
   const done =
     (work: (x: Exchange, name: string) => Promise<void>, status = 204): Route['handler'] =>

@@ -40,7 +40,7 @@ export function execRoutes({ execs }: ApiServices): Route[] {
 }
 
 /**
- * What is wrong before anything runs is an HTTP error; what the runtime refuses is written to the stream, as Docker
+ * An error before anything runs is an HTTP error; a refusal of the runtime is written to the stream, as Docker
  * does, and the client learns 126 or 127 from inspect.
  */
 async function start(x: Exchange, execs: ApiServices['execs']): Promise<void> {

@@ -9,7 +9,8 @@ export interface BodyFrame {
 
 /**
  * By Content-Length or chunked coding (RFC 9112, section 6), and nothing where there is neither. A body that is framed
- * in no lawful way has no end: all that follows goes to the parser, which refuses the request and with it the connection.
+ * in no lawful way has no end: all that follows goes to the parser, which refuses the request and with it the
+ * connection.
  */
 export function bodyFrame(head: Head): BodyFrame {
   const encoding = head.values('transfer-encoding');
@@ -45,7 +46,7 @@ function chunkedFrame(): BodyFrame {
   let left = 0;
   let line = '';
 
-  /** What a whole line, without its line end, means. */
+  /** Reads a whole line, without its line end. */
   const onLine = (): void => {
     if (state === 'trailer') {
       if (line === '') state = 'done';

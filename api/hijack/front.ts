@@ -12,7 +12,7 @@ const headDeadlineMs = 60_000;
 /** Bytes that a client may send ahead of an answer before it has to wait. */
 const maxHeldBytes = 64 * 1024;
 
-/** What the front tells of a hijacked request. */
+/** The front's facts about a hijacked request. */
 export interface Upgrade {
   /** The client itself asked for an upgrade, so 101 is its answer; otherwise 200. */
   readonly asked: boolean;
@@ -73,7 +73,7 @@ class Connection {
   readonly #options: FrontOptions;
   /** The request that was fed last asked for an upgrade. */
   asked = false;
-  /** What is being answered. */
+  /** The request that is being answered. */
   response: ServerResponse | undefined;
   /** The body of the request that was fed last; undefined between two requests. */
   #frame: BodyFrame | undefined;
@@ -122,11 +122,11 @@ class Connection {
       this.#pump();
     };
     response.once('finish', answered);
-    // What closes before it is finished was the last answer here.
+    // An answer that closes before it is finished was the last one here.
     response.once('close', () => this.response === response && this.release());
   }
 
-  /** Nothing is read for the parser any more. */
+  /** The parser gets nothing more. */
   release(): void {
     clearTimeout(this.#timer);
     this.#socket.removeListener('data', this.#onData);
@@ -176,7 +176,7 @@ class Connection {
     if (this.response) {
       if (this.#held.length > maxHeldBytes) {
         this.#socket.pause();
-        // Nobody reads any more, so this is how its end is seen.
+        // Nobody reads from now on, so this is how its end is seen.
         this.#unprobe ??= probe(this.#socket);
       }
       return false;
@@ -216,7 +216,7 @@ class Connection {
       this.#feed(rewritten);
       return true;
     }
-    // All that follows is input for whoever takes the connection over.
+    // All that follows is input for the new owner of the connection.
     this.#feed(Buffer.concat([rewritten, this.#shift(this.#held.length)]));
     return false;
   }

@@ -1,4 +1,4 @@
-/** What a connection's front must know of a request before the HTTP parser sees it. */
+/** The facts about a request that a connection's front needs before the HTTP parser sees it. */
 export interface Head {
   readonly method: string;
   readonly target: string;

@@ -16,9 +16,9 @@ const probeMs = 1000;
 
 /** A connection that was taken over: bytes both ways. */
 export interface HijackedConnection {
-  /** What the client sends, already without transfer coding; ends at its half-close. */
+  /** The client's bytes, already without transfer coding; they end at its half-close. */
   readonly input: AsyncIterable<Buffer>;
-  /** Nobody reads {@link input} any more; keeps noticing when the client goes. */
+  /** Nobody reads {@link input} from now on; it still notices when the client goes. */
   discardInput(): void;
   /** Waits while the client is slow. @returns false when it has gone. */
   write(data: Uint8Array): Promise<boolean>;
@@ -60,7 +60,7 @@ export function webSocketConnection(
   const next = async (): Promise<IteratorResult<Buffer, unknown>> => {
     try {
       const result = await frames.next();
-      // What the client's end makes the process say still goes out, if it comes soon.
+      // Output of the process after the client's end still goes out, if it comes soon.
       if (result.value === 'closed') setTimeout(end, lastAnswerMs).unref();
       return result;
     } catch (error) {
@@ -71,7 +71,7 @@ export function webSocketConnection(
   };
   return {
     ...common(socket, input),
-    // Who stops reading hands the rest to discardInput: iterating it does not end it.
+    // A reader that stops hands the rest to discardInput: iterating it does not end it.
     input: { [Symbol.asyncIterator]: () => ({ next }) },
     /** The protocol goes on: pings are answered, and the client's close ends the connection. */
     discardInput: guarded(async () => {
@@ -109,9 +109,9 @@ function common(
 }
 
 /**
- * A client that is gone looks like one that half-closed (every attach without input does), or, while its input waits for
- * a process that does not read, like one that is there; a silent container would keep its connection for ever. Writing
- * nothing tells them apart on a UNIX socket: EPIPE, and the connection closes. @returns what ends it
+ * A client that is gone looks like one that half-closed (every attach without input does), or, while its input waits
+ * for a process that does not read, like one that is there; a silent container would keep its connection for ever.
+ * Writing nothing tells them apart on a UNIX socket: EPIPE, and the connection closes. @returns what ends it
  */
 export function probe(socket: Socket): () => void {
   const timer = setInterval(() => {

@@ -6,9 +6,9 @@ import { closeGently, type HijackedConnection, rawConnection, webSocketConnectio
 import { ConnectionInput, decodeChunks, inputBehind } from './input.js';
 import { handshake } from './websocket.js';
 
-/** What a handler can do with a connection that Node's parser has let go of. */
+/** A handler's view of a connection that Node's parser has let go of. */
 export interface Hijacker {
-  /** Of the answer with which {@link Hijacker.hijack} begins. */
+  /** Status of the answer with which {@link Hijacker.hijack} begins. */
   readonly status: 101 | 200;
   /** Sends the head of the answer, an upgrade to `protocol` where one was asked for; then the connection is raw. */
   hijack(contentType: string, protocol: string): HijackedConnection;
@@ -23,8 +23,8 @@ const carried = ['Api-Version', 'Docker-Experimental', 'Ostype', 'Server'];
 
 /**
  * The request's body is decoded here, by Content-Length or chunks, and what follows it is the client's raw input. When
- * the handler did not ask for the body (attach), a chunked one is the input itself, as clients without upgrades send it,
- * and one with a length is dropped.
+ * the handler did not ask for the body (attach), a chunked one is the input itself, as clients without upgrades send
+ * it, and one with a length is dropped.
  */
 export function createHijacker(
   request: IncomingMessage,

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /**
- * What a client sends on a connection that Node's parser has let go of: pulled chunk by chunk, so that a slow consumer
+ * Input of a connection that Node's parser has let go of: pulled chunk by chunk, so that a slow consumer
  * makes the client wait, and with bytes that can be put back.
  */
 export class ConnectionInput {
@@ -118,7 +118,7 @@ export async function* rawInput(input: ConnectionInput): AsyncGenerator<Buffer> 
   for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield chunk;
 }
 
-/** What comes behind a body of `length` bytes, which is dropped. @throws InvalidParameter when it ends before */
+/** Returns what follows a body of `length` bytes, which is dropped. @throws InvalidParameter when it ends before */
 export async function* inputBehind(input: ConnectionInput, length: number): AsyncGenerator<Buffer> {
   for (let left = length; left > 0; ) left -= (await input.read(Math.min(left, 65_536))).length;
   yield* rawInput(input);

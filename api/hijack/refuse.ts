@@ -6,8 +6,8 @@ import { setTimeout } from '@cleat/protocol/guard';
 const lingerMs = 2000;
 
 /**
- * Answers what no request could be made of, and ends the connection. What the client still sends is read and dropped for
- * a moment: closing with unread input would reset the connection, and the client might never see why.
+ * Answers what no request could be made of, and ends the connection. What the client still sends is read and dropped
+ * for a moment: closing with unread input would reset the connection, and the client might never see why.
  */
 export function refuse(socket: Socket, status: number, message: string): void {
   if (!socket.writable) return void socket.destroy();
@@ -27,7 +27,7 @@ export function refuse(socket: Socket, status: number, message: string): void {
   socket.once('close', () => clearTimeout(timer));
 }
 
-/** What a client did wrong, by the code of Node's parser, and the status that says so. */
+/** The client's mistake, by the code of Node's parser, and the status that says so. */
 const reasons: Record<string, readonly [status: number, message: string]> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not come in time'],
   HPE_HEADER_OVERFLOW: [431, 'the head of the request is too large'],

@@ -68,7 +68,7 @@ export async function* decodeFrames(
   input: ConnectionInput,
   reply: (frame: Buffer) => Promise<unknown>,
 ): AsyncGenerator<Buffer, 'closed' | 'gone'> {
-  /** Of the message that is under way: its frames may have control frames between them. */
+  /** Frames of the message that is under way; control frames may come between them. */
   let message: { text: TextDecoder | undefined } | undefined;
   for (;;) {
     const frame = await nextFrame(input);
@@ -144,7 +144,7 @@ function checkText(decoder: TextDecoder, data: Buffer, final: boolean): void {
   }
 }
 
-/** What a client says as it closes: nothing, or a code that it may use, and a reason as UTF-8. */
+/** Reads a client's close frame: empty, or a code that it may use, and a reason as UTF-8. */
 function checkClose(data: Buffer): void {
   if (data.length === 0) return;
   const code = data.length < 2 ? 0 : data.readUInt16BE();

@@ -4,7 +4,7 @@ import { stringify } from '@cleat/protocol/json';
 import type { Answer } from './answer.js';
 import { isBefore } from './version.js';
 
-/** What a client is told of an error: `{"message": …}`, or plain text before 1.24, when clients print what they get. */
+/** The body of an error for a client: `{"message": …}`, or plain text before 1.24, when clients print what they get. */
 export function errorAnswer(error: unknown, version: string): Answer {
   const known = asCleatError(error);
   const status = errorStatus[known.class];
@@ -16,7 +16,7 @@ export function errorAnswer(error: unknown, version: string): Answer {
 }
 
 /**
- * Answers with an error. When the answer has begun already, nothing can be said any more and the connection is cut, so
+ * Answers with an error. When the answer has begun already, nothing more can be said and the connection is cut, so
  * that the client notices.
  */
 export function sendError(response: ServerResponse, error: unknown, version: string): void {

@@ -11,6 +11,7 @@ import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import type { Presence } from './presence.js';
 import { Query } from './query.js';
 import { canonicalPath, type Match, type Target } from './target.js';
 import { isBefore } from './version.js';
@@ -27,14 +28,14 @@ export interface ExchangeParts {
   version: string;
   transport: Transport;
   log: Logger;
-  signal: AbortSignal;
+  presence: Presence;
   /** Resolves when what was done is on disk. */
   settled?: () => Promise<void>;
   /** For a connection that can be taken over. */
   hijacker?: Hijacker;
 }
 
-/** Of this run of the engine; the rest of a request's name is its number. */
+/** Identifies this run of the engine; the rest of a request's name is its number. */
 const run = randomBytes(3).toString('hex');
 let requests = 0;
 const nextId = (): string => run + (++requests).toString(16).padStart(6, '0');
@@ -49,15 +50,15 @@ export class Exchange {
   readonly headers: IncomingMessage['headers'];
   readonly query: Query;
   readonly transport: Transport;
-  readonly log: Logger;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Where the answer goes, and who looks at it first. */
   readonly outgoing: Outgoing;
-  /** What a client is told has been done outlives a power cut from here on. @throws System */
+  /** From here on, what a client is told to be done outlives a power cut. @throws System */
   readonly settled: () => Promise<void>;
+  readonly #presence: Presence;
+  readonly #parentLog: Logger;
+  #log: Logger | undefined;
   readonly #target: Target;
   readonly #match: Match;
   readonly #hijacker: Hijacker | undefined;
@@ -72,13 +73,24 @@ export class Exchange {
     this.transport = parts.transport;
     this.request = parts.request;
     this.response = parts.response;
-    this.signal = parts.signal;
-    this.log = parts.log.child({ request: this.id });
+    this.#presence = parts.presence;
+    this.#parentLog = parts.log;
     this.outgoing = new Outgoing(parts.response);
     this.settled = parts.settled ?? (async () => {});
     this.#target = parts.target;
     this.#match = parts.match;
     this.#hijacker = parts.hijacker;
+  }
+
+  /** Aborted when the client has gone. */
+  get signal(): AbortSignal {
+    return this.#presence.signal;
+  }
+
+  /** Its lines name the request. Made when there is something to say. */
+  get log(): Logger {
+    this.#log ??= this.#parentLog.child({ request: this.id });
+    return this.#log;
   }
 
   /** The client speaks an API older than `version`. */
@@ -93,8 +105,8 @@ export class Exchange {
   }
 
   /**
-   * The target as it was understood, in one spelling, with its version prefix where the client gave one: whoever judges
-   * a request must not be led astray by percent-encoding or slashes.
+   * The target as it was understood, in one spelling, with its version prefix where the client gave one: an authorizer
+   * that judges a request must not be led astray by percent-encoding or slashes.
    */
   get uri(): string {
     const { version } = this.#target;
@@ -107,12 +119,12 @@ export class Exchange {
    * @throws InvalidParameter
    */
   async json<S extends TSchema>(body: JsonBody<S>): Promise<Static<S> | undefined> {
-    // What is not declared would be read behind the back of the checks.
+    // A body that is not declared would be read behind the back of the checks.
     if (body !== this.#match.route.body) throw systemError(`the route does not declare this body`);
     return (await this.declaredBody()) as Static<S> | undefined;
   }
 
-  /** The same for whoever does not know the route: read once, and the very value that the handler gets. */
+  /** The same for callers that do not know the route: read once, and the very value that the handler gets. */
   declaredBody(): Promise<unknown> {
     this.#declaredBody ??= this.#readBody();
     return this.#declaredBody;
@@ -128,7 +140,7 @@ export class Exchange {
   }
 
   /**
-   * The body as it comes. Whoever reads it may stop and destroy it: the connection lives on, for the answer, and what is
+   * The body as it comes. Its reader may stop and destroy it: the connection lives on, for the answer, and what is
    * left of the body is read and dropped.
    */
   body(): Readable {
@@ -136,7 +148,7 @@ export class Exchange {
     if (this.#hijacker) return owned(Readable.from(this.#hijacker.body()));
     const { request } = this;
     const body = owned(new PassThrough({ highWaterMark: 256 * 1024 }));
-    // Node's own words for it ("aborted") say nothing to whoever reads them in a log.
+    // Node's own word for it ("aborted") says nothing to a reader of the log.
     const onGone = (): void => void body.destroy(cancelled('the client has gone before its request was complete'));
     request.once('error', onGone);
     request.once('close', () => !request.readableEnded && onGone());

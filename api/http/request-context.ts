@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export interface RequestContext {
   readonly method: string | undefined;
   readonly url: string | undefined;
-  /** Ends its connection: whatever it was doing, nobody can rely on it any more. */
+  /** Ends its connection: nobody can rely on what it was doing. */
   abandon(): void;
 }
 

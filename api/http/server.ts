@@ -1,14 +1,6 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import {
-  cancelled,
-  errorStatus,
-  forbidden,
-  invalidParameter,
-  isClass,
-  messageOf,
-  notFound,
-} from '@cleat/protocol/errors';
+import { errorStatus, forbidden, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
@@ -18,13 +10,11 @@ import { reasonOf, refuse } from '../hijack/refuse.js';
 import type { AnswerCheck } from './answer.js';
 import { errorAnswer, sendError } from './errors.js';
 import { Exchange, type Transport } from './exchange.js';
+import { Presence } from './presence.js';
 import { asRequest } from './request-context.js';
 import type { Router } from './router.js';
 import { parseTarget } from './target.js';
 import { checkVersion, maxApiVersion } from './version.js';
-
-/** One for all: most are never looked at. */
-const clientGone = cancelled('the client has gone');
 
 /**
  * Looks at a request before its handler does; what it throws is the answer. What it returns looks at the answer before
@@ -35,7 +25,7 @@ export type RequestCheck = (exchange: Exchange) => Promise<AnswerCheck | undefin
 export interface ApiServerOptions {
   router: Router;
   log: Logger;
-  /** Of the engine, for the Server header. */
+  /** Version of the engine, for the Server header. */
   version: string;
   /** The oldest API version that is accepted. */
   minApiVersion?: string;
@@ -93,7 +83,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       if (!reason || response?.headersSent) return void socket.destroy();
       if (!response) return refuse(socket, ...reason);
       response.shouldKeepAlive = false;
-      // Whoever reads the request's body learns that there is no more, once the client could be told.
+      // The reader of the request's body learns that there is no more, once the client could be told.
       response.once('finish', () => response.req.destroy());
       sendError(response, invalidParameter(reason[1]), maxApiVersion);
       socket.resume();
@@ -120,16 +110,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     if (poisoned.has(socket)) return;
     busy.set(socket, (busy.get(socket) ?? 0) + 1);
     const started = performance.now();
-    const abort = new AbortController();
-    const gone = (): void => abort.abort(clientGone);
+    const presence = new Presence();
     if (hijacker) {
-      socket.once('close', gone);
+      socket.once('close', presence.end);
     } else {
       // A client that closes its side without being upgraded has lost interest, as in Go's server.
-      socket.once('end', gone);
+      socket.once('end', presence.end);
       response.once('close', () => {
-        socket.removeListener('end', gone);
-        gone();
+        socket.removeListener('end', presence.end);
+        presence.end();
       });
     }
     response.on('error', (error) => log.debug('answer failed', { error: messageOf(error) }));
@@ -159,11 +148,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         version,
         transport: sockets.get(socket) ?? 'tcp',
         log,
-        signal: abort.signal,
+        presence,
         settled: options.settled,
         hijacker,
       });
-      exchange.log.debug('request', { method: exchange.method, path: exchange.path, version });
+      log.debug('request', { request: exchange.id, method: exchange.method, path: exchange.path, version });
       const answerChecks: AnswerCheck[] = [];
       for (const check of options.checks) {
         const onAnswer = await check(exchange);
@@ -173,12 +162,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       for (const onAnswer of answerChecks) exchange.outgoing.addCheck(onAnswer);
       await match.route.handler(exchange);
       await exchange.outgoing.finish();
-      exchange.log.debug('answered', { status: response.statusCode, ms: Math.round(performance.now() - started) });
+      const ms = Math.round(performance.now() - started);
+      log.debug('answered', { request: exchange.id, status: response.statusCode, ms });
     } catch (thrown) {
       const error = (await exchange?.outgoing.checkError(thrown, () => errorAnswer(thrown, version))) ?? thrown;
-      fail(error, request, response, version, abort.signal, hijacker !== undefined);
+      fail(error, request, response, version, presence.gone, hijacker !== undefined);
     } finally {
-      // What is left of a body is dropped, so that the next request on this connection is found.
+      // The rest of a body is dropped, so that the next request on this connection is found.
       if (!hijacker && !request.complete) request.removeAllListeners('data').resume();
       const left = (busy.get(socket) ?? 1) - 1;
       if (left > 0) busy.set(socket, left);
@@ -191,12 +181,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     request: IncomingMessage,
     response: ServerResponse,
     version: string,
-    signal: AbortSignal,
+    gone: boolean,
     hijackable: boolean,
   ): void {
     const fields = { method: request.method, url: request.url, error: messageOf(error) };
     const status = isClass(error, 'NotModified') ? 304 : undefined;
-    if (signal.aborted) log.debug('request ended by its client', fields);
+    if (gone) log.debug('request ended by its client', fields);
     else if (status === undefined && isServerFault(error)) log.error('request failed', { ...fields, cause: error });
     else log.debug('request refused', fields);
     if (hijackable && !response.socket) return void request.socket.destroy();

@@ -2,7 +2,7 @@ import type { JsonBody } from './body.js';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS';
 
-/** What is known of a route without its handler. */
+/** The facts about a route without its handler. */
 export interface RouteShape {
   readonly method: Method;
   /** `/containers/:name/start`; a parameter matches slashes too, because names of images have them. */
@@ -12,9 +12,11 @@ export interface RouteShape {
    * may where the client asks for that one.
    */
   readonly hijacks?: true | 'h2c';
-  /** Which ways data flows without a bound: the body (`exchange.body`), the answer (`exchange.begin`, `pipe`), or both. */
+  /**
+   * Which ways data flows without a bound: the body (`exchange.body`), the answer (`exchange.begin`, `pipe`), or both.
+   */
   readonly streams?: 'up' | 'down' | 'both';
-  /** The JSON body that the handler reads (`exchange.json`); whoever judges requests sees it as the handler does. */
+  /** The JSON body that the handler reads (`exchange.json`); an authorizer sees it as the handler does. */
   readonly body?: JsonBody;
 }
 

@@ -157,7 +157,7 @@ function inspectFor(x: Exchange, image: ImageInspect): object {
   if (x.before('1.44')) shaped.VirtualSize = image.Size;
   if (x.before('1.45')) {
     shaped.Container ??= '';
-    // Of the container that made the image, which nobody keeps any more.
+    // The configuration of the container that made the image; no engine keeps it today.
     shaped.ContainerConfig ??= emptyConfig;
   }
   // Lists of digests and tags are never null; layers came with 1.23.

@@ -10,7 +10,7 @@ export interface TlsOptions {
   /** PEM. */
   cert: string | Buffer;
   key: string | Buffer;
-  /** Who signs clients' certificates; with it, a client without a valid one is refused. */
+  /** The CA of clients' certificates; with it, a client without a valid one is refused. */
   ca?: string | Buffer;
 }
 
@@ -27,6 +27,9 @@ export interface Listener {
 }
 
 type Accept = (socket: Socket, transport: Transport) => void;
+
+/** Clients that may wait to be taken: as many as the kernel allows (`net.core.somaxconn`), as Go has it. Node's own is 511. */
+const backlog = 65_535;
 
 /**
  * Opens one address. A UNIX socket is 0660 from its first moment; a stale one is replaced, one that somebody answers on
@@ -53,7 +56,7 @@ async function listenUnix(path: string, options: ListenOptions, accept: Accept):
   // bind(2) happens inside this call, so that the socket is never open to others, not even for a moment.
   const mask = process.umask(0o117);
   try {
-    await opened(server, () => server.listen(path));
+    await opened(server, () => server.listen({ path, backlog }));
   } finally {
     process.umask(mask);
   }
@@ -115,7 +118,7 @@ async function listenTcp(
   } else {
     server.on('connection', (socket: Socket) => accept(socket, 'tcp'));
   }
-  await opened(server, () => server.listen({ host: address.host, port: address.port }));
+  await opened(server, () => server.listen({ host: address.host, port: address.port, backlog }));
   const bound = server.address();
   const port = typeof bound === 'object' && bound ? bound.port : address.port;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
@@ -126,7 +129,7 @@ async function listenFd(fd: number, accept: Accept): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true }, (socket) =>
     accept(socket, socket.remoteAddress === undefined ? 'unix' : 'tcp'),
   );
-  await opened(server, () => server.listen({ fd }));
+  await opened(server, () => server.listen({ fd, backlog }));
   return { address: `fd://${fd}`, close: () => closed(server) };
 }
 

@@ -2,7 +2,7 @@ import { invalidParameter, notFound, notImplemented } from '@cleat/protocol/erro
 import { decodeFilters } from '../decode/filters.js';
 import type { Route } from '../http/router.js';
 
-/** Managed plugins are a later step; until then there are none, and whoever wants one is told. */
+/** Managed plugins are a later step; until then there are none, and a client that wants one is told so. */
 export function pluginRoutes(): Route[] {
   const refuse = (): never => {
     throw notImplemented('managed plugins are not supported by this engine yet; use extensions found by socket');

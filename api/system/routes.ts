@@ -65,7 +65,7 @@ function version(info: VersionInfo, floor = minApiVersion): object {
   };
 }
 
-/** What `docker version` prints of the engine's own component; all of it is text. */
+/** The engine's own component for `docker version`; all of it is text. */
 function engineDetails(info: VersionInfo, floor: string): Record<string, string> {
   return {
     ApiVersion: maxApiVersion,

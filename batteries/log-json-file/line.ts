@@ -36,7 +36,7 @@ export function jsonLine(entry: LogEntry, attributes: string | undefined): strin
   return `{${log}"stream":"${entry.source}",${attrs}"time":"${timeText(entry.timeNano)}"}\n`;
 }
 
-/** What is needed of a line that was written. */
+/** The parts of a written line that are needed. */
 export interface ReadLine {
   log: string;
   stream: string;

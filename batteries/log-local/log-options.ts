@@ -11,7 +11,7 @@ import {
 import type { FileOptions } from '@cleat/sdk/logs/rotating-file';
 
 export interface LocalOptions extends FileOptions {
-  /** What each entry carries, in order of their names. */
+  /** Attributes of each entry, in order of their names. */
   attributes: [name: string, value: string][];
 }
 

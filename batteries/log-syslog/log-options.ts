@@ -15,7 +15,7 @@ export interface TlsOptions {
 
 export interface SyslogOptions {
   transport: Transport;
-  /** Of a UNIX socket. */
+  /** Path of a UNIX socket. */
   path: string;
   host: string;
   port: number;

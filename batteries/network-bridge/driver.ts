@@ -212,7 +212,9 @@ export class BridgeDriver {
     for (const address of addressesOf(endpoint)) this.#former.set(address, endpoint.hostLink);
   }
 
-  /** The kernel takes a sandbox apart in the background; until then it answers for an address that another has by now. */
+  /**
+   * The kernel takes a sandbox apart in the background; until then it answers for an address that another has by now.
+   */
   async #removeFormer(endpoint: EndpointRecord): Promise<void> {
     for (const address of addressesOf(endpoint)) {
       const link = this.#former.get(address);

@@ -78,7 +78,7 @@ export function readNetwork(
 const unreadable = (key: string, value: string, why: string) =>
   invalidParameter(`failed to parse ${key} value: ${value} (${why})`);
 
-/** What the kernel takes for a bridge; 0 stands for the default. */
+/** The values that the kernel takes for a bridge; 0 stands for the default. */
 function mtuOf(text: string, otherwise: number): number {
   if (text === '') return otherwise;
   const quoted = JSON.stringify(text);

@@ -40,7 +40,7 @@ export interface EndpointRecord {
   ip: string;
   ip6: string;
   ports: PublishedPort[];
-  /** What it may reach of others of its network, which keeps containers apart. Absent: nothing. */
+  /** Ports of other containers that it may reach in a network that keeps containers apart. Absent: none. */
   links?: EndpointLink[];
 }
 

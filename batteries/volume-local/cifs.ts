@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /**
- * What Docker refuses in the device of a `cifs` volume, which it reads as a URL.
+ * Refuses what Docker refuses in the device of a `cifs` volume, which it reads as a URL.
  * @throws InvalidParameter in Docker's words
  */
 export function checkCifsDevice(device: string): void {

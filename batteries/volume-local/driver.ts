@@ -28,7 +28,7 @@ export async function createDriver(root: string, log: Logger): Promise<Handlers<
       inTurn(Name, async () => {
         checkVolumeName(Name);
         const options = readOptions(Opts ?? {});
-        // What is there already is answered as it is, whatever the options say now, as in Docker.
+        // An existing volume is returned as it is, whatever the options say now, as in Docker.
         if (!directories.has(Name))
           await directories.make(Name, (directory) => new VolumeFiles(directory).fill(options));
         return { Volume: describe(Name) };

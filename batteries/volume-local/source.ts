@@ -4,7 +4,7 @@ import { messageOf, systemError } from '@cleat/protocol/errors';
 import { cifsHost } from './cifs.js';
 import type { MountOptions } from './volume-options.js';
 
-/** What mount(8) is told: file systems over the network take addresses, not names. */
+/** The arguments of mount(8): file systems over the network take addresses, not names. */
 export interface MountSource {
   readonly device: string;
   /** The options of `mount -o`; may be empty. */
@@ -41,7 +41,9 @@ async function resolved(host: string, addressOf: typeof lookUp): Promise<string>
   }
 }
 
-/** A server with addresses of both kinds is asked at that of IPv4, as by Docker: the resolver's order is another one. */
+/**
+ * A server with addresses of both kinds is asked at that of IPv4, as by Docker: the resolver's order is another one.
+ */
 async function lookUp(host: string): Promise<string> {
   return (await lookup(host, { order: 'ipv4first' })).address;
 }

@@ -2,7 +2,7 @@ import { invalidParameter } from '@cleat/protocol/errors';
 import { parseBinarySize } from '@cleat/protocol/size';
 import { checkCifsDevice } from './cifs.js';
 
-/** What is to be mounted on a volume's directory, as `opts.json` keeps it (moby `daemon/volume/local`, `optsConfig`). */
+/** The mount for a volume's directory, as `opts.json` keeps it (moby `daemon/volume/local`, `optsConfig`). */
 export interface MountOptions {
   MountType: string;
   MountOpts: string;

@@ -26,7 +26,7 @@ export class VolumeFiles {
     if (options) writeFileDurably(this.#optionsFile, JSON.stringify({ ...options, Quota: { Size: 0 } }));
   }
 
-  /** What is to be mounted; undefined for a plain directory. @throws System when the file is damaged */
+  /** Reads the options of the mount; undefined for a plain directory. @throws System when the file is damaged */
   options(): MountOptions | undefined {
     const options = this.#read(this.#optionsFile) as Partial<MountOptions> | undefined;
     const { MountType = '', MountOpts = '', MountDevice = '' } = options ?? {};

@@ -9,7 +9,7 @@ import { VolumeFiles } from './volume.js';
 import { readOptions } from './volume-options.js';
 
 /**
- * Volumes that are tmpfs file systems. One is mounted at its first Mount and stays so until Remove, whoever comes and
+ * Volumes that are tmpfs file systems. One is mounted at its first Mount and stays so until Remove, whatever comes and
  * goes in between: its contents are the mount. Who holds it is not counted, as nothing is done at the last Unmount, and
  * the engine removes no volume that a container refers to.
  */
@@ -34,7 +34,7 @@ export function createDriver(stateDir: string, log: Logger): Handlers<typeof vol
   return {
     Create: ({ Name, Opts }) =>
       inTurn(Name, async () => {
-        // What is there already is answered as it is, whatever the options say now, as `local` does.
+        // An existing volume is returned as it is, whatever the options say now, as `local` does.
         if (!directories.has(Name)) {
           checkVolumeName(Name);
           const options = readOptions(Opts ?? {});

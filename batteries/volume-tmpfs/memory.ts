@@ -13,12 +13,12 @@ export interface Usage {
   readonly Inodes: number;
 }
 
-/** Mounts a tmpfs, unless that is done: the kernel knows, whoever was killed in between. @throws System */
+/** Mounts a tmpfs, unless that is done: the kernel knows, also after a kill. @throws System */
 export function ensureMounted(target: string, options: TmpfsOptions): void {
   if (!isMountPoint(target)) mountTmpfs(target, options);
 }
 
-/** @throws Error of a system call when it is not there any more */
+/** @throws Error of a system call when it is no longer there */
 export function usageOf(target: string): Usage {
   const { bsize, blocks, bfree, files, ffree } = statfsSync(target);
   return {

@@ -15,7 +15,7 @@ export interface VolumeOptions {
 interface Rule {
   /** Ends the sentence "it must be". */
   readonly allowed: string;
-  /** What the kernel is told, or undefined for what is not allowed. */
+  /** Returns the value for the kernel, or undefined if it is not allowed. */
   read(text: string): number | string | undefined;
 }
 

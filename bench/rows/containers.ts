@@ -57,7 +57,7 @@ export const containerRows: readonly Row[] = [
         await post(engine, `/containers/${id}/wait`);
         await remove(engine, id);
       });
-      // What goes on in the background after the last answer belongs to it too.
+      // Background work after the last answer belongs to it, too.
       await settled(engine);
       return (engine.group.cpu() - before) / churned;
     },

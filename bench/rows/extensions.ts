@@ -31,7 +31,7 @@ const removeInspected = async (engine: BenchEngine): Promise<void> => {
 const runWithVolume = (engine: BenchEngine): Promise<number> =>
   milliseconds(() => engine.docker('run', '--rm', '-v', `${inspected}:/v`, 'busybox', 'true'));
 
-/** What a container's output costs its engine and log driver; printing it is the container's own affair. */
+/** Cost of a container's output for its engine and log driver; the container pays for the printing itself. */
 async function printLines(engine: BenchEngine): Promise<number> {
   const before = engine.group.cpu();
   const id = await create(engine, { Cmd: ['seq', `${linesPrinted}`], HostConfig: { NetworkMode: 'none' } });

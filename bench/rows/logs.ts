@@ -20,7 +20,7 @@ async function readAll(engine: BenchEngine): Promise<void> {
   if (code !== 0) throw new Error(`docker logs ended with ${code}`);
 }
 
-/** What containers print, with the default log driver of both engines. */
+/** Output of containers, with the default log driver of both engines. */
 export const logRows: readonly Row[] = [
   {
     name: 'a container prints a million short lines, `json-file`: from its start to its exit',

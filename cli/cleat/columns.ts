@@ -3,7 +3,7 @@ import { readable } from '@cleat/protocol/untrusted';
 const gap = 2;
 
 export interface TableOptions {
-  /** What a line may take, for a terminal. Default: as wide as the cells are. */
+  /** The width of a line, for a terminal. Default: as wide as the cells are. */
   readonly width?: number | undefined;
   /** Columns, by their heads, that are left out where there is no room, the first ones first. */
   readonly dispensable?: readonly string[];
@@ -36,7 +36,7 @@ export function columns(all: readonly (readonly string[])[], options: TableOptio
   return `${text.join('\n')}\n`;
 }
 
-/** Of each column; 0 for one that is left out. */
+/** Width of each column; 0 for one that is left out. */
 function natural(lines: readonly (readonly string[])[]): number[] {
   return lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
 }
@@ -81,7 +81,7 @@ export function wrapped(text: string, width: number): string[] {
   return lines;
 }
 
-/** What extensions say of themselves is no text of ours: nothing in it may obey a terminal, or look like another line. */
+/** Texts of extensions are not ours: they must not control a terminal, or look like another line. */
 export function plain(text: string): string {
   return readable(text).replaceAll(/[\t\n]+/g, ' ');
 }

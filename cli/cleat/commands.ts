@@ -4,13 +4,15 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 
 export interface Command {
   readonly usage: string;
-  /** What it does, in one line. */
+  /** Its purpose, in one line. */
   readonly help: string;
-  /** What it parses: completions are made from it. Loaded only when it is asked for, as all that follows. */
+  /**
+   * Its options as it parses them: completions are made from it. Loaded only when it is asked for, as all that follows.
+   */
   readonly options: () => Promise<Options>;
   /** Its own subcommands. */
   readonly verbs?: readonly string[];
-  /** What `--help` says beyond usage and help. */
+  /** The text of `--help` beyond usage and help. */
   readonly details?: () => Promise<string>;
   /** All that `--help` says, of a command that prints it itself because it is also a program of its own. */
   readonly ownHelp?: () => Promise<string>;

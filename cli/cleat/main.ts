@@ -1,5 +1,6 @@
 import { messageOf } from '@cleat/protocol/errors';
 import { fitted, usageComplaint } from '@cleat/protocol/usage';
+import { nearest } from '../nearest.js';
 import { cleatVersion } from '../version.js';
 import { wrapped } from './columns.js';
 import { type Command, commands } from './commands.js';
@@ -32,7 +33,7 @@ async function main([name = '', ...rest]: string[]): Promise<number> {
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
-    process.stderr.write(`cleat: unknown command: ${name}\n\n${usage()}`);
+    process.stderr.write(`cleat: unknown command: ${name}${hint(name)}. See 'cleat --help'.\n`);
     return 1;
   }
   if (command.details && asksForHelp(rest)) {
@@ -41,6 +42,11 @@ async function main([name = '', ...rest]: string[]): Promise<number> {
     return 0;
   }
   return run(name, command, rest);
+}
+
+function hint(name: string): string {
+  const near = nearest(name, Object.keys(commands));
+  return near === undefined ? '' : ` (did you mean ${near}?)`;
 }
 
 function asksForHelp(args: readonly string[]): boolean {

@@ -78,7 +78,7 @@ async function serve(
   const extensions = openExtensions({
     manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
-    // Whatever the engine is configured with may be named in a manifest.
+    // A manifest may name anything that the engine is configured with.
     variables: { ...config },
     pluginDirectories: values['plugin-dir'],
     dataRoot: config.dataRoot,
@@ -140,7 +140,7 @@ async function listenForMetrics(metrics: Metrics, address: string, logger: Logge
   const where = await metrics.listen(parseMetricsAddress(address));
   logger.info(`metrics API listening on ${where}`);
   if (!isLoopback(where.replace(/:\d+$/, '').replace(/[[\]]/g, ''))) {
-    logger.warn(`metrics on ${where} have no TLS: whoever reaches them reads what this engine does`);
+    logger.warn(`metrics on ${where} have no TLS: anybody who reaches them reads what this engine does`);
   }
 }
 
@@ -148,7 +148,7 @@ async function finish(teardown: Teardown, logger: Logger): Promise<void> {
   for (const failure of await teardown.run()) logger.error(`stopping: ${failure}`);
 }
 
-/** Before anything is touched: whoever starts a second engine by mistake should not disturb the first one's state. */
+/** Called before anything is touched: a second engine, started by mistake, must not disturb the first one's state. */
 async function refuseTakenSockets({ hosts }: Settings): Promise<void> {
   for (const host of hosts) {
     if (host.kind !== 'unix' || !(await answersOn(host.path))) continue;

@@ -12,7 +12,7 @@ export async function defaultRuntime({
 }: Settings): Promise<RuntimeChoice | { name: string; why: string }> {
   if (engine.defaultRuntime !== '') return { name: engine.defaultRuntime, why: 'as configured' };
   const own = values['add-runtime'].crun;
-  // What an operator calls crun may be anything.
+  // An operator may call any program crun.
   if (own && (own.runtimeArgs?.length || findCommand(own.path) !== findCommand('crun'))) {
     return { name: 'runc', why: 'crun is one of your own: name it with --default-runtime to make it the default' };
   }

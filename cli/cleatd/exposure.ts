@@ -5,8 +5,9 @@ import { UsageError } from './options/parse.js';
 import type { Settings } from './settings.js';
 
 /**
- * Who can reach a TCP socket without TLS is root on this host. So beyond loopback it is refused unless asked for, and
- * on a bridge's own address, where containers reach it (CVE-2025-9074), unless asked for by the clearest of names.
+ * Everybody who can reach a TCP socket without TLS is root on this host. So beyond loopback it is refused unless asked
+ * for, and on a bridge's own address, where containers reach it (CVE-2025-9074), unless asked for by the clearest of
+ * names.
  * @returns warnings for what was asked for.
  * @throws UsageError
  */
@@ -24,11 +25,11 @@ export function checkExposure({ hosts, tls, plainTcp, values }: Settings): strin
     }
     if (tls === 'off' && !plainTcp) {
       throw new UsageError(
-        `${host.text} ${what}: whoever reaches it would be root here. ` +
+        `${host.text} ${what}: anybody who reaches it would be root here. ` +
           'Use --tlsverify with certificates, or 127.0.0.1 as address, or --tls=false if this is what you want',
       );
     }
-    warnings.push(`the API on ${host.text} ${what}: whoever reaches it, containers included, is root on this host`);
+    warnings.push(`the API on ${host.text} ${what}: anybody who reaches it, containers included, is root on this host`);
   }
   return warnings;
 }

@@ -22,30 +22,25 @@ export function openLog({ level, format }: LogOptions): DaemonLog {
     logger: bind(root),
     setLevel(next) {
       root.level = next;
-      for (const child of children) {
-        const logger = child.deref();
-        if (logger === undefined) children.delete(child);
-        else logger.level = next;
-      }
     },
   };
 }
 
-type Pino = PinoLogger<never>;
-/** pino's children keep the level they were born with: they are told when it changes. */
-const children = new Set<WeakRef<Pino>>();
+type Level = 'debug' | 'info' | 'warn' | 'error';
 
-function bind(target: Pino): Logger {
+/** Children are ours, not pino's: each request has one, most say nothing, and the level may change while they live. */
+function bind(root: PinoLogger<never>, fixed: Record<string, unknown> = {}): Logger {
+  const at =
+    (level: Level): Logger[Level] =>
+    (message, fields) => {
+      if (root.isLevelEnabled(level)) root[level]({ ...fixed, ...fields }, message);
+    };
   return {
-    debug: (message, fields) => target.debug(fields, message),
-    info: (message, fields) => target.info(fields, message),
-    warn: (message, fields) => target.warn(fields, message),
-    error: (message, fields) => target.error(fields, message),
-    child(fields) {
-      const child = target.child(fields);
-      children.add(new WeakRef(child));
-      return bind(child);
-    },
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => bind(root, { ...fixed, ...fields }),
   };
 }
 
@@ -54,7 +49,7 @@ function write(line: string): void {
   try {
     writeSync(2, line);
   } catch {
-    // Nobody reads our stderr any more (EPIPE, EAGAIN): the engine goes on without its log.
+    // Nobody reads our stderr (EPIPE, EAGAIN): the engine goes on without its log.
   }
 }
 

@@ -8,7 +8,10 @@ import type { Settings } from './settings.js';
 /** File systems of the kernel's, in which nothing can be made; `mkdir -p` of Node.js never returns there. */
 const kernelFileSystems: ReadonlySet<number> = new Set([0x9fa0, 0x62656572, 0x27e0eb, 0x63677270]);
 
-/** Whatever the daemon is to make on this host can be made where it is to be. @returns a sentence for each that cannot */
+/**
+ * Checks that everything that the daemon makes on this host can be made where it should be.
+ * @returns a sentence for each that cannot
+ */
 export function placeProblems({ values, engine, hosts }: Settings): string[] {
   const problems: string[] = [];
   for (const root of [engine.dataRoot, engine.execRoot]) {

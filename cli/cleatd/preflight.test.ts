@@ -36,6 +36,7 @@ test.each([
   [['-H=unix://DIR/broken.json'], /^cannot listen on .*: it exists and is not a socket/],
   [['-H=unix:///proc/x.sock'], /^cannot listen on \/proc\/x.sock: nothing can be made/],
   [['--plugin-dir=DIR/broken.json'], /^plugins cannot be in .*: it is no directory/],
+  [['--add-runtime=x=/nonexistent'], /^--add-runtime: \/nonexistent is not there/],
   [['--add-runtime=x=/nonexistent', '--default-runtime=x'], /^--default-runtime: \/nonexistent is not there/],
 ])('%j is refused at the start and by --validate', async (argv, message) => {
   const words = argv.map((word) => word.replace('DIR', directory));

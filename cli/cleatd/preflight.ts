@@ -26,7 +26,7 @@ export interface PreflightOptions {
 }
 
 /**
- * What the configuration asks of this host and cannot have: it would fail at the start or, worse, with the first
+ * Finds what the configuration asks of this host and cannot have: it would fail at the start or, worse, with the first
  * container. Nothing is changed on the host.
  * @returns a sentence for each problem
  */
@@ -47,9 +47,14 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
   }
   const init = initProblem(settings);
   if (init !== undefined) problems.push(init);
-  const runtime = settings.engine.runtimes[values['default-runtime']]?.path;
-  if (runtime !== undefined && findCommand(runtime) === undefined) {
-    problems.push(`${nameOf('default-runtime')}: ${runtime} is not there, or is no program`);
+  const wanted = values['default-runtime'];
+  const added = Object.keys(values['add-runtime']).filter((name) => name !== wanted);
+  for (const name of [...(wanted === '' ? [] : [wanted]), ...added]) {
+    const path = settings.engine.runtimes[name]?.path;
+    if (path !== undefined && findCommand(path) === undefined) {
+      const flag = nameOf(name === wanted ? 'default-runtime' : 'add-runtime');
+      problems.push(`${flag}: ${path} is not there, or is no program`);
+    }
   }
   if (all) {
     problems.push(...(await addressProblems(settings)));
@@ -105,7 +110,7 @@ async function tryExtensions({ values, engine }: Settings): Promise<void> {
       log: silentLogger,
     });
     try {
-      // What is not logged needs no driver.
+      // Without logs no driver is needed.
       // The default one may be left out, as any battery.
       const chosen = engine.logDriver !== logDriverDefault || Object.keys(engine.logOpts).length > 0;
       if (chosen && engine.logDriver !== 'none') await checkLogDriver(extensions, engine);

@@ -8,7 +8,10 @@ import { loadSettings } from './settings.js';
 /** The engine's configuration, which SIGHUP may change under the rooms that hold it. */
 export type LiveConfig = { -readonly [K in keyof EngineConfig]: EngineConfig[K] };
 
-/** What SIGHUP applies again; the options with `reload` in the table are the same ones, as the operator sees them. */
+/**
+ * Settings that SIGHUP applies again; the options with `reload` in the table are the same ones, as the operator sees
+ * them.
+ */
 const reloaded = [
   'authorizationPlugins',
   'debug',

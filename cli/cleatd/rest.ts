@@ -34,7 +34,7 @@ export function giveMemoryBackAtRest(log: Logger): () => void {
   return () => clearInterval(timer);
 }
 
-/** Of this process, in microseconds. */
+/** CPU time of this process, in microseconds. */
 function cpu(): number {
   const { user, system } = process.cpuUsage();
   return user + system;

@@ -55,8 +55,9 @@ function lock(path: string, flag: string, root: string, teardown: Teardown): voi
 }
 
 /**
- * What the engine made on this host carries its ID, until a reboot; so does the copy in the exec root, from which an ID
- * that was emptied or damaged comes back. After a reboot nothing depends on it, and one that a power cut emptied is new.
+ * Things that the engine made on this host carry its ID, until a reboot; so does the copy in the exec root, from which
+ * an ID that was emptied or damaged comes back. After a reboot nothing depends on it, and one that a power cut emptied
+ * is new.
  */
 function engineId(path: string, copy: string): string {
   const there = readId(path) || readId(copy);

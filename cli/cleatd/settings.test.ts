@@ -65,7 +65,7 @@ test('TLS is verified unless told otherwise', () => {
 });
 
 test('TCP without TLS beyond loopback is refused unless it is asked for', () => {
-  expect(() => checkExposure(settings('-H', 'tcp://0.0.0.0:1'))).toThrow('whoever reaches it would be root here');
+  expect(() => checkExposure(settings('-H', 'tcp://0.0.0.0:1'))).toThrow('anybody who reaches it would be root here');
   expect(checkExposure(settings('-H', 'tcp://0.0.0.0:1', '--tls=false'))).toHaveLength(1);
   expect(checkExposure(settings('-H', 'tcp://0.0.0.0:1', '--insecure-tcp'))).toHaveLength(1);
   expect(checkExposure(settings('-H', 'tcp://0.0.0.0:1', '--tlsverify'))).toEqual([]);

@@ -5,7 +5,7 @@ import type { Engine } from '@cleat/engine/engine';
 import type { Extensions } from '@cleat/extensions/service';
 import type { Logger } from '@cleat/protocol/log';
 
-/** SIGUSR1: what the daemon is doing, as a file for whoever looks into a problem. */
+/** SIGUSR1: what the daemon is doing, as a file for people who look into a problem. */
 export function dumpState(
   directory: string,
   { config, engine, extensions }: { config: EngineConfig; engine: Engine; extensions: Extensions },

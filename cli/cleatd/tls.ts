@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '@cleat/protocol/errors';
+import { refuseFifo } from './options/fifo.js';
 import { UsageError } from './options/parse.js';
 import type { Values } from './options/table.js';
 
@@ -13,7 +14,7 @@ export interface TlsFiles {
   ca?: Buffer;
 }
 
-/** What `--tls` and its like add up to (as dockerd's setDefaultOptions). */
+/** Combines `--tls` and its like (as dockerd's setDefaultOptions). */
 export type TlsMode = 'off' | 'on' | 'verify';
 
 /** @param wasSet the flags that were set, on the command line or in the file. */
@@ -35,6 +36,7 @@ export function readTls(values: Values, mode: 'on' | 'verify'): TlsFiles {
   const read = (flag: 'tlscert' | 'tlskey' | 'tlscacert'): Buffer => {
     const path = values[flag] || join(directory, `${defaultNames[flag]}.pem`);
     try {
+      refuseFifo(path);
       return readFileSync(path);
     } catch (error) {
       throw new UsageError(`TLS needs --${flag}: cannot read ${path} (${messageOf(error)})`);

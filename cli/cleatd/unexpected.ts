@@ -11,7 +11,7 @@ export const exitOfBug = 70;
  * - A timer, a watcher or a promise that failed is logged, and the engine goes on: it left no work of others half done.
  * - What was thrown while a request was served is logged with it, its connection ends, and the engine goes on.
  * - A failure of a system call (it has an errno's name) that came without a request is logged, and the engine goes on:
- *   whoever waited for that stream or process gets no answer, which is what deadlines are for.
+ *   a caller that waited for that stream or process gets no answer, which is what deadlines are for.
  * - Anything else is a bug in the engine's own work. Nobody knows what it left behind, and start-up is recovery: it is
  *   logged and the process ends. Containers run on.
  */
@@ -25,7 +25,7 @@ export function watchForTheUnexpected(logger: Logger, currentRequest: () => Requ
   };
   reportFailuresTo((error) => logger.error(`a timer or a watcher failed: ${messageOf(error)}`, fields(error)));
   process.on('unhandledRejection', (error) => {
-    logger.error(`a promise failed and nobody looked: ${messageOf(error)}`, fields(error));
+    logger.error(`a promise failed unhandled: ${messageOf(error)}`, fields(error));
   });
   process.on('uncaughtException', (error) => {
     const verdict = judge(error, currentRequest());

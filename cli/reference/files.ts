@@ -6,7 +6,7 @@ import { completions } from './completions.js';
 import { kindLists } from './kind-lists.js';
 import { manualPages } from './man.js';
 
-/** Where every file is one of ours: what is not made any more is removed. */
+/** Every file in this folder is made here: a file that is no longer made is removed. */
 export const kindFolder = 'docs/reference/kinds';
 
 /**

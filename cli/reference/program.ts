@@ -9,7 +9,7 @@ export interface Completed {
   readonly flag: string;
   readonly short?: string;
   readonly help: string;
-  /** What follows it: nothing, a word, or the path of a file or directory. */
+  /** Its value: none, a word, or the path of a file or directory. */
   readonly value: 'none' | 'word' | 'path';
   /** Words that may follow, where they are few. */
   readonly choices?: readonly string[];

@@ -10,6 +10,6 @@ test.each([...files])('%s is what the contracts say (after a change: npm run doc
   expect(readFileSync(root + path, 'utf8')).toBe(text);
 });
 
-test('nothing is left of what is no kind any more (npm run docs)', () => {
+test('nothing is left of what is no longer a kind (npm run docs)', () => {
   expect(readdirSync(root + kindFolder).filter((name) => !files.has(`${kindFolder}/${name}`))).toEqual([]);
 });

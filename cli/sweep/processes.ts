@@ -7,7 +7,7 @@ interface EngineProcess {
   command: string;
 }
 
-/** What still runs in an engine's name: monitors and extensions have one of its roots on their command line. */
+/** Finds what still runs for an engine: monitors and extensions have one of its roots on their command line. */
 export function processesOf({ dataRoot, execRoot }: EngineRoots): EngineProcess[] {
   return readdirSync('/proc').flatMap((entry) => {
     const pid = Number(entry);
@@ -24,7 +24,10 @@ export function processesOf({ dataRoot, execRoot }: EngineRoots): EngineProcess[
   });
 }
 
-/** Whether a word names something below a directory, as `--flag=/path` too; `/srv/var/lib/cleat/` is another than `/var/lib/cleat/`. */
+/**
+ * Whether a word names something below a directory, as `--flag=/path` too; `/srv/var/lib/cleat/` is another than
+ * `/var/lib/cleat/`.
+ */
 function names(word: string, directory: string): boolean {
   const path = `${directory}/`;
   for (let at = word.indexOf(path); at !== -1; at = word.indexOf(path, at + 1)) {

@@ -7,8 +7,8 @@ import type { EngineRoots } from './roots.js';
 const lockFiles = ({ dataRoot, execRoot }: EngineRoots): string[] => [join(dataRoot, 'lock'), join(execRoot, 'lock')];
 
 /**
- * @throws CleatError InvalidParameter when one of the directories was never this engine's: nothing else is ever removed.
- * The exec root may be gone, as after a reboot.
+ * @throws CleatError InvalidParameter when one of the directories was never this engine's: nothing else is ever
+ * removed. The exec root may be gone, as after a reboot.
  */
 export function checkIsEngine({ dataRoot, execRoot }: EngineRoots): void {
   const [dataId, execId] = [dataRoot, execRoot].map(engineIdIn);
@@ -22,7 +22,7 @@ export function checkIsEngine({ dataRoot, execRoot }: EngineRoots): void {
 
 const engineIdPattern = /^[\da-f-]{36}$/;
 
-/** What a root says, though it may be damaged; undefined when it is no engine's. */
+/** Reads a root that may be damaged; undefined when it does not belong to an engine. */
 function engineIdIn(root: string): string | undefined {
   const path = join(root, 'engine-id');
   return existsSync(path) ? readFileSync(path, 'latin1').trim() : undefined;

@@ -27,7 +27,7 @@ export function call(socketPath: string, method: string, path: string, body?: Bu
   });
 }
 
-/** What a container printed, out of the multiplexed stream (8 bytes of header per frame: stream, 0 0 0, length). */
+/** A container's output, out of the multiplexed stream (8 bytes of header per frame: stream, 0 0 0, length). */
 export function demultiplex(stream: Buffer): string {
   let text = '';
   for (let at = 0; at + 8 <= stream.length; ) {
@@ -38,7 +38,7 @@ export function demultiplex(stream: Buffer): string {
   return text;
 }
 
-/** What the engine says in an error's body. */
+/** The message in an error's body. */
 function messageIn({ status, body }: Answer): string {
   const text = body.toString().trim();
   try {

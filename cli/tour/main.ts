@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
 });
 /** An engine of its own: nothing here touches a dockerd, or another cleatd, on the same host. */
 const kept = placeOf(options.name);
-/** What is removed at the end is another one's than what an earlier tour has kept, or left running. */
+/** The roots of this tour: what is removed at its end is not what an earlier tour kept, or left running. */
 const tour = options.once ? placeOf(`${options.name.slice(0, 10)}-once`) : kept;
 /** The docker CLI, unless there is none or it is not wanted. */
 const cli = options['without-cli'] ? undefined : findCommand('docker');
@@ -29,7 +29,7 @@ const removal = `${root}bin/cleat sweep --data-root ${tour.dataRoot} --exec-root
 const settledMs = 5_000;
 /** So often in a row such an engine is started again. */
 const quickEnds = 2;
-/** Of the terminal, or of whoever started this. */
+/** Signals of the terminal, or of the program that started this. */
 const interruption = new AbortController();
 const interrupted = new Promise<undefined>((resolve) => {
   // SIGHUP: the terminal was closed. The engine has a group of its own and would run on, with nobody to stop it.
@@ -40,7 +40,7 @@ const interrupted = new Promise<undefined>((resolve) => {
     });
   }
 });
-// Nor does it end with whoever read what is said here (`| head`, the terminal).
+// Nor does it end with the reader of what is said here (`| head`, the terminal).
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
@@ -90,12 +90,12 @@ async function main(): Promise<number> {
 
 /** @throws when the user has interrupted meanwhile */
 async function heeded(): Promise<void> {
-  // What ran in the foreground kept the signal waiting.
+  // A command in the foreground kept the signal waiting.
   await sleep(0);
   interruption.signal.throwIfAborted();
 }
 
-/** Whatever the tour's own engine made. */
+/** Removes everything that the tour's own engine made. */
 async function removeAll(): Promise<void> {
   const failures = await sweep(tour);
   for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);

@@ -8,7 +8,7 @@ import { networkSuite } from './network/suite.js';
 import { secretSuite } from './secret/suite.js';
 import { volumeSuite } from './volume/suite.js';
 
-/** What every kind is verified by. */
+/** The suite of every kind. */
 const byKind = {
   volume: volumeSuite,
   network: networkSuite,

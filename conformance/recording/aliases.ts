@@ -48,7 +48,7 @@ export class Aliases {
     return this.#recorded.get(now) ?? (this.#below === undefined ? undefined : this.#below.#recordedOf(now));
   }
 
-  /** What was learnt on trial is true. */
+  /** Keeps what was learnt on trial. */
   keep(): void {
     for (const [recorded, now] of this.#now) this.#below?.learn(recorded, now);
   }

@@ -6,7 +6,7 @@ import { compare, type Rules } from './compare.js';
 import { entryValue, StreamPieces } from './entries.js';
 import type { Body, Exchange } from './recording.js';
 
-/** What of an outcome is not as recorded, in readable sentences; none when all is. */
+/** Differences between an outcome and the recording, in readable sentences; none when there is no difference. */
 export function judge(exchange: Exchange, outcome: Outcome, rules: Rules, aliases: Aliases): string[] {
   const { answer, end } = exchange;
   if (end?.how === 'plugin') {

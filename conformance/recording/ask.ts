@@ -6,7 +6,7 @@ import { readable } from '@cleat/protocol/untrusted';
 /** More than any answer needs. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
-/** What became of a call. */
+/** The outcome of a call. */
 export interface Outcome {
   /** `whole`: an answer; `broken`: the plugin hung up; `late`: no answer in time; `cut`: we hung up. */
   readonly how: 'whole' | 'broken' | 'late' | 'cut';

@@ -24,7 +24,7 @@ export function bytesOf(body: Body | undefined): Buffer {
   }
 }
 
-/** What a body says: the value of JSON, else its text; an empty one stands for `{}`. Undefined for what is neither. */
+/** Reads a body: the value of JSON, else its text; an empty one stands for `{}`. Undefined for what is neither. */
 export function meaningOf(body: Body | undefined): unknown {
   if (body === undefined) return {};
   if (body.form === 'json') return parseJson(body.text);

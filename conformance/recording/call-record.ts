@@ -13,7 +13,7 @@ const streaming = new Set(
   ),
 );
 
-/** What a request says beside its body. */
+/** The head of a request. */
 export interface RequestHead {
   readonly verb: string;
   readonly path: string;

@@ -9,7 +9,7 @@ const anyParts = /<any>|<redacted>/;
 const namedAny = /^<any:[\w.-]+>$/;
 
 /**
- * What of a message need not be as recorded. Keys are in lower case, as keys match in any case.
+ * Members of a message that need not be as recorded. Keys are in lower case, as keys match in any case.
  */
 export interface Rules {
   /** Their values may be any. */
@@ -20,18 +20,18 @@ export interface Rules {
 
 const lower = (...keys: string[]): ReadonlySet<string> => new Set(keys.map((key) => key.toLowerCase()));
 
-/** What engines make anew: IDs, names that nobody chose, and paths below their own directories. */
+/** Values that engines make anew: IDs, names that nobody chose, and paths below their own directories. */
 const ofEngines = lower(
   ...['ID', 'NetworkID', 'EndpointID', 'SandboxKey', 'ContainerID', 'TaskID', 'NodeID', 'File', 'LogPath'],
   ...['ContainerName', 'ServiceName', 'TaskName'],
   ...['io.cleat.ipam.holder', 'io.cleat.sandbox.pid', 'com.docker.network.endpoint.macaddress'],
 );
-/** What differs between any two engines, or moments. */
+/** Values that differ between any two engines, or moments. */
 const freeOfEngines = lower(
   ...['ContainerCreated', 'ContainerImageID', 'DaemonName', 'ServiceHostname', 'io.cleat.ipam.in-use'],
   ...['RequestHeaders', 'ResponseHeaders', 'ResponseBody', 'RequestPeerCertificates'],
 );
-/** What plugins make anew. */
+/** Values that plugins make anew. */
 const ofPlugins = lower('Mountpoint', 'PoolID', 'SrcName', 'MacAddress');
 const freeOfPlugins = lower('CreatedAt', 'time_nano');
 
@@ -108,7 +108,7 @@ function* membersDiffer(recorded: object, now: object, place: Place): Generator<
   }
 }
 
-/** Of keys that differ in case only the last one counts, as in Go. */
+/** If keys differ only in case, the last one counts, as in Go. */
 function folded(value: object): Map<string, [name: string, value: unknown]> {
   return new Map(Object.entries(value).map(([name, part]) => [name.toLowerCase(), [name, part]]));
 }
@@ -152,7 +152,7 @@ function fits(parts: readonly string[], text: string): boolean {
   return text.length - last.length >= at && text.endsWith(last);
 }
 
-/** What is not compared is asked for later all the same: an address, also without the length of its network. */
+/** A value that is not compared is still asked for later: an address, also without the length of its network. */
 function learnFreely(recorded: unknown, now: unknown, aliases: Aliases): void {
   if (typeof recorded !== 'string' || typeof now !== 'string' || recorded === '' || recorded === now) return;
   aliases.learn(recorded, now);

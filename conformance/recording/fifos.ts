@@ -38,7 +38,7 @@ export class Fifos {
     aliases.learn(file, path);
   }
 
-  /** After StopLogging nothing comes any more: the driver reads the end. */
+  /** After StopLogging nothing more comes: the driver reads the end. */
   after(request: RequestEvent): void {
     const file = request.path === stop ? fileOf(request) : undefined;
     if (file !== undefined) void this.#writers.get(file)?.end();

@@ -21,10 +21,10 @@ import type { Body, RecordedEvent } from './recording.js';
  */
 export const formatVersion = 1;
 
-/** What begins a file, before its version. */
+/** The beginning of a file, before its version. */
 export const magic = 'cleat-recording';
 
-/** What a request accepts, and an answer is, where nothing is said. */
+/** The media type of requests and answers, unless the file says otherwise. */
 export const usualType = pluginMediaType;
 
 export const signs = { request: '>', answer: '<', more: '.', end: '!' } as const;

@@ -50,10 +50,10 @@ export async function forward(
     plugin = carrier.request({ method: request.method, path, headers: headersOf(request, body) });
     const answer = await answerOf(plugin, body);
     record.answered(answer.statusCode ?? 0, answer.headers['content-type']);
-    // What the plugin did not say, we do not.
+    // We do not say what the plugin did not say.
     response.sendDate = false;
     response.writeHead(answer.statusCode ?? 0, answer.statusMessage, passedOn(answer.rawHeaders));
-    // Who follows a log waits for the head before there is a line.
+    // A client that follows a log waits for the head before there is a line.
     response.flushHeaders();
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       record.chunk(chunk);
@@ -119,7 +119,7 @@ function passedOn(raw: readonly string[]): string[] {
   return raw.filter((_, at) => !ofConnection.has((raw[at - (at % 2)] ?? '').toLowerCase()));
 }
 
-/** What came that is not HTTP: node's parser hands over the packet. */
+/** Returns an answer that is not HTTP: node's parser hands over the packet. */
 function packetOf(error: unknown): Buffer | undefined {
   const packet: unknown = error instanceof Error && 'rawPacket' in error ? error.rawPacket : undefined;
   return Buffer.isBuffer(packet) ? packet : undefined;

@@ -71,7 +71,7 @@ test.each([
   [`${head}? 1 0.1s\n`, '5: a line begins with'],
   [`${head}> 1 0.1s POST\n`, '5: expected a verb and a path'],
   [`${head}> 1 soon POST /x\n`, '5: expected a time such as 0.250s'],
-  [`${head}> 1 0s POST /x\n  {"a":\n`, "5: its body is not JSON (unexpected EOF): mend it, or say 'text'"],
+  [`${head}> 1 0s POST /x\n  {"a":\n`, "5: its body is not JSON (unexpected EOF): fix it, or say 'text'"],
   [`${head}> 1 0s POST /x\n  ${'['.repeat(5_000)}\n`, '5: its body is not JSON (exceeded max depth'],
   [`${head}> 1 0s POST /x base64\n  ??\n`, '5: its body is not base64'],
   [`${head}> 1 0s POST /x entries\n  {"source":1}\n`, '5: json: cannot unmarshal number'],

@@ -169,7 +169,7 @@ function readBody(form: Body['form'], lines: readonly string[]): Body | undefine
       try {
         parseJson(text);
       } catch (error) {
-        throw new Error(`its body is not JSON (${messageOf(error)}): mend it, or say 'text' at the end of the line`);
+        throw new Error(`its body is not JSON (${messageOf(error)}): fix it, or say 'text' at the end of the line`);
       }
       return { form, text: text.trim() };
   }

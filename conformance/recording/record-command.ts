@@ -99,7 +99,7 @@ async function recordInPlace(
       say(`recording at ${socket}, in its place; Ctrl-C ends it and puts it back`);
       const close = async () => {
         try {
-          // Whoever comes from now on comes to the plugin itself; then those under way finish.
+          // New calls go to the plugin itself from now on; then those under way finish.
           giveBack();
         } finally {
           await recorder.close();
@@ -173,11 +173,11 @@ class OutputFile implements AsyncDisposable {
       this.#begun = true;
     } catch (error) {
       this.#failed = true;
-      say(`cannot write ${this.#path} any more (${messageOf(error)}): calls are passed on without being recorded`);
+      say(`can no longer write ${this.#path} (${messageOf(error)}): calls are passed on without being recorded`);
     }
   };
 
-  /** @param advice for whoever saw nothing @returns the exit code */
+  /** @param advice for a user who saw nothing @returns the exit code */
   report(calls: number, advice: string): number {
     if (calls === 0) {
       this.#begun = false;

@@ -10,7 +10,7 @@ import { call, Scene } from './scene.fixture.js';
 
 const json = 'application/vnd.docker.plugins.v1.2+json';
 
-/** Mounts wait for whoever lets them go on. */
+/** Mounts wait until a test lets them go on. */
 function slowVolumes() {
   const waiting = new Map<string, () => void>();
   const aborted: string[] = [];
@@ -222,7 +222,7 @@ test('a plugin on TCP is recorded by its spec file', async () => {
   expect(recorder.text).toContain(`plugin p at ${specFile} (tcp://127.0.0.1:`);
 });
 
-test('secrets are not written, unless that is wished', async () => {
+test('secrets are not written, unless that is requested', async () => {
   await using scene = new Scene();
   const module = defineExtension({
     start: () => ({ implementations: [implement(secretKind, { GetSecret: () => ({ Value: 'c2VzYW1l' }) })] }),

@@ -7,7 +7,7 @@ import { forward } from './forward.js';
 import { type RedactOptions, redactor } from './redact.js';
 
 export interface RecorderOptions {
-  /** What is recorded. */
+  /** The settings of a recording. */
   readonly plugin: Reached;
   /** Where engines are to ask instead: the path of a UNIX socket. */
   readonly socket: string;

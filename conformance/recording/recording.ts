@@ -1,6 +1,6 @@
 import type { LogEntry } from '@cleat/protocol/log-entry';
 
-/** What an engine and a plugin said to each other, in the order in which it happened. */
+/** The conversation of an engine and a plugin, in the order in which it happened. */
 export interface Recording {
   /** As people call it. */
   readonly plugin: string;
@@ -67,7 +67,7 @@ export interface EndEvent {
   readonly how: 'whole' | 'caller' | 'plugin';
   /** For people. */
   readonly why: string | undefined;
-  /** What the plugin sent instead of HTTP. */
+  /** Bytes that the plugin sent instead of HTTP. */
   readonly body: Body | undefined;
 }
 

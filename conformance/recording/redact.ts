@@ -4,7 +4,7 @@ import { secretKind } from '@cleat/protocol/kinds/secret';
 import type { Body, RecordedEvent } from './recording.js';
 import { mapValues } from './values.js';
 
-/** What stands for a value that is not told. In a replay it stands for any. */
+/** Stands for a value that is not told. In a replay it stands for any. */
 export const redacted = '<redacted>';
 
 export interface RedactOptions {
@@ -18,7 +18,7 @@ export interface RedactOptions {
 const secretKeys =
   /(?:passw(?:or)?d|passphrase|secret|token|credentials?|(?:api|access|private|secret|auth)[-_.]?key)$/i;
 
-/** What authorization plugins see of others' messages: base64 of a body. In lower case. */
+/** Members in which authorization plugins see others' messages: base64 of a body. In lower case. */
 export const wrapped = new Set(['requestbody', 'responsebody']);
 
 /** The JSON value in base64; undefined for what is none. */

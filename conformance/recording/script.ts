@@ -16,7 +16,7 @@ const greetings = new Set([
   ),
 ]);
 
-/** What a plugin need not have: an engine is content with 404. */
+/** Methods that a plugin need not have: an engine is content with 404. */
 const optional = new Set(
   kinds.flatMap((kind) =>
     Object.entries(kind.methods).flatMap(([name, method]) => ('optional' in method ? [methodPath(kind, name)] : [])),
@@ -42,7 +42,7 @@ export type Found = { readonly exchange: Exchange } | { readonly missing: string
 /** A recording as a part to play: which of its calls is the one that an engine makes. Learns the engine's new IDs. */
 export class Script {
   readonly aliases = new Aliases();
-  /** What was asked that the recording does not have, in readable sentences. */
+  /** Questions that the recording does not have, in readable sentences. */
   readonly strange: string[] = [];
   readonly #lines: readonly Line[];
   readonly #rules: Rules;
@@ -57,7 +57,7 @@ export class Script {
     const first = new Map(recording.events.map((event, at) => [event.call, at] as const).reverse());
     this.#lines = [...exchangesOf(recording)].map(([call, exchange]) => {
       const over = exchange.end ?? (exchange.answer?.streams ? undefined : exchange.answer);
-      // One that was never over kept nobody waiting, and nothing came after it for sure.
+      // A call that never ended kept nobody waiting, and nothing came after it for sure.
       return { ...exchange, asked: false, from: first.get(call) ?? 0, to: over ? (last.get(call) ?? 0) : Infinity };
     });
   }
@@ -101,7 +101,7 @@ export class Script {
     return { missing, status: 500 };
   }
 
-  /** A question that was left out: what it was answered with may not be true any more. */
+  /** A question that was left out: its answer may no longer be true. */
   #isPassedOver({ request, to }: Line): boolean {
     return !this.#anyOrder && to < this.#front && !greetings.has(request.path);
   }

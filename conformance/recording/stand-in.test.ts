@@ -119,7 +119,7 @@ test('keys that are to be ignored may say anything', async () => {
   expect(await ask('/VolumeDriver.Create', { Name: 'v', Opts: { size: '1' } })).toMatchObject({ status: 200 });
 });
 
-test('questions may be left out, and are not answered later with what is not true any more', async () => {
+test('questions may be left out, and are not answered later with what is no longer true', async () => {
   await using scene = new Scene();
   const told = parseRecording(`${headText('p', 'then')}
 > 1 0s POST /VolumeDriver.Get

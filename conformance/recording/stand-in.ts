@@ -30,16 +30,16 @@ export interface StandIn extends AsyncDisposable {
   readonly address: string;
   /** How many calls were made so far. */
   readonly calls: number;
-  /** What was asked so far that the recording does not have, in readable sentences. */
+  /** Questions so far that the recording does not have, in readable sentences. */
   readonly strange: readonly string[];
-  /** What the recording has that was not asked so far. */
+  /** Questions of the recording that were not asked so far. */
   readonly neverAsked: readonly string[];
   close(): Promise<void>;
 }
 
 /**
- * Answers an engine as a plugin did when it was recorded: failures, hanging up and silence included. IDs that the engine
- * makes anew take the place of the recorded ones, in answers, too.
+ * Answers an engine as a plugin did when it was recorded: failures, hanging up and silence included. IDs that the
+ * engine makes anew take the place of the recorded ones, in answers, too.
  * @throws Conflict when somebody listens at the socket
  */
 export async function standIn(options: StandInOptions): Promise<StandIn> {

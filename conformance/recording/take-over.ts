@@ -25,7 +25,7 @@ export async function putBack(socket: string): Promise<boolean> {
   }
   const [placeTaken, lives] = await Promise.all([isAnswered({ path: socket }), isAnswered({ path: aside })]);
   if (placeTaken && lives) {
-    throw conflict(`another recorder is at work at ${socket}: stop it first, or remove ${aside} if that is none`);
+    throw conflict(`another recorder is at work at ${socket}: stop it first, or remove ${aside} if there is none`);
   }
   if (placeTaken) rmSync(aside, { force: true });
   else renameSync(aside, socket);

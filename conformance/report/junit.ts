@@ -55,7 +55,7 @@ const entities: Readonly<Record<string, string>> = {
   '\n': '&#10;',
 };
 
-/** What XML cannot hold was made visible before. */
+/** Characters that XML cannot hold were made visible before. */
 function xml(text: string): string {
   return readable(text).replace(/[&<>"\n]/g, (character) => entities[character] ?? '');
 }

@@ -2,7 +2,7 @@ import { Finding, type Said } from '../verify/finding.js';
 import type { Result } from '../verify/perform.js';
 import type { Verdict } from '../verify/verify.js';
 
-/** What a plugin may say to whoever prints it: an escape sequence, the ends of other formats, and half a character. */
+/** Texts of a plugin that harm a program that prints them: an escape sequence, the ends of other formats, and half a character. */
 export const hostile = '\u001b[2Jgone ]]> "quoted" <b>&amp; # TODO not this \u0000\u202e \ud800\nnot ok 99 - forged';
 
 const said: Said = {

@@ -30,14 +30,14 @@ export function textReport({ colour, verbose }: TextOptions): Report {
       if (reason) lines.push(`      ${readable(reason)}`);
       for (const what of leftBehind) lines.push(`      left behind: ${readable(what)}`);
       if (verbose && finding) lines.push('      all calls:', ...transcript(result));
-      // What a plugin says may have lines of its own; none of them is to look like one of these.
+      // A plugin's text may have lines of its own; none of them may look like one of these.
       return `${lines.map((line) => line.replaceAll('\n', `\n${' '.repeat(16)}`)).join('\n')}\n`;
     },
     verdict: (verdict) => `\n${summary(verdict)}\n`,
   };
 }
 
-/** What was called, answered and expected, and why it matters: a line each. */
+/** The call, its answer, the expectation, and why it matters: a line each. */
 export function explanation({ said, expected, found }: Finding, why: string): string[] {
   return [
     ...(said ? [`called    ${requestText(said)}`, `answered  ${answerText(said)}`] : []),

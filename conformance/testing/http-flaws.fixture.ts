@@ -21,7 +21,7 @@ export function dropping(when: (text: string, request: IncomingMessage) => boole
   };
 }
 
-/** It serves nobody any more after a request of a kind. */
+/** After a request of a kind it serves nobody. */
 export function dyingOf(when: (text: string, request: IncomingMessage) => boolean): Http {
   let dead = false;
   return async (request, response, answer) => {

@@ -19,13 +19,15 @@ export interface SuiteTests<K extends Kind, H extends Handlers<K>> {
   readonly options?: Readonly<Record<string, string>>;
   /** Before each test: flaws remember. */
   forget?(): void;
-  /** What a plugin has that was not removed, in words. */
+  /** Things of the plugin that were not removed, in words. */
   left?(directory: string): string[];
   /** After each test: takes away what is left outside of the directory. */
   clear?(directory: string): void;
 }
 
-/** The tests of a suite: each case is passed by a good plugin, and found out about one that is broken in just that way. */
+/**
+ * The tests of a suite: each case is passed by a good plugin, and found out about one that is broken in just that way.
+ */
 export function suiteTests<K extends Kind, H extends Handlers<K>>(tests: SuiteTests<K, H>): void {
   const { suite, healthy, options } = tests;
   const cases = [...protocolCases(suite), ...suite.cases];

@@ -10,7 +10,7 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<vo
 export interface Flaw<H> {
   /** The ID of the case. */
   readonly finds: string;
-  /** What is wrong, in a few words. */
+  /** The defect, in a few words. */
   readonly about: string;
   /** Handlers in place of healthy ones. */
   handlers?(healthy: H): Partial<H>;
@@ -23,8 +23,8 @@ export interface Flaw<H> {
 }
 
 /**
- * A plugin in this process that can be killed and started: nothing of it survives but what it has on disk. Handlers that
- * hold something of this process have `Symbol.dispose`.
+ * A plugin in this process that can be killed and started: nothing of it survives but what it has on disk. Handlers
+ * that hold something of this process have `Symbol.dispose`.
  */
 export class TestPlugin<H> implements Control {
   readonly socket: string;

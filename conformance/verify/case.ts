@@ -3,7 +3,7 @@ import type { Said } from './finding.js';
 import type { Session } from './session.js';
 import { Trial } from './trial.js';
 
-/** What a case wants to be allowed. */
+/** Permissions that a case needs. */
 export type Need =
   /** To make things at the plugin, and remove them. Everything but looking needs it. */
   | 'changes'
@@ -17,13 +17,13 @@ export type Need =
 /** `must`: users of an engine are hurt. `should`: they get less than they might, or only where engines do not go. */
 export type Weight = 'must' | 'should';
 
-/** What is known of a case before it runs. */
+/** The facts about a case before it runs. */
 export interface CaseFacts {
   /** Unique, and stays the same over versions, for `--only` and `--skip`: `volume/create-twice`. */
   readonly id: string;
   /** A sentence that is true of a good plugin: `Create of a volume that exists succeeds`. */
   readonly title: string;
-  /** What happens to users otherwise: what engines really do, and who has been bitten. */
+  /** The harm to users otherwise: what engines really do, and who has been bitten. */
   readonly why: string;
   /** Default `must`. */
   readonly weight?: Weight;
@@ -45,11 +45,11 @@ export interface Case extends CaseFacts {
   run(session: Session): Promise<Tried>;
 }
 
-/** What came of a case. */
+/** The outcome of a case. */
 export interface Tried {
   readonly calls: readonly Said[];
   readonly leftBehind: readonly string[];
-  /** What ended it; undefined when it passed. */
+  /** The error that ended it; undefined when it passed. */
   readonly thrown: unknown;
 }
 

@@ -59,7 +59,7 @@ test.each([
   [['p', '--output', '/no/where/report'], 'cannot write /no/where/report: '],
   [['p', '--output', '/'], 'cannot write /: it is a directory'],
   [['p', '--read-only', '--start', 'true'], '--start kills the plugin: not with --read-only'],
-])('%j is a mistake of whoever calls: status 2, and one sentence', async (args, sentence) => {
+])('%j is a mistake of the caller: status 2, and one sentence', async (args, sentence) => {
   expect(await verifyCommand(args)).toBe(2);
   expect(printed).toBe('');
   expect(complained).toContain(sentence);

@@ -57,7 +57,7 @@ export async function verifyCommand(args: string[]): Promise<number> {
 function interruption(): AbortSignal {
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => stop.abort());
-  // Whoever reads what is printed may have had enough of it: what was begun is finished all the same.
+  // The reader of what is printed may be gone: what was begun is finished nevertheless.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });

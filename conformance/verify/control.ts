@@ -21,8 +21,8 @@ const keptOutput = 4_000;
 const endMs = 5_000;
 
 /**
- * A plugin that a command of the shell starts and stays in front for: its whole process group is killed with SIGKILL, and
- * ended with SIGTERM when all is over.
+ * A plugin that a command of the shell starts and stays in front for: its whole process group is killed with SIGKILL,
+ * and ended with SIGTERM when all is over.
  */
 export class CommandControl implements Control {
   readonly #command: string;
@@ -60,7 +60,7 @@ export class CommandControl implements Control {
   }
 
   async ended(withinMs: number): Promise<string | undefined> {
-    // One that was killed for a case is not the current child.
+    // A child that was killed for a case is not the current one.
     if (this.#child === undefined) return undefined;
     return this.#ended && (await within(withinMs, this.#ended, undefined));
   }

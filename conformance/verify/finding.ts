@@ -22,7 +22,7 @@ export function answerText({ status, text, failure }: Said): string {
   return failure === '' ? `${status} ${readable(text.trim(), shownCharacters) || '(empty)'}` : readable(failure);
 }
 
-/** What a plugin did other than expected; thrown by a case. */
+/** A plugin did not do what was expected; thrown by a case. */
 export class Finding extends Error {
   /** The call that shows it, if it was one. */
   readonly said: Said | undefined;

@@ -11,13 +11,13 @@ import { Inapplicable } from './trial.js';
 /** Some drivers leave their interfaces to the end of a namespace, and look after those that are left a while later. */
 const patienceMs = 5_000;
 
-/** Of this host, or the network namespace that this process is in. */
+/** Interfaces of this host, or of the network namespace that this process is in. */
 export const interfaceNames = (): Set<string> => parseInterfaceNames(readFileSync('/proc/self/net/dev', 'utf8'));
 
 /** Whether this host has an interface. */
 export const isThere = (link: string): boolean => interfaceNames().has(link);
 
-/** Of these interfaces, those that are still there after drivers had time to remove them. */
+/** Returns those of the interfaces that are still there after drivers had time to remove them. */
 export async function remaining({ settings }: Session, list: () => readonly string[]): Promise<string[]> {
   const end = Date.now() + Math.min(patienceMs, settings.deadlineMs ?? defaultDeadlineMs);
   for (;;) {
@@ -49,7 +49,7 @@ export class Sandbox implements AsyncDisposable {
   /** @throws Inapplicable where this process must not make one */
   static async make(): Promise<Sandbox> {
     if (process.getuid?.() !== 0) throw new Inapplicable('it moves an interface into a namespace: that takes root');
-    // It ends when its input does, so it does not outlive whoever verifies.
+    // It ends when its input does, so it does not outlive the verifier.
     const made = spawn('unshare', ['--net', 'sh', '-c', 'echo made; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
     const ready = await Promise.race([
       once(made.stdout, 'data').then(() => true),

@@ -21,7 +21,7 @@ export interface OpenOptions extends Settings {
 export interface Opened extends AsyncDisposable {
   readonly session: Session;
   readonly origin: string;
-  /** What it says it implements. */
+  /** The kinds that it says it implements. */
   readonly kinds: readonly string[];
 }
 

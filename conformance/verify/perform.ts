@@ -16,13 +16,13 @@ export interface Result {
   /** The kind's capability, for example `VolumeDriver`. */
   readonly kind: string;
   readonly outcome: Outcome;
-  /** Of a case that failed or warned. */
+  /** The finding of a case that failed or warned. */
   readonly finding?: Finding;
   /** Why it was skipped, or is broken. */
   readonly reason?: string;
   readonly calls: readonly Said[];
   readonly ms: number;
-  /** What the case made and could not clear away. */
+  /** Things that the case made and could not clear away. */
   readonly leftBehind: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export async function perform(one: Case, session: Session): Promise<Result> {
   const { calls, leftBehind, thrown } = await one.run(session);
   const facts = { case: one, kind: one.kind.name, calls, leftBehind, ms: Math.round(performance.now() - begun) };
   const end = await endOf(session, calls);
-  // Whatever else was found: a plugin that is gone is the reason, and every engine is hurt by it.
+  // A plugin that is gone is the reason for anything else that was found, and every engine is hurt by it.
   if (end !== undefined) return { ...facts, outcome: 'failed', finding: end };
   if (thrown === undefined) return { ...facts, outcome: 'passed' };
   if (thrown instanceof Inapplicable) return { ...facts, outcome: 'skipped', reason: thrown.message };
@@ -60,7 +60,7 @@ export async function perform(one: Case, session: Session): Promise<Result> {
 /** How long the end of a process may take to show, once it has broken a connection, in ms. */
 const endShowsMs = 1_000;
 
-/** What is to be said of a plugin that ended during a case and was not killed for it. */
+/** The words for a plugin that ended during a case and was not killed for it. */
 async function endOf({ control }: Session, calls: readonly Said[]): Promise<Finding | undefined> {
   const broken = calls.find(({ failure }) => failure !== '');
   const how = await control?.ended?.(broken ? endShowsMs : 0);
@@ -70,7 +70,10 @@ async function endOf({ control }: Session, calls: readonly Said[]): Promise<Find
   return new Finding('the plugin to go on running', broken ?? calls.at(-1), words);
 }
 
-/** A plugin that ended after its last case is started again, so that the next one is not blamed. @returns why there is none */
+/**
+ * A plugin that ended after its last case is started again, so that the next one is not blamed.
+ * @returns why there is none
+ */
 export async function comeBack(session: Session): Promise<string | undefined> {
   return (await session.control?.ended?.(0)) === undefined ? undefined : revive(session);
 }
@@ -94,12 +97,12 @@ export async function revive({ wire, control, settings }: Session): Promise<stri
   wire.forget();
   const answers = async () => implementsOf(await wire.send(activatePath, '')) !== undefined;
   if (await answers()) return undefined;
-  if (control === undefined) return 'the plugin does not answer any more';
+  if (control === undefined) return 'the plugin no longer answers';
   await control.kill();
   await control.start();
   for (const end = Date.now() + (settings.deadlineMs ?? defaultDeadlineMs); Date.now() < end; ) {
     if (await answers()) return undefined;
     await pause(50);
   }
-  return 'the plugin does not answer any more, and does not come back';
+  return 'the plugin no longer answers, and does not come back';
 }

@@ -65,7 +65,7 @@ function mountOf(pid: string, path: string): { target: string; device: string } 
   return parseMountInfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
     .filter(({ target }) => target === '/' || path === target || path.startsWith(`${target}/`))
     .reduce<{ target: string; device: string } | undefined>(
-      // Of several on one place the last one counts.
+      // If there are several on one place, the last one counts.
       (deepest, one) => (deepest === undefined || one.target.length >= deepest.target.length ? one : deepest),
       undefined,
     );

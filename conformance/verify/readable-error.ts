@@ -4,7 +4,7 @@ import type { Said } from './finding.js';
 
 const longest = 1_000;
 
-/** What a user would hold against an error of a plugin's, or undefined. */
+/** A user's complaint about an error of a plugin, or undefined. */
 export function complaintAbout(kind: Kind, said: Said): string | undefined {
   const message = messageIn(kind, said.text);
   if (message === undefined) {

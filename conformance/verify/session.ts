@@ -2,13 +2,13 @@ import type { Address } from '@cleat/extensions/carriers/address';
 import type { Control } from './control.js';
 import type { Wire } from './wire.js';
 
-/** What the author says of the plugin. */
+/** The author's facts about the plugin. */
 export interface Settings {
   /** Nothing is made or changed: fit for a plugin in production. Default false. */
   readOnly?: boolean;
   /**
-   * Paths and interfaces that the plugin answers are not of this host (it runs elsewhere, or in a container): they are not
-   * looked at.
+   * Paths and interfaces that the plugin answers are not of this host (it runs elsewhere, or in a container): they are
+   * not looked at.
    */
   elsewhere?: boolean;
   /**

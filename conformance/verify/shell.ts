@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 const deadlineMs = 10_000;
 
 /**
- * Runs a script in a process of its own, with a deadline: behind a path that a plugin answered may be a server that never
- * answers, and whoever looks hangs.
+ * Runs a script in a process of its own, with a deadline: behind a path that a plugin answered may be a server that
+ * never answers, and a process that looks hangs.
  * @param args are its $1, $2, …
  * @returns code -1 when the deadline passed, with the reason as text
  */
@@ -19,7 +19,7 @@ export async function shell(script: string, ...args: string[]): Promise<{ code: 
   return await new Promise((resolve, reject) => {
     const late = setTimeout(() => {
       child.kill('SIGKILL');
-      // What is stuck in the kernel does not end; it must not keep this process either.
+      // A process that is stuck in the kernel does not end; it must not keep this one either.
       child.unref();
       child.stdout.destroy();
       child.stderr.destroy();

@@ -7,13 +7,13 @@ import { comeBack, perform, type Result, revive, skipped } from './perform.js';
 import { casesOf, checkSelection } from './verify.js';
 
 export interface TestOptions extends OpenOptions {
-  /** What the plugin is to implement, for example `VolumeDriver`: tests are named before it is started. */
+  /** The kinds that the plugin must implement, for example `VolumeDriver`: tests are named before it is started. */
   kinds: readonly string[];
   /** Advice that is not followed fails. Default: its test is skipped, with what was found. */
   strict?: boolean;
 }
 
-/** What a test runner hands to a test, of which only this is needed; vitest and node:test have it. */
+/** The part that is needed of what a test runner hands to a test; vitest and node:test have it. */
 export interface TestContext {
   skip(reason?: string): unknown;
 }
@@ -86,7 +86,7 @@ class Tried {
 
   async close(): Promise<void> {
     await this.#turn;
-    // Whoever opened it was told why that failed.
+    // The caller that opened it was told why that failed.
     const opened = await this.#opened?.catch(() => undefined);
     await opened?.[Symbol.asyncDispose]();
   }

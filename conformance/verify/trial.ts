@@ -27,7 +27,7 @@ export class Trial<K extends Kind> {
   readonly session: Session;
   /** Every call so far, the last ones at least. */
   readonly calls: Said[] = [];
-  /** What could not be cleared away at the end. */
+  /** Things that could not be cleared away at the end. */
   readonly leftBehind: string[] = [];
   readonly #id: string;
   readonly #deferred: (() => Promise<unknown>)[] = [];
@@ -74,7 +74,7 @@ export class Trial<K extends Kind> {
     return this.read(method, await this.ask(method, request, manner), expected);
   }
 
-  /** What an answer means. @throws Finding when it is an error, or not in the contract's shape */
+  /** Reads an answer. @throws Finding when it is an error, or not in the contract's shape */
   read<M extends MethodOf<K>>(method: M, said: Said, expected = 'success'): AnswerOf<K, M> {
     if (said.failure !== '') throw new Finding(expected, said);
     try {
@@ -103,7 +103,11 @@ export class Trial<K extends Kind> {
     return said.text;
   }
 
-  /** A call that a good plugin does, or refuses in words. @returns its answer, undefined when it refused @throws Finding */
+  /**
+   * A call that a good plugin does, or refuses in words.
+   * @returns its answer, undefined when it refused
+   * @throws Finding
+   */
   async doesOrRefuses<M extends MethodOf<K>>(method: M, request: RequestOf<K, M>): Promise<AnswerOf<K, M> | undefined> {
     const said = await this.ask(method, request);
     if (this.succeeded(method, said)) return this.read(method, said);

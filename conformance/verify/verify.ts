@@ -13,13 +13,13 @@ export interface VerifyOptions extends OpenOptions {
   signal?: AbortSignal;
 }
 
-/** What was found out about a plugin. */
+/** The result for a plugin. */
 export interface Verdict {
   readonly plugin: string;
   readonly origin: string;
-  /** What it says it implements. */
+  /** The kinds that it says it implements. */
   readonly kinds: readonly string[];
-  /** Of these, what nobody here knows how to verify. */
+  /** Those of them that have no suite. */
   readonly unknownKinds: readonly string[];
   readonly results: readonly Result[];
   /** No `must` failed, and nothing broke. */

@@ -21,7 +21,7 @@ export interface Manner {
   take?: (chunk: Uint8Array) => void;
 }
 
-/** What came back. */
+/** The answer. */
 export interface Answer {
   /** HTTP status; 0 when none came. */
   status: number;
@@ -119,7 +119,7 @@ async function trickle(
   write: (piece: Buffer) => void,
 ): Promise<void> {
   for (let at = 0; at < bytes.length; at += size) {
-    // Who has hung up does not keep the process, either.
+    // A caller that has hung up does not keep the process, either.
     await pause(pauseMs, undefined, { signal });
     write(bytes.subarray(at, at + size));
   }

@@ -71,8 +71,8 @@ export function openContainers(deps: ContainersDeps): Containers & ContainerHost
     },
     inspect: async (ref, options) => {
       const container = of(ref);
-      const size = options?.size ? await containerSize(context, container) : undefined;
-      return { ...inspectContainer(context, container), ...size };
+      if (!options?.size) return inspectContainer(context, container);
+      return { ...inspectContainer(context, container), ...(await containerSize(context, container)) };
     },
     start: async (ref, options) => {
       if (options?.checkpoint) throw invalidParameter('checkpoint is only supported in experimental mode');

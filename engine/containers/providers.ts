@@ -23,7 +23,7 @@ function listenerAt(context: Context, running: readonly Container[], path: strin
   try {
     pid = listeningPid(path);
   } catch (error) {
-    context.log.debug('nobody can be found behind a socket', { path, error: messageOf(error) });
+    context.log.debug('no process can be found behind a socket', { path, error: messageOf(error) });
     return undefined;
   }
   const groups = cgroupsOfProcess(pid);

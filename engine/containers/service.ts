@@ -198,7 +198,7 @@ export interface ExecTarget {
   readonly runtime: RuntimeCommand;
   readonly conmonPath: string;
   /** What to give to the runtime for a further process. @throws InvalidParameter (no such user; endless /etc/passwd) */
-  process(wish: ExecWish): Promise<OciProcess>;
+  process(requested: RequestedExec): Promise<OciProcess>;
   /** The container's control group (`linux.cgroupsPath`). */
   readonly cgroup: string;
   /** Sessions shown as `ExecIDs`. */
@@ -208,7 +208,7 @@ export interface ExecTarget {
   emit(action: string, attributes?: Record<string, string>): void;
 }
 
-export interface ExecWish {
+export interface RequestedExec {
   command: string[];
   /** Empty or undefined: the container's. */
   user?: string;

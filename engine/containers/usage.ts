@@ -1,3 +1,4 @@
+import type { ImageId } from '../ids.js';
 import type { ImageUser } from '../images/service.js';
 import type { ContainerLookup } from '../networks/service.js';
 import { isVolume } from './state/record.js';
@@ -9,7 +10,7 @@ import type { Registry } from './state/registry.js';
  */
 
 /** Which containers use an image. */
-export function usersOfImage(registry: Registry, imageId: string): ImageUser[] {
+export function usersOfImage(registry: Registry, imageId: ImageId): ImageUser[] {
   return registry
     .all()
     .filter((container) => container.record.imageId === imageId)

@@ -10,6 +10,7 @@ import type {
 } from '@cleat/protocol/api/image';
 import type { Platform } from '../content/platform.js';
 import type { Filters } from '../events/service.js';
+import type { ImageId } from '../ids.js';
 
 export type { Platform } from '../content/platform.js';
 
@@ -52,7 +53,7 @@ export interface Images {
    */
   resolve(ref: string, platform?: string): ResolvedImage;
   /** Lower directories of the image's layers, top first, absolute, under our data root. */
-  layerPaths(imageId: string): string[];
+  layerPaths(imageId: ImageId): string[];
   /** Disk usage, for `system df`. */
   diskUsage(): Promise<{ layersSize: number; images: ImageSummary[] }>;
   /** Number of images, for `info`. */
@@ -61,8 +62,7 @@ export interface Images {
 }
 
 export interface ResolvedImage {
-  /** `sha256:…` */
-  id: string;
+  id: ImageId;
   config: ContainerConfig;
   os: string;
   architecture: string;

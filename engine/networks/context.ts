@@ -7,7 +7,7 @@ import type { ContainerId, NetworkId } from '../ids.js';
 import type { Outbox } from '../outbox/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
-import { currentHost, type ResolverWishes, saysNdots, type Written, wishedResolver } from './hosts.js';
+import { currentHost, type RequestedResolver, resolverFor, saysNdots, type Written } from './hosts.js';
 import { type NameFacts, NameService } from './names/service.js';
 import { type AddressCall, NetworkOutbox } from './outbox.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
@@ -170,7 +170,7 @@ export class NetworksContext {
 }
 
 /** What the engine's configuration says of resolvers. */
-export const resolverWishes = ({ config }: NetworksContext): ResolverWishes => ({
+export const requestedResolver = ({ config }: NetworksContext): RequestedResolver => ({
   dns: config.dns,
   search: config.dnsSearch,
   options: config.dnsOptions,
@@ -182,11 +182,11 @@ function nameFacts(context: NetworksContext): NameFacts {
     context.registry.byId(networkId)?.internal === false && (gateway !== '' || gateway6 !== '' || defaultRoute);
   return {
     upstream(sandbox) {
-      const { dns } = wishedResolver(sandbox, resolverWishes(context));
+      const { dns } = resolverFor(sandbox, requestedResolver(context));
       if (dns.length > 0) return { servers: dns, fromContainer: true };
       return { servers: sandbox.endpoints.some(leadsOut) ? currentHost().nameservers : [], fromContainer: false };
     },
-    completesShortNames: (sandbox) => saysNdots(sandbox, resolverWishes(context), currentHost()),
+    completesShortNames: (sandbox) => saysNdots(sandbox, requestedResolver(context), currentHost()),
   };
 }
 

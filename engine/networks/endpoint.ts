@@ -8,7 +8,7 @@ import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
 import type { NetworksContext } from './context.js';
 import { parsePort } from './ports.js';
-import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
+import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
 
@@ -20,7 +20,7 @@ export interface Joined {
   inSandbox: boolean;
 }
 
-export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: Wish): EndpointRecord {
+export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: RequestedEndpoint): EndpointRecord {
   const named = network.sandbox === 'own' && !isPredefined(network.name);
   const names = [
     sandbox.containerName,
@@ -207,9 +207,13 @@ async function takeAddresses(
 }
 
 /** An address that another container has already shows that the driver forgot: it is reminded, and asked again. */
-async function takeUnused(context: NetworksContext, network: NetworkRecord, wish: Parameters<typeof takeAddress>[3]) {
+async function takeUnused(
+  context: NetworksContext,
+  network: NetworkRecord,
+  requested: Parameters<typeof takeAddress>[3],
+) {
   for (let reminded = false; ; reminded = true) {
-    const taken = await takeAddress(context.drivers, context.outbox, network, wish);
+    const taken = await takeAddress(context.drivers, context.outbox, network, requested);
     const { driver } = network.ipam;
     const holder = context.holderOf(driver, taken);
     if (!holder) return taken;

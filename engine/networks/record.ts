@@ -1,6 +1,6 @@
 import type { EndpointSettings, IpamConfig } from '@cleat/protocol/api/network';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
-import type { ContainerId, NetworkId } from '../ids.js';
+import type { ContainerId, NetworkId, NetworkName } from '../ids.js';
 
 /** A pool of addresses that an IPAM driver gave to a network. */
 export interface PoolRecord {
@@ -18,7 +18,7 @@ export interface PoolRecord {
 export interface NetworkRecord {
   v: 1;
   id: NetworkId;
-  name: string;
+  name: NetworkName;
   driver: string;
   /** RFC 3339 with nanoseconds. */
   created: string;
@@ -48,10 +48,10 @@ export interface NetworkRecord {
 export interface EndpointRecord {
   id: string;
   networkId: NetworkId;
-  networkName: string;
+  networkName: NetworkName;
   driver: string;
   /** What the user asked for. */
-  wished: Wish;
+  wished: RequestedEndpoint;
   /** CIDR, or empty. */
   ipv4: string;
   ipv6: string;
@@ -87,7 +87,7 @@ export interface EndpointRecord {
 }
 
 /** What somebody asks of a container's place on a network. */
-export interface Wish extends EndpointSettings {
+export interface RequestedEndpoint extends EndpointSettings {
   /** `Links`, with the containers that they are to. */
   linked?: EndpointLink[];
 }

@@ -34,7 +34,7 @@ test.each<[Partial<ExtensionStatus>, string[]]>([
     { state: 'activating', reason: 'nobody listens', waitsUntil: new Date() },
     ['WARNING: Extension p (VolumeDriver) does not answer yet and is waited for: nobody listens'],
   ],
-  [{ state: 'missing' }, ['WARNING: Extension p (VolumeDriver) is missing, and somebody waits for it']],
+  [{ state: 'missing' }, ['WARNING: Extension p (VolumeDriver) is missing, and a container or client waits for it']],
   [{ state: 'unreachable', reason: 'nobody listens', kinds: [] }, []],
   [{ state: 'disabled', reason: 'left out by the configuration' }, []],
 ])('%j', (changed, warnings) => {

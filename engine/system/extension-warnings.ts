@@ -18,6 +18,6 @@ function inUse({ state, kinds }: ExtensionStatus): boolean {
 function troubleOf({ state, health, waitsUntil }: ExtensionStatus): string | undefined {
   if (health === 'suspended') return 'is suspended because it hangs';
   if (waitsUntil) return 'does not answer yet and is waited for';
-  if (state === 'missing') return 'is missing, and somebody waits for it';
+  if (state === 'missing') return 'is missing, and a container or client waits for it';
   return state === 'unreachable' ? 'is unreachable' : undefined;
 }

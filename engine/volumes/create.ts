@@ -1,7 +1,7 @@
 import type { VolumeCreateRequest, VolumeResource } from '@cleat/protocol/api/volume';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Volume } from '@cleat/protocol/kinds/volume';
-import { newId } from '../ids.js';
+import { newId, type VolumeName } from '../ids.js';
 import { refuseLargeRecord } from '../store/record-size.js';
 import { nowNanos } from '../time.js';
 import type { Context } from './context.js';
@@ -85,7 +85,7 @@ async function make(
   ]);
   const record: VolumeRecord = {
     v: 1,
-    name,
+    name: name as VolumeName,
     driver: driverName,
     labels,
     options,

@@ -1,3 +1,5 @@
+import type { VolumeName } from '../ids.js';
+
 /**
  * A Mount that a driver was asked for, kept (collection `volume-mounts`, key: its ID) from before the call until the
  * driver has answered its Unmount. So whatever is killed in between, nothing stays mounted for nobody.
@@ -6,7 +8,7 @@ export interface HeldMount {
   v: 1;
   /** Towards the driver: 64 hexadecimal digits. */
   id: string;
-  volume: string;
+  volume: VolumeName;
   driver: string;
   containerId: string;
   /** The driver has said that it did: there was an event of it. */

@@ -1,5 +1,6 @@
 import type { VolumeResource } from '@cleat/protocol/api/volume';
 import type { Volume } from '@cleat/protocol/kinds/volume';
+import type { VolumeName } from '../ids.js';
 import { goTime, parseTime, zeroTime } from '../time.js';
 import type { VolumeRecord } from './record.js';
 
@@ -22,7 +23,7 @@ export function resourceOf(record: VolumeRecord, volume?: Volume): VolumeResourc
 export function foundRecord(driver: string, scope: string, volume: Volume): VolumeRecord {
   return {
     v: 1,
-    name: volume.Name,
+    name: volume.Name as VolumeName,
     driver,
     labels: null,
     options: null,

@@ -27,7 +27,7 @@ export default defineExtension({
     const family = parseCidr(source).block.family;
     mkdirSync(dirname(file), { recursive: true });
 
-    // The file is the truth: it is read for every request, so that it may be mended by hand.
+    // The file is the truth: it is read for every request, so that it may be fixed by hand.
     const read = (): Pools => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {});
     const write = (pools: Pools) => {
       // Written aside and moved into place: a kill in between loses nothing.

@@ -8,9 +8,9 @@ const oneOf =
 const own = oneOf('private', 'shareable', 'none');
 
 /**
- * What a container may have and stay within its walls. All else of `HostConfig` is a way out of them (host paths,
- * privileges, devices, namespaces of others), or may be one in an engine that is newer than this list. Named volumes are
- * not in it: they carry no team.
+ * Options with which a container stays within its walls. All else of `HostConfig` is a way out of them (host paths,
+ * privileges, devices, namespaces of others), or may be one in an engine that is newer than this list. Named volumes
+ * are not in it: they carry no team.
  */
 const harmless = new Map<string, (value: unknown) => boolean>(
   Object.entries({

@@ -38,7 +38,7 @@ describe.each(['in-process', 'socket'] as const)('label-authz, %s', (carrier) =>
   async function asking() {
     const engine = `unix://${join(directory, 'engine.sock')}`;
     const plugin = await startForTest(labelAuthz, { name: 'label-authz', carrier, options: { policy, engine } });
-    /** What is said to whoever may not; `yes` to whoever may. A body is JSON, or text as it is. */
+    /** The answer to a user who may not; `yes` to one who may. A body is JSON, or text as it is. */
     async function ask(User: string | undefined, request: string, body?: object | string): Promise<string> {
       const [RequestMethod, RequestUri] = request.split(' ');
       const text = typeof body === 'object' ? JSON.stringify(body) : (body ?? '');

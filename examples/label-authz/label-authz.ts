@@ -10,7 +10,7 @@ import { targetOf } from './target.js';
 /** Less than the engine waits for us: while it does, it is asked whose a container is. */
 const lookUpMs = 5_000;
 
-/** What a team may do with its containers; a newer engine may have more, which could be anything. */
+/** Actions of a team on its containers; a newer engine may have more, which could be anything. */
 const actions: ReadonlySet<string> = new Set([
   ...['archive', 'attach', 'changes', 'exec', 'export', 'kill', 'logs', 'pause', 'rename', 'resize', 'restart'],
   ...['start', 'stats', 'stop', 'top', 'unpause', 'update', 'wait'],
@@ -101,7 +101,7 @@ export default defineExtension({
           return { Allow: false, Msg: messageOf(error) };
         }
       },
-      // What may be asked for may be seen.
+      // A user may see what the user may ask for.
       AuthZRes: () => ({ Allow: true }),
     });
     return { implementations: [authorizer] };

@@ -9,13 +9,13 @@ const Policy = Type.Object({
   label: Type.Optional(Type.String()),
   /** Each team's users, by the common names of their certificates. */
   teams: Type.Record(Type.String(), Type.Array(Type.String())),
-  /** Who may do everything. */
+  /** Users who may do everything. */
   admins: Type.Optional(Type.Array(Type.String())),
-  /** What whoever comes without a name, by the UNIX socket, may do; default `look`. */
+  /** Rights of a user without a name, on the UNIX socket; default `look`. */
   unnamed: Type.Optional(Type.Union([Type.Literal('look'), Type.Literal('admin')])),
 });
 
-/** Whoever asks, as the policy knows them. */
+/** The user who asks, as the policy knows them. */
 export interface Caller {
   /** For messages. */
   readonly name: string;

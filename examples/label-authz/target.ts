@@ -1,6 +1,8 @@
 import { forbidden } from '@cleat/sdk';
 
-/** What a request is for, however it was spelled: `/v1.41/containers/%77eb/stop?t=1` is `containers`, `web`, `stop`. */
+/**
+ * The target of a request, however it was spelled: `/v1.41/containers/%77eb/stop?t=1` is `containers`, `web`, `stop`.
+ */
 export interface Target {
   /** For example `1.41`; undefined: the engine's own. */
   readonly version: string | undefined;

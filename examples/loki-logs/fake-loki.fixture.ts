@@ -13,7 +13,7 @@ interface Push {
   streams: Stream[];
 }
 
-/** What Loki is, for tests: takes pushes, keeps them, and can go away and come back at the same address. */
+/** Stands for Loki in tests: takes pushes, keeps them, and can go away and come back at the same address. */
 export class FakeLoki implements AsyncDisposable {
   readonly pushes: Push[] = [];
   /** Answers of the next requests, which it then does not take. */

@@ -8,7 +8,7 @@ export interface Line {
   text: string;
 }
 
-/** What is longer Loki refuses, as it comes (`max_line_size`). */
+/** Loki, as it comes, refuses longer lines (`max_line_size`). */
 const longestLine = 256 * 1024;
 
 interface Begun {

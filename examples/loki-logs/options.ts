@@ -10,7 +10,7 @@ export interface LokiOptions {
   name: string;
   url: string;
   headers: Record<string, string>;
-  /** Of all its lines; `source` comes with each. */
+  /** Labels of all its lines; `source` comes with each. */
   labels: Record<string, string>;
   /** How much goes into one request. */
   batchBytes: number;
@@ -60,7 +60,7 @@ function endpointOf(text: string | undefined, tenant: string | undefined): Pick<
     url.password = '';
   }
   if (tenant !== undefined) {
-    // What Loki takes for one.
+    // Loki takes only these characters in a tenant's name.
     if (!/^[\w!.*'()-]{1,150}$/.test(tenant)) throw invalidParameter(`loki-tenant cannot be '${tenant}'`);
     headers['x-scope-orgid'] = tenant;
   }
@@ -76,7 +76,7 @@ function decoded(text: string): string {
   }
 }
 
-/** What the user selected, then what was said for all, then whose output it is: nobody can pretend to be another. */
+/** The user's labels, then those for all, then the origin of the output, so that nobody can pretend to be another. */
 function labelsOf(info: LogInfo, fixed: string): Record<string, string> {
   const selected = Object.entries(attributesOf(info)).map(([name, value]): Pair => [labelName(name), value]);
   const said = fixed.split(',').filter(Boolean).map(pairOf);

@@ -2,7 +2,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import type { Line } from './line-joiner.js';
 import type { LokiOptions } from './options.js';
 
-/** What became of a request. */
+/** The outcome of a request. */
 export type Answer = { taken: true } | { taken: false; again: boolean; why: string };
 
 const answerMs = 10_000;
@@ -30,7 +30,9 @@ export async function push(options: LokiOptions, lines: readonly Line[], signal:
   }
 }
 
-/** A stream for each source, with its lines in order; times are texts, because JSON's numbers are too short for them. */
+/**
+ * A stream for each source, with its lines in order; times are texts, because JSON's numbers are too short for them.
+ */
 function streamsOf(labels: LokiOptions['labels'], lines: readonly Line[]): object[] {
   return (['stdout', 'stderr'] as const).flatMap((source) => {
     const values = lines.filter((line) => line.source === source).map(({ timeNano, text }) => [`${timeNano}`, text]);

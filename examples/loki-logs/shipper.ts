@@ -7,7 +7,7 @@ import { push } from './push.js';
 const pauses = { firstMs: 200, longestMs: 5_000 };
 /** So long after the container's end a Loki that is away is waited for. */
 const patienceMs = 60_000;
-/** What a line takes in memory besides its text. */
+/** Memory of a line besides its text. */
 const lineBytes = 64;
 
 interface Batch {
@@ -21,7 +21,7 @@ export class Shipper {
   readonly #log: Logger;
   /** The oldest first; the last one is still being filled. */
   readonly #waiting: Batch[] = [];
-  /** Of all that waits, and of what is on its way. */
+  /** Bytes of all that waits, and of what is on its way. */
   #bytes = 0;
   #writers = 0;
   #giveUpAt = Number.POSITIVE_INFINITY;
@@ -36,7 +36,7 @@ export class Shipper {
     this.#log = log;
   }
 
-  /** Settles when nothing waits any more. */
+  /** Settles when nothing waits. */
   get finished(): Promise<void> {
     return this.#shipping ?? Promise.resolve();
   }
@@ -117,7 +117,7 @@ export class Shipper {
         return;
       }
       await backoff.wait({ signal: this.#abandoned.signal }).catch(() => {
-        // Nobody waits any more.
+        // Nobody waits.
       });
     }
   }

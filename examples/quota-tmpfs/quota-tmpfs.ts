@@ -33,7 +33,7 @@ export default defineExtension({
       throw unavailable(`${file} is damaged: write the size of the volume into it, in bytes`);
     };
     const dataOf = (volume: string) => join(volumes.find(volume), 'data');
-    /** What no volume has been promised yet; less than nothing where `total` was larger once. */
+    /** Memory that no volume has been promised yet; negative if `total` was larger once. */
     const free = () => total - volumes.names().reduce((sum, volume) => sum + limitOf(volume), 0);
     const described = (volume: string, left = free()) => {
       const own = { UsedBytes: usedBytes(dataOf(volume)), LimitBytes: limitOf(volume) };
@@ -48,7 +48,7 @@ export default defineExtension({
     // No call waits for anything, so none comes in between another's look at the quota and its volume.
     const driver = implement(volumeKind, {
       async Create({ Name, Opts }) {
-        // What is there already stays as it is.
+        // An existing volume stays as it is.
         if (volumes.has(Name)) return { Volume: described(Name) };
         checkVolumeName(Name);
         const { size, ...unknown } = Opts ?? {};
@@ -70,7 +70,7 @@ export default defineExtension({
         if (!isMountPoint(target)) mountTmpfs(target, { ...limits, mode: '1777', source: name });
         return { Mountpoint: target };
       },
-      // Its contents are the mount, which is therefore kept, whoever comes and goes.
+      // Its contents are the mount, which is therefore kept while containers come and go.
       Unmount: () => {},
       Path: ({ Name }) => ({ Mountpoint: dataOf(Name) }),
       Get: ({ Name }) => ({ Volume: described(Name) }),

@@ -7,9 +7,11 @@ import { unmountAll } from '@cleat/linux/mount/mount';
 
 export const rcloneInstalled = findCommand('rclone') !== undefined && existsSync('/dev/fuse');
 
-/** A WebDAV server for tests, which can go away and come back at the same address; and rclone's configuration for it. */
+/**
+ * A WebDAV server for tests, which can go away and come back at the same address; and rclone's configuration for it.
+ */
 export class BackEnd implements AsyncDisposable {
-  /** What it serves. */
+  /** The directory that it serves. */
   readonly files: string;
   /** Knows it as the remote `box`. */
   readonly config: string;
@@ -65,7 +67,7 @@ export function serversBelow(directory: string): number[] {
     .filter((pid) => commandOf(`${pid}`)[1] === 'mount');
 }
 
-/** Whatever a test left. */
+/** Ends everything that a test left. */
 export function endServersBelow(directory: string): void {
   for (const pid of serversBelow(directory)) process.kill(pid, 'SIGKILL');
   unmountAll(directory);

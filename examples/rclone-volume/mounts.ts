@@ -15,11 +15,11 @@ const lookMs = 5_000;
 const sendMs = 10_000;
 const pollMs = 50;
 
-/** Who holds the mount of a volume, and which process serves it. */
+/** The holders of the mount of a volume, and the process that serves it. */
 interface Held {
   /** After another boot nobody holds anything. */
   boot: string;
-  /** Of the engine's Mounts. A set, not a number: a call that comes twice, or too late, changes nothing. */
+  /** IDs of the engine's Mounts. A set, not a number: a call that comes twice, or too late, changes nothing. */
   ids: readonly string[];
   server?: ProcessIdentity;
 }
@@ -29,7 +29,7 @@ export class Mounts {
   readonly #rclone: Rclone;
   readonly #log: Logger;
   readonly #held: DurableMap<Held>;
-  /** A dead file system may hold whoever looks at it. */
+  /** A dead file system may hold a process that looks at it. */
   readonly #helper = new Helper({ deadlineMs: lookMs, idleMs: 1000 });
 
   /** @param path of the file that outlives us */
@@ -51,7 +51,7 @@ export class Mounts {
   /** Mounts it, unless that is done and alive. @throws Unavailable, and leaves nothing behind */
   async acquire(name: string, volume: VolumeFiles, id: string): Promise<void> {
     if (!(await this.#isServed(name, volume))) {
-      // What is dead would stay so for ever, and whoever holds it has it in any case.
+      // A dead mount would stay so for ever, and its holders keep it in any case.
       this.#end(name, volume);
       await this.#mount(name, volume);
     }
@@ -71,7 +71,7 @@ export class Mounts {
     unmount(volume.target);
   }
 
-  /** Takes the mount away, whoever holds it. */
+  /** Takes the mount away, no matter who holds it. */
   remove(name: string, volume: VolumeFiles): void {
     this.#held.set(name, { ...this.#of(name), ids: [] });
     this.#end(name, volume);
@@ -125,7 +125,7 @@ export class Mounts {
     else this.#held.delete(name);
   }
 
-  /** What a container wrote last is at the back end when it has ended, if that can be. */
+  /** Sends what a container wrote last to the back end before it has ended, if that can be. */
   async #send(name: string, volume: VolumeFiles): Promise<void> {
     const { server } = this.#of(name);
     const deadline = Date.now() + sendMs;

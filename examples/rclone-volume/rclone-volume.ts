@@ -30,7 +30,7 @@ export default defineExtension({
     const driver = implement(volumeKind, {
       Create: ({ Name, Opts }) =>
         inTurn(Name, async () => {
-          // What is there already stays as it is.
+          // An existing volume stays as it is.
           if (volumes.has(Name)) return { Volume: described(Name) };
           checkVolumeName(Name);
           const { remote, ...unknown } = Opts ?? {};

@@ -3,14 +3,14 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unmountAll } from '@cleat/linux/mount/mount';
 
-/** What there is of a volume on this host; its data is the remote's. */
+/** The files of a volume on this host; its data is the remote's. */
 export class VolumeFiles {
   readonly directory: string;
   /** Where it is mounted. */
   readonly target: string;
-  /** What was read, and what was written and is still to be sent. */
+  /** The cache: what was read, and what was written and must still be sent. */
   readonly cache: string;
-  /** What its rclone prints. */
+  /** The output of its rclone. */
   readonly log: string;
   readonly #remote: string;
 
@@ -34,14 +34,16 @@ export class VolumeFiles {
     return readFileSync(this.#remote, 'utf8');
   }
 
-  /** How many files were written and are not at the back end: rclone says so in a file of JSON for each in its cache. */
+  /**
+   * How many files were written and are not at the back end: rclone says so in a file of JSON for each in its cache.
+   */
   async unsent(): Promise<number> {
     const facts = join(this.cache, 'vfsMeta');
     if (!existsSync(facts)) return 0;
     let count = 0;
     for (const entry of await readdir(facts, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
-      // One that was just removed, or is just being written, says nothing: better once too often.
+      // A file that was just removed, or is just being written, says nothing: better once too often.
       const text = await readFile(join(entry.parentPath, entry.name), 'utf8').catch(() => '');
       if (!/"Dirty": *false/.test(text)) count++;
     }

@@ -18,12 +18,12 @@ export class FixedUserMounts {
   constructor(root: string) {
     this.#root = root;
     mkdirSync(root, { recursive: true, mode: 0o711 });
-    // What a kill in the middle of a Mount left.
+    // Remains of a kill in the middle of a Mount.
     for (const id of readdirSync(root)) if (!isMountPoint(this.#path(id))) rmdirSync(this.#path(id));
   }
 
   /**
-   * Whatever `seen` makes there is stored as made by `as`.
+   * Files that `seen` makes there are stored as made by `as`.
    * @returns where
    */
   async mount(id: string, directory: string, as: User, seen: User): Promise<string> {

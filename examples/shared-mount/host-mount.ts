@@ -3,7 +3,7 @@ import { isMountPoint } from '@cleat/linux/mount/mountinfo';
 import { run } from '@cleat/linux/process/run';
 import { unavailable } from '@cleat/sdk';
 
-/** What is mounted: a directory of this host, or whatever mount(8) takes. */
+/** The source of the mount: a directory of this host, or anything that mount(8) takes. */
 export interface Source {
   device: string;
   /** Without it `device` is a directory. */

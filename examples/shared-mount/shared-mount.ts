@@ -51,7 +51,7 @@ export default defineExtension({
   },
 });
 
-/** Who a container's process is. An engine that does not tell is taken to run it as root, as most images do. */
+/** The user of a container's process. An engine that does not tell is taken to run it as root, as most images do. */
 function userOf(context: MountContext | undefined): User {
   if (context === undefined) return { uid: 0, gid: 0 };
   const { Name, User, UID: uid, GID: gid } = context.Container;

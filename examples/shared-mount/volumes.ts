@@ -23,15 +23,15 @@ export interface StoredVolume {
   createdAt: Date;
 }
 
-/** Whom the directory of a volume belongs to: someone who owns nothing else. */
+/** The owner of a volume's directory: a user who owns nothing else. */
 const nobody = 65534;
 /** A dot, so that it is no volume's directory. */
 const ours = '.shared-mount';
 
 /**
- * A directory per volume on the shared file system, and nothing else: whoever looks, on whichever host, sees the same
- * volumes. A slash in a name is `%2F` in that of its directory, so that no volume lies inside another, where a container
- * could put a symlink in its way.
+ * A directory per volume on the shared file system, and nothing else: every reader, on whichever host, sees the same
+ * volumes. A slash in a name is `%2F` in that of its directory, so that no volume lies inside another, where a
+ * container could put a symlink in its way.
  */
 export class Volumes {
   readonly #root: string;
@@ -84,11 +84,11 @@ export class Volumes {
       return JSON.parse(readFileSync(file, 'utf8'));
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return {};
-      throw unavailable(`the options of volume ${name} cannot be read; mend or remove ${file}`, { cause });
+      throw unavailable(`the options of volume ${name} cannot be read; fix or remove ${file}`, { cause });
     }
   }
 
-  /** One that exists stays as it is. @throws InvalidParameter for a name that cannot be */
+  /** An existing volume stays as it is. @throws InvalidParameter for a name that cannot be */
   create(name: string, options: Record<string, string>): void {
     if (!isName(name)) throw invalidParameter(`a volume cannot be called ${JSON.stringify(name)}`);
     if (this.find(name)) return;

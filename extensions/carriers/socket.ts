@@ -27,9 +27,9 @@ const keptMs = 10_000;
 /**
  * Docker's plugin protocol: HTTP/1.1 POST of JSON over a UNIX, TCP or TLS socket.
  *
- * Messages share a kept connection, which the plugin may close at any time. One that may not arrive twice shares it only
- * with a plugin that keeps connections indeed, and on a UNIX socket, where the kernel tells whether a message had been
- * read by then; else it has a connection of its own, which costs less than the doubt whether a Mount was done.
+ * Messages share a kept connection, which the plugin may close at any time. One that may not arrive twice shares it
+ * only with a plugin that keeps connections indeed, and on a UNIX socket, where the kernel tells whether a message had
+ * been read by then; else it has a connection of its own, which costs less than the doubt whether a Mount was done.
  */
 export class SocketCarrier implements Carrier {
   readonly #address: Address;
@@ -88,7 +88,7 @@ export class SocketCarrier implements Carrier {
         return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
       } finally {
         done();
-        // Whoever waits may wait for this very connection to end.
+        // Another caller may wait for this very connection to end.
         if (this.#open.size > 0) this.#closeIdle();
       }
     } finally {
@@ -168,7 +168,8 @@ export class SocketCarrier implements Carrier {
 
   /**
    * A UNIX socket whose other end was closed refuses what is written (EPIPE), and breaks with an error when the other
-   * end was closed with something in it (ECONNRESET of the system's, which node's parser uses for an ordinary end, too).
+   * end was closed with something in it (ECONNRESET of the system's, which node's parser uses for an ordinary end,
+   * too).
    */
   #wasUnread(error: unknown): boolean {
     if (this.#address.type !== 'unix' || !(error instanceof Error) || !('code' in error && 'syscall' in error))
@@ -180,7 +181,7 @@ export class SocketCarrier implements Carrier {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const where = addressText(this.#address);
     const why = readable(messageOf(error), 300);
-    // What node's parser says.
+    // The texts of Node's parser.
     if (code.startsWith('HPE_')) {
       const what =
         code === 'HPE_HEADER_OVERFLOW' ? 'headers that are too large' : `something that is not HTTP (${why})`;
@@ -213,7 +214,7 @@ function readText(response: IncomingMessage): Promise<string> {
     });
     response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
     response.on('error', reject);
-    // After an end or an error nobody hears of it any more.
+    // After an end or an error nobody hears of it.
     response.on('close', () => reject(new Error('it ended before its answer did')));
   });
 }

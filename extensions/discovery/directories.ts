@@ -76,7 +76,7 @@ function describedPlace(file: string): Place | undefined {
     if (text === undefined) return undefined;
     spec = extname(file) === '.json' ? parseJsonSpec(text) : parseSpec(text);
   } catch (error) {
-    // It is there, so it is found; whoever wants to use it learns what is wrong with it.
+    // It is there, so it is found; its first user learns what is wrong with it.
     const why = messageOf(error);
     return { id: `${file} ${text ?? why}`, origin: `${file} (${readable(why)})`, open: () => Promise.reject(error) };
   }

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { decode, parseJson } from '@cleat/protocol/json';
 import Type, { type Static } from '@cleat/protocol/schema';
 
-/** What is written down about a process, so that the next engine finds it. */
+/** The record of a process, so that the next engine finds it. */
 const Note = Type.Object({
   pid: Type.Integer(),
-  /** Of everything it was started with; another one means that it must be replaced. */
+  /** A hash of everything it was started with; another one means that it must be replaced. */
   fingerprint: Type.String(),
 });
 export type Note = Static<typeof Note>;

@@ -21,7 +21,7 @@ export async function endStragglers(directory: string, supervised: ReadonlySet<s
         const note = readNote(notePath);
         try {
           if (note && serves(note.pid, socket)) {
-            log.info('ending the process of an extension that is not to run as one any more', { extension: id });
+            log.info('ending the process of an extension that should no longer run as one', { extension: id });
             await stop(note.pid, socket, graceMs);
           }
           for (const path of [notePath, socket, join(directory, `${id}.log`)]) rmSync(path, { force: true });

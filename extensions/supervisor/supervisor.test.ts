@@ -115,7 +115,7 @@ test('stops it with the engine and leaves nothing', async () => {
   expect(existsSync(join(directory, 'one.json'))).toBe(false);
 });
 
-test('one that is not to run as a process any more is ended, others are left alone', async () => {
+test('one that should no longer run as a process is ended, others are left alone', async () => {
   const { who } = begin('same');
   const { pid } = await who();
   await endStragglers(directory, new Set(['one']), log);

@@ -13,9 +13,9 @@ import type { Place, Source } from '../source.js';
 import { Output } from './output.js';
 import { readNote, serves, stop, writeNote } from './process.js';
 
-/** One that ends is started again almost at once, and within the longest, however often it has ended before. */
+/** A process that ends is started again almost at once, and within the longest, however often it has ended before. */
 export const restartPauses = { firstMs: 100, longestMs: 10_000 };
-/** One that ran this long is not in a crash loop. */
+/** A process that ran this long is not in a crash loop. */
 const settledMs = 10_000;
 const graceMs = 5_000;
 /** How often an adopted process, which is no child of ours, is looked after. */
@@ -207,7 +207,7 @@ export class Supervisor implements Source {
   }
 }
 
-/** Of everything that makes a running process the wrong one when it changes. */
+/** A hash of everything that makes a running process the wrong one when it changes. */
 function fingerprint({ entry, hostPath }: SupervisorSettings): string {
   const changed = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs;
   const facts = [process.version, hostPath, changed(hostPath), entry.module, changed(entry.module)];

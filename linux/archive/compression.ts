@@ -1,9 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { type CleatError, invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
+import { type CleatError, invalidParameter, unavailable } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
+import { gunzip } from './gunzip.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -17,7 +17,7 @@ const magics: readonly (readonly [Compression, Buffer])[] = [
 /** Enough bytes to tell all compressions apart. */
 const magicLength = 6;
 
-/** What a stream is compressed with, by its first bytes. */
+/** Tells the compression of a stream, by its first bytes. */
 export function detectCompression(head: Buffer): Compression {
   const found = magics.find(([, magic]) => head.subarray(0, magic.length).equals(magic));
   if (found) return found[0];
@@ -70,22 +70,7 @@ async function* continued(head: Buffer[], chunks: AsyncIterator<Buffer>): AsyncG
  */
 export function decompress(source: AsyncIterable<Buffer>, compression: Compression): AsyncIterable<Buffer> {
   if (compression === 'none') return source;
-  return compression === 'gzip' ? throughGunzip(source) : throughCommand(source, compression);
-}
-
-async function* throughGunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const gunzip = owned(createGunzip({ chunkSize: 256 * 1024 }));
-  // Whoever reads is told of an error of either.
-  pipeline(source, gunzip).catch(() => {});
-  try {
-    for await (const chunk of gunzip as AsyncIterable<Buffer>) yield chunk;
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    if (!code.startsWith('Z_')) throw cause;
-    throw damaged('gzip', messageOf(cause), cause);
-  } finally {
-    gunzip.destroy();
-  }
+  return compression === 'gzip' ? gunzip(source) : throughCommand(source, compression);
 }
 
 async function* throughCommand(
@@ -111,7 +96,9 @@ async function* throughCommand(
         ),
       ),
     );
-    child.once('close', (code) => resolve(code === 0 ? undefined : damaged(compression, complaint)));
+    child.once('close', (code) =>
+      resolve(code === 0 || isBehindEnd(complaint) ? undefined : damaged(compression, complaint)),
+    );
   });
   let sourceError: unknown;
   const fed = pipeline(
@@ -131,26 +118,41 @@ async function* throughCommand(
   }
 }
 
+/**
+ * Bytes behind the end that are no further frame, as zstd tells them (the first one was recognized by its magic). Go's
+ * readers of archives leave them; bzip2 does, too, and xz where they are zeros.
+ */
+const isBehindEnd = (complaint: string): boolean => /: (unsupported format|unknown header)\s*$/.test(complaint);
+
 /** How the decompressors say that there should have been more. */
 const cutShort = /unexpected end of (file|input)|ends unexpectedly|premature end/i;
 const tooLarge = /memory/i;
 
 /** One sentence, whatever advice a command gives at its terminal. */
-function damaged(compression: Compression, complaint: string, cause?: unknown): CleatError {
-  if (cutShort.test(complaint)) return invalidParameter('unexpected EOF', { cause });
+function damaged(compression: Compression, complaint: string): CleatError {
+  if (cutShort.test(complaint)) return invalidParameter('unexpected EOF');
   const why = tooLarge.test(complaint) ? 'needs more memory than is allowed' : 'is damaged';
-  return invalidParameter(`the ${compression} data ${why}`, { cause: cause ?? new Error(complaint.trim()) });
+  return invalidParameter(`the ${compression} data ${why}`, { cause: new Error(complaint.trim()) });
 }
 
+/** Hears of the source's own errors: not of the one with which its reader ends it. */
 function noting(source: AsyncIterable<Buffer>, onError: (error: unknown) => void): Readable {
+  const chunks = source[Symbol.asyncIterator]();
+  const next = async () => {
+    try {
+      return await chunks.next();
+    } catch (error) {
+      onError(error);
+      throw error;
+    }
+  };
   return owned(
     Readable.from(
       (async function* () {
         try {
-          for await (const chunk of source) yield chunk;
-        } catch (error) {
-          onError(error);
-          throw error;
+          for (let chunk = await next(); !chunk.done; chunk = await next()) yield chunk.value;
+        } finally {
+          await chunks.return?.();
         }
       })(),
     ),

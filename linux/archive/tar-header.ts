@@ -63,7 +63,7 @@ export function parseHeader(block: Buffer): RawHeader | undefined {
   };
 }
 
-/** Of all bytes, the checksum's own taken for spaces; some old programs added signed ones. */
+/** The sum of all bytes, the checksum's own taken for spaces; some old programs added signed ones. */
 export function checksums(block: Buffer): { unsigned: number; signed: number } {
   let unsigned = 8 * 0x20;
   let signed = unsigned;

@@ -7,7 +7,7 @@ import { blockSize, type EntryType, malformed, parseHeader, type RawHeader, type
 
 /** Names and attributes in extension headers are small; more is an attack on memory. */
 const maxExtension = 1024 * 1024;
-/** What holds for all entries that follow is kept, and is smaller still. */
+/** A header that holds for all following entries is kept, and is smaller still. */
 const maxGlobal = 64 * 1024;
 
 const types: Readonly<Record<string, EntryType>> = {
@@ -136,7 +136,7 @@ export class TarReader {
     if (!type) throw invalidParameter(`unhandled tar header type ${header.flag.charCodeAt(0)}`);
     const size = numeric(pax, 'size', header.size);
     if (!Number.isSafeInteger(size) || size < 0) throw malformed('size out of range');
-    // Of a link it says something about its target, and of others nothing: no content follows, as in Go's reader.
+    // For a link it is about the target, and for others it means nothing: no content follows, as in Go's reader.
     this.#expect(type === 'file' ? size : 0);
     const sparse = type === 'file' ? await this.#sparse(block, header.flag, pax) : undefined;
     if (sparse) checkSparse(sparse, this.#left);

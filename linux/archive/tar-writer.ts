@@ -16,7 +16,7 @@ const flags: Readonly<Record<EntryType, string>> = {
 const maxOctal8 = 0o7777777;
 const maxOctal12 = 0o77777777777;
 
-/** What ends an archive. */
+/** The end of an archive. */
 export const tarEnd = Buffer.alloc(2 * blockSize);
 
 /** Bytes that fill up the last block of `size` bytes of content. */
@@ -25,9 +25,9 @@ export function paddingOf(size: number): Buffer {
 }
 
 /**
- * The header of an entry, as Go's archive/tar writes it in PAX format: what the ustar fields cannot hold (names that are
- * long or no ASCII, large numbers, attributes) comes before it in an extended header, whose values are plain bytes. Times are
- * whole seconds, as Docker's.
+ * The header of an entry, as Go's archive/tar writes it in PAX format: what the ustar fields cannot hold (names that
+ * are long or no ASCII, large numbers, attributes) comes before it in an extended header, whose values are plain bytes.
+ * Times are whole seconds, as Docker's.
  */
 export function encodeHeader(entry: TarEntry): Buffer {
   const pax: PaxRecords = new Map();
@@ -114,7 +114,7 @@ function splitName(name: ByteName): { prefix: string; name: string } | undefined
   return { prefix: name.slice(0, at), name: name.slice(at + 1) };
 }
 
-/** What programs see that know no extended headers. */
+/** The name for programs that know no extended headers. */
 function paxName(name: ByteName): string {
   const clean = ascii(name).replace(/\/+$/, '');
   const slash = clean.lastIndexOf('/');

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** What the host has online, in the kernel's list format: `0-3,6`. Undefined where the kernel does not say. */
+/** The processors that are online, in the kernel's list format: `0-3,6`. Undefined where the kernel does not say. */
 export function onlineCpus(): string | undefined {
   return read('/sys/devices/system/cpu/online');
 }

@@ -21,7 +21,7 @@ export interface CgroupInfo {
   blkioThrottle: boolean;
 }
 
-/** What the host's control groups can do. */
+/** The abilities of the host's control groups. */
 export function cgroupInfo(hierarchy: CgroupHierarchy = hostHierarchy()): CgroupInfo {
   return hierarchy.version === 2 && hierarchy.unified ? unifiedInfo(hierarchy.unified) : controllerInfo(hierarchy);
 }

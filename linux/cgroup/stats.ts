@@ -12,7 +12,7 @@ export interface BlkioEntry {
   value: number;
 }
 
-/** What `docker stats` needs, as the kernel counts it. Times are nanoseconds, sizes bytes. */
+/** The counts of the kernel for `docker stats`. Times are nanoseconds, sizes bytes. */
 export interface CgroupStats {
   version: 1 | 2;
   cpu: {

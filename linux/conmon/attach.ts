@@ -69,7 +69,7 @@ export class Attach {
    * Writes to the process's stdin, in order; resolves when conmon has it, so await it and a slow reader costs no
    * memory. A process that reads no more may still print: its output goes on.
    * @param signal aborted, what has not had its turn is dropped: a writer that left costs no memory
-   * @throws CleatError Unavailable when nobody reads any more
+   * @throws CleatError Unavailable when nobody reads
    */
   write(data: Buffer, signal?: AbortSignal): Promise<void> {
     let pending: Buffer | undefined = data;

@@ -4,12 +4,12 @@ import { CleatError } from '@cleat/protocol/errors';
 import { runtimeError } from '../runtime/errors.js';
 import { type ConmonProcess, spawnConmon, within } from './spawn.js';
 
-/** What every conmon is told, be it for a container or for an exec session. */
+/** Arguments of every conmon, be it for a container or for an exec session. */
 export interface MonitorRequest {
   conmonPath: string;
   /** The container. */
   id: string;
-  /** What starts the runtime (`OciRuntime.command`), as an absolute path. */
+  /** The program that starts the runtime (`OciRuntime.command`), as an absolute path. */
   runtimePath: string;
   /** Arguments before the runtime's subcommand. */
   runtimeArgs: readonly string[];
@@ -29,7 +29,7 @@ export interface MonitorRequest {
   /** Milliseconds until the process must be there. Default 60,000. */
   deadlineMs?: number;
   signal?: AbortSignal;
-  /** What is to be executed, for the words of a failure. */
+  /** The command, for the words of a failure. */
   command?: string;
   /** Added to the environment of conmon and the runtime (not of the container). */
   env?: Readonly<Record<string, string>>;
@@ -52,7 +52,7 @@ export interface MonitoredContainer {
   ended: Promise<void>;
 }
 
-/** What the runtime says goes to a file, as containerd has it: of its stderr conmon passes on no more than 8 KiB. */
+/** The runtime logs to a file, as under containerd: of its stderr conmon passes on no more than 8 KiB. */
 const runtimeLog = (bundle: string): string => join(bundle, 'runtime.log');
 
 /** Options that create and exec share. */
@@ -146,7 +146,7 @@ export function readPidFile(path: string): number | undefined {
   try {
     text = readFileSync(path, 'utf8');
   } catch {
-    // No file: whoever should have written it did not get that far.
+    // No file: the program that should have written it did not get that far.
     return undefined;
   }
   const pid = Number.parseInt(text, 10);

@@ -10,7 +10,7 @@ export interface ExitRecord {
   at: Date;
 }
 
-/** What conmon wrote about a container's end; undefined while there is nothing. */
+/** Reads conmon's report about a container's end; undefined while there is none. */
 export function readExit(exitDir: string, id: string): ExitRecord | undefined {
   const path = join(exitDir, id);
   try {

@@ -41,7 +41,7 @@ export class PacketSocket {
     this.#writer.on('error', () => this.#onBroken());
   }
 
-  /** Nobody takes input any more. */
+  /** Nobody takes more input. */
   get inputClosed(): boolean {
     return !this.#writable;
   }
@@ -92,7 +92,7 @@ export class PacketSocket {
     return socket;
   }
 
-  /** What a handler throws ends this connection: within the library it would end the process. */
+  /** An error of a handler ends this connection: within the library it would end the process. */
   #deliver(packet: Buffer): void {
     if (this.#ended || packet.length === 0) return;
     try {
@@ -155,4 +155,4 @@ export class PacketSocket {
   }
 }
 
-const inputGone = () => unavailable('the process does not read its standard input any more');
+const inputGone = () => unavailable('the process no longer reads its standard input');

@@ -25,13 +25,13 @@ export interface ConmonProcess {
   nextAttach(): Promise<SyncMessage | undefined>;
   /** Lets the runtime go on (start pipe). */
   go(): void;
-  /** What conmon itself printed before it left its parent's stdio. */
+  /** Output of conmon itself before it left its parent's stdio. */
   complaint(): string;
-  /** Stops conmon (true), and with it whoever prints into its pipes, or lets it go on. */
+  /** Stops conmon (true), and with it the processes that print into its pipes, or lets it go on. */
   freeze(frozen: boolean): void;
   /** Kills conmon; the runtime that it waits for dies with it. */
   kill(): void;
-  /** Forgets the pipes; conmon does not need them any more. */
+  /** Forgets the pipes; conmon no longer needs them. */
   release(): void;
 }
 
@@ -111,7 +111,7 @@ function messages(pipe: Readable | Writable | null | undefined): () => Promise<S
     if (typeof message === 'object' && message !== null && 'data' in message && typeof message.data === 'number') {
       return { data: message.data, message: 'message' in message ? String(message.message) : undefined };
     }
-    throw systemError(`conmon sent a message that is none: ${line.value}`);
+    throw systemError(`conmon sent a message that cannot be read: ${line.value}`);
   };
 }
 

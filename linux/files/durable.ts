@@ -16,8 +16,8 @@ import { syncFileSystem } from '../syscall/files.js';
 import { makeDirectories } from './make-directories.js';
 
 /**
- * What must outlive a power cut goes through here. A rename alone is not enough: the name may reach the disk before the
- * content does (an empty file), or not at all.
+ * Files that must outlive a power cut are written here. A rename alone is not enough: the name may reach the disk
+ * before the content does (an empty file), or not at all.
  */
 
 export interface DurableFileOptions {
@@ -34,7 +34,7 @@ export function writeFileDurably(path: string, content: string | Uint8Array, opt
   try {
     const file = openSync(draft, 'w', options.mode ?? 0o600);
     try {
-      // Whatever the umask is, and whoever left a draft.
+      // Regardless of the umask, and even if a draft was left there.
       fchmodSync(file, options.mode ?? 0o600);
       writeFileSync(file, content);
       fdatasyncSync(file);

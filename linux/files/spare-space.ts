@@ -1,28 +1,30 @@
 import { statfsSync } from 'node:fs';
 import { type CleatError, systemError } from '@cleat/protocol/errors';
 
-/** Bytes and inodes of a file system that nothing received may use up: the engine and its containers go on with them. */
+/**
+ * Bytes and inodes of a file system that nothing received may use up: the engine and its containers go on with them.
+ */
 const spareBytes = 64 * 1024 * 1024;
 const spareInodes = 4096;
-/** Of a small file system this part, so that it is of use. */
+/** On a small file system only this part, so that it can be used. */
 const spareShare = 16;
 
 /** Bytes between two looks at what is free: many while there is much. */
 const longestStep = 32 * 1024 * 1024;
 const shortestStep = 1024 * 1024;
 
-/** What one entry of a tree takes besides its content, at least: a directory, a long symlink, an attribute is a block. */
+/** The least space of one entry of a tree besides its content: a directory, a long symlink, an attribute is a block. */
 export const entryBytes = 4096;
 
-/** What writes a body that somebody sends tells this of it. */
+/** The writer of a body that somebody sends reports to this. */
 export interface Spare {
   /** Before `bytes` more are written. @throws System (ENOSPC) when they would take what is kept free */
   take(bytes: number): void;
 }
 
 /**
- * Keeps the last of a file system free while something is written that a client, a registry or an archive makes as large
- * as it likes. A look is a statfs(2): use it in process only for the engine's own roots.
+ * Keeps the last of a file system free while something is written that a client, a registry or an archive makes as
+ * large as it likes. A look is a statfs(2): use it in process only for the engine's own roots.
  */
 export class SpareSpace implements Spare {
   readonly #path: string;

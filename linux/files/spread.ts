@@ -11,7 +11,7 @@ const prototype = 'int ioctl(int fd, unsigned long request, void *argument)';
  * Tells the file system that the directories in `path` have nothing to do with each other, as those in `/home` (chattr
  * +T): ext4 then puts each of them where there is most room, instead of all beside each other. Without a journal, ext4
  * does not use the inode of a removed file again for minutes, and searches past all of them for each file that is made
- * beside them: without this, whoever removes a layer of many files and unpacks another waits for that. Other file
+ * beside them: without this, removing a layer of many files and unpacking another waits for that. Other file
  * systems know nothing of it.
  * @returns whether the file system takes it
  */

@@ -61,7 +61,7 @@ export async function assertForward(bridges: readonly string[], tag: string, six
     if (error instanceof Error && error.message.includes('not installed')) return undefined;
     throw error;
   });
-  // A kernel without that family says so by its exit code; then there is nothing to mend either.
+  // A kernel without that family says so by its exit code; then there is nothing to repair either.
   if (listing?.code !== 0) return;
   const script = forwardScript(readForwardRules(listing.stdout, tag), bridges, tag);
   if (!script) return;

@@ -1,4 +1,4 @@
-/** What the firewall has to know of a network. */
+/** The firewall's facts about a network. */
 export interface FirewallNetwork {
   bridge: string;
   /** CIDRs of the network, IPv4 and IPv6. */
@@ -24,7 +24,7 @@ export interface PublishedPort {
   containerPort: number;
 }
 
-/** What a container may reach of another one of its network, where containers may not speak to each other. */
+/** Ports of another container that a container may reach, in a network whose containers may not speak to each other. */
 export interface LinkedPort {
   /** IPv4 addresses of the one that is linked to the other, and of that one. */
   from: string;

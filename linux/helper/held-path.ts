@@ -1,6 +1,6 @@
 /**
- * A path that was checked is not a string any more. Between a look at a name and its use, whoever may write there (a
- * container, a plugin) can put a symlink in its place, so the helper opens it once and mounts what it opened where
+ * A path that was checked is no longer a string. Between a look at a name and its use, a process that may write there
+ * (a container, a plugin) can put a symlink in its place, so the helper opens it once and mounts what it opened where
  * nobody but the engine gets to; from then on that place is used. `test/unit/checked-paths.test.ts` looks for those who
  * check names instead.
  */
@@ -12,7 +12,7 @@ import { errnoOf } from '../syscall/errno.js';
 import type { CallOptions, Helper } from './helper.js';
 
 export class HeldPath implements Disposable {
-  /** What to hand to whoever is to use it: it always leads to the same. */
+  /** The path to hand to its user: it always leads to the same. */
   readonly path: string;
   readonly #mounted: boolean;
   #released = false;

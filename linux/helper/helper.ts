@@ -154,12 +154,12 @@ export class Helper {
       if (signal.aborted) {
         // Woken and given up at the same moment: the turn belongs to the next one.
         this.#waiting.shift()?.();
-        throw cancelled('nobody waits for this any more');
+        throw cancelled('the caller no longer waits for this');
       }
     }
   }
 
-  /** Resolves when a process may be free, or when nobody waits any more. */
+  /** Resolves when a process may be free, or when nobody waits. */
   #turn(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);

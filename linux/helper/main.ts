@@ -1,4 +1,4 @@
-/** The helper process: one request at a time, synchronously; whoever waits kills it when it hangs. */
+/** The helper process: one request at a time, synchronously; the waiting engine kills it when it hangs. */
 import { asCleatError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { giveMemoryBack } from '../process/rest.js';

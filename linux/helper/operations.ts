@@ -1,4 +1,4 @@
-/** What a helper process can be asked. Requests and answers are JSON; this file says their shapes. */
+/** The operations of a helper process. Requests and answers are JSON; this file says their shapes. */
 import type { HoldAnswer, HoldRequest } from '../mount/hold.js';
 import type { Change, ChangesRequest } from '../rootfs/changes.js';
 import type { FileFacts } from '../rootfs/facts.js';
@@ -9,13 +9,13 @@ export interface TarOutRequest {
   root: RootOf;
   /** The path inside; its last component is not followed, unless it ends with `/` or `/.`. */
   path: string;
-  /** What the topmost entry is called in the archive (`data`, `.`); below it names are `data/…`. */
+  /** Name of the topmost entry in the archive (`data`, `.`); below it names are `data/…`. */
   entryName: string;
   /** Without that name: below, entries are `etc/…`, and the topmost one is left out. */
   bare?: boolean;
   /** Leave out what lies on other file systems (`docker export`). Default false. */
   oneFileSystem?: boolean;
-  /** Of what is mounted on the root's own file system, only these directories are entered. Default: all. */
+  /** Among the mounts on the root's own file system, only these directories are entered. Default: all. */
   mounts?: readonly string[];
   /** Write an image layer from overlayfs' upper directory; see `rootfs/tar-out.ts`. */
   layer?: { leaveOut: readonly string[] };
@@ -29,7 +29,7 @@ export interface TarInRequest {
   noOverwriteDirNonDir?: boolean;
   /** Owner of everything that is extracted, instead of the archive's numbers. */
   owner?: { uid: number; gid: number };
-  /** What is written onto the file system of this directory of ours leaves some space free there. */
+  /** Writing onto the file system of this directory of ours leaves some space free there. */
   spareOf?: string;
 }
 
@@ -59,7 +59,7 @@ export interface Operations {
   };
   /** Whether nothing is in a directory of the host. */
   isEmpty: { request: { path: string }; answer: { empty: boolean } };
-  /** What a container changed; see `rootfs/changes.ts`. */
+  /** The changes of a container; see `rootfs/changes.ts`. */
   changes: { request: ChangesRequest; answer: { changes: Change[] } };
   /** Bytes and inodes below a path of the host, each hard-linked file once (`docker system df`). */
   diskUsage: { request: { path: string }; answer: { bytes: number; inodes: number } };
@@ -81,13 +81,13 @@ export interface StreamOperations {
   tarIn: { request: TarInRequest; answer: Record<string, never> };
 }
 
-/** What goes to the helper. */
+/** A message to the helper. */
 export interface HelperRequest {
   operation: OperationName | keyof StreamOperations;
   request: unknown;
 }
 
-/** What comes back. `tarOut` sends `ready` before its bytes. */
+/** A message of the helper. `tarOut` sends `ready` before its bytes. */
 export type HelperReply =
   | { type: 'ready'; answer: unknown }
   | { type: 'done'; answer: unknown }

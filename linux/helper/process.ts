@@ -11,14 +11,18 @@ function entry(): string {
   return fileURLToPath(new URL(built, import.meta.url));
 }
 
-/** A small heap and one thread beside the first: most of what it does is system calls. The collector is for its rest. */
-const execArgv = ['--max-semi-space-size=2', '--v8-pool-size=1', '--expose-gc'];
+/**
+ * A small heap and one thread beside the first: most of what it does is system calls. The collector is for its rest.
+ */
+const execArgv = ['--max-semi-space-size=2', '--optimize-for-size', '--v8-pool-size=1', '--expose-gc'];
 
 /** One helper process: one request at a time. It does not keep the engine's event loop alive while it rests. */
 export class HelperProcess {
   readonly #child: ChildProcess;
   #settle: { resolve(reply: HelperReply): void; reject(error: Error): void } | undefined;
-  /** Two replies that come in one read are told in one go, before whoever saw the first can ask for the second. */
+  /**
+   * Two replies that come in one read are told in one go, before the caller that saw the first can ask for the second.
+   */
   readonly #early: HelperReply[] = [];
   #idleTimer: NodeJS.Timeout | undefined;
   #complaint = '';
@@ -108,10 +112,10 @@ export class HelperProcess {
     this.#hold(true);
   }
 
-  /** SIGKILL. Whoever waits for it is rejected at once, even when the kernel cannot let go of the process yet. */
+  /** SIGKILL. Its caller is rejected at once, even when the kernel cannot let go of the process yet. */
   kill(): void {
     this.#child.kill('SIGKILL');
-    // What it printed and nobody reads would keep its pipes open for good: their end is only seen by reading on.
+    // Unread output would keep its pipes open for good: their end is only seen by reading on.
     for (const pipe of [this.#child.stdin, this.#child.stdout]) pipe?.destroy();
     this.#end('by the engine');
   }

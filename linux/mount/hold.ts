@@ -10,7 +10,7 @@ import { cloneOpened, moveMount } from '../syscall/mount.js';
 export interface HoldRequest {
   /** A directory of the host; symlinks are followed. */
   path: string;
-  /** What is meant is this inside it: symlinks that stay inside are followed, those that lead out are refused. */
+  /** The path inside it: symlinks that stay inside are followed, those that lead out are refused. */
   within?: string;
   /** How `path` is called in errors. */
   shown?: string;

@@ -42,7 +42,7 @@ export async function mountIdmapped(source: string, target: string, { users, gro
   }
 }
 
-/** What files have is what they would have inside the namespace. */
+/** Files have the owners that they would have inside the namespace. */
 const asInside = ({ stored, seen, count }: IdRange) => ({ inside: stored, outside: seen, count });
 
 function explained(source: string, cause: unknown): unknown {

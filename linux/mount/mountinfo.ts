@@ -25,7 +25,7 @@ export function isMountPoint(path: string): boolean {
  */
 export function mountOf(path: string, entries: readonly MountEntry[] = listMounts()): MountEntry | undefined {
   const holds = ({ target }: MountEntry) => target === '/' || path === target || path.startsWith(`${target}/`);
-  // Of several at the same place the latest lies on top.
+  // If there are several at the same place, the latest lies on top.
   return entries
     .filter(holds)
     .reduce<MountEntry | undefined>(

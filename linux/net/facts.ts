@@ -7,7 +7,7 @@ import { errnoOf } from '../syscall/errno.js';
 
 /**
  * Blocks of addresses that this host uses: those of its interfaces and of its routes, without the default route.
- * From /proc, no process. /proc/self/net, not /sys: it shows the namespace of this process, whoever mounted it.
+ * From /proc, no process. /proc/self/net, not /sys: it shows the namespace of this process, no matter who mounted it.
  */
 export function usedBlocks(): Block[] {
   const used = new Map<string, Block>();
@@ -67,7 +67,7 @@ export interface LinkFacts {
   addresses: string[];
 }
 
-/** What the host knows of an interface, or undefined when there is none. One process. */
+/** The host's facts about an interface, or undefined when there is none. One process. */
 export async function linkFacts(name: string): Promise<LinkFacts | undefined> {
   const result = await run('ip', ['-j', '-d', 'address', 'show', 'dev', name]);
   if (result.code !== 0) return undefined;

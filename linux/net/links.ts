@@ -173,7 +173,7 @@ function unref(stream: Readable | Writable): void {
 export const isNeedless = (command: string, said: string): boolean =>
   command.endsWith(' addrgenmode none') && said.includes('Address family not supported by protocol');
 
-/** What `ip` said, without its `Command failed -:7`. */
+/** The message of `ip`, without its `Command failed -:7`. */
 export function ipError(said: string, command: string, done: number): Error {
   const text = said
     .split('\n')

@@ -150,7 +150,7 @@ export async function inNamespace(path: string, commands: readonly string[]): Pr
   if (result.code !== 0) checkBatch(result.stderr, commands);
 }
 
-/** What a batch that failed said, a paragraph for each command; it goes on after one that fails. @throws System */
+/** Messages of a batch that failed, a paragraph for each command; it goes on after one that fails. @throws System */
 function checkBatch(errors: string, commands: readonly string[]): void {
   const failures = errors.split(/^Command failed -:(\d+)\n?/m);
   for (let at = 0; at + 1 < failures.length; at += 2) {

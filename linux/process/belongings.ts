@@ -10,8 +10,8 @@ export function cgroupsOfProcess(pid: number): string[] {
 const listening = 0x10000;
 
 /**
- * Paths of the UNIX sockets that somebody in a process's network namespace listens on, as whoever bound them wrote them:
- * in that one's own view of the files.
+ * Paths of the UNIX sockets that somebody in a process's network namespace listens on, as the process that bound them
+ * wrote them: in that one's own view of the files.
  */
 export function listeningSockets(pid: number): string[] {
   return read(`/proc/${pid}/net/unix`)
@@ -28,7 +28,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // It ended meanwhile, and has nothing any more.
+    // It ended meanwhile, and has nothing now.
     return '';
   }
 }

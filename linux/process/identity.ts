@@ -35,7 +35,7 @@ function hasEnded(state: string): boolean {
   return state === 'Z' || state === 'X';
 }
 
-/** Who runs under this process number now; undefined when nobody does (a zombie does not run). */
+/** The process that runs under this number now; undefined when there is none (a zombie does not run). */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
   const stat = readStat(`/proc/${pid}`);
   return stat && !hasEnded(stat.state) ? { pid, startTime: stat.startTime, bootId: bootId() } : undefined;
@@ -47,8 +47,8 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 /**
- * The same of the process whose directory in /proc this is: once that is open, it is of one process, whoever gets its
- * number later.
+ * The same of the process whose directory in /proc this is: once that is open, it is of one process, no matter which
+ * one gets its number later.
  */
 export function runsAt(directory: string, identity: ProcessIdentity): boolean {
   if (identity.bootId !== bootId()) return false;

@@ -12,7 +12,7 @@ export interface Mapping {
   /** For example `r-xp`. */
   permissions: string;
   path: string;
-  /** Bytes that are not the file's any more (relocated, written). */
+  /** Bytes that are no longer the file's (relocated, written). */
   anonymous: number;
   /** Bytes. */
   resident: number;

@@ -34,7 +34,7 @@ export interface RunResult {
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const { deadlineMs = 30_000, maxBuffer = 16 * 1024 * 1024, signal } = options;
   if (signal?.aborted) throw cancelled(`${command} was not started: the caller went away`);
-  // What Node's spawn can do beyond it is seldom needed, and costs the whole daemon milliseconds.
+  // The further abilities of Node's spawn are seldom needed, and cost the whole daemon milliseconds.
   const path = options.input === undefined && options.cwd === undefined ? pathOf(command) : undefined;
   if (path !== undefined) return await runLean(path, args, { ...options, deadlineMs, maxBuffer });
   const child = spawn(command, args, {

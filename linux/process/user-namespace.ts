@@ -67,7 +67,7 @@ function answered(child: ChildProcessByStdio<Writable, Readable, Readable>): Pro
     child.once('close', () =>
       settle(() => reject(systemError(`a user namespace could not be made: ${errors.trim() || 'unknown reason'}`))),
     );
-    // One that ended early is reported by what it said.
+    // A process that ended early is reported by its own message.
     child.stdin.on('error', () => {});
     child.stdin.write('\n');
   });

@@ -18,7 +18,7 @@ export interface ChangesRequest {
   upper: string;
   /** The directories of the layers below, topmost first. */
   lowers: readonly string[];
-  /** What the runtime made to mount something over it is no change: empty files, and directories. */
+  /** Files that the runtime made to mount something over them are no change: empty files, and directories. */
   mountPoints: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface ChangesRequest {
 const maxTotal = 128 * 1024 * 1024;
 
 /**
- * What a container changed, sorted by path. What the container does meanwhile may be missed, and leads nowhere else.
+ * Lists the changes of a container, sorted by path. A change at this moment may be missed, and leads nowhere else.
  * @throws CleatError System when the paths of all changes together are too long
  */
 export function listChanges({ upper, lowers, mountPoints }: ChangesRequest): Change[] {
@@ -103,7 +103,7 @@ class Comparison {
     if (hides) this.#hidden(path, directories, step.fd);
   }
 
-  /** What layers have in a directory that was made anew, and is not there any more. */
+  /** Entries of layers in a directory that was made anew, and that are no longer there. */
   #hidden(path: ByteName, layers: readonly Descent[], upperFd: number): void {
     const decided = new Set(namesIn(upperFd));
     for (const layer of layers) {
@@ -151,7 +151,7 @@ class Comparison {
   }
 }
 
-/** What the layers have under a name: the topmost entry, and the layers whose directories are merged there. */
+/** The entries of the layers under a name: the topmost one, and the layers whose directories are merged there. */
 function beneath(
   layers: readonly Descent[],
   name: ByteName,

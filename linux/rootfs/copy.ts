@@ -119,7 +119,7 @@ function copyEntry(source: number, target: number, name: ByteName, stats: BigInt
       makeNode(to, Number(stats.mode), major, minor);
     }
   } catch (error) {
-    // What the volume holds already stays.
+    // The contents of the volume stay.
     if (errnoOf(error) === 'EEXIST') return;
     throw error;
   }
@@ -131,7 +131,7 @@ function copyEntry(source: number, target: number, name: ByteName, stats: BigInt
   lutimesSync(to, seconds(stats.atimeNs), seconds(stats.mtimeNs));
 }
 
-/** @returns false when it is gone, or no file any more */
+/** @returns false when it is gone, or no longer a file */
 function copyFile(from: Buffer, to: Buffer): boolean {
   const source = openFile(from);
   if (source === undefined) return false;

@@ -38,7 +38,7 @@ export class Descent implements Disposable {
     return this.#levels.length - 1;
   }
 
-  /** Goes into a directory. @throws ENOENT, ENOTDIR, ELOOP: it is none, or not any more */
+  /** Goes into a directory. @throws ENOENT, ENOTDIR, ELOOP: it is not, or no longer, a directory */
   enter(name: ByteName): number {
     const fd = openSync(entryAt(this.fd, name), directoryFlags);
     this.#push(fd);

@@ -110,7 +110,7 @@ export class Extractor {
   #openParent(name: ByteName): number {
     return this.#destination.open(name, (above, part) => {
       const present = this.#options.layer ? statOf(entryAt(above, part)) : undefined;
-      // What the same layer hid before begins anew, empty.
+      // A directory that the same layer hid before begins anew, empty.
       if (present && isWhiteout(present)) replaceWhiteout(above, part);
       else makeDirectory(above, part);
     });
@@ -230,7 +230,7 @@ function applyWhiteout(parent: number, name: ByteName): void {
   if (['', '.', '..'].includes(hidden)) throw invalidParameter(`invalid whiteout ${textOf(name)} in the layer`);
   const target = entryAt(parent, hidden);
   const present = statOf(target);
-  // What this very layer holds hides the one below anyway; a directory must be told to.
+  // An entry of this very layer hides the one below anyway; a directory must be told to.
   if (!present) makeWhiteout(target);
   else if (present.isDirectory()) makeOpaque(target);
 }

@@ -4,7 +4,7 @@ import { readLink } from './names.js';
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character-device' | 'block-device';
 
-/** What lstat(2) tells about a file, in a form that survives JSON. */
+/** The answer of lstat(2) about a file, in a form that survives JSON. */
 export interface FileFacts {
   type: FileType;
   /** Permission bits with setuid, setgid and sticky: at most 0o7777. */
@@ -15,9 +15,9 @@ export interface FileFacts {
   size: number;
   /** Nanoseconds since 1970, as decimal digits. */
   mtimeNs: string;
-  /** What a symlink holds, as it is written. */
+  /** The target of a symlink, as it is written. */
   linkTarget?: string;
-  /** Of a device. */
+  /** The number of a device. */
   device?: { major: number; minor: number };
 }
 

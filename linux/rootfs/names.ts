@@ -14,7 +14,7 @@ export function nameOf(text: string): ByteName {
   return bytesOf(text).toString('latin1') as ByteName;
 }
 
-/** What a symlink holds, as a text from which {@link nameOf} makes the same bytes. @throws as Node's readlinkSync */
+/** The target of a symlink, as a text from which {@link nameOf} makes the same bytes. @throws as Node's readlinkSync */
 export function readLink(path: BytePath): string {
   return byteText(readlinkSync(path, 'buffer'));
 }

@@ -1,6 +1,6 @@
 /**
- * What Node has only in a form that follows symlinks. Between two calls a container may put a symlink where a file
- * was, and followed from here it would lead into the host.
+ * Calls that Node has only in a form that follows symlinks. Between two calls a container may put a symlink where a
+ * file was, and followed from here it would lead into the host.
  */
 import { chmodSync, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { callC } from '../syscall/ffi.js';

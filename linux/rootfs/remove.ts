@@ -10,10 +10,10 @@ import { hasVanished, namesIn } from './walk.js';
 const batch = 10_000;
 /** Files that are removed at once in the thread pool. */
 const parallel = 32;
-/** Directories that were not empty any more when they were to be removed: somebody else is at work there. */
+/** Directories that were no longer empty when they should be removed: somebody else is at work there. */
 const maxRefusals = 1000;
 
-/** What a removal asks of whoever drives it; `directories` is the answer to `unlink`. */
+/** A removal's requests to its driver; `directories` is the answer to `unlink`. */
 type Ask = { list: number } | { unlink: ByteName[]; in: number };
 
 /**
@@ -118,7 +118,7 @@ function* removal(directoryFd: number, name: ByteName): Generator<Ask, void, Byt
   }
 }
 
-/** @returns false when it is no directory any more */
+/** @returns false when it is no longer a directory */
 function entered(descent: Descent, name: ByteName): boolean {
   try {
     descent.enter(name);

@@ -28,7 +28,7 @@ export function entryPath(directoryFd: number, name: string): Buffer {
 
 /** Facts of a path inside a root. */
 export interface RootedFacts extends FileFacts {
-  /** Of a symlink: the path inside the root that it finally leads to, were it missing too. */
+  /** For a symlink: the path inside the root that it finally leads to, even if that is missing. */
   resolvedTarget?: string;
 }
 
@@ -39,7 +39,7 @@ function openRootOf(identity: ProcessIdentity): number {
   const directory = openSync(`/proc/${identity.pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const path = `/proc/self/fd/${directory}`;
-    if (!runsAt(path, identity)) throw notFound(`process ${identity.pid} does not run any more`);
+    if (!runsAt(path, identity)) throw notFound(`process ${identity.pid} no longer runs`);
     return openSync(`${path}/root`, O_PATH | constants.O_DIRECTORY);
   } finally {
     closeSync(directory);
@@ -50,7 +50,7 @@ export class Root implements Disposable {
   readonly #fd: number;
   readonly #path: string;
 
-  /** @throws CleatError NotFound when there is no such directory, or that process does not run any more */
+  /** @throws CleatError NotFound when there is no such directory, or that process no longer runs */
   constructor(of: RootOf) {
     try {
       this.#fd = typeof of === 'string' ? openSync(of, O_PATH | constants.O_DIRECTORY) : openRootOf(of.process);
@@ -190,7 +190,7 @@ export class Root implements Disposable {
       });
       walked += `/${name}`;
     }
-    // What existed may be a file, or a symlink that leads nowhere.
+    // The existing entry may be a file, or a symlink that leads nowhere.
     closeSync(this.open(normalize(path), O_PATH | constants.O_DIRECTORY));
     return made;
   }

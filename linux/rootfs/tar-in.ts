@@ -61,7 +61,7 @@ export async function extractAll(
   extractor.finish();
 }
 
-/** What an entry asks for that cannot be is the archive's fault, not that of the place where it goes. */
+/** An impossible request of an entry is the archive's fault, not that of the place where it goes. */
 function entryError(error: unknown, name: string): CleatError {
   const known = classed(error, shortened(name));
   const errno = errnoOf(error) ?? '';
@@ -70,7 +70,7 @@ function entryError(error: unknown, name: string): CleatError {
   return invalidParameter(`invalid entry "${shortened(name)}": ${reason}`, { cause: error, details: known.details });
 }
 
-/** What no file can be here. */
+/** Errors of a file that cannot be made here. */
 const impossible: Readonly<Record<string, string>> = {
   EPERM: 'operation not permitted',
   EINVAL: 'it has a name or an attribute that is not possible here',

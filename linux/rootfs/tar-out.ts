@@ -20,7 +20,7 @@ export interface TarOutOptions {
   /** Leave out what other file systems are mounted below. */
   oneFileSystem?: boolean;
   /**
-   * Of what is mounted on the root's own file system, only these directories are entered: a container's volumes, but
+   * Among the mounts on the root's own file system, only these directories are entered: a container's volumes, but
    * not its /proc and /dev. Default: all.
    */
   mounts?: readonly string[];
@@ -64,7 +64,7 @@ class TarWriter {
   readonly #leaveOut: ReadonlySet<string>;
   /** Device and inode of a file with several names → the name it was first written under. */
   readonly #links = new Map<string, ByteName>();
-  /** What may be entered from the root's own file system, as DEVICE:INODE. */
+  /** Directories that may be entered from the root's own file system, as DEVICE:INODE. */
   readonly #mounts: { device: bigint; entered: ReadonlySet<string> } | undefined;
   readonly #chunk = Buffer.allocUnsafe(chunkSize);
   readonly #levels: Level[] = [];
@@ -101,7 +101,10 @@ class TarWriter {
     }
   }
 
-  /** Something is mounted here that was not asked for. @param within the device of the directory above, if it is read */
+  /**
+   * Something is mounted here that was not asked for.
+   * @param within the device of the directory above, if it is read
+   */
   #isForeign({ dev, ino }: BigIntStats, within: bigint | undefined): boolean {
     if (!this.#mounts || within !== this.#mounts.device || dev === within) return false;
     return !this.#mounts.entered.has(`${dev}:${ino}`);
@@ -198,7 +201,9 @@ function* symlink(path: Buffer, step: Step, name: ByteName): Generator<Buffer> {
 }
 
 const capability = 'security.capability';
-/** Offset of the revision in it, and the length of the older one, which names no user namespace (linux/capability.h). */
+/**
+ * Offset of the revision in it, and the length of the older one, which names no user namespace (linux/capability.h).
+ */
 const [revisionAt, newRevision, oldRevision, oldLength] = [3, 3, 2, 20];
 
 /** The attributes that go with a file to another machine: its capabilities, and what users set. */

@@ -11,7 +11,7 @@ export interface Step {
   readonly parent: number;
   readonly name: ByteName;
   readonly stats: BigIntStats;
-  /** Of a directory: its descriptor. */
+  /** For a directory: its descriptor. */
   readonly fd: number;
   /** Set it at `before` to pass over what is in the directory; `after` comes all the same. */
   skip: boolean;
@@ -29,7 +29,7 @@ export function namesIn(directoryFd: number): ByteName[] {
   return readdirSync(`/proc/self/fd/${directoryFd}`, { encoding: 'latin1' }).sort() as ByteName[];
 }
 
-/** What somebody removes or replaces while a tree is walked is not part of it. */
+/** A file that is removed or replaced while a tree is walked is not part of it. */
 export function hasVanished(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '');
 }

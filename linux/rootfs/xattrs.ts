@@ -4,7 +4,10 @@ import { type BytePath, getXattr, listXattrs, setXattr } from '../syscall/files.
 /** Attributes that belong to the file system that they are on, not to the file. */
 const ownAttribute = /^(trusted\.overlay\.|user\.overlay\.|system\.)/;
 
-/** What a file system says that does not know attributes, or not this one; `EPERM` of a kind that this file cannot have. */
+/**
+ * Errors of a file system that does not know attributes, or not this one; `EPERM` for a kind that this file cannot
+ * have.
+ */
 function isUnsupported(error: unknown): boolean {
   return ['EOPNOTSUPP', 'ENOTSUP', 'EPERM'].includes(errnoOf(error) ?? '');
 }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 
 export const isCrun = (path: string): boolean => basename(path) === 'crun';
 
-/** What is to be written into a file of a container's control group, version 1. */
+/** A value for a file of a container's control group, version 1. */
 export interface CgroupWrite {
   controller: string;
   file: string;
@@ -40,8 +40,8 @@ export interface RuntimeResources {
 const goSentence = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1);
 
 /**
- * What crun says of a command that cannot be executed, in runc's words, which clients match; undefined for anything
- * else (source: crun `src/libcrun/container.c`, `utils.c`; runc `libcontainer/standard_init_linux.go`).
+ * Puts crun's error for a command that cannot be executed into runc's words, which clients match; undefined for
+ * anything else (source: crun `src/libcrun/container.c`, `utils.c`; runc `libcontainer/standard_init_linux.go`).
  * @param action `create` or `exec`
  * @param command the process's first argument
  */

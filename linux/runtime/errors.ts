@@ -45,7 +45,7 @@ function unquote(text: string): string {
   return quoted?.replace(/\\(["\\])/g, '$1').replace(/\\n/g, '\n') ?? text;
 }
 
-/** What a caller may do about a failed runtime call; found in `details.reason`. */
+/** The reason of a failed runtime call, on which callers act; found in `details.reason`. */
 export type RuntimeFailure =
   | 'command-not-found'
   | 'command-not-executable'

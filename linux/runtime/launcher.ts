@@ -7,12 +7,12 @@ import { isCrun } from './crun.js';
 const unified = '/sys/fs/cgroup/unified';
 
 /**
- * What a runtime is started for: to make a container, to run a further process in one, to signal its first process or
- * let it begin, which has nothing to do with cgroups, or anything else.
+ * The purposes of starting a runtime: to make a container, to run a further process in one, to signal its first process
+ * or let it begin, which has nothing to do with cgroups, or anything else.
  */
 export type LaunchFor = 'create' | 'exec' | 'signal' | 'other';
 
-/** What the launcher depends on; tests give their own. */
+/** The launcher's dependencies; tests give their own. */
 export interface LaunchHost {
   hierarchy: CgroupHierarchy;
   /** Whether the directory that crun looks at is there. */
@@ -28,11 +28,14 @@ export interface LaunchHost {
  *
  * - It refuses a host that mounts both versions of cgroups ("hybrid") when it sees version 2 on
  *   `/sys/fs/cgroup/unified`. So each call gets a mount namespace of its own, in which something else covers that one
- *   mount: a procfs, as unshare(1) does it in one step, and for `create` an empty tmpfs above it, in which crun may make
+ *   mount: a procfs, as unshare(1) does it in one step, and for `create` an empty tmpfs above it, in which crun may
+ * make
  *   what it takes for a cgroup. The namespace is a copy of the host's at that moment: it always holds what is mounted,
- *   also where mounts are not shared; mounts that are shared stay so, in both directions. It goes with the call, so there
+ *   also where mounts are not shared; mounts that are shared stay so, in both directions. It goes with the call, so
+ * there
  *   is nothing to keep, to find again or to clean up.
- * - Before 1.9 it leaves `oom_score_adj` as it is when the container's is 0: a service with `OOMScoreAdjust=` would hand
+ * - Before 1.9 it leaves `oom_score_adj` as it is when the container's is 0: a service with `OOMScoreAdjust=` would
+ * hand
  *   its own down.
  * - It leaves a further process without a terminal in its own session: `kill 0` in there would reach conmon.
  */

@@ -32,7 +32,7 @@ export interface RuntimeCommand {
   logFormat: 'json' | 'text';
 }
 
-/** What `state` answers (OCI runtime specification, runtime.md). */
+/** The answer of `state` (OCI runtime specification, runtime.md). */
 export interface RuntimeState {
   id: string;
   status: 'creating' | 'created' | 'running' | 'paused' | 'stopped' | (string & {});
@@ -138,7 +138,7 @@ export class OciRuntime {
     return result.code === 0 ? this.#parse(result.stdout, 'features') : undefined;
   }
 
-  /** What `--version` prints: the version alone when it can be told, and the whole text. */
+  /** The output of `--version`: the version alone when it can be told, and the whole text. */
   async version(options?: CallOptions): Promise<{ version: string; text: string }> {
     const result = await run(this.path, ['--version'], { deadlineMs: this.#deadlineMs, ...options });
     if (result.code !== 0) throw runtimeError('version', result.stderr);

@@ -29,7 +29,7 @@ _arguments \
   '*--tlscacert=[Trust only clients whose certificate this CA signed (default ca.pem in $DOCKER_CERT_PATH or ~/.docker)]:tlscacert:_files' \
   '*--tlscert=[TLS certificate (default cert.pem there)]:tlscert:_files' \
   '*--tlskey=[TLS key (default key.pem there)]:tlskey:_files' \
-  '*--insecure-tcp[Allow TCP without TLS beyond loopback, and on a bridge'\''s address\: whoever reaches it is root here]' \
+  '*--insecure-tcp[Allow TCP without TLS beyond loopback, and on a bridge'\''s address\: anybody who reaches it is root here]' \
   '*--min-api-version=[Lowest API version that is served]:min-api-version:' \
   '*--extension=[How to run an extension of the manifest\: NAME=in-process, NAME=process or NAME=off]:extension:' \
   '*--extension-manifest=[Further manifest of extensions (YAML); the one of the batteries always comes first]:extension-manifest:_files' \

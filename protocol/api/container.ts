@@ -64,7 +64,7 @@ export const NetworkingConfig = Type.Object(
 );
 export type NetworkingConfig = Static<typeof NetworkingConfig>;
 
-/** What Go decodes everything with a container's configuration into. */
+/** The struct into which Go decodes everything with a container's configuration. */
 const wrapper = go('runconfig.ContainerConfigWrapper');
 
 /** Where clients of 2015 put these; the api room moves them into the HostConfig. */

@@ -49,7 +49,7 @@ export const Mount = Type.Object(
         go('mount.VolumeOptions'),
       ),
     ),
-    /** Of mounts of type image and cluster, which are refused. */
+    /** Options of mounts of type image and cluster, which are refused. */
     ImageOptions: nullable(Type.Object({}, go('mount.ImageOptions'))),
     ClusterOptions: nullable(Type.Object({}, go('mount.ClusterOptions'))),
     TmpfsOptions: nullable(
@@ -95,7 +95,7 @@ const Rates = nullable(
   ),
 );
 
-/** What `POST /containers/{id}/update` may change too. */
+/** Members that `POST /containers/{id}/update` may change, too. */
 export const resources = {
   CpuShares: Type.Optional(Type.Integer()),
   /** Bytes. */

@@ -1,6 +1,6 @@
 import Type, { go, type TSchema } from '../schema.js';
 
-/** What the Engine API's objects are made of. */
+/** Parts of the Engine API's objects. */
 export const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 export const StringMap = Type.Record(Type.String(), Type.String());
 export const Strings = Type.Array(Type.String());

@@ -4,7 +4,7 @@ import { setTimeout } from '../guard.js';
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * What `work` comes to, or `late` if that takes longer than `ms` (negative: however long it takes). The work goes on
+ * Waits for `work`, or returns `late` if that takes longer than `ms` (negative: however long it takes). The work goes on
  * then, and nobody hears of its end.
  * @throws what `work` throws within that time
  */
@@ -57,7 +57,7 @@ export class Deadline implements Disposable {
     return this.#controller.signal;
   }
 
-  /** What `work` comes to, if it comes in time; else it goes on, and nobody hears of its end. @throws the error */
+  /** Waits for `work`, if it ends in time; else it goes on, and nobody hears of its end. @throws the error */
   race<T>(work: Promise<T>): Promise<T> {
     return waitFor(work, this.signal);
   }
@@ -83,7 +83,7 @@ export async function withDeadline<T>(
   return await work(deadline.signal);
 }
 
-/** What `work` comes to; it goes on for others when this caller goes away. @throws the signal's reason */
+/** Waits for `work`; it goes on for others when this caller goes away. @throws the signal's reason */
 export function waitFor<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     work.catch(() => {}); // Nobody waits for it here.

@@ -108,7 +108,7 @@ export const ipamKind = {
       since: 'Docker 1.9',
       request: Type.Object({
         PoolID: Type.String(),
-        Address: Type.String({ description: 'A wished-for address without mask, or empty.' }),
+        Address: Type.String({ description: 'The requested address without mask, or empty.' }),
         Options,
       }),
       response: Type.Object({

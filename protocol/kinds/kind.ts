@@ -5,13 +5,16 @@ import type { Static, TSchema } from '../schema.js';
 export interface Contract<M extends Record<string, Method> = Record<string, Method>> {
   /** The capability that an extension lists in `Implements`, for example `VolumeDriver`. */
   readonly name: string;
-  /** What its methods begin with on the wire, where that is not the name (`AuthZPlugin.AuthZReq` of `authz`). */
+  /** The prefix of its methods on the wire, where that is not the name (`AuthZPlugin.AuthZReq` of `authz`). */
   readonly prefix?: string;
   /** The JSON key under which an answer carries an error: `Err`, or `Error` for IPAM. */
   readonly errorKey: 'Err' | 'Error';
-  /** What it is for and who defined it, for the reference: Markdown. */
+  /** Its purpose and who defined it, for the reference: Markdown. */
   readonly about?: string;
-  /** What goes beyond Docker's protocol and is only seen by who asks for it, for the reference: Markdown, one each. */
+  /**
+   * Additions to Docker's protocol, seen only by an extension that asks for them, for the reference: Markdown, one
+   * each.
+   */
   readonly negotiated?: readonly string[];
   readonly methods: M;
 }
@@ -24,13 +27,16 @@ export interface Contract<M extends Record<string, Method> = Record<string, Meth
 export interface Kind<M extends Record<string, Method> = Record<string, Method>> extends Contract<M> {
   /** One word, the same in every layer: names of files and folders, `cleat create --kind`, beginnings of case IDs. */
   readonly label: string;
-  /** Of the contract. It grows when an old extension would no longer be understood; then both versions are served. */
+  /**
+   * Version of the contract. It grows when an old extension would no longer be understood; then both versions are
+   * served.
+   */
   readonly version: number;
-  /** What it is about, as a heading: `Volumes`. */
+  /** Its subject, as a heading: `Volumes`. */
   readonly title: string;
-  /** What people call an extension of it: `volume driver`. */
+  /** The words of people for an extension of it: `volume driver`. */
   readonly called: string;
-  /** What one does; ends the sentence "a plugin of this kind". */
+  /** Ends the sentence "a plugin of this kind …". */
   readonly does: string;
   /** A container cannot start without the extensions of this kind that it uses: its start waits for them. */
   readonly neededToStart: boolean;
@@ -51,7 +57,7 @@ export interface Method<Req extends TSchema = TSchema, Res extends TSchema = TSc
   readonly optional?: true;
   /** The answer is not JSON but a raw stream of bytes (LogDriver.ReadLogs). */
   readonly streams?: 'response';
-  /** What it does, for the reference: Markdown. Members say it in their schema's `description`. */
+  /** Says for the reference what it does: Markdown. Members have that in their schema's `description`. */
   readonly about?: string;
   /** The Docker API or Cleat version in which it appeared, for the reference page. */
   readonly since?: string;
@@ -62,7 +68,7 @@ export function methodPath(kind: Contract, method: string): string {
   return `/${kind.prefix ?? kind.name}.${method}`;
 }
 
-/** What a caller may set for one call. */
+/** Settings of a caller for one call. */
 export interface CallOptions {
   signal?: AbortSignal;
   /** Overrides the contract's deadline, in ms. It covers the whole call, also waiting for one that is restarting. */
@@ -93,7 +99,7 @@ export type Client<K extends Contract> = {
   ) => Promise<Answer<K['methods'][N]>>;
 };
 
-/** What a handler is given beside the request. */
+/** A handler gets this beside the request. */
 export interface CallContext {
   /** Aborted when the caller went away or its deadline passed. */
   readonly signal: AbortSignal;

@@ -50,10 +50,10 @@ export type OpenedLink = Static<typeof OpenedLink>;
 export const netlabel = {
   /** CreateNetwork: the user's `-o` options as a string map. */
   generic: 'com.docker.network.generic',
-  /** CreateEndpoint and ProgramExternalConnectivity: {@link PortBinding}[] wished for. */
+  /** CreateEndpoint and ProgramExternalConnectivity: {@link PortBinding}[] that were requested. */
   portMap: 'com.docker.network.portmap',
   exposedPorts: 'com.docker.network.endpoint.exposedports',
-  /** CreateEndpoint: the MAC address that the user wished for, as base64 of its six bytes. */
+  /** CreateEndpoint: the MAC address that the user requested, as base64 of its six bytes. */
   macAddress: 'com.docker.network.endpoint.macaddress',
   /** CreateEndpoint: name servers that the container’s user named. */
   dnsServers: 'com.docker.network.endpoint.dnsservers',

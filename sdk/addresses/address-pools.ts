@@ -24,10 +24,10 @@ export interface PoolRequest {
   pool?: string;
   /** CIDR of the part from which addresses are chosen, or empty; only with `pool`. */
   subPool?: string;
-  /** Of the block that is chosen. */
+  /** Address family of the block that is chosen. */
   family: 4 | 6;
   sources: readonly AddressPool[];
-  /** What others use on this host, as CIDR: nothing is chosen that overlaps it. */
+  /** Blocks that others use on this host, as CIDR: no block that overlaps one is chosen. */
   inUse?: readonly string[];
   /** For whom: an engine that was killed can give it back without its name. May be empty. */
   holder?: string;
@@ -51,15 +51,15 @@ export class AddressPools {
   }
 
   /**
-   * @throws InvalidParameter for what is no CIDR, and when no block is left; Forbidden when it overlaps another pool, in
-   * Docker's words
+   * @throws InvalidParameter for what is no CIDR, and when no block is left; Forbidden when it overlaps another pool,
+   * in Docker's words
    */
   requestPool(request: PoolRequest): StoredPool {
-    const { space, pool: wished = '', subPool = '', family, sources, inUse = [], holder = '' } = request;
-    if (subPool && !wished) throw invalidParameter('invalid address subpool: a pool must be given, too');
+    const { space, pool: requested = '', subPool = '', family, sources, inUse = [], holder = '' } = request;
+    if (subPool && !requested) throw invalidParameter('invalid address subpool: a pool must be given, too');
     const occupied = [...this.#pools.values()].map(({ block }) => block);
-    const block = wished
-      ? explicit(wished, subPool, occupied)
+    const block = requested
+      ? explicit(requested, subPool, occupied)
       : chooseBlock(sources, [...occupied, ...inUse.map((cidr) => parseCidr(cidr).block)], family);
     const cidr = formatBlock(block);
     const pool = new Pool({
@@ -90,14 +90,14 @@ export class AddressPools {
   }
 
   /**
-   * @param wished an address of the pool, or empty: the next free one
+   * @param requested an address of the pool, or empty: the next free one
    * @returns as CIDR with the pool's prefix
    * @throws NotFound without such a pool; InvalidParameter out of range; Forbidden when it is taken; Unavailable when
    * none is left
    */
-  requestAddress(poolId: string, wished: string, holder = ''): string {
+  requestAddress(poolId: string, requested: string, holder = ''): string {
     const pool = this.#require(poolId);
-    const cidr = pool.take(wished, holder);
+    const cidr = pool.take(requested, holder);
     try {
       this.#state.set(addressKey(poolId, cidr), { pool: poolId, holder });
     } catch (error) {
@@ -107,7 +107,7 @@ export class AddressPools {
     return cidr;
   }
 
-  /** One that is free already is fine. @throws NotFound without such a pool */
+  /** It does no harm if the address is free already. @throws NotFound without such a pool */
   releaseAddress(poolId: string, address: string): void {
     const pool = this.#require(poolId);
     this.#state.delete(addressKey(poolId, address));
@@ -141,8 +141,8 @@ function load(state: AddressState): Map<string, Pool> {
   return pools;
 }
 
-function explicit(wished: string, subPool: string, occupied: readonly Block[]): Block {
-  const { block } = parseCidr(wished);
+function explicit(requested: string, subPool: string, occupied: readonly Block[]): Block {
+  const { block } = parseCidr(requested);
   if (subPool) {
     const sub = parseCidr(subPool).block;
     if (!contains(block, sub) || sub.prefix < block.prefix) throw invalidParameter('invalid address subpool');

@@ -61,7 +61,7 @@ export class Pool {
     return [...this.#taken.keys()].map((value) => this.#text(value));
   }
 
-  /** Who has that address: empty when nobody said; undefined when it is free. */
+  /** The holder of that address: empty when nobody said; undefined when it is free. */
   holderOf(address: string): string | undefined {
     return this.#taken.get(parseAddress(address).value);
   }
@@ -72,14 +72,18 @@ export class Pool {
   }
 
   /**
-   * Takes an address. @param wished one in the pool, inside or outside the sub-pool; empty: the next free one
+   * Takes an address. @param requested one in the pool, inside or outside the sub-pool; empty: the next free one
    * @param holder for whom; may be empty
    * @param kept it was taken before this process started, so it is not checked again
    * @returns as CIDR with the pool's prefix
    * @throws InvalidParameter out of range, Forbidden `Address already in use`, Unavailable when none is left
    */
-  take(wished: string, holder: string, kept?: 'kept'): string {
-    const value = kept ? parseAddress(wished).value : wished ? this.#check(parseAddress(wished)) : this.#next();
+  take(requested: string, holder: string, kept?: 'kept'): string {
+    const value = kept
+      ? parseAddress(requested).value
+      : requested
+        ? this.#check(parseAddress(requested))
+        : this.#next();
     this.#taken.set(value, holder);
     return `${this.#text(value)}/${this.block.prefix}`;
   }

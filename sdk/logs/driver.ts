@@ -59,11 +59,11 @@ export class LogDriver<Options> {
     const { read, verbatim, destination } = this.#settings;
     return {
       StartLogging: ({ File, Info }) => this.#start(File, Info),
-      // One that is not known has ended by itself, with its stream.
+      // A log that is not known has ended by itself, with its stream.
       StopLogging: async ({ File }) => void (await this.#byPath.get(File)?.stop()),
       Capabilities: () => ({ Cap: { ReadLogs: read !== undefined, Verbatim: verbatim, ValidateOptions: true } }),
       ValidateOptions: async ({ Config }) => {
-        // What is true of every container: no option may depend on which one it is.
+        // These hold for every container: no option may depend on which one it is.
         const options = destination.options({ ContainerID: '', ContainerName: '', LogPath: '/', Config });
         await destination.prepare?.(options, 'made');
       },

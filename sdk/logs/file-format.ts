@@ -16,7 +16,7 @@ export interface FileFormat {
 export interface RecordWriter {
   /** @param message the entry as it came, encoded */
   add(entry: LogEntry, message: Buffer): void;
-  /** What was added since the last call. */
+  /** Bytes that were added since the last call. */
   take(): Buffer;
 }
 

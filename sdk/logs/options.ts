@@ -8,7 +8,7 @@ import { parseSize } from '@cleat/protocol/size';
 /** Options that select what each line carries; every driver of Docker's has them. */
 export const attributeOptions = ['labels', 'labels-regex', 'env', 'env-regex', 'tag'] as const;
 
-/** What the engine itself does with every driver's output; it tells the driver all the same. */
+/** Options that the engine itself acts on for every driver; the driver gets them, too. */
 const engineOptions = new Set([
   ...['mode', 'max-buffer-size', 'cache-disabled', 'cache-max-size', 'cache-max-file', 'cache-compress'],
   ...['cache-labels', 'cache-labels-regex', 'cache-env', 'cache-env-regex', 'cache-tag'],
@@ -21,7 +21,7 @@ export function checkNames(info: LogInfo, known: readonly string[], unknown: (na
   }
 }
 
-/** What `labels`, `env` and their like select. @throws InvalidParameter for a bad expression */
+/** The attributes that `labels`, `env` and their like select. @throws InvalidParameter for a bad expression */
 export function attributesOf(info: LogInfo): Record<string, string> {
   return logAttributes(info);
 }

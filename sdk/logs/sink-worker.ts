@@ -5,7 +5,7 @@ import type { Command, Report } from './messages.js';
 
 /**
  * One thread for the logs that grow fast: transcoding a million lines takes a second, which is not to be taken from
- * whoever else runs in this process. It starts with the first burst.
+ * others in this process. It starts with the first burst.
  */
 export class SinkWorker {
   readonly #script: URL | undefined;

@@ -1,6 +1,6 @@
 import type { LogInfo } from '@cleat/protocol/kinds/log';
 
-/** What became of entries that were not kept, since the last report. */
+/** Entries that were not kept, since the last report. */
 export interface SinkReport {
   /** Bytes of the stream that were no entries. */
   skipped: number;
@@ -13,7 +13,7 @@ export interface SinkReport {
 export interface Sink {
   /** With a promise, nothing more is read from the FIFO until it settles: a slow destination costs no memory. */
   push(chunk: Uint8Array): void | Promise<void>;
-  /** What went wrong since the last call; undefined: nothing. */
+  /** An error since the last call; undefined: none. */
   takeReport(): SinkReport | undefined;
   /** The beginning of an entry whose end has not come: for who takes over. */
   readonly rest: Uint8Array;
@@ -24,14 +24,14 @@ export interface Sink {
 }
 
 /**
- * What a log driver is made of. Sinks are opened in the main thread or in a worker, so options must be plain data.
+ * The parts of a log driver. Sinks are opened in the main thread or in a worker, so options must be plain data.
  * @see LogDriver
  */
 export interface LogDestination<Options> {
   /** Checks what a container was made with. @throws InvalidParameter, as the user is to read it */
   options(info: LogInfo): Options;
   /**
-   * What takes longer: looks at what the options name, and answers with what `open` is to get. Asked when a container is
+   * Does what takes longer: looks at what the options name, and returns what `open` gets. Asked when a container is
    * made, and when it starts.
    * @throws CleatError, as the user is to read it
    */

@@ -6,7 +6,7 @@ import type { Logger } from '@cleat/protocol/log';
 import { makeDirectoryDurably, syncDirectoryLater } from '../durable-file.js';
 import { isVolumeName } from './names.js';
 
-/** What is no volume yet, or not any more; no volume's name begins with a dot. */
+/** Directories that are not yet, or no longer, a volume; no volume's name begins with a dot. */
 const asidePrefix = '.removed-';
 
 /**

@@ -9,7 +9,7 @@ export function seesWholeHost(): boolean {
   return readLink('/proc/self/ns/pid') === initialPidNamespace;
 }
 
-/** What is mounted exactly there in this process's mount namespace, the topmost. */
+/** The topmost mount exactly there in this process's mount namespace. */
 export function mountedAt(directory: string): MountEntry | undefined {
   return ownMounts().findLast(({ target }) => target === directory);
 }
@@ -23,7 +23,7 @@ export function mountedBelow(root: string): string[] {
   return [...new Set(below)];
 }
 
-/** What is mounted in other mount namespaces, such as those of containers. */
+/** The mounts of other mount namespaces, such as those of containers. */
 export interface Elsewhere {
   /** The mounts of each. */
   readonly tables: readonly (readonly MountEntry[])[];
@@ -51,10 +51,10 @@ export function mountsElsewhere(): Elsewhere {
 }
 
 /**
- * Whether somebody has put what is mounted here into another mount namespace, as engines do for containers: the same file
- * system, the same directory of it or one below. A copy that merely came with the namespace does not count: containerd's
- * shims have one of everything that was mounted when they were started. Where a process cannot be looked at, it may have
- * it.
+ * Whether somebody has put what is mounted here into another mount namespace, as engines do for containers: the same
+ * file system, the same directory of it or one below. A copy that merely came with the namespace does not count:
+ * containerd's shims have one of everything that was mounted when they were started. Where a process cannot be looked
+ * at, it may have it.
  */
 export function isHeldElsewhere(ours: MountEntry, elsewhere = mountsElsewhere()): boolean {
   if (!elsewhere.isComplete) return true;
@@ -84,8 +84,8 @@ const isCopy = (one: MountEntry | undefined, other: MountEntry | undefined): boo
   one?.device === other?.device && one?.root === other?.root && one?.target === other?.target;
 
 /**
- * Whether what is unmounted on `master` is unmounted on this mount, too: both are in one peer group, or it is a slave of
- * that group (mount_namespaces(7)).
+ * Whether what is unmounted on `master` is unmounted on this mount, too: both are in one peer group, or it is a slave
+ * of that group (mount_namespaces(7)).
  */
 function follows(mount: MountEntry | undefined, master: MountEntry | undefined): boolean {
   const group = master?.propagation.find((tag) => tag.startsWith('shared:'))?.slice('shared:'.length);

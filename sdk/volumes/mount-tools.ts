@@ -11,7 +11,7 @@ interface Ended {
 }
 
 /**
- * Whether whoever served what is mounted there is gone, so that every access to it fails for ever. Asked by a process of
+ * Whether the server of what is mounted there is gone, so that every access to it fails for ever. Asked by a process of
  * its own, because the server may also be silent.
  * @throws Unavailable when it is silent
  */
@@ -25,7 +25,7 @@ export async function isDead(directory: string): Promise<boolean> {
 
 /**
  * Takes a mount away.
- * @param lazily whoever uses it still may go on, and whoever serves it is not asked; otherwise that is an error
+ * @param lazily processes that still use it may go on, and its server is not asked; otherwise that is an error
  * @throws System with what umount said
  */
 export async function takeAway(directory: string, lazily: boolean): Promise<void> {

@@ -3,12 +3,15 @@ import { invalidParameter } from '@cleat/protocol/errors';
 const maxBytes = 255;
 const pattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
-/** What Docker's `local` driver accepts, which is fit to be a directory's name. @throws InvalidParameter in its words */
+/**
+ * Checks a name as Docker's `local` driver does: it is fit to be a directory's name.
+ * @throws InvalidParameter in its words
+ */
 export function checkVolumeName(name: string): void {
   if (name.length === 1) {
     throw invalidParameter('volume name is too short, names should be at least two alphanumeric characters');
   }
-  // What no file system has as a directory's name.
+  // No file system has these as a directory's name.
   if (Buffer.byteLength(name) > maxBytes) {
     throw invalidParameter(`volume name is too long, names should be at most ${maxBytes} characters`);
   }

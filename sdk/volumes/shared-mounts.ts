@@ -18,8 +18,8 @@ export interface SharedMountsSettings {
   /** Mounts the volume on an empty directory. When it throws, whatever it mounted there is taken away. */
   mount(name: string, directory: string): Promise<void> | void;
   /**
-   * Takes it away again. `released`: the last holder has said Unmount; `abandoned`: nobody did, and it must fail when it
-   * is in use still. Default: umount, lazily when it was released.
+   * Takes it away again. `released`: the last holder has said Unmount; `abandoned`: nobody did, and it must fail when
+   * it is in use still. Default: umount, lazily when it was released.
    */
   unmount?(name: string, directory: string, why: 'released' | 'abandoned'): Promise<void> | void;
   /** Whether what is mounted has died and must be mounted anew. Default: what FUSE says, asked with a deadline. */
@@ -41,8 +41,9 @@ const lingerMs = 2_000;
 
 /**
  * Volumes that are mounted once and used by several containers, for a volume driver's Mount and Unmount. Who holds one
- * is a set of mount IDs on disk, never a counter: what comes twice, or after a kill of the engine or of this process, is
- * harmless. The kernel has the last word: what is mounted is read from it, and so is whether a container still uses it.
+ * is a set of mount IDs on disk, never a counter: what comes twice, or after a kill of the engine or of this process,
+ * is harmless. The kernel has the last word: what is mounted is read from it, and so is whether a container still uses
+ * it.
  * @example
  * const mounts = await SharedMounts.open({ root: '/run/mine', state: '/var/lib/mine/mounts.journal', mount, log });
  * const driver = {
@@ -80,7 +81,8 @@ export class SharedMounts {
    * Mounts the volume, unless it is, and remembers for whom.
    * @param id the ID of the Mount call; one that holds the volume already changes nothing
    * @returns the mount point
-   * @throws InvalidParameter for a name that is too long; whatever `mount` throws: then nothing is mounted or remembered
+   * @throws InvalidParameter for a name that is too long; whatever `mount` throws: then nothing is mounted or
+   * remembered
    */
   async hold(name: string, id: string): Promise<string> {
     const directory = this.#directory(name);
@@ -137,7 +139,7 @@ export class SharedMounts {
   }
 
   /**
-   * Compares what is remembered with what the kernel says: forgets who held what is not mounted any more, as after a
+   * Compares what is remembered with what the kernel says: forgets who held what is no longer mounted, as after a
    * reboot, and unmounts what nobody holds or no container has had for long. Done at the start and every
    * ten seconds.
    */
@@ -145,11 +147,11 @@ export class SharedMounts {
     const mounted = mountedBelow(this.#root).flatMap((entry) => nameOf(entry) ?? []);
     const names = new Set([...this.#ids.entries().map(([name]) => name), ...mounted]);
     if (names.size === 0) return;
-    // Who holds a volume anew meanwhile is remembered, and seen by that.
+    // A new holder of a volume is remembered meanwhile, and seen by that.
     const elsewhere = mountsElsewhere();
     for (const name of names) {
       await this.#inTurn(name, () => this.#settle(name, elsewhere)).catch((error: unknown) =>
-        this.#settings.log.warn('a volume that nobody uses stays mounted', { volume: name, error: messageOf(error) }),
+        this.#settings.log.warn('an unused volume stays mounted', { volume: name, error: messageOf(error) }),
       );
     }
   }
@@ -178,7 +180,7 @@ export class SharedMounts {
     this.#unseenSince.set(name, since);
     if (performance.now() - since < abandonedAfterMs) return;
     await this.#unmount(name, directory, 'abandoned');
-    log.warn('a volume was unmounted that no container has, though nobody said so', { volume: name, holders: ids });
+    log.warn('unmounted a volume that no container has, without an Unmount', { volume: name, holders: ids });
     this.#remember(name, []);
   }
 
@@ -204,7 +206,7 @@ export class SharedMounts {
     return type.startsWith('fuse') && (await isDead(directory));
   }
 
-  /** @returns whether nothing is mounted there any more */
+  /** @returns whether nothing is mounted there now */
   async #unmountWhenFree(name: string, directory: string): Promise<boolean> {
     const deadline = performance.now() + lingerMs;
     for (let wait = 10; ; wait *= 2) {
@@ -212,7 +214,7 @@ export class SharedMounts {
       if (!entry) return true;
       if (!isHeldElsewhere(entry)) break;
       if (performance.now() + wait > deadline) {
-        this.#settings.log.info('a volume that nobody holds is left to the container that has it', { volume: name });
+        this.#settings.log.info('a volume without holders is left to the container that has it', { volume: name });
         return false;
       }
       await pause(wait);

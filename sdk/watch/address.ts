@@ -8,11 +8,11 @@ export interface EngineTls {
   ca?: string;
   cert?: string;
   key?: string;
-  /** `false`: whoever answers is trusted, as Docker does with DOCKER_CERT_PATH and without DOCKER_TLS_VERIFY. */
+  /** `false`: any server is trusted, as Docker does with DOCKER_CERT_PATH and without DOCKER_TLS_VERIFY. */
   rejectUnauthorized?: boolean;
 }
 
-/** What `node:http` needs to connect to an engine, and the address as people write it. */
+/** Settings of `node:http` to connect to an engine, and the address as people write it. */
 export interface Address {
   readonly text: string;
   readonly where: { socketPath: string } | { host: string; port: number };

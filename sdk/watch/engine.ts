@@ -107,7 +107,7 @@ export class Engine {
     try {
       return await work(deadline.signal);
     } catch (error) {
-      // What is cut short complains in words of its own.
+      // A stream that is cut short complains in words of its own.
       throw deadline.signal.aborted ? deadline.signal.reason : error;
     }
   }
@@ -122,7 +122,7 @@ export class Engine {
       const abort = () => request.destroy(new Error('aborted'));
       signal.addEventListener('abort', abort, { once: true });
       request.once('response', (answer) => {
-        // What goes on is ended by whoever reads it.
+        // The reader of what goes on ends it.
         signal.removeEventListener('abort', abort);
         resolve(answer);
       });
@@ -179,7 +179,7 @@ export class Engine {
   }
 }
 
-/** What no repetition mends: a wrong address or question, and a socket that is not ours to open. */
+/** Errors that no repetition cures: a wrong address or question, and a socket that is not ours to open. */
 export function isHopeless(error: unknown): boolean {
   if (isClass(error, 'InvalidParameter')) return true;
   // An authorizer may think better of it, or come back.

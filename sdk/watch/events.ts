@@ -21,7 +21,7 @@ export interface EventOptions {
   pending?: number;
 }
 
-/** What `events` yields, in order. */
+/** The items of `events`, in order. */
 export type EventItem =
   | { readonly type: 'event'; readonly event: EngineEvent }
   /**
@@ -73,7 +73,7 @@ async function* follow(engine: Engine, options: Following): AsyncGenerator<Event
 }
 
 /**
- * What an engine remembers is without holes, and it forgets the oldest first: if there is something of that moment or
+ * The memory of an engine has no holes, and it forgets the oldest first: if there is something of that moment or
  * before, everything since is there, too. Asked once the stream stands, so that nothing is forgotten in between.
  */
 async function gapSince(engine: Engine, moment: bigint, signal: AbortSignal): Promise<string | undefined> {

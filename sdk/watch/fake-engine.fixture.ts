@@ -14,7 +14,7 @@ export class FakeEngine implements AsyncDisposable {
   readonly #handlers = new Map<string, Handler>();
   /** Requests so far, without version: `/events?since=…`. */
   readonly asked: string[] = [];
-  /** What it remembers; `forget` takes the oldest away. */
+  /** Events that it remembers; `forget` takes the oldest away. */
   history: object[] = [];
   /** Open answers of `/events`. */
   readonly streams = new Set<ServerResponse>();
@@ -69,7 +69,7 @@ export class FakeEngine implements AsyncDisposable {
     if (forget) this.history = [];
   }
 
-  /** Tells an event, remembered and to whoever listens. @returns it */
+  /** Remembers an event and tells it to all listeners. @returns it */
   tell(Action: string, ID: string, more: { Type?: string; at?: bigint; attributes?: object } = {}): object {
     this.#clock += 1_001n;
     const timeNano = more.at ?? this.#clock;
@@ -86,7 +86,7 @@ export class FakeEngine implements AsyncDisposable {
     return event;
   }
 
-  /** Writes to whoever listens, be it an event or not. */
+  /** Writes to all listeners, be it an event or not. */
   say(text: string): void {
     for (const stream of this.streams) stream.write(text);
   }

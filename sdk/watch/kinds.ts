@@ -3,7 +3,7 @@ import type { ImageInspect, ImageSummary } from '@cleat/protocol/api/image';
 import type { NetworkResource } from '@cleat/protocol/api/network';
 import type { VolumeResource } from '@cleat/protocol/api/volume';
 
-/** What an engine lists, by kind: a row of its list. */
+/** A row of an engine's list, by kind. */
 export interface Objects {
   container: ContainerSummary;
   image: ImageSummary;
@@ -11,7 +11,7 @@ export interface Objects {
   volume: VolumeResource;
 }
 
-/** What it says of one that is asked for by its ID. */
+/** Its answer for one object, by ID. */
 export interface Inspected {
   container: ContainerInspect;
   image: ImageInspect;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type ObjectKind, objectKinds, type Row } from './kinds.js';
 
-/** Two objects of one likeness are the same to whoever watches, whatever the order of their members and lists. */
+/** A watcher takes two objects of one likeness for the same, whatever the order of their members and lists. */
 export function likeness(kind: ObjectKind, object: Row, inspected: Row | undefined): string {
   const restless = new Set(objectKinds[kind].restless);
   const text = `${canonical(object, '', restless)} ${canonical(inspected, '', restless)}`;
@@ -19,7 +19,7 @@ function canonical(value: unknown, path: string, restless: ReadonlySet<string>):
   return `{${members.map(([key, member, at]) => `${JSON.stringify(key)}:${canonical(member, at, restless)}`)}}`;
 }
 
-/** Of a row's `Up 5 minutes (healthy)` only what is in brackets: time goes by without a change. */
+/** Keeps only the part in brackets of a row's `Up 5 minutes (healthy)`: time goes by without a change. */
 function scalar(value: unknown, path: string): string {
   if (path === 'Status' && typeof value === 'string') return JSON.stringify(value.match(/\(.*?\)/g));
   return JSON.stringify(value) ?? 'undefined';

@@ -32,12 +32,12 @@ export class Outage {
     if (this.#failing) this.#log.debug(text);
     else this.#log.warn(text);
     this.#failing = true;
-    // Who takes us and drops us, again and again, is not better than who is away.
+    // An engine that accepts us and drops us, again and again, is not better than one that is away.
     if (this.#succeededAt !== undefined && performance.now() - this.#succeededAt > pauses.longestMs) {
       this.#backoff.reset();
     }
     this.#succeededAt = undefined;
-    // An abort ends the wait; whoever waits looks at the signal.
+    // An abort ends the wait; the caller looks at the signal.
     await this.#backoff.wait({ signal: this.#signal }).catch(() => {});
   }
 }

@@ -21,8 +21,8 @@ const mostObjects = 1_000;
 const settledMs = 1_000;
 
 /**
- * What of the picture is not up to date. However many events come while the consumer is busy, an object is in here
- * once, and too many objects are their kind's list.
+ * The objects of the picture that are not up to date. However many events come while the consumer is busy, an object is
+ * in here once, and too many objects are their kind's list.
  */
 export class Outdated {
   readonly #kinds: readonly ObjectKind[];
@@ -83,7 +83,7 @@ export class Outdated {
     return undefined;
   }
 
-  /** What told that an object has to be looked at. */
+  /** The reason why an object has to be looked at. */
   eventOf(kind: ObjectKind, id: string): EngineEvent | undefined {
     return this.#lists.get(kind)?.get(id) ?? this.#objects.get(`${kind} ${id}`)?.event;
   }
@@ -100,7 +100,7 @@ export class Outdated {
     });
   }
 
-  /** Lets go whoever waits for more. */
+  /** Lets go those who wait for more. */
   wake(): void {
     this.#wake();
   }

@@ -10,10 +10,10 @@ export interface Known<K extends ObjectKind> {
   readonly inspect?: Inspected[K];
 }
 
-/** What is there, by ID (volumes: by name). */
+/** The objects that are there, by ID (volumes: by name). */
 export type Picture = { readonly [K in ObjectKind]: ReadonlyMap<string, Known<K>> };
 
-/** What is kept of an object, whatever its kind. */
+/** The facts that are kept of an object of any kind. */
 export interface Seen {
   readonly object: Row;
   readonly inspect?: Row;

@@ -12,7 +12,7 @@ const remembered = 4_096;
  */
 export class Position {
   #newest: bigint;
-  /** Whatever is older has been told, or is from before the beginning. */
+  /** Anything older has been told, or is from before the beginning. */
   #floor: bigint;
   readonly #told = new Map<string, bigint>();
 

@@ -36,7 +36,7 @@ export interface WatchOptions {
 interface ChangeOf<K extends ObjectKind> {
   readonly type: 'added' | 'changed' | 'removed';
   readonly kind: K;
-  /** Of a volume, its name. */
+  /** For a volume, its name. */
   readonly id: string;
   /** As it is now; of one that was removed, as it was last seen. */
   readonly object: Objects[K];
@@ -60,10 +60,10 @@ export interface Watch extends AsyncIterable<Change> {
 }
 
 /**
- * What is there in an engine, and every difference from then on: first everything as `added` (with `state`: what
+ * Tells what is there in an engine, and every difference from then on: first everything as `added` (with `state`: what
  * differs from what was saved), then `synced`, then changes as they come. The engine is listed whenever events may be
  * missing, so that the picture is right in the end, whatever happened to the engine, the connection or the consumer.
- * What came and went before it could be looked at is in no picture; `events` tells of it.
+ * The picture misses an object that came and went before it could be looked at; `events` tells of it.
  * @throws InvalidParameter at once when nothing is asked for; while it is iterated, what `events` throws
  */
 export function watch(engine: Engine, options: WatchOptions): Watch {

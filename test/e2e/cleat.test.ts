@@ -127,6 +127,13 @@ test('sweep removes nothing of an engine that runs, and nothing that is no engin
 });
 
 test('what it does not know is an error with advice', async () => {
-  expect(await cleat('run')).toMatchObject({ code: 1, stderr: expect.stringContaining('unknown command: run') });
+  expect(await cleat('frobnicate')).toMatchObject({
+    code: 1,
+    stderr: "cleat: unknown command: frobnicate. See 'cleat --help'.\n",
+  });
+  expect(await cleat('extentions')).toMatchObject({
+    code: 1,
+    stderr: "cleat: unknown command: extentions (did you mean extensions?). See 'cleat --help'.\n",
+  });
   expect(await cleat('sweep')).toMatchObject({ code: 1, stderr: expect.stringContaining('name both') });
 });

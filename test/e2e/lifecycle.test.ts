@@ -345,3 +345,23 @@ describe('looking', () => {
     expect(await ok('ps', '--filter', 'health=healthy', '--format', '{{.Status}}')).toContain('(healthy)');
   });
 });
+
+describe('a thousand clients of one container', () => {
+  const memory = async (): Promise<number> =>
+    Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${engine.pid}/status`, 'utf8'))?.[1]) / 1024;
+
+  test('are all told of its end, and cost little', async () => {
+    await ok('run', '-d', '--name', 'awaited', 'busybox', 'sleep', '1000');
+    const before = await memory();
+    const waits = Array.from({ length: 1_000 }, () => engine.api('POST', '/containers/awaited/wait'));
+    const samples = Array.from({ length: 1_000 }, () =>
+      engine.api('GET', '/containers/awaited/stats?stream=false&one-shot=true'),
+    );
+    const statuses = new Set((await Promise.all(samples)).map((sample) => sample.status));
+    expect([...statuses]).toEqual([200]);
+    expect((await memory()) - before).toBeLessThan(256);
+    await ok('kill', 'awaited');
+    const told = new Set((await Promise.all(waits)).map(({ body }) => JSON.parse(body).StatusCode));
+    expect([...told]).toEqual([137]);
+  });
+});

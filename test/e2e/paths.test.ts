@@ -322,7 +322,7 @@ describe('the working directory', () => {
       'mkdir -p /real/d; ln -s /real /link; ln -s /etc/passwd /lf; ln -s nowhere /dang; ln -s ../../../.. /up';
     await ok('run', '--name', 'links', 'busybox', 'sh', '-c', links);
     await ok('commit', 'links', 'links');
-    for (const [wished, real] of [
+    for (const [requested, real] of [
       ['/link', '/real'],
       ['/link/d', '/real/d'],
       ['/link/new/deep', '/real/new/deep'],
@@ -330,7 +330,7 @@ describe('the working directory', () => {
       ['/dang/x', '/nowhere/x'],
       ['/up/tmp/cleat-not-outside', '/tmp/cleat-not-outside'],
     ] as const) {
-      expect(await ok('run', '--rm', '-w', wished, 'links', 'pwd')).toBe(real);
+      expect(await ok('run', '--rm', '-w', requested, 'links', 'pwd')).toBe(real);
     }
     expect(existsSync('/tmp/cleat-not-outside')).toBe(false);
     for (const file of ['/lf', '/etc/passwd']) {

@@ -22,7 +22,7 @@ async function obey(request: ProxyRequest): Promise<void> {
 const opened = (port: PublishedPort) => (port.protocol === 'tcp' ? openTcp(port) : openUdp(port));
 
 function reply(message: ProxyReply): void {
-  // Whoever asked is gone; `disconnect` tells.
+  // The caller is gone; `disconnect` tells.
   process.send?.(message, undefined, undefined, () => {});
 }
 

@@ -1,6 +1,6 @@
 import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
 
-/** What the driver asks its proxy process; each is answered once, in any order. */
+/** The driver's requests to its proxy process; each is answered once, in any order. */
 export type ProxyRequest = { id: number; open: PublishedPort } | { id: number; close: PublishedPort };
 
 /** `code`: why it failed, for example EADDRINUSE. */

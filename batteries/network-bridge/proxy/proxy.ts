@@ -12,7 +12,7 @@ const deadlineMs = 10_000;
 /** So long a process without ports waits for the next one. */
 const idleMs = 10_000;
 const restartPauses = { firstMs: 100, longestMs: 10_000 };
-/** Of its heap, in MiB: what it carries is never collected there. */
+/** Limit of its heap, in MiB: the bytes that it carries are not in the heap. */
 const heapMiB = 64;
 
 const reasons: Readonly<Record<string, string>> = {
@@ -60,7 +60,9 @@ export class PortProxy {
     return this.#child?.pid;
   }
 
-  /** @throws Conflict `failed to bind host port [::]:80/tcp: address already in use`; Unavailable without the process */
+  /**
+   * @throws Conflict `failed to bind host port [::]:80/tcp: address already in use`; Unavailable without the process
+   */
   async open(port: PublishedPort): Promise<void> {
     clearTimeout(this.#idle);
     await this.#ask((id) => ({ id, open: port }), port);

@@ -19,7 +19,7 @@ export async function openTcp(port: PublishedPort): Promise<() => Promise<void>>
   server.maxConnections = maxConnections;
   server.listen({ host: port.hostIp, port: port.hostPort, ipv6Only: true });
   await once(server, 'listening');
-  // One that cannot be accepted is lost; the port goes on.
+  // A connection that cannot be accepted is lost; the port goes on.
   server.on('error', () => {});
   return async () => {
     const closed = once(server, 'close');

@@ -14,12 +14,12 @@ interface Flow {
   idle: NodeJS.Timeout;
 }
 
-/** Carries datagrams to the container's port, and its answers back to whoever asked. @throws what `bind` says */
+/** Carries datagrams to the container's port, and its answers back to the client. @throws what `bind` says */
 export async function openUdp(port: PublishedPort): Promise<() => Promise<void>> {
   const outside = createSocket({ type: 'udp6', ipv6Only: true });
   outside.bind({ address: port.hostIp, port: port.hostPort, exclusive: true });
   await once(outside, 'listening');
-  // What cannot be delivered is lost, as datagrams are.
+  // A datagram that cannot be delivered is lost, as datagrams are.
   outside.on('error', () => {});
   const flows = new Map<string, Flow>();
   const drop = (key: string) => {

@@ -21,7 +21,7 @@ func call(method, body string) []byte {
 		"Content-Length: %d\r\nAccept: application/vnd.docker.plugins.v1.2+json\r\n\r\n%s", method, len(body), body))
 }
 
-// What one connection sends over and over, about a volume of its own.
+// The requests that one connection sends over and over, about a volume of its own.
 func round(work, name string) [][]byte {
 	named := fmt.Sprintf(`{"Name":"%s"}`, name)
 	mount := fmt.Sprintf(`{"Name":"%s","ID":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`, name)

@@ -4,12 +4,12 @@ export type Status = 'ok' | 'warn' | 'fail';
 export interface Finding {
   readonly name: string;
   readonly status: Status;
-  /** What was found, in a few words. */
+  /** The fact that was found, in a few words. */
   readonly found: string;
-  /** What that means for whoever runs containers; with `warn` and `fail`. */
+  /** The consequence for people who run containers; with `warn` and `fail`. */
   readonly meaning?: string;
-  /** What to do about it; with `warn` and `fail`. */
-  readonly mend?: string;
+  /** A way to fix it; with `warn` and `fail`. */
+  readonly fix?: string;
 }
 
 export interface Check {
@@ -19,18 +19,18 @@ export interface Check {
 
 export const ok = (name: string, found: string): Finding => ({ name, status: 'ok', found });
 
-export const warn = (name: string, found: string, meaning: string, mend: string): Finding => ({
+export const warn = (name: string, found: string, meaning: string, fix: string): Finding => ({
   name,
   status: 'warn',
   found,
   meaning,
-  mend,
+  fix,
 });
 
-export const fail = (name: string, found: string, meaning: string, mend: string): Finding => ({
+export const fail = (name: string, found: string, meaning: string, fix: string): Finding => ({
   name,
   status: 'fail',
   found,
   meaning,
-  mend,
+  fix,
 });

@@ -3,14 +3,14 @@ import { fail, ok, warn } from './check.js';
 import { examine, report } from './doctor.js';
 import { atLeast } from './programs.js';
 
-test('every check answers, and says what a shortcoming means and how to mend it', async () => {
+test('every check answers, and says what a shortcoming means and how to fix it', async () => {
   const findings = await examine();
   expect(findings.length).toBeGreaterThan(15);
   for (const finding of findings) {
     expect(finding.found, finding.name).not.toBe('');
     if (finding.status === 'ok') continue;
     expect(finding.meaning, finding.name).toBeTruthy();
-    expect(finding.mend, finding.name).toBeTruthy();
+    expect(finding.fix, finding.name).toBeTruthy();
   }
 });
 
@@ -32,7 +32,7 @@ test('the report ends with what matters', () => {
   const narrow = report([warn('a', long, long, long)], false, 60);
   expect(Math.max(...narrow.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);
   expect(narrow).toMatch(/^warn {2}a {17}words .*\n {24}words/);
-  expect(report([fail('a', 'gone', 'nothing works', 'get it')], false)).toContain('cannot run here: 1 to mend');
+  expect(report([fail('a', 'gone', 'nothing works', 'get it')], false)).toContain('cannot run here: 1 to fix');
 });
 
 test('versions are compared by number', () => {

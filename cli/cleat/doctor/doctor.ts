@@ -26,16 +26,14 @@ export function report(findings: readonly Finding[], color: boolean, width?: num
   const indent = 24;
   const room = Math.max(16, (width || Number.POSITIVE_INFINITY) - indent);
   const paint = { ok: '32', warn: '33', fail: '31' };
-  const lines = findings.flatMap(({ name, status, found, meaning, mend }) => {
+  const lines = findings.flatMap(({ name, status, found, meaning, fix }) => {
     const label = status.padEnd(4);
     const head = `${color ? `\u001b[${paint[status]}m${label}\u001b[0m` : label}  ${name.padEnd(indent - 6)}`;
-    const texts = [found, meaning && `meaning: ${meaning}`, mend && `mend: ${mend}`].filter(
-      (text) => text !== undefined,
-    );
+    const texts = [found, meaning && `meaning: ${meaning}`, fix && `fix: ${fix}`].filter((text) => text !== undefined);
     const below = texts.flatMap((text) => wrapped(text, room)).map((line) => ' '.repeat(indent) + line);
     return [head + (below[0] ?? '').trimStart(), ...below.slice(1)];
   });
   const failed = findings.filter(({ status }) => status === 'fail').length;
-  const summary = failed === 0 ? 'Containers can run here.' : `Containers cannot run here: ${failed} to mend.`;
+  const summary = failed === 0 ? 'Containers can run here.' : `Containers cannot run here: ${failed} to fix.`;
   return `${lines.join('\n')}\n\n${summary}\n`;
 }

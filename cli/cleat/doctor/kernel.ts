@@ -9,7 +9,7 @@ import { mountOverlay } from '@cleat/linux/mount/overlay';
 import { messageOf } from '@cleat/protocol/errors';
 import { type Check, fail, ok, warn } from './check.js';
 
-/** What the kernel, and whoever started us, allow. */
+/** Checks what the kernel, and the program that started us, allow. */
 export const kernelChecks: readonly Check[] = [
   {
     name: 'user',

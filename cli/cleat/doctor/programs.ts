@@ -14,12 +14,12 @@ export const programChecks: readonly Check[] = [
     look() {
       const found = versionOf('runc');
       if (found === undefined) return absent(this.name, 'runc', 'it runs every container');
-      // 1.1.12 mends CVE-2024-21626 (a leaked descriptor of the host); distributions carry the fix in older numbers.
+      // 1.1.12 fixes CVE-2024-21626 (a leaked descriptor of the host); distributions carry the fix in older numbers.
       if (atLeast(found.numbers, [1, 1, 12]) || /deb\d+u/.test(found.text)) return ok(this.name, found.text);
       return warn(
         this.name,
         found.text,
-        'containers of this version can escape (CVE-2024-21626), unless your distribution mended it',
+        'containers of this version can escape (CVE-2024-21626), unless your distribution fixed it',
         'upgrade runc to 1.1.12 or later',
       );
     },

@@ -7,7 +7,7 @@ import { type Check, ok, warn } from './check.js';
 
 const gigabyte = 1024 ** 3;
 
-/** What lives on this host beside us: other engines, firewalls, disks, sockets. */
+/** Checks the neighbours on this host: other engines, firewalls, disks, sockets. */
 export const surroundingChecks: readonly Check[] = [
   {
     name: 'forwarding',

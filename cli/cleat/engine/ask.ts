@@ -9,7 +9,7 @@ import { connectThroughSsh } from './ssh.js';
 const deadlineMs = { unix: 10_000, tcp: 10_000, ssh: 60_000 };
 /** How long ssh may take to say why it failed, once the connection has broken. */
 const patienceMs = 2_000;
-/** Of an answer, in bytes; an engine's is far smaller. */
+/** The longest answer, in bytes; an engine's is far smaller. */
 const maxAnswer = 64 * 1024 * 1024;
 
 /**
@@ -83,7 +83,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Whoever answers in something else is no engine of ours; the caller says so.
+    // An answer of another form is not from one of our engines; the caller says so.
     return undefined;
   }
 }

@@ -31,7 +31,7 @@ export interface SshTarget {
   readonly host: string;
   readonly user?: string;
   readonly port?: string;
-  /** Of the engine's socket over there; undefined: the docker CLI's own choice. */
+  /** Address of the engine's socket over there; undefined: the docker CLI's own choice. */
   readonly path?: string;
 }
 

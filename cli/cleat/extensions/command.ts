@@ -95,7 +95,7 @@ async function logs(endpoint: Endpoint, name: string, options: LogsOptions): Pro
   }
 }
 
-/** What a plugin prints that somebody else has started is not the engine's to know. */
+/** The engine cannot know what a plugin prints that somebody else has started. */
 async function whyNone(endpoint: Endpoint, name: string, kind: string | undefined): Promise<string> {
   const { entry, provider } = await inspect(endpoint, name, kind);
   const own = provider

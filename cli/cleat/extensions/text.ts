@@ -20,7 +20,7 @@ export function table(all: readonly Shown[], width?: number): string {
       one.origin,
     ]),
   ];
-  // What they say is in `inspect`, too.
+  // Their texts are in `inspect`, too.
   return columns(lines, { width, dispensable: ['ORIGIN', 'CARRIER', 'SINCE', 'FAILED', 'CALLS', 'HEALTH', 'KINDS'] });
 }
 

@@ -26,7 +26,7 @@ interface Refusal {
 }
 
 /**
- * Starts whoever collects the engine's metrics, whenever it comes: collectors that were named are looked for until they
+ * Starts collectors of the engine's metrics whenever they come: collectors that were named are looked for until they
  * are there, and one that is activated for another of its kinds is started then. One that was gone is started again.
  */
 export class Collectors {
@@ -97,7 +97,7 @@ export class Collectors {
   #refused(name: string, error: unknown): void {
     const message = messageOf(error);
     const before = this.#refusals.get(name);
-    // One that is just not there is looked for at the usual pace; one that says no has a reason.
+    // A collector that is not there is looked for at the usual pace; one that refuses has a reason.
     const absent = isClass(error, 'NotFound') || isClass(error, 'Unavailable');
     const backoff = before?.backoff ?? new Backoff(pauses);
     if (absent) backoff.reset();

@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { MetricsSources } from './sources.js';
 
-/** Of `engine_daemon_engine_info` (moby `daemon/internal/metrics`), and where `GET /info` has them. */
+/** Labels of `engine_daemon_engine_info` (moby `daemon/internal/metrics`), and where `GET /info` has their values. */
 const facts = {
   version: 'ServerVersion',
   commit: 'Commit',
@@ -14,7 +14,7 @@ const facts = {
   daemon_id: 'ID',
 } as const;
 
-/** What dockerd tells under the same names and in the same units. */
+/** Metrics of dockerd, under the same names and in the same units. */
 export function engineMetrics(
   registry: Registry,
   { system, containers, events, health }: MetricsSources['engine'],

@@ -2,7 +2,7 @@ import type { DriverDeliveries } from '@cleat/engine/spool/service';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { MetricsSources } from './sources.js';
 
-/** What log drivers have not got, read when somebody asks. */
+/** Output that log drivers have not got, read when somebody asks. */
 export function logDriverMetrics(registry: Registry, { spool }: Pick<MetricsSources['engine'], 'spool'>): void {
   const dropped = (name: string, help: string, read: (one: DriverDeliveries) => number) =>
     new Counter({

@@ -5,8 +5,8 @@ import type { MetricsSources } from './sources.js';
 import { timed } from './timed.js';
 
 /**
- * What the engine counts, for Prometheus, under dockerd's names where dockerd has it. Prometheus' library takes memory:
- * it is loaded when somebody first wants to know, which may be long after the start.
+ * Metrics of the engine, for Prometheus, under dockerd's names where dockerd has them. Prometheus' library takes
+ * memory: it is loaded when somebody first wants to know, which may be long after the start.
  */
 export class Metrics {
   /** The engine's containers, with the time that its actions take measured once there is a page. */

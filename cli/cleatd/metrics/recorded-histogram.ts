@@ -1,6 +1,6 @@
 import { Histogram, type HistogramConfiguration } from 'prom-client';
 
-/** What was counted elsewhere, for one set of labels. */
+/** A histogram that was counted elsewhere, for one set of labels. */
 export interface Distribution {
   readonly labels: Readonly<Record<string, string>>;
   readonly count: number;
@@ -21,7 +21,7 @@ export class RecordedHistogram extends Histogram {
     this.#head = { name: configuration.name, help: configuration.help };
   }
 
-  /** What `get` and the registry's text are made from; the library's types do not mention it (`lib/histogram.js`). */
+  /** The source of `get` and of the registry's text; the library's types do not mention it (`lib/histogram.js`). */
   async getForPromString() {
     const { name, help } = this.#head;
     const values = this.#read().flatMap(({ labels, count, sum, buckets }) => [

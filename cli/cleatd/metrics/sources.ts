@@ -1,7 +1,7 @@
 import type { Engine } from '@cleat/engine/engine';
 import type { Extensions } from '@cleat/extensions/service';
 
-/** Whom metrics are asked of. */
+/** The sources of metrics. */
 export interface MetricsSources {
   readonly engine: Pick<Engine, 'system' | 'containers' | 'events' | 'health' | 'spool'>;
   readonly extensions: Pick<Extensions, 'list'>;

@@ -28,7 +28,7 @@ export const apiOptions = [
   option('tlskey', 'string', { group, help: 'TLS key (default key.pem there)' }),
   option('insecure-tcp', 'bool', {
     group,
-    help: "Allow TCP without TLS beyond loopback, and on a bridge's address: whoever reaches it is root here",
+    help: "Allow TCP without TLS beyond loopback, and on a bridge's address: anybody who reaches it is root here",
   }),
   option('min-api-version', 'string', { group, default: '1.20', help: 'Lowest API version that is served' }),
 ] as const;

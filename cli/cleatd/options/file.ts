@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf } from '@cleat/protocol/errors';
 import { findJsonFault, lineAndColumn } from '@cleat/protocol/json-fault';
+import { refuseFifo } from './fifo.js';
 import { keyOf, type Option } from './option.js';
 import { UsageError } from './parse.js';
 import { byKey } from './table.js';
 import { BadValue, fromJson } from './values.js';
 
 export interface FileSettings {
-  /** What the file sets, by flag; with `merge` options joined with the command line's. */
+  /** The file's settings, by flag; options with `merge` are joined with the command line's. */
   readonly set: ReadonlyMap<string, unknown>;
   /** The keys that it uses, by flag. */
   readonly keys: ReadonlyMap<string, string>;
@@ -28,6 +29,7 @@ export async function readConfigFile(
 ): Promise<FileSettings> {
   let text: string;
   try {
+    refuseFifo(path);
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (!required && isMissing(error)) return nothing;

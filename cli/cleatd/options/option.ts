@@ -34,7 +34,7 @@ export type Group =
   | 'Images and registries'
   | 'Accepted for compatibility with dockerd, without effect';
 
-/** What each type's value is once parsed. */
+/** The parsed value of each type. */
 export interface ValueTypes {
   bool: boolean;
   int: number;

@@ -1,3 +1,4 @@
+import { nearest } from '../../nearest.js';
 import { keyOf, type Option } from './option.js';
 import { byFlag, byShort, options } from './table.js';
 import { addText, BadValue } from './values.js';
@@ -69,26 +70,10 @@ function put(one: Option, label: string, text: string, set: Map<string, unknown>
   }
 }
 
-/** The nearest known name, when it is near. */
 function hint(name: string): string {
-  const [best] = options
-    .flatMap((one) => [one.flag, keyOf(one) === one.flag ? null : keyOf(one)].map((known) => ({ one, known })))
-    .filter((candidate): candidate is { one: Option; known: string } => candidate.known !== null)
-    .map(({ one, known }) => ({ flag: one.flag, distance: editDistance(name, known) }))
-    .sort((a, b) => a.distance - b.distance);
-  return best !== undefined && best.distance <= Math.max(2, name.length / 4) ? ` (did you mean --${best.flag}?)` : '';
-}
-
-/** Levenshtein's. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of [...a].entries()) {
-    const above = row;
-    row = [i + 1];
-    for (const [j, other] of [...b].entries()) {
-      const replaced = (above[j] ?? 0) + (letter === other ? 0 : 1);
-      row.push(Math.min(replaced, (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
-    }
-  }
-  return row.at(-1) ?? 0;
+  const flagOf = new Map(
+    options.flatMap((one) => [one.flag, keyOf(one) ?? one.flag].map((known) => [known, one.flag])),
+  );
+  const near = nearest(name, [...flagOf.keys()]);
+  return near === undefined ? '' : ` (did you mean --${flagOf.get(near)}?)`;
 }

@@ -16,7 +16,7 @@ import {
 /** dockerd shows bodies of less than a MiB. */
 const largeBytes = 1024 * 1024 - 1;
 
-/** What is asked, in every form that engines have for it. Nothing is done: there is only a question. */
+/** Requests in every form that engines have for them. Nothing is done: there is only a question. */
 export const asking = cases(
   authzKind,
   {

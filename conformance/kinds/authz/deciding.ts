@@ -136,7 +136,7 @@ export const deciding = cases(
   },
 );
 
-/** What an engine does then. */
+/** The engine's reaction. */
 async function outcome(trial: AuthzTrial, asked: Parameters<typeof verdict>[1]): Promise<string> {
   const { allow, said } = await verdictOrError(trial, asked);
   return said.status !== 200 ? 'an error' : allow ? 'allowed' : 'denied';

@@ -27,7 +27,7 @@ export function questionWithBody(uri: string, body: string, more: Question = {})
 export const creating = (body: object | string, uri = '/v1.41/containers/create?name=verify'): Question =>
   questionWithBody(uri, typeof body === 'string' ? body : JSON.stringify(body));
 
-/** What policies care about, and what they should not mind. */
+/** Requests that policies care about, and some that they should not mind. */
 export const everyday: readonly Question[] = [
   question('GET', '/v1.41/containers/json?all=1'),
   question('GET', '/v1.41/info'),
@@ -39,7 +39,7 @@ export const everyday: readonly Question[] = [
 
 export const privileged: Question = creating({ Image: 'busybox', HostConfig: { Privileged: true } });
 
-/** What a careful policy may well deny. */
+/** Requests that a careful policy may well deny. */
 export const daring: readonly Question[] = [
   privileged,
   creating({ Image: 'busybox', HostConfig: { Binds: ['/:/host'], PidMode: 'host', NetworkMode: 'host' } }),

@@ -35,10 +35,10 @@ export const addressFlaws: Flaw<HealthyAddresses>[] = [
       },
     }),
   },
-  { finds: 'ipam/address-wished', about: 'does not listen to wishes', handlers: deaf },
+  { finds: 'ipam/address-requested', about: 'does not listen to requests', handlers: deaf },
   {
     finds: 'ipam/address-taken',
-    about: 'does not write down what is wished for',
+    about: 'does not write down what is requested',
     handlers: (healthy) => ({
       RequestAddress(request, context) {
         if (request.Address) return { Address: `${request.Address}/24` };
@@ -48,7 +48,7 @@ export const addressFlaws: Flaw<HealthyAddresses>[] = [
   },
   {
     finds: 'ipam/address-twice',
-    about: 'gives what is wished for, whoever has it',
+    about: 'gives what is requested, no matter who has it',
     handlers: (healthy) => ({
       async RequestAddress(request, context) {
         if (request.Address) await healthy.ReleaseAddress(request, context);
@@ -67,7 +67,7 @@ export const addressFlaws: Flaw<HealthyAddresses>[] = [
     }),
   },
   {
-    finds: 'ipam/gateway-wished',
+    finds: 'ipam/gateway-requested',
     about: 'always has the first address for the gateway',
     handlers: (healthy) => ({
       RequestAddress: (request, context) =>

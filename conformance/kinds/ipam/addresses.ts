@@ -17,8 +17,8 @@ import {
   pooled,
   poolReleased,
   poolRequest,
-  wishedAddress,
-  wishedPool,
+  requestedAddress,
+  requestedPool,
 } from './steps.js';
 
 const needs: readonly Need[] = ['changes'];
@@ -71,28 +71,28 @@ export const addresses = cases(
     },
   },
   {
-    id: 'ipam/address-wished',
-    title: 'The address that a user wishes for is given as it is, or refused in words',
+    id: 'ipam/address-requested',
+    title: 'The address that a user requests is given as it is, or refused in words',
     why: '`docker run --ip`: another address than the one that was asked for would go unnoticed.',
     needs,
     async run(trial) {
       const pool = await anyPool(trial);
-      const wished = at(pool, 77n);
-      const address = await addressedUnlessRefused(trial, pool, wished);
-      trial.holds(address === undefined || address === wished, `the address ${wished}`);
+      const requested = at(pool, 77n);
+      const address = await addressedUnlessRefused(trial, pool, requested);
+      trial.holds(address === undefined || address === requested, `the address ${requested}`);
     },
   },
   {
     id: 'ipam/address-taken',
-    title: 'An address that was wished for is nobody else’s',
+    title: 'An address that was requested is nobody else’s',
     why: 'Of two containers with one address, each gets half of the packets.',
     needs,
     async run(trial) {
       const pool = await anyPool(trial);
-      // What comes next by itself is what a plugin that does not write wishes down gives again.
+      // A plugin that does not write requests down gives the next address again.
       const probe = await addressed(trial, pool);
       await addressReleased(trial, pool, probe);
-      const taken = await wishedAddress(trial, pool, probe);
+      const taken = await requestedAddress(trial, pool, probe);
       for (let count = 0; count < 3; count++) {
         trial.holds((await addressed(trial, pool)) !== taken, `another address than ${taken}, which is given`);
       }
@@ -100,7 +100,7 @@ export const addresses = cases(
   },
   {
     id: 'ipam/address-twice',
-    title: 'An address that is given is refused in words to who wishes for it',
+    title: 'An address that is given is refused in words to somebody else who requests it',
     why: 'Of two containers with one address, each gets half of the packets.',
     needs,
     async run(trial) {
@@ -125,15 +125,15 @@ export const addresses = cases(
     },
   },
   {
-    id: 'ipam/gateway-wished',
-    title: 'The gateway that a user wishes for is given as it is, or refused in words',
+    id: 'ipam/gateway-requested',
+    title: 'The gateway that a user requests is given as it is, or refused in words',
     why: '`docker network create --gateway` names the router that is there.',
     needs,
     async run(trial) {
       const pool = await anyPool(trial);
-      const wished = at(pool, sizeOf(pool.block) - 2n);
-      const gateway = await addressedUnlessRefused(trial, pool, wished, forGateway);
-      trial.holds(gateway === undefined || gateway === wished, `the address ${wished}`);
+      const requested = at(pool, sizeOf(pool.block) - 2n);
+      const gateway = await addressedUnlessRefused(trial, pool, requested, forGateway);
+      trial.holds(gateway === undefined || gateway === requested, `the address ${requested}`);
     },
   },
   {
@@ -154,9 +154,9 @@ export const addresses = cases(
     needs,
     async run(trial) {
       const pool = await anyPool(trial);
-      const wished = await wishedAddress(trial, pool, at(pool, 77n));
-      await addressReleased(trial, pool, wished);
-      trial.holds((await addressed(trial, pool, wished)) === wished, `the address ${wished}`);
+      const requested = await requestedAddress(trial, pool, at(pool, 77n));
+      await addressReleased(trial, pool, requested);
+      trial.holds((await addressed(trial, pool, requested)) === requested, `the address ${requested}`);
     },
   },
   {
@@ -224,8 +224,8 @@ export const addresses = cases(
       const { KnowsHolders } = await capabilities(trial);
       if (!KnowsHolders) throw new Inapplicable('it does not declare KnowsHolders');
       const [mine, other] = [{ [ipamOption.holder]: trial.freshId() }, { [ipamOption.holder]: trial.freshId() }];
-      const wished = freshBlock(trial.session);
-      const pool = await pooled(trial, await poolRequest(trial, wished, { Options: mine }));
+      const requested = freshBlock(trial.session);
+      const pool = await pooled(trial, await poolRequest(trial, requested, { Options: mine }));
       const going = await addressed(trial, pool, at(pool, 77n), mine);
       const kept = await addressed(trial, pool, at(pool, 78n), other);
       await trial.succeeds(
@@ -236,14 +236,14 @@ export const addresses = cases(
       await addressed(trial, pool, going);
       await trial.refuses('RequestAddress', await addressRequest(trial, pool, kept), 'the other one to keep its own');
       await trial.succeeds('ReleasePool', { PoolID: '', Options: mine }, 'the pool that it has to be freed');
-      await poolReleased(trial, await pooled(trial, await poolRequest(trial, wished)));
+      await poolReleased(trial, await pooled(trial, await poolRequest(trial, requested)));
       pool.released = true;
     },
   },
 );
 
 const smallPool = async (trial: IpamTrial): Promise<Pool> =>
-  await wishedPool(trial, freshBlock(trial.session).replace('/24', `/${smallBits}`));
+  await requestedPool(trial, freshBlock(trial.session).replace('/24', `/${smallBits}`));
 
 /** Takes all that there is. @returns the addresses */
 async function exhausted(trial: IpamTrial, pool: Pool): Promise<string[]> {

@@ -12,19 +12,19 @@ import {
   poolReleased,
   poolRequest,
   remembering,
-  wishedAddress,
-  wishedPool,
+  requestedAddress,
+  requestedPool,
 } from './steps.js';
 
 const needs: readonly Need[] = ['changes', 'restart'];
 
-/** What a plugin knows after it was killed. */
+/** Cases about what a plugin knows after it was killed. */
 export const crashing = cases(
   ipamKind,
   {
     id: 'ipam/crash-keeps-pools',
     title: 'Killed and started again, it gives addresses of its pools, and takes them back',
-    why: 'An engine does not ask for the pools of its networks anew: no container of them starts any more.',
+    why: 'An engine does not ask for the pools of its networks anew: no container of them starts again.',
     needs,
     async run(trial) {
       await remembering(trial);
@@ -58,9 +58,9 @@ export const crashing = cases(
     async run(trial) {
       await remembering(trial);
       const pool = await anyPool(trial);
-      const address = await wishedAddress(trial, pool, at(pool, 77n));
+      const address = await requestedAddress(trial, pool, at(pool, 77n));
       await addressReleased(trial, pool, address);
-      const other = await wishedPool(trial, freshBlock(trial.session));
+      const other = await requestedPool(trial, freshBlock(trial.session));
       await poolReleased(trial, other);
       await trial.restart();
       await addressed(trial, pool, address);
@@ -70,7 +70,7 @@ export const crashing = cases(
   {
     id: 'ipam/crash-in-a-request',
     title: 'Killed in the middle of RequestAddress, it gives no address twice, and its pools are there',
-    why: 'A half-written list of addresses is a plugin that does not start any more, with all networks of the host.',
+    why: 'A half-written list of addresses is a plugin that no longer starts, with all networks of the host.',
     needs,
     async run(trial) {
       await remembering(trial);

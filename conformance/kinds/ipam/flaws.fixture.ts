@@ -37,7 +37,7 @@ export const ipamFlaws: Flaw<HealthyAddresses>[] = [
     }),
   },
   {
-    finds: 'ipam/pool-wished',
+    finds: 'ipam/pool-requested',
     about: 'gives another pool than was asked for',
     handlers: (healthy) => ({
       RequestPool: (request, context) => healthy.RequestPool({ ...request, Pool: '' }, context),
@@ -156,7 +156,7 @@ export const ipamFlaws: Flaw<HealthyAddresses>[] = [
     finds: 'ipam/crash-in-a-request',
     about: 'empties its file before it writes it',
     handlers(healthy) {
-      // What it finds after it was killed meanwhile.
+      // The state that it finds after it was killed meanwhile.
       if (writing > 0) healthy.pools = {};
       return {
         async RequestAddress(request, context) {

@@ -84,9 +84,9 @@ export class HealthyAddresses implements IpamHandlers {
     GlobalDefaultAddressSpace: 'everywhere',
   });
 
-  RequestPool: IpamHandlers['RequestPool'] = ({ Pool: wished, SubPool, V6, Options }) => {
+  RequestPool: IpamHandlers['RequestPool'] = ({ Pool: requested, SubPool, V6, Options }) => {
     const inUse = (Options?.[ipamOption.inUse] ?? '').split(',').filter(Boolean);
-    const id = wished || this.choose(V6, inUse);
+    const id = requested || this.choose(V6, inUse);
     if (this.isTaken(parseCidr(id).block)) throw conflict(`${id} overlaps a pool that is given`);
     this.store(id, { range: SubPool || id, holder: Options?.[ipamOption.holder] ?? '', addresses: {} });
     return { PoolID: id, Pool: id };
@@ -99,9 +99,9 @@ export class HealthyAddresses implements IpamHandlers {
     this.pools = Object.fromEntries(Object.entries(this.pools).filter((entry) => !isMeant(entry)));
   };
 
-  RequestAddress: IpamHandlers['RequestAddress'] = ({ PoolID, Address: wished, Options }) => {
+  RequestAddress: IpamHandlers['RequestAddress'] = ({ PoolID, Address: requested, Options }) => {
     const pool = this.pool(PoolID);
-    const address = wished || this.next(PoolID);
+    const address = requested || this.next(PoolID);
     const { block } = parseCidr(PoolID);
     if (!contains(block, parseAddress(address))) throw invalidParameter(`${address} is not of ${PoolID}`);
     if (pool.addresses[address] !== undefined) throw conflict(`address ${address} is given`);

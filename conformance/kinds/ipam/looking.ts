@@ -1,7 +1,7 @@
 import { ipamKind } from '@cleat/protocol/kinds/ipam';
 import { cases } from '../../verify/case.js';
 
-/** What may be asked of a plugin in production. */
+/** Cases that are safe for a plugin in production. */
 export const looking = cases(
   ipamKind,
   {

@@ -15,7 +15,7 @@ import {
   pooledUnlessRefused,
   poolReleased,
   poolRequest,
-  wishedPool,
+  requestedPool,
 } from './steps.js';
 
 const needs: readonly Need[] = ['changes'];
@@ -25,7 +25,7 @@ export const pools = cases(
   ipamKind,
   {
     id: 'ipam/pool',
-    title: 'A pool is given without a wish and taken back, or refused in words',
+    title: 'A pool is given without a request for one and taken back, or refused in words',
     why: '`docker network create` without `--subnet`.',
     needs,
     async run(trial) {
@@ -36,14 +36,14 @@ export const pools = cases(
     },
   },
   {
-    id: 'ipam/pool-wished',
-    title: 'The pool that a user wishes for is given as it is, or refused in words',
+    id: 'ipam/pool-requested',
+    title: 'The pool that a user requests is given as it is, or refused in words',
     why: '`docker network create --subnet`: another subnet than the one that was asked for would go unnoticed.',
     needs,
     async run(trial) {
-      const wished = freshBlock(trial.session);
-      const pool = await pooledUnlessRefused(trial, await poolRequest(trial, wished));
-      trial.holds(pool === undefined || formatBlock(pool.block) === wished, `the pool ${wished}`);
+      const requested = freshBlock(trial.session);
+      const pool = await pooledUnlessRefused(trial, await poolRequest(trial, requested));
+      trial.holds(pool === undefined || formatBlock(pool.block) === requested, `the pool ${requested}`);
     },
   },
   {
@@ -52,14 +52,14 @@ export const pools = cases(
     why: '`docker compose down` and `up` ask for the same subnet each time.',
     needs,
     async run(trial) {
-      const wished = freshBlock(trial.session);
-      await poolReleased(trial, await wishedPool(trial, wished));
-      await poolReleased(trial, await pooled(trial, await poolRequest(trial, wished)));
+      const requested = freshBlock(trial.session);
+      await poolReleased(trial, await requestedPool(trial, requested));
+      await poolReleased(trial, await pooled(trial, await poolRequest(trial, requested)));
     },
   },
   {
     id: 'ipam/pools-differ',
-    title: 'Pools without a wish do not overlap',
+    title: 'Pools without a request for one do not overlap',
     why: 'Where a pool is in use on the host already, dockerd asks for another one, until it gets one: a plugin that gives the same again makes `docker network create` hang.',
     weight: 'should',
     needs,
@@ -76,9 +76,9 @@ export const pools = cases(
     weight: 'should',
     needs,
     async run(trial) {
-      const wished = freshBlock(trial.session);
-      await wishedPool(trial, wished);
-      const second = await pooledUnlessRefused(trial, await poolRequest(trial, wished.replace('/24', '/25')));
+      const requested = freshBlock(trial.session);
+      await requestedPool(trial, requested);
+      const second = await pooledUnlessRefused(trial, await poolRequest(trial, requested.replace('/24', '/25')));
       trial.holds(second === undefined, 'a refusal: it overlaps the first one');
     },
   },
@@ -103,9 +103,9 @@ export const pools = cases(
     why: '`docker network create --ip-range`: the rest belongs to somebody else, such as a DHCP server.',
     needs,
     async run(trial) {
-      const wished = freshBlock(trial.session);
-      const range = wished.replace('.0/24', '.128/28');
-      const pool = await pooledUnlessRefused(trial, await poolRequest(trial, wished, { SubPool: range }));
+      const requested = freshBlock(trial.session);
+      const range = requested.replace('.0/24', '.128/28');
+      const pool = await pooledUnlessRefused(trial, await poolRequest(trial, requested, { SubPool: range }));
       if (pool === undefined) return;
       for (let count = 0; count < 3; count++) {
         const address = await addressed(trial, pool);

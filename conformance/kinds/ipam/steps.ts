@@ -20,14 +20,14 @@ export interface Pool {
   released: boolean;
 }
 
-/** What the author says a pool needs; null as dockerd sends it when a user gives none. */
+/** The author's options for a pool; null, as dockerd sends it, when a user gives none. */
 const options = (trial: IpamTrial): Record<string, string> | null =>
   trial.session.settings.options ? { ...trial.session.settings.options } : null;
 
-/** RequestPool as engines send it. @param wished CIDR, or empty: the plugin chooses */
+/** RequestPool as engines send it. @param requested CIDR, or empty: the plugin chooses */
 export async function poolRequest(
   trial: IpamTrial,
-  wished: string,
+  requested: string,
   more: { SubPool?: string; V6?: boolean; Options?: Record<string, string> } = {},
 ): Promise<Message<'RequestPool'>> {
   const { LocalDefaultAddressSpace } = await trial.succeeds('GetDefaultAddressSpaces', {}, 'its address spaces');
@@ -35,7 +35,7 @@ export async function poolRequest(
   const given = options(trial);
   return {
     AddressSpace: LocalDefaultAddressSpace,
-    Pool: wished,
+    Pool: requested,
     SubPool,
     Options: Options ? { ...given, ...Options } : given,
     V6,
@@ -59,7 +59,7 @@ export async function pooledUnlessRefused(
 
 type PoolAnswer = Static<(typeof ipamKind)['methods']['RequestPool']['response']>;
 
-/** What was answered, given back at the end. */
+/** The answered pool, given back at the end. */
 function poolFrom(trial: IpamTrial, { PoolID, Pool: cidr, Data }: PoolAnswer, said: Said | undefined): Pool {
   if (!isCidr(cidr)) throw new Finding('a Pool such as 10.0.0.0/24', said);
   const pool: Pool = { id: PoolID, block: parseCidr(cidr).block, data: Data ?? {}, given: new Set(), released: false };
@@ -72,29 +72,29 @@ function poolFrom(trial: IpamTrial, { PoolID, Pool: cidr, Data }: PoolAnswer, sa
   return pool;
 }
 
-/** A pool of 24 bits that the case chose, or the plugin itself where it takes no wishes. */
+/** A pool of 24 bits that the case chose, or the plugin itself where it takes no requests for one. */
 export async function anyPool(trial: IpamTrial): Promise<Pool> {
-  const wished = await pooledUnlessRefused(trial, await poolRequest(trial, freshBlock(trial.session)));
-  return wished ?? (await pooled(trial, await poolRequest(trial, '')));
+  const requested = await pooledUnlessRefused(trial, await poolRequest(trial, freshBlock(trial.session)));
+  return requested ?? (await pooled(trial, await poolRequest(trial, '')));
 }
 
-/** @throws Inapplicable for a plugin that takes no wishes */
-export async function wishedPool(trial: IpamTrial, wished: string): Promise<Pool> {
-  const pool = await pooledUnlessRefused(trial, await poolRequest(trial, wished));
-  if (pool === undefined) throw new Inapplicable(`it does not give the subnet ${wished}`);
+/** @throws Inapplicable for a plugin that takes no requests for one */
+export async function requestedPool(trial: IpamTrial, requested: string): Promise<Pool> {
+  const pool = await pooledUnlessRefused(trial, await poolRequest(trial, requested));
+  if (pool === undefined) throw new Inapplicable(`it does not give the subnet ${requested}`);
   return pool;
 }
 
-/** RequestAddress as engines send it. @param wished without a mask; empty: the plugin chooses */
+/** RequestAddress as engines send it. @param requested without a mask; empty: the plugin chooses */
 export async function addressRequest(
   trial: IpamTrial,
   { id }: Pool,
-  wished = '',
+  requested = '',
   more: Record<string, string> = {},
 ): Promise<Message<'RequestAddress'>> {
   const { RequiresMACAddress } = await capabilities(trial);
   const mac: Record<string, string> = RequiresMACAddress ? { [netlabel.macAddress]: macFrom(trial.freshId()) } : {};
-  return { PoolID: id, Address: wished, Options: { ...mac, ...more } };
+  return { PoolID: id, Address: requested, Options: { ...mac, ...more } };
 }
 
 const macFrom = (id: string): string => ['02', '42', ...(id.slice(0, 8).match(/../g) ?? [])].join(':');
@@ -106,10 +106,10 @@ export const forGateway = { [ipamOption.requestAddressType]: ipamOption.gatewayT
 export async function addressed(
   trial: IpamTrial,
   pool: Pool,
-  wished = '',
+  requested = '',
   more: Record<string, string> = {},
 ): Promise<string> {
-  const said = await trial.ask('RequestAddress', await addressRequest(trial, pool, wished, more));
+  const said = await trial.ask('RequestAddress', await addressRequest(trial, pool, requested, more));
   return addressFrom(pool, trial.read('RequestAddress', said, 'an address').Address, said);
 }
 
@@ -117,10 +117,10 @@ export async function addressed(
 export async function addressedUnlessRefused(
   trial: IpamTrial,
   pool: Pool,
-  wished = '',
+  requested = '',
   more: Record<string, string> = {},
 ): Promise<string | undefined> {
-  const answer = await trial.doesOrRefuses('RequestAddress', await addressRequest(trial, pool, wished, more));
+  const answer = await trial.doesOrRefuses('RequestAddress', await addressRequest(trial, pool, requested, more));
   return answer && addressFrom(pool, answer.Address, trial.calls.at(-1));
 }
 
@@ -136,10 +136,10 @@ function addressFrom(pool: Pool, cidr: string, said: Said | undefined): string {
 export const at = ({ block }: Pool, number: bigint): string =>
   formatAddress({ family: block.family, value: block.value + number });
 
-/** @throws Inapplicable for a plugin that takes no wishes */
-export async function wishedAddress(trial: IpamTrial, pool: Pool, wished: string): Promise<string> {
-  const address = await addressedUnlessRefused(trial, pool, wished);
-  if (address === undefined) throw new Inapplicable(`it does not give the address ${wished}`);
+/** @throws Inapplicable for a plugin that takes no requests for one */
+export async function requestedAddress(trial: IpamTrial, pool: Pool, requested: string): Promise<string> {
+  const address = await addressedUnlessRefused(trial, pool, requested);
+  if (address === undefined) throw new Inapplicable(`it does not give the address ${requested}`);
   return address;
 }
 
@@ -153,7 +153,7 @@ export async function poolReleased(trial: IpamTrial, pool: Pool): Promise<void> 
   pool.released = true;
 }
 
-/** What it declares; an error, or no such method, declares nothing. */
+/** Its capabilities; an error, or no such method, declares nothing. */
 export async function capabilities(trial: IpamTrial) {
   const said = await trial.ask('GetCapabilities', {});
   return trial.succeeded('GetCapabilities', said) ? trial.read('GetCapabilities', said) : {};

@@ -18,7 +18,7 @@ import {
 
 const needs: readonly Need[] = ['changes', 'filesystem', 'restart'];
 
-/** What a plugin is after it was killed. */
+/** Cases about a plugin after it was killed. */
 export const crashing = cases(
   logKind,
   {
@@ -79,7 +79,7 @@ export const crashing = cases(
   {
     id: 'log/crash-in-a-start',
     title: 'Killed in the middle of StartLogging, it takes the next one',
-    why: 'A half-written list of streams is a plugin that does not start any more, and no container with it.',
+    why: 'A half-written list of streams is a plugin that no longer starts, and no container with it.',
     needs,
     async run(trial) {
       const one = container(trial);

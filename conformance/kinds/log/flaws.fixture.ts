@@ -309,7 +309,7 @@ function hasWriter(path: string): boolean {
   }
 }
 
-/** Of an entry with its head; Infinity for less than a head. */
+/** Length of an entry with its head; Infinity for less than a head. */
 function lengthOf(bytes: Buffer): number {
   return bytes.length < 4 ? Number.POSITIVE_INFINITY : 4 + bytes.readUInt32BE(0);
 }

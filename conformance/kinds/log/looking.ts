@@ -5,7 +5,7 @@ import { Finding } from '../../verify/finding.js';
 import { complaintAbout } from '../../verify/readable-error.js';
 import { container, mustRead, readRequest } from './steps.js';
 
-/** What may be asked of a plugin in production. */
+/** Cases that are safe for a plugin in production. */
 export const looking = cases(
   logKind,
   {
@@ -45,7 +45,7 @@ export const looking = cases(
   {
     id: 'log/read-declared',
     title: 'A driver that says that it can be read has ReadLogs',
-    why: 'Engines ask whoever says so, and have no other answer for `docker logs`.',
+    why: 'Engines ask a plugin that says so, and have no other answer for `docker logs`.',
     async run(trial) {
       await mustRead(trial);
       const said = await trial.ask('ReadLogs', readRequest(container(trial)), { take: () => {} });

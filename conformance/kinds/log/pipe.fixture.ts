@@ -21,7 +21,7 @@ export class Pipe implements Disposable {
     }, pollMs);
   }
 
-  /** Takes what is there. @returns whether there is no writer any more */
+  /** Takes what is there. @returns whether the last writer is gone */
   drain(): boolean {
     for (;;) {
       const size = this.#read();

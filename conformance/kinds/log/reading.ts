@@ -24,7 +24,7 @@ const needs: readonly Need[] = ['changes', 'filesystem'];
 const five = ['one', 'two', 'three', 'four', 'five'];
 const shows = (lines: readonly string[]) => (found: readonly string[]) => found.join('\n') === lines.join('\n');
 
-/** What `docker logs` gets of a driver that says that it can be read. */
+/** Cases about `docker logs` from a driver that says that it can be read. */
 export const reading = cases(
   logKind,
   {
@@ -151,7 +151,7 @@ export const reading = cases(
   {
     id: 'log/follow-ends',
     title: 'A reader that follows comes to an end when the container stops',
-    why: '`docker logs -f` of a container that has ended would hang for ever, and so would whoever waits for it.',
+    why: '`docker logs -f` of a container that has ended would hang for ever, and so would a program that waits for it.',
     needs,
     async run(trial) {
       const { stream, followed, until, hangUp } = await following(trial);

@@ -26,7 +26,7 @@ export const starting = cases(
   {
     id: 'log/start-answers',
     title: 'StartLogging answers although nothing was printed yet',
-    why: 'The container starts only after the answer: whoever waits for its first line waits for ever.',
+    why: 'The container starts only after the answer: a program that waits for its first line waits for ever.',
     needs,
     async run(trial) {
       const one = container(trial);
@@ -50,7 +50,7 @@ export const starting = cases(
       const late = AbortSignal.timeout(deadlineOf(trial) / 2);
       const waited = new Promise<'waited'>((resolve) => late.addEventListener('abort', () => resolve('waited')));
       const said = await Promise.race([asked, waited]);
-      // Whoever waits in open() is let go: threads that hang are not for the next case.
+      // Threads that wait in open() are let go: the next case must not meet them.
       closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
       if (said === 'waited') {
         stop.abort();

@@ -30,7 +30,7 @@ const pollMs = 20;
 /** A container whose output nobody reads for so long hangs. */
 const longestPatienceMs = 5_000;
 
-/** What an engine tells of a container (moby `daemon/logger/loginfo.go`), with the options that the author gave. */
+/** An engine's facts about a container (moby `daemon/logger/loginfo.go`), with the options that the author gave. */
 export function container(trial: LogTrial, moreOptions: Record<string, string> = {}): Container {
   const directory = mkdtempSync(join(tmpdir(), 'cleat-verify-'));
   trial.defer(async () => rmSync(directory, { recursive: true, force: true }));
@@ -62,7 +62,7 @@ export async function streamFor(
   return stream;
 }
 
-/** What a start sends. */
+/** The request of a start. */
 export const startOf = ({ info }: Container, { path }: Pick<LogStream, 'path'>) => ({ File: path, Info: info });
 
 /** The container starts: its stream, of which the plugin was told. */
@@ -111,7 +111,7 @@ export async function printed(
   throw new Finding(
     'the stream to be read',
     startingCall(trial, stream),
-    `only ${written} of ${bytes.length} bytes went in, then nothing was read any more: the container hangs in its next line`,
+    `only ${written} of ${bytes.length} bytes went in, then nothing more was read: the container hangs in its next line`,
   );
 }
 
@@ -145,7 +145,7 @@ export const readRequest = ({ info }: Container, config: Reading = {}) => ({
   Config: { Since: noTime, Until: noTime, Tail: -1, Follow: false, ...config },
 });
 
-/** What `ReadLogs` gives. @throws Finding when that is no stream of entries */
+/** Reads the answer of `ReadLogs`. @throws Finding when that is not a stream of entries */
 export async function read(
   trial: LogTrial,
   one: Container,
@@ -179,7 +179,7 @@ export function linesOf(entries: readonly LogEntry[]): string[] {
   return text === '' ? [] : text.replace(/\n$/, '').split('\n');
 }
 
-/** What is expected comes as soon as it may; drivers that deliver in the background take a moment. */
+/** Waits for what is expected; drivers that deliver in the background take a moment. */
 export async function readsUntil(
   trial: LogTrial,
   one: Container,
@@ -226,7 +226,7 @@ export async function keepsJoined(
   await readsUntil(trial, one, holds, expected);
 }
 
-/** Of the lines that look so, there are these and no others. */
+/** Among the lines that look so, there are these and no others. */
 export async function keepsNone(
   trial: LogTrial,
   one: Container,

@@ -34,7 +34,7 @@ export class LogStream {
     return written;
   }
 
-  /** The end of file for whoever reads. */
+  /** The end of file for the reader. */
   end(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;

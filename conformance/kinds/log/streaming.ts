@@ -6,7 +6,7 @@ import { container, entryOf, isRead, keeps, keepsJoined, keepsNone, printed, sta
 const needs: readonly Need[] = ['changes', 'filesystem'];
 const lines = (name: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${name} ${n}`);
 
-/** What comes through the stream, and how it ends. */
+/** Cases about the contents of the stream, and its end. */
 export const streaming = cases(
   logKind,
   {
@@ -54,7 +54,7 @@ export const streaming = cases(
   {
     id: 'log/two-containers',
     title: 'Containers at once each have their own log',
-    why: 'Every container of the host has one. Mixed logs show the secrets of one to whoever may read the other.',
+    why: 'Every container of the host has one. Mixed logs show the secrets of one to the readers of the other.',
     needs,
     async run(trial) {
       const all = Array.from({ length: 5 }, () => container(trial));
@@ -62,7 +62,7 @@ export const streaming = cases(
       for (let round = 0; round < 20; round++) {
         await Promise.all(streams.map((stream, n) => printed(trial, stream, [`container ${n} line ${round}`])));
       }
-      // What a driver loses at StopLogging is another case.
+      // Another case is about what a driver loses at StopLogging.
       await Promise.all(streams.map((stream) => isRead(trial, stream)));
       await Promise.all(streams.map((stream) => stopped(trial, stream)));
       for (const [n, one] of all.entries()) {
@@ -105,7 +105,7 @@ export const streaming = cases(
   {
     id: 'log/partial',
     title: 'A long line that comes in parts is read',
-    why: 'dockerd cuts lines at 16 KiB and marks the parts. A log with the parts as lines of their own breaks whoever parses JSON.',
+    why: 'dockerd cuts lines at 16 KiB and marks the parts. A log with the parts as lines of their own breaks programs that parse JSON.',
     needs,
     async run(trial) {
       const one = container(trial);

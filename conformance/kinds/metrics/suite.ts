@@ -4,7 +4,7 @@ import { collecting } from './collecting.js';
 
 export const metricsSuite = {
   kind: metricsKind,
-  // Whatever a collector has methods for makes it begin or end its work.
+  // Each method of a collector begins or ends its work.
   harmless: { method: 'NoMethodOfTheContract', request: { Anything: 'that is long enough to come in pieces' } },
   cases: collecting,
 } satisfies Suite;

@@ -48,9 +48,9 @@ export const attaching = cases(
     async run(trial) {
       const endpoint = newEndpoint(trial, await made(trial));
       takenBackAtTheEnd(trial, endpoint);
-      const wished = '02:42:c6:12:00:07';
-      const bytes = Buffer.from(wished.replaceAll(':', ''), 'hex').toString('base64');
-      const request = endpointCreation(endpoint, { MacAddress: wished });
+      const requested = '02:42:c6:12:00:07';
+      const bytes = Buffer.from(requested.replaceAll(':', ''), 'hex').toString('base64');
+      const request = endpointCreation(endpoint, { MacAddress: requested });
       const Options = { ...request.Options, [netlabel.macAddress]: bytes };
       const { Interface } = await trial.succeeds('CreateEndpoint', { ...request, Options }, 'an endpoint to be made');
       trial.holds(!Interface?.Address, 'no Address: the request had one');

@@ -19,13 +19,13 @@ import {
 const needs: readonly Need[] = ['changes', 'restart'];
 const host: readonly Need[] = [...needs, 'host'];
 
-/** What a plugin knows after it was killed, and what it leaves alone. */
+/** Cases about what a plugin knows after it was killed, and what it leaves alone. */
 export const crashing = cases(
   networkKind,
   {
     id: 'network/crash-keeps-networks',
     title: 'Killed and started again, it knows its networks',
-    why: 'An engine does not make them anew: no container of a network that is forgotten starts any more.',
+    why: 'An engine does not make them anew: no container of a network that is forgotten starts again.',
     needs,
     async run(trial) {
       const network = await made(trial);
@@ -39,7 +39,7 @@ export const crashing = cases(
   {
     id: 'network/crash-keeps-deletions',
     title: 'Killed and started again, it does not bring back a network that was deleted',
-    why: 'Its subnet would be taken for ever: the engine knows nothing of it any more.',
+    why: 'Its subnet would be taken for ever: the engine no longer knows of it.',
     needs,
     async run(trial) {
       const first = await made(trial);

@@ -16,8 +16,8 @@ export interface State {
 }
 
 /**
- * A network plugin that does everything right, with little: a network is an entry in a file, and a container gets one end
- * of a veth pair, whose other end stays here and leads nowhere.
+ * A network plugin that does everything right, with little: a network is an entry in a file, and a container gets one
+ * end of a veth pair, whose other end stays here and leads nowhere.
  */
 export class HealthyNetworks implements NetworkHandlers {
   readonly root: string;
@@ -36,7 +36,7 @@ export class HealthyNetworks implements NetworkHandlers {
     renameSync(join(this.root, 'state.new'), join(this.root, 'state.json'));
   }
 
-  /** What the names of this plugin's interfaces begin with, and no other's. */
+  /** Only the names of this plugin's interfaces begin with it. */
   get prefix(): string {
     return `v${this.root.slice(-6)}`;
   }
@@ -126,7 +126,7 @@ export class HealthyNetworks implements NetworkHandlers {
   Join: NetworkHandlers['Join'] = ({ EndpointID, Options }) => {
     this.endpoint(EndpointID);
     const pid = Number(Options?.[netlabel.sandboxPid] ?? 0);
-    // One that is repeated, because nobody heard the first answer.
+    // The call may be a repetition, because nobody heard the first answer.
     this.unlink(this.outside(EndpointID));
     this.pair(this.outside(EndpointID), this.inside(EndpointID), ...(pid > 0 ? ['netns', `${pid}`] : []));
     return { InterfaceName: { SrcName: this.inside(EndpointID), DstPrefix: 'eth', InSandbox: pid > 0 } };

@@ -100,7 +100,7 @@ export const leaving = cases(
   {
     id: 'network/delete-without-leave',
     title: 'DeleteEndpoint without a Leave removes the interface as well',
-    why: 'dockerd, when it was killed, deletes endpoints whose containers it does not find any more without leaving them.',
+    why: 'dockerd, when it was killed, deletes endpoints whose containers it no longer finds, without a Leave.',
     needs: host,
     async run(trial) {
       const { endpoint, link } = await linked(trial, await made(trial));

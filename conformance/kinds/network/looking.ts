@@ -3,7 +3,7 @@ import { cases } from '../../verify/case.js';
 
 const scopes: readonly unknown[] = ['local', 'global'];
 
-/** What may be asked of a plugin in production. */
+/** Cases that are safe for a plugin in production. */
 export const looking = cases(
   networkKind,
   {

@@ -153,7 +153,7 @@ export async function takenBack(trial: NetworkTrial, { ids }: Endpoint): Promise
   await trial.succeeds('DeleteEndpoint', ids, 'the endpoint to be deleted');
 }
 
-/** What it declares. */
+/** Its capabilities. */
 export async function capabilities(trial: NetworkTrial) {
   const said = await trial.ask('GetCapabilities', {});
   return trial.succeeded('GetCapabilities', said) ? trial.read('GetCapabilities', said) : {};

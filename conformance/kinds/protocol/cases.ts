@@ -6,7 +6,7 @@ import { Finding, type Said } from '../../verify/finding.js';
 import type { Suite } from '../../verify/suite.js';
 import type { Trial } from '../../verify/trial.js';
 
-/** What every plugin owes, whatever it is for; tried with a harmless call of its first kind. */
+/** Cases for every plugin of any kind; tried with a harmless call of its first kind. */
 export function protocolCases({ kind, harmless }: Suite): Case[] {
   const path = methodPath(kind, harmless.method);
   const call = (trial: Trial<Kind>, manner = {}) => trial.send(path, harmless.request, manner);

@@ -5,7 +5,7 @@ import { forContainer, named, refused, valueGiven } from './steps.js';
 /** The most that swarm hands to a container. */
 const mostBytes = 500 * 1024;
 
-/** Who asks changes nothing. */
+/** These cases only ask: they change nothing. */
 export const giving = cases(
   secretKind,
   {
@@ -62,9 +62,9 @@ export const giving = cases(
   },
   {
     id: 'secret/few-members',
-    title: 'A secret is given to whoever asks without naming a service',
+    title: 'A secret is given to a caller that names no service',
     why: 'Swarm, Cleat and their versions know different things of a container. What a provider does not need it must not demand.',
-    run: async (trial) => void (await valueGiven(trial, named(trial), 'the secret, whoever asks')),
+    run: async (trial) => void (await valueGiven(trial, named(trial), 'the secret, no matter who asks')),
   },
   {
     id: 'secret/service',

@@ -5,7 +5,7 @@ import { Inapplicable, type Trial } from '../../verify/trial.js';
 
 export type SecretTrial = Trial<typeof secretKind>;
 
-/** Who asks, without swarm: a container. */
+/** The request of a container, without swarm. */
 export function forContainer(trial: SecretTrial, more: SecretRequest): SecretRequest {
   return {
     ServiceName: 'verify',
@@ -49,7 +49,7 @@ export async function refused(trial: SecretTrial, request: SecretRequest, expect
   if (complaint !== undefined) throw new Finding('an error that a person understands', said, complaint);
 }
 
-/** What the report keeps of the call has no secret in it. */
+/** The report keeps the call without the secret. */
 async function asked(trial: SecretTrial, request: SecretRequest): Promise<Said> {
   const said = await trial.ask('GetSecret', request);
   const at = trial.calls.indexOf(said);

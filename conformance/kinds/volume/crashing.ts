@@ -5,7 +5,7 @@ import { found, known, listed, made, mounted, options, reads, removedAtTheEnd, u
 
 const needs: readonly Need[] = ['changes', 'restart'];
 
-/** What a plugin knows after it was killed. */
+/** Cases about what a plugin knows after it was killed. */
 export const crashing = cases(
   volumeKind,
   {
@@ -56,7 +56,7 @@ export const crashing = cases(
   {
     id: 'volume/crash-in-a-create',
     title: 'Killed in the middle of Create, it has each volume as a whole or not at all',
-    why: 'A half-written list of volumes is a plugin that does not start any more, with all volumes of the host.',
+    why: 'A half-written list of volumes is a plugin that no longer starts, with all volumes of the host.',
     needs,
     async run(trial) {
       const names = Array.from({ length: 6 }, () => trial.fresh());

@@ -5,7 +5,7 @@ import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { volumeKind } from '@cleat/protocol/kinds/volume';
 
-/** Of a Mount that others might have to wait for. */
+/** Duration of a Mount that others might have to wait for. */
 const slowMs = 600;
 
 export type VolumeHandlers = Handlers<typeof volumeKind>;
@@ -14,8 +14,8 @@ export type VolumeHandlers = Handlers<typeof volumeKind>;
 export type State = Record<string, string[]>;
 
 /**
- * A volume plugin that does everything right, with little: a volume is a directory, and what is mounted is a link to it,
- * which is there for as long as somebody holds it.
+ * A volume plugin that does everything right, with little: a volume is a directory, and what is mounted is a link to
+ * it, which is there for as long as somebody holds it.
  */
 export class HealthyVolumes implements VolumeHandlers {
   readonly root: string;

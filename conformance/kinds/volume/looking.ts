@@ -3,7 +3,7 @@ import { volumeKind } from '@cleat/protocol/kinds/volume';
 import { cases } from '../../verify/case.js';
 import { found, listed } from './steps.js';
 
-/** What may be asked of a plugin in production. */
+/** Cases that are safe for a plugin in production. */
 export const looking = cases(
   volumeKind,
   {

@@ -183,7 +183,7 @@ export const making = cases(
   {
     id: 'volume/names-stay-inside',
     title: 'A name cannot lead out of where volumes are kept',
-    why: '`docker volume create -d PLUGIN ../../etc` reaches the plugin as it is: dockerd checks names for its own driver only. Whoever may create volumes would own the host.',
+    why: '`docker volume create -d PLUGIN ../../etc` reaches the plugin as it is: dockerd checks names for its own driver only. Everybody who may create volumes would own the host.',
     needs,
     async run(trial) {
       const inside = await made(trial);

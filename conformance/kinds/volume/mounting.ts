@@ -184,7 +184,7 @@ export const mounting = cases(
       const again = await trial.succeeds('Mount', { Name: name, ID: id }, 'the same answer as before');
       trial.holds(again.Mountpoint === path, `the Mountpoint ${path}, as before`);
       await unmounted(trial, name, id);
-      // Who keeps IDs, and does not count, has no such mount any more.
+      // A plugin that keeps IDs, and does not count, no longer has such a mount.
       const second = await trial.ask('Unmount', { Name: name, ID: id });
       trial.holds(second.failure === '', 'an answer: success, or an error', second);
       await trial.succeeds('Remove', { Name: name }, 'the volume to be free');

@@ -9,7 +9,7 @@ import type { Trial } from '../../verify/trial.js';
 
 export type VolumeTrial = Trial<typeof volumeKind>;
 
-/** What the author says a volume needs; null as dockerd sends it when a user gives none. */
+/** The author's options for a volume; null, as dockerd sends it, when a user gives none. */
 export function options(trial: VolumeTrial): Record<string, string> | null {
   return trial.session.settings.options ? { ...trial.session.settings.options } : null;
 }
@@ -99,7 +99,7 @@ export async function reads(path: string, text: string, expected: string, said: 
     throw new Finding(expected, said, `${join(path, 'verified')}: ${read.why || `it says '${read.text}'`}`);
 }
 
-/** What it declares; an error, or no such method, declares nothing. */
+/** Its capabilities; an error, or no such method, declares nothing. */
 export async function capabilities(trial: VolumeTrial): Promise<Capabilities> {
   const said = await trial.ask('Capabilities', {});
   return trial.succeeded('Capabilities', said) ? (trial.read('Capabilities', said).Capabilities ?? {}) : {};

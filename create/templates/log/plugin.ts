@@ -11,7 +11,7 @@ export default defineExtension({
     const driver = new LogDriver({
       log,
       destination: {
-        // What `--log-opt` may say. What is refused here is told to the user of `docker run`.
+        // Checks `--log-opt`. The user of `docker run` reads the text of a refusal.
         options(info) {
           checkNames(info, ['prefix'], (name) => `my-plugin has no log option '${name}': it knows 'prefix'`);
           return { file: join(options.root, `${info.ContainerID}.log`), prefix: info.Config?.prefix ?? '' };

@@ -24,7 +24,7 @@ export default defineExtension({
         asked.end();
       });
     const collect = async () => {
-      // Written aside and moved into place: whoever reads it never sees half of it.
+      // Written aside and moved into place: a reader never sees half of it.
       await writeFile(`${options.file}.new`, await page());
       await rename(`${options.file}.new`, options.file);
     };

@@ -9,7 +9,7 @@ export default defineExtension({
     prefix: { default: 'my', help: 'what the names of its interfaces begin with: two or three characters' },
   },
   async start({ options, log, name }) {
-    // What must be known after a crash is on disk; what the kernel knows is asked of the kernel.
+    // Facts that must survive a crash are on disk; the kernel is asked for those that it knows.
     const networks = new DurableMap<{ bridge: string }>(join(options.root, 'networks'), log, { sync: true });
     const endpoints = new DurableMap<{ network: string }>(join(options.root, 'endpoints'), log);
     const links = hostLinks();
@@ -62,13 +62,14 @@ export default defineExtension({
         inTurn(EndpointID, async () => {
           const bridge = bridgeOf(NetworkID);
           if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} is not one of ${name}'s`);
-          // One that is asked for again, because nobody heard the first answer.
+          // The call may be a repetition, because nobody heard the first answer.
           await links.remove(outside(EndpointID));
           await links.run([
             `link add ${outside(EndpointID)} type veth peer name ${inside(EndpointID)}`,
             `link set dev ${outside(EndpointID)} master ${bridge} up`,
           ]);
-          // The engine moves it into the container and names it eth0, eth1, …; without a gateway it adds one of its own.
+          // The engine moves it into the container and names it eth0, eth1, …; without a gateway it adds one of its
+          // own.
           return { InterfaceName: { SrcName: inside(EndpointID), DstPrefix: 'eth' } };
         }),
       Leave: () => {},

@@ -1,6 +1,6 @@
 import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
-import type { ContainerId } from '../../ids.js';
-import type { NetworkWishes } from '../../networks/service.js';
+import type { ContainerId, ImageId } from '../../ids.js';
+import type { RequestedNetworks } from '../../networks/service.js';
 import type { StoredState } from './life.js';
 
 /** A container as it is kept in the store (collection `containers`, key: ID). */
@@ -16,7 +16,7 @@ export interface ContainerRecord {
   path: string;
   args: string[];
   /** `sha256:…` */
-  imageId: string;
+  imageId: ImageId;
   /** As the image's own; Linux for all we run. */
   platform: string;
   /** Merged with the image's. */
@@ -24,13 +24,13 @@ export interface ContainerRecord {
   /** With the engine's defaults filled in. */
   hostConfig: HostConfig;
   /** What it asks of networks; the networks' room says what is in it. */
-  endpoints: NetworkWishes['endpoints'];
+  endpoints: RequestedNetworks['endpoints'];
   /** Aliases for other containers on the default network. Absent: none. */
   links?: ContainerLink[];
   /** Binds, volumes and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
   mounts: MountRecord[];
   /** What providers are asked for at each start; values are never kept. Absent: nothing. */
-  secrets?: SecretWish[];
+  secrets?: RequestedSecret[];
   /** Which of the configured runtimes runs it. */
   runtime: string;
   logPath: string;
@@ -106,7 +106,7 @@ export const isVolume = (mount: MountRecord): mount is VolumeMount => mount.type
 /** A volume that was made for this container alone. */
 export const isAnonymous = (mount: MountRecord): mount is VolumeMount => isVolume(mount) && mount.anonymous === true;
 
-export interface SecretWish {
+export interface RequestedSecret {
   /** Of the secret, and of the file. */
   name: string;
   /** The plugin. */

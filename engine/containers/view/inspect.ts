@@ -1,4 +1,5 @@
 import type { ContainerInspect, ContainerState, MountPoint, NetworkSettings } from '@cleat/protocol/api/container';
+import type { ImageId } from '../../ids.js';
 import type { SandboxSettings } from '../../networks/service.js';
 import type { Context } from '../context.js';
 import { shownLinks } from '../links/links.js';
@@ -8,8 +9,39 @@ import { type ContainerRecord, isVolume, type MountRecord } from '../state/recor
 import { completeConfig, completeHostConfig } from './complete.js';
 import { inspectedNetworks } from './networks.js';
 
-/** What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. */
+interface Known {
+  /** What it was made from. */
+  readonly revision: number;
+  readonly networks: number;
+  readonly execs: string;
+  readonly links: readonly string[] | null;
+  readonly inspect: ContainerInspect;
+}
+
+const known = new WeakMap<Container, Known>();
+
+/**
+ * What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. The same object
+ * means the same content: an encoder may keep what it encoded.
+ */
 export function inspectContainer(context: Context, container: Container): ContainerInspect {
+  const { revision } = container;
+  const networks = context.networks.revision;
+  const execs = [...container.execIds].join();
+  const links = shownLinks(context, container);
+  const last = known.get(container);
+  const fresh =
+    last?.revision === revision &&
+    last.networks === networks &&
+    last.execs === execs &&
+    last.links?.join() === links?.join();
+  if (last && fresh) return last.inspect;
+  const inspect = inspectNow(context, container, links);
+  known.set(container, { revision, networks, execs, links, inspect });
+  return inspect;
+}
+
+function inspectNow(context: Context, container: Container, Links: string[] | null): ContainerInspect {
   const { record } = container;
   const directory = context.paths.directory(record.id);
   const files = { ResolvConfPath: 'resolv.conf', HostnamePath: 'hostname', HostsPath: 'hosts' };
@@ -34,7 +66,7 @@ export function inspectContainer(context: Context, container: Container): Contai
     ProcessLabel: '',
     AppArmorProfile: record.appArmorProfile,
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
-    HostConfig: completeHostConfig({ ...record.hostConfig, Links: shownLinks(context, container) }),
+    HostConfig: completeHostConfig({ ...record.hostConfig, Links }),
     GraphDriver: { Name: 'overlay2', Data: graphData(context, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
     Config: completeConfig(record.config),
@@ -102,7 +134,7 @@ function networkSettings(record: ContainerRecord, sandbox: SandboxSettings): Net
   };
 }
 
-function graphData(context: Context, id: string, imageId: string): Record<string, string> {
+function graphData(context: Context, id: string, imageId: ImageId): Record<string, string> {
   let lower = '';
   try {
     lower = [context.paths.ownFiles(id), ...context.images.layerPaths(imageId)].join(':');

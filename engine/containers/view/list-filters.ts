@@ -9,6 +9,7 @@ import {
   matchName,
   matchPrefix,
 } from '../../filters.js';
+import type { ImageId } from '../../ids.js';
 import type { SandboxSettings } from '../../networks/service.js';
 import { zeroTime } from '../../time.js';
 import type { Context } from '../context.js';
@@ -98,7 +99,7 @@ function byAncestor(context: Context, filters: Filters): Test {
   if (!wanted) return () => true;
   const bottoms: string[][] = [];
   const layers = new Map<string, string[] | undefined>();
-  const layersOf = (imageId: string): string[] | undefined => {
+  const layersOf = (imageId: ImageId): string[] | undefined => {
     if (!layers.has(imageId))
       layers.set(
         imageId,

@@ -108,7 +108,8 @@ function tagLoaded(context: Context, image: Image, reference: Reference, emit: E
  * the same layers. So there is no circle either.
  */
 function linkToParent(context: Context, image: Image, parentId: string): void {
-  const parent = context.catalog.get(parentId);
+  const known = context.catalog.knownId(parentId);
+  const parent = known && context.catalog.get(known);
   if (!parent || image.record.parent) return;
   const steps = (each: Image) => each.config.history?.length ?? 0;
   const below = parent.config.rootfs.diff_ids;

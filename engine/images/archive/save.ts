@@ -193,7 +193,7 @@ async function writeLayer(context: Context, layer: LayerRecord, tar: Pack): Prom
     const name = blobPath(layer.diffId);
     const ended = new Promise<void>((resolve, reject) => {
       // Whoever reads the archive may have left meanwhile.
-      left = () => reject(cancelled('nobody reads the archive any more'));
+      left = () => reject(cancelled('the reader of the archive is gone'));
       tar.once('close', left);
       const entry = owned(
         tar.entry({ name, size: layer.tarSize, mode: 0o644, mtime: epoch }, (error) =>

@@ -56,7 +56,7 @@ export class Channel {
   ask(query: Query, signal: AbortSignal): Promise<Buffer> {
     return new Promise<Buffer>((resolve, reject) => {
       if (this.#closed || signal.aborted) {
-        reject(new Error('the question is not wanted any more'));
+        reject(new Error('the question is no longer wanted'));
         return;
       }
       const id = this.#freeNumber();

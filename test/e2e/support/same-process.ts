@@ -14,5 +14,5 @@ export function unexpectedIn(engine: Engine): string[] {
   return engine
     .log()
     .split('\n')
-    .filter((line) => /unexpected error|nobody looked|timer or a watcher failed|after an unexpected/.test(line));
+    .filter((line) => /unexpected error|failed unhandled|timer or a watcher failed|after an unexpected/.test(line));
 }

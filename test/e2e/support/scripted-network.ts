@@ -181,13 +181,13 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
     return { PoolID: id, Pool: pool };
   }
 
-  #address(pool: string, wished: string): Body {
+  #address(pool: string, requested: string): Body {
     const [network = '', bits] = pool.replace('pool of ', '').split('/');
     const numbered = (host: number) =>
       network.includes(':') ? `${network}${host.toString(16)}` : network.replace(/\d+$/, `${host}`);
     const isHeld = (address: string) => this.held.has(`address ${pool} ${address}`);
-    let address = wished;
-    for (let host = (this.#hosts.get(pool) ?? 0) + 1; !wished && (!address || isHeld(address)); host++) {
+    let address = requested;
+    for (let host = (this.#hosts.get(pool) ?? 0) + 1; !requested && (!address || isHeld(address)); host++) {
       address = numbered(host);
       this.#hosts.set(pool, host);
     }

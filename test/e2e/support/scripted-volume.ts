@@ -11,7 +11,7 @@ export interface Call {
   method: string;
   /** The body as it came; undefined when there was none. */
   body: Body | undefined;
-  /** The verb, and what the headers say of the body and of the answer that is wished for. */
+  /** The verb, and what the headers say of the body and of the answer that is requested for. */
   verb: string;
   headers: Pick<IncomingHttpHeaders, 'accept' | 'content-type'>;
 }

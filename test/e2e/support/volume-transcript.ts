@@ -17,7 +17,7 @@ export interface Transcript {
   steps: Step[];
   /** What is still mounted in the end, to the driver's knowledge. */
   held: string[];
-  /** How each method is asked: the verb, what sort of answer is wished for, and the types of the body's members. */
+  /** How each method is asked: the verb, what sort of answer is requested for, and the types of the body's members. */
   shapes: Record<string, string[]>;
   /** What the bodies are said to be. */
   contentTypes: (string | undefined)[];
