@@ -6,8 +6,9 @@ const shortLength = 12;
 declare const ofKind: unique symbol;
 
 /**
- * The full ID of one kind of object. What users write is a name, an ID or the beginning of one: it is looked up where it
- * comes in, and nothing else makes an ID of it; so a name is never compared with an ID, nor one kind's with another's.
+ * The full ID of one kind of object. What users write is a name, an ID or the beginning of one: it is looked up where
+ * it comes in, and nothing else makes an ID of it; so a name is never compared with an ID, nor one kind's with
+ * another's.
  */
 type IdOf<Kind extends string> = string & { readonly [ofKind]: Kind };
 export type ContainerId = IdOf<'container'>;
@@ -15,10 +16,13 @@ export type NetworkId = IdOf<'network'>;
 /** `sha256:…` of its configuration: neither the digest of its manifest nor that of a layer. */
 export type ImageId = IdOf<'image'>;
 
-/** What a network is called. Neither is compared with the other: an ID may be somebody's name for another network. */
+/**
+ * The name of a network. Name and ID are never compared with each other: an ID may be somebody's name for another
+ * network.
+ */
 export type NetworkName = string & { readonly [ofKind]: 'name of a network' };
 
-/** What a volume is called, which is all that tells it from others; not to be taken for its driver's name. */
+/** The name of a volume, which alone identifies it; not to be mixed up with its driver's name. */
 export type VolumeName = string & { readonly [ofKind]: 'name of a volume' };
 
 /**

@@ -51,7 +51,7 @@ export class Catalog {
     return image?.record.removed ? undefined : image;
   }
 
-  /** What is the full ID of an image that is here, held ones included, as one. */
+  /** Returns the text as an ID if it is the full ID of an image that is here, held ones included. */
   knownId(text: string): ImageId | undefined {
     return this.#loaded.get(text as ImageId)?.id;
   }
@@ -99,7 +99,7 @@ export class Catalog {
     return found;
   }
 
-  /** What a reference points to. */
+  /** The target of a reference. */
   lookUp(reference: Reference): Image | undefined {
     const id = this.#references.get(canonical(withDefaultTag(reference)))?.id;
     return id === undefined ? undefined : this.get(id);

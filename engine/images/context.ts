@@ -11,7 +11,7 @@ import type { ImageUser } from './service.js';
 
 export type ImageAction = 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'import' | 'load' | 'save' | 'commit';
 
-/** What the parts of this room share. */
+/** Shared by the parts of this room. */
 export class Context {
   readonly log: Logger;
   readonly catalog: Catalog;

@@ -19,7 +19,7 @@ import { Catalog, type Images, type ImageUser, openImages } from './index.js';
 /** An engine's images in a temporary data root, for tests. */
 export interface Bench {
   images: Images;
-  /** What the stand-in for containers answers. */
+  /** Answers of the stand-in for containers. */
   usage: (imageId: ImageId) => ImageUser[];
   root: string;
   events: NewEvent[];

@@ -1,6 +1,6 @@
 import type { ImageId } from '../ids.js';
 
-/** What is kept in the store about images. */
+/** Records about images in the store. */
 
 /** Collection `images`, by ID. */
 export interface ImageRecord {

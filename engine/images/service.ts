@@ -34,7 +34,7 @@ export interface Images {
   push(options: PushOptions): AsyncIterable<Progress>;
   /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
-  /** Of an archive's images those for `platforms`, or all. */
+  /** Only the images of an archive that are for `platforms`, or all. */
   load(
     archive: Readable,
     options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
@@ -108,7 +108,9 @@ export interface ImportOptions {
 export interface CommitOptions {
   /** Image ID; empty: none. */
   parent: string;
-  /** An OCI layer: a tar of what was added and changed, deletions as `.wh.NAME` entries. Opened once all else is valid. */
+  /**
+   * An OCI layer: a tar of what was added and changed, deletions as `.wh.NAME` entries. Opened once all else is valid.
+   */
   layer?: () => Promise<Readable>;
   config: ContainerConfig;
   /** Dockerfile instructions that are applied to `config`. */

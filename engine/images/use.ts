@@ -7,8 +7,8 @@ import { findFor, platformOf } from './select.js';
 import type { ResolvedImage } from './service.js';
 
 /**
- * What a container is made from. @throws NotFound `No such image: …`, or that it is not for the platform: a client
- * pulls it then
+ * Finds the image for a new container. @throws NotFound `No such image: …`, or that it is not for the platform: a
+ * client pulls it then
  */
 export function resolve(context: Context, text: string, platform = ''): ResolvedImage {
   const wanted = platform === '' ? undefined : parsePlatform(platform);

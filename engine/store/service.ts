@@ -4,7 +4,7 @@
  * was flushed, and of the rest whole transactions in their order. A change is acknowledged after `flush`.
  *
  * It is local for good: rooms read it without waiting, which no remote store could serve, and one process writes it.
- * What the hosts of a cluster share belongs behind an interface of its own, with waiting, versions and watches.
+ * Records that the hosts of a cluster share belong behind an interface of their own, with waiting, versions and watches.
  */
 export interface Store {
   collection<T extends object>(name: string): Collection<T>;

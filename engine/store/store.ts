@@ -30,7 +30,7 @@ class LoggedStore implements Store {
   readonly #log: RedoLog;
   readonly #reserve: number;
   readonly #collections = new Map<string, LoggedCollection>();
-  /** What transactions under way have written; the innermost last. */
+  /** The writes of transactions under way; the innermost last. */
   readonly #drafts: Writes[] = [];
   /** In the log's present generation. */
   #recent = new Writes();
@@ -96,7 +96,7 @@ class LoggedStore implements Store {
   }
 
   read(collection: string, key: string): string | undefined {
-    // What cannot be written is not there; LMDB would say so in words of its own.
+    // A name that cannot be written is not there; LMDB would say so in words of its own.
     if (Buffer.byteLength(key) > longestKey) return undefined;
     for (const layer of this.#layers()) {
       const text = layer.get(collection, key);
@@ -208,7 +208,7 @@ class LoggedStore implements Store {
   }
 }
 
-/** What a user can do about it, in no library's words. */
+/** Advice for the user, in no library's words. */
 function unwritable(path: string, cause: unknown): CleatError {
   const full = ['ENOSPC', 'EDQUOT'].includes(errnoOf(cause) ?? '');
   return systemError(

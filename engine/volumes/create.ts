@@ -56,7 +56,7 @@ async function checkKnown(context: Context, record: VolumeRecord, wanted: string
   }
   if (volume) {
     if (wanted && wanted !== owner) {
-      // One that nobody knows is said to be that.
+      // The error for an unknown driver says that it is unknown.
       await context.drivers.get(wanted);
       throw conflict(`driver '${owner}' already has volume '${name}': volume name must be unique`);
     }
@@ -98,7 +98,7 @@ async function make(
   return resourceOf(record, volume);
 }
 
-/** One that the driver has already is taken over as it is. @returns what the driver says of it, if anything */
+/** A volume that the driver has already is taken over as it is. @returns what the driver says of it, if anything */
 async function findOrMake(
   context: Context,
   driverName: string,

@@ -13,6 +13,6 @@ export interface HeldMount {
   containerId: string;
   /** The driver has said that it did: there was an event of it. */
   mounted: boolean;
-  /** Of former versions: nobody uses it any more, and its driver does not know yet. The outbox takes it over. */
+  /** Left by former versions: nobody uses it, and its driver does not know yet. The outbox takes it over. */
   owed?: { since: string; reason: string };
 }

@@ -60,7 +60,7 @@ export async function inspectVolume(context: Context, name: string): Promise<Vol
   throw noSuchVolume(name);
 }
 
-/** What the driver has not heard yet, beside what it says itself: there clients show everything. */
+/** The calls that the driver has not heard yet, beside its own status: there clients show everything. */
 function withPending(context: Context, { name }: VolumeRecord, resource: VolumeResource): VolumeResource {
   const pending = context.unmounts.list(name);
   if (pending.length === 0) return resource;

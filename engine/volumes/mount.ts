@@ -81,7 +81,7 @@ async function holdSubpath(
   }
 }
 
-/** In the background: whoever wanted to mount has the reason for the failure already. */
+/** In the background: the caller that wanted to mount has the reason for the failure already. */
 function takeBack(context: Context, held: HeldMount): void {
   context.unmounts.unmount(held).catch((error: unknown) => {
     const { volume, driver } = held;

@@ -27,14 +27,14 @@ export interface VolumeOutboxDeps {
 }
 
 /**
- * Unmounts. A mount is on record from before its Mount until its driver has heard the Unmount, or the volume is forgotten
- * by force.
+ * Unmounts. A mount is on record from before its Mount until its driver has heard the Unmount, or the volume is
+ * forgotten by force.
  */
 export class VolumeOutbox {
   readonly #held: Collection<HeldMount>;
   readonly #events: Events;
   readonly #queue: Queue<Unmount>;
-  /** What the former engine held and nobody has claimed yet. */
+  /** Mounts that the former engine held and nobody has claimed yet. */
   readonly #unclaimed: Set<string>;
 
   constructor({ outbox, held, drivers, events }: VolumeOutboxDeps) {
@@ -69,7 +69,7 @@ export class VolumeOutbox {
     if (this.#held.get(held.id) === undefined) this.#held.put(held.id, held);
   }
 
-  /** Whatever the former engine held for containers that do not run is to be unmounted. */
+  /** Unmounts everything that the former engine held for containers that do not run. */
   reconcile(): void {
     for (const id of this.#unclaimed) {
       const held = this.#held.get(id);
@@ -94,7 +94,7 @@ export class VolumeOutbox {
     this.#queue.postpone(messageFor(held), reason);
   }
 
-  /** Whatever is pending for a volume is tried once more, before its driver is asked for something else. */
+  /** Tries once more what is pending for a volume, before its driver is asked for something else. */
   async settle(driver: string, volume: VolumeName): Promise<void> {
     await this.#queue.settle(driver, (pending) => isOf(pending, volume));
   }

@@ -1,6 +1,6 @@
 import type { VolumeName } from '../ids.js';
 
-/** What the engine knows of a volume; its data is the driver's. */
+/** The engine's facts about a volume; its data is the driver's. */
 export interface VolumeRecord {
   v: 1;
   name: VolumeName;

@@ -4,7 +4,7 @@ import type { VolumeName } from '../ids.js';
 import { goTime, parseTime, zeroTime } from '../time.js';
 import type { VolumeRecord } from './record.js';
 
-/** What the API shows: the driver's answer, with the engine's labels and options. */
+/** The API's view: the driver's answer, with the engine's labels and options. */
 export function resourceOf(record: VolumeRecord, volume?: Volume): VolumeResource {
   const resource: VolumeResource = {
     CreatedAt: createdAt(volume) ?? record.createdAt,

@@ -18,6 +18,11 @@ const rooms = [
   'examples',
   'bench',
 ];
+/** Of the engine. The others are on their way. */
+const engineRooms = [
+  ...['async', 'authorization', 'content', 'distribution', 'events', 'exec', 'images', 'layers', 'outbox', 'store'],
+  ...['streams', 'system', 'volumes'],
+].map((room) => `engine/${room}`);
 const documents = [
   'README.md',
   'ARCHITECTURE.md',
@@ -60,7 +65,7 @@ function filesIn(path: string): string[] {
 }
 
 test('rooms and documents that were gone through are in plain English', () => {
-  const files = [...rooms, ...documents].flatMap(filesIn);
+  const files = [...rooms, ...engineRooms, ...documents].flatMap(filesIn);
   expect(files.length).toBeGreaterThan(400);
   const found = files.flatMap((file) =>
     complaints(readFileSync(join(root, file), 'utf8')).map((complaint) => `${file}:${complaint}`),
