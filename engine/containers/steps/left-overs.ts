@@ -70,7 +70,8 @@ async function forgetUnknown(context: Context): Promise<void> {
     const root = context.paths.runtimeRoot(name);
     if (!existsSync(root)) continue;
     for (const id of readdirSync(root)) {
-      if (context.registry.byFullId(id)) continue;
+      // crun keeps compiled filters in `.cache`.
+      if (id.startsWith('.') || context.registry.byFullId(id)) continue;
       try {
         await context.runtimes.get(name).delete(id, { force: true });
       } catch (error) {
