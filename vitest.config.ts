@@ -35,8 +35,8 @@ const without: Record<string, string[]> = {
   'network-none': files('slide', 'networks'),
 };
 
-/** At once: twice as many keep the processors no busier, and each other's deadlines waiting. */
-const endToEndWorkers = Math.max(2, availableParallelism());
+/** Files at once. Each waits now and then, so one more than processors keeps them busy; twice as many, only late. */
+const workers = availableParallelism() + 1;
 
 /**
  * The things that runtimes do, each in its own way: enough for the one that is not the fastest here, and so not the
@@ -63,7 +63,7 @@ function endToEnd(
       expect: expectation,
       testTimeout: 120_000,
       hookTimeout: 120_000,
-      maxWorkers: endToEndWorkers,
+      maxWorkers: workers,
     },
   };
 }
@@ -82,8 +82,7 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**', '**/dist/**', 'create/templates/**'],
           globalSetup: ['test/setup-linux.ts'],
-          // Much of it waits for processes and disks: both processors are to be busy.
-          maxWorkers: 2,
+          maxWorkers: workers,
           expect: expectation,
           testTimeout: 60_000,
         },

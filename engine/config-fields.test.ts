@@ -93,7 +93,7 @@ test('a key of Volumes is a destination, and never a source', () => {
   ] as const) {
     expect(volumeDestination(key)).toBe(destination);
     expect(collectMounts({ VolumeDriver: 'other' }, [key], () => [])).toMatchObject([
-      { type: 'volume', source: '', anonymous: true, destination, rw: true, volume: { driver: 'other' } },
+      { type: 'volume', name: undefined, anonymous: true, destination, rw: true, volume: { driver: 'other' } },
     ]);
   }
   expect(() => collectMounts({}, ['/etc:/mnt'], () => [])).toThrow("invalid volume specification: '/etc:/mnt'");

@@ -3,9 +3,9 @@ import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container'
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /**
- * What a configuration says of the containers made from it, whoever wrote it: an image (loaded, pulled, imported), a
- * body of the API, or an instruction of `--change`. All of it is looked at here, so that no field means more when it
- * comes on another way.
+ * Checks what a configuration says of the containers made from it, from any source: an image (loaded, pulled,
+ * imported), a body of the API, or an instruction of `--change`. All of it is looked at here, so that no field means
+ * more when it comes on another way.
  * @throws InvalidParameter
  */
 export function checkFields(config: ContainerConfig): void {
@@ -21,7 +21,7 @@ export function checkFields(config: ContainerConfig): void {
 }
 
 /**
- * Of a `HostConfig`, keys included: what has a NUL byte ends there for the kernel, so that what is mounted or joined
+ * Checks a `HostConfig`, keys included: for the kernel a text ends at a NUL byte, so that what is mounted or joined
  * would differ from what inspect shows.
  * @throws InvalidParameter
  */
@@ -40,7 +40,7 @@ function hasNul(value: unknown): boolean {
 
 /**
  * A key of `Volumes`: one absolute destination in the container, and nothing else. The grammar of `-v` is that of
- * somebody who may bind the host's paths; whoever makes an image is not.
+ * somebody who may bind the host's paths; the author of an image is not.
  * @returns it without `..`, double and trailing slashes
  * @throws InvalidParameter
  */
@@ -60,7 +60,7 @@ function checkExposedPort(key: string): void {
   if (Number(port) < 1 || Number(port) > 65_535) throw invalidParameter(`invalid port specification: "${key}"`);
 }
 
-/** What becomes an argument, a variable or a path of a process. */
+/** Texts that become an argument, a variable or a path of a process. */
 function argumentFields(config: ContainerConfig): [string, readonly string[]][] {
   const list = (value: string | string[] | null | undefined) => (typeof value === 'string' ? [value] : (value ?? []));
   return [

@@ -4,7 +4,7 @@ export interface Roots {
   readonly execRoot: string;
 }
 
-/** What the host's owner says of the engine itself. */
+/** Settings of the engine itself, by the host's owner. */
 export interface SystemConfig extends Roots {
   /** Stable across restarts, unique per data root; tags what we leave on the host (bridge alias, nft table). */
   readonly engineId: string;
@@ -18,7 +18,7 @@ export interface SystemConfig extends Roots {
   readonly shutdownTimeout: number;
 }
 
-/** What containers are run with, where they say nothing else. */
+/** Settings of containers that say nothing else. */
 export interface ContainersConfig
   extends Roots,
     RuntimesConfig,
@@ -90,7 +90,7 @@ export interface NetworksConfig extends Roots {
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
   readonly dnsOptions: readonly string[];
-  /** What `host-gateway` in --add-host stands for; absent or empty: the default bridge's own address. */
+  /** Addresses for `host-gateway` in --add-host; absent or empty: the default bridge's own address. */
   readonly hostGatewayIps?: readonly string[];
 }
 
@@ -101,8 +101,8 @@ export interface RegistriesConfig {
 }
 
 /**
- * What the wiring (`cli`) tells the engine: already merged from flags, `daemon.json` and defaults, and validated. Each
- * room is given its own part.
+ * Settings that the wiring (`cli`) gives the engine: already merged from flags, `daemon.json` and defaults, and
+ * validated. Each room is given its own part.
  */
 export interface EngineConfig
   extends SystemConfig,

@@ -2,9 +2,10 @@ import { absenceOf } from '@cleat/extensions/absence';
 import { CleatError, isClass, messageOf } from '@cleat/protocol/errors';
 
 /**
- * What drivers mean. Docker's plugin protocols have no error classes: a driver says in words of its own that it does not
- * know a volume, lost a network, or has no address left. All that the engine reads out of such words is here, and
- * `driver-prose.test.ts` has texts of real drivers. A wrong guess must be the harmless one, see each function.
+ * Reads the texts of drivers. Docker's plugin protocols have no error classes: a driver says in words of its own that
+ * it does not know a volume, lost a network, or has no address left. All that the engine reads out of such words is
+ * here, and `driver-prose.test.ts` has texts of real drivers. A wrong guess must be the harmless one, see each
+ * function.
  */
 const missing = /not found|not known|no such|n[o']t exist|cannot find|can't find|could not find/i;
 const unknown = /unknown|no (?:network|endpoint) exists|not mounted/i;

@@ -6,12 +6,24 @@ const shortLength = 12;
 declare const ofKind: unique symbol;
 
 /**
- * The full ID of one kind of object. What users write is a name, an ID or the beginning of one: it is looked up where it
- * comes in, and nothing else makes an ID of it; so a name is never compared with an ID, nor one kind's with another's.
+ * The full ID of one kind of object. What users write is a name, an ID or the beginning of one: it is looked up where
+ * it comes in, and nothing else makes an ID of it; so a name is never compared with an ID, nor one kind's with
+ * another's.
  */
 type IdOf<Kind extends string> = string & { readonly [ofKind]: Kind };
 export type ContainerId = IdOf<'container'>;
 export type NetworkId = IdOf<'network'>;
+/** `sha256:…` of its configuration: neither the digest of its manifest nor that of a layer. */
+export type ImageId = IdOf<'image'>;
+
+/**
+ * The name of a network. Name and ID are never compared with each other: an ID may be somebody's name for another
+ * network.
+ */
+export type NetworkName = string & { readonly [ofKind]: 'name of a network' };
+
+/** The name of a volume, which alone identifies it; not to be mixed up with its driver's name. */
+export type VolumeName = string & { readonly [ofKind]: 'name of a volume' };
 
 /**
  * A new object ID: 64 hexadecimal digits, of which the first twelve are never all decimal, because the abbreviated

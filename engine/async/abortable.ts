@@ -9,7 +9,7 @@ export async function abortable<T>(work: Promise<T>, signal: AbortSignal, undo?:
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => {
       work.then(undo, () => {
-        // It failed after nobody waited for it any more: nothing was acquired.
+        // It failed when nobody waited for it: nothing was acquired.
       });
       reject(cancelled('the start was stopped: the container is being removed'));
     };

@@ -15,7 +15,7 @@ export interface ApiRequest {
   readonly body: string | undefined;
 }
 
-/** What the client would get. */
+/** The answer that the client would get. */
 export interface ApiAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

@@ -22,6 +22,7 @@ import { silentLogger } from '@cleat/protocol/log';
 import type { EngineConfig } from '../config.js';
 import { openEvents } from '../events/index.js';
 import type { Events } from '../events/service.js';
+import type { ImageId } from '../ids.js';
 import type { Images } from '../images/service.js';
 import type { Networks } from '../networks/service.js';
 import type { Spool } from '../spool/service.js';
@@ -32,7 +33,7 @@ import type { Volumes } from '../volumes/service.js';
 import { openContainers, Registry } from './index.js';
 import type { ContainerHost, Containers } from './service.js';
 
-/** What is not reached by a test throws when it is. */
+/** A part that a test should not reach throws. */
 function partial<T extends object>(name: string, members: Partial<T>): T {
   return new Proxy(members as T, {
     get(target, key) {
@@ -111,7 +112,7 @@ export class TestEngine implements AsyncDisposable {
       images: partial<Images>('images', {
         resolve: (ref) => {
           if (!ref.startsWith('busybox')) throw notFound(`No such image: ${ref}:latest`);
-          return { id: 'sha256:abc', config: this.imageConfig, os: 'linux', architecture: 'amd64' };
+          return { id: 'sha256:abc' as ImageId, config: this.imageConfig, os: 'linux', architecture: 'amd64' };
         },
         layerPaths: () => [join(this.config.dataRoot, 'layers', 'busybox')],
       }),
@@ -125,7 +126,7 @@ export class TestEngine implements AsyncDisposable {
 
   #networks(): Networks {
     return partial<Networks>('networks', {
-      wishes: (mode) => ({ mode, endpoints: {} }),
+      requested: (mode) => ({ mode, endpoints: {} }),
       defaultNetwork: 'bridge',
       inspect: async () => {
         throw notFound('network bridge not found');

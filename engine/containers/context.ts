@@ -13,7 +13,7 @@ import type { Container } from './state/container.js';
 import type { Registry } from './state/registry.js';
 import type { RunWatchers } from './watchers.js';
 
-/** What the wiring hands to this room. */
+/** Parts that the wiring hands to this room. */
 export interface ContainersDeps {
   readonly config: ContainersConfig;
   readonly log: Logger;
@@ -30,7 +30,7 @@ export interface ContainersDeps {
   readonly conmonPath?: string;
 }
 
-/** What every file of this room works with. */
+/** Shared by every file of this room. */
 export interface Context extends ContainersDeps {
   /** The engine is stopping: no restarts, and what is stopped now was not stopped by a user. */
   stopping: boolean;

@@ -27,10 +27,10 @@ export function execTarget(context: Context, container: Container, ref: string):
     cgroup: cgroupOf(context.config, record),
     execIds: container.execIds,
     ended: run.ended,
-    process: async (wish) => {
+    process: async (requested) => {
       const rootfs = context.paths.rootfs(id);
       await checkAccountsInside(context, record, rootfs);
-      return execProcessFor(record, rootfs, wish, {
+      return execProcessFor(record, rootfs, requested, {
         config: context.config,
         security,
         links: linkEnvironment(context, container),

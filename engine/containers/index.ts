@@ -41,7 +41,7 @@ export type { ContainersDeps } from './context.js';
 export { Registry } from './state/registry.js';
 export { lookupIn, usersOfImage, usersOfVolume } from './usage.js';
 
-/** What the registry of extensions shows of one that an extension runs in. */
+/** The container in which an extension runs, for the registry of extensions. */
 function provider(container: Container | undefined): Provider | undefined {
   return container?.running ? { id: container.id, name: container.record.name } : undefined;
 }

@@ -17,15 +17,15 @@ import { errnoOf } from '@cleat/linux/syscall/errno';
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /**
- * What Docker puts between an image and what a container writes (moby `daemon/initlayer`): empty places for what is
- * mounted, so that no change of the container's comes of it; `/.dockerenv`, by which programs know that they are in a
- * container; and `/etc/mtab`, which names the mounts.
+ * The layer that Docker puts between an image and a container's writes (moby `daemon/initlayer`): empty places for what
+ * is mounted, so that no change of the container's comes of it; `/.dockerenv`, by which programs know that they are in
+ * a container; and `/etc/mtab`, which names the mounts.
  */
 const directories = ['dev', 'dev/pts', 'dev/shm', 'etc', 'proc', 'sys'];
 const files = ['.dockerenv', 'dev/console', 'etc/hostname', 'etc/hosts', 'etc/resolv.conf'];
 const links = [['etc/mtab', '/proc/mounts']] as const;
 
-/** Of the lists above: a layer that is there was made of the same ones. */
+/** Edition of the lists above: a layer that is there was made of the same ones. */
 const edition = 1;
 
 interface Owned {

@@ -19,7 +19,7 @@ export class ContainerPaths {
     return join(this.#dataRoot, 'containers');
   }
 
-  /** What the container wrote: overlayfs' upper directory. */
+  /** The container's writes: overlayfs' upper directory. */
   upper(id: string): string {
     return join(this.directory(id), 'rw', 'upper');
   }
@@ -53,12 +53,12 @@ export class ContainerPaths {
     return join(this.bundle(id), 'shm');
   }
 
-  /** What was looked at and is held until the runtime has mounted it. */
+  /** Paths that were looked at and are held until the runtime has mounted them. */
   held(id: string): string {
     return join(this.bundle(id), 'held');
   }
 
-  /** What providers gave for this run, in memory. Its files are for everybody in the container: nobody else may come near. */
+  /** The secrets of this run, in memory. Its files are for everybody in the container: nobody else may come near. */
   secrets(id: string): string {
     return join(this.bundle(id), 'private', 'secrets');
   }

@@ -28,7 +28,7 @@ function listenerAt(context: Context, running: readonly Container[], path: strin
   }
   const groups = cgroupsOfProcess(pid);
   if (groups.length > 0) return running.find((container) => isWithin(context, container, groups));
-  // It has handed the socket on to a child and ended. Whoever shares the file with us has such a socket open.
+  // It has handed the socket on to a child and ended. The process that shares the file with us has such a socket open.
   const sharing = running.filter((container) => {
     const inside = pathInside(container, path);
     return inside !== undefined && listeningSockets(container.record.state.pid).includes(inside);

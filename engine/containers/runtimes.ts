@@ -34,7 +34,10 @@ export class Runtimes {
     return name;
   }
 
-  /** crun may have to be started where something covers a directory of the host's; whoever wants to see that gets runc. */
+  /**
+   * crun may have to be started where something covers a directory of the host's; a container that must see that
+   * directory gets runc.
+   */
   #seeing(binds: readonly string[], name: string): string {
     const hidden = hiddenFrom(this.#config.runtimes[name]?.path ?? '');
     if (hidden === undefined || this.missing('runc') !== undefined) return name;
@@ -89,7 +92,7 @@ export class Runtimes {
     return options.then((known) => known.includes(option));
   }
 
-  /** @throws InvalidParameter when it is not configured (any more) */
+  /** @throws InvalidParameter when it is not, or no longer, configured */
   get(name: string): OciRuntime {
     const known = this.#open.get(name);
     if (known) return known;

@@ -15,7 +15,7 @@ import type { Filters } from '../events/service.js';
 import type { AttachSession, TerminalSize } from '../streams/service.js';
 import type { Moment } from '../time.js';
 
-/** What the API asks of containers. `ref` is a name, an ID or an ID prefix. */
+/** The API's view of containers. `ref` is a name, an ID or an ID prefix. */
 export interface Containers {
   /** @throws InvalidParameter, NotFound (`No such image: X:latest`), Conflict (name in use, Docker's text) */
   create(request: ContainerCreateRequest, options: { name?: string; platform?: string }): Promise<CreatedContainer>;
@@ -76,7 +76,7 @@ export interface Containers {
   disconnectNetwork(network: string, ref: string, force: boolean): Promise<void>;
 }
 
-/** What other rooms, and the engine's own start and stop, need of the containers of this host. */
+/** The view of other rooms, and of the engine's own start and stop, on the containers of this host. */
 export interface ContainerHost {
   /** @throws NotFound, Conflict when it does not run or is paused (Docker's texts) */
   execTarget(ref: string): ExecTarget;
@@ -84,7 +84,9 @@ export interface ContainerHost {
   watchRuns(watcher: RunWatcher): void;
   /** Which containers extensions run in, found by their address. */
   readonly providers: Providers;
-  /** Start-up is recovery: finds what runs, what ended meanwhile, applies restart policies, removes what is left over. */
+  /**
+   * Start-up is recovery: finds what runs, what ended meanwhile, applies restart policies, removes what is left over.
+   */
   recover(): Promise<void>;
   /** For `info`, without I/O. */
   counts(): { total: number; running: number; paused: number; stopped: number };
@@ -197,8 +199,11 @@ export interface ExecTarget {
   readonly config: ContainerConfig;
   readonly runtime: RuntimeCommand;
   readonly conmonPath: string;
-  /** What to give to the runtime for a further process. @throws InvalidParameter (no such user; endless /etc/passwd) */
-  process(wish: ExecWish): Promise<OciProcess>;
+  /**
+   * The process specification for the runtime, for a further process.
+   * @throws InvalidParameter (no such user; endless /etc/passwd)
+   */
+  process(requested: RequestedExec): Promise<OciProcess>;
   /** The container's control group (`linux.cgroupsPath`). */
   readonly cgroup: string;
   /** Sessions shown as `ExecIDs`. */
@@ -208,7 +213,7 @@ export interface ExecTarget {
   emit(action: string, attributes?: Record<string, string>): void;
 }
 
-export interface ExecWish {
+export interface RequestedExec {
   command: string[];
   /** Empty or undefined: the container's. */
   user?: string;

@@ -1,15 +1,16 @@
+import type { ImageId } from '../ids.js';
 import type { ImageUser } from '../images/service.js';
 import type { ContainerLookup } from '../networks/service.js';
 import { isVolume } from './state/record.js';
 import type { Registry } from './state/registry.js';
 
 /*
- * What other rooms may ask of the containers on record. The registry is opened before those rooms, and handed to them:
- * they know who uses what is theirs from their first moment on.
+ * Questions of other rooms about the containers on record. The registry is opened before those rooms, and handed to
+ * them: they know who uses what is theirs from their first moment on.
  */
 
 /** Which containers use an image. */
-export function usersOfImage(registry: Registry, imageId: string): ImageUser[] {
+export function usersOfImage(registry: Registry, imageId: ImageId): ImageUser[] {
   return registry
     .all()
     .filter((container) => container.record.imageId === imageId)

@@ -6,7 +6,7 @@ import { resolveUser } from './oci-spec/user.js';
 import type { Container } from './state/container.js';
 import { type ContainerRecord, isVolume, type VolumeMount } from './state/record.js';
 
-/** What identifies a use of a volume, and says how it is mounted. */
+/** Identifies a use of a volume, and says how it is mounted. */
 type Use = Pick<VolumeMount, 'destination' | 'propagation'> & {
   readOnly: boolean;
   subpath?: string;

@@ -4,7 +4,7 @@ import type { RunWatcher, WatchedRun } from './service.js';
 import type { Announcer } from './state/announce.js';
 import type { Container } from './state/container.js';
 
-/** What it takes to tell them. */
+/** The parts for telling them. */
 interface WatchContext extends Pick<Announcer, 'emit'> {
   readonly log: Logger;
 }

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, lstatSync, symlinkSync, unlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
+import type { ImageId } from '../ids.js';
 import { ownFilesFor } from './own-files.js';
 import type { ContainerPaths } from './paths.js';
 import type { ContainerRecord } from './state/record.js';
@@ -11,13 +12,13 @@ import type { ContainerRecord } from './state/record.js';
  * there may read, as under Docker; on the host it lies where nobody else gets to.
  */
 export function containerLayers(
-  context: { paths: ContainerPaths; images: { layerPaths(imageId: string): string[] } },
+  context: { paths: ContainerPaths; images: { layerPaths(imageId: ImageId): string[] } },
   { id, imageId }: Pick<ContainerRecord, 'id' | 'imageId'>,
 ): { lower: string[]; upper: string; work: string } {
   const { paths, images } = context;
   const [own, upper, work] = [paths.ownFiles(id), paths.upper(id), paths.work(id)];
   const image = images.layerPaths(imageId);
-  // Whatever our umask is.
+  // Regardless of our umask.
   if (makeDirectories(upper) !== undefined) chmodSync(upper, 0o755);
   makeDirectories(work, 0o711);
   // A link of no more than a name: what it leads to is shared. It stays, so that a container keeps its layer.

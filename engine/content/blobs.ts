@@ -18,7 +18,7 @@ export interface StoredBlob {
 const batchBytes = 512 * 1024;
 
 export interface WriteOptions {
-  /** What the content must be; a mismatch leaves nothing behind. */
+  /** The expected content; a mismatch leaves nothing behind. */
   digest?: string;
   /** Bytes the content must have. More is refused as soon as it comes, and more than there is space for at once. */
   size?: number;
@@ -151,7 +151,7 @@ export class GrowingBlob implements AsyncDisposable {
         if (length >= batchBytes) await flush();
       }
     } finally {
-      // What came before a failure stays, so that another try goes on from there.
+      // The bytes before a failure stay, so that another try goes on from there.
       if (size === undefined || this.#size + length <= size) await flush();
     }
     if (signal?.aborted) throw cancelled('the transfer was cancelled');
@@ -192,7 +192,7 @@ export class GrowingBlob implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isFinished) return;
     await this.#file.close().catch(() => {
-      // What made it fail is the error to tell.
+      // The error to tell is the one that made it fail.
     });
     await rm(this.#path, { force: true });
   }

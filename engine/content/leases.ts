@@ -1,4 +1,4 @@
-/** What work under way needs although no image refers to it yet: collecting spares it. In memory only. */
+/** Blobs that work under way needs although no image refers to them yet: collecting spares them. In memory only. */
 export class Leases {
   readonly #held = new Set<Lease>();
 

@@ -1,6 +1,6 @@
 import { type CleatError, invalidParameter } from '@cleat/protocol/errors';
 
-/** What an image is made for, in Go's names. */
+/** The platform of an image, in Go's names. */
 export interface Platform {
   os: string;
   architecture: string;

@@ -124,7 +124,7 @@ export function refuseReserved(reference: Reference): void {
   if (familiarName(reference) === 'scratch') throw forbidden("'scratch' is a reserved name");
 }
 
-/** What `docker rmi`, `docker run`, … were given: an image ID in full, or a name (which may be a short ID). */
+/** The argument of `docker rmi`, `docker run`, …: an image ID in full, or a name (which may be a short ID). */
 export type AnyReference = { kind: 'id'; id: string } | { kind: 'name'; reference: Reference };
 
 /** @throws InvalidParameter when it can be neither an ID nor a name */

@@ -10,7 +10,7 @@ import { requestText } from './wording.js';
 export class Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Whom the connection really leads to. */
+  /** The real peer of the connection. */
   readonly address: string;
   readonly #message: IncomingMessage;
   readonly #limits: RegistryLimits;
@@ -44,7 +44,7 @@ export class Answer {
     const chunks = message.iterator({ destroyOnReturn: true })[Symbol.asyncIterator]();
     const { stall, stallBytes } = this.#limits;
     let stalled = false;
-    // Only waiting counts: whoever reads slowly makes no server slow.
+    // Only waiting counts: a slow reader does not make a server slow.
     let waited = 0;
     let missing = stallBytes;
     try {
@@ -91,7 +91,7 @@ export class Answer {
     return Buffer.concat(chunks);
   }
 
-  /** What an error's body says; as much of it as can be had. */
+  /** The text of an error's body; as much of it as there is. */
   async errorText(): Promise<string> {
     try {
       return (await this.bytes(this.#limits.errorBody, 'the answer of the registry')).toString('utf8');

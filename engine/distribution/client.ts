@@ -17,7 +17,7 @@ type Call = Pick<HttpRequest, 'method' | 'headers' | 'body'> & { signal: AbortSi
 export interface RemoteManifest {
   text: string;
   contentType: string;
-  /** Of the bytes that came. */
+  /** Digest of the bytes that came. */
   digest: string;
 }
 
@@ -222,7 +222,7 @@ export class RegistryClient implements Disposable {
     throw systemError(`stopped after ${redirects} redirects from ${start.host}`);
   }
 
-  /** What began with TLS goes on with TLS. @throws System */
+  /** A request that began with TLS goes on with TLS. @throws System */
   #refuseDowngrade(from: URL, to: URL): void {
     if (to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) return;
     throw systemError(`refusing a redirect from ${from.host} to ${to.protocol}//${to.host}`);

@@ -3,7 +3,7 @@ import { isRecord } from '@cleat/protocol/json';
 import { familiar, familiarName, type Reference } from '../content/references.js';
 import { statusText } from './wording.js';
 
-/** What a registry answered instead of what was asked (distribution-spec, error codes). */
+/** A registry's error answer (distribution-spec, error codes). */
 export class RegistryError extends CleatError {
   /** HTTP status. */
   readonly status: number;
@@ -68,7 +68,7 @@ function firstError(body: string): { code: string; message: string } | undefined
   }
 }
 
-/** What a user reads when a pull fails (moby `daemon/internal/distribution/errors.go`). */
+/** The text for a user when a pull fails (moby `daemon/internal/distribution/errors.go`). */
 export function pullError(error: unknown, reference: Reference): unknown {
   if (isClass(error, 'Unavailable')) return new CleatError('System', messageOf(error), { cause: error });
   if (!(error instanceof RegistryError)) return error;

@@ -33,7 +33,7 @@ export async function registryOf(handler: Handler, address = '127.0.0.1') {
   const server = http.createServer((request, response) => {
     seen.push(`${request.method} ${request.url}`);
     headers.push(request.headers);
-    // What we destroy on purpose is no news.
+    // A stream that we destroy on purpose is no news.
     request.on('error', () => {});
     response.on('error', () => {});
     if (request.url === '/v2/') response.end();
@@ -56,7 +56,7 @@ export async function registryOf(handler: Handler, address = '127.0.0.1') {
 
 export const pull = (bench: Bench, image: string, tag = 'latest') => lines(bench.images.pull({ image, tag, signal }));
 
-/** What a user reads, wherever it comes: thrown, or as the last line. */
+/** The text that a user reads, thrown or as the last line. */
 export async function failure(bench: Bench, image: string, tag?: string): Promise<string> {
   return await pull(bench, image, tag).then(
     (all) => all.at(-1)?.error ?? `no error: ${JSON.stringify(all.at(-1))}`,

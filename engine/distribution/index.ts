@@ -8,7 +8,10 @@ export interface DistributionDeps extends Registries {
   content: Content;
 }
 
-/** What speaks with registries (TLS above all) is loaded with the first use: an engine at rest does not need it. */
+/**
+ * The code that speaks with registries (TLS above all) is loaded with the first use: an engine at rest does not need
+ * it.
+ */
 export function openDistribution({ config, reach, log, content }: DistributionDeps): Distribution {
   const downloads = new Semaphore(Math.max(1, config.maxConcurrentDownloads));
   const registries: Registries = { config, reach, log };

@@ -1,6 +1,6 @@
 /**
- * What a registry may ask of this engine. It may be slow, broken or hostile: whatever it can make long or large has a
- * bound here. Times are milliseconds, sizes bytes.
+ * Limits of what a registry may ask of this engine. It may be slow, broken or hostile: everything that it can make long
+ * or large has a bound here. Times are milliseconds, sizes bytes.
  */
 export interface RegistryLimits {
   /** From a connection's place in the pool to the head of the answer. */

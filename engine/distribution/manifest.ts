@@ -18,7 +18,7 @@ const schema1 = [
   'application/vnd.docker.distribution.manifest.v1+prettyjws',
 ];
 
-/** What we can read, for `Accept`. Schema 1 is named so that its refusal can say what is wrong. */
+/** The media types that we can read, for `Accept`. Schema 1 is named so that its refusal can say what is wrong. */
 export const acceptedManifests: string = [
   mediaType.dockerManifest,
   mediaType.dockerList,

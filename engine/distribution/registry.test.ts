@@ -61,7 +61,7 @@ test('push, and pull elsewhere, with the lines that Docker writes', async () => 
   expect(two.events.at(-1)).toMatchObject({ action: 'pull', id: `${name}:v1`, attributes: { name } });
   const second = await pull(two, name, 'v2');
   expect(second[1]).toMatchObject({ id: layer, status: 'Already exists' });
-  expect(two.images.layerPaths(top)).toHaveLength(2);
+  expect(two.images.layerPaths(two.images.resolve(top).id)).toHaveLength(2);
   expect(statuses(await pull(two, name, 'v2')).at(-1)).toBe(`Status: Image is up to date for ${name}:v2`);
   expect(statuses(await pull(two, name, digest)).at(-1)).toBe(`Status: Image is up to date for ${name}@${digest}`);
 
@@ -242,5 +242,10 @@ test('a denied repository reads as in Docker, and a mirror that fails is passed 
   expect(statuses(all)[0]).toBe('latest: Pulling from library/busybox');
   expect(statuses(all).at(-1)).toBe('Status: Downloaded newer image for busybox:latest');
   expect([...mirror.seen, ...registry.seen].filter(({ authorization }) => authorization)).toEqual([]);
-  expect(await readFile(join(mirrored.images.layerPaths(digestOf(image.config))[0] ?? '', 'f'), 'utf8')).toBe('f');
+  expect(
+    await readFile(
+      join(mirrored.images.layerPaths(mirrored.images.resolve(digestOf(image.config)).id)[0] ?? '', 'f'),
+      'utf8',
+    ),
+  ).toBe('f');
 });

@@ -10,7 +10,7 @@ import type { Reach } from './transport.js';
 export type { RegistryClient } from './client.js';
 export type { Reach } from './transport.js';
 
-/** What is known of registries. */
+/** The known facts about registries. */
 export interface Registries {
   readonly config: RegistriesConfig;
   /** How they are reached; undefined: as they are. */
@@ -21,8 +21,8 @@ export interface Registries {
 /** Registries: artifacts of any media type come from there and go there. What they mean is their users' business. */
 export interface Distribution {
   /**
-   * Tries the endpoints of a registry one after the other: its mirrors (only to pull), HTTPS, HTTP where that is allowed.
-   * `work` must not have reported anything when it fails for a mirror.
+   * Tries the endpoints of a registry one after the other: its mirrors (only to pull), HTTPS, HTTP where that is
+   * allowed. `work` must not have reported anything when it fails for a mirror.
    * @throws what the last one threw
    */
   connect<T>(request: Connect, work: (client: RegistryClient) => Promise<T>): Promise<T>;

@@ -59,7 +59,9 @@ class JournaledEvents implements Events {
     this.#recentBytes = bytes;
   }
 
-  /** No two events have one time, and none is older than the one before it: so `since` the last one seen misses none. */
+  /**
+   * No two events have one time, and none is older than the one before it: so `since` the last one seen misses none.
+   */
   #timeFor(wished: bigint): bigint {
     const { lastTime } = this.#journal;
     if (wished > lastTime) return wished;
@@ -112,7 +114,7 @@ class JournaledEvents implements Events {
             if (wanted(entry)) yield entry.event;
           }
         }
-        // Whatever the journal skipped or lost is not asked for again.
+        // Events that the journal skipped or lost are not asked for again.
         next = Math.max(next, end + 1);
         const now = nowNanos();
         if (signal.aborted || (until !== undefined && until <= now)) return;
@@ -141,7 +143,7 @@ class JournaledEvents implements Events {
       reached = (entries.at(-1)?.seq ?? reached) + 1;
       await nextTurn();
     }
-    // What a full disk did not take is still in memory.
+    // Events that a full disk did not take are still in memory.
     const rest = this.#recent.filter(({ seq }) => seq >= reached);
     if (rest.length > 0) yield rest;
   }

@@ -14,7 +14,7 @@ export interface Exec {
   pid: number;
   exitCode: number | undefined;
   attach: Attach | undefined;
-  /** Of its own conmon; undefined before it starts. */
+  /** Directory of its own conmon; undefined before it starts. */
   sessionDir: string | undefined;
   /** Called when the container ends. */
   readonly onTargetEnd: () => void;

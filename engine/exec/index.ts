@@ -29,7 +29,7 @@ export interface ExecsDeps {
   outputLimit?: number;
 }
 
-/** What an exec prints, on its way to the client. */
+/** Output of an exec on its way to the client. */
 interface Output {
   readonly queue: SpillQueue;
   readonly pressure: BackPressure;
@@ -93,7 +93,7 @@ class ExecRoom implements Execs {
     begin?: (tty: boolean) => Promise<void>,
   ): Promise<AttachSession | undefined> {
     const exec = this.#get(id);
-    // Throws when the container does not run any more, or is paused.
+    // Throws when the container no longer runs, or is paused.
     this.#deps.containers.execTarget(exec.target.id);
     if (exec.state === 'exited') throw conflict(`exec command ${id} has already run`);
     if (exec.state === 'running') throw conflict(`exec command ${id} is already running`);
@@ -217,7 +217,7 @@ class ExecRoom implements Execs {
     let forced: NodeJS.Timeout | undefined;
     const kill = () => {
       killSession(exec);
-      // What cannot be killed (in the kernel, or frozen) costs its caller no more than this.
+      // A process that cannot be killed (in the kernel, or frozen) costs its caller no more than this.
       forced = setTimeout(() => session?.close(), lingerMs);
     };
     if (signal.aborted) kill();

@@ -1,9 +1,9 @@
 import type { Exec } from './exec.js';
 
-/** What clients make and never start, or start and never ask about again, is forgotten from here on, oldest first. */
+/** Execs that clients never start, or never ask about again, are forgotten from this number on, oldest first. */
 const maxCount = 10_000;
 const maxBytes = 64 * 1024 * 1024;
-/** Of an exec besides its texts. */
+/** Memory of an exec besides its texts. */
 const ownBytes = 1000;
 
 export interface KeptBounds {

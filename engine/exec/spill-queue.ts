@@ -95,7 +95,7 @@ export class SpillQueue {
     this.#wake();
   }
 
-  /** Nobody reads any more: everything is dropped, and so is what comes. */
+  /** Nobody reads from now on: everything is dropped, and so is what comes. */
   drop(): void {
     this.#memory = [];
     this.#memoryBytes = 0;

@@ -1,4 +1,5 @@
 import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
+import { digestOf } from '../content/blobs.js';
 import {
   canonical,
   familiar,
@@ -9,6 +10,7 @@ import {
   withDefaultTag,
   withDigest,
 } from '../content/references.js';
+import type { ImageId } from '../ids.js';
 import type { Collection, Store } from '../store/service.js';
 import { goTime, nowNanos } from '../time.js';
 import { type ImageConfig, parseImageConfig } from './config.js';
@@ -16,7 +18,7 @@ import type { ImageRecord, ReferenceRecord } from './records.js';
 
 /** An image as the room works with it. */
 export interface Image {
-  readonly id: string;
+  readonly id: ImageId;
   readonly record: ImageRecord;
   readonly config: ImageConfig;
 }
@@ -29,27 +31,33 @@ export class Catalog {
   readonly #store: Store;
   readonly #images: Collection<ImageRecord>;
   readonly #references: Collection<ReferenceRecord>;
-  readonly #loaded = new Map<string, Image>();
-  readonly #names = new Map<string, Set<string>>();
+  readonly #loaded = new Map<ImageId, Image>();
+  readonly #names = new Map<ImageId, Set<string>>();
 
   constructor(store: Store) {
     this.#store = store;
     this.#images = store.collection('images');
     this.#references = store.collection('image-references');
-    for (const [id, record] of this.#images.entries()) {
+    for (const [, record] of this.#images.entries()) {
+      const { id } = record;
       this.#loaded.set(id, { id, record, config: parseImageConfig(record.raw) });
     }
     for (const [name, { id }] of this.#references.entries()) this.#namesOf(id).add(name);
   }
 
   /** An image that users can see. */
-  get(id: string): Image | undefined {
+  get(id: ImageId): Image | undefined {
     const image = this.#loaded.get(id);
     return image?.record.removed ? undefined : image;
   }
 
+  /** Returns the text as an ID if it is the full ID of an image that is here, held ones included. */
+  knownId(text: string): ImageId | undefined {
+    return this.#loaded.get(text as ImageId)?.id;
+  }
+
   /** Also one that was removed by force but that a container still needs. */
-  getHeld(id: string): Image | undefined {
+  getHeld(id: ImageId): Image | undefined {
     return this.#loaded.get(id);
   }
 
@@ -70,18 +78,18 @@ export class Catalog {
     return false;
   }
 
-  children(id: string): Image[] {
+  children(id: ImageId): Image[] {
     return this.all().filter((image) => image.record.parent === id);
   }
 
   /** The references of an image, in the order of their names; tags and digests. */
-  references(id: string): Reference[] {
+  references(id: ImageId): Reference[] {
     return [...(this.#names.get(id) ?? [])].sort().map(parseReference);
   }
 
   /** All references of one repository. */
-  referencesIn(repository: string): { reference: Reference; id: string }[] {
-    const found: { reference: Reference; id: string }[] = [];
+  referencesIn(repository: string): { reference: Reference; id: ImageId }[] {
+    const found: { reference: Reference; id: ImageId }[] = [];
     for (const [id, names] of this.#names) {
       for (const name of names) {
         const reference = parseReference(name);
@@ -91,7 +99,7 @@ export class Catalog {
     return found;
   }
 
-  /** What a reference points to. */
+  /** The target of a reference. */
   lookUp(reference: Reference): Image | undefined {
     const id = this.#references.get(canonical(withDefaultTag(reference)))?.id;
     return id === undefined ? undefined : this.get(id);
@@ -104,7 +112,8 @@ export class Catalog {
   find(text: string): Image {
     const any = parseAny(text);
     if (any.kind === 'id') {
-      const image = this.get(any.id);
+      const id = this.knownId(any.id);
+      const image = id && this.get(id);
       if (!image) throw notFound(`No such image: ${any.id}`);
       return image;
     }
@@ -121,8 +130,9 @@ export class Catalog {
     return matches.length === 1 ? matches[0] : undefined;
   }
 
-  /** Adds an image, or shows again one that was there. */
-  add(id: string, raw: string, parent?: string): Image {
+  /** Adds the image of that configuration, or shows it again if it was there. */
+  add(raw: string, parent?: ImageId): Image {
+    const id = digestOf(raw) as ImageId;
     const present = this.#loaded.get(id);
     if (present && !present.record.removed) return present;
     const record: ImageRecord = {
@@ -135,7 +145,7 @@ export class Catalog {
     return this.#put(record, parseImageConfig(raw));
   }
 
-  setParent(id: string, parent: string): void {
+  setParent(id: ImageId, parent: ImageId): void {
     const image = this.get(id);
     if (image && this.get(parent)) this.#put({ ...image.record, parent }, image.config);
   }
@@ -151,7 +161,7 @@ export class Catalog {
    * Lets a tag point to an image, away from where it pointed before.
    * @throws InvalidParameter for a digest
    */
-  tag(reference: Reference, id: string): void {
+  tag(reference: Reference, id: ImageId): void {
     if (reference.digest) throw invalidParameter('refusing to create a tag with a digest reference');
     if (reference.path === 'library/sha256' && reference.domain === 'docker.io') {
       throw invalidParameter('refusing to create an ambiguous tag using digest algorithm as name');
@@ -161,12 +171,12 @@ export class Catalog {
   }
 
   /** Remembers under which digest a repository has the image. */
-  addDigest(reference: Reference, digest: string, id: string): void {
+  addDigest(reference: Reference, digest: string, id: ImageId): void {
     if (!isDigest(digest)) throw invalidParameter(`invalid digest ${digest}`);
     this.#point(withDigest(reference, digest), id);
   }
 
-  #point(reference: Reference, id: string): Image {
+  #point(reference: Reference, id: ImageId): Image {
     const image = this.get(id);
     if (!image) throw conflict(`the image ${id} was removed meanwhile`);
     const name = canonical(reference);
@@ -190,7 +200,7 @@ export class Catalog {
   }
 
   /** Forgets an image; `keep` hides it instead, for containers that still need it. */
-  remove(id: string, keep: boolean): void {
+  remove(id: ImageId, keep: boolean): void {
     const image = this.#loaded.get(id);
     if (!image) return;
     this.#store.transaction(() => {
@@ -202,7 +212,7 @@ export class Catalog {
     if (!keep) this.#loaded.delete(id);
   }
 
-  #namesOf(id: string): Set<string> {
+  #namesOf(id: ImageId): Set<string> {
     let names = this.#names.get(id);
     if (!names) {
       names = new Set();

@@ -16,10 +16,9 @@ const emptyTar = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf1
 export async function commit(context: Context, options: CommitOptions): Promise<{ Id: string; reference: string }> {
   const reference = options.repository === '' ? undefined : referenceOf(options.repository, options.tag);
   if (reference) refuseReserved(reference);
-  const parent =
-    options.parent === ''
-      ? undefined
-      : (context.catalog.getHeld(options.parent) ?? context.catalog.find(options.parent));
+  const known = context.catalog.knownId(options.parent);
+  const held = known && context.catalog.getHeld(known);
+  const parent = options.parent === '' ? undefined : (held ?? context.catalog.find(options.parent));
   const config = applyChanges(options.config, options.changes ?? []);
   return await context.layers.withLease(async (lease) => {
     const diffIds = [...(parent?.config.rootfs.diff_ids ?? [])];

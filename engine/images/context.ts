@@ -1,9 +1,9 @@
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import type { Logger } from '@cleat/protocol/log';
-import { digestOf } from '../content/blobs.js';
 import type { Content } from '../content/service.js';
 import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
+import type { ImageId } from '../ids.js';
 import type { Layers } from '../layers/service.js';
 import type { Catalog, Image } from './catalog.js';
 import { parseNewImageConfig } from './config.js';
@@ -11,7 +11,7 @@ import type { ImageUser } from './service.js';
 
 export type ImageAction = 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'import' | 'load' | 'save' | 'commit';
 
-/** What the parts of this room share. */
+/** Shared by the parts of this room. */
 export class Context {
   readonly log: Logger;
   readonly catalog: Catalog;
@@ -24,7 +24,7 @@ export class Context {
   readonly arrivals = new Semaphore(2);
   readonly #events: Events;
   /** Which containers use an image. */
-  readonly usage: (imageId: string) => ImageUser[];
+  readonly usage: (imageId: ImageId) => ImageUser[];
 
   constructor(deps: {
     log: Logger;
@@ -33,7 +33,7 @@ export class Context {
     layers: Layers;
     content: Content;
     distribution: Distribution;
-    usage: (imageId: string) => ImageUser[];
+    usage: (imageId: ImageId) => ImageUser[];
   }) {
     this.log = deps.log;
     this.#events = deps.events;
@@ -45,7 +45,7 @@ export class Context {
   }
 
   /** An event with Docker's attributes: the image's labels and `name`. */
-  publish(action: ImageAction, id: string, name: string = id): void {
+  publish(action: ImageAction, id: ImageId, name: string = id): void {
     const labels = this.catalog.get(id)?.config.config?.Labels ?? {};
     this.#events.publish({ type: 'image', action, id, attributes: { ...labels, name } });
   }
@@ -74,9 +74,9 @@ export class Context {
    * @param raw its configuration, byte for byte
    * @throws InvalidParameter for a configuration that is none
    */
-  create(raw: string, parent?: string): Image {
+  create(raw: string, parent?: ImageId): Image {
     parseNewImageConfig(raw);
-    return this.catalog.add(digestOf(raw), raw, parent);
+    return this.catalog.add(raw, parent);
   }
 
   /** Bytes in all layers of an image, as Docker counts. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { asCleatError } from '@cleat/protocol/errors';
 
-/** Bytes that may wait for whoever writes them to disk. */
+/** Bytes that may wait to be written to disk. */
 const maxWaiting = 1024 * 1024;
 
 /**

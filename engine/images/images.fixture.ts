@@ -11,6 +11,7 @@ import { openContent } from '../content/index.js';
 import { openDistribution } from '../distribution/index.js';
 import type { Reach } from '../distribution/service.js';
 import type { Events, NewEvent } from '../events/service.js';
+import type { ImageId } from '../ids.js';
 import { openLayers } from '../layers/index.js';
 import { openStore } from '../store/index.js';
 import { Catalog, type Images, type ImageUser, openImages } from './index.js';
@@ -18,8 +19,8 @@ import { Catalog, type Images, type ImageUser, openImages } from './index.js';
 /** An engine's images in a temporary data root, for tests. */
 export interface Bench {
   images: Images;
-  /** What the stand-in for containers answers. */
-  usage: (imageId: string) => ImageUser[];
+  /** Answers of the stand-in for containers. */
+  usage: (imageId: ImageId) => ImageUser[];
   root: string;
   events: NewEvent[];
   /** Closes and opens again, as after a restart. */

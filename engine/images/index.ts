@@ -5,6 +5,7 @@ import type { Logger } from '@cleat/protocol/log';
 import type { Content } from '../content/service.js';
 import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
+import type { ImageId } from '../ids.js';
 import type { Layers } from '../layers/service.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
@@ -30,7 +31,7 @@ export interface ImagesDeps {
   layers: Layers;
   distribution: Distribution;
   /** Which containers use an image: those that are on record, whether they run or not. */
-  usage: (imageId: string) => ImageUser[];
+  usage: (imageId: ImageId) => ImageUser[];
 }
 
 /** How often images that were removed by force are looked at again, in ms. */

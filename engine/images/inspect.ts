@@ -4,6 +4,7 @@ import type { ImageHistoryItem, ImageInspect } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { Platform } from '../content/platform.js';
 import { familiar } from '../content/references.js';
+import type { ImageId } from '../ids.js';
 import { zeroTime } from '../time.js';
 import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
@@ -16,7 +17,7 @@ export function fullConfig(config: ContainerConfig | null | undefined): Containe
 }
 
 /** `repository:tag` and `repository@digest` of an image, as users see them. */
-export function namesOf(context: Context, id: string): { tags: string[]; digests: string[] } {
+export function namesOf(context: Context, id: ImageId): { tags: string[]; digests: string[] } {
   const references = context.catalog.references(id);
   return {
     tags: references.filter((reference) => !reference.digest).map(familiar),

@@ -76,7 +76,7 @@ export function errorLine(error: unknown): Progress {
   return { errorDetail: { message }, error: message };
 }
 
-/** What would be thrown is the last line. */
+/** An error becomes the last line. */
 export async function* withErrorLine(lines: AsyncIterable<Progress>): AsyncGenerator<Progress, void, void> {
   try {
     yield* lines;

@@ -1,14 +1,16 @@
-/** What is kept in the store about images. */
+import type { ImageId } from '../ids.js';
+
+/** Records about images in the store. */
 
 /** Collection `images`, by ID. */
 export interface ImageRecord {
   v: 1;
   /** `sha256:…` of `raw`. */
-  id: string;
+  id: ImageId;
   /** The image configuration, byte for byte. */
   raw: string;
   /** ID of the image that this one was made from here (commit, load); images from a registry have none. */
-  parent?: string;
+  parent?: ImageId;
   /** When a reference last came to point here (RFC 3339). */
   lastTagged?: string;
   /** When it came here (RFC 3339). */
@@ -24,5 +26,5 @@ export interface ImageRecord {
 export interface ReferenceRecord {
   v: 1;
   /** Image ID. */
-  id: string;
+  id: ImageId;
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { ImageId } from '../ids.js';
 import { type Bench, importTar, openBench, tarOf } from './images.fixture.js';
 
 const image = async (bench: Bench, content: string, repository = '', tag = '', changes: string[] = []) =>
@@ -59,7 +60,7 @@ test('a stopped container keeps the layers of an image that was removed by force
   expect(bench.images.count()).toBe(0);
   await bench.reopen();
   bench.usage = user(false);
-  const [layer = ''] = bench.images.layerPaths(id);
+  const [layer = ''] = bench.images.layerPaths(id as ImageId);
   expect(existsSync(join(layer, 'file'))).toBe(true);
   bench.usage = () => [];
   await image(bench, 'y', 'other', '1');

@@ -126,7 +126,7 @@ interface Problem {
   isUsed: boolean;
 }
 
-/** What stands in the way: children and running containers always, references and stopped containers unless forced. */
+/** The obstacles: children and running containers always, references and stopped containers unless forced. */
 function conflictOf(
   context: Context,
   image: Image,

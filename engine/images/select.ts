@@ -5,7 +5,7 @@ import type { Image } from './catalog.js';
 import type { ImageConfig } from './config.js';
 import type { Context } from './context.js';
 
-/** What an image says it is made for. */
+/** The platform that an image names. */
 export function platformOf({ os = 'linux', architecture = '', variant }: ImageConfig): Platform {
   return { os, architecture, ...(variant !== undefined && { variant }) };
 }

@@ -10,6 +10,7 @@ import type {
 } from '@cleat/protocol/api/image';
 import type { Platform } from '../content/platform.js';
 import type { Filters } from '../events/service.js';
+import type { ImageId } from '../ids.js';
 
 export type { Platform } from '../content/platform.js';
 
@@ -33,7 +34,7 @@ export interface Images {
   push(options: PushOptions): AsyncIterable<Progress>;
   /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
-  /** Of an archive's images those for `platforms`, or all. */
+  /** Only the images of an archive that are for `platforms`, or all. */
   load(
     archive: Readable,
     options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
@@ -52,7 +53,7 @@ export interface Images {
    */
   resolve(ref: string, platform?: string): ResolvedImage;
   /** Lower directories of the image's layers, top first, absolute, under our data root. */
-  layerPaths(imageId: string): string[];
+  layerPaths(imageId: ImageId): string[];
   /** Disk usage, for `system df`. */
   diskUsage(): Promise<{ layersSize: number; images: ImageSummary[] }>;
   /** Number of images, for `info`. */
@@ -61,8 +62,7 @@ export interface Images {
 }
 
 export interface ResolvedImage {
-  /** `sha256:…` */
-  id: string;
+  id: ImageId;
   config: ContainerConfig;
   os: string;
   architecture: string;
@@ -108,7 +108,9 @@ export interface ImportOptions {
 export interface CommitOptions {
   /** Image ID; empty: none. */
   parent: string;
-  /** An OCI layer: a tar of what was added and changed, deletions as `.wh.NAME` entries. Opened once all else is valid. */
+  /**
+   * An OCI layer: a tar of what was added and changed, deletions as `.wh.NAME` entries. Opened once all else is valid.
+   */
   layer?: () => Promise<Readable>;
   config: ContainerConfig;
   /** Dockerfile instructions that are applied to `config`. */

@@ -1,14 +1,14 @@
 import { dataLoss, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { parsePlatform } from '../content/platform.js';
 import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from '../content/references.js';
-import { shortId } from '../ids.js';
+import { type ImageId, shortId } from '../ids.js';
 import type { Context } from './context.js';
 import { findFor, platformOf } from './select.js';
 import type { ResolvedImage } from './service.js';
 
 /**
- * What a container is made from. @throws NotFound `No such image: …`, or that it is not for the platform: a client
- * pulls it then
+ * Finds the image for a new container. @throws NotFound `No such image: …`, or that it is not for the platform: a
+ * client pulls it then
  */
 export function resolve(context: Context, text: string, platform = ''): ResolvedImage {
   const wanted = platform === '' ? undefined : parsePlatform(platform);
@@ -28,7 +28,7 @@ export function resolve(context: Context, text: string, platform = ''): Resolved
  * The directories of an image's layers, the top first. Also of an image that was removed by force meanwhile.
  * @throws NotFound, DataLoss when a layer is missing
  */
-export function layerPaths(context: Context, id: string): string[] {
+export function layerPaths(context: Context, id: ImageId): string[] {
   const image = context.catalog.getHeld(id);
   if (!image) throw notFound(`No such image: ${id}`);
   return image.config.rootfs.diff_ids

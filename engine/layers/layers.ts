@@ -74,7 +74,7 @@ export class UnpackedLayers implements Layers {
     if (diffId) lease.keepLayer(diffId);
     const present = diffId === undefined ? undefined : this.get(diffId);
     if (present) return present;
-    // Whoever waits for another's unpacking that fails tries again itself: the other may have been cancelled.
+    // A caller that waits for another's unpacking that fails tries again itself: the other may have been cancelled.
     for (let other = this.#unpacking.get(blob.digest); other; other = this.#unpacking.get(blob.digest)) {
       const record = await other.catch(() => undefined);
       if (record) return this.#expected(record, lease, diffId);
@@ -135,12 +135,12 @@ export class UnpackedLayers implements Layers {
     this.#growing.add(directory);
     const unpack = async (): Promise<UnpackDone> => {
       await mkdir(target);
-      // Whatever our umask is: this is the container's `/`, and not everybody in it is root.
+      // Regardless of our umask: this is the container's `/`, and not everybody in it is root.
       await chmod(target, 0o755);
       return await this.#unpackers.unpack({ archive, target, ...how });
     };
     const done = unpack();
-    // Who awaits it is told, and may come later.
+    // A caller that awaits it is told, and may come later.
     done.catch(() => {});
     return { directory, done };
   }
@@ -251,7 +251,7 @@ export class UnpackedLayers implements Layers {
       await removeTree(doomed);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-      // The next start-up tries again; nothing refers to it any more.
+      // The next start-up tries again; nothing refers to it now.
       this.#log.warn(`a layer's directory could not be removed: ${messageOf(error)}`, { path });
     }
   }

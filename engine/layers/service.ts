@@ -7,7 +7,7 @@ export interface AddLayer {
   /** A blob that `lease` holds. */
   blob: StoredBlob;
   lease: Lease;
-  /** What the content must be. */
+  /** The expected content. */
   diffId?: string;
   onRead?: (bytes: number) => void;
   signal?: AbortSignal;
@@ -26,13 +26,13 @@ export interface GrowingLayer {
   abandon(): Promise<void>;
 }
 
-/** Who keeps layers for good: images. */
+/** The rooms that keep layers for good: images. */
 export interface LayerUser {
   usesLayer(diffId: string): boolean;
 }
 
 /**
- * Unpacked layers, by the digest of their content. A layer is there once, whoever uses it, and goes with its last user.
+ * Unpacked layers, by the digest of their content. A layer is there once for all its users, and goes with the last one.
  */
 export interface Layers {
   get(diffId: string): LayerRecord | undefined;

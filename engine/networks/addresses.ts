@@ -24,7 +24,7 @@ import type { NetworkRecord, PoolRecord } from './record.js';
 /** How often a driver that does not know what the host uses is asked for another pool. */
 const maxTries = 16;
 
-export interface PoolWish {
+export interface RequestedPool {
   driver: string;
   options: Record<string, string> | null;
   six: boolean;
@@ -35,26 +35,29 @@ export interface PoolWish {
 
 /**
  * Takes a pool, with its gateway and auxiliary addresses.
- * @param kept what was taken so far, after every step: whoever undoes it finds what there is
+ * @param kept what was taken so far, after every step: the undo finds what there is
  * @throws what the IPAM driver says, for example `Pool overlaps with other one on this address space`
  */
 export async function takePool(
   drivers: Drivers,
   outbox: NetworkOutbox,
-  wish: PoolWish,
+  requested: RequestedPool,
   kept: (pool: PoolRecord) => void,
 ): Promise<PoolRecord> {
-  const { pool, data } = await requestPool(drivers, outbox, wish);
+  const { pool, data } = await requestPool(drivers, outbox, requested);
   const record: PoolRecord = { ...pool, gateway: '', gatewayTaken: false, aux: {} };
   kept(record);
   const request = (address: string, options: Record<string, string> | null) =>
-    requestAddress(drivers, outbox, wish.driver, pool, { address, options });
+    requestAddress(drivers, outbox, requested.driver, pool, { address, options });
   const given = data[ipamOption.gatewayType];
-  if (given && !wish.config.Gateway) {
-    // Of a routed network it need not be within the pool: 169.254.1.1, for example.
-    record.gateway = new Answer(wish.driver, 'IpamDriver.RequestPool').interfaceAddress(given, wish.six ? 6 : 4);
-  } else if (!wish.skipGateway || wish.config.Gateway) {
-    const wished = wish.config.Gateway ?? '';
+  if (given && !requested.config.Gateway) {
+    // On a routed network it need not be within the pool: 169.254.1.1, for example.
+    record.gateway = new Answer(requested.driver, 'IpamDriver.RequestPool').interfaceAddress(
+      given,
+      requested.six ? 6 : 4,
+    );
+  } else if (!requested.skipGateway || requested.config.Gateway) {
+    const wished = requested.config.Gateway ?? '';
     const asked = request(wished, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
     record.gateway = await asked.catch((error: unknown) => {
       throw rewritten(error, `failed to allocate gateway (${wished})`);
@@ -62,7 +65,9 @@ export async function takePool(
     record.gatewayTaken = true;
     kept(record);
   }
-  for (const [name, address] of Object.entries(wish.config.AuxiliaryAddresses ?? wish.config.AuxAddress ?? {})) {
+  for (const [name, address] of Object.entries(
+    requested.config.AuxiliaryAddresses ?? requested.config.AuxAddress ?? {},
+  )) {
     await request(address, null).catch((error: unknown) => {
       throw rewritten(error, `failed to allocate secondary ip address (${name}:${address})`);
     });
@@ -78,18 +83,18 @@ async function requestAddress(
   outbox: NetworkOutbox,
   driver: string,
   { id: PoolID, pool }: Pick<PoolRecord, 'id' | 'pool'>,
-  wish: { address: string; options: Record<string, string> | null; calls?: CallOptions },
+  requested: { address: string; options: Record<string, string> | null; calls?: CallOptions },
 ): Promise<string> {
-  const ipam = await drivers.ipam(driver, wish.calls);
+  const ipam = await drivers.ipam(driver, requested.calls);
   const release = async (text: string) => {
     const address = tryParseAddress(text.split('/')[0] ?? '');
     if (address)
       await outbox.send([addressRelease(driver, newId(), [{ id: PoolID, address: formatAddress(address) }])]);
   };
   // Not ended by the signal: the driver may have taken an address by then, and only its answer says which.
-  const asked = ipam.RequestAddress({ PoolID, Address: wish.address, Options: wish.options });
+  const asked = ipam.RequestAddress({ PoolID, Address: requested.address, Options: requested.options });
   outbox.holdPool(driver, PoolID, asked);
-  const { signal } = wish.calls ?? {};
+  const { signal } = requested.calls ?? {};
   const { Address } = signal ? await abortable(asked, signal, (late) => release(late.Address)) : await asked;
   try {
     return new Answer(driver, 'IpamDriver.RequestAddress').addressIn(pool, Address);
@@ -99,7 +104,7 @@ async function requestAddress(
   }
 }
 
-/** What gives addresses of an endpoint back. @param of tells it from others' */
+/** Calls that give addresses of an endpoint back. @param of tells it from others' */
 export function addressRelease(
   driver: string,
   of: string,
@@ -115,7 +120,7 @@ export function addressRelease(
   return { id: `addresses ${of}`, extension: driver, about, calls };
 }
 
-/** What gives back whatever an endpoint was given, by a driver that knows holders. */
+/** Calls that give back all addresses of an endpoint, by a driver that knows holders. */
 export function unknownAddressRelease({ ipam, v4, v6 }: NetworkRecord, endpoint: string): DriverMessage {
   const Options = { [ipamOption.holder]: endpoint };
   const calls = [...v4, ...v6].map(
@@ -125,7 +130,7 @@ export function unknownAddressRelease({ ipam, v4, v6 }: NetworkRecord, endpoint:
   return { id: `holder ${endpoint}`, extension: ipam.driver, about, calls };
 }
 
-/** What gives back whatever pools a network was given, by a driver that knows holders. */
+/** Calls that give back all pools of a network, by a driver that knows holders. */
 export function unknownPoolRelease({ id, name, ipam }: NetworkRecord): DriverMessage {
   const request = { PoolID: '', Options: { [ipamOption.holder]: id } };
   return {
@@ -142,10 +147,10 @@ function rewritten(cause: unknown, before: string): unknown {
   return new CleatError(cause.class, `${before}: ${cause.message}`, { cause, details: cause.details });
 }
 
-async function requestPool(drivers: Drivers, outbox: NetworkOutbox, wish: PoolWish) {
-  const driver = await drivers.ipam(wish.driver);
-  const { avoidsBlocksInUse, localSpace } = await drivers.ipamCapabilities(wish.driver);
-  const explicit = Boolean(wish.config.Subnet);
+async function requestPool(drivers: Drivers, outbox: NetworkOutbox, requested: RequestedPool) {
+  const driver = await drivers.ipam(requested.driver);
+  const { avoidsBlocksInUse, localSpace } = await drivers.ipamCapabilities(requested.driver);
+  const explicit = Boolean(requested.config.Subnet);
   const used = explicit ? [] : usedBlocks();
   const inUse = { [ipamOption.inUse]: used.map(formatBlock).join(',') };
   const rejected: string[] = [];
@@ -153,34 +158,34 @@ async function requestPool(drivers: Drivers, outbox: NetworkOutbox, wish: PoolWi
     for (let tries = 0; tries < maxTries; tries++) {
       const answer = await driver.RequestPool({
         AddressSpace: localSpace,
-        Pool: wish.config.Subnet ?? '',
-        SubPool: wish.config.IPRange ?? '',
-        Options: { ...wish.options, ...(avoidsBlocksInUse && !explicit ? inUse : {}) },
-        V6: wish.six,
+        Pool: requested.config.Subnet ?? '',
+        SubPool: requested.config.IPRange ?? '',
+        Options: { ...requested.options, ...(avoidsBlocksInUse && !explicit ? inUse : {}) },
+        V6: requested.six,
       });
-      const pool = await poolOf(outbox, wish, answer);
+      const pool = await poolOf(outbox, requested, answer);
       if (explicit || isEverything(pool.pool) || free(pool.pool, used)) return { pool, data: answer.Data ?? {} };
       // Kept until the end, so that the driver's next answer is another one.
       rejected.push(pool.id);
     }
     throw unavailable(
-      `IPAM driver ${wish.driver} offers only address pools that this host uses already: give a subnet`,
+      `IPAM driver ${requested.driver} offers only address pools that this host uses already: give a subnet`,
     );
   } finally {
-    await outbox.send(rejected.map((id) => poolMessage(wish.driver, newId(), id)));
+    await outbox.send(rejected.map((id) => poolMessage(requested.driver, newId(), id)));
   }
 }
 
 /** A pool that makes no sense is given back. */
-async function poolOf(outbox: NetworkOutbox, wish: PoolWish, answer: { PoolID: string; Pool: string }) {
+async function poolOf(outbox: NetworkOutbox, requested: RequestedPool, answer: { PoolID: string; Pool: string }) {
   const id = answer.PoolID;
   try {
-    const said = new Answer(wish.driver, 'IpamDriver.RequestPool');
+    const said = new Answer(requested.driver, 'IpamDriver.RequestPool');
     const pool = said.pool(answer.Pool);
-    if (pool.includes(':') !== wish.six) throw said.wrong(`the pool ${pool}, which is of the wrong family`);
+    if (pool.includes(':') !== requested.six) throw said.wrong(`the pool ${pool}, which is of the wrong family`);
     return { id, pool };
   } catch (error) {
-    await outbox.send([poolMessage(wish.driver, newId(), id)]);
+    await outbox.send([poolMessage(requested.driver, newId(), id)]);
     throw error;
   }
 }
@@ -191,7 +196,7 @@ const isEverything = (cidr: string): boolean => parseCidr(cidr).block.prefix ===
 const free = (cidr: string, used: readonly Block[]): boolean =>
   !used.some((block) => overlaps(block, parseCidr(cidr).block));
 
-/** What gives a network's pool back, with all addresses that the network itself holds. */
+/** Calls that give a network's pool back, with all addresses that the network itself holds. */
 export function poolRelease(network: NetworkRecord, pool: PoolRecord): DriverMessage {
   const own = [...(pool.gatewayTaken ? [pool.gateway.split('/')[0] ?? ''] : []), ...Object.values(pool.aux)];
   return {
@@ -219,9 +224,9 @@ export async function takeAddress(
   drivers: Drivers,
   outbox: NetworkOutbox,
   network: NetworkRecord,
-  wish: { six: boolean; address: string; options: Record<string, string>; calls: CallOptions },
+  requested: { six: boolean; address: string; options: Record<string, string>; calls: CallOptions },
 ): Promise<{ id: string; address: string }> {
-  const { six, address: wished, options, calls } = wish;
+  const { six, address: wished, options, calls } = requested;
   const all = six ? network.v6 : network.v4;
   const pools = wished ? all.filter(({ pool }) => holds(pool, wished)) : all;
   let failure: unknown;

@@ -12,7 +12,7 @@ export function announceConnected(
   sandbox: SandboxRecord,
   endpoints: readonly EndpointRecord[] = sandbox.endpoints,
 ): void {
-  // The gateway network is nobody's wish.
+  // Nobody asked for the gateway network.
   const wanted = endpoints.filter(({ role }) => role !== 'gateway');
   let event = context.events.last;
   for (const endpoint of wanted) endpoint.connectedBy = ++event;

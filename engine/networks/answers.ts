@@ -4,7 +4,7 @@ import type { EndpointInterface, StaticRoute } from '@cleat/protocol/kinds/netwo
 import { readable } from '@cleat/protocol/untrusted';
 
 /**
- * What network and IPAM drivers answer is looked at before anything is done with it: these texts become arguments of
+ * Answers of network and IPAM drivers are checked before anything is done with them: these texts become arguments of
  * `ip`, and a driver may be broken or hostile.
  */
 export class Answer {
@@ -59,7 +59,7 @@ export class Answer {
     return text.toLowerCase().replaceAll('-', ':');
   }
 
-  /** Of the names that the kernel allows, those that `ip` takes for nothing else. */
+  /** Those names that the kernel allows and `ip` takes for nothing else. */
   interfaceName(text: string, what: string): string {
     if (!/^\w[\w.+=@-]{0,14}$/.test(text)) {
       throw this.wrong(`${what} ${quoted(text)}, which cannot be the name of a network interface`);
@@ -67,7 +67,7 @@ export class Answer {
     return text;
   }
 
-  /** What the driver filled in. @param asked what was set already, which it must not change */
+  /** The values that the driver filled in. @param asked what was set already, which it must not change */
   filledIn(said: EndpointInterface, asked: { ipv4: string; ipv6: string; mac: string }): typeof asked {
     const keep = (name: string, old: string, given: string) => {
       if (old && given && old !== given) throw this.wrong(`another ${name} than it was given: ${quoted(given)}`);

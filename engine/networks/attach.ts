@@ -9,23 +9,23 @@ import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoi
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
-import { linkedWish } from './links.js';
+import { linkedRequest } from './links.js';
 import { openLinks, reopenLinksTo } from './open-links.js';
 import { exposedPorts, wishedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
 import { publishPorts } from './publish.js';
-import type { NetworkRecord, SandboxRecord, Wish } from './record.js';
+import type { NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
+import { checkRequested, requestedRef } from './requested.js';
 import { isPredefined } from './resource.js';
 import type { Sandbox, SandboxRequest } from './service.js';
 import { wire } from './wire.js';
-import { checkWishes, wishRef } from './wishes.js';
 
 type Made = Omit<Sandbox, 'endpoints'>;
 
 interface Plan {
   network: NetworkRecord;
-  wished: Wish;
-  /** What the container calls it. */
+  wished: RequestedEndpoint;
+  /** The container's name for it. */
   ref: string;
 }
 
@@ -34,7 +34,7 @@ export function attach(context: NetworksContext, request: SandboxRequest): Promi
   const { containerId } = request;
   const stop = new AbortController();
   const work = doAttach(context, request, stop.signal);
-  // Whoever detaches meanwhile stops it and waits for its end: nothing may be made behind the back of a teardown.
+  // A detach meanwhile stops it and waits for its end: nothing may be made behind the back of a teardown.
   const done = work
     .then(({ ready }) => ready)
     .catch(() => {
@@ -49,7 +49,7 @@ export function attach(context: NetworksContext, request: SandboxRequest): Promi
 
 async function doAttach(context: NetworksContext, request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
   await context.leaving.get(request.containerId)?.catch(() => {
-    // Whoever took it down heard of it; what is left is on the list.
+    // The one that took it down heard of it; the rest is on the list.
   });
   const former = context.sandbox(request.containerId);
   if (former) await takeDown(context, former);
@@ -73,18 +73,18 @@ async function doAttach(context: NetworksContext, request: SandboxRequest, signa
 
 /** The networks to join, the one of the mode first, as Docker numbers the interfaces. */
 async function plan(context: NetworksContext, request: SandboxRequest, mode: string): Promise<Plan[]> {
-  const wishes = Object.entries(request.endpoints);
+  const requested = Object.entries(request.endpoints);
   // These two are what they are also for one that no list names them for.
-  if (wishes.length === 0 && (mode === 'none' || mode === 'host')) wishes.push([mode, {}]);
+  if (requested.length === 0 && (mode === 'none' || mode === 'host')) requested.push([mode, {}]);
   const plans: Plan[] = [];
-  for (const [ref, wished] of wishes) {
+  for (const [ref, wished] of requested) {
     // Without a default bridge (`--bridge none`) a container that asks for it has no network, as under Docker.
     const isDefault = ref === 'default' || (ref === 'bridge' && context.config.bridge === 'none');
-    const network = await wishedNetwork(context, isDefault ? context.defaultNetwork : ref, wished);
+    const network = await requestedNetwork(context, isDefault ? context.defaultNetwork : ref, wished);
     if (network.configOnly) throw forbidden('cannot create endpoint on configuration-only network');
     if (plans.some((other) => other.network === network)) continue;
-    checkWishes(network.name, network, wished);
-    plans.push({ network, wished: linkedWish(wished, context.idOf), ref });
+    checkRequested(network.name, network, wished);
+    plans.push({ network, wished: linkedRequest(wished, context.idOf), ref });
   }
   const first = context.registry.lookUp(mode);
   const isFirst = ({ network }: Plan) => network === first;
@@ -92,17 +92,24 @@ async function plan(context: NetworksContext, request: SandboxRequest, mode: str
 }
 
 /** A predefined one may be made only now: its driver may have come since the engine started. @throws NotFound */
-async function wishedNetwork(context: NetworksContext, name: string, wished: Wish): Promise<NetworkRecord> {
+async function requestedNetwork(
+  context: NetworksContext,
+  name: string,
+  wished: RequestedEndpoint,
+): Promise<NetworkRecord> {
   if (isPredefined(name) && !context.registry.byName(name)) await ensureOne(context, name);
-  return context.registry.find(wishRef(name, wished));
+  return context.registry.find(requestedRef(name, wished));
 }
 
-/** The same wishes, with the IDs of the networks: the next start means the same ones, whatever they are called then. */
+/**
+ * The requested settings, with the IDs of the networks: the next start means the same ones, whatever they are called
+ * then.
+ */
 function settled(endpoints: SandboxRequest['endpoints'], plans: readonly Plan[]): SandboxRequest['endpoints'] {
   const found = new Map(plans.map((plan) => [plan.ref, plan]));
   return Object.fromEntries(
-    Object.entries(endpoints).map(([ref, wish]) => {
-      const { network, wished = wish } = found.get(ref) ?? {};
+    Object.entries(endpoints).map(([ref, asked]) => {
+      const { network, wished = asked } = found.get(ref) ?? {};
       if (!network || isPredefined(network.name)) return [ref, wished];
       return [network.name, { ...wished, NetworkID: network.id }];
     }),
@@ -167,7 +174,7 @@ async function withNamespace(context: NetworksContext, sandbox: SandboxRecord, p
     throw failed?.status === 'rejected' ? failed.reason : systemError('the sandbox could not be made');
   }
   const ready = finish(context, sandbox, plans, session.value);
-  // Whoever attached awaits it later; until then a failure must not count as unhandled.
+  // The attach awaits it later; until then a failure must not count as unhandled.
   ready.catch(() => {});
   return result(sandbox, ready);
 }
@@ -176,7 +183,9 @@ async function createFirst(context: NetworksContext, sandbox: SandboxRecord, [fi
   if (first) await createEndpoint(context, sandbox, first.network, newEndpoint(first.network, sandbox, first.wished));
 }
 
-/** One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already. */
+/**
+ * One network after the other, as Docker: all of its calls, then the next one's. The first endpoint is there already.
+ */
 async function joinAll(
   context: NetworksContext,
   sandbox: SandboxRecord,

@@ -7,13 +7,13 @@ import { endpointReleases } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
-import { linkedWish } from './links.js';
+import { linkedRequest } from './links.js';
 import { reopenLinks, reopenLinksTo } from './open-links.js';
 import { movePorts } from './publish.js';
-import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
+import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
+import { checkRequested } from './requested.js';
 import type { Networks } from './service.js';
 import { defaultRoutes, unwire, wire } from './wire.js';
-import { checkWishes } from './wishes.js';
 
 /** See {@link Networks.connect}. */
 export async function connect(
@@ -21,10 +21,10 @@ export async function connect(
   network: NetworkRecord,
   container: Parameters<Networks['connect']>[1],
   asked: EndpointSettings,
-): Promise<Wish> {
-  const wished: Wish = { ...linkedWish(asked, context.idOf), NetworkID: network.id };
+): Promise<RequestedEndpoint> {
+  const wished: RequestedEndpoint = { ...linkedRequest(asked, context.idOf), NetworkID: network.id };
   checkMode(network, container.networkMode);
-  checkWishes(network.name, network, wished);
+  checkRequested(network.name, network, wished);
   const sandbox = container.running ? context.sandbox(container.containerId) : undefined;
   if (!sandbox) return wished;
   if (sandbox.kind !== 'path') throw notPrivate();

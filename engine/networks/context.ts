@@ -7,14 +7,14 @@ import type { ContainerId, NetworkId } from '../ids.js';
 import type { Outbox } from '../outbox/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
-import { currentHost, type ResolverWishes, saysNdots, type Written, wishedResolver } from './hosts.js';
+import { currentHost, type RequestedResolver, resolverFor, saysNdots, type Written } from './hosts.js';
 import { type NameFacts, NameService } from './names/service.js';
 import { type AddressCall, NetworkOutbox } from './outbox.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
 import type { ContainerLookup } from './service.js';
 
-/** What the wiring hands to this context. */
+/** Parts that the wiring hands to this context. */
 export interface NetworksDeps {
   readonly config: NetworksConfig;
   readonly log: Logger;
@@ -26,7 +26,7 @@ export interface NetworksDeps {
   readonly outbox: Outbox;
 }
 
-/** What every file of this room works with. */
+/** Shared by every file of this room. */
 export class NetworksContext {
   readonly config: NetworksConfig;
   readonly log: Logger;
@@ -45,7 +45,7 @@ export class NetworksContext {
   readonly leaving = new Map<ContainerId, Promise<void>>();
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
   readonly building: Collection<NetworkRecord>;
-  /** What drivers are still to be told of what was torn down. */
+  /** Calls that drivers have yet to hear about what was torn down. */
   readonly outbox: NetworkOutbox;
   /** IPAM drivers that are being told what is in use. */
   readonly replaying = new Map<string, Promise<void>>();
@@ -105,7 +105,7 @@ export class NetworksContext {
     );
   }
 
-  /** Whose address that is already; two IPAM drivers may call their pools alike. */
+  /** The holder of that address; two IPAM drivers may call their pools alike. */
   holderOf(driver: string, taken: { id: string; address: string }): SandboxRecord | undefined {
     const same = ({ id, address }: typeof taken) => id === taken.id && bare(address) === bare(taken.address);
     const holds = ({ networkId, pools }: EndpointRecord) =>
@@ -126,7 +126,7 @@ export class NetworksContext {
     return own?.includes(request.Address) || this.holderOf(driver, address) !== undefined;
   }
 
-  /** Calls for that sandbox end as soon as nobody wants it any more. */
+  /** Calls for that sandbox end as soon as nobody wants it. */
   stopWith(sandbox: SandboxRecord, signal: AbortSignal): void {
     this.#stops.set(sandbox, signal);
   }
@@ -148,7 +148,7 @@ export class NetworksContext {
     return this.config.bridge === 'none' ? 'none' : 'bridge';
   }
 
-  /** What `host-gateway` stands for in extra hosts. */
+  /** The address for `host-gateway` in extra hosts. */
   hostGateway(): string {
     const [configured] = this.config.hostGatewayIps ?? [];
     return configured ?? this.registry.byName('bridge')?.v4[0]?.gateway.split('/')[0] ?? '127.0.0.1';
@@ -169,8 +169,8 @@ export class NetworksContext {
   }
 }
 
-/** What the engine's configuration says of resolvers. */
-export const resolverWishes = ({ config }: NetworksContext): ResolverWishes => ({
+/** The resolvers of the engine's configuration. */
+export const requestedResolver = ({ config }: NetworksContext): RequestedResolver => ({
   dns: config.dns,
   search: config.dnsSearch,
   options: config.dnsOptions,
@@ -182,11 +182,11 @@ function nameFacts(context: NetworksContext): NameFacts {
     context.registry.byId(networkId)?.internal === false && (gateway !== '' || gateway6 !== '' || defaultRoute);
   return {
     upstream(sandbox) {
-      const { dns } = wishedResolver(sandbox, resolverWishes(context));
+      const { dns } = resolverFor(sandbox, requestedResolver(context));
       if (dns.length > 0) return { servers: dns, fromContainer: true };
       return { servers: sandbox.endpoints.some(leadsOut) ? currentHost().nameservers : [], fromContainer: false };
     },
-    completesShortNames: (sandbox) => saysNdots(sandbox, resolverWishes(context), currentHost()),
+    completesShortNames: (sandbox) => saysNdots(sandbox, requestedResolver(context), currentHost()),
   };
 }
 

@@ -5,7 +5,7 @@ import { CleatError, conflict, forbidden, invalidParameter, notFound } from '@cl
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
-import { type NetworkId, newId } from '../ids.js';
+import { type NetworkId, type NetworkName, newId } from '../ids.js';
 import { refuseLargeRecord } from '../store/record-size.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
@@ -16,7 +16,7 @@ import type { DriverMessage } from './outbox.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
 
-/** What a predefined network is made with, beyond what a request can say. */
+/** Settings of a predefined network, beyond those of a request. */
 export interface CreateOptions {
   predefined?: boolean;
   madeFrom?: string;
@@ -132,7 +132,7 @@ async function prepare(
   return {
     v: 1,
     id: newId<NetworkId>(),
-    name,
+    name: name as NetworkName,
     driver,
     created: goTime(nowNanos()),
     scope: said?.scope ?? 'local',
@@ -226,9 +226,9 @@ async function takePools(
     for (const config of own.length > 0 ? own : [{}]) {
       const { driver, options } = record.ipam;
       const asked = knowsHolders ? { ...options, [ipamOption.holder]: record.id } : options;
-      const wish = { driver, options: asked, six, config, skipGateway: six ? skip6 : skip4 };
+      const requested = { driver, options: asked, six, config, skipGateway: six ? skip6 : skip4 };
       const list = six ? record.v6 : record.v4;
-      const pool = await takePool(context.drivers, context.outbox, wish, (taken) => {
+      const pool = await takePool(context.drivers, context.outbox, requested, (taken) => {
         if (!list.includes(taken)) list.push(taken);
         context.building.put(record.id, record);
       });

@@ -40,7 +40,7 @@ async function giveLinkBack(sandbox: SandboxRecord, endpoint: EndpointRecord): P
   if (endpoint.srcName && !endpoint.linkDies) await unwire(sandbox.path, endpoint, true);
 }
 
-/** What its drivers are to be told when an endpoint goes: exactly what takes back what they did. */
+/** Calls to its drivers when an endpoint goes: exactly those that take back what they did. */
 export function endpointReleases(context: NetworksContext, endpoint: EndpointRecord): DriverMessage[] {
   const { id, networkId, networkName, driver, stage, pools, asking, published } = endpoint;
   const request = { NetworkID: networkId, EndpointID: id };

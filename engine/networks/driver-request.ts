@@ -1,7 +1,7 @@
 import { type IpamData, netlabel } from '@cleat/protocol/kinds/network';
 import type { NetworkRecord, PoolRecord } from './record.js';
 
-/** What CreateNetwork says of a network, the first time as when a driver has to be told again. */
+/** The request of CreateNetwork, the first time and when a driver has to be told again. */
 export function networkRequest(network: NetworkRecord) {
   return {
     NetworkID: network.id,
@@ -16,7 +16,9 @@ export function networkRequest(network: NetworkRecord) {
   };
 }
 
-/** What libnetwork's IPAM driver `null` answers: everything, and nothing of it (moby `daemon/libnetwork/ipams/null`). */
+/**
+ * The answer of libnetwork's IPAM driver `null`: everything, and nothing of it (moby `daemon/libnetwork/ipams/null`).
+ */
 export const nullIpam = 'null';
 const nothing = (Pool: string): IpamData[] => [{ AddressSpace: nullIpam, Pool }];
 const usesNull = ({ ipam, sandbox }: NetworkRecord) => ipam.driver === nullIpam && sandbox === 'own';

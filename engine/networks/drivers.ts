@@ -39,7 +39,7 @@ export class Drivers {
     this.#extensions = extensions;
     this.#stop = extensions.onChange(({ name, state, reason }) => {
       if (state === 'active') return void this.#active.add(name);
-      // Whoever asks first has it activated meanwhile: what that one learns holds.
+      // The first caller has it activated meanwhile: its answer holds.
       if (!this.#active.delete(name) && state === 'activating') return;
       this.#network.delete(name);
       this.#ipam.delete(name);

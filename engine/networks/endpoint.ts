@@ -8,11 +8,11 @@ import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
 import type { NetworksContext } from './context.js';
 import { parsePort } from './ports.js';
-import type { EndpointRecord, NetworkRecord, SandboxRecord, Wish } from './record.js';
+import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
 
-/** What an endpoint needs beyond its record, until it is configured. */
+/** The parts of an endpoint beyond its record, until it is configured. */
 export interface Joined {
   endpoint: EndpointRecord;
   routes: readonly Route[];
@@ -20,7 +20,7 @@ export interface Joined {
   inSandbox: boolean;
 }
 
-export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: Wish): EndpointRecord {
+export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: RequestedEndpoint): EndpointRecord {
   const named = network.sandbox === 'own' && !isPredefined(network.name);
   const names = [
     sandbox.containerName,
@@ -54,7 +54,7 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
 
 /**
  * Takes addresses and makes the endpoint: everything that needs no namespace. The record is part of the sandbox from
- * the first step on, so whoever undoes it finds what there is.
+ * the first step on, so the undo finds what there is.
  */
 export async function createEndpoint(
   context: NetworksContext,
@@ -178,7 +178,7 @@ async function takeAddresses(
   if (network.v4.length + network.v6.length === 0) return;
   const calls = context.callOptions(sandbox);
   await context.drivers.ipam(network.ipam.driver, calls);
-  // One that has just come is told first what is in use, and what is not any more.
+  // A driver that has just come is told first what is in use, and what no longer is.
   await context.replaying.get(network.ipam.driver);
   await context.outbox.settle(network.ipam.driver);
   const { requiresMac, knowsHolders } = await context.drivers.ipamCapabilities(network.ipam.driver);
@@ -207,9 +207,13 @@ async function takeAddresses(
 }
 
 /** An address that another container has already shows that the driver forgot: it is reminded, and asked again. */
-async function takeUnused(context: NetworksContext, network: NetworkRecord, wish: Parameters<typeof takeAddress>[3]) {
+async function takeUnused(
+  context: NetworksContext,
+  network: NetworkRecord,
+  requested: Parameters<typeof takeAddress>[3],
+) {
   for (let reminded = false; ; reminded = true) {
-    const taken = await takeAddress(context.drivers, context.outbox, network, wish);
+    const taken = await takeAddress(context.drivers, context.outbox, network, requested);
     const { driver } = network.ipam;
     const holder = context.holderOf(driver, taken);
     if (!holder) return taken;
@@ -264,7 +268,7 @@ function mayPublish(context: NetworksContext, { exposedPorts }: SandboxRecord, o
   return other.ports.length > 0 || !other.published;
 }
 
-/** What a driver is told of a sandbox's ports. */
+/** A sandbox's ports for a driver. */
 export function portOptions(sandbox: SandboxRecord): Record<string, unknown> {
   return {
     [netlabel.portMap]: sandbox.wishedPorts,

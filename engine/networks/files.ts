@@ -1,6 +1,6 @@
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
-import { type NetworksContext, resolverWishes } from './context.js';
+import { type NetworksContext, requestedResolver } from './context.js';
 import { hostFilePaths, hostsFile, resolvFile, writeInPlace } from './hosts.js';
 import { insideAddress } from './names/service.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
@@ -22,7 +22,7 @@ export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord)
       hostGateway: context.hostGateway(),
     }),
   );
-  writeInPlace(written, paths.resolvConfPath, resolvFile(sandbox, resolverWishes(context), nameServerFor(sandbox)));
+  writeInPlace(written, paths.resolvConfPath, resolvFile(sandbox, requestedResolver(context), nameServerFor(sandbox)));
 }
 
 /** The container's own name service, if it has one: it is on a network where names resolve. */

@@ -63,7 +63,7 @@ export async function joinGateway(
   return await joinEndpoint(context, sandbox, endpoint, sandboxPid);
 }
 
-/** One that is being made by another container's start is waited for. */
+/** Waits for a gateway that another container's start is making. */
 async function ensureGatewayNetwork(context: NetworksContext): Promise<NetworkRecord> {
   const known = context.registry.byName(gatewayNetwork);
   if (known) return known;

@@ -29,7 +29,7 @@ export interface HostEntries {
   own: string[];
   /** Lines `address names…` for links. */
   more: string[];
-  /** What `host-gateway` stands for. */
+  /** The address for `host-gateway`. */
   hostGateway: string;
 }
 
@@ -88,19 +88,19 @@ export function currentHost(): Resolver {
   return lastHost.resolver;
 }
 
-/** What the engine's configuration says of resolvers. */
-export interface ResolverWishes {
+/** The resolvers of the engine's configuration. */
+export interface RequestedResolver {
   dns: readonly string[];
   search: readonly string[];
   options: readonly string[];
 }
 
-/** The container's own wishes; the engine's where it has none. */
-export function wishedResolver(sandbox: SandboxRecord, wishes: ResolverWishes): ResolverWishes {
+/** The container's settings; the engine's where it has none. */
+export function resolverFor(sandbox: SandboxRecord, requested: RequestedResolver): RequestedResolver {
   return {
-    dns: sandbox.dns.length > 0 ? sandbox.dns : wishes.dns,
-    search: sandbox.dnsSearch.length > 0 ? sandbox.dnsSearch : wishes.search,
-    options: sandbox.dnsOptions.length > 0 ? sandbox.dnsOptions : wishes.options,
+    dns: sandbox.dns.length > 0 ? sandbox.dns : requested.dns,
+    search: sandbox.dnsSearch.length > 0 ? sandbox.dnsSearch : requested.search,
+    options: sandbox.dnsOptions.length > 0 ? sandbox.dnsOptions : requested.options,
   };
 }
 
@@ -108,8 +108,8 @@ const isNdots = (option: string): boolean => option.startsWith('ndots:');
 const isBadNdots = (option: string): boolean => isNdots(option) && !/^ndots:\d+$/.test(option);
 
 /** Whether somebody said how many dots a name must have to be asked for as it is. */
-export function saysNdots(sandbox: SandboxRecord, wishes: ResolverWishes, host: Resolver): boolean {
-  const { options } = wishedResolver(sandbox, wishes);
+export function saysNdots(sandbox: SandboxRecord, requested: RequestedResolver, host: Resolver): boolean {
+  const { options } = resolverFor(sandbox, requested);
   return (options.length > 0 ? options : host.options).some((option) => isNdots(option) && !isBadNdots(option));
 }
 
@@ -120,11 +120,11 @@ export function saysNdots(sandbox: SandboxRecord, wishes: ResolverWishes, host: 
  */
 export function resolvFile(
   sandbox: SandboxRecord,
-  wishes: ResolverWishes,
+  requested: RequestedResolver,
   named: string,
   host: Resolver = hostResolver(),
 ): string {
-  const { dns, search, options } = wishedResolver(sandbox, wishes);
+  const { dns, search, options } = resolverFor(sandbox, requested);
   if (sandbox.kind === 'host' && dns.length + search.length + options.length === 0) {
     return readOptional('/etc/resolv.conf');
   }
@@ -155,7 +155,7 @@ function reachable(servers: readonly string[], inHost: boolean, six: boolean): s
   return found.length > 0 ? found : lastResort;
 }
 
-/** What this process wrote last, so that a file is neither read nor written again for nothing. */
+/** The last text of this process, so that a file is neither read nor written again for nothing. */
 export type Written = Map<string, string>;
 
 /** Writes a file in place, keeping its inode: the container has it mounted. */

@@ -15,11 +15,11 @@ import { hostFilePaths } from './hosts.js';
 import { openLinks, reopenLinks } from './open-links.js';
 import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
+import { requestedRef, settleRequested } from './requested.js';
 import { isPredefined, networkFilter, networkResource } from './resource.js';
 import { replayForForgetful } from './restore.js';
 import type { Networks } from './service.js';
 import { detachedSettings, sandboxSettings } from './settings.js';
-import { settleWishes, wishRef } from './wishes.js';
 
 export type { NetworksDeps } from './context.js';
 
@@ -102,7 +102,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       return { id, name };
     },
 
-    wishes: (mode, endpoints) => settleWishes(context, mode, endpoints),
+    requested: (mode, endpoints) => settleRequested(context, mode, endpoints),
 
     attach: (request) => attach(context, request),
 
@@ -185,7 +185,7 @@ export function openNetworks(deps: NetworksDeps): Networks {
       const sandbox = context.sandbox(containerId);
       if (sandbox) return sandboxSettings(sandbox);
       const networks = Object.entries(wished).map(([name, settings]) => {
-        const network = context.registry.lookUp(wishRef(name, settings));
+        const network = context.registry.lookUp(requestedRef(name, settings));
         return [network?.name ?? name, detachedSettings(network, settings)] as const;
       });
       return { sandboxId: '', sandboxKey: '', ports: {}, networks: Object.fromEntries(networks) };

@@ -1,5 +1,5 @@
 import type { ContainerId } from '../ids.js';
-import type { EndpointLink, Wish } from './record.js';
+import type { EndpointLink, RequestedEndpoint } from './record.js';
 
 /** `container:alias`, as Docker's links are written; without alias the name itself. */
 export function splitLink(link: string): { name: string; alias: string } {
@@ -8,8 +8,13 @@ export function splitLink(link: string): { name: string; alias: string } {
   return { name, alias: (parts[1] ?? name).split('/').pop() || name };
 }
 
-/** A wish whose links are to containers, as far as they are there; those that it meant before stay the same. */
-export function linkedWish(wished: Wish, idOf: (name: string) => ContainerId | undefined): Wish {
+/**
+ * The requested settings, with links to containers, as far as they are there; those that it meant before stay the same.
+ */
+export function linkedRequest(
+  wished: RequestedEndpoint,
+  idOf: (name: string) => ContainerId | undefined,
+): RequestedEndpoint {
   const { linked: known = [], ...plain } = wished;
   const linked = (plain.Links ?? []).map((link): EndpointLink => {
     const { name, alias } = splitLink(link);

@@ -19,7 +19,7 @@ export type AddressCall =
   | { method: 'ReleasePool'; request: { PoolID: string; Options?: Record<string, string> } };
 
 export type DriverCall = NetworkCall | AddressCall;
-/** What one driver is to be told when something is torn down. */
+/** A call to one driver when something is torn down. */
 export type DriverMessage = Message<DriverCall>;
 
 /** Their calls name what they give back, and drivers refuse for reasons that pass: a leak would last. */
@@ -34,7 +34,7 @@ export interface NetworkOutboxDeps {
 }
 
 /**
- * What drivers are to be told when something is torn down: a pool goes back after its addresses, a network after its
+ * Calls to drivers when something is torn down: a pool goes back after its addresses, a network after its
  * endpoints.
  */
 export class NetworkOutbox {

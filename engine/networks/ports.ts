@@ -22,7 +22,9 @@ export function parsePort(text: string): { Proto: number; Port: number } {
   return { Proto, Port };
 }
 
-/** Ports that a container exposes, also as ranges (`8000-8010/tcp`); what an image exposes and is no port is left out. */
+/**
+ * Ports that a container exposes, also as ranges (`8000-8010/tcp`); what an image exposes and is no port is left out.
+ */
 export function exposedPorts(texts: readonly string[]): string[] {
   return texts.flatMap((text) => {
     const [, first, last, protocol = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
@@ -33,7 +35,7 @@ export function exposedPorts(texts: readonly string[]): string[] {
 }
 
 /**
- * What a client asks to expose and to publish.
+ * The ports that a client asks to expose and to publish.
  * @throws InvalidParameter in the words of moby's `daemon/container.go` (`invalid port specification: "70000"`)
  */
 export function checkPorts(exposed: readonly string[], bindings: PortMap): void {
@@ -60,7 +62,7 @@ function parseHostPort(text: string): { HostPort: number; HostPortEnd: number } 
   return { HostPort, HostPortEnd };
 }
 
-/** What a network driver is asked to publish. */
+/** The ports that a network driver is asked to publish. */
 export function wishedPorts(bindings: PortMap, exposed: readonly string[], publishAll: boolean): PortBinding[] {
   const wished: PortBinding[] = [];
   for (const [port, list] of Object.entries(bindings)) {
@@ -80,7 +82,7 @@ function binding(port: string, HostIP: string, range: ReturnType<typeof parseHos
   return { Proto, IP: '', Port, HostIP, ...range };
 }
 
-/** What inspect shows: every exposed port, with its bindings or null. */
+/** Ports for inspect: every exposed port, with its bindings or null. */
 export function portMap(exposed: readonly string[], published: readonly PortBinding[]): PortMap {
   const map: PortMap = {};
   for (const text of exposed) {

@@ -18,7 +18,7 @@ export async function ensurePredefined(context: NetworksContext): Promise<void> 
 }
 
 /**
- * Whoever asks while it is being made waits for it.
+ * A caller that asks while it is being made waits for it.
  * @throws when it cannot be made for another reason than an absent driver
  */
 export function ensureOne(context: NetworksContext, name: string): Promise<void> {

@@ -21,7 +21,7 @@ export async function publishPorts(
   const ids = { NetworkID: endpoint.networkId, EndpointID: endpoint.id };
   endpoint.published = true;
   try {
-    // One that lacks the method (404) publishes nothing, which is as good.
+    // A driver that lacks the method (404) publishes nothing, which is as good.
     await driver.ProgramExternalConnectivity({ ...ids, Options: portOptions(sandbox) }, options);
     const info = driver.EndpointOperInfo(ids, options);
     // Docker asks every driver; only those that speak ours say something that is needed.

@@ -1,6 +1,6 @@
 import type { EndpointSettings, IpamConfig } from '@cleat/protocol/api/network';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
-import type { ContainerId, NetworkId } from '../ids.js';
+import type { ContainerId, NetworkId, NetworkName } from '../ids.js';
 
 /** A pool of addresses that an IPAM driver gave to a network. */
 export interface PoolRecord {
@@ -18,7 +18,7 @@ export interface PoolRecord {
 export interface NetworkRecord {
   v: 1;
   id: NetworkId;
-  name: string;
+  name: NetworkName;
   driver: string;
   /** RFC 3339 with nanoseconds. */
   created: string;
@@ -48,16 +48,18 @@ export interface NetworkRecord {
 export interface EndpointRecord {
   id: string;
   networkId: NetworkId;
-  networkName: string;
+  networkName: NetworkName;
   driver: string;
-  /** What the user asked for. */
-  wished: Wish;
+  /** The user's settings. */
+  wished: RequestedEndpoint;
   /** CIDR, or empty. */
   ipv4: string;
   ipv6: string;
   /** The pools that the addresses are from. */
   pools: { id: string; address: string }[];
-  /** An IPAM driver is being asked for an address, and knows for whom: it may have given one that is not among these. */
+  /**
+   * An IPAM driver is being asked for an address, and knows for whom: it may have given one that is not among these.
+   */
   asking?: boolean;
   mac: string;
   gateway: string;
@@ -86,8 +88,8 @@ export interface EndpointRecord {
   dnsNames: string[];
 }
 
-/** What somebody asks of a container's place on a network. */
-export interface Wish extends EndpointSettings {
+/** Requested settings of a container's place on a network. */
+export interface RequestedEndpoint extends EndpointSettings {
   /** `Links`, with the containers that they are to. */
   linked?: EndpointLink[];
 }
@@ -116,7 +118,7 @@ export interface SandboxRecord {
   domainname: string;
   sandboxId: string;
   kind: 'host' | 'path' | 'own' | 'joined';
-  /** Of the namespace file, for `path` and `joined`. */
+  /** Path of the namespace file, for `path` and `joined`. */
   path: string;
   /** For `joined`: whose namespace it is. */
   ownerId: string;

@@ -39,7 +39,7 @@ export class NetworkRegistry {
     this.#absent.delete(network.name);
   }
 
-  /** A network that should be there and is not; whoever asks for it learns why. */
+  /** A network that should be there and is not; a caller that asks for it learns why. */
   missing(name: string, why: CleatError): void {
     this.#absent.set(name, why);
   }

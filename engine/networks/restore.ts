@@ -91,7 +91,7 @@ export async function replayForForgetful(context: NetworksContext, driver?: stri
   }
 }
 
-/** What is known there already is refused, which is as good. If it is not, the repeated work says so. */
+/** The driver refuses what it already knows, which is as good. If it is not, the repeated work says so. */
 async function quietly(work: Promise<unknown>): Promise<void> {
   await work.catch(() => {
     // See above.

@@ -2,7 +2,7 @@ import type { HostConfig, PortMap } from '@cleat/protocol/api/container';
 import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
 import type { ContainerId, NetworkId } from '../ids.js';
-import type { LinkedContainer, Wish } from './record.js';
+import type { LinkedContainer, RequestedEndpoint } from './record.js';
 
 /**
  * Networks, sandboxes and endpoints. A sandbox is a network namespace per container; a driver answers with interfaces
@@ -25,7 +25,7 @@ export interface Networks {
    * that is not there yet keeps what it was called by.
    * @throws as Docker's create does
    */
-  wishes(mode: string, endpoints: Record<string, EndpointSettings | null>): NetworkWishes;
+  requested(mode: string, endpoints: Record<string, EndpointSettings | null>): RequestedNetworks;
 
   /**
    * Makes a container's sandbox and starts to join its networks. `path` of the namespace is there when the promise
@@ -40,7 +40,9 @@ export interface Networks {
    */
   detach(containerId: ContainerId): Promise<void>;
 
-  /** After a restart of the engine: the container runs still with what the store says; names and ports are re-served. */
+  /**
+   * After a restart of the engine: the container runs still with what the store says; names and ports are re-served.
+   */
   adopt(containerId: ContainerId): Promise<void>;
   /** After adopting all that runs: removes namespaces, endpoints, addresses, rules that nobody uses. */
   reconcile(runningContainerIds: ReadonlySet<ContainerId>): Promise<void>;
@@ -53,12 +55,12 @@ export interface Networks {
     network: NetworkId,
     container: SandboxRequest & { running: boolean; pid: number },
     endpoint: EndpointSettings,
-  ): Promise<Wish>;
+  ): Promise<RequestedEndpoint>;
   /** @throws System `container X is not connected to network Y` */
   disconnect(network: NetworkId, containerId: ContainerId): Promise<void>;
 
   /**
-   * What inspect shows; from the engine's own state, no I/O.
+   * The answer of inspect; from the engine's own state, no I/O.
    * @param wished the networks of a container that does not run are shown, too: without addresses
    */
   settings(containerId: ContainerId, wished?: Record<string, EndpointSettings>): SandboxSettings;
@@ -86,12 +88,12 @@ export interface ContainerLookup {
   find(ref: string): { id: ContainerId; name: string; pid: number } | undefined;
 }
 
-/** What a container asks of networks. */
-export interface NetworkWishes {
+/** A container's requests to networks. */
+export interface RequestedNetworks {
   /** HostConfig.NetworkMode, with an ID instead of the beginning of one. */
   mode: string;
   /** By name of the network; `NetworkID` says which one is meant, and is absent while there is none. */
-  endpoints: Record<string, Wish>;
+  endpoints: Record<string, RequestedEndpoint>;
 }
 
 export interface SandboxRequest {
@@ -101,8 +103,8 @@ export interface SandboxRequest {
   domainname: string;
   /** HostConfig.NetworkMode, never empty: default, bridge, host, none, container:<id>, or a network's name or ID. */
   networkMode: string;
-  /** The wished-for endpoints; the container's own stored list. Empty: no network, if the mode is not one by itself. */
-  endpoints: NetworkWishes['endpoints'];
+  /** The requested endpoints; the container's own stored list. Empty: no network, if the mode is not one by itself. */
+  endpoints: RequestedNetworks['endpoints'];
   /** Image's and container's EXPOSE and -p, and -P. */
   exposedPorts: string[];
   portBindings: PortMap;
@@ -121,7 +123,7 @@ export interface SandboxRequest {
 
 export interface Sandbox {
   /**
-   * What to put into the OCI spec. `host`: no network namespace at all; `path`: one with this path; `own`: one without
+   * The namespace for the OCI spec. `host`: no network namespace at all; `path`: one with this path; `own`: one without
    * a path, which the runtime makes with only a loopback (for `none`: saves a process).
    */
   readonly namespace: { kind: 'host' } | { kind: 'path'; path: string } | { kind: 'own' };
@@ -129,8 +131,8 @@ export interface Sandbox {
   readonly hostnamePath: string;
   readonly resolvConfPath: string;
   readonly ready: Promise<void>;
-  /** The wished-for endpoints, for the next start: with the IDs of the networks that were found by name now. */
-  readonly endpoints: NetworkWishes['endpoints'];
+  /** The requested endpoints, for the next start: with the IDs of the networks that were found by name now. */
+  readonly endpoints: RequestedNetworks['endpoints'];
 }
 
 export interface SandboxSettings {

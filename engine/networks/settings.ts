@@ -5,7 +5,7 @@ import { portMap } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import type { SandboxSettings } from './service.js';
 
-/** What inspect shows of an endpoint: what was asked for, and what came of it. */
+/** An endpoint for inspect: the request, and its result. */
 export function endpointSettings(endpoint: EndpointRecord): EndpointSettings {
   const [ip = '', prefix = '0'] = endpoint.ipv4.split('/');
   const [ip6 = '', prefix6 = '0'] = endpoint.ipv6.split('/');
@@ -53,7 +53,7 @@ export function detachedSettings(network: NetworkRecord | undefined, wished: End
 export function sandboxSettings(sandbox: SandboxRecord): SandboxSettings {
   if (sandbox.ownerId) return { sandboxId: '', sandboxKey: '', ports: {}, networks: {} };
   const published: PortBinding[] = sandbox.endpoints.flatMap(({ ports }) => ports);
-  // Of a network that publishes nothing, such as an internal one, no port is shown at all.
+  // On a network that publishes nothing, such as an internal one, no port is shown at all.
   const shows =
     sandbox.kind === 'path' && (gatewayEndpoint(sandbox) ?? sandbox.endpoints.find((endpoint) => endpoint.published));
   const shown = shows ? portMap(sandbox.exposedPorts, published) : {};

@@ -2,7 +2,7 @@ import type { Collection } from '../store/service.js';
 import { parseTime } from '../time.js';
 import type { Pending } from './service.js';
 
-/** What is pending in one queue, on disk. */
+/** The pending calls of one queue, on disk. */
 export class Entries<Call extends object> {
   readonly #all: Collection<Pending<Call>>;
   readonly #queue: string;

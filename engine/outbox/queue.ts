@@ -10,7 +10,7 @@ import { goTime, nowNanos } from '../time.js';
 import type { Entries } from './entries.js';
 import type { Message, Outcome, Pending, Queue, Rules } from './service.js';
 
-/** How long whoever gives something back waits for an extension, in ms; then it goes on without them. */
+/** How long a caller that gives something back waits for an extension, in ms; then the calls go on without it. */
 const patienceMs = 5_000;
 const pauses = { firstMs: 1_000, longestMs: 15_000 };
 const silent: Outcome = { state: 'pending', reason: 'it does not answer' };
@@ -42,7 +42,7 @@ export class OutboxQueue<Call extends object> implements Queue<Call> {
     this.#entries = entries;
     this.#rules = rules;
     this.#log = log;
-    // What the former engine left.
+    // The calls that the former engine left.
     for (const { extension } of entries.list()) this.#later(extension);
   }
 

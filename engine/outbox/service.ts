@@ -18,7 +18,7 @@ export interface Outbox {
 }
 
 export interface Queue<Call extends object> {
-  /** What is pending, in the order in which it came up. */
+  /** The pending calls, in the order in which they came up. */
   list(): Pending<Call>[];
   has(id: string): boolean;
   /**
@@ -35,20 +35,20 @@ export interface Queue<Call extends object> {
   /** Pending from now on, without an attempt by the caller. */
   postpone(message: Message<Call>, reason: string, since?: string): void;
   /**
-   * Makes the calls that are pending for an extension, in the order in which they came up. For whoever is about to ask
-   * it for something new.
+   * Makes the calls that are pending for an extension, in the order in which they came up. For a caller that is about
+   * to ask it for something new.
    */
   settle(extension: string, only?: (pending: Pending<Call>) => boolean): Promise<void>;
   /** Nobody wants it any longer. Resolves when a call that is under way has ended. */
   cancel(id: string): Promise<void>;
 }
 
-/** What one extension is to be told, in this order. */
+/** The calls for one extension, in this order. */
 export interface Message<Call extends object> {
   /** Among all of its queue. */
   id: string;
   extension: string;
-  /** What it is about, for people. */
+  /** Its subject, for people. */
   about: string;
   calls: Call[];
 }
@@ -71,12 +71,12 @@ export type Outcome =
   /** A call was given up. */
   | { state: 'refused'; error: unknown };
 
-/** What a room says of its calls. */
+/** A room's rules for its calls. */
 export interface Rules<Call extends object> {
   call(extension: string, call: Call, options: CallOptions): Promise<unknown>;
   /**
    * How often an extension is asked that refuses. More than once only where a repeated call cannot do harm: the call
-   * names what it gives back, and whoever does not have that any longer says so.
+   * names what it gives back, and an extension that no longer has it says so.
    */
   attempts: number;
   /** One message need not wait for another of the same extension: all are sent at once. */

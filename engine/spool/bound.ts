@@ -9,15 +9,15 @@ export interface Bound {
   backlog: number;
 }
 
-/** What attach and recovery need of a container whose log nobody may read. */
+/** Bytes for attach and recovery of a container whose log nobody may read. */
 const ofNone = { bytes: 1024 * 1024, files: 2 };
-/** What Docker keeps beside a driver that cannot be read (moby `daemon/logger/loggerutils/cache`), and with `local`. */
+/** Docker's copy beside a driver that cannot be read (moby `daemon/logger/loggerutils/cache`), and with `local`. */
 const ofDocker = { bytes: 20 * 1024 * 1024, files: 5 };
 /** moby `daemon/logger/ring.go`. */
 const nonBlockingBytes = 1e6;
 
 /**
- * What the log options say, as Docker has it: json-file keeps everything unless told otherwise, `local` has a bound, and
+ * Reads the log options as Docker does: json-file keeps everything unless told otherwise, `local` has a bound, and
  * so has the engine's own copy of what other drivers get (`cache-…`). With `mode=non-blocking` the driver's backlog is
  * `max-buffer-size`; otherwise what the operator set, and at least the copy, which is on the disk anyway.
  * @param backlog the operator's bound

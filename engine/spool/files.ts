@@ -7,7 +7,7 @@ import type { SpoolPosition } from './service.js';
  * file that conmon then makes is the next generation. At least one renamed file is kept, so the count goes on.
  */
 export class SpoolFiles {
-  /** What conmon writes. */
+  /** Conmon's file. */
   readonly path: string;
 
   constructor(path: string) {

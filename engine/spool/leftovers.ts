@@ -14,15 +14,15 @@ import { SpoolFile } from './spool-file.js';
 
 const countAtOnce = 4 * 1024 * 1024;
 
-/** What a directory of ours says of itself. */
+/** The note in a directory of ours. */
 interface Note {
   driver: string;
   info: LogInfo;
 }
 
 /**
- * The output of containers that were removed before their log drivers had all of it: kept in directories of its own, and
- * delivered in the background, also by the next engine. All of it together has the bound that one container has.
+ * The output of containers that were removed before their log drivers had all of it: kept in directories of its own,
+ * and delivered in the background, also by the next engine. All of it together has the bound that one container has.
  */
 export class Leftovers {
   readonly #directory: string;
@@ -37,7 +37,7 @@ export class Leftovers {
     this.#bound = options.bound;
   }
 
-  /** Takes the spool of a container over, which nobody touches any more. */
+  /** Takes over the spool of a container that nobody touches now. */
   async keep(id: string, { files }: SpoolFile, note: Note): Promise<void> {
     const directory = join(this.#directory, id);
     makeDirectories(directory, 0o700);
@@ -50,7 +50,7 @@ export class Leftovers {
     await this.#keepBound();
   }
 
-  /** What a former engine left. */
+  /** The directories that a former engine left. */
   recover(): void {
     for (const id of this.#all()) {
       try {
@@ -76,7 +76,7 @@ export class Leftovers {
       .catch((error) => this.#log.error(`undelivered output: ${messageOf(error)}`, { container: id }));
   }
 
-  /** Of what is too much, that of the container that was removed first goes. */
+  /** If it is too much, the output of the container that was removed first goes. */
   async #keepBound(): Promise<void> {
     const all = this.#all().map((id) => ({
       id,

@@ -18,7 +18,7 @@ export interface Lines {
 export class SpoolReader {
   readonly #files: SpoolFiles;
   #generation: number;
-  /** Of the first byte in the buffer. */
+  /** Position of the first byte in the buffer. */
   #offset: number;
   #file: number | undefined;
   #buffer: Buffer;
@@ -91,7 +91,7 @@ export class SpoolReader {
   #advance(): void {
     this.close();
     const rotated = this.#files.rotated();
-    // What retention has removed is passed over.
+    // Lines that retention has removed are passed over.
     this.#generation = rotated.find((generation) => generation > this.#generation) ?? this.#files.current();
     this.#offset = 0;
   }
@@ -111,7 +111,7 @@ export class SpoolReader {
       this.#held += count;
       if (end > 0) return this.#take(end);
     }
-    // Who waits for more holds no memory.
+    // Free the buffer while waiting.
     if (this.#held === 0) this.#buffer = Buffer.allocUnsafe(0);
     return undefined;
   }
@@ -129,7 +129,8 @@ export class SpoolReader {
   #take(end: number): Lines {
     const full = this.#buffer;
     const at = this.position;
-    // What follows the last line feed is read again: cheaper than moving it, and the caller may keep the chunk a while.
+    // The bytes after the last line feed are read again: cheaper than moving it, and the caller may keep the chunk a
+    // while.
     this.#held = 0;
     this.#offset += end;
     return { bytes: full.subarray(0, end), at };

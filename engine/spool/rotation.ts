@@ -14,8 +14,8 @@ import type { SpoolFile } from './spool-file.js';
 const checkEveryMs = 1000;
 const gatherMs = 50;
 /**
- * What waits for a slow driver is in at most about so many files per doubling of its size, however short those are that
- * `max-size` asks for.
+ * The output that waits for a slow driver is in at most about so many files per doubling of its size, however short
+ * those are that `max-size` asks for.
  */
 const backlogParts = 8;
 
@@ -23,7 +23,7 @@ interface Watched {
   unlisten: () => void;
   file: SpoolFile;
   bound: Bound['copy'];
-  /** What the driver has, or will never get; undefined: everything. */
+  /** The position up to which the driver has, or will never get, the output; undefined: everything. */
   delivered: () => SpoolPosition | undefined;
 }
 
@@ -101,7 +101,7 @@ export class Rotation {
     try {
       reopenLog(join(this.#config.execRoot, 'containers', containerId));
     } catch (error) {
-      // Nobody writes any more, or not yet.
+      // Nobody writes now, or not yet.
       renameSync(renamed, files.path);
       throw error;
     }

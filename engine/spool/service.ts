@@ -3,7 +3,7 @@ import type { Moment } from '../time.js';
 import type { CheckOptions } from './driver/check.js';
 
 /**
- * What a container prints, from conmon's k8s-file: the one reader behind `logs`, `attach` and log drivers. Whoever
+ * Output of a container, from conmon's k8s-file: the one reader behind `logs`, `attach` and log drivers. A caller that
  * reads slowly costs an offset here, never memory, and never a container's progress.
  */
 export interface Spool {
@@ -17,12 +17,12 @@ export interface Spool {
   checkDriver(driver: string, config: Readonly<Record<string, string>>, options?: CheckOptions): Promise<void>;
 
   /**
-   * What `docker logs` sends, in chunks that are ready to be sent. From the spool: F/P fragments joined per stream, split
-   * at 16 KiB as Docker does; from a log driver that can be read (`ReadLogs`): its entries. With headers when
+   * The stream of `docker logs`, in chunks that are ready to be sent. From the spool: F/P fragments joined per stream,
+   * split at 16 KiB as Docker does; from a log driver that can be read (`ReadLogs`): its entries. With headers when
    * `multiplexed`: one per entry for who follows, one for up to 32 KiB of one stream otherwise. Follows, when asked and
-   * the container runs, until `signal` aborts, `until` has passed, or {@link ended} was called and all is read.
-   * A driver that should be read and does not answer is stood in for by the spool; one that breaks off in the middle
-   * ends the chunks with an error.
+   * the container runs, until `signal` aborts, `until` has passed, or {@link ended} was called and all is read. A
+   * driver that should be read and does not answer is stood in for by the spool; one that breaks off in the middle ends
+   * the chunks with an error.
    * @throws NotImplemented when there is nothing to read (driver `none`, or `cache-disabled`); then, too, what a driver
    * that should be read says instead
    */
@@ -31,7 +31,7 @@ export interface Spool {
   /**
    * Byte-exact output from `from` on (fragments as they came, neighbours of one stream joined), for attach. Ends when
    * `signal` aborts or once {@link ended} is called after this and all is read; so it may be called before the start.
-   * Whoever calls it for a container that fails to start aborts.
+   * A caller aborts it if the container fails to start.
    */
   stream(containerId: string, options: { from: SpoolPosition; signal: AbortSignal }): AsyncIterable<SpoolChunk>;
   /** The position after everything written so far. */
@@ -49,7 +49,9 @@ export interface Spool {
    * @throws `failed to initialize logging driver: …` with the class of the driver's refusal
    */
   startDriver(containerId: string, driver: string, info: LogInfo): Promise<void>;
-  /** The same for a container that runs already, or has ended while nobody looked: in the background, until it is done. */
+  /**
+   * The same for a container that runs already, or has ended while nobody looked: in the background, until it is done.
+   */
   resumeDriver(containerId: string, driver: string, info: LogInfo): void;
   /** At the engine's start: goes on delivering what is left of containers that were removed. */
   recover(): void;
@@ -60,15 +62,17 @@ export interface Spool {
    * (in the background, with a deadline) and told to stop.
    */
   ended(containerId: string): void;
-  /** After {@link ended}: resolves when the driver has taken the rest and was told to stop, or is waited for no longer. */
+  /**
+   * After {@link ended}: resolves when the driver has taken the rest and was told to stop, or is waited for no longer.
+   */
   delivered(containerId: string): Promise<void>;
   /** The container runs (again): readers may follow. Also called for each that is found running after a restart. */
   began(containerId: string): void;
   /** Forgets the container and removes its files; what its driver has not got yet is still delivered. */
   remove(containerId: string): Promise<void>;
-  /** What log drivers have not got: by driver, and by container where one is connected. */
+  /** Output that log drivers have not got: by driver, and by container where one is connected. */
   deliveries(): DriverDeliveries[];
-  /** What people should know of it now, as sentences for `docker info`. */
+  /** Warnings about it, as sentences for `docker info`. */
   warnings(): string[];
   /** Stops reading; drivers go on from there when the engine starts again. */
   close(): Promise<void>;
@@ -101,7 +105,7 @@ export interface LogsQuery {
 /** Output that a log driver never got. */
 export interface Dropped {
   lines: number;
-  /** Of their texts. */
+  /** Bytes of their texts. */
   bytes: number;
 }
 

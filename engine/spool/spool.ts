@@ -148,7 +148,7 @@ class ContainerSpools implements Spool {
     if (file.running) file.ended();
     this.#files.delete(containerId);
     const behind = await this.#drivers.remove(containerId);
-    // One that writes its file beside the spool has no place for it any more.
+    // A driver that writes its file beside the spool no longer has a place for it.
     if (behind && !behind.info.LogPath) await this.#leftovers.keep(containerId, file, behind);
     const paths = [
       file.files.path,

@@ -6,8 +6,8 @@ import type { SpoolPosition } from './service.js';
 
 const blockBytes = 64 * 1024;
 /**
- * How far before the last wanted line the beginning of a line of the other stream is looked for. An unfinished line that
- * lies further back is not found: a container that uses one stream only would have its whole log read for it.
+ * How far before the last wanted line the beginning of a line of the other stream is looked for. An unfinished line
+ * that lies further back is not found: a container that uses one stream only would have its whole log read for it.
  */
 const furtherBytes = 128 * 1024;
 
@@ -23,8 +23,8 @@ export interface TailStart {
 /**
  * Finds the last `count` lines by reading backwards in blocks: the cost is that of the lines that are wanted, whatever
  * the size of the log.
- * @param unfinished whether unfinished lines are printed, after all others, and hence counted. Who follows gets them when
- * they are finished.
+ * @param unfinished whether unfinished lines are printed, after all others, and hence counted. Who follows gets them
+ * when they are finished.
  */
 export function findTail(files: SpoolFiles, count: number, unfinished: boolean): TailStart {
   const end = files.end();
@@ -111,13 +111,13 @@ class TailSearch {
   }
 
   result(): TailStart {
-    // What the renderer has split off already is no part of the unfinished line that it prints last.
+    // A part that the renderer has split off is not part of the unfinished line that it prints last.
     const open = ([1, 2] as const).filter((stream) => this.#rest[stream].bytes % entryBytes > 0);
     const unfinished = this.#unfinished ? open.length : 0;
     const complete = Math.max(0, this.#count - unfinished);
     const found = this.#candidates[complete - this.#leastComplete()];
     const { from, cutoff } = found ?? { from: this.#start, cutoff: this.#start };
-    // Of two unfinished lines, that of stdout is printed first.
+    // If both lines are unfinished, that of stdout is printed first.
     return { from, cutoff, unwanted: unfinished > this.#count ? 1 : undefined };
   }
 
@@ -146,7 +146,7 @@ class TailSearch {
     const rest = this.#rest[stream];
     if (!rest.closed) rest.bytes += length;
     for (const candidate of this.#candidates) {
-      // Of the candidate's own stream, this is a part of a line that is not wanted either.
+      // In the candidate's own stream, this is a part of a line that is not wanted either.
       if (candidate.stream !== stream && !candidate.closed) candidate.from = begin;
     }
   }

@@ -2,7 +2,7 @@ import { systemError } from '@cleat/protocol/errors';
 import { type Database, open, type RootDatabase, TransactionFlags } from 'lmdb';
 import type { Change, LogStart } from './redo-log.js';
 
-/** What a checkpoint writes, in one commit of LMDB's. */
+/** The changes that a checkpoint writes, in one commit of LMDB's. */
 export interface Checkpoint {
   readonly changes: readonly Change[];
   /** Where the log begins that is to be read on top. */
@@ -85,7 +85,7 @@ export class Base {
   }
 
   #open(collection: string, create: boolean): Database<string, string> | undefined {
-    // What LMDB's types do not say: the option, and that there is none then.
+    // LMDB's types lack the option, and that there is none then.
     const options = { encoding: 'string' as const, create };
     const opened: Database<string, string> | undefined = this.#root.openDB<string, string>(collection, options);
     if (opened) this.#databases.set(collection, opened);

@@ -19,8 +19,8 @@ export interface LogStart {
 const headerBytes = 12;
 
 /**
- * Makes both files of the log where there are none, with `reserve` bytes each. Before anything else of a store, so that a
- * store without them is one that lost them.
+ * Makes both files of the log where there are none, with `reserve` bytes each. Before anything else of a store, so that
+ * a store without them is one that lost them.
  */
 export function reserveLog(directory: string, reserve: number): void {
   for (const name of names) closeSync(openFile(directory, name, reserve));
@@ -30,7 +30,7 @@ export function reserveLog(directory: string, reserve: number): void {
 const names = ['redo-0', 'redo-1'] as const;
 
 /**
- * What was written since the last checkpoint: frames, one for each transaction, in one of two files that take turns.
+ * The changes since the last checkpoint: frames, one for each transaction, in one of two files that take turns.
  * A frame is whole, or it is not there: its checksum continues that of the frame before it, across generations. So
  * reading ends at the first frame that a power cut tore, and never takes an older one behind it for new.
  *

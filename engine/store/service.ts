@@ -1,8 +1,10 @@
 /**
- * The port to the embedded store. Values are JSON; every object carries its schema version in `v`. Reads and writes
- * are synchronous and cheap. A write is visible at once and outlives `kill -9`; after a power cut the store holds all
- * that was flushed, and of the rest whole transactions in their order. Whoever acknowledges a change awaits `flush`
- * first. A cluster may put a distributed store behind the same port later, hence compare-and-set and watch.
+ * The records of this host: values are JSON; every object carries its schema version in `v`. Reads and writes are
+ * synchronous and cheap. A write is visible at once and outlives `kill -9`; after a power cut the store holds all that
+ * was flushed, and of the rest whole transactions in their order. A change is acknowledged after `flush`.
+ *
+ * It is local for good: rooms read it without waiting, which no remote store could serve, and one process writes it.
+ * Records that the hosts of a cluster share belong behind an interface of their own, with waiting, versions and watches.
  */
 export interface Store {
   collection<T extends object>(name: string): Collection<T>;
@@ -19,10 +21,6 @@ export interface Collection<T extends object> {
   delete(key: string): void;
   /** All pairs, ordered by key. */
   entries(): [key: string, value: T][];
-  /** Writes only if the present value equals `expected` (undefined: absent). @throws Conflict */
-  compareAndSet(key: string, expected: T | undefined, value: T): void;
-  /** Calls `listener` after each write; returns the way to stop. */
-  watch(listener: (key: string, value: T | undefined) => void): () => void;
 }
 
 export interface StoreOptions {

@@ -7,11 +7,11 @@ import { type CleatError, systemError } from '@cleat/protocol/errors';
 import type { LogStart } from './redo-log.js';
 
 /**
- * Whether the store's files are those of one store, and whole. LMDB itself makes a new file where there is none, and ends
- * the process where one was cut short; an engine that found nothing would clear up behind everything that it knew.
+ * Whether the store's files are those of one store, and whole. LMDB itself makes a new file where there is none, and
+ * ends the process where one was cut short; an engine that found nothing would clear up behind everything that it knew.
  */
 
-/** What the files must be at least; a file of its own beside them. */
+/** The least that the files must be; a file of its own beside them. */
 interface Note {
   readonly v: 1;
   /** The checkpoint in LMDB is of this generation, or newer. */
@@ -22,7 +22,9 @@ interface Note {
 
 const logFiles = ['redo-0', 'redo-1'];
 const noteOf = (path: string): string => join(path, 'note.json');
-/** There while a store is opened: one whose reading ended the process before is looked at from another process first. */
+/**
+ * There while a store is opened: one whose reading ended the process before is looked at from another process first.
+ */
 const markOf = (path: string): string => join(path, 'opening');
 const probe = fileURLToPath(new URL('./probe.js', import.meta.url));
 const probeMs = 60_000;
@@ -73,7 +75,7 @@ export function checkStart(path: string, { generation }: LogStart): void {
   if (generation < least) throw damaged(path, 'data.mdb is of another time than the log beside it');
 }
 
-/** What a user can do about it. */
+/** Advice for the user. */
 export function damaged(path: string, what: string): CleatError {
   return systemError(
     `it is damaged (${what}): put back a copy of the whole directory ${path}; or move it away to begin with nothing, with the data of volumes and containers where it is`,
@@ -97,13 +99,15 @@ function readNote(path: string): Note | undefined {
   throw damaged(path, 'note.json cannot be read');
 }
 
-/** Of LMDB's two meta pages (`MDB_meta` in liblmdb/mdb.c), each behind a page header of 24 bytes. */
+/** Places in LMDB's two meta pages (`MDB_meta` in liblmdb/mdb.c), each behind a page header of 24 bytes. */
 const metaOffset = 24;
 const metaLength = 136;
 const magic = 0xbeefc0de;
 const dataVersion = 2;
 
-/** Where the file ends, by its newest meta page. LMDB may leave out pages at the end, so this is no more than a hint. */
+/**
+ * Where the file ends, by its newest meta page. LMDB may leave out pages at the end, so this is no more than a hint.
+ */
 function lastByte(path: string, data: string): number {
   const pages = [readMeta(data, 0)];
   const pageSize = pages[0]?.readUInt32LE(24) ?? 0;

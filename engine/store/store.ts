@@ -1,9 +1,8 @@
 import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { makeDirectoryDurably } from '@cleat/linux/files/durable';
 import { errnoOf } from '@cleat/linux/syscall/errno';
-import { type CleatError, conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { type CleatError, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { Base } from './base.js';
 import { writeCheckpoint } from './checkpoint.js';
@@ -21,14 +20,6 @@ const soundAfterMs = 5_000;
 /** LMDB's bound. Bytes. */
 const longestKey = 1_900;
 
-type Listener = (key: string, value: object | undefined) => void;
-
-/** What a transaction has written, and what watchers are to hear once the outermost one is committed. */
-interface Draft {
-  readonly writes: Writes;
-  readonly notices: (() => void)[];
-}
-
 /**
  * LMDB holds checkpoints, and a redo log what was written since; what is in the log alone is also in memory. A write is
  * one frame in the log: in the page cache when it returns, so that it outlives `kill -9`, and on disk after `flush`.
@@ -39,8 +30,8 @@ class LoggedStore implements Store {
   readonly #log: RedoLog;
   readonly #reserve: number;
   readonly #collections = new Map<string, LoggedCollection>();
-  /** Innermost last. */
-  readonly #drafts: Draft[] = [];
+  /** The writes of transactions under way; the innermost last. */
+  readonly #drafts: Writes[] = [];
   /** In the log's present generation. */
   #recent = new Writes();
   /** In the generation before it, until its checkpoint is on disk. */
@@ -90,7 +81,7 @@ class LoggedStore implements Store {
 
   transaction<R>(work: () => R): R {
     if (this.#closed) throw systemError('the store is closed');
-    const draft: Draft = { writes: new Writes(), notices: [] };
+    const draft = new Writes();
     this.#drafts.push(draft);
     let result: R;
     try {
@@ -99,17 +90,13 @@ class LoggedStore implements Store {
       this.#drafts.pop();
     }
     const outer = this.#drafts.at(-1);
-    if (outer) {
-      outer.writes.apply(draft.writes.changes());
-      outer.notices.push(...draft.notices);
-    } else if (!draft.writes.empty) {
-      this.#commit(draft);
-    }
+    if (outer) outer.apply(draft.changes());
+    else if (!draft.empty) this.#commit(draft);
     return result;
   }
 
   read(collection: string, key: string): string | undefined {
-    // What cannot be written is not there; LMDB would say so in words of its own.
+    // A name that cannot be written is not there; LMDB would say so in words of its own.
     if (Buffer.byteLength(key) > longestKey) return undefined;
     for (const layer of this.#layers()) {
       const text = layer.get(collection, key);
@@ -132,11 +119,10 @@ class LoggedStore implements Store {
     return appended ? pairs.sort(([a], [b]) => (a < b ? -1 : 1)) : pairs;
   }
 
-  write(collection: string, key: string, text: string | null, notice: () => void): void {
+  write(collection: string, key: string, text: string | null): void {
     if (key === '' || Buffer.byteLength(key) > longestKey) throw invalidParameter(`the name is too long or empty`);
     this.transaction(() => {
-      this.#drafts.at(-1)?.writes.set(collection, key, text);
-      this.#drafts.at(-1)?.notices.push(notice);
+      this.#drafts.at(-1)?.set(collection, key, text);
     });
   }
 
@@ -158,15 +144,12 @@ class LoggedStore implements Store {
   }
 
   *#layers(): Generator<Writes> {
-    for (let at = this.#drafts.length - 1; at >= 0; at--) {
-      const draft = this.#drafts[at];
-      if (draft) yield draft.writes;
-    }
+    yield* this.#drafts.toReversed();
     yield this.#recent;
     if (this.#settling) yield this.#settling.writes;
   }
 
-  #commit({ writes, notices }: Draft): void {
+  #commit(writes: Writes): void {
     const changes = [...writes.changes()];
     try {
       this.#log.append(changes);
@@ -176,7 +159,6 @@ class LoggedStore implements Store {
     this.#recent.apply(changes);
     this.#written++;
     this.#syncSoon();
-    for (const notify of notices) notify();
     // Well before what is reserved is used up: the log grows on while the checkpoint is written.
     if (this.#log.size > this.#reserve / 2) this.#checkpointSoon();
   }
@@ -226,7 +208,7 @@ class LoggedStore implements Store {
   }
 }
 
-/** What a user can do about it, in no library's words. */
+/** Advice for the user, in no library's words. */
 function unwritable(path: string, cause: unknown): CleatError {
   const full = ['ENOSPC', 'EDQUOT'].includes(errnoOf(cause) ?? '');
   return systemError(
@@ -240,7 +222,6 @@ function unwritable(path: string, cause: unknown): CleatError {
 class LoggedCollection implements Collection<object> {
   readonly #store: LoggedStore;
   readonly #name: string;
-  readonly #listeners = new Set<Listener>();
 
   constructor(store: LoggedStore, name: string) {
     this.#store = store;
@@ -264,20 +245,6 @@ class LoggedCollection implements Collection<object> {
     return this.#store.readAll(this.#name).map(([key, text]) => [key, this.#parse(key, text)]);
   }
 
-  compareAndSet(key: string, expected: object | undefined, value: object): void {
-    this.#store.transaction(() => {
-      const present = this.get(key);
-      const wanted: unknown = expected === undefined ? undefined : JSON.parse(JSON.stringify(expected));
-      if (!isDeepStrictEqual(present, wanted)) throw conflict(`${key} was changed meanwhile; read it and try again`);
-      this.put(key, value);
-    });
-  }
-
-  watch(listener: Listener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
   #parse(key: string, text: string): object {
     try {
       return JSON.parse(text) as object;
@@ -288,9 +255,7 @@ class LoggedCollection implements Collection<object> {
   }
 
   #write(key: string, value: object | undefined): void {
-    this.#store.write(this.#name, key, value === undefined ? null : JSON.stringify(value), () => {
-      for (const listener of [...this.#listeners]) listener(key, value);
-    });
+    this.#store.write(this.#name, key, value === undefined ? null : JSON.stringify(value));
   }
 }
 

@@ -19,7 +19,7 @@ export class Components {
     this.list();
   }
 
-  /** Of the default runtime, which a reload may have changed. */
+  /** Version of the default runtime, which a reload may have changed. */
   runtime(): Part {
     return this.#part(this.#config.runtimes[this.#config.defaultRuntime]?.path ?? 'runc');
   }

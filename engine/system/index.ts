@@ -22,11 +22,11 @@ export interface SystemDeps {
   volumes: Volumes;
   events: Events;
   extensions: Extensions;
-  /** What is wrong with this host or configuration, as sentences for `docker info`. */
+  /** Faults of this host or configuration, as sentences for `docker info`. */
   warnings?: () => string[];
 }
 
-/** Of authorization plugins those that are configured, as in Docker; of the others all that are known. */
+/** Lists the configured authorization plugins, as Docker does, and all known plugins of the other kinds. */
 function pluginLists(config: EngineConfig, extensions: Extensions): Record<string, string[] | null> {
   return Object.fromEntries(
     kinds.flatMap((kind): [string, string[] | null][] => {
@@ -37,7 +37,7 @@ function pluginLists(config: EngineConfig, extensions: Extensions): Record<strin
   );
 }
 
-/** What the engine says of itself. Everything but the runtime's version, asked once, comes from memory and /proc. */
+/** The engine's facts about itself. Everything but the runtime's version, asked once, comes from memory and /proc. */
 export function openSystem(deps: SystemDeps): System {
   const { config, containers, images, volumes, events, extensions } = deps;
   const host = hostFacts();

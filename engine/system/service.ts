@@ -1,4 +1,4 @@
-/** What the engine says of itself. */
+/** The engine's facts about itself. */
 export interface System {
   /** Answer of `GET /info`, newest shape. Never waits for an extension. */
   info(): Promise<Record<string, unknown>>;

@@ -11,7 +11,7 @@ import type { HeldMount } from './held.js';
 import type { VolumeOutbox } from './outbox.js';
 import type { VolumeRecord } from './record.js';
 
-/** What the wiring hands to this context. */
+/** Parts that the wiring hands to this context. */
 export interface VolumesDeps {
   readonly config: VolumesConfig;
   readonly log: Logger;
@@ -25,7 +25,7 @@ export interface VolumesDeps {
   readonly references: (name: string) => string[];
 }
 
-/** What every file of this room works with. */
+/** Shared by every file of this room. */
 export interface Context {
   readonly defaultDriver: string;
   /** The engine's own directories, without symlinks. */

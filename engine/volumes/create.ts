@@ -1,7 +1,7 @@
 import type { VolumeCreateRequest, VolumeResource } from '@cleat/protocol/api/volume';
 import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Volume } from '@cleat/protocol/kinds/volume';
-import { newId } from '../ids.js';
+import { newId, type VolumeName } from '../ids.js';
 import { refuseLargeRecord } from '../store/record-size.js';
 import { nowNanos } from '../time.js';
 import type { Context } from './context.js';
@@ -56,7 +56,7 @@ async function checkKnown(context: Context, record: VolumeRecord, wanted: string
   }
   if (volume) {
     if (wanted && wanted !== owner) {
-      // One that nobody knows is said to be that.
+      // The error for an unknown driver says that it is unknown.
       await context.drivers.get(wanted);
       throw conflict(`driver '${owner}' already has volume '${name}': volume name must be unique`);
     }
@@ -85,7 +85,7 @@ async function make(
   ]);
   const record: VolumeRecord = {
     v: 1,
-    name,
+    name: name as VolumeName,
     driver: driverName,
     labels,
     options,
@@ -98,7 +98,7 @@ async function make(
   return resourceOf(record, volume);
 }
 
-/** One that the driver has already is taken over as it is. @returns what the driver says of it, if anything */
+/** A volume that the driver has already is taken over as it is. @returns what the driver says of it, if anything */
 async function findOrMake(
   context: Context,
   driverName: string,

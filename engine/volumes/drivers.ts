@@ -17,7 +17,7 @@ export interface DriverTraits {
   idempotentCreate: boolean;
 }
 
-/** Whoever keeps the data, found through the registry of extensions. */
+/** The drivers, which keep the data, found through the registry of extensions. */
 export class Drivers {
   readonly #extensions: Extensions;
   readonly #traits = new Map<string, DriverTraits>();
@@ -55,8 +55,8 @@ export class Drivers {
   }
 
   /**
-   * The driver's volume of that name, or undefined when it has none. Drivers word that as they like: where an error does
-   * not read like it, their list tells.
+   * The driver's volume of that name, or undefined when it has none. Drivers word that as they like: where an error
+   * does not read like it, their list tells.
    * @throws when it cannot say: unreachable, or an error of Get although the list has it, or cannot be had
    */
   async lookUp(driver: Driver, name: string, deadlineMs?: number): Promise<Volume | undefined> {
@@ -85,7 +85,7 @@ export class Drivers {
       return (await this.#ask(name, driver, {})).context;
     } catch (error) {
       if (isOutOfReach(error)) throw error;
-      // One that answers the question with an error does not know of contexts either.
+      // A driver that answers the question with an error does not know of contexts either.
       return false;
     }
   }
@@ -126,7 +126,7 @@ async function isListed(driver: Driver, name: string, options: CallOptions): Pro
     const { Volumes } = await driver.List({}, options);
     return Volumes?.some((volume) => volume.Name === name) ?? false;
   } catch {
-    // Whoever asked has the error of Get.
+    // The caller has the error of Get.
     return true;
   }
 }

@@ -1,4 +1,4 @@
-/** What the host itself consists of: no volume lies there, nor is any of it one. */
+/** Directories of the host itself: no volume lies there, nor is any of them one. */
 const wholly = [
   '/bin',
   '/boot',
@@ -14,7 +14,7 @@ const wholly = [
   '/usr',
 ];
 
-/** What belongs to everybody on the host; a volume may well lie below it. */
+/** Directories that belong to everybody on the host; a volume may well lie below them. */
 const themselves = ['/home', '/media', '/mnt', '/opt', '/root', '/run', '/srv', '/tmp', '/var', '/var/lib', '/var/log'];
 
 /**

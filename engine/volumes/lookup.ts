@@ -52,17 +52,17 @@ export async function inspectVolume(context: Context, name: string): Promise<Vol
     const driver = await context.drivers.get(record.driver, shortMs);
     volume = await context.drivers.lookUp(driver, name, shortMs);
   } catch (error) {
-    if (isOutOfReach(error)) return withPending(context, resourceOf(record));
+    if (isOutOfReach(error)) return withPending(context, record, resourceOf(record));
     throw opError('get', name, error);
   }
-  if (volume) return withPending(context, resourceOf(record, volume));
+  if (volume) return withPending(context, record, resourceOf(record, volume));
   if (context.references(name).length === 0) context.records.delete(name);
   throw noSuchVolume(name);
 }
 
-/** What the driver has not heard yet, beside what it says itself: there clients show everything. */
-function withPending(context: Context, resource: VolumeResource): VolumeResource {
-  const pending = context.unmounts.list(resource.Name);
+/** The calls that the driver has not heard yet, beside its own status: there clients show everything. */
+function withPending(context: Context, { name }: VolumeRecord, resource: VolumeResource): VolumeResource {
+  const pending = context.unmounts.list(name);
   if (pending.length === 0) return resource;
   const PendingUnmounts = pending.map(({ held: { id, containerId }, since, reason }) => ({
     ID: id,

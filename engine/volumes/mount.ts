@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { HeldPath } from '@cleat/linux/helper/held-path';
 import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
+import type { VolumeName } from '../ids.js';
 import type { Context } from './context.js';
 import type { HeldMount } from './held.js';
 import { requireRecord } from './lookup.js';
@@ -19,7 +20,7 @@ export async function mountVolume(
   const { driver: driverName } = record;
   const driver = await context.drivers.get(driverName);
   const wantsContext = await context.drivers.wantsContext(driverName, driver);
-  const held = heldMount(driverName, name, use);
+  const held = heldMount(driverName, record.name, use);
   context.held.put(held.id, held);
   let mounted: Pick<HeldVolume, 'path' | 'source'>;
   let answered = false;
@@ -80,7 +81,7 @@ async function holdSubpath(
   }
 }
 
-/** In the background: whoever wanted to mount has the reason for the failure already. */
+/** In the background: the caller that wanted to mount has the reason for the failure already. */
 function takeBack(context: Context, held: HeldMount): void {
   context.unmounts.unmount(held).catch((error: unknown) => {
     const { volume, driver } = held;
@@ -96,10 +97,10 @@ export async function unmountVolume(context: Context, use: VolumeUse): Promise<v
 
 /** A mount of a container that runs, as the engine that was here before left it. */
 export function adoptMount(context: Context, name: string, use: VolumeUse, { driver }: MountedVolume): void {
-  context.unmounts.claim({ ...heldMount(driver, name, use), mounted: true });
+  context.unmounts.claim({ ...heldMount(driver, name as VolumeName, use), mounted: true });
 }
 
-function heldMount(driver: string, volume: string, use: VolumeUse): HeldMount {
+function heldMount(driver: string, volume: VolumeName, use: VolumeUse): HeldMount {
   return { v: 1, id: mountId(use), volume, driver, containerId: use.containerId, mounted: false };
 }
 

@@ -6,7 +6,7 @@ import { isSystems } from './host-places.js';
 import type { VolumeUse } from './service.js';
 
 /**
- * What a driver answers to Mount becomes the source of a bind mount, made by root: it must be one directory that is
+ * A driver's answer to Mount becomes the source of a bind mount, made by root: it must be one directory that is
  * there, and neither the host's own nor the engine's. What was looked at is held, so that it is what will be used. This
  * guards against mistakes and what is in a driver's data; who may answer for volumes on this host without being
  * confined is trusted with it.

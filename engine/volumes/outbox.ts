@@ -1,5 +1,6 @@
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Events } from '../events/service.js';
+import type { VolumeName } from '../ids.js';
 import type { Message, Outbox, Pending, Queue } from '../outbox/service.js';
 import type { Collection } from '../store/service.js';
 import { type Drivers, shortMs } from './drivers.js';
@@ -7,7 +8,7 @@ import type { HeldMount } from './held.js';
 
 interface Unmount {
   method: 'Unmount';
-  request: { Name: string; ID: string };
+  request: { Name: VolumeName; ID: string };
 }
 
 /** An Unmount that its driver has not heard yet. */
@@ -26,14 +27,14 @@ export interface VolumeOutboxDeps {
 }
 
 /**
- * Unmounts. A mount is on record from before its Mount until its driver has heard the Unmount, or the volume is forgotten
- * by force.
+ * Unmounts. A mount is on record from before its Mount until its driver has heard the Unmount, or the volume is
+ * forgotten by force.
  */
 export class VolumeOutbox {
   readonly #held: Collection<HeldMount>;
   readonly #events: Events;
   readonly #queue: Queue<Unmount>;
-  /** What the former engine held and nobody has claimed yet. */
+  /** Mounts that the former engine held and nobody has claimed yet. */
   readonly #unclaimed: Set<string>;
 
   constructor({ outbox, held, drivers, events }: VolumeOutboxDeps) {
@@ -53,7 +54,7 @@ export class VolumeOutbox {
   }
 
   /** All that are pending, of one volume or of all. */
-  list(volume?: string): PendingUnmount[] {
+  list(volume?: VolumeName): PendingUnmount[] {
     const pending = this.#queue.list().flatMap(({ id, since, reason }) => {
       const held = this.#held.get(id);
       return held ? [{ held, since, reason }] : [];
@@ -68,7 +69,7 @@ export class VolumeOutbox {
     if (this.#held.get(held.id) === undefined) this.#held.put(held.id, held);
   }
 
-  /** Whatever the former engine held for containers that do not run is to be unmounted. */
+  /** Unmounts everything that the former engine held for containers that do not run. */
   reconcile(): void {
     for (const id of this.#unclaimed) {
       const held = this.#held.get(id);
@@ -93,13 +94,13 @@ export class VolumeOutbox {
     this.#queue.postpone(messageFor(held), reason);
   }
 
-  /** Whatever is pending for a volume is tried once more, before its driver is asked for something else. */
-  async settle(driver: string, volume: string): Promise<void> {
+  /** Tries once more what is pending for a volume, before its driver is asked for something else. */
+  async settle(driver: string, volume: VolumeName): Promise<void> {
     await this.#queue.settle(driver, (pending) => isOf(pending, volume));
   }
 
   /** Forgets what is pending for a volume that is forgotten itself. */
-  forget(volume: string): void {
+  forget(volume: VolumeName): void {
     for (const pending of this.#queue.list().filter((one) => isOf(one, volume))) {
       this.#held.delete(pending.id);
       void this.#queue.cancel(pending.id);
@@ -129,7 +130,7 @@ const messageFor = ({ id, driver, volume, containerId }: HeldMount): Message<Unm
   calls: [{ method: 'Unmount', request: { Name: volume, ID: id } }],
 });
 
-const isOf = ({ calls }: Pending<Unmount>, volume: string): boolean =>
+const isOf = ({ calls }: Pending<Unmount>, volume: VolumeName): boolean =>
   calls.some(({ request }) => request.Name === volume);
 
 async function unmount(drivers: Drivers, name: string, request: Unmount['request'], options: CallOptions) {

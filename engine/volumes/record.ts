@@ -1,7 +1,9 @@
-/** What the engine knows of a volume; its data is the driver's. */
+import type { VolumeName } from '../ids.js';
+
+/** The engine's facts about a volume; its data is the driver's. */
 export interface VolumeRecord {
   v: 1;
-  name: string;
+  name: VolumeName;
   driver: string;
   labels: Record<string, string> | null;
   options: Record<string, string> | null;

@@ -21,10 +21,10 @@ export async function removeVolume(context: Context, name: string, force: boolea
     }
     const users = context.references(name);
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
-    await context.unmounts.settle(record.driver, name);
+    await context.unmounts.settle(record.driver, record.name);
     await removeFromDriver(context, record, force);
     context.records.delete(name);
-    context.unmounts.forget(name);
+    context.unmounts.forget(record.name);
     context.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: record.driver } });
   });
 }

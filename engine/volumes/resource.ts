@@ -1,9 +1,10 @@
 import type { VolumeResource } from '@cleat/protocol/api/volume';
 import type { Volume } from '@cleat/protocol/kinds/volume';
+import type { VolumeName } from '../ids.js';
 import { goTime, parseTime, zeroTime } from '../time.js';
 import type { VolumeRecord } from './record.js';
 
-/** What the API shows: the driver's answer, with the engine's labels and options. */
+/** The API's view: the driver's answer, with the engine's labels and options. */
 export function resourceOf(record: VolumeRecord, volume?: Volume): VolumeResource {
   const resource: VolumeResource = {
     CreatedAt: createdAt(volume) ?? record.createdAt,
@@ -22,7 +23,7 @@ export function resourceOf(record: VolumeRecord, volume?: Volume): VolumeResourc
 export function foundRecord(driver: string, scope: string, volume: Volume): VolumeRecord {
   return {
     v: 1,
-    name: volume.Name,
+    name: volume.Name as VolumeName,
     driver,
     labels: null,
     options: null,

@@ -3,7 +3,7 @@ import type { VolumeCreateRequest, VolumeList, VolumeResource } from '@cleat/pro
 import type { MountContext } from '@cleat/protocol/kinds/volume';
 import type { Filters } from '../events/service.js';
 
-/** Volumes, whoever's driver they are: names, labels and references are the engine's, data is the driver's. */
+/** Volumes of all drivers: names, labels and references are the engine's, data is the driver's. */
 export interface Volumes {
   /** Idempotent by name. @throws Conflict (same name, other driver), InvalidParameter (bad name), NotFound (driver) */
   create(request: VolumeCreateRequest): Promise<VolumeResource>;
@@ -17,17 +17,17 @@ export interface Volumes {
 
   /**
    * One driver Mount for one container start. Events: volume mount. What the driver answered with is held: `source`
-   * is what to use of it, by helpers and runtimes only, until whoever asked releases it.
+   * is what to use of it, by helpers and runtimes only, until the caller releases it.
    */
   mount(name: string, use: VolumeUse, signal?: AbortSignal): Promise<HeldVolume>;
   /**
-   * The matching Unmount. A driver that is away or takes too long gets it later: it is pending, durably, and whoever
-   * lists volumes is told. @throws what the driver says when it refuses
+   * The matching Unmount. A driver that is away or takes too long gets it later: it is pending, durably, and a caller
+   * that lists volumes is told. @throws what the driver says when it refuses
    */
   unmount(use: VolumeUse): Promise<void>;
   /** After a restart of the engine: this mount exists still; nothing is asked of a driver. */
   adopt(name: string, use: VolumeUse, mounted: MountedVolume): void;
-  /** What was mounted before a restart of the engine, and neither adopted nor unmounted since, is unmounted. */
+  /** Unmounts what was mounted before a restart of the engine, and neither adopted nor unmounted since. */
   reconcile(): void;
 
   /** The default driver's name. */

@@ -173,7 +173,7 @@ function request(name: string, more: Partial<SandboxRequest> = {}): SandboxReque
     directory: join(root, 'containers', name),
     labels: {},
     ...more,
-    ...networks.wishes(mode, given),
+    ...networks.requested(mode, given),
   };
 }
 
@@ -508,7 +508,7 @@ test('what cannot be is refused in the words that clients know', async () => {
   await expect(networks.create({ Name: 'x', IPAM: { Config: [{ Subnet: '10.96.1.1/24' }] } })).rejects.toThrow(
     'invalid network config:\ninvalid subnet 10.96.1.1/24: it should be 10.96.1.0/24',
   );
-  expect(() => networks.wishes('default', { bridge: { Aliases: ['x'] } })).toThrow(
+  expect(() => networks.requested('default', { bridge: { Aliases: ['x'] } })).toThrow(
     'network-scoped aliases are only supported for user-defined networks',
   );
   expect(networks.isBridgeAddress(`10.93.${third}.1`)).toBe(true);

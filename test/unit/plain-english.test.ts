@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { openings, phrases } from './plain-english.js';
 
-/** Plain English in the rooms that were gone through; plain-english.ts is the list of phrases. */
+/** Plain English in all rooms and documents; plain-english.ts is the list of phrases. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const rooms = [
   'protocol',
@@ -59,7 +59,7 @@ function filesIn(path: string): string[] {
   });
 }
 
-test('rooms and documents that were gone through are in plain English', () => {
+test('sources and documents are in plain English', () => {
   const files = [...rooms, ...documents].flatMap(filesIn);
   expect(files.length).toBeGreaterThan(400);
   const found = files.flatMap((file) =>

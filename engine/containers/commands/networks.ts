@@ -18,14 +18,14 @@ export async function connectNetwork(
     const { id, name } = context.networks.resolve(network);
     const running = container.running && record.state.status !== 'restarting';
     const asker = { ...sandboxRequest(context, container), running, pid: record.state.pid };
-    const known = wishFor(container, { id, name });
-    // On one that is there already, nothing changes but the wish, if anything.
+    const known = requestedFor(container, { id, name });
+    // On one that is there already, nothing changes but what is asked for, if anything.
     if (running && known === undefined) {
       record.state.leaving = { id, name };
       container.save();
     }
     try {
-      // What was asked for: another start gives another address.
+      // The requested settings: another start gives another address.
       record.endpoints[name] = await context.networks.connect(id, asker, endpoint);
     } catch (error) {
       if (record.state.leaving) {
@@ -40,7 +40,7 @@ export async function connectNetwork(
 }
 
 /** Under which name it asks for a network. */
-function wishFor({ record }: Container, network: { id: string; name: string }): string | undefined {
+function requestedFor({ record }: Container, network: { id: string; name: string }): string | undefined {
   return Object.keys(record.endpoints).find((name) => {
     const wished = record.endpoints[name]?.NetworkID;
     return wished ? wished === network.id : name === network.name;
@@ -61,7 +61,7 @@ export async function settleLeaving(context: Context, container: Container): Pro
         });
       });
     }
-    const known = wishFor(container, leaving);
+    const known = requestedFor(container, leaving);
     if (known !== undefined) delete record.endpoints[known];
     delete record.state.leaving;
     container.note();
@@ -82,7 +82,7 @@ export async function disconnectNetwork(
     const { endpoints } = container.record;
     const network = networkOf(context, ref, force);
     const key = network
-      ? wishFor(container, network)
+      ? requestedFor(container, network)
       : Object.keys(endpoints).find((name) => name === ref || endpoints[name]?.NetworkID === ref);
     // A running one is looked at by the networks' room; one that does not run has its list only.
     if ((!network || !container.running) && key === undefined) {

@@ -13,7 +13,7 @@ export async function pauseContainer(context: Context, container: Container): Pr
   if (record.state.status === 'restarting') throw restarting(id);
   await container.freezer.run(async () => {
     try {
-      // One that needs it frozen for a moment leaves it so.
+      // Work that needs it frozen for a moment leaves it so.
       if (container.freezes === 0) await onRecord(container, () => context.runtimes.get(record.runtime).pause(id));
     } catch (error) {
       throw systemError(`cannot pause container ${id}: ${messageOf(error)}`, { cause: error });
@@ -41,7 +41,7 @@ export async function unpauseContainer(context: Context, container: Container): 
   });
 }
 
-/** Takes back a freeze that the engine before was killed in: whoever asked for it was not answered. */
+/** Takes back a freeze that the engine before was killed in: its caller was not answered. */
 export async function settleFreeze(context: Context, container: Container): Promise<void> {
   const { state } = container.record;
   if (!state.thaw) return;

@@ -32,7 +32,7 @@ export async function pruneContainers(
       deleted.push(container.id);
       reclaimed += size;
     } catch (error) {
-      // Somebody else started or removed it meanwhile: not ours to prune any more.
+      // Somebody else started or removed it meanwhile: no longer ours to prune.
       if (!isClass(error, 'Conflict') && !isClass(error, 'NotFound')) {
         context.log.warn('could not prune a container', { container: container.id, error: String(error) });
       }

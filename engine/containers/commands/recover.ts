@@ -108,12 +108,12 @@ async function connect(context: Context, container: Container): Promise<void> {
   await settleLeaving(context, container).catch(warn);
 }
 
-/** What was and will be printed goes to the log driver as soon as that is there. */
+/** All output, old and new, goes to the log driver as soon as that is there. */
 function resumeLog(context: Context, container: Container): void {
   context.spool.resumeDriver(container.id, logDriver(context, container), logInfo(context, container));
 }
 
-/** What does not run says so. @returns whether it ran when the engine last looked */
+/** A container that does not run says so. @returns whether it ran when the engine last looked */
 function recordEnd(context: Context, container: Container): boolean {
   const { state } = container.record;
   const marked = state.thaw || state.updating;
@@ -158,7 +158,7 @@ function watchForEnds(context: Context, adopted: readonly Container[]): { close(
   const onExit = (id: string, exit: { code: number; at: Date }) => {
     const container = context.registry.byFullId(id);
     if (container?.run) containerExited(context, container, container.run, exit);
-    // Of a start that failed: nobody waits for it. While one is under way, its end may still be wanted.
+    // A start that failed: nobody waits for it. While one is under way, its end may still be wanted.
     else if (!container?.starting) rmSync(join(context.paths.exits(), id), { force: true });
   };
   const exits: ExitWatch = watchExits(context.paths.exits(), onExit);

@@ -15,7 +15,7 @@ export function checkStartable(container: Container): void {
 export async function startContainer(context: Context, container: Container): Promise<void> {
   if (!container.restarts.starting) checkStartable(container);
   await container.lock.run(async () => {
-    // One that waits for an extension is tried at once; if it fails for the same reason, it goes on waiting.
+    // A container that waits for an extension is tried at once; if it fails for the same reason, it goes on waiting.
     const byPolicy = container.restarts.starting;
     if (!byPolicy || container.record.state.status !== 'restarting') checkStartable(container);
     container.restarts.reset();

@@ -11,7 +11,7 @@ import type { Container } from '../state/container.js';
 /** Fields of the request that are limits; the restart policy goes its own way. */
 type Limits = Omit<ContainerUpdateRequest, 'RestartPolicy'>;
 
-/** What a start sets and no OCI runtime changes later. */
+/** Settings of a start that no OCI runtime changes later. */
 const fromNextStart = [
   'CgroupParent',
   'BlkioWeightDevice',

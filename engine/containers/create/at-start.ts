@@ -10,7 +10,7 @@ import { bindSources, checkSources, makeMounts, requestedMounts, settleHostConfi
 import { withDefaults } from './defaults.js';
 import { populateVolumes } from './populate.js';
 
-/** What a start may change. */
+/** Settings that a start may change. */
 type Settings = Pick<ContainerRecord, 'hostConfig' | 'endpoints' | 'links' | 'mounts' | 'logPath' | 'runtime'>;
 
 function set(record: ContainerRecord, { hostConfig, endpoints, links, mounts, logPath, runtime }: Settings): void {

@@ -24,7 +24,7 @@ import { commandOf, mergeConfig } from './merge.js';
 import { collectMounts, type RequestedMount } from './mount-spec.js';
 import { generateName } from './names.js';
 import { populateVolumes } from './populate.js';
-import { checkSecretsPlace, secretWishes } from './secret-wishes.js';
+import { checkSecretsPlace, requestedSecrets } from './requested-secrets.js';
 import { checkConfig, checkHostConfig } from './validate.js';
 import { makeWorkingDirectory } from './working-directory.js';
 
@@ -57,7 +57,7 @@ export async function createContainer(
   const made: MountRecord[] = [];
   context.registry.making.set(id, made);
   try {
-    const secrets = secretWishes(given.Labels ?? {});
+    const secrets = requestedSecrets(given.Labels ?? {});
     const requested = requestedMounts(context, hostConfig, config);
     hostConfig.Runtime = context.runtimes.resolve(runtime, bindSources(requested));
     checkSecretsPlace(secrets, requested, hostConfig.Tmpfs ?? {});
@@ -104,7 +104,7 @@ export async function createContainer(
   }
 }
 
-export interface HostWishes {
+export interface RequestedHost {
   /** With its defaults; what it names is resolved in it. */
   readonly hostConfig: HostConfig;
   /** The container's own configuration as it was asked for, and with its image's below it. */
@@ -116,16 +116,16 @@ export interface HostWishes {
 /** Checks a host configuration, and resolves what it names. @throws InvalidParameter, NotFound */
 export async function settleHostConfig(
   context: Context,
-  { hostConfig, given, config, endpoints: asked }: HostWishes,
+  { hostConfig, given, config, endpoints: asked }: RequestedHost,
 ): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
   const warnings = checkHostConfig(given, hostConfig);
   hostConfig.Runtime = context.runtimes.resolve(hostConfig.Runtime);
-  const wished = wishedEndpoints(hostConfig, config, asked);
-  const { mode, endpoints } = context.networks.wishes(hostConfig.NetworkMode ?? 'default', wished);
+  const wished = requestedEndpoints(hostConfig, config, asked);
+  const { mode, endpoints } = context.networks.requested(hostConfig.NetworkMode ?? 'default', wished);
   hostConfig.NetworkMode = mode;
   resolveShared(context, hostConfig);
   const links = resolveLinks(context, hostConfig);
-  // What is shown of them follows the names of containers.
+  // Their view follows the names of containers.
   if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
   await context.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
   return { warnings, endpoints, links };
@@ -148,7 +148,7 @@ function reserveName(context: Context, wished: string | undefined, id: Container
 }
 
 /** The networks that were asked for; without any, that of the network mode. */
-function wishedEndpoints(
+function requestedEndpoints(
   host: HostConfig,
   config: ContainerConfig,
   given: Record<string, EndpointSettings | null>,
@@ -222,7 +222,7 @@ export async function makeMounts(
     made.push(mount);
     return mount;
   });
-  // Whatever fails, the others are no longer on their way.
+  // If one fails, the others are no longer on their way.
   await Promise.allSettled(making);
   return await Promise.all(making);
 }

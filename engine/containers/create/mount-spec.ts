@@ -8,7 +8,7 @@ import type { BindMount, MountRecord, TmpfsMount, VolumeMount } from '../state/r
 export interface RequestedBind extends BindMount {
   /** The user has said how mounts are passed on. */
   propagationGiven?: boolean;
-  /** Of `--mount`: the source must be there at create. */
+  /** For `--mount`: the source must be there at create. */
   sourceMustExist?: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface RequestedVolume extends Omit<VolumeMount, 'name' | 'driver' | '
 export type RequestedMount = RequestedBind | RequestedVolume | VolumeMount | TmpfsMount;
 
 const propagations = new Set(['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared']);
-/** What may stand behind the second colon of `-v`, by group: at most one of each. */
+/** Words that may follow the second colon of `-v`, by group: at most one of each. */
 const modeGroups: readonly ReadonlySet<string>[] = [
   new Set(['rw', 'ro']),
   new Set(['z', 'Z']),

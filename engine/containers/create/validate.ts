@@ -17,7 +17,10 @@ const minMemory = 6 * 1024 * 1024;
 const minDuration = 1_000_000;
 const maxHostname = 64;
 
-/** What no container may be configured with, in Docker's words (moby `daemon/container.go`). @throws InvalidParameter */
+/**
+ * Refuses what no container may be configured with, in Docker's words (moby `daemon/container.go`).
+ * @throws InvalidParameter
+ */
 export function checkConfig(config: ContainerConfig): void {
   if (config.WorkingDir && !posix.isAbsolute(config.WorkingDir)) {
     throw invalidParameter(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);

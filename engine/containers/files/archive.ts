@@ -93,19 +93,19 @@ export async function exportContainer(context: Context, container: Container): P
 }
 
 /**
- * The same bytes. The root is kept until the last of them was read, or nobody wants them any more; and the end comes
- * when it is released: whoever has everything finds nothing mounted any more, as under Docker.
+ * The same bytes. The root is kept until the last of them was read, or nobody wants them; and the end comes
+ * when it is released: a reader that has everything finds nothing mounted, as under Docker.
  */
 function releasing(stream: Readable, root: RootAccess): Readable {
   const through = owned(
     new PassThrough({ flush: (done) => void root[Symbol.asyncDispose]().then(() => done(), done) }),
   );
-  // Whoever reads is told of the error.
+  // The reader is told of the error.
   pipeline(stream, through, () => void root[Symbol.asyncDispose]());
   return through;
 }
 
-/** What is missing is named with the container, as clients match on it. */
+/** Names the missing file with the container, as clients match on it. */
 async function named<T>(ref: string, path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -117,7 +117,7 @@ async function named<T>(ref: string, path: string, work: () => Promise<T>): Prom
   }
 }
 
-/** What is wrong with a path is said of the whole of it, as Go's lstat does. */
+/** An error of a path names the whole path, as Go's lstat does. */
 async function lookedAt<T>(path: string, look: () => Promise<T>): Promise<T> {
   try {
     return await look();

@@ -25,7 +25,7 @@ export const mountPoints: ReadonlySet<string> = new Set([
   '/sys',
 ]);
 
-/** What a container changed, from overlayfs' upper directory; sorted by path. A helper walks it: it may be huge. */
+/** Changes of a container, from overlayfs' upper directory; sorted by path. A helper walks it: it may be huge. */
 export async function containerChanges(context: Context, container: Container): Promise<Change[]> {
   const own = context.paths.ownFiles(container.id);
   const isLayered = existsSync(own);

@@ -5,7 +5,7 @@ import { mergeConfig } from '../create/merge.js';
 import type { CommitContainerOptions } from '../service.js';
 
 /**
- * What the image of a container is configured as (moby `daemon/commit.go`): the changes, applied to what the request
+ * The configuration of a container's image (moby `daemon/commit.go`): the changes, applied to what the request
  * brings or else to the container's own, and that over the container's own.
  * @throws InvalidParameter, Forbidden: everything that can be wrong with a request is found before work begins
  */

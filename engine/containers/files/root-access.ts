@@ -26,8 +26,8 @@ export interface RootAccess extends AsyncDisposable {
 }
 
 /**
- * While it runs, its first process's root shows its volumes, too. Otherwise its root file system is mounted for the occasion,
- * and a path that lies in one of its volumes or binds is looked up there instead.
+ * While it runs, its first process's root shows its volumes, too. Otherwise its root file system is mounted for the
+ * occasion, and a path that lies in one of its volumes or binds is looked up there instead.
  */
 export async function openRoot(
   context: Context,
@@ -59,7 +59,7 @@ export async function openRoot(
     releases.unshift(source.release);
     const relative = (inner: string): string => {
       const rest = posix.normalize(`/${inner}`).slice(mount.destination.length) || '/';
-      // What stands at the end says whether the directory or its content is meant.
+      // The end of the path says whether the directory or its content is meant.
       return inner.endsWith('/.') ? `${rest}/.` : rest;
     };
     return access(source.directory, files.directory, relative, releases);

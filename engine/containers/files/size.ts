@@ -2,7 +2,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 
-/** What a container wrote, and that together with its image, in bytes: `docker ps -s`, `system df`. */
+/** Size of a container's writes, alone and together with its image, in bytes: `docker ps -s`, `system df`. */
 export async function containerSize(
   context: Context,
   container: Container,

@@ -46,7 +46,7 @@ export async function startLocked(context: Context, container: Container, option
   // Each of its volumes listens; more than ten are no leak.
   setMaxListeners(0, abort.signal);
   container.starting = abort;
-  // What a former run left behind (an engine that was killed meanwhile) goes first.
+  // Remains of a former run (an engine that was killed meanwhile) go first.
   await container.released?.done;
   await releaseRun(context, container).done;
   const run: RunRecord = { mountId: newId(), volumes: [] };
@@ -160,8 +160,8 @@ async function finish(context: Context, container: Container, run: Run, exit: Ex
   rmSync(join(context.paths.exits(), id), { force: true });
   const released = releaseRun(context, container);
   keepRelease(context, container, released);
-  // A client that waited may next remove the network that it was in, or look for what its volumes' drivers bring home on
-  // Unmount. One that is restarted stays in its networks.
+  // A client that waited may next remove the network that it was in, or look for what its volumes' drivers bring home
+  // on Unmount. One that is restarted stays in its networks.
   if (!restarts) await Promise.all([released.detached, released.unmounted]);
   const result = { StatusCode: exit.code, ...(exit.error ? { Error: { Message: exit.error } } : {}) };
   container.waiters.settle('next-exit', result);
@@ -239,7 +239,7 @@ export async function settleRestarting(context: Context, container: Container): 
     const { state, hostConfig } = container.record;
     if (state.status !== 'restarting') return;
     transition(context, container, { type: 'start-given-up', at: nowNanos(), ...(waited && { error: '' }) });
-    // What a run before the engine's start left. Where the engine stops, the next one removes it.
+    // Remains of a run before the engine's start. Where the engine stops, the next one removes it.
     if (state.run && !container.released && !context.stopping) {
       keepRelease(context, container, releaseRun(context, container));
     }

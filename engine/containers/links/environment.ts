@@ -1,7 +1,7 @@
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 
-/** What a container's environment says of those that it is linked to (moby `daemon/links/links.go`). */
+/** Variables about the containers that this one is linked to (moby `daemon/links/links.go`). */
 export function linkEnvironment(context: Context, { record }: Container): string[] {
   return (record.links ?? []).flatMap(({ containerId, alias }) => {
     const target = context.registry.find(containerId);
@@ -23,7 +23,7 @@ interface Described {
   name: string;
   alias: string;
   address: string;
-  /** Of the target. */
+  /** Environment of the target. */
   env: readonly string[];
   /** `80/tcp` */
   ports: readonly string[];

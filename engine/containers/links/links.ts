@@ -25,7 +25,10 @@ export function parseLink(text: string): { name: string; alias: string } {
   return { name, alias };
 }
 
-/** What a create request links to. @throws InvalidParameter for one that is not there, or has the host's network */
+/**
+ * The targets of a create request's links.
+ * @throws InvalidParameter for one that is not there, or has the host's network
+ */
 export function resolveLinks(context: Context, host: HostConfig): ContainerLink[] {
   if (!hasLegacyLinks(host)) return [];
   const links: ContainerLink[] = [];
@@ -41,7 +44,7 @@ export function resolveLinks(context: Context, host: HostConfig): ContainerLink[
   return links;
 }
 
-/** One that shares another's network is reached where that one is. */
+/** A container that shares another's network is reached where that one is. */
 function linkTarget(context: Context, name: string): Container {
   let target: Container;
   try {
@@ -65,14 +68,16 @@ function linkTarget(context: Context, name: string): Container {
 
 const mode = ({ record }: Container): string | undefined => record.hostConfig.NetworkMode;
 
-/** `HostConfig.Links` of inspect: `/name:/container/alias`, by the names of today; those of another network are there. */
+/**
+ * `HostConfig.Links` of inspect: `/name:/container/alias`, by the names of today; those of another network are there.
+ */
 export function shownLinks(context: Context, { record }: Container): string[] | null {
   if (!hasLegacyLinks(record.hostConfig)) return null;
   const links = (record.links ?? []).map((link) => `/${nameOf(context, link)}:/${record.name}/${link.alias}`);
   return links.length > 0 ? links : null;
 }
 
-/** Of one that is gone, the last that was known. */
+/** For a container that is gone, the last known one. */
 function nameOf(context: Context, link: ContainerLink): string {
   return context.registry.find(link.containerId)?.record.name ?? link.name;
 }

@@ -23,7 +23,8 @@ const refused = (path: string, why: string) =>
   invalidParameter(`${path} of the container's file system cannot be read: ${why}`);
 
 /**
- * What the root file system has, without what is mounted into it, as Docker reads it; empty when it is not there.
+ * Reads the root file system's own file, without what is mounted into it, as Docker reads it; empty when it is not
+ * there.
  * @param user who is looked for
  * @throws InvalidParameter
  */

@@ -10,7 +10,7 @@ MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_REST
     .split(/\s+/)
     .map((name) => `CAP_${name}`);
 
-/** What a container may do when nobody says otherwise (moby `daemon/pkg/oci/caps/defaults.go`). */
+/** Capabilities of a container by default (moby `daemon/pkg/oci/caps/defaults.go`). */
 const defaults = new Set(
   `CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE`
     .split(' ')

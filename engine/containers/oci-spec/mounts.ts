@@ -7,8 +7,8 @@ import type { BindMount, MountRecord, VolumeMount } from '../state/record.js';
 import type { OciMount } from './oci.js';
 
 /**
- * What is bound into a container: what was looked at and is held since, or what whoever may name the host's paths has
- * named. Text alone is neither, so that no path is looked at and then handed on.
+ * The source of a bind mount: a path that was looked at and is held since, or one that a user who may name the host's
+ * paths has named. Text alone is neither, so that no path is looked at and then handed on.
  */
 export type BindSource = HeldPath | { named: string };
 
@@ -157,7 +157,7 @@ function userMounts(context: MountContext): OciMount[] {
   return list;
 }
 
-/** What the runtime and helpers are told. */
+/** The path for the runtime and helpers. */
 export function pathOf(source: BindSource | undefined, { destination }: MountRecord): string {
   if (source === undefined) throw new TypeError(`nothing is ready to be mounted on ${destination}`);
   return source instanceof HeldPath ? source.path : source.named;
@@ -198,7 +198,7 @@ function tmpfsOptions(wished: string[]): string[] {
   ];
 }
 
-/** What the root's propagation must be, so that the mounts' own can have effect. */
+/** The root's propagation, so that the mounts' own can have effect. */
 export function rootPropagation(mounts: readonly MountRecord[]): string | undefined {
   const modes = mounts.map((mount) => mount.propagation);
   if (modes.some((mode) => mode === 'shared' || mode === 'rshared')) return 'shared';

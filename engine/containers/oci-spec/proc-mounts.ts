@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { systemError } from '@cleat/protocol/errors';
 import type { OciMount } from './oci.js';
 
-/** What may lie over a file of /proc: the ones that lxcfs makes up (source: runc `rootfs_linux.go` checkProcMount). */
+/** Files of /proc that may be covered: the ones that lxcfs makes up (source: runc `rootfs_linux.go` checkProcMount). */
 const allowed = new Set([
   '/proc/cpuinfo',
   '/proc/diskstats',
@@ -17,8 +17,8 @@ const allowed = new Set([
 ]);
 
 /**
- * Whatever covers /proc could pretend to a runtime that a process is confined. runc refuses it, others do not, so it is
- * refused here, in runc's words.
+ * A mount that covers /proc could pretend to a runtime that a process is confined. runc refuses it, others do not, so
+ * it is refused here, in runc's words.
  * @throws System
  */
 export function checkProcMounts(mounts: readonly OciMount[], runtime: string, rootfs: string): void {

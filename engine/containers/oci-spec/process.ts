@@ -1,5 +1,5 @@
 import type { ContainersConfig } from '../../config.js';
-import type { ExecWish, OciProcess } from '../service.js';
+import type { OciProcess, RequestedExec } from '../service.js';
 import type { ContainerRecord } from '../state/record.js';
 import { allCapabilities, effectiveCapabilities, processCapabilities } from './capabilities.js';
 import { initPath } from './mounts.js';
@@ -8,7 +8,7 @@ import { type ResolvedUser, resolveUser } from './user.js';
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** What Docker puts into every environment, overridden by the container's own. */
+/** Docker's variables in every environment, overridden by the container's own. */
 export function environment(
   hostname: string,
   tty: boolean,
@@ -76,23 +76,23 @@ export function processFor(
 export function execProcessFor(
   record: ContainerRecord,
   rootfs: string,
-  wish: ExecWish,
+  requested: RequestedExec,
   options: { config: ContainersConfig; security: SecurityOptions; links: readonly string[] },
 ): OciProcess {
   const { config, hostConfig } = record;
-  const user = resolveUser(rootfs, wish.user || config.User || '', hostConfig.GroupAdd ?? []);
-  const privileged = wish.privileged === true || hostConfig.Privileged === true;
+  const user = resolveUser(rootfs, requested.user || config.User || '', hostConfig.GroupAdd ?? []);
+  const privileged = requested.privileged === true || hostConfig.Privileged === true;
   const capabilities = privileged
     ? allCapabilities()
     : effectiveCapabilities(false, asList(hostConfig.CapAdd), asList(hostConfig.CapDrop));
-  const env = environment(config.Hostname ?? '', wish.tty, options.links, config.Env ?? []);
+  const env = environment(config.Hostname ?? '', requested.tty, options.links, config.Env ?? []);
   return {
-    terminal: wish.tty,
-    consoleSize: wish.consoleSize,
+    terminal: requested.tty,
+    consoleSize: requested.consoleSize,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
-    args: wish.command,
-    env: withHome(mergeEnvironment(env, wish.env ?? []), user),
-    cwd: wish.workingDir || config.WorkingDir || '/',
+    args: requested.command,
+    env: withHome(mergeEnvironment(env, requested.env ?? []), user),
+    cwd: requested.workingDir || config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
     rlimits: rlimits(record, options.config),
     noNewPrivileges: options.security.noNewPrivileges,

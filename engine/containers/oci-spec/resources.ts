@@ -19,7 +19,7 @@ export function limits(host: HostConfig | ContainerUpdateRequest, options: { upd
   const cpu = {
     shares: host.CpuShares || undefined,
     period: nano?.period ?? (host.CpuPeriod || undefined),
-    // What a new cgroup has anyway, some runtimes cannot write.
+    // Some runtimes cannot write the values that a new cgroup has anyway.
     quota: options.update ? quota : positive(quota),
     realtimePeriod: host.CpuRealtimePeriod || undefined,
     realtimeRuntime: host.CpuRealtimeRuntime || undefined,

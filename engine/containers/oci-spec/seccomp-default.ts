@@ -1,7 +1,7 @@
 import type { Condition, Profile, Rule } from './seccomp-profile.js';
 
 /**
- * What Docker's default profile grants to certain capabilities only, and the installed one (Podman's, which lets
+ * Calls that Docker's default profile grants to certain capabilities only, and the installed one (Podman's, which lets
  * containers run containers) to everybody.
  */
 const privileged: { names: string[]; capabilities: string[] }[] = [
@@ -49,9 +49,9 @@ export function likeDockers(profile: Profile): Profile {
 }
 
 /**
- * Whatever is not allowed is refused with EPERM, as Docker does it, instead of by a rule for each call: libseccomp's
- * time at every start and exec grows with the rules. Calls that are newer than the profile still get ENOSYS; the runtime
- * sees to that.
+ * A call that is not allowed is refused with EPERM, as Docker does it, instead of by a rule for each call: libseccomp's
+ * time at every start and exec grows with the rules. Calls that are newer than the profile still get ENOSYS; the
+ * runtime sees to that.
  */
 function refusingByDefault(profile: Profile): Profile {
   if (profile.defaultAction !== refuse) return profile;

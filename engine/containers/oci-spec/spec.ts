@@ -19,7 +19,7 @@ export interface SpecContext {
   rootfs: string;
   network: Sandbox['namespace'];
   sources: MountSources;
-  /** What the environment says of containers that this one is linked to. */
+  /** Variables about the containers that this one is linked to. */
   links: readonly string[];
   cgroupsPath: string;
   pidOf: PidOf;

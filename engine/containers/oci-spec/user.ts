@@ -12,7 +12,7 @@ export interface ResolvedUser {
 const maxId = 2 ** 31 - 1;
 
 /**
- * Who a container's process runs as: `user`, `uid`, either with `:group` or `:gid`, looked up in the container's own
+ * The user of a container's process: `user`, `uid`, either with `:group` or `:gid`, looked up in the container's own
  * /etc/passwd and /etc/group (moby `daemon/oci_linux.go` getUser, moby/sys/user).
  * @param groupAdd `--group-add`: names or numbers
  * @throws InvalidParameter in Docker's words

@@ -1,7 +1,7 @@
 import type { Events } from '../../events/service.js';
 import type { Container } from './container.js';
 
-/** What it takes to publish events of containers. */
+/** The parts for publishing events of containers. */
 export interface Announcer {
   readonly events: Pick<Events, 'last'>;
   /** Publishes a container event with the attributes that Docker's carry: labels, image, name, and `more`. */
@@ -9,8 +9,8 @@ export interface Announcer {
 }
 
 /**
- * Records a container's new state, and tells of it by an event. The record says which event of the journal that is going
- * to be: so the next engine knows whether it was told, also when this one is killed between both.
+ * Records a container's new state, and tells of it by an event. The record says which event of the journal that is
+ * going to be: so the next engine knows whether it was told, also when this one is killed between both.
  * @param at the event's time, where that is not now
  */
 export function announce(

@@ -78,11 +78,11 @@ export class Container {
   ended(): void {
     this.#run?.end();
     this.#run = undefined;
-    // Who read of this run gets the rest of it, and its end, from the spool.
+    // Readers of this run get the rest of it, and its end, from the spool.
     this.#hopeful.clear();
   }
 
-  /** A start came to nothing, or the container goes away: whoever waits for the next run gives up. */
+  /** A start came to nothing, or the container goes away: those who wait for the next run give up. */
   noRun(): void {
     this.#tellRun(undefined);
     for (const controller of this.#hopeful) controller.abort();

@@ -3,7 +3,7 @@ import type { ContainerStatus, Health } from '@cleat/protocol/api/container';
 import type { NetworkId } from '../../ids.js';
 import { zeroTime } from '../../time.js';
 
-/** What is known of the last run, or of the last start that failed; the zero values before the first. */
+/** The facts about the last run, or the last start that failed; the zero values before the first. */
 interface LastRun {
   readonly exitCode: number;
   /** Why it did not start, how it ended, or what it waits for; a sentence, or empty. */
@@ -30,7 +30,7 @@ interface Resting extends LastRun {
 /** Where a container is in its life. Only `transition` writes it. */
 export type Life = Live | Resting;
 
-/** What is being done to a container for a moment, and what is on the host because of it: for the next engine. */
+/** Work on a container that lasts for a moment, and its traces on the host: for the next engine. */
 export interface Marks {
   health?: Health;
   /** Its processes are frozen for a moment, or are being frozen or let go on: the next engine lets them go on. */
@@ -42,7 +42,7 @@ export interface Marks {
   leaving?: { id: NetworkId; name: string };
   /** The runtime is being told other limits than these in hostConfig: the next engine tells it these. */
   updating?: true;
-  /** What is on the host, from before the first of it is made until all of it is gone. */
+  /** The traces on the host, from before the first of them is made until all of them are gone. */
   run?: RunRecord;
   /** The event of the journal that tells of this state (`announce.ts`). */
   told?: { event: number; action: 'start' | 'die'; attributes: Record<string, string>; at: string };
@@ -68,7 +68,7 @@ export interface RunRecord {
   conmon?: ProcessIdentity;
 }
 
-/** Of a container that was just made. */
+/** The state of a container that was just made. */
 export const newLife: Life = {
   status: 'created',
   pid: 0,

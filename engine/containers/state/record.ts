@@ -1,6 +1,6 @@
 import type { ContainerConfig, HostConfig } from '@cleat/protocol/api/container';
-import type { ContainerId } from '../../ids.js';
-import type { NetworkWishes } from '../../networks/service.js';
+import type { ContainerId, ImageId } from '../../ids.js';
+import type { RequestedNetworks } from '../../networks/service.js';
 import type { StoredState } from './life.js';
 
 /** A container as it is kept in the store (collection `containers`, key: ID). */
@@ -16,21 +16,21 @@ export interface ContainerRecord {
   path: string;
   args: string[];
   /** `sha256:…` */
-  imageId: string;
+  imageId: ImageId;
   /** As the image's own; Linux for all we run. */
   platform: string;
   /** Merged with the image's. */
   config: ContainerConfig;
   /** With the engine's defaults filled in. */
   hostConfig: HostConfig;
-  /** What it asks of networks; the networks' room says what is in it. */
-  endpoints: NetworkWishes['endpoints'];
+  /** Its requests to networks; the networks' room says what is in it. */
+  endpoints: RequestedNetworks['endpoints'];
   /** Aliases for other containers on the default network. Absent: none. */
   links?: ContainerLink[];
   /** Binds, volumes and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
   mounts: MountRecord[];
-  /** What providers are asked for at each start; values are never kept. Absent: nothing. */
-  secrets?: SecretWish[];
+  /** The secrets that providers are asked for at each start; values are never kept. Absent: none. */
+  secrets?: RequestedSecret[];
   /** Which of the configured runtimes runs it. */
   runtime: string;
   logPath: string;
@@ -45,14 +45,14 @@ export interface ContainerRecord {
 export interface ContainerLink {
   containerId: ContainerId;
   alias: string;
-  /** What it was called when it was linked to, for when it is gone. */
+  /** Its name when it was linked to, for when it is gone. */
   name: string;
 }
 
 interface MountCommon {
   /** Absolute and clean. */
   destination: string;
-  /** What stood behind the second colon of `-v` (`ro`, `z`, …). */
+  /** The words after the second colon of `-v` (`ro`, `z`, …). */
   mode: string;
   rw: boolean;
   /** `rprivate`, `rslave`, …; empty where none applies. */
@@ -91,7 +91,7 @@ export interface VolumeMount extends MountCommon {
   driverOptions?: Record<string, string>;
 }
 
-/** Of `--mount type=tmpfs`. */
+/** Options of `--mount type=tmpfs`. */
 export interface TmpfsMount extends MountCommon {
   type: 'tmpfs';
   source: '';
@@ -106,11 +106,11 @@ export const isVolume = (mount: MountRecord): mount is VolumeMount => mount.type
 /** A volume that was made for this container alone. */
 export const isAnonymous = (mount: MountRecord): mount is VolumeMount => isVolume(mount) && mount.anonymous === true;
 
-export interface SecretWish {
-  /** Of the secret, and of the file. */
+export interface RequestedSecret {
+  /** Name of the secret, and of the file. */
   name: string;
   /** The plugin. */
   provider: string;
-  /** What else the provider is told. */
+  /** Further labels for the provider. */
   labels: Record<string, string>;
 }

@@ -5,7 +5,7 @@ import { Stdin } from '../streams/stdin.js';
 export class Run {
   readonly bundle: string;
   readonly stdin: Stdin;
-  /** Set by whoever deals with the end, so that it is done once. */
+  /** Set by the one that deals with the end, so that it is done once. */
   exiting = false;
   readonly #ended = new AbortController();
 

@@ -6,7 +6,7 @@ import type { Container } from './container.js';
 import type { Life } from './life.js';
 import type { ContainerRecord } from './record.js';
 
-/** What happens to a container. */
+/** Events in a container's life. */
 export type Change =
   /** Its process runs. `at`: RFC 3339 with nanoseconds */
   | { type: 'started'; pid: number; at: string }

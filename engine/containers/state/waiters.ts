@@ -1,6 +1,6 @@
 import type { WaitCondition, WaitResult } from '../service.js';
 
-/** Who waits for a container to get somewhere. */
+/** Those who wait for a container to reach a state. */
 export class Waiters {
   readonly #waiting = new Map<WaitCondition, Set<(result: WaitResult) => void>>();
 

@@ -29,7 +29,7 @@ export async function eraseContainer(
   if (record.state.status !== 'removing') transition(context, container, { type: 'removing' });
   container.restarts.cancel();
   container.noRun();
-  // What the runtime keeps may go a little later: nobody can ask for this container now.
+  // The runtime's files may go a little later: nobody can ask for this container now.
   const released = container.released ?? releaseRun(context, container);
   await Promise.all([released.detached, released.unmounted]);
   await endsWithin(lastOutputMs, Promise.allSettled(container.sessions));

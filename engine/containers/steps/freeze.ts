@@ -3,8 +3,8 @@ import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 
 /**
- * What freezes a container or lets it go on is on record before it is done (`state.thaw`), and taken back by the next
- * engine when this one is killed in between: whoever asked was not answered.
+ * Freezing a container and letting it go on are on record before they are done (`state.thaw`), and taken back by the
+ * next engine when this one is killed in between: the caller was not answered.
  */
 
 /**

@@ -35,7 +35,7 @@ import { keepSourceFlags } from './source-flags.js';
 /** A run whose process the runtime has started. */
 export interface Launched {
   readonly run: Run;
-  /** Of the container's first process, on the host. */
+  /** PID of the container's first process, on the host. */
   readonly pid: number;
   /** RFC 3339 with nanoseconds. */
   readonly startedAt: string;
@@ -44,8 +44,8 @@ export interface Launched {
 }
 
 /**
- * Mounts, connects and starts a container. What it made is on record in `run`, or found by the container's ID: when this
- * fails, `releaseRun` removes it.
+ * Mounts, connects and starts a container. What it made is on record in `run`, or found by the container's ID: when
+ * this fails, `releaseRun` removes it.
  */
 export async function launch(
   context: Context,

@@ -26,7 +26,9 @@ function removeUnknown(context: Context): void {
   }
 }
 
-/** Directories of containers that were being made. Only without a file: nobody's data goes because a record is missing. */
+/**
+ * Directories of containers that were being made. Only without a file: nobody's data goes because a record is missing.
+ */
 function removeUnborn(context: Context): void {
   for (const id of readdirSync(context.paths.directories())) {
     if (context.registry.byFullId(id)) continue;
@@ -45,7 +47,7 @@ function removeEmpty(directory: string): void {
   rmdirSync(directory);
 }
 
-/** What an engine looked into when it was killed. */
+/** Mounts of containers that an engine looked into when it was killed. */
 function removeArchives(context: Context): void {
   for (const name of readdirSync(context.paths.archives())) {
     const directory = join(context.paths.archives(), name);
@@ -62,13 +64,14 @@ function removeArchives(context: Context): void {
   }
 }
 
-/** What runtimes keep of containers that are gone. */
+/** Runtimes' files about containers that are gone. */
 async function forgetUnknown(context: Context): Promise<void> {
   for (const name of Object.keys(context.config.runtimes)) {
     const root = context.paths.runtimeRoot(name);
     if (!existsSync(root)) continue;
     for (const id of readdirSync(root)) {
-      if (context.registry.byFullId(id)) continue;
+      // crun keeps compiled filters in `.cache`.
+      if (id.startsWith('.') || context.registry.byFullId(id)) continue;
       try {
         await context.runtimes.get(name).delete(id, { force: true });
       } catch (error) {

@@ -4,7 +4,7 @@ import { logPath } from '../log-path.js';
 import { asList } from '../oci-spec/process.js';
 import type { Container } from '../state/container.js';
 
-/** What a log driver is told of a container (moby `daemon/logger/loginfo.go`). */
+/** A log driver's facts about a container (moby `daemon/logger/loginfo.go`). */
 export function logInfo(context: Context, { record }: Container): LogInfo {
   const { config, hostConfig } = record;
   return {

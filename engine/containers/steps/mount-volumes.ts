@@ -15,7 +15,7 @@ import { volumeUse } from '../volume-use.js';
 /**
  * Makes the sources of all mounts ready: volumes are mounted by their drivers (all at once), missing bind sources
  * made. Paths are the user's and the drivers': only helpers and the runtime touch them.
- * @returns by destination what is to be bound; whoever asked releases what is held
+ * @returns the sources of the bind mounts by destination; the caller releases what is held
  */
 export async function prepareMounts(
   context: Context,
@@ -91,7 +91,7 @@ async function createSource(context: Context, mount: BindMount, signal: AbortSig
   }
 }
 
-/** What is mounted later can only be passed on where the source's own mount does so (moby `daemon/oci_linux.go`). */
+/** A later mount can only be passed on where the source's own mount does so (moby `daemon/oci_linux.go`). */
 async function checkPropagation(context: Context, bind: BindMount, signal: AbortSignal): Promise<void> {
   const { source, propagation } = bind;
   if (bind.slaveIfShared) return;

@@ -1,6 +1,6 @@
 import { isClass } from '@cleat/protocol/errors';
 import { calledOf, kinds } from '@cleat/protocol/kinds/index';
-import { wishRef } from '../../networks/wishes.js';
+import { requestedRef } from '../../networks/requested.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 import { isVolume } from '../state/record.js';
@@ -52,7 +52,7 @@ interface NetworkDrivers {
 async function networkDrivers(context: Context, container: Container): Promise<NetworkDrivers[]> {
   const { networkMode, endpoints } = sandboxRequest(context, container);
   if (networkMode.startsWith('container:')) return [];
-  const wished = Object.entries(endpoints).map(([name, settings]) => wishRef(name, settings));
+  const wished = Object.entries(endpoints).map(([name, settings]) => requestedRef(name, settings));
   const refs = (wished.length > 0 ? wished : isAlone(networkMode) ? [networkMode] : []).map((ref) =>
     ref === 'default' ? context.networks.defaultNetwork : ref,
   );

@@ -2,7 +2,10 @@ import { setTimeout } from '@cleat/protocol/guard';
 
 /** An extension that comes this soon was not waited for. */
 const soonMs = 500;
-/** One that is there, and starts, may be silent for so long: on a busy machine the log driver of every container is. */
+/**
+ * An extension that is there, and starts, may be silent for so long: on a busy machine the log driver of every
+ * container is.
+ */
 const silentMs = 4_000;
 
 /** Says that an extension is waited for, and why; of one that comes soon, nothing. */

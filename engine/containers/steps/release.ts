@@ -39,7 +39,7 @@ export function releaseRun(context: Context, container: Container): Release {
   ];
   const unmounted = Promise.all(unmounting).then(() => {});
   const deleted = attempt('deleting what the runtime keeps', async () => {
-    // Nobody waits for this process but the next start: whoever waits for the rest is served first.
+    // Only the next start waits for this process: callers that wait for the rest are served first.
     await Promise.all([detached, unmounted]);
     await nextTurn();
     await deleteFromRuntime(context, container);
@@ -74,7 +74,9 @@ async function deleteFromRuntime(context: Context, { id, record }: Container): P
   await context.runtimes.get(record.runtime).delete(id, { force: true });
 }
 
-/** A create that was killed halfway leaves its control group, and perhaps a process in it, which no runtime knows of. */
+/**
+ * A create that was killed halfway leaves its control group, and perhaps a process in it, which no runtime knows of.
+ */
 async function removeLeftCgroup(path: string): Promise<void> {
   for (let attempt = 0; attempt < 40; attempt++) {
     if (removeCgroup(path)) return;

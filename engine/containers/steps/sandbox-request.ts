@@ -2,7 +2,7 @@ import type { SandboxRequest } from '../../networks/service.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 
-/** What the networks room needs to know of a container. */
+/** The facts about a container for the networks room. */
 export function sandboxRequest(context: Context, container: Container): SandboxRequest {
   const { id, name, config, hostConfig, endpoints } = container.record;
   return {

@@ -6,9 +6,9 @@ import { CleatError, messageOf, unavailable } from '@cleat/protocol/errors';
 import { type SecretRequest, secretKind } from '@cleat/protocol/kinds/secret';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
-import type { SecretWish } from '../state/record.js';
+import type { RequestedSecret } from '../state/record.js';
 
-/** What swarm allows for one (swarmkit `manager/controlapi`). */
+/** Swarm's limit for one (swarmkit `manager/controlapi`). */
 const maxBytes = 500 * 1024;
 
 /**
@@ -22,24 +22,29 @@ export async function prepareSecrets(
   container: Container,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const wishes = container.record.secrets ?? [];
-  if (wishes.length === 0) return undefined;
-  const values = await Promise.all(wishes.map((wish) => ask(context, container, wish, signal)));
+  const requested = container.record.secrets ?? [];
+  if (requested.length === 0) return undefined;
+  const values = await Promise.all(requested.map((secret) => ask(context, container, secret, signal)));
   const directory = context.paths.secrets(container.id);
   makeDirectories(join(directory, '..'), 0o700);
   makeDirectories(directory);
   mountRamfs(directory, { source: 'secrets', mode: '0755' });
-  // As in Docker: whoever the container runs as may read them.
-  for (const [at, { name }] of wishes.entries())
+  // As in Docker: any user of the container may read them.
+  for (const [at, { name }] of requested.entries())
     writeFileSync(join(directory, name), values[at] ?? '', { mode: 0o444 });
   return directory;
 }
 
-async function ask(context: Context, container: Container, wish: SecretWish, signal: AbortSignal): Promise<Buffer> {
-  const { name, provider } = wish;
+async function ask(
+  context: Context,
+  container: Container,
+  secret: RequestedSecret,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const { name, provider } = secret;
   try {
     const client = await context.extensions.get(secretKind, provider, { signal });
-    const { Value } = await client.GetSecret(request(context, container, wish), { signal });
+    const { Value } = await client.GetSecret(request(context, container, secret), { signal });
     if (!Value) throw unavailable('it answered without a value');
     return decoded(Value);
   } catch (cause) {
@@ -59,7 +64,7 @@ function decoded(text: string): Buffer {
 }
 
 /** Without swarm the container is both the service and its task. */
-function request(context: Context, { id, record }: Container, { name, labels }: SecretWish): SecretRequest {
+function request(context: Context, { id, record }: Container, { name, labels }: RequestedSecret): SecretRequest {
   const all: SecretRequest = {
     SecretName: name,
     SecretLabels: labels,

@@ -5,7 +5,7 @@ import type { Context } from '../context.js';
 import { sharedWith } from '../oci-spec/namespaces.js';
 
 /**
- * The runtime joins another container's namespaces by a process's number. Whoever still runs after that was not
+ * The runtime joins another container's namespaces by a process's number. A process that still runs after that was not
  * replaced meanwhile by somebody with the same number, who might be of the host.
  * @throws Conflict, before the container's process runs
  */

@@ -21,7 +21,7 @@ export function stopSignal(container: Container): number {
 }
 
 /**
- * Sends a signal, with the event. What ends a container by a user's wish also ends its restarts, and wakes a paused
+ * Sends a signal, with the event. What ends a container because a user asks for it also ends its restarts, and wakes a paused
  * one, as Docker does. @throws Conflict when it does not run
  */
 export async function sendSignal(context: Context, container: Container, signal: number): Promise<void> {

@@ -8,8 +8,9 @@ import type { ContainerRecord } from '../state/record.js';
 const kept = new Set(['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime']);
 
 /**
- * What is bound keeps the flags of the mount that it lies on: a read-only or `nosuid` one stays so. The kernel has it so,
- * and so does runc, which changes a bind only where it is told to; crun sets exactly the flags that it is told.
+ * A bind mount keeps the flags of the mount that its source lies on: a read-only or `nosuid` one stays so. The kernel
+ * has it so, and so does runc, which changes a bind only where it is told to; crun sets exactly the flags that it is
+ * told.
  */
 export async function keepSourceFlags(
   context: Context,
@@ -21,7 +22,7 @@ export async function keepSourceFlags(
   if (!context.runtimes.resetsFlags(runtime)) return;
   const users = new Set(own.map(({ destination }) => destination));
   const concerned = mounts.filter(({ type, destination }) => {
-    // Of the others, what is bound lies in directories of the engine's.
+    // The other sources lie in directories of the engine.
     return type === 'bind' && (users.has(destination) || destination === '/dev/shm');
   });
   await Promise.all(
@@ -36,7 +37,7 @@ export async function keepSourceFlags(
   );
 }
 
-/** One that is not there is for the runtime to tell. */
+/** The runtime reports a source that is not there. */
 async function namedFlags(context: Context, path: string, signal: AbortSignal): Promise<string[]> {
   try {
     return (await context.helper.call('mountOf', { path }, { signal })).options;

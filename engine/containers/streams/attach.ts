@@ -8,7 +8,7 @@ import type { AttachOptions } from '../service.js';
 import type { Container } from '../state/container.js';
 import { restarting } from '../steps/signal.js';
 
-/** What was typed last is answered within this time, or not at all. */
+/** The last input is answered within this time, or not at all. */
 const lastAnswerMs = 200;
 
 /**
@@ -53,8 +53,9 @@ export function attachContainer(context: Context, container: Container, options:
   return session;
 
   /**
-   * Who opened stdin for one client gets its end. Anybody else's stdin stays open for the next client, and this one,
-   * who has nothing more to say, is let go (moby `daemon/container/stream/attach.go`) once it has heard the answer.
+   * A container that opened stdin for one client gets its end. Any other's stdin stays open for the next client, and
+   * this one, who has nothing more to say, is let go (moby `daemon/container/stream/attach.go`) once it has heard the
+   * answer.
    */
   async function endInput(): Promise<void> {
     if (tty || !record.config.StdinOnce) {

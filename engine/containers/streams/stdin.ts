@@ -18,7 +18,7 @@ export class Stdin {
     return this.#attach;
   }
 
-  /** @throws CleatError NotFound, Unavailable when nobody reads any more */
+  /** @throws CleatError NotFound, Unavailable when nobody reads */
   async write(data: Uint8Array, signal?: AbortSignal): Promise<void> {
     const attach = await this.#connect();
     await attach.write(Buffer.from(data.buffer, data.byteOffset, data.byteLength), signal);
@@ -32,7 +32,7 @@ export class Stdin {
   close(): void {
     this.#attach?.then(
       (attach) => attach.close(),
-      // It never came to be: whoever wrote was told.
+      // It never came to be: the writer was told.
       () => {},
     );
   }

@@ -79,7 +79,7 @@ export function completeHostConfig(host: HostConfig): HostConfig {
   return { ...plainHostConfig, ...given(host) };
 }
 
-/** What is there, without the keys that only say that it is not. */
+/** Keeps the keys that have a value. */
 function given<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined && field !== null)) as T;
 }

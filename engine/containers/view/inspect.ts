@@ -1,4 +1,5 @@
 import type { ContainerInspect, ContainerState, MountPoint, NetworkSettings } from '@cleat/protocol/api/container';
+import type { ImageId } from '../../ids.js';
 import type { SandboxSettings } from '../../networks/service.js';
 import type { Context } from '../context.js';
 import { shownLinks } from '../links/links.js';
@@ -9,7 +10,7 @@ import { completeConfig, completeHostConfig } from './complete.js';
 import { inspectedNetworks } from './networks.js';
 
 interface Known {
-  /** What it was made from. */
+  /** The image that it was made from. */
   readonly revision: number;
   readonly networks: number;
   readonly execs: string;
@@ -20,8 +21,8 @@ interface Known {
 const known = new WeakMap<Container, Known>();
 
 /**
- * What `docker inspect` shows: from the engine's own state, without I/O and without asking an extension. The same object
- * means the same content: an encoder may keep what it encoded.
+ * The answer of `docker inspect`: from the engine's own state, without I/O and without asking an extension. The same
+ * object means the same content: an encoder may keep what it encoded.
  */
 export function inspectContainer(context: Context, container: Container): ContainerInspect {
   const { revision } = container;
@@ -133,7 +134,7 @@ function networkSettings(record: ContainerRecord, sandbox: SandboxSettings): Net
   };
 }
 
-function graphData(context: Context, id: string, imageId: string): Record<string, string> {
+function graphData(context: Context, id: string, imageId: ImageId): Record<string, string> {
   let lower = '';
   try {
     lower = [context.paths.ownFiles(id), ...context.images.layerPaths(imageId)].join(':');

@@ -9,6 +9,7 @@ import {
   matchName,
   matchPrefix,
 } from '../../filters.js';
+import type { ImageId } from '../../ids.js';
 import type { SandboxSettings } from '../../networks/service.js';
 import { zeroTime } from '../../time.js';
 import type { Context } from '../context.js';
@@ -83,7 +84,7 @@ function byState(filters: Filters): Test {
     (!codes || (codes.includes(state.exitCode) && !isRunning(state) && state.finishedAt !== zeroTime));
 }
 
-/** What Go says of a text that is no number. */
+/** Go's error for a text that is not a number. */
 const goSyntax = (parser: string, text: string) => `strconv.${parser}: parsing ${JSON.stringify(text)}: invalid syntax`;
 
 function oneOf(filters: Filters, name: string, allowed: readonly string[]): void {
@@ -98,7 +99,7 @@ function byAncestor(context: Context, filters: Filters): Test {
   if (!wanted) return () => true;
   const bottoms: string[][] = [];
   const layers = new Map<string, string[] | undefined>();
-  const layersOf = (imageId: string): string[] | undefined => {
+  const layersOf = (imageId: ImageId): string[] | undefined => {
     if (!layers.has(imageId))
       layers.set(
         imageId,

@@ -30,7 +30,7 @@ export function listContainers(context: Context, query: ContainerQuery): Contain
 }
 
 interface Row {
-  /** What it was made from. */
+  /** The image that it was made from. */
   revision: number;
   networks: number;
   status: string;
@@ -41,7 +41,7 @@ interface Row {
 
 /**
  * The list is asked for far more often than it changes: a container's row is made anew only when something about it
- * changed, so the same object means the same content (and whoever encodes it may keep what it encoded).
+ * changed, so the same object means the same content (and its encoder may keep the encoded text).
  */
 const known = new WeakMap<Container, Row>();
 

@@ -9,7 +9,9 @@ import type { Container } from '../state/container.js';
 
 const intervalMs = 1000;
 
-/** `GET /containers/{id}/stats` (moby `api/types/container/stats.go`). Fields of the other cgroup version are left out. */
+/**
+ * `GET /containers/{id}/stats` (moby `api/types/container/stats.go`). Fields of the other cgroup version are left out.
+ */
 export interface StatsResponse {
   name: string;
   id: string;
@@ -147,7 +149,7 @@ function memory({ version, memory: counters }: CgroupStats): Record<string, unkn
   };
 }
 
-/** Of a running container under cgroup v1 Docker gives empty lists, otherwise null for what there is nothing of. */
+/** For a running container under cgroup v1 Docker gives empty lists, otherwise null where there is nothing. */
 function blkio(raw?: CgroupStats): StatsResponse['blkio_stats'] {
   const nothing = raw?.version === 1 ? [] : null;
   const entries = (list: BlkioEntry[] = []) =>

@@ -77,7 +77,7 @@ export class EarlyLayers implements AsyncDisposable {
     const arrival = new Promise<StoredBlob | undefined>((resolve) => {
       whole = resolve;
     });
-    // What stays away is told of by whoever reads it.
+    // The reader reports what is missing.
     this.#signal.addEventListener('abort', () => whole(), { once: true });
     this.#run(
       arrivals.run(async () => {
@@ -91,7 +91,7 @@ export class EarlyLayers implements AsyncDisposable {
 
   /** A file that is whole. */
   #add(blob: StoredBlob): void {
-    // Of a plain layer the digest is its name.
+    // The digest of a plain layer is its name.
     if (this.#work.length >= maxEarly || this.#context.layers.get(blob.digest)) return;
     const { layers, unpacks } = this.#context;
     this.#run(
@@ -102,7 +102,7 @@ export class EarlyLayers implements AsyncDisposable {
   }
 
   #run(work: Promise<unknown>): void {
-    // Whoever needs it tries again, and tells what is wrong.
+    // The one that needs it tries again, and tells what is wrong.
     this.#work.push(
       work.then(
         () => {},

@@ -4,7 +4,7 @@ import type { ArchivedImage } from './archived-image.js';
 import type { ArchiveFiles } from './outer.js';
 
 /**
- * What `docker save` wrote before 1.10: `repositories` (`{name: {tag: id}}`) and for each layer `<id>/json` and
+ * The format of `docker save` before 1.10: `repositories` (`{name: {tag: id}}`) and for each layer `<id>/json` and
  * `<id>/layer.tar`, chained by `parent`. Such a layer's files are hashed when they are read, which gives its diff ID.
  * @throws InvalidParameter
  */

@@ -18,7 +18,7 @@ import { ArchiveFiles } from './outer.js';
 
 /**
  * `POST /images/load`: what `docker save` of any age, or a tool that writes OCI layouts, has written.
- * Whatever is wrong with it is the last line: clients look for it there, as Docker's head is out by then.
+ * An error of it is the last line: clients look for it there, as Docker's head is out by then.
  */
 export function load(
   context: Context,
@@ -57,7 +57,7 @@ async function imagesFor(files: ArchiveFiles, wanted: Platform | undefined): Pro
 }
 
 async function imagesIn(files: ArchiveFiles, wanted: Platform | undefined): Promise<ArchivedImage[]> {
-  // Of an archive with both, only the index names images for other platforms.
+  // In an archive with both, only the index names images for other platforms.
   if (wanted && files.find('index.json')) return await ociImages(files, wanted);
   if (files.find('manifest.json')) return await dockerImages(files);
   if (files.find('index.json')) return await ociImages(files, hostPlatform());
@@ -108,7 +108,8 @@ function tagLoaded(context: Context, image: Image, reference: Reference, emit: E
  * the same layers. So there is no circle either.
  */
 function linkToParent(context: Context, image: Image, parentId: string): void {
-  const parent = context.catalog.get(parentId);
+  const known = context.catalog.knownId(parentId);
+  const parent = known && context.catalog.get(known);
   if (!parent || image.record.parent) return;
   const steps = (each: Image) => each.config.history?.length ?? 0;
   const below = parent.config.rootfs.diff_ids;

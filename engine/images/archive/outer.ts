@@ -67,7 +67,7 @@ export class ArchiveFiles {
           files.#links.set(name, normalise(textOf(entry.linkName)));
         }
       }
-      // Whoever sends may wait until everything was taken.
+      // The sender may wait until everything was taken.
       for await (const _ of content);
     } finally {
       signal.removeEventListener('abort', stop);

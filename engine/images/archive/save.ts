@@ -192,7 +192,7 @@ async function writeLayer(context: Context, layer: LayerRecord, tar: Pack): Prom
   try {
     const name = blobPath(layer.diffId);
     const ended = new Promise<void>((resolve, reject) => {
-      // Whoever reads the archive may have left meanwhile.
+      // The reader of the archive may have left meanwhile.
       left = () => reject(cancelled('the reader of the archive is gone'));
       tar.once('close', left);
       const entry = owned(

@@ -47,7 +47,7 @@ interface State {
 type Step = (state: State, variables: Variables) => void;
 
 interface Instruction {
-  /** What the first pass finds. */
+  /** The result of the first pass. */
   check?: (line: Line) => void;
   read: (line: Line) => Step;
 }

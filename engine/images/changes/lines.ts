@@ -7,7 +7,7 @@ export interface Line {
   name: string;
   /** `--interval=5s`, quotes removed. */
   flags: string[];
-  /** What follows the flags. */
+  /** The text after the flags. */
   rest: string;
   /** The whole, continuation lines joined. */
   original: string;

@@ -1,7 +1,7 @@
 import { CleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { globEnds, maxSteps, tooLong } from './shell-pattern.js';
 
-/** What a variable is worth; undefined: it is not set. */
+/** The value of a variable; undefined: it is not set. */
 export type Variables = (name: string) => string | undefined;
 
 /** `A=1` entries; the last of a name wins, one without `=` is empty. */

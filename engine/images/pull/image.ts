@@ -25,7 +25,8 @@ interface Task {
  */
 export async function pullImage(task: Task): Promise<Image> {
   const { context, manifest, lease } = task;
-  const present = context.catalog.get(manifest.config.digest);
+  const known = context.catalog.knownId(manifest.config.digest);
+  const present = known && context.catalog.get(known);
   if (present) return present;
   refuseTooDeep(manifest.layers.length);
   const raw = await pullConfig(task);

@@ -80,7 +80,7 @@ async function obey(order: UnpackOrder): Promise<void> {
 }
 
 process.umask(0);
-// Whoever starts the engine again removes the target: nobody may still write into it.
+// The next engine removes the target: nobody may still write into it.
 dieWithParent();
 if (process.ppid !== Number(process.argv[2])) process.exit(1);
 createInterface({ input: new Socket({ fd: input, writable: false }) })

@@ -14,15 +14,15 @@ export interface UnpackOrder {
   maxEntries: number;
 }
 
-/** Of an archive that still grows: there is more of it, or now all. */
+/** For an archive that still grows: there is more of it, or now all. */
 export interface UnpackNews {
   isWhole: boolean;
 }
 
-/** What the unpacking process is told: one order, and news of it until it is answered; then the next order. */
+/** Messages to the unpacking process: one order, and news of it until it is answered; then the next order. */
 export type UnpackMessage = { unpack: UnpackOrder } | { grown: UnpackNews };
 
-/** What came of it. */
+/** The outcome. */
 export interface UnpackDone {
   /** SHA-256 of the decompressed archive; of one that is not compressed it is that of the archive, and not computed. */
   diffId?: string;

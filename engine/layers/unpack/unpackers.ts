@@ -9,7 +9,7 @@ export type { UnpackDone } from './protocol.js';
 /** Bounds for what nobody declares: a decompression bomb, an archive of only names. */
 export const defaultBounds = { maxBytes: 256 * 1024 ** 3, maxEntries: 20_000_000 };
 
-/** Of a file that is still written, says that there is more of it. One reader listens. */
+/** For a file that is still written: says that there is more of it. One reader listens. */
 export class Growth {
   #isWhole = false;
   #listener: (isWhole: boolean) => void = () => {};
@@ -53,7 +53,7 @@ export class Unpackers {
   readonly #idle: UnpackProcess[] = [];
 
   /**
-   * What a failure leaves in `target` is the caller's to remove: nobody writes there any more.
+   * The caller removes what a failure leaves in `target`: nobody writes there now.
    * @throws CleatError InvalidParameter for a damaged or hostile archive, Unavailable for a missing decompressor,
    * Cancelled, System
    */

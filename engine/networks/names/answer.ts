@@ -21,7 +21,7 @@ export interface Resolver {
   /** Addresses of a name of ours; undefined: it is none. @param name in lower case */
   addressesOf(name: string): string[] | undefined;
   nameOf(address: string): string | undefined;
-  /** Whom to ask for everything else. */
+  /** The resolvers for everything else. */
   upstream(): readonly Upstream[];
   /** The user wants short names completed by the search list: they are not asked elsewhere as they are. */
   completesShortNames(): boolean;

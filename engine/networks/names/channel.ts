@@ -4,7 +4,7 @@ import { datagramsInside } from '@cleat/linux/net/dial-inside';
 import { setTimeout } from '@cleat/protocol/guard';
 import { answersTo, type Query } from './message.js';
 
-/** After that long another socket takes its place: whoever wants to forge answers has to find its port anew. */
+/** After that long another socket takes its place: a forger of answers has to find its port anew. */
 const lifetimeMs = 10_000;
 
 interface Waiting {
@@ -45,7 +45,7 @@ export class Channel {
       onRetired();
       this.retire();
     };
-    // One that leads nowhere is made anew for the next question: a way may have come.
+    // A socket that leads nowhere is made anew for the next question: a way may have come.
     this.#connected.catch(retire);
     socket.on('message', (answer) => this.#receive(answer));
     this.#lifetime = setTimeout(retire, lifetimeMs);
@@ -96,7 +96,7 @@ export class Channel {
     waiting.settle(answer);
   }
 
-  /** What was sent may have been refused: all of it failed. */
+  /** The sent questions may have been refused: all of them failed. */
   #fail(error: Error): void {
     for (const { settle } of [...this.#waiting.values()]) settle(error);
   }

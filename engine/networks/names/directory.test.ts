@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ContainerId, NetworkId } from '../../ids.js';
+import type { ContainerId, NetworkId, NetworkName } from '../../ids.js';
 import type { EndpointLink, EndpointRecord, SandboxRecord } from '../record.js';
 import { Directory } from './directory.js';
 
@@ -29,7 +29,7 @@ function on(network: string, address: string, names: string[], links?: EndpointL
   return {
     id: '',
     networkId: `id-${network}` as NetworkId,
-    networkName: network,
+    networkName: network as NetworkName,
     driver: '',
     wished: links ? { linked: links } : {},
     ipv4: address.includes(':') ? '' : `${address}/24`,

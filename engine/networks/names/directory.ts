@@ -16,7 +16,7 @@ interface NamedNetwork {
   byContainer: Map<string, Known>;
 }
 
-/** Who is called what on which network. */
+/** The names of containers on each network. */
 export class Directory {
   /** By ID. */
   readonly #networks = new Map<string, NamedNetwork>();

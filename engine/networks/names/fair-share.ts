@@ -1,5 +1,5 @@
 /**
- * Shares a limited number of things among owners. Where all are out, whoever has the most gives its oldest back to one
+ * Shares a limited number of things among owners. Where all are out, the owner of the most gives its oldest back to one
  * who has fewer: so nobody keeps the others from theirs.
  */
 export class FairShare {

@@ -90,7 +90,7 @@ export class Forwarder {
     return channel;
   }
 
-  /** Nobody asks from that namespace any more; its sockets would keep it. */
+  /** Nobody asks from that namespace now; its sockets would keep it. */
   leave(from: string): void {
     for (const channel of this.#channels.get(from)?.values() ?? []) channel.close();
     this.#channels.delete(from);

@@ -11,10 +11,10 @@ const classIn = 1;
 const headerBytes = 12;
 /** Questions are small; a longer one wants something else. */
 const maxQuestionBytes = 4096;
-/** What a client takes that says nothing else. */
+/** The size that every client takes. */
 const minDatagram = 512;
 const maxStream = 65_535;
-/** What we take, and say so; it passes every usual network in one piece. */
+/** The size that we take, and say so; it passes every usual network in one piece. */
 const ownDatagram = 1232;
 /** Seconds; the same as on a stock engine. */
 const lifetime = 600;

@@ -19,9 +19,9 @@ export interface NameServer {
   close(): void;
 }
 
-/** What all servers share, so that one container's cannot take it from the others'. */
+/** Limits that all servers share, so that one container's cannot take it from the others'. */
 export interface ServerLimits {
-  /** Of TCP connections. */
+  /** Number of TCP connections. */
   readonly connections: FairShare;
 }
 
@@ -110,7 +110,7 @@ async function answer(
   try {
     return await resolve(query, resolver, transport);
   } catch {
-    // Whatever it was, this client learns that it has no answer.
+    // This client learns that it has no answer, for any reason.
     return failure(message, code.serverFailure);
   }
 }

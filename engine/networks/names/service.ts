@@ -16,9 +16,9 @@ const openQuestions = { total: 1024, each: 128 };
 /** TCP connections, of all containers and of each. */
 const connections = { total: 512, each: 16 };
 
-/** What the names' service has to know of the rest. */
+/** The parts of the engine for the names' service. */
 export interface NameFacts {
-  /** Whom to ask for names that are not ours: addresses, and whether from the container's namespace or the host's. */
+  /** Resolvers for names that are not ours: addresses, and whether from the container's namespace or the host's. */
   upstream(sandbox: SandboxRecord): { servers: readonly string[]; fromContainer: boolean };
   completesShortNames(sandbox: SandboxRecord): boolean;
 }
@@ -107,7 +107,7 @@ export class NameService {
     return others.map((address) => ({ address, from: fromContainer ? sandbox.path : '' }));
   }
 
-  /** Its networks need no name service any more. */
+  /** Its networks no longer need a name service. */
   async unserve(containerId: string): Promise<void> {
     const server = this.#servers.get(containerId);
     this.#servers.delete(containerId);

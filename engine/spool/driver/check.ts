@@ -3,7 +3,7 @@ import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { logKind } from '@cleat/protocol/kinds/log';
 import { parseBinarySize, parseSize } from '@cleat/protocol/size';
 
-/** What the engine itself does with every driver's output. */
+/** Options that the engine itself acts on for every driver. */
 const ownOptions = new Set([
   'mode',
   'max-buffer-size',

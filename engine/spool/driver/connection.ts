@@ -17,7 +17,7 @@ export interface ConnectionOptions {
   open: OpenSessions;
 }
 
-/** What a driver is told of one container, and the FIFO between both. */
+/** The facts for a driver about one container, and the FIFO between both. */
 export class Connection {
   readonly #options: ConnectionOptions;
   #fifo: Fifo | undefined;
@@ -62,7 +62,7 @@ export class Connection {
       await client.StartLogging({ File: fifoPath, Info: info }, { signal, deadlineMs });
     } catch (error) {
       this.close();
-      // It may have started unheard; whoever waits for this start does not wait for that.
+      // It may have started unheard; callers that wait for this start do not wait for that.
       if (signal.aborted || outcomeUnknown(error)) void open.end(id);
       else open.forget(id);
       throw error;
@@ -88,7 +88,7 @@ export class Connection {
     });
   }
 
-  /** Removes the FIFO; nobody may write any more. */
+  /** Removes the FIFO; nobody may write now. */
   close(): void {
     this.#fifo?.close();
     this.#fifo = undefined;

@@ -135,7 +135,7 @@ export class Drivers {
     return this.#sessions.get(id)?.reason ?? '';
   }
 
-  /** What drivers have not got. */
+  /** Output that drivers have not got. */
   deliveries(): DriverDeliveries[] {
     const sessions = [...this.#byKey.values()];
     const drivers = new Set([...sessions.map(({ driver }) => driver), ...this.#tally.drivers()]);
@@ -148,7 +148,7 @@ export class Drivers {
 
   /**
    * The container is being removed. Waits a moment for its driver to get the rest.
-   * @returns the driver that has not, and what it was told; nobody touches the spool any more
+   * @returns the driver that has not, and what it was told; nobody touches the spool now
    */
   async remove(id: string): Promise<{ driver: string; info: LogInfo } | undefined> {
     const session = this.#sessions.get(id);

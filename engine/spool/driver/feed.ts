@@ -5,7 +5,7 @@ import type { SpoolPosition } from '../service.js';
 import { EntryEncoder } from './encode.js';
 import { type Dropped, nothing, sum, writeProgress } from './progress.js';
 
-/** What lies in the pipe (64 KiB), and what a driver may have read but not kept. */
+/** Bytes in the pipe (64 KiB), and those that a driver may have read but not kept. */
 const lagBytes = 256 * 1024;
 const readBytes = 64 * 1024;
 const saveEveryMs = 500;
@@ -21,7 +21,7 @@ export interface Resumption {
   kept: SpoolPosition;
   /** All that was dropped so far. */
   dropped: Dropped;
-  /** What went into the FIFO and was perhaps not read yet. */
+  /** Chunks that went into the FIFO and were perhaps not read yet. */
   inFlight: Dropped;
   /** The part of it that lies before `kept`: dropped, too, once the FIFO is given up. */
   unsure: Dropped;
@@ -30,7 +30,7 @@ export interface Resumption {
 export interface FeedOptions {
   spoolPath: string;
   from: SpoolPosition;
-  /** What the driver surely has, when `from` is later: this feed takes over from another. */
+  /** The position that the driver surely has, when `from` is later: this feed takes over from another. */
   kept?: SpoolPosition;
   /**
    * An open, non-blocking end of the driver's FIFO; not closed here. Without one there is no driver just now: the feed
@@ -73,7 +73,7 @@ export class Feed {
   #savedAt = 0;
   #boundAt = 0;
   #dropped: Dropped;
-  /** Of what was sent: what the driver surely has, and what `kept` has overtaken. */
+  /** Forgets sent chunks that the driver surely has, and those that `kept` has overtaken. */
   #sure: Dropped = nothing;
   #overtaken: Dropped;
 
@@ -95,7 +95,7 @@ export class Feed {
       exact: clean ? this.#reader.position : undefined,
       kept: this.#kept,
       dropped: this.#dropped,
-      // Whoever cannot go on exactly sends everything after `kept` again.
+      // A feed that cannot go on exactly sends everything after `kept` again.
       inFlight: clean ? beyond(this.#sent, this.#sure) : unsure,
       unsure,
     };

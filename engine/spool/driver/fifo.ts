@@ -16,7 +16,8 @@ export class Fifo {
     this.path = path;
     rmSync(path, { force: true });
     makeFifo(path, 0o600);
-    // Open for reading, too: then opening never waits for the driver, and what lies in it survives the driver's absence.
+    // Open for reading, too: then opening never waits for the driver, and what lies in it survives the driver's
+    // absence.
     this.fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   }
 
@@ -38,7 +39,7 @@ export class Fifo {
     }
   }
 
-  /** Nobody may write any more. */
+  /** Nobody may write now. */
   close(): void {
     closeSync(this.fd);
     rmSync(this.path, { force: true });

@@ -27,13 +27,13 @@ export interface OpenSessionsDeps {
 }
 
 /**
- * The containers that log drivers were told of, by StartLogging. A driver that is not told to stop would wait for the end
- * of a FIFO that nobody writes to any longer.
+ * The containers that log drivers were told of, by StartLogging. A driver that is not told to stop would wait for the
+ * end of a FIFO that nobody writes to any longer.
  */
 export class OpenSessions {
   readonly #deps: OpenSessionsDeps;
   readonly #queue: Queue<StopLogging>;
-  /** Of the former engine, until they begin anew or end. */
+  /** Sessions of the former engine, until they begin anew or end. */
   readonly #left: Set<string>;
   readonly #timer: NodeJS.Timeout;
 
@@ -41,7 +41,7 @@ export class OpenSessions {
     this.#deps = deps;
     makeDirectories(deps.directory, 0o700);
     this.#queue = deps.outbox.queue<StopLogging>('log-drivers', {
-      // Whatever it says of the stop, it was told, and there is nothing to give back.
+      // It was told of the stop, no matter what it says, and there is nothing to give back.
       attempts: 1,
       independent: true,
       isMoot: (_, { id }) => this.#driverOf(id) === undefined,

@@ -103,7 +103,7 @@ export class Pump {
     this.#isDropped?.(at);
   }
 
-  /** What went into the FIFO may not have been read: it is sent again, as far as it is still kept. */
+  /** Bytes in the FIFO may not have been read: it is sent again, as far as it is still kept. */
   rewind(): void {
     const { kept, dropped, unsure } = this.#from;
     this.startFrom(kept, sum(dropped, unsure));

@@ -7,7 +7,7 @@ import { goTime, toNanos, zeroTime } from '../../time.js';
 import { Renderer } from '../render.js';
 import type { LogsQuery } from '../service.js';
 
-/** Whoever asks for a log does not wait long for a driver that hangs: there is the engine's own copy. */
+/** A reader of a log does not wait long for a driver that hangs: there is the engine's own copy. */
 const answerMs = 5000;
 /** How long a driver may be silent in the middle of a log that it is not following. */
 const silenceMs = 30_000;
@@ -19,7 +19,7 @@ const strangeBytes = 1024 * 1024;
 
 type Capability = { reads: boolean; verbatim: boolean };
 
-/** What is known of the container whose log is read. */
+/** The facts about the container whose log is read. */
 export interface Reading {
   driver: string;
   info: LogInfo;
@@ -121,7 +121,7 @@ async function next(
   { query, running, trouble }: Reading,
 ): Promise<IteratorResult<Uint8Array> | 'over'> {
   const piece = pieces.next();
-  // Whoever stops waiting does not hear of its failure.
+  // A caller that stops waiting does not hear of its failure.
   piece.catch(() => {});
   let endedMs = 0;
   for (let waited = 0; ; waited += lookMs) {

@@ -5,7 +5,7 @@ import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import { Retry } from './retry.js';
 
-/** One that answers and fails all the same is not asked all the time. */
+/** A driver that answers but fails is not asked all the time. */
 const arrivedMs = 500;
 
 export interface ReconnectionOptions {

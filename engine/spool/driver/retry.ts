@@ -13,7 +13,7 @@ export class Retry {
     return this.#running;
   }
 
-  /** What is being tried already is tried at once. */
+  /** An attempt that waits is made at once. */
   run(attempt: () => Promise<void>, onFailure: (error: unknown) => void): Promise<void> {
     this.hurry();
     this.#running ??= this.#loop(attempt, onFailure).finally(() => {
@@ -44,7 +44,7 @@ export class Retry {
       }
       if (this.#stopped) return;
       this.#pause = new AbortController();
-      // Cut short by whoever knows that it is worth another attempt.
+      // A caller that knows that it is worth another attempt cuts the wait short.
       await backoff.wait({ ref: false, signal: this.#pause.signal }).catch(() => {});
       this.#pause = undefined;
     }

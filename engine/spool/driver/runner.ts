@@ -16,7 +16,7 @@ export interface Runner {
   drop(id: string): void;
 }
 
-/** What a runner tells whoever owns the sessions. */
+/** A runner's news for the owner of the sessions. */
 export interface RunnerEvents {
   /** Everything there is now is in the FIFO, into which `written` bytes went. */
   idle(id: string, written: number): void;

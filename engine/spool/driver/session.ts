@@ -65,7 +65,7 @@ export class DriverSession {
   /** Everything there is went into the FIFO. */
   #idle = false;
   #emptying = false;
-  /** Settles once nothing here touches the spool's files any more. */
+  /** Settles once nothing here touches the spool's files. */
   readonly released: Promise<void>;
   #isReleased: () => void = () => {};
   /** Settles once the driver was told to stop and the FIFO is gone. */
@@ -95,7 +95,7 @@ export class DriverSession {
     });
   }
 
-  /** What the container was made with. */
+  /** The facts about the container that the driver gets. */
   get info(): LogInfo {
     return this.#options.info;
   }
@@ -197,7 +197,7 @@ export class DriverSession {
       this.#save(position, true);
       this.#isReleased();
       await this.#connection.stop();
-      // Whoever took the files over has a progress of his own.
+      // The session that took the files over has its own progress.
       if (existsSync(this.#progressPath)) this.#save(position, false);
     } finally {
       this.#isReleased();

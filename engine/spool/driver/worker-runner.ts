@@ -9,7 +9,7 @@ const script = new URL('./worker.js', import.meta.url);
 
 /**
  * Feeds of containers that print a lot, in a thread of their own. It starts with the first of them. A file descriptor
- * is the process's, so both threads can write to the same FIFO; whoever closes it waits for `dropped`.
+ * is the process's, so both threads can write to the same FIFO; the one that closes it waits for `dropped`.
  */
 export class WorkerRunner implements Runner {
   readonly #events: RunnerEvents;

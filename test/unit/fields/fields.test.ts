@@ -84,7 +84,7 @@ describe('what is decoded', () => {
 
   test.each([
     ['Mount.VolumeOptions.DriverConfig.Name', 'engine/containers/create/mount-spec.ts'],
-    ['EndpointSettings.IPAMConfig.IPv4Address', 'engine/networks/wishes.ts'],
+    ['EndpointSettings.IPAMConfig.IPv4Address', 'engine/networks/requested.ts'],
     ['HealthConfig.StartInterval', 'engine/health/probe.ts'],
     ['resources.PidsLimit', 'engine/containers/oci-spec/resources.ts'],
     ['legacyResources.CpuShares', 'api/containers/legacy-resources.ts'],

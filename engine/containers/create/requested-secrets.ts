@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { secretsDirectory } from '../oci-spec/mounts.js';
-import type { SecretWish } from '../state/record.js';
+import type { RequestedSecret } from '../state/record.js';
 
 /** `io.cleat.secret.NAME=PROVIDER` asks for a secret, `io.cleat.secret.NAME.KEY=VALUE` tells its provider more. */
 const prefix = 'io.cleat.secret.';
@@ -11,11 +11,11 @@ const prefix = 'io.cleat.secret.';
  * @param labels those of the request itself: an image must not be able to ask for any
  * @throws InvalidParameter for a label that cannot be understood
  */
-export function secretWishes(labels: Readonly<Record<string, string>>): SecretWish[] {
+export function requestedSecrets(labels: Readonly<Record<string, string>>): RequestedSecret[] {
   const asked = Object.entries(labels)
     .filter(([key]) => key.startsWith(prefix))
     .map(([key, value]) => ({ key, value, rest: key.slice(prefix.length) }));
-  const wishes = new Map<string, SecretWish>();
+  const requested = new Map<string, RequestedSecret>();
   for (const { key, value, rest } of asked.filter((one) => !one.rest.includes('.'))) {
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(rest)) {
       throw invalidParameter(
@@ -23,24 +23,24 @@ export function secretWishes(labels: Readonly<Record<string, string>>): SecretWi
       );
     }
     if (value === '') throw invalidParameter(`label ${key}: its value must name the plugin that provides the secret`);
-    wishes.set(rest, { name: rest, provider: value, labels: {} });
+    requested.set(rest, { name: rest, provider: value, labels: {} });
   }
   for (const { key, value, rest } of asked.filter((one) => one.rest.includes('.'))) {
     const name = rest.slice(0, rest.indexOf('.'));
-    const wish = wishes.get(name);
-    if (!wish) throw invalidParameter(`label ${key}: there is no ${prefix}${name}, which would name its provider`);
-    wish.labels[rest.slice(name.length + 1)] = value;
+    const secret = requested.get(name);
+    if (!secret) throw invalidParameter(`label ${key}: there is no ${prefix}${name}, which would name its provider`);
+    secret.labels[rest.slice(name.length + 1)] = value;
   }
-  return [...wishes.values()];
+  return [...requested.values()];
 }
 
 /** Nothing else may be where secrets are, or hide them unseen. @throws InvalidParameter */
 export function checkSecretsPlace(
-  wishes: readonly SecretWish[],
+  requested: readonly RequestedSecret[],
   mounts: readonly { destination: string }[],
   tmpfs: Readonly<Record<string, string>>,
 ): void {
-  if (wishes.length === 0) return;
+  if (requested.length === 0) return;
   for (const path of [...mounts.map(({ destination }) => destination), ...Object.keys(tmpfs)]) {
     if (!`${posix.normalize(path)}/`.startsWith(`${secretsDirectory}/`)) continue;
     throw invalidParameter(`${path} cannot be mounted: ${secretsDirectory} is where this container's secrets are`);

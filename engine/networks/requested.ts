@@ -2,13 +2,13 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { NetworksContext } from './context.js';
-import { linkedWish } from './links.js';
+import { linkedRequest } from './links.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined } from './resource.js';
-import type { NetworkWishes } from './service.js';
+import type { RequestedNetworks } from './service.js';
 
-/** @throws InvalidParameter in Docker's words when the wishes cannot be met on that network */
-export function checkWishes(name: string, network: NetworkRecord | undefined, wished: EndpointSettings): void {
+/** @throws InvalidParameter in Docker's words when what is asked for cannot be met on that network */
+export function checkRequested(name: string, network: NetworkRecord | undefined, wished: EndpointSettings): void {
   const { IPv4Address = '', IPv6Address = '' } = wished.IPAMConfig ?? {};
   const complaints: string[] = [];
   if (isPredefined(name)) {
@@ -40,19 +40,20 @@ export function checkWishes(name: string, network: NetworkRecord | undefined, wi
 }
 
 /**
- * What a container asks for, with each network that is there by its name and ID (moby `updateContainerNetworkSettings`).
- * @throws InvalidParameter as {@link checkWishes}
+ * The requests of a container, with each network that is there by its name and ID (moby
+ * `updateContainerNetworkSettings`).
+ * @throws InvalidParameter as {@link checkRequested}
  */
-export function settleWishes(
+export function settleRequested(
   { registry, idOf }: Pick<NetworksContext, 'registry' | 'idOf'>,
   mode: string,
   given: Record<string, EndpointSettings | null>,
-): NetworkWishes {
+): RequestedNetworks {
   if (mode.startsWith('container:')) {
     if (mode.length === 'container:'.length) throw invalidParameter('invalid container format container:<name|id>');
     return { mode, endpoints: {} };
   }
-  const endpoints: NetworkWishes['endpoints'] = {};
+  const endpoints: RequestedNetworks['endpoints'] = {};
   for (const [ref, settings] of Object.entries(given)) {
     const wished = settings ?? {};
     // A predefined one has another ID when it was made anew.
@@ -60,18 +61,18 @@ export function settleWishes(
     const name = network?.name ?? ref;
     try {
       // Addresses are compared with the network's when the container starts: it may be made until then.
-      checkWishes(name, undefined, wished);
+      checkRequested(name, undefined, wished);
     } catch (error) {
       throw invalidParameter(`invalid config for network ${ref}: ${messageOf(error)}`, { cause: error });
     }
-    endpoints[name] ??= { ...linkedWish(wished, idOf), NetworkID: network?.id ?? '' };
+    endpoints[name] ??= { ...linkedRequest(wished, idOf), NetworkID: network?.id ?? '' };
   }
   const own = isPredefined(mode) ? undefined : registry.lookUp(mode);
   return { mode: own && own.name !== mode ? own.id : mode, endpoints };
 }
 
 /** How to look up what a container asks for: its ID, unless that may change or is not known yet. */
-export function wishRef(name: string, wished: EndpointSettings): string {
+export function requestedRef(name: string, wished: EndpointSettings): string {
   return isPredefined(name) ? name : wished.NetworkID || name;
 }
 
