@@ -5,7 +5,7 @@ import { setInterval } from '@cleat/protocol/guard';
 /** How often it is looked whether npm is still there, in ms. */
 const lookMs = 1_000;
 
-/** What can be process 1 of a container and run a package's script itself. */
+/** Programs that run a package's scripts, and may be process 1 of a container. */
 const scriptRunners = new Set(['npm', 'node', 'pnpm', 'yarn', 'bun']);
 
 /**
