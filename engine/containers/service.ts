@@ -33,7 +33,7 @@ export interface Containers {
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
-  update(ref: string, request: ContainerUpdateRequest): Promise<{ Warnings: string[] }>;
+  update(ref: string, request: ContainerUpdateRequest): Promise<{ Warnings: string[] | null }>;
   /** @param options.link only the link `container/alias` goes, and no container. @throws Conflict for another name */
   remove(ref: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
   prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>;

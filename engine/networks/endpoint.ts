@@ -3,13 +3,13 @@ import { CleatError, isClass, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
-import { newId, shortId } from '../ids.js';
+import { newId } from '../ids.js';
 import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
 import type { NetworksContext } from './context.js';
+import { dnsNames } from './dns-names.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
-import { isPredefined } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
 
 /** The parts of an endpoint beyond its record, until it is configured. */
@@ -21,13 +21,6 @@ export interface Joined {
 }
 
 export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: RequestedEndpoint): EndpointRecord {
-  const named = network.sandbox === 'own' && !isPredefined(network.name);
-  const names = [
-    sandbox.containerName,
-    ...(wished.Aliases ?? []),
-    shortId(sandbox.containerId),
-    ...(sandbox.hostname ? [sandbox.hostname] : []),
-  ];
   return {
     id: newId(),
     networkId: network.id,
@@ -48,7 +41,7 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
     defaultRoute: false,
     published: false,
     ports: [],
-    dnsNames: named ? [...new Set(names)] : [],
+    dnsNames: dnsNames(network, sandbox, wished),
   };
 }
 

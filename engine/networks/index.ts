@@ -10,6 +10,7 @@ import { connect, disconnect } from './connect.js';
 import { NetworksContext, type NetworksDeps } from './context.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
+import { dnsNames } from './dns-names.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
 import { openLinks, reopenLinks } from './open-links.js';
@@ -181,12 +182,13 @@ export function openNetworks(deps: NetworksDeps): Networks {
       return context.revision;
     },
 
-    settings(containerId, wished = {}) {
+    settings(containerId, wished = {}, before) {
       const sandbox = context.sandbox(containerId);
       if (sandbox) return sandboxSettings(sandbox);
       const networks = Object.entries(wished).map(([name, settings]) => {
         const network = context.registry.lookUp(requestedRef(name, settings));
-        return [network?.name ?? name, detachedSettings(network, settings)] as const;
+        const names = network && before ? dnsNames(network, { containerId, ...before }, settings) : [];
+        return [network?.name ?? name, detachedSettings(network, settings, names)] as const;
       });
       return { sandboxId: '', sandboxKey: '', ports: {}, networks: Object.fromEntries(networks) };
     },

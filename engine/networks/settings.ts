@@ -29,8 +29,15 @@ export function endpointSettings(endpoint: EndpointRecord): EndpointSettings {
   };
 }
 
-/** The same while the container does not run: the network it will be on, and no addresses. */
-export function detachedSettings(network: NetworkRecord | undefined, wished: EndpointSettings): EndpointSettings {
+/**
+ * The same while the container does not run: the network it will be on, and no addresses.
+ * @param names what it was called there
+ */
+export function detachedSettings(
+  network: NetworkRecord | undefined,
+  wished: EndpointSettings,
+  names: readonly string[],
+): EndpointSettings {
   return {
     IPAMConfig: wished.IPAMConfig ?? null,
     Links: wished.Links ?? null,
@@ -46,7 +53,7 @@ export function detachedSettings(network: NetworkRecord | undefined, wished: End
     IPv6Gateway: '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
+    DNSNames: names.length > 0 ? [...names] : null,
   };
 }
 

@@ -113,6 +113,32 @@ describe('a network of one’s own', () => {
     expect(await resolvConf('asker')).toContain(`nameserver ${inside}`);
   });
 
+  test('what a container is called on its networks is shown, also when it does not run', async () => {
+    await ok('network', 'create', 'called');
+    await ok(
+      'create',
+      '--name',
+      'it',
+      '--network',
+      'called',
+      '--network-alias',
+      'alias',
+      '--hostname',
+      'own',
+      'busybox',
+    );
+    const shown = async (network: string) =>
+      JSON.parse(
+        await ok('inspect', '--format', `{{json (index .NetworkSettings.Networks "${network}").DNSNames}}`, 'it'),
+      );
+    expect(await shown('called')).toBeNull();
+    await ok('start', '-a', 'it');
+    const id = (await ok('inspect', '--format', '{{.Id}}', 'it')).slice(0, 12);
+    expect(await shown('called')).toEqual(['it', 'alias', id, 'own']);
+    await ok('network', 'connect', 'bridge', 'it');
+    expect(await shown('bridge')).toBeNull();
+  });
+
   test('--dns, --dns-search and --dns-option; the user’s servers are asked from within the container', async () => {
     await ok('network', 'create', 'one');
     const wishes = ['--dns', '127.0.0.1', '--dns-search', 'example.test', '--dns-option', 'ndots:2'];

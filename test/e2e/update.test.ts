@@ -42,7 +42,7 @@ test.each([
 
 test('null, zero and empty leave things as they are', async () => {
   const body = { PidsLimit: null, Memory: 0, CpusetCpus: '', Devices: [], Ulimits: null, OomKillDisable: false };
-  expect(await change(body)).toMatchObject({ status: 200, body: '{"Warnings":[]}\n' });
+  expect(await change(body)).toMatchObject({ status: 200, body: '{"Warnings":null}\n' });
   expect([await pids(), await memory()]).toEqual(['50', '104857600']);
 });
 

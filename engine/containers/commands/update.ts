@@ -30,13 +30,14 @@ const fromNextStart = [
  * `docker update`: limits and the restart policy, of a container in any state. What the request leaves out, or gives
  * as zero, stays as it is, but for `PidsLimit`, whose 0 lifts the limit (moby `daemon/container/container_unix.go`,
  * UpdateContainer).
+ * @returns `null` for no warnings, as moby
  * @throws InvalidParameter, Conflict; System with the runtime's words, and then nothing has changed
  */
 export async function updateContainer(
   context: Context,
   container: Container,
   request: ContainerUpdateRequest,
-): Promise<{ Warnings: string[] }> {
+): Promise<{ Warnings: string[] | null }> {
   const { RestartPolicy: policy, ...wished } = request;
   const { record } = container;
   checkRestartPolicy({ RestartPolicy: policy });
@@ -74,7 +75,7 @@ export async function updateContainer(
   });
   if (container.restarts.waitingFor !== undefined && !isStillWanted(container))
     await settleRestarting(context, container);
-  return { Warnings };
+  return { Warnings: Warnings.length > 0 ? Warnings : null };
 }
 
 /** @throws System with the runtime's words, after what it had changed is as it was */

@@ -70,8 +70,15 @@ function inspectNow(context: Context, container: Container, Links: string[] | nu
     GraphDriver: { Name: 'overlay2', Data: graphData(context, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
     Config: completeConfig(record.config),
-    NetworkSettings: networkSettings(record, context.networks.settings(record.id, record.endpoints)),
+    NetworkSettings: networkSettings(
+      record,
+      context.networks.settings(record.id, record.endpoints, namesBefore(record)),
+    ),
   };
+}
+
+function namesBefore({ startedBefore, name, config }: ContainerRecord) {
+  return startedBefore ? { containerName: name, hostname: config.Hostname ?? '' } : undefined;
 }
 
 /** `State` in the API's words. Docker shows a container that waits for its restart as running, too. */
