@@ -162,7 +162,9 @@ describe('a network of one’s own', () => {
     await run('db', '--network', 'one');
     await engine.kill('SIGKILL');
     await engine.restart();
-    expect((await lookUp('asker', 'db')).stdout).toContain(await address('db', 'one'));
+    const ip = await address('db', 'one');
+    // An engine that starts does not wait for its containers' networks.
+    await expect.poll(async () => (await lookUp('asker', 'db')).stdout, { timeout: 10_000 }).toContain(ip);
   });
 });
 
