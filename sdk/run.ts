@@ -1,9 +1,9 @@
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { ExtensionModule } from '@cleat/protocol/extension';
-import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { readOptions } from '@cleat/protocol/options';
 import { readCommandLine, usage } from './command-line.js';
+import { endWithNpm } from './end-with-npm.js';
 import { jsonLogger, textLogger } from './log.js';
 import { placeOf } from './place.js';
 import { type Served, type ServeOptions, serve } from './serve.js';
@@ -72,21 +72,6 @@ export async function serveUntilSignal(start: () => Promise<Served>): Promise<vo
   // The log goes to a terminal that may be gone.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   await served.close();
-}
-
-/** How often it is looked whether npm is still there, in ms. */
-const lookMs = 1_000;
-
-/**
- * `npm start` that was killed cannot pass the signal on: nobody would know of this process, and it would hold its
- * socket.
- */
-function endWithNpm(): void {
-  if (process.env.npm_lifecycle_event === undefined) return;
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
-  }, lookMs).unref();
 }
 
 /** @throws InvalidParameter */

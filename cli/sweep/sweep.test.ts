@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mountTmpfs, unmount } from '@cleat/linux/mount/mount';
+import { mountTmpfs, unmount, unmountAll } from '@cleat/linux/mount/mount';
 import { isMountPoint } from '@cleat/linux/mount/mountinfo';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { processesOf } from './processes.js';
@@ -64,14 +64,54 @@ test('a file system that somebody mounted for a root is emptied, and stays', asy
   mountTmpfs(roots.dataRoot);
   try {
     writeFileSync(join(roots.dataRoot, 'engine-id'), randomUUID());
-    mkdirSync(join(roots.dataRoot, 'volumes/v'), { recursive: true });
-    mountTmpfs(join(roots.dataRoot, 'volumes/v'));
+    const volume = join(roots.dataRoot, 'volumes/v');
+    mkdirSync(join(volume, '_data'), { recursive: true });
+    writeFileSync(join(volume, 'opts.json'), JSON.stringify({ MountType: 'tmpfs', MountDevice: 'tmpfs' }));
+    mountTmpfs(join(volume, '_data'));
     expect(await sweep(roots)).toEqual([]);
     expect(isMountPoint(roots.dataRoot)).toBe(true);
     expect(readdirSync(roots.dataRoot)).toEqual([]);
     expect(existsSync(roots.execRoot)).toBe(false);
   } finally {
     unmount(roots.dataRoot);
+  }
+});
+
+test('what an administrator mounted in the roots stays, and is told', async () => {
+  const mount = (...place: string[]) => {
+    const path = join(directory, ...place);
+    mkdirSync(path, { recursive: true });
+    mountTmpfs(path);
+    writeFileSync(join(path, 'file'), '');
+    return path;
+  };
+  writeFileSync(join(roots.dataRoot, 'engine-id'), randomUUID());
+  const theirs = [
+    mount('data/layers'),
+    mount('data/volumes/plain/_data'),
+    mount('data/extensions'),
+    mount('data/volumes/damaged/_data'),
+    mount('exec/backup'),
+  ];
+  writeFileSync(join(roots.dataRoot, 'volumes/plain/opts.json'), JSON.stringify({ MountType: '', MountDevice: '' }));
+  writeFileSync(join(roots.dataRoot, 'volumes/damaged/opts.json'), '{');
+  const memory = mount('data/extensions/volume-tmpfs/v/_data');
+  const bundle = mount('exec/containers/c/shm');
+  // The kernel knows their names without it.
+  const link = join(directory, 'link');
+  symlinkSync(directory, link);
+  try {
+    const told = await sweep({ dataRoot: join(link, 'data'), execRoot: join(link, 'exec') });
+    const expected = theirs.map(
+      (place) => `${place}: the engine did not mount what is mounted there, so it stays, with all that is in it`,
+    );
+    expect(told.sort()).toEqual(expected.sort());
+    for (const place of theirs) expect(existsSync(join(place, 'file'))).toBe(true);
+    for (const gone of [memory, bundle]) expect(isMountPoint(gone)).toBe(false);
+    expect(readdirSync(roots.dataRoot).sort()).toEqual(['extensions', 'layers', 'volumes']);
+    expect(readdirSync(roots.execRoot)).toEqual(['backup']);
+  } finally {
+    unmountAll(directory);
   }
 });
 

@@ -5,6 +5,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  ftruncateSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -15,15 +16,17 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Header, pack } from 'tar-stream';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { TestContainer } from '../conmon/container.fixture.js';
 import { unmount } from '../mount/mount.js';
 import { getXattr, makeFifo, setXattr } from '../syscall/files.js';
@@ -196,6 +199,25 @@ test('one is kept ready: it stays when idle, and another comes for one that was 
   expect(ready.processes).toBe(0);
 });
 
+test('sizes that are asked for at once share the process that is there, unless it is busy for long', async () => {
+  const ready = new Helper();
+  try {
+    ready.keepReady();
+    await expect.poll(() => ready.ready).toBe(1);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const size = () => ready.call('diskUsage', { path: directory });
+    expect(await Promise.all([1, 2, 3, 4, 5].map(size))).toHaveLength(5);
+    expect(ready.processes).toBe(1);
+    const both = [size(), size()];
+    vi.advanceTimersByTime(1_000);
+    expect(await Promise.all(both)).toHaveLength(2);
+    expect(ready.processes).toBe(2);
+  } finally {
+    vi.useRealTimers();
+    ready.close();
+  }
+});
+
 test('a helper whose operation failed is free once, not twice', async () => {
   const failed = async (own: Helper) =>
     expect(await failure(own.call('stat', { path: '/nowhere' }))).toMatchObject({ class: 'NotFound' });
@@ -209,6 +231,29 @@ test('a helper whose operation failed is free once, not twice', async () => {
     expect(await brief.call('stat', { path: '/' })).toMatchObject({ type: 'directory' });
   } finally {
     brief.close();
+  }
+});
+
+test('copying a directory keeps holes', async () => {
+  const source = join(directory, 'root/data');
+  const destination = join(directory, 'volume');
+  for (const path of [source, destination]) mkdirSync(path, { recursive: true });
+  const size = 64 * 1024 * 1024;
+  const middle = Buffer.alloc(3 * 1024 * 1024 + 5, 'data');
+  const file = openSync(join(source, 'between'), constants.O_WRONLY | constants.O_CREAT);
+  writeSync(file, 'first');
+  writeSync(file, middle, 0, middle.length, size / 2);
+  ftruncateSync(file, size);
+  closeSync(file);
+  for (const [name, length] of Object.entries({ all: size, empty: 0 })) {
+    writeFileSync(join(source, name), '');
+    truncateSync(join(source, name), length);
+  }
+  await helper.call('copyDirectory', { root: join(directory, 'root'), path: '/data', destination });
+  for (const name of ['between', 'all', 'empty']) {
+    const [from, to] = [source, destination].map((place) => join(place, name)) as [string, string];
+    expect(readFileSync(to).equals(readFileSync(from))).toBe(true);
+    expect(statSync(to).blocks).toBeLessThan((middle.length + 1024 * 1024) / 512);
   }
 });
 

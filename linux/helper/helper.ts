@@ -26,6 +26,12 @@ import { receiveTar, sendTar } from './streams.js';
 const spareAfterMs = 20;
 const spareAfterFailureMs = 5_000;
 
+/**
+ * Milliseconds for which a request waits for a process that is busy before another is started: for those that come in
+ * numbers (`docker system df`), and mostly take less than such a start. Others do not wait.
+ */
+const patienceMs: Partial<Record<OperationName, number>> = { diskUsage: 250 };
+
 export interface HelperOptions {
   /** Processes at one time. Default 8: as many paths may hang at once before a further caller has to wait. */
   maxProcesses?: number;
@@ -84,7 +90,7 @@ export class Helper {
     options: CallOptions = {},
   ): Promise<Operations[N]['answer']> {
     using deadline = this.#deadline(operation, options);
-    const worker = await deadline.race(this.#acquire(deadline.signal));
+    const worker = await deadline.race(this.#acquire(deadline.signal, patienceMs[operation]));
     let reply: HelperReply;
     try {
       reply = await deadline.race(worker.ask({ operation, request } satisfies HelperRequest));
@@ -141,7 +147,8 @@ export class Helper {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  async #acquire(signal: AbortSignal): Promise<HelperProcess> {
+  async #acquire(signal: AbortSignal, patience = 0): Promise<HelperProcess> {
+    const patient = performance.now() + patience;
     for (;;) {
       if (this.#closed) throw unavailable('the engine is shutting down');
       const idle = this.#idle.pop();
@@ -149,8 +156,10 @@ export class Helper {
         idle.wake();
         return idle;
       }
-      if (this.#all.size < this.#maxProcesses) return this.#start();
-      await this.#turn(signal);
+      const canStart = this.#all.size < this.#maxProcesses;
+      const waitMs = patient - performance.now();
+      if (canStart && (waitMs <= 0 || this.#all.size === 0)) return this.#start();
+      await this.#turn(signal, canStart ? waitMs : undefined);
       if (signal.aborted) {
         // Woken and given up at the same moment: the turn belongs to the next one.
         this.#waiting.shift()?.();
@@ -159,15 +168,21 @@ export class Helper {
     }
   }
 
-  /** Resolves when a process may be free, or when nobody waits. */
-  #turn(signal: AbortSignal): Promise<void> {
+  /** Resolves when a process may be free, after `ms`, or when nobody waits. */
+  #turn(signal: AbortSignal, ms: number | undefined): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      const giveUp = () => {
-        const at = this.#waiting.indexOf(resolve);
-        if (at >= 0) this.#waiting.splice(at, 1);
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', giveUp);
         resolve();
       };
+      const giveUp = () => {
+        const at = this.#waiting.indexOf(done);
+        if (at >= 0) this.#waiting.splice(at, 1);
+        done();
+      };
+      const timer = ms === undefined ? undefined : setTimeout(giveUp, ms);
+      this.#waiting.push(done);
       signal.addEventListener('abort', giveUp, { once: true });
     });
   }

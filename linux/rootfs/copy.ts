@@ -4,7 +4,6 @@ import {
   chownSync,
   closeSync,
   constants,
-  copyFileSync,
   lchownSync,
   lutimesSync,
   mkdirSync,
@@ -17,6 +16,7 @@ import { isClass } from '@cleat/protocol/errors';
 import { entryBytes, type Spare } from '../files/spare-space.js';
 import { errnoOf } from '../syscall/errno.js';
 import { makeNode, O_PATH, splitDevice } from '../syscall/files.js';
+import { copyContent } from './copy-content.js';
 import { Descent } from './descent.js';
 import { type ByteName, entryAt, nameOf } from './names.js';
 import { chmodNoFollow, linkDescriptor, openFile } from './nofollow.js';
@@ -32,7 +32,7 @@ type Links = Map<string, number>;
 
 /**
  * Copies what is in the directory `path` of a root into the directory `destination` of the host, which also gets its
- * owner, mode and times. Owners, modes, times, hard links, devices and extended attributes are kept. Nothing that is
+ * owner, mode and times. Owners, modes, times, hard links, holes, devices and extended attributes are kept. Nothing that is
  * there already is replaced. Every step is relative to an open directory: no symlink is ever followed.
  * @param spare is told before anything is written
  * @returns false when `path` is missing or no directory, so that there is nothing to copy
@@ -72,9 +72,8 @@ function copyTree(source: number, target: number, links: Links, spare: Spare | u
         finishDirectory(step.fd, into.fd, step.stats);
         if (depth > 0) into.leave();
       } else {
-        // The whole size: the copy has no holes. Another name of a file is counted again, which errs on the safe side.
-        spare?.take(entryBytes + Number(step.stats.isFile() ? step.stats.size : 0n));
-        copyEntry(step.parent, into.fd, step.name, step.stats, links);
+        spare?.take(entryBytes);
+        copyEntry(step.parent, into.fd, step, links, spare);
       }
     }
   } finally {
@@ -100,7 +99,13 @@ function finishDirectory(source: number, target: number, stats: BigIntStats): vo
   utimesSync(path, seconds(stats.atimeNs), seconds(stats.mtimeNs));
 }
 
-function copyEntry(source: number, target: number, name: ByteName, stats: BigIntStats, links: Links): void {
+function copyEntry(
+  source: number,
+  target: number,
+  { name, stats }: { name: ByteName; stats: BigIntStats },
+  links: Links,
+  spare: Spare | undefined,
+): void {
   const from = entryAt(source, name);
   const to = entryAt(target, name);
   const key = `${stats.dev}:${stats.ino}`;
@@ -111,7 +116,7 @@ function copyEntry(source: number, target: number, name: ByteName, stats: BigInt
       return;
     }
     if (stats.isFile()) {
-      if (!copyFile(from, to)) return;
+      if (!copyFile(from, to, spare)) return;
     } else if (stats.isSymbolicLink()) symlinkSync(readlinkSync(from, 'buffer'), to);
     else if (stats.isSocket()) return;
     else {
@@ -132,15 +137,14 @@ function copyEntry(source: number, target: number, name: ByteName, stats: BigInt
 }
 
 /** @returns false when it is gone, or no longer a file */
-function copyFile(from: Buffer, to: Buffer): boolean {
+function copyFile(from: Buffer, to: Buffer, spare: Spare | undefined): boolean {
   const source = openFile(from);
   if (source === undefined) return false;
   try {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     const target = openSync(to, flags, 0o600);
     try {
-      // Through the descriptors: the kernel copies, or shares blocks where the file system can.
-      copyFileSync(`/proc/self/fd/${source}`, `/proc/self/fd/${target}`);
+      copyContent(source, target, spare);
     } finally {
       closeSync(target);
     }

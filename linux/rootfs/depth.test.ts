@@ -6,8 +6,11 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { systemError } from '@cleat/protocol/errors';
@@ -95,18 +98,25 @@ test('removal takes names that are no UTF-8, more files than it reads at once, a
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test('a copy stops before it takes the space that is kept free, and counts holes as what they become', () => {
+test('a copy stops before it takes the space that is kept free, and counts no holes', () => {
   const source = join(directory, 'source');
   const copy = join(directory, 'copy');
   mkdirSync(source);
   mkdirSync(copy);
-  const hole = openSync(join(source, 'a'), 'w');
-  ftruncateSync(hole, 100_000);
-  closeSync(hole);
+  const file = openSync(join(source, 'a'), 'w');
+  ftruncateSync(file, 100_000);
   using root = new Root(directory);
   const full = (bytes: number): void => {
     if (bytes > 50_000) throw systemError('no space left on device', { details: { errno: 'ENOSPC' } });
   };
-  expect(() => copyDirectory(root, '/source', copy, { take: full })).toThrow('no space left on device');
-  expect(readdirSync(copy)).toEqual([]);
+  expect(copyDirectory(root, '/source', copy, { take: full })).toBe(true);
+  expect(statSync(join(copy, 'a'))).toMatchObject({ size: 100_000, blocks: 0 });
+  for (const start of [100_000, 0]) {
+    // The second time without any hole.
+    writeSync(file, Buffer.alloc(100_000, 1), 0, 100_000, start);
+    unlinkSync(join(copy, 'a'));
+    expect(() => copyDirectory(root, '/source', copy, { take: full })).toThrow('no space left on device');
+    expect(statSync(join(copy, 'a')).blocks).toBe(0);
+  }
+  closeSync(file);
 });

@@ -1,3 +1,4 @@
+import { errnoOf } from './errno.js';
 import { callC, callCLater, rawSyscall } from './ffi.js';
 
 /** A path; as bytes where it may be no UTF-8. */
@@ -104,6 +105,27 @@ export function listXattrs(path: BytePath, encoding: 'utf8' | 'latin1' = 'utf8')
  */
 export function allocate(fd: number, length: number): void {
   callC('int fallocate(int fd, int mode, int64_t offset, int64_t length)', `fd ${fd}`, fd, 0, 0, length);
+}
+
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/**
+ * lseek(2): where the next data of a file begin at or after `from`, and where they end. On file systems without holes
+ * that is all that follows.
+ * @returns undefined when there are none
+ */
+export function nextData(fd: number, from: number): { start: number; end: number } | undefined {
+  const seek = (offset: number, whence: number) =>
+    callC('int64_t lseek(int fd, int64_t offset, int whence)', `fd ${fd}`, fd, offset, whence);
+  try {
+    const start = seek(from, SEEK_DATA);
+    return { start, end: seek(start, SEEK_HOLE) };
+  } catch (error) {
+    // Nothing but a hole, or nothing at all.
+    if (errnoOf(error) === 'ENXIO') return undefined;
+    throw error;
+  }
 }
 
 /**
