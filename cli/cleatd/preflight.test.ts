@@ -36,7 +36,6 @@ test.each([
   [['-H=unix://DIR/broken.json'], /^cannot listen on .*: it exists and is not a socket/],
   [['-H=unix:///proc/x.sock'], /^cannot listen on \/proc\/x.sock: nothing can be made/],
   [['--plugin-dir=DIR/broken.json'], /^plugins cannot be in .*: it is no directory/],
-  [['--add-runtime=x=/nonexistent'], /^--add-runtime: \/nonexistent is not there/],
   [['--add-runtime=x=/nonexistent', '--default-runtime=x'], /^--default-runtime: \/nonexistent is not there/],
 ])('%j is refused at the start and by --validate', async (argv, message) => {
   const words = argv.map((word) => word.replace('DIR', directory));
@@ -44,6 +43,8 @@ test.each([
 });
 
 test.each([
+  // Containers wait for it.
+  [['--add-runtime=x=/nonexistent'], /^--add-runtime: \/nonexistent is not there/],
   [['--log-opt=max-size=large'], /failed to set log opts: invalid size: 'large'/],
   [['--group=no-such-group'], /group no-such-group not found/],
   [['--tlsverify', '--tlscert=/nonexistent', '-H=tcp://127.0.0.1:0'], /TLS needs --tlscert/],
@@ -52,8 +53,12 @@ test.each([
   [['--metrics-addr=192.0.2.1:9'], /^cannot listen on 192.0.2.1:9: .*EADDRNOTAVAIL/],
   [['--bridge=lo'], /^device lo exists already and is not a bridge/],
   [['--extension=nonexistent=off'], /extension 'nonexistent' is configured, but no manifest has it/],
-])('%j, which the start finds by itself, is found by --validate', async (argv, message) => {
+])('%j, which a start finds by itself or later, is found by --validate', async (argv, message) => {
   expect(await problems(true, ...argv)).toEqual([expect.stringMatching(message)]);
+});
+
+test('a runtime that is missing, and not the default one, may come later', async () => {
+  expect(await problems(false, '--add-runtime=x=/nonexistent')).toEqual([]);
 });
 
 test('once there are containers, a log driver may come with one of them', async () => {

@@ -48,7 +48,8 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
   const init = initProblem(settings);
   if (init !== undefined) problems.push(init);
   const wanted = values['default-runtime'];
-  const added = Object.keys(values['add-runtime']).filter((name) => name !== wanted);
+  // A missing runtime may come later, and containers wait for it: at a start only the default one has to be there.
+  const added = all ? Object.keys(values['add-runtime']).filter((name) => name !== wanted) : [];
   for (const name of [...(wanted === '' ? [] : [wanted]), ...added]) {
     const path = settings.engine.runtimes[name]?.path;
     if (path !== undefined && findCommand(path) === undefined) {

@@ -42,6 +42,11 @@ test.each([
     'mkdir `/d`: File name too long',
     'crun create failed: unable to start container process: error during container init: error mounting to rootfs at "/d": mkdir /d: file name too long',
   ],
+  [
+    'create',
+    'mkdir `/ddd: File name too long',
+    'crun create failed: unable to start container process: error during container init: error mounting to rootfs at "/ddd": mkdir /ddd: file name too long',
+  ],
   ['create', 'writing file `cpu.rt_runtime_us`: Invalid argument', undefined],
   ['create', 'runc create failed: unable to start container process: exec: "x": permission denied', undefined],
 ])('%s: %s', (action, text, told) => {

@@ -71,7 +71,8 @@ export function inRuncWords(action: string, text: string, command: string): stri
     const where = `error mounting "${source}" to rootfs at "/${target.replace(/^\//, '')}"`;
     return failed(`error during container init: ${where}: ${goSentence(unmounted)}`);
   }
-  const [, made, unmade] = /^mkdir `(.*?)`: (.*)$/s.exec(text) ?? [];
+  // A long path is cut, with the quote behind it.
+  const [, made, unmade] = /^mkdir `([^`]*?)`?: (.*)$/s.exec(text) ?? [];
   if (made !== undefined && unmade !== undefined) {
     return failed(
       `error during container init: error mounting to rootfs at "${made}": mkdir ${made}: ${goSentence(unmade)}`,

@@ -95,6 +95,8 @@ class Plain {
       this.text(text)
         // Newer versions of Docker say more of what failed.
         .replaceAll('failed to create task for container: ', '')
+        // Each says which runtime it used.
+        .replaceAll(/\b(runc|crun) create failed/g, 'RUNTIME create failed')
         .replaceAll(/failed to populate volume: error while mounting volume '[^']*': /g, '')
         // Whether it is the name or the path depends on what has been asked of the driver before.
         .replaceAll(/error while mounting volume '[^']*'/g, "error while mounting volume '…'")
