@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readdirSync } from 'node:fs';
 import { connect, createServer, type Socket as TcpSocket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bindPort } from '@cleat/linux/syscall/socket';
 import { silentLogger } from '@cleat/protocol/log';
 import dns from 'dns-packet';
@@ -28,6 +29,8 @@ let heard: { message: Buffer; reply(answer: Buffer): void }[];
 let onQuestion: (message: Buffer, reply: (answer: Buffer) => void) => void;
 let upstreamAddresses: Upstream[];
 let endsShort = false;
+/** Names that were looked up, in all. */
+let lookedUp = 0;
 const services: Service[] = [];
 
 beforeEach(async () => {
@@ -62,7 +65,10 @@ async function start(owner: string): Promise<Service> {
   const resolver = {
     owner,
     forwarder,
-    addressesOf: (name: string) => names[name],
+    addressesOf: (name: string) => {
+      lookedUp++;
+      return names[name];
+    },
     nameOf: (address: string) => (address === '10.1.2.3' || address === 'fd00::1' ? 'db.own' : undefined),
     upstream: () => upstreamAddresses,
     completesShortNames: () => endsShort,
@@ -353,7 +359,25 @@ describe('by TCP', () => {
     await expect.poll(() => connections.count).toBe(0);
   });
 
-  test('one that sends too much at once, or asks and never reads, is no burden', async () => {
+  test('one that asks and never reads is asked no further', async () => {
+    const service = await start('a');
+    const socket = reach(service);
+    socket.on('error', () => {});
+    const count = 20_000;
+    const lookedUpBefore = lookedUp;
+    // Its answers are some 20 MB: more than the kernel holds of a connection.
+    socket.write(Buffer.concat(Array<Buffer>(count).fill(framed(query('many', 'A')))));
+    let latest = -1;
+    while (latest !== lookedUp || lookedUp === lookedUpBefore) {
+      latest = lookedUp;
+      await sleep(50);
+    }
+    expect(lookedUp - lookedUpBefore).toBeLessThan(count);
+    socket.destroy();
+    await expect.poll(() => connections.count).toBe(0);
+  });
+
+  test('one that sends too much at once is no burden', async () => {
     const service = await start('a');
     const socket = reach(service);
     const closed = new Promise((resolve) => socket.once('close', resolve));

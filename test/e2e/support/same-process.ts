@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Engine } from './engine.js';
 
 /** A process by number and start time: a number alone may be given to another. */
@@ -15,4 +15,17 @@ export function unexpectedIn(engine: Engine): string[] {
     .log()
     .split('\n')
     .filter((line) => /unexpected error|failed unhandled|timer or a watcher failed|after an unexpected/.test(line));
+}
+
+/** Bytes of memory by which a process was larger at some time during `work` than before it. */
+export async function growthDuring(pid: number, work: () => Promise<void>): Promise<number> {
+  const bytes = (key: string): number => {
+    const found = new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return Number(found?.[1]) * 1024;
+  };
+  const before = bytes('VmRSS');
+  // The highest so far is now (proc(5)).
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  await work();
+  return bytes('VmHWM') - before;
 }
