@@ -75,7 +75,7 @@ function engineAt(pid: string): string[] {
     const name = words
       .filter((word) => !word.startsWith('-'))
       .slice(0, 3)
-      .map((word) => /(?:^|\/)(dockerd|cleatd)(?:\/main\.js)?$/.exec(word)?.[1])
+      .map((word) => /(?:^|\/)(dockerd|cleatd)(?:\/main)?(?:\.js)?$/.exec(word)?.[1])
       .find(Boolean);
     return name === undefined ? [] : [`${name} (process ${pid})`];
   } catch {
