@@ -70,7 +70,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 test.each(rooms)('%s holds what is needed, and nothing else', async (room) => {
   const names = (await execute('tar', ['-tzf', at(room)], directory)).trim().split('\n');
   const strange = names.filter(
-    (name) => !/^package\/(package\.json|README\.md|dist\/.+(?<!\.test)\.(js|d\.ts))$/.test(name),
+    (name) => !/^package\/(package\.json|README\.md|LICENSE|dist\/.+(?<!\.test)\.(js|d\.ts))$/.test(name),
   );
   expect(strange).toEqual([]);
   const manifest = JSON.parse(await execute('tar', ['-xzOf', at(room), 'package/package.json'], directory));
