@@ -19,10 +19,10 @@ import type { Execs } from './exec/service.js';
 import { openHealth } from './health/index.js';
 import type { HealthChecks } from './health/service.js';
 import { Catalog, openImages } from './images/index.js';
-import type { Images } from './images/service.js';
+import type { ImageHost, Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
 import { openNetworks } from './networks/index.js';
-import type { Networks } from './networks/service.js';
+import type { NetworkHost, Networks } from './networks/service.js';
 import { openOutbox } from './outbox/index.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
@@ -31,7 +31,7 @@ import type { Store } from './store/service.js';
 import { openSystem } from './system/index.js';
 import type { System } from './system/service.js';
 import { openVolumes } from './volumes/index.js';
-import type { Volumes } from './volumes/service.js';
+import type { VolumeHost, Volumes } from './volumes/service.js';
 import { warm } from './warm.js';
 
 /** All rooms, connected. */
@@ -40,9 +40,9 @@ export interface Engine {
   readonly containers: Containers & ContainerHost;
   readonly execs: Execs;
   readonly health: HealthChecks;
-  readonly images: Images;
-  readonly networks: Networks;
-  readonly volumes: Volumes;
+  readonly images: Images & ImageHost;
+  readonly networks: Networks & NetworkHost;
+  readonly volumes: Volumes & VolumeHost;
   readonly events: Events;
   readonly system: System;
   readonly spool: Spool;

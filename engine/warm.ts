@@ -6,13 +6,13 @@ import { logKind } from '@cleat/protocol/kinds/log';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
 import type { Logger } from '@cleat/protocol/log';
 import type { EngineConfig } from './config.js';
-import type { Images } from './images/service.js';
+import type { ImageHost, Images } from './images/service.js';
 
 interface Cold {
   readonly config: EngineConfig;
   readonly extensions: Extensions;
   readonly helper: Helper;
-  readonly images: Images;
+  readonly images: Images & ImageHost;
   readonly log: Logger;
 }
 

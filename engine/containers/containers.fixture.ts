@@ -23,13 +23,13 @@ import type { EngineConfig } from '../config.js';
 import { openEvents } from '../events/index.js';
 import type { Events } from '../events/service.js';
 import type { ImageId } from '../ids.js';
-import type { Images } from '../images/service.js';
-import type { Networks } from '../networks/service.js';
+import type { ImageHost, Images } from '../images/service.js';
+import type { NetworkHost, Networks } from '../networks/service.js';
 import type { Spool } from '../spool/service.js';
 import { openStore } from '../store/index.js';
 import type { Store } from '../store/service.js';
 import type { AttachSession } from '../streams/service.js';
-import type { Volumes } from '../volumes/service.js';
+import type { VolumeHost, Volumes } from '../volumes/service.js';
 import { openContainers, Registry } from './index.js';
 import type { ContainerHost, Containers } from './service.js';
 
@@ -109,7 +109,7 @@ export class TestEngine implements AsyncDisposable {
       events: this.events,
       helper: this.helper,
       extensions: partial<Extensions>('extensions', { arrival: async () => {} }),
-      images: partial<Images>('images', {
+      images: partial<Images & ImageHost>('images', {
         resolve: (ref) => {
           if (!ref.startsWith('busybox')) throw notFound(`No such image: ${ref}:latest`);
           return { id: 'sha256:abc' as ImageId, config: this.imageConfig, os: 'linux', architecture: 'amd64' };
@@ -124,8 +124,8 @@ export class TestEngine implements AsyncDisposable {
     return this.#containers;
   }
 
-  #networks(): Networks {
-    return partial<Networks>('networks', {
+  #networks(): Networks & NetworkHost {
+    return partial<Networks & NetworkHost>('networks', {
       requested: (mode) => ({ mode, endpoints: {} }),
       defaultNetwork: 'bridge',
       inspect: async () => {
@@ -152,8 +152,8 @@ export class TestEngine implements AsyncDisposable {
     });
   }
 
-  #volumes(): Volumes {
-    return partial<Volumes>('volumes', {
+  #volumes(): Volumes & VolumeHost {
+    return partial<Volumes & VolumeHost>('volumes', {
       create: async ({ Name = '' }) => ({
         Name,
         Driver: 'local',

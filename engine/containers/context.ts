@@ -3,10 +3,10 @@ import type { Helper } from '@cleat/linux/helper/helper';
 import type { Logger } from '@cleat/protocol/log';
 import type { ContainersConfig } from '../config.js';
 import type { Events } from '../events/service.js';
-import type { Images } from '../images/service.js';
-import type { Networks } from '../networks/service.js';
+import type { ImageHost, Images } from '../images/service.js';
+import type { NetworkHost, Networks } from '../networks/service.js';
 import type { Spool } from '../spool/service.js';
-import type { Volumes } from '../volumes/service.js';
+import type { VolumeHost, Volumes } from '../volumes/service.js';
 import type { ContainerPaths } from './paths.js';
 import type { Runtimes } from './runtimes.js';
 import type { Container } from './state/container.js';
@@ -19,9 +19,9 @@ export interface ContainersDeps {
   readonly log: Logger;
   readonly registry: Registry;
   readonly events: Events;
-  readonly images: Images;
-  readonly volumes: Volumes;
-  readonly networks: Networks;
+  readonly images: Images & ImageHost;
+  readonly volumes: Volumes & VolumeHost;
+  readonly networks: Networks & NetworkHost;
   readonly spool: Spool;
   readonly extensions: Extensions;
   /** Killable processes for every path that is not ours; one pool per engine. */

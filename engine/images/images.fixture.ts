@@ -14,11 +14,11 @@ import type { Events, NewEvent } from '../events/service.js';
 import type { ImageId } from '../ids.js';
 import { openLayers } from '../layers/index.js';
 import { openStore } from '../store/index.js';
-import { Catalog, type Images, type ImageUser, openImages } from './index.js';
+import { Catalog, type ImageHost, type Images, type ImageUser, openImages } from './index.js';
 
 /** An engine's images in a temporary data root, for tests. */
 export interface Bench {
-  images: Images;
+  images: Images & ImageHost;
   /** Answers of the stand-in for containers. */
   usage: (imageId: ImageId) => ImageUser[];
   root: string;
@@ -114,7 +114,7 @@ export async function lines(stream: AsyncIterable<Progress>): Promise<Progress[]
 
 /** Imports a tar. @returns the image's ID */
 export async function importTar(
-  images: Images,
+  images: Images & ImageHost,
   tar: Buffer,
   repository = '',
   tag = '',

@@ -15,12 +15,12 @@ import { history, inspect } from './inspect.js';
 import { list } from './list.js';
 import { prune } from './prune.js';
 import { remove } from './remove.js';
-import type { Images, ImageUser } from './service.js';
+import type { ImageHost, Images, ImageUser } from './service.js';
 import { layerPaths, resolve, tag } from './use.js';
 
 export { Catalog } from './catalog.js';
 export { applyChanges } from './changes/index.js';
-export type { Images, ImageUser } from './service.js';
+export type { ImageHost, Images, ImageUser } from './service.js';
 
 export interface ImagesDeps {
   log: Logger;
@@ -38,7 +38,7 @@ export interface ImagesDeps {
 const heldInterval = 60_000;
 
 /** Opens the images of a catalog. */
-export function openImages(deps: ImagesDeps): Images {
+export function openImages(deps: ImagesDeps): Images & ImageHost {
   const { log, catalog, layers, distribution } = deps;
   const context = new Context(deps);
   const timer = setInterval(() => {

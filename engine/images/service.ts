@@ -14,7 +14,7 @@ import type { ImageId } from '../ids.js';
 
 export type { Platform } from '../content/platform.js';
 
-/** Images: content-addressed blobs, unpacked layers, references, and the root file systems made of them. */
+/** What the API asks of images. */
 export interface Images {
   list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
   /** @throws NotFound `No such image: X`, or that it is for another platform than the one that is asked for */
@@ -41,9 +41,11 @@ export interface Images {
   ): AsyncIterable<Progress>;
   /** A tar as `docker save` writes it (with OCI layout and manifest.json). */
   save(refs: string[], platforms?: readonly Platform[]): Promise<Readable>;
-  /** Loads the code of `load` and `save` before it is needed. */
-  warm(): Promise<void>;
   import(options: ImportOptions): AsyncIterable<Progress>;
+}
+
+/** What other rooms need of the images of this host, and of the root file systems made of them. */
+export interface ImageHost {
   /** A new image of `layer` (a tar of changes, or undefined for none) on top of `parent`. For `docker commit`. */
   commit(options: CommitOptions): Promise<{ Id: string; reference: string }>;
 
@@ -56,6 +58,8 @@ export interface Images {
   layerPaths(imageId: ImageId): string[];
   /** Disk usage, for `system df`. */
   diskUsage(): Promise<{ layersSize: number; images: ImageSummary[] }>;
+  /** Loads the code of `load` and `save` before it is needed. */
+  warm(): Promise<void>;
   /** Number of images, for `info`. */
   count(): number;
   close(): Promise<void>;

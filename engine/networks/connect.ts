@@ -12,14 +12,14 @@ import { reopenLinks, reopenLinksTo } from './open-links.js';
 import { movePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { checkRequested } from './requested.js';
-import type { Networks } from './service.js';
+import type { NetworkHost } from './service.js';
 import { defaultRoutes, unwire, wire } from './wire.js';
 
-/** See {@link Networks.connect}. */
+/** See {@link NetworkHost.connect}. */
 export async function connect(
   context: NetworksContext,
   network: NetworkRecord,
-  container: Parameters<Networks['connect']>[1],
+  container: Parameters<NetworkHost['connect']>[1],
   asked: EndpointSettings,
 ): Promise<RequestedEndpoint> {
   const wished: RequestedEndpoint = { ...linkedRequest(asked, context.idOf), NetworkID: network.id };

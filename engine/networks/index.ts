@@ -19,13 +19,13 @@ import type { NetworkRecord } from './record.js';
 import { requestedRef, settleRequested } from './requested.js';
 import { isPredefined, networkFilter, networkResource } from './resource.js';
 import { replayForForgetful } from './restore.js';
-import type { Networks } from './service.js';
+import type { NetworkHost, Networks } from './service.js';
 import { detachedSettings, sandboxSettings } from './settings.js';
 
 export type { NetworksDeps } from './context.js';
 
 /** Opens the networks context; `start` makes the predefined networks. */
-export function openNetworks(deps: NetworksDeps): Networks {
+export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
   const context = new NetworksContext(deps);
   const inUse = ({ id }: NetworkRecord) => context.endpointsOn(id).length > 0;
   const remove = async (network: NetworkRecord) => {

@@ -4,10 +4,7 @@ import type { Filters } from '../events/service.js';
 import type { ContainerId, NetworkId } from '../ids.js';
 import type { LinkedContainer, RequestedEndpoint } from './record.js';
 
-/**
- * Networks, sandboxes and endpoints. A sandbox is a network namespace per container; a driver answers with interfaces
- * and this room moves and configures them, as the remote driver protocol says, also for the built-in bridge.
- */
+/** What the API asks of networks; containers are connected and disconnected by their own room. */
 export interface Networks {
   create(request: NetworkCreateRequest): Promise<{ Id: string; Warning: string }>;
   list(filters: Filters): Promise<NetworkResource[]>;
@@ -16,7 +13,14 @@ export interface Networks {
   /** @throws Forbidden for predefined ones and while endpoints are active. */
   remove(ref: string): Promise<void>;
   prune(filters: Filters): Promise<{ NetworksDeleted: string[] }>;
+}
 
+/**
+ * What other rooms need of the networks of this host: sandboxes and endpoints. A sandbox is a network namespace per
+ * container; a driver answers with interfaces and this room moves and configures them, as the remote driver protocol
+ * says, also for the built-in bridge.
+ */
+export interface NetworkHost {
   /** By ID, name or ID prefix: the one way from what users write to an ID. @throws as `inspect` */
   resolve(ref: string): { id: NetworkId; name: string };
 

@@ -6,9 +6,9 @@ import { kinds } from '@cleat/protocol/kinds/index';
 import type { EngineConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
 import type { Events } from '../events/service.js';
-import type { Images } from '../images/service.js';
+import type { ImageHost, Images } from '../images/service.js';
 import { goTime, nowNanos } from '../time.js';
-import type { Volumes } from '../volumes/service.js';
+import type { VolumeHost, Volumes } from '../volumes/service.js';
 import { Components } from './components.js';
 import { engineVersion } from './engine-version.js';
 import { extensionWarnings } from './extension-warnings.js';
@@ -18,8 +18,8 @@ import type { System, VersionInfo } from './service.js';
 export interface SystemDeps {
   config: EngineConfig;
   containers: Containers & Pick<ContainerHost, 'counts'>;
-  images: Images;
-  volumes: Volumes;
+  images: Images & ImageHost;
+  volumes: Volumes & VolumeHost;
   events: Events;
   extensions: Extensions;
   /** Faults of this host or configuration, as sentences for `docker info`. */

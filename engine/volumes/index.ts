@@ -10,10 +10,10 @@ import { adoptMount, mountVolume, unmountVolume } from './mount.js';
 import { VolumeOutbox } from './outbox.js';
 import type { VolumeRecord } from './record.js';
 import { pruneVolumes, removeVolume, sizeOf } from './remove.js';
-import type { Volumes } from './service.js';
+import type { VolumeHost, Volumes } from './service.js';
 
 export type { VolumesDeps } from './context.js';
-export type { MountedVolume, Volumes, VolumeUse } from './service.js';
+export type { MountedVolume, VolumeHost, Volumes, VolumeUse } from './service.js';
 
 /** Opens the context. */
 export function openVolumes({
@@ -25,7 +25,7 @@ export function openVolumes({
   outbox,
   helper,
   references,
-}: VolumesDeps): Volumes {
+}: VolumesDeps): Volumes & VolumeHost {
   const drivers = new Drivers(extensions);
   const held = store.collection<HeldMount>('volume-mounts');
   const unmounts = new VolumeOutbox({ outbox, held, drivers, events });

@@ -3,7 +3,7 @@ import type { VolumeCreateRequest, VolumeList, VolumeResource } from '@cleat/pro
 import type { MountContext } from '@cleat/protocol/kinds/volume';
 import type { Filters } from '../events/service.js';
 
-/** Volumes of all drivers: names, labels and references are the engine's, data is the driver's. */
+/** What the API asks of volumes: names, labels and references are the engine's, data is the driver's. */
 export interface Volumes {
   /** Idempotent by name. @throws Conflict (same name, other driver), InvalidParameter (bad name), NotFound (driver) */
   create(request: VolumeCreateRequest): Promise<VolumeResource>;
@@ -14,7 +14,10 @@ export interface Volumes {
   /** @throws Conflict `remove X: volume is in use - [ids]`; with `force` an orphan is forgotten. */
   remove(name: string, options: { force: boolean }): Promise<void>;
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
+}
 
+/** What other rooms need of the volumes of this host. */
+export interface VolumeHost {
   /**
    * One driver Mount for one container start. Events: volume mount. What the driver answered with is held: `source`
    * is what to use of it, by helpers and runtimes only, until the caller releases it.

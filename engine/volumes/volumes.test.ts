@@ -11,12 +11,12 @@ import { openOutbox } from '../outbox/index.js';
 import type { Outbox } from '../outbox/service.js';
 import { openStore, type Store } from '../store/index.js';
 import type { HeldMount } from './held.js';
-import { openVolumes, type Volumes, type VolumeUse } from './index.js';
+import { openVolumes, type VolumeHost, type Volumes, type VolumeUse } from './index.js';
 
 let directory: string;
 let store: Store;
 let extensions: Extensions;
-let volumes: Volumes;
+let volumes: Volumes & VolumeHost;
 let outbox: Outbox;
 let published: NewEvent[];
 let users: Record<string, string[]>;

@@ -12,7 +12,7 @@ import type { EngineConfig } from '@cleat/engine/config';
 import type { NewEvent } from '@cleat/engine/events/service';
 import type { ContainerId } from '@cleat/engine/ids';
 import { openNetworks } from '@cleat/engine/networks/index';
-import type { ContainerLookup, Networks, SandboxRequest } from '@cleat/engine/networks/service';
+import type { ContainerLookup, NetworkHost, Networks, SandboxRequest } from '@cleat/engine/networks/service';
 import { openOutbox } from '@cleat/engine/outbox/index';
 import type { Outbox } from '@cleat/engine/outbox/service';
 import { openStore } from '@cleat/engine/store/index';
@@ -33,7 +33,7 @@ const bip = `10.93.${third}.1/24`;
 
 let root: string;
 let store: Store;
-let networks: Networks;
+let networks: Networks & NetworkHost;
 let findContainer: ContainerLookup['find'];
 let outbox: Outbox;
 let events: NewEvent[];
