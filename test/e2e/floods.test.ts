@@ -73,6 +73,10 @@ test('a volume driver whose list has no end is named, and the others are listed'
   }).listen(join(engine.pluginDirectory, 'endless.sock'));
   try {
     await once(driver, 'listening');
+    // A plugin that is new is asked once it has said what it is.
+    const warnings = async () => JSON.parse((await engine.api('GET', '/volumes')).body).Warnings;
+    await expect.poll(warnings).not.toBeNull();
+    sent = 0;
     const growth = await growthDuring(engine.pid, async () => {
       for (let time = 0; time < 3; time++) {
         const { body } = await engine.api('GET', '/volumes');

@@ -120,6 +120,8 @@ test('a second signal ends it at once, whatever is under way', async () => {
   const socket = join(directory, 'x.sock');
   await using program = new Program(process.execPath, [main, '--socket', socket, ...root]);
   await program.made(socket);
+  // The name is there a moment before somebody listens.
+  await expect.poll(async () => (await over(socket, '/metrics')).length).toBeGreaterThan(0);
   // A request whose body does not come; it is there before the next one is answered.
   const stuck = request({ socketPath: socket, method: 'POST', path: '/VolumeDriver.List', agent: false });
   stuck.on('error', () => {});
