@@ -1,5 +1,6 @@
 import type { BenchPlugin, PluginName } from './plugin-pair.js';
 import type { Row } from './row.js';
+import { apiRows } from './rows/api.js';
 import { containerRows } from './rows/containers.js';
 import { extensionRows } from './rows/extensions.js';
 import { imageRows } from './rows/images.js';
@@ -7,7 +8,7 @@ import { logRows } from './rows/logs.js';
 import { pluginRows } from './rows/plugins.js';
 
 /** All lines between engines, in the order of the tables. */
-export const engineRows: readonly Row[] = [...containerRows, ...logRows, ...extensionRows, ...imageRows];
+export const engineRows: readonly Row[] = [...containerRows, ...logRows, ...extensionRows, ...imageRows, ...apiRows];
 
 /** All lines, with the number by which `--rows` knows each. */
 export const numbered: {
