@@ -29,14 +29,11 @@ export interface LaunchHost {
  * - It refuses a host that mounts both versions of cgroups ("hybrid") when it sees version 2 on
  *   `/sys/fs/cgroup/unified`. So each call gets a mount namespace of its own, in which something else covers that one
  *   mount: a procfs, as unshare(1) does it in one step, and for `create` an empty tmpfs above it, in which crun may
- * make
- *   what it takes for a cgroup. The namespace is a copy of the host's at that moment: it always holds what is mounted,
- *   also where mounts are not shared; mounts that are shared stay so, in both directions. It goes with the call, so
- * there
- *   is nothing to keep, to find again or to clean up.
+ *   make what it takes for a cgroup. The namespace is a copy of the host's at that moment: it always holds what is
+ *   mounted, also where mounts are not shared; mounts that are shared stay so, in both directions. It goes with the
+ *   call, so there is nothing to keep, to find again or to clean up.
  * - Before 1.9 it leaves `oom_score_adj` as it is when the container's is 0: a service with `OOMScoreAdjust=` would
- * hand
- *   its own down.
+ *   hand its own down.
  * - It leaves a further process without a terminal in its own session: `kill 0` in there would reach conmon.
  */
 export function launcherOf(path: string, use: LaunchFor, host: LaunchHost = thisHost()): string[] {
