@@ -51,9 +51,9 @@ const bundle = await rolldown({
   // Native code, and what loads files of its own.
   external: [/^koffi/, /^lmdb/, /^node-unix-socket/, /^pino/],
   onLog(level, log, next) {
-    // Types and tests are checked elsewhere; a module that is missing is an error all the same.
-    if (level === 'warn' && log.code !== 'UNRESOLVED_IMPORT') return;
-    next(level, log);
+    // Types and tests are checked elsewhere; a module that is missing is an error.
+    if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);
+    if (level !== 'warn') next(level, log);
   },
 });
 await bundle.write({ dir: out, format: 'esm' });

@@ -101,7 +101,7 @@ async function answer(
       await stream(response, reply);
     }
   } catch (error) {
-    // A stream that broke: its reader is told by the cut. One that nobody reads has just ended.
+    // A stream that broke: its reader is told by the cut. A stream that nobody reads has just ended.
     response.destroy();
     if (!gone.signal.aborted) {
       result = 'error';

@@ -20,18 +20,22 @@ export class RunWatchers {
   /** It runs, or was found running by an engine that starts. */
   began(context: WatchContext, container: Container): void {
     const run = watchedRun(context, container);
-    for (const watcher of this.#watchers) {
-      try {
-        watcher.began(run);
-      } catch (error) {
-        context.log.error('a container is not watched over', { container: container.id, error: messageOf(error) });
-      }
-    }
+    this.#tell(context, container, (watcher) => watcher.began(run));
   }
 
   /** Its process has ended, and nothing of it is recorded yet. */
-  ended(container: Container): void {
-    for (const watcher of this.#watchers) watcher.ended(container.id);
+  ended(context: WatchContext, container: Container): void {
+    this.#tell(context, container, (watcher) => watcher.ended(container.id));
+  }
+
+  #tell(context: WatchContext, container: Container, tell: (watcher: RunWatcher) => void): void {
+    for (const watcher of this.#watchers) {
+      try {
+        tell(watcher);
+      } catch (error) {
+        context.log.error('a watcher of containers failed', { container: container.id, error: messageOf(error) });
+      }
+    }
   }
 }
 

@@ -14,7 +14,7 @@ export interface OutboxDeps {
 export function openOutbox({ store, extensions, log }: OutboxDeps): Outbox {
   const queues: OutboxQueue<never>[] = [];
   const stop = extensions.onChange(({ name, state }) => {
-    if (state === 'active') for (const queue of queues) void queue.settle(name);
+    if (state === 'active') for (const queue of queues) queue.settleSoon(name);
   });
   return {
     queue: (name, rules) => {

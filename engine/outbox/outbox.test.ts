@@ -1,8 +1,9 @@
 import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
-import { conflict, deadlineExceeded, notFound, unavailable } from '@cleat/protocol/errors';
+import { conflict, deadlineExceeded, notFound, systemError, unavailable } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { memoryStore } from '../store/memory.fixture.js';
+import type { Collection, Store } from '../store/service.js';
 import { openOutbox } from './index.js';
 import type { Message, Outbox, Outcome, Queue, Rules } from './service.js';
 
@@ -15,6 +16,7 @@ let outbox: Outbox;
 let queue: Queue<Call>;
 let said: string[];
 let settled: string[];
+let diskIsFull: boolean;
 /** What the extension answers with; undefined: it is content. */
 let answer: ((text: string) => Promise<unknown>) | undefined;
 let listeners: Parameters<Extensions['onChange']>[0][];
@@ -27,7 +29,17 @@ function open(rules: Partial<Rules<Call>> = {}): void {
       return () => {};
     },
   };
-  outbox = openOutbox({ store, extensions, log: silentLogger });
+  const failing: Pick<Store, 'collection'> = {
+    collection<T extends object>(name: string): Collection<T> {
+      const all = store.collection<T>(name);
+      const put = (key: string, value: T) => {
+        if (diskIsFull) throw systemError('no space left on device');
+        all.put(key, value);
+      };
+      return { ...all, put };
+    },
+  };
+  outbox = openOutbox({ store: failing, extensions, log: silentLogger });
   queue = outbox.queue<Call>('test', {
     attempts: 3,
     call: async (extension, { say }) => {
@@ -53,6 +65,7 @@ const pending = () => queue.list().map(({ id, reason }) => `${id}: ${reason}`);
 beforeEach(() => {
   vi.useFakeTimers();
   store = memoryStore();
+  diskIsFull = false;
   said = [];
   settled = [];
   answer = undefined;
@@ -89,6 +102,20 @@ test('one that is away is told with growing pauses, as often as it takes, and on
   expect(queue.list()).toEqual([]);
   expect(settled).toEqual(['a done']);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('what cannot be put on record is tried again, and nobody is thrown at', async () => {
+  answer = fails(unavailable('nobody there'));
+  await queue.send(message('a'));
+  diskIsFull = true;
+  await vi.advanceTimersByTimeAsync(1_000);
+  for (const listener of listeners) listener({ name: 'p', state: 'active' } as ExtensionStatus);
+  await vi.advanceTimersByTimeAsync(2_000);
+  diskIsFull = false;
+  answer = undefined;
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(queue.list()).toEqual([]);
+  expect(settled).toEqual(['a done']);
 });
 
 test('it is told at once when it is back, and by the next engine', async () => {

@@ -83,6 +83,15 @@ export class OutboxQueue<Call extends object> implements Queue<Call> {
     if (!this.list().some((entry) => entry.extension === extension)) this.#forgetRetry(extension);
   }
 
+  /** The same for a caller that does not wait. What cannot be put on record now (a full disk) is tried again. */
+  settleSoon(extension: string): void {
+    this.settle(extension).catch((error: unknown) => {
+      if (this.#closed) return;
+      this.#log.warn('what is pending could not be told now', { extension, error: messageOf(error) });
+      this.#later(extension);
+    });
+  }
+
   async cancel(id: string): Promise<void> {
     const sending = this.#underWay.get(id);
     if (sending) sending.cancelled = true;
@@ -189,7 +198,7 @@ export class OutboxQueue<Call extends object> implements Queue<Call> {
     if (this.#closed || retry.timer) return;
     retry.timer = setTimeout(() => {
       retry.timer = undefined;
-      void this.settle(extension);
+      this.settleSoon(extension);
     }, retry.backoff.next()).unref();
   }
 

@@ -1,14 +1,14 @@
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
 
 /**
- * Calls by which something is given back to an extension, or ended. One that is away or hangs holds nobody up: what it
- * missed is pending, on disk, and it is told as soon as it is back, also by the next engine. Each room opens one queue,
- * and says what its calls mean; that they arrive is the outbox's.
+ * Calls by which something is given back to an extension, or ended. An extension that is away or hangs holds nobody up:
+ * the calls that it missed are pending, on disk, and are made as soon as it is back, also by the next engine. Each room
+ * opens one queue, and says what its calls mean; the outbox sees to it that they arrive.
  *
  * An extension that answers with an error:
  * - says that it knows nothing of it: then there is nothing to give back, and the call is as good as done;
- * - refuses: the call is made again, up to {@link Rules.attempts} times in all, and then given up. Who waits for the
- *   call gets that as an outcome, not as an error; the log has it in any case.
+ * - refuses: the call is made again, up to {@link Rules.attempts} times in all, and then given up. A caller that
+ *   waits gets that as an outcome, not as an error; the log has it in any case.
  */
 export interface Outbox {
   /** @param name tells the queues apart on disk, for good */

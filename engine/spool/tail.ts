@@ -23,8 +23,8 @@ export interface TailStart {
 /**
  * Finds the last `count` lines by reading backwards in blocks: the cost is that of the lines that are wanted, whatever
  * the size of the log.
- * @param unfinished whether unfinished lines are printed, after all others, and hence counted. Who follows gets them
- * when they are finished.
+ * @param unfinished whether unfinished lines are printed, after all others, and hence counted. A reader that follows gets
+ * them when they are finished.
  */
 export function findTail(files: SpoolFiles, count: number, unfinished: boolean): TailStart {
   const end = files.end();

@@ -27,8 +27,8 @@ const keptMs = 10_000;
 /**
  * Docker's plugin protocol: HTTP/1.1 POST of JSON over a UNIX, TCP or TLS socket.
  *
- * Messages share a kept connection, which the plugin may close at any time. One that may not arrive twice shares it
- * only with a plugin that keeps connections indeed, and on a UNIX socket, where the kernel tells whether a message had
+ * Messages share a kept connection, which the plugin may close at any time. A message that may not arrive twice shares
+ * it only with a plugin that keeps connections indeed, and on a UNIX socket, where the kernel tells whether a message had
  * been read by then; else it has a connection of its own, which costs less than the doubt whether a Mount was done.
  */
 export class SocketCarrier implements Carrier {

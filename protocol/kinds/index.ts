@@ -7,7 +7,7 @@ import { networkKind } from './network.js';
 import { secretKind } from './secret.js';
 import { volumeKind } from './volume.js';
 
-/** Every kind that the engine knows, in the order of tables. What is said of all kinds derives from this list. */
+/** Every kind that the engine knows, in the order of tables. Tables and choices of kinds derive from this list. */
 export const kinds = [
   volumeKind,
   networkKind,

@@ -139,7 +139,7 @@ async function finish(context: Context, container: Container, run: Run, exit: Ex
   // A signal that is being sent has its event first.
   await container.signals.run(() => {});
   const oomKilled = wasOomKilled(context.paths.bundle(id));
-  context.watchers.ended(container);
+  context.watchers.ended(context, container);
   context.spool.ended(id);
   container.ended();
   // An exit file's time is coarse, and at times older than the start's event: it is used only for an end long ago.
@@ -161,7 +161,7 @@ async function finish(context: Context, container: Container, run: Run, exit: Ex
   const released = releaseRun(context, container);
   keepRelease(context, container, released);
   // A client that waited may next remove the network that it was in, or look for what its volumes' drivers bring home
-  // on Unmount. One that is restarted stays in its networks.
+  // on Unmount. A container that is restarted stays in its networks.
   if (!restarts) await Promise.all([released.detached, released.unmounted]);
   const result = { StatusCode: exit.code, ...(exit.error ? { Error: { Message: exit.error } } : {}) };
   container.waiters.settle('next-exit', result);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { detectCompression } from '@cleat/linux/archive/compression';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
@@ -35,6 +36,8 @@ export class EarlyLayers implements AsyncDisposable {
     this.#lease = lease;
     this.#emit = emit;
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
+    // Each layer listens; more than ten are no leak.
+    setMaxListeners(0, this.#signal);
   }
 
   /** A file that begins. */
@@ -67,6 +70,7 @@ export class EarlyLayers implements AsyncDisposable {
   /** Whether a layer is unpacked as it comes. One of the same size as one that is here is likely to be that. */
   #mayBegin(size: number): boolean {
     const { layers, arrivals } = this.#context;
+    if (this.#signal.aborted) return false;
     return this.#work.length < maxEarly && !arrivals.isBusy && !layers.all().some(({ blob }) => blob.size === size);
   }
 

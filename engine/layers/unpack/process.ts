@@ -29,9 +29,9 @@ export class UnpackProcess {
     stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#complaint = (this.#complaint + text).slice(-4000);
     });
-    if (reports) createInterface({ input: reports }).on('line', (line) => this.#onReport(JSON.parse(line)));
-    // It takes no more when it has ended; its end tells that.
-    this.#orders.on('error', () => {});
+    if (reports) createInterface({ input: reports }).on('line', (line) => this.#hear(line));
+    // A pipe that breaks breaks with the process, whose end says so.
+    for (const stream of [stderr, reports, this.#orders]) stream?.on('error', () => {});
     this.#handles = [this.#child, ...this.#child.stdio] as (Partial<NodeJS.RefCounted> | null)[];
     this.#child.once('error', (cause) => this.#end(systemError(cause.message, { cause })));
     this.#child.once('close', () => {
@@ -74,6 +74,17 @@ export class UnpackProcess {
   /** There is more of the archive that it unpacks, or now all. */
   tell(isWhole: boolean): void {
     this.#send({ grown: { isWhole } });
+  }
+
+  #hear(line: string): void {
+    let report: UnpackReport;
+    try {
+      report = JSON.parse(line) as UnpackReport;
+    } catch {
+      // The beginning of a line: the process was killed while it wrote.
+      return;
+    }
+    this.#onReport(report);
   }
 
   #send(message: UnpackMessage): void {
