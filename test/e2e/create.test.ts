@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -125,13 +125,15 @@ describe('as people use it', () => {
     const name = basename(directory)
       .toLowerCase()
       .replaceAll(/[^a-z0-9]/g, '');
-    const socket = `/run/docker/plugins/${name}.sock`;
+    const plugins = join(directory, 'plugins');
+    mkdirSync(plugins, { recursive: true });
+    const socket = join(plugins, `${name}.sock`);
     try {
       await using plugin = new Program(process.execPath, [main('authz', language), '--socket', socket]);
       await plugin.made(socket);
       const flag = `--authorization-plugin=${name}`;
-      await using engine = await startEngine({ flags: [flag, '--plugin-dir=/run/docker/plugins'] });
-      await using stock = stockDockerdInstalled ? await StockDockerd.start([flag]) : undefined;
+      await using engine = await startEngine({ flags: [flag, `--plugin-dir=${plugins}`] });
+      await using stock = stockDockerdInstalled ? await StockDockerd.start([flag], plugins) : undefined;
       for (const host of [`unix://${engine.socket}`, ...(stock ? [stock.host] : [])]) {
         const docker = (...args: string[]) => engine.dockerAt(host, ...args);
         if (host === stock?.host) await engine.dockerAt(host, 'import', '-', 'busybox', { input: await busyboxTar() });

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { interfaceNames } from '@cleat/linux/net/facts';
@@ -247,10 +247,9 @@ test('plugins that hang cost their own callers an error, and nobody else anythin
 test.skipIf(!stockDockerdInstalled)('both plugins serve a stock dockerd, unchanged', async () => {
   const scratch = await mkdtemp('/tmp/cleat-veth-');
   const name = basename(scratch);
-  const socketOf = (what: string) => `/run/docker/plugins/${name}-${what}.sock`;
-  await mkdir('/run/docker/plugins', { recursive: true });
   try {
     await using stock = await StockDockerd.start();
+    const socketOf = (what: string) => join(stock.plugins, `${name}-${what}.sock`);
     // Network plugins live in their daemon's network namespace.
     const inside = (what: string, ...args: string[]) =>
       new Program('nsenter', [

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { type Call, ScriptedNetworkPlugin } from './support/scripted-network.js';
-import { StockDockerd, stockDockerdInstalled, stockPlugins } from './support/stock-dockerd.js';
+import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 
 /** Network and IPAM plugins are asked as a stock dockerd asks: the same members, keys, types, and order. */
 
@@ -169,12 +169,13 @@ async function scenario({ plugin, driver, docker }: Bench): Promise<void> {
 test.skipIf(!stockDockerdInstalled)('network and IPAM plugins are asked as a stock dockerd asks', async () => {
   const scratch = await mkdtemp('/tmp/cleat-wire-');
   const driver = basename(scratch);
-  const socket = join(stockPlugins, `${driver}.sock`);
-  await mkdir(stockPlugins, { recursive: true });
+  const plugins = join(scratch, 'plugins');
+  await mkdir(plugins);
+  const socket = join(plugins, `${driver}.sock`);
   try {
     await using plugin = new ScriptedNetworkPlugin(socket, `w${driver.slice(-5)}`, '10.77');
     await using engine = await startEngine();
-    await using stock = await StockDockerd.start();
+    await using stock = await StockDockerd.start([], plugins);
     // Its containers' ports on 127.0.0.1 need one.
     await run('nsenter', [`--net=/proc/${stock.pid}/ns/net`, 'ip', 'link', 'set', 'lo', 'up']);
     await writeFile(join(engine.pluginDirectory, `${driver}.spec`), `unix://${socket}\n`);

@@ -143,13 +143,13 @@ test('a second signal ends it at once, whatever is under way', async () => {
 test.skipIf(!stockDockerdInstalled)('over TLS, with a .json that tells a stock dockerd whom to trust', async () => {
   const certificates = await makeCertificates(directory, ['engine']);
   const name = `program-${process.pid}`;
-  const spec = `/etc/docker/plugins/${name}.json`;
   const pem = (who: string, what: 'cert' | 'key' | 'cacert') => certificates.file(who, what);
   const tls = [
     ...['--tls-cert', pem('server', 'cert'), '--tls-key', pem('server', 'key'), '--tls-ca', pem('server', 'cacert')],
     ...['--spec-cert', pem('engine', 'cert'), '--spec-key', pem('engine', 'key')],
   ];
   await using dockerd = await StockDockerd.start();
+  const spec = join(dockerd.plugins, `${name}.json`);
   // It has a network namespace of its own, where the plugin has to listen for it.
   const inside = ['-t', `${dockerd.pid}`, '--net', '--'];
   await promisify(execFile)('nsenter', [...inside, 'ip', 'link', 'set', 'lo', 'up']);

@@ -9,8 +9,6 @@ import { type Engine, startEngine } from './support/engine.js';
 import { Program } from './support/program.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 
-/** Where a stock dockerd looks for sockets, and nowhere else. */
-const stockPlugins = '/run/docker/plugins';
 const exampleMain = (name: string): string => join(checkout, `examples/${name}/dist/main.js`);
 
 let engine: Engine;
@@ -23,19 +21,19 @@ let socket: string;
 beforeAll(async () => {
   scratch = await mkdtemp('/tmp/cleat-recorded-');
   driver = basename(scratch);
-  socket = join(stockPlugins, `${driver}.sock`);
-  await mkdir(stockPlugins, { recursive: true });
+  const plugins = join(scratch, 'plugins');
+  await mkdir(plugins);
+  socket = join(plugins, `${driver}.sock`);
   engine = await startEngine();
   await writeFile(join(engine.pluginDirectory, `${driver}.spec`), `unix://${socket}\n`);
   if (!stockDockerdInstalled) return;
-  stock = await StockDockerd.start();
+  stock = await StockDockerd.start([], plugins);
   const input = await busyboxTar();
   expect(await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input })).toMatchObject({ code: 0 });
 });
 afterAll(async () => {
   await stock?.[Symbol.asyncDispose]();
   await engine?.[Symbol.asyncDispose]();
-  await rm(socket, { force: true });
   await rm(scratch, { recursive: true, force: true });
 });
 

@@ -8,7 +8,7 @@ import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { Program } from './support/program.js';
-import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
+import { StockDockerd, shareMounts, stockDockerdInstalled } from './support/stock-dockerd.js';
 
 /** A plugin that was written with the kit, under a stock dockerd, and killed. */
 const main = fileURLToPath(new URL('support/shared-mounts.mjs', import.meta.url));
@@ -24,9 +24,11 @@ afterEach(() => {
 test.skipIf(!stockDockerdInstalled)(
   'what a container has stays, what nobody has goes, whoever was killed',
   async () => {
-    mkdirSync('/run/docker/plugins', { recursive: true });
     const name = basename(directory);
-    const socket = `/run/docker/plugins/${name}.sock`;
+    const plugins = join(directory, 'plugins');
+    mkdirSync(plugins);
+    const socket = join(plugins, `${name}.sock`);
+    shareMounts(directory);
     const mounted = () => listMounts(join(directory, 'mounts')).length;
     const programs: Program[] = [];
     const start = async () => {
@@ -37,7 +39,7 @@ test.skipIf(!stockDockerdInstalled)(
       return program;
     };
     try {
-      await using stock = await StockDockerd.start();
+      await using stock = await StockDockerd.start([], plugins);
       const docker = async (...args: string[]) =>
         (await promisify(execFile)('docker', ['-H', stock.host, ...args], { timeout: 100_000 })).stdout.trim();
       const holders = async () => Number(await docker('volume', 'inspect', '-f', '{{.Status.holders}}', 'data'));

@@ -1,5 +1,5 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
 import type { AuthorizationRequest } from '@cleat/protocol/kinds/authz';
 import { silentLogger } from '@cleat/protocol/log';
@@ -7,7 +7,7 @@ import { authzKind, defineExtension, implement, serve } from '@cleat/sdk';
 import { expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { startEngine } from './support/engine.js';
-import { StockDockerd, stockDockerdInstalled, stockPlugins } from './support/stock-dockerd.js';
+import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 
 /** Lets nobody make a privileged container; says what it was asked. */
 function policy(seen: [method: string, message: AuthorizationRequest][]) {
@@ -39,15 +39,15 @@ function comparable([method, message]: [string, AuthorizationRequest]): object {
 }
 
 test.skipIf(!stockDockerdInstalled)('an authorization plugin is asked as a stock dockerd asks', async () => {
-  const name = basename(await mkdtemp('/tmp/cleat-authz-'));
-  const socket = join(stockPlugins, `${name}.sock`);
+  const plugins = await mkdtemp('/tmp/cleat-authz-');
+  const name = 'policy';
+  const socket = join(plugins, `${name}.sock`);
   const seen: Parameters<typeof comparable>[0][] = [];
   try {
-    await mkdir(stockPlugins, { recursive: true });
     await using _plugin = await serve(policy(seen), { name, socket, log: silentLogger });
     const flag = `--authorization-plugin=${name}`;
-    await using engine = await startEngine({ flags: [flag, `--plugin-dir=${stockPlugins}`] });
-    await using stock = await StockDockerd.start([flag]);
+    await using engine = await startEngine({ flags: [flag, `--plugin-dir=${plugins}`] });
+    await using stock = await StockDockerd.start([flag], plugins);
     const input = await busyboxTar();
     expect(await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input })).toMatchObject({ code: 0 });
     const outcomes = [];
@@ -66,6 +66,6 @@ test.skipIf(!stockDockerdInstalled)('an authorization plugin is asked as a stock
     expect(outcomes[0]?.said.stderr).toContain(`authorization denied by plugin ${name}: not here`);
     expect(seen.length).toBeGreaterThan(6);
   } finally {
-    await rm(join('/tmp', name), { recursive: true });
+    await rm(plugins, { recursive: true });
   }
 });

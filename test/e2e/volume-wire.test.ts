@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { type CommandResult, type Engine, startEngine } from './support/engine.js';
 import { ScriptedVolumePlugin } from './support/scripted-volume.js';
-import { StockDockerd, stockDockerdInstalled, stockPlugins } from './support/stock-dockerd.js';
+import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 import { differences } from './support/volume-differences.js';
 import { type Story, stories } from './support/volume-stories.js';
 import { type RawStep, type Transcript, transcript } from './support/volume-transcript.js';
@@ -70,12 +70,13 @@ interface Both {
 async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
   const scratch = await mkdtemp('/tmp/cleat-volwire-');
   const driver = basename(scratch).toLowerCase();
-  const socket = join(stockPlugins, `${driver}.sock`);
-  await mkdir(stockPlugins, { recursive: true });
+  const plugins = join(scratch, 'plugins');
+  await mkdir(plugins);
+  const socket = join(plugins, `${driver}.sock`);
   try {
     await using plugin = new ScriptedVolumePlugin(socket, join(scratch, 'volumes'));
     await using engine = await startEngine();
-    await using stock = await StockDockerd.start();
+    await using stock = await StockDockerd.start([], plugins);
     await writeFile(join(engine.pluginDirectory, `${driver}.spec`), `unix://${socket}\n`);
     await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input: await busyboxTar() });
     const hosts = { docker: stock.host, cleat: `unix://${engine.socket}` };

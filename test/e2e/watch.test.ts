@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { Engine as Api, type Change, events, watch } from '@cleat/sdk/watch';
@@ -29,10 +29,7 @@ const engines = {
     });
   },
   async 'a stock dockerd'(): Promise<Watched> {
-    // Of its own: it asks every plugin that it sees for each volume, also one that another test has just ended.
-    const plugins = join(directory, 'plugins');
-    await mkdir(plugins);
-    return await StockDockerd.start([], plugins);
+    return await StockDockerd.start();
   },
 };
 

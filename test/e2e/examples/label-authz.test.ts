@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -85,21 +85,15 @@ test('on Cleat, a container is its team’s', async () => {
 
 test.skipIf(!stockDockerdInstalled)('on a stock dockerd, a container is its team’s', async () => {
   const name = basename(scratch);
-  const socket = join('/run/docker/plugins', `${name}.sock`);
-  await mkdir('/run/docker/plugins', { recursive: true });
   const flags = certificates.daemonFlags.map((flag) => flag.replace('127.0.0.1', '0.0.0.0'));
-  try {
-    await using stock = await StockDockerd.start([...flags, `--authorization-plugin=${name}`]);
-    await using _plugin = await startPlugin(socket, stock.host);
-    const inside = ['nsenter', `--net=/proc/${stock.pid}/ns/net`];
-    expect(await said([...inside, 'ip', 'link', 'set', 'lo', 'up'])).toMatchObject({ code: 0 });
-    const local = (...args: (string | DockerOptions)[]) => docker(stock.host, join(scratch, 'docker'), args);
-    expect(await local('import', '-', 'busybox', { input: await busyboxTar() })).toMatchObject({ code: 0 });
-    const client = [...inside, 'docker', '-H', certificates.host, '--tlsverify'];
-    await story((user, ...args) => said([...client, ...certificates.clientFlags(user), ...args]), local);
-  } finally {
-    await rm(socket, { force: true });
-  }
+  await using stock = await StockDockerd.start([...flags, `--authorization-plugin=${name}`]);
+  await using _plugin = await startPlugin(join(stock.plugins, `${name}.sock`), stock.host);
+  const inside = ['nsenter', `--net=/proc/${stock.pid}/ns/net`];
+  expect(await said([...inside, 'ip', 'link', 'set', 'lo', 'up'])).toMatchObject({ code: 0 });
+  const local = (...args: (string | DockerOptions)[]) => docker(stock.host, join(scratch, 'docker'), args);
+  expect(await local('import', '-', 'busybox', { input: await busyboxTar() })).toMatchObject({ code: 0 });
+  const client = [...inside, 'docker', '-H', certificates.host, '--tlsverify'];
+  await story((user, ...args) => said([...client, ...certificates.clientFlags(user), ...args]), local);
 });
 
 /** Runs a program to its end. */

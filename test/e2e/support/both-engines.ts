@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { busyboxTar } from '../../../cli/tour/busybox.js';
@@ -7,7 +7,7 @@ import type { CommandResult } from './docker.js';
 import { checkout } from './documents.js';
 import { type Engine, startEngine } from './engine.js';
 import { ExampleProgram } from './example-program.js';
-import { StockDockerd, stockDockerdInstalled, stockPlugins } from './stock-dockerd.js';
+import { StockDockerd, shareMounts, stockDockerdInstalled } from './stock-dockerd.js';
 
 /** One of two engines that are told the same story. */
 export interface Side {
@@ -60,9 +60,9 @@ export class BothEngines implements AsyncDisposable {
     let both = new BothEngines(directory, cleat, undefined);
     try {
       if (!stockDockerdInstalled) return both;
+      shareMounts(directory);
       const stock = await StockDockerd.start();
       both = new BothEngines(directory, cleat, stock);
-      await mkdir(stockPlugins, { recursive: true });
       const { code, stderr } = await cleat.dockerAt(stock.host, 'import', '-', 'busybox', {
         input: await busyboxTar(),
       });
@@ -87,12 +87,12 @@ export class BothEngines implements AsyncDisposable {
   async startPlugin(main: string, args: (own: string) => string[], side?: Side): Promise<ExampleProgram> {
     const own = await mkdtemp(join(this.directory, 'plugin-'));
     const driver = `${basename(this.directory)}-${basename(own)}`;
-    const directory = this.#stock === undefined ? this.cleat.pluginDirectory : stockPlugins;
+    const directory = this.#stock?.plugins ?? this.cleat.pluginDirectory;
     const command = [...(side?.enter ?? []), process.execPath];
     const plugin = new ExampleProgram({ main, driver, directory, own, command, args: args(own) });
     this.#plugins.push(plugin);
     await plugin.start();
-    await plugin.tell(this.cleat.pluginDirectory);
+    if (this.#stock !== undefined) await plugin.tell(this.cleat.pluginDirectory);
     return plugin;
   }
 

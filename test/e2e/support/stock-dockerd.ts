@@ -1,22 +1,27 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unmount } from '@cleat/linux/mount/mount';
-import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { bind, makeShared } from '@cleat/linux/mount/mount';
 import { Program } from './program.js';
 
 export const stockDockerdInstalled = existsSync('/usr/sbin/dockerd');
 
-/** Where a stock dockerd looks for sockets, and nowhere else. */
-export const stockPlugins = '/run/docker/plugins';
+/** What is mounted below it from now on, engines see that are started later. Whoever asks for it unmounts it. */
+export function shareMounts(directory: string): void {
+  bind(directory, directory);
+  makeShared(directory);
+}
 
 /**
- * Debian's dockerd on roots of its own, and in a network namespace of its own: with `--bridge=none` it would take away
- * the bridge of a dockerd that runs on this host.
+ * Debian's dockerd on roots of its own, in namespaces of its own. In the host's network, with `--bridge=none`, it would
+ * take away the bridge of a dockerd that runs there. In `/run/docker/plugins` it would see the plugins of all tests that
+ * run meanwhile: it asks each of them for each volume, and waits long for one that has just ended.
  */
 export class StockDockerd implements AsyncDisposable {
   readonly host: string;
   readonly dataRoot: string;
+  /** Where it looks for plugins, and nowhere else. */
+  readonly plugins: string;
   readonly #directory: string;
   readonly #flags: readonly string[];
   /** Holds the namespaces, so that they outlive a dockerd that is killed. */
@@ -29,19 +34,25 @@ export class StockDockerd implements AsyncDisposable {
     this.#flags = flags;
     this.host = `unix://${directory}/d.sock`;
     this.dataRoot = join(directory, 'data');
-    const mounted = plugins === undefined ? '' : `mount --bind ${plugins} ${stockPlugins} && `;
+    this.plugins = plugins ?? join(directory, 'plugins');
+    mkdirSync(this.plugins, { recursive: true });
+    const steps = [
+      // Its specifications are looked for beside its configuration, which is nobody else's.
+      'mkdir -p /run/docker/plugins /etc/docker',
+      'mount -t tmpfs tmpfs /etc/docker',
+      'mkdir /etc/docker/plugins',
+      `mount --bind ${this.plugins} /run/docker/plugins`,
+      `mount --bind ${this.plugins} /etc/docker/plugins`,
+    ];
     this.#holder = new Program('unshare', [
-      '--net',
-      ...(plugins === undefined ? [] : ['--mount']),
-      'sh',
-      '-c',
-      `${mounted}touch ${directory}/held && exec sleep infinity`,
+      ...['--net', '--mount', '--propagation=slave', 'sh', '-c'],
+      [...steps, `touch ${directory}/held`, 'exec sleep infinity'].join(' && '),
     ]);
     const namespaces = `/proc/${this.#holder.pid}/ns`;
-    this.#enter = [`--net=${namespaces}/net`, ...(plugins === undefined ? [] : [`--mount=${namespaces}/mnt`])];
+    this.#enter = [`--net=${namespaces}/net`, `--mount=${namespaces}/mnt`];
   }
 
-  /** @param plugins a directory that it sees in the place of `/run/docker/plugins`, where it has plugins of its own */
+  /** @param plugins where it looks for plugins, and nowhere else; else a directory of its own */
   static async start(flags: readonly string[] = [], plugins?: string): Promise<StockDockerd> {
     const directory = await mkdtemp('/tmp/cleat-stock-');
     // Never the host's own.
@@ -106,7 +117,6 @@ export class StockDockerd implements AsyncDisposable {
     await this.#program?.[Symbol.asyncDispose]();
     await this.#holder[Symbol.asyncDispose]();
     endOrphans(`${this.#directory}/`);
-    for (const { target } of listMounts(`${this.#directory}/`).reverse()) unmount(target);
     await rm(this.#directory, { recursive: true, force: true });
   }
 }
