@@ -20,17 +20,21 @@ export interface Joined {
   inSandbox: boolean;
 }
 
-export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: RequestedEndpoint): EndpointRecord {
+export function newEndpoint(
+  network: NetworkRecord,
+  sandbox: SandboxRecord,
+  requested: RequestedEndpoint,
+): EndpointRecord {
   return {
     id: newId(),
     networkId: network.id,
     networkName: network.name,
     driver: network.driver,
-    wished,
+    requested,
     ipv4: '',
     ipv6: '',
     pools: [],
-    mac: wished.MacAddress?.toLowerCase() ?? '',
+    mac: requested.MacAddress?.toLowerCase() ?? '',
     gateway: '',
     gateway6: '',
     srcName: '',
@@ -41,7 +45,7 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
     defaultRoute: false,
     published: false,
     ports: [],
-    dnsNames: dnsNames(network, sandbox, wished),
+    dnsNames: dnsNames(network, sandbox, requested),
   };
 }
 
@@ -185,7 +189,7 @@ async function takeAddresses(
     endpoint.asking = true;
     context.save(sandbox);
   }
-  const { IPv4Address = '', IPv6Address = '' } = endpoint.wished.IPAMConfig ?? {};
+  const { IPv4Address = '', IPv6Address = '' } = endpoint.requested.IPAMConfig ?? {};
   const take = async (six: boolean, address: string) => {
     const taken = await takeUnused(context, network, { six, address, options, calls });
     endpoint.pools.push(taken);
@@ -241,7 +245,7 @@ function createOptions(
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Record<string, unknown> {
-  const { DriverOpts, MacAddress } = endpoint.wished;
+  const { DriverOpts, MacAddress } = endpoint.requested;
   const others = sandbox.endpoints.filter((other) => other !== endpoint);
   const dns = sandbox.dns.length > 0 ? sandbox.dns : context.config.dns;
   return {
@@ -264,7 +268,7 @@ function mayPublish(context: NetworksContext, { exposedPorts }: SandboxRecord, o
 /** A sandbox's ports for a driver. */
 export function portOptions(sandbox: SandboxRecord): Record<string, unknown> {
   return {
-    [netlabel.portMap]: sandbox.wishedPorts,
+    [netlabel.portMap]: sandbox.requestedPorts,
     [netlabel.exposedPorts]: sandbox.exposedPorts.map(parsePort),
   };
 }

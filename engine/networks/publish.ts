@@ -15,7 +15,7 @@ export async function publishPorts(
 ): Promise<void> {
   const { servesPublishedPorts } = await context.drivers.networkCapabilities(endpoint.driver);
   // A driver of Docker's protocol is always told; one that speaks ours only when there is something to publish.
-  if (servesPublishedPorts && sandbox.wishedPorts.length === 0) return;
+  if (servesPublishedPorts && sandbox.requestedPorts.length === 0) return;
   const options = context.callOptions(sandbox);
   const driver = await context.drivers.network(endpoint.driver, options);
   const ids = { NetworkID: endpoint.networkId, EndpointID: endpoint.id };

@@ -42,8 +42,8 @@ export async function connectNetwork(
 /** Under which name it asks for a network. */
 function requestedFor({ record }: Container, network: { id: string; name: string }): string | undefined {
   return Object.keys(record.endpoints).find((name) => {
-    const wished = record.endpoints[name]?.NetworkID;
-    return wished ? wished === network.id : name === network.name;
+    const requested = record.endpoints[name]?.NetworkID;
+    return requested ? requested === network.id : name === network.name;
   });
 }
 

@@ -38,12 +38,12 @@ export async function updateContainer(
   container: Container,
   request: ContainerUpdateRequest,
 ): Promise<{ Warnings: string[] | null }> {
-  const { RestartPolicy: policy, ...wished } = request;
+  const { RestartPolicy: policy, ...requested } = request;
   const { record } = container;
   checkRestartPolicy({ RestartPolicy: policy });
-  checkDevices(wished);
-  const Warnings = checkResources(wished, { update: true });
-  const changes = given(wished);
+  checkDevices(requested);
+  const Warnings = checkResources(requested, { update: true });
+  const changes = given(requested);
   await container.lock.run(async () => {
     const { hostConfig } = record;
     const fail = (error: CleatError) =>
@@ -127,9 +127,9 @@ function isStillWanted({ record }: Container): boolean {
 }
 
 /** Only what says something: zero, empty and null mean "as it was"; of `PidsLimit`, 0 means none. */
-function given(wished: Limits): Limits {
+function given(requested: Limits): Limits {
   return Object.fromEntries(
-    Object.entries(wished).filter(([name, value]) => {
+    Object.entries(requested).filter(([name, value]) => {
       if (name === 'PidsLimit') return typeof value === 'number';
       return Array.isArray(value) ? value.length > 0 : Boolean(value);
     }),

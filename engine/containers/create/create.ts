@@ -120,8 +120,8 @@ export async function settleHostConfig(
 ): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
   const warnings = checkHostConfig(given, hostConfig);
   hostConfig.Runtime = context.runtimes.resolve(hostConfig.Runtime);
-  const wished = requestedEndpoints(hostConfig, config, asked);
-  const { mode, endpoints } = context.networks.requested(hostConfig.NetworkMode ?? 'default', wished);
+  const requested = requestedEndpoints(hostConfig, config, asked);
+  const { mode, endpoints } = context.networks.requested(hostConfig.NetworkMode ?? 'default', requested);
   hostConfig.NetworkMode = mode;
   resolveShared(context, hostConfig);
   const links = resolveLinks(context, hostConfig);
@@ -141,8 +141,8 @@ export function requestedMounts(context: Context, hostConfig: HostConfig, config
   return requested;
 }
 
-function reserveName(context: Context, wished: string | undefined, id: ContainerId) {
-  if (wished) return context.registry.reserve(wished, id);
+function reserveName(context: Context, requested: string | undefined, id: ContainerId) {
+  if (requested) return context.registry.reserve(requested, id);
   const name = generateName((candidate) => context.registry.nameTaken(candidate));
   return context.registry.reserve(name, id);
 }

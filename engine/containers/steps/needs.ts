@@ -52,8 +52,8 @@ interface NetworkDrivers {
 async function networkDrivers(context: Context, container: Container): Promise<NetworkDrivers[]> {
   const { networkMode, endpoints } = sandboxRequest(context, container);
   if (networkMode.startsWith('container:')) return [];
-  const wished = Object.entries(endpoints).map(([name, settings]) => requestedRef(name, settings));
-  const refs = (wished.length > 0 ? wished : isAlone(networkMode) ? [networkMode] : []).map((ref) =>
+  const requested = Object.entries(endpoints).map(([name, settings]) => requestedRef(name, settings));
+  const refs = (requested.length > 0 ? requested : isAlone(networkMode) ? [networkMode] : []).map((ref) =>
     ref === 'default' ? context.networks.defaultNetwork : ref,
   );
   return (await Promise.all(refs.map((ref) => driversOf(context, ref)))).flat();
