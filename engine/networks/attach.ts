@@ -116,7 +116,11 @@ function settled(endpoints: SandboxRequest['endpoints'], plans: readonly Plan[])
   );
 }
 
-function newSandbox(context: NetworksContext, request: SandboxRequest, kind: SandboxRecord['kind']): SandboxRecord {
+function newSandbox(
+  context: Pick<NetworksContext, 'config'>,
+  request: SandboxRequest,
+  kind: SandboxRecord['kind'],
+): SandboxRecord {
   const sandboxId = newId();
   return {
     v: 2,

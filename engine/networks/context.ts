@@ -171,14 +171,14 @@ export class NetworksContext {
 }
 
 /** The resolvers of the engine's configuration. */
-export const requestedResolver = ({ config }: NetworksContext): RequestedResolver => ({
+export const requestedResolver = ({ config }: Pick<NetworksContext, 'config'>): RequestedResolver => ({
   dns: config.dns,
   search: config.dnsSearch,
   options: config.dnsOptions,
 });
 
 /** As the stock engine has it: the user's servers are asked from within, the host's from the host, if it leads out. */
-function nameFacts(context: NetworksContext): NameFacts {
+function nameFacts(context: Pick<NetworksContext, 'config' | 'registry'>): NameFacts {
   const leadsOut = ({ networkId, gateway, gateway6, defaultRoute }: EndpointRecord) =>
     context.registry.byId(networkId)?.internal === false && (gateway !== '' || gateway6 !== '' || defaultRoute);
   return {

@@ -94,7 +94,7 @@ export async function createEndpoint(
  * that the driver certainly did not do needs not be taken back.
  */
 async function asStage(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'save'>,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
   stage: EndpointRecord['stage'],
@@ -240,7 +240,7 @@ function freeName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: strin
 
 /** Ports are of no use on an internal network, and only one network is to publish them. */
 function createOptions(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'config' | 'registry'>,
   sandbox: SandboxRecord,
   network: NetworkRecord,
   endpoint: EndpointRecord,
@@ -260,7 +260,11 @@ function createOptions(
 }
 
 /** It said that it does, or has not been asked yet. */
-function mayPublish(context: NetworksContext, { exposedPorts }: SandboxRecord, other: EndpointRecord): boolean {
+function mayPublish(
+  context: Pick<NetworksContext, 'registry'>,
+  { exposedPorts }: SandboxRecord,
+  other: EndpointRecord,
+): boolean {
   if (exposedPorts.length === 0 || context.registry.byId(other.networkId)?.internal) return false;
   return other.ports.length > 0 || !other.published;
 }

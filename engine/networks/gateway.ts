@@ -27,7 +27,7 @@ const leadsOut = ({ gateway, gateway6, defaultRoute }: EndpointRecord): boolean 
   Boolean(gateway || gateway6 || defaultRoute);
 
 /** As libnetwork decides it (moby `daemon/libnetwork/default_gateway.go`). */
-export function needsGateway(context: NetworksContext, sandbox: SandboxRecord): boolean {
+export function needsGateway(context: Pick<NetworksContext, 'registry'>, sandbox: SandboxRecord): boolean {
   if (sandbox.kind !== 'path') return false;
   const own = sandbox.endpoints.filter(({ role, networkId, gatewayDisabled }) => {
     const network = context.registry.byId(networkId);

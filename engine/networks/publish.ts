@@ -9,7 +9,7 @@ import type { EndpointRecord, SandboxRecord } from './record.js';
  * @throws System `driver failed programming external connectivity on endpoint NAME (ID): …`
  */
 export async function publishPorts(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'callOptions' | 'drivers'>,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
@@ -65,7 +65,7 @@ export async function movePorts(
   }
 }
 
-async function revokePorts(context: NetworksContext, endpoint: EndpointRecord): Promise<void> {
+async function revokePorts(context: Pick<NetworksContext, 'outbox'>, endpoint: EndpointRecord): Promise<void> {
   const { driver, networkId, id, networkName } = endpoint;
   const request = { NetworkID: networkId, EndpointID: id };
   endpoint.published = false;

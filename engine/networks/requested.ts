@@ -45,7 +45,7 @@ export function checkRequested(name: string, network: NetworkRecord | undefined,
  * @throws InvalidParameter as {@link checkRequested}
  */
 export function settleRequested(
-  { registry, idOf }: Pick<NetworksContext, 'registry' | 'idOf'>,
+  { registry, idOf }: Pick<NetworksContext, 'idOf' | 'registry'>,
   mode: string,
   given: Record<string, EndpointSettings | null>,
 ): RequestedNetworks {

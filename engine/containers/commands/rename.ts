@@ -3,7 +3,11 @@ import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 
 /** @throws InvalidParameter, Conflict (name in use) */
-export async function renameContainer(context: Context, container: Container, requested: string): Promise<void> {
+export async function renameContainer(
+  context: Pick<Context, 'emit' | 'networks' | 'registry'>,
+  container: Container,
+  requested: string,
+): Promise<void> {
   if (requested === '') throw invalidParameter('Neither old nor new names may be empty');
   const old = container.record.name;
   const bare = requested.replace(/^\//, '');

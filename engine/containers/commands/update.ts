@@ -79,7 +79,11 @@ export async function updateContainer(
 }
 
 /** @throws System with the runtime's words, after what it had changed is as it was */
-async function apply(context: Context, container: Container, changes: Limits): Promise<void> {
+async function apply(
+  context: Pick<Context, 'config' | 'log' | 'runtimes'>,
+  container: Container,
+  changes: Limits,
+): Promise<void> {
   const { id, record } = container;
   const runtime = context.runtimes.get(record.runtime);
   const before = record.hostConfig;
@@ -102,7 +106,10 @@ async function apply(context: Context, container: Container, changes: Limits): P
 }
 
 /** An update that the engine before was killed in was not answered: the limits on record hold. */
-export async function settleUpdate(context: Context, container: Container): Promise<void> {
+export async function settleUpdate(
+  context: Pick<Context, 'config' | 'log' | 'runtimes'>,
+  container: Container,
+): Promise<void> {
   const { record } = container;
   if (!record.state.updating) return;
   const restored = { ...record.hostConfig, PidsLimit: record.hostConfig.PidsLimit ?? 0 };

@@ -15,7 +15,7 @@ const maxLinks = 40;
  * @throws System in Docker's words when something else is there
  */
 export async function makeWorkingDirectory(
-  context: Context,
+  context: Pick<Context, 'images' | 'log' | 'paths'>,
   container: Pick<Container, 'id' | 'record'>,
 ): Promise<void> {
   const { WorkingDir: requested } = container.record.config;

@@ -18,7 +18,7 @@ import { bar, type Emit } from '../progress.js';
 const concurrentUploads = 5;
 
 interface Task {
-  context: Context;
+  context: Pick<Context, 'content' | 'layers'>;
   client: RegistryClient;
   image: Image;
   emit: Emit;
@@ -87,7 +87,7 @@ function counted(stream: Readable, onBytes: (bytes: number) => void): Readable {
 
 /** A layer that came in another form, as the gzip that every registry and client takes; a blob of the lease. */
 async function compressed(
-  context: Context,
+  context: Pick<Context, 'content' | 'layers'>,
   layer: LayerRecord,
   lease: Lease,
   signal: AbortSignal,
