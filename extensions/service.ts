@@ -81,7 +81,8 @@ export interface ArrivalOptions {
  * answer within the deadline; `unreachable`: nobody was there, or the connection broke; `blocked`: it was not even
  * asked, because it hung before; `cancelled`: its caller went away.
  */
-export type CallResult = 'ok' | 'error' | 'timeout' | 'unreachable' | 'blocked' | 'cancelled';
+export const callResults = ['ok', 'error', 'timeout', 'unreachable', 'blocked', 'cancelled'] as const;
+export type CallResult = (typeof callResults)[number];
 
 /**
  * Durations of the calls that were sent, in ms from the caller's point of view: waiting for a restart is part of it.
@@ -112,7 +113,8 @@ export interface ExtensionFailure {
  * `healthy`: it answered the last call, if only to say no. `failing`: it did not. `suspended`: it hung several times in
  * a row and is not asked for a while. `unknown`: it was not asked yet.
  */
-export type ExtensionHealth = 'unknown' | 'healthy' | 'failing' | 'suspended';
+export const extensionHealths = ['unknown', 'healthy', 'failing', 'suspended'] as const;
+export type ExtensionHealth = (typeof extensionHealths)[number];
 
 /** The process of an extension that the engine runs as one. */
 export interface ProcessStatus {
@@ -137,7 +139,8 @@ export interface KeptLine {
 }
 
 /** `missing`: nothing of that name is there, and somebody waits for it. */
-export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled' | 'missing';
+export const extensionStates = ['discovered', 'activating', 'active', 'unreachable', 'disabled', 'missing'] as const;
+export type ExtensionState = (typeof extensionStates)[number];
 
 export interface ExtensionStatus {
   /** The driver's name, as users say it. */
