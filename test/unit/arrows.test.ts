@@ -33,6 +33,7 @@ const storeys: Record<string, readonly string[]> = {
   layers: ['content', 'store'],
   distribution: ['async', 'content'],
   outbox: ['store'],
+  oci: [],
 };
 
 /** Storeys of a container's life: each may use those before it. */

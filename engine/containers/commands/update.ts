@@ -1,11 +1,11 @@
 import type { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { CleatError, conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { limits } from '../../oci/resources.js';
 import { cgroupOf } from '../cgroup.js';
 import type { Context } from '../context.js';
 import { checkRestartPolicy } from '../create/restart.js';
 import { checkDevices, checkResources } from '../create/validate.js';
 import { settleRestarting } from '../life/lifecycle.js';
-import { limits } from '../oci-spec/resources.js';
 import type { Container } from '../state/container.js';
 
 /** Fields of the request that are limits; the restart policy goes its own way. */

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { normalize, Root } from '@cleat/linux/rootfs/root';
 import { messageOf, systemError } from '@cleat/protocol/errors';
+import { directoryOf } from '../../oci/own-files.js';
 import type { Context } from '../context.js';
 import { mountFiles } from '../files/root-access.js';
-import { directoryOf } from '../own-files.js';
 import type { Container } from '../state/container.js';
 
 /** As the kernel: more links than that are a circle. */

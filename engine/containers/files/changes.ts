@@ -8,7 +8,7 @@ const walkMs = 10 * 60_000;
 
 /**
  * Empty mount points that the runtime had to make in the root file system of a container that has no layer for them
- * (`own-files.ts`), for it was made before there were any: `diff` and `commit` never show them.
+ * (`engine/oci/own-files.ts`), for it was made before there were any: `diff` and `commit` never show them.
  */
 export const mountPoints: ReadonlySet<string> = new Set([
   '/.dockerenv',

@@ -1,8 +1,8 @@
 import { mountOf } from '@cleat/linux/mount/mountinfo';
 import { isClass } from '@cleat/protocol/errors';
+import type { OciMount } from '../../oci/types.js';
 import type { Context } from '../context.js';
 import type { BindSource } from '../oci-spec/mounts.js';
-import type { OciMount } from '../oci-spec/oci.js';
 import type { ContainerRecord } from '../state/record.js';
 
 const kept = new Set(['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime']);

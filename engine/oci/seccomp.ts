@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import { findJsonFault } from '@cleat/protocol/json-fault';
-import type { OciSeccomp } from './oci.js';
 import { likeDockers } from './seccomp-default.js';
 import type { Profile, Rule } from './seccomp-profile.js';
+import type { OciSeccomp } from './types.js';
 
 /** Debian's golang-github-containers-common; Fedora and others put it at the same place. */
 const builtInProfile = '/usr/share/containers/seccomp.json';
