@@ -1,4 +1,4 @@
-import { type CallResult, callResults, type MethodStatistics } from '@cleat/extensions/service';
+import { type CallResult, callResults, type MethodStatistics } from '@cleat/extensions/status';
 import { columns, plain } from '../columns.js';
 import type { Shown } from './shown.js';
 

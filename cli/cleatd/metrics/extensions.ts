@@ -4,7 +4,7 @@ import {
   extensionHealths,
   extensionStates,
   type MethodStatistics,
-} from '@cleat/extensions/service';
+} from '@cleat/extensions/status';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { type Distribution, RecordedHistogram } from './recorded-histogram.js';
 import type { MetricsSources } from './sources.js';

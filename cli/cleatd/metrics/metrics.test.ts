@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { callResults, type ExtensionStatus, extensionHealths, extensionStates } from '@cleat/extensions/service';
+import { callResults, type ExtensionStatus, extensionHealths, extensionStates } from '@cleat/extensions/status';
 import { metricComplaint } from '@cleat/protocol/metric-name';
 import { expect, test } from 'vitest';
 import { parseMetricsAddress } from './address.js';

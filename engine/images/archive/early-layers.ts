@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { detectCompression } from '@cleat/linux/archive/compression';
+import { bar, type Emit } from '../../async/progress.js';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import { shortId } from '../../ids.js';
 import type { Context } from '../context.js';
-import { bar, type Emit } from '../progress.js';
 
 /** No image has more; what else looks like a layer waits until it is known to be one. */
 const maxEarly = 125;

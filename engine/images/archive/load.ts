@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { type Emit, progressOf, withErrorLine } from '../../async/progress.js';
 import type { Lease } from '../../content/leases.js';
 import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../../content/platform.js';
 import { familiar, parseReference, type Reference } from '../../content/references.js';
 import type { Image } from '../catalog.js';
 import { parseNewImageConfig, refuseTooDeep } from '../config.js';
 import type { Context } from '../context.js';
-import { type Emit, progressOf, withErrorLine } from '../progress.js';
 import { onlyPlatform, platformOf } from '../select.js';
 import type { ArchivedImage } from './archived-image.js';
 import { dockerImages } from './docker-archive.js';

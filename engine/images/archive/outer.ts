@@ -5,10 +5,10 @@ import { decompress, detect } from '@cleat/linux/archive/compression';
 import { TarReader } from '@cleat/linux/archive/tar-reader';
 import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { flow } from '../../async/flow.js';
 import { readSmall, type StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import type { Content } from '../../content/service.js';
-import { flow } from '../flow.js';
 import type { EarlyLayers } from './early-layers.js';
 
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { notFound, systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
+import { type Emit, progressOf } from '../../async/progress.js';
 import { digestOf } from '../../content/blobs.js';
 import {
   canonical,
@@ -16,7 +17,6 @@ import type { RegistryClient } from '../../distribution/client.js';
 import { mediaType } from '../../distribution/manifest.js';
 import type { Image } from '../catalog.js';
 import type { Context } from '../context.js';
-import { type Emit, progressOf } from '../progress.js';
 import { findFor } from '../select.js';
 import type { PushOptions } from '../service.js';
 import { pushLayers } from './layers.js';
