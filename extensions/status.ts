@@ -92,7 +92,7 @@ export interface ExtensionStatus {
   readonly suspendedUntil?: Date | undefined;
   /** The last call that did not succeed; an answer such as "no such volume" may be among an extension's duties. */
   readonly lastError: ExtensionFailure | undefined;
-  /** Of the carriers `process` and `managed`. */
+  /** Only of the carriers `process` and `managed`. */
   readonly process?: ProcessStatus;
   /** Calls that wait for an answer now. */
   readonly underWay: number;
