@@ -166,7 +166,7 @@ export class SandboxLauncher implements Launcher {
     this.#current = current;
     const ended = monitorEnded.then(() => {
       const how = phraseOf(this.places);
-      this.#output?.drain();
+      this.#output?.ended();
       if (this.#current === current) this.#current = undefined;
       // The next launch waits for it; who only wants to know that it has ended does not.
       this.#releasing = this.#release(false);

@@ -83,9 +83,15 @@ export class SandboxOutput {
     this.#soon();
   }
 
+  /** Nothing more comes of this run: what it printed last need not end with a line feed. */
+  ended(): void {
+    this.drain();
+    for (const stream of [1, 2] as const) this.#line(stream, new Date(), (line) => this.#listener.onLine(line));
+  }
+
   close(): void {
     if (this.#closed) return;
-    this.drain();
+    this.ended();
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#watcher.close();
@@ -160,15 +166,19 @@ export class SandboxOutput {
       const room = maxLine - this.#fragments[stream].length;
       if (room > 0) this.#fragments[stream] += chunk.toString('utf8', from, Math.min(to, from + room));
       if (!complete) return;
-      const text = readable(this.#fragments[stream].replace(/\r$/, ''), maxLine);
-      this.#fragments[stream] = '';
-      if (text.trim() === '') return;
       count++;
-      this.#last.push(text);
-      if (this.#last.length > lastCount) this.#last.shift();
-      report({ at: new Date(secondsOf(chunk, start) * 1000), text });
+      this.#line(stream, new Date(secondsOf(chunk, start) * 1000), report);
     });
     return count;
+  }
+
+  #line(stream: Stream, at: Date, report: (line: OutputLine) => void): void {
+    const text = readable(this.#fragments[stream].replace(/\r$/, ''), maxLine);
+    this.#fragments[stream] = '';
+    if (text.trim() === '') return;
+    this.#last.push(text);
+    if (this.#last.length > lastCount) this.#last.shift();
+    report({ at, text });
   }
 }
 
