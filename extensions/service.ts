@@ -65,7 +65,7 @@ export interface Extensions {
   close(): Promise<void>;
 }
 
-/** What may not be used now, and why. */
+/** An extension that may not be used now, and why. */
 export interface Unavailable {
   readonly name: string;
   readonly aliases: readonly string[];

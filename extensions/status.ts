@@ -9,7 +9,8 @@ export interface Provider {
  * answer within the deadline; `unreachable`: nobody was there, or the connection broke; `blocked`: it was not even
  * asked, because it hung before; `cancelled`: its caller went away.
  */
-export type CallResult = 'ok' | 'error' | 'timeout' | 'unreachable' | 'blocked' | 'cancelled';
+export const callResults = ['ok', 'error', 'timeout', 'unreachable', 'blocked', 'cancelled'] as const;
+export type CallResult = (typeof callResults)[number];
 
 /**
  * Durations of the calls that were sent, in ms from the caller's point of view: waiting for a restart is part of it.
@@ -40,7 +41,8 @@ export interface ExtensionFailure {
  * `healthy`: it answered the last call, if only to say no. `failing`: it did not. `suspended`: it hung several times in
  * a row and is not asked for a while. `unknown`: it was not asked yet.
  */
-export type ExtensionHealth = 'unknown' | 'healthy' | 'failing' | 'suspended';
+export const extensionHealths = ['unknown', 'healthy', 'failing', 'suspended'] as const;
+export type ExtensionHealth = (typeof extensionHealths)[number];
 
 /** The process of an extension that the engine runs as one. */
 export interface ProcessStatus {
@@ -65,7 +67,8 @@ export interface KeptLine {
 }
 
 /** `missing`: nothing of that name is there, and somebody waits for it. */
-export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled' | 'missing';
+export const extensionStates = ['discovered', 'activating', 'active', 'unreachable', 'disabled', 'missing'] as const;
+export type ExtensionState = (typeof extensionStates)[number];
 
 export interface ExtensionStatus {
   /** The driver's name, as users say it. */
@@ -89,7 +92,7 @@ export interface ExtensionStatus {
   readonly suspendedUntil?: Date | undefined;
   /** The last call that did not succeed; an answer such as "no such volume" may be among an extension's duties. */
   readonly lastError: ExtensionFailure | undefined;
-  /** Of the carriers `process` and `managed`. */
+  /** Only of the carriers `process` and `managed`. */
   readonly process?: ProcessStatus;
   /** Calls that wait for an answer now. */
   readonly underWay: number;

@@ -26,10 +26,10 @@ export class Runtimes {
    * @param binds directories of the host that the container is to see
    * @throws InvalidParameter `unknown or invalid runtime name: X`
    */
-  resolve(wished: string | undefined, binds: readonly string[] = []): string {
+  resolve(requested: string | undefined, binds: readonly string[] = []): string {
     const { runtimes, defaultRuntime } = this.#config;
-    const isDefault = !wished || (wished === 'default' && !Object.hasOwn(runtimes, wished));
-    const name = isDefault ? this.#seeing(binds, defaultRuntime) : wished;
+    const isDefault = !requested || (requested === 'default' && !Object.hasOwn(runtimes, requested));
+    const name = isDefault ? this.#seeing(binds, defaultRuntime) : requested;
     if (!Object.hasOwn(this.#config.runtimes, name)) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
     return name;
   }

@@ -20,7 +20,7 @@ type Use = Pick<VolumeMount, 'destination' | 'propagation'> & {
  * @param mountId one per start, or per time that its files are looked into
  */
 export function volumeUse(
-  context: Context,
+  context: Pick<Context, 'paths'>,
   { id, record }: Pick<Container, 'id' | 'record'>,
   mountId: string,
   use: Use,

@@ -32,16 +32,16 @@ export function seccompFor(
   engineDefault: string | undefined,
   capabilities: readonly string[],
 ): OciSeccomp | undefined {
-  const wished = option || engineDefault || 'builtin';
-  if (wished === 'unconfined') return undefined;
-  if (wished === 'builtin') return resolve(builtInProfile, builtIn(), capabilities);
+  const requested = option || engineDefault || 'builtin';
+  if (requested === 'unconfined') return undefined;
+  if (requested === 'builtin') return resolve(builtInProfile, builtIn(), capabilities);
   if (option) {
     const profile = parseProfile(option);
     // Neither a default nor a rule: the same as none, as in moby's `profiles/seccomp`.
     if (!profile.defaultAction && !profile.syscalls?.length) return undefined;
     return fromProfile(profile, capabilities);
   }
-  return resolve(wished, loadFile(wished), capabilities);
+  return resolve(requested, loadFile(requested), capabilities);
 }
 
 let ownDefault: Profile | undefined;

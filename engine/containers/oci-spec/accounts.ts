@@ -67,7 +67,7 @@ function isLink(rootfs: string, path: string): boolean {
  * @throws InvalidParameter
  */
 export async function checkMountedAccounts(
-  context: Context,
+  context: Pick<Context, 'helper'>,
   record: ContainerRecord,
   rootfs: string,
   sources: ReadonlyMap<string, BindSource>,
@@ -79,7 +79,11 @@ export async function checkMountedAccounts(
 }
 
 /** The same of one that runs, whose files are seen as it sees them. @throws InvalidParameter */
-export async function checkAccountsInside(context: Context, record: ContainerRecord, rootfs: string): Promise<void> {
+export async function checkAccountsInside(
+  context: Pick<Context, 'helper'>,
+  record: ContainerRecord,
+  rootfs: string,
+): Promise<void> {
   for (const { path } of mountedOver(record, rootfs)) {
     await unlessMissing(async () => {
       const root = rootOf(record);
@@ -101,7 +105,12 @@ function mountedOver(record: ContainerRecord, rootfs: string): { path: string; r
 }
 
 /** No step may be a link: in the container it could lead anywhere. */
-async function checkInMount(context: Context, path: string, source: string, inside: string): Promise<void> {
+async function checkInMount(
+  context: Pick<Context, 'helper'>,
+  path: string,
+  source: string,
+  inside: string,
+): Promise<void> {
   const steps = inside.split('/').filter(Boolean);
   await unlessMissing(async () => {
     let facts = await context.helper.call('stat', { path: source, follow: true });

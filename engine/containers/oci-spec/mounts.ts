@@ -155,9 +155,9 @@ const mountFlags =
 const tmpfsData = /^(size|mode|uid|gid|nr_inodes|nr_blocks|mpol)$/;
 
 /** Docker's defaults, each of which an option may undo. @throws InvalidParameter for what tmpfs does not know */
-function tmpfsOptions(wished: string[]): string[] {
+function tmpfsOptions(requested: string[]): string[] {
   // The last mistake is named, as there.
-  for (const option of [...wished].reverse()) {
+  for (const option of [...requested].reverse()) {
     const [name = '', value] = option.split('=');
     if (name === '') continue;
     if (value === undefined ? !mountFlags.test(name) : !tmpfsData.test(name)) {
@@ -165,10 +165,10 @@ function tmpfsOptions(wished: string[]): string[] {
     }
   }
   const opposite: Record<string, string> = { exec: 'noexec', suid: 'nosuid', dev: 'nodev' };
-  const undone = new Set(wished.map((option) => opposite[option]).filter((option) => option !== undefined));
+  const undone = new Set(requested.map((option) => opposite[option]).filter((option) => option !== undefined));
   return [
-    ...['noexec', 'nosuid', 'nodev'].filter((option) => !undone.has(option) && !wished.includes(option)),
-    ...wished,
+    ...['noexec', 'nosuid', 'nodev'].filter((option) => !undone.has(option) && !requested.includes(option)),
+    ...requested,
   ];
 }
 

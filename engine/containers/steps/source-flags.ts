@@ -13,7 +13,7 @@ const kept = new Set(['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime'
  * told.
  */
 export async function keepSourceFlags(
-  context: Context,
+  context: Pick<Context, 'helper' | 'runtimes'>,
   { mounts: own, runtime }: ContainerRecord,
   mounts: readonly OciMount[],
   sources: ReadonlyMap<string, BindSource>,
@@ -38,7 +38,7 @@ export async function keepSourceFlags(
 }
 
 /** The runtime reports a source that is not there. */
-async function namedFlags(context: Context, path: string, signal: AbortSignal): Promise<string[]> {
+async function namedFlags(context: Pick<Context, 'helper'>, path: string, signal: AbortSignal): Promise<string[]> {
   try {
     return (await context.helper.call('mountOf', { path }, { signal })).options;
   } catch (error) {

@@ -11,6 +11,9 @@ const maxEarly = 125;
 /** Smaller blobs are configurations and manifests, or no layers that are worth a bar. */
 const smallestBar = 10 * 1024;
 
+/** The parts for unpacking. */
+type Parts = Pick<Context, 'arrivals' | 'layers' | 'unpacks'>;
+
 /** A file of the archive on its way here. */
 export interface ArrivingFile {
   /** More of it is here: `bytes` in all, in the file at `path`. @param head how it begins */
@@ -24,14 +27,14 @@ export interface ArrivingFile {
  * only, but it shows. What turns out to be none is removed with its lease.
  */
 export class EarlyLayers implements AsyncDisposable {
-  readonly #context: Context;
+  readonly #context: Parts;
   readonly #lease: Lease;
   readonly #emit: Emit;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #work: Promise<void>[] = [];
 
-  constructor(context: Context, lease: Lease, signal: AbortSignal, emit: Emit) {
+  constructor(context: Parts, lease: Lease, signal: AbortSignal, emit: Emit) {
     this.#context = context;
     this.#lease = lease;
     this.#emit = emit;

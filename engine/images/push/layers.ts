@@ -19,7 +19,7 @@ import type { Context } from '../context.js';
 const concurrentUploads = 5;
 
 interface Task {
-  context: Context;
+  context: Pick<Context, 'content' | 'layers'>;
   client: RegistryClient;
   image: Image;
   emit: Emit;
@@ -79,7 +79,7 @@ async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<Stor
 
 /** A layer that came in another form, as the gzip that every registry and client takes; a blob of the lease. */
 async function compressed(
-  context: Context,
+  context: Pick<Context, 'content' | 'layers'>,
   layer: LayerRecord,
   lease: Lease,
   signal: AbortSignal,

@@ -42,7 +42,7 @@ export function push(context: Context, options: PushOptions): AsyncIterable<Prog
   }, options.signal);
 }
 
-function localImages(context: Context, reference: Reference): { tagged: Reference; image: Image }[] {
+function localImages(context: Pick<Context, 'catalog'>, reference: Reference): { tagged: Reference; image: Image }[] {
   if (reference.digest) throw systemError('cannot push a digest reference');
   const known = context.catalog.referencesIn(repositoryOf(reference)).filter((each) => !each.reference.digest);
   if (known.length === 0) {
