@@ -1,4 +1,3 @@
-import type { Extensions } from '@cleat/extensions/service';
 import type { Helper } from '@cleat/linux/helper/helper';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { Turns } from '@cleat/protocol/async/turns';
@@ -8,6 +7,7 @@ import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
 import type { Layers } from '../layers/service.js';
 import type { Plugin, PluginRegistry } from './registry.js';
+import type { Registrar } from './running/registrar.js';
 import type { Running } from './running/running.js';
 import type { Sandboxes } from './sandboxes.js';
 import type { PluginUse } from './service.js';
@@ -15,13 +15,15 @@ import type { Trust } from './trust.js';
 
 /** Parts that the wiring hands to this room. */
 export interface PluginsDeps {
+  /** Of the engine's own, for a while: mounts and what lies on no disk. */
+  readonly directory: string;
   readonly log: Logger;
   readonly events: Events;
   readonly registry: PluginRegistry;
   readonly content: Content;
   readonly layers: Layers;
   readonly distribution: Distribution;
-  readonly extensions: Extensions;
+  readonly extensions: Registrar;
   readonly helper: Pick<Helper, 'call' | 'tarOut'>;
   readonly sandboxes: Sandboxes;
   readonly trust: Trust;
@@ -62,7 +64,11 @@ export function publish(
  * Does a change to the plugin that a user calls so, when it is its turn: as it is then.
  * @throws NotFound
  */
-export async function change<T>(context: Context, called: string, work: (plugin: Plugin) => T | Promise<T>): Promise<T> {
+export async function change<T>(
+  context: Context,
+  called: string,
+  work: (plugin: Plugin) => T | Promise<T>,
+): Promise<T> {
   const { name } = context.registry.find(called).record;
   return await context.turns.run(name, () => work(context.registry.find(called)));
 }

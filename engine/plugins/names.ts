@@ -20,6 +20,12 @@ export function parseName(text: string): string {
   return familiar(withDefaultTag(reference));
 }
 
+/** The name that a plugin of a registry gets here. @throws InvalidParameter */
+export function nameFor(remote: string, name: string): string {
+  const own = parseRemote(remote).name;
+  return name === '' ? own : parseName(name);
+}
+
 /** Under which names a plugin is found: with its tag, and `latest` without. */
 export function aliasesOf(name: string): string[] {
   const reference = parseReference(name);

@@ -16,7 +16,7 @@ export interface Plugins {
   inspect(name: string): PluginResource;
   /**
    * What a plugin of a registry asks for.
-   * @param options.upgrade the plugin that it would replace: only what is new then
+   * @param options.name where there is a plugin of that name: only what its upgrade would newly ask for
    */
   privileges(remote: string, options: PrivilegesOptions): Promise<PluginPrivilege[]>;
   /** The name that a plugin gets, for the answer's head. @throws InvalidParameter */
@@ -30,7 +30,7 @@ export interface Plugins {
   /** The same archive of a plugin that is here. */
   save(name: string): Promise<Readable>;
   /** @param timeoutSeconds how long it has to answer; 0: as long as is usual */
-  enable(name: string, options: { timeoutSeconds: number; signal: AbortSignal }): Promise<void>;
+  enable(name: string, timeoutSeconds: number): Promise<void>;
   /** With `force` also while it is used: whoever loses something is named in the log and in the event. */
   disable(name: string, options: { force: boolean }): Promise<void>;
   set(name: string, settings: readonly string[]): Promise<void>;
@@ -39,7 +39,7 @@ export interface Plugins {
 
 export interface PrivilegesOptions {
   auth?: RegistryAuth | undefined;
-  upgrade?: string | undefined;
+  name?: string | undefined;
   signal: AbortSignal;
 }
 
@@ -59,8 +59,6 @@ export interface PluginHost {
   start(): void;
   /** The full name of the plugin that is called so; undefined when there is none. */
   fullName(name: string): string | undefined;
-  /** The programs of enabled plugins that bring an OCI runtime, by the names that containers ask for. */
-  runtimes(): ReadonlyMap<string, string>;
   /** Where a path that a plugin speaks of lies on this host; undefined: it speaks of no such place, or there is no such plugin. */
   hostPath(name: string, path: string): string | undefined;
 }

@@ -1,5 +1,5 @@
-import type { RegistryClient } from '../distribution/client.js';
 import type { Reference } from '../content/references.js';
+import type { RegistryClient } from '../distribution/client.js';
 
 /** Whether plugins must be signed, and by whom. */
 export interface Trust {

@@ -1,5 +1,5 @@
 import { conflict } from '@cleat/protocol/errors';
-import { change, type Context, publish } from '../context.js';
+import { type Context, change, publish } from '../context.js';
 import type { Plugin } from '../registry.js';
 import type { PluginUse } from '../service.js';
 

@@ -1,9 +1,9 @@
 import { CleatError, conflict, messageOf } from '@cleat/protocol/errors';
-import { change, type Context, publish } from '../context.js';
 import { digestOf } from '../../content/blobs.js';
-import type { Plugin } from '../registry.js';
-import type { PluginRecord } from '../record.js';
+import { type Context, change, publish } from '../context.js';
 import { checkRequirements } from '../install/requirements.js';
+import type { PluginRecord } from '../record.js';
+import type { Plugin } from '../registry.js';
 
 /**
  * Runs a plugin, and waits until it answers. One that does not is stopped again, and stays disabled; after an upgrade, the

@@ -1,5 +1,5 @@
 import { conflict } from '@cleat/protocol/errors';
-import { change, type Context, publish } from '../context.js';
+import { type Context, change, publish } from '../context.js';
 import { refuseUsed, stop } from './disable.js';
 
 /**

@@ -1,7 +1,7 @@
 import { conflict } from '@cleat/protocol/errors';
 import { applySettings } from '@cleat/protocol/plugins/settings';
 import { refuseLargeRecord } from '../../store/record-size.js';
-import { change, type Context } from '../context.js';
+import { type Context, change } from '../context.js';
 
 /** @throws Conflict while it is enabled; InvalidParameter in Docker's words */
 export async function set(context: Context, called: string, settings: readonly string[]): Promise<void> {

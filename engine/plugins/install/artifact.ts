@@ -1,5 +1,5 @@
-import type { PluginManifest } from '@cleat/protocol/api/plugin';
 import type { RegistryAuth } from '@cleat/protocol/api/image';
+import type { PluginManifest } from '@cleat/protocol/api/plugin';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { readManifest } from '@cleat/protocol/plugins/manifest';
 import { hostPlatform } from '../../content/platform.js';

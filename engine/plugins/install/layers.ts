@@ -51,6 +51,7 @@ async function layerFor(task: Task, descriptor: Descriptor): Promise<PluginLayer
   if (here) {
     lease.keepLayer(here.diffId);
     say('Already exists');
+    say('Complete');
     return layerOf(here);
   }
   say('Pulling fs layer');

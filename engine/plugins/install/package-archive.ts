@@ -78,10 +78,16 @@ export class PackageArchive {
 async function* rooted(reader: TarReader, entry: TarEntry, name: ByteName): AsyncGenerator<Buffer, void, void> {
   const target = entry.type === 'link' ? withoutRoot(inside(entry.linkName)) : undefined;
   if (entry.type === 'link' && target === undefined) {
-    throw invalidParameter(`invalid archive: ${shown(entry.name)} is a link to ${shown(entry.linkName)}, outside of rootfs`);
+    throw invalidParameter(
+      `invalid archive: ${shown(entry.name)} is a link to ${shown(entry.linkName)}, outside of rootfs`,
+    );
   }
   const directory = entry.type === 'directory' ? '/' : '';
-  const header = { ...entry, name: `${name || '.'}${directory}` as ByteName, ...(target !== undefined && { linkName: target }) };
+  const header = {
+    ...entry,
+    name: `${name || '.'}${directory}` as ByteName,
+    ...(target !== undefined && { linkName: target }),
+  };
   yield encodeHeader(header);
   if (entry.type !== 'file') return;
   yield* entryBody(reader, entry.size);
@@ -91,8 +97,12 @@ async function* rooted(reader: TarReader, entry: TarEntry, name: ByteName): Asyn
 /** A name as it lies in the archive, without the dots and slashes that mean nothing. @throws InvalidParameter */
 function inside(name: ByteName): ByteName {
   if (name.length > maxName) throw invalidParameter(`the archive holds a name of more than ${maxName} bytes`);
-  if (name.split('/').includes('..')) throw invalidParameter(`invalid archive: the name ${shown(name)} leads out of it`);
-  return posix.normalize(`/${name}`).replace(/(.)\/$/, '$1').slice(1) as ByteName;
+  if (name.split('/').includes('..'))
+    throw invalidParameter(`invalid archive: the name ${shown(name)} leads out of it`);
+  return posix
+    .normalize(`/${name}`)
+    .replace(/(.)\/$/, '$1')
+    .slice(1) as ByteName;
 }
 
 /** Below `rootfs`; empty for that itself, undefined for what is elsewhere. */

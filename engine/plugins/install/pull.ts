@@ -7,7 +7,7 @@ import { canonical, familiar, familiarName, type Reference } from '../../content
 import type { RegistryClient } from '../../distribution/client.js';
 import { newId, type PluginId } from '../../ids.js';
 import { type Context, publish } from '../context.js';
-import { parseName, parseRemote } from '../names.js';
+import { nameFor, parseRemote } from '../names.js';
 import type { PluginLayer, PluginPackage } from '../record.js';
 import type { PrivilegesOptions, PullPluginOptions } from '../service.js';
 import { type Artifact, fetchArtifact, fromRegistry } from './artifact.js';
@@ -19,21 +19,15 @@ import { checkRequirements } from './requirements.js';
 export async function privileges(
   context: Context,
   remote: string,
-  { auth, upgrade, signal }: PrivilegesOptions,
+  { auth, name, signal }: PrivilegesOptions,
 ): Promise<PluginPrivilege[]> {
   const { reference } = parseRemote(remote);
-  const present = upgrade === undefined ? undefined : context.registry.find(upgrade);
+  const present = name === undefined ? undefined : context.registry.called(name);
   return await fromRegistry(context, { reference, auth, signal }, async (client) => {
     const { manifest } = await trusted(context, client, reference, signal);
     const asked = privilegesOf(manifest);
     return present ? newPrivileges(privilegesOf(present.manifest), asked) : asked;
   });
-}
-
-/** The name that a plugin gets here. @throws InvalidParameter */
-export function nameFor(remote: string, name: string): string {
-  const own = parseRemote(remote).name;
-  return name === '' ? own : parseName(name);
 }
 
 /**

@@ -71,10 +71,11 @@ async function fetched(
       const next = { ...record, settings, package: packageOf(artifact, layers), previous };
       context.registry.put(next);
       // What was never started is not gone back to.
-      if (record.previous) for (const { diffId, digest } of record.package.layers) {
-        lease.keepLayer(diffId);
-        lease.keepBlob(digest);
-      }
+      if (record.previous)
+        for (const { diffId, digest } of record.package.layers) {
+          lease.keepLayer(diffId);
+          lease.keepBlob(digest);
+        }
       return next;
     });
   });

@@ -1,19 +1,19 @@
-import type { Extensions, Registered, Registration } from '@cleat/extensions/service';
 import type { ExtensionStatus } from '@cleat/extensions/status';
 import { Supervisor } from '@cleat/extensions/supervisor/supervisor';
-import { messageOf } from '@cleat/protocol/errors';
+import { messageOf, notImplemented, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
-import { isRuntime, kindsOf } from '@cleat/protocol/plugins/types';
+import { kindsOf } from '@cleat/protocol/plugins/types';
 import { type PluginId, shortId } from '../../ids.js';
 import { aliasesOf } from '../names.js';
 import type { Plugin } from '../registry.js';
 import type { Sandboxes } from '../sandboxes.js';
+import type { Registered, Registrar, Registration } from './registrar.js';
 
 /** How long a plugin that its user enables has to answer, unless the user says otherwise; in s. */
 const usualTimeout = 30;
 
 export interface RunningDeps {
-  readonly extensions: Extensions;
+  readonly extensions: Registrar;
   readonly sandboxes: Sandboxes;
   readonly log: Logger;
 }
@@ -38,19 +38,29 @@ export class Running {
   /** Has it started, or found running. Does not wait for it. @throws Conflict when its name is in use otherwise */
   begin(plugin: Plugin): void {
     if (this.#registered.has(plugin.id)) return;
-    this.#registered.set(plugin.id, this.#deps.extensions.register(this.#registration(plugin)));
+    const { register } = this.#deps.extensions;
+    if (!register) throw notImplemented('plugins cannot be run yet');
+    this.#registered.set(plugin.id, register(this.#registration(plugin)));
   }
 
   /**
    * Waits until it answers its activation.
    * @throws Unavailable with its last lines of output
    */
-  async answered({ id, record }: Plugin): Promise<void> {
-    const signal = AbortSignal.timeout((record.timeout || usualTimeout) * 1000);
+  async answered(plugin: Plugin): Promise<void> {
+    const { id, record } = plugin;
+    const seconds = record.timeout || usualTimeout;
+    const signal = AbortSignal.timeout(seconds * 1000);
     try {
       await this.#registered.get(id)?.activated({ signal });
     } catch (error) {
-      throw this.#deps.sandboxes.explained(record.name, error);
+      const isLate = error instanceof Error && error.name === 'TimeoutError';
+      const why = isLate ? `it did not answer within ${seconds} s` : messageOf(error);
+      const { reason = '' } = this.status(id) ?? {};
+      const state = isLate && reason !== '' ? `: ${reason}` : '';
+      const said = await this.#deps.sandboxes.lastOutput(plugin);
+      const output = said.length > 0 ? `\nThe last lines that it printed:\n${said.join('\n')}` : '';
+      throw unavailable(`plugin ${record.name} does not work: ${why}${state}${output}`, { cause: error });
     }
   }
 
@@ -68,6 +78,16 @@ export class Running {
     } catch (error) {
       this.#deps.log.warn(`a plugin could not be ended cleanly: ${messageOf(error)}`, { plugin: record.name });
     }
+  }
+
+  /** It is known, and not to run: who asks for it is told. */
+  unavailable(plugin: Plugin): void {
+    this.#deps.log.debug('TODO', { plugin });
+  }
+
+  /** There is no such plugin any longer. */
+  forget(plugin: Plugin): void {
+    this.#registered.delete(plugin.id);
   }
 
   #registration(plugin: Plugin): Registration {
