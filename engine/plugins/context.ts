@@ -1,3 +1,4 @@
+import type { Extensions } from '@cleat/extensions/service';
 import type { Helper } from '@cleat/linux/helper/helper';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { Turns } from '@cleat/protocol/async/turns';
@@ -7,7 +8,6 @@ import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
 import type { Layers } from '../layers/service.js';
 import type { Plugin, PluginRegistry } from './registry.js';
-import type { Registrar } from './running/registrar.js';
 import type { Running } from './running/running.js';
 import type { Sandboxes } from './sandboxes.js';
 import type { PluginUse } from './service.js';
@@ -23,10 +23,12 @@ export interface PluginsDeps {
   readonly content: Content;
   readonly layers: Layers;
   readonly distribution: Distribution;
-  readonly extensions: Registrar;
+  readonly extensions: Extensions;
   readonly helper: Pick<Helper, 'call' | 'tarOut'>;
   readonly sandboxes: Sandboxes;
   readonly trust: Trust;
+  /** Read when the engine stops: plugins are left running, as containers are. */
+  readonly config: { readonly liveRestore: boolean };
   /** Who needs the plugin of that full name. */
   readonly usage: (name: string) => PluginUse[];
 }
@@ -65,10 +67,10 @@ export function publish(
  * @throws NotFound
  */
 export async function change<T>(
-  context: Context,
+  { registry, turns }: Pick<Context, 'registry' | 'turns'>,
   called: string,
   work: (plugin: Plugin) => T | Promise<T>,
 ): Promise<T> {
-  const { name } = context.registry.find(called).record;
-  return await context.turns.run(name, () => work(context.registry.find(called)));
+  const { name } = registry.find(called).record;
+  return await turns.run(name, () => work(registry.find(called)));
 }

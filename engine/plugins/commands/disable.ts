@@ -17,8 +17,8 @@ export async function disable(context: Context, called: string, { force }: { for
 }
 
 /** @throws Conflict `plugin X is in use`, and by whom */
-export function refuseUsed(context: Context, name: string): void {
-  const uses = context.usage(name);
+export function refuseUsed({ usage }: Pick<Context, 'usage'>, name: string): void {
+  const uses = usage(name);
   if (uses.length > 0) throw conflict(`plugin ${name} is in use: ${usesText(uses)}`);
 }
 

@@ -42,13 +42,13 @@ export interface FromRegistry {
  * @throws in Docker's words
  */
 export async function fromRegistry<T>(
-  context: Context,
+  { distribution }: Pick<Context, 'distribution'>,
   { reference, auth, signal }: FromRegistry,
   work: (client: RegistryClient) => Promise<T>,
 ): Promise<T> {
   try {
     const request = { reference, access: 'pull' as const, contents: 'plugin' as const, auth, signal };
-    return await context.distribution.connect(request, work);
+    return await distribution.connect(request, work);
   } catch (error) {
     throw pullError(error, reference);
   }

@@ -64,13 +64,13 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
 
 /** What is there may be fetched from: signed where that is asked for, before anything is read of it. */
 export async function trusted(
-  context: Context,
+  { trust }: Pick<Context, 'trust'>,
   client: RegistryClient,
   reference: Reference,
   signal: AbortSignal,
 ): Promise<Artifact> {
   const artifact = await fetchArtifact(client, reference, signal);
-  await context.trust.check(client, reference, artifact.namedDigest, signal);
+  await trust.check(client, reference, artifact.namedDigest, signal);
   return artifact;
 }
 

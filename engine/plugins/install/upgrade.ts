@@ -36,11 +36,11 @@ export function upgrade(context: Context, options: PullPluginOptions): AsyncIter
   }, options.signal);
 }
 
-function refuseUse(context: Context, { record, manifest }: Plugin): void {
+function refuseUse({ usage }: Pick<Context, 'usage'>, { record, manifest }: Plugin): void {
   if (manifest.Cleat?.UpgradeInUse === 'drain') return;
   const { name } = record;
   if (record.enabled) throw conflict(`plugin must be disabled before upgrading: plugin ${name} is enabled`);
-  const users = context.usage(name).filter(({ containers }) => containers.length > 0);
+  const users = usage(name).filter(({ containers }) => containers.length > 0);
   if (users.length === 0) return;
   const list = users.map(({ what, containers }) => `${what} (${containers.join(', ')})`).join(', ');
   throw conflict(`plugin ${name} is in use: stop the containers that use it before upgrading: ${list}`);

@@ -54,13 +54,17 @@ export function push(
 }
 
 /** @throws DataLoss when the archive of a layer is gone */
-async function partsOf(context: Context, called: string, lease: Lease): Promise<Part[]> {
-  const { layers, config } = context.registry.find(called).record.package;
+async function partsOf(
+  { registry, content }: Pick<Context, 'registry' | 'content'>,
+  called: string,
+  lease: Lease,
+): Promise<Part[]> {
+  const { layers, config } = registry.find(called).record.package;
   const seen = new Map<string, Part>();
   for (const { digest, size } of layers) {
     lease.keepBlob(digest);
-    if (!(await context.content.has(digest))) throw dataLoss(`the layer ${digest} is gone: install the plugin again`);
-    seen.set(digest, { digest, size, open: () => context.content.read(digest) });
+    if (!(await content.has(digest))) throw dataLoss(`the layer ${digest} is gone: install the plugin again`);
+    seen.set(digest, { digest, size, open: () => content.read(digest) });
   }
   const data = Buffer.from(config);
   const own = { digest: digestOf(config), size: data.length, open: () => owned(Readable.from([data])) };

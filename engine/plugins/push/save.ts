@@ -43,7 +43,7 @@ export async function save(context: Context, called: string): Promise<Readable> 
 
 /** The merged layers, for as long as they are needed. */
 async function rootOf(
-  context: Context,
+  context: Pick<Context, 'layers' | 'directory'>,
   layers: readonly { diffId: string }[],
   release: (() => Promise<void>)[],
 ): Promise<string> {

@@ -1,19 +1,19 @@
+import type { Extensions, Registered, Registration } from '@cleat/extensions/service';
 import type { ExtensionStatus } from '@cleat/extensions/status';
 import { Supervisor } from '@cleat/extensions/supervisor/supervisor';
-import { messageOf, notImplemented, unavailable } from '@cleat/protocol/errors';
+import { messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { kindsOf } from '@cleat/protocol/plugins/types';
 import { type PluginId, shortId } from '../../ids.js';
 import { aliasesOf } from '../names.js';
 import type { Plugin } from '../registry.js';
 import type { Sandboxes } from '../sandboxes.js';
-import type { Registered, Registrar, Registration } from './registrar.js';
 
 /** How long a plugin that its user enables has to answer, unless the user says otherwise; in s. */
 const usualTimeout = 30;
 
 export interface RunningDeps {
-  readonly extensions: Registrar;
+  readonly extensions: Extensions;
   readonly sandboxes: Sandboxes;
   readonly log: Logger;
 }
@@ -25,6 +25,8 @@ export interface RunningDeps {
 export class Running {
   readonly #deps: RunningDeps;
   readonly #registered = new Map<PluginId, Registered>();
+  /** What ends it that a disabled one is known. */
+  readonly #unavailable = new Map<PluginId, () => void>();
 
   constructor(deps: RunningDeps) {
     this.#deps = deps;
@@ -38,9 +40,8 @@ export class Running {
   /** Has it started, or found running. Does not wait for it. @throws Conflict when its name is in use otherwise */
   begin(plugin: Plugin): void {
     if (this.#registered.has(plugin.id)) return;
-    const { register } = this.#deps.extensions;
-    if (!register) throw notImplemented('plugins cannot be run yet');
-    this.#registered.set(plugin.id, register(this.#registration(plugin)));
+    this.#registered.set(plugin.id, this.#deps.extensions.register(this.#registration(plugin)));
+    this.#absent(plugin.id);
   }
 
   /**
@@ -70,7 +71,8 @@ export class Running {
   }
 
   /** Ends it. Nothing to do when it is not to run. */
-  async end({ id, record }: Plugin, reason: string): Promise<void> {
+  async end(plugin: Plugin, reason: string): Promise<void> {
+    const { id, record } = plugin;
     const registered = this.#registered.get(id);
     this.#registered.delete(id);
     try {
@@ -78,30 +80,46 @@ export class Running {
     } catch (error) {
       this.#deps.log.warn(`a plugin could not be ended cleanly: ${messageOf(error)}`, { plugin: record.name });
     }
+    this.unavailable(plugin);
   }
 
   /** It is known, and not to run: who asks for it is told. */
-  unavailable(plugin: Plugin): void {
-    this.#deps.log.debug('TODO', { plugin });
+  unavailable({ id, record, manifest }: Plugin): void {
+    this.#absent(id);
+    const undo = this.#deps.extensions.setUnavailable({
+      name: record.name,
+      aliases: aliasesOf(record.name),
+      kinds: kindsOf(manifest),
+      origin: originOf(id),
+      reason: 'disabled by the user',
+    });
+    this.#unavailable.set(id, undo);
   }
 
   /** There is no such plugin any longer. */
-  forget(plugin: Plugin): void {
-    this.#registered.delete(plugin.id);
+  forget({ id }: Plugin): void {
+    this.#absent(id);
+  }
+
+  #absent(id: PluginId): void {
+    this.#unavailable.get(id)?.();
+    this.#unavailable.delete(id);
   }
 
   #registration(plugin: Plugin): Registration {
     const { id, record, manifest } = plugin;
-    const origin = `managed plugin ${shortId(id)}`;
+    const origin = originOf(id);
     const { launcher, socket } = this.#deps.sandboxes.launcher(plugin);
     return {
       name: record.name,
       aliases: aliasesOf(record.name),
       kinds: kindsOf(manifest),
       origin,
-      source: new Supervisor({ launcher, socket, origin, log: this.#deps.log }),
+      source: new Supervisor({ launcher, socket, origin, log: this.#deps.extensions.logger(record.name) }),
       needs: manifest.Cleat?.Needs ?? [],
       after: manifest.Cleat?.After ?? [],
     };
   }
 }
+
+const originOf = (id: PluginId): string => `managed plugin ${shortId(id)}`;
