@@ -48,10 +48,10 @@ function isBind({ Type, Options, Source }: PluginSettings['Mounts'][number]): bo
   return Type === 'bind' || Type === '' || (Options ?? []).some((option) => option === 'bind' || option === 'rbind');
 }
 
-async function isHere(context: Context, path: string | null): Promise<boolean> {
+async function isHere({ helper }: Pick<Context, 'helper'>, path: string | null): Promise<boolean> {
   if (path === null || path === '') return true;
   try {
-    await context.helper.call('stat', { path, follow: true });
+    await helper.call('stat', { path, follow: true });
     return true;
   } catch (error) {
     if (isClass(error, 'NotFound')) return false;
