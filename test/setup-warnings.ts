@@ -1,0 +1,4 @@
+/** Node reports leaks as warnings, which nobody reads: here they fail the test that runs. */
+process.on('warning', (warning) => {
+  if (warning.name === 'MaxListenersExceededWarning') throw warning;
+});
