@@ -1,7 +1,7 @@
 import type { Exchange } from './exchange.js';
 
 /**
- * What was encoded of an object, in the shape of each API version: the engine hands out the same object until it
+ * Encoded copies of an object, in the shape of each API version: the engine hands out the same object until it
  * changes, and asking is far commoner.
  */
 export class EncodedCopies<T extends object, Shape extends string, Copy> {
