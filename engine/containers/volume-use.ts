@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { newId } from '../ids.js';
+import { resolveUser } from '../oci/user.js';
 import type { VolumeUse } from '../volumes/service.js';
 import type { Context } from './context.js';
-import { resolveUser } from './oci-spec/user.js';
 import type { Container } from './state/container.js';
 import { type ContainerRecord, isVolume, type VolumeMount } from './state/record.js';
 

@@ -5,19 +5,19 @@ import { hiddenFrom, type LaunchFor } from '@cleat/linux/runtime/launcher';
 import { OciRuntime, type RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { RuntimesConfig } from '../config.js';
-import type { ContainerPaths } from './paths.js';
 
 /** The OCI runtimes that the operator configured, by name. */
 export class Runtimes {
   readonly #config: RuntimesConfig;
-  readonly #paths: ContainerPaths;
+  readonly #rootOf: (name: string) => string;
   readonly #open = new Map<string, OciRuntime>();
   readonly #binaries = new Map<string, string>();
   readonly #mountOptions = new Map<string, Promise<readonly unknown[]>>();
 
-  constructor(config: RuntimesConfig, paths: ContainerPaths) {
+  /** @param rootOf where a runtime keeps what it knows of those that it runs for this room, by its name */
+  constructor(config: RuntimesConfig, rootOf: (name: string) => string) {
     this.#config = config;
-    this.#paths = paths;
+    this.#rootOf = rootOf;
   }
 
   /**
@@ -102,7 +102,7 @@ export class Runtimes {
       name,
       path: config.path,
       args: config.runtimeArgs,
-      root: this.#paths.runtimeRoot(name),
+      root: this.#rootOf(name),
     });
     this.#open.set(name, runtime);
     return runtime;
