@@ -9,6 +9,7 @@ import { prerequisites } from './order.js';
 import { Registry } from './registry.js';
 import type { ExtensionStatus, Extensions } from './service.js';
 import type { Source } from './source.js';
+import { HostLauncher } from './supervisor/host-launcher.js';
 import { endStragglers } from './supervisor/stragglers.js';
 import { Supervisor } from './supervisor/supervisor.js';
 
@@ -49,7 +50,7 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
   });
   const order = prerequisites(entries);
   const listeners = new Set<(status: ExtensionStatus) => void>();
-  const supervisors: Supervisor[] = [];
+  const starts: (() => void)[] = [];
   const directory = join(execRoot, 'extensions');
   const processes = new Set(
     entries.filter(({ enabled, carrier }) => enabled && carrier === 'process').map(({ id }) => id),
@@ -61,7 +62,8 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
     .map((entry) => {
       const own = kept.logger(log, entry.id);
       const ready = (signal?: AbortSignal) => whenReady(entry, signal);
-      const source = entry.carrier === 'process' ? supervise(entry, own, ready) : inProcess(entry, own, cleared, ready);
+      const source = entry.carrier === 'process' ? supervise(entry, own) : inProcess(entry, own, cleared, ready);
+      if (source.start) starts.push(() => source.start?.(ready));
       return new Extension({
         name: entry.driver,
         entry: entry.id,
@@ -77,7 +79,7 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
         },
       });
     });
-  for (const supervisor of supervisors) supervisor.start();
+  for (const start of starts) start();
   return new Registry(
     {
       configured,
@@ -91,10 +93,10 @@ export function openExtensions(settings: ExtensionsSettings): Extensions {
     listeners,
   );
 
-  function supervise(entry: ManifestEntry, own: Logger, ready: (signal: AbortSignal) => Promise<void>): Source {
-    const supervisor = new Supervisor({ entry, hostPath: settings.hostPath, directory, log: own, ready });
-    supervisors.push(supervisor);
-    return supervisor;
+  function supervise(entry: ManifestEntry, own: Logger): Source {
+    const launcher = new HostLauncher({ entry, hostPath: settings.hostPath, directory, log: own });
+    const { socket } = launcher;
+    return new Supervisor({ launcher, socket, origin: `${entry.origin} (${entry.id})`, log: own });
   }
 
   /** @throws Unavailable while something that it needs does not answer */

@@ -1,5 +1,5 @@
 import type { Logger } from '@cleat/protocol/log';
-import type { KeptLine } from './service.js';
+import type { KeptLine } from './status.js';
 
 /** Lines kept for each extension. */
 const maxLines = 500;

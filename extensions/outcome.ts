@@ -1,5 +1,5 @@
 import { CleatError, isClass } from '@cleat/protocol/errors';
-import type { CallResult } from './service.js';
+import type { CallResult } from './status.js';
 
 /** How far a call came. */
 export interface Progress {

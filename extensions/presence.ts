@@ -1,5 +1,5 @@
-import type { ExtensionStatus } from './service.js';
 import type { Source } from './source.js';
+import type { ExtensionStatus } from './status.js';
 
 /** Sees, without asking an extension that was in use, that it is no longer there. */
 export class Presence {

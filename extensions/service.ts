@@ -1,4 +1,19 @@
 import type { Client, Kind } from '@cleat/protocol/kinds/kind';
+import type { Source } from './source.js';
+import type { ExtensionStatus, KeptLine, Provider } from './status.js';
+
+export type {
+  CallResult,
+  ExtensionFailure,
+  ExtensionHealth,
+  ExtensionState,
+  ExtensionStatus,
+  KeptLine,
+  Latency,
+  MethodStatistics,
+  ProcessStatus,
+  Provider,
+} from './status.js';
 
 /**
  * The registry of extensions: the one place where the engine finds an implementation of a kind, whether it runs in
@@ -7,9 +22,10 @@ import type { Client, Kind } from '@cleat/protocol/kinds/kind';
 export interface Extensions {
   /**
    * The extension `name` for `kind`, activated if it was not yet. Lookup order: the manifest and configuration, then
-   * discovery (`.sock`, `N/N.sock`, `.spec`, `.json`). A starting one is waited for within the activation back-off.
-   * @throws NotFound with the list of known ones, when nothing of that name is known; Unavailable when it does not
-   * answer; InvalidParameter when it implements other kinds only.
+   * discovery (`.sock`, `N/N.sock`, `.spec`, `.json`). A starting one is waited for within
+   * the activation back-off.
+   * @throws NotFound with the list of known ones, when nothing of that name is known; Conflict when it is disabled;
+   * Unavailable when it does not answer; InvalidParameter when it implements other kinds only.
    */
   get<K extends Kind>(kind: K, name: string, options?: GetOptions): Promise<Client<K>>;
 
@@ -49,16 +65,58 @@ export interface Extensions {
   close(): Promise<void>;
 }
 
+/** An extension that may not be used now, and why. */
+export interface Unavailable {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly kinds: readonly string[];
+  /** For people. */
+  readonly origin: string;
+  /** For people, such as `disabled by the user`. */
+  readonly reason: string;
+}
+
+/** An extension that is added while the engine runs. */
+export interface Registration {
+  /** As users see it: `vieux/sshfs:latest`. */
+  readonly name: string;
+  /** Also found by these. */
+  readonly aliases: readonly string[];
+  /** Capability names that it promises; its activation must bring at least these. */
+  readonly kinds: readonly string[];
+  /** For people: where it comes from. */
+  readonly origin: string;
+  readonly source: Source;
+  /** It is started once these answer: kinds, entries of the manifest, or names and aliases of registered ones. */
+  readonly needs?: readonly string[];
+  /** It is started once these answer or have failed to, where they are there. */
+  readonly after?: readonly string[];
+  /** In ms by `Kind.Method`, `Method` or `*`. */
+  readonly deadlines?: Readonly<Record<string, number>>;
+}
+
+export interface Registered {
+  readonly status: ExtensionStatus;
+
+  /** Waits until it answers. @throws Unavailable, DeadlineExceeded; the signal's reason */
+  activated(options?: GetOptions): Promise<void>;
+
+  /**
+   * Puts another one in its place, under the same name: calls wait meanwhile, those under way have `drainMs` to end,
+   * the old source is closed, and the new one is started. Clients, statistics and the breaker stay. The new one is in
+   * place even when closing the old one fails, which is thrown.
+   * @throws as {@link Extensions.register} does, and then nothing has changed; Conflict when it was removed
+   */
+  replace(next: Registration, options?: { readonly drainMs?: number }): Promise<void>;
+
+  /** Nobody finds it any longer; calls under way end with `reason`; then its source is closed. */
+  remove(reason: string): Promise<void>;
+}
+
 export interface GetOptions {
   signal?: AbortSignal;
   /** Fails at once when nobody is there, instead of waiting for it to come. */
   impatient?: boolean;
-}
-
-export interface Provider {
-  /** A container's. */
-  readonly id: string;
-  readonly name: string;
 }
 
 export interface Providers {
@@ -74,108 +132,4 @@ export interface ArrivalOptions {
   by: string;
   /** Called with the reason why it is not there, and again when that changes. */
   onReason?: (reason: string) => void;
-}
-
-/**
- * How a call ended. `error` is an answer, too: the extension works and said no. `timeout`: it was there and did not
- * answer within the deadline; `unreachable`: nobody was there, or the connection broke; `blocked`: it was not even
- * asked, because it hung before; `cancelled`: its caller went away.
- */
-export type CallResult = 'ok' | 'error' | 'timeout' | 'unreachable' | 'blocked' | 'cancelled';
-
-/**
- * Durations of the calls that were sent, in ms from the caller's point of view: waiting for a restart is part of it.
- */
-export interface Latency {
-  readonly count: number;
-  readonly sumMs: number;
-  readonly maxMs: number;
-  /** How many took at most so many ms, cumulative; the last key is `+Inf`. */
-  readonly atMostMs: Readonly<Record<string, number>>;
-}
-
-export interface MethodStatistics {
-  /** As on the wire: `VolumeDriver.Mount`; `Plugin.Activate` for the handshake. */
-  readonly method: string;
-  readonly results: Readonly<Record<CallResult, number>>;
-  readonly latency: Latency;
-}
-
-export interface ExtensionFailure {
-  readonly method: string;
-  readonly result: CallResult;
-  readonly message: string;
-  readonly at: Date;
-}
-
-/**
- * `healthy`: it answered the last call, if only to say no. `failing`: it did not. `suspended`: it hung several times in
- * a row and is not asked for a while. `unknown`: it was not asked yet.
- */
-export type ExtensionHealth = 'unknown' | 'healthy' | 'failing' | 'suspended';
-
-/** The process of an extension that the engine runs as one. */
-export interface ProcessStatus {
-  /** Undefined between its end and its next start. */
-  readonly pid: number | undefined;
-  /** When it started, was found running, or ended. */
-  readonly since: Date;
-  /** How often it was started again. */
-  readonly restarts: number;
-  /** How it last ended, as a phrase; empty when it never did. */
-  readonly lastEnd: string;
-}
-
-/** A line of an extension in the engine's log. */
-export interface KeptLine {
-  /** Grows from line to line; to go on after it. */
-  readonly number: number;
-  readonly at: Date;
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  /** The message, and its fields as `key=value`. */
-  readonly text: string;
-}
-
-/** `missing`: nothing of that name is there, and somebody waits for it. */
-export type ExtensionState = 'discovered' | 'activating' | 'active' | 'unreachable' | 'disabled' | 'missing';
-
-export interface ExtensionStatus {
-  /** The driver's name, as users say it. */
-  readonly name: string;
-  /** Its entry in the manifest, by which the operator configures it; undefined for a discovered one. */
-  readonly entry: string | undefined;
-  /** Empty until activated, unless the manifest says. */
-  readonly kinds: readonly string[];
-  readonly carrier: 'in-process' | 'process' | 'socket';
-  /** Where it was found: a manifest entry, a socket path, a URL. */
-  readonly origin: string;
-  readonly state: ExtensionState;
-  /** Why it is in this state, as a sentence; empty when there is nothing to say. */
-  readonly reason: string;
-  readonly since: Date;
-  /** It is not there and waited for, until then; callers that are patient wait with it. */
-  readonly waitsUntil?: Date | undefined;
-  readonly health: ExtensionHealth;
-  /** It is suspended, and asked again by the first call after that. */
-  readonly suspendedUntil?: Date | undefined;
-  /** The last call that did not succeed; an answer such as "no such volume" may be among an extension's duties. */
-  readonly lastError: ExtensionFailure | undefined;
-  /** Only of the carrier `process`. */
-  readonly process?: ProcessStatus;
-  /** Calls that wait for an answer now. */
-  readonly underWay: number;
-  /** Messages that were sent once more because the connection broke, since the engine's start. */
-  readonly retries: number;
-  /** Since the engine's start, one entry for each method that was called. */
-  readonly methods: readonly MethodStatistics[];
-  /** The operator's deadlines, in ms by `Kind.Method`, `Method` or `*`; else the contract's hold. */
-  readonly deadlines: Readonly<Record<string, number>>;
-  /** Entries of the manifest that must answer before it is started; absent for a discovered one. */
-  readonly needs?: readonly string[];
-  /** Entries that are started before it. */
-  readonly after?: readonly string[];
-  /** The container that it runs in, if it is one of this engine's. */
-  readonly provider?: Provider;
-  /** Those who wait until it answers; absent when nobody does. */
-  readonly awaitedBy?: readonly string[];
 }

@@ -1,6 +1,6 @@
 import type { Address } from './carriers/address.js';
 import type { Carrier } from './carriers/carrier.js';
-import type { ProcessStatus } from './service.js';
+import type { ProcessStatus } from './status.js';
 
 /** Where an implementation is found right now. */
 export interface Place {
@@ -22,6 +22,11 @@ export interface Source {
   locate(): Place | undefined;
   /** How long to wait for one that is known and does not answer yet, in ms. */
   patienceMs(wasActive: boolean): number;
+  /**
+   * Begins to keep it running, and returns at once; called once, by the registry. Without it nothing has to be started.
+   * @param ready resolves when all that it needs answers, rejects with the reason while it does not
+   */
+  start?(ready: (signal: AbortSignal) => Promise<void>): void;
   /** The process that it runs as, if it is one of ours. */
   process?(): ProcessStatus;
   /** Ends what was started for it. */

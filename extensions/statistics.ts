@@ -1,4 +1,4 @@
-import type { CallResult, ExtensionFailure, Latency, MethodStatistics } from './service.js';
+import type { CallResult, ExtensionFailure, Latency, MethodStatistics } from './status.js';
 
 /** Upper bounds in ms of the histogram's buckets: from a call in this process to a Mount that fetches its data. */
 const boundsMs = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 120_000];

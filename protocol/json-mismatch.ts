@@ -68,6 +68,7 @@ const ranges: Record<string, readonly [bigint, bigint]> = {
   uint: uint64,
   uint16: [0n, 2n ** 16n - 1n],
   uint64,
+  uint32,
   'fs.FileMode': uint32,
 };
 

@@ -1,6 +1,6 @@
 import { messageOf } from '@cleat/protocol/errors';
+import { nearest } from '@cleat/protocol/nearest';
 import { fitted, usageComplaint } from '@cleat/protocol/usage';
-import { nearest } from '../nearest.js';
 import { cleatVersion } from '../version.js';
 import { wrapped } from './columns.js';
 import { type Command, commands } from './commands.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { groupId } from '@cleat/api/listeners/listen';
-import { seccompFor } from '@cleat/engine/containers/oci-spec/seccomp';
+import { seccompFor } from '@cleat/engine/oci/seccomp';
 import { checkLogOptions } from '@cleat/engine/spool/driver/check';
 import { type ExtensionOverride, openExtensions } from '@cleat/extensions/index';
 import type { Extensions } from '@cleat/extensions/service';

@@ -3,27 +3,20 @@ import type { Events } from '@cleat/engine/events/service';
 import { messageOf } from '@cleat/protocol/errors';
 import { defaultRuntime } from './default-runtime.js';
 import type { DaemonLog } from './log.js';
+import { keyOf, type Reloadable } from './options/option.js';
+import { options } from './options/table.js';
 import { loadSettings } from './settings.js';
 
 /** The engine's configuration, which SIGHUP may change under the rooms that hold it. */
 export type LiveConfig = { -readonly [K in keyof EngineConfig]: EngineConfig[K] };
 
-/**
- * Settings that SIGHUP applies again; the options with `reload` in the table are the same ones, as the operator sees
- * them.
- */
-const reloaded = [
-  'authorizationPlugins',
-  'debug',
-  'defaultRuntime',
-  'insecureRegistries',
-  'labels',
-  'liveRestore',
-  'maxConcurrentDownloads',
-  'registryMirrors',
-  'runtimes',
-  'shutdownTimeout',
-] as const;
+/** The settings that SIGHUP applies again, each with its key in `daemon.json`, by the table of options. */
+const reloaded: ReadonlyMap<Reloadable, string> = new Map(
+  options
+    .flatMap((one): [Reloadable, string][] => (one.reload === undefined ? [] : [[one.reload, keyOf(one) ?? one.flag]]))
+    // Two options may change one setting; the first of them names it.
+    .reverse(),
+);
 
 /** Reads the configuration file again. A mistake in it changes nothing and is logged. */
 export async function reload(
@@ -36,7 +29,7 @@ export async function reload(
     const { name } = await defaultRuntime(settings);
     const { values } = settings;
     const engine = { ...settings.engine, defaultRuntime: name };
-    const applied = Object.fromEntries(reloaded.map((key) => [key, engine[key]]));
+    const applied = Object.fromEntries([...reloaded.keys()].map((setting) => [setting, engine[setting]]));
     Object.assign(config, applied);
     log.setLevel(engine.debug ? 'debug' : values['log-level']);
     events.publish({ type: 'daemon', action: 'reload', id: config.engineId, attributes: attributesOf(config) });
@@ -46,20 +39,11 @@ export async function reload(
   }
 }
 
-/** As Docker's event carries them. */
+/** As Docker's event carries them: by the keys of `daemon.json`. */
 function attributesOf(config: EngineConfig): Record<string, string> {
-  return {
-    debug: String(config.debug),
-    'default-runtime': config.defaultRuntime,
-    'insecure-registries': JSON.stringify(config.insecureRegistries),
-    labels: JSON.stringify(config.labels),
-    'live-restore': String(config.liveRestore),
-    'max-concurrent-downloads': String(config.maxConcurrentDownloads),
-    name: config.name,
-    'registry-mirrors': JSON.stringify(config.registryMirrors),
-    runtimes: Object.entries(config.runtimes)
-      .map(([name, { path }]) => `${name}:{${path}}`)
-      .join(', '),
-    'shutdown-timeout': String(config.shutdownTimeout),
-  };
+  const texts = [...reloaded].map(([setting, key]) => [key, text(config[setting])] as const);
+  const runtimes = Object.entries(config.runtimes).map(([name, { path }]) => `${name}:{${path}}`);
+  return { ...Object.fromEntries(texts), runtimes: runtimes.join(', '), name: config.name };
 }
+
+const text = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));

@@ -1,5 +1,6 @@
 import type { Provider } from '@cleat/extensions/service';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { Runtimes } from '../oci/runtimes.js';
 import { killContainer } from './commands/kill.js';
 import { connectNetwork, disconnectNetwork } from './commands/networks.js';
 import { pauseContainer, unpauseContainer } from './commands/pause.js';
@@ -25,7 +26,6 @@ import { containerSize } from './files/size.js';
 import { removeLink } from './links/links.js';
 import { ContainerPaths } from './paths.js';
 import { providerAt } from './providers.js';
-import { Runtimes } from './runtimes.js';
 import type { ContainerHost, Containers } from './service.js';
 import type { Container } from './state/container.js';
 import { attachContainer } from './streams/attach.js';
@@ -52,7 +52,7 @@ export function openContainers(deps: ContainersDeps): Containers & ContainerHost
   const context: Context = {
     ...deps,
     paths,
-    runtimes: new Runtimes(deps.config, paths),
+    runtimes: new Runtimes(deps.config, (name) => paths.runtimeRoot(name)),
     watchers: new RunWatchers(),
     stopping: false,
     closed: false,

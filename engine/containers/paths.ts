@@ -24,7 +24,7 @@ export class ContainerPaths {
     return join(this.directory(id), 'rw', 'upper');
   }
 
-  /** Where the layers lie that containers have above their images; see `own-files.ts`. */
+  /** Where the layers lie that containers have above their images; see `engine/oci/own-files.ts`. */
   sharedOwnFiles(): string {
     return join(this.#dataRoot, 'own-files');
   }

@@ -18,7 +18,11 @@ export function providerAt(context: Context, address: string): Container | undef
   return scheme === 'unix' ? listenerAt(context, running, rest) : servingAt(context, running, rest);
 }
 
-function listenerAt(context: Context, running: readonly Container[], path: string): Container | undefined {
+function listenerAt(
+  context: Pick<Context, 'config' | 'log'>,
+  running: readonly Container[],
+  path: string,
+): Container | undefined {
   let pid: number;
   try {
     pid = listeningPid(path);
@@ -37,7 +41,7 @@ function listenerAt(context: Context, running: readonly Container[], path: strin
   return sharing.sort((a, b) => (a.record.state.startedAt < b.record.state.startedAt ? 1 : -1))[0];
 }
 
-function isWithin(context: Context, { record }: Container, groups: readonly string[]): boolean {
+function isWithin(context: Pick<Context, 'config'>, { record }: Container, groups: readonly string[]): boolean {
   const own = cgroupOf(context.config, record);
   return groups.some((group) => group === own || group.startsWith(`${own}/`));
 }
@@ -52,7 +56,11 @@ function pathInside({ record }: Container, path: string): string | undefined {
 }
 
 /** By its own address, or a port that it publishes on this host. */
-function servingAt(context: Context, running: readonly Container[], hostAndPort: string): Container | undefined {
+function servingAt(
+  context: Pick<Context, 'networks'>,
+  running: readonly Container[],
+  hostAndPort: string,
+): Container | undefined {
   const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(hostAndPort) ?? [];
   const isHost = host === 'localhost' || (isIP(host) !== 0 && (host.startsWith('127.') || host === '::1'));
   return running.find(({ id }) => {

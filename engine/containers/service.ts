@@ -12,6 +12,7 @@ import type {
 } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
+import type { OciProcess } from '../oci/types.js';
 import type { AttachSession, TerminalSize } from '../streams/service.js';
 import type { Moment } from '../time.js';
 
@@ -222,20 +223,4 @@ export interface RequestedExec {
   privileged?: boolean;
   tty: boolean;
   consoleSize?: { height: number; width: number };
-}
-
-/** `process` of the OCI runtime specification, as far as we write it. */
-export interface OciProcess {
-  terminal?: boolean;
-  consoleSize?: { height: number; width: number };
-  user: { uid: number; gid: number; additionalGids?: number[]; umask?: number };
-  args: string[];
-  env: string[];
-  cwd: string;
-  capabilities?: Record<'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient', string[]>;
-  /** bigint for RLIM_INFINITY. */
-  rlimits?: { type: string; hard: number | bigint; soft: number | bigint }[];
-  noNewPrivileges?: boolean;
-  apparmorProfile?: string;
-  oomScoreAdj?: number;
 }

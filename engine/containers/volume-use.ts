@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { newId } from '../ids.js';
+import { resolveUser } from '../oci/user.js';
 import type { VolumeUse } from '../volumes/service.js';
 import type { Context } from './context.js';
-import { resolveUser } from './oci-spec/user.js';
 import type { Container } from './state/container.js';
 import { type ContainerRecord, isVolume, type VolumeMount } from './state/record.js';
 
@@ -20,7 +20,7 @@ type Use = Pick<VolumeMount, 'destination' | 'propagation'> & {
  * @param mountId one per start, or per time that its files are looked into
  */
 export function volumeUse(
-  context: Context,
+  context: Pick<Context, 'paths'>,
   { id, record }: Pick<Container, 'id' | 'record'>,
   mountId: string,
   use: Use,

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, lstatSync, symlinkSync, unlinkSync } from 'node:
 import { dirname, join, relative } from 'node:path';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import type { ImageId } from '../ids.js';
-import { ownFilesFor } from './own-files.js';
+import { ownFilesFor } from '../oci/own-files.js';
 import type { ContainerPaths } from './paths.js';
 import type { ContainerRecord } from './state/record.js';
 

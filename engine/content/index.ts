@@ -1,6 +1,6 @@
 import { Blobs } from './blobs.js';
 import { Leases } from './leases.js';
-import type { Content } from './service.js';
+import type { BlobUser, Content } from './service.js';
 
 export type { Content } from './service.js';
 
@@ -8,6 +8,8 @@ export type { Content } from './service.js';
 export async function openContent(directory: string): Promise<Content> {
   const blobs = await Blobs.open(directory);
   const leases = new Leases();
+  const users: BlobUser[] = [];
+  const used = (): Set<string> => new Set(users.flatMap((user) => [...user.blobs()]));
   return {
     async store(source, lease, options) {
       const blob = await blobs.write(source, options);
@@ -18,10 +20,15 @@ export async function openContent(directory: string): Promise<Content> {
     has: (digest) => blobs.has(digest),
     read: (digest) => blobs.read(digest),
     path: (digest) => blobs.path(digest),
+    addUser: (user) => void users.push(user),
     lease: () => leases.take(),
-    isLeased: (digest) => leases.holdsBlob(digest),
     isLayerLeased: (diffId) => leases.holdsLayer(diffId),
-    remove: (digest) => blobs.remove(digest),
-    removeAllBut: (needed) => blobs.removeAllBut(needed),
+    async collect(digests) {
+      for (const digest of new Set(digests)) {
+        // Asked each time: removing takes a while, and others go on meanwhile.
+        if (!leases.holdsBlob(digest) && !used().has(digest)) await blobs.remove(digest);
+      }
+    },
+    collectAll: () => blobs.removeAllBut(used()),
   };
 }

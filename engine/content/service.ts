@@ -5,9 +5,15 @@ import type { Lease } from './leases.js';
 export type { GrowingBlob, StoredBlob, WriteOptions } from './blobs.js';
 export type { Lease } from './leases.js';
 
+/** A room that keeps blobs for good: layers, plugins. */
+export interface BlobUser {
+  /** The digests of all that it needs now. */
+  blobs(): Iterable<string>;
+}
+
 /**
- * Content-addressed blobs (SHA-256), and leases on those that work under way needs. It knows nothing of images: `layers/`,
- * which alone keeps blobs for good, says so in `removeAllBut` at the start, and removes them itself afterwards.
+ * Content-addressed blobs (SHA-256), and leases on those that work under way needs. It knows nothing of images: who keeps
+ * blobs says so with `addUser`.
  */
 export interface Content {
   /**
@@ -21,13 +27,14 @@ export interface Content {
   read(digest: string): ReadStream;
   /** Absolute path of a blob's file. */
   path(digest: string): string;
-  /** Protects what it names until it ends; `layers/` collects afterwards. */
+  /** From now on, what `user` needs is kept. */
+  addUser(user: BlobUser): void;
+  /** Protects what it names until it ends; collect afterwards. */
   lease(): Lease;
-  /** Whether work under way needs the blob. */
-  isLeased(digest: string): boolean;
   /** Whether work under way needs the layer. */
   isLayerLeased(diffId: string): boolean;
-  remove(digest: string): Promise<void>;
-  /** At the start: removes what a crash left behind. */
-  removeAllBut(needed: ReadonlySet<string>): Promise<void>;
+  /** Removes those of these blobs that neither a user nor work under way needs. */
+  collect(digests: Iterable<string>): Promise<void>;
+  /** At the start, once all users are known: removes what a crash left behind. */
+  collectAll(): Promise<void>;
 }

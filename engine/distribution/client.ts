@@ -7,7 +7,7 @@ import type { Answer } from './answer.js';
 import { Authorizer, parseChallenge } from './auth.js';
 import type { Endpoint } from './endpoint.js';
 import { registryError } from './errors.js';
-import { acceptedManifests } from './manifest.js';
+import { acceptedManifests, type Contents } from './manifest.js';
 import { retryAfterOf, withRetries } from './retry.js';
 import { defaultReach, type HttpRequest, type Reach, Transport, urlFrom } from './transport.js';
 import { statusText } from './wording.js';
@@ -35,6 +35,7 @@ export class RegistryClient implements Disposable {
     access: 'pull' | 'push',
     auth: RegistryAuth | undefined,
     reach: Reach = defaultReach,
+    contents: Contents = 'image',
   ) {
     this.endpoint = endpoint;
     this.#repository = repository;
@@ -42,7 +43,8 @@ export class RegistryClient implements Disposable {
     const actions = access === 'push' ? 'pull,push' : 'pull';
     // A mirror is another party: credentials for the registry are not meant for it.
     const own = endpoint.mirror ? undefined : auth;
-    const scope = repository && `repository:${repository}:${actions}`;
+    const resource = contents === 'plugin' ? 'repository(plugin)' : 'repository';
+    const scope = repository && `${resource}:${repository}:${actions}`;
     this.#authorizer = new Authorizer(this.#transport, scope, own);
   }
 
@@ -118,11 +120,11 @@ export class RegistryClient implements Disposable {
     });
   }
 
-  /** The image's configuration, not yet verified. */
+  /** The configuration of an artifact, not yet verified. */
   async config(digest: string, signal: AbortSignal): Promise<Buffer> {
     return await this.#again(signal, async () => {
       const answer = await this.blob(digest, 0, signal);
-      return await answer.bytes(this.limits.config, 'the image configuration');
+      return await answer.bytes(this.limits.config, 'the configuration');
     });
   }
 

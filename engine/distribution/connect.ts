@@ -10,14 +10,14 @@ import type { Connect, Registries } from './service.js';
  */
 export async function withRegistry<T>(
   registries: Registries,
-  { reference, access, auth, signal }: Connect,
+  { reference, access, contents, auth, signal }: Connect,
   work: (client: RegistryClient) => Promise<T>,
 ): Promise<T> {
   const endpoints = await endpointsOf(reference.domain, registries.config);
   let failure: unknown = systemError(`no endpoints found for ${reference.domain}`);
   for (const endpoint of endpoints) {
     if (access === 'push' && endpoint.mirror) continue;
-    using client = new RegistryClient(endpoint, reference.path, access, auth, registries.reach);
+    using client = new RegistryClient(endpoint, reference.path, access, auth, registries.reach, contents);
     try {
       await client.ping(signal);
     } catch (error) {

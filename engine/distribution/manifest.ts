@@ -7,6 +7,7 @@ export const mediaType = {
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
   dockerConfig: 'application/vnd.docker.container.image.v1+json',
+  dockerPlugin: 'application/vnd.docker.plugin.v1+json',
   dockerLayer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
   ociIndex: 'application/vnd.oci.image.index.v1+json',
@@ -33,6 +34,10 @@ export interface Descriptor {
   size: number;
 }
 
+/** What is in an artifact with layers. */
+export type Contents = 'image' | 'plugin';
+
+/** Of an image, or of what is made like one. */
 export interface ImageManifest {
   kind: 'image';
   config: Descriptor;
@@ -48,9 +53,14 @@ export interface ManifestList {
 /**
  * Reads a manifest of a registry.
  * @param contentType what the registry calls it; the document's own `mediaType` must not contradict
- * @throws InvalidParameter for what is malformed, of an unknown type, or schema 1
+ * @throws InvalidParameter for what is malformed, of an unknown type, schema 1, or other than `contents`
  */
-export function parseManifest(text: string, contentType: string, name: string): ImageManifest | ManifestList {
+export function parseManifest(
+  text: string,
+  contentType: string,
+  name: string,
+  contents: Contents = 'image',
+): ImageManifest | ManifestList {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -73,7 +83,7 @@ export function parseManifest(text: string, contentType: string, name: string): 
     const saysImage = named === mediaType.dockerManifest || named === mediaType.ociManifest;
     if ((saysList && !isList) || (saysImage && !isImage)) throw invalidParameter('unsupported manifest format');
   }
-  return isList ? parseList(parsed.manifests) : parseImage(parsed);
+  return isList ? parseList(parsed.manifests) : parseImage(parsed, name, contents);
 }
 
 function parseList(manifests: unknown): ManifestList {
@@ -97,9 +107,10 @@ function parseList(manifests: unknown): ManifestList {
 
 const imageConfigs: readonly string[] = [mediaType.dockerConfig, mediaType.ociConfig, 'application/octet-stream', ''];
 
-function parseImage(manifest: Record<string, unknown>): ImageManifest {
+function parseImage(manifest: Record<string, unknown>, name: string, contents: Contents): ImageManifest {
   const config = parseDescriptor(manifest.config);
-  if (!imageConfigs.includes(config.mediaType)) {
+  if (contents === 'plugin') refuseOther(config, name);
+  else if (!imageConfigs.includes(config.mediaType)) {
     const kind = config.mediaType.includes('plugin') ? 'plugin' : 'unknown';
     throw invalidParameter(`Encountered remote "${config.mediaType}"(${kind}) when fetching`);
   }
@@ -109,6 +120,13 @@ function parseImage(manifest: Record<string, unknown>): ImageManifest {
     if (!known.test(layer.mediaType)) throw invalidParameter(`unsupported media type ${layer.mediaType}`);
   }
   return { kind: 'image', config, layers };
+}
+
+function refuseOther({ mediaType: type }: Descriptor, name: string): void {
+  if (type === mediaType.dockerPlugin) return;
+  const what =
+    imageConfigs.includes(type) && type !== '' ? 'it is an image' : `its configuration is of the type "${type}"`;
+  throw invalidParameter(`did not find plugin config for specified reference ${name}: ${what}`);
 }
 
 function parseDescriptor(value: unknown): Descriptor {

@@ -5,6 +5,7 @@ import type { Reference } from '../content/references.js';
 import type { StoredBlob } from '../content/service.js';
 import type { RegistryClient } from './client.js';
 import type { Download } from './download.js';
+import type { Contents } from './manifest.js';
 import type { Reach } from './transport.js';
 
 export type { RegistryClient } from './client.js';
@@ -40,6 +41,8 @@ export interface Distribution {
 export interface Connect {
   reference: Reference;
   access: 'pull' | 'push';
+  /** Registries ask for another permission for plugins. Absent: an image. */
+  contents?: Contents;
   auth?: RegistryAuth | undefined;
   signal: AbortSignal;
 }

@@ -62,10 +62,10 @@ class JournaledEvents implements Events {
   /**
    * No two events have one time, and none is older than the one before it: so `since` the last one seen misses none.
    */
-  #timeFor(wished: bigint): bigint {
+  #timeFor(requested: bigint): bigint {
     const { lastTime } = this.#journal;
-    if (wished > lastTime) return wished;
-    return lastTime - nowNanos() > setBackNanos ? wished : lastTime + 1n;
+    if (requested > lastTime) return requested;
+    return lastTime - nowNanos() > setBackNanos ? requested : lastTime + 1n;
   }
 
   subscribe(query: EventQuery): AsyncIterable<EventMessage> {

@@ -1,12 +1,12 @@
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { flow } from '../async/flow.js';
+import { progressOf } from '../async/progress.js';
 import { formatPlatform, hostPlatform, parsePlatform } from '../content/platform.js';
 import { familiar, referenceOf, refuseReserved } from '../content/references.js';
 import { goTime, nowNanos } from '../time.js';
 import { applyChanges } from './changes/index.js';
 import type { Context } from './context.js';
-import { flow } from './flow.js';
-import { progressOf } from './progress.js';
 import type { ImportOptions } from './service.js';
 
 /**

@@ -17,7 +17,7 @@ export function fullConfig(config: ContainerConfig | null | undefined): Containe
 }
 
 /** `repository:tag` and `repository@digest` of an image, as users see them. */
-export function namesOf(context: Context, id: ImageId): { tags: string[]; digests: string[] } {
+export function namesOf(context: Pick<Context, 'catalog'>, id: ImageId): { tags: string[]; digests: string[] } {
   const references = context.catalog.references(id);
   return {
     tags: references.filter((reference) => !reference.digest).map(familiar),
@@ -26,7 +26,11 @@ export function namesOf(context: Context, id: ImageId): { tags: string[]; digest
 }
 
 /** `GET /images/{name}/json` */
-export function inspect(context: Context, text: string, platform?: Platform): ImageInspect {
+export function inspect(
+  context: Pick<Context, 'catalog' | 'layers' | 'sizeOf'>,
+  text: string,
+  platform?: Platform,
+): ImageInspect {
   const image = findFor(context, text, platform);
   const { config, record } = image;
   const { tags, digests } = namesOf(context, image.id);
@@ -51,7 +55,7 @@ export function inspect(context: Context, text: string, platform?: Platform): Im
   };
 }
 
-function graphData(context: Context, image: Image): Record<string, string> | null {
+function graphData(context: Pick<Context, 'layers'>, image: Image): Record<string, string> | null {
   const paths = image.config.rootfs.diff_ids
     .map((diffId) => context.layers.get(diffId))
     .filter((record) => record !== undefined)
@@ -63,7 +67,11 @@ function graphData(context: Context, image: Image): Record<string, string> | nul
 }
 
 /** `GET /images/{name}/history`: newest first; only steps that were made here have an ID. */
-export function history(context: Context, text: string, platform?: Platform): ImageHistoryItem[] {
+export function history(
+  context: Pick<Context, 'catalog' | 'layers'>,
+  text: string,
+  platform?: Platform,
+): ImageHistoryItem[] {
   const image = findFor(context, text, platform);
   const { diff_ids: diffIds } = image.config.rootfs;
   let layer = 0;
@@ -88,7 +96,7 @@ export function history(context: Context, text: string, platform?: Platform): Im
   return items;
 }
 
-function nameSteps(context: Context, image: Image, items: ImageHistoryItem[]): void {
+function nameSteps(context: Pick<Context, 'catalog'>, image: Image, items: ImageHistoryItem[]): void {
   let step: Image | undefined = image;
   for (const item of items) {
     if (!step) return;

@@ -23,7 +23,7 @@ interface Window {
   since: number;
 }
 
-function windowOf(context: Context, filters: Filters): Window {
+function windowOf(context: Pick<Context, 'catalog'>, filters: Filters): Window {
   let before = Number.POSITIVE_INFINITY;
   let since = Number.NEGATIVE_INFINITY;
   for (const value of filterValues(filters, 'before') ?? []) {
@@ -103,7 +103,7 @@ export function list(
 }
 
 /** Stacks of layers that more than one image has. */
-function sharedChains(context: Context): Set<string> {
+function sharedChains(context: Pick<Context, 'catalog'>): Set<string> {
   const seen = new Set<string>();
   const shared = new Set<string>();
   for (const image of context.catalog.all()) {
@@ -115,7 +115,7 @@ function sharedChains(context: Context): Set<string> {
   return shared;
 }
 
-function sharedSize(context: Context, image: Image, shared: ReadonlySet<string>): number {
+function sharedSize(context: Pick<Context, 'layers'>, image: Image, shared: ReadonlySet<string>): number {
   const { diff_ids: diffIds } = image.config.rootfs;
   let size = 0;
   chainIds(diffIds).forEach((chain, at) => {

@@ -42,7 +42,7 @@ export async function prune(
 }
 
 function isCandidate(
-  context: Context,
+  context: Pick<Context, 'catalog'>,
   image: Image,
   danglingOnly: boolean,
   until: bigint | undefined,
@@ -75,7 +75,7 @@ async function pruneOne(context: Context, image: Image, danglingOnly: boolean): 
   return deleted;
 }
 
-function chainSizes(context: Context): Map<string, number> {
+function chainSizes(context: Pick<Context, 'catalog' | 'layers'>): Map<string, number> {
   const sizes = new Map<string, number>();
   for (const { config } of context.catalog.all()) {
     const { diff_ids: diffIds } = config.rootfs;

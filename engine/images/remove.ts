@@ -48,7 +48,7 @@ function isSingle(references: readonly Reference[]): boolean {
   return digestRepositories.size === 1 && single !== undefined && digestRepositories.has(repositoryOf(single));
 }
 
-function refuseWhileUsed(context: Context, image: Image, text: string): void {
+function refuseWhileUsed(context: Pick<Context, 'usage'>, image: Image, text: string): void {
   const [user] = context.usage(image.id);
   if (!user) return;
   throw conflict(
@@ -57,7 +57,12 @@ function refuseWhileUsed(context: Context, image: Image, text: string): void {
 }
 
 /** @returns whether other references remain, so that the image stays */
-function untagByName(context: Context, image: Image, given: Reference, records: ImageDeleteItem[]): boolean {
+function untagByName(
+  context: Pick<Context, 'catalog' | 'publish'>,
+  image: Image,
+  given: Reference,
+  records: ImageDeleteItem[],
+): boolean {
   const reference = context.catalog.untag(given);
   context.publish('untag', image.id);
   records.push({ Untagged: familiar(reference) });
@@ -75,7 +80,7 @@ function untagByName(context: Context, image: Image, given: Reference, records: 
   return rest.length > 0;
 }
 
-function untagAll(context: Context, image: Image, records: ImageDeleteItem[]): void {
+function untagAll(context: Pick<Context, 'catalog' | 'publish'>, image: Image, records: ImageDeleteItem[]): void {
   for (const reference of context.catalog.references(image.id)) {
     context.catalog.untag(reference);
     context.publish('untag', image.id);
@@ -112,7 +117,7 @@ async function removeImage(
   if (options.prune && parent) await removeImage(context, parent, records, { force: false, prune: true, quiet: true });
 }
 
-function layerStacks(context: Context, except: string): Set<string> {
+function layerStacks(context: Pick<Context, 'catalog'>, except: string): Set<string> {
   const chains = new Set<string>();
   for (const image of [...context.catalog.all(), ...context.catalog.held()]) {
     if (image.id === except) continue;
@@ -128,7 +133,7 @@ interface Problem {
 
 /** The obstacles: children and running containers always, references and stopped containers unless forced. */
 function conflictOf(
-  context: Context,
+  context: Pick<Context, 'catalog' | 'usage'>,
   image: Image,
   check: { references: boolean; stopped: boolean },
 ): Problem | undefined {

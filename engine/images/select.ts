@@ -15,7 +15,7 @@ export function platformOf({ os = 'linux', architecture = '', variant }: ImageCo
  * among several: it lets the image pass, or nothing is done.
  * @throws NotFound `No such image: X`, or that the image is for another platform; InvalidParameter
  */
-export function findFor(context: Context, text: string, wanted: Platform | undefined): Image {
+export function findFor(context: Pick<Context, 'catalog'>, text: string, wanted: Platform | undefined): Image {
   const image = context.catalog.find(text);
   if (wanted) requirePlatform(image, text, wanted);
   return image;

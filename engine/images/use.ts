@@ -10,7 +10,7 @@ import type { ResolvedImage } from './service.js';
  * Finds the image for a new container. @throws NotFound `No such image: …`, or that it is not for the platform: a
  * client pulls it then
  */
-export function resolve(context: Context, text: string, platform = ''): ResolvedImage {
+export function resolve(context: Pick<Context, 'catalog'>, text: string, platform = ''): ResolvedImage {
   const wanted = platform === '' ? undefined : parsePlatform(platform);
   const image = findFor(context, text, wanted);
   const { os, architecture } = platformOf(image.config);
@@ -28,7 +28,7 @@ export function resolve(context: Context, text: string, platform = ''): Resolved
  * The directories of an image's layers, the top first. Also of an image that was removed by force meanwhile.
  * @throws NotFound, DataLoss when a layer is missing
  */
-export function layerPaths(context: Context, id: ImageId): string[] {
+export function layerPaths(context: Pick<Context, 'catalog' | 'layers'>, id: ImageId): string[] {
   const image = context.catalog.getHeld(id);
   if (!image) throw notFound(`No such image: ${id}`);
   return image.config.rootfs.diff_ids
@@ -41,7 +41,12 @@ export function layerPaths(context: Context, id: ImageId): string[] {
 }
 
 /** `POST /images/{name}/tag`. @throws NotFound, InvalidParameter, Forbidden */
-export function tag(context: Context, text: string, repository: string, name: string): void {
+export function tag(
+  context: Pick<Context, 'catalog' | 'publish'>,
+  text: string,
+  repository: string,
+  name: string,
+): void {
   const image = context.catalog.find(text);
   const parsed = parseReference(repository);
   if (parsed.digest) throw invalidParameter('refusing to create a tag with a digest reference');

@@ -17,10 +17,14 @@ export interface LayersDeps {
   log: Logger;
 }
 
-/** Opens the layers, and removes what a crash left behind, blobs of no layer included. */
+/**
+ * Opens the layers, and removes what a crash left behind, blobs that nobody keeps included: all other users of the content
+ * are known to it by then.
+ */
 export async function openLayers({ directory, content, store, users, log }: LayersDeps): Promise<Layers> {
   const records = store.collection<LayerRecord>('layers');
   const layers = new UnpackedLayers({ root: directory, records, content, users, log });
+  content.addUser(layers);
   await layers.recover();
   return layers;
 }

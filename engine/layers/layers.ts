@@ -7,7 +7,7 @@ import { spreadDirectories } from '@cleat/linux/files/spread';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
-import type { Content, Lease, StoredBlob } from '../content/service.js';
+import type { BlobUser, Content, Lease, StoredBlob } from '../content/service.js';
 import { newId } from '../ids.js';
 import type { Collection } from '../store/service.js';
 import type { LayerRecord } from './record.js';
@@ -26,7 +26,7 @@ interface Started {
  * that holds the changes of one tar, whiteouts in overlayfs's form. The record is written last: a directory without
  * one is what a crash left, and is removed at start-up.
  */
-export class UnpackedLayers implements Layers {
+export class UnpackedLayers implements Layers, BlobUser {
   readonly #root: string;
   readonly #records: Collection<LayerRecord>;
   readonly #content: Content;
@@ -58,6 +58,14 @@ export class UnpackedLayers implements Layers {
 
   all(): LayerRecord[] {
     return this.#records.entries().map(([, record]) => record);
+  }
+
+  ofBlob(digest: string): LayerRecord | undefined {
+    return this.all().find(({ blob }) => blob.digest === digest);
+  }
+
+  blobs(): string[] {
+    return this.all().map(({ blob }) => blob.digest);
   }
 
   /** Absolute path of a layer's directory. */
@@ -190,9 +198,8 @@ export class UnpackedLayers implements Layers {
       if (!record || this.#isUsed(diffId) || this.#content.isLayerLeased(diffId)) continue;
       this.#records.delete(diffId);
       await this.#discard(record.directory);
-      // Meanwhile the same layer may have come anew.
-      if (!this.get(diffId) && !this.#content.isLeased(record.blob.digest))
-        await this.#content.remove(record.blob.digest);
+      // Unless the same layer has come anew meanwhile.
+      await this.#content.collect([record.blob.digest]);
     }
   }
 
@@ -203,14 +210,7 @@ export class UnpackedLayers implements Layers {
     } finally {
       lease.end();
       await this.collect(lease.layers);
-      await this.#collectBlobs(lease.blobs);
-    }
-  }
-
-  async #collectBlobs(digests: Iterable<string>): Promise<void> {
-    const needed = new Set(this.all().map((layer) => layer.blob.digest));
-    for (const digest of digests) {
-      if (!needed.has(digest) && !this.#content.isLeased(digest)) await this.#content.remove(digest);
+      await this.#content.collect(lease.blobs);
     }
   }
 
@@ -229,7 +229,7 @@ export class UnpackedLayers implements Layers {
     for (const name of await readdir(this.#root)) {
       if (!known.has(name) && !this.#growing.has(name)) await this.#discard(name);
     }
-    await this.#content.removeAllBut(new Set(this.all().map((record) => record.blob.digest)));
+    await this.#content.collectAll();
   }
 
   /** A layer whose files are gone is not here: pulling or loading its image brings it back. */

@@ -26,7 +26,7 @@ export interface GrowingLayer {
   abandon(): Promise<void>;
 }
 
-/** The rooms that keep layers for good: images. */
+/** The rooms that keep layers for good: images, plugins. */
 export interface LayerUser {
   usesLayer(diffId: string): boolean;
 }
@@ -37,6 +37,8 @@ export interface LayerUser {
 export interface Layers {
   get(diffId: string): LayerRecord | undefined;
   all(): LayerRecord[];
+  /** The layer that was unpacked from that very blob, if it is here. */
+  ofBlob(digest: string): LayerRecord | undefined;
   /** Absolute path of a layer's directory. */
   path(record: LayerRecord): string;
   /**

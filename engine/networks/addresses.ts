@@ -57,10 +57,10 @@ export async function takePool(
       requested.six ? 6 : 4,
     );
   } else if (!requested.skipGateway || requested.config.Gateway) {
-    const wished = requested.config.Gateway ?? '';
-    const asked = request(wished, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
+    const gateway = requested.config.Gateway ?? '';
+    const asked = request(gateway, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
     record.gateway = await asked.catch((error: unknown) => {
-      throw rewritten(error, `failed to allocate gateway (${wished})`);
+      throw rewritten(error, `failed to allocate gateway (${gateway})`);
     });
     record.gatewayTaken = true;
     kept(record);
@@ -226,22 +226,18 @@ export async function takeAddress(
   network: NetworkRecord,
   requested: { six: boolean; address: string; options: Record<string, string>; calls: CallOptions },
 ): Promise<{ id: string; address: string }> {
-  const { six, address: wished, options, calls } = requested;
+  const { six, address, options, calls } = requested;
   const all = six ? network.v6 : network.v4;
-  const pools = wished ? all.filter(({ pool }) => holds(pool, wished)) : all;
+  const pools = address ? all.filter(({ pool }) => holds(pool, address)) : all;
   let failure: unknown;
   for (const pool of pools) {
     try {
-      const address = await requestAddress(drivers, outbox, network.ipam.driver, pool, {
-        address: wished,
-        options,
-        calls,
-      });
-      return { id: pool.id, address };
+      const asked = { address, options, calls };
+      return { id: pool.id, address: await requestAddress(drivers, outbox, network.ipam.driver, pool, asked) };
     } catch (error) {
       failure = error;
       // Another pool of the network may have one.
-      if (wished || !saysExhausted(error)) throw error;
+      if (address || !saysExhausted(error)) throw error;
     }
   }
   throw unavailable(

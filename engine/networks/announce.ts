@@ -1,6 +1,9 @@
 import type { NetworksContext } from './context.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 
+/** The parts for telling, and for noting that it is told. */
+type Parts = Pick<NetworksContext, 'emit' | 'events' | 'save'>;
+
 /*
  * A record says which event of the journal tells of it, before that event is written: so the next engine knows what was
  * told, also when this one is killed between both.
@@ -8,7 +11,7 @@ import type { EndpointRecord, SandboxRecord } from './record.js';
 
 /** `connect`: the container is on these networks. */
 export function announceConnected(
-  context: NetworksContext,
+  context: Parts,
   sandbox: SandboxRecord,
   endpoints: readonly EndpointRecord[] = sandbox.endpoints,
 ): void {
@@ -22,7 +25,7 @@ export function announceConnected(
 
 /** `disconnect`, of those whose `connect` was told, and once. */
 export function announceEnd(
-  context: NetworksContext,
+  context: Parts,
   sandbox: SandboxRecord,
   endpoints: readonly EndpointRecord[] = sandbox.endpoints,
 ): void {
@@ -35,7 +38,7 @@ export function announceEnd(
 }
 
 function emit(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'emit'>,
   action: string,
   { containerId }: SandboxRecord,
   endpoint: EndpointRecord,

@@ -11,7 +11,7 @@ import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
 import { linkedRequest } from './links.js';
 import { openLinks, reopenLinksTo } from './open-links.js';
-import { exposedPorts, wishedPorts } from './ports.js';
+import { exposedPorts, requestedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
 import { publishPorts } from './publish.js';
 import type { NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
@@ -24,7 +24,7 @@ type Made = Omit<Sandbox, 'endpoints'>;
 
 interface Plan {
   network: NetworkRecord;
-  wished: RequestedEndpoint;
+  requested: RequestedEndpoint;
   /** The container's name for it. */
   ref: string;
 }
@@ -77,14 +77,14 @@ async function plan(context: NetworksContext, request: SandboxRequest, mode: str
   // These two are what they are also for one that no list names them for.
   if (requested.length === 0 && (mode === 'none' || mode === 'host')) requested.push([mode, {}]);
   const plans: Plan[] = [];
-  for (const [ref, wished] of requested) {
+  for (const [ref, settings] of requested) {
     // Without a default bridge (`--bridge none`) a container that asks for it has no network, as under Docker.
     const isDefault = ref === 'default' || (ref === 'bridge' && context.config.bridge === 'none');
-    const network = await requestedNetwork(context, isDefault ? context.defaultNetwork : ref, wished);
+    const network = await requestedNetwork(context, isDefault ? context.defaultNetwork : ref, settings);
     if (network.configOnly) throw forbidden('cannot create endpoint on configuration-only network');
     if (plans.some((other) => other.network === network)) continue;
-    checkRequested(network.name, network, wished);
-    plans.push({ network, wished: linkedRequest(wished, context.idOf), ref });
+    checkRequested(network.name, network, settings);
+    plans.push({ network, requested: linkedRequest(settings, context.idOf), ref });
   }
   const first = context.registry.lookUp(mode);
   const isFirst = ({ network }: Plan) => network === first;
@@ -95,10 +95,10 @@ async function plan(context: NetworksContext, request: SandboxRequest, mode: str
 async function requestedNetwork(
   context: NetworksContext,
   name: string,
-  wished: RequestedEndpoint,
+  requested: RequestedEndpoint,
 ): Promise<NetworkRecord> {
   if (isPredefined(name) && !context.registry.byName(name)) await ensureOne(context, name);
-  return context.registry.find(requestedRef(name, wished));
+  return context.registry.find(requestedRef(name, requested));
 }
 
 /**
@@ -109,17 +109,21 @@ function settled(endpoints: SandboxRequest['endpoints'], plans: readonly Plan[])
   const found = new Map(plans.map((plan) => [plan.ref, plan]));
   return Object.fromEntries(
     Object.entries(endpoints).map(([ref, asked]) => {
-      const { network, wished = asked } = found.get(ref) ?? {};
-      if (!network || isPredefined(network.name)) return [ref, wished];
-      return [network.name, { ...wished, NetworkID: network.id }];
+      const { network, requested = asked } = found.get(ref) ?? {};
+      if (!network || isPredefined(network.name)) return [ref, requested];
+      return [network.name, { ...requested, NetworkID: network.id }];
     }),
   );
 }
 
-function newSandbox(context: NetworksContext, request: SandboxRequest, kind: SandboxRecord['kind']): SandboxRecord {
+function newSandbox(
+  context: Pick<NetworksContext, 'config'>,
+  request: SandboxRequest,
+  kind: SandboxRecord['kind'],
+): SandboxRecord {
   const sandboxId = newId();
   return {
-    v: 1,
+    v: 2,
     containerId: request.containerId,
     containerName: request.containerName.replace(/^\//, ''),
     hostname: request.hostname,
@@ -131,7 +135,7 @@ function newSandbox(context: NetworksContext, request: SandboxRequest, kind: San
     directory: request.directory,
     endpoints: [],
     exposedPorts: [...new Set(exposedPorts([...request.exposedPorts, ...Object.keys(request.portBindings)]))],
-    wishedPorts: wishedPorts(request.portBindings, exposedPorts(request.exposedPorts), request.publishAllPorts),
+    requestedPorts: requestedPorts(request.portBindings, exposedPorts(request.exposedPorts), request.publishAllPorts),
     dns: request.dns,
     dnsSearch: request.dnsSearch,
     dnsOptions: request.dnsOptions,
@@ -180,7 +184,8 @@ async function withNamespace(context: NetworksContext, sandbox: SandboxRecord, p
 }
 
 async function createFirst(context: NetworksContext, sandbox: SandboxRecord, [first]: readonly Plan[]): Promise<void> {
-  if (first) await createEndpoint(context, sandbox, first.network, newEndpoint(first.network, sandbox, first.wished));
+  if (first)
+    await createEndpoint(context, sandbox, first.network, newEndpoint(first.network, sandbox, first.requested));
 }
 
 /**
@@ -193,8 +198,8 @@ async function joinAll(
   sandboxPid: number,
 ): Promise<Joined[]> {
   const joined: Joined[] = [];
-  for (const [index, { network, wished }] of plans.entries()) {
-    const endpoint = sandbox.endpoints[index] ?? newEndpoint(network, sandbox, wished);
+  for (const [index, { network, requested }] of plans.entries()) {
+    const endpoint = sandbox.endpoints[index] ?? newEndpoint(network, sandbox, requested);
     if (!sandbox.endpoints.includes(endpoint)) await createEndpoint(context, sandbox, network, endpoint);
     joined.push(await joinEndpoint(context, sandbox, endpoint, sandboxPid));
   }

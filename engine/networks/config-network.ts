@@ -9,7 +9,10 @@ import type { NetworkRecord } from './record.js';
  * @returns the configuration that the request names
  * @throws Forbidden for what would be said and then not heeded; NotFound
  */
-export function configurationFor(context: NetworksContext, request: NetworkCreateRequest): NetworkRecord | undefined {
+export function configurationFor(
+  context: Pick<NetworksContext, 'config' | 'registry'>,
+  request: NetworkCreateRequest,
+): NetworkRecord | undefined {
   const name = request.ConfigFrom?.Network;
   if (request.ConfigOnly) {
     if (request.Ingress || request.Internal || request.Attachable || request.Scope) {
@@ -41,7 +44,7 @@ export function configurationFor(context: NetworksContext, request: NetworkCreat
 }
 
 /** @throws Forbidden while networks are made from it */
-export function refuseConfigurationInUse(context: NetworksContext, record: NetworkRecord): void {
+export function refuseConfigurationInUse(context: Pick<NetworksContext, 'registry'>, record: NetworkRecord): void {
   if (!record.configOnly || !context.registry.all().some(({ configFrom }) => configFrom === record.name)) return;
   throw forbidden(`error while removing network: configuration network "${record.name}" is in use`);
 }

@@ -22,17 +22,17 @@ export async function connect(
   container: Parameters<NetworkHost['connect']>[1],
   asked: EndpointSettings,
 ): Promise<RequestedEndpoint> {
-  const wished: RequestedEndpoint = { ...linkedRequest(asked, context.idOf), NetworkID: network.id };
+  const requested: RequestedEndpoint = { ...linkedRequest(asked, context.idOf), NetworkID: network.id };
   checkMode(network, container.networkMode);
-  checkRequested(network.name, network, wished);
+  checkRequested(network.name, network, requested);
   const sandbox = container.running ? context.sandbox(container.containerId) : undefined;
-  if (!sandbox) return wished;
+  if (!sandbox) return requested;
   if (sandbox.kind !== 'path') throw notPrivate();
   if (sandbox.endpoints.some(({ networkId, role }) => networkId === network.id && role !== 'gateway')) {
     throw forbidden(`endpoint with name ${sandbox.containerName} already exists in network ${network.name}`);
   }
   const former = gatewayEndpoint(sandbox);
-  const endpoint = newEndpoint(network, sandbox, wished);
+  const endpoint = newEndpoint(network, sandbox, requested);
   try {
     await createEndpoint(context, sandbox, network, endpoint);
     const session = await enterNamespace(sandbox.path);
@@ -54,7 +54,7 @@ export async function connect(
   await leaveNeedlessGateway(context, sandbox);
   await settle(context, sandbox);
   announceConnected(context, sandbox, [endpoint]);
-  return wished;
+  return requested;
 }
 
 function checkMode(network: NetworkRecord, mode: string): void {

@@ -13,6 +13,7 @@ import { type AddressCall, NetworkOutbox } from './outbox.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
 import type { ContainerLookup } from './service.js';
+import { currentSandbox, type StoredSandbox } from './stored-sandbox.js';
 
 /** Parts that the wiring hands to this context. */
 export interface NetworksDeps {
@@ -54,7 +55,7 @@ export class NetworksContext {
   readonly containers: ContainerLookup;
   readonly #written = new WeakMap<SandboxRecord, Written>();
   #revision = 0;
-  readonly #stored: Collection<SandboxRecord>;
+  readonly #stored: Collection<StoredSandbox>;
   readonly #sandboxes = new Map<ContainerId, SandboxRecord>();
 
   constructor({ config, log, store, events, extensions, outbox, containers }: NetworksDeps) {
@@ -68,8 +69,8 @@ export class NetworksContext {
     this.building = store.collection<NetworkRecord>('networks-building');
     const { drivers } = this;
     this.outbox = new NetworkOutbox({ outbox, store, drivers, taken: (driver, call) => this.#taken(driver, call) });
-    this.#stored = store.collection<SandboxRecord>('sandboxes');
-    for (const [, record] of this.#stored.entries()) this.#sandboxes.set(record.containerId, record);
+    this.#stored = store.collection<StoredSandbox>('sandboxes');
+    for (const [, stored] of this.#stored.entries()) this.#sandboxes.set(stored.containerId, currentSandbox(stored));
   }
 
   sandbox(containerId: ContainerId): SandboxRecord | undefined {
@@ -170,14 +171,14 @@ export class NetworksContext {
 }
 
 /** The resolvers of the engine's configuration. */
-export const requestedResolver = ({ config }: NetworksContext): RequestedResolver => ({
+export const requestedResolver = ({ config }: Pick<NetworksContext, 'config'>): RequestedResolver => ({
   dns: config.dns,
   search: config.dnsSearch,
   options: config.dnsOptions,
 });
 
 /** As the stock engine has it: the user's servers are asked from within, the host's from the host, if it leads out. */
-function nameFacts(context: NetworksContext): NameFacts {
+function nameFacts(context: Pick<NetworksContext, 'config' | 'registry'>): NameFacts {
   const leadsOut = ({ networkId, gateway, gateway6, defaultRoute }: EndpointRecord) =>
     context.registry.byId(networkId)?.internal === false && (gateway !== '' || gateway6 !== '' || defaultRoute);
   return {

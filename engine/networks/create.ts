@@ -22,6 +22,9 @@ export interface CreateOptions {
   madeFrom?: string;
 }
 
+/** The parts for making a network, step by step. */
+type Making = Pick<NetworksContext, 'building' | 'drivers' | 'outbox'>;
+
 /**
  * Makes a network: address pools first, then the driver's own part; what fails is undone.
  * @throws Conflict `network with name X already exists`, Forbidden, InvalidParameter, NotFound for an unknown driver
@@ -48,7 +51,7 @@ export async function createNetwork(
 }
 
 function checkRequest(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'creating' | 'registry'>,
   name: string,
   request: NetworkCreateRequest,
   options: CreateOptions,
@@ -117,7 +120,7 @@ function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
 }
 
 async function prepare(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'config' | 'drivers' | 'registry'>,
   name: string,
   request: NetworkCreateRequest,
   template: NetworkRecord | undefined,
@@ -159,7 +162,7 @@ async function prepare(
 }
 
 /** Pools and the driver's part. The record is completed with what they gave, and kept after every step. */
-async function build(context: NetworksContext, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
+async function build(context: Making, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
   let asked = false;
   try {
     const driver = await context.drivers.network(record.driver);
@@ -189,7 +192,9 @@ const poolReleases = (record: NetworkRecord): DriverMessage[] => [
 ];
 
 /** Takes away what a creation or a removal left that a kill of the engine cut short. */
-export async function clearUnfinished(context: NetworksContext): Promise<void> {
+export async function clearUnfinished(
+  context: Pick<NetworksContext, 'building' | 'outbox' | 'registry'>,
+): Promise<void> {
   for (const [id, record] of context.building.entries()) {
     if (!context.registry.byId(record.id)) await context.outbox.send([...poolReleases(record), networkRemoval(record)]);
     context.building.delete(id);
@@ -197,11 +202,7 @@ export async function clearUnfinished(context: NetworksContext): Promise<void> {
 }
 
 /** The IPAM driver `null` gives no addresses at all; the network driver, or somebody else, takes care of them. */
-async function takePools(
-  context: NetworksContext,
-  record: NetworkRecord,
-  configs: readonly IpamConfig[],
-): Promise<void> {
+async function takePools(context: Making, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
   if (record.ipam.driver === nullIpam) {
     if (configs.some(({ Subnet }) => Subnet)) {
       throw invalidParameter('null ipam driver does not handle specific address pool requests');
@@ -240,7 +241,7 @@ async function takePools(
   delete record.asking;
 }
 
-async function gatewayChecks(context: NetworksContext, record: NetworkRecord) {
+async function gatewayChecks(context: Pick<NetworksContext, 'drivers'>, record: NetworkRecord) {
   const [{ localSpace }, { checksGateway }] = await Promise.all([
     context.drivers.ipamCapabilities(record.ipam.driver),
     context.drivers.networkCapabilities(record.driver),
@@ -283,7 +284,7 @@ export async function removeNetwork(
 }
 
 /** @throws Forbidden while containers are on the network */
-function refuseActive(context: NetworksContext, record: NetworkRecord): void {
+function refuseActive(context: Pick<NetworksContext, 'endpointsOn'>, record: NetworkRecord): void {
   const active = context.endpointsOn(record.id);
   if (active.length > 0) {
     const names = active.map(

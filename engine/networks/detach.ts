@@ -41,7 +41,10 @@ async function giveLinkBack(sandbox: SandboxRecord, endpoint: EndpointRecord): P
 }
 
 /** Calls to its drivers when an endpoint goes: exactly those that take back what they did. */
-export function endpointReleases(context: NetworksContext, endpoint: EndpointRecord): DriverMessage[] {
+export function endpointReleases(
+  context: Pick<NetworksContext, 'registry'>,
+  endpoint: EndpointRecord,
+): DriverMessage[] {
   const { id, networkId, networkName, driver, stage, pools, asking, published } = endpoint;
   const request = { NetworkID: networkId, EndpointID: id };
   const calls: NetworkCall[] = [

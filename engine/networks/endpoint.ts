@@ -20,17 +20,21 @@ export interface Joined {
   inSandbox: boolean;
 }
 
-export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wished: RequestedEndpoint): EndpointRecord {
+export function newEndpoint(
+  network: NetworkRecord,
+  sandbox: SandboxRecord,
+  requested: RequestedEndpoint,
+): EndpointRecord {
   return {
     id: newId(),
     networkId: network.id,
     networkName: network.name,
     driver: network.driver,
-    wished,
+    requested,
     ipv4: '',
     ipv6: '',
     pools: [],
-    mac: wished.MacAddress?.toLowerCase() ?? '',
+    mac: requested.MacAddress?.toLowerCase() ?? '',
     gateway: '',
     gateway6: '',
     srcName: '',
@@ -41,7 +45,7 @@ export function newEndpoint(network: NetworkRecord, sandbox: SandboxRecord, wish
     defaultRoute: false,
     published: false,
     ports: [],
-    dnsNames: dnsNames(network, sandbox, wished),
+    dnsNames: dnsNames(network, sandbox, requested),
   };
 }
 
@@ -90,7 +94,7 @@ export async function createEndpoint(
  * that the driver certainly did not do needs not be taken back.
  */
 async function asStage(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'save'>,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
   stage: EndpointRecord['stage'],
@@ -185,7 +189,7 @@ async function takeAddresses(
     endpoint.asking = true;
     context.save(sandbox);
   }
-  const { IPv4Address = '', IPv6Address = '' } = endpoint.wished.IPAMConfig ?? {};
+  const { IPv4Address = '', IPv6Address = '' } = endpoint.requested.IPAMConfig ?? {};
   const take = async (six: boolean, address: string) => {
     const taken = await takeUnused(context, network, { six, address, options, calls });
     endpoint.pools.push(taken);
@@ -236,12 +240,12 @@ function freeName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: strin
 
 /** Ports are of no use on an internal network, and only one network is to publish them. */
 function createOptions(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'config' | 'registry'>,
   sandbox: SandboxRecord,
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Record<string, unknown> {
-  const { DriverOpts, MacAddress } = endpoint.wished;
+  const { DriverOpts, MacAddress } = endpoint.requested;
   const others = sandbox.endpoints.filter((other) => other !== endpoint);
   const dns = sandbox.dns.length > 0 ? sandbox.dns : context.config.dns;
   return {
@@ -256,7 +260,11 @@ function createOptions(
 }
 
 /** It said that it does, or has not been asked yet. */
-function mayPublish(context: NetworksContext, { exposedPorts }: SandboxRecord, other: EndpointRecord): boolean {
+function mayPublish(
+  context: Pick<NetworksContext, 'registry'>,
+  { exposedPorts }: SandboxRecord,
+  other: EndpointRecord,
+): boolean {
   if (exposedPorts.length === 0 || context.registry.byId(other.networkId)?.internal) return false;
   return other.ports.length > 0 || !other.published;
 }
@@ -264,7 +272,7 @@ function mayPublish(context: NetworksContext, { exposedPorts }: SandboxRecord, o
 /** A sandbox's ports for a driver. */
 export function portOptions(sandbox: SandboxRecord): Record<string, unknown> {
   return {
-    [netlabel.portMap]: sandbox.wishedPorts,
+    [netlabel.portMap]: sandbox.requestedPorts,
     [netlabel.exposedPorts]: sandbox.exposedPorts.map(parsePort),
   };
 }

@@ -31,13 +31,13 @@ function nameServerFor(sandbox: SandboxRecord): string {
 }
 
 /** Starts the container's own name service if it needs one, and stops it otherwise. Its namespace is there. */
-export async function serveNames(context: NetworksContext, sandbox: SandboxRecord): Promise<void> {
+export async function serveNames(context: Pick<NetworksContext, 'names'>, sandbox: SandboxRecord): Promise<void> {
   if (nameServerFor(sandbox)) await context.names.serve(sandbox);
   else await context.names.unserve(sandbox.containerId);
 }
 
 /** On the default bridge there is no name service, so links are lines in /etc/hosts. */
-function linkLines(context: NetworksContext, sandbox: SandboxRecord): string[] {
+function linkLines(context: Pick<NetworksContext, 'defaultNetwork' | 'sandbox'>, sandbox: SandboxRecord): string[] {
   const isOnDefault = ({ networkName }: EndpointRecord) => networkName === context.defaultNetwork;
   if (!sandbox.endpoints.some(isOnDefault)) return [];
   return (sandbox.linked ?? []).flatMap(({ containerId, alias }) => {

@@ -15,7 +15,7 @@ export const gatewayNetwork = 'docker_gwbridge';
 /** The endpoint through which a container reaches the rest of the world, and is reached by published ports. */
 export function gatewayEndpoint(sandbox: SandboxRecord): EndpointRecord | undefined {
   const ways = sandbox.endpoints.filter(leadsOut);
-  const priority = ({ wished }: EndpointRecord) => wished.GwPriority ?? 0;
+  const priority = ({ requested }: EndpointRecord) => requested.GwPriority ?? 0;
   const before = (a: EndpointRecord, b: EndpointRecord) =>
     priority(b) - priority(a) ||
     Number(a.role === 'gateway') - Number(b.role === 'gateway') ||
@@ -27,7 +27,7 @@ const leadsOut = ({ gateway, gateway6, defaultRoute }: EndpointRecord): boolean 
   Boolean(gateway || gateway6 || defaultRoute);
 
 /** As libnetwork decides it (moby `daemon/libnetwork/default_gateway.go`). */
-export function needsGateway(context: NetworksContext, sandbox: SandboxRecord): boolean {
+export function needsGateway(context: Pick<NetworksContext, 'registry'>, sandbox: SandboxRecord): boolean {
   if (sandbox.kind !== 'path') return false;
   const own = sandbox.endpoints.filter(({ role, networkId, gatewayDisabled }) => {
     const network = context.registry.byId(networkId);
@@ -50,7 +50,7 @@ export async function joinGateway(
   sandboxPid: number,
 ): Promise<Joined | undefined> {
   const network = await ensureGatewayNetwork(context).catch((error: unknown) => {
-    if (!isMissing(error) || sandbox.wishedPorts.length > 0) throw error;
+    if (!isMissing(error) || sandbox.requestedPorts.length > 0) throw error;
     context.log.warn('a container has no way out: there is no driver for the gateway network', {
       container: sandbox.containerId,
       error: messageOf(error),

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import type { ContainerId } from '../ids.js';
 import { hostsFile, readResolver, resolvFile } from './hosts.js';
-import { portMap, wishedPorts } from './ports.js';
+import { portMap, requestedPorts } from './ports.js';
 import type { SandboxRecord } from './record.js';
 
 const sandbox = (more: Partial<SandboxRecord> = {}): SandboxRecord => ({
-  v: 1,
+  v: 2,
   containerId: 'c' as ContainerId,
   containerName: 'name',
   hostname: 'host',
@@ -17,7 +17,7 @@ const sandbox = (more: Partial<SandboxRecord> = {}): SandboxRecord => ({
   directory: '/d',
   endpoints: [],
   exposedPorts: [],
-  wishedPorts: [],
+  requestedPorts: [],
   dns: [],
   dnsSearch: [],
   dnsOptions: [],
@@ -52,8 +52,8 @@ test('resolv.conf: what only the host reaches is left out; a name service comes 
 });
 
 test('ports: ranges, -P, and what is shown of them', () => {
-  const wished = wishedPorts({ '80/tcp': [{ HostPort: '8000-8010' }], '81/udp': null }, ['80/tcp', '82'], true);
-  expect(wished).toEqual([
+  const ports = requestedPorts({ '80/tcp': [{ HostPort: '8000-8010' }], '81/udp': null }, ['80/tcp', '82'], true);
+  expect(ports).toEqual([
     { Proto: 6, IP: '', Port: 80, HostIP: '', HostPort: 8000, HostPortEnd: 8010 },
     { Proto: 6, IP: '', Port: 82, HostIP: '', HostPort: 0, HostPortEnd: 0 },
     { Proto: 17, IP: '', Port: 81, HostIP: '', HostPort: 0, HostPortEnd: 0 },
@@ -62,7 +62,7 @@ test('ports: ranges, -P, and what is shown of them', () => {
     '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8003' }],
     '82/tcp': null,
   });
-  expect(() => wishedPorts({ '80/tcp': [{ HostPort: '9-8' }] }, [], false)).toThrow(
+  expect(() => requestedPorts({ '80/tcp': [{ HostPort: '9-8' }] }, [], false)).toThrow(
     'invalid port specification: "9-8"',
   );
 });

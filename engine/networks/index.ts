@@ -182,10 +182,10 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       return context.revision;
     },
 
-    settings(containerId, wished = {}, before) {
+    settings(containerId, requested = {}, before) {
       const sandbox = context.sandbox(containerId);
       if (sandbox) return sandboxSettings(sandbox);
-      const networks = Object.entries(wished).map(([name, settings]) => {
+      const networks = Object.entries(requested).map(([name, settings]) => {
         const network = context.registry.lookUp(requestedRef(name, settings));
         const names = network && before ? dnsNames(network, { containerId, ...before }, settings) : [];
         return [network?.name ?? name, detachedSettings(network, settings, names)] as const;

@@ -12,10 +12,10 @@ export function splitLink(link: string): { name: string; alias: string } {
  * The requested settings, with links to containers, as far as they are there; those that it meant before stay the same.
  */
 export function linkedRequest(
-  wished: RequestedEndpoint,
+  requested: RequestedEndpoint,
   idOf: (name: string) => ContainerId | undefined,
 ): RequestedEndpoint {
-  const { linked: known = [], ...plain } = wished;
+  const { linked: known = [], ...plain } = requested;
   const linked = (plain.Links ?? []).map((link): EndpointLink => {
     const { name, alias } = splitLink(link);
     const same = known.find((other) => other.name === name && other.alias === alias);

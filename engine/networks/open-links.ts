@@ -37,7 +37,10 @@ export async function reopenLinksTo(context: NetworksContext, { containerId }: S
   await Promise.all(linking.map((sandbox) => reopenLinks(context, sandbox)));
 }
 
-function linksOf(context: NetworksContext, { linked = [] }: SandboxRecord): OpenedLink[] {
+function linksOf(
+  context: Pick<NetworksContext, 'defaultNetwork' | 'sandbox'>,
+  { linked = [] }: SandboxRecord,
+): OpenedLink[] {
   const targets = new Set(linked.map(({ containerId }) => containerId));
   return [...targets].flatMap((containerId) => {
     const other = context.sandbox(containerId);
@@ -46,5 +49,8 @@ function linksOf(context: NetworksContext, { linked = [] }: SandboxRecord): Open
   });
 }
 
-const onDefault = (context: NetworksContext, { endpoints }: SandboxRecord): EndpointRecord | undefined =>
+const onDefault = (
+  context: Pick<NetworksContext, 'defaultNetwork'>,
+  { endpoints }: SandboxRecord,
+): EndpointRecord | undefined =>
   endpoints.find(({ networkName, stage }) => networkName === context.defaultNetwork && stage === 'joined');

@@ -63,18 +63,18 @@ function parseHostPort(text: string): { HostPort: number; HostPortEnd: number } 
 }
 
 /** The ports that a network driver is asked to publish. */
-export function wishedPorts(bindings: PortMap, exposed: readonly string[], publishAll: boolean): PortBinding[] {
-  const wished: PortBinding[] = [];
+export function requestedPorts(bindings: PortMap, exposed: readonly string[], publishAll: boolean): PortBinding[] {
+  const ports: PortBinding[] = [];
   for (const [port, list] of Object.entries(bindings)) {
     for (const { HostIp = '', HostPort = '' } of list ?? []) {
-      wished.push(binding(port, HostIp, parseHostPort(HostPort)));
+      ports.push(binding(port, HostIp, parseHostPort(HostPort)));
     }
   }
-  if (!publishAll) return wished;
+  if (!publishAll) return ports;
   for (const port of new Set([...exposed, ...Object.keys(bindings)])) {
-    if ((bindings[port]?.length ?? 0) === 0) wished.push(binding(port, '', { HostPort: 0, HostPortEnd: 0 }));
+    if ((bindings[port]?.length ?? 0) === 0) ports.push(binding(port, '', { HostPort: 0, HostPortEnd: 0 }));
   }
-  return wished;
+  return ports;
 }
 
 function binding(port: string, HostIP: string, range: ReturnType<typeof parseHostPort>): PortBinding {

@@ -49,7 +49,7 @@ async function makeOne(context: NetworksContext, name: string): Promise<void> {
 }
 
 /** Its driver makes on this host what a stop or a reboot took; that is not waited for. */
-function wake(context: NetworksContext, { driver, sandbox, name }: NetworkRecord): void {
+function wake(context: Pick<NetworksContext, 'drivers' | 'log'>, { driver, sandbox, name }: NetworkRecord): void {
   if (sandbox !== 'own') return;
   context.drivers.network(driver).catch((error: unknown) => {
     if (isMissing(error)) context.log.warn(`network ${name} is not available: ${messageOf(error)}`);

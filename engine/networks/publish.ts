@@ -9,13 +9,13 @@ import type { EndpointRecord, SandboxRecord } from './record.js';
  * @throws System `driver failed programming external connectivity on endpoint NAME (ID): …`
  */
 export async function publishPorts(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'callOptions' | 'drivers'>,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
   const { servesPublishedPorts } = await context.drivers.networkCapabilities(endpoint.driver);
   // A driver of Docker's protocol is always told; one that speaks ours only when there is something to publish.
-  if (servesPublishedPorts && sandbox.wishedPorts.length === 0) return;
+  if (servesPublishedPorts && sandbox.requestedPorts.length === 0) return;
   const options = context.callOptions(sandbox);
   const driver = await context.drivers.network(endpoint.driver, options);
   const ids = { NetworkID: endpoint.networkId, EndpointID: endpoint.id };
@@ -65,7 +65,7 @@ export async function movePorts(
   }
 }
 
-async function revokePorts(context: NetworksContext, endpoint: EndpointRecord): Promise<void> {
+async function revokePorts(context: Pick<NetworksContext, 'outbox'>, endpoint: EndpointRecord): Promise<void> {
   const { driver, networkId, id, networkName } = endpoint;
   const request = { NetworkID: networkId, EndpointID: id };
   endpoint.published = false;

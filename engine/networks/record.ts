@@ -51,7 +51,7 @@ export interface EndpointRecord {
   networkName: NetworkName;
   driver: string;
   /** The user's settings. */
-  wished: RequestedEndpoint;
+  requested: RequestedEndpoint;
   /** CIDR, or empty. */
   ipv4: string;
   ipv6: string;
@@ -111,7 +111,8 @@ export interface LinkedContainer {
 
 /** How a container is attached, while it runs. Written before anything is made, so that nothing can be forgotten. */
 export interface SandboxRecord {
-  v: 1;
+  /** See `stored-sandbox.ts` for those of version 1. */
+  v: 2;
   containerId: ContainerId;
   containerName: string;
   hostname: string;
@@ -125,7 +126,7 @@ export interface SandboxRecord {
   directory: string;
   endpoints: EndpointRecord[];
   exposedPorts: string[];
-  wishedPorts: PortBinding[];
+  requestedPorts: PortBinding[];
   dns: string[];
   dnsSearch: string[];
   dnsOptions: string[];

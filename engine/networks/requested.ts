@@ -8,14 +8,14 @@ import { isPredefined } from './resource.js';
 import type { RequestedNetworks } from './service.js';
 
 /** @throws InvalidParameter in Docker's words when what is asked for cannot be met on that network */
-export function checkRequested(name: string, network: NetworkRecord | undefined, wished: EndpointSettings): void {
-  const { IPv4Address = '', IPv6Address = '' } = wished.IPAMConfig ?? {};
+export function checkRequested(name: string, network: NetworkRecord | undefined, requested: EndpointSettings): void {
+  const { IPv4Address = '', IPv6Address = '' } = requested.IPAMConfig ?? {};
   const complaints: string[] = [];
   if (isPredefined(name)) {
     if (IPv4Address || IPv6Address) {
       complaints.push('user-specified IP address is supported on user-defined networks only');
     }
-    if ((wished.Aliases?.length ?? 0) > 0) {
+    if ((requested.Aliases?.length ?? 0) > 0) {
       complaints.push('network-scoped aliases are only supported for user-defined networks');
     }
   }
@@ -30,11 +30,11 @@ export function checkRequested(name: string, network: NetworkRecord | undefined,
       complaints.push(`no configured subnet contains IP address ${text}`);
     }
   }
-  for (const text of wished.IPAMConfig?.LinkLocalIPs ?? []) {
+  for (const text of requested.IPAMConfig?.LinkLocalIPs ?? []) {
     if (!isLinkLocal(text)) complaints.push(`invalid link-local IP address: ${text}`);
   }
-  if (wished.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(wished.MacAddress)) {
-    complaints.push(`invalid MAC address: ${wished.MacAddress}`);
+  if (requested.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(requested.MacAddress)) {
+    complaints.push(`invalid MAC address: ${requested.MacAddress}`);
   }
   if (complaints.length > 0) throw invalidParameter(`invalid endpoint settings:\n${complaints.join('\n')}`);
 }
@@ -45,7 +45,7 @@ export function checkRequested(name: string, network: NetworkRecord | undefined,
  * @throws InvalidParameter as {@link checkRequested}
  */
 export function settleRequested(
-  { registry, idOf }: Pick<NetworksContext, 'registry' | 'idOf'>,
+  { registry, idOf }: Pick<NetworksContext, 'idOf' | 'registry'>,
   mode: string,
   given: Record<string, EndpointSettings | null>,
 ): RequestedNetworks {
@@ -55,25 +55,25 @@ export function settleRequested(
   }
   const endpoints: RequestedNetworks['endpoints'] = {};
   for (const [ref, settings] of Object.entries(given)) {
-    const wished = settings ?? {};
+    const requested = settings ?? {};
     // A predefined one has another ID when it was made anew.
-    const network = isPredefined(ref) ? undefined : registry.lookUp(wished.NetworkID || ref);
+    const network = isPredefined(ref) ? undefined : registry.lookUp(requested.NetworkID || ref);
     const name = network?.name ?? ref;
     try {
       // Addresses are compared with the network's when the container starts: it may be made until then.
-      checkRequested(name, undefined, wished);
+      checkRequested(name, undefined, requested);
     } catch (error) {
       throw invalidParameter(`invalid config for network ${ref}: ${messageOf(error)}`, { cause: error });
     }
-    endpoints[name] ??= { ...linkedRequest(wished, idOf), NetworkID: network?.id ?? '' };
+    endpoints[name] ??= { ...linkedRequest(requested, idOf), NetworkID: network?.id ?? '' };
   }
   const own = isPredefined(mode) ? undefined : registry.lookUp(mode);
   return { mode: own && own.name !== mode ? own.id : mode, endpoints };
 }
 
 /** How to look up what a container asks for: its ID, unless that may change or is not known yet. */
-export function requestedRef(name: string, wished: EndpointSettings): string {
-  return isPredefined(name) ? name : wished.NetworkID || name;
+export function requestedRef(name: string, requested: EndpointSettings): string {
+  return isPredefined(name) ? name : requested.NetworkID || name;
 }
 
 /** 169.254.0.0/16 and fe80::/10. */

@@ -10,7 +10,7 @@ import type { NetworkRecord } from './record.js';
  * everything is made known to it again from our own state, and `work` is done once more.
  */
 export async function withDrivers<T>(
-  context: NetworksContext,
+  context: Pick<NetworksContext, 'drivers' | 'endpointsOn' | 'log'>,
   network: NetworkRecord,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -27,14 +27,20 @@ export async function withDrivers<T>(
   }
 }
 
-async function tellAgain(context: NetworksContext, network: NetworkRecord): Promise<void> {
+async function tellAgain(
+  context: Pick<NetworksContext, 'drivers' | 'endpointsOn'>,
+  network: NetworkRecord,
+): Promise<void> {
   await replayPools(context, network);
   const driver = await context.drivers.network(network.driver);
   await quietly(driver.CreateNetwork(networkRequest(network)));
 }
 
 /** The same pools, with every address that is in use. */
-export async function replayPools(context: NetworksContext, network: NetworkRecord): Promise<void> {
+export async function replayPools(
+  context: Pick<NetworksContext, 'drivers' | 'endpointsOn'>,
+  network: NetworkRecord,
+): Promise<void> {
   if (network.v4.length + network.v6.length === 0) return;
   const driver = await context.drivers.ipam(network.ipam.driver);
   const { knowsHolders } = await context.drivers.ipamCapabilities(network.ipam.driver);

@@ -65,12 +65,12 @@ export interface NetworkHost {
 
   /**
    * The answer of inspect; from the engine's own state, no I/O.
-   * @param wished the networks of a container that does not run are shown, too: without addresses
+   * @param requested the networks of a container that does not run are shown, too: without addresses
    * @param before and with its names there, if it has run
    */
   settings(
     containerId: ContainerId,
-    wished?: Record<string, EndpointSettings>,
+    requested?: Record<string, EndpointSettings>,
     before?: Pick<SandboxRequest, 'containerName' | 'hostname'>,
   ): SandboxSettings;
   /** Another number as soon as any answer of `settings` may be another one. */

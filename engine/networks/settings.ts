@@ -9,14 +9,14 @@ import type { SandboxSettings } from './service.js';
 export function endpointSettings(endpoint: EndpointRecord): EndpointSettings {
   const [ip = '', prefix = '0'] = endpoint.ipv4.split('/');
   const [ip6 = '', prefix6 = '0'] = endpoint.ipv6.split('/');
-  const { wished } = endpoint;
+  const { requested } = endpoint;
   return {
-    IPAMConfig: wished.IPAMConfig ?? null,
-    Links: wished.Links ?? null,
-    Aliases: wished.Aliases ?? null,
+    IPAMConfig: requested.IPAMConfig ?? null,
+    Links: requested.Links ?? null,
+    Aliases: requested.Aliases ?? null,
     MacAddress: endpoint.mac,
-    DriverOpts: wished.DriverOpts ?? null,
-    GwPriority: wished.GwPriority ?? 0,
+    DriverOpts: requested.DriverOpts ?? null,
+    GwPriority: requested.GwPriority ?? 0,
     NetworkID: endpoint.networkId,
     EndpointID: endpoint.id,
     Gateway: endpoint.gateway,
@@ -35,16 +35,16 @@ export function endpointSettings(endpoint: EndpointRecord): EndpointSettings {
  */
 export function detachedSettings(
   network: NetworkRecord | undefined,
-  wished: EndpointSettings,
+  requested: EndpointSettings,
   names: readonly string[],
 ): EndpointSettings {
   return {
-    IPAMConfig: wished.IPAMConfig ?? null,
-    Links: wished.Links ?? null,
-    Aliases: wished.Aliases ?? null,
-    MacAddress: wished.MacAddress ?? '',
-    DriverOpts: wished.DriverOpts ?? null,
-    GwPriority: wished.GwPriority ?? 0,
+    IPAMConfig: requested.IPAMConfig ?? null,
+    Links: requested.Links ?? null,
+    Aliases: requested.Aliases ?? null,
+    MacAddress: requested.MacAddress ?? '',
+    DriverOpts: requested.DriverOpts ?? null,
+    GwPriority: requested.GwPriority ?? 0,
     NetworkID: network?.id ?? '',
     EndpointID: '',
     Gateway: '',

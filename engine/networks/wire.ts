@@ -36,8 +36,8 @@ function refuseUplink({ srcName, driver }: EndpointRecord): void {
 }
 
 function configuration({ endpoint, routes }: Joined): string[] {
-  const { srcName, dstName, mac, ipv4, ipv6, wished } = endpoint;
-  const linkLocal = wished.IPAMConfig?.LinkLocalIPs ?? [];
+  const { srcName, dstName, mac, ipv4, ipv6, requested } = endpoint;
+  const linkLocal = requested.IPAMConfig?.LinkLocalIPs ?? [];
   return [
     `link set dev ${srcName} name ${dstName}${mac ? ` address ${mac}` : ''}`,
     // Without an IPv6 address of the network's there is none at all, as Docker has it.

@@ -43,7 +43,11 @@ export async function createVolume(context: Context, request: VolumeCreateReques
  * @returns what is there already; undefined when the driver has lost it, and then it is forgotten
  * @throws Conflict
  */
-async function checkKnown(context: Context, record: VolumeRecord, wanted: string): Promise<VolumeResource | undefined> {
+async function checkKnown(
+  context: Pick<Context, 'drivers' | 'records' | 'references'>,
+  record: VolumeRecord,
+  wanted: string,
+): Promise<VolumeResource | undefined> {
   const { name, driver: owner } = record;
   let volume: Volume | undefined;
   try {
@@ -100,7 +104,7 @@ async function make(
 
 /** A volume that the driver has already is taken over as it is. @returns what the driver says of it, if anything */
 async function findOrMake(
-  context: Context,
+  context: Pick<Context, 'drivers' | 'log'>,
   driverName: string,
   driver: Driver,
   name: string,
@@ -111,7 +115,11 @@ async function findOrMake(
 }
 
 /** Some drivers answer Get of what they do not have with any error: that is no reason not to create it. */
-async function lookUpLeniently(context: Context, driver: Driver, name: string): Promise<Volume | undefined> {
+async function lookUpLeniently(
+  context: Pick<Context, 'drivers' | 'log'>,
+  driver: Driver,
+  name: string,
+): Promise<Volume | undefined> {
   try {
     return await context.drivers.lookUp(driver, name);
   } catch (error) {

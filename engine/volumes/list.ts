@@ -8,7 +8,10 @@ import type { PendingUnmount } from './outbox.js';
 import { foundRecord, resourceOf } from './resource.js';
 
 /** Which volumes are listed; throws for what it does not understand, before any driver is asked. */
-export function volumeFilter(context: Context, filters: Filters): (volume: VolumeResource) => boolean {
+export function volumeFilter(
+  context: Pick<Context, 'references'>,
+  filters: Filters,
+): (volume: VolumeResource) => boolean {
   checkFilters(filters, ['dangling', 'driver', 'label', 'name']);
   const dangling = booleanFilter(filters, 'dangling');
   return (volume) =>
@@ -43,7 +46,7 @@ export async function listVolumes(context: Context, filters: Filters): Promise<V
 }
 
 /** A name means one volume: whatever else another driver has of that name is out of reach, and not shown. */
-function isOwn(context: Context, { Name, Driver }: VolumeResource): boolean {
+function isOwn(context: Pick<Context, 'records'>, { Name, Driver }: VolumeResource): boolean {
   const owner = context.records.get(Name)?.driver;
   return owner === undefined || owner === Driver;
 }
@@ -52,7 +55,7 @@ function pendingText({ held: { volume, driver }, since, reason }: PendingUnmount
   return `volume ${volume}: its unmount by plugin "${driver}" is pending since ${since}: ${reason}`;
 }
 
-async function ask(context: Context, name: string): Promise<VolumeResource[]> {
+async function ask(context: Pick<Context, 'drivers' | 'records'>, name: string): Promise<VolumeResource[]> {
   const driver = await context.drivers.get(name, shortMs);
   const [answer, scope] = await Promise.all([
     driver.List({}, { deadlineMs: shortMs, impatient: true }),

@@ -21,7 +21,11 @@ export async function findUnrecorded(context: Context, name: string): Promise<Vo
   return record;
 }
 
-async function probe(context: Context, driverName: string, name: string): Promise<VolumeRecord | undefined> {
+async function probe(
+  context: Pick<Context, 'drivers' | 'log'>,
+  driverName: string,
+  name: string,
+): Promise<VolumeRecord | undefined> {
   try {
     const driver = await context.drivers.get(driverName, probeMs);
     const volume = await context.drivers.lookUp(driver, name, probeMs);
@@ -61,7 +65,11 @@ export async function inspectVolume(context: Context, name: string): Promise<Vol
 }
 
 /** The calls that the driver has not heard yet, beside its own status: there clients show everything. */
-function withPending(context: Context, { name }: VolumeRecord, resource: VolumeResource): VolumeResource {
+function withPending(
+  context: Pick<Context, 'unmounts'>,
+  { name }: VolumeRecord,
+  resource: VolumeResource,
+): VolumeResource {
   const pending = context.unmounts.list(name);
   if (pending.length === 0) return resource;
   const PendingUnmounts = pending.map(({ held: { id, containerId }, since, reason }) => ({

@@ -64,7 +64,7 @@ export async function mountVolume(
 
 /** In its place what is meant inside the volume, resolved from what is held. @throws in moby's words */
 async function holdSubpath(
-  context: Context,
+  context: Pick<Context, 'helper' | 'log' | 'unmounts'>,
   { path, source }: Pick<HeldVolume, 'path' | 'source'>,
   held: HeldMount,
   { holdAt, subpath }: VolumeUse,
@@ -82,7 +82,7 @@ async function holdSubpath(
 }
 
 /** In the background: the caller that wanted to mount has the reason for the failure already. */
-function takeBack(context: Context, held: HeldMount): void {
+function takeBack(context: Pick<Context, 'log' | 'unmounts'>, held: HeldMount): void {
   context.unmounts.unmount(held).catch((error: unknown) => {
     const { volume, driver } = held;
     context.log.warn('a Mount could not be taken back', { volume, driver, error: messageOf(error) });
@@ -90,13 +90,18 @@ function takeBack(context: Context, held: HeldMount): void {
 }
 
 /** The matching Unmount; nothing to do when it is done already. */
-export async function unmountVolume(context: Context, use: VolumeUse): Promise<void> {
+export async function unmountVolume(context: Pick<Context, 'held' | 'unmounts'>, use: VolumeUse): Promise<void> {
   const held = context.held.get(mountId(use));
   if (held) await context.unmounts.unmount(held);
 }
 
 /** A mount of a container that runs, as the engine that was here before left it. */
-export function adoptMount(context: Context, name: string, use: VolumeUse, { driver }: MountedVolume): void {
+export function adoptMount(
+  context: Pick<Context, 'unmounts'>,
+  name: string,
+  use: VolumeUse,
+  { driver }: MountedVolume,
+): void {
   context.unmounts.claim({ ...heldMount(driver, name as VolumeName, use), mounted: true });
 }
 

@@ -5,6 +5,9 @@ import type { Context } from './context.js';
 import { isSystems } from './host-places.js';
 import type { VolumeUse } from './service.js';
 
+/** The parts that say which places a driver may name. */
+type Places = Pick<Context, 'drivers' | 'roots'>;
+
 /**
  * A driver's answer to Mount becomes the source of a bind mount, made by root: it must be one directory that is
  * there, and neither the host's own nor the engine's. What was looked at is held, so that it is what will be used. This
@@ -13,7 +16,7 @@ import type { VolumeUse } from './service.js';
  * @throws System; DeadlineExceeded for a path that hangs
  */
 export async function holdMountpoint(
-  context: Context,
+  context: Pick<Context, 'drivers' | 'helper' | 'roots'>,
   driver: string,
   volume: string,
   path: string,
@@ -50,7 +53,7 @@ export async function holdMountpoint(
   }
 }
 
-function wrongPlace(context: Context, driver: string, real: string): string | undefined {
+function wrongPlace(context: Places, driver: string, real: string): string | undefined {
   if (real === '/') return "which leads to the host's whole root";
   if (isOurs(context, driver, real)) return "which leads into the engine's own files";
   return isSystems(real) ? `which leads to ${real}: that is the host's own` : undefined;
@@ -59,13 +62,13 @@ function wrongPlace(context: Context, driver: string, real: string): string | un
 /** Where the engine gives room to the extensions that the operator configured (`batteries/manifest.yaml`). */
 const givenAway = ['volumes', 'extensions'];
 
-function isGiven({ roots, drivers }: Context, driver: string, path: string): boolean {
+function isGiven({ roots, drivers }: Places, driver: string, path: string): boolean {
   const given = givenAway.map((name) => join(roots.dataRoot, name));
   const inside = given.some((directory) => directory !== path && isWithin(directory, path));
   return inside && drivers.isConfigured(driver);
 }
 
-function isOurs(context: Context, driver: string, path: string): boolean {
+function isOurs(context: Places, driver: string, path: string): boolean {
   const touches = (root: string) => isWithin(root, path) || isWithin(path, root);
   if (!touches(context.roots.dataRoot) && !touches(context.roots.execRoot)) return false;
   return !isGiven(context, driver, path);

@@ -92,7 +92,7 @@ export async function pruneVolumes(context: Context, filters: Filters) {
 }
 
 /** Bytes of a volume's data; -1 when they cannot be counted. */
-export async function sizeOf(context: Context, volume: VolumeResource): Promise<number> {
+export async function sizeOf(context: Pick<Context, 'helper' | 'log'>, volume: VolumeResource): Promise<number> {
   if (!volume.Mountpoint) return -1;
   try {
     return (await context.helper.call('diskUsage', { path: volume.Mountpoint })).bytes;

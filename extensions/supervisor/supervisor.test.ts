@@ -7,6 +7,7 @@ import { volumeKind } from '@cleat/protocol/kinds/volume';
 import type { Logger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Extension } from '../extension.js';
+import { HostLauncher } from './host-launcher.js';
 import { serves, writeNote } from './process.js';
 import { endStragglers } from './stragglers.js';
 import { restartPauses, Supervisor } from './supervisor.js';
@@ -48,7 +49,8 @@ function begin(mark: string, ready?: () => Promise<void>) {
     deadlines: {},
     origin: 'test',
   };
-  const supervisor = new Supervisor({ entry, hostPath, directory, log, ...(ready && { ready }) });
+  const launcher = new HostLauncher({ entry, hostPath, directory, log });
+  const supervisor = new Supervisor({ launcher, socket: launcher.socket, origin: 'test', log });
   const extension = new Extension({
     name: 'vol',
     entry: 'one',
@@ -60,7 +62,7 @@ function begin(mark: string, ready?: () => Promise<void>) {
     log,
     onChange() {},
   });
-  supervisor.start();
+  supervisor.start(ready);
   started.push({ supervisor, extension });
   const driver = extension.client(volumeKind);
   const who = async () => {

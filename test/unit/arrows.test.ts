@@ -30,9 +30,10 @@ const storeys: Record<string, readonly string[]> = {
   async: [],
   store: [],
   content: ['async'],
-  layers: ['async', 'content', 'store'],
+  layers: ['content', 'store'],
   distribution: ['async', 'content'],
   outbox: ['store'],
+  oci: [],
 };
 
 /** Storeys of a container's life: each may use those before it. */
@@ -134,6 +135,21 @@ function typeScriptIn(folder: string): string[] {
     return entry.name.endsWith('.ts') ? [path] : [];
   });
 }
+
+test('ARCHITECTURE.md says the same', () => {
+  const rows = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8').matchAll(/^\| `(\w+)\/` \|.*\| (.*?) ?\|$/gm);
+  const said: [string, string[]][] = [];
+  for (const [, room = '', text = ''] of rows) {
+    const words = text.split(';', 1)[0] ?? '';
+    const above = said.map(([name]) => name).filter((name) => name !== 'batteries');
+    if (words === 'all of the above but batteries') said.push([room, above]);
+    else said.push([room, words === 'nothing of ours' ? [] : words.split(', ').filter(Boolean)]);
+  }
+  const sorted = (table: readonly (readonly [string, readonly string[]])[]) =>
+    Object.fromEntries(table.map(([room, others]) => [room, others.toSorted()]));
+  const { test: _, ...all } = sorted(said);
+  expect(all).toEqual(sorted([...Object.entries(allowed), ...Object.entries(storeys)]));
+});
 
 test('rooms import only what the drawing allows', () => {
   expect(sources.length).toBeGreaterThan(50);

@@ -1,4 +1,4 @@
-import type { CallResult, MethodStatistics } from '@cleat/extensions/service';
+import { type CallResult, callResults, type MethodStatistics } from '@cleat/extensions/status';
 import { columns, plain } from '../columns.js';
 import type { Shown } from './shown.js';
 
@@ -55,11 +55,11 @@ export function details(one: Shown): string {
   if (methods.length === 0) return `${text}\nNo call yet.\n`;
   const rows = methods.map(({ method, results, latency }) => [
     method,
-    ...shownResults.map((result) => String(results[result])),
+    ...callResults.map((result) => String(results[result])),
     latency.count === 0 ? '-' : milliseconds(latency.sumMs / latency.count),
     latency.count === 0 ? '-' : milliseconds(latency.maxMs),
   ]);
-  return `${text}\n${columns([['CALL', ...shownResults.map((result) => result.toUpperCase()), 'MEAN', 'LONGEST'], ...rows])}`;
+  return `${text}\n${columns([['CALL', ...callResults.map((result) => result.toUpperCase()), 'MEAN', 'LONGEST'], ...rows])}`;
 }
 
 /** Nothing where there is nothing to say. */
@@ -73,8 +73,6 @@ function why({ reason, waitsUntil, awaitedBy = [] }: Shown): string {
   return [reason, waitsUntil && `waited for, ${left(waitsUntil)} more`, waiting].filter(Boolean).join('; ');
 }
 
-const shownResults = ['ok', 'error', 'timeout', 'unreachable', 'blocked', 'cancelled'] as const satisfies CallResult[];
-
 /** Calls that got no answer. An error is an answer, and a caller who went away is not the extension's fault. */
 function failed(result: CallResult): boolean {
   return result === 'timeout' || result === 'unreachable' || result === 'blocked';
@@ -82,7 +80,7 @@ function failed(result: CallResult): boolean {
 
 function total(methods: readonly MethodStatistics[], wanted: (result: CallResult) => boolean): number {
   let sum = 0;
-  for (const { results } of methods) for (const result of shownResults) if (wanted(result)) sum += results[result];
+  for (const { results } of methods) for (const result of callResults) if (wanted(result)) sum += results[result];
   return sum;
 }
 

@@ -1,10 +1,13 @@
-import type { ExtensionHealth, ExtensionState, ExtensionStatus, MethodStatistics } from '@cleat/extensions/service';
+import {
+  callResults,
+  type ExtensionStatus,
+  extensionHealths,
+  extensionStates,
+  type MethodStatistics,
+} from '@cleat/extensions/status';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { type Distribution, RecordedHistogram } from './recorded-histogram.js';
 import type { MetricsSources } from './sources.js';
-
-const states: readonly ExtensionState[] = ['discovered', 'activating', 'active', 'unreachable', 'disabled', 'missing'];
-const healths: readonly ExtensionHealth[] = ['unknown', 'healthy', 'failing', 'suspended'];
 
 /** Per extension: what its status says, read when somebody asks; nothing is added to a call's cost. */
 export function extensionMetrics(registry: Registry, extensions: MetricsSources['extensions']): void {
@@ -17,7 +20,7 @@ export function extensionMetrics(registry: Registry, extensions: MetricsSources[
     collect() {
       this.reset();
       for (const one of extensions.list()) {
-        for (const state of states) {
+        for (const state of extensionStates) {
           this.set({ extension: labelOf(one), carrier: one.carrier, state }, Number(one.state === state));
         }
       }
@@ -31,7 +34,8 @@ export function extensionMetrics(registry: Registry, extensions: MetricsSources[
     collect() {
       this.reset();
       for (const one of extensions.list()) {
-        for (const health of healths) this.set({ extension: labelOf(one), health }, Number(one.health === health));
+        for (const health of extensionHealths)
+          this.set({ extension: labelOf(one), health }, Number(one.health === health));
       }
     },
   });
@@ -91,7 +95,7 @@ export function extensionMetrics(registry: Registry, extensions: MetricsSources[
   );
   new Counter({
     name: 'cleat_extension_calls_total',
-    help: 'Calls to extensions by how they ended: ok, error, timeout, unreachable, blocked or cancelled',
+    help: `Calls to extensions by how they ended: ${callResults.join(', ')}`,
     labelNames: ['extension', 'kind', 'method', 'result'],
     registers,
     collect() {

@@ -1,4 +1,5 @@
-import type { ExtensionStatus } from '@cleat/extensions/service';
+import { readdirSync, readFileSync } from 'node:fs';
+import { callResults, type ExtensionStatus, extensionHealths, extensionStates } from '@cleat/extensions/status';
 import { metricComplaint } from '@cleat/protocol/metric-name';
 import { expect, test } from 'vitest';
 import { parseMetricsAddress } from './address.js';
@@ -172,7 +173,7 @@ const ofDockerd = [
   'engine_daemon_health_checks_total',
 ];
 
-test('every metric that is not dockerd’s has a name as Prometheus asks', async () => {
+test('every metric that is not dockerd’s has a name as Prometheus asks, and is explained in a guide', async () => {
   const page = await new Metrics(sources([volumes])).text();
   const types = new Map([...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]));
   const helps = new Map([...page.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name = '', help = '']) => [name, help]));
@@ -180,8 +181,19 @@ test('every metric that is not dockerd’s has a name as Prometheus asks', async
   expect(names.filter((name) => name.startsWith('engine_daemon_')).sort()).toEqual(ofDockerd);
   const own = names.filter((name) => !ofDockerd.includes(name));
   expect(own.length).toBeGreaterThan(10);
+  const guide = new URL('../../../docs/guide/', import.meta.url);
+  const pages = readdirSync(guide).filter((page) => page.endsWith('.md'));
+  const explained = pages.map((page) => readFileSync(new URL(page, guide), 'utf8')).join('');
+  expect(own.filter((name) => !explained.includes(`\`${name}\``))).toEqual([]);
   const complaints = own.map((name) =>
     metricComplaint({ name, type: types.get(name) ?? '', help: helps.get(name) ?? '' }, 'cleat'),
   );
   expect(complaints.filter(Boolean)).toEqual([]);
+});
+
+test('the guide explains each state, health and result', () => {
+  const guide = readFileSync(new URL('../../../docs/guide/watching-extensions.md', import.meta.url), 'utf8');
+  const rows = [...guide.matchAll(/^\| `(\w+)` \|/gm)].map(([, word = '']) => word);
+  const words = [...extensionStates, ...extensionHealths, ...callResults];
+  expect(rows.filter((word) => !word.startsWith('cleat_'))).toEqual(words);
 });

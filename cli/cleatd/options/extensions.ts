@@ -22,7 +22,7 @@ export const extensionOptions = [
   option('authorization-plugin', 'list', {
     group,
     key: 'authorization-plugins',
-    reload: true,
+    reload: 'authorizationPlugins',
     help: 'Plugin that must allow every request and its answer; several are asked in order, one that is gone denies',
   }),
   option('metrics-collector', 'list', {

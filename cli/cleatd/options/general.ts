@@ -12,13 +12,13 @@ export const generalOptions = [
   option('data-root', 'string', { group, default: '/var/lib/cleat', help: 'Root directory of persistent state' }),
   option('exec-root', 'string', { group, default: '/run/cleat', help: 'Root directory of execution state' }),
   option('pidfile', 'string', { group, short: 'p', default: '/run/cleat.pid', help: 'File that holds the process ID' }),
-  option('debug', 'bool', { group, short: 'D', reload: true, help: 'Log at level debug' }),
+  option('debug', 'bool', { group, short: 'D', reload: 'debug', help: 'Log at level debug' }),
   option('log-level', 'string', {
     group,
     short: 'l',
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error', 'fatal', 'trace'],
-    reload: true,
+    reload: 'debug',
     help: 'Level of the log: debug, info, warn, error or fatal',
   }),
   option('log-format', 'string', {
@@ -26,16 +26,16 @@ export const generalOptions = [
     choices: ['text', 'json'],
     help: 'Format of the log: text or json (default: text on a terminal, else json)',
   }),
-  option('label', 'list', { group, key: 'labels', reload: true, help: 'Label of this engine, as key=value' }),
+  option('label', 'list', { group, key: 'labels', reload: 'labels', help: 'Label of this engine, as key=value' }),
   option('live-restore', 'bool', {
     group,
-    reload: true,
+    reload: 'liveRestore',
     help: 'Leave containers running when the daemon is asked to stop',
   }),
   option('shutdown-timeout', 'int', {
     group,
     default: 15,
-    reload: true,
+    reload: 'shutdownTimeout',
     help: 'Seconds that containers have to stop when the daemon stops',
   }),
   option('metrics-addr', 'string', {

@@ -1,3 +1,5 @@
+import type { EngineConfig } from '@cleat/engine/config';
+
 /**
  * An option of the daemon, written once: the command line, `daemon.json`, `--help` and the reference derive from it.
  * Names are dockerd's wherever dockerd has the option.
@@ -19,11 +21,14 @@ export interface Option<T extends OptionType = OptionType, F extends string = st
   readonly choices?: readonly string[];
   /** Taken so that scripts written for dockerd start, without effect; the reason is the warning's text. */
   readonly ignored?: string;
-  /** Applied again by SIGHUP. */
-  readonly reload?: true;
+  /** Applied again by SIGHUP: the setting of the engine that it changes. */
+  readonly reload?: Reloadable;
   /** May stand in the file and on the command line at once: entries are merged. */
   readonly merge?: true;
 }
+
+/** A setting that may change while the engine runs: rooms read it each time that they use it. */
+export type Reloadable = keyof Omit<EngineConfig, 'engineId' | 'dataRoot' | 'execRoot'>;
 
 export type Group =
   | 'General'

@@ -1,4 +1,4 @@
-import { nearest } from '../../nearest.js';
+import { nearest } from '@cleat/protocol/nearest';
 import { keyOf, type Option } from './option.js';
 import { byFlag, byShort, options } from './table.js';
 import { addText, BadValue } from './values.js';

@@ -31,7 +31,7 @@ export async function providersOf(
 }
 
 /** Only one that has answered is known for what it is. */
-async function ask(context: Context, needs: readonly Need[]): Promise<void> {
+async function ask(context: Pick<Context, 'extensions'>, needs: readonly Need[]): Promise<void> {
   const signal = AbortSignal.timeout(askMs);
   await Promise.allSettled(
     needs.map(({ kind, name }) => context.extensions.arrival(kind, name, { signal, by: 'the stop of the engine' })),

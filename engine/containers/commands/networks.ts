@@ -7,7 +7,7 @@ import { sandboxRequest } from '../steps/sandbox-request.js';
 
 /** `docker network connect`: at once when it runs, else at its next start. */
 export async function connectNetwork(
-  context: Context,
+  context: Pick<Context, 'networks' | 'paths'>,
   container: Container,
   network: string,
   endpoint: EndpointSettings,
@@ -42,13 +42,13 @@ export async function connectNetwork(
 /** Under which name it asks for a network. */
 function requestedFor({ record }: Container, network: { id: string; name: string }): string | undefined {
   return Object.keys(record.endpoints).find((name) => {
-    const wished = record.endpoints[name]?.NetworkID;
-    return wished ? wished === network.id : name === network.name;
+    const requested = record.endpoints[name]?.NetworkID;
+    return requested ? requested === network.id : name === network.name;
   });
 }
 
 /** Ends what the engine before was killed in: a container is on the networks that it asks for, and on no other. */
-export async function settleLeaving(context: Context, container: Container): Promise<void> {
+export async function settleLeaving(context: Pick<Context, 'log' | 'networks'>, container: Container): Promise<void> {
   await container.lock.run(async () => {
     const { record } = container;
     const { leaving } = record.state;
@@ -73,7 +73,7 @@ export async function settleLeaving(context: Context, container: Container): Pro
  * @throws System `container X is not connected to network Y`, with `force`, too
  */
 export async function disconnectNetwork(
-  context: Context,
+  context: Pick<Context, 'networks'>,
   container: Container,
   ref: string,
   force: boolean,
@@ -105,7 +105,7 @@ export async function disconnectNetwork(
 
 /** @returns undefined for one that is gone, where that may be. @throws NotFound */
 function networkOf(
-  context: Context,
+  context: Pick<Context, 'networks'>,
   ref: string,
   mayBeGone: boolean,
 ): ReturnType<Context['networks']['resolve']> | undefined {

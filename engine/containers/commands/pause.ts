@@ -1,12 +1,16 @@
 import { conflict, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Context } from '../context.js';
+import type { Announcer } from '../state/announce.js';
 import type { Container } from '../state/container.js';
 import { transition } from '../state/transition.js';
 import { onRecord, resume } from '../steps/freeze.js';
 import { notRunning, restarting } from '../steps/signal.js';
 
 /** Freezes all its processes. @throws Conflict */
-export async function pauseContainer(context: Context, container: Container): Promise<void> {
+export async function pauseContainer(
+  context: Announcer & Pick<Context, 'runtimes'>,
+  container: Container,
+): Promise<void> {
   const { id, record } = container;
   if (!container.running) throw notRunning(id);
   if (record.state.status === 'paused') throw conflict(`container ${id} is already paused`);
@@ -26,7 +30,10 @@ export async function pauseContainer(context: Context, container: Container): Pr
 }
 
 /** @throws Conflict */
-export async function unpauseContainer(context: Context, container: Container): Promise<void> {
+export async function unpauseContainer(
+  context: Announcer & Pick<Context, 'runtimes'>,
+  container: Container,
+): Promise<void> {
   const { id, record } = container;
   if (record.state.status !== 'paused') throw conflict(`Container ${id} is not paused`);
   await container.freezer.run(async () => {

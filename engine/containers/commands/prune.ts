@@ -12,7 +12,7 @@ import { isRunning } from '../state/life.js';
  * @param sizeOf bytes that a container wrote
  */
 export async function pruneContainers(
-  context: Context,
+  context: Pick<Context, 'events' | 'log' | 'registry'>,
   filters: Filters,
   remove: (container: Container) => Promise<void>,
   sizeOf: (container: Container) => Promise<number>,

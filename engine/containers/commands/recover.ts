@@ -10,7 +10,7 @@ import { nowNanos } from '../../time.js';
 import type { Context } from '../context.js';
 import { containerExited, monitorEnded, startByPolicy } from '../life/lifecycle.js';
 import { wantsRestart } from '../life/restart-policy.js';
-import { tellLate } from '../state/announce.js';
+import { type Announcer, tellLate } from '../state/announce.js';
 import type { Container } from '../state/container.js';
 import { isDoomed, isLive } from '../state/life.js';
 import { Run } from '../state/run.js';
@@ -60,7 +60,7 @@ export async function recoverContainers(context: Context): Promise<{ close(): vo
 }
 
 /** The engine does not stop before it is done. */
-function inBackground(context: Context, what: string, work: Promise<void>): void {
+function inBackground(context: Pick<Context, 'background' | 'log'>, what: string, work: Promise<void>): void {
   const done = work
     .catch((error: unknown) => context.log.error(`${what} could not be dealt with`, { error: messageOf(error) }))
     .finally(() => context.background.delete(done));
@@ -68,7 +68,7 @@ function inBackground(context: Context, what: string, work: Promise<void>): void
 }
 
 /** Whether it still runs (or has ended with an exit file that is not dealt with): then it is ours again. */
-function adopt(context: Context, container: Container): boolean {
+function adopt(context: Pick<Context, 'config' | 'paths' | 'spool'>, container: Container): boolean {
   const { id, record } = container;
   const { state } = record;
   const init = state.run?.init;
@@ -109,12 +109,12 @@ async function connect(context: Context, container: Container): Promise<void> {
 }
 
 /** All output, old and new, goes to the log driver as soon as that is there. */
-function resumeLog(context: Context, container: Container): void {
+function resumeLog(context: Pick<Context, 'config' | 'paths' | 'spool'>, container: Container): void {
   context.spool.resumeDriver(container.id, logDriver(context, container), logInfo(context, container));
 }
 
 /** A container that does not run says so. @returns whether it ran when the engine last looked */
-function recordEnd(context: Context, container: Container): boolean {
+function recordEnd(context: Announcer, container: Container): boolean {
   const { state } = container.record;
   const marked = state.thaw || state.updating;
   delete state.thaw;

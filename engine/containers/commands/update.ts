@@ -1,11 +1,11 @@
 import type { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { CleatError, conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { limits } from '../../oci/resources.js';
 import { cgroupOf } from '../cgroup.js';
 import type { Context } from '../context.js';
 import { checkRestartPolicy } from '../create/restart.js';
 import { checkDevices, checkResources } from '../create/validate.js';
 import { settleRestarting } from '../life/lifecycle.js';
-import { limits } from '../oci-spec/resources.js';
 import type { Container } from '../state/container.js';
 
 /** Fields of the request that are limits; the restart policy goes its own way. */
@@ -38,12 +38,12 @@ export async function updateContainer(
   container: Container,
   request: ContainerUpdateRequest,
 ): Promise<{ Warnings: string[] | null }> {
-  const { RestartPolicy: policy, ...wished } = request;
+  const { RestartPolicy: policy, ...requested } = request;
   const { record } = container;
   checkRestartPolicy({ RestartPolicy: policy });
-  checkDevices(wished);
-  const Warnings = checkResources(wished, { update: true });
-  const changes = given(wished);
+  checkDevices(requested);
+  const Warnings = checkResources(requested, { update: true });
+  const changes = given(requested);
   await container.lock.run(async () => {
     const { hostConfig } = record;
     const fail = (error: CleatError) =>
@@ -79,7 +79,11 @@ export async function updateContainer(
 }
 
 /** @throws System with the runtime's words, after what it had changed is as it was */
-async function apply(context: Context, container: Container, changes: Limits): Promise<void> {
+async function apply(
+  context: Pick<Context, 'config' | 'log' | 'runtimes'>,
+  container: Container,
+  changes: Limits,
+): Promise<void> {
   const { id, record } = container;
   const runtime = context.runtimes.get(record.runtime);
   const before = record.hostConfig;
@@ -102,7 +106,10 @@ async function apply(context: Context, container: Container, changes: Limits): P
 }
 
 /** An update that the engine before was killed in was not answered: the limits on record hold. */
-export async function settleUpdate(context: Context, container: Container): Promise<void> {
+export async function settleUpdate(
+  context: Pick<Context, 'config' | 'log' | 'runtimes'>,
+  container: Container,
+): Promise<void> {
   const { record } = container;
   if (!record.state.updating) return;
   const restored = { ...record.hostConfig, PidsLimit: record.hostConfig.PidsLimit ?? 0 };
@@ -127,9 +134,9 @@ function isStillWanted({ record }: Container): boolean {
 }
 
 /** Only what says something: zero, empty and null mean "as it was"; of `PidsLimit`, 0 means none. */
-function given(wished: Limits): Limits {
+function given(requested: Limits): Limits {
   return Object.fromEntries(
-    Object.entries(wished).filter(([name, value]) => {
+    Object.entries(requested).filter(([name, value]) => {
       if (name === 'PidsLimit') return typeof value === 'number';
       return Array.isArray(value) ? value.length > 0 : Boolean(value);
     }),

@@ -120,8 +120,8 @@ export async function settleHostConfig(
 ): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
   const warnings = checkHostConfig(given, hostConfig);
   hostConfig.Runtime = context.runtimes.resolve(hostConfig.Runtime);
-  const wished = requestedEndpoints(hostConfig, config, asked);
-  const { mode, endpoints } = context.networks.requested(hostConfig.NetworkMode ?? 'default', wished);
+  const requested = requestedEndpoints(hostConfig, config, asked);
+  const { mode, endpoints } = context.networks.requested(hostConfig.NetworkMode ?? 'default', requested);
   hostConfig.NetworkMode = mode;
   resolveShared(context, hostConfig);
   const links = resolveLinks(context, hostConfig);
@@ -135,14 +135,18 @@ export const bindSources = (requested: readonly RequestedMount[]): string[] =>
   requested.flatMap((mount) => (mount.type === 'bind' ? [mount.source] : []));
 
 /** Everything that is to be mounted. @throws InvalidParameter */
-export function requestedMounts(context: Context, hostConfig: HostConfig, config: ContainerConfig): RequestedMount[] {
+export function requestedMounts(
+  context: Pick<Context, 'config' | 'registry'>,
+  hostConfig: HostConfig,
+  config: ContainerConfig,
+): RequestedMount[] {
   const requested = collectMounts(hostConfig, Object.keys(config.Volumes ?? {}), (ref) => mountsOf(context, ref));
   for (const mount of requested) passOnFromDataRoot(mount, context.config.dataRoot);
   return requested;
 }
 
-function reserveName(context: Context, wished: string | undefined, id: ContainerId) {
-  if (wished) return context.registry.reserve(wished, id);
+function reserveName(context: Pick<Context, 'registry'>, requested: string | undefined, id: ContainerId) {
+  if (requested) return context.registry.reserve(requested, id);
   const name = generateName((candidate) => context.registry.nameTaken(candidate));
   return context.registry.reserve(name, id);
 }
@@ -170,19 +174,19 @@ function requestedEndpoints(
 }
 
 /** Modes that name a container keep its ID: a name may come to mean another one. @throws InvalidParameter */
-function resolveShared(context: Context, host: HostConfig): void {
+function resolveShared(context: Pick<Context, 'registry'>, host: HostConfig): void {
   for (const key of ['NetworkMode', 'IpcMode', 'PidMode'] as const) {
     const ref = sharedWith(host[key]);
     if (ref !== undefined) host[key] = `container:${otherContainer(context, ref).id}`;
   }
 }
 
-function mountsOf(context: Context, ref: string): readonly MountRecord[] {
+function mountsOf(context: Pick<Context, 'registry'>, ref: string): readonly MountRecord[] {
   return otherContainer(context, ref).record.mounts;
 }
 
 /** A container that the request refers to. Not found would read as: the image was not found, and clients would pull. */
-function otherContainer(context: Context, ref: string, prefix = ''): Container {
+function otherContainer(context: Pick<Context, 'registry'>, ref: string, prefix = ''): Container {
   try {
     return context.registry.get(ref);
   } catch (error) {
@@ -192,7 +196,10 @@ function otherContainer(context: Context, ref: string, prefix = ''): Container {
 }
 
 /** The sources that `--mount type=bind` names must be there. They are the user's paths: looked at by a helper. */
-export async function checkSources(context: Context, requested: readonly RequestedMount[]): Promise<void> {
+export async function checkSources(
+  context: Pick<Context, 'helper'>,
+  requested: readonly RequestedMount[],
+): Promise<void> {
   const missing = (source: string, why: string, cause: unknown) =>
     invalidParameter(`invalid mount config for type "bind": ${why}${source}`, { cause });
   await Promise.all(
@@ -213,7 +220,7 @@ export async function checkSources(context: Context, requested: readonly Request
 
 /** @param made gets each as soon as it is there, and has them also when another fails */
 export async function makeMounts(
-  context: Context,
+  context: Pick<Context, 'volumes'>,
   requested: readonly RequestedMount[],
   made: MountRecord[],
 ): Promise<MountRecord[]> {
@@ -228,7 +235,7 @@ export async function makeMounts(
 }
 
 /** A volume that is named comes into being now, so that it is there (and in use) from now on. */
-async function makeMount(context: Context, requested: RequestedMount): Promise<MountRecord> {
+async function makeMount(context: Pick<Context, 'volumes'>, requested: RequestedMount): Promise<MountRecord> {
   if (requested.type === 'bind') {
     const { sourceMustExist: _, propagationGiven: _given, ...bind } = requested;
     return bind;
@@ -248,7 +255,7 @@ async function makeMount(context: Context, requested: RequestedMount): Promise<M
   return { ...mount, name: made.Name, driver: made.Driver, source: made.Mountpoint };
 }
 
-function fillHostname(context: Context, config: ContainerConfig, host: HostConfig, id: string): void {
+function fillHostname(context: Pick<Context, 'registry'>, config: ContainerConfig, host: HostConfig, id: string): void {
   if (config.Hostname) return;
   const other = sharedWith(host.NetworkMode);
   if (other !== undefined) {

@@ -1,6 +1,6 @@
 import type { HostConfig } from '@cleat/protocol/api/container';
 import type { ContainersConfig } from '../../config.js';
-import { maskedPaths, readonlyPaths } from '../oci-spec/paths.js';
+import { maskedPaths, readonlyPaths } from '../../oci/paths.js';
 
 /** The host configuration with the engine's defaults filled in, as inspect shows it. */
 export function withDefaults(given: HostConfig, config: ContainersConfig): HostConfig {

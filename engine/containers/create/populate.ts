@@ -1,8 +1,8 @@
 import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { newId } from '../../ids.js';
+import { statInRoot } from '../../oci/rootfs-files.js';
 import type { Context } from '../context.js';
 import { mountFiles } from '../files/root-access.js';
-import { statInRoot } from '../oci-spec/rootfs-files.js';
 import type { Container } from '../state/container.js';
 import { isVolume, type VolumeMount } from '../state/record.js';
 import { volumeUse } from '../volume-use.js';

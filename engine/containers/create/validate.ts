@@ -5,8 +5,8 @@ import type { ContainerConfig, ContainerUpdateRequest, HostConfig } from '@cleat
 import { invalidParameter } from '@cleat/protocol/errors';
 import { checkFields, refuseNul } from '../../config-fields.js';
 import { checkPorts } from '../../networks/ports.js';
+import { normalizeCapabilities } from '../../oci/capabilities.js';
 import { parseSignal } from '../../signals.js';
-import { normalizeCapabilities } from '../oci-spec/capabilities.js';
 import { parseRule } from '../oci-spec/devices.js';
 import { asList } from '../oci-spec/process.js';
 import { parseSecurityOptions } from '../oci-spec/security-options.js';

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { normalize, Root } from '@cleat/linux/rootfs/root';
 import { messageOf, systemError } from '@cleat/protocol/errors';
+import { directoryOf } from '../../oci/own-files.js';
 import type { Context } from '../context.js';
 import { mountFiles } from '../files/root-access.js';
-import { directoryOf } from '../own-files.js';
 import type { Container } from '../state/container.js';
 
 /** As the kernel: more links than that are a circle. */
@@ -15,12 +15,12 @@ const maxLinks = 40;
  * @throws System in Docker's words when something else is there
  */
 export async function makeWorkingDirectory(
-  context: Context,
+  context: Pick<Context, 'images' | 'log' | 'paths'>,
   container: Pick<Container, 'id' | 'record'>,
 ): Promise<void> {
-  const { WorkingDir: wished } = container.record.config;
-  if (!wished) return;
-  const path = posix.normalize(wished).replace(/\/+$/, '');
+  const { WorkingDir: requested } = container.record.config;
+  if (!requested) return;
+  const path = posix.normalize(requested).replace(/\/+$/, '');
   // Most images have it: then nothing need be mounted to find out.
   if (path === '' || directoryOf(context.images.layerPaths(container.record.imageId), path.slice(1))) return;
   const files = await mountFiles(context, container);
@@ -29,7 +29,7 @@ export async function makeWorkingDirectory(
     try {
       root.makeDirectory(resolved(root, path));
     } catch (cause) {
-      if (isElse(root, path)) throw systemError(`Cannot mkdir: ${wished} is not a directory`, { cause });
+      if (isElse(root, path)) throw systemError(`Cannot mkdir: ${requested} is not a directory`, { cause });
       throw systemError(`Cannot mkdir: ${messageOf(cause)}`, { cause });
     }
   } finally {

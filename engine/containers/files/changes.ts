@@ -8,7 +8,7 @@ const walkMs = 10 * 60_000;
 
 /**
  * Empty mount points that the runtime had to make in the root file system of a container that has no layer for them
- * (`own-files.ts`), for it was made before there were any: `diff` and `commit` never show them.
+ * (`engine/oci/own-files.ts`), for it was made before there were any: `diff` and `commit` never show them.
  */
 export const mountPoints: ReadonlySet<string> = new Set([
   '/.dockerenv',
@@ -26,7 +26,10 @@ export const mountPoints: ReadonlySet<string> = new Set([
 ]);
 
 /** Changes of a container, from overlayfs' upper directory; sorted by path. A helper walks it: it may be huge. */
-export async function containerChanges(context: Context, container: Container): Promise<Change[]> {
+export async function containerChanges(
+  context: Pick<Context, 'helper' | 'images' | 'paths'>,
+  container: Container,
+): Promise<Change[]> {
   const own = context.paths.ownFiles(container.id);
   const isLayered = existsSync(own);
   const image = context.images.layerPaths(container.record.imageId);

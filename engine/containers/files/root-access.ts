@@ -94,7 +94,7 @@ function access(
 
 /** Its root file system, without what is mounted into it, while it does not run. */
 export async function mountFiles(
-  context: Context,
+  context: Pick<Context, 'images' | 'log' | 'paths'>,
   { record }: Pick<Container, 'record'>,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const layers = containerLayers(context, record);
@@ -122,7 +122,7 @@ export async function mountFiles(
 
 /** The host directory behind a volume or a bind of a container that does not run. */
 async function mountSource(
-  context: Context,
+  context: Pick<Context, 'log' | 'paths' | 'volumes'>,
   container: Container,
   destination: string,
   rootfs: string,

@@ -2,7 +2,7 @@ import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 
 /** Variables about the containers that this one is linked to (moby `daemon/links/links.go`). */
-export function linkEnvironment(context: Context, { record }: Container): string[] {
+export function linkEnvironment(context: Pick<Context, 'networks' | 'registry'>, { record }: Container): string[] {
   return (record.links ?? []).flatMap(({ containerId, alias }) => {
     const target = context.registry.find(containerId);
     const address = context.networks.settings(containerId).networks[context.networks.defaultNetwork]?.IPAddress;

@@ -29,7 +29,7 @@ export function parseLink(text: string): { name: string; alias: string } {
  * The targets of a create request's links.
  * @throws InvalidParameter for one that is not there, or has the host's network
  */
-export function resolveLinks(context: Context, host: HostConfig): ContainerLink[] {
+export function resolveLinks(context: Pick<Context, 'registry'>, host: HostConfig): ContainerLink[] {
   if (!hasLegacyLinks(host)) return [];
   const links: ContainerLink[] = [];
   for (const text of host.Links ?? []) {
@@ -45,7 +45,7 @@ export function resolveLinks(context: Context, host: HostConfig): ContainerLink[
 }
 
 /** A container that shares another's network is reached where that one is. */
-function linkTarget(context: Context, name: string): Container {
+function linkTarget(context: Pick<Context, 'registry'>, name: string): Container {
   let target: Container;
   try {
     if (name === '') throw invalidParameter('invalid name or ID supplied: ""');
@@ -71,19 +71,19 @@ const mode = ({ record }: Container): string | undefined => record.hostConfig.Ne
 /**
  * `HostConfig.Links` of inspect: `/name:/container/alias`, by the names of today; those of another network are there.
  */
-export function shownLinks(context: Context, { record }: Container): string[] | null {
+export function shownLinks(context: Pick<Context, 'registry'>, { record }: Container): string[] | null {
   if (!hasLegacyLinks(record.hostConfig)) return null;
   const links = (record.links ?? []).map((link) => `/${nameOf(context, link)}:/${record.name}/${link.alias}`);
   return links.length > 0 ? links : null;
 }
 
 /** For a container that is gone, the last known one. */
-function nameOf(context: Context, link: ContainerLink): string {
+function nameOf(context: Pick<Context, 'registry'>, link: ContainerLink): string {
   return context.registry.find(link.containerId)?.record.name ?? link.name;
 }
 
 /** @throws System in Docker's words where a container cannot start with its links */
-export function checkLinks(context: Context, container: Container): void {
+export function checkLinks(context: Pick<Context, 'networks' | 'registry'>, container: Container): void {
   const onDefault = (id: Container['id']) => context.networks.settings(id).networks[context.networks.defaultNetwork];
   for (const link of isOnDefault(container) ? (container.record.links ?? []) : []) {
     const target = context.registry.find(link.containerId);
@@ -101,7 +101,7 @@ export function checkLinks(context: Context, container: Container): void {
 const isOnDefault = ({ record }: Container): boolean => Object.hasOwn(record.endpoints, 'bridge');
 
 /** `docker rm --link parent/alias`: the link goes, and neither container. @throws NotFound, Conflict */
-export async function removeLink(context: Context, ref: string): Promise<void> {
+export async function removeLink(context: Pick<Context, 'networks' | 'registry'>, ref: string): Promise<void> {
   context.registry.get(ref);
   const name = ref.replace(/^\//, '');
   const at = name.lastIndexOf('/');

@@ -1,31 +1,13 @@
-import { type BigIntStats, readdirSync, readlinkSync, statSync } from 'node:fs';
-import { join, posix } from 'node:path';
-import { splitDevice } from '@cleat/linux/syscall/files';
 import type { HostConfig } from '@cleat/protocol/api/container';
-import { invalidParameter, messageOf } from '@cleat/protocol/errors';
-import type { OciDevice, OciDeviceRule } from './oci.js';
-
-/** Nothing, then what every container may use (moby `daemon/pkg/oci/defaults.go`); runtimes add their own defaults. */
-const defaultRules: OciDeviceRule[] = [
-  { allow: false, access: 'rwm' },
-  ...(
-    [
-      [1, 5],
-      [1, 3],
-      [1, 9],
-      [1, 8],
-      [5, 0],
-      [5, 1],
-    ] as const
-  ).map(([major, minor]) => ({ allow: true, type: 'c', major, minor, access: 'rwm' })),
-  { allow: false, type: 'c', major: 10, minor: 229, access: 'rwm' },
-];
+import { invalidParameter } from '@cleat/protocol/errors';
+import { defaultDeviceRules, devicesAt, everyDevice, hostDevices } from '../../oci/devices.js';
+import type { OciDevice, OciDeviceRule } from '../../oci/types.js';
 
 /** Device nodes and device rules of a container. @throws InvalidParameter for a device that is not there */
 export function devicesFor(host: HostConfig): { devices: OciDevice[]; rules: OciDeviceRule[] } {
-  if (host.Privileged) return { devices: hostDevices('/dev'), rules: [{ allow: true, access: 'rwm' }] };
+  if (host.Privileged) return { devices: hostDevices('/dev'), rules: [everyDevice] };
   const devices: OciDevice[] = [];
-  const rules = [...defaultRules];
+  const rules = [...defaultDeviceRules];
   for (const mapping of host.Devices ?? []) {
     const source = mapping.PathOnHost ?? '';
     const found = devicesAt(source, mapping.PathInContainer || source);
@@ -38,63 +20,6 @@ export function devicesFor(host: HostConfig): { devices: OciDevice[]; rules: Oci
   return { devices, rules };
 }
 
-/** One device, or all in a directory. */
-function devicesAt(source: string, target: string): OciDevice[] {
-  let stats: BigIntStats;
-  try {
-    // Elsewhere a path may belong to a file system that hangs; devices are in /dev.
-    if (!posix.normalize(source).startsWith('/dev/')) throw new Error('only devices below /dev can be given');
-    stats = statSync(source, { bigint: true });
-  } catch (cause) {
-    throw invalidParameter(`error gathering device information while adding custom device "${source}": ${why(cause)}`, {
-      cause,
-    });
-  }
-  if (stats.isDirectory()) {
-    return readdirSync(source).flatMap((name) => {
-      const child = statSync(join(source, name), { bigint: true, throwIfNoEntry: false });
-      return child?.isDirectory() || (child && typeOf(child)) ? devicesAt(join(source, name), join(target, name)) : [];
-    });
-  }
-  const device = describe(stats, target);
-  if (device) return [device];
-  throw invalidParameter(
-    `error gathering device information while adding custom device "${source}": not a device node`,
-  );
-}
-
-function why(cause: unknown): string {
-  return cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
-    ? 'no such file or directory'
-    : messageOf(cause);
-}
-
-/** Everything below /dev except what the container gets itself. */
-function hostDevices(directory: string): OciDevice[] {
-  const own = new Set(['pts', 'shm', 'fd', 'mqueue', '.lxc', '.lxd-mounts', '.udev', 'console']);
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(directory, entry.name);
-    if (own.has(entry.name)) return [];
-    if (entry.isDirectory()) return hostDevices(path);
-    if (!entry.isCharacterDevice() && !entry.isBlockDevice()) return [];
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-    const device = stats && describe(stats, path);
-    return device ? [device] : [];
-  });
-}
-
-function typeOf(stats: BigIntStats): 'c' | 'b' | undefined {
-  if (stats.isCharacterDevice()) return 'c';
-  return stats.isBlockDevice() ? 'b' : undefined;
-}
-
-function describe(stats: BigIntStats, path: string): OciDevice | undefined {
-  const type = typeOf(stats);
-  if (!type) return undefined;
-  const fileMode = Number(stats.mode) & 0o7777;
-  return { path, type, ...splitDevice(stats.rdev), fileMode, uid: Number(stats.uid), gid: Number(stats.gid) };
-}
-
 /** `c 1:3 rwm`, with `a` for the type and `*` for a number. @throws InvalidParameter */
 export function parseRule(text: string): OciDeviceRule {
   const match = /^([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})$/.exec(text);
@@ -104,15 +29,4 @@ export function parseRule(text: string): OciDeviceRule {
   if (major !== '*') rule.major = Number(major);
   if (minor !== '*') rule.minor = Number(minor);
   return rule;
-}
-
-/** Whether AppArmor confines processes on this host. */
-export function hasAppArmor(): boolean {
-  try {
-    readlinkSync('/sys/kernel/security/apparmor/policy');
-    return true;
-  } catch (error) {
-    // EINVAL: it is there and a directory; anything else: no AppArmor.
-    return error instanceof Error && 'code' in error && error.code === 'EINVAL';
-  }
 }

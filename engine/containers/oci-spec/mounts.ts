@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { HeldPath } from '@cleat/linux/helper/held-path';
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { defaultMounts } from '../../oci/default-mounts.js';
+import type { OciMount } from '../../oci/types.js';
 import type { BindMount, MountRecord, VolumeMount } from '../state/record.js';
-import type { OciMount } from './oci.js';
 
 /**
  * The source of a bind mount: a path that was looked at and is held since, or one that a user who may name the host's
@@ -37,40 +37,14 @@ export interface MountContext {
   writableCgroups: boolean;
 }
 
-/** Mounts of every container, `--privileged` aside (moby `daemon/pkg/oci/defaults.go`). */
-function defaults(context: MountContext): OciMount[] {
-  const { hostConfig, sources } = context;
-  const mount = (destination: string, type: string, source: string, options: string[]): OciMount => ({
-    destination,
-    type,
-    source,
-    options,
-  });
-  const inert = ['nosuid', 'noexec', 'nodev'];
+function defaults({ hostConfig, sources, privateCgroupNamespace, writableCgroups }: MountContext): OciMount[] {
   const writable = hostConfig.Privileged === true;
-  const shmSize = `size=${hostConfig.ShmSize ?? 67_108_864}`;
-  return [
-    mount('/proc', 'proc', 'proc', inert),
-    mount('/dev', 'tmpfs', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
-    mount('/dev/pts', 'devpts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5']),
-    mount('/sys', 'sysfs', 'sysfs', [...inert, writable ? 'rw' : 'ro']),
-    mount('/sys/fs/cgroup', 'cgroup', 'cgroup', [
-      ...inert,
-      writable || context.writableCgroups ? 'rw' : 'ro',
-      ...(context.privateCgroupNamespace ? ['relatime'] : []),
-    ]),
-    // Where the host has mounted none, an own mount shows the host's queues just as well.
-    ...(hostConfig.IpcMode === 'host' && existsSync('/dev/mqueue')
-      ? [mount('/dev/mqueue', 'bind', '/dev/mqueue', ['rbind', 'nosuid', 'noexec', 'nodev'])]
-      : [mount('/dev/mqueue', 'mqueue', 'mqueue', inert)]),
-    ...(hostConfig.IpcMode === 'none'
-      ? []
-      : [
-          sources.shm === undefined
-            ? mount('/dev/shm', 'tmpfs', 'shm', [...inert, 'mode=1777', shmSize])
-            : mount('/dev/shm', 'bind', sources.shm, ['rbind', 'rprivate']),
-        ]),
-  ];
+  return defaultMounts({
+    writableSys: writable,
+    cgroups: { writable: writable || writableCgroups, ownNamespace: privateCgroupNamespace },
+    hostIpc: hostConfig.IpcMode === 'host',
+    shm: hostConfig.IpcMode === 'none' ? undefined : (sources.shm ?? { size: hostConfig.ShmSize ?? 67_108_864 }),
+  });
 }
 
 /** All mounts, ordered so that none hides another. */
@@ -181,9 +155,9 @@ const mountFlags =
 const tmpfsData = /^(size|mode|uid|gid|nr_inodes|nr_blocks|mpol)$/;
 
 /** Docker's defaults, each of which an option may undo. @throws InvalidParameter for what tmpfs does not know */
-function tmpfsOptions(wished: string[]): string[] {
+function tmpfsOptions(requested: string[]): string[] {
   // The last mistake is named, as there.
-  for (const option of [...wished].reverse()) {
+  for (const option of [...requested].reverse()) {
     const [name = '', value] = option.split('=');
     if (name === '') continue;
     if (value === undefined ? !mountFlags.test(name) : !tmpfsData.test(name)) {
@@ -191,10 +165,10 @@ function tmpfsOptions(wished: string[]): string[] {
     }
   }
   const opposite: Record<string, string> = { exec: 'noexec', suid: 'nosuid', dev: 'nodev' };
-  const undone = new Set(wished.map((option) => opposite[option]).filter((option) => option !== undefined));
+  const undone = new Set(requested.map((option) => opposite[option]).filter((option) => option !== undefined));
   return [
-    ...['noexec', 'nosuid', 'nodev'].filter((option) => !undone.has(option) && !wished.includes(option)),
-    ...wished,
+    ...['noexec', 'nosuid', 'nodev'].filter((option) => !undone.has(option) && !requested.includes(option)),
+    ...requested,
   ];
 }
 

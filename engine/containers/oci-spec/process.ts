@@ -1,12 +1,12 @@
 import type { ContainersConfig } from '../../config.js';
-import type { OciProcess, RequestedExec } from '../service.js';
+import { allCapabilities, effectiveCapabilities, processCapabilities } from '../../oci/capabilities.js';
+import { defaultPath, mergeEnvironment } from '../../oci/environment.js';
+import type { OciProcess } from '../../oci/types.js';
+import { type ResolvedUser, resolveUser } from '../../oci/user.js';
+import type { RequestedExec } from '../service.js';
 import type { ContainerRecord } from '../state/record.js';
-import { allCapabilities, effectiveCapabilities, processCapabilities } from './capabilities.js';
 import { initPath } from './mounts.js';
 import type { SecurityOptions } from './security-options.js';
-import { type ResolvedUser, resolveUser } from './user.js';
-
-const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Docker's variables in every environment, overridden by the container's own. */
 export function environment(
@@ -17,17 +17,6 @@ export function environment(
 ): string[] {
   const base = [`PATH=${defaultPath}`, `HOSTNAME=${hostname}`, ...(tty ? ['TERM=xterm'] : []), ...links];
   return mergeEnvironment(base, own);
-}
-
-/** Later entries replace earlier ones of the same name; a name without `=` removes it. */
-export function mergeEnvironment(base: readonly string[], own: readonly string[]): string[] {
-  const byName = new Map<string, string>();
-  for (const entry of [...base, ...own]) {
-    const at = entry.indexOf('=');
-    if (at < 0) byName.delete(entry);
-    else byName.set(entry.slice(0, at), entry);
-  }
-  return [...byName.values()];
 }
 
 /** Runtimes add it where it is missing or empty, but not all of them to further processes. */

@@ -1,15 +1,16 @@
 import type { ContainersConfig } from '../../config.js';
 import type { Sandbox } from '../../networks/service.js';
+import { hasAppArmor } from '../../oci/apparmor.js';
+import { effectiveCapabilities } from '../../oci/capabilities.js';
+import { checkProcMounts } from '../../oci/proc-mounts.js';
+import { limits } from '../../oci/resources.js';
+import { seccompFor } from '../../oci/seccomp.js';
+import type { OciSpec } from '../../oci/types.js';
 import type { ContainerRecord } from '../state/record.js';
-import { effectiveCapabilities } from './capabilities.js';
-import { devicesFor, hasAppArmor } from './devices.js';
+import { devicesFor } from './devices.js';
 import { type MountSources, mountsFor, rootPropagation } from './mounts.js';
 import { namespacesFor, type PidOf } from './namespaces.js';
-import type { OciSpec } from './oci.js';
-import { checkProcMounts } from './proc-mounts.js';
 import { asList, processFor } from './process.js';
-import { limits } from './resources.js';
-import { seccompFor } from './seccomp.js';
 import { parseSecurityOptions } from './security-options.js';
 
 export interface SpecContext {

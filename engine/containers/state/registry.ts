@@ -109,10 +109,10 @@ export class Registry {
    * Takes a name for `id`. @returns the way to give it back
    * @throws InvalidParameter (bad name), Conflict (in use), in Docker's words
    */
-  reserve(wished: string, id: ContainerId): { name: string; release: () => void } {
-    const name = wished.replace(/^\//, '');
+  reserve(requested: string, id: ContainerId): { name: string; release: () => void } {
+    const name = requested.replace(/^\//, '');
     if (!namePattern.test(name)) {
-      throw invalidParameter(`Invalid container name (${wished}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+      throw invalidParameter(`Invalid container name (${requested}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
     }
     const owner = this.#names.get(name);
     if (owner !== undefined) {

@@ -63,7 +63,10 @@ function isSmall(directory: string, upper: string): boolean {
 }
 
 /** Those that were made for a container alone, and go with it. */
-export async function removeAnonymousVolumes(context: Context, mounts: readonly MountRecord[]): Promise<void> {
+export async function removeAnonymousVolumes(
+  context: Pick<Context, 'log' | 'volumes'>,
+  mounts: readonly MountRecord[],
+): Promise<void> {
   const names = mounts.filter(isAnonymous).map((mount) => mount.name);
   for (const name of names) {
     try {

@@ -11,7 +11,11 @@ import type { Container } from '../state/container.js';
  * Keeps the processes of a running container still while `work` runs. A user may pause and unpause it meanwhile; what
  * they asked for last holds in the end.
  */
-export async function whileFrozen<T>(context: Context, container: Container, work: () => Promise<T>): Promise<T> {
+export async function whileFrozen<T>(
+  context: Pick<Context, 'log' | 'runtimes'>,
+  container: Container,
+  work: () => Promise<T>,
+): Promise<T> {
   const { run } = container;
   await container.freezer.run(async () => {
     container.freezes++;
@@ -54,7 +58,7 @@ export async function onRecord(container: Container, work: () => Promise<void>):
 }
 
 /** Lets its processes go on, as far as they are frozen. */
-export async function resume(context: Context, { id, record }: Container): Promise<void> {
+export async function resume(context: Pick<Context, 'log' | 'runtimes'>, { id, record }: Container): Promise<void> {
   try {
     await context.runtimes.get(record.runtime).resume(id);
   } catch (error) {

@@ -123,7 +123,7 @@ export async function launch(
   return { run: live, pid: monitored.pid, startedAt, ended: monitored.ended };
 }
 
-async function attachNetworks(context: Context, container: Container): Promise<Sandbox> {
+async function attachNetworks(context: Pick<Context, 'networks' | 'paths'>, container: Container): Promise<Sandbox> {
   try {
     return await context.networks.attach(sandboxRequest(context, container));
   } catch (error) {
@@ -169,12 +169,12 @@ async function monitor(context: Context, { record }: Container, signal: AbortSig
   return created.value;
 }
 
-async function startLogging(context: Context, container: Container): Promise<void> {
+async function startLogging(context: Pick<Context, 'config' | 'paths' | 'spool'>, container: Container): Promise<void> {
   await context.spool.startDriver(container.id, logDriver(context, container), logInfo(context, container));
 }
 
 /** The directory behind /dev/shm when it is not the container's alone. */
-function sharedMemory(context: Context, { id, record }: Container): string | undefined {
+function sharedMemory(context: Pick<Context, 'paths' | 'registry'>, { id, record }: Container): string | undefined {
   const mode = record.hostConfig.IpcMode;
   if (mode === 'host') return '/dev/shm';
   const other = sharedWith(mode);
@@ -202,7 +202,10 @@ function sharedMemory(context: Context, { id, record }: Container): string | und
 }
 
 /** Asks the runtime only when there is something to be made read-only. */
-async function recursiveReadOnly(context: Context, { mounts, runtime }: ContainerRecord): Promise<boolean> {
+async function recursiveReadOnly(
+  context: Pick<Context, 'runtimes'>,
+  { mounts, runtime }: ContainerRecord,
+): Promise<boolean> {
   if (!mounts.some((mount) => mount.type !== 'tmpfs' && !mount.rw)) return false;
   const [major = 0, minor = 0] = release().split('.').map(Number);
   // mount_setattr(2) came with 5.12.
@@ -210,7 +213,7 @@ async function recursiveReadOnly(context: Context, { mounts, runtime }: Containe
   return await context.runtimes.knowsMountOption(runtime, 'rro');
 }
 
-function initBinary(context: Context): string {
+function initBinary(context: Pick<Context, 'config'>): string {
   if (context.config.initPath) return context.config.initPath;
   throw systemError('no init was found for --init: install the package tini, or name one with --init-path');
 }

@@ -14,7 +14,7 @@ export async function removeLeftOvers(context: Context): Promise<void> {
 }
 
 /** Bundles, mounts and directories that belong to no container of ours. */
-function removeUnknown(context: Context): void {
+function removeUnknown(context: Pick<Context, 'log' | 'paths' | 'registry'>): void {
   for (const id of readdirSync(context.paths.bundles())) {
     if (context.registry.byFullId(id)) continue;
     try {
@@ -29,7 +29,7 @@ function removeUnknown(context: Context): void {
 /**
  * Directories of containers that were being made. Only without a file: nobody's data goes because a record is missing.
  */
-function removeUnborn(context: Context): void {
+function removeUnborn(context: Pick<Context, 'log' | 'paths' | 'registry'>): void {
   for (const id of readdirSync(context.paths.directories())) {
     if (context.registry.byFullId(id)) continue;
     try {
@@ -48,7 +48,7 @@ function removeEmpty(directory: string): void {
 }
 
 /** Mounts of containers that an engine looked into when it was killed. */
-function removeArchives(context: Context): void {
+function removeArchives(context: Pick<Context, 'log' | 'paths'>): void {
   for (const name of readdirSync(context.paths.archives())) {
     const directory = join(context.paths.archives(), name);
     try {

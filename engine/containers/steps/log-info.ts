@@ -5,7 +5,7 @@ import { asList } from '../oci-spec/process.js';
 import type { Container } from '../state/container.js';
 
 /** A log driver's facts about a container (moby `daemon/logger/loginfo.go`). */
-export function logInfo(context: Context, { record }: Container): LogInfo {
+export function logInfo(context: Pick<Context, 'paths'>, { record }: Container): LogInfo {
   const { config, hostConfig } = record;
   return {
     Config: hostConfig.LogConfig?.Config ?? {},

@@ -42,7 +42,7 @@ async function settleAll(work: Promise<void>[]): Promise<void> {
 }
 
 async function mountVolume(
-  context: Context,
+  context: Pick<Context, 'log' | 'paths' | 'volumes'>,
   container: Container,
   run: RunRecord,
   mount: VolumeMount,
@@ -72,13 +72,17 @@ async function mountVolume(
 }
 
 /** A user's bind is the administrator's word, as on a stock engine: the runtime goes where the name leads. */
-async function bindSource(context: Context, mount: BindMount, signal: AbortSignal): Promise<BindSource> {
+async function bindSource(
+  context: Pick<Context, 'helper'>,
+  mount: BindMount,
+  signal: AbortSignal,
+): Promise<BindSource> {
   if (mount.createSource) await createSource(context, mount, signal);
   await checkPropagation(context, mount, signal);
   return { named: mount.source };
 }
 
-async function createSource(context: Context, mount: BindMount, signal: AbortSignal): Promise<void> {
+async function createSource(context: Pick<Context, 'helper'>, mount: BindMount, signal: AbortSignal): Promise<void> {
   try {
     await context.helper.call('ensureDirectory', { path: mount.source }, { signal });
   } catch (error) {
@@ -92,7 +96,7 @@ async function createSource(context: Context, mount: BindMount, signal: AbortSig
 }
 
 /** A later mount can only be passed on where the source's own mount does so (moby `daemon/oci_linux.go`). */
-async function checkPropagation(context: Context, bind: BindMount, signal: AbortSignal): Promise<void> {
+async function checkPropagation(context: Pick<Context, 'helper'>, bind: BindMount, signal: AbortSignal): Promise<void> {
   const { source, propagation } = bind;
   if (bind.slaveIfShared) return;
   const kind = propagation.replace(/^r/, '');

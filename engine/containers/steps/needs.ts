@@ -21,7 +21,10 @@ export function needText({ kind, name }: Need): string {
 }
 
 /** The extensions behind a container's volumes, networks, log and secrets, each once; from the engine's own state. */
-export async function needsOf(context: Context, container: Container): Promise<Need[]> {
+export async function needsOf(
+  context: Pick<Context, 'config' | 'networks' | 'paths'>,
+  container: Container,
+): Promise<Need[]> {
   const { mounts, secrets = [] } = container.record;
   const networks = await networkDrivers(context, container);
   const driver = logDriver(context, container);
@@ -39,7 +42,7 @@ export async function needsOf(context: Context, container: Container): Promise<N
   );
 }
 
-export function logDriver(context: Context, { record }: Container): string {
+export function logDriver(context: Pick<Context, 'config'>, { record }: Container): string {
   return record.hostConfig.LogConfig?.Type || context.config.logDriver;
 }
 
@@ -49,11 +52,14 @@ interface NetworkDrivers {
   readonly ipam?: string;
 }
 
-async function networkDrivers(context: Context, container: Container): Promise<NetworkDrivers[]> {
+async function networkDrivers(
+  context: Pick<Context, 'config' | 'networks' | 'paths'>,
+  container: Container,
+): Promise<NetworkDrivers[]> {
   const { networkMode, endpoints } = sandboxRequest(context, container);
   if (networkMode.startsWith('container:')) return [];
-  const wished = Object.entries(endpoints).map(([name, settings]) => requestedRef(name, settings));
-  const refs = (wished.length > 0 ? wished : isAlone(networkMode) ? [networkMode] : []).map((ref) =>
+  const requested = Object.entries(endpoints).map(([name, settings]) => requestedRef(name, settings));
+  const refs = (requested.length > 0 ? requested : isAlone(networkMode) ? [networkMode] : []).map((ref) =>
     ref === 'default' ? context.networks.defaultNetwork : ref,
   );
   return (await Promise.all(refs.map((ref) => driversOf(context, ref)))).flat();
@@ -61,7 +67,7 @@ async function networkDrivers(context: Context, container: Container): Promise<N
 
 const isAlone = (mode: string): boolean => mode === 'host' || mode === 'none';
 
-async function driversOf(context: Context, ref: string): Promise<NetworkDrivers[]> {
+async function driversOf(context: Pick<Context, 'config' | 'networks'>, ref: string): Promise<NetworkDrivers[]> {
   try {
     const { Driver, IPAM } = await context.networks.inspect(ref);
     return [{ network: Driver, ...(IPAM.Config && { ipam: IPAM.Driver }) }];

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.js';
+import type { Announcer } from '../state/announce.js';
 import type { Container } from '../state/container.js';
 import { transition } from '../state/transition.js';
 import { type Need, needsOf, needText } from './needs.js';
@@ -40,7 +41,12 @@ async function runtimeArrived(context: Context, container: Container, signal: Ab
 }
 
 /** In the record for `inspect`; once per extension also as an event, and in the engine's log. */
-export function tellWaiting(context: Context, container: Container, need: Need, reason: string): void {
+export function tellWaiting(
+  context: Announcer & Pick<Context, 'log'>,
+  container: Container,
+  need: Need,
+  reason: string,
+): void {
   const { state, name } = container.record;
   const error = `waiting for the ${needText(need)}: ${reason}`;
   if (state.status !== 'restarting' || state.error === error) return;

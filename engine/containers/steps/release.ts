@@ -55,7 +55,11 @@ export function releaseRun(context: Context, container: Container): Release {
 }
 
 /** In the background: the engine does not stop before it is done, and the next start waits for it. */
-export function keepRelease(context: Context, container: Container, released: Release): void {
+export function keepRelease(
+  context: Pick<Context, 'background' | 'log'>,
+  container: Container,
+  released: Release,
+): void {
   container.released = released;
   context.background.add(released.done);
   const finished = () => {
@@ -68,7 +72,10 @@ export function keepRelease(context: Context, container: Container, released: Re
   });
 }
 
-async function deleteFromRuntime(context: Context, { id, record }: Container): Promise<void> {
+async function deleteFromRuntime(
+  context: Pick<Context, 'paths' | 'runtimes'>,
+  { id, record }: Container,
+): Promise<void> {
   // Nothing to ask a process for when it was never created.
   if (!record.state.run?.init && !existsSync(join(context.paths.runtimeRoot(record.runtime), id))) return;
   await context.runtimes.get(record.runtime).delete(id, { force: true });
@@ -93,7 +100,7 @@ async function removeLeftCgroup(path: string): Promise<void> {
 }
 
 /** Unmounts what we mounted in a bundle, and removes it; never what is still mounted. */
-export function removeBundle(context: Context, id: string): void {
+export function removeBundle(context: Pick<Context, 'paths'>, id: string): void {
   const bundle = context.paths.bundle(id);
   if (!existsSync(bundle)) return;
   unmountBundle(context, id);
@@ -101,7 +108,7 @@ export function removeBundle(context: Context, id: string): void {
   rmdirSync(bundle);
 }
 
-function unmountBundle(context: Context, id: string): void {
+function unmountBundle(context: Pick<Context, 'paths'>, id: string): void {
   releaseHeld(context.paths.held(id));
   for (const mountPoint of [context.paths.rootfs(id), context.paths.shm(id), context.paths.secrets(id)]) {
     if (!existsSync(mountPoint)) continue;

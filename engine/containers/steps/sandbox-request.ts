@@ -3,7 +3,7 @@ import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 
 /** The facts about a container for the networks room. */
-export function sandboxRequest(context: Context, container: Container): SandboxRequest {
+export function sandboxRequest(context: Pick<Context, 'paths'>, container: Container): SandboxRequest {
   const { id, name, config, hostConfig, endpoints } = container.record;
   return {
     containerId: id,

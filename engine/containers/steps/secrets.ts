@@ -18,7 +18,7 @@ const maxBytes = 500 * 1024;
  * @throws the class of what went wrong, with the names of secret, provider and call
  */
 export async function prepareSecrets(
-  context: Context,
+  context: Pick<Context, 'config' | 'extensions' | 'paths'>,
   container: Container,
   signal: AbortSignal,
 ): Promise<string | undefined> {
@@ -36,7 +36,7 @@ export async function prepareSecrets(
 }
 
 async function ask(
-  context: Context,
+  context: Pick<Context, 'config' | 'extensions'>,
   container: Container,
   secret: RequestedSecret,
   signal: AbortSignal,
@@ -64,7 +64,11 @@ function decoded(text: string): Buffer {
 }
 
 /** Without swarm the container is both the service and its task. */
-function request(context: Context, { id, record }: Container, { name, labels }: RequestedSecret): SecretRequest {
+function request(
+  context: Pick<Context, 'config'>,
+  { id, record }: Container,
+  { name, labels }: RequestedSecret,
+): SecretRequest {
   const all: SecretRequest = {
     SecretName: name,
     SecretLabels: labels,

@@ -9,7 +9,7 @@ import { sharedWith } from '../oci-spec/namespaces.js';
  * replaced meanwhile by somebody with the same number, who might be of the host.
  * @throws Conflict, before the container's process runs
  */
-export function checkOwners(context: Context, { NetworkMode, IpcMode, PidMode }: HostConfig): void {
+export function checkOwners(context: Pick<Context, 'registry'>, { NetworkMode, IpcMode, PidMode }: HostConfig): void {
   for (const mode of [NetworkMode, IpcMode, PidMode]) {
     const ref = sharedWith(mode);
     if (ref === undefined) continue;

@@ -53,7 +53,7 @@ function isGone(error: unknown): boolean {
   return isClass(error, 'NotFound') || (isClass(error, 'Conflict') && error.details?.reason === 'not-running');
 }
 
-async function wake(context: Context, { id, record }: Container): Promise<void> {
+async function wake(context: Pick<Context, 'log' | 'runtimes'>, { id, record }: Container): Promise<void> {
   try {
     await context.runtimes.get(record.runtime).resume(id);
   } catch (error) {

@@ -1,8 +1,8 @@
 import { mountOf } from '@cleat/linux/mount/mountinfo';
 import { isClass } from '@cleat/protocol/errors';
+import type { OciMount } from '../../oci/types.js';
 import type { Context } from '../context.js';
 import type { BindSource } from '../oci-spec/mounts.js';
-import type { OciMount } from '../oci-spec/oci.js';
 import type { ContainerRecord } from '../state/record.js';
 
 const kept = new Set(['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime']);
@@ -13,7 +13,7 @@ const kept = new Set(['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime'
  * told.
  */
 export async function keepSourceFlags(
-  context: Context,
+  context: Pick<Context, 'helper' | 'runtimes'>,
   { mounts: own, runtime }: ContainerRecord,
   mounts: readonly OciMount[],
   sources: ReadonlyMap<string, BindSource>,
@@ -38,7 +38,7 @@ export async function keepSourceFlags(
 }
 
 /** The runtime reports a source that is not there. */
-async function namedFlags(context: Context, path: string, signal: AbortSignal): Promise<string[]> {
+async function namedFlags(context: Pick<Context, 'helper'>, path: string, signal: AbortSignal): Promise<string[]> {
   try {
     return (await context.helper.call('mountOf', { path }, { signal })).options;
   } catch (error) {

@@ -15,7 +15,11 @@ const lastAnswerMs = 200;
  * A client's connection to a container. Output comes from the spool, at the client's own pace; input goes to conmon.
  * Before the container's start too: then it waits for it. @throws Conflict, InvalidParameter (detach keys)
  */
-export function attachContainer(context: Context, container: Container, options: AttachOptions): AttachSession {
+export function attachContainer(
+  context: Pick<Context, 'emit' | 'log' | 'spool'>,
+  container: Container,
+  options: AttachOptions,
+): AttachSession {
   const { id, record } = container;
   const { status } = record.state;
   const keys = parseDetachKeys(options.detachKeys);
@@ -94,7 +98,7 @@ async function endOfClient({ record, run }: Container): Promise<void> {
 
 /** The spool is asked now, not when the first frame is wanted: the end of a short run must not be missed. */
 function output(
-  context: Context,
+  context: Pick<Context, 'spool'>,
   container: Container,
   options: AttachOptions,
   range: { from: SpoolPosition; until: SpoolPosition | undefined; signal: AbortSignal },

@@ -8,7 +8,7 @@ import { logInfo } from '../steps/log-info.js';
 
 /** `docker logs`. @throws Conflict, NotImplemented when nothing is kept to be read */
 export async function containerLogs(
-  context: Context,
+  context: Pick<Context, 'config' | 'paths' | 'spool'>,
   container: Container,
   options: LogOptions,
 ): Promise<ContainerLogs> {

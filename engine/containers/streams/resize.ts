@@ -6,7 +6,11 @@ import type { Container } from '../state/container.js';
 import { notRunning } from '../steps/signal.js';
 
 /** @throws Conflict when it does not run */
-export function resizeContainer(context: Context, container: Container, { height, width }: TerminalSize): void {
+export function resizeContainer(
+  context: Pick<Context, 'emit'>,
+  container: Container,
+  { height, width }: TerminalSize,
+): void {
   const { run } = container;
   if (!run) throw notRunning(container.id);
   try {

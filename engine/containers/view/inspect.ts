@@ -41,7 +41,11 @@ export function inspectContainer(context: Context, container: Container): Contai
   return inspect;
 }
 
-function inspectNow(context: Context, container: Container, Links: string[] | null): ContainerInspect {
+function inspectNow(
+  context: Pick<Context, 'images' | 'networks' | 'paths'>,
+  container: Container,
+  Links: string[] | null,
+): ContainerInspect {
   const { record } = container;
   const directory = context.paths.directory(record.id);
   const files = { ResolvConfPath: 'resolv.conf', HostnamePath: 'hostname', HostsPath: 'hosts' };
@@ -141,7 +145,7 @@ function networkSettings(record: ContainerRecord, sandbox: SandboxSettings): Net
   };
 }
 
-function graphData(context: Context, id: string, imageId: ImageId): Record<string, string> {
+function graphData(context: Pick<Context, 'images' | 'paths'>, id: string, imageId: ImageId): Record<string, string> {
   let lower = '';
   try {
     lower = [context.paths.ownFiles(id), ...context.images.layerPaths(imageId)].join(':');

@@ -41,7 +41,10 @@ const healthStates = ['none', 'starting', 'healthy', 'unhealthy'];
 type Test = (container: Container, sandbox: SandboxSettings) => boolean;
 
 /** Checks everything that can be checked before the first container is looked at. */
-export function compileFilters(context: Context, filters: Filters): { test: Test; wantsEveryState: boolean } {
+export function compileFilters(
+  context: Pick<Context, 'images' | 'networks' | 'registry'>,
+  filters: Filters,
+): { test: Test; wantsEveryState: boolean } {
   checkFilters(filters, accepted);
   const tests = [
     byIdentity(filters),
@@ -94,7 +97,7 @@ function oneOf(filters: Filters, name: string, allowed: readonly string[]): void
 }
 
 /** Made from the image, or from one that has all of its layers at the bottom. */
-function byAncestor(context: Context, filters: Filters): Test {
+function byAncestor(context: Pick<Context, 'images'>, filters: Filters): Test {
   const wanted = filterValues(filters, 'ancestor');
   if (!wanted) return () => true;
   const bottoms: string[][] = [];
@@ -132,7 +135,7 @@ function tryOr<T>(work: () => T): T | undefined {
 }
 
 /** `before` and `since`: created before, or after, a certain container. */
-function byPosition(context: Context, filters: Filters): Test {
+function byPosition(context: Pick<Context, 'registry'>, filters: Filters): Test {
   const createdAt = (name: string): string[] =>
     (filterValues(filters, name) ?? []).map((ref) => context.registry.get(ref).record.created);
   const before = createdAt('before');
@@ -151,7 +154,7 @@ function byVolume(filters: Filters): Test {
 }
 
 /** By name, ID or its beginning of a network that the container is connected to. */
-function byNetwork(context: Context, filters: Filters): Test {
+function byNetwork(context: Pick<Context, 'networks'>, filters: Filters): Test {
   const wanted = filterValues(filters, 'network');
   if (!wanted) return () => true;
   return ({ record }, sandbox) => {
@@ -163,7 +166,7 @@ function byNetwork(context: Context, filters: Filters): Test {
   };
 }
 
-function modeNetwork(context: Context, mode = 'default'): string {
+function modeNetwork(context: Pick<Context, 'networks'>, mode = 'default'): string {
   return mode === 'default' ? context.networks.defaultNetwork : mode;
 }
 

@@ -14,7 +14,10 @@ import { statusText } from './status-text.js';
  * `docker ps`: newest first, from memory alone. Sizes are the caller's business, because they need the disk.
  * @throws InvalidParameter for an unknown filter or a value that makes no sense; NotFound for `before`/`since`
  */
-export function listContainers(context: Context, query: ContainerQuery): ContainerSummary[] {
+export function listContainers(
+  context: Pick<Context, 'images' | 'networks' | 'registry'>,
+  query: ContainerQuery,
+): ContainerSummary[] {
   const matches = compileFilters(context, query.filters);
   // A filter on the state, and a limit, look at all containers; otherwise only those that run are shown.
   const everyState = query.all || query.limit !== undefined || matches.wantsEveryState;
@@ -45,7 +48,7 @@ interface Row {
  */
 const known = new WeakMap<Container, Row>();
 
-function rowOf(context: Context, container: Container, networks: number): Row {
+function rowOf(context: Pick<Context, 'networks' | 'registry'>, container: Container, networks: number): Row {
   const { record, revision } = container;
   const name = context.registry.namesOf(container).join();
   const { status } = record.state;
@@ -62,7 +65,7 @@ function rowOf(context: Context, container: Container, networks: number): Row {
   return made;
 }
 
-function summary(context: Context, container: Container, sandbox: SandboxSettings): ContainerSummary {
+function summary(context: Pick<Context, 'registry'>, container: Container, sandbox: SandboxSettings): ContainerSummary {
   const { record } = container;
   const created = parseTime(record.created) ?? 0n;
   return {

@@ -56,7 +56,7 @@ const nothingUsed: CpuStats = {
  * stream goes on with them until it is removed.
  */
 export async function* containerStats(
-  context: Context,
+  context: Pick<Context, 'config' | 'registry'>,
   container: Container,
   options: { stream: boolean; oneShot: boolean; signal: AbortSignal },
 ): AsyncGenerator<StatsResponse> {
@@ -79,7 +79,7 @@ async function pause(signal: AbortSignal): Promise<void> {
 }
 
 async function sample(
-  context: Context,
+  context: Pick<Context, 'config'>,
   container: Container,
   previous: StatsResponse | undefined,
 ): Promise<StatsResponse> {

@@ -11,7 +11,7 @@ const deadlineMs = 10_000;
  * @throws Conflict when it does not run, InvalidParameter for arguments that hide the PID, or that `ps` refuses, in its words
  */
 export async function top(
-  context: Context,
+  context: Pick<Context, 'emit' | 'runtimes'>,
   container: Container,
   psArgs: string,
 ): Promise<{ Titles: string[]; Processes: string[][] }> {

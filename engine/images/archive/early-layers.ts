@@ -1,15 +1,18 @@
 import { setMaxListeners } from 'node:events';
 import { detectCompression } from '@cleat/linux/archive/compression';
+import { bar, type Emit } from '../../async/progress.js';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import { shortId } from '../../ids.js';
 import type { Context } from '../context.js';
-import { bar, type Emit } from '../progress.js';
 
 /** No image has more; what else looks like a layer waits until it is known to be one. */
 const maxEarly = 125;
 /** Smaller blobs are configurations and manifests, or no layers that are worth a bar. */
 const smallestBar = 10 * 1024;
+
+/** The parts for unpacking. */
+type Parts = Pick<Context, 'arrivals' | 'layers' | 'unpacks'>;
 
 /** A file of the archive on its way here. */
 export interface ArrivingFile {
@@ -24,14 +27,14 @@ export interface ArrivingFile {
  * only, but it shows. What turns out to be none is removed with its lease.
  */
 export class EarlyLayers implements AsyncDisposable {
-  readonly #context: Context;
+  readonly #context: Parts;
   readonly #lease: Lease;
   readonly #emit: Emit;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #work: Promise<void>[] = [];
 
-  constructor(context: Context, lease: Lease, signal: AbortSignal, emit: Emit) {
+  constructor(context: Parts, lease: Lease, signal: AbortSignal, emit: Emit) {
     this.#context = context;
     this.#lease = lease;
     this.#emit = emit;

@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { type Emit, progressOf, withErrorLine } from '../../async/progress.js';
 import type { Lease } from '../../content/leases.js';
 import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../../content/platform.js';
 import { familiar, parseReference, type Reference } from '../../content/references.js';
 import type { Image } from '../catalog.js';
 import { parseNewImageConfig, refuseTooDeep } from '../config.js';
 import type { Context } from '../context.js';
-import { type Emit, progressOf, withErrorLine } from '../progress.js';
 import { onlyPlatform, platformOf } from '../select.js';
 import type { ArchivedImage } from './archived-image.js';
 import { dockerImages } from './docker-archive.js';
@@ -30,7 +30,7 @@ export function load(
     await context.layers.withLease(async (lease) => {
       const report: Emit = options.quiet ? () => {} : emit;
       await using early = new EarlyLayers(context, lease, signal, report);
-      const files = await ArchiveFiles.read(context, archive, lease, signal, early);
+      const files = await ArchiveFiles.read(context.content, archive, lease, signal, early);
       const loaded: { image: Image; parent: string | undefined }[] = [];
       let named = 0;
       for (const item of await imagesFor(files, wanted)) {
@@ -71,7 +71,12 @@ function taggedName(name: string): Reference {
   return reference;
 }
 
-async function loadImage(context: Context, item: ArchivedImage, lease: Lease, signal: AbortSignal): Promise<Image> {
+async function loadImage(
+  context: Pick<Context, 'create' | 'layers'>,
+  item: ArchivedImage,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<Image> {
   const config = parseNewImageConfig(item.raw);
   const os = config.os ?? 'linux';
   if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
@@ -93,7 +98,7 @@ async function loadImage(context: Context, item: ArchivedImage, lease: Lease, si
   return context.create(item.raw);
 }
 
-function tagLoaded(context: Context, image: Image, reference: Reference, emit: Emit): void {
+function tagLoaded(context: Pick<Context, 'catalog'>, image: Image, reference: Reference, emit: Emit): void {
   const before = context.catalog.lookUp(reference);
   if (before && before.id !== image.id) {
     const stream = `The image ${familiar(reference)} already exists, renaming the old one with ID ${before.id} to empty string\n`;
@@ -107,7 +112,7 @@ function tagLoaded(context: Context, image: Image, reference: Reference, emit: E
  * Believes an archive that an image was made from another only if that can be: one more step in its history, on top of
  * the same layers. So there is no circle either.
  */
-function linkToParent(context: Context, image: Image, parentId: string): void {
+function linkToParent(context: Pick<Context, 'catalog'>, image: Image, parentId: string): void {
   const known = context.catalog.knownId(parentId);
   const parent = known && context.catalog.get(known);
   if (!parent || image.record.parent) return;

@@ -5,10 +5,10 @@ import { decompress, detect } from '@cleat/linux/archive/compression';
 import { TarReader } from '@cleat/linux/archive/tar-reader';
 import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { flow } from '../../async/flow.js';
 import { readSmall, type StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
-import type { Context } from '../context.js';
-import { flow } from '../flow.js';
+import type { Content } from '../../content/service.js';
 import type { EarlyLayers } from './early-layers.js';
 
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */
@@ -27,13 +27,13 @@ const headBytes = 512;
  * followed inside the archive only.
  */
 export class ArchiveFiles {
-  readonly #context: Context;
+  readonly #content: Content;
   readonly #files = new Map<string, StoredBlob>();
   readonly #links = new Map<string, string>();
   #metadata = 0;
 
-  private constructor(context: Context) {
-    this.#context = context;
+  private constructor(content: Content) {
+    this.#content = content;
   }
 
   /**
@@ -41,18 +41,18 @@ export class ArchiveFiles {
    * @throws InvalidParameter for what is no tar, Cancelled
    */
   static async read(
-    context: Context,
+    content: Content,
     source: Readable,
     lease: Lease,
     signal: AbortSignal,
     early: EarlyLayers,
   ): Promise<ArchiveFiles> {
-    const files = new ArchiveFiles(context);
+    const files = new ArchiveFiles(content);
     const stop = () => source.destroy();
     signal.addEventListener('abort', stop, { once: true });
-    const content = contentOf(source);
+    const bytes = contentOf(source);
     try {
-      const reader = new TarReader(new ByteSource(content));
+      const reader = new TarReader(new ByteSource(bytes));
       let entries = 0;
       for (let entry = await reader.next(); entry; entry = await reader.next()) {
         if (++entries > maxFiles) throw invalidParameter(`the archive holds more than ${maxFiles} entries`);
@@ -68,10 +68,10 @@ export class ArchiveFiles {
         }
       }
       // The sender may wait until everything was taken.
-      for await (const _ of content);
+      for await (const _ of bytes);
     } finally {
       signal.removeEventListener('abort', stop);
-      await content.return(undefined);
+      await bytes.return(undefined);
     }
     return files;
   }
@@ -87,7 +87,7 @@ export class ArchiveFiles {
     const head: Buffer[] = [];
     const layer = early.expect(name, size);
     const onBytes = (bytes: number): void => layer.grew(bytes, file.path, Buffer.concat(head));
-    await using file = await this.#context.content.grow({ size, signal, onBytes });
+    await using file = await this.#content.grow({ size, signal, onBytes });
     await file.append(bodyOf(reader, size, head));
     const blob = await file.finish();
     lease.keepBlob(blob.digest);
@@ -126,7 +126,7 @@ export class ArchiveFiles {
     this.#metadata += size;
     if (this.#metadata > maxAllMetadata)
       throw invalidParameter(`the archive's metadata has more than ${maxAllMetadata} bytes`);
-    const data = await readSmall(this.#context.content.read(digest), maxMetadata, name);
+    const data = await readSmall(this.#content.read(digest), maxMetadata, name);
     const text = data.toString('utf8');
     // Its digest is of bytes, so the text must give back the very same.
     if (!Buffer.from(text).equals(data)) throw invalidParameter(`invalid archive: ${name} is not UTF-8`);

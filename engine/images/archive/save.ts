@@ -37,7 +37,7 @@ export async function save(
   return owned(Readable.from(archiveOf(context, images), { objectMode: false }));
 }
 
-function select(context: Context, refs: readonly string[]): Map<string, Saved> {
+function select(context: Pick<Context, 'catalog' | 'layers'>, refs: readonly string[]): Map<string, Saved> {
   const selected = new Map<string, Saved>();
   const add = (image: Image, reference?: Reference) => {
     let saved = selected.get(image.id);
@@ -76,7 +76,7 @@ function select(context: Context, refs: readonly string[]): Map<string, Saved> {
 
 const missing = (text: string): CleatError => notFound(`No such image: ${text}`);
 
-function layersOf(context: Context, image: Image): LayerRecord[] {
+function layersOf(context: Pick<Context, 'layers'>, image: Image): LayerRecord[] {
   const { diff_ids: diffIds } = image.config.rootfs;
   if (diffIds.length === 0) throw invalidParameter('empty export - not implemented');
   return diffIds.map((diffId) => {
@@ -89,7 +89,10 @@ function layersOf(context: Context, image: Image): LayerRecord[] {
 const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
 const blobPath = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.length)}`;
 
-async function* archiveOf(context: Context, images: Saved[]): AsyncGenerator<Buffer> {
+async function* archiveOf(
+  context: Pick<Context, 'content' | 'layers' | 'publish'>,
+  images: Saved[],
+): AsyncGenerator<Buffer> {
   const lease = context.content.lease();
   const tar = owned(pack());
   try {
@@ -107,7 +110,7 @@ async function* archiveOf(context: Context, images: Saved[]): AsyncGenerator<Buf
 
 type Pack = ReturnType<typeof pack>;
 
-async function writeAll(context: Context, images: Saved[], tar: Pack): Promise<void> {
+async function writeAll(context: Pick<Context, 'content' | 'publish'>, images: Saved[], tar: Pack): Promise<void> {
   for (const name of ['blobs/', 'blobs/sha256/']) tar.entry({ name, type: 'directory', mode: 0o755, mtime: epoch });
   const done = new Set<string>();
   const manifest: object[] = [];
@@ -186,7 +189,7 @@ function indexItems(raw: string, references: Reference[]): object[] {
   }));
 }
 
-async function writeLayer(context: Context, layer: LayerRecord, tar: Pack): Promise<void> {
+async function writeLayer(context: Pick<Context, 'content'>, layer: LayerRecord, tar: Pack): Promise<void> {
   const file = await open(context.content.path(layer.blob.digest), 'r');
   let left: () => void = () => {};
   try {

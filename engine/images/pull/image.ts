@@ -1,14 +1,14 @@
-import { dataLoss, invalidParameter } from '@cleat/protocol/errors';
+import { invalidParameter } from '@cleat/protocol/errors';
 import { allOrNone } from '../../async/all-or-none.js';
-import { digestOf } from '../../content/blobs.js';
+import { bar, type Emit } from '../../async/progress.js';
 import type { Lease } from '../../content/leases.js';
 import type { RegistryClient } from '../../distribution/client.js';
+import { fetchBlob, fetchConfig } from '../../distribution/fetch.js';
 import type { Descriptor, ImageManifest } from '../../distribution/manifest.js';
 import { shortId } from '../../ids.js';
 import type { Image } from '../catalog.js';
 import { parseNewImageConfig, refuseTooDeep } from '../config.js';
 import type { Context } from '../context.js';
-import { bar, type Emit } from '../progress.js';
 
 interface Task {
   context: Context;
@@ -29,7 +29,7 @@ export async function pullImage(task: Task): Promise<Image> {
   const present = known && context.catalog.get(known);
   if (present) return present;
   refuseTooDeep(manifest.layers.length);
-  const raw = await pullConfig(task);
+  const raw = await fetchConfig(task.client, manifest.config, 'image', task.signal);
   const config = parseNewImageConfig(raw);
   const { diff_ids: diffIds } = config.rootfs;
   if (diffIds.length !== manifest.layers.length) {
@@ -60,38 +60,14 @@ export async function pullImage(task: Task): Promise<Image> {
   return context.create(raw);
 }
 
-async function pullConfig({ client, manifest, signal }: Task): Promise<string> {
-  const { digest, size } = manifest.config;
-  // Another try brings no other size.
-  if (size > client.limits.config) {
-    throw invalidParameter(`the image configuration is larger than ${client.limits.config} bytes`);
-  }
-  const data = await client.config(digest, signal);
-  if (digestOf(data) !== digest) throw dataLoss(`image config verification failed for digest ${digest}`);
-  const raw = data.toString('utf8');
-  if (!Buffer.from(raw).equals(data)) throw invalidParameter('the image configuration is not UTF-8');
-  return raw;
-}
-
 async function pullLayer(task: Task, descriptor: Descriptor, diffId: string): Promise<void> {
   const { context, lease, emit, signal } = task;
   const id = shortId(descriptor.digest);
-  const say = (status: string) => emit({ status, progressDetail: {}, id });
-  lease.keepBlob(descriptor.digest);
-  if (context.distribution.isBusy) say('Waiting');
-  const progress = bar(emit, id, 'Downloading', descriptor.size);
-  const onBytes = (bytes: number) => {
-    progress(bytes);
-    if (bytes === descriptor.size) say('Verifying Checksum');
-  };
-  const onWait = (seconds: number) => say(`Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`);
-  const { client } = task;
-  const blob = await context.distribution.download({ client, descriptor, signal, onBytes, onWait });
-  say('Download complete');
+  const blob = await fetchBlob({ ...task, distribution: context.distribution, descriptor });
   await context.unpacks.run(async () => {
     const extracted = bar(emit, id, 'Extracting', blob.size);
     await context.layers.add({ blob, lease, diffId, signal, onRead: extracted });
     extracted(blob.size);
   });
-  say('Pull complete');
+  emit({ status: 'Pull complete', progressDetail: {}, id });
 }

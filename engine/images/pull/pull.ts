@@ -1,5 +1,5 @@
 import type { Progress } from '@cleat/protocol/api/image';
-import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { type Emit, progressOf } from '../../async/progress.js';
 import { formatPlatform, hostPlatform, isForPlatform, type Platform, parsePlatform } from '../../content/platform.js';
 import {
   canonical,
@@ -14,10 +14,9 @@ import {
 } from '../../content/references.js';
 import type { RegistryClient } from '../../distribution/client.js';
 import { pullError } from '../../distribution/errors.js';
-import { chooseManifest, type ImageManifest, parseManifest } from '../../distribution/manifest.js';
+import { chosen, named } from '../../distribution/resolve.js';
 import type { Image } from '../catalog.js';
 import type { Context } from '../context.js';
-import { type Emit, progressOf } from '../progress.js';
 import { platformOf } from '../select.js';
 import type { PullOptions } from '../service.js';
 import { pullImage } from './image.js';
@@ -65,21 +64,11 @@ async function pullOne(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const remote = await client.manifest(reference.digest ?? reference.tag ?? 'latest', signal);
-  const top = parseManifest(remote.text, remote.contentType, canonical(reference));
+  const found = await named(client, reference, 'image', signal);
+  const { remote } = found;
   const shown = reference.digest ? canonical(reference) : reference.tag;
   emit({ status: `Pulling from ${reference.path}`, id: shown });
-  let manifest: ImageManifest;
-  if (top.kind === 'image') manifest = top;
-  else {
-    const wanted = platform ?? hostPlatform();
-    const choice = chooseManifest(top, wanted);
-    if (!choice) throw notFound(`no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`);
-    const child = await client.manifest(choice.digest, signal);
-    const parsed = parseManifest(child.text, child.contentType, canonical(reference));
-    if (parsed.kind !== 'image') throw invalidParameter('unsupported manifest format: a list inside a list');
-    manifest = parsed;
-  }
+  const { manifest } = await chosen(client, found, reference, platform ?? hostPlatform(), 'image', signal);
   return await context.layers.withLease(async (lease) => {
     const image = await pullImage({ context, client, manifest, lease, emit, signal });
     if (platform) warnOfOtherPlatform(image, reference, platform, emit);

@@ -1,24 +1,25 @@
 import { open } from 'node:fs/promises';
-import { pipeline, Readable, Transform } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { decompress } from '@cleat/linux/archive/compression';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { dataLoss } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { allOrNone } from '../../async/all-or-none.js';
+import { bar, type Emit } from '../../async/progress.js';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import type { RegistryClient } from '../../distribution/client.js';
+import { sendBlob } from '../../distribution/send.js';
 import { shortId } from '../../ids.js';
 import type { LayerRecord } from '../../layers/service.js';
 import type { Image } from '../catalog.js';
 import type { Context } from '../context.js';
-import { bar, type Emit } from '../progress.js';
 
 const concurrentUploads = 5;
 
 interface Task {
-  context: Context;
+  context: Pick<Context, 'content' | 'layers'>;
   client: RegistryClient;
   image: Image;
   emit: Emit;
@@ -65,29 +66,20 @@ async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<Stor
     say('Layer already exists');
     return blob;
   }
-  const progress = bar(emit, id, 'Pushing', blob.size);
-  await client.upload(blob.digest, blob.size, () => counted(context.content.read(blob.digest), progress), signal);
+  await sendBlob({
+    client,
+    blob,
+    open: () => context.content.read(blob.digest),
+    onBytes: bar(emit, id, 'Pushing', blob.size),
+    signal,
+  });
   say('Pushed');
   return { digest: blob.digest, size: blob.size };
 }
 
-function counted(stream: Readable, onBytes: (bytes: number) => void): Readable {
-  let sent = 0;
-  const counter = owned(
-    new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        sent += chunk.length;
-        onBytes(sent);
-        done(undefined, chunk);
-      },
-    }),
-  );
-  return pipeline(stream, counter, () => {});
-}
-
 /** A layer that came in another form, as the gzip that every registry and client takes; a blob of the lease. */
 async function compressed(
-  context: Context,
+  context: Pick<Context, 'content' | 'layers'>,
   layer: LayerRecord,
   lease: Lease,
   signal: AbortSignal,

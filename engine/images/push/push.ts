@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { notFound, systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
+import { type Emit, progressOf } from '../../async/progress.js';
 import { digestOf } from '../../content/blobs.js';
 import {
   canonical,
@@ -16,7 +17,6 @@ import type { RegistryClient } from '../../distribution/client.js';
 import { mediaType } from '../../distribution/manifest.js';
 import type { Image } from '../catalog.js';
 import type { Context } from '../context.js';
-import { type Emit, progressOf } from '../progress.js';
 import { findFor } from '../select.js';
 import type { PushOptions } from '../service.js';
 import { pushLayers } from './layers.js';
@@ -42,7 +42,7 @@ export function push(context: Context, options: PushOptions): AsyncIterable<Prog
   }, options.signal);
 }
 
-function localImages(context: Context, reference: Reference): { tagged: Reference; image: Image }[] {
+function localImages(context: Pick<Context, 'catalog'>, reference: Reference): { tagged: Reference; image: Image }[] {
   if (reference.digest) throw systemError('cannot push a digest reference');
   const known = context.catalog.referencesIn(repositoryOf(reference)).filter((each) => !each.reference.digest);
   if (known.length === 0) {

@@ -5,7 +5,7 @@ import { Directory } from './directory.js';
 
 function sandbox(id: string, ...endpoints: EndpointRecord[]): SandboxRecord {
   return {
-    v: 1,
+    v: 2,
     containerId: id as ContainerId,
     containerName: id,
     hostname: '',
@@ -17,7 +17,7 @@ function sandbox(id: string, ...endpoints: EndpointRecord[]): SandboxRecord {
     directory: '',
     endpoints,
     exposedPorts: [],
-    wishedPorts: [],
+    requestedPorts: [],
     dns: [],
     dnsSearch: [],
     dnsOptions: [],
@@ -31,7 +31,7 @@ function on(network: string, address: string, names: string[], links?: EndpointL
     networkId: `id-${network}` as NetworkId,
     networkName: network as NetworkName,
     driver: '',
-    wished: links ? { linked: links } : {},
+    requested: links ? { linked: links } : {},
     ipv4: address.includes(':') ? '' : `${address}/24`,
     ipv6: address.includes(':') ? `${address}/64` : '',
     pools: [],

@@ -80,7 +80,7 @@ export class Directory {
     return undefined;
   }
 
-  #lookUp({ networkId, wished: { linked = [] } }: EndpointRecord, name: string): readonly Known[] {
+  #lookUp({ networkId, requested: { linked = [] } }: EndpointRecord, name: string): readonly Known[] {
     const network = this.#networks.get(networkId);
     if (!network) return [];
     const link = linked.find(({ alias }) => lower(alias) === name);

@@ -86,7 +86,7 @@ describe('what is decoded', () => {
     ['Mount.VolumeOptions.DriverConfig.Name', 'engine/containers/create/mount-spec.ts'],
     ['EndpointSettings.IPAMConfig.IPv4Address', 'engine/networks/requested.ts'],
     ['HealthConfig.StartInterval', 'engine/health/probe.ts'],
-    ['resources.PidsLimit', 'engine/containers/oci-spec/resources.ts'],
+    ['resources.PidsLimit', 'engine/oci/resources.ts'],
     ['legacyResources.CpuShares', 'api/containers/legacy-resources.ts'],
   ])('%s is read by %s', (name, file) => {
     const [, reads = []] = [...fields].find(([field]) => field.name === name) ?? [];

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import { findJsonFault } from '@cleat/protocol/json-fault';
-import type { OciSeccomp } from './oci.js';
 import { likeDockers } from './seccomp-default.js';
 import type { Profile, Rule } from './seccomp-profile.js';
+import type { OciSeccomp } from './types.js';
 
 /** Debian's golang-github-containers-common; Fedora and others put it at the same place. */
 const builtInProfile = '/usr/share/containers/seccomp.json';
@@ -32,16 +32,16 @@ export function seccompFor(
   engineDefault: string | undefined,
   capabilities: readonly string[],
 ): OciSeccomp | undefined {
-  const wished = option || engineDefault || 'builtin';
-  if (wished === 'unconfined') return undefined;
-  if (wished === 'builtin') return resolve(builtInProfile, builtIn(), capabilities);
+  const requested = option || engineDefault || 'builtin';
+  if (requested === 'unconfined') return undefined;
+  if (requested === 'builtin') return resolve(builtInProfile, builtIn(), capabilities);
   if (option) {
     const profile = parseProfile(option);
     // Neither a default nor a rule: the same as none, as in moby's `profiles/seccomp`.
     if (!profile.defaultAction && !profile.syscalls?.length) return undefined;
     return fromProfile(profile, capabilities);
   }
-  return resolve(wished, loadFile(wished), capabilities);
+  return resolve(requested, loadFile(requested), capabilities);
 }
 
 let ownDefault: Profile | undefined;

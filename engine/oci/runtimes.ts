@@ -5,19 +5,19 @@ import { hiddenFrom, type LaunchFor } from '@cleat/linux/runtime/launcher';
 import { OciRuntime, type RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { RuntimesConfig } from '../config.js';
-import type { ContainerPaths } from './paths.js';
 
 /** The OCI runtimes that the operator configured, by name. */
 export class Runtimes {
   readonly #config: RuntimesConfig;
-  readonly #paths: ContainerPaths;
+  readonly #rootOf: (name: string) => string;
   readonly #open = new Map<string, OciRuntime>();
   readonly #binaries = new Map<string, string>();
   readonly #mountOptions = new Map<string, Promise<readonly unknown[]>>();
 
-  constructor(config: RuntimesConfig, paths: ContainerPaths) {
+  /** @param rootOf where a runtime keeps what it knows of those that it runs for this room, by its name */
+  constructor(config: RuntimesConfig, rootOf: (name: string) => string) {
     this.#config = config;
-    this.#paths = paths;
+    this.#rootOf = rootOf;
   }
 
   /**
@@ -26,10 +26,10 @@ export class Runtimes {
    * @param binds directories of the host that the container is to see
    * @throws InvalidParameter `unknown or invalid runtime name: X`
    */
-  resolve(wished: string | undefined, binds: readonly string[] = []): string {
+  resolve(requested: string | undefined, binds: readonly string[] = []): string {
     const { runtimes, defaultRuntime } = this.#config;
-    const isDefault = !wished || (wished === 'default' && !Object.hasOwn(runtimes, wished));
-    const name = isDefault ? this.#seeing(binds, defaultRuntime) : wished;
+    const isDefault = !requested || (requested === 'default' && !Object.hasOwn(runtimes, requested));
+    const name = isDefault ? this.#seeing(binds, defaultRuntime) : requested;
     if (!Object.hasOwn(this.#config.runtimes, name)) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
     return name;
   }
@@ -102,7 +102,7 @@ export class Runtimes {
       name,
       path: config.path,
       args: config.runtimeArgs,
-      root: this.#paths.runtimeRoot(name),
+      root: this.#rootOf(name),
     });
     this.#open.set(name, runtime);
     return runtime;

@@ -17,8 +17,8 @@ const maxId = 2 ** 31 - 1;
  * @param groupAdd `--group-add`: names or numbers
  * @throws InvalidParameter in Docker's words
  */
-export function resolveUser(rootfs: string, wished: string, groupAdd: readonly string[] = []): ResolvedUser {
-  const [userPart = '', groupPart = ''] = wished.split(':', 2);
+export function resolveUser(rootfs: string, requested: string, groupAdd: readonly string[] = []): ResolvedUser {
+  const [userPart = '', groupPart = ''] = requested.split(':', 2);
   const passwd = parse(readPasswd(rootfs, userPart || '0'));
   const isNumber = /^-?\d+$/.test(userPart);
   const entry = passwd.find((fields) =>
@@ -43,11 +43,13 @@ export function resolveUser(rootfs: string, wished: string, groupAdd: readonly s
   return { uid, gid, additionalGids: [...new Set([gid, ...additionalGids, ...added])], home: entry?.[5] ?? '' };
 }
 
-function findGroup(groups: string[][], wished: string): number {
-  const entry = groups.find((fields) => fields[0] === wished || (/^\d+$/.test(wished) && fields[2] === wished));
+function findGroup(groups: string[][], requested: string): number {
+  const entry = groups.find(
+    (fields) => fields[0] === requested || (/^\d+$/.test(requested) && fields[2] === requested),
+  );
   if (entry) return number(entry[2] ?? '');
-  if (/^-?\d+$/.test(wished)) return number(wished);
-  throw invalidParameter(`unable to find group ${wished}: no matching entries in group file`);
+  if (/^-?\d+$/.test(requested)) return number(requested);
+  throw invalidParameter(`unable to find group ${requested}: no matching entries in group file`);
 }
 
 function number(text: string): number {

@@ -1,14 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { invalidParameter } from '@cleat/protocol/errors';
-
-/** By number (linux/capability.h). */
-const names =
-  `CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
-NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN
-SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE
-MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE`
-    .split(/\s+/)
-    .map((name) => `CAP_${name}`);
+import { linuxCapabilities } from '@cleat/protocol/linux-capabilities';
 
 /** Capabilities of a container by default (moby `daemon/pkg/oci/caps/defaults.go`). */
 const defaults = new Set(
@@ -28,7 +20,7 @@ export function allCapabilities(): string[] {
 function readKnown(): string[] {
   const status = readFileSync('/proc/self/status', 'utf8');
   const bounding = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-  return names.filter((_, at) => (bounding >> BigInt(at)) & 1n);
+  return linuxCapabilities.filter((_, at) => (bounding >> BigInt(at)) & 1n);
 }
 
 /** `net_admin` → `CAP_NET_ADMIN`; `all` stays `ALL`. @throws InvalidParameter `unknown capability: "X"` */
@@ -37,7 +29,7 @@ export function normalizeCapabilities(list: readonly string[], option: 'CapAdd' 
     const upper = given.toUpperCase();
     if (upper === 'ALL' || upper === 'CAP_ALL') return 'ALL';
     const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
-    if (!names.includes(name)) throw invalidParameter(`invalid ${option}: unknown capability: "${given}"`);
+    if (!linuxCapabilities.includes(name)) throw invalidParameter(`invalid ${option}: unknown capability: "${given}"`);
     return name;
   });
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { systemError } from '@cleat/protocol/errors';
-import type { OciMount } from './oci.js';
+import type { OciMount } from './types.js';
 
 /** Files of /proc that may be covered: the ones that lxcfs makes up (source: runc `rootfs_linux.go` checkProcMount). */
 const allowed = new Set([

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { splitDevice } from '@cleat/linux/syscall/files';
 import type { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
-import type { OciResources } from './oci.js';
+import type { OciResources } from './types.js';
 
 /** `linux.resources` without devices: limits as cgroups take them, for a start and for `docker update`. */
 export function limits(host: HostConfig | ContainerUpdateRequest, options: { update?: boolean } = {}): OciResources {

@@ -1,5 +1,3 @@
-import type { OciProcess } from '../service.js';
-
 /** The OCI runtime specification (config.md, config-linux.md), as far as we write it. */
 export interface OciSpec {
   ociVersion: string;
@@ -20,6 +18,22 @@ export interface OciSpec {
     readonlyPaths?: string[];
     rootfsPropagation?: string;
   };
+}
+
+/** `process` of the OCI runtime specification, as far as we write it. */
+export interface OciProcess {
+  terminal?: boolean;
+  consoleSize?: { height: number; width: number };
+  user: { uid: number; gid: number; additionalGids?: number[]; umask?: number };
+  args: string[];
+  env: string[];
+  cwd: string;
+  capabilities?: Record<'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient', string[]>;
+  /** bigint for RLIM_INFINITY. */
+  rlimits?: { type: string; hard: number | bigint; soft: number | bigint }[];
+  noNewPrivileges?: boolean;
+  apparmorProfile?: string;
+  oomScoreAdj?: number;
 }
 
 export interface OciMount {

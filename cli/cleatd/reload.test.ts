@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@cleat/protocol/log';
+import { expect, test } from 'vitest';
+import { byKey, options } from './options/table.js';
+import { type LiveConfig, reload } from './reload.js';
+import { settingsOf } from './settings.js';
+
+test('SIGHUP applies what the table marks, says so by the keys of the file, and leaves the rest', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'cleat-reload-'));
+  const path = join(directory, 'daemon.json');
+  const file = {
+    'authorization-plugins': ['guard'],
+    debug: true,
+    'default-runtime': 'mine',
+    'insecure-registries': ['registry.test:5000'],
+    labels: ['tier=gold'],
+    'live-restore': true,
+    'log-level': 'warn',
+    'max-concurrent-downloads': 7,
+    'registry-mirrors': ['https://mirror.test'],
+    runtimes: { mine: { path: '/usr/bin/mine' } },
+    'shutdown-timeout': 3,
+  };
+  // An option that is marked is in this test.
+  const marked = options.flatMap(({ flag, reload }) => (reload === undefined ? [] : [flag]));
+  expect(Object.keys(file).map((key) => byKey.get(key)?.flag)).toEqual(expect.arrayContaining(marked));
+  expect(marked).toHaveLength(Object.keys(file).length);
+  try {
+    writeFileSync(path, JSON.stringify({ ...file, dns: ['192.0.2.1'] }));
+    const config: LiveConfig = { ...settingsOf(new Map()).engine, engineId: 'id' };
+    const before = { ...config };
+    const published: unknown[] = [];
+    const levels: string[] = [];
+    await reload(new Map([['config-file', path]]), config, {
+      log: { logger: silentLogger, setLevel: (level: string) => void levels.push(level) } as never,
+      events: { publish: (event: unknown) => void published.push(event) } as never,
+    });
+    expect(config).toEqual({
+      ...before,
+      authorizationPlugins: ['guard'],
+      debug: true,
+      defaultRuntime: 'mine',
+      insecureRegistries: ['registry.test:5000'],
+      labels: ['tier=gold'],
+      liveRestore: true,
+      maxConcurrentDownloads: 7,
+      registryMirrors: ['https://mirror.test'],
+      runtimes: expect.objectContaining({ mine: { path: '/usr/bin/mine' } }),
+      shutdownTimeout: 3,
+    });
+    expect(levels).toEqual(['debug']);
+    expect(published).toEqual([
+      {
+        type: 'daemon',
+        action: 'reload',
+        id: 'id',
+        attributes: {
+          'authorization-plugins': '["guard"]',
+          debug: 'true',
+          'default-runtime': 'mine',
+          'insecure-registries': '["registry.test:5000"]',
+          labels: '["tier=gold"]',
+          'live-restore': 'true',
+          'max-concurrent-downloads': '7',
+          name: config.name,
+          'registry-mirrors': '["https://mirror.test"]',
+          runtimes: expect.stringMatching(/(^|, )mine:\{\/usr\/bin\/mine\}($|, )/),
+          'shutdown-timeout': '3',
+        },
+      },
+    ]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
