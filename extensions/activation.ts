@@ -27,6 +27,8 @@ const handshakeMs = handshake.methods.Activate.deadlineMs;
 /** How often it is asked again when the connection broke: it may have been dying while its successor starts. */
 const maxBroken = 2;
 const pauses = { firstMs: 25, longestMs: 8_000 };
+/** One that we start ourselves is there soon; a look costs a refused connection. */
+const startingPauses = { firstMs: 10, longestMs: 50 };
 
 /** An activated way to an extension. */
 export interface Link {
@@ -39,11 +41,13 @@ export interface Link {
 export interface ActivateOptions {
   name: string;
   source: Source;
-  /** How long one that is not there is waited for. */
-  waitUntil: number;
+  /** Capability names that it has to implement. */
+  promised: readonly string[];
+  /** How long one that is not there is waited for; asked again each time. */
+  waitUntil: () => number;
   signal: AbortSignal;
-  /** Called after each attempt that found nobody, with what an impatient caller is told, and how long it will still be waited for. */
-  onAbsent: (error: CleatError, leftMs: number) => void;
+  /** Called after each attempt that found nobody, with what an impatient caller is told. */
+  onAbsent: (error: CleatError) => void;
 }
 
 /**
@@ -53,15 +57,15 @@ export interface ActivateOptions {
  * @throws Unavailable with the reason
  */
 export async function activate(options: ActivateOptions): Promise<Link> {
-  const { name, source, waitUntil, signal, onAbsent } = options;
-  const backoff = new Backoff(pauses);
+  const { name, source, promised, waitUntil, signal, onAbsent } = options;
+  const backoff = new Backoff(source.process ? startingPauses : pauses);
   let broken = 0;
   for (;;) {
     let reason: string;
     const place = source.locate();
     if (place) {
       try {
-        return await open(name, place, signal);
+        return await open(name, place, promised, signal);
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;
         if (error.fault === 'misbehaving') {
@@ -76,14 +80,14 @@ export async function activate(options: ActivateOptions): Promise<Link> {
       reason = 'its socket is gone';
     }
     const absent = unavailable(`plugin "${name}" does not answer: ${reason}`);
-    const leftMs = waitUntil - Date.now();
-    onAbsent(absent, leftMs);
+    onAbsent(absent);
+    const leftMs = waitUntil() - Date.now();
     if (leftMs <= 0) throw absent;
     await sleep(Math.min(backoff.next(), leftMs), undefined, { signal });
   }
 }
 
-async function open(name: string, place: Place, signal: AbortSignal): Promise<Link> {
+async function open(name: string, place: Place, promised: readonly string[], signal: AbortSignal): Promise<Link> {
   const carrier = await openCarrier(name, place);
   try {
     const reply = await withDeadline(
@@ -92,7 +96,16 @@ async function open(name: string, place: Place, signal: AbortSignal): Promise<Li
       () => deadlineExceeded(`plugin "${name}" did not answer ${activation} within ${handshakeMs / 1000} s`),
       (inner) => carrier.call(activatePath, '{}', inner),
     );
-    return { place, carrier, kinds: implemented(name, reply) };
+    // Docker never asks a managed plugin what it implements: its manifest says so. Some do not know the question.
+    if (reply.status === 404 && promised.length > 0) return { place, carrier, kinds: promised };
+    const kinds = implemented(name, reply);
+    const missing = promised.filter((kind) => !kinds.includes(kind));
+    if (missing.length > 0) {
+      throw unavailable(
+        `plugin "${name}" does not implement ${missing.join(', ')}, as its manifest promises (it implements ${kinds.join(', ') || 'nothing'})`,
+      );
+    }
+    return { place, carrier, kinds };
   } catch (error) {
     await carrier.close();
     if (error instanceof CleatError || error instanceof TransportError) throw error;

@@ -1,350 +1,206 @@
-import { waitFor, withDeadline } from '@cleat/protocol/async/deadline';
 import { activatePath } from '@cleat/protocol/dispatch';
-import { CleatError, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
-import { stringify } from '@cleat/protocol/json';
-import { type CallOptions, type Client, type Kind, methodPath } from '@cleat/protocol/kinds/kind';
+import { isClass, messageOf } from '@cleat/protocol/errors';
+import type { Client, Kind } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
-import { markAbsent } from './absence.js';
-import { activate, type Link } from './activation.js';
+import { type Attachment, Backing, type BackingEvents, type Facts } from './backing.js';
 import { Breaker } from './breaker.js';
-import { TransportError } from './carriers/carrier.js';
-import type { Prerequisites } from './order.js';
-import { type Progress, resultOf } from './outcome.js';
-import { Patience } from './patience.js';
-import { Presence } from './presence.js';
+import { Calls } from './calls.js';
 import { proxy } from './proxy.js';
-import { type Outgoing, send } from './send.js';
-import type { CallResult, ExtensionState, ExtensionStatus, GetOptions } from './service.js';
-import type { Place, Source } from './source.js';
+import type { GetOptions } from './service.js';
+import type { Place } from './source.js';
 import { Statistics } from './statistics.js';
-
-/** How long it stays good where an extension is, in ms: one request of a client asks several times. */
-const placeMs = 5;
+import type { CallResult, ExtensionState, ExtensionStatus } from './status.js';
 
 export interface ExtensionSettings {
   /** The driver's name, as users say it. */
   name: string;
-  /** The manifest's entry; undefined for a discovered one. */
+  /** The manifest's entry; undefined for another one. */
   entry: string | undefined;
-  carrier: ExtensionStatus['carrier'];
-  /** Capability names that the manifest promises; empty when only activation will tell. */
-  declaredKinds: readonly string[];
-  origin: string;
-  source: Source;
-  /** ms by `Kind.Method`, by `Method` or `*`. */
-  deadlines: Readonly<Record<string, number>>;
-  /** It starts after these, as the manifest says. */
-  prerequisites?: Prerequisites | undefined;
   log: Logger;
   onChange: (status: ExtensionStatus) => void;
 }
 
-interface Activating {
-  done: Promise<Link>;
-  /** Fails as soon as one attempt found nobody; never resolves. */
-  absent: Promise<never>;
-}
-
-/** One extension: its state, its activation, and every call to it. */
+/**
+ * One extension: its state, and what is counted of it. What is behind it may be exchanged, or taken away, while callers
+ * hold clients.
+ */
 export class Extension {
   readonly #settings: ExtensionSettings;
   readonly #clients = new Map<Kind, unknown>();
   readonly #breaker = new Breaker();
   readonly #statistics = new Statistics();
-  readonly #presence = new Presence();
-  /** Calls that wait for their answer, oldest first. */
-  readonly #sent = new Set<Outgoing>();
-  readonly #patience = new Patience();
-  readonly #stop = new AbortController();
-  #link: Link | undefined;
-  #activating: Activating | undefined;
+  readonly #backing: Backing;
+  readonly #calls: Calls;
+  #facts: Facts;
   #kinds: readonly string[];
-  #state: ExtensionState = 'discovered';
-  #reason = '';
+  #state: ExtensionState = 'disabled';
+  #reason: string;
   #since = new Date();
   #waitsUntil: Date | undefined;
-  #wasActive = false;
-  /** The link need not be looked at again before that. */
-  #goodUntil = 0;
-  #underWay = 0;
 
-  constructor(settings: ExtensionSettings) {
+  /** Not to be used before {@link attach}, for that reason. */
+  constructor(settings: ExtensionSettings, facts: Facts, reason: string) {
+    const { name, log } = settings;
     this.#settings = settings;
-    this.#kinds = settings.declaredKinds;
+    this.#facts = facts;
+    this.#kinds = facts.kinds;
+    this.#reason = reason;
+    this.#backing = new Backing({ name, log, on: this.#events() }, reason);
+    this.#calls = new Calls({
+      name,
+      backing: this.#backing,
+      breaker: this.#breaker,
+      statistics: this.#statistics,
+      deadlines: () => this.#facts.deadlines,
+      reason: () => this.#reason,
+      onAnswer: () => {
+        if (this.#state !== 'active') this.#become('active', '');
+      },
+      onSilence: (why) => this.#become('unreachable', why),
+    });
   }
 
   get name(): string {
     return this.#settings.name;
   }
 
-  /** Its key in a manifest; undefined for a discovered one. */
+  /** Its key in a manifest; undefined for another one. */
   get entry(): string | undefined {
     return this.#settings.entry;
   }
 
-  /** Capability names; empty until activated, unless the manifest says. */
+  /** Unique among those that can depend on each other. */
+  get key(): string {
+    return this.entry ?? this.name;
+  }
+
+  /** Capability names; empty until activated, unless they are promised. */
   get kinds(): readonly string[] {
     return this.#kinds;
   }
 
+  /** Whether it is to be used at all. */
+  get enabled(): boolean {
+    return this.#backing.enabled;
+  }
+
   get status(): ExtensionStatus {
-    const { name, entry, carrier, origin, source, deadlines, prerequisites } = this.#settings;
+    const { carrier, origin, deadlines, aliases, prerequisites } = this.#facts;
+    const { connection } = this.#backing;
     // Nobody else is told until somebody calls it: it may be back by then.
-    const absence = this.#state === 'active' ? this.#presence.look(source) : undefined;
+    const absence = this.#state === 'active' ? connection?.absence() : undefined;
     return {
-      name,
-      entry,
+      name: this.name,
+      ...(aliases && { aliases }),
+      entry: this.entry,
       kinds: this.#kinds,
       carrier,
-      origin: this.#link?.place.origin ?? source.locate()?.origin ?? origin,
+      origin: this.place?.origin ?? connection?.source.locate()?.origin ?? origin,
       ...(absence ?? { state: this.#state, reason: this.#reason, since: this.#since }),
       waitsUntil: this.#waitsUntil,
       health: this.#breaker.open ? 'suspended' : this.#statistics.health,
       suspendedUntil: this.#breaker.until,
       lastError: this.#statistics.lastError,
-      process: source.process?.(),
-      underWay: this.#underWay,
+      process: connection?.source.process?.(),
+      underWay: this.#calls.underWay,
       retries: this.#statistics.retries,
       methods: this.#statistics.methods(),
       deadlines,
-      ...prerequisites,
+      ...prerequisites?.(),
     };
   }
 
   /** Where it was activated; undefined when it was not, or is there no longer. */
   get place(): Place | undefined {
-    return this.#link?.place;
+    return this.#backing.connection?.link?.place;
   }
 
   /** Whether it can be found at all at this moment. */
   get present(): boolean {
-    return this.#settings.source.locate() !== undefined;
+    return this.#backing.connection?.source.locate() !== undefined;
   }
 
   get wasActive(): boolean {
-    return this.#wasActive;
+    return this.#backing.connection?.wasActive ?? false;
   }
 
-  /** The client for a kind; it stays valid when the extension is restarted or replaced. */
+  /** The client for a kind; it stays valid when the extension is restarted, replaced, or added again. */
   client<K extends Kind>(kind: K): Client<K> {
     let client = this.#clients.get(kind) as Client<K> | undefined;
     if (!client) {
-      client = proxy(kind, (...call) => this.#call(...call));
+      client = proxy(kind, (...call) => this.#calls.call(...call));
       this.#clients.set(kind, client);
     }
     return client;
   }
 
   /** Waits until it answers. @throws Unavailable, DeadlineExceeded; the signal's reason */
-  async activated(options: GetOptions = {}): Promise<void> {
-    if (!this.#current()) this.#refuseIfBlocked();
-    await this.#connect(options);
+  activated(options: GetOptions = {}): Promise<void> {
+    return this.#calls.activated(options);
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort(unavailable(`plugin "${this.name}" was stopped: the engine shuts down`));
-    const link = this.#link;
-    this.#link = undefined;
-    await link?.carrier.close();
-    await this.#settings.source.close?.();
+  /** Makes it usable, as soon as what was there before has gone. */
+  attach(attachment: Attachment): void {
+    this.#backing.attach(attachment);
   }
 
-  /** The way to it, while it leads to what is there now. */
-  #current(): Link | undefined {
-    const link = this.#link;
-    if (!link || performance.now() < this.#goodUntil) return link;
-    if (this.#settings.source.locate()?.id !== link.place.id) return undefined;
-    this.#goodUntil = performance.now() + placeMs;
-    return link;
+  /** As {@link Backing.replace}. */
+  replace(next: Attachment, drainMs: number): Promise<void> {
+    return this.#backing.replace(next, drainMs);
   }
 
-  async #connect({ signal, impatient }: GetOptions): Promise<Link> {
-    const current = this.#current();
-    if (current) return current;
-    this.#activating ??= this.#activate();
-    const { done, absent } = this.#activating;
-    const outcome = impatient ? Promise.race([done, absent]) : done;
-    return signal ? await waitFor(outcome, signal) : await outcome;
+  /** What the operator says of one that stays as it is. */
+  setDeadlines(deadlines: Facts['deadlines']): void {
+    this.#facts = { ...this.#facts, deadlines };
   }
 
-  #activate(): Activating {
-    let fail: (error: Error) => void = () => {};
-    const absent = new Promise<never>((_, reject) => {
-      fail = reject;
-    });
-    const done = this.#open(fail).finally(() => {
-      this.#activating = undefined;
-    });
-    // Each caller hears of its own; perhaps nobody listens.
-    for (const promise of [done, absent]) promise.catch(() => {});
-    return { done, absent };
+  /** Not to be used any longer: calls under way end with that reason. @throws what its source's end threw */
+  detach(reason: string): Promise<void> {
+    const ended = this.#backing.detach(reason);
+    this.#become('disabled', reason);
+    return ended;
   }
 
-  async #open(tellImpatient: (error: Error) => void): Promise<Link> {
-    await this.#drop();
-    if (this.#state !== 'unreachable') this.#become('activating', '');
-    const { source } = this.#settings;
-    const waitUntil = Date.now() + this.#patience.of(source, this.#wasActive);
-    const onAbsent = (error: CleatError, leftMs: number) => {
-      tellImpatient(error);
-      // Nothing hangs there now.
-      this.#breaker.inconclusive();
-      if (leftMs > 0) this.#become('activating', error.message, new Date(waitUntil));
-    };
-    const began = performance.now();
-    const record = (result: CallResult, message?: string) =>
-      this.#statistics.record(activatePath.slice(1), result, performance.now() - began, message);
-    try {
-      const link = await activate({ name: this.name, source, waitUntil, signal: this.#stop.signal, onAbsent });
-      this.#link = link;
-      this.#kinds = link.kinds;
-      this.#wasActive = true;
-      this.#breaker.succeeded();
-      record('ok');
-      this.#become('active', '');
-      return link;
-    } catch (error) {
-      const hung = isClass(error, 'DeadlineExceeded');
-      if (hung) this.#breaker.hung(error.message);
-      else this.#breaker.inconclusive();
-      this.#patience.waitedInVain(source);
-      record(hung ? 'timeout' : 'unreachable', messageOf(error));
-      this.#become('unreachable', messageOf(error));
-      throw error;
-    }
+  /** For good, with the engine; nobody is told. */
+  close(): Promise<void> {
+    return this.#backing.detach('it was stopped: the engine shuts down');
   }
 
-  async #drop(): Promise<void> {
-    const link = this.#link;
-    this.#link = undefined;
-    await link?.carrier.close();
-  }
-
-  /** One call, counted by how it ended. */
-  async #call(kind: Kind, name: string, request: unknown, options: CallOptions): Promise<unknown> {
-    const began = performance.now();
-    const record = (result: CallResult, message?: string) =>
-      this.#statistics.record(methodPath(kind, name).slice(1), result, performance.now() - began, message);
-    // The one who was turned away and the one who found nobody both get Unavailable; so does who got a strange answer.
-    const progress: Progress = { asked: false, answered: false };
-    this.#underWay++;
-    try {
-      const answer = await this.#attempt(kind, name, request, options, progress);
-      record('ok');
-      return answer;
-    } catch (error) {
-      const result = resultOf(error, progress, options.signal);
-      record(result, messageOf(error));
-      // An extension that answers, if only nonsense, is there.
-      const answered = result === 'error' || result === 'cancelled' || isMisbehaviour(error);
-      throw answered ? error : markAbsent(error, { kind: kind.name, name: this.name });
-    } finally {
-      this.#underWay--;
-    }
-  }
-
-  async #attempt(
-    kind: Kind,
-    name: string,
-    request: unknown,
-    options: CallOptions,
-    progress: Progress,
-  ): Promise<unknown> {
-    const method = kind.methods[name];
-    if (!method) throw new TypeError(`${kind.name} has no method ${name}`);
-    const body = stringify(request);
-    const { signal } = options;
-    const deadlineMs = options.deadlineMs ?? this.#deadline(kind, name) ?? method.deadlineMs;
-    const giveUpAt = Date.now() + deadlineMs;
-    for (let attempt = 1; ; attempt++) {
-      signal?.throwIfAborted();
-      this.#refuseIfBlocked();
-      progress.asked = true;
-      const link = await this.#connectBefore(giveUpAt, options);
-      const call: Outgoing = { kind, name, method, body, deadlineMs, giveUpAt, signal };
-      this.#sent.add(call);
-      try {
-        const answer = await send(this.name, link.carrier, call);
-        this.#answered();
-        return answer;
-      } catch (error) {
-        if (!(error instanceof TransportError)) {
-          progress.answered = true;
-          throw this.#judged(error, call);
-        }
+  #events(): BackingEvents {
+    const record = (result: CallResult, ms: number, message?: string) =>
+      this.#statistics.record(activatePath.slice(1), result, ms, message);
+    return {
+      attached: (facts) => {
+        this.#facts = facts;
+        this.#kinds = facts.kinds;
+        if (this.#state === 'disabled') this.#become('discovered', '');
+      },
+      replacing: () => this.#become('activating', 'it is being replaced'),
+      vanished: (reason) => this.#become('unreachable', reason),
+      // A call that found out for others how it is may have ended with it.
+      switched: () => this.#breaker.inconclusive(),
+      looking: () => {
+        if (this.#state !== 'unreachable') this.#become('activating', '');
+      },
+      absent: (error, until) => {
+        // Nothing hangs there now.
         this.#breaker.inconclusive();
-        if (this.#link === link) await this.#drop();
-        const why = this.#withoutAnswer(methodPath(kind, name).slice(1), error);
-        this.#become('unreachable', why);
-        // Once more when it cannot do harm: it never arrived, or twice is as good as once.
-        const worthIt = error.fault !== 'misbehaving' && (!error.sent || method.idempotent);
-        if (attempt === 1 && worthIt) {
-          this.#statistics.retried();
-          continue;
-        }
-        throw unavailable(why, { cause: error, details: { arrived: error.sent } });
-      } finally {
-        this.#sent.delete(call);
-      }
-    }
-  }
-
-  /**
-   * Whether it may be at work on an earlier call that still has time: many do one after the other. One that asks this
-   * engine something in the middle of a Mount may be asked for its volumes because of it, and cannot answer that first.
-   */
-  #isBusyBefore(call: Outgoing): boolean {
-    for (const earlier of this.#sent) {
-      if (earlier === call) return false;
-      if (earlier.giveUpAt > call.giveUpAt) return true;
-    }
-    return false;
-  }
-
-  #withoutAnswer(call: string, { fault, message }: TransportError): string {
-    return fault === 'misbehaving'
-      ? `plugin "${this.name}" answered ${call} with ${message}`
-      : `plugin "${this.name}" did not answer ${call}: ${message}`;
-  }
-
-  /** Waits for one that is not there, but not beyond the caller's deadline. */
-  #connectBefore(giveUpAt: number, { signal, impatient }: CallOptions): Promise<Link> {
-    const current = this.#current();
-    if (current) return Promise.resolve(current);
-    const late = () => unavailable(`plugin "${this.name}" does not answer: ${this.#reason || 'it is still starting'}`);
-    return withDeadline(Math.max(giveUpAt - Date.now(), 1), signal, late, (inner) =>
-      this.#connect({ signal: inner, impatient }),
-    );
-  }
-
-  #deadline(kind: Kind, name: string): number | undefined {
-    const { deadlines } = this.#settings;
-    return deadlines[methodPath(kind, name).slice(1)] ?? deadlines[name] ?? deadlines['*'];
-  }
-
-  #refuseIfBlocked(): void {
-    const reason = this.#breaker.blocked();
-    if (reason !== undefined) throw unavailable(`plugin "${this.name}" is not asked for now: ${reason}`);
-  }
-
-  #answered(): void {
-    this.#breaker.succeeded();
-    if (this.#state !== 'active') this.#become('active', '');
-  }
-
-  /** An error that came as an answer proves that the extension lives; a deadline that passed is counted against it. */
-  #judged(error: unknown, call: Outgoing): unknown {
-    if (isClass(error, 'DeadlineExceeded') && this.#isBusyBefore(call)) {
-      this.#breaker.inconclusive();
-    } else if (isClass(error, 'DeadlineExceeded')) {
-      this.#breaker.hung(error.message);
-      this.#become('unreachable', error.message);
-    } else if (error instanceof CleatError && error.class !== 'Cancelled') {
-      this.#answered();
-    } else {
-      this.#breaker.inconclusive();
-    }
-    return error;
+        if (until) this.#become('activating', error.message, until);
+      },
+      activated: ({ kinds }, ms) => {
+        this.#kinds = kinds;
+        this.#breaker.succeeded();
+        record('ok', ms);
+        this.#become('active', '');
+      },
+      failed: (error, ms) => {
+        const hung = isClass(error, 'DeadlineExceeded');
+        if (hung) this.#breaker.hung(error.message);
+        else this.#breaker.inconclusive();
+        record(hung ? 'timeout' : 'unreachable', ms, messageOf(error));
+        this.#become('unreachable', messageOf(error));
+      },
+    };
   }
 
   #become(state: ExtensionState, reason: string, waitsUntil?: Date): void {
@@ -359,9 +215,4 @@ export class Extension {
     else log.debug(`extension is ${state}`, { kinds: this.#kinds });
     onChange(this.status);
   }
-}
-
-function isMisbehaviour(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof TransportError && cause.fault === 'misbehaving';
 }

@@ -57,7 +57,8 @@ function resolve(
   return enabled;
 }
 
-function refuseCycles(order: ReadonlyMap<string, Prerequisites>): void {
+/** @throws InvalidParameter that names those that wait for each other */
+export function refuseCycles(order: ReadonlyMap<string, Prerequisites>): void {
   const done = new Set<string>();
   const visit = (id: string, path: readonly string[]): void => {
     const at = path.indexOf(id);

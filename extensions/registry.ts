@@ -1,29 +1,38 @@
-import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
 import type { Client, Kind } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import { markAbsent } from './absence.js';
-import { Arrivals, type Awaited } from './arrivals.js';
+import { Arrivals } from './arrivals.js';
+import { withAwaited } from './awaited-status.js';
 import { addressText } from './carriers/address.js';
+import type { Dependencies } from './dependencies.js';
 import { find, scan } from './discovery/directories.js';
+import type { Entries } from './entries.js';
 import { Extension } from './extension.js';
 import type { KeptLines } from './kept-lines.js';
-import { inOrder, type Prerequisites } from './order.js';
-import type { ArrivalOptions, ExtensionStatus, Extensions, GetOptions, KeptLine, Providers } from './service.js';
+import { inOrder } from './order.js';
+import type { Registrations } from './registrations.js';
+import type {
+  ArrivalOptions,
+  Extensions,
+  GetOptions,
+  Providers,
+  Registered,
+  Registration,
+  Unavailable,
+} from './service.js';
+import type { ExtensionsSettings, Overrides } from './settings.js';
 import type { Place } from './source.js';
+import type { ExtensionStatus, KeptLine } from './status.js';
 
 export interface RegistrySettings {
-  /** Entries of the manifest, in its order. */
-  configured: readonly Extension[];
-  /** Those that the operator left out. */
-  disabled: readonly ExtensionStatus[];
-  pluginDirectories: readonly string[];
-  /** The operator's settings for a discovered plugin. */
-  deadlines: (name: string) => Readonly<Record<string, number>>;
-  log: Logger;
-  /** Through which extensions write to that log. */
+  settings: ExtensionsSettings;
+  entries: Entries;
+  registrations: Registrations;
+  dependencies: Dependencies;
+  /** Through which extensions write to the log. */
   kept: KeptLines;
-  /** A configured extension is started after these, and so is stopped before them. */
-  prerequisites: (entry: string) => Prerequisites | undefined;
+  onChange: Listener;
 }
 
 /** How long a plugin that is known by its file, but does not answer, is waited for, in ms. */
@@ -42,7 +51,8 @@ const scanMs = 500;
 type Listener = (status: ExtensionStatus) => void;
 
 export class Registry implements Extensions {
-  readonly #settings: RegistrySettings;
+  readonly #parts: RegistrySettings;
+  #overrides: Overrides;
   readonly #discovered = new Map<string, Extension>();
   readonly #listeners: Set<Listener>;
   readonly #arrivals: Arrivals;
@@ -51,8 +61,10 @@ export class Registry implements Extensions {
   readonly #seen = new WeakMap<Place, string | undefined>();
   #scanned: { names: readonly string[]; at: number } | undefined;
 
-  constructor(settings: RegistrySettings, listeners: Set<Listener>) {
-    this.#settings = settings;
+  constructor(parts: RegistrySettings, listeners: Set<Listener>) {
+    const { settings } = parts;
+    this.#parts = parts;
+    this.#overrides = settings.overrides;
     this.#listeners = listeners;
     this.#arrivals = new Arrivals({
       probe: async (kind, name) => {
@@ -60,8 +72,8 @@ export class Registry implements Extensions {
       },
       pluginDirectories: settings.pluginDirectories,
     });
-    listeners.add(({ name, state }) => {
-      if (state === 'active') this.#arrivals.hint(name);
+    listeners.add(({ name, state, aliases = [] }) => {
+      if (state === 'active') for (const one of [name, ...aliases]) this.#arrivals.hint(one);
     });
   }
 
@@ -83,13 +95,44 @@ export class Registry implements Extensions {
 
   list(): ExtensionStatus[] {
     this.#scan();
-    const all = [...this.#settings.configured, ...this.#discovered.values()];
-    const known = [...all.map((extension) => this.#described(extension)), ...this.#settings.disabled];
-    return withAwaited(known, this.#arrivals.list());
+    const all = this.#all().map((extension) => this.#described(extension));
+    return withAwaited([...all, ...this.#parts.registrations.unavailable()], this.#arrivals.list());
   }
 
   lines(extension: string, after?: number): readonly KeptLine[] {
-    return this.#settings.kept.of(extension, after);
+    return this.#parts.kept.of(extension, after);
+  }
+
+  logger(extension: string): Logger {
+    const { kept, settings } = this.#parts;
+    return kept.logger(settings.log, extension);
+  }
+
+  register(extension: Registration): Registered {
+    return this.#parts.registrations.register(extension);
+  }
+
+  setUnavailable(extension: Unavailable): () => void {
+    return this.#parts.registrations.setUnavailable(extension);
+  }
+
+  nameOf(kind: string, name: string): string {
+    const { entries, registrations } = this.#parts;
+    const known = entries.find(kind, name) ?? registrations.find(name) ?? registrations.findUnavailable(name);
+    return known?.name ?? name;
+  }
+
+  dependents(name: string): string[] {
+    const { registrations, dependencies } = this.#parts;
+    const extension = registrations.find(name);
+    return extension ? dependencies.dependents(extension).map(({ key }) => key) : [];
+  }
+
+  async reconfigure(overrides: Overrides): Promise<string[]> {
+    const done = await this.#parts.entries.reconfigure(overrides);
+    this.#overrides = overrides;
+    for (const [name, extension] of this.#discovered) extension.setDeadlines(overrides[name]?.deadlines ?? {});
+    return done;
   }
 
   setProviders(providers: Providers): void {
@@ -102,21 +145,23 @@ export class Registry implements Extensions {
   }
 
   async close(): Promise<void> {
+    const { registrations, dependencies } = this.#parts;
     this.#arrivals.close();
-    const { configured, prerequisites } = this.#settings;
-    const dependents = (extension: Extension) =>
-      configured.filter(({ entry = '' }) => {
-        const { needs = [], after = [] } = prerequisites(entry) ?? {};
-        return [...needs, ...after].includes(extension.entry ?? '');
-      });
-    const all = [...configured, ...this.#discovered.values()];
-    const failures = await inOrder(all, dependents, (extension) => extension.close());
+    const removed = registrations.close();
+    const later = (extension: Extension) => dependencies.laterThan(extension);
+    const failures = await inOrder(this.#all(), later, (extension) => extension.close());
+    await removed;
     if (failures.length > 0) throw new AggregateError(failures, 'could not stop every extension');
   }
 
+  #all(): Extension[] {
+    const { entries, registrations } = this.#parts;
+    return [...entries.extensions, ...registrations.extensions, ...this.#discovered.values()];
+  }
+
   async #activated(kind: string, name: string, options: GetOptions): Promise<Extension> {
-    const configured = this.#settings.configured.find((one) => one.name === name && one.kinds.includes(kind));
-    const extension = configured ?? this.#find(name);
+    const { entries, registrations } = this.#parts;
+    const extension = entries.find(kind, name) ?? registrations.find(name) ?? this.#find(name);
     if (!extension) throw markAbsent(this.#unknown(kind, name), { kind, name });
     await extension.activated(options).catch((error: unknown) => {
       throw markAbsent(error, { kind, name });
@@ -131,7 +176,7 @@ export class Registry implements Extensions {
 
   #described(extension: Extension): ExtensionStatus {
     const { place, status } = extension;
-    if (!place?.address || extension.entry !== undefined || status.state !== 'active') return status;
+    if (!place?.address || status.carrier !== 'socket' || status.state !== 'active') return status;
     // The same process listens there as long as the place is the same one.
     if (!this.#seen.has(place)) this.#seen.set(place, this.#providers.at(addressText(place.address))?.id);
     const id = this.#seen.get(place);
@@ -141,36 +186,31 @@ export class Registry implements Extensions {
 
   #select(wanted: (extension: Extension) => boolean): string[] {
     this.#scan();
-    const all = [...this.#settings.configured, ...this.#discovered.values()];
-    return [...new Set(all.filter(wanted).map((extension) => extension.name))];
+    const found = this.#all().filter((extension) => extension.enabled && wanted(extension));
+    return [...new Set(found.map((extension) => extension.name))];
   }
 
   /** The discovered one of that name; one that answered before is still known while it restarts. */
   #find(name: string): Extension | undefined {
+    if (this.#parts.registrations.findUnavailable(name)) return undefined;
     const known = this.#discovered.get(name);
     if (known) return known.present || known.wasActive ? known : undefined;
-    const { pluginDirectories: directories, log, kept } = this.#settings;
+    const { settings, onChange } = this.#parts;
+    const { pluginDirectories: directories } = settings;
     const place = find(directories, name);
     if (!place) return undefined;
-    const extension = new Extension({
-      name,
-      entry: undefined,
+    const facts = {
       carrier: 'socket',
-      declaredKinds: [],
+      kinds: [],
       origin: place.origin,
-      source: {
-        locate: () => find(directories, name),
-        patienceMs: (wasActive) => {
-          if (wasActive) return patience.restarting;
-          return find(directories, name)?.described ? patience.described : patience.stale;
-        },
-      },
-      deadlines: this.#settings.deadlines(name),
-      log: kept.logger(log, name),
-      onChange: (status) => {
-        for (const listener of this.#listeners) listener(status);
-      },
-    });
+      deadlines: this.#overrides[name]?.deadlines ?? {},
+    } as const;
+    const extension = new Extension({ name, entry: undefined, log: this.logger(name), onChange }, facts, '');
+    const patienceMs = (wasActive: boolean) => {
+      if (wasActive) return patience.restarting;
+      return find(directories, name)?.described ? patience.described : patience.stale;
+    };
+    extension.attach({ ...facts, source: { locate: () => find(directories, name), patienceMs } });
     this.#discovered.set(name, extension);
     return extension;
   }
@@ -178,7 +218,7 @@ export class Registry implements Extensions {
   /** Brings what is known up to what lies in the directories now. */
   #scan(): void {
     if (this.#scanned && Date.now() - this.#scanned.at < scanMs) return;
-    const names = scan(this.#settings.pluginDirectories);
+    const names = scan(this.#parts.settings.pluginDirectories);
     this.#scanned = { names, at: Date.now() };
     for (const name of names) this.#find(name);
     for (const [name, extension] of this.#discovered) {
@@ -192,51 +232,16 @@ export class Registry implements Extensions {
   }
 
   #unknown(kind: string, name: string): Error {
-    const off = this.#settings.disabled.find((one) => one.name === name && one.kinds.includes(kind));
+    const { entries, registrations } = this.#parts;
+    // As Docker says it; it does not look any further.
+    if (registrations.findUnavailable(name)) return conflict(`plugin ${name} found but disabled`);
+    const off = entries.findDisabled(kind, name);
     if (off) {
       return notFound(
-        `plugin "${name}" not found: extension ${off.entry} is left out by the configuration; cleatd --extension ${off.entry}=${off.carrier} brings it back`,
+        `plugin "${name}" not found: extension ${off.id} is left out by the configuration; cleatd --extension ${off.id}=${off.carrier} brings it back`,
       );
     }
     const known = this.#candidates(kind).join(', ') || 'none';
     return notFound(`plugin "${name}" not found (known for ${kind}: ${known})`);
   }
-}
-
-/** Each with those who wait for it, and at the end those whom somebody waits for, and of whom nothing is known. */
-function withAwaited(known: readonly ExtensionStatus[], awaited: readonly Awaited[]): ExtensionStatus[] {
-  const all = [...known];
-  for (const { kind, name, since, reason, by } of awaited) {
-    const at = all.findIndex((one) => one.name === name && (one.kinds.length === 0 || one.kinds.includes(kind)));
-    const status = all[at];
-    if (status) all[at] = { ...status, awaitedBy: by };
-    else all.push(missing(kind, name, since, reason, by));
-  }
-  return all;
-}
-
-function missing(
-  kind: string,
-  name: string,
-  since: Date,
-  reason: string,
-  awaitedBy: readonly string[],
-): ExtensionStatus {
-  return {
-    name,
-    entry: undefined,
-    kinds: [kind],
-    carrier: 'socket',
-    origin: '-',
-    state: 'missing',
-    reason,
-    since,
-    health: 'unknown',
-    lastError: undefined,
-    underWay: 0,
-    retries: 0,
-    methods: [],
-    deadlines: {},
-    awaitedBy,
-  };
 }

@@ -1,4 +1,6 @@
 import type { Client, Kind } from '@cleat/protocol/kinds/kind';
+import type { Logger } from '@cleat/protocol/log';
+import type { Overrides } from './settings.js';
 import type { Source } from './source.js';
 import type { ExtensionStatus, KeptLine, Provider } from './status.js';
 
@@ -21,8 +23,8 @@ export type {
  */
 export interface Extensions {
   /**
-   * The extension `name` for `kind`, activated if it was not yet. Lookup order: the manifest and configuration, then
-   * discovery (`.sock`, `N/N.sock`, `.spec`, `.json`). A starting one is waited for within
+   * The extension `name` for `kind`, activated if it was not yet. Lookup order: the manifest and configuration, those
+   * that were registered, then discovery (`.sock`, `N/N.sock`, `.spec`, `.json`). A starting one is waited for within
    * the activation back-off.
    * @throws NotFound with the list of known ones, when nothing of that name is known; Conflict when it is disabled;
    * Unavailable when it does not answer; InvalidParameter when it implements other kinds only.
@@ -57,6 +59,35 @@ export interface Extensions {
    * @throws the signal's reason
    */
   arrival(kind: string, name: string, options: ArrivalOptions): Promise<void>;
+
+  /**
+   * Adds an extension while the engine runs, and starts it once all that it needs answers. Does not wait for that.
+   * @throws Conflict for a name that an entry of the manifest or a registered one has; InvalidParameter for extensions
+   * that would wait for each other
+   */
+  register(extension: Registration): Registered;
+
+  /**
+   * Makes a name known that nobody is to use now: looking it up says "plugin NAME found but disabled". One that is
+   * registered under the same name comes first. @returns what makes it unknown again
+   */
+  setUnavailable(extension: Unavailable): () => void;
+
+  /** The name that an extension of that kind (its capability name) is known by, if `name` is another one for it. */
+  nameOf(kind: string, name: string): string;
+
+  /**
+   * Takes what the operator wants of the manifest's entries now, while the engine runs: each is started, stopped or
+   * replaced as far as that differs. @returns what was done, as sentences
+   * @throws InvalidParameter for settings that are wrong, with nothing changed
+   */
+  reconfigure(overrides: Overrides): Promise<string[]>;
+
+  /** Those that need the registered extension, and so cannot do without it; by their entries or names. */
+  dependents(name: string): string[];
+
+  /** A logger that writes to the engine's log under an extension's name; {@link lines} has what it writes. */
+  logger(extension: string): Logger;
 
   /** How to find out what container an extension runs in, by its address. Set once by the wiring. */
   setProviders(providers: Providers): void;
@@ -102,10 +133,10 @@ export interface Registered {
   activated(options?: GetOptions): Promise<void>;
 
   /**
-   * Puts another one in its place, under the same name: calls wait meanwhile, those under way have `drainMs` to end,
-   * the old source is closed, and the new one is started. Clients, statistics and the breaker stay. The new one is in
-   * place even when closing the old one fails, which is thrown.
-   * @throws as {@link Extensions.register} does, and then nothing has changed; Conflict when it was removed
+   * Puts another one in its place, under the same name: calls wait meanwhile, those under way have `drainMs` to end (ten
+   * seconds), the old source is closed, and the new one is started. Clients, statistics and the breaker stay.
+   * @throws what {@link Extensions.register} throws, and Conflict when it was removed or replaced again meanwhile;
+   * then `next` was not started
    */
   replace(next: Registration, options?: { readonly drainMs?: number }): Promise<void>;
 

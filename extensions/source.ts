@@ -27,6 +27,8 @@ export interface Source {
    * @param ready resolves when all that it needs answers, rejects with the reason while it does not
    */
   start?(ready: (signal: AbortSignal) => Promise<void>): void;
+  /** Calls `listener` whenever its process has started or ended. @returns what ends that */
+  watch?(listener: () => void): () => void;
   /** The process that it runs as, if it is one of ours. */
   process?(): ProcessStatus;
   /** Ends what was started for it. */

@@ -73,6 +73,8 @@ export type ExtensionState = (typeof extensionStates)[number];
 export interface ExtensionStatus {
   /** The driver's name, as users say it. */
   readonly name: string;
+  /** Other names that it is found by. */
+  readonly aliases?: readonly string[];
   /** Its entry in the manifest, by which the operator configures it; undefined for a discovered one. */
   readonly entry: string | undefined;
   /** Empty until activated, unless the manifest says. */
@@ -111,3 +113,13 @@ export interface ExtensionStatus {
   /** Those who wait until it answers; absent when nobody does. */
   readonly awaitedBy?: readonly string[];
 }
+
+/** The numbers of an extension that was never asked for anything. */
+export const idle = {
+  health: 'unknown',
+  lastError: undefined,
+  underWay: 0,
+  retries: 0,
+  methods: [],
+  deadlines: {},
+} as const satisfies Partial<ExtensionStatus>;

@@ -51,18 +51,8 @@ function begin(mark: string, ready?: () => Promise<void>) {
   };
   const launcher = new HostLauncher({ entry, hostPath, directory, log });
   const supervisor = new Supervisor({ launcher, socket: launcher.socket, origin: 'test', log });
-  const extension = new Extension({
-    name: 'vol',
-    entry: 'one',
-    carrier: 'process',
-    declaredKinds: ['VolumeDriver'],
-    origin: 'test',
-    source: supervisor,
-    deadlines: {},
-    log,
-    onChange() {},
-  });
-  supervisor.start(ready);
+  const extension = new Extension({ name: 'vol', entry: 'one', log, onChange() {} }, entry, '');
+  extension.attach({ ...entry, source: supervisor, ...(ready && { ready }) });
   started.push({ supervisor, extension });
   const driver = extension.client(volumeKind);
   const who = async () => {

@@ -40,6 +40,7 @@ export class Supervisor implements Source {
   readonly #stop = new AbortController();
   #ready: Ready = async () => {};
   #launched: Launched | undefined;
+  readonly #listeners = new Set<() => void>();
   #generation = 0;
   #crashes = 0;
   #since = new Date();
@@ -98,6 +99,11 @@ export class Supervisor implements Source {
     return { pid: this.#launched?.pid, since: this.#since, restarts, lastEnd: this.#lastEnd };
   }
 
+  watch(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
@@ -140,11 +146,13 @@ export class Supervisor implements Source {
     this.#fault = undefined;
     this.#generation++;
     this.#since = new Date();
+    this.#tell();
     void launched.ended.then((how) => {
       this.#launched = undefined;
       this.#since = new Date();
       this.#lastEnd = how;
       if (this.#closing) return;
+      this.#tell();
       if (Date.now() - startedAt > settledMs) {
         this.#crashes = 0;
         this.#backoff.reset();
@@ -157,6 +165,10 @@ export class Supervisor implements Source {
   #again(): void {
     this.#crashes++;
     this.#timer = setTimeout(() => this.start(), this.#backoff.next()).unref();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   #absence(): string | undefined {
