@@ -163,7 +163,6 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         runtimes: new Runtimes(config, (name) => pluginRuntimeRoot(config, name)),
         network: noPrivateNetwork,
       }),
-      trust: { check: async () => {} },
       usage: (name) =>
         usesOf(
           {

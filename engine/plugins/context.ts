@@ -11,7 +11,7 @@ import type { Plugin, PluginRegistry } from './registry.js';
 import type { Running } from './running/running.js';
 import type { Sandboxes } from './sandboxes.js';
 import type { PluginUse } from './service.js';
-import type { Trust } from './trust.js';
+import type { TrustRule } from './trust/index.js';
 
 /** Parts that the wiring hands to this room. */
 export interface PluginsDeps {
@@ -26,9 +26,13 @@ export interface PluginsDeps {
   readonly extensions: Extensions;
   readonly helper: Pick<Helper, 'call' | 'tarOut'>;
   readonly sandboxes: Sandboxes;
-  readonly trust: Trust;
-  /** Read when the engine stops: plugins are left running, as containers are. */
-  readonly config: { readonly liveRestore: boolean };
+  /** Read each time: SIGHUP changes it. */
+  readonly config: {
+    /** When the engine stops, plugins are left running, as containers are. */
+    readonly liveRestore: boolean;
+    /** Who must have signed plugins; absent: nobody. */
+    readonly pluginTrust?: readonly TrustRule[];
+  };
   /** Who needs the plugin of that full name. */
   readonly usage: (name: string) => PluginUse[];
 }

@@ -15,10 +15,10 @@ import type { Events, NewEvent } from '../events/service.js';
 import { type Entry, lines, tarOf } from '../images/images.fixture.js';
 import { openLayers } from '../layers/index.js';
 import { openStore } from '../store/index.js';
-import type { Context } from './context.js';
 import { openPlugins, PluginRegistry } from './index.js';
 import type { Plugin } from './registry.js';
 import type { PluginHost, Plugins, PluginUse } from './service.js';
+import type { TrustRule } from './trust/index.js';
 
 export const manifest = {
   Description: 'A plugin of the tests',
@@ -46,7 +46,8 @@ export interface Bench extends AsyncDisposable {
   uses: PluginUse[];
   /** What a plugin does when it is activated; throws what it does. */
   answer: (description: string) => Promise<void>;
-  trust: Context['trust']['check'];
+  /** Who must have signed plugins. */
+  trust: readonly TrustRule[];
   /** What is under the data root of blobs and layers. */
   left(): Promise<{ blobs: string[]; layers: string[] }>;
   reopen(): Promise<void>;
@@ -112,7 +113,12 @@ export async function openBench(): Promise<Bench> {
       distribution: openDistribution({ config, reach: undefined, log, content }),
       extensions,
       helper,
-      config: { liveRestore: false },
+      config: {
+        liveRestore: false,
+        get pluginTrust() {
+          return bench.trust;
+        },
+      },
       sandboxes: {
         launcher(plugin) {
           launched.push(plugin);
@@ -127,7 +133,6 @@ export async function openBench(): Promise<Bench> {
         leaveRunning: () => {},
         erase: async () => {},
       },
-      trust: { check: (...args) => bench.trust(...args) },
       usage: () => bench.uses,
     });
     return { store, plugins };
@@ -141,7 +146,7 @@ export async function openBench(): Promise<Bench> {
     running,
     uses: [],
     answer: async () => {},
-    trust: async () => {},
+    trust: [],
     left: async () => ({
       blobs: await readdir(join(root, 'blobs/sha256')),
       layers: await readdir(join(root, 'layers')),
