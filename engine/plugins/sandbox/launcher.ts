@@ -3,13 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Launched, Launcher } from '@cleat/extensions/supervisor/launcher';
 import { reportLine } from '@cleat/extensions/supervisor/lines';
-import { cgroupPath } from '@cleat/linux/cgroup/hierarchy';
 import { createContainer } from '@cleat/linux/conmon/create';
 import { isAlive, processIdentity } from '@cleat/linux/process/identity';
 import { cancelled, invalidParameter, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
 import { checkProcMounts } from '../../oci/proc-mounts.js';
+import { cgroupOf } from './cgroup.js';
 import { checkHost } from './check-host.js';
 import { networkFor } from './network.js';
 import { type Note, readNote, runs, writeNote } from './note.js';
@@ -32,8 +32,6 @@ export interface SandboxLauncherOptions {
 }
 
 const graceMs = 5_000;
-/** Other control groups of ours are containers'. */
-const defaultParent = 'cleat';
 
 /**
  * Runs a managed plugin in a sandbox: its own root file system and namespaces, by an OCI runtime under conmon, as
@@ -56,7 +54,7 @@ export class SandboxLauncher implements Launcher {
     this.#options = options;
     this.places = new PluginPlaces(deps.config, plugin.id);
     this.socket = this.places.socket(plugin.manifest.Interface.Socket);
-    this.#cgroup = cgroupPath(deps.config.cgroupParent || defaultParent, plugin.id);
+    this.#cgroup = cgroupOf(deps.config, plugin.id);
     const facts = [plugin.manifest, plugin.settings, plugin.layers, deps.config.defaultRuntime];
     this.#fingerprint = createHash('sha256').update(stringify(facts)).digest('hex');
   }
