@@ -27,8 +27,6 @@ const looks: Record<string, string> = {
   'engine/containers/files/size.ts diskUsage': "a container's upper directory, which is the engine's",
   'engine/plugins/sandbox/check-host.ts stat':
     "whether the administrator's bind source is there, which is only for the message: the runtime opens it anew",
-  'engine/plugins/install/requirements.ts stat':
-    "whether a plugin's mount source is there, which is only for the message: the runtime opens it anew",
   'engine/volumes/index.ts realpath': "the engine's own roots, once",
   'engine/volumes/remove.ts diskUsage': 'a number that is shown; it is counted by descriptor',
   'linux/helper/held-path.ts hold': 'this is what holds',

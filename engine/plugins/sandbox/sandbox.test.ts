@@ -138,7 +138,7 @@ test('limits are those of the manifest', async () => {
 test('what it wrote to its root stays; a run makes a socket directory of its own', async () => {
   const plugin = sandboxes.plugin('');
   const script =
-    'cat /state; echo again >/state; ls /run/docker/plugins; touch /run/docker/plugins/old; ls -a / | grep dockerenv';
+    'exec 2>&1; cat /state; echo again >/state; ls /run/docker/plugins; touch /run/docker/plugins/old; ls -a / | grep dockerenv';
   expect(await sandboxes.output(script, { id: plugin.id })).toMatch(/No such file[\s\S]*\.dockerenv$/);
   expect(await sandboxes.output(script, { id: plugin.id })).toBe('again\n.dockerenv');
   sandboxes.expectNothingLeft(plugin.id);
