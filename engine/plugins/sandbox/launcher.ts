@@ -47,6 +47,7 @@ export class SandboxLauncher implements Launcher {
   #output: SandboxOutput | undefined;
   #current: { note: Note; close(): void } | undefined;
   #releasing: Promise<void> = Promise.resolve();
+  #shut = false;
 
   /** @throws InvalidParameter for a socket that cannot be */
   constructor(options: SandboxLauncherOptions) {
@@ -60,6 +61,7 @@ export class SandboxLauncher implements Launcher {
   }
 
   async launch(signal: AbortSignal): Promise<Launched> {
+    if (this.#shut) throw cancelled('the engine stops');
     await this.#releasing;
     await this.#release(false);
     try {
@@ -93,6 +95,15 @@ export class SandboxLauncher implements Launcher {
   get note(): Note | undefined {
     const { note } = this.#current ?? {};
     return note && isAlive(note.init) ? note : undefined;
+  }
+
+  /** For an engine that stops: one with a network of its own has to end before the networks do. */
+  async leaveNetwork(): Promise<void> {
+    if (this.#options.plugin.manifest.Network.Type !== 'bridge') return;
+    this.#shut = true;
+    const { note } = this.#current ?? {};
+    if (note) await this.#stop(note, watchMonitor(note).ended, graceMs);
+    await this.close();
   }
 
   async close(): Promise<void> {

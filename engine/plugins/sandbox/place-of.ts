@@ -14,15 +14,14 @@ export interface PluginPlace {
  * Where a path that a plugin has answered lies on this host: below its PropagatedMount, in one of the host's directories
  * that it was given, or in its root file system (moby `daemon/pkg/plugin/v2/plugin.go` ScopedPath, which compares beginnings of text, and
  * resolves `..`: a plugin then names any place of the host).
- * @returns undefined for what is no plain absolute path
+ * Steps up end at the plugin's own root: it sees nothing above.
  */
 export function placeOf(
   places: Pick<PluginPlaces, 'propagated' | 'rootfs'>,
   { manifest, settings }: Pick<SandboxedPlugin, 'manifest' | 'settings'>,
   path: string,
-): PluginPlace | undefined {
-  if (!path.startsWith('/') || path.includes('\0') || path.split('/').includes('..')) return undefined;
-  const plain = normal(path);
+): PluginPlace {
+  const plain = normal(`/${path}`);
   const shown = settings.Mounts.filter(isBind).flatMap(({ Source, Destination }) =>
     Source?.startsWith('/') ? [{ inside: normal(Destination), root: Source }] : [],
   );
