@@ -127,8 +127,7 @@ function running(pid: number, pipes: readonly (PipeEnds | undefined)[]): Spawned
   };
 }
 
-/** Settles once nothing more comes from a pipe: all that could write to it are gone, or it was given up. */
-export const closed = (socket: Socket): Promise<void> =>
+const closed = (socket: Socket): Promise<void> =>
   new Promise((resolve) => {
     if (socket.closed) resolve();
     else socket.once('close', () => resolve());
@@ -141,11 +140,6 @@ let listening = false;
 /** Calls back once, by the event loop and so not before the caller has returned, with the status of wait(2). */
 function awaitEnd(pid: number, onEnd: (status: number) => void): void {
   waiting.set(pid, onEnd);
-}
-
-/** For a process that another one left behind: the host's first process becomes its parent, which may be this one. */
-export function reapAdopted(pid: number): void {
-  if (process.pid === 1) awaitEnd(pid, () => {});
 }
 
 /** To be called before a child is started: one that ends before somebody listens is never heard of. */
