@@ -3,6 +3,7 @@ import type { Helper } from '@cleat/linux/helper/helper';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { Turns } from '@cleat/protocol/async/turns';
 import type { Logger } from '@cleat/protocol/log';
+import type { PluginsConfig } from '../config.js';
 import type { Content } from '../content/service.js';
 import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
@@ -11,7 +12,6 @@ import type { Plugin, PluginRegistry } from './registry.js';
 import type { Running } from './running/running.js';
 import type { Sandboxes } from './sandboxes.js';
 import type { PluginUse } from './service.js';
-import type { TrustRule } from './trust/index.js';
 
 /** Parts that the wiring hands to this room. */
 export interface PluginsDeps {
@@ -27,11 +27,9 @@ export interface PluginsDeps {
   readonly helper: Pick<Helper, 'call' | 'tarOut'>;
   readonly sandboxes: Sandboxes;
   /** Read each time: SIGHUP changes it. */
-  readonly config: {
+  readonly config: Pick<PluginsConfig, 'pluginTrust'> & {
     /** When the engine stops, plugins are left running, as containers are. */
     readonly liveRestore: boolean;
-    /** Who must have signed plugins; absent: nobody. */
-    readonly pluginTrust?: readonly TrustRule[];
   };
   /** Who needs the plugin of that full name. */
   readonly usage: (name: string) => PluginUse[];

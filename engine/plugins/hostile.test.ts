@@ -7,7 +7,6 @@ import { mediaType } from '../distribution/manifest.js';
 import { fakeRegistry } from '../distribution/registry.fixture.js';
 import { type Entry, tarOf } from '../images/images.fixture.js';
 import { type Bench, granted, manifest, openBench } from './plugins.fixture.js';
-import { readPublicKey } from './trust/verify.js';
 
 /** Archives and registries that lie. Each is refused with a reason, and leaves nothing. */
 let bench: Bench;
@@ -177,8 +176,8 @@ test.each([
 
 test('what nobody has signed is refused where a signature is asked for, before its layers and its manifest come', async () => {
   const { publicKey } = generateKeyPairSync('ed25519');
-  const key = readPublicKey(publicKey.export({ type: 'spki', format: 'pem' }).toString(), 'publisher.pub');
-  bench.trust = [{ name: '*', keys: [key], unsigned: false }];
+  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  bench.trust = [{ name: '*', keys: [{ path: 'publisher.pub', pem }], unsigned: false }];
   try {
     await using registry = await offer({});
     const refusal = { class: 'Forbidden', message: expect.stringContaining('is not trusted: it has no signature') };

@@ -9,6 +9,7 @@ import type { Progress } from '@cleat/protocol/api/image';
 import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
 import { unavailable } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
+import type { PluginsConfig } from '../config.js';
 import { openContent } from '../content/index.js';
 import { openDistribution } from '../distribution/index.js';
 import type { Events, NewEvent } from '../events/service.js';
@@ -18,7 +19,6 @@ import { openStore } from '../store/index.js';
 import { openPlugins, PluginRegistry } from './index.js';
 import type { Plugin } from './registry.js';
 import type { PluginHost, Plugins, PluginUse } from './service.js';
-import type { TrustRule } from './trust/index.js';
 
 export const manifest = {
   Description: 'A plugin of the tests',
@@ -47,7 +47,7 @@ export interface Bench extends AsyncDisposable {
   /** What a plugin does when it is activated; throws what it does. */
   answer: (description: string) => Promise<void>;
   /** Who must have signed plugins. */
-  trust: readonly TrustRule[];
+  trust: NonNullable<PluginsConfig['pluginTrust']>;
   /** What is under the data root of blobs and layers. */
   left(): Promise<{ blobs: string[]; layers: string[] }>;
   reopen(): Promise<void>;
@@ -130,6 +130,9 @@ export async function openBench(): Promise<Bench> {
         },
         lastOutput: async () => ['said at last'],
         place: () => ({ root: '/', within: '.' }),
+        active: () => [],
+        endStrangers: async () => {},
+        leaveNetworks: async () => {},
         leaveRunning: () => {},
         erase: async () => {},
       },

@@ -11,6 +11,7 @@ import { type Descriptor, mediaType } from '../../distribution/manifest.js';
 import { chosen, named } from '../../distribution/resolve.js';
 import type { Context } from '../context.js';
 import { checkTrust } from '../trust/index.js';
+import { rulesOf } from '../trust/policy.js';
 
 /** What a registry has of a plugin, but for its layers: verified, and read. */
 export interface Artifact {
@@ -67,7 +68,7 @@ export async function fetchArtifact(
   const found = await named(client, reference, 'plugin', signal);
   const { remote, manifest } = await chosen(client, found, reference, hostPlatform(), 'plugin', signal);
   const digests = [found.remote.digest, remote.digest];
-  await checkTrust({ rules: settings.pluginTrust ?? [], reference, client, digests, signal });
+  await checkTrust({ rules: rulesOf(settings), reference, client, digests, signal });
   const { layers } = manifest;
   const name = canonical(reference);
   if (layers.length === 0) throw invalidParameter(`the plugin ${name} has no layers`);

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processesIn, removeCgroup } from '@cleat/linux/cgroup/lifecycle';
-import { readPidFile } from '@cleat/linux/conmon/create';
 import { unmount, unmountAll } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { readPidFile } from '@cleat/linux/process/pid-file';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { readNote } from './note.js';
 import type { PluginPlaces } from './places.js';
@@ -109,13 +109,16 @@ function unmountPropagated({ propagated }: PluginPlaces, forGood: boolean): void
   }
 }
 
+/** Of a plugin that is started again. */
+const kept = new Set(['id', 'output']);
+
 /** Never what is still mounted: `rmdir` fails on a mount point. */
 function removeBundle(places: PluginPlaces, forGood: boolean): void {
   const { bundle } = places;
   if (!existsSync(bundle)) return;
   for (const path of [places.rootfs, places.sockets, places.logging]) if (existsSync(path)) rmdirSync(path);
   for (const name of readdirSync(bundle)) {
-    if (!forGood && name === 'output') continue;
+    if (!forGood && kept.has(name)) continue;
     rmSync(join(bundle, name), { recursive: true, force: true });
   }
   if (forGood) rmdirSync(bundle);

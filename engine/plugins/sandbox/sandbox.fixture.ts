@@ -37,11 +37,12 @@ export interface Given {
   /** As the arguments of `docker plugin set`. */
   set?: readonly string[];
   id?: string;
+  layers?: readonly string[];
   deps?: Partial<SandboxDeps>;
 }
 
 const applets =
-  'sh cat echo sleep id ls mount umount mknod grep head kill nc wget touch mkdir readlink hostname chown env pwd trap true seq yes ln dd test'.split(
+  'sh cat echo rm sleep id ls mount umount mknod grep head kill nc wget touch mkdir readlink hostname chown env pwd trap true seq yes ln dd test'.split(
     ' ',
   );
 
@@ -72,7 +73,10 @@ export class Sandboxes implements AsyncDisposable {
   }
 
   /** What every plugin says about itself here; `script` is what it runs. */
-  plugin(script: string, { manifest = {}, set = [], id = newId() }: Given = {}): SandboxedPlugin {
+  plugin(
+    script: string,
+    { manifest = {}, set = [], id = newId(), layers = [this.layer] }: Given = {},
+  ): SandboxedPlugin {
     const text = JSON.stringify({
       Entrypoint: ['/bin/sh', '-c', script],
       Interface: { Types: ['docker.volumedriver/1.0'], Socket: 'p.sock' },
@@ -81,7 +85,7 @@ export class Sandboxes implements AsyncDisposable {
     });
     const read = readManifest(text, 'lenient');
     const settings = applySettings(read, defaultSettings(read), set);
-    return { id, name: 'test/plugin:latest', manifest: read, settings, layers: [this.layer] };
+    return { id, name: 'test/plugin:latest', manifest: read, settings, layers };
   }
 
   get deps(): SandboxDeps {
