@@ -137,7 +137,7 @@ test('help shows every flag and stays within its width', () => {
   expect(text.split('\n').filter((line) => line.length > 120)).toEqual([]);
 });
 
-test('what the guide to extensions shows as daemon.json is understood', () => {
+test('the daemon.json of the guide to extensions is understood', () => {
   const guide = readFileSync(new URL('../../../docs/guide/extensions.md', import.meta.url), 'utf8');
   const examples = [...guide.matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => parseConfig(text, new Map()).set);
   expect(examples.map((set) => set.get('extension'))).toMatchObject([
