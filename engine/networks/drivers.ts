@@ -47,6 +47,15 @@ export class Drivers {
     });
   }
 
+  /** The name of the driver that is called so: `vendor/net:latest` for `vendor/net`. */
+  networkName(called: string): string {
+    return this.#extensions.nameOf(networkKind.name, called);
+  }
+
+  ipamName(called: string): string {
+    return this.#extensions.nameOf(ipamKind.name, called);
+  }
+
   /** @throws as {@link Extensions.get} does */
   network(name: string, options: GetOptions = {}): Promise<Client<typeof networkKind>> {
     return this.#extensions.get(networkKind, name, options);

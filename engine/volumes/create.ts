@@ -22,17 +22,18 @@ export async function createVolume(context: Context, request: VolumeCreateReques
     throw invalidParameter(`volume name is longer than ${maxNameBytes} bytes, or has a NUL byte in it`);
   }
   refuseLargeRecord('the volume', request);
+  const driver = context.drivers.nameOf(request.Driver ?? '');
   return await context.turns.run(name, async () => {
     try {
       const known = context.records.get(name);
-      const present = known && (await checkKnown(context, known, request.Driver ?? ''));
+      const present = known && (await checkKnown(context, known, driver));
       if (present) return present;
       const labels = anonymous ? { ...request.Labels, [anonymousLabel]: '' } : (request.Labels ?? null);
-      if (!request.Driver && !anonymous) {
+      if (!driver && !anonymous) {
         const found = await findUnrecorded(context, name);
         if (found) return resourceOf(found);
       }
-      return await make(context, name, request.Driver || context.defaultDriver, labels, request.DriverOpts ?? null);
+      return await make(context, name, driver || context.defaultDriver, labels, request.DriverOpts ?? null);
     } catch (error) {
       throw opError('create', name, error);
     }

@@ -95,6 +95,11 @@ export class Drivers {
     return this.#traits.get(name)?.idempotentCreate === true;
   }
 
+  /** The name of the driver that is called so: `vieux/sshfs:latest` for `vieux/sshfs`. */
+  nameOf(called: string): string {
+    return this.#extensions.nameOf(volumeKind.name, called);
+  }
+
   /** Whether the operator configured it, rather than that it was found in a plugin directory. */
   isConfigured(name: string): boolean {
     return this.#extensions.list().some((status) => status.name === name && status.entry !== undefined);
