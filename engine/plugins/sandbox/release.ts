@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processesIn, removeCgroup } from '@cleat/linux/cgroup/lifecycle';
-import { readPidFile } from '@cleat/linux/conmon/create';
 import { unmount, unmountAll } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { readPidFile } from '@cleat/linux/process/pid-file';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { readNote } from './note.js';
 import type { PluginPlaces } from './places.js';
