@@ -30,6 +30,7 @@ import { HostSandboxes } from './plugins/running/host-sandboxes.js';
 import { pluginRuntimeRoot } from './plugins/sandbox/places.js';
 import type { PrivateNetwork } from './plugins/sandbox/types.js';
 import type { PluginHost, Plugins } from './plugins/service.js';
+import { trustBy } from './plugins/trust/policy.js';
 import { usesOf } from './plugins/uses.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
@@ -163,7 +164,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         runtimes: new Runtimes(config, (name) => pluginRuntimeRoot(config, name)),
         network: noPrivateNetwork,
       }),
-      trust: { check: async () => {} },
+      trust: trustBy(config),
       usage: (name) =>
         usesOf(
           {

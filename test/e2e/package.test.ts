@@ -11,6 +11,7 @@ import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { docker } from './support/docker.js';
+import { startEngine } from './support/engine.js';
 import { Registry } from './support/registry.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 
@@ -204,6 +205,26 @@ describe('signed', () => {
     writeFileSync(join(directory, 'other.pem'), other.privateKey.export({ type: 'pkcs8', format: 'pem' }));
     expect((await cleat('plugins', 'sign', `${registry.host}/me/signed:1`, '--key', 'other.pem')).stderr).toBe('');
     expect([await trusted([key]), await trusted([stranger])]).toEqual(['publisher.pub', 'stranger.pub']);
+  });
+
+  test('an engine with plugin-trust installs what its publisher signed, and nothing else', async () => {
+    const file = join(directory, 'publisher.pub');
+    writeFileSync(file, pem(pair.publicKey));
+    const path = smallProject('unsigned');
+    const args = ['package', path, '--quiet', '--kind', 'volume', '--runtime', `${path}/runtime`];
+    expect((await cleat(...args, '--push', `${registry.host}/me/unsigned`)).code).toBe(0);
+    const rules = [{ name: `${registry.host}/me/*`, keys: [file] }];
+    await using engine = await startEngine({ busybox: false, config: { 'plugin-trust': rules } });
+    const install = (name: string) =>
+      engine.docker('plugin', 'install', '--disable', '--grant-all-permissions', `${registry.host}/${name}`);
+    const refused = await install('me/unsigned');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('/me/unsigned is not trusted: it has no signature');
+    expect((await engine.docker('plugin', 'ls', '-q')).stdout).toBe('');
+    expect(await install('me/signed:1')).toMatchObject({ code: 0 });
+    expect((await engine.docker('plugin', 'ls', '--format', '{{.Name}}')).stdout).toBe(
+      `${registry.host}/me/signed:1\n`,
+    );
   });
 });
 
