@@ -31,7 +31,7 @@ export interface PluginsDeps {
     /** When the engine stops, plugins are left running, as containers are. */
     readonly liveRestore: boolean;
   };
-  /** Who needs the plugin of that full name. */
+  /** The users of the plugin of that full name. */
   readonly usage: (name: string) => PluginUse[];
 }
 

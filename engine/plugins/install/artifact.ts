@@ -13,10 +13,10 @@ import type { Context } from '../context.js';
 import { checkTrust } from '../trust/index.js';
 import { rulesOf } from '../trust/policy.js';
 
-/** What a registry has of a plugin, but for its layers: verified, and read. */
+/** The parts of a plugin that a registry has, but for its layers: verified, and read. */
 export interface Artifact {
   readonly reference: Reference;
-  /** Of `text`. */
+  /** The digest of `text`. */
   readonly digest: string;
   /** The registry's manifest for this platform, byte for byte, and its media type. */
   readonly text: string;
