@@ -15,7 +15,7 @@ import type { PluginUse } from './service.js';
 
 /** Parts that the wiring hands to this room. */
 export interface PluginsDeps {
-  /** Of the engine's own, for a while: mounts and what lies on no disk. */
+  /** A directory of the engine's own, for mounts that last a while. */
   readonly directory: string;
   readonly log: Logger;
   readonly events: Events;

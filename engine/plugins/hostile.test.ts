@@ -69,7 +69,7 @@ test('an archive that is no tar, or that is cut', async () => {
   await expectNothing();
 });
 
-test('what a symlink in the archive leads to is inside of it', async () => {
+test('a symlink in the archive leads to a place inside of it', async () => {
   const archive = await tarOf([
     config,
     root,
@@ -82,7 +82,7 @@ test('what a symlink in the archive leads to is inside of it', async () => {
   await expectNothing();
 });
 
-/** What a registry offers as a plugin; each test changes something of it. */
+/** A registry that offers a plugin; each test changes something of it. */
 async function offer(change: {
   config?: string;
   configType?: string;
@@ -174,7 +174,7 @@ test.each([
   await expectNothing();
 });
 
-test('what nobody has signed is refused where a signature is asked for, before its layers and its manifest come', async () => {
+test('a plugin that nobody has signed is refused where a signature is asked for, before its layers and its manifest come', async () => {
   const { publicKey } = generateKeyPairSync('ed25519');
   const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
   bench.trust = [{ name: '*', keys: [{ path: 'publisher.pub', pem }], unsigned: false }];

@@ -44,11 +44,11 @@ export interface Bench extends AsyncDisposable {
   readonly running: Map<string, string>;
   /** Users of each plugin. */
   uses: PluginUse[];
-  /** What a plugin does when it is activated; throws what it does. */
+  /** Plays the activation of a plugin; its error is the plugin's. */
   answer: (description: string) => Promise<void>;
-  /** Who must have signed plugins. */
+  /** The publishers that must have signed plugins. */
   trust: NonNullable<PluginsConfig['pluginTrust']>;
-  /** What is under the data root of blobs and layers. */
+  /** Names of the blobs and layers that are left. */
   left(): Promise<{ blobs: string[]; layers: string[] }>;
   reopen(): Promise<void>;
   create(name: string, changes?: object, rootfs?: readonly Entry[]): Promise<void>;

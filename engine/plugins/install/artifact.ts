@@ -55,7 +55,7 @@ export async function fromRegistry<T>(
 }
 
 /**
- * What is not signed as the operator asks is not read any further.
+ * Nothing is read of a plugin that is not signed as the operator asks.
  * @throws InvalidParameter for what is no plugin, or a malformed one; NotFound when there is none for this platform;
  * Forbidden for one that is not trusted; DataLoss; the registry's errors
  */

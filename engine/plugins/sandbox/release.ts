@@ -109,7 +109,7 @@ function unmountPropagated({ propagated }: PluginPlaces, forGood: boolean): void
   }
 }
 
-/** Of a plugin that is started again. */
+/** The files of a bundle that a plugin keeps when it is started again. */
 const kept = new Set(['id', 'output']);
 
 /** Never what is still mounted: `rmdir` fails on a mount point. */

@@ -255,7 +255,7 @@ describe('an engine that was killed', () => {
   });
 });
 
-test('what an engine that was killed left of a plugin that is not to run is taken away', async () => {
+test('a plugin that an engine that was killed left, and that is not to run, is taken away', async () => {
   const kept = await sandboxes.run('sleep 100', { deps: sandboxes.doomed });
   const { launcher, launched } = await sandboxes.run('sleep 100', { deps: sandboxes.doomed });
   const { id } = launcher.places;
