@@ -23,7 +23,7 @@ const files = (...names: string[]): string[] => names.map((name) => `test/e2e/${
 const daily = files('slide', 'run', 'lifecycle', 'networks', 'survival', 'daily');
 
 /**
- * What leaving a battery out can change: all that people do where a container needs it by default, else the files whose
+ * The files whose outcome may change when a battery is left out: all that people do where a container needs it by default, else the files whose
  * tests name it, and in any case the slide, which needs what everybody does first.
  */
 const without: Record<string, string[]> = {
@@ -43,6 +43,33 @@ const workers = availableParallelism() + 1;
  * default.
  */
 const ofRuntimes = files('run', 'security', 'update', 'error-texts');
+
+/** They replace a module for their whole process, so each has one of its own. */
+const mocking = ['cli/cleatd/log.test.ts', 'engine/events/unwritable.test.ts'];
+const notOurs = ['**/node_modules/**', '**/dist/**', 'create/templates/**'];
+
+/** Files that follow each other in one process load what they test once. */
+function unit(
+  name: string,
+  which: { include?: string[]; exclude?: string[]; isolate?: boolean },
+): TestProjectConfiguration {
+  return {
+    resolve: { alias },
+    test: {
+      name,
+      include: [
+        '{protocol,linux,extensions,sdk,conformance,create,engine,api,batteries,cli,bench,examples}/**/*.test.ts',
+        'test/unit/**/*.test.ts',
+      ],
+      ...which,
+      globalSetup: which.isolate === false ? ['test/setup-linux.ts'] : [],
+      setupFiles: ['test/setup-warnings.ts'],
+      maxWorkers: workers,
+      expect: expectation,
+      testTimeout: 60_000,
+    },
+  };
+}
 
 /**
  * @param batteries as test/e2e/support/batteries.ts knows them.
@@ -72,22 +99,8 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
-      {
-        resolve: { alias },
-        test: {
-          name: 'unit',
-          include: [
-            '{protocol,linux,extensions,sdk,conformance,create,engine,api,batteries,cli,bench,examples}/**/*.test.ts',
-            'test/unit/**/*.test.ts',
-          ],
-          exclude: ['**/node_modules/**', '**/dist/**', 'create/templates/**'],
-          globalSetup: ['test/setup-linux.ts'],
-          setupFiles: ['test/setup-warnings.ts'],
-          maxWorkers: workers,
-          expect: expectation,
-          testTimeout: 60_000,
-        },
-      },
+      unit('unit', { exclude: [...notOurs, ...mocking], isolate: false }),
+      unit('unit-mocking', { include: mocking }),
       endToEnd('e2e', ['test/e2e/**/*.test.ts']),
       // The same tests with the batteries elsewhere: what runs in process must run as a process, or be replaced.
       endToEnd('e2e-process', [...daily, ...files('log-drivers')], 'process'),

@@ -9,7 +9,7 @@ import type { GetOptions } from './service.js';
 import type { Source } from './source.js';
 import type { ExtensionStatus } from './status.js';
 
-/** What is known of an extension, whether it is in use or not. */
+/** The known facts about an extension, whether it is in use or not. */
 export interface Facts {
   readonly carrier: ExtensionStatus['carrier'];
   /** Other names that it is found by. */
@@ -23,14 +23,14 @@ export interface Facts {
   readonly prerequisites?: (() => Prerequisites | undefined) | undefined;
 }
 
-/** What makes an extension usable. */
+/** Work that makes an extension usable. */
 export interface Attachment extends Facts {
   readonly source: Source;
   /** Resolves when all that it needs answers. @throws with the reason while it does not */
   readonly ready?: (signal: AbortSignal) => Promise<void>;
   /** Activation must bring what `kinds` promises. */
   readonly strict?: boolean;
-  /** It is activated by itself, and again after a restart; else by whoever first calls it. */
+  /** It is activated by itself, and again after a restart; else by its first caller. */
   readonly kept?: boolean;
 }
 
@@ -40,7 +40,7 @@ export interface BackingEvents extends ConnectionEvents {
   replacing(): void;
   /** The process behind it ended. */
   vanished(reason: string): void;
-  /** What was to be exchanged or taken away has been. */
+  /** The former source has been exchanged or taken away. */
   switched(): void;
 }
 
@@ -51,12 +51,12 @@ export interface BackingSettings {
 }
 
 /**
- * What is behind an extension, at most one source at a time. It is put there, exchanged and taken away, one after the
+ * The source behind an extension, at most one at a time. It is put there, exchanged and taken away, one after the
  * other, while calls go on or wait.
  */
 export class Backing {
   readonly #settings: BackingSettings;
-  /** What is to be there once the switches that are under way are done; undefined: nothing. */
+  /** The source that is to be there once the switches that are under way are done; undefined: nothing. */
   #wanted: Attachment | undefined;
   /** Why nothing is to be there. */
   #reason: string;
@@ -148,7 +148,7 @@ export class Backing {
       await work();
     })();
     const settled: Promise<void> = done
-      .catch(() => {}) // Whoever asked for it hears of it.
+      .catch(() => {}) // The caller that asked for it hears of it.
       .then(() => {
         if (this.#switching === settled) this.#switching = undefined;
         this.#settings.on.switched();

@@ -5,7 +5,7 @@ import { type Prerequisites, refuseCycles } from './order.js';
 /** An extension among those that may depend on each other. */
 export interface Member {
   readonly extension: Extension;
-  /** What others may call it in their needs: its entry, or its names. */
+  /** Names for it in the needs of others: its entry, or its names. */
   readonly names: readonly string[];
   /** Capability names, and so what others may mean by a kind. */
   readonly kinds: readonly string[];
@@ -14,7 +14,7 @@ export interface Member {
 }
 
 /**
- * Who starts after whom, and stops before. What a member needs is looked up when it matters: it may be added later, and
+ * The order in which members start, and the reverse, in which they stop. What a member needs is looked up when it matters: it may be added later, and
  * exchanged meanwhile.
  */
 export class Dependencies {

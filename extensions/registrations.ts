@@ -21,7 +21,7 @@ export interface RegistrationsSettings {
 }
 
 interface Known extends Member {
-  /** Whose it is: of one registration and those that replaced it. */
+  /** Its owner: one registration and those that replaced it. */
   readonly handle: object;
 }
 
@@ -58,7 +58,7 @@ export class Registrations {
     return [...this.#unavailable.keys()].find((one) => namesOf(one).includes(name));
   }
 
-  /** Of those that are not to be used now. */
+  /** Facts about those that are not to be used now. */
   unavailable(): ExtensionStatus[] {
     return [...this.#unavailable]
       .filter(([{ name }]) => !this.#known.has(name))
@@ -166,7 +166,7 @@ export class Registrations {
     const [oldest] = this.#former.keys();
     if (this.#former.size > maxFormer && oldest !== undefined) this.#former.delete(oldest);
     const removed = extension.detach(reason);
-    // Whoever removes it hears of a failure.
+    // The caller that removes it hears of a failure.
     const over = removed.catch(() => {}).then(() => void this.#removals.delete(over));
     this.#removals.add(over);
     await removed;

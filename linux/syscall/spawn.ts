@@ -13,7 +13,7 @@ const POSIX_SPAWN_SETSID = 0x80;
 const WNOHANG = 1;
 const F_DUPFD_CLOEXEC = 1030;
 
-/** What the program does with a pipe. */
+/** The program's use of a pipe. */
 export type Pipe = 'reads' | 'writes';
 
 export interface SpawnOptions {

@@ -75,7 +75,7 @@ export class HostSandboxes implements Sandboxes {
     await removeTree(directory);
   }
 
-  /** What an engine that stops leaves to the next one is not ended, nor cleared away. */
+  /** A plugin that an engine leaves to the next one is not ended, nor cleared away. */
   #leavable(launcher: SandboxLauncher): Launcher {
     const left = (launched: Launched): Launched => ({
       pid: launched.pid,

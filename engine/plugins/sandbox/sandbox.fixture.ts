@@ -72,7 +72,7 @@ export class Sandboxes implements AsyncDisposable {
     return join(this.directory, 'x');
   }
 
-  /** What every plugin says about itself here; `script` is what it runs. */
+  /** A plugin that runs `script`, with the members of a manifest that every one has here. */
   plugin(
     script: string,
     { manifest = {}, set = [], id = newId(), layers = [this.layer] }: Given = {},
@@ -142,7 +142,7 @@ export class Sandboxes implements AsyncDisposable {
       log: this.#log(this.lines, 'info'),
       ...(onEarlier && { onEarlier }),
     });
-    // A killed one does nothing any more.
+    // A killed one does nothing from then on.
     if (!given.deps?.runtimes) this.#launchers.push(launcher);
     return launcher;
   }
