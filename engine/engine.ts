@@ -30,7 +30,6 @@ import { HostSandboxes } from './plugins/running/host-sandboxes.js';
 import { pluginRuntimeRoot } from './plugins/sandbox/places.js';
 import { onDefaultBridge } from './plugins/sandbox/private-network.js';
 import type { PluginHost, Plugins } from './plugins/service.js';
-import { trustBy } from './plugins/trust/policy.js';
 import { usesOf } from './plugins/uses.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
@@ -163,7 +162,6 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
           detach: (id) => networks.detach(id),
         }),
       }),
-      trust: trustBy(config),
       usage: (name) =>
         usesOf(
           {

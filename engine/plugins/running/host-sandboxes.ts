@@ -75,7 +75,7 @@ export class HostSandboxes implements Sandboxes {
     await removeTree(directory);
   }
 
-  /** A plugin that an engine leaves to the next one is not ended, nor cleared away. */
+  /** An engine that stops may leave it to the next one: then it is neither ended nor cleared away. */
   #leavable(launcher: SandboxLauncher): Launcher {
     const left = (launched: Launched): Launched => ({
       pid: launched.pid,
