@@ -99,6 +99,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     },
     nameOf: (_kind: string, called: string) => called,
     onChange: () => () => {},
+    nameOf: (_kind: string, name: string) => name,
   } as never;
   outbox = openOutbox({ store, extensions, log: silentLogger });
   networks = openNetworks({
