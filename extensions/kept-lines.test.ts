@@ -32,7 +32,7 @@ test('the lines of extensions have a bound: by line, by extension, and by the nu
   expect(kept.of('p0')).toHaveLength(1);
 });
 
-test('what an engine before this one has logged is kept as of then', () => {
+test('lines of an engine before this one keep their time', () => {
   const kept = new KeptLines();
   const at = new Date(1000);
   kept.earlier('p', at).child({ a: 1 }).warn('then');
