@@ -88,8 +88,14 @@ export interface Extensions {
 
   /** A logger that writes to the engine's log under an extension's name; {@link lines} has what it writes. */
   logger(extension: string): Logger;
+  /** One for what an engine before this one has logged already: {@link lines} has that, too, as of then. */
+  earlierLogger(extension: string, at: Date): Logger;
 
-  /** How to find out what container an extension runs in, by its address. Set once by the wiring. */
+  /**
+   * How to find out what container an extension runs in, by its address. Set once by the wiring, and not given at
+   * construction: the rooms that know containers and their addresses are opened on this registry, so it is there first.
+   * Until then no extension has a container, and none is asked: the API is not served yet.
+   */
   setProviders(providers: Providers): void;
 
   /** Stops supervision, then the processes and modules it started, in reverse order. */
