@@ -27,7 +27,7 @@ const handshakeMs = handshake.methods.Activate.deadlineMs;
 /** How often it is asked again when the connection broke: it may have been dying while its successor starts. */
 const maxBroken = 2;
 const pauses = { firstMs: 25, longestMs: 8_000 };
-/** One that we start ourselves is there soon; a look costs a refused connection. */
+/** A process that the engine starts is there soon; a look costs a refused connection. */
 const startingPauses = { firstMs: 10, longestMs: 50 };
 
 /** An activated way to an extension. */

@@ -126,7 +126,8 @@ async function prepare(
   template: NetworkRecord | undefined,
   options: CreateOptions,
 ): Promise<NetworkRecord> {
-  const driver = request.ConfigOnly ? 'null' : request.Driver || context.config.defaultNetworkDriver;
+  const wanted = request.Driver || context.config.defaultNetworkDriver;
+  const driver = request.ConfigOnly ? 'null' : context.drivers.networkName(wanted);
   const said = request.ConfigOnly ? undefined : await context.drivers.networkCapabilities(driver);
   const only = context.registry.all().find((network) => network.driver === driver && !network.configOnly);
   if (said && said.sandbox !== 'own' && only) {
@@ -150,7 +151,9 @@ async function prepare(
     options: { ...(template?.options ?? request.Options) },
     labels: { ...template?.labels, ...request.Labels },
     ipam: {
-      driver: template?.ipam.driver ?? (request.IPAM?.Driver || context.config.defaultIpamDriver),
+      driver: context.drivers.ipamName(
+        template?.ipam.driver ?? (request.IPAM?.Driver || context.config.defaultIpamDriver),
+      ),
       options: template?.ipam.options ?? request.IPAM?.Options ?? null,
       config: request.IPAM?.Config ?? [],
     },

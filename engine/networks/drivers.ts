@@ -47,6 +47,16 @@ export class Drivers {
     });
   }
 
+  /** The name that a driver's networks are kept under: a managed plugin has several names, and lives on under one. */
+  networkName(name: string): string {
+    return this.#extensions.nameOf(networkKind.name, name);
+  }
+
+  /** As {@link networkName}, for the address management. */
+  ipamName(name: string): string {
+    return this.#extensions.nameOf(ipamKind.name, name);
+  }
+
   /** @throws as {@link Extensions.get} does */
   network(name: string, options: GetOptions = {}): Promise<Client<typeof networkKind>> {
     return this.#extensions.get(networkKind, name, options);

@@ -32,7 +32,8 @@ export async function createVolume(context: Context, request: VolumeCreateReques
         const found = await findUnrecorded(context, name);
         if (found) return resourceOf(found);
       }
-      return await make(context, name, request.Driver || context.defaultDriver, labels, request.DriverOpts ?? null);
+      const driver = context.drivers.nameOf(request.Driver || context.defaultDriver);
+      return await make(context, name, driver, labels, request.DriverOpts ?? null);
     } catch (error) {
       throw opError('create', name, error);
     }
@@ -59,7 +60,7 @@ async function checkKnown(
     );
   }
   if (volume) {
-    if (wanted && wanted !== owner) {
+    if (wanted && context.drivers.nameOf(wanted) !== owner) {
       // The error for an unknown driver says that it is unknown.
       await context.drivers.get(wanted);
       throw conflict(`driver '${owner}' already has volume '${name}': volume name must be unique`);

@@ -1,3 +1,4 @@
+import { absenceOf } from '@cleat/extensions/absence';
 import type { Extensions } from '@cleat/extensions/service';
 import { CleatError, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import type { CallOptions, Client } from '@cleat/protocol/kinds/kind';
@@ -42,6 +43,11 @@ export class Drivers {
       const errorClass = late ? 'Unavailable' : cause instanceof CleatError ? cause.class : 'System';
       throw new CleatError(errorClass, `error looking up volume plugin ${name}: ${why}`, { cause });
     }
+  }
+
+  /** The name that a driver's volumes are kept under: a managed plugin has several names, and lives on under one. */
+  nameOf(name: string): string {
+    return this.#extensions.nameOf(volumeKind.name, name);
   }
 
   /** Names of drivers that are known to be some. */
@@ -115,8 +121,9 @@ export class Drivers {
   }
 }
 
-/** Whether nobody can say anything about a driver's volumes at present. */
+/** Whether nobody can say anything about a driver's volumes at present. A disabled one is a Conflict, as in Docker. */
 export function isOutOfReach(error: unknown): boolean {
+  if (isClass(error, 'Conflict')) return absenceOf(error) !== undefined;
   return isClass(error, 'NotFound') || isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded');
 }
 
