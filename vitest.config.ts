@@ -82,6 +82,7 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**', '**/dist/**', 'create/templates/**'],
           globalSetup: ['test/setup-linux.ts'],
+          setupFiles: ['test/setup-warnings.ts'],
           maxWorkers: workers,
           expect: expectation,
           testTimeout: 60_000,

@@ -99,7 +99,7 @@ beforeAll(async () => {
     throw new Error('read far enough');
   };
   const service = new Proxy({}, { get: () => stop });
-  const names = ['containers', 'execs', 'images', 'networks', 'volumes', 'events', 'system'];
+  const names = ['containers', 'execs', 'images', 'networks', 'volumes', 'plugins', 'events', 'system'];
   server = await startApi(Object.fromEntries(names.map((name) => [name, service])) as Partial<ApiServices>);
   for (const method of ['text', 'all', 'flag', 'integer', 'has'] as const) {
     const original: (this: Query, name: string) => unknown = Query.prototype[method];

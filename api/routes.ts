@@ -25,7 +25,7 @@ export function apiRoutes(services: ApiServices, options: { minApiVersion?: stri
     ...volumeRoutes(services),
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
-    ...pluginRoutes(),
+    ...pluginRoutes(services),
     ...buildRoutes(),
     ...swarmRoutes(),
   ];

@@ -4,6 +4,7 @@ import type { Events } from '@cleat/engine/events/service';
 import type { Execs } from '@cleat/engine/exec/service';
 import type { Images } from '@cleat/engine/images/service';
 import type { Networks } from '@cleat/engine/networks/service';
+import type { Plugins } from '@cleat/engine/plugins/service';
 import type { Spool } from '@cleat/engine/spool/service';
 import type { Store } from '@cleat/engine/store/service';
 import type { System } from '@cleat/engine/system/service';
@@ -16,6 +17,7 @@ export interface ApiServices {
   readonly images: Images;
   readonly networks: Networks;
   readonly volumes: Volumes;
+  readonly plugins: Plugins;
   readonly events: Events;
   readonly system: System;
   /** Where the state is: what is answered is on disk. */

@@ -3,12 +3,12 @@ import { absenceOf } from '@cleat/extensions/absence';
 import type { Extensions } from '@cleat/extensions/service';
 import { Helper } from '@cleat/linux/helper/helper';
 import { within } from '@cleat/protocol/async/deadline';
-import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf, notImplemented } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
 import type { EngineConfig } from './config.js';
-import { lookupIn, openContainers, Registry, usersOfImage, usersOfVolume } from './containers/index.js';
+import { lookupIn, openContainers, Registry, runningUsers, usersOfImage, usersOfVolume } from './containers/index.js';
 import type { ContainerHost, Containers } from './containers/service.js';
 import { openContent } from './content/index.js';
 import { openDistribution } from './distribution/index.js';
@@ -24,6 +24,10 @@ import { openLayers } from './layers/index.js';
 import { openNetworks } from './networks/index.js';
 import type { NetworkHost, Networks } from './networks/service.js';
 import { openOutbox } from './outbox/index.js';
+import { openPlugins, PluginRegistry } from './plugins/index.js';
+import type { Sandboxes } from './plugins/sandboxes.js';
+import type { PluginHost, Plugins } from './plugins/service.js';
+import { usesOf } from './plugins/uses.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
 import { openStore } from './store/index.js';
@@ -43,6 +47,7 @@ export interface Engine {
   readonly images: Images & ImageHost;
   readonly networks: Networks & NetworkHost;
   readonly volumes: Volumes & VolumeHost;
+  readonly plugins: Plugins & PluginHost;
   readonly events: Events;
   readonly system: System;
   readonly spool: Spool;
@@ -69,6 +74,15 @@ async function checkLogDefaults({ logDriver, logOpts }: EngineConfig, spool: Spo
     throw invalidParameter(`failed to set log opts: ${messageOf(cause)}`, { cause });
   }
 }
+
+const notYet: Sandboxes = {
+  launcher: () => {
+    throw notImplemented('plugins cannot be run yet');
+  },
+  lastOutput: async () => [],
+  hostPath: () => undefined,
+  erase: async () => {},
+};
 
 /** How long the start of the engine waits for what asks extensions; what takes longer goes on beside it. */
 const startPatienceMs = 3_000;
@@ -110,11 +124,13 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     const content = await openContent(join(config.dataRoot, 'blobs'));
     const distribution = openDistribution({ config, reach: undefined, log: room('distribution'), content });
     const catalog = new Catalog(store);
+    const pluginRegistry = new PluginRegistry(store, room('plugins'));
+    content.addUser(pluginRegistry);
     const layers = await openLayers({
       directory: join(config.dataRoot, 'layers'),
       content,
       store,
-      users: [catalog],
+      users: [catalog, pluginRegistry],
       log: room('layers'),
     });
     const images = openImages({
@@ -159,6 +175,29 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       extensions,
       helper,
     });
+    const plugins = openPlugins({
+      directory: join(config.execRoot, 'saved-plugins'),
+      log: room('plugins'),
+      events,
+      registry: pluginRegistry,
+      content,
+      layers,
+      distribution,
+      extensions,
+      config,
+      helper,
+      sandboxes: notYet,
+      trust: { check: async () => {} },
+      usage: (name) =>
+        usesOf(
+          {
+            volumes: (driver) => volumes.ofDriver(driver),
+            networks: (driver) => networks.ofDriver(driver),
+            runningUsers: (used) => runningUsers(registry, used),
+          },
+          name,
+        ),
+    });
     const execs = openExecs({ config, log: room('exec'), containers });
     const health = openHealth({ log: room('health'), containers, execs });
     const system = openSystem({
@@ -174,19 +213,27 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     extensions.setProviders(containers.providers);
 
     return {
-      authorization: openAuthorization({ config, extensions, log: room('authorization') }),
+      authorization: openAuthorization({
+        config,
+        extensions,
+        log: room('authorization'),
+        isDisabled: (name) => pluginRegistry.called(name)?.record.enabled === false,
+      }),
       containers,
       execs,
       health,
       images,
       networks,
       volumes,
+      plugins,
       events,
       system,
       spool,
       store,
       async start() {
         const late = (what: string) => (error: unknown) => log.error(what, { error: messageOf(error) });
+        // They come up while the rest starts, and whatever needs them waits by itself.
+        plugins.start();
         await soon(checkLogDefaults(config, spool), late('the default log options are wrong'));
         await soon(networks.start(), late('the predefined networks could not be made'));
         spool.recover();

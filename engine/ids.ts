@@ -13,6 +13,7 @@ declare const ofKind: unique symbol;
 type IdOf<Kind extends string> = string & { readonly [ofKind]: Kind };
 export type ContainerId = IdOf<'container'>;
 export type NetworkId = IdOf<'network'>;
+export type PluginId = IdOf<'plugin'>;
 /** `sha256:…` of its configuration: neither the digest of its manifest nor that of a layer. */
 export type ImageId = IdOf<'image'>;
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createRawServer } from 'node:net';
 import { join } from 'node:path';
+import { shared } from '@cleat/protocol/async/shared-signal';
 import { kinds } from '@cleat/protocol/kinds/index';
 import { type CallOptions, type Client, type Kind, methodPath } from '@cleat/protocol/kinds/kind';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
@@ -120,8 +121,9 @@ describe('one that hangs', () => {
     await plugin('fine', works);
     const hung = await extensions.get(volumeKind, 'hung');
     const stop = new AbortController();
+    const signal = shared(stop.signal);
     const calls = Array.from({ length: 1_000 }, () =>
-      hung.Mount({ Name: 'v', ID: 'i' }, { signal: stop.signal }).catch((error: unknown) => error),
+      hung.Mount({ Name: 'v', ID: 'i' }, { signal }).catch((error: unknown) => error),
     );
     await expect.poll(() => status('hung')?.underWay).toBe(1_000);
     for (let call = 0; call < 20; call++) expect(await path('fine')).toEqual({ Mountpoint: '/m' });

@@ -124,3 +124,13 @@ export function findCommand(name: string): string | undefined {
     }
   });
 }
+
+const paths = new Map<string, string>();
+
+/** The same for a command that is often started: looked for again only when it is no longer where it was found. */
+export function commandPath(name: string): string | undefined {
+  const known = paths.get(name);
+  const path = (known && findCommand(known)) ?? findCommand(name);
+  if (path !== undefined) paths.set(name, path);
+  return path;
+}

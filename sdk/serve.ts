@@ -1,6 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
+import { shared } from '@cleat/protocol/async/shared-signal';
 import { Dispatcher } from '@cleat/protocol/dispatch';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { type ExtensionModule, startExtension } from '@cleat/protocol/extension';
@@ -74,8 +74,8 @@ export async function serve(module: ExtensionModule, options: ServeOptions): Pro
   const underWay = new Set<Promise<void>>();
   const abandon = new AbortController();
   const endStreams = new AbortController();
-  // One listener per call under way.
-  setMaxListeners(0, abandon.signal, endStreams.signal);
+  // By all calls under way.
+  for (const { signal } of [abandon, endStreams]) shared(signal);
   let closing: Promise<void> | undefined;
   const isStopping = () => closing !== undefined;
   const server = newServer(

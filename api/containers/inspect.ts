@@ -1,39 +1,27 @@
 import type { Containers } from '@cleat/engine/containers/service';
 import type { ContainerInspect } from '@cleat/protocol/api/container';
 import { stringify } from '@cleat/protocol/json';
+import { EncodedCopies, shapeFor } from '../http/encoded-copies.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 
 export function inspectRoutes(containers: Containers): Route[] {
-  const encoder = new InspectEncoder();
+  const copies = new EncodedCopies<ContainerInspect, (typeof shapes)[number], Buffer>();
   return [
     {
       method: 'GET',
       path: '/containers/:name/json',
       async handler(x) {
         const container = await containers.inspect(x.param('name'), { size: x.query.flag('size') });
-        x.sendJson(200, encoder.encode(x, container));
+        const body = () => Buffer.from(`${stringify(inspectFor(x, container))}\n`);
+        x.sendJson(200, copies.of(container, shapeFor(x, shapes), body));
       },
     },
   ];
 }
 
 /** API versions that changed the shape, the newest first. */
-const shapes = ['1.48', '1.46', '1.45', '1.44', '1.22'];
-
-/** Keeps what was sent: the engine hands out the same object for a container until it changes. */
-class InspectEncoder {
-  readonly #known = new WeakMap<ContainerInspect, Map<string, Buffer>>();
-
-  encode(x: Pick<Exchange, 'before'>, container: ContainerInspect): Buffer {
-    const shape = shapes.find((version) => !x.before(version)) ?? '';
-    const bodies = this.#known.get(container) ?? new Map<string, Buffer>();
-    this.#known.set(container, bodies);
-    const body = bodies.get(shape) ?? Buffer.from(`${stringify(inspectFor(x, container))}\n`);
-    bodies.set(shape, body);
-    return body;
-  }
-}
+const shapes = ['1.48', '1.46', '1.45', '1.44', '1.22', '1.20'] as const;
 
 /** Networks that are no user's own. */
 const builtIn = ['default', 'bridge', 'host', 'none'];

@@ -2,6 +2,7 @@ import type { Containers } from '@cleat/engine/containers/service';
 import type { ContainerSummary } from '@cleat/protocol/api/container';
 import { stringify } from '@cleat/protocol/json';
 import { decodeFilters } from '../decode/filters.js';
+import { EncodedCopies, shapeFor } from '../http/encoded-copies.js';
 import type { Route } from '../http/router.js';
 
 export function listRoutes(containers: Containers): Route[] {
@@ -25,8 +26,7 @@ export function listRoutes(containers: Containers): Route[] {
           size: x.query.flag('size'),
           filters,
         });
-        const dialect = x.before('1.23') ? '1.20' : x.before('1.46') ? '1.23' : x.before('1.48') ? '1.46' : '1.48';
-        x.sendJson(200, lists.encode(rows, dialect));
+        x.sendJson(200, lists.encode(rows, shapeFor(x, dialects)));
       },
     },
     {
@@ -37,12 +37,13 @@ export function listRoutes(containers: Containers): Route[] {
   ];
 }
 
-/** The oldest API version whose shape of a row is the one to send. */
-type Dialect = '1.20' | '1.23' | '1.46' | '1.48';
+/** API versions that changed the shape of a row, the newest first. */
+const dialects = ['1.48', '1.46', '1.23', '1.20'] as const;
+type Dialect = (typeof dialects)[number];
 
-/** Keeps what was sent: the engine hands out the same object for a row until it changes, and asking is far commoner. */
+/** Keeps each row, and the last list as a whole. */
 class ListEncoder {
-  readonly #rows = new WeakMap<ContainerSummary, Map<Dialect, string>>();
+  readonly #rows = new EncodedCopies<ContainerSummary, Dialect, string>();
   #last: { rows: readonly ContainerSummary[]; dialect: Dialect; body: Buffer } | undefined;
 
   encode(rows: readonly ContainerSummary[], dialect: Dialect): Buffer {
@@ -54,17 +55,10 @@ class ListEncoder {
     ) {
       return last.body;
     }
-    const body = Buffer.from(`[${rows.map((row) => this.#encodeRow(row, dialect)).join(',')}]\n`);
+    const texts = rows.map((row) => this.#rows.of(row, dialect, () => stringify(shape(row, dialect))));
+    const body = Buffer.from(`[${texts.join(',')}]\n`);
     this.#last = { rows, dialect, body };
     return body;
-  }
-
-  #encodeRow(row: ContainerSummary, dialect: Dialect): string {
-    const texts = this.#rows.get(row) ?? new Map<Dialect, string>();
-    this.#rows.set(row, texts);
-    const text = texts.get(dialect) ?? stringify(shape(row, dialect));
-    texts.set(dialect, text);
-    return text;
   }
 }
 

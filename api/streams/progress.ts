@@ -6,10 +6,14 @@ import type { Exchange } from '../http/exchange.js';
  * Progress as lines of JSON. What fails before the first line is an ordinary error with its status; what fails later
  * becomes a last line, because the head is out.
  */
-export async function sendProgress(x: Exchange, lines: AsyncIterable<Progress>): Promise<void> {
+export async function sendProgress(
+  x: Exchange,
+  lines: AsyncIterable<Progress>,
+  head: Readonly<Record<string, string>> = {},
+): Promise<void> {
   let begun = false;
   const begin = async (): Promise<void> => {
-    if (!begun) await x.begin(200, 'application/json');
+    if (!begun) await x.begin(200, 'application/json', head);
     begun = true;
   };
   try {

@@ -1,14 +1,4 @@
-import type { Handlers } from '@cleat/protocol/kinds/kind';
-import type { networkKind } from '@cleat/protocol/kinds/network';
+import { networkWithoutInterfaces } from '@cleat/sdk/networks';
 
 /** No network: the one thing to say is that the sandbox holds a loopback and nothing else. */
-export const noneDriver: Handlers<typeof networkKind> = {
-  GetCapabilities: () => ({ Scope: 'local', ConnectivityScope: 'local', Sandbox: 'none' }),
-  CreateNetwork: () => {},
-  DeleteNetwork: () => {},
-  CreateEndpoint: () => ({}),
-  DeleteEndpoint: () => {},
-  EndpointOperInfo: () => ({ Value: {} }),
-  Join: () => ({}),
-  Leave: () => {},
-};
+export const noneDriver = networkWithoutInterfaces('none');

@@ -53,15 +53,29 @@ export async function verifyCommand(args: string[]): Promise<number> {
   }
 }
 
-/** Aborted by Ctrl-C: the plugin that was started, and what was made at it, must not be left behind. */
-function interruption(): AbortSignal {
-  const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => stop.abort());
-  // The reader of what is printed may be gone: what was begun is finished nevertheless.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-  return stop.signal;
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Ctrl-C, as long as this is not disposed: the plugin that was started, and what was made at it, must not be left behind. */
+class Interruption implements Disposable {
+  readonly #stop = new AbortController();
+  readonly #onSignal = () => this.#stop.abort();
+
+  constructor() {
+    for (const name of signals) process.once(name, this.#onSignal);
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const name of signals) process.removeListener(name, this.#onSignal);
+  }
+}
+
+/** The reader of what is printed may be gone: what was begun is finished nevertheless. */
+function onPrintError(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 async function verifyFrom(args: string[]): Promise<number> {
@@ -85,9 +99,12 @@ async function verifyFrom(args: string[]): Promise<number> {
     if (values.output === undefined) process.stdout.write(text);
     else written += text;
   };
+  // It stays: what is printed last may fail late.
+  if (!process.stdout.listeners('error').includes(onPrintError)) process.stdout.on('error', onPrintError);
+  using interruption = new Interruption();
   const verdict = await verify(plugin, {
     ...optionsOf(values),
-    signal: interruption(),
+    signal: interruption.signal,
     onResult: (result) => print(report.result?.(result)),
   });
   print(report.verdict(verdict));

@@ -10,6 +10,11 @@ export interface AuthorizationDeps {
   readonly config: { readonly authorizationPlugins?: readonly string[] };
   readonly extensions: Extensions;
   readonly log: Logger;
+  /**
+   * Whether the user has disabled it. Such a one is not asked (as in moby `daemon/pkg/plugin`, Disable): who did so was
+   * allowed to, and could not enable it again otherwise.
+   */
+  readonly isDisabled?: (plugin: string) => boolean;
 }
 
 type Question = keyof typeof authzKind.methods;
@@ -25,9 +30,14 @@ const patienceMs = 10_000;
 /** Characters of what a plugin says, for client and log. */
 const maxMessage = 4096;
 
-export function openAuthorization({ config, extensions, log }: AuthorizationDeps): Authorization {
+export function openAuthorization({
+  config,
+  extensions,
+  log,
+  isDisabled = () => false,
+}: AuthorizationDeps): Authorization {
   /** As dockerd does, one that is named twice is asked once. */
-  const plugins = (): string[] => [...new Set(config.authorizationPlugins ?? [])];
+  const plugins = (): string[] => [...new Set(config.authorizationPlugins ?? [])].filter((name) => !isDisabled(name));
 
   async function ask(question: Question, message: AuthorizationRequest): Promise<void> {
     for (const plugin of plugins()) {

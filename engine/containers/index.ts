@@ -39,7 +39,7 @@ import { RunWatchers } from './watchers.js';
 
 export type { ContainersDeps } from './context.js';
 export { Registry } from './state/registry.js';
-export { lookupIn, usersOfImage, usersOfVolume } from './usage.js';
+export { lookupIn, runningUsers, usersOfImage, usersOfVolume } from './usage.js';
 
 /** The container in which an extension runs, for the registry of extensions. */
 function provider(container: Container | undefined): Provider | undefined {

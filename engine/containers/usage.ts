@@ -1,7 +1,7 @@
 import type { ImageId } from '../ids.js';
 import type { ImageUser } from '../images/service.js';
 import type { ContainerLookup } from '../networks/service.js';
-import { isVolume } from './state/record.js';
+import { type ContainerRecord, isVolume } from './state/record.js';
 import type { Registry } from './state/registry.js';
 
 /*
@@ -38,4 +38,24 @@ export function lookupIn(registry: Registry): ContainerLookup {
       }
     },
   };
+}
+
+/** Names of the containers that run and use a volume, are connected to a network, or whose output a log driver gets. */
+export function runningUsers(
+  registry: Registry,
+  used: { volume: string } | { network: string } | { logs: string },
+): string[] {
+  return registry
+    .all()
+    .filter(({ running, record }) => running && isUsed(record, used))
+    .map(({ record }) => record.name);
+}
+
+function isUsed(
+  { mounts, endpoints, hostConfig }: ContainerRecord,
+  used: { volume: string } | { network: string } | { logs: string },
+): boolean {
+  if ('volume' in used) return mounts.some((mount) => isVolume(mount) && mount.name === used.volume);
+  if ('network' in used) return Object.hasOwn(endpoints, used.network) || hostConfig.NetworkMode === used.network;
+  return hostConfig.LogConfig?.Type === used.logs;
 }

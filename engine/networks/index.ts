@@ -83,6 +83,11 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
 
     remove: (ref) => remove(context.registry.find(ref)),
 
+    ofDriver: (driver) =>
+      context.registry
+        .all()
+        .flatMap((network) => (network.driver === driver || network.ipam.driver === driver ? [network.name] : [])),
+
     async prune(filters) {
       const NetworksDeleted: string[] = [];
       for (const network of context.registry.all().filter(pruneFilter(filters))) {

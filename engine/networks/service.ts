@@ -86,6 +86,9 @@ export interface NetworkHost {
   /** Whether `address` is the host's own on one of our networks; an API listener there would serve containers. */
   isBridgeAddress(address: string): boolean;
 
+  /** Names of the networks that a driver makes, or gives the addresses of. */
+  ofDriver(driver: string): string[];
+
   /** Loads stored networks, makes the predefined ones (`bridge`, `host`, `none`) whose drivers are present. */
   start(): Promise<void>;
   close(): Promise<void>;

@@ -36,7 +36,11 @@ function open(rules: Partial<Rules<Call>> = {}): void {
         if (diskIsFull) throw systemError('no space left on device');
         all.put(key, value);
       };
-      return { ...all, put };
+      const remove = (key: string) => {
+        if (diskIsFull) throw systemError('no space left on device');
+        all.delete(key);
+      };
+      return { ...all, put, delete: remove };
     },
   };
   outbox = openOutbox({ store: failing, extensions, log: silentLogger });
@@ -116,6 +120,40 @@ test('what cannot be put on record is tried again, and nobody is thrown at', asy
   await vi.advanceTimersByTimeAsync(15_000);
   expect(queue.list()).toEqual([]);
   expect(settled).toEqual(['a done']);
+});
+
+test('one that a full disk refuses is told all the same, and is on disk as soon as there is room', async () => {
+  answer = fails(unavailable('nobody there'));
+  diskIsFull = true;
+  expect(await queue.send(message('a', 'one', 'two'))).toMatchObject({ state: 'pending' });
+  queue.postpone(message('b'), 'it does not answer');
+  expect(() => queue.note([message('c')])).toThrow('no space left on device');
+  expect(pending()).toEqual(['a: nobody there', 'b: it does not answer']);
+  expect(store.collection('outbox').entries()).toEqual([]);
+  diskIsFull = false;
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(store.collection('outbox').entries()).toHaveLength(2);
+
+  // Deleting needs room, too: what was told must not be told again meanwhile.
+  answer = undefined;
+  said.length = 0;
+  diskIsFull = true;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(said).toEqual(['p: one', 'p: two', 'p: b']);
+  expect(settled).toEqual(['a done', 'b done']);
+  expect(queue.list()).toEqual([]);
+  expect(store.collection('outbox').entries()).toHaveLength(2);
+  diskIsFull = false;
+  await queue.settle('p');
+  expect(store.collection('outbox').entries()).toEqual([]);
+});
+
+test('a thousand at most wait in memory for room on the disk; more is an error of the caller', () => {
+  diskIsFull = true;
+  for (let number = 0; number < 1_000; number++) queue.postpone(message(`${number}`), 'nobody there');
+  expect(() => queue.postpone(message('more'), 'nobody there')).toThrow('no space left on device');
+  queue.postpone(message('7'), 'still nobody there');
+  expect(queue.list()).toHaveLength(1_000);
 });
 
 test('it is told at once when it is back, and by the next engine', async () => {

@@ -69,6 +69,7 @@ export class OutboxQueue<Call extends object> implements Queue<Call> {
   }
 
   async settle(extension: string, only: (pending: Pending<Call>) => boolean = () => true): Promise<void> {
+    this.#entries.write();
     const mine = this.list().filter((entry) => entry.extension === extension && only(entry));
     const again = (entry: Pending<Call>) => this.#patiently(entry, { impatient: true });
     if (this.#rules.independent) {
@@ -100,6 +101,7 @@ export class OutboxQueue<Call extends object> implements Queue<Call> {
   }
 
   close(): void {
+    this.#entries.write();
     this.#closed = true;
     for (const { timer } of this.#retries.values()) clearTimeout(timer);
   }
@@ -185,11 +187,16 @@ export class OutboxQueue<Call extends object> implements Queue<Call> {
   #keep(entry: Pending<Call>, reason: string): void {
     if (this.#closed) return;
     const { extension, about } = entry;
-    if (!this.has(entry.id)) {
+    const isNew = !this.has(entry.id);
+    if (isNew) {
       this.#log.warn('an extension was not told of something; it is told later', { extension, about, reason });
     }
-    this.#entries.put({ ...entry, reason });
+    // Also one that the disk has no room for is told later, by this engine.
     this.#later(extension);
+    const unwritten = this.#entries.keep({ ...entry, reason });
+    if (unwritten !== undefined && isNew) {
+      this.#log.error('what is pending is in memory only', { extension, about, reason: unwritten });
+    }
   }
 
   #later(extension: string): void {

@@ -3,7 +3,8 @@ import type { CallOptions } from '@cleat/protocol/kinds/kind';
 /**
  * Calls by which something is given back to an extension, or ended. An extension that is away or hangs holds nobody up:
  * the calls that it missed are pending, on disk, and are made as soon as it is back, also by the next engine. Each room
- * opens one queue, and says what its calls mean; the outbox sees to it that they arrive.
+ * opens one queue, and says what its calls mean; the outbox sees to it that they arrive. While the disk is full, pending
+ * calls are in memory: this engine makes them, and writes them down as soon as there is room.
  *
  * An extension that answers with an error:
  * - says that it knows nothing of it: then there is nothing to give back, and the call is as good as done;
@@ -24,15 +25,17 @@ export interface Queue<Call extends object> {
   /**
    * Puts down what is to be sent, before whatever would tell that it is due is forgotten: a kill of the engine between
    * that and {@link send} loses nothing.
+   * @throws System when the disk is full: then it must not be forgotten
    */
   note(messages: readonly Message<Call>[]): void;
   /**
-   * Makes the calls. Never fails, and takes a few seconds at most: what the extension could not be told by then is
-   * pending. A message that is under way already is waited for.
+   * Makes the calls. Takes a few seconds at most: what the extension could not be told by then is pending. A message
+   * that is under way already is waited for.
    * @param options of the calls; by default they fail at once when nobody is there
+   * @throws System only when the disk is full, and a thousand messages wait in memory for it
    */
   send(message: Message<Call>, options?: CallOptions): Promise<Outcome>;
-  /** Pending from now on, without an attempt by the caller. */
+  /** Pending from now on, without an attempt by the caller. @throws as {@link send} */
   postpone(message: Message<Call>, reason: string, since?: string): void;
   /**
    * Makes the calls that are pending for an extension, in the order in which they came up. For a caller that is about

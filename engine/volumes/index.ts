@@ -53,6 +53,8 @@ export function openVolumes({
     unmount: (use) => unmountVolume(context, use),
     adopt: (name, use, mounted) => adoptMount(context, name, use, mounted),
     reconcile: () => unmounts.reconcile(),
+    ofDriver: (driver) =>
+      context.records.entries().flatMap(([name, record]) => (record.driver === driver ? [name] : [])),
     diskUsage: async () => {
       const { Volumes } = await listVolumes(context, { driver: [context.defaultDriver] });
       const plain = Volumes.filter((volume) => Object.keys(volume.Options ?? {}).length === 0);

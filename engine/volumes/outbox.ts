@@ -88,9 +88,8 @@ export class VolumeOutbox {
     if (outcome.state === 'refused') throw outcome.error;
   }
 
-  /** Its driver gets the Unmount when it can be asked. */
+  /** Its driver gets the Unmount when it can be asked. @param held is on record */
   postpone(held: HeldMount, reason: string): void {
-    this.#held.put(held.id, held);
     this.#queue.postpone(messageFor(held), reason);
   }
 

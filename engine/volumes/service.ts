@@ -33,6 +33,8 @@ export interface VolumeHost {
   /** Unmounts what was mounted before a restart of the engine, and neither adopted nor unmounted since. */
   reconcile(): void;
 
+  /** Names of the volumes on record that are a driver's. */
+  ofDriver(driver: string): string[];
   /** The default driver's name. */
   readonly defaultDriver: string;
   diskUsage(): Promise<VolumeResource[]>;

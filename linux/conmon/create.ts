@@ -78,7 +78,7 @@ export function monitorArguments(request: MonitorRequest, bundle: string): strin
  */
 export async function createContainer(request: CreateRequest): Promise<MonitoredContainer> {
   const args = [...monitorArguments(request, request.bundle), '--persist-dir', request.persistDir];
-  const conmon = await spawnConmon({
+  const conmon = spawnConmon({
     conmonPath: request.conmonPath,
     args,
     cwd: request.bundle,

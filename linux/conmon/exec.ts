@@ -37,7 +37,7 @@ export async function execInContainer(request: ExecRequest): Promise<ExecSession
   const args = [...monitorArguments(request, request.sessionDir), '--exec', '--exec-process-spec', request.processSpec];
   if (request.attach) args.push('--exec-attach');
   if (request.persistDir !== undefined) args.push('--persist-dir', request.persistDir);
-  const conmon = await spawnConmon({
+  const conmon = spawnConmon({
     conmonPath: request.conmonPath,
     args,
     cwd: request.sessionDir,

@@ -3,11 +3,12 @@
  * its own and with no pipe that it needs: when the engine dies, it goes on.
  */
 
-import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Deadline } from '@cleat/protocol/async/deadline';
 import { cancelled, deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
+import { commandPath } from '../host.js';
+import { posixSpawn, type Spawned } from '../syscall/spawn.js';
 
 /** One line on the sync or attach pipe (conmon's `--api-version 1`). */
 export interface SyncMessage {
@@ -50,60 +51,56 @@ export interface SpawnRequest {
 const maxComplaint = 64 * 1024;
 
 /** @throws CleatError Unavailable when there is no conmon */
-export async function spawnConmon(request: SpawnRequest): Promise<ConmonProcess> {
-  const extra = request.attach ? (['pipe', 'pipe', 'pipe'] as const) : (['pipe'] as const);
-  const child = spawn(request.conmonPath, [...request.args], {
-    cwd: request.cwd,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', ...extra],
-    env: {
-      PATH: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      ...request.env,
-      _OCI_SYNCPIPE: '3',
-      ...(request.attach ? { _OCI_ATTACHPIPE: '4', _OCI_STARTPIPE: '5' } : {}),
-    },
-  });
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve);
-    child.once('error', (cause) => {
-      const advice = `conmon cannot be started (${request.conmonPath}): install the package conmon`;
-      reject(unavailable(advice, { cause }));
-    });
-  });
-  child.unref();
+export function spawnConmon(request: SpawnRequest): ConmonProcess {
+  const conmon = start(request);
+  const [, stdout, stderr, sync, attached, go] = conmon.pipes;
   let complaint = '';
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of [stdout, stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
       if (complaint.length < maxComplaint) complaint += text;
     });
   }
-  const stdio: readonly (Readable | Writable | null | undefined)[] = child.stdio;
-  const pipes = stdio.slice(1);
-  // A pipe that breaks says that conmon is gone; `ended` and the readers tell.
-  for (const pipe of pipes) pipe?.on('error', () => {});
-  const start = stdio[5] as Writable | null | undefined;
-  if (request.attach) start?.write('\0');
+  go?.write('\0');
   return {
-    pid: child.pid ?? 0,
-    ended,
-    nextSync: messages(stdio[3]),
-    nextAttach: messages(stdio[4]),
-    go: () => start?.write('\0'),
+    pid: conmon.pid,
+    ended: conmon.ended.then(() => {}),
+    nextSync: messages(sync),
+    nextAttach: messages(attached),
+    go: () => void go?.write('\0'),
     complaint: () => complaint.trim(),
-    // Our own child that was not reaped yet: its number cannot have come to mean another process.
-    freeze: (frozen) => void child.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
-    kill: () => void child.kill('SIGKILL'),
+    freeze: (frozen) => conmon.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
+    kill: () => conmon.kill('SIGKILL'),
     release() {
-      for (const pipe of pipes) pipe?.destroy();
+      for (const pipe of conmon.pipes) pipe?.destroy();
     },
   };
 }
 
+function start({ conmonPath, args, cwd, attach, env }: SpawnRequest): Spawned {
+  const advice = `conmon cannot be started (${conmonPath}): install the package conmon`;
+  const path = commandPath(conmonPath);
+  if (path === undefined) throw unavailable(advice);
+  try {
+    return posixSpawn(path, args, {
+      cwd,
+      session: true,
+      stdio: ['null', 'writes', 'writes', 'writes', ...(attach ? (['writes', 'reads'] as const) : [])],
+      env: {
+        PATH: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        ...env,
+        _OCI_SYNCPIPE: '3',
+        ...(attach ? { _OCI_ATTACHPIPE: '4', _OCI_STARTPIPE: '5' } : {}),
+      },
+    });
+  } catch (cause) {
+    throw unavailable(advice, { cause });
+  }
+}
+
 /** Lines of JSON, one call each; undefined at the end of the pipe. */
-function messages(pipe: Readable | Writable | null | undefined): () => Promise<SyncMessage | undefined> {
+function messages(pipe: Readable | undefined): () => Promise<SyncMessage | undefined> {
   if (!pipe) return async () => undefined;
-  const lines = createInterface({ input: pipe as Readable })[Symbol.asyncIterator]();
+  const lines = createInterface({ input: pipe })[Symbol.asyncIterator]();
   return async () => {
     const line = await lines.next();
     if (line.done) return undefined;

@@ -1,13 +1,13 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { makeDirectories } from '../files/make-directories.js';
-import { run } from '../process/run.js';
+import { commandPath } from '../host.js';
+import { exitCode, run } from '../process/run.js';
 import { errnoOf } from '../syscall/errno.js';
 import { unmount2, unmountFlag } from '../syscall/mount.js';
+import { posixSpawn, type Spawned } from '../syscall/spawn.js';
 import { ipError, isNeedless } from './links.js';
 
 const deadlineMs = 15_000;
@@ -71,40 +71,37 @@ async function openSession(command: 'unshare' | 'nsenter', path: string): Promis
 class Session implements NamespaceSession {
   readonly path: string;
   readonly pid: number;
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #child: Spawned;
   #errors = '';
   #ended: { code: number } | undefined;
-  #failure: Error | undefined;
   #onChange: () => void = () => {};
   #acknowledged = false;
 
   constructor(command: 'unshare' | 'nsenter', path: string) {
-    const child = spawn(command, [`--net=${path}`, 'ip', '-force', '-batch', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const program = commandPath(command);
+    if (program === undefined) throw unavailable(`${command} is not installed (package util-linux)`);
+    const args = [`--net=${path}`, commandPath('ip') ?? 'ip', '-force', '-batch', '-'];
+    const child = posixSpawn(program, args, { env: process.env, stdio: ['reads', 'writes', 'writes'] });
+    const [, stdout, stderr] = child.pipes;
     this.path = path;
-    this.pid = child.pid ?? 0;
+    this.pid = child.pid;
     this.#child = child;
-    child.stderr.on('data', (chunk: Buffer) => {
+    stderr?.on('data', (chunk: Buffer) => {
       this.#errors += chunk.toString();
     });
-    child.stdout.on('data', () => {
+    stdout?.on('data', () => {
       this.#acknowledged = true;
       this.#onChange();
     });
-    child.once('error', (error) => {
-      this.#failure = unavailable(`${command} is not installed (package util-linux)`, { cause: error });
+    void child.finished().then((status) => {
+      this.#ended = { code: exitCode(status) };
       this.#onChange();
     });
-    child.once('close', (code) => {
-      this.#ended = { code: code ?? 137 };
-      this.#onChange();
-    });
-    // A process that ended early is reported by its exit code.
-    child.stdin.on('error', () => {});
   }
 
   async ready(): Promise<void> {
     // `ip` flushes the output of `link show`, which tells that the namespace is there and its file is mounted.
-    this.#child.stdin.write('link set lo up\nlink show lo\n');
+    this.#child.pipes[0]?.write('link set lo up\nlink show lo\n');
     await this.#until(() => this.#acknowledged || this.#ended !== undefined);
     if (!this.#acknowledged) {
       throw systemError(
@@ -114,13 +111,13 @@ class Session implements NamespaceSession {
   }
 
   async configure(commands: readonly string[]): Promise<void> {
-    this.#child.stdin.end(commands.map((command) => `${command}\n`).join(''));
+    this.#child.pipes[0]?.end(commands.map((command) => `${command}\n`).join(''));
     await this.#until(() => this.#ended !== undefined);
     if (this.#ended?.code !== 0) checkBatch(this.#errors, ['link set lo up', 'link show lo', ...commands]);
   }
 
   abandon(): void {
-    this.#child.stdin.destroy();
+    this.#child.pipes[0]?.destroy();
     this.#child.kill('SIGKILL');
   }
 
@@ -131,10 +128,9 @@ class Session implements NamespaceSession {
         reject(deadlineExceeded(`network namespace ${this.path} was not ready within ${deadlineMs} ms`));
       }, deadlineMs);
       const check = () => {
-        if (!this.#failure && !condition()) return;
+        if (!condition()) return;
         clearTimeout(timer);
-        if (this.#failure) reject(this.#failure);
-        else resolve();
+        resolve();
       };
       this.#onChange = check;
       check();
@@ -146,7 +142,10 @@ class Session implements NamespaceSession {
 export async function inNamespace(path: string, commands: readonly string[]): Promise<void> {
   if (commands.length === 0) return;
   const input = commands.map((command) => `${command}\n`).join('');
-  const result = await run('nsenter', [`--net=${path}`, 'ip', '-force', '-batch', '-'], { input, deadlineMs });
+  const result = await run('nsenter', [`--net=${path}`, commandPath('ip') ?? 'ip', '-force', '-batch', '-'], {
+    input,
+    deadlineMs,
+  });
   if (result.code !== 0) checkBatch(result.stderr, commands);
 }
 

@@ -14,6 +14,17 @@ test('input, output and code', async () => {
   expect((await run('sh', ['-c', 'kill -9 $$'])).code).toBe(137);
 });
 
+test('a directory, and an environment', async () => {
+  expect((await run('sh', ['-c', 'pwd; echo $GREETING'], { cwd: '/usr', env: { GREETING: 'hi' } })).stdout).toBe(
+    '/usr\nhi\n',
+  );
+});
+
+test('the end is noticed of each of many that end at once, and of one that is ended meanwhile', async () => {
+  const many = await Promise.all(Array.from({ length: 40 }, (_, code) => run('sh', ['-c', `exit ${code}`])));
+  expect(many.map(({ code }) => code)).toEqual(Array.from({ length: 40 }, (_, code) => code));
+});
+
 test('a missing command, a late one, a talkative one and an unwanted one have their classes', async () => {
   expect(isClass(await thrown(run('cleat-no-such-command', [])), 'Unavailable')).toBe(true);
   expect(isClass(await thrown(run('sleep', ['60'], { deadlineMs: 50 })), 'DeadlineExceeded')).toBe(true);

@@ -1,10 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { constants } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
-import { findCommand } from '../host.js';
+import { commandPath } from '../host.js';
 import { errnoOf } from '../syscall/errno.js';
 import { posixSpawn, type Spawned } from '../syscall/spawn.js';
 
@@ -34,123 +31,52 @@ export interface RunResult {
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const { deadlineMs = 30_000, maxBuffer = 16 * 1024 * 1024, signal } = options;
   if (signal?.aborted) throw cancelled(`${command} was not started: the caller went away`);
-  // The further abilities of Node's spawn are seldom needed, and cost the whole daemon milliseconds.
-  const path = options.input === undefined && options.cwd === undefined ? pathOf(command) : undefined;
-  if (path !== undefined) return await runLean(path, args, { ...options, deadlineMs, maxBuffer });
-  const child = spawn(command, args, {
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    env: options.env,
-    cwd: options.cwd,
-  });
-  return await new Promise<RunResult>((resolve, reject) => {
-    let failure: Error | undefined;
-    const stop = (error: Error) => {
-      failure ??= error;
-      child.kill('SIGKILL');
-      // Grandchildren may hold the pipes open; nobody waits for them.
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-    };
-    const tooMuch = () => stop(systemError(`${command} printed more than ${maxBuffer} bytes`));
-    const stdout = collect(child.stdout, maxBuffer, tooMuch);
-    const stderr = collect(child.stderr, maxBuffer, tooMuch);
-    const timer = setTimeout(
-      () => stop(deadlineExceeded(`${command} ${args[0] ?? ''} did not finish within ${deadlineMs} ms`)),
-      deadlineMs,
-    );
-    const onAbort = () => stop(cancelled(`${command} was stopped: the caller went away`));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    };
-    child.once('error', (error) => {
-      done();
-      const missing = 'code' in error && error.code === 'ENOENT';
-      reject(
-        failure ?? (missing ? unavailable(`${command} is not installed or not in PATH`, { cause: error }) : error),
-      );
-    });
-    child.once('close', (code, signalName) => {
-      done();
-      if (failure) reject(failure);
-      else resolve({ code: exitCode(code, signalName), stdout: stdout(), stderr: stderr() });
-    });
-    // A command that ends without reading its input is no error of ours: its exit code tells.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(options.input);
-  });
-}
-
-const paths = new Map<string, string>();
-
-/** The command's path, remembered as long as it is there; undefined when there is none. */
-function pathOf(command: string): string | undefined {
-  const known = paths.get(command);
-  const path = (known && findCommand(known)) ?? findCommand(command);
-  if (path !== undefined) paths.set(command, path);
-  return path;
-}
-
-/** The same by posix_spawn. */
-async function runLean(
-  command: string,
-  args: readonly string[],
-  { deadlineMs, maxBuffer, env = process.env, signal }: RunOptions & { deadlineMs: number; maxBuffer: number },
-): Promise<RunResult> {
-  const child = start(command, args, env);
+  const child = start(command, args, options);
+  const [stdin, out, err] = child.pipes;
   let failure: Error | undefined;
   const stop = (error: Error) => {
     failure ??= error;
-    // Until its status was asked for, nobody else gets its number.
-    if (child.ended() === undefined) process.kill(child.pid, 'SIGKILL');
-    child.stdout.destroy();
-    child.stderr.destroy();
+    child.kill('SIGKILL');
+    // Grandchildren may hold the pipes open; nobody waits for them.
+    for (const pipe of child.pipes) pipe?.destroy();
   };
   const tooMuch = () => stop(systemError(`${command} printed more than ${maxBuffer} bytes`));
-  const stdout = collect(child.stdout, maxBuffer, tooMuch);
-  const stderr = collect(child.stderr, maxBuffer, tooMuch);
+  const stdout = collect(out, maxBuffer, tooMuch);
+  const stderr = collect(err, maxBuffer, tooMuch);
   const late = () => stop(deadlineExceeded(`${command} ${args[0] ?? ''} did not finish within ${deadlineMs} ms`));
   const timer = setTimeout(late, deadlineMs);
   const onAbort = () => stop(cancelled(`${command} was stopped: the caller went away`));
   signal?.addEventListener('abort', onAbort, { once: true });
+  // A command that ends without reading its input is no error of ours: its exit code tells.
+  if (options.input !== undefined) stdin?.end(options.input);
   try {
-    await Promise.all([closed(child.stdout), closed(child.stderr)]);
-    const status = await statusOf(child);
+    const status = await child.finished();
     if (failure) throw failure;
-    // wait(2): the signal in the low seven bits, the exit code above the low byte.
-    const signalNumber = status & 0x7f;
-    return { code: signalNumber ? 128 + signalNumber : status >> 8, stdout: stdout(), stderr: stderr() };
+    return { code: exitCode(status), stdout: stdout(), stderr: stderr() };
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
   }
 }
 
-function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Spawned {
+/** An exit code from a status of wait(2), which has the signal in its low seven bits, the code above its low byte. */
+export function exitCode(status: number): number {
+  const signal = status & 0x7f;
+  return signal ? 128 + signal : status >> 8;
+}
+
+function start(command: string, args: readonly string[], { input, cwd, env = process.env }: RunOptions): Spawned {
+  const missing = `${command} is not installed or not in PATH`;
+  const path = commandPath(command);
+  if (path === undefined) throw unavailable(missing);
   try {
-    return posixSpawn(command, args, env);
+    return posixSpawn(path, args, { env, cwd, stdio: [input === undefined ? 'null' : 'reads', 'writes', 'writes'] });
   } catch (cause) {
-    throw errnoOf(cause) === 'ENOENT' ? unavailable(`${command} is not installed or not in PATH`, { cause }) : cause;
+    throw errnoOf(cause) === 'ENOENT' ? unavailable(missing, { cause }) : cause;
   }
 }
 
-const closed = (stream: Socket): Promise<void> =>
-  new Promise((resolve) => {
-    // An error while reading closes it, too; what was read until then counts.
-    stream.on('error', () => {}).once('close', () => resolve());
-  });
-
-/** A process that ends closes its pipes a moment before it can be asked for its status. */
-async function statusOf(child: Spawned): Promise<number> {
-  for (let wait = 1; ; wait = Math.min(2 * wait, 50)) {
-    const status = child.ended();
-    if (status !== undefined) return status;
-    await sleep(wait);
-  }
-}
-
-function collect(stream: ChildProcess['stdout'], limit: number, onExcess: () => void): () => string {
+function collect(stream: Socket | undefined, limit: number, onExcess: () => void): () => string {
   const chunks: Buffer[] = [];
   let size = 0;
   stream?.on('data', (chunk: Buffer) => {
@@ -159,8 +85,4 @@ function collect(stream: ChildProcess['stdout'], limit: number, onExcess: () => 
     else chunks.push(chunk);
   });
   return () => Buffer.concat(chunks).toString('utf8');
-}
-
-function exitCode(code: number | null, signalName: NodeJS.Signals | null): number {
-  return code ?? 128 + (signalName ? constants.signals[signalName] : 0);
 }

@@ -42,7 +42,8 @@ test('crun on a hybrid host: version 2 is covered', () => {
   expect(launcherOf(crun, 'exec', hybrid)).toEqual([...covered, '/bin/busybox', 'setsid', crun]);
   expect(launcherOf(crun, 'create', hybrid)).toEqual([
     ...covered,
-    '/bin/sh',
+    '/bin/busybox',
+    'sh',
     '-c',
     `${mounting} && exec "$0" "$@"`,
     crun,

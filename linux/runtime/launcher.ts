@@ -43,8 +43,9 @@ export function launcherOf(path: string, use: LaunchFor, host: LaunchHost = this
   if (covered && use === 'create') steps.push(`${applet(host, 'mount').join(' ')} -t tmpfs none ${unified}`);
   if (host.oomScore !== '0' && (use === 'create' || use === 'exec')) steps.push('echo 0 >/proc/self/oom_score_adj');
   return [
+    // Not busybox's, which cannot leave propagation as it is (1.35).
     ...(covered ? [host.find('unshare') ?? 'unshare', '--propagation=unchanged', `--mount-proc=${unified}`] : []),
-    ...(steps.length > 0 ? ['/bin/sh', '-c', `${steps.join(' && ')} && exec "$0" "$@"`] : []),
+    ...(steps.length > 0 ? [...shell(host), '-c', `${steps.join(' && ')} && exec "$0" "$@"`] : []),
     ...(use === 'exec' ? applet(host, 'setsid') : []),
     path,
   ];
@@ -60,6 +61,8 @@ function applet(host: LaunchHost, name: string): string[] {
   const busybox = host.find('busybox');
   return busybox === undefined ? [host.find(name) ?? name] : [busybox, name];
 }
+
+const shell = (host: LaunchHost): string[] => (host.find('busybox') === undefined ? ['/bin/sh'] : applet(host, 'sh'));
 
 let known: LaunchHost | undefined;
 

@@ -1,10 +1,13 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { systemError } from '@cleat/protocol/errors';
 import { hostHierarchy } from '../cgroup/hierarchy.js';
+import { commandPath } from '../host.js';
 import { type RunResult, run } from '../process/run.js';
+import { CompiledFilters } from './compiled-filters.js';
 import { crunResources, isCrun, type RuntimeResources } from './crun.js';
 import { runtimeError } from './errors.js';
 import { type LaunchFor, launcherOf } from './launcher.js';
+import { sealedProgram } from './sealed.js';
 
 export interface RuntimeOptions {
   /** The name users know it by (`runc`, `custom`). */
@@ -45,6 +48,8 @@ export interface RuntimeState {
 export class OciRuntime {
   readonly name: string;
   readonly path: string;
+  /** For a runtime that takes filters that it has compiled before. */
+  readonly filters: CompiledFilters | undefined;
   readonly #root: string;
   readonly #globalArgs: readonly string[];
   readonly #deadlineMs: number;
@@ -52,14 +57,16 @@ export class OciRuntime {
   constructor(options: RuntimeOptions) {
     this.name = options.name;
     this.path = options.path;
+    this.filters = isCrun(options.path) ? new CompiledFilters(options.root) : undefined;
     this.#root = options.root;
     this.#globalArgs = [...(options.args ?? []), '--root', options.root];
     this.#deadlineMs = options.deadlineMs ?? 30_000;
   }
 
   /** The program to start, and everything before the subcommand: for conmon, which wants the absolute path. */
-  command(use: LaunchFor, path = this.path): RuntimeCommand {
-    const [runtimePath = path, ...before] = launcherOf(path, use);
+  command(use: LaunchFor, path = commandPath(this.path) ?? this.path): RuntimeCommand {
+    const program = isCrun(path) ? sealedProgram(path) : path;
+    const [runtimePath = path, ...before] = launcherOf(path, use).with(-1, program);
     // crun also writes to the container's stderr when its command cannot be executed: not as JSON.
     const logFormat = isCrun(path) ? 'text' : 'json';
     return { runtimePath, runtimeArgs: [...before, ...this.#globalArgs], logFormat };

@@ -46,6 +46,7 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
 const AT_RECURSIVE = 0x8000;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MOUNT_ATTR_RDONLY = 1;
 const MOUNT_ATTR_IDMAP = 0x100000;
 
 /**
@@ -74,6 +75,14 @@ export function mapOwners(mountFd: number, userNamespaceFd: number, subject: str
   attributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_IDMAP), 0);
   attributes.writeBigUInt64LE(BigInt(mountFlag.private), 16);
   attributes.writeBigUInt64LE(BigInt(userNamespaceFd), 24);
+  rawSyscall('mount_setattr', MOUNT_SETATTR, subject, mountFd, '', AT_EMPTY_PATH, attributes, attributes.length);
+}
+
+/** mount_setattr(2): nothing can be written through this mount; and it is private. */
+export function makeReadOnly(mountFd: number, subject: string): void {
+  const attributes = Buffer.alloc(32);
+  attributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_RDONLY), 0);
+  attributes.writeBigUInt64LE(BigInt(mountFlag.private), 16);
   rawSyscall('mount_setattr', MOUNT_SETATTR, subject, mountFd, '', AT_EMPTY_PATH, attributes, attributes.length);
 }
 

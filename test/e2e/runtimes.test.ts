@@ -93,6 +93,35 @@ test('a runtime that the operator calls “default” is that one', async () => 
   expect(await readFile(calls, 'utf8')).toContain('create');
 });
 
+test.runIf(hasCrun)('crun compiles a profile’s filter once, and takes only that', async () => {
+  await engine.kill('SIGTERM');
+  await engine.restart(['--default-runtime', 'crun']);
+  const filterOf = async (...args: string[]): Promise<Buffer> => {
+    const id = await ok('run', '-d', ...args, 'busybox', 'top');
+    return await readFile(join(engine.execRoot, 'runtime-crun', id, 'seccomp.bpf'));
+  };
+  const profile = join(scratch, 'profile.json');
+  await writeFile(
+    profile,
+    JSON.stringify({
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['chmod', 'fchmodat'], action: 'SCMP_ACT_ERRNO' }],
+    }),
+  );
+  const strict = ['--security-opt', `seccomp=${profile}`];
+  const [compiled, taken] = [await filterOf('--name', 'f1'), await filterOf('--name', 'f2')];
+  expect(taken.equals(compiled)).toBe(true);
+  const [own, again] = [await filterOf('--name', 'f3', ...strict), await filterOf('--name', 'f4', ...strict)];
+  expect(own.equals(compiled)).toBe(false);
+  expect(again.equals(own)).toBe(true);
+  for (const name of ['f3', 'f4']) {
+    expect(await refused('exec', name, 'chmod', '700', '/etc')).toContain('Operation not permitted');
+    expect(await ok('exec', name, 'cat', '/proc/1/status')).toMatch(/^Seccomp:\s+2$/m);
+  }
+  for (const name of ['f1', 'f2']) await ok('exec', name, 'chmod', '700', '/etc');
+  await ok('rm', '-f', 'f1', 'f2', 'f3', 'f4');
+});
+
 test('a container stays with its runtime, whatever the default is later; an engine that was killed finds both', async () => {
   await engine.kill('SIGTERM');
   await engine.restart(['--default-runtime', fastest]);

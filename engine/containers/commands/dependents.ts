@@ -1,3 +1,4 @@
+import { shared } from '@cleat/protocol/async/shared-signal';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 import { type Need, needsOf } from '../steps/needs.js';
@@ -32,7 +33,7 @@ export async function providersOf(
 
 /** Only one that has answered is known for what it is. */
 async function ask(context: Pick<Context, 'extensions'>, needs: readonly Need[]): Promise<void> {
-  const signal = AbortSignal.timeout(askMs);
+  const signal = shared(AbortSignal.timeout(askMs));
   await Promise.allSettled(
     needs.map(({ kind, name }) => context.extensions.arrival(kind, name, { signal, by: 'the stop of the engine' })),
   );

@@ -1,9 +1,9 @@
-import { setMaxListeners } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Absence, absenceOf } from '@cleat/extensions/absence';
 import { readExit, wasOomKilled } from '@cleat/linux/conmon/exits';
 import { Backoff } from '@cleat/protocol/async/backoff';
+import { shared } from '@cleat/protocol/async/shared-signal';
 import { conflict, messageOf } from '@cleat/protocol/errors';
 import { abortable } from '../../async/abortable.js';
 import { newId } from '../../ids.js';
@@ -43,8 +43,7 @@ export interface StartOptions {
 export async function startLocked(context: Context, container: Container, options: StartOptions = {}): Promise<void> {
   const { record } = container;
   const abort = new AbortController();
-  // Each of its volumes listens; more than ten are no leak.
-  setMaxListeners(0, abort.signal);
+  shared(abort.signal); // By all of its volumes.
   container.starting = abort;
   // Remains of a former run (an engine that was killed meanwhile) go first.
   await container.released?.done;

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events';
+import { shared } from '@cleat/protocol/async/shared-signal';
 import { Stdin } from '../streams/stdin.js';
 
 /** One life of a container, from the runtime's create until its end was dealt with; in memory only. */
@@ -12,7 +12,7 @@ export class Run {
   constructor(bundle: string, onOutput: () => void) {
     this.bundle = bundle;
     this.stdin = new Stdin(bundle, onOutput);
-    setMaxListeners(0, this.ended); // As many as there are processes in it.
+    shared(this.ended); // By as many as there are processes in it.
   }
 
   /** Aborted when the container's process has ended. */

@@ -102,10 +102,13 @@ export async function launch(
   });
   await keepSourceFlags(context, record, spec.mounts, mounts.value, signal);
   record.appArmorProfile = spec.process.apparmorProfile ?? '';
+  const runtime = context.runtimes.get(record.runtime);
+  runtime.filters?.give(spec);
   writeFileSync(join(bundle, 'config.json'), stringify(spec), { mode: 0o600 });
   context.spool.began(id);
 
   const monitored = await monitor(context, container, signal, sandbox);
+  runtime.filters?.learn(id, spec);
   checkOwners(context, hostConfig);
   run.init = processIdentity(monitored.pid);
   run.conmon = processIdentity(monitored.conmonPid);
@@ -115,7 +118,7 @@ export async function launch(
   const live = new Run(bundle, () => context.spool.wake(id));
   container.began(live);
   const startedAt = goTime(nowNanos());
-  await context.runtimes.get(record.runtime).start(id, { signal });
+  await runtime.start(id, { signal });
   if (signal.aborted) throw cancelled('the start was stopped: the container is being removed');
   return { run: live, pid: monitored.pid, startedAt, ended: monitored.ended };
 }

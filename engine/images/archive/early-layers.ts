@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events';
 import { detectCompression } from '@cleat/linux/archive/compression';
+import { shared } from '@cleat/protocol/async/shared-signal';
 import { bar, type Emit } from '../../async/progress.js';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
@@ -38,9 +38,7 @@ export class EarlyLayers implements AsyncDisposable {
     this.#context = context;
     this.#lease = lease;
     this.#emit = emit;
-    this.#signal = AbortSignal.any([signal, this.#stop.signal]);
-    // Each layer listens; more than ten are no leak.
-    setMaxListeners(0, this.#signal);
+    this.#signal = shared(AbortSignal.any([signal, this.#stop.signal]));
   }
 
   /** A file that begins. */

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ByteSource } from '@cleat/linux/archive/byte-source';
 import { decompress, detect } from '@cleat/linux/archive/compression';
+import { entryBody } from '@cleat/linux/archive/entry-body';
 import { TarReader } from '@cleat/linux/archive/tar-reader';
 import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
@@ -147,20 +148,14 @@ function normalise(name: string): string {
   return posix.normalize(`/${name}`).slice(1);
 }
 
-const zeros = Buffer.alloc(64 * 1024);
-
-/** The content of a file; also its holes. @param head gets the first bytes, enough to tell what it is */
+/** @param head gets the first bytes, enough to tell what it is */
 async function* bodyOf(reader: TarReader, size: number, head: Buffer[]): AsyncGenerator<Buffer> {
   let at = 0;
-  for (let piece = await reader.read(); piece; piece = await reader.read()) {
-    for (; at < piece.offset; at += Math.min(zeros.length, piece.offset - at)) {
-      yield zeros.subarray(0, piece.offset - at);
-    }
-    if (at < headBytes) head.push(piece.data.subarray(0, headBytes));
-    yield piece.data;
-    at += piece.data.length;
+  for await (const piece of entryBody(reader, size)) {
+    if (at < headBytes) head.push(piece.subarray(0, headBytes));
+    yield piece;
+    at += piece.length;
   }
-  for (; at < size; at += Math.min(zeros.length, size - at)) yield zeros.subarray(0, size - at);
 }
 
 async function* contentOf(source: Readable): AsyncGenerator<Buffer> {

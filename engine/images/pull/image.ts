@@ -1,3 +1,4 @@
+import { shared } from '@cleat/protocol/async/shared-signal';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { allOrNone } from '../../async/all-or-none.js';
 import { bar, type Emit } from '../../async/progress.js';
@@ -41,7 +42,7 @@ export async function pullImage(task: Task): Promise<Image> {
   for (const diffId of diffIds) lease.keepLayer(diffId);
 
   const failed = new AbortController();
-  const signal = AbortSignal.any([task.signal, failed.signal]);
+  const signal = shared(AbortSignal.any([task.signal, failed.signal]));
   const seen = new Set<string>();
   const layers: Promise<void>[] = [];
   for (const [at, diffId] of diffIds.entries()) {

@@ -3,6 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { decompress } from '@cleat/linux/archive/compression';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
+import { shared } from '@cleat/protocol/async/shared-signal';
 import { dataLoss } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { allOrNone } from '../../async/all-or-none.js';
@@ -32,7 +33,7 @@ export async function pushLayers(task: Task): Promise<StoredBlob[]> {
   const { diff_ids: diffIds } = image.config.rootfs;
   for (const diffId of [...diffIds].reverse()) emit({ status: 'Preparing', progressDetail: {}, id: shortId(diffId) });
   const failed = new AbortController();
-  const signal = AbortSignal.any([task.signal, failed.signal]);
+  const signal = shared(AbortSignal.any([task.signal, failed.signal]));
   const uploads = new Semaphore(concurrentUploads);
   return await context.layers.withLease(async (lease) => {
     for (const diffId of diffIds) lease.keepLayer(diffId);

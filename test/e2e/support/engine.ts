@@ -218,6 +218,7 @@ class RealEngine implements Engine {
         const left = stays ? [] : processesOf(this).map(({ command }) => command);
         if (left.length > 0) failures.push(`processes outlived the engine: ${left.join('; ')}`);
       }
+      failures.push(...(/^.*MaxListenersExceededWarning.*$/m.exec(this.log()) ?? []));
     } finally {
       await this.#plugin?.[Symbol.asyncDispose]();
       failures.push(...(await sweep(this)));

@@ -1,0 +1,25 @@
+import { conflict } from '@cleat/protocol/errors';
+import { type Context, change, publish } from '../context.js';
+import { refuseUsed, stop } from './disable.js';
+
+/**
+ * Removes a plugin and what it has here. Volumes and networks stay on record: they belong to its name.
+ * @throws Conflict `plugin X is in use`, `plugin X is enabled`, unless forced
+ */
+export async function remove(context: Context, called: string, { force }: { force: boolean }): Promise<void> {
+  await change(context, called, async (plugin) => {
+    const { record, id } = plugin;
+    if (!force) {
+      refuseUsed(context, record.name);
+      if (record.enabled) throw conflict(`plugin ${record.name} is enabled`);
+    }
+    if (record.enabled) await stop(context, plugin, called);
+    await context.sandboxes.erase(plugin);
+    context.running.forget(plugin);
+    context.registry.delete(id);
+    const layers = [...record.package.layers, ...(record.previous?.package.layers ?? [])];
+    await context.layers.collect(layers.map(({ diffId }) => diffId));
+    await context.content.collect(layers.map(({ digest }) => digest));
+    publish(context, 'remove', id, called);
+  });
+}

@@ -1,0 +1,76 @@
+import type { Extensions } from '@cleat/extensions/service';
+import type { Helper } from '@cleat/linux/helper/helper';
+import { Semaphore } from '@cleat/protocol/async/semaphore';
+import { Turns } from '@cleat/protocol/async/turns';
+import type { Logger } from '@cleat/protocol/log';
+import type { Content } from '../content/service.js';
+import type { Distribution } from '../distribution/service.js';
+import type { Events } from '../events/service.js';
+import type { Layers } from '../layers/service.js';
+import type { Plugin, PluginRegistry } from './registry.js';
+import type { Running } from './running/running.js';
+import type { Sandboxes } from './sandboxes.js';
+import type { PluginUse } from './service.js';
+import type { Trust } from './trust.js';
+
+/** Parts that the wiring hands to this room. */
+export interface PluginsDeps {
+  /** Of the engine's own, for a while: mounts and what lies on no disk. */
+  readonly directory: string;
+  readonly log: Logger;
+  readonly events: Events;
+  readonly registry: PluginRegistry;
+  readonly content: Content;
+  readonly layers: Layers;
+  readonly distribution: Distribution;
+  readonly extensions: Extensions;
+  readonly helper: Pick<Helper, 'call' | 'tarOut'>;
+  readonly sandboxes: Sandboxes;
+  readonly trust: Trust;
+  /** Read when the engine stops: plugins are left running, as containers are. */
+  readonly config: { readonly liveRestore: boolean };
+  /** Who needs the plugin of that full name. */
+  readonly usage: (name: string) => PluginUse[];
+}
+
+export type PluginAction = 'pull' | 'create' | 'enable' | 'disable' | 'push' | 'remove';
+
+/** Shared by the parts of this room. */
+export interface Context extends PluginsDeps {
+  readonly running: Running;
+  /** One change to a plugin at a time, by its name. */
+  readonly turns: Turns;
+  /** How many layers are unpacked at once. */
+  readonly unpacks: Semaphore;
+}
+
+export function contextOf(deps: PluginsDeps, running: Running): Context {
+  return { ...deps, running, turns: new Turns(), unpacks: new Semaphore(2) };
+}
+
+/**
+ * An event with Docker's attributes. Of enable, disable and remove, `name` is what the user called it.
+ * @param more of ours
+ */
+export function publish(
+  { events }: Pick<Context, 'events'>,
+  action: PluginAction,
+  id: string,
+  name: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  events.publish({ type: 'plugin', action, id, attributes: { ...more, name } });
+}
+
+/**
+ * Does a change to the plugin that a user calls so, when it is its turn: as it is then.
+ * @throws NotFound
+ */
+export async function change<T>(
+  { registry, turns }: Pick<Context, 'registry' | 'turns'>,
+  called: string,
+  work: (plugin: Plugin) => T | Promise<T>,
+): Promise<T> {
+  const { name } = registry.find(called).record;
+  return await turns.run(name, () => work(registry.find(called)));
+}

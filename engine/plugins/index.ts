@@ -1,0 +1,52 @@
+import type { Progress } from '@cleat/protocol/api/image';
+import { disable } from './commands/disable.js';
+import { enable } from './commands/enable.js';
+import { list } from './commands/list.js';
+import { remove } from './commands/remove.js';
+import { set } from './commands/set.js';
+import { contextOf, type PluginsDeps } from './context.js';
+import { nameFor } from './names.js';
+import { resourceOf } from './resource.js';
+import { Running } from './running/running.js';
+import { startAll } from './running/start.js';
+import type { PluginHost, Plugins } from './service.js';
+
+export type { PluginsDeps } from './context.js';
+export { PluginRegistry } from './registry.js';
+
+/** What fetches and makes plugins is loaded with its first use: an engine at rest does not need it. */
+export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
+  const running = new Running(deps);
+  const context = contextOf(deps, running);
+  const { registry, sandboxes } = deps;
+  return {
+    list: (filters) => list(context, filters),
+    inspect(called) {
+      const plugin = registry.find(called);
+      return resourceOf(plugin, running.status(plugin.id));
+    },
+    nameFor,
+    privileges: async (remote, options) => (await import('./install/pull.js')).privileges(context, remote, options),
+    pull: (options) => lazily(async () => (await import('./install/pull.js')).pull(context, options)),
+    upgrade: (options) => lazily(async () => (await import('./install/upgrade.js')).upgrade(context, options)),
+    push: (called, options) => lazily(async () => (await import('./push/push.js')).push(context, called, options)),
+    create: async (name, archive, signal) =>
+      (await import('./install/create.js')).create(context, name, archive, signal),
+    save: async (called) => (await import('./push/save.js')).save(context, called),
+    enable: (called, timeoutSeconds) => enable(context, called, timeoutSeconds),
+    disable: (called, options) => disable(context, called, options),
+    set: (called, settings) => set(context, called, settings),
+    remove: (called, options) => remove(context, called, options),
+
+    start: () => startAll(context),
+    fullName: (called) => registry.called(called)?.record.name,
+    hostPath(name, path) {
+      const plugin = registry.byName(name);
+      return plugin && sandboxes.hostPath(plugin, path);
+    },
+  };
+}
+
+async function* lazily(open: () => Promise<AsyncIterable<Progress>>): AsyncGenerator<Progress, void, void> {
+  yield* await open();
+}

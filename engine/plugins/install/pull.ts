@@ -1,0 +1,87 @@
+import type { Progress } from '@cleat/protocol/api/image';
+import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
+import { newPrivileges, privilegesOf } from '@cleat/protocol/plugins/privileges';
+import { defaultSettings } from '@cleat/protocol/plugins/settings';
+import { type Emit, progressOf } from '../../async/progress.js';
+import { canonical, familiar, familiarName, type Reference } from '../../content/references.js';
+import type { RegistryClient } from '../../distribution/client.js';
+import { newId, type PluginId } from '../../ids.js';
+import { type Context, publish } from '../context.js';
+import { nameFor, parseRemote } from '../names.js';
+import type { PluginLayer, PluginPackage } from '../record.js';
+import type { PrivilegesOptions, PullPluginOptions } from '../service.js';
+import { type Artifact, fetchArtifact, fromRegistry } from './artifact.js';
+import { checkGrant } from './grant.js';
+import { pullLayers } from './layers.js';
+import { checkRequirements } from './requirements.js';
+
+/** `GET /plugins/privileges`. @throws as {@link fetchArtifact} */
+export async function privileges(
+  context: Context,
+  remote: string,
+  { auth, name, signal }: PrivilegesOptions,
+): Promise<PluginPrivilege[]> {
+  const { reference } = parseRemote(remote);
+  const present = name === undefined ? undefined : context.registry.called(name);
+  return await fromRegistry(context, { reference, auth, signal }, async (client) => {
+    const { manifest } = await trusted(context, client, reference, signal);
+    const asked = privilegesOf(manifest);
+    return present ? newPrivileges(privilegesOf(present.manifest), asked) : asked;
+  });
+}
+
+/**
+ * `POST /plugins/pull`. Whatever makes it fail is found out before the first line, but for the layers; nothing is left then.
+ * @throws Conflict for a name that is taken, Forbidden `incorrect privileges` and for a signature that is not as asked,
+ * InvalidParameter; see {@link fetchArtifact}
+ */
+export function pull(context: Context, options: PullPluginOptions): AsyncIterable<Progress> {
+  return progressOf(async (emit, signal) => {
+    const { reference } = parseRemote(options.remote);
+    const name = nameFor(options.remote, options.name);
+    context.registry.refuseTaken(name);
+    await context.turns.run(name, async () => {
+      context.registry.refuseTaken(name);
+      await fromRegistry(context, { reference, auth: options.auth, signal }, async (client) => {
+        const artifact = await trusted(context, client, reference, signal);
+        checkGrant(artifact.manifest, options.privileges);
+        const settings = defaultSettings(artifact.manifest);
+        const warnings = await checkRequirements(context, settings);
+        begin(emit, artifact);
+        for (const warning of warnings) emit({ status: `WARNING: ${warning}` });
+        await context.layers.withLease(async (lease) => {
+          const layers = await pullLayers({ context, client, artifact, lease, emit, signal });
+          signal.throwIfAborted();
+          const id = newId<PluginId>();
+          const made = packageOf(artifact, layers);
+          context.registry.put({ v: 1, id, name, enabled: false, timeout: 0, settings, package: made });
+        });
+        publish(context, 'pull', familiar(reference), name);
+      });
+    });
+  }, options.signal);
+}
+
+/** What is there may be fetched from: signed where that is asked for, before anything is read of it. */
+export async function trusted(
+  { trust }: Pick<Context, 'trust'>,
+  client: RegistryClient,
+  reference: Reference,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  const artifact = await fetchArtifact(client, reference, signal);
+  await trust.check(client, reference, artifact.namedDigest, signal);
+  return artifact;
+}
+
+/** The lines that Docker begins with. */
+export function begin(emit: Emit, { reference, digest }: Artifact): void {
+  const id = reference.digest === undefined ? reference.tag : canonical(reference);
+  emit({ status: `Pulling from ${familiarName(reference)}`, id });
+  emit({ status: `Digest: ${digest}` });
+}
+
+export function packageOf(artifact: Artifact, layers: PluginLayer[]): PluginPackage {
+  const { config, text, mediaType, reference } = artifact;
+  return { reference: canonical(reference), config, artifact: text, mediaType, layers };
+}

@@ -1,0 +1,95 @@
+import type { Progress } from '@cleat/protocol/api/image';
+import { conflict } from '@cleat/protocol/errors';
+import { carriedOver } from '@cleat/protocol/plugins/settings';
+import { type Emit, progressOf } from '../../async/progress.js';
+import { familiar, type Reference } from '../../content/references.js';
+import { goneBack, settle } from '../commands/enable.js';
+import { type Context, change, publish } from '../context.js';
+import { parseRemote } from '../names.js';
+import type { PluginRecord } from '../record.js';
+import type { Plugin } from '../registry.js';
+import type { PullPluginOptions } from '../service.js';
+import { fromRegistry } from './artifact.js';
+import { checkUpgradeGrant, privilegesText } from './grant.js';
+import { pullLayers } from './layers.js';
+import { begin, packageOf, trusted } from './pull.js';
+import { checkRequirements } from './requirements.js';
+
+/** How long calls under way have when a plugin is replaced while it runs, in ms. */
+const drainMs = 30_000;
+
+/**
+ * `POST /plugins/{name}/upgrade`: another package under the same name, with the ID, the settings and the data of the
+ * present one. The package before stays until the new one has answered: if it does not, that is run again.
+ * @throws Conflict `plugin must be disabled before upgrading: …`, and while containers use it, unless its manifest says that
+ * it may be drained; otherwise as a pull does
+ */
+export function upgrade(context: Context, options: PullPluginOptions): AsyncIterable<Progress> {
+  return progressOf(async (emit, signal) => {
+    const { reference } = parseRemote(options.remote);
+    await change(context, options.name, async (plugin) => {
+      refuseUse(context, plugin);
+      const next = await fetched(context, plugin, reference, options, emit, signal);
+      publish(context, 'pull', familiar(reference), plugin.record.name);
+      if (plugin.record.enabled) await replace(context, next);
+    });
+  }, options.signal);
+}
+
+function refuseUse({ usage }: Pick<Context, 'usage'>, { record, manifest }: Plugin): void {
+  if (manifest.Cleat?.UpgradeInUse === 'drain') return;
+  const { name } = record;
+  if (record.enabled) throw conflict(`plugin must be disabled before upgrading: plugin ${name} is enabled`);
+  const users = usage(name).filter(({ containers }) => containers.length > 0);
+  if (users.length === 0) return;
+  const list = users.map(({ what, containers }) => `${what} (${containers.join(', ')})`).join(', ');
+  throw conflict(`plugin ${name} is in use: stop the containers that use it before upgrading: ${list}`);
+}
+
+/** Puts the new package in the place of the present one, which is kept. */
+async function fetched(
+  context: Context,
+  { record, manifest }: Plugin,
+  reference: Reference,
+  { auth, privileges }: PullPluginOptions,
+  emit: Emit,
+  outer: AbortSignal,
+): Promise<PluginRecord> {
+  return await fromRegistry(context, { reference, auth, signal: outer }, async (client) => {
+    const artifact = await trusted(context, client, reference, outer);
+    const added = checkUpgradeGrant(manifest, artifact.manifest, privileges);
+    const settings = carriedOver(manifest, record.settings, artifact.manifest);
+    const warnings = await checkRequirements(context, settings);
+    begin(emit, artifact);
+    emit({ status: added.length > 0 ? `New privileges: ${privilegesText(added)}` : 'No new privileges' });
+    for (const warning of warnings) emit({ status: `WARNING: ${warning}` });
+    return await context.layers.withLease(async (lease) => {
+      const layers = await pullLayers({ context, client, artifact, lease, emit, signal: outer });
+      outer.throwIfAborted();
+      // Of several upgrades without a start in between, the package that last answered is the one to go back to.
+      const previous = record.previous ?? { package: record.package, settings: record.settings };
+      const next = { ...record, settings, package: packageOf(artifact, layers), previous };
+      context.registry.put(next);
+      // What was never started is not gone back to.
+      if (record.previous)
+        for (const { diffId, digest } of record.package.layers) {
+          lease.keepLayer(diffId);
+          lease.keepBlob(digest);
+        }
+      return next;
+    });
+  });
+}
+
+/** While it runs: new calls wait for the new one, those under way have some time. */
+async function replace(context: Context, record: PluginRecord): Promise<void> {
+  const plugin = context.registry.find(record.id);
+  try {
+    await context.running.replace(plugin, drainMs);
+    await context.running.answered(plugin);
+  } catch (error) {
+    await context.running.end(plugin, 'its upgrade is taken back');
+    throw await goneBack(context, { ...record, enabled: false }, error);
+  }
+  await settle(context, plugin);
+}

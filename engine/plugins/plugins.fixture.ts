@@ -1,0 +1,170 @@
+/** A room of plugins on directories of its own; sandboxes and the registry of extensions are played. For tests. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { Extensions, Registered, Registration } from '@cleat/extensions/service';
+import { Helper } from '@cleat/linux/helper/helper';
+import type { Progress } from '@cleat/protocol/api/image';
+import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
+import { unavailable } from '@cleat/protocol/errors';
+import { silentLogger } from '@cleat/protocol/log';
+import { openContent } from '../content/index.js';
+import { openDistribution } from '../distribution/index.js';
+import type { Events, NewEvent } from '../events/service.js';
+import { type Entry, lines, tarOf } from '../images/images.fixture.js';
+import { openLayers } from '../layers/index.js';
+import { openStore } from '../store/index.js';
+import type { Context } from './context.js';
+import { openPlugins, PluginRegistry } from './index.js';
+import type { Plugin } from './registry.js';
+import type { PluginHost, Plugins, PluginUse } from './service.js';
+
+export const manifest = {
+  Description: 'A plugin of the tests',
+  Entrypoint: ['/plugin'],
+  Interface: { Types: ['docker.volumedriver/1.0'], Socket: 'plugin.sock' },
+  Network: { Type: 'host' },
+  Linux: { Capabilities: ['CAP_SYS_ADMIN'] },
+  Env: [
+    { Name: 'DEBUG', Value: '0', Settable: ['value'] },
+    { Name: 'PASSWORD', Value: '', Settable: ['value'] },
+  ],
+};
+
+export const granted: PluginPrivilege[] = [
+  { Name: 'network', Description: '', Value: ['host'] },
+  { Name: 'capabilities', Description: '', Value: ['CAP_SYS_ADMIN'] },
+];
+
+export interface Bench extends AsyncDisposable {
+  readonly plugins: Plugins & PluginHost;
+  readonly events: NewEvent[];
+  /** Names of those that are registered now, with the digest-like text of their manifests' descriptions. */
+  readonly running: Map<string, string>;
+  /** Users of each plugin. */
+  uses: PluginUse[];
+  /** What a plugin does when it is activated; throws what it does. */
+  answer: (description: string) => Promise<void>;
+  trust: Context['trust']['check'];
+  /** What is under the data root of blobs and layers. */
+  left(): Promise<{ blobs: string[]; layers: string[] }>;
+  reopen(): Promise<void>;
+  create(name: string, changes?: object, rootfs?: readonly Entry[]): Promise<void>;
+  pull(remote: string, options?: { name?: string; privileges?: readonly PluginPrivilege[] }): Promise<Progress[]>;
+  upgrade(name: string, remote: string, privileges?: readonly PluginPrivilege[]): Promise<Progress[]>;
+  push(name: string): Promise<Progress[]>;
+}
+
+/** A tar as `docker plugin create` sends it. */
+export async function archiveOf(config: object, rootfs: readonly Entry[] = [{ name: 'plugin', content: 'run' }]) {
+  return await tarOf([
+    { name: 'config.json', content: JSON.stringify(config) },
+    { name: 'rootfs/', type: 'directory' },
+    ...rootfs.map((entry) => ({ ...entry, name: `rootfs/${entry.name}` })),
+  ]);
+}
+
+export async function openBench(): Promise<Bench> {
+  const root = await mkdtemp(join(tmpdir(), 'cleat-plugins-'));
+  const events: NewEvent[] = [];
+  const running = new Map<string, string>();
+  const helper = new Helper();
+  const { signal } = new AbortController();
+  const described = ({ manifest: { Description } }: Pick<Plugin, 'manifest'>) => Description;
+  const launched: Plugin[] = [];
+
+  const extensions = {
+    register(extension: Registration): Registered {
+      let now = extension;
+      const plugin = launched.at(-1);
+      running.set(extension.name, plugin ? described(plugin) : '');
+      return {
+        status: { state: 'active', health: 'healthy', reason: '', since: new Date() } as Registered['status'],
+        activated: async () => await bench.answer(running.get(now.name) ?? ''),
+        replace: async (next) => {
+          now = next;
+          const last = launched.at(-1);
+          running.set(next.name, last ? described(last) : '');
+        },
+        remove: async () => void running.delete(now.name),
+      };
+    },
+    setUnavailable: () => () => {},
+    logger: () => silentLogger,
+    list: () => [],
+  } as unknown as Extensions;
+
+  const start = async () => {
+    const store = openStore(join(root, 'store'));
+    const log = silentLogger;
+    const content = await openContent(join(root, 'blobs'));
+    const registry = new PluginRegistry(store, log);
+    content.addUser(registry);
+    const config = { insecureRegistries: [], registryMirrors: [], maxConcurrentDownloads: 3 };
+    const plugins = openPlugins({
+      directory: join(root, 'saved'),
+      log,
+      events: { publish: (event: NewEvent) => void events.push(event) } as unknown as Events,
+      registry,
+      content,
+      layers: await openLayers({ directory: join(root, 'layers'), content, store, users: [registry], log }),
+      distribution: openDistribution({ config, reach: undefined, log, content }),
+      extensions,
+      helper,
+      config: { liveRestore: false },
+      sandboxes: {
+        launcher(plugin) {
+          launched.push(plugin);
+          const never = () => Promise.reject(unavailable('nothing runs here'));
+          return {
+            launcher: { launch: never, adopt: async () => undefined, close: async () => {} },
+            socket: '/x.sock',
+          };
+        },
+        lastOutput: async () => ['said at last'],
+        hostPath: () => undefined,
+        erase: async () => {},
+      },
+      trust: { check: (...args) => bench.trust(...args) },
+      usage: () => bench.uses,
+    });
+    return { store, plugins };
+  };
+  let open = await start();
+  const bench: Bench = {
+    get plugins() {
+      return open.plugins;
+    },
+    events,
+    running,
+    uses: [],
+    answer: async () => {},
+    trust: async () => {},
+    left: async () => ({
+      blobs: await readdir(join(root, 'blobs/sha256')),
+      layers: await readdir(join(root, 'layers')),
+    }),
+    async reopen() {
+      await open.store.close();
+      running.clear();
+      open = await start();
+      open.plugins.start();
+    },
+    async create(name, changes = {}, rootfs) {
+      const archive = Readable.from([await archiveOf({ ...manifest, ...changes }, rootfs)]);
+      await open.plugins.create(name, archive, signal);
+    },
+    pull: async (remote, { name = '', privileges = granted } = {}) =>
+      await lines(open.plugins.pull({ remote, name, privileges, signal })),
+    upgrade: async (name, remote, privileges = granted) =>
+      await lines(open.plugins.upgrade({ remote, name, privileges, signal })),
+    push: async (name) => await lines(open.plugins.push(name, { signal })),
+    async [Symbol.asyncDispose]() {
+      await open.store.close();
+      await helper.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+  return bench;
+}

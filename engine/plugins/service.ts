@@ -1,0 +1,72 @@
+import type { Readable } from 'node:stream';
+import type { Progress, RegistryAuth } from '@cleat/protocol/api/image';
+import type { PluginPrivilege, PluginResource } from '@cleat/protocol/api/plugin';
+import type { Filters } from '../events/service.js';
+
+/**
+ * What the API asks of managed plugins: packaged, granted, sandboxed, supervised. A plugin is called by its name, with or
+ * without `:latest`, by its ID, or by the beginning of that.
+ *
+ * Errors read as Docker's: NotFound `plugin "X" not found`, Conflict `plugin X is in use`, `plugin X is enabled`,
+ * `plugin X already exists`.
+ */
+export interface Plugins {
+  /** @throws InvalidParameter for a filter other than `enabled` and `capability` */
+  list(filters: Filters): PluginResource[];
+  inspect(name: string): PluginResource;
+  /**
+   * What a plugin of a registry asks for.
+   * @param options.name where there is a plugin of that name: only what its upgrade would newly ask for
+   */
+  privileges(remote: string, options: PrivilegesOptions): Promise<PluginPrivilege[]>;
+  /** The name that a plugin gets, for the answer's head. @throws InvalidParameter */
+  nameFor(remote: string, name: string): string;
+  /** Progress lines as Docker's; a failure after the first line is a last line with `error`. */
+  pull(options: PullPluginOptions): AsyncIterable<Progress>;
+  upgrade(options: PullPluginOptions): AsyncIterable<Progress>;
+  push(name: string, options: { auth?: RegistryAuth | undefined; signal: AbortSignal }): AsyncIterable<Progress>;
+  /** @param archive a tar of `config.json` and `rootfs/`, compressed or not */
+  create(name: string, archive: Readable, signal: AbortSignal): Promise<void>;
+  /** The same archive of a plugin that is here. */
+  save(name: string): Promise<Readable>;
+  /** @param timeoutSeconds how long it has to answer; 0: as long as is usual */
+  enable(name: string, timeoutSeconds: number): Promise<void>;
+  /** With `force` also while it is used: whoever loses something is named in the log and in the event. */
+  disable(name: string, options: { force: boolean }): Promise<void>;
+  set(name: string, settings: readonly string[]): Promise<void>;
+  remove(name: string, options: { force: boolean }): Promise<void>;
+}
+
+export interface PrivilegesOptions {
+  auth?: RegistryAuth | undefined;
+  name?: string | undefined;
+  signal: AbortSignal;
+}
+
+export interface PullPluginOptions {
+  remote: string;
+  /** The plugin's name here; empty: that of `remote`. */
+  name: string;
+  auth?: RegistryAuth | undefined;
+  /** What the user has granted. */
+  privileges: readonly PluginPrivilege[];
+  signal: AbortSignal;
+}
+
+/** What other rooms, and the engine's start and stop, need of the plugins of this host. */
+export interface PluginHost {
+  /** Starts those that are enabled, or finds them running. Waits for none of them. */
+  start(): void;
+  /** The full name of the plugin that is called so; undefined when there is none. */
+  fullName(name: string): string | undefined;
+  /** Where a path that a plugin speaks of lies on this host; undefined: it speaks of no such place, or there is no such plugin. */
+  hostPath(name: string, path: string): string | undefined;
+}
+
+/** Somebody who needs a plugin to be there. */
+export interface PluginUse {
+  /** For people: `volume data`, `network web`, `the logs of container web`. */
+  readonly what: string;
+  /** Names of the containers that run now and would lose it. */
+  readonly containers: readonly string[];
+}
