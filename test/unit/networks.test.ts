@@ -98,6 +98,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
       );
     },
     onChange: () => () => {},
+    nameOf: (_kind: string, name: string) => name,
   } as never;
   outbox = openOutbox({ store, extensions, log: silentLogger });
   networks = openNetworks({
