@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kindLabels } from '@cleat/protocol/kinds/index';
+import { readManifest } from '@cleat/protocol/plugins/manifest';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createCommand } from './command.js';
@@ -24,12 +25,13 @@ describe.each(kindLabels)('%s', (kind) => {
       expect(text, name).not.toMatch(/\{\{|my-plugin/);
       expect(text.endsWith('\n'), name).toBe(true);
     }
+    expect(readManifest(files['plugin.json'] ?? '', 'lenient').Interface.Socket).toBe('odd-name.sock');
     // systemd and Cleat find it under its name.
     expect(files['odd-name.socket']).toContain('ListenStream=/run/docker/plugins/odd-name.sock');
     const manifest = parse(files['odd-name.yaml'] ?? '') as { extensions: Record<string, { module: string }> };
     expect(manifest.extensions['odd-name']?.module).toBe(js ? './plugin.js' : './dist/plugin.js');
     const { scripts } = JSON.parse(files['package.json'] ?? '') as { scripts: Record<string, string> };
-    expect(Object.keys(scripts).sort()).toEqual(js ? ['start', 'test'] : ['build', 'start', 'test']);
+    expect(Object.keys(scripts).sort()).toEqual([...(js ? [] : ['build']), 'package', 'start', 'test']);
   });
 
   test('plain JavaScript is JavaScript', () => {
@@ -69,7 +71,7 @@ test('a directory is made, and the next steps are told', async () => {
   expect(readdirSync(path).sort()).toEqual(
     [
       ...['.gitignore', 'README.md', 'main.ts', 'new-one.service', 'new-one.socket', 'new-one.yaml', 'package.json'],
-      ...['plugin.test.ts', 'plugin.ts', 'tsconfig.json'],
+      ...['plugin.test.ts', 'plugin.json', 'plugin.ts', 'tsconfig.json'],
     ].sort(),
   );
   expect(readFileSync(join(path, 'plugin.ts'), 'utf8')).toContain('/var/lib/new-one');

@@ -13,6 +13,10 @@ export interface TemplateFacts {
   readonly options: Readonly<Record<string, string>>;
   /** It uses `@cleat/sdk/linux`, and so needs `@cleat/linux`. */
   readonly linux: boolean;
+  /** Its manifest as a managed plugin, beyond what every plugin says. What it keeps is below `/data`, which outlives an upgrade. */
+  readonly managed: Readonly<Record<string, unknown>>;
+  /** Programs of the host that it starts: its package takes them along. */
+  readonly programs: readonly string[];
   /**
    * Restrictions of the systemd unit. None for a plugin that mounts or makes interfaces: the engine must see them; and
    * FIFOs of logs are the engine's, wherever it has them.

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
 import { type KindLabel, kindOf } from '@cleat/protocol/kinds/index';
+import { typeOf } from '@cleat/protocol/plugins/types';
 import { factsOf, type TemplateFacts } from './facts.js';
 import { toJavaScript } from './javascript.js';
 import { template } from './template.js';
@@ -43,7 +44,8 @@ export function scaffold(requested: Requested): Files {
     [`${requested.name}.service`]: fill('common/service.template'),
     [`${requested.name}.socket`]: fill('common/socket.template'),
     [`${requested.name}.yaml`]: fill('common/manifest.template'),
-    '.gitignore': requested.js ? 'node_modules/\n' : 'node_modules/\ndist/\n',
+    'plugin.json': pluginJson(requested, facts),
+    '.gitignore': `node_modules/\n${requested.js ? '' : 'dist/\n'}*.tar\n`,
   };
 }
 
@@ -76,7 +78,7 @@ function placeholders({ name, kind, js }: Requested, facts: TemplateFacts): Reco
   };
 }
 
-function packageJson({ name, js, packages }: Requested, { linux }: TemplateFacts): string {
+function packageJson({ name, js, packages }: Requested, { linux, programs }: TemplateFacts): string {
   const own = (...rooms: string[]) => Object.fromEntries(rooms.map((room) => dependency(room, packages)));
   const main = js ? 'main.js' : 'dist/main.js';
   const manifest = {
@@ -87,13 +89,15 @@ function packageJson({ name, js, packages }: Requested, { linux }: TemplateFacts
     engines: { node: '>=20.19' },
     bin: main,
     scripts: js
-      ? { start: 'exec node main.js', test: 'node --test' }
+      ? { start: 'exec node main.js', test: 'node --test', package: 'cleat package' }
       : {
           build: 'tsc',
           // npm passes a signal to the shell, which is to be the plugin by then.
           start: 'npm run --silent build && exec node dist/main.js',
           test: 'npm run --silent build && node --test dist/',
+          package: 'npm run --silent build && cleat package',
         },
+    ...(programs.length > 0 && { cleat: { programs } }),
     dependencies: own('sdk', ...(packages ? ['protocol'] : []), ...(linux ? ['linux'] : [])),
     devDependencies: {
       ...own('conformance', ...(packages ? ['extensions'] : [])),
@@ -101,6 +105,16 @@ function packageJson({ name, js, packages }: Requested, { linux }: TemplateFacts
     },
   };
   return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/** The manifest of `cleat package`. */
+function pluginJson({ name, kind }: Requested, { what, managed }: TemplateFacts): string {
+  const manifest = {
+    Description: `${what[0]?.toUpperCase()}${what.slice(1)}`,
+    Interface: { Socket: `${name}.sock`, Types: [typeOf(kindOf(kind))] },
+    ...managed,
+  };
+  return `${JSON.stringify(manifest, null, 2).replaceAll('{{name}}', name)}\n`;
 }
 
 /**

@@ -100,6 +100,19 @@ export interface RegistriesConfig {
   readonly maxConcurrentDownloads: number;
 }
 
+export interface PluginsConfig {
+  /** Absent or empty: every plugin is taken. */
+  readonly pluginTrust?: readonly PluginTrustRule[];
+}
+
+/** Demands a signature of the plugins whose name fits; see `engine/plugins/trust/rules.ts`. */
+export interface PluginTrustRule {
+  readonly name: string;
+  readonly unsigned: boolean;
+  /** Public keys, with the files that they are from. */
+  readonly keys: readonly { readonly path: string; readonly pem: string }[];
+}
+
 /**
  * Settings that the wiring (`cli`) gives the engine: already merged from flags, `daemon.json` and defaults, and
  * validated. Each room is given its own part.
@@ -111,4 +124,5 @@ export interface EngineConfig
     LogsConfig,
     VolumesConfig,
     NetworksConfig,
-    RegistriesConfig {}
+    RegistriesConfig,
+    PluginsConfig {}

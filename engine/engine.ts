@@ -23,10 +23,14 @@ import type { ImageHost, Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
 import { openNetworks } from './networks/index.js';
 import type { NetworkHost, Networks } from './networks/service.js';
+import { Runtimes } from './oci/runtimes.js';
 import { openOutbox } from './outbox/index.js';
 import { openPlugins, PluginRegistry } from './plugins/index.js';
-import type { Sandboxes } from './plugins/sandboxes.js';
+import { HostSandboxes } from './plugins/running/host-sandboxes.js';
+import { pluginRuntimeRoot } from './plugins/sandbox/places.js';
+import type { PrivateNetwork } from './plugins/sandbox/types.js';
 import type { PluginHost, Plugins } from './plugins/service.js';
+import { trustBy } from './plugins/trust/policy.js';
 import { usesOf } from './plugins/uses.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
@@ -75,13 +79,10 @@ async function checkLogDefaults({ logDriver, logOpts }: EngineConfig, spool: Spo
   }
 }
 
-const notYet: Sandboxes = {
-  launcher: () => {
-    throw notImplemented('plugins cannot be run yet');
-  },
-  lastOutput: async () => [],
-  hostPath: () => undefined,
-  erase: async () => {},
+const noPrivateNetwork: PrivateNetwork = {
+  attach: async () => Promise.reject(notImplemented('a plugin cannot have a network of its own yet')),
+  adopt: async () => {},
+  detach: async () => {},
 };
 
 /** How long the start of the engine waits for what asks extensions; what takes longer goes on beside it. */
@@ -143,6 +144,38 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       usage: (id) => usersOfImage(registry, id),
     });
     closers.push(['images', () => images.close()]);
+    const plugins = openPlugins({
+      directory: join(config.execRoot, 'saved-plugins'),
+      log: room('plugins'),
+      events,
+      registry: pluginRegistry,
+      content,
+      layers,
+      distribution,
+      extensions,
+      config,
+      helper,
+      sandboxes: new HostSandboxes({
+        config,
+        log: room('plugins'),
+        layers,
+        extensions,
+        helper,
+        runtimes: new Runtimes(config, (name) => pluginRuntimeRoot(config, name)),
+        network: noPrivateNetwork,
+      }),
+      trust: trustBy(config),
+      usage: (name) =>
+        usesOf(
+          {
+            volumes: (driver) => volumes.ofDriver(driver),
+            networks: (driver) => networks.ofDriver(driver),
+            runningUsers: (used) => runningUsers(registry, used),
+          },
+          name,
+        ),
+    });
+    closers.push(['plugins', () => plugins.close()]);
     const volumes = openVolumes({
       config,
       log: room('volumes'),
@@ -151,6 +184,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       extensions,
       outbox,
       helper,
+      place: (driver, path) => plugins.place(driver, path),
       references: (name) => usersOfVolume(registry, name),
     });
     const networks = openNetworks({
@@ -174,29 +208,6 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       spool,
       extensions,
       helper,
-    });
-    const plugins = openPlugins({
-      directory: join(config.execRoot, 'saved-plugins'),
-      log: room('plugins'),
-      events,
-      registry: pluginRegistry,
-      content,
-      layers,
-      distribution,
-      extensions,
-      config,
-      helper,
-      sandboxes: notYet,
-      trust: { check: async () => {} },
-      usage: (name) =>
-        usesOf(
-          {
-            volumes: (driver) => volumes.ofDriver(driver),
-            networks: (driver) => networks.ofDriver(driver),
-            runningUsers: (used) => runningUsers(registry, used),
-          },
-          name,
-        ),
     });
     const execs = openExecs({ config, log: room('exec'), containers });
     const health = openHealth({ log: room('health'), containers, execs });

@@ -85,6 +85,21 @@ export const commands: Readonly<Record<string, Command>> = {
     ownHelp: async () => (await scaffold()).createHelp,
     run: async (args) => (await scaffold()).createCommand(args),
   },
+  package: {
+    usage: 'package [DIRECTORY] --push REF | --output PATH [OPTION…]',
+    help: 'Make a managed plugin of an npm project or a root file system, for docker plugin install',
+    options: async () => (await import('./package/command.js')).packageOptions,
+    details: async () => (await import('./package/command.js')).packageHelp,
+    run: async (args) => (await import('./package/command.js')).packageCommand(args),
+  },
+  plugins: {
+    usage: 'plugins search [TERM]|index build REF…|sign REF|keygen NAME',
+    help: 'Find managed plugins that others publish; sign your own, and list them in an index',
+    verbs: ['search', 'index', 'sign', 'keygen'],
+    options: async () => (await import('./plugins/command.js')).pluginsOptions,
+    details: async () => (await import('./plugins/command.js')).pluginsHelp,
+    run: async (args) => (await import('./plugins/command.js')).pluginsCommand(args),
+  },
   verify: {
     usage: 'verify PLUGIN [OPTION…]',
     help: 'Test any Docker plugin through its socket: its protocol, and what engines really do',

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +56,51 @@ test.each([
   ['fd://', { kind: 'fd', name: '' }],
 ])('-H %s', (text, host) => {
   expect(parseHost(text, false)).toMatchObject(host);
+});
+
+test('plugin-trust is read with its keys, and a mistake in it is a start-up error', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'cleat-trust-'));
+  try {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const [pub, key] = [join(directory, 'a.pub'), join(directory, 'a.key')];
+    const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    await writeFile(pub, pem);
+    await writeFile(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const file = join(directory, 'daemon.json');
+    const load = async (rules: unknown) => {
+      await writeFile(file, JSON.stringify({ 'plugin-trust': rules }));
+      return (await loadSettings(parseFlags([`--config-file=${file}`]))).engine.pluginTrust;
+    };
+    expect(await load(undefined)).toEqual([]);
+    expect(
+      await load([
+        { name: 'r/*', keys: [pub] },
+        { name: '*', unsigned: true },
+      ]),
+    ).toEqual([
+      { name: 'r/*', unsigned: false, keys: [{ path: pub, pem }] },
+      { name: '*', unsigned: true, keys: [] },
+    ]);
+    for (const [rules, complaint] of [
+      [{}, 'expected a list of rules'],
+      [[{ keys: [pub] }], 'rule 1: name must be a pattern'],
+      [[{ name: '*', keys: [key] }], 'holds a private key'],
+      [[{ name: '*', keys: ['a.pub'] }], 'absolute path'],
+      [[{ name: '*', keys: [join(directory, 'gone')] }], 'no such file'],
+      [
+        [
+          { name: 'a', unsigned: true },
+          { name: '*', key: pub },
+        ],
+        'rule 2: there is no setting "key"',
+      ],
+      [[{ name: '*', keys: [pub], unsigned: true }], 'not both'],
+    ] as const) {
+      await expect(load(rules)).rejects.toThrow(complaint);
+    }
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });
 
 test('TLS is verified unless told otherwise', () => {

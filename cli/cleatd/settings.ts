@@ -7,6 +7,7 @@ import { checkValues, runtimesOf, withoutScheme } from './checks.js';
 import { defaultSocket, type Host, parseHost } from './hosts.js';
 import { readConfigFile } from './options/file.js';
 import { byFlag, type Flag, type Values, withDefaults } from './options/table.js';
+import { trustRules } from './plugin-trust.js';
 import { type TlsMode, tlsMode } from './tls.js';
 
 /** Everything the daemon was told, merged and checked. */
@@ -65,8 +66,9 @@ export function settingsOf(
     const name = nameOf('exec-opt');
     warnings.push(`${name}: native.cgroupdriver=systemd has no effect: cgroups are always managed by cgroupfs`);
   }
+  const pluginTrust = trustRules(values['plugin-trust'], nameOf);
   const plainTcp = values['insecure-tcp'] || (wasSet('tls') && !values.tls);
-  return { values, engine: engineConfig(values, hosts), hosts, tls, plainTcp, warnings, nameOf };
+  return { values, engine: { ...engineConfig(values, hosts), pluginTrust }, hosts, tls, plainTcp, warnings, nameOf };
 }
 
 function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'] {

@@ -126,8 +126,9 @@ async function prepare(
   template: NetworkRecord | undefined,
   options: CreateOptions,
 ): Promise<NetworkRecord> {
-  const wanted = request.Driver || context.config.defaultNetworkDriver;
-  const driver = request.ConfigOnly ? 'null' : context.drivers.networkName(wanted);
+  const driver = request.ConfigOnly
+    ? 'null'
+    : context.drivers.networkName(request.Driver || context.config.defaultNetworkDriver);
   const said = request.ConfigOnly ? undefined : await context.drivers.networkCapabilities(driver);
   const only = context.registry.all().find((network) => network.driver === driver && !network.configOnly);
   if (said && said.sandbox !== 'own' && only) {
@@ -151,9 +152,8 @@ async function prepare(
     options: { ...(template?.options ?? request.Options) },
     labels: { ...template?.labels, ...request.Labels },
     ipam: {
-      driver: context.drivers.ipamName(
-        template?.ipam.driver ?? (request.IPAM?.Driver || context.config.defaultIpamDriver),
-      ),
+      driver:
+        template?.ipam.driver ?? context.drivers.ipamName(request.IPAM?.Driver || context.config.defaultIpamDriver),
       options: template?.ipam.options ?? request.IPAM?.Options ?? null,
       config: request.IPAM?.Config ?? [],
     },

@@ -47,14 +47,13 @@ export class Drivers {
     });
   }
 
-  /** The name that a driver's networks are kept under: a managed plugin has several names, and lives on under one. */
-  networkName(name: string): string {
-    return this.#extensions.nameOf(networkKind.name, name);
+  /** The name of the driver that is called so: `vendor/net:latest` for `vendor/net`. */
+  networkName(called: string): string {
+    return this.#extensions.nameOf(networkKind.name, called);
   }
 
-  /** As {@link networkName}, for the address management. */
-  ipamName(name: string): string {
-    return this.#extensions.nameOf(ipamKind.name, name);
+  ipamName(called: string): string {
+    return this.#extensions.nameOf(ipamKind.name, called);
   }
 
   /** @throws as {@link Extensions.get} does */

@@ -40,9 +40,12 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
 
     start: () => startAll(context),
     fullName: (called) => registry.called(called)?.record.name,
-    hostPath(name, path) {
+    place(name, path) {
       const plugin = registry.byName(name);
-      return plugin && sandboxes.hostPath(plugin, path);
+      return plugin && sandboxes.place(plugin, path);
+    },
+    close() {
+      if (deps.config.liveRestore) sandboxes.leaveRunning();
     },
   };
 }

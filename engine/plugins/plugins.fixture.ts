@@ -123,7 +123,8 @@ export async function openBench(): Promise<Bench> {
           };
         },
         lastOutput: async () => ['said at last'],
-        hostPath: () => undefined,
+        place: () => ({ root: '/', within: '.' }),
+        leaveRunning: () => {},
         erase: async () => {},
       },
       trust: { check: (...args) => bench.trust(...args) },

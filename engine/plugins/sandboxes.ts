@@ -7,10 +7,20 @@ export interface Sandboxes {
   launcher(plugin: Plugin): SandboxLaunch;
   /** The last lines that a plugin has printed, for people. */
   lastOutput(plugin: Plugin): Promise<readonly string[]>;
-  /** Where a path inside a plugin's propagated mount lies on this host; undefined for any other. */
-  hostPath(plugin: Plugin, path: string): string | undefined;
+  /**
+   * Where a path that a plugin speaks of lies on this host: a directory of the engine's, and the path in it, which only the
+   * plugin knows. What it mounts below its propagated mount is seen there.
+   */
+  place(plugin: Plugin, path: string): PluginPlace;
+  /** From now on none is ended: the engine stops, and the next one finds them. */
+  leaveRunning(): void;
   /** Removes what a plugin has here for good, its data included; it does not run. */
   erase(plugin: Plugin): Promise<void>;
+}
+
+export interface PluginPlace {
+  readonly root: string;
+  readonly within: string;
 }
 
 export interface SandboxLaunch {

@@ -59,8 +59,13 @@ export interface PluginHost {
   start(): void;
   /** The full name of the plugin that is called so; undefined when there is none. */
   fullName(name: string): string | undefined;
-  /** Where a path that a plugin speaks of lies on this host; undefined: it speaks of no such place, or there is no such plugin. */
-  hostPath(name: string, path: string): string | undefined;
+  /**
+   * Where a path that the plugin of that full name speaks of lies on this host: a directory of the engine's, and the path in
+   * it, which may lead anywhere. Undefined: there is no such plugin.
+   */
+  place(name: string, path: string): { readonly root: string; readonly within: string } | undefined;
+  /** The engine stops. Afterwards the registry of extensions ends the plugins, unless they are to outlive the engine. */
+  close(): void;
 }
 
 /** Somebody who needs a plugin to be there. */

@@ -19,11 +19,21 @@ export interface VolumesDeps {
   readonly events: Events;
   readonly extensions: Extensions;
   readonly outbox: Outbox;
+  /**
+   * Where a path that a driver speaks of lies on this host, for one that has a root file system of its own: a directory of the
+   * engine's, and the path in it.
+   */
+  readonly place?: DriverPlace;
   /** For sizes and mount points: a volume's path is its driver's. */
   readonly helper: Pick<Helper, 'call'>;
   /** IDs of the containers that refer to a volume: those that are on record or are being made. */
   readonly references: (name: string) => string[];
 }
+
+export type DriverPlace = (
+  driver: string,
+  path: string,
+) => { readonly root: string; readonly within: string } | undefined;
 
 /** Shared by every file of this room. */
 export interface Context {
@@ -34,6 +44,7 @@ export interface Context {
   readonly events: Events;
   readonly helper: Pick<Helper, 'call'>;
   readonly records: Collection<VolumeRecord>;
+  readonly place: DriverPlace;
   readonly drivers: Drivers;
   readonly held: Collection<HeldMount>;
   readonly unmounts: VolumeOutbox;

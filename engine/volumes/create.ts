@@ -22,18 +22,24 @@ export async function createVolume(context: Context, request: VolumeCreateReques
     throw invalidParameter(`volume name is longer than ${maxNameBytes} bytes, or has a NUL byte in it`);
   }
   refuseLargeRecord('the volume', request);
+  const driver = context.drivers.nameOf(request.Driver ?? '');
   return await context.turns.run(name, async () => {
     try {
       const known = context.records.get(name);
-      const present = known && (await checkKnown(context, known, request.Driver ?? ''));
+      const present = known && (await checkKnown(context, known, driver));
       if (present) return present;
       const labels = anonymous ? { ...request.Labels, [anonymousLabel]: '' } : (request.Labels ?? null);
-      if (!request.Driver && !anonymous) {
+      if (!driver && !anonymous) {
         const found = await findUnrecorded(context, name);
         if (found) return resourceOf(found);
       }
-      const driver = context.drivers.nameOf(request.Driver || context.defaultDriver);
-      return await make(context, name, driver, labels, request.DriverOpts ?? null);
+      return await make(
+        context,
+        name,
+        driver || context.drivers.nameOf(context.defaultDriver),
+        labels,
+        request.DriverOpts ?? null,
+      );
     } catch (error) {
       throw opError('create', name, error);
     }
@@ -60,7 +66,7 @@ async function checkKnown(
     );
   }
   if (volume) {
-    if (wanted && context.drivers.nameOf(wanted) !== owner) {
+    if (wanted && wanted !== owner) {
       // The error for an unknown driver says that it is unknown.
       await context.drivers.get(wanted);
       throw conflict(`driver '${owner}' already has volume '${name}': volume name must be unique`);

@@ -45,11 +45,6 @@ export class Drivers {
     }
   }
 
-  /** The name that a driver's volumes are kept under: a managed plugin has several names, and lives on under one. */
-  nameOf(name: string): string {
-    return this.#extensions.nameOf(volumeKind.name, name);
-  }
-
   /** Names of drivers that are known to be some. */
   get names(): string[] {
     return this.#extensions.names(volumeKind);
@@ -99,6 +94,11 @@ export class Drivers {
   /** Whether Create need not be preceded by Get; false until it was asked for anything of that sort. */
   createsAlone(name: string): boolean {
     return this.#traits.get(name)?.idempotentCreate === true;
+  }
+
+  /** The name of the driver that is called so: `vieux/sshfs:latest` for `vieux/sshfs`. */
+  nameOf(called: string): string {
+    return this.#extensions.nameOf(volumeKind.name, called);
   }
 
   /** Whether the operator configured it, rather than that it was found in a plugin directory. */

@@ -1,4 +1,6 @@
 import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import type { VolumeResource } from '@cleat/protocol/api/volume';
 import { Turns } from '@cleat/protocol/async/turns';
 import type { Context, VolumesDeps } from './context.js';
 import { createVolume } from './create.js';
@@ -24,6 +26,7 @@ export function openVolumes({
   extensions,
   outbox,
   helper,
+  place = () => undefined,
   references,
 }: VolumesDeps): Volumes & VolumeHost {
   const drivers = new Drivers(extensions);
@@ -36,17 +39,26 @@ export function openVolumes({
     events,
     helper,
     records: store.collection<VolumeRecord>('volumes'),
+    place,
     drivers,
     held,
     unmounts,
     turns: new Turns(),
     references,
   };
+  /** On this host, and not as a driver with a root of its own sees it. */
+  const shown = (volume: VolumeResource): VolumeResource => {
+    const at = volume.Mountpoint === '' ? undefined : place(volume.Driver, volume.Mountpoint);
+    return at ? { ...volume, Mountpoint: join(at.root, at.within) } : volume;
+  };
   return {
     defaultDriver: context.defaultDriver,
-    create: (request) => createVolume(context, request),
-    inspect: (name) => inspectVolume(context, name),
-    list: (filters) => listVolumes(context, filters),
+    create: async (request) => shown(await createVolume(context, request)),
+    inspect: async (name) => shown(await inspectVolume(context, name)),
+    async list(filters) {
+      const all = await listVolumes(context, filters);
+      return { ...all, Volumes: all.Volumes.map(shown) };
+    },
     remove: (name, { force }) => removeVolume(context, name, force),
     prune: (filters) => pruneVolumes(context, filters),
     mount: (name, use, signal) => mountVolume(context, name, use, signal),

@@ -22,7 +22,7 @@ export async function mountVolume(
   const wantsContext = await context.drivers.wantsContext(driverName, driver);
   const held = heldMount(driverName, record.name, use);
   context.held.put(held.id, held);
-  let mounted: Pick<HeldVolume, 'path' | 'source'>;
+  let mounted: Pick<HeldVolume, 'path' | 'source'> & { told: string };
   let answered = false;
   try {
     const answer = await driver.Mount({
@@ -43,10 +43,10 @@ export async function mountVolume(
     const what = record.mountpoint.includes(name) ? record.mountpoint : name;
     throw new CleatError(errorClass, `error while mounting volume '${what}': ${messageOf(error)}`, { cause: error });
   }
-  const { path } = mounted;
+  const { path, told } = mounted;
   const source = use.subpath === undefined ? mounted.source : await holdSubpath(context, mounted, held, use, signal);
   context.held.put(held.id, { ...held, mounted: true });
-  if (record.mountpoint !== path) context.records.put(name, { ...record, mountpoint: path });
+  if (record.mountpoint !== told) context.records.put(name, { ...record, mountpoint: told });
   context.events.publish({
     type: 'volume',
     action: 'mount',

@@ -13,16 +13,17 @@ type Places = Pick<Context, 'drivers' | 'roots'>;
  * there, and neither the host's own nor the engine's. What was looked at is held, so that it is what will be used. This
  * guards against mistakes and what is in a driver's data; who may answer for volumes on this host without being
  * confined is trusted with it.
+ * @returns where it lies on this host, what the driver said, and what is held
  * @throws System; DeadlineExceeded for a path that hangs
  */
 export async function holdMountpoint(
-  context: Pick<Context, 'drivers' | 'helper' | 'roots'>,
+  context: Pick<Context, 'drivers' | 'helper' | 'place' | 'roots'>,
   driver: string,
   volume: string,
   path: string,
   { holdAt: at }: Pick<VolumeUse, 'holdAt'>,
   signal?: AbortSignal,
-): Promise<{ path: string; source: HeldPath }> {
+): Promise<{ path: string; told: string; source: HeldPath }> {
   const refusal = (why: string, cause?: unknown, errorClass: ErrorClass = 'System') =>
     new CleatError(
       errorClass,
@@ -37,13 +38,21 @@ export async function holdMountpoint(
     wrong = wrongPlace(context, driver, real);
     if (wrong) throw refusal(wrong);
   };
+  const place = context.place(driver, normal);
   try {
+    // A plugin with a root of its own is confined to it: no link of its own making leads out.
+    if (place) {
+      const { root, within } = place;
+      const shown = posix.join(root, within);
+      const source = await HeldPath.hold(context.helper, { path: root, within, at, shown: root }, () => {}, { signal });
+      return { path: shown, told: normal, source };
+    }
     const given = (real: string) => isGiven(context, driver, real);
     const own = context.drivers.isConfigured(driver)
       ? await HeldPath.ofEngine(context.helper, normal, given, { signal })
       : undefined;
     const source = own ?? (await HeldPath.hold(context.helper, { path: normal, at }, check, { signal }));
-    return { path: normal, source };
+    return { path: normal, told: normal, source };
   } catch (error) {
     if (wrong) throw error;
     if (isClass(error, 'NotFound')) throw refusal('which does not exist', error);

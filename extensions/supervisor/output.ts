@@ -2,6 +2,7 @@ import { closeSync, type FSWatcher, ftruncateSync, openSync, readSync, watch } f
 import { messageOf } from '@cleat/protocol/errors';
 import { guarded } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
+import { reportLine } from './lines.js';
 
 /** Above this the file, once read, is emptied. */
 const keepBytes = 256 * 1024;
@@ -72,24 +73,7 @@ export class Output {
     for (const line of lines) if (line.trim()) this.#report(line.slice(0, maxLine));
   }
 
-  /** Lines of the SDK's logger are JSON with a level; others are somebody's `console.log`. */
   #report(line: string): void {
-    const parsed = line.startsWith('{') ? parseLine(line) : undefined;
-    if (parsed) this.#log[parsed.level](parsed.message, parsed.fields);
-    else this.#log.info(line);
+    reportLine(this.#log, line);
   }
-}
-
-type Level = 'debug' | 'info' | 'warn' | 'error';
-
-function parseLine(line: string): { level: Level; message: string; fields: Record<string, unknown> } | undefined {
-  try {
-    const { level, message, ...fields } = JSON.parse(line);
-    if (['debug', 'info', 'warn', 'error'].includes(level) && typeof message === 'string') {
-      return { level, message, fields };
-    }
-  } catch {
-    // A line that merely begins like JSON is shown as it is.
-  }
-  return undefined;
 }

@@ -21,6 +21,8 @@ export interface MonitorRequest {
   pidFile: string;
   /** A k8s-file log (see CRI's log format); without it nothing is kept. */
   logPath?: string;
+  /** Bytes of the log after which conmon puts a new, empty one in its place. Default: none. */
+  logSizeMax?: number;
   terminal: boolean;
   /** Give the process a stdin that attached clients write to; else it reads /dev/null. */
   stdin: boolean;
@@ -61,6 +63,7 @@ export function monitorArguments(request: MonitorRequest, bundle: string): strin
   args.push('--cid', request.id, '--cuuid', request.id, '--bundle', bundle);
   args.push('--container-pidfile', request.pidFile, '--exit-dir', request.exitDir);
   args.push('--log-path', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`);
+  if (request.logSizeMax !== undefined) args.push('--log-size-max', String(request.logSizeMax));
   args.push('--runtime', request.runtimePath);
   for (const arg of [...request.runtimeArgs, `--log=${runtimeLog(bundle)}`, `--log-format=${request.logFormat}`])
     args.push(`--runtime-arg=${arg}`);

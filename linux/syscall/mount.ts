@@ -8,6 +8,8 @@ export const mountFlag = {
   noDev: 4,
   noExec: 8,
   remount: 32,
+  /** No symlink is followed on that mount, by whomever (Linux 5.10; older kernels ignore it). */
+  noSymFollow: 256,
   bind: 4096,
   recursive: 16384,
   private: 1 << 18,

@@ -2,8 +2,8 @@
 _cleat() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   case ${COMP_CWORD}:${COMP_WORDS[1]} in
-    1:*) words='doctor extensions log-drivers record replay sweep create verify help --version --help' ;;
-    2:help) words='doctor extensions log-drivers record replay sweep create verify' ;;
+    1:*) words='doctor extensions log-drivers record replay sweep create package plugins verify help --version --help' ;;
+    2:help) words='doctor extensions log-drivers record replay sweep create package plugins verify' ;;
     *:doctor) words='--json -h --help' ;;
     *:extensions) words='ls inspect logs -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json --format --kind -f --follow -n --tail -h --help' ;;
     *:log-drivers) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json -h --help' ;;
@@ -11,14 +11,16 @@ _cleat() {
     *:replay) words='--serve --any-order --timing --ignore --speed --json -h --help' ;;
     *:sweep) words='--data-root --exec-root -h --help' ;;
     *:create) words='--kind --js --name --packages -h --help' ;;
+    *:package) words='--push -o --output --platform --runtime --kind --name --program --manifest --rootfs --sign --no-cache --insecure-registry -q --quiet -h --help' ;;
+    *:plugins) words='search index sign keygen --index --key --kind --offline --format -o --output --push --publisher --from --sign --insecure-registry -h --help' ;;
     *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help' ;;
   esac
   case $before in
-    --tlscacert | --tlscert | --tlskey | --output | --data-root | --exec-root | --packages | --plugin-dir | -o)
+    --tlscacert | --tlscert | --tlskey | --output | --data-root | --exec-root | --packages | -o | --plugin-dir)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
-    -H | --host | -c | --context | --format | --kind | -n | --tail | --listen | --redact | --serve | --ignore | --speed | --name | --start | --opt | --only | --skip | --timeout)
+    -H | --host | -c | --context | --format | --kind | -n | --tail | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --only | --skip | --timeout)
       COMPREPLY=()
       return
       ;;

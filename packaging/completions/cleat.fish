@@ -65,6 +65,40 @@ complete -c cleat -n '__fish_seen_subcommand_from create' -l js
 complete -c cleat -n '__fish_seen_subcommand_from create' -l name -x
 complete -c cleat -n '__fish_seen_subcommand_from create' -l packages -r -F
 complete -c cleat -n '__fish_seen_subcommand_from create' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a package -d 'Make a managed plugin of an npm project or a root file system, for docker plugin install'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a package
+complete -c cleat -n '__fish_seen_subcommand_from package' -l push -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l output -s o -r -F
+complete -c cleat -n '__fish_seen_subcommand_from package' -l platform -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l runtime -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l kind -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l name -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l program -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l manifest -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l rootfs
+complete -c cleat -n '__fish_seen_subcommand_from package' -l sign -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l no-cache
+complete -c cleat -n '__fish_seen_subcommand_from package' -l insecure-registry -x
+complete -c cleat -n '__fish_seen_subcommand_from package' -l quiet -s q
+complete -c cleat -n '__fish_seen_subcommand_from package' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a plugins -d 'Find managed plugins that others publish; sign your own, and list them in an index'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a plugins
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -a search
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -a index
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -a sign
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -a keygen
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l index -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l key -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l kind -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l offline
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l format -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l output -s o -r -F
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l push -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l publisher -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l from -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l sign -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l insecure-registry -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a verify -d 'Test any Docker plugin through its socket: its protocol, and what engines really do'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a verify
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l read-only

@@ -9,13 +9,15 @@ if (( CURRENT == 2 )); then
     'replay:Ask a plugin again what was recorded, or answer an engine in its stead'
     'sweep:Remove every trace of an engine that no longer runs\: containers, mounts, networks, both roots'
     'create:Make a new plugin of any kind, with a test that passes conformance'
+    'package:Make a managed plugin of an npm project or a root file system, for docker plugin install'
+    'plugins:Find managed plugins that others publish; sign your own, and list them in an index'
     'verify:Test any Docker plugin through its socket\: its protocol, and what engines really do'
     'help:Tell more of a command'
   )
   _describe command commands
   compadd -- --version --help
 elif [[ $words[2] == help ]]; then
-  compadd -- doctor extensions log-drivers record replay sweep create verify
+  compadd -- doctor extensions log-drivers record replay sweep create package plugins verify
 else
   local command=$words[2]
   # What follows the command is completed as if the command were the program.
@@ -101,6 +103,44 @@ else
         '*--packages=:packages:_files' \
         '*--help' \
         '*-h' \
+        '*:file:_files'
+      ;;
+    package)
+      _arguments '*--push=:push:' \
+        '*--output=:output:_files' \
+        '*-o+:output:_files' \
+        '*--platform=:platform:' \
+        '*--runtime=:runtime:' \
+        '*--kind=:kind:' \
+        '*--name=:name:' \
+        '*--program=:program:' \
+        '*--manifest=:manifest:' \
+        '*--rootfs' \
+        '*--sign=:sign:' \
+        '*--no-cache' \
+        '*--insecure-registry=:insecure-registry:' \
+        '*--quiet' \
+        '*-q' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
+    plugins)
+      _arguments '*--index=:index:' \
+        '*--key=:key:' \
+        '*--kind=:kind:' \
+        '*--offline' \
+        '*--format=:format:' \
+        '*--output=:output:_files' \
+        '*-o+:output:_files' \
+        '*--push=:push:' \
+        '*--publisher=:publisher:' \
+        '*--from=:from:' \
+        '*--sign=:sign:' \
+        '*--insecure-registry=:insecure-registry:' \
+        '*--help' \
+        '*-h' \
+        '1:verb:(search index sign keygen)' \
         '*:file:_files'
       ;;
     verify)

@@ -1,13 +1,13 @@
-import { PluginManifest } from '../api/plugin.js';
 import { invalidParameter } from '../errors.js';
 import { decode } from '../json.js';
 import { isRecord, parseJson } from '../json-text.js';
+import { PluginManifest } from './config.js';
 import { Faults } from './faults.js';
 import { checkSafety } from './safety.js';
 import { checkSense } from './sense.js';
 import { checkShape, manifestBounds } from './shape.js';
 
-export type { PluginManifest } from '../api/plugin.js';
+export type { PluginManifest } from './config.js';
 
 /**
  * Reads a plugin's manifest, which is foreign text.

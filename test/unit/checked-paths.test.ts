@@ -25,8 +25,8 @@ const looks: Record<string, string> = {
     "how the administrator's bind source is mounted, as the kernel would have kept it",
   'engine/containers/oci-spec/accounts.ts stat': 'what will be mounted over /etc: held, or named by the administrator',
   'engine/containers/files/size.ts diskUsage': "a container's upper directory, which is the engine's",
-  'engine/plugins/install/requirements.ts stat':
-    "whether a plugin's mount source is there, which is only for the message: the runtime opens it anew",
+  'engine/plugins/sandbox/check-host.ts stat':
+    "whether the administrator's bind source is there, which is only for the message: the runtime opens it anew",
   'engine/volumes/index.ts realpath': "the engine's own roots, once",
   'engine/volumes/remove.ts diskUsage': 'a number that is shown; it is counted by descriptor',
   'linux/helper/held-path.ts hold': 'this is what holds',

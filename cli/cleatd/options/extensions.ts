@@ -30,6 +30,11 @@ export const extensionOptions = [
     key: 'metrics-collectors',
     help: 'Plugin that collects metrics, started with the engine or as soon as it is there',
   }),
+  option('plugin-trust', 'json', {
+    group,
+    reload: 'pluginTrust',
+    help: 'Who must have signed managed plugins, a list of rules: {"name": "REGISTRY/*", "keys": ["/FILE.pub"]}; the first whose pattern fits counts, {"name": "*", "unsigned": true} takes all, and what none fits is refused. Absent: all plugins are taken',
+  }),
   option('default-volume-driver', 'string', { group, default: 'local', help: 'Driver of volumes that name none' }),
   option('default-network-driver', 'string', { group, default: 'bridge', help: 'Driver of networks that name none' }),
   option('default-ipam-driver', 'string', {

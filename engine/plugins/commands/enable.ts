@@ -1,9 +1,9 @@
-import { CleatError, conflict, messageOf } from '@cleat/protocol/errors';
+import { CleatError, conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { digestOf } from '../../content/blobs.js';
 import { type Context, change, publish } from '../context.js';
-import { checkRequirements } from '../install/requirements.js';
 import type { PluginRecord } from '../record.js';
 import type { Plugin } from '../registry.js';
+import { checkHost } from '../sandbox/check-host.js';
 
 /**
  * Runs a plugin, and waits until it answers. One that does not is stopped again, and stays disabled; after an upgrade, the
@@ -30,7 +30,7 @@ async function run(context: Context, record: PluginRecord): Promise<void> {
   const { registry, running } = context;
   const plugin = registry.put({ ...record, enabled: true });
   try {
-    await checkRequirements(context, record.settings);
+    await refuseMissing(context, plugin);
     running.begin(plugin);
     await running.answered(plugin);
   } catch (error) {
@@ -39,6 +39,12 @@ async function run(context: Context, record: PluginRecord): Promise<void> {
     throw error;
   }
   await settle(context, plugin);
+}
+
+/** @throws InvalidParameter: it would be tried in vain */
+async function refuseMissing({ helper }: Pick<Context, 'helper'>, { record, manifest }: Plugin): Promise<void> {
+  const missing = await checkHost(helper, manifest, record.settings);
+  if (missing.length > 0) throw invalidParameter(`plugin ${record.name} cannot run: ${missing.join('; ')}`);
 }
 
 /** The package that answers is the one to keep; what was before it is let go. */

@@ -46,7 +46,7 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
         const artifact = await trusted(context, client, reference, signal);
         checkGrant(artifact.manifest, options.privileges);
         const settings = defaultSettings(artifact.manifest);
-        const warnings = await checkRequirements(context, settings);
+        const warnings = await checkRequirements(context, artifact.manifest, settings);
         begin(emit, artifact);
         for (const warning of warnings) emit({ status: `WARNING: ${warning}` });
         await context.layers.withLease(async (lease) => {

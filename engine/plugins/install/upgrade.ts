@@ -59,7 +59,7 @@ async function fetched(
     const artifact = await trusted(context, client, reference, outer);
     const added = checkUpgradeGrant(manifest, artifact.manifest, privileges);
     const settings = carriedOver(manifest, record.settings, artifact.manifest);
-    const warnings = await checkRequirements(context, settings);
+    const warnings = await checkRequirements(context, artifact.manifest, settings);
     begin(emit, artifact);
     emit({ status: added.length > 0 ? `New privileges: ${privilegesText(added)}` : 'No new privileges' });
     for (const warning of warnings) emit({ status: `WARNING: ${warning}` });
