@@ -23,7 +23,7 @@ const files = (...names: string[]): string[] => names.map((name) => `test/e2e/${
 const daily = files('slide', 'run', 'lifecycle', 'networks', 'survival', 'daily');
 
 /**
- * What leaving a battery out can change: all that people do where a container needs it by default, else the files whose
+ * The files whose outcome may change when a battery is left out: all that people do where a container needs it by default, else the files whose
  * tests name it, and in any case the slide, which needs what everybody does first.
  */
 const without: Record<string, string[]> = {

@@ -4,7 +4,7 @@ import { inspectFor } from './containers/inspect.js';
 import { isBefore } from './http/version.js';
 import { echoSession, startApi, talk } from './testing/fakes.js';
 
-/** What the client of Docker 1.8 (API 1.20) sends for `docker run --volume-driver=nfs -i busybox cat`, head and body. */
+/** The request of the client of Docker 1.8 (API 1.20) for `docker run --volume-driver=nfs -i busybox cat`, head and body. */
 const create = `{"Hostname":"","Domainname":"","User":"","AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"PortSpecs":null,"ExposedPorts":{},"Tty":false,"OpenStdin":true,"StdinOnce":true,"Env":[],"Cmd":["cat"],"Image":"busybox","Volumes":{},"VolumeDriver":"nfs","WorkingDir":"","Entrypoint":null,"NetworkDisabled":false,"MacAddress":"","OnBuild":null,"Labels":{},"HostConfig":{"Binds":["v:/d"],"ContainerIDFile":"","LxcConf":[],"Memory":0,"MemorySwap":0,"CpuShares":0,"CpuPeriod":0,"CpusetCpus":"","CpusetMems":"","CpuQuota":0,"BlkioWeight":0,"OomKillDisable":false,"MemorySwappiness":-1,"Privileged":false,"PortBindings":{},"Links":null,"PublishAllPorts":false,"Dns":null,"DnsSearch":null,"ExtraHosts":null,"VolumesFrom":null,"Devices":[],"NetworkMode":"default","IpcMode":"","PidMode":"","UTSMode":"","CapAdd":null,"CapDrop":null,"GroupAdd":null,"RestartPolicy":{"Name":"no","MaximumRetryCount":0},"SecurityOpt":null,"ReadonlyRootfs":false,"Ulimits":null,"LogConfig":{"Type":"","Config":{}},"CgroupParent":"","ConsoleSize":[0,0]}}\n`;
 
 const head = (line: string, length: number, type = 'text/plain'): string =>

@@ -70,7 +70,7 @@ POST /containers/{id}/start checkpoint checkpoint-dir
 POST /images/{name}/tag force
 `;
 
-/** What the guide gives a reason for. */
+/** Parameters that the guide gives a reason for. */
 const meaningless: Readonly<Record<string, readonly string[]>> = {
   'GET /images/json': ['digests', 'manifests'],
   'POST /images/{name}/tag': ['force'],

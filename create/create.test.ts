@@ -44,7 +44,7 @@ describe.each(kindLabels)('%s', (kind) => {
   });
 });
 
-/** What the command says, and its exit status. */
+/** The words of the command, and its exit status. */
 async function create(...args: string[]): Promise<{ code: number; said: string }> {
   let said = '';
   const streams = [process.stdout, process.stderr].map((stream) => {
@@ -75,14 +75,14 @@ test('a directory is made, and the next steps are told', async () => {
     ].sort(),
   );
   expect(readFileSync(join(path, 'plugin.ts'), 'utf8')).toContain('/var/lib/new-one');
-  // What is there is nobody's to overwrite.
+  // Nobody may overwrite a file that is there.
   expect(await create(path, '--kind', 'log')).toMatchObject({
     code: 2,
     said: expect.stringContaining('choose another'),
   });
 });
 
-test('what cannot be is refused in one sentence', async () => {
+test('a wrong request is refused in one sentence', async () => {
   const path = join(directory, 'p');
   mkdirSync(join(directory, 'empty'));
   for (const [args, reason] of [

@@ -8,7 +8,7 @@ import { checkConfig } from './containers/create/validate.js';
 import { applyChanges } from './images/changes/index.js';
 import { parseNewImageConfig } from './images/config.js';
 
-/** What no image, body or instruction may say, by field. */
+/** Values that no image, body or instruction may have, by field. */
 const hostile: readonly [field: string, config: ContainerConfig][] = [
   ...['/etc:/mnt', '/:/host:rw,rslave', 'data:/d', 'rel', '', '/', '/a/../..', '/a:ro', '/a\0b', '//', '.'].map(
     (key): [string, ContainerConfig] => ['Volumes', { Volumes: { [key]: {} } }],
@@ -60,7 +60,7 @@ test('every field that a container gets from its image is in that table, or cann
     Volumes: { '/v': {} },
     WorkingDir: '/w',
   };
-  // Whatever else the schema knows, none of it is the image's to say.
+  // The schema knows more, and none of it is the image's to say.
   const everything = Object.fromEntries(
     Object.keys(ContainerConfig.properties).map((key) => [key, image[key as 'Cmd']]),
   );
@@ -99,7 +99,7 @@ test('a key of Volumes is a destination, and never a source', () => {
   expect(() => collectMounts({}, ['/etc:/mnt'], () => [])).toThrow("invalid volume specification: '/etc:/mnt'");
 });
 
-test('what ordinary images say is taken', () => {
+test('the configuration of ordinary images is taken', () => {
   checkFields({
     Volumes: { '/var/lib/postgresql/data': {} },
     ExposedPorts: { '5432/tcp': {}, '80': {}, '53/UDP': {} },

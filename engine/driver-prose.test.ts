@@ -2,7 +2,7 @@ import { conflict, notFound, systemError, unavailable } from '@cleat/protocol/er
 import { expect, test } from 'vitest';
 import { saysExhausted, saysLostState, saysNoSuchVolume, saysUnknown } from './driver-prose.js';
 
-/** What drivers in the field say, as they say it, with what we take it for. */
+/** The words of drivers in the field, with what we take them for. */
 const texts: readonly [driver: string, text: string, ...meanings: ('unknown' | 'volume' | 'lost' | 'exhausted')[]][] = [
   // Volume drivers.
   ['moby local', 'no such volume', 'unknown', 'volume'],

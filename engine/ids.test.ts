@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type ContainerId, isId, type NetworkId, type NetworkName, newId, shortId, type VolumeName } from './ids.js';
 
-/** What is marked here must not compile: the check of the tests' types fails where it does. */
+/** The lines that are marked here must not compile: the check of the tests' types fails where it does. */
 test('a name is no ID, and what one kind has is not compared with another’s', () => {
   const network = newId<NetworkId>();
   const container = newId<ContainerId>();

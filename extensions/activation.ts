@@ -74,7 +74,7 @@ export async function activate(options: ActivateOptions): Promise<Link> {
         if (error.fault === 'broken' && ++broken > maxBroken) {
           throw unavailable(`plugin "${name}" cannot be activated: ${error.message}`, { cause: error });
         }
-        reason = error.message;
+        reason = `${error.message}${formerEnd(source)}`;
       }
     } else {
       reason = 'its socket is gone';

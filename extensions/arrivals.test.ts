@@ -43,7 +43,7 @@ test('all who wait for one share one search, are named, hear the reason, and go 
   expect(arrivals.list()).toEqual([]);
 });
 
-test('who goes away is forgotten, and without anybody there is no search', async () => {
+test('a caller that goes away is forgotten, and without anybody there is no search', async () => {
   const waiting = wait('container a');
   stop.abort();
   await expect(waiting).rejects.toBe(stop.signal.reason);

@@ -94,7 +94,7 @@ describe('connections', () => {
     };
   }
 
-  test('one that was closed meanwhile is replaced in silence', async () => {
+  test('a connection that was closed meanwhile is replaced in silence', async () => {
     const calls: string[] = [];
     const handle = numbered(calls);
     await plugin(join(plugins, 'p.sock'), (path, body, response, request) => {
@@ -146,7 +146,7 @@ describe('discovery', () => {
     await expect(get('../plugins/sub')).rejects.toEqual(withClass('NotFound', /not found/));
   });
 
-  test('one that starts listening two seconds after it was asked for is waited for', async () => {
+  test('a plugin that starts listening two seconds after it was asked for is waited for', async () => {
     const { port, close } = await plugin(0, answer({}));
     await close();
     writeFileSync(join(plugins, 'slow.spec'), `tcp://127.0.0.1:${port}`);
@@ -169,7 +169,7 @@ describe('discovery', () => {
     expect(extensions.list().find(({ name }) => name === 'stale')).toMatchObject({ state: 'unreachable' });
   });
 
-  test('one that implements something else is refused by name', async () => {
+  test('a plugin that implements something else is refused by name', async () => {
     await plugin(join(plugins, 'net.sock'), answer({}), ['NetworkDriver']);
     await expect(get('net')).rejects.toEqual(withClass('InvalidParameter', /does not implement VolumeDriver/));
   });
@@ -230,7 +230,7 @@ describe('answers', () => {
 });
 
 describe('failures', () => {
-  test('one that does one call after the other is not taken for hung while an earlier one has time left', async () => {
+  test('a plugin that does one call after the other is not taken for hung while an earlier one has time left', async () => {
     let mounted: (() => void) | undefined;
     await plugin(join(plugins, 'serial.sock'), (path, _body, response) => {
       if (path === '/VolumeDriver.Mount') mounted = () => response.end('{"Mountpoint":"/m"}');
@@ -293,12 +293,12 @@ describe('failures', () => {
   });
 });
 
-describe('what is counted', () => {
+describe('statistics', () => {
   const status = (name: string) => extensions.list().find((one) => one.name === name);
   const resultsOf = (name: string, method: string) =>
     status(name)?.methods.find((one) => one.method === method)?.results;
 
-  test('one that was in use and vanished is shown so, before anybody calls it', async () => {
+  test('an extension that was in use and vanished is shown so, before anybody calls it', async () => {
     const { close } = await plugin(join(plugins, 'p.sock'), answer({ Mountpoint: '/m' }));
     await (await get('p')).Path({ Name: 'v' });
     await close();
@@ -390,7 +390,7 @@ describe('deadlines', () => {
     );
   });
 
-  test('one that nobody could mean is refused', () => {
+  test('a name that nobody could mean is refused', () => {
     const manifest = join(directory, 'manifest.yaml');
     writeFileSync(manifest, 'extensions: { a: { driver: a, module: a.js, kinds: [], deadlines: { Mount: -1 } } }');
     expect(() => open({ manifestPaths: [manifest] })).toThrow(/Mount: -1 is no deadline/);

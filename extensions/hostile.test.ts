@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Extensions, openExtensions } from './index.js';
 
 /**
- * Whatever a plugin answers, byte by byte, to any method of any kind: its caller gets an error that names it and the
+ * A plugin may answer anything, byte by byte, to any method of any kind: its caller gets an error that names it and the
  * call and that a terminal can show, and the next call works.
  */
 

@@ -17,7 +17,7 @@ test('the latest lines of an extension are kept, with what a child adds, and can
   expect(kept.of('nobody')).toEqual([]);
 });
 
-test('what extensions say has a bound: by line, by extension, and by the number of extensions', () => {
+test('the lines of extensions have a bound: by line, by extension, and by the number of extensions', () => {
   const kept = new KeptLines();
   const log = kept.logger(silentLogger, 'loud');
   const self: Record<string, unknown> = {};

@@ -83,7 +83,7 @@ test('a module runs in process with the same messages, errors and deadlines', as
   await extensions.close();
 });
 
-test('one that is left out, and one whose module is missing, say so', async () => {
+test('an extension that is left out, and one whose module is missing, say so', async () => {
   write(`${entry} {} } }`);
   const off = open({ one: { enabled: false } });
   await expect(off.get(volumeKind, 'vol')).rejects.toMatchObject({

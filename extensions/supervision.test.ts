@@ -64,7 +64,7 @@ const hangs: RequestListener = () => {};
 const path = async (name: string): Promise<unknown> => (await extensions.get(volumeKind, name)).Path({ Name: 'v' });
 const status = (name: string) => extensions.list().find((one) => one.name === name);
 
-describe('one that is slow to come', () => {
+describe('a plugin that is slow to come', () => {
   test('is waited for, which is seen: why, and for how long still', async () => {
     writeFileSync(join(directory, 'late.spec'), `unix://${directory}/elsewhere`);
     const asked = path('late');
@@ -88,7 +88,7 @@ describe('one that is slow to come', () => {
   });
 });
 
-describe('one that is dead', () => {
+describe('a plugin that is dead', () => {
   test('costs one caller a wait; until something changes nobody else, and then nobody', async () => {
     const server = await plugin('dead', works);
     await path('dead');
@@ -115,7 +115,7 @@ describe('one that is dead', () => {
   });
 });
 
-describe('one that hangs', () => {
+describe('a plugin that hangs', () => {
   test('does not use up what others need: connections, and threads', async () => {
     await plugin('hung', hangs);
     await plugin('fine', works);
@@ -147,7 +147,7 @@ describe('one that hangs', () => {
   });
 });
 
-test('what was sent once more is counted', async () => {
+test('a message that was sent once more is counted', async () => {
   let broken = 0;
   await plugin('shaky', (request, response) => {
     if (broken++ === 0) request.socket.destroy();

@@ -11,7 +11,7 @@ test('any bytes come back', () => {
   );
 });
 
-test('what is UTF-8 is itself; what is not, is one mark a byte, as Go shows it', () => {
+test('UTF-8 is itself; other bytes are one mark each, as Go shows them', () => {
   expect(byteText(Buffer.from('\ufeffcafé 🦀 \ufffd'))).toBe('\ufeffcafé 🦀 \ufffd');
   expect(byteText(Buffer.from('caf\xe9', 'latin1'))).toBe('caf\udce9');
   // Cut short, a surrogate, too long, beyond the last plane.

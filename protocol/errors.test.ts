@@ -29,7 +29,7 @@ test.each([
   expect(JSON.stringify(error)).not.toContain('cleat');
 });
 
-test('what is no such error is none', () => {
+test('another object is no such error', () => {
   for (const other of [new Error('x'), null, undefined, 'x', { class: 'NotFound', message: 'x' }]) {
     expect(other instanceof ours.CleatError).toBe(false);
   }

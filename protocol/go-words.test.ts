@@ -36,7 +36,7 @@ test.each([
   expect(goWords(node)).toBe(go);
 });
 
-test('what Node throws reaches nobody in its words', () => {
+test('errors of Node reach nobody in its words', () => {
   const root = mkdtempSync(join(tmpdir(), 'go-words-'));
   onTestFinished(() => rmSync(root, { recursive: true }));
   const file = join(root, 'file');

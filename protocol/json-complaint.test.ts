@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { decode, parseJson } from './json.js';
 import Type from './schema.js';
 
-/** What a stock engine said to each of these. */
+/** The words of a stock engine for each of these. */
 describe('a text that is no JSON is told in the words of Go', () => {
   test.each([
     ['{', 'unexpected EOF'],

@@ -28,7 +28,7 @@ test.each([
   expect(findJsonFault(text)).toEqual({ offset, message });
 });
 
-test('what JSON.parse takes has no fault, and what it refuses has one', () => {
+test('text that JSON.parse takes has no fault, and text that it refuses has one', () => {
   fc.assert(fc.property(fc.json(), (text) => findJsonFault(text) === undefined));
   const broken = fc
     .tuple(fc.json(), fc.nat(), fc.constantFrom('', ',', '"', '}', 'x', '\\', '0', '.'))

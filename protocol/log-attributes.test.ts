@@ -23,7 +23,7 @@ describe('expressions', () => {
     expect(Object.keys(logAttributes(info({ 'labels-regex': '^(a+)+$' })))).toEqual([]);
   });
 
-  // What a stock engine says when the container starts.
+  // The words of a stock engine when the container starts.
   it.each([
     ['(', 'missing closing ): `(`'],
     ['a(?P<x', 'invalid named capture: `(?P<x`'],

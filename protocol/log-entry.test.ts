@@ -21,7 +21,7 @@ const anyEntry: fc.Arbitrary<LogEntry> = fc.record(
 
 const plain = (entry: LogEntry) => ({ ...entry, line: [...entry.line] });
 
-test('what was encoded is decoded, however the stream is cut', () => {
+test('an entry that was encoded is decoded, however the stream is cut', () => {
   fc.assert(
     fc.property(fc.array(anyEntry), fc.integer({ min: 1, max: 50 }), (entries, size) => {
       const stream = Buffer.concat(entries.map(encodeLogEntry));

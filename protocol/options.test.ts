@@ -26,7 +26,7 @@ test('defaults are added, and numbers and truth values of a manifest become text
   });
 });
 
-test('what is not declared is left as it is', () => {
+test('an option that is not declared is left as it is', () => {
   const given = { anything: [1], other: 'x' };
   expect(readOptions('x', undefined, given)).toBe(given);
 });
@@ -43,6 +43,6 @@ test.each([
   );
 });
 
-test('who declares nothing has nothing', () => {
+test('a module that declares nothing has nothing', () => {
   expect(() => readOptions('x', {}, { a: '1' })).toThrow('x has no option a; it has none');
 });

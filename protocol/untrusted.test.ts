@@ -11,7 +11,7 @@ test.each([
   expect(readable(said)).toBe(shown);
 });
 
-test('what is long is cut, also in the middle of a character', () => {
+test('long text is cut, also in the middle of a character', () => {
   expect(readable('x'.repeat(5_000), 10)).toBe('xxxxxxxxxx… (4990 more characters)');
   expect(readable('😀😀', 3)).toBe('😀\\ud83d… (1 more characters)');
 });

@@ -10,7 +10,7 @@ import { defineExtension, implement, jsonLogger, notFound, type ServeOptions, se
 
 let directory: string;
 let socket: string;
-/** What the extension says of itself. */
+/** The extension's own words about its health. */
 let state: () => Promise<string | undefined> | string | undefined;
 
 beforeEach(() => {

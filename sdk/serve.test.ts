@@ -239,7 +239,7 @@ test.each(['in-process', 'socket'] as const)('a test reads streams, %s', async (
   expect(Buffer.concat(chunks)).toEqual(Buffer.from([0, 1, 2, 255]));
 });
 
-test('what a test calls may be called off', async () => {
+test('a call of a test may be called off', async () => {
   await using tested = await startForTest(extension, { name: 'x', carrier: 'socket', options: {} });
   const off = new AbortController();
   const mounting = tested.client(volumeKind).Mount({ Name: 'v', ID: 'i' }, { signal: off.signal });

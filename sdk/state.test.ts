@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const open = () => new DurableMap<{ n: number }>(join(directory, 'a', 'state'), silentLogger);
 
-test('what was written is there for the next process, whatever the last one was doing', () => {
+test('an entry that was written is there for the next process, no matter what the last one was doing', () => {
   const map = open();
   map.set('a', { n: 1 });
   map.set('b', { n: 2 });
@@ -66,7 +66,7 @@ test('the file does not grow for ever', () => {
   expect(open().get(`k${9_999 % 7}`)).toEqual({ n: 9_999 });
 });
 
-test('what exists is not made again, no matter who asks, how often, and after a kill', async () => {
+test('a volume that exists is not made again, no matter who asks, how often, and after a kill', async () => {
   const map = open();
   let made = 0;
   const make = async (n: number) => {
@@ -109,7 +109,7 @@ test('what exists is not made again, no matter who asks, how often, and after a 
   ).toEqual({ n: 2 });
 });
 
-test('what a full disk did not take has not happened, and what comes later is whole', async () => {
+test('a change that a full disk did not take has not happened, and later ones are whole', async () => {
   const disk = join(directory, 'small');
   mkdirSync(disk);
   mountTmpfs(disk, { size: 16_384 });

@@ -83,7 +83,7 @@ function ask(
 
 const denied = { status: 403, text: '{"message":"authorization denied by plugin p: no"}\n' };
 
-describe('what an authorizer is shown', () => {
+describe('requests as an authorizer is shown them', () => {
   const privileged = '{"Image":"i","HostConfig":{"Privileged":true}}';
   it.each([
     ['as it is', [privileged]],
@@ -210,7 +210,7 @@ describe('answers', () => {
     expect(String(answers[0]?.body)).toBe('{"Id":"abc","Warnings":[]}\n');
   });
 
-  it('of another kind are seen without their body', async () => {
+  it('bodies of another kind are seen without their body', async () => {
     await using server = await startApi(services);
     expect(await ask(server, 'GET', '/_ping')).toEqual({ status: 200, text: 'OK' });
     expect(answers).toMatchObject([{ status: 200, body: undefined }]);

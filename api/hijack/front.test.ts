@@ -67,7 +67,7 @@ it('finds each request wherever its bytes are cut, and reads nothing in a body o
   );
 });
 
-describe('what is sent behind the last answer of a connection is neither parsed nor done', () => {
+describe('bytes behind the last answer of a connection are neither parsed nor done', () => {
   const start = 'POST /containers/c/start HTTP/1.1\r\nHost: x\r\n\r\n';
 
   async function served(): Promise<TestApi & { started: () => number; failures: () => string[] }> {

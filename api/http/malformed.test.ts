@@ -5,7 +5,7 @@ import { echoSession, startApi, talk, until } from '../testing/fakes.js';
 
 const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 
-describe('what is no request is answered with JSON', () => {
+describe('garbage instead of a request is answered with JSON', () => {
   it.each([
     ['words', 'hello\r\n\r\n', 400, 'malformed'],
     ['an unknown method', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'unknown method'],
@@ -149,7 +149,7 @@ describe('requests that are sent ahead', () => {
       await sleep(10);
       if (socket.writableLength >= 4 * block.length) break;
     }
-    // What is not in the server's hands is still in ours.
+    // A socket that is not in the server's hands is still in ours.
     expect(socket.writableLength).toBeGreaterThan(block.length);
     socket.destroy();
   });

@@ -22,7 +22,7 @@ test('values are bytes, written again as they came', () => {
   );
 });
 
-test('what Go refuses', () => {
+test('texts that Go refuses', () => {
   expect(() => new Query('path=/a%zz')).toThrow('invalid URL escape "%zz"');
   expect(() => new Query('a=1&b=%')).toThrow('invalid URL escape "%"');
   expect(() => new Query('a=1;b=2')).toThrow('invalid semicolon separator in query');

@@ -187,7 +187,7 @@ describe('bodies', () => {
     }
   });
 
-  it("of a web page's form are refused", async () => {
+  it("bodies of a web page's form are refused", async () => {
     await using server = await startApi({});
     const answer = await ask(server, 'POST', '/containers/create', '{"Image":"b"}', { 'Content-Type': 'text/plain' });
     expect(answer).toMatchObject({ status: 400 });
@@ -206,7 +206,7 @@ describe('bodies', () => {
 });
 
 describe('streams', () => {
-  it('of events keep int64 and the fields of old clients, and end with the client', async () => {
+  it('streams of events keep int64 and the fields of old clients, and end with the client', async () => {
     let ended = false;
     await using server = await startApi({
       events: {
@@ -228,7 +228,7 @@ describe('streams', () => {
     await expect.poll(() => ended).toBe(true);
   });
 
-  it('of a wait begin before the exit', async () => {
+  it('the answer to a wait begins before the exit', async () => {
     let exit: (code: number) => void = () => {};
     await using server = await startApi({
       containers: {
@@ -247,7 +247,7 @@ describe('streams', () => {
     expect(await rest).toContain('{"StatusCode":3}');
   });
 
-  it('of logs pass on what comes, and report a late failure in band', async () => {
+  it('streams of logs pass on what comes, and report a late failure in band', async () => {
     await using server = await startApi({
       containers: {
         logs: async (_ref, { tail, timestamps }) => ({
@@ -265,7 +265,7 @@ describe('streams', () => {
     expect((await ask(server, 'GET', '/containers/c/logs')).status).toBe(400);
   });
 
-  it('of progress report a late failure in a last line, an early one as a status', async () => {
+  it('streams of progress report a late failure in a last line, an early one as a status', async () => {
     let early = true;
     await using server = await startApi({
       images: {

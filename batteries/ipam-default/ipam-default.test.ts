@@ -59,7 +59,7 @@ test('the lowest free address is the next one, also after a restart', async () =
   await expect(ipam.take(PoolID)).rejects.toThrow('cannot find address pool');
 });
 
-test('what a holder has is given back without its name, also after a restart, and nobody else’s', async () => {
+test('the addresses of a holder are given back without its name, also after a restart, and nobody else’s', async () => {
   const of = (holder: string) => ({ Options: { 'io.cleat.ipam.holder': holder } });
   const create = () => createDriver({ stateDir, pools: [] }, silentLogger);
   let ipam = create();

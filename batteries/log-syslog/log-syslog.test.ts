@@ -146,7 +146,7 @@ describe.each(['in-process', 'socket'] as const)('%s', (carrier) => {
     await running;
     await expect.poll(() => again.text, { timeout: 10_000 }).toContain(`line ${printed - 1}\n`);
     const numbers = [...again.text.matchAll(/line (\d+)\n/g)].map(([, number]) => Number(number));
-    // What the broken connection had in hand is lost, as it is with every syslog over TCP; after it, nothing.
+    // Lines that the broken connection had in hand are lost, as it is with every syslog over TCP; after it, nothing.
     const first = numbers[0] ?? 0;
     expect(numbers).toEqual(Array.from({ length: printed - first }, (_, n) => first + n));
   });

@@ -59,7 +59,7 @@ async function createNetwork(options: Record<string, string> = {}, six = false):
   );
 }
 
-/** What the engine does with a driver's answer, in short. */
+/** The engine's work with a driver's answer, in short. */
 async function join_(id: string, last: number, six = ''): Promise<(...command: string[]) => ReturnType<typeof run>> {
   const ids = { NetworkID: 'n1', EndpointID: id };
   const handlers = driver.handlers();

@@ -37,7 +37,7 @@ test.each([
   expect(await source(type, device, data)).toEqual({ device: wantedDevice, data: wantedData });
 });
 
-test('what cannot be looked up, and no device', async () => {
+test('a name that cannot be looked up, and no device', async () => {
   const unknown = 'error resolving passed in network volume address: getaddrinfo ENOTFOUND nobody.example';
   await expect(source('nfs', ':/export', 'addr=nobody.example')).rejects.toMatchObject({
     class: 'System',

@@ -143,7 +143,7 @@ describe.each(['in-process', 'socket'] as const)('volume-local, %s', (carrier) =
     await driver.Remove({ Name: 'scratch' });
   });
 
-  test('who holds a mount survives the process', async () => {
+  test('the holders of a mount survive the process', async () => {
     await driver.Create({ Name: 'scratch', Opts: tmpfs });
     await driver.Mount({ Name: 'scratch', ID: 'a' });
     await extension.close();

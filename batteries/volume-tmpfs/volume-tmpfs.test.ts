@@ -47,7 +47,7 @@ describe.each(['in-process', 'socket'] as const)('volume-tmpfs, %s', (carrier) =
   const mount = async (Name: string) => (await driver.Mount({ Name, ID: 'a' })).Mountpoint ?? '';
   const status = async (Name: string) => (await driver.Get({ Name })).Volume?.Status;
 
-  test('what was written stays from one holder to the next, and ends with the volume', async () => {
+  test('contents stay from one holder to the next, and end with the volume', async () => {
     await driver.Create({ Name: 'scratch' });
     const data = join(stateDir, 'scratch', '_data');
     expect((await driver.Path({ Name: 'scratch' })).Mountpoint).toBe(data);
@@ -137,7 +137,7 @@ describe.each(['in-process', 'socket'] as const)('volume-tmpfs, %s', (carrier) =
     expect(readdirSync(stateDir)).toEqual([]);
   });
 
-  test('whatever is killed in between, a volume is mounted once, and after a reboot it is there and empty', async () => {
+  test('no matter what is killed in between, a volume is mounted once, and after a reboot it is there and empty', async () => {
     await driver.Create({ Name: 'kept', Opts: { size: '1m' } });
     writeFileSync(join(await mount('kept'), 'file'), 'x');
     await extension.close();
@@ -150,7 +150,7 @@ describe.each(['in-process', 'socket'] as const)('volume-tmpfs, %s', (carrier) =
     expect(await status('kept')).toMatchObject({ Mounted: true, SizeBytes: 1 << 20 });
   });
 
-  test('what is half made or half removed is swept at the start, with its mounts', async () => {
+  test('a volume that is half made or half removed is swept at the start, with its mounts', async () => {
     await driver.Create({ Name: 'doomed' });
     writeFileSync(join(await mount('doomed'), 'file'), 'x');
     await driver.Create({ Name: 'kept' });

@@ -26,7 +26,7 @@ test('defaults stand beside a dockerd, and the socket stands in for its', () => 
   expect(warnings).toEqual([]);
 });
 
-test('what does not apply here is taken with a warning that says why', () => {
+test('an option that does not apply here is taken with a warning that says why', () => {
   const { warnings } = settings('--storage-driver=vfs', '--userland-proxy=false', '--containerd', '/run/c.sock');
   expect(warnings).toHaveLength(3);
   expect(warnings[0]).toBe('--storage-driver has no effect: root file systems are always overlayfs');
@@ -176,7 +176,7 @@ test.each([
   expect(() => settings(...argv)).toThrow(message);
 });
 
-test('what stands in daemon.json is named by its key; JSON that cannot be read, by its place', async () => {
+test('a setting of daemon.json is named by its key; JSON that cannot be read, by its place', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'cleat-settings-'));
   const path = join(directory, 'daemon.json');
   const load = async (text: string) => {
@@ -198,7 +198,7 @@ test('what stands in daemon.json is named by its key; JSON that cannot be read, 
   }
 });
 
-test('what is at the edge is taken', () => {
+test('values at the edge are taken', () => {
   expect(settings('--bip=10.9.0.1/31', '--fixed-cidr=10.9.0.0/31').engine.bip).toBe('10.9.0.1/31');
   expect(settings('--bip=10.9.0.1/24', '--fixed-cidr=10.9.0.128/25', '--default-gateway=10.9.0.254').warnings).toEqual(
     [],

@@ -10,7 +10,7 @@ import { manualPages } from './man.js';
 /** Every option and command that the programs take is in their help, their man pages and their completions. */
 const made = completions();
 const pages = await manualPages();
-/** Of zsh and fish names begin with `--` and `-l`; in roff a dash is escaped. */
+/** Names of options: in zsh and fish they begin with `--` and `-l`; in roff a dash is escaped. */
 const holds = (text: string, flag: string): boolean =>
   new RegExp(`(--|-l |\\\\-\\\\-)${flag.replaceAll('-', '\\\\?-')}(?![\\w-])`).test(text);
 
@@ -33,7 +33,7 @@ describe.each(Object.entries(commands))('cleat %s', (name, { options: read, deta
     const taken = [...Object.keys(await read()), 'help'];
     const help = ((await details?.()) ?? '') + ((await ownHelp?.()) ?? '');
     const named = [...help.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map(([, flag = '']) => flag);
-    // Of the docker CLI's and of the engine's, where the help speaks of those.
+    // Options of the docker CLI and of the engine, where the help speaks of those.
     expect(named.filter((flag) => !taken.includes(flag) && !['driver', 'driver.'].includes(flag))).toEqual([]);
   });
 });
@@ -55,7 +55,7 @@ test('cleatd has all its options in its help, its man page and its completions',
   }
 });
 
-/** What a shell offers after some words; bash itself runs what was made. */
+/** The offers of a shell after some words; bash itself runs what was made. */
 function completedByBash(program: string, words: string[]): string[] {
   const file = fileURLToPath(new URL(`../../packaging/completions/${program}.bash`, import.meta.url));
   const script = `. ${file}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _${program}; printf '%s\\n' "\${COMPREPLY[@]}"`;

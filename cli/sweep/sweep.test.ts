@@ -77,7 +77,7 @@ test('a file system that somebody mounted for a root is emptied, and stays', asy
   }
 });
 
-test('what an administrator mounted in the roots stays, and is told', async () => {
+test('a mount of the administrator in the roots stays, and is told', async () => {
   const mount = (...place: string[]) => {
     const path = join(directory, ...place);
     mkdirSync(path, { recursive: true });
@@ -115,7 +115,7 @@ test('what an administrator mounted in the roots stays, and is told', async () =
   }
 });
 
-test('what is not both roots of one engine is refused', () => {
+test('two directories that are not the roots of one engine are refused', () => {
   const id = randomUUID();
   const say = (root: string, text: string) => writeFileSync(join(root, 'engine-id'), text);
   expect(() => checkIsEngine(roots)).toThrow('data is not the data root of an engine');

@@ -43,14 +43,14 @@ test('whole numbers are compared exactly', () => {
   expect(same({ a: 9_007_199_254_740_993n }, { a: 9_007_199_254_740_992n })).toBe(false);
 });
 
-test('what is said in base64 is compared as what it is', () => {
+test('base64 is compared by its content', () => {
   const body = (Id: string, Env: string) => ({ RequestBody: base64({ Id, Env: [Env] }) });
   expect(same(body(id('a'), 'TOKEN=<redacted>'), body(id('b'), 'TOKEN=x'), requestRules())).toBe(true);
   const [one] = compare(body(id('a'), 'A=1'), body(id('b'), 'A=2'), requestRules(), new Aliases());
   expect(one).toEqual({ where: 'RequestBody.Env[0]', recorded: '"A=1"', now: '"A=2"' });
 });
 
-test('what is learnt on trial holds when it is kept', () => {
+test('a value that is learnt on trial holds when it is kept', () => {
   const aliases = new Aliases();
   const trial = new Aliases(aliases);
   expect(trial.pair('a', 'x')).toBe(true);

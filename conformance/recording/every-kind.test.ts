@@ -5,7 +5,7 @@ import { call, Scene } from './scene.fixture.js';
 import type { Script } from './script-of-kind.fixture.js';
 import { standIn } from './stand-in.js';
 
-/** What is said to an extension of each kind is recorded, asked again, and answered in its stead. */
+/** The calls to an extension of each kind are recorded, asked again, and answered in its stead. */
 const id = 'ab'.repeat(32);
 
 describe.each(kinds)('$label', async (kind) => {

@@ -31,7 +31,7 @@ const bodies: [string, Body | undefined][] = [
   ],
 ];
 
-test.each(bodies)('what is written is read again: %s', (_, body) => {
+test.each(bodies)('a body is read as it was written: %s', (_, body) => {
   const events: RecordedEvent[] = [
     { ...request, accept: undefined, type: 'application/json', body },
     {
@@ -91,7 +91,7 @@ test.each([
   expect(() => parseRecording(text, 'f')).not.toThrow('\u001b');
 });
 
-test('of a recorder that was killed all is read but the line that it was writing', () => {
+test('a recorder that was killed has lost only the line that it was writing', () => {
   const whole = `${head}> 1 0s POST /x\n  {}\n< 1 +0s 200\n  {"Mountpoint":"/m"}\n`;
   expect(parseRecording(whole).events).toHaveLength(2);
   for (let cut = whole.length - 1; cut > whole.indexOf('< 1 +0s 200') + 1; cut--) {

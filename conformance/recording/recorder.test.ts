@@ -49,7 +49,7 @@ const events = (text: string): string[] =>
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => line.replace(/^([><.!] \d+) \+?\d+\.\d{3}s/, '$1'));
 
-test('what is said is passed on as it is, and can be read', async () => {
+test('every byte is passed on as it is, and can be read', async () => {
   await using scene = new Scene();
   const recorder = await scene.recorder(await scene.plugin(slowVolumes().module, 'p'));
   const ask = (path: string, body?: string, headers: Record<string, string> = { accept: json }) =>

@@ -8,7 +8,7 @@ import { parseRecording } from './parse.js';
 import { replay } from './replay.js';
 import { call, Scene } from './scene.fixture.js';
 
-/** What a client of no-remove does, through a recorder. */
+/** The calls of a client of no-remove, through a recorder. */
 async function recordedUse(scene: Scene): Promise<string> {
   const plugin = await scene.plugin(noRemove, 'original', { root: scene.path('original') });
   const recorder = await scene.recorder(plugin);
@@ -102,7 +102,7 @@ async function scripted(scene: Scene, answers: Record<string, (body: string) => 
   return { socket, heard };
 }
 
-test('what was asked during a call is asked during it, and what was asked after an answer waits for it', async () => {
+test('a question during a call is asked during it, and a question after an answer waits for it', async () => {
   await using scene = new Scene();
   let release = () => {};
   const { socket, heard } = await scripted(scene, {
@@ -131,7 +131,7 @@ test('what was asked during a call is asked during it, and what was asked after 
   expect(heard).toEqual(['/slow ', '/quick ', '/last ']);
 });
 
-test('what a plugin makes anew takes the place of the recorded value in what is asked later', async () => {
+test('a value that a plugin makes anew takes the place of the recorded one in later calls', async () => {
   await using scene = new Scene();
   const { socket, heard } = await scripted(scene, {
     '/IpamDriver.RequestPool': () => '{"PoolID":"new","Pool":"10.1.0.0/16"}',

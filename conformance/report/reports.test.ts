@@ -12,7 +12,7 @@ import { textReport } from './text.js';
 const written = (report: Report): string =>
   results.map((result) => report.result?.(result) ?? '').join('') + report.verdict(verdict);
 
-/** What a terminal obeys, or shows in another order than it is written. */
+/** Characters that a terminal obeys, or that change the order of what it shows. */
 const unfit = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]|[\ud800-\udfff]/;
 
 test('text: a line for each case, and of what failed the call, the answer, what was expected, and why', () => {

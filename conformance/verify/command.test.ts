@@ -165,7 +165,7 @@ test('--output takes the report, and nothing is printed', async () => {
   expect(readFileSync(output, 'utf8')).toContain('<testsuite name="secretprovider"');
 });
 
-test('what a provider gives is in no report', async () => {
+test('the secrets of a provider are in no report', async () => {
   const value = Buffer.from('open sesame').toString('base64');
   await using plugin = await running({
     finds: 'secret/value',

@@ -49,7 +49,7 @@ function testsOf(id: string, options: Partial<TestOptions> = {}): ConformanceTes
   return { ...made, one };
 }
 
-/** What a runner is told. */
+/** The results that a runner is told. */
 class Context {
   readonly skipped: string[] = [];
   skip(reason = ''): void {
@@ -57,7 +57,7 @@ class Context {
   }
 }
 
-test('what fails says as much as the report', async () => {
+test('a test that fails says as much as the report', async () => {
   await using plugin = testsOf('volume/get-unknown');
   const failure = await plugin.one.run().then(
     () => undefined,
@@ -83,7 +83,7 @@ test('advice is a skipped test with what was found, and fails where that is want
   await expect(strict.one.run(context)).rejects.toThrow('expected  Capabilities with a Scope');
 });
 
-test('what cannot be tried is skipped with its reason', async () => {
+test('a case that cannot be tried is skipped with its reason', async () => {
   await using running = volumes();
   await running.start();
   const options = { kinds: ['VolumeDriver'], only: ['volume/crash-keeps-volumes', 'volume/list'] };

@@ -144,14 +144,14 @@ test('an answer can be denied', async () => {
   });
 });
 
-test('what a plugin says does not reach the terminal as it is', async () => {
+test('the words of a plugin do not reach the terminal as they are', async () => {
   await plugin('guard', says(JSON.stringify({ Allow: false, Msg: '\u001b[2J\r' })));
   await expect(asking('guard').authorize(request)).rejects.toMatchObject({
     message: 'authorization denied by plugin guard: \\u001b[2J\\u000d',
   });
 });
 
-describe('whatever is not a plain yes is a no', () => {
+describe('anything but a plain yes is a no', () => {
   const failed = 'System';
   test.each<[string, Behaviour, string]>([
     ['nothing', says(''), 'Forbidden'],

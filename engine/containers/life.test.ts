@@ -29,7 +29,7 @@ test('a container runs, its output and exit code arrive, and --rm leaves nothing
   await containers.wait(id, 'removed', AbortSignal.timeout(5000)).result.catch(() => {});
   expect(await failure(containers.inspect(id))).toMatchObject({ class: 'NotFound' });
   expect(existsSync(join(engine.config.dataRoot, 'containers', id))).toBe(false);
-  // What the runtime keeps, and with it the bundle, goes a little later.
+  // The runtime's state, and with it the bundle, goes a little later.
   await vi.waitFor(() => expect(readdirSync(join(engine.config.execRoot, 'containers'))).toEqual([]));
   expect(readdirSync(join(engine.config.execRoot, 'exits'))).toEqual([]);
   const history = await engine.history(id);
@@ -50,7 +50,7 @@ test('standard input arrives whole, and its end with it', async () => {
   expect((await output).trim()).toBe('100000');
 });
 
-test('who runs, and what the process may do', async () => {
+test('the user of the process, and its rights', async () => {
   const script = 'id; cat /proc/self/status; touch /proc/sys/kernel/hostname; pwd; env';
   const { output } = await engine.run(['sh', '-c', `${script} 2>&1`], {
     User: 'user',
@@ -106,7 +106,7 @@ test('a volume is filled once, if it is empty, before anything else uses it', as
   const lent = await engine.run(['cat', '/full/file'], { HostConfig: { VolumesFrom: [keeper] } });
   expect(lent.output).toContain('from the image');
   rmSync(join(volume, 'file'));
-  // Neither the start nor another container, for whom it is not empty any more, brings it back.
+  // Neither the start nor another container, for which it is no longer empty, brings it back.
   await containers.start(keeper);
   await containers.wait(keeper, 'not-running', AbortSignal.timeout(20_000)).result;
   expect(readdirSync(volume)).toEqual([]);
@@ -142,7 +142,7 @@ test('everybody in a container may look at its root, also where it was looked in
   expect(await output).toContain('full');
 });
 
-test('whoever waits for the end finds the volumes unmounted', async () => {
+test('a caller that waits for the end finds the volumes unmounted', async () => {
   const { unmountVolume } = engine;
   onTestFinished(() => void Object.assign(engine, { unmountVolume }));
   let unmounted = false;
@@ -202,7 +202,7 @@ test('stop, kill, restart and pause', async () => {
   expect(actions).toEqual('create start pause unpause kill die stop start restart pause kill die'.split(' '));
 });
 
-test('who is removed while it is restarted is not started again', async () => {
+test('a container that is removed while it is restarted is not started again', async () => {
   const { Id } = await containers.create({ Image: 'busybox', Cmd: ['sleep', '60'] }, { name: 'torn' });
   await containers.start(Id);
   // It ignores SIGTERM: the restart waits, and so the removal comes in between.
@@ -261,7 +261,7 @@ test('names: taken, bad, changed', async () => {
   });
 });
 
-test('what runs survives the engine, and what ended meanwhile has its code', async () => {
+test('a running container survives the engine, and one that ended meanwhile has its code', async () => {
   await containers.create({ Image: 'busybox', Cmd: ['sleep', '60'] }, { name: 'lives' });
   const ends = await containers.create({ Image: 'busybox', Cmd: ['sh', '-c', 'sleep 0.3; exit 9'] }, { name: 'ends' });
   await containers.create({ Image: 'busybox', Cmd: ['sleep', '60'] }, { name: 'unwatched' });

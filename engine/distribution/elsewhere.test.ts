@@ -16,7 +16,7 @@ async function remoteAndLocal(handler: (victim: string) => Handler) {
     if (options.all) callback(null, [{ address, family: isIP(address) }]);
     else callback(null, address, isIP(address));
   };
-  /** What a name means, one time after the other. */
+  /** The addresses of a name, one time after the other. */
   const names = new Map<string, string[]>();
   const reach: Reach = { ...steady, lookup, isHostAddress: (address) => address !== '127.0.0.2' };
   return {

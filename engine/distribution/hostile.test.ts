@@ -132,7 +132,7 @@ test('a size that cannot be right is tried once', async () => {
   expect(registry.count(digestOf(huge.layer))).toBe(0);
 });
 
-test('what a registry may make large has a bound', async () => {
+test('everything that a registry may make large has a bound', async () => {
   const large = (response: ServerResponse, status = 200) => {
     response.writeHead(status, manifestType);
     const more = () => {
@@ -194,7 +194,7 @@ test('what a registry may make large has a bound', async () => {
   }
 });
 
-test('what goes wrong on the way is said in words that users of Docker know', async () => {
+test('an error on the way is told in words that users of Docker know', async () => {
   const raw =
     (text: string): Handler =>
     (request) =>

@@ -34,10 +34,10 @@ export interface Descriptor {
   size: number;
 }
 
-/** What is in an artifact with layers. */
+/** The parts of an artifact with layers. */
 export type Contents = 'image' | 'plugin';
 
-/** Of an image, or of what is made like one. */
+/** The manifest of an image, or of what is made like one. */
 export interface ImageManifest {
   kind: 'image';
   config: Descriptor;

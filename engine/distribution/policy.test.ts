@@ -14,7 +14,7 @@ const { signal } = new AbortController();
 const secure = { base: new URL('https://registry.example'), insecure: false, mirror: false };
 const credentials = { username: 'u', password: 'p' };
 
-/** Of this host's interfaces: also those that are not loopback. */
+/** Addresses of this host's interfaces: also those that are not loopback. */
 function ownAddresses(): string[] {
   return Object.values(networkInterfaces())
     .flatMap((each) => each ?? [])

@@ -144,7 +144,7 @@ test('basic credentials answer a basic challenge, and wrong ones are told apart'
   expect(bench.images.count()).toBe(1);
 });
 
-test('of a list the manifest for the platform is taken', async () => {
+test('the manifest for the platform is taken from a list', async () => {
   const image = await offeredImage();
   const list = (architecture: string) =>
     JSON.stringify({
@@ -170,7 +170,7 @@ test('of a list the manifest for the platform is taken', async () => {
   expect(all.at(-1)?.error).toBe(`no matching manifest for linux/${architecture} in the manifest list entries`);
 });
 
-test('what does not match its digest is refused and leaves nothing', async () => {
+test('a blob that does not match its digest is refused and leaves nothing', async () => {
   const image = await offeredImage();
   const forged = { ...image, layer: gzipSync(await tarOf([{ name: 'f', content: 'evil' }])) };
   const liar = await offeredImage({ config: { rootfs: { type: 'layers', diff_ids: [`sha256:${'1'.repeat(64)}`] } } });

@@ -4,7 +4,7 @@ import { canonical, type Reference } from '../content/references.js';
 import type { RegistryClient, RemoteManifest } from './client.js';
 import { type Contents, chooseManifest, type ImageManifest, type ManifestList, parseManifest } from './manifest.js';
 
-/** What a reference names: one artifact, or a list of them for several platforms. */
+/** The target of a reference: one artifact, or a list of them for several platforms. */
 export interface Named {
   readonly remote: RemoteManifest;
   readonly top: ImageManifest | ManifestList;
@@ -22,7 +22,7 @@ export async function named(
 }
 
 /**
- * Of what a reference names, the one for a platform.
+ * The artifact for a platform, among those that a reference names.
  * @throws NotFound when there is none for it
  */
 export async function chosen(

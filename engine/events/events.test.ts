@@ -76,7 +76,7 @@ test('since and until are exact and inclusive', async () => {
   expect(await collect({ until: a?.timeNano })).toEqual(['a']);
 });
 
-test('what was noticed late is not older than what a reader has seen, also after a restart', async () => {
+test('an event that was noticed late is not older than what a reader has seen, also after a restart', async () => {
   const times = [publish('seen'), publish('late', new Date(Date.now() - 4_000))];
   await events.close();
   events = open();
@@ -100,7 +100,7 @@ test('since follows the order of the journal where a clock was set back', async 
   expect(ids).toEqual(['ahead', 'after']);
 });
 
-test('what comes after a subscription is heard, whatever its time', async () => {
+test('an event after a subscription is heard, at any time that it has', async () => {
   publish('before', new Date(Date.now() - 10_000));
   const subscription = collect({ since: Date.now() / 1000 }, 1);
   publish('late', new Date(Date.now() - 5_000));

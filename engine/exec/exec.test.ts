@@ -113,7 +113,7 @@ test('a process that waits for its client can be killed; a client that leaves le
   const forgotten = await begin();
   thawLeftovers(join(engine.config.execRoot, 'execs'));
   await expect.poll(forgotten.monitor.state, stopped).not.toBe('T');
-  // Nobody has it wait any more: it is cut at the bound.
+  // Nobody has it wait now: it is cut at the bound.
   const spilled = () => statSync(join(engine.config.execRoot, 'execs', `${forgotten.Id}.output`)).size;
   await expect.poll(spilled, stopped).toBeGreaterThan(1000 * 1024);
   process.kill(forgotten.pid, 'SIGKILL');
@@ -123,7 +123,7 @@ test('a process that waits for its client can be killed; a client that leaves le
   expect(await failure(session ? collect(session) : Promise.resolve())).toMatchObject({ class: 'Unavailable' });
 });
 
-test('what cannot be executed', async () => {
+test('programs that cannot be executed', async () => {
   const missing = await execs.create(id, { ...streams, Cmd: ['no-such-command'] });
   expect(await failure(execs.start(missing.Id, {}))).toMatchObject({
     class: 'InvalidParameter',
@@ -156,7 +156,7 @@ test('a terminal, with its size', async () => {
   expect(session && (await collect(session))).toMatch(/33 44|10 20/);
 });
 
-test('who gives up on a run has it killed, with what it started', async () => {
+test('a caller that gives up on a run has it killed, with what it started', async () => {
   const given = new AbortController();
   const said: string[] = [];
   const running = execs.run(id, ['sh', '-c', 'sleep 77 & echo begun; sleep 77'], {

@@ -78,7 +78,7 @@ test('a probe that hangs is a failure, and says so', async () => {
   });
 });
 
-test('of what it says 4096 bytes are kept', async () => {
+test('4096 bytes of its output are kept', async () => {
   const { monitors, run, events } = patient({ Interval: ns(10), Timeout: ns(30), Retries: 1 }, ['flood']);
   monitors.began(run);
   await expect.poll(() => events[0]).toBe('health_status: unhealthy');
@@ -88,7 +88,7 @@ test('of what it says 4096 bytes are kept', async () => {
   expect(said.length).toBe('Health check exceeded timeout (30ms): '.length + 4096 + 3);
 });
 
-test('what the runtime takes to start it is not the probe’s time', async () => {
+test('the runtime’s time to start it is not the probe’s', async () => {
   const { monitors, run, events } = patient({ Interval: ns(10), Timeout: ns(40) }, ['slow start']);
   monitors.began(run);
   await expect.poll(() => events[0]).toBe('health_status: healthy');

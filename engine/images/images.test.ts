@@ -33,7 +33,7 @@ test('import, resolve, list, inspect, remove', async () => {
   expect(() => bench.images.resolve('busybox')).toThrow('No such image: busybox:latest');
 });
 
-test('what a crash left behind is gone after the next start, and what is whole stays', async () => {
+test('the rest of a crash is gone after the next start, and whole images stay', async () => {
   await using bench = await openBench();
   const id = await importTar(bench.images, await busyboxTar(), 'busybox');
   const before = await readdir(join(bench.root, 'layers'));

@@ -77,7 +77,7 @@ async function bothPlatforms(): Promise<{ archive: Buffer; ids: Record<string, s
   return { archive: await tarOf([...entries, { name: 'index.json', content: index }]), ids };
 }
 
-test('of an archive for several platforms the one that is asked for is loaded', async () => {
+test('the platform that is asked for is loaded from an archive for several', async () => {
   const { archive, ids } = await bothPlatforms();
   const load = async (bench: Bench, platform: Platform) =>
     await lines(bench.images.load(Readable.from([archive]), { quiet: true, platforms: [platform], signal }));
@@ -129,7 +129,7 @@ test.each([
   expect(() => parsePlatform(platform)).toThrow(expect.objectContaining({ class: 'InvalidParameter' }));
   expect(() => parsePlatform(platform)).toThrow(message);
   await using bench = await openBench();
-  // Port 1: whoever asked the network would be told so.
+  // Port 1: a question to the network would end with an error.
   const pulled = lines(bench.images.pull({ image: '127.0.0.1:1/x', tag: 'latest', platform, signal }));
   await expect(pulled).rejects.toThrow(message);
   expect(() => bench.images.resolve('nosuch', platform)).toThrow(message);

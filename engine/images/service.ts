@@ -14,7 +14,7 @@ import type { ImageId } from '../ids.js';
 
 export type { Platform } from '../content/platform.js';
 
-/** What the API asks of images. */
+/** The API's half of images. */
 export interface Images {
   list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
   /** @throws NotFound `No such image: X`, or that it is for another platform than the one that is asked for */
@@ -44,7 +44,7 @@ export interface Images {
   import(options: ImportOptions): AsyncIterable<Progress>;
 }
 
-/** What other rooms need of the images of this host, and of the root file systems made of them. */
+/** The half of other rooms: the images of this host, and of the root file systems made of them. */
 export interface ImageHost {
   /** A new image of `layer` (a tar of changes, or undefined for none) on top of `parent`. For `docker commit`. */
   commit(options: CommitOptions): Promise<{ Id: string; reference: string }>;

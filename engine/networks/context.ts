@@ -118,7 +118,7 @@ export class NetworksContext {
 
   /** Whether what is to go back to an IPAM driver was taken from it again meanwhile. */
   #taken(driver: string, { method, request }: AddressCall): boolean {
-    if (request.Options) return false; // Of a holder that is no more.
+    if (request.Options) return false; // Its holder is gone.
     const networks = this.registry.all().filter(({ ipam }) => ipam.driver === driver);
     const pool = networks.flatMap(({ v4, v6 }) => [...v4, ...v6]).find(({ id }) => id === request.PoolID);
     if (method === 'ReleasePool') return pool !== undefined;

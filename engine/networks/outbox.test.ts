@@ -131,7 +131,7 @@ test('a pool waits for addresses that are just being given back, or asked for', 
   expect(said).toEqual(['ReleaseAddress 10.0.0.9', 'ReleasePool P']);
 });
 
-test('what was noted is sent by the next engine, in the order in which it came up', async () => {
+test('a call that was noted is made by the next engine, in the order in which it came up', async () => {
   outbox.note([network, endpoint, address('10.0.0.2')]);
   all.close();
   open();
@@ -149,7 +149,7 @@ test('two pools of one name do not wait for each other', async () => {
   expect(said).toEqual(['ReleasePool P', 'ReleasePool P']);
 });
 
-test('what a version before the outbox kept is read on', async () => {
+test('calls that a version before the outbox kept are read on', async () => {
   all.close();
   const former = store.collection<object>('networks-owed');
   const { extension: driver, ...rest } = network;

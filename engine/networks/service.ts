@@ -4,7 +4,7 @@ import type { Filters } from '../events/service.js';
 import type { ContainerId, NetworkId } from '../ids.js';
 import type { LinkedContainer, RequestedEndpoint } from './record.js';
 
-/** What the API asks of networks; containers are connected and disconnected by their own room. */
+/** The API's half of networks; containers are connected and disconnected by their own room. */
 export interface Networks {
   create(request: NetworkCreateRequest): Promise<{ Id: string; Warning: string }>;
   list(filters: Filters): Promise<NetworkResource[]>;
@@ -16,7 +16,7 @@ export interface Networks {
 }
 
 /**
- * What other rooms need of the networks of this host: sandboxes and endpoints. A sandbox is a network namespace per
+ * The half of other rooms, for the networks of this host: sandboxes and endpoints. A sandbox is a network namespace per
  * container; a driver answers with interfaces and this room moves and configures them, as the remote driver protocol
  * says, also for the built-in bridge.
  */

@@ -10,7 +10,7 @@ export interface DefaultMounts {
   shm: string | { size: number | undefined } | undefined;
 }
 
-/** What everything that is run by a runtime has mounted (moby `daemon/pkg/oci/defaults.go`). */
+/** The mounts of everything that a runtime runs (moby `daemon/pkg/oci/defaults.go`). */
 export function defaultMounts({ writableSys, cgroups, hostIpc, shm }: DefaultMounts): OciMount[] {
   const mount = (destination: string, type: string, source: string, options: string[]): OciMount => ({
     destination,

@@ -10,7 +10,7 @@ test.each(['/proc', '/proc/', '/proc/self/attr', '/proc/x/..', '/a/../proc/sys']
   expect(() => check(destination, 'tmpfs', 'tmpfs')).toThrow('cannot be mounted because it is');
 });
 
-test('what lxcfs makes up, the host’s /proc, the engine’s own and all that lies elsewhere is not', () => {
+test('files of lxcfs, the host’s /proc, the engine’s own and all that lies elsewhere are not', () => {
   check('/proc/meminfo');
   check('/proc', '/proc/');
   check('/proc', 'proc', 'proc');

@@ -17,7 +17,7 @@ let queue: Queue<Call>;
 let said: string[];
 let settled: string[];
 let diskIsFull: boolean;
-/** What the extension answers with; undefined: it is content. */
+/** The extension's answer; undefined: it is content. */
 let answer: ((text: string) => Promise<unknown>) | undefined;
 let listeners: Parameters<Extensions['onChange']>[0][];
 
@@ -80,7 +80,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('what arrives leaves nothing behind', async () => {
+test('a message that arrives leaves nothing behind', async () => {
   expect(await queue.send(message('a', 'one', 'two'))).toEqual({ state: 'done', unknown: false });
   expect(said).toEqual(['p: one', 'p: two']);
   expect(settled).toEqual(['a done']);
@@ -88,7 +88,7 @@ test('what arrives leaves nothing behind', async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('one that is away is told with growing pauses, as often as it takes, and only what it has not heard', async () => {
+test('an extension that is away is told with growing pauses, as often as it takes, and only what it has not heard', async () => {
   answer = async (text) => {
     if (text !== 'one') throw unavailable('nobody there');
   };
@@ -108,7 +108,7 @@ test('one that is away is told with growing pauses, as often as it takes, and on
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('what cannot be put on record is tried again, and nobody is thrown at', async () => {
+test('a message that cannot be put on record is tried again, and nobody is thrown at', async () => {
   answer = fails(unavailable('nobody there'));
   await queue.send(message('a'));
   diskIsFull = true;
@@ -122,7 +122,7 @@ test('what cannot be put on record is tried again, and nobody is thrown at', asy
   expect(settled).toEqual(['a done']);
 });
 
-test('one that a full disk refuses is told all the same, and is on disk as soon as there is room', async () => {
+test('a message that a full disk refuses is told all the same, and is on disk as soon as there is room', async () => {
   answer = fails(unavailable('nobody there'));
   diskIsFull = true;
   expect(await queue.send(message('a', 'one', 'two'))).toMatchObject({ state: 'pending' });
@@ -174,7 +174,7 @@ test('it is told at once when it is back, and by the next engine', async () => {
   expect(queue.list()).toEqual([]);
 });
 
-test('one that hangs holds nobody up, and is not asked twice at once', async () => {
+test('an extension that hangs holds nobody up, and is not asked twice at once', async () => {
   let end = () => {};
   answer = () => new Promise<void>((resolve) => (end = resolve));
   const sent = queue.send(message('a'));
@@ -206,7 +206,7 @@ test('a refusal is an outcome: final after as many as the rules say, and nobody 
   expect(outcome).toMatchObject({ state: 'refused', error: { message: 'busy' } });
 });
 
-test('what it knows nothing of is as good as told', async () => {
+test('an extension that knows nothing of it is as good as told', async () => {
   answer = fails(notFound('no such thing'));
   expect(await queue.send(message('a'))).toEqual({ state: 'done', unknown: true });
   expect(queue.list()).toEqual([]);
@@ -236,7 +236,7 @@ test('independent ones do not wait for each other', async () => {
   expect(settled).toEqual(['b done']);
 });
 
-test('what must come before is sent first, and else holds the call up', async () => {
+test('a message that must come before is sent first, and else holds the call up', async () => {
   open({ comesBefore: (other, call) => call.say === 'whole' && other.id === 'part' });
   answer = fails(unavailable('nobody there'));
   await queue.send(message('part'));
@@ -250,7 +250,7 @@ test('what must come before is sent first, and else holds the call up', async ()
   expect(said).toEqual(['p: part', 'p: whole']);
 });
 
-test('what is moot is not said; what is cancelled does not come back', async () => {
+test('a moot call is not made; a cancelled message does not come back', async () => {
   open({ isMoot: (_, { say }) => say === 'taken again' });
   await queue.send(message('a', 'taken again', 'other'));
   expect(said).toEqual(['p: other']);
@@ -265,7 +265,7 @@ test('what is moot is not said; what is cancelled does not come back', async () 
   expect(queue.list()).toEqual([]);
 });
 
-test('what was noted before it was sent is there for the next engine', async () => {
+test('a message that was noted before it was sent is there for the next engine', async () => {
   queue.note([message('a'), { ...message('b'), calls: [] }]);
   expect(queue.list().map(({ id }) => id)).toEqual(['a']);
   outbox.close();

@@ -15,7 +15,7 @@ import type { Trust } from './trust.js';
 
 /** Parts that the wiring hands to this room. */
 export interface PluginsDeps {
-  /** Of the engine's own, for a while: mounts and what lies on no disk. */
+  /** The engine's own directory, for a while: mounts and files that lie on no disk. */
   readonly directory: string;
   readonly log: Logger;
   readonly events: Events;
@@ -29,7 +29,7 @@ export interface PluginsDeps {
   readonly trust: Trust;
   /** Read when the engine stops: plugins are left running, as containers are. */
   readonly config: { readonly liveRestore: boolean };
-  /** Who needs the plugin of that full name. */
+  /** The users of the plugin of that full name. */
   readonly usage: (name: string) => PluginUse[];
 }
 

@@ -14,7 +14,7 @@ import type { PluginHost, Plugins } from './service.js';
 export type { PluginsDeps } from './context.js';
 export { PluginRegistry } from './registry.js';
 
-/** What fetches and makes plugins is loaded with its first use: an engine at rest does not need it. */
+/** The code that fetches and makes plugins is loaded with its first use: an engine at rest does not need it. */
 export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
   const running = new Running(deps);
   const context = contextOf(deps, running);

@@ -2,7 +2,7 @@ import { invalidParameter } from '@cleat/protocol/errors';
 import { familiar, familiarName, parseReference, type Reference, withDefaultTag } from '../content/references.js';
 
 /**
- * What to fetch, and what a plugin from there is called unless its user says otherwise: by a digest it has the tag that
+ * The reference to fetch, and the name of a plugin from there unless its user says otherwise: by a digest it has the tag that
  * stands beside that, or `latest` (moby `daemon/server/router/plugin`, parseRemoteRef and getName).
  * @throws InvalidParameter
  */

@@ -44,10 +44,10 @@ export interface Bench extends AsyncDisposable {
   readonly running: Map<string, string>;
   /** Users of each plugin. */
   uses: PluginUse[];
-  /** What a plugin does when it is activated; throws what it does. */
+  /** A plugin's work when it is activated; throws what that throws. */
   answer: (description: string) => Promise<void>;
   trust: Context['trust']['check'];
-  /** What is under the data root of blobs and layers. */
+  /** The blobs and layers under the data root. */
   left(): Promise<{ blobs: string[]; layers: string[] }>;
   reopen(): Promise<void>;
   create(name: string, changes?: object, rootfs?: readonly Entry[]): Promise<void>;

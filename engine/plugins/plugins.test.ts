@@ -81,7 +81,7 @@ test('a plugin that does not answer stays disabled, and its last words are told'
   expect(bench.events.map(({ action }) => action)).toEqual(['create']);
 });
 
-test('what was pulled is pushed with the same digest; the same layer is here once', async () => {
+test('a plugin that was pulled is pushed with the same digest; the same layer is here once', async () => {
   await using registry = await startRegistry();
   await using bench = await openBench();
   const { plugins } = bench;

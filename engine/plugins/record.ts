@@ -19,13 +19,13 @@ export interface PluginRecord {
   previous?: { package: PluginPackage; settings: PluginSettings };
 }
 
-/** What came from a registry or was made here: changed only by an upgrade. */
+/** The package, from a registry or made here: changed only by an upgrade. */
 export interface PluginPackage {
   /** Where it came from, with registry and tag or digest. */
   reference: string;
   /** The manifest (`config.json`), byte for byte: its digest is in `artifact`. */
   config: string;
-  /** What registries call the manifest, byte for byte: so it is pushed as it came. */
+  /** The manifest of registries, byte for byte: so it is pushed as it came. */
   artifact: string;
   /** The media type of `artifact`. */
   mediaType: string;

@@ -27,7 +27,7 @@ export class PluginRegistry implements LayerUser, BlobUser {
       try {
         this.#load(record);
       } catch (error) {
-        // One that another engine took is no reason not to start. Its record, and so its layers, are kept.
+        // A plugin that another engine took is no reason not to start. Its record, and so its layers, are kept.
         log.error('a plugin cannot be used', { plugin: record.name, error: messageOf(error) });
       }
     }
@@ -94,7 +94,7 @@ export class PluginRegistry implements LayerUser, BlobUser {
     return this.#layers().map(({ digest }) => digest);
   }
 
-  /** Of all on record, those that an upgrade may go back to included. */
+  /** The packages of all on record, those that an upgrade may go back to included. */
   #layers(): PluginLayer[] {
     return this.#records
       .entries()

@@ -4,7 +4,7 @@ import { shownSettings } from '@cleat/protocol/plugins/settings';
 import { digestOf } from '../content/blobs.js';
 import type { Plugin } from './registry.js';
 
-/** What Cleat knows of a plugin beyond Docker's view. */
+/** Cleat's facts about a plugin, beyond Docker's view. */
 export interface PluginCondition {
   /** As `cleat extensions` shows it. */
   State: ExtensionStatus['state'];

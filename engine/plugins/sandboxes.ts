@@ -1,7 +1,7 @@
 import type { Launcher } from '@cleat/extensions/supervisor/launcher';
 import type { Plugin } from './registry.js';
 
-/** What this room needs of the sandboxes that plugins run in. */
+/** This room's view of the sandboxes that plugins run in. */
 export interface Sandboxes {
   /** How a plugin is run. @param log hears its output, line by line */
   launcher(plugin: Plugin): SandboxLaunch;

@@ -4,7 +4,7 @@ import type { PluginPrivilege, PluginResource } from '@cleat/protocol/api/plugin
 import type { Filters } from '../events/service.js';
 
 /**
- * What the API asks of managed plugins: packaged, granted, sandboxed, supervised. A plugin is called by its name, with or
+ * The API's half of managed plugins: packaged, granted, sandboxed, supervised. A plugin is called by its name, with or
  * without `:latest`, by its ID, or by the beginning of that.
  *
  * Errors read as Docker's: NotFound `plugin "X" not found`, Conflict `plugin X is in use`, `plugin X is enabled`,
@@ -15,7 +15,7 @@ export interface Plugins {
   list(filters: Filters): PluginResource[];
   inspect(name: string): PluginResource;
   /**
-   * What a plugin of a registry asks for.
+   * The privileges that a plugin of a registry asks for.
    * @param options.name where there is a plugin of that name: only what its upgrade would newly ask for
    */
   privileges(remote: string, options: PrivilegesOptions): Promise<PluginPrivilege[]>;
@@ -31,7 +31,7 @@ export interface Plugins {
   save(name: string): Promise<Readable>;
   /** @param timeoutSeconds how long it has to answer; 0: as long as is usual */
   enable(name: string, timeoutSeconds: number): Promise<void>;
-  /** With `force` also while it is used: whoever loses something is named in the log and in the event. */
+  /** With `force` also while it is used: those who lose something are named in the log and in the event. */
   disable(name: string, options: { force: boolean }): Promise<void>;
   set(name: string, settings: readonly string[]): Promise<void>;
   remove(name: string, options: { force: boolean }): Promise<void>;
@@ -48,12 +48,12 @@ export interface PullPluginOptions {
   /** The plugin's name here; empty: that of `remote`. */
   name: string;
   auth?: RegistryAuth | undefined;
-  /** What the user has granted. */
+  /** The privileges that the user has granted. */
   privileges: readonly PluginPrivilege[];
   signal: AbortSignal;
 }
 
-/** What other rooms, and the engine's start and stop, need of the plugins of this host. */
+/** The half of other rooms, and of the engine's start and stop. */
 export interface PluginHost {
   /** Starts those that are enabled, or finds them running. Waits for none of them. */
   start(): void;

@@ -1,6 +1,6 @@
 import type { PluginUse } from './service.js';
 
-/** What other rooms know of a driver's users. Volumes and networks are known by name. */
+/** Other rooms' knowledge of a driver's users. Volumes and networks are known by name. */
 export interface Neighbours {
   volumes(driver: string): readonly string[];
   networks(driver: string): readonly string[];
@@ -8,7 +8,7 @@ export interface Neighbours {
   runningUsers(used: { volume: string } | { network: string } | { logs: string }): readonly string[];
 }
 
-/** Who needs a plugin: derived from what there is, never counted up and down. */
+/** The users of a plugin: derived from what there is, never counted up and down. */
 export function usesOf(neighbours: Neighbours, plugin: string): PluginUse[] {
   const volumes = neighbours.volumes(plugin).map((volume) => ({
     what: `volume ${volume}`,

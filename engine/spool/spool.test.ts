@@ -39,7 +39,7 @@ async function logBytes(query: Partial<LogsQuery>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** What the container wrote to each stream, from attach's view. */
+/** The container's output on each stream, from attach's view. */
 async function streamed(from = spool.beginning()): Promise<Record<1 | 2, string>> {
   const result = { 1: '', 2: '' };
   const stream = spool.stream({ from, signal: new AbortController().signal });
@@ -165,7 +165,7 @@ test('a damaged line hurts only itself', async () => {
   expect(await logs({ tail: 1 })).toBe('whole\n');
 });
 
-test('who follows gets what comes, over rotations, until the end', async () => {
+test('a follower gets what comes, over rotations, until the end', async () => {
   spool.began();
   print('0');
   const following = logs({ follow: true });

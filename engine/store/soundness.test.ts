@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-/** What becomes of a store whose files are damaged: in processes of their own, since LMDB may end them. */
+/** Stores whose files are damaged: opened in processes of their own, since LMDB may end them. */
 const compiled = pathToFileURL(join(import.meta.dirname, '../dist/store/index.js')).href;
 const entries = 320;
 let directory: string;

@@ -47,7 +47,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('what was written is read again, also after closing and opening', async () => {
+test('a record that was written is read again, also after closing and opening', async () => {
   const things = store.collection<Thing>('things');
   things.put('b', { v: 1, name: 'two' });
   things.put('a', { v: 1, name: 'one' });
@@ -86,7 +86,7 @@ test('a transaction that throws leaves nothing', () => {
   expect(things.entries().map(([key]) => key)).toEqual(['a']);
 });
 
-test('what was put before kill -9 is there', async () => {
+test('a record that was put before kill -9 is there', async () => {
   const path = join(directory, 'killed');
   const child = runKilled(path, 4 << 20);
   expect(child.signal, child.stderr.toString()).toBe('SIGKILL');

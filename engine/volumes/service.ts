@@ -3,7 +3,7 @@ import type { VolumeCreateRequest, VolumeList, VolumeResource } from '@cleat/pro
 import type { MountContext } from '@cleat/protocol/kinds/volume';
 import type { Filters } from '../events/service.js';
 
-/** What the API asks of volumes: names, labels and references are the engine's, data is the driver's. */
+/** The API's half of volumes: names, labels and references are the engine's, data is the driver's. */
 export interface Volumes {
   /** Idempotent by name. @throws Conflict (same name, other driver), InvalidParameter (bad name), NotFound (driver) */
   create(request: VolumeCreateRequest): Promise<VolumeResource>;
@@ -16,7 +16,7 @@ export interface Volumes {
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
 }
 
-/** What other rooms need of the volumes of this host. */
+/** The half of other rooms: the volumes of this host. */
 export interface VolumeHost {
   /**
    * One driver Mount for one container start. Events: volume mount. What the driver answered with is held: `source`

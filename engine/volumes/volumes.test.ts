@@ -129,7 +129,7 @@ describe('volumes of the default driver', () => {
       CreatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
     });
     expect(await volumes.create({ Name: 'data' })).toEqual(made);
-    // Whatever is asked for now: as in Docker, what is there is answered as it is.
+    // As in Docker, a volume that is there is answered as it is, with any options.
     const other = { Driver: 'local', Labels: { c: 'd' }, DriverOpts: { type: 'tmpfs', device: 'tmpfs', color: 'red' } };
     expect(await volumes.create({ Name: 'data', ...other })).toEqual(made);
     expect(await volumes.inspect('data')).toEqual(made);
@@ -369,7 +369,7 @@ describe('volumes of a plugin', () => {
     expect(named(await volumes.list({ driver: ['p'] }))).toEqual(['theirs']);
   });
 
-  test('what only the plugin knows is listed, inspected and found by name without a driver', async () => {
+  test('a volume that only the plugin knows is listed, inspected and found by name without a driver', async () => {
     const volume = { Name: 'theirs', Mountpoint: '/t', CreatedAt: '2020-01-02T03:04:05.678Z', Status: { ok: true } };
     await plugin('p', {
       Get: { Volume: volume },

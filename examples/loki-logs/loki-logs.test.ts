@@ -159,7 +159,7 @@ describe.each(['in-process', 'socket'] as const)('loki-logs, %s', (carrier) => {
     await expect.poll(() => loki.lines({})).toEqual(['patience', 'next']);
   });
 
-  test('what is no option, or no value for one, is refused when the container is made', async () => {
+  test('an unknown option, or a wrong value, is refused when the container is made', async () => {
     const validate = (Config: Record<string, string>) => tested.client(logKind).ValidateOptions({ Config });
     const url = { 'loki-url': loki.url };
     await validate({ ...url, mode: 'non-blocking', 'cache-disabled': 'true', 'labels-regex': '^app' });

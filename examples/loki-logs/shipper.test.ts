@@ -32,7 +32,7 @@ const options = (): LokiOptions =>
 const droppedIn = (messages: string[]) =>
   messages.reduce((sum, message) => sum + Number(/^(\d+) lines were dropped: /.exec(message)?.[1] ?? 0), 0);
 
-test('of what is more than may wait the oldest is dropped, and counted to the line', async () => {
+test('the oldest of what is more than may wait is dropped, and counted to the line', async () => {
   await loki.stop();
   const shipper = new Shipper(options(), log);
   shipper.begin();
@@ -50,7 +50,7 @@ test('of what is more than may wait the oldest is dropped, and counted to the li
   expect(shipper.isOver).toBe(true);
 });
 
-test('what Loki will never take is dropped, with its reason', async () => {
+test('an entry that Loki will never take is dropped, with its reason', async () => {
   loki.refusals.push(400);
   const shipper = new Shipper(options(), log);
   shipper.begin();
@@ -60,7 +60,7 @@ test('what Loki will never take is dropped, with its reason', async () => {
   expect(said).toEqual(['3 lines were dropped: Loki answered 400 not like this']);
 });
 
-test('what was dropped is told also when Loki refuses all the rest', async () => {
+test('a loss is told also when Loki refuses all the rest', async () => {
   loki.refusals.push(...Array.from({ length: 20 }, () => 400));
   const shipper = new Shipper(options(), log);
   shipper.begin();
@@ -71,7 +71,7 @@ test('what was dropped is told also when Loki refuses all the rest', async () =>
   expect(droppedIn(said)).toBe(1000);
 });
 
-test('who is told to end drops what waits, and says how much', async () => {
+test('a shipper that is told to end drops what waits, and says how much', async () => {
   await loki.stop();
   const shipper = new Shipper(options(), log);
   shipper.begin();

@@ -68,7 +68,7 @@ describe.each(['in-process', 'socket'] as const)('quota-tmpfs, %s', (carrier) =>
       await expect(driver.Create({ Name: 'more', Opts: { size: '2m' } })).rejects.toThrow(
         'volume more of 2m does not fit, 2040k of 4m are left: ask for less, remove a volume, or start the plugin with a larger --total',
       );
-      // What is there already takes nothing.
+      // A volume that is there already takes nothing.
       await driver.Create({ Name: 'usual', Opts: { size: '4m' } });
       expect((await driver.Get({ Name: 'usual' })).Volume?.Status?.LimitBytes).toBe(2 * mebibyte);
     }
@@ -82,7 +82,7 @@ describe.each(['in-process', 'socket'] as const)('quota-tmpfs, %s', (carrier) =>
     await driver.Create({ Name: 'tiny', Opts: { size: '4k' } });
   });
 
-  test('what is no size, no option or no name is refused', async () => {
+  test('a wrong size, option or name is refused', async () => {
     await using plugin = await start();
     const driver = plugin.client(volumeKind);
     for (const size of ['', '0', '-1', '50%', '64q', '1m,mode=777', '99999999p']) {

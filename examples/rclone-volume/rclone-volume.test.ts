@@ -34,7 +34,7 @@ const write = async (path: string, text: string) => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 };
 const mounts = () => listMounts(root).map(({ target }) => target);
-/** What a failed call left. */
+/** The rest that a failed call left. */
 const left = () => ({ mounts: mounts(), servers: serversBelow(root) });
 
 describe.skipIf(!rcloneInstalled).each(['in-process', 'socket'] as const)('rclone-volume, %s', (carrier) => {
@@ -142,14 +142,14 @@ describe.skipIf(!rcloneInstalled).each(['in-process', 'socket'] as const)('rclon
     await expect.poll(() => serversBelow(root)).not.toContain(dead);
     expect(mounts()).toEqual([target]);
     await write(join(target, 'file'), 'anew');
-    // Whose mount it was leaves later.
+    // The holder of the mount leaves later.
     await plugin.unmount('one');
     expect(await read(join(target, 'file'))).toBe('anew');
     await plugin.unmount('two');
     expect(mounts()).toEqual([]);
   });
 
-  test('what was begun when the plugin was killed is ended at the next start; another boot holds nothing', async () => {
+  test('work that was begun when the plugin was killed is ended at the next start; another boot holds nothing', async () => {
     {
       await using plugin = await start();
       await plugin.driver.Create({ Name: 'cloud', Opts });
@@ -170,7 +170,7 @@ describe.skipIf(!rcloneInstalled).each(['in-process', 'socket'] as const)('rclon
     expect(await plugin.status()).toMatchObject({ Mounted: false, Holders: 0 });
   });
 
-  test('what is no remote of the operator is refused', async () => {
+  test('a remote that is not the operator’s is refused', async () => {
     await using plugin = await start();
     const create = (Opts: Record<string, string>) => plugin.driver.Create({ Name: 'odd', Opts });
     const forms = ['/etc', ':local:/etc', 'box,url=http://127.0.0.1:9:data', '--config:x', 'box', 'box:a\nb'];

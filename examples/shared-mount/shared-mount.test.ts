@@ -68,7 +68,7 @@ describe.each(['in-process', 'socket'] as const)('shared-mount, %s', (carrier) =
     expect(readdirSync(aside())).toEqual([]);
   });
 
-  test('what a kill left of a removal goes, and options that cannot be read stop a Mount, no list', async () => {
+  test('the rest that a kill left of a removal goes, and options that cannot be read stop a Mount, no list', async () => {
     mkdirSync(join(aside(), 'old-x/data'), { recursive: true });
     await using plugin = await start();
     await expect.poll(() => readdirSync(aside())).toEqual([]);
@@ -140,7 +140,7 @@ describe.each(['in-process', 'socket'] as const)('shared-mount, %s', (carrier) =
   });
 });
 
-test('what cannot be mounted says why', async () => {
+test('a volume that cannot be mounted says why', async () => {
   const options = { device: join(directory, 'none'), root };
   const start = startForTest(sharedMount, { name: 'shared-mount', carrier: 'in-process', options });
   await expect(start).rejects.toThrow(`${options.device} cannot be mounted on ${root}/all: `);

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import vethNetwork from './veth-network.js';
 
 let root: string;
-/** Of this run's interfaces alone. */
+/** The name of interfaces of this run alone. */
 const prefix = `v${randomBytes(1).toString('hex')}`;
 const ours = () => [...interfaceNames()].filter((name) => name.startsWith(prefix)).sort();
 beforeEach(() => {

@@ -9,7 +9,7 @@ import { SocketCarrier } from './socket.js';
 let directory: string;
 let carrier: SocketCarrier;
 let server: Server;
-/** What arrived, as `PATH on CONNECTION`. */
+/** The requests that arrived, as `PATH on CONNECTION`. */
 let arrived: string[];
 /** Connections that are open at the plugin's end. */
 let open: Set<Socket>;
@@ -70,7 +70,7 @@ test('all messages share one connection of a plugin that keeps it', async () => 
   expect(arrived).toEqual(['/get on 1', '/get on 1', '/mount on 1', '/get on 1', '/mount on 1']);
 });
 
-test('what may not arrive twice does not wait for a proof: it has its own, and meets no idle one', async () => {
+test('a call that may not arrive twice does not wait for a proof: it has its own, and meets no idle one', async () => {
   const others: number[] = [];
   await plugin('unix', (socket) => {
     others.push(open.size - 1);
@@ -93,7 +93,7 @@ test('a plugin that closes after each answer and does not say so', async () => {
   expect(arrived.filter((text) => text.startsWith('/mount'))).toHaveLength(3);
 });
 
-test('one that was closed meanwhile, unread, is replaced in silence', async () => {
+test('a connection that was closed meanwhile, unread, is replaced in silence', async () => {
   await plugin('unix', (socket) => socket.write(answer));
   await get();
   await get();
@@ -106,7 +106,7 @@ test('one that was closed meanwhile, unread, is replaced in silence', async () =
   expect(arrived).toEqual(['/get on 1', '/get on 1', '/mount on 2']);
 });
 
-test('one that closes a connection while it is asked has perhaps done it: it is asked once', async () => {
+test('a plugin that closes a connection while it is asked has perhaps done it: it is asked once', async () => {
   await plugin('unix', (socket, request) => (request < 3 ? socket.write(answer) : socket.destroy()));
   await get();
   await get();
@@ -115,7 +115,7 @@ test('one that closes a connection while it is asked has perhaps done it: it is 
   expect(arrived).toEqual(['/get on 1', '/get on 1', '/mount on 1', '/mount on 2']);
 });
 
-test('what may arrive twice is asked again', async () => {
+test('a call that may arrive twice is made again', async () => {
   await plugin('unix', (socket, request) => (request < 2 ? socket.write(answer) : socket.destroy()));
   await get();
   await get();

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Extensions, openExtensions } from '../index.js';
 
 /**
- * Whom a plugin's description makes us trust. Each case was put to Docker's daemon 20.10 as well; it does the same,
+ * The CAs that a plugin's description makes us trust. Each case was put to Docker's daemon 20.10 as well; it does the same,
  * except for the one that says otherwise.
  */
 
@@ -71,7 +71,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** One that names what `names` says, signed by the one called `ca`, which signs itself. */
+/** A certificate that names what `names` says, signed by the one called `ca`, which signs itself. */
 function certificate(name: string, names: string): void {
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', file(`${name}.key`)];
   const signer =

@@ -108,7 +108,7 @@ function makeSparse(path: string, bytes: number): void {
   truncateSync(path, bytes);
 }
 
-describe('whatever lies there does not hold the engine', () => {
+describe('nothing that lies there holds the engine', () => {
   test.each<[string, (path: string) => void, RegExp]>([
     ['a FIFO', (path) => execFileSync('mkfifo', [path]), /not a regular file/],
     ['a directory', (path) => mkdirSync(path), /not a regular file/],

@@ -107,7 +107,7 @@ test('stops it with the engine and leaves nothing', async () => {
   expect(existsSync(join(directory, 'one.json'))).toBe(false);
 });
 
-test('one that should no longer run as a process is ended, others are left alone', async () => {
+test('an extension that should no longer run as a process is ended, others are left alone', async () => {
   const { who } = begin('same');
   const { pid } = await who();
   await endStragglers(directory, new Set(['one']), log);

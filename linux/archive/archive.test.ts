@@ -77,7 +77,7 @@ const entries = fc.array(
   { maxLength: 4 },
 );
 
-test('what was written is read: names and attributes of any bytes, numbers of any size', async () => {
+test('an archive is read as it was written: names and attributes of any bytes, numbers of any size', async () => {
   await fc.assert(
     fc.asyncProperty(entries, fc.integer({ min: 1, max: 3000 }), async (wanted, step) => {
       const archive = wanted.flatMap(({ entry, content }) => [encodeHeader(entry), content, paddingOf(content.length)]);
@@ -210,7 +210,7 @@ test.each(hostile)('%s is refused in words', async (_, archive) => {
   });
 });
 
-test('what follows the end of an archive is not part of it', async () => {
+test('bytes after the end of an archive are not part of it', async () => {
   const archive = Buffer.concat([encodeHeader(plain), tarEnd, encodeHeader({ ...plain, name: 'late' as ByteName })]);
   expect((await readAll(readerOf(archive))).map(({ entry }) => entry.name)).toEqual(['f']);
   expect(await readAll(readerOf(Buffer.alloc(0)))).toEqual([]);

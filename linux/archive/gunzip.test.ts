@@ -44,7 +44,7 @@ test('every part of a header', async () => {
   }
 });
 
-test('what is damaged is refused', async () => {
+test('a damaged stream is refused', async () => {
   for (const at of [3_000, packed.length - 6, packed.length - 2]) {
     const broken = Buffer.from(packed);
     broken[at] = (broken[at] ?? 0) ^ 0xff;

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CleatError } from '@cleat/protocol/errors';
 import { expect, test, vi } from 'vitest';
 import { isAlive, processIdentity } from '../process/identity.js';
+import { readPidFile } from '../process/pid-file.js';
 import { run } from '../process/run.js';
 import { Attach, type AttachFrame } from './attach.js';
 import { ociProcess, TestContainer } from './container.fixture.js';
 import { reopenLog, resizeTerminal } from './control.js';
-import { readPidFile } from './create.js';
 import { execInContainer } from './exec.js';
 import { readExit, wasOomKilled } from './exits.js';
 

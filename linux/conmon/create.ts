@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { CleatError } from '@cleat/protocol/errors';
 import { runtimeError } from '../runtime/errors.js';
@@ -42,7 +42,7 @@ export interface CreateRequest extends MonitorRequest {
   bundle: string;
   /** Directory where conmon leaves `exit` and `oom`. */
   persistDir: string;
-  /** Written before the runtime is done, so that an engine that dies meanwhile finds its conmon again. */
+  /** conmon writes it before the runtime is done, so that an engine that dies meanwhile finds its conmon again. */
   conmonPidFile: string;
 }
 
@@ -59,7 +59,7 @@ const runtimeLog = (bundle: string): string => join(bundle, 'runtime.log');
 
 /** Options that create and exec share. */
 export function monitorArguments(request: MonitorRequest, bundle: string): string[] {
-  const args = ['--api-version', '1', '--sync', '--full-attach', '--no-sync-log', '--log-level', 'error'];
+  const args = ['--api-version', '1', '--full-attach', '--no-sync-log', '--log-level', 'error'];
   args.push('--cid', request.id, '--cuuid', request.id, '--bundle', bundle);
   args.push('--container-pidfile', request.pidFile, '--exit-dir', request.exitDir);
   args.push('--log-path', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`);
@@ -86,20 +86,19 @@ export async function createContainer(request: CreateRequest): Promise<Monitored
     args,
     cwd: request.bundle,
     attach: false,
+    daemonPidFile: request.conmonPidFile,
     env: request.env,
   });
-  writeFileSync(request.conmonPidFile, String(conmon.pid));
+  const begin = async () => ({
+    conmonPid: await conmon.pid,
+    pid: await startedPid(conmon, 'create', request.bundle, request.command),
+  });
   try {
-    const pid = await within(
-      conmon,
-      startedPid(conmon, 'create', request.bundle, request.command),
-      `creating container ${request.id}`,
-      {
-        deadlineMs: request.deadlineMs ?? 60_000,
-        signal: request.signal,
-      },
-    );
-    return { pid, conmonPid: conmon.pid, ended: conmon.ended };
+    const pids = await within(conmon, begin(), `creating container ${request.id}`, {
+      deadlineMs: request.deadlineMs ?? 60_000,
+      signal: request.signal,
+    });
+    return { ...pids, ended: conmon.ended };
   } finally {
     conmon.release();
   }
@@ -141,17 +140,4 @@ function lastOf(path: string): string {
     // The runtime did not get that far, or it writes no log.
     return '';
   }
-}
-
-/** The process number that is written in a pid file; undefined when there is none. */
-export function readPidFile(path: string): number | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    // No file: the program that should have written it did not get that far.
-    return undefined;
-  }
-  const pid = Number.parseInt(text, 10);
-  return pid > 0 ? pid : undefined;
 }

@@ -58,7 +58,7 @@ export async function execInContainer(request: ExecRequest): Promise<ExecSession
       deadlineMs: request.deadlineMs ?? 60_000,
       signal: request.signal,
     });
-    return { pid, conmonPid: conmon.pid, attach, exited: exitCode(conmon) };
+    return { pid, conmonPid: await conmon.pid, attach, exited: exitCode(conmon) };
   } catch (error) {
     attach?.close();
     conmon.release();

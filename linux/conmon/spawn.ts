@@ -1,6 +1,9 @@
 /**
- * Starting conmon. It stays our child (`--sync` saves a fork and lets its end be seen at once), but in a session of
- * its own and with no pipe that it needs: when the engine dies, it goes on.
+ * Starting conmon: in a session of its own and with no pipe that it needs, so that it goes on when the engine dies.
+ *
+ * For a container it becomes a daemon, which takes half the memory: what it mapped while it started stays with the
+ * process that forked it. Its end is seen by the sync pipe, which it holds as long as it lives. For an exec session, which
+ * is short, it stays our child (`--sync`).
  */
 
 import { createInterface } from 'node:readline';
@@ -8,7 +11,9 @@ import type { Readable } from 'node:stream';
 import { Deadline } from '@cleat/protocol/async/deadline';
 import { cancelled, deadlineExceeded, systemError, unavailable } from '@cleat/protocol/errors';
 import { commandPath } from '../host.js';
-import { posixSpawn, type Spawned } from '../syscall/spawn.js';
+import { isAlive, processIdentity } from '../process/identity.js';
+import { readPidFile } from '../process/pid-file.js';
+import { closed, posixSpawn, reapAdopted, type Spawned } from '../syscall/spawn.js';
 
 /** One line on the sync or attach pipe (conmon's `--api-version 1`). */
 export interface SyncMessage {
@@ -17,7 +22,8 @@ export interface SyncMessage {
 }
 
 export interface ConmonProcess {
-  pid: number;
+  /** The number of the process that stays. @throws CleatError System when there is none, with what it said */
+  pid: Promise<number>;
   /** Settles when conmon has ended, which is after it wrote the exit file. */
   ended: Promise<void>;
   /** The next message of the sync pipe; undefined when conmon ended without one. */
@@ -32,7 +38,7 @@ export interface ConmonProcess {
   freeze(frozen: boolean): void;
   /** Kills conmon; the runtime that it waits for dies with it. */
   kill(): void;
-  /** Forgets the pipes; conmon no longer needs them. */
+  /** Forgets the pipes that conmon no longer needs. */
   release(): void;
 }
 
@@ -43,6 +49,8 @@ export interface SpawnRequest {
   cwd: string;
   /** Use a start pipe and an attach pipe (exec with streams). */
   attach: boolean;
+  /** conmon becomes a daemon and writes its number here (`--conmon-pidfile`); without it stays our child. */
+  daemonPidFile?: string;
   /** Added to the environment of conmon and of the runtime. */
   env?: Readonly<Record<string, string>>;
 }
@@ -61,27 +69,52 @@ export function spawnConmon(request: SpawnRequest): ConmonProcess {
     });
   }
   go?.write('\0');
+  const ended = request.daemonPidFile === undefined ? conmon.ended : sync && closed(sync);
+  let self: Signalled = conmon;
+  const pid = (async () => {
+    if (request.daemonPidFile === undefined) return conmon.pid;
+    const failed = await conmon.ended;
+    const daemon = failed ? undefined : readPidFile(request.daemonPidFile);
+    if (daemon === undefined) throw systemError(`conmon did not start: ${complaint.trim() || 'it said nothing'}`);
+    self = adopted(daemon);
+    return daemon;
+  })();
+  pid.catch(() => {}); // Nobody may ask.
   return {
-    pid: conmon.pid,
-    ended: conmon.ended.then(() => {}),
+    pid,
+    ended: Promise.resolve(ended).then(() => {}),
     nextSync: messages(sync),
     nextAttach: messages(attached),
     go: () => void go?.write('\0'),
     complaint: () => complaint.trim(),
-    freeze: (frozen) => conmon.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
-    kill: () => conmon.kill('SIGKILL'),
+    freeze: (frozen) => self.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
+    kill: () => self.kill('SIGKILL'),
     release() {
-      for (const pipe of conmon.pipes) pipe?.destroy();
+      for (const pipe of conmon.pipes) if (pipe !== sync || !request.daemonPidFile) pipe?.destroy();
+      sync?.unref();
     },
   };
 }
 
-function start({ conmonPath, args, cwd, attach, env }: SpawnRequest): Spawned {
+type Signalled = Pick<Spawned, 'kill'>;
+
+/** A process that is not our child: its number may come to mean another one. */
+function adopted(pid: number): Signalled {
+  const identity = processIdentity(pid);
+  reapAdopted(pid);
+  return {
+    kill(signal) {
+      if (identity && isAlive(identity)) process.kill(pid, signal);
+    },
+  };
+}
+
+function start({ conmonPath, args, cwd, attach, daemonPidFile, env }: SpawnRequest): Spawned {
   const advice = `conmon cannot be started (${conmonPath}): install the package conmon`;
   const path = commandPath(conmonPath);
   if (path === undefined) throw unavailable(advice);
   try {
-    return posixSpawn(path, args, {
+    return posixSpawn(path, [...args, ...(daemonPidFile ? ['--conmon-pidfile', daemonPidFile] : ['--sync'])], {
       cwd,
       session: true,
       stdio: ['null', 'writes', 'writes', 'writes', ...(attach ? (['writes', 'reads'] as const) : [])],

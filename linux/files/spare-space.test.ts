@@ -25,7 +25,7 @@ test('the last of a file system is kept free: a sixteenth of a small one', () =>
   const spare = new SpareSpace(directory);
   spare.take(20 * mebibyte);
   fill(20);
-  // It looks again before what it saw is used up, whoever used it.
+  // It looks again before what it saw is used up, no matter by whom.
   let taken = 0;
   expect(() => {
     for (; taken < 32; taken++) {

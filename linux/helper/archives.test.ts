@@ -127,7 +127,7 @@ test('compressed archives are taken; damaged ones are refused, and nothing is wr
   }
 });
 
-test('what is not understood is refused before anything is written', async () => {
+test('an archive that is not understood is refused before anything is written', async () => {
   const archive = pack();
   archive.entry({ name: 'first' }, 'content');
   archive.entry({ name: 'last' }, 'content');

@@ -363,7 +363,7 @@ test.each([
   expect(existsSync(join(root, 'target/evil'))).toBe(false);
 });
 
-test('what an archive replaces, and what it may not', async () => {
+test('an archive replaces files, but not everything', async () => {
   const root = makeRoot();
   mkdirSync(join(root, 'target/directory/inner'), { recursive: true });
   symlinkSync(directory, join(root, 'target/link'));

@@ -48,7 +48,7 @@ test.each(['ext4 or what the host has', 'tmpfs'])(
   },
 );
 
-test('what cannot be mapped says so, and nothing is mounted', async () => {
+test('a mount that cannot be mapped says so, and nothing is mounted', async () => {
   const map = { users: one(1, 1), groups: one(1, 1) };
   await expect(mountIdmapped('/proc/self', target, map)).rejects.toMatchObject({ class: 'NotImplemented' });
   await expect(mountIdmapped(join(directory, 'none'), target, map)).rejects.toThrow('no such file or directory');

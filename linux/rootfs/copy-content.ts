@@ -24,7 +24,7 @@ function mayHaveHoles({ blocks, size }: BigIntStats): boolean {
   return blocks * 512n < size;
 }
 
-/** What grows meanwhile is copied up to `size`. */
+/** A file that grows meanwhile is copied up to `size`. */
 function copyData(source: number, target: number, size: number, spare: Spare | undefined): void {
   const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, size));
   for (let at = 0; at < size; ) {

@@ -69,7 +69,7 @@ test('a wide tree is walked in order; a symlink is an entry', () => {
   ]);
 });
 
-test('what is passed over is not entered', () => {
+test('a directory that is passed over is not entered', () => {
   mkdirSync(join(directory, 'a/inner'), { recursive: true });
   const fd = openSync(directory, 'r');
   const names: string[] = [];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { stringify } from '@cleat/protocol/json';
 import { errnoOf } from '../syscall/errno.js';
 
-/** What matters here of the OCI runtime specification's configuration. */
+/** The part of the OCI runtime specification's configuration that matters here. */
 export interface FilteredSpec {
   annotations?: Record<string, string>;
   linux: { seccomp?: object };

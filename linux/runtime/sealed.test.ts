@@ -23,7 +23,7 @@ test('it is the same program, and nobody can write to it', async () => {
   expect(() => openSync(sealed, 'r+')).toThrow('EROFS');
 });
 
-test('one that is replaced is noticed, and what was started with the old path may still run', async () => {
+test('a binary that is replaced is noticed, and what was started with the old path may still run', async () => {
   const old = sealedProgram(program);
   rmSync(program);
   writeFileSync(program, '#!/bin/sh\necho new\n', { mode: 0o755 });
@@ -31,6 +31,6 @@ test('one that is replaced is noticed, and what was started with the old path ma
   expect((await run(old, ['old'])).stdout).toBe('old\n');
 });
 
-test('one that is not there is called as it is, and its caller learns that', () => {
+test('a binary that is not there is called as it is, and its caller learns that', () => {
   expect(sealedProgram(join(directory, 'missing'))).toBe(join(directory, 'missing'));
 });

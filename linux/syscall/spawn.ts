@@ -13,7 +13,7 @@ const POSIX_SPAWN_SETSID = 0x80;
 const WNOHANG = 1;
 const F_DUPFD_CLOEXEC = 1030;
 
-/** What the program does with a pipe. */
+/** The program's use of a pipe. */
 export type Pipe = 'reads' | 'writes';
 
 export interface SpawnOptions {
@@ -127,7 +127,8 @@ function running(pid: number, pipes: readonly (PipeEnds | undefined)[]): Spawned
   };
 }
 
-const closed = (socket: Socket): Promise<void> =>
+/** Settles once nothing more comes from a pipe: all that could write to it are gone, or it was given up. */
+export const closed = (socket: Socket): Promise<void> =>
   new Promise((resolve) => {
     if (socket.closed) resolve();
     else socket.once('close', () => resolve());
@@ -140,6 +141,11 @@ let listening = false;
 /** Calls back once, by the event loop and so not before the caller has returned, with the status of wait(2). */
 function awaitEnd(pid: number, onEnd: (status: number) => void): void {
   waiting.set(pid, onEnd);
+}
+
+/** For a process that another one left behind: the host's first process becomes its parent, which may be this one. */
+export function reapAdopted(pid: number): void {
+  if (process.pid === 1) awaitEnd(pid, () => {});
 }
 
 /** To be called before a child is started: one that ends before somebody listens is never heard of. */

@@ -77,7 +77,7 @@ test('a pidfd tells a living process', () => {
   expect(failure(() => openPidFd(2 ** 22 + 1))).toBe('ESRCH');
 });
 
-test('who listens at a UNIX socket', async () => {
+test('the process that listens at a UNIX socket', async () => {
   const path = join(directory, 's.sock');
   expect(failure(() => listeningPid(path))).toBe('ENOENT');
   const server = createServer(() => {});

@@ -11,7 +11,7 @@ const obedient = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
 describe('within', () => {
-  test('what comes in time counts, and leaves no timer behind', async () => {
+  test('work that comes in time counts, and leaves no timer behind', async () => {
     expect(await within(1000, Promise.resolve('there'), 'late')).toBe('there');
     await expect(within(1000, Promise.reject(new Error('failed')), 'late')).rejects.toThrow('failed');
     expect(vi.getTimerCount()).toBe(0);
@@ -28,7 +28,7 @@ describe('within', () => {
     expect(await never).toBe(false);
   });
 
-  test('what comes later does not, also when it fails', async () => {
+  test('work that comes later does not, also when it fails', async () => {
     let fail: (error: Error) => void = () => {};
     const work = new Promise<string>((_, reject) => {
       fail = reject;

@@ -92,7 +92,7 @@ describe('the strict reader says where the fault is', () => {
     expect(read).toThrow(`invalid plugin manifest: ${complaint}`);
   });
 
-  test('of all faults at once, but of no more than ten', () => {
+  test('all faults at once, but no more than ten', () => {
     expect(() => strict({ WorkDir: 'x', Network: { Type: 'y' } })).toThrow(/WorkDir: .*; /s);
     const many = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`member${at}`, 1]));
     expect(() => strict(many)).toThrow(/; and 20 more$/);
@@ -137,7 +137,7 @@ test('a manifest with everything in it passes', () => {
   });
   expect(manifest.Cleat?.Needs).toEqual(['volume', 'vieux/sshfs:latest']);
   expect(manifest.User).toEqual({ UID: 1, GID: 4294967295 });
-  // What it answers can be read again: an engine shows it, and people make the next one of it.
+  // Its answer can be read again: an engine shows it, and people make the next one of it.
   expect(readManifest(JSON.stringify(manifest), 'strict')).toEqual(manifest);
 });
 

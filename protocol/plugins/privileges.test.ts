@@ -77,7 +77,7 @@ describe('two lists of privileges', () => {
   });
 });
 
-describe('what is new', () => {
+describe('new privileges', () => {
   test('is nothing beside the same, everything beside nothing, and together with the old enough', () => {
     fc.assert(
       fc.property(list, some, (before, after) => {

@@ -47,7 +47,7 @@ test('a secret is never shown; without a list, a name tells', () => {
 describe('after an upgrade', () => {
   const chosen = () => set('DEBUG=1', 'ADDRESS=h', 'data=/b', 'fuse=/dev/x', 'args=x y');
 
-  test('what the user set stays, and the rest is what the new manifest says', () => {
+  test('settings of the user stay, and the rest is what the new manifest says', () => {
     const next = manifest({
       Env: [
         { Name: 'DEBUG', Settable: ['value'], Value: '0' },
@@ -63,7 +63,7 @@ describe('after an upgrade', () => {
     expect(after.Args).toEqual(['x', 'y']);
   });
 
-  test('what can no longer be set is what the publisher says', () => {
+  test('a setting that can no longer be set is what the publisher says', () => {
     const next = manifest({
       Env: [{ Name: 'DEBUG', Value: '0' }],
       Mounts: [{ Name: 'data', Source: '/a', Destination: '/d' }],

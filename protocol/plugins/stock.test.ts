@@ -6,7 +6,7 @@ import { privilegesOf } from './privileges.js';
 import { applySettings, defaultSettings } from './settings.js';
 
 /**
- * What a stock dockerd 26.1 answered: one line for each manifest that it was given (`plugin create`), with its `inspect` and,
+ * The answers of a stock dockerd 26.1: one line for each manifest that it was given (`plugin create`), with its `inspect` and,
  * by way of a registry, its `privileges`; and one for each `plugin set`.
  */
 interface Recorded {

@@ -59,7 +59,7 @@ test('a pool that is given back, however far that came, leaves nothing to the ne
   }
 });
 
-test('what cannot be kept is not given', () => {
+test('an address that cannot be kept is not given', () => {
   const map = new DurableMap<StoredPool | StoredAddress>(join(directory, 'state'), silentLogger);
   const pools = new AddressPools(map);
   const { id } = pools.requestPool({ ...any, pool: '10.1.0.0/24' });

@@ -183,7 +183,7 @@ test('not so before its time, nor while a file in it is open: an engine copies w
   expect(isMounted('v')).toBe(false);
 });
 
-test('what was forgotten is not taken from a running container, and goes once that has ended', async () => {
+test('a volume that was forgotten is not taken from a running container, and goes once that has ended', async () => {
   const mounts = await open();
   await mounts.hold('v', 'a');
   const using = await container('v');

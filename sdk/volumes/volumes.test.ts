@@ -35,7 +35,7 @@ test('a volume is there as a whole, or not at all', async () => {
   }
 });
 
-test('what a crash left is discarded, volumes and what is not ours are not', async () => {
+test('the rest of a crash is discarded, volumes and files of others are not', async () => {
   await directories.make('kept', fill);
   await directories.make('doomed', fill);
   const doomed = await directories.putAside('doomed');

@@ -75,7 +75,7 @@ test('an engine that forgot what it was told is a gap, one that forgot only what
   await expect.poll(() => told.slice(5)).toEqual(['subscribed', 'create d']);
 });
 
-test('what happens before the stream stands is told', async () => {
+test('an event before the stream stands is told', async () => {
   engine.on('/_ping', (_query, response) => {
     engine.tell('create', 'early');
     response.setHeader('Date', new Date(Number(start / 1_000_000n)).toUTCString());
@@ -146,7 +146,7 @@ test('an engine that is not there yet is waited for', async () => {
   await expect.poll(() => told).toEqual(['subscribed']);
 });
 
-test('what cannot become right is an error at once', async () => {
+test('a fault that cannot go away is an error at once', async () => {
   expect(() => new Engine('docker.sock')).toThrow("'docker.sock' is no engine's address");
   expect(() => new Engine('tcp://host:70000')).toThrow('write unix:///path or tcp://host:port');
   engine.on('/events', (_query, response) => {

@@ -64,7 +64,7 @@ test('tells what is there, then what changes, with the event that told of it', a
   expect(changes[3]).toMatchObject({ before: { State: 'created' }, object: { State: 'running', Names: ['/b'] } });
 });
 
-test('what comes between subscribing and listing is told once', async () => {
+test('a change between subscribing and listing is told once', async () => {
   let listed = false;
   engine.on('/containers/json', (_query, response) => {
     const rows = [...engine.containers.values()];
@@ -78,7 +78,7 @@ test('what comes between subscribing and listing is told once', async () => {
   expect(states()).toEqual(['late running']);
 });
 
-test('what an engine shows a moment after it told of it is seen', async () => {
+test('a change that an engine shows a moment after it told of it is seen', async () => {
   const { told, states } = watching();
   await expect.poll(() => told).toEqual(['synced']);
   engine.set('a', 'created');

@@ -16,7 +16,7 @@ import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js'
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const languages = ['TypeScript', 'JavaScript'] as const;
 type Language = (typeof languages)[number];
-/** Of this run's interfaces alone. */
+/** The name of interfaces of this run alone. */
 const prefix = `y${(process.pid % 1000).toString().padStart(3, '0')}`;
 
 let directory: string;

@@ -18,7 +18,7 @@ const mainOf = (name: string) => fileURLToPath(new URL(`../../examples/${name}/d
 let engine: Engine;
 let file: string;
 let plugins: Program[];
-/** Of this run's interfaces alone. */
+/** The name of interfaces of this run alone. */
 const prefix = `n${(process.pid % 1000).toString().padStart(3, '0')}`;
 
 const start = (name: string, ...args: string[]) =>

@@ -67,7 +67,7 @@ function importsOf(source: string): Import[] {
   ];
 }
 
-/** What is wrong with an import, or undefined. @param file relative to the root. */
+/** The fault of an import, or undefined. @param file relative to the root. */
 function complaint(file: string, { target, typeOnly }: Import): string | undefined {
   const [room = ''] = file.split('/');
   if (target.startsWith('.')) {
@@ -89,7 +89,7 @@ function complaint(file: string, { target, typeOnly }: Import): string | undefin
   return `${file} imports ${target}: ${room} may import ${allowed[room]?.join(', ') || 'nothing'}${contract ? ', and services as types' : ''}`;
 }
 
-/** What an import leads to, relative to the root; anything for a library. */
+/** The target of an import, relative to the root; anything for a library. */
 function pathOf(file: string, target: string): string {
   const source = /^@cleat\/(.+)$/.exec(target)?.[1];
   return (source ? `${source}.ts` : relative(root, resolve(root, dirname(file), target))).replace(/\.js$/, '.ts');

@@ -37,7 +37,7 @@ describe.each(folders)('%s', (name) => {
     expect(entry.module).toBe(`./${name}/main.js`);
     const files = ['README.md', 'options.ts', 'driver.ts', 'main.ts', `${name}.test.ts`];
     expect(files.filter((file) => !existsSync(join(folder, name, file)))).toEqual([]);
-    // What differs from one volume, network or container to the next has its options in a file of the same form.
+    // Options that differ from one volume, network or container to the next are in a file of the same form.
     const others = readdirSync(join(folder, name)).filter((file) => file.endsWith('options.ts'));
     expect(['options.ts', 'volume-options.ts', 'network-options.ts', 'log-options.ts']).toEqual(
       expect.arrayContaining(others),

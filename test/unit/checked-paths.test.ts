@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
 /**
- * A path that is looked at by its name and then used by its name may lead elsewhere in between: whoever may write there
+ * A path that is looked at by its name and then used by its name may lead elsewhere in between: anybody who may write there
  * (a container, a plugin, an image) swaps a directory and a symlink. What was looked at is to be held
  * (`linux/helper/held-path.ts`), or opened beneath a root (`linux/rootfs/root.ts`). Each look by name that is left is
  * listed here with the reason why nobody can swap it, or why nothing hangs on it. A new one fails until it is, too.
@@ -90,7 +90,7 @@ describe('paths that are looked at by name', () => {
     expect(looksOf('engine/x.ts', '// realpathSync(path)\nfstatSync(fd); lstatSync(path);')).toEqual([]);
   });
 
-  test('what is bound into a container is held or named by who may: text alone does not compile', () => {
+  test('a path that is bound into a container is held, or named by somebody who may: text alone does not compile', () => {
     const source = readFileSync(join(root, 'engine/containers/oci-spec/mounts.ts'), 'utf8');
     expect(source).toContain('paths: ReadonlyMap<string, BindSource>');
     expect(source).toContain('export type BindSource = HeldPath | { named: string }');

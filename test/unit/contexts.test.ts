@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 /**
- * What the files of a room share is its context. A function that needs a part or two of it takes them
+ * The files of a room share its context. A function that needs a part or two of it takes them
  * (`Pick<Context, 'log'>`), so that its first line says what it touches.
  */
 const engine = fileURLToPath(new URL('../../engine/', import.meta.url));

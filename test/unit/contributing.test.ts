@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { kindLabels } from '@cleat/protocol/kinds/index';
 import { describe, expect, test } from 'vitest';
 
-/** What contributors read names files that are there, and what they are asked to keep has its form. */
+/** The documents for contributors name files that are there, and the files that they are asked to keep have their form. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const roomsOf = (folder: string): string[] =>
@@ -12,7 +12,7 @@ const roomsOf = (folder: string): string[] =>
     entry.isDirectory() ? [entry.name] : [],
   );
 
-/** What stands for one of several names. */
+/** Words that stand for one of several names. */
 const standsFor: Readonly<Record<string, () => readonly string[]>> = {
   LABEL: () => kindLabels,
   ROOM: () => [...roomsOf('api'), ...roomsOf('engine')],

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
 /**
- * What a timer, a watcher or a stream calls has nobody behind it: an error there ends the daemon, or the plugin. In all
+ * A callback of a timer, a watcher or a stream has nobody behind it: an error there ends the daemon, or the plugin. In all
  * sources that run in one,
  * - timers are those of `protocol/guard.ts` (or are awaited: `node:timers/promises`),
  * - the listener of `fs.watch` is `guarded(…)`,
@@ -18,7 +18,7 @@ const timers = /(?<![.\w#])(setTimeout|setInterval|setImmediate|queueMicrotask)\
 const makers =
   /(?<![.\w])(?:new (?:PassThrough|Transform|Duplex|Readable|Writable)|Readable\.from|createReadStream|createWriteStream|create(?:Gzip|Gunzip|Inflate|Deflate|BrotliCompress|BrotliDecompress|Unzip)|pack|extract)\(/g;
 
-/** What is wrong with a source, one line each. */
+/** The faults of a source, one line each. */
 function complaints(source: string): string[] {
   const code = source
     .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ' '))
@@ -99,7 +99,7 @@ test('timers, watchers and streams of the daemon have an owner', () => {
   expect(found.filter((complaint) => !/use pipeline/.test(complaint) || !pipes[complaint.split(':')[0] ?? ''])).toEqual(
     [],
   );
-  // One that is no longer needed is taken off the list.
+  // A file that no longer needs it is taken off the list.
   expect(Object.keys(pipes).filter((file) => !found.some((complaint) => complaint.startsWith(file)))).toEqual([]);
 });
 

@@ -40,8 +40,9 @@ describe.each(kinds)('$label', (kind) => {
     expect((await import('@cleat/sdk')) as Record<string, unknown>).toHaveProperty(`${label}Kind`, kind);
   });
 
-  test('is named in the README', () => {
+  test('is named in the README, and in that of the SDK', () => {
     expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(kind.title.toLowerCase().replace(/e?s$/, ''));
+    expect(readFileSync(join(root, 'sdk/README.md'), 'utf8')).toContain(`\`${label}Kind\``);
   });
 
   test('says what it is in words that fit where they are used', () => {

@@ -187,7 +187,7 @@ async function attached(name: string, more: Partial<SandboxRequest> = {}) {
   return { id: wanted.containerId, path, inside, sandbox };
 }
 
-/** What a network's containers would be answered, by a server in one of their namespaces. */
+/** The answers that a network's containers would get, by a server in one of their namespaces. */
 function serveInside(path: string, port: number, answer: string): () => Promise<unknown> {
   const script = `require('http').createServer((q,s)=>s.end(${JSON.stringify(answer)})).listen(${port})`;
   const stop = new AbortController();
@@ -256,7 +256,7 @@ test('a published port is reached from the host and from loopback, and nobody ge
     const client = await attached('client');
     const ask = (url: string) => client.inside('curl', '-s', '-m2', url);
     expect((await ask(`http://10.93.${third}.1:${port}/`)).stdout).toBe('hello');
-    // What is published on loopback is the host's alone, also through its other addresses.
+    // A port that is published on loopback is the host's alone, also through its other addresses.
     expect((await ask(`http://10.93.${third}.1:${local}/`)).code).not.toBe(0);
     // Nor does a container reach the host's own loopback, whatever it does with its routes.
     const loopback = createServer((_, answer) => answer.end('secret'));
@@ -448,7 +448,7 @@ test('the end of a connection is told once, also when a kill cuts it short', asy
   await networks.remove('plain');
 });
 
-test('of a connection that nobody was told of, no end is told', async () => {
+test('a connection that nobody was told of has no end to tell', async () => {
   const one = await attached('one');
   await store.flush();
   await close();
@@ -460,7 +460,7 @@ test('of a connection that nobody was told of, no end is told', async () => {
   expect(events).toEqual([]);
 });
 
-test('what was given to an engine that was killed before it heard of it is given back', async () => {
+test('an address that was given to an engine that was killed before it heard of it is given back', async () => {
   const subnet = { Subnet: `10.94.${third}.0/29` };
   await networks.create({ Name: 'front', IPAM: { Config: [subnet] } });
   lost = 'RequestAddress';
@@ -498,7 +498,7 @@ test('drivers that lost their state are told again', async () => {
   expect((await two.inside('busybox', 'ping', '-c1', '-W2', address)).code).toBe(0);
 });
 
-test('what cannot be is refused in the words that clients know', async () => {
+test('an impossible request is refused in the words that clients know', async () => {
   await expect(networks.inspect('nowhere')).rejects.toThrow('network nowhere not found');
   await expect(networks.remove('host')).rejects.toThrow('host is a pre-defined network and cannot be removed');
   await expect(networks.list({ foo: ['x'] })).rejects.toThrow("invalid filter 'foo'");

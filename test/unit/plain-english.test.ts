@@ -17,6 +17,9 @@ const rooms = [
   'batteries',
   'examples',
   'bench',
+  'engine',
+  'linux',
+  'test/unit',
 ];
 const documents = [
   'README.md',
@@ -28,19 +31,23 @@ const documents = [
   'docs/guide',
 ];
 
-/** What is wrong with a text, one line each. */
+/** The faults of a text, one line each. */
 function complaints(text: string): string[] {
   return text.split('\n').flatMap((line, at) => {
     const [, comment] = /(?:^|\s)(?:\/\*\*|\*|\/\/)\s+(?:@\w+\s+)?(.*)$/.exec(line) ?? [];
     // A line in the middle of a comment continues the one before.
     const begins = comment !== undefined && !/^\s*(\*|\/\/)\s/.test(line) ? true : opens(text, at);
+    const [, name] = /\b(?:test|describe|it)(?:\.\w+)*(?:\([^()]*\))?\(\s*['"`](.*)$/.exec(line) ?? [];
+    const first = name === undefined ? (begins ? comment : undefined) : capitalised(name);
     const found = [
-      ...(comment !== undefined && begins ? openings.filter(({ pattern }) => pattern.test(comment)) : []),
+      ...(first === undefined ? [] : openings.filter(({ pattern }) => pattern.test(first))),
       ...phrases.filter(({ pattern }) => pattern.test(line)),
     ];
     return found.map(({ instead }) => `${at + 1}: ${line.trim()} (write: ${instead})`);
   });
 }
+
+const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 /** Whether the comment in a line is the first line of it. */
 function opens(text: string, at: number): boolean {
@@ -55,7 +62,8 @@ function filesIn(path: string): string[] {
   return readdirSync(join(root, path), { withFileTypes: true }).flatMap((entry) => {
     const inner = `${path}/${entry.name}`;
     if (entry.isDirectory()) return ['node_modules', 'dist'].includes(entry.name) ? [] : filesIn(inner);
-    return /(?<!\.test)\.(ts|mjs|md|sh|yaml|template)$/.test(entry.name) ? [inner] : [];
+    // This file and its list show what is wrong.
+    return /(?<!plain-english|plain-english\.test)\.(ts|mjs|md|sh|yaml|template)$/.test(entry.name) ? [inner] : [];
   });
 }
 
@@ -77,6 +85,8 @@ test.each([
   'throw new Error(`it is not there any more`);',
   'Says how to mend it.',
   '/** Who may do everything. */',
+  "test('what is kept', () => {",
+  "  test.each(all)('whoever has it', () => {",
 ])('%j is found', (text) => {
   expect(complaints(text)).toHaveLength(1);
 });

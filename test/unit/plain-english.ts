@@ -4,7 +4,7 @@ export interface Phrase {
   readonly instead: string;
 }
 
-/** At the beginning of a comment: a sentence begins with its subject. */
+/** At the beginning of a comment, or of a test's name: a sentence begins with its subject. */
 export const openings: readonly Phrase[] = [
   { pattern: /^What(ever)?\b/, instead: 'name the thing: "The options of …", "Reads …"' },
   { pattern: /^Of (?!course\b)/, instead: 'name the thing: "Length of …", "Path of …"' },

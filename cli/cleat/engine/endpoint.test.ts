@@ -34,7 +34,7 @@ function addContext(name: string, docker: object | undefined, tls: Record<string
 const resolve = (options: EngineOptions, env: NodeJS.ProcessEnv = {}) =>
   resolveEndpoint(options, { DOCKER_CONFIG: directory, ...env });
 
-test('what was said last and nearest counts: flags, DOCKER_HOST, DOCKER_CONTEXT, the chosen context, the default', () => {
+test('the last and nearest word counts: flags, DOCKER_HOST, DOCKER_CONTEXT, the chosen context, the default', () => {
   const far = { kind: 'tcp', host: 'far', port: 2376, tls: { ca: Buffer.from('the CA'), rejectUnauthorized: true } };
   const near = { kind: 'unix', path: '/run/near.sock' };
   const both = { DOCKER_HOST: 'unix:///run/other.sock', DOCKER_CONTEXT: 'far' };

@@ -66,14 +66,14 @@ test('details say what went wrong, when, and how long calls take', () => {
   expect(details({ ...plugin, methods: [], deadlines: {} })).toContain('No call yet.');
 });
 
-test('who waits for it is named, or counted where there is little room', () => {
+test('containers that wait for it are named, or counted where there is little room', () => {
   const awaited = { ...plugin, awaitedBy: ['container a', 'container b'] };
   expect(details(awaited)).toMatch(/^Awaited by: +container a, container b$/m);
   expect(table([awaited])).toContain('it hangs; 2 containers waiting');
   expect(table([{ ...awaited, awaitedBy: ['container a'] }])).toContain('it hangs; container a waiting');
 });
 
-test('one that is waited for shows for how long; a suspended one, when it is asked again', () => {
+test('an extension that is waited for shows for how long; a suspended one, when it is asked again', () => {
   const soon = new Date(Date.now() + 20_000).toISOString();
   const waiting: Shown = { ...plugin, state: 'activating', reason: 'its socket is gone', waitsUntil: soon };
   expect(table([waiting])).toMatch(/ {2}activating {2}.* {2}its socket is gone; waited for, (20|19)s more {2}/);
@@ -84,7 +84,7 @@ test('one that is waited for shows for how long; a suspended one, when it is ask
   expect(details(plugin)).toMatch(/^Calls: +1 under way, 3 sent again because a connection broke$/m);
 });
 
-test('what an extension says cannot command the terminal, nor look like a line of ours', () => {
+test('the words of an extension cannot command the terminal, nor look like a line of ours', () => {
   const loud: Shown = { ...plugin, reason: '\u001b[2J\nlocal  VolumeDriver  active', kinds: ['\u001b[31m'] };
   for (const text of [table([loud]), details(loud)]) {
     expect(text).not.toContain('\u001b');

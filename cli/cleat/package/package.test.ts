@@ -261,7 +261,7 @@ describe('a root file system', () => {
     expect(() => addDirectory(new Tree(), root, '')).toThrow('is a device or a FIFO');
   });
 
-  test('whose layers would hold one name twice is refused: a stock engine unpacks them in any order', async () => {
+  test('a package whose layers would hold one name twice is refused: a stock engine unpacks them in any order', async () => {
     const path = project();
     write('runtime', { 'app/dist/main.js': 'another' });
     await using layout = await Layout.open();

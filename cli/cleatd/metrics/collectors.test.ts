@@ -73,7 +73,7 @@ function collect(...names: string[]): Collectors {
 
 const eventually = { timeout: 15_000 };
 
-test('one that was named is started whenever it comes, again when it comes back, and told of the end', async () => {
+test('a collector that was named is started whenever it comes, again when it comes back, and told of the end', async () => {
   const all = collect('late');
   expect(served).not.toHaveBeenCalled();
   const first = await collector('late');
@@ -87,20 +87,20 @@ test('one that was named is started whenever it comes, again when it comes back,
   expect(calls).toEqual(['start late', 'start late', 'stop late']);
 });
 
-test('one that is used for something else is started then, and not before', async () => {
+test('a collector that is used for something else is started then, and not before', async () => {
   collect();
   await collector('both');
   await extensions.get(volumeKind, 'both');
   await expect.poll(() => calls, eventually).toEqual(['start both']);
 });
 
-test('one that refuses is asked again', async () => {
+test('a collector that refuses is asked again', async () => {
   collect('moody');
   await collector('moody', { fails: 1 });
   await expect.poll(() => calls, eventually).toEqual(['start moody', 'start moody']);
 });
 
-test('one that is gone does not hold up the end', async () => {
+test('a collector that is gone does not hold up the end', async () => {
   const all = collect('gone', 'nobody');
   const one = await collector('gone');
   await expect.poll(() => calls, eventually).toEqual(['start gone']);

@@ -65,7 +65,7 @@ function sources(extensions: readonly ExtensionStatus[]): MetricsSources {
   return { engine: engine as unknown as MetricsSources['engine'], extensions: new Extensions(extensions) };
 }
 
-test('what the engine counts has dockerd’s names; each reading is of that moment', async () => {
+test('the engine’s counts have dockerd’s names; each reading is of that moment', async () => {
   const metrics = new Metrics(sources([]));
   for (let reading = 0; reading < 2; reading++) {
     const lines = (await metrics.text()).split('\n');
@@ -160,7 +160,7 @@ test.each(['127.0.0.1', '9323', 'host:99999', '::1:9323', 'http://a:1/x'])('--me
   expect(() => parseMetricsAddress(text)).toThrow(`invalid metrics-addr '${text}'`);
 });
 
-/** Of dockerd, under the names that its dashboards know, whatever Prometheus asks for. */
+/** Metrics of dockerd, under the names that its dashboards know, against the rules of Prometheus. */
 const ofDockerd = [
   'engine_daemon_container_actions_seconds',
   'engine_daemon_container_states_containers',

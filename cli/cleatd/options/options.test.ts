@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from './file.js';
 import { helpText } from './help.js';
@@ -137,7 +137,7 @@ test('help shows every flag and stays within its width', () => {
   expect(text.split('\n').filter((line) => line.length > 120)).toEqual([]);
 });
 
-test('what the guide to extensions shows as daemon.json is understood', () => {
+test('the daemon.json of the guide to extensions is understood', () => {
   const guide = readFileSync(new URL('../../../docs/guide/extensions.md', import.meta.url), 'utf8');
   const examples = [...guide.matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => parseConfig(text, new Map()).set);
   expect(examples.map((set) => set.get('extension'))).toMatchObject([
@@ -153,4 +153,17 @@ test('the help fits a narrow terminal, in lines that can be read', () => {
     expect(lines.filter((line) => line.length > width && !line.startsWith('      --'))).toEqual([]);
     expect(lines.length).toBeLessThan(600);
   }
+});
+
+test('every option is read, or says why it has no effect', () => {
+  const folder = new URL('../', import.meta.url);
+  const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /(?<!\.test)\.ts$/.test(file) && !file.startsWith('options/'))
+    .map((file) => readFileSync(new URL(file, folder), 'utf8'))
+    .join('');
+  const isRead = (flag: string) =>
+    new RegExp(`'${flag}'|\\bvalues\\.${flag}\\b|\\{[^}]*\\b${flag}\\b[^}]*\\} = values`).test(sources);
+  const unread = options.filter(({ flag, ignored }) => ignored === undefined && !isRead(flag));
+  expect(unread.map(({ flag }) => flag)).toEqual([]);
+  expect(isRead('no-such-option')).toBe(false);
 });

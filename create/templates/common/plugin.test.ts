@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { conformanceTests } from '@cleat/conformance';
 
-/** What engines really do to a plugin: twice, at once, out of order, and `kill -9` in between. Each case is a test. */
+/** Calls as engines really make them: twice, at once, out of order, and `kill -9` in between. Each case is a test. */
 const directory = mkdtempSync(join(tmpdir(), 'my-plugin-'));
 const socket = join(directory, 'plugin.sock');
 const main = fileURLToPath(new URL('./main.js', import.meta.url));

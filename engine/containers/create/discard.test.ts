@@ -21,7 +21,7 @@ const able: CgroupInfo = {
   blkioThrottle: true,
 };
 
-test('what the kernel can hold stays', () => {
+test('limits that the kernel can hold stay', () => {
   const limits = {
     Memory: 1e8,
     MemorySwap: 2e8,
@@ -33,7 +33,7 @@ test('what the kernel can hold stays', () => {
   expect(discardUnsupported({ ...limits }, able)).toEqual([]);
 });
 
-test('what it cannot is left out, and said', () => {
+test('limits that it cannot hold are left out with a warning', () => {
   const limits = {
     MemorySwappiness: 5,
     OomKillDisable: true,

@@ -11,7 +11,7 @@ const refusal = (work: () => unknown): string => {
   }
 };
 
-/** What `-v` asks for, as another container has it. */
+/** The mount that `-v` asks for, as another container has it. */
 function made(spec: string): MountRecord {
   const requested = parseBind(spec, undefined);
   if (requested.type !== 'volume' || !('volume' in requested)) return requested;
@@ -70,7 +70,7 @@ test('one destination, one mount; --volumes-from gives way to one’s own', () =
     ['/h', 'mine', true],
     ['/image', undefined, true],
   ]);
-  // Whoever is the last to use what nobody named takes it away with `rm -v`.
+  // The last user of a volume without a name takes it away with `rm -v`.
   const lent = collectMounts({ VolumesFrom: ['c'] }, [], () => [made('/data'), ...theirs]);
   expect(lent).toMatchObject([
     { destination: '/data', anonymous: true, noCopy: true },

@@ -16,7 +16,7 @@ const own = {
 };
 
 /** Values of a stock engine. */
-test('what a request brings goes over the container’s own configuration', () => {
+test('the fields of a request go over the container’s own configuration', () => {
   const config = {
     Env: ['A=2'],
     User: 'u',

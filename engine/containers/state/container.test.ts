@@ -7,7 +7,7 @@ import type { ContainerRecord } from './record.js';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test('what has happened is written when the disk has space again, what a user wants is refused meanwhile', () => {
+test('an event that happened is written when the disk has space again, a user’s request is refused meanwhile', () => {
   const disk = new Map<string, string>();
   let full = true;
   const check = () => {

@@ -39,7 +39,7 @@ function inState(status: ContainerStatus, more: Partial<ContainerRecord> = {}) {
   return { record, told, saved: () => saved, change: (change: Change) => transition(context, container, change) };
 }
 
-/** What each change leads to, from each state in which it may come. */
+/** The outcome of each change, from each state in which it may come. */
 const table: Record<Change['type'], Partial<Record<ContainerStatus, ContainerStatus>>> = {
   started: { created: 'running', exited: 'running', restarting: 'running' },
   'start-failed': { created: 'created', exited: 'created', restarting: 'created' },
@@ -90,7 +90,7 @@ test('an end is on record with its events; one that restarts is counted', () => 
   expect(record.state).toMatchObject({ exitCode: 0, oomKilled: false, error: '', pid: 8 });
 });
 
-test('one that never ran, and is not to be started any longer, has an end', () => {
+test('a container that never ran, and is not to be started any longer, has an end', () => {
   const { record, change } = inState('created');
   change({ type: 'start-due' });
   change({ type: 'start-waiting', error: 'waiting for the volume driver "x": no answer' });

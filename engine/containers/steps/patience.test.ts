@@ -9,7 +9,7 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 const patience = () => new Patience((reason) => told.push(reason));
 
-test('one that is not there is told of after a moment, and at once when the reason changes', () => {
+test('an extension that is not there is told of after a moment, and at once when the reason changes', () => {
   const waiting = patience();
   waiting.hear('its socket is gone');
   vi.advanceTimersByTime(400);
@@ -21,7 +21,7 @@ test('one that is not there is told of after a moment, and at once when the reas
   waiting.end();
 });
 
-test('one that is slow to start is not waited for', () => {
+test('an extension that is slow to start is not waited for', () => {
   const waiting = patience();
   vi.advanceTimersByTime(2_000);
   waiting.end();
@@ -29,7 +29,7 @@ test('one that is slow to start is not waited for', () => {
   expect(told).toEqual([]);
 });
 
-test('one that hangs is', () => {
+test('an extension that hangs is', () => {
   const waiting = patience();
   vi.advanceTimersByTime(5_000);
   expect(told).toEqual(['it does not answer']);

@@ -27,7 +27,7 @@ async function loadBytes(images: Images, archive: Buffer, quiet = true) {
 
 const layerTar = () => tarOf([{ name: 'hello', content: 'world' }]);
 
-test('what is saved can be loaded elsewhere, under the same IDs and names', async () => {
+test('an image that is saved can be loaded elsewhere, under the same IDs and names', async () => {
   await using one = await openBench();
   const id = await importTar(one.images, gzipSync(await layerTar()), 'app', 'v1', ['CMD ["a"]']);
   const other = await importTar(one.images, await tarOf([{ name: 'other', content: 'x' }]));
@@ -278,7 +278,7 @@ test('the first format of all loads', async () => {
   expect(bench.images.resolve('ancient:0').config.Cmd).toEqual(['old']);
 });
 
-test('what is no archive of images says so', async () => {
+test('another file than an archive of images says so', async () => {
   await using bench = await openBench();
   const failure = async (archive: Buffer) => await loadBytes(bench.images, archive);
   const message = 'invalid archive: does not contain a manifest.json';

@@ -214,7 +214,7 @@ test.each(['none', 'gzip'])('an archive is unpacked as it grows, also under anot
   expect(readFileSync(join(target, 'last'), 'utf8')).toBe('last');
 });
 
-test('one that stops growing can be given up: nobody writes there then', async () => {
+test('an archive that stops growing can be given up: nobody writes there then', async () => {
   const archive = join(directory, 'growing');
   writeFileSync(archive, (await tarOf([{ name: 'large', content: randomBytes(2_000_000) }])).subarray(0, 700_000));
   const stop = new AbortController();

@@ -68,7 +68,7 @@ test('names and aliases, in any case, also with the network; only on networks of
   expect(names.nameOf('a', '10.1.0.2')).toBeUndefined();
 });
 
-test('one that goes, or gets other names, is known by the old ones no more', () => {
+test('a container that goes, or gets other names, is no longer known by the old ones', () => {
   const names = new Directory();
   names.enter(sandbox('a', on('n', '10.0.0.1', ['a'])));
   names.enter(sandbox('b', on('n', '10.0.0.2', ['b', 'web'])));

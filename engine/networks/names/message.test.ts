@@ -29,7 +29,7 @@ function isQuery(read: ReturnType<typeof readQuery>): read is Query {
   return !('refused' in read);
 }
 
-test('whatever bytes come, they are a question, an error of a few bytes, or nothing', () => {
+test('any bytes that come are a question, an error of a few bytes, or nothing', () => {
   const anything = fc.oneof(
     fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes)),
     damaged,

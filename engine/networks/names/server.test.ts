@@ -25,7 +25,7 @@ let connections: FairShare;
 let forwarder: Forwarder;
 let upstream: Socket;
 let heard: { message: Buffer; reply(answer: Buffer): void }[];
-/** What the server that is asked further does with a question; by default nothing. */
+/** The next server's work with a question; by default nothing. */
 let onQuestion: (message: Buffer, reply: (answer: Buffer) => void) => void;
 let upstreamAddresses: Upstream[];
 let endsShort = false;
@@ -153,7 +153,7 @@ describe('our own names', () => {
   });
 });
 
-describe('what is no question', () => {
+describe('messages that are no question', () => {
   test('gets the error that says so, whatever it is', async () => {
     const service = await start('a');
     const code = async (message: Buffer) => {
@@ -251,7 +251,7 @@ describe('other names', () => {
 });
 
 describe('a flood', () => {
-  test('of questions that nobody answers takes few sockets, and is refused at once beyond the bound', async () => {
+  test('a flood of questions that nobody answers takes few sockets, and is refused at once beyond the bound', async () => {
     const service = await start('a');
     const before = descriptors();
     let refused = 0;
@@ -270,7 +270,7 @@ describe('a flood', () => {
     expect(dns.decode(await ask(service, query('db', 'A')))).toMatchObject({ answers: [{ data: '10.1.2.3' }] });
   });
 
-  test('of some does not keep the others from an answer', async () => {
+  test('a flood of some does not keep the others from an answer', async () => {
     const greedy = [await start('a'), await start('b')];
     for (const [at, { client }] of greedy.entries()) {
       for (let n = 0; n < 100; n++) client.send(query(`n${at}-${n}.test`, 'A'));
@@ -359,7 +359,7 @@ describe('by TCP', () => {
     await expect.poll(() => connections.count).toBe(0);
   });
 
-  test('one that asks and never reads is asked no further', async () => {
+  test('a client that asks and never reads is asked no further', async () => {
     const service = await start('a');
     const socket = reach(service);
     socket.on('error', () => {});
@@ -377,7 +377,7 @@ describe('by TCP', () => {
     await expect.poll(() => connections.count).toBe(0);
   });
 
-  test('one that sends too much at once is no burden', async () => {
+  test('a client that sends too much at once is no burden', async () => {
     const service = await start('a');
     const socket = reach(service);
     const closed = new Promise((resolve) => socket.once('close', resolve));

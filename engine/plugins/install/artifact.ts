@@ -11,12 +11,12 @@ import { type Descriptor, mediaType } from '../../distribution/manifest.js';
 import { chosen, named } from '../../distribution/resolve.js';
 import type { Context } from '../context.js';
 
-/** What a registry has of a plugin, but for its layers: verified, and read. */
+/** The parts of a plugin that a registry has, but for its layers: verified, and read. */
 export interface Artifact {
   readonly reference: Reference;
-  /** Of what the reference names: a list's, where there is one for several platforms. */
+  /** The digest of the reference's target: a list's, where there is one for several platforms. */
   readonly namedDigest: string;
-  /** Of `text`. */
+  /** The digest of `text`. */
   readonly digest: string;
   /** The registry's manifest for this platform, byte for byte, and its media type. */
   readonly text: string;

@@ -19,7 +19,7 @@ const maxEntries = 1_000_000;
 const maxName = 4096;
 
 /**
- * What `docker plugin create` sends: a tar, compressed or not, of `config.json` and the directory `rootfs`, in any order.
+ * The body of `docker plugin create`: a tar, compressed or not, of `config.json` and the directory `rootfs`, in any order.
  * Anything else in it is passed over.
  */
 export class PackageArchive {

@@ -62,7 +62,7 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
   }, options.signal);
 }
 
-/** What is there may be fetched from: signed where that is asked for, before anything is read of it. */
+/** The registry may be fetched from: signed where that is asked for, before anything is read of it. */
 export async function trusted(
   { trust }: Pick<Context, 'trust'>,
   client: RegistryClient,

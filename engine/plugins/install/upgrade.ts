@@ -66,11 +66,11 @@ async function fetched(
     return await context.layers.withLease(async (lease) => {
       const layers = await pullLayers({ context, client, artifact, lease, emit, signal: outer });
       outer.throwIfAborted();
-      // Of several upgrades without a start in between, the package that last answered is the one to go back to.
+      // After several upgrades without a start in between, the package that last answered is the one to go back to.
       const previous = record.previous ?? { package: record.package, settings: record.settings };
       const next = { ...record, settings, package: packageOf(artifact, layers), previous };
       context.registry.put(next);
-      // What was never started is not gone back to.
+      // A package that was never started is not gone back to.
       if (record.previous)
         for (const { diffId, digest } of record.package.layers) {
           lease.keepLayer(diffId);

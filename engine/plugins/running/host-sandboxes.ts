@@ -58,7 +58,7 @@ export class HostSandboxes implements Sandboxes {
     await removeTree(directory);
   }
 
-  /** What an engine that stops leaves to the next one is not ended, nor cleared away. */
+  /** A plugin that an engine leaves to the next one is not ended, nor cleared away. */
   #leavable(launcher: SandboxLauncher): Launcher {
     const left = (launched: Launched): Launched => ({
       pid: launched.pid,
@@ -89,7 +89,7 @@ export class HostSandboxes implements Sandboxes {
   }
 }
 
-/** What is left of a path below a directory; undefined when it is not there. */
+/** The rest of a path below a directory; undefined when it is not there. */
 function beneath(directory: string, path: string): string | undefined {
   const relative = posix.relative(posix.normalize(directory), posix.normalize(path));
   if (relative === '..' || relative.startsWith('../') || relative.startsWith('/')) return undefined;

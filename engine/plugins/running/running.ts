@@ -25,7 +25,7 @@ export interface RunningDeps {
 export class Running {
   readonly #deps: RunningDeps;
   readonly #registered = new Map<PluginId, Registered>();
-  /** What ends it that a disabled one is known. */
+  /** Ends it that a disabled one is known. */
   readonly #unavailable = new Map<PluginId, () => void>();
 
   constructor(deps: RunningDeps) {

@@ -12,7 +12,7 @@ export const networkTypes = ['', 'none', 'null', 'host', 'bridge'];
 const protocolScheme = 'moby.plugins.http/v1';
 
 /**
- * What a plugin asks for that this host or this engine does not have. To be asked before anything is installed or enabled: it would fail
+ * The requests of a plugin that this host or this engine cannot meet. To be asked before anything is installed or enabled: it would fail
  * then, with less to say.
  * @returns a sentence for each; empty: it can run here
  */

@@ -86,7 +86,7 @@ export class SandboxLauncher implements Launcher {
     return this.#running(note, watch.ended, () => watch.close());
   }
 
-  /** What it printed at last, for who has to tell that it does not work. */
+  /** Its last output, for the one who has to tell that it does not work. */
   lastLines(): readonly string[] {
     return this.#output?.lastLines() ?? [];
   }

@@ -4,7 +4,7 @@ import { invalidParameter } from '@cleat/protocol/errors';
 import { defaultMounts } from '../../oci/default-mounts.js';
 import type { OciMount } from '../../oci/types.js';
 
-/** What the engine itself mounts into a sandbox: paths of this host by where the plugin sees them. */
+/** The engine's own mounts in a sandbox: paths of this host by where the plugin sees them. */
 export interface OwnMount {
   readonly source: string;
   readonly destination: string;

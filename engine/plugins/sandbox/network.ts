@@ -6,7 +6,7 @@ import type { PrivateNetwork, SandboxedPlugin } from './types.js';
 
 export interface SandboxNetwork {
   readonly namespace: PluginNetwork;
-  /** /etc/hosts and /etc/resolv.conf of whoever may speak to anybody. */
+  /** /etc/hosts and /etc/resolv.conf of a plugin that may speak to anybody. */
   readonly files: readonly OwnMount[];
   readonly ready: Promise<void>;
 }

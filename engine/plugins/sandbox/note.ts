@@ -5,11 +5,11 @@ import Type, { type Static } from '@cleat/protocol/schema';
 
 const Identity = Type.Object({ pid: Type.Integer(), startTime: Type.String(), bootId: Type.String() });
 
-/** What an engine leaves so that the next one finds the plugin that runs. */
+/** The note of an engine by which the next one finds the plugin that runs. */
 const Note = Type.Object({
   init: Identity,
   conmon: Identity,
-  /** Of everything that it was started with; another one means that it must be replaced. */
+  /** The digest of everything that it was started with; another one means that it must be replaced. */
   fingerprint: Type.String(),
   runtime: Type.String(),
   cgroup: Type.String(),

@@ -13,7 +13,7 @@ export const outputBytes = 1024 * 1024;
 const maxLine = 4096;
 /** Lines for an error message. */
 const lastCount = 20;
-/** What one look may bring, so that a plugin that prints without end costs the engine little. */
+/** The bytes that one look may bring, so that a plugin that prints without end costs the engine little. */
 const most = { bytes: 256 * 1024, lines: 500 };
 const pauseMs = 100;
 
@@ -30,7 +30,7 @@ export interface OutputListener {
 }
 
 /**
- * What a plugin prints. conmon writes it to a file: the plugin outlives the engine, and a pipe that nobody reads would
+ * The output of a plugin. conmon writes it to a file: the plugin outlives the engine, and a pipe that nobody reads would
  * block it. One that prints faster than it is read loses lines here, and nothing else.
  */
 export class SandboxOutput {

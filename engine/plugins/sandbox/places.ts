@@ -12,11 +12,11 @@ export class PluginPlaces {
   readonly id: string;
   /** Kept until the plugin is removed. */
   readonly directory: string;
-  /** Of the present run. The ID is cut: a socket's path must be short. */
+  /** The directory of the present run. The ID is cut: a socket's path must be short. */
   readonly bundle: string;
   /** Layers that are shared with containers; see `engine/oci/own-files.ts`. */
   readonly ownFiles: string;
-  /** What the runtimes know of plugins. */
+  /** The runtimes' state of plugins. */
   readonly #execRoot: string;
 
   constructor({ dataRoot, execRoot }: Roots, id: string) {
@@ -27,7 +27,7 @@ export class PluginPlaces {
     this.#execRoot = execRoot;
   }
 
-  /** What it wrote to its root file system. */
+  /** Its changes of its root file system. */
   get upper(): string {
     return join(this.directory, 'upper');
   }
@@ -105,6 +105,6 @@ export const bundlesIn = ({ execRoot }: Pick<Roots, 'execRoot'>): string => join
 /** IDs are random: 16 digits are nobody else's. */
 export const bundleName = (id: string): string => id.slice(0, 16);
 
-/** What an OCI runtime knows of plugins: not where it keeps containers, of which unknown ones are removed. */
+/** An OCI runtime's state of plugins: not where it keeps containers, of which unknown ones are removed. */
 export const pluginRuntimeRoot = ({ execRoot }: Pick<Roots, 'execRoot'>, runtime: string): string =>
   join(execRoot, 'plugin-runtimes', runtime.replaceAll('/', '_'));

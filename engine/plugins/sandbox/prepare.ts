@@ -36,7 +36,7 @@ function prepareRootfs(places: PluginPlaces, { layers }: SandboxedPlugin): void 
 }
 
 /**
- * What is in there, the plugin decides, and the engine connects to it: no symlink of its leads the engine elsewhere.
+ * The plugin decides about the content, and the engine connects to it: no symlink of its leads the engine elsewhere.
  */
 function prepareSockets({ sockets, logging }: PluginPlaces, { manifest }: SandboxedPlugin): void {
   const { UID: uid = 0, GID: gid = 0 } = manifest.User;

@@ -12,7 +12,7 @@ import type { SandboxDeps } from './types.js';
 
 export interface ReleaseRequest {
   readonly places: PluginPlaces;
-  /** Of the present settings; what an engine before this one chose is in its note. */
+  /** The runtime of the present settings; what an engine before this one chose is in its note. */
   readonly runtime: string;
   readonly cgroup: string;
   /** Nothing of the plugin is to run again for now: all that it mounted for others goes, too, and what it printed. */
@@ -54,7 +54,7 @@ export async function releaseSandbox(
 }
 
 /**
- * One that waits for a runtime that is creating the plugin would go on creating it behind our back. It ends by itself when the
+ * A conmon that waits for a runtime that is creating the plugin would go on creating it behind our back. It ends by itself when the
  * plugin does.
  */
 function endMonitor({ id, note, conmonPidFile }: PluginPlaces): void {
@@ -96,7 +96,7 @@ async function emptyCgroup(path: string): Promise<void> {
 }
 
 /**
- * Of one that is started again, only what nobody can use: a FUSE file system whose server has ended. What else it mounted
+ * When it is started again, only what nobody can use: a FUSE file system whose server has ended. What else it mounted
  * for containers works on, and a plugin that remembers it may answer with it.
  */
 function unmountPropagated({ propagated }: PluginPlaces, forGood: boolean): void {

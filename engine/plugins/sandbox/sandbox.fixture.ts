@@ -71,7 +71,7 @@ export class Sandboxes implements AsyncDisposable {
     return join(this.directory, 'x');
   }
 
-  /** What every plugin says about itself here; `script` is what it runs. */
+  /** The manifest of every plugin here; `script` is what it runs. */
   plugin(script: string, { manifest = {}, set = [], id = newId() }: Given = {}): SandboxedPlugin {
     const text = JSON.stringify({
       Entrypoint: ['/bin/sh', '-c', script],
@@ -138,7 +138,7 @@ export class Sandboxes implements AsyncDisposable {
       log: this.#log(this.lines, 'info'),
       ...(onEarlier && { onEarlier }),
     });
-    // A killed one does nothing any more.
+    // A killed one does nothing after that.
     if (!given.deps?.runtimes) this.#launchers.push(launcher);
     return launcher;
   }

@@ -17,7 +17,7 @@ afterAll(() => sandboxes[Symbol.asyncDispose]());
 const linux = (more: object) => ({ Linux: { AllowAllDevices: false, Capabilities: null, Devices: null, ...more } });
 const status = (field: string) => `grep ${field} /proc/self/status`;
 
-describe('what is not asked for is denied, and what is asked for is there', () => {
+describe('everything is denied that is not asked for, and the rest is there', () => {
   const namespace = (type: string) => readlinkSync(`/proc/self/ns/${type}`);
 
   test('network', async () => {
@@ -91,7 +91,7 @@ describe('what is not asked for is denied, and what is asked for is there', () =
     expect(asked).toMatch(/CapBnd:\s+00000000a80435fb/);
   });
 
-  test('what is masked, read-only or filtered in a container is here, too', async () => {
+  test('files that are masked, read-only or filtered in a container are here, too', async () => {
     const script =
       'head -c 1 /proc/kcore | grep -c . ; echo 1 >/proc/sys/vm/drop_caches || echo read-only; touch /sys/x || echo sys; ' +
       status('Seccomp:');
@@ -125,7 +125,7 @@ test('limits are those of the manifest', async () => {
   await launcher.close();
 });
 
-test('what it wrote to its root stays; a run makes a socket directory of its own', async () => {
+test('its changes of its root stay; a run makes a socket directory of its own', async () => {
   const plugin = sandboxes.plugin('');
   const script =
     'exec 2>&1; cat /state; echo again >/state; ls /run/docker/plugins; touch /run/docker/plugins/old; ls -a / | grep dockerenv';
@@ -165,7 +165,7 @@ describe('a propagated mount', () => {
   });
 });
 
-describe('what it prints', () => {
+describe('its output', () => {
   test('is heard, with its level where it has one; the latest lines are there when it has ended', async () => {
     const line = JSON.stringify({ level: 'warn', message: 'careful', n: 1 });
     const { launcher, launched } = await sandboxes.run(`echo one; echo two >&2; echo '${line}'; exit 3`);
@@ -361,7 +361,7 @@ describe('a launch that fails at any step leaves nothing, and says why', () => {
     await launcher.close();
     other.expectNothingLeft(launcher.places.id);
   });
-  test('one that is not wanted any longer', async () => {
+  test('a plugin that is no longer wanted', async () => {
     const launcher = sandboxes.launcher('sleep 100');
     const stop = new AbortController();
     const launching = launcher.launch(stop.signal);

@@ -10,7 +10,7 @@ export const loggingInside = '/run/docker/logging';
 /** Where a metrics collector finds `metrics.sock`. */
 export const metricsInside = '/run/docker/metrics';
 
-/** What the engine has to share with a plugin, by what the plugin is. */
+/** The directories that the engine shares with a plugin, by its kinds. */
 export function ownMounts(places: PluginPlaces, { manifest }: SandboxedPlugin, shares: SandboxShares = {}): OwnMount[] {
   const kinds = new Set(kindsOf(manifest));
   const mounts: OwnMount[] = [{ source: places.sockets, destination: socketsInside }];

@@ -30,7 +30,7 @@ export interface SandboxDeps {
   readonly network: PrivateNetwork;
   /** Absent: the one in PATH. */
   readonly conmonPath?: string;
-  /** What the engine shows to plugins of some kinds. */
+  /** The directories that the engine shows to plugins of some kinds. */
   readonly shares?: SandboxShares;
 }
 

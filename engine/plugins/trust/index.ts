@@ -33,7 +33,7 @@ export async function checkTrust(request: TrustRequest): Promise<string | undefi
   for (const digest of new Set(digests)) {
     const verdict = verifySignatures([digest], await fetchSignatures(client, digest, signal), demand.rule.keys);
     if (verdict.trusted) return verdict.key.name;
-    // What is said of one that is signed tells more.
+    // The words about a signed one tell more.
     if (why === 'it has no signature') why = verdict.why;
   }
   throw refused(`${why} (rule "${demand.rule.name}" of plugin-trust)`);

@@ -65,7 +65,7 @@ describe.each(Object.entries(pairs))('a signature with %s', (_, pair) => {
   test('needs a key', () => expect(verifySignatures([digest], [good], []).trusted).toBe(false));
 });
 
-test('what OpenSSL signs, as cosign does with a key on disk, is verified', () => {
+test('a signature by OpenSSL, as cosign makes one with a key on disk, is verified', () => {
   const directory = mkdtempSync('/tmp/cleat-trust-');
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: directory, stdio: 'pipe' });
   try {
@@ -99,7 +99,7 @@ describe('a payload', () => {
     expect(signatureTag(digest)).toBe(`sha256-${'a'.repeat(64)}.sig`);
   });
 
-  test('of another type, or of any other form, speaks of nothing', () => {
+  test('a signature of another type, or of any other form, speaks of nothing', () => {
     const odd = payloadFor('r/p', digest).replace('cosign container image signature', 'other');
     expect(digestIn(Buffer.from(odd))).toBeUndefined();
     fc.assert(fc.property(fc.oneof(fc.json(), fc.string()), (text) => digestIn(Buffer.from(text)) === undefined));

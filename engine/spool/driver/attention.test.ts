@@ -9,7 +9,7 @@ afterEach(() => {
 });
 const pass = (ms: number) => vi.advanceTimersByTime(ms);
 
-test('who reads nothing is noticed, silent or not as the container may be', () => {
+test('a driver that reads nothing is noticed, silent or not as the container may be', () => {
   const attention = new Attention();
   attention.wrote(100, 100);
   pass(5000);
@@ -23,7 +23,7 @@ test('who reads nothing is noticed, silent or not as the container may be', () =
   expect(attention.missingMs(320)).toBe(10_000);
 });
 
-test('who reads, if only a little, is not', () => {
+test('a driver that reads, if only a little, is not', () => {
   const attention = new Attention();
   attention.wrote(100, 100);
   pass(5000);

@@ -44,7 +44,7 @@ async function until(what: () => boolean): Promise<void> {
 /** With small copies, the bound is the operator's. */
 const small = { ...info, Config: { 'cache-max-size': '10k', 'cache-max-file': '1' } };
 
-test('of what a driver does not take, the newest is kept within the bound; the rest is counted', async () => {
+test('the newest of the output that a driver does not take is kept within the bound; the rest is counted', async () => {
   driver.reads = false;
   await spool.startDriver(id, 'test', small);
   spool.began(id);
@@ -59,7 +59,7 @@ test('of what a driver does not take, the newest is kept within the bound; the r
   await until(() => numbers().at(-1) === 29_999);
   const [first = 0] = numbers();
   expect(numbers()).toEqual(Array.from({ length: 30_000 - first }, (_, n) => first + n));
-  // What lay in the pipe when it was given up counts, too.
+  // Output in the pipe when it was given up counts, too.
   expect(dropped()).toBe(first);
   const [delivery] = spool.deliveries()[0]?.containers ?? [];
   expect(delivery?.reason).toBe('');
@@ -102,7 +102,7 @@ test('mode=non-blocking has a bound of its own; what is kept for docker logs any
   expect(spool.deliveries()[0]?.containers.find(({ id: one }) => one === other)?.dropped.lines).toBe(0);
 });
 
-test('what was dropped is known to the next engine', async () => {
+test('the next engine knows how much was dropped', async () => {
   driver.reads = false;
   await spool.startDriver(id, 'test', small);
   spool.began(id);
@@ -119,7 +119,7 @@ test('what was dropped is known to the next engine', async () => {
   expect(numbers()[0]).toBe(spool.deliveries()[0]?.containers[0]?.dropped.lines);
 });
 
-test('what a removed container printed is delivered all the same, also by the next engine', async () => {
+test('the output of a removed container is delivered all the same, also by the next engine', async () => {
   await spool.close();
   spool = openWith(driver, directory, 2_000_000);
   driver.reads = false;
@@ -141,7 +141,7 @@ test('what a removed container printed is delivered all the same, also by the ne
   await until(() => readdirSync(undelivered).length === 0);
 });
 
-test('what removed containers leave has a bound, too: the oldest goes, and is counted', async () => {
+test('output that removed containers leave has a bound, too: the oldest goes, and is counted', async () => {
   driver.reads = false;
   for (const one of ['1', '2', '3']) {
     const other = one.repeat(64);

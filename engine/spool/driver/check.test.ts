@@ -39,7 +39,7 @@ test('the text that clients compare has no advice behind it; who starts an engin
   });
 });
 
-test('what a driver has, any option of one that does not say, and one that may come until the start', async () => {
+test('options that a driver has, any option of a driver that does not say, and a driver that may come until the start', async () => {
   await checkLogOptions(checking, 'known', { 'max-size': '1m', mode: 'non-blocking', 'max-buffer-size': '1m' });
   await checkLogOptions(ofDocker, 'known', { anything: 'goes' });
   await checkLogOptions(checking, 'away', { anything: 'goes' });

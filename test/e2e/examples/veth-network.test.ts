@@ -5,7 +5,7 @@ import { run } from '@cleat/linux/process/run';
 import { afterEach, expect, test } from 'vitest';
 import { BothEngines } from '../support/both-engines.js';
 
-/** Of this run's interfaces alone. */
+/** The name of interfaces of this run alone. */
 const prefix = `x${(process.pid % 1000).toString().padStart(3, '0')}`;
 
 const ours = () => [...interfaceNames()].filter((name) => name.startsWith(prefix));

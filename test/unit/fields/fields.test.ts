@@ -61,7 +61,7 @@ function pathsOf(shape: Shape, path = ''): string[] {
   ];
 }
 
-describe('what is decoded', () => {
+describe('a decoded field', () => {
   const fields = readFields();
   const names = [...fields.keys()].map(({ name }) => name);
 
@@ -106,7 +106,7 @@ describe('what is decoded', () => {
   });
 });
 
-describe('what Docker’s API has', () => {
+describe('a field of Docker’s API', () => {
   const plain = (path: string) => path.replace(/:\w+|\{\w+\}/g, ':');
   const excused = (request: string) =>
     notDecoded.flatMap(([[of = ''] = [], cell = []]: string[][]) => (plain(of) === plain(request) ? cell : []));

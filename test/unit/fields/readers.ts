@@ -26,7 +26,7 @@ import { API, type Checker, type Program, type Type, type Symbol as TypeSymbol }
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const config = fileURLToPath(new URL('tsconfig.json', import.meta.url));
 
-/** Whose reads count: not those of an old version's gate, nor those that only shape an answer. */
+/** The sources whose reads count: not those of an old version's gate, nor those that only shape an answer. */
 const readers =
   /^(engine|api|protocol\/plugins)\/(?!containers\/(create-versions|inspect|view\/complete|view\/inspect|view\/networks)\.ts$)/;
 
