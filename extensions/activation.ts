@@ -87,6 +87,12 @@ export async function activate(options: ActivateOptions): Promise<Link> {
   }
 }
 
+/** A process that runs again and does not listen yet may die as the one before did. */
+function formerEnd(source: Source): string {
+  const { pid, lastEnd } = source.process?.() ?? {};
+  return pid !== undefined && lastEnd ? `, and its process ended before (${lastEnd})` : '';
+}
+
 async function open(name: string, place: Place, promised: readonly string[], signal: AbortSignal): Promise<Link> {
   const carrier = await openCarrier(name, place);
   try {

@@ -5,7 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { emptyRegistry, FakeSource } from './fakes.fixture.js';
 import type { Registered } from './service.js';
 
-/** Whatever comes, goes, is exchanged, called and closed in whatever order: one at a time, and nothing is left. */
+/** Extensions come, go, are exchanged, called and closed in any order: one at a time, and nothing is left. */
 
 afterEach(() => vi.useRealTimers());
 
@@ -21,7 +21,7 @@ const action = fc.record({
   needs: fc.oneof({ weight: 3, arbitrary: fc.constant<string[]>([]) }, fc.subarray(names, { maxLength: 1 })),
 });
 
-/** Of one name at most one may live at a time. */
+/** Fails when two sources of one name live at a time. */
 class Tracked extends FakeSource {
   readonly #living: Map<string, Tracked>;
   readonly #name: string;

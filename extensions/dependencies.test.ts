@@ -23,7 +23,7 @@ function registration(name: string, more: Partial<Registration> = {}, source = n
 const status = (name: string) => extensions.list().find((one) => one.name === `${name}:latest`);
 
 describe('needs', () => {
-  test('of what is not there yet: it waits, says so, and goes on when that comes', async () => {
+  test('an extension that is not there yet: it is waited for, which is shown, until it comes', async () => {
     const registered = extensions.register(registration('a', { needs: ['b'] }));
     await expect(registered.activated()).rejects.toThrow("it needs the extension 'b', which is not there");
     expect(status('a')).toMatchObject({ state: 'unreachable', needs: ['b'] });
@@ -34,7 +34,7 @@ describe('needs', () => {
     expect(extensions.dependents('a')).toEqual([]);
   });
 
-  test('of what does not answer: why is told', async () => {
+  test('an extension that does not answer: why is told', async () => {
     const b = new FakeSource();
     b.absent = true;
     extensions.register(registration('b', {}, b));
@@ -42,7 +42,7 @@ describe('needs', () => {
     await expect(a.activated()).rejects.toThrow("it needs the extension 'b:latest': plugin");
   });
 
-  test('of a kind mean all others of it, and nobody depends on one of several', async () => {
+  test('a kind: it means all others of it, and nobody depends on one of several', async () => {
     const c = extensions.register(registration('c', { needs: ['VolumeDriver'] }));
     extensions.register(registration('a'));
     expect(extensions.dependents('a')).toEqual(['c:latest']);
@@ -52,7 +52,7 @@ describe('needs', () => {
     expect(extensions.dependents('a')).toEqual([]);
   });
 
-  test('of an entry of a manifest', async () => {
+  test('an entry of a manifest', async () => {
     const directory = mkdtempSync('/tmp/cleat-dep-');
     const manifest = `${directory}/manifest.yaml`;
     writeFileSync(manifest, 'extensions: { volume-local: { driver: local, module: /none.js, kinds: [VolumeDriver] } }');

@@ -85,7 +85,7 @@ test('deadlines change without a restart', async () => {
   expect(ended).toEqual([]);
 });
 
-test('what cannot be changes nothing', async () => {
+test('settings that cannot be change nothing', async () => {
   await mark('two');
   await expect(extensions.reconfigure({ one: { enabled: false } })).rejects.toThrow("two: needs names 'one'");
   await expect(extensions.reconfigure({ three: { enabled: false } })).rejects.toThrow(

@@ -88,7 +88,7 @@ describe('an extension that is registered', () => {
 });
 
 describe('names', () => {
-  test('of a battery, and of one that is there, are refused', async () => {
+  test('that a battery or another one has are refused', async () => {
     const directory = mkdtempSync('/tmp/cleat-reg-');
     const manifest = `${directory}/manifest.yaml`;
     writeFileSync(manifest, 'extensions: { volume-local: { driver: local, module: /none.js, kinds: [VolumeDriver] } }');

@@ -48,7 +48,7 @@ const register = (more: { needs?: string[] } = {}) =>
   });
 const latest = () => launcher.launched.at(-1);
 
-test('one that ends is shown as gone, started again, and ready before anybody asks', async () => {
+test('a process that ends is shown as gone, started again, and ready before anybody asks', async () => {
   const states: string[] = [];
   const registered = register();
   await registered.activated();
@@ -61,7 +61,7 @@ test('one that ends is shown as gone, started again, and ready before anybody as
   expect(await (await extensions.get(volumeKind, 'p:latest')).Path({ Name: 'v' })).toEqual({ Mountpoint: '/m' });
 });
 
-test('one that cannot be started is tried again for ever, and says why', async () => {
+test('a process that cannot be started is tried again for ever, and says why', async () => {
   let failures = 0;
   launcher.before = async () => {
     failures++;
@@ -80,7 +80,7 @@ test('one that cannot be started is tried again for ever, and says why', async (
   await expect.poll(() => registered.status.state).toBe('active');
 });
 
-test('one that crashes at once is not waited for as one that starts slowly is', async () => {
+test('a process that crashes at once is not waited for as long as one that starts slowly', async () => {
   const own = launcher;
   own.onLaunch = () => setImmediate(() => own.launched.at(-1)?.end('exit code 1'));
   // Whether it has just ended or just started when the time is over.
