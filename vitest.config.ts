@@ -44,6 +44,33 @@ const workers = availableParallelism() + 1;
  */
 const ofRuntimes = files('run', 'security', 'update', 'error-texts');
 
+/** They replace a module for their whole process, so each has one of its own. */
+const mocking = ['cli/cleatd/log.test.ts', 'engine/events/unwritable.test.ts'];
+const notOurs = ['**/node_modules/**', '**/dist/**', 'create/templates/**'];
+
+/** Files that follow each other in one process load what they test once. */
+function unit(
+  name: string,
+  which: { include?: string[]; exclude?: string[]; isolate?: boolean },
+): TestProjectConfiguration {
+  return {
+    resolve: { alias },
+    test: {
+      name,
+      include: [
+        '{protocol,linux,extensions,sdk,conformance,create,engine,api,batteries,cli,bench,examples}/**/*.test.ts',
+        'test/unit/**/*.test.ts',
+      ],
+      ...which,
+      globalSetup: which.isolate === false ? ['test/setup-linux.ts'] : [],
+      setupFiles: ['test/setup-warnings.ts'],
+      maxWorkers: workers,
+      expect: expectation,
+      testTimeout: 60_000,
+    },
+  };
+}
+
 /**
  * @param batteries as test/e2e/support/batteries.ts knows them.
  * @param runtime the engines' default; empty: the fastest that works here
@@ -72,22 +99,8 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
-      {
-        resolve: { alias },
-        test: {
-          name: 'unit',
-          include: [
-            '{protocol,linux,extensions,sdk,conformance,create,engine,api,batteries,cli,bench,examples}/**/*.test.ts',
-            'test/unit/**/*.test.ts',
-          ],
-          exclude: ['**/node_modules/**', '**/dist/**', 'create/templates/**'],
-          globalSetup: ['test/setup-linux.ts'],
-          setupFiles: ['test/setup-warnings.ts'],
-          maxWorkers: workers,
-          expect: expectation,
-          testTimeout: 60_000,
-        },
-      },
+      unit('unit', { exclude: [...notOurs, ...mocking], isolate: false }),
+      unit('unit-mocking', { include: mocking }),
       endToEnd('e2e', ['test/e2e/**/*.test.ts']),
       // The same tests with the batteries elsewhere: what runs in process must run as a process, or be replaced.
       endToEnd('e2e-process', [...daily, ...files('log-drivers')], 'process'),

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { kindLabels } from '@cleat/protocol/kinds/index';
+import { kindLabels, kindOf } from '@cleat/protocol/kinds/index';
 import { readManifest } from '@cleat/protocol/plugins/manifest';
+import { kindsOf } from '@cleat/protocol/plugins/types';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createCommand } from './command.js';
@@ -25,7 +26,9 @@ describe.each(kindLabels)('%s', (kind) => {
       expect(text, name).not.toMatch(/\{\{|my-plugin/);
       expect(text.endsWith('\n'), name).toBe(true);
     }
-    expect(readManifest(files['plugin.json'] ?? '', 'lenient').Interface.Socket).toBe('odd-name.sock');
+    const own: unknown = JSON.parse(files['plugin.json'] ?? '');
+    const managed = readManifest(JSON.stringify({ Entrypoint: ['node'], ...(own as object) }), 'strict');
+    expect([managed.Interface.Socket, kindsOf(managed)]).toEqual(['odd-name.sock', [kindOf(kind).name]]);
     // systemd and Cleat find it under its name.
     expect(files['odd-name.socket']).toContain('ListenStream=/run/docker/plugins/odd-name.sock');
     const manifest = parse(files['odd-name.yaml'] ?? '') as { extensions: Record<string, { module: string }> };

@@ -3,7 +3,7 @@ import { absenceOf } from '@cleat/extensions/absence';
 import type { Extensions } from '@cleat/extensions/service';
 import { Helper } from '@cleat/linux/helper/helper';
 import { within } from '@cleat/protocol/async/deadline';
-import { invalidParameter, messageOf, notImplemented } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
@@ -28,9 +28,8 @@ import { openOutbox } from './outbox/index.js';
 import { openPlugins, PluginRegistry } from './plugins/index.js';
 import { HostSandboxes } from './plugins/running/host-sandboxes.js';
 import { pluginRuntimeRoot } from './plugins/sandbox/places.js';
-import type { PrivateNetwork } from './plugins/sandbox/types.js';
+import { onDefaultBridge } from './plugins/sandbox/private-network.js';
 import type { PluginHost, Plugins } from './plugins/service.js';
-import { trustBy } from './plugins/trust/policy.js';
 import { usesOf } from './plugins/uses.js';
 import { openSpool } from './spool/index.js';
 import type { Spool } from './spool/service.js';
@@ -78,12 +77,6 @@ async function checkLogDefaults({ logDriver, logOpts }: EngineConfig, spool: Spo
     throw invalidParameter(`failed to set log opts: ${messageOf(cause)}`, { cause });
   }
 }
-
-const noPrivateNetwork: PrivateNetwork = {
-  attach: async () => Promise.reject(notImplemented('a plugin cannot have a network of its own yet')),
-  adopt: async () => {},
-  detach: async () => {},
-};
 
 /** How long the start of the engine waits for what asks extensions; what takes longer goes on beside it. */
 const startPatienceMs = 3_000;
@@ -162,9 +155,13 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         extensions,
         helper,
         runtimes: new Runtimes(config, (name) => pluginRuntimeRoot(config, name)),
-        network: noPrivateNetwork,
+        // Opened later: it asks for drivers, which may run in sandboxes.
+        network: onDefaultBridge({
+          attach: (request) => networks.attach(request),
+          adopt: (id) => networks.adopt(id),
+          detach: (id) => networks.detach(id),
+        }),
       }),
-      trust: trustBy(config),
       usage: (name) =>
         usesOf(
           {
@@ -175,7 +172,6 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
           name,
         ),
     });
-    closers.push(['plugins', () => plugins.close()]);
     const volumes = openVolumes({
       config,
       log: room('volumes'),
@@ -195,8 +191,11 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       extensions,
       outbox,
       containers: lookupIn(registry),
+      others: () => plugins.active(),
     });
     closers.push(['networks', () => networks.close()]);
+    // Before the networks: those that have one of their own leave it.
+    closers.push(['plugins', () => plugins.close()]);
     const containers = openContainers({
       config,
       log: room('containers'),
@@ -244,7 +243,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       async start() {
         const late = (what: string) => (error: unknown) => log.error(what, { error: messageOf(error) });
         // They come up while the rest starts, and whatever needs them waits by itself.
-        plugins.start();
+        await plugins.start();
         await soon(checkLogDefaults(config, spool), late('the default log options are wrong'));
         await soon(networks.start(), late('the predefined networks could not be made'));
         spool.recover();

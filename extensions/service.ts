@@ -89,7 +89,11 @@ export interface Extensions {
   /** A logger that writes to the engine's log under an extension's name; {@link lines} has what it writes. */
   logger(extension: string): Logger;
 
-  /** How to find out what container an extension runs in, by its address. Set once by the wiring. */
+  /**
+   * How to find out what container an extension runs in, by its address. Set once by the wiring, and not given at
+   * construction: the rooms that know containers and their addresses are opened on this registry, so it is there first.
+   * Until then no extension has a container, and none is asked: the API is not served yet.
+   */
   setProviders(providers: Providers): void;
 
   /** Stops supervision, then the processes and modules it started, in reverse order. */

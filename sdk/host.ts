@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { messageOf } from '@cleat/protocol/errors';
 import type { ExtensionModule } from '@cleat/protocol/extension';
+import { modules } from '@cleat/protocol/modules';
 import { jsonLogger } from './log.js';
 import { serveUntilSignal } from './run.js';
 import { serve } from './serve.js';
@@ -17,7 +18,8 @@ try {
   const settings = JSON.parse(process.env.CLEAT_EXTENSION ?? '') as { name: string; options: Record<string, unknown> };
   // Options may hold secrets; what the extension starts itself has no business with them.
   delete process.env.CLEAT_EXTENSION;
-  const loaded = (await import(pathToFileURL(modulePath).href)) as { default?: ExtensionModule };
+  const load = modules.get(modulePath) ?? (() => import(pathToFileURL(modulePath).href));
+  const loaded = (await load()) as { default?: ExtensionModule };
   const module = loaded.default;
   if (typeof module?.start !== 'function') throw new Error(`${modulePath} has no extension as its default export`);
   // The engine that calls keeps a log of its calls.

@@ -221,6 +221,8 @@ export class TestEngine implements AsyncDisposable {
     const { Id: id } = await containers.create({ Image: 'busybox', Cmd: command, ...more }, {});
     const output = collect(await containers.attach(id, all));
     const exit = containers.wait(id, 'next-exit', AbortSignal.timeout(20_000));
+    // Where it does not start, nobody awaits its end.
+    exit.result.catch(() => {});
     await containers.start(id);
     const { StatusCode: code } = await exit.result;
     return { id, output: await output, code };

@@ -47,7 +47,8 @@ export interface Layers {
    */
   add(request: AddLayer): Promise<LayerRecord>;
   /**
-   * Begins to unpack a blob that still grows.
+   * Begins to unpack a blob that still grows. For archives that are loaded: their layers come one after the other. A pull
+   * unpacks one layer while others come, and an import waits until its only one is whole and has a digest.
    * @param archive its file, which may be renamed, but not cut
    */
   begin(archive: string, signal?: AbortSignal): GrowingLayer;

@@ -25,6 +25,8 @@ export interface NetworksDeps {
   /** Containers that others refer to (`container:<id>`, links). */
   readonly containers: ContainerLookup;
   readonly outbox: Outbox;
+  /** Others than containers that have a sandbox here and run. */
+  readonly others?: () => readonly ContainerId[];
 }
 
 /** Shared by every file of this room. */

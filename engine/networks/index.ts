@@ -132,7 +132,10 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
 
     async reconcile(running) {
       void replayForForgetful(context);
-      const unused = context.sandboxes().filter(({ containerId }) => !running.has(containerId));
+      const others = new Set(deps.others?.());
+      const unused = context
+        .sandboxes()
+        .filter(({ containerId }) => !running.has(containerId) && !others.has(containerId));
       // All at once: a driver that does not answer holds up its own only.
       await Promise.all(
         unused.map(async (sandbox) => {

@@ -3,6 +3,7 @@ import type { Helper } from '@cleat/linux/helper/helper';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { Turns } from '@cleat/protocol/async/turns';
 import type { Logger } from '@cleat/protocol/log';
+import type { PluginsConfig } from '../config.js';
 import type { Content } from '../content/service.js';
 import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
@@ -11,11 +12,10 @@ import type { Plugin, PluginRegistry } from './registry.js';
 import type { Running } from './running/running.js';
 import type { Sandboxes } from './sandboxes.js';
 import type { PluginUse } from './service.js';
-import type { Trust } from './trust.js';
 
 /** Parts that the wiring hands to this room. */
 export interface PluginsDeps {
-  /** The engine's own directory, for a while: mounts and files that lie on no disk. */
+  /** A directory of the engine's own, for mounts that last a while. */
   readonly directory: string;
   readonly log: Logger;
   readonly events: Events;
@@ -26,9 +26,11 @@ export interface PluginsDeps {
   readonly extensions: Extensions;
   readonly helper: Pick<Helper, 'call' | 'tarOut'>;
   readonly sandboxes: Sandboxes;
-  readonly trust: Trust;
-  /** Read when the engine stops: plugins are left running, as containers are. */
-  readonly config: { readonly liveRestore: boolean };
+  /** Read each time: SIGHUP changes it. */
+  readonly config: Pick<PluginsConfig, 'pluginTrust'> & {
+    /** When the engine stops, plugins are left running, as containers are. */
+    readonly liveRestore: boolean;
+  };
   /** The users of the plugin of that full name. */
   readonly usage: (name: string) => PluginUse[];
 }

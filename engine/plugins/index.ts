@@ -38,14 +38,20 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
     set: (called, settings) => set(context, called, settings),
     remove: (called, options) => remove(context, called, options),
 
-    start: () => startAll(context),
+    async start() {
+      const enabled = registry.all().filter(({ record }) => record.enabled);
+      await sandboxes.endStrangers(new Set(enabled.map(({ id }) => id)));
+      startAll(context);
+    },
+    active: () => sandboxes.active(),
     fullName: (called) => registry.called(called)?.record.name,
     place(name, path) {
       const plugin = registry.byName(name);
       return plugin && sandboxes.place(plugin, path);
     },
-    close() {
+    async close() {
       if (deps.config.liveRestore) sandboxes.leaveRunning();
+      else await sandboxes.leaveNetworks();
     },
   };
 }

@@ -9,13 +9,13 @@ import type { Progress } from '@cleat/protocol/api/image';
 import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
 import { unavailable } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
+import type { PluginsConfig } from '../config.js';
 import { openContent } from '../content/index.js';
 import { openDistribution } from '../distribution/index.js';
 import type { Events, NewEvent } from '../events/service.js';
 import { type Entry, lines, tarOf } from '../images/images.fixture.js';
 import { openLayers } from '../layers/index.js';
 import { openStore } from '../store/index.js';
-import type { Context } from './context.js';
 import { openPlugins, PluginRegistry } from './index.js';
 import type { Plugin } from './registry.js';
 import type { PluginHost, Plugins, PluginUse } from './service.js';
@@ -44,10 +44,11 @@ export interface Bench extends AsyncDisposable {
   readonly running: Map<string, string>;
   /** Users of each plugin. */
   uses: PluginUse[];
-  /** A plugin's work when it is activated; throws what that throws. */
+  /** Plays the activation of a plugin; its error is the plugin's. */
   answer: (description: string) => Promise<void>;
-  trust: Context['trust']['check'];
-  /** The blobs and layers under the data root. */
+  /** The publishers that must have signed plugins. */
+  trust: NonNullable<PluginsConfig['pluginTrust']>;
+  /** Names of the blobs and layers that are left. */
   left(): Promise<{ blobs: string[]; layers: string[] }>;
   reopen(): Promise<void>;
   create(name: string, changes?: object, rootfs?: readonly Entry[]): Promise<void>;
@@ -112,7 +113,12 @@ export async function openBench(): Promise<Bench> {
       distribution: openDistribution({ config, reach: undefined, log, content }),
       extensions,
       helper,
-      config: { liveRestore: false },
+      config: {
+        liveRestore: false,
+        get pluginTrust() {
+          return bench.trust;
+        },
+      },
       sandboxes: {
         launcher(plugin) {
           launched.push(plugin);
@@ -124,10 +130,12 @@ export async function openBench(): Promise<Bench> {
         },
         lastOutput: async () => ['said at last'],
         place: () => ({ root: '/', within: '.' }),
+        active: () => [],
+        endStrangers: async () => {},
+        leaveNetworks: async () => {},
         leaveRunning: () => {},
         erase: async () => {},
       },
-      trust: { check: (...args) => bench.trust(...args) },
       usage: () => bench.uses,
     });
     return { store, plugins };
@@ -141,7 +149,7 @@ export async function openBench(): Promise<Bench> {
     running,
     uses: [],
     answer: async () => {},
-    trust: async () => {},
+    trust: [],
     left: async () => ({
       blobs: await readdir(join(root, 'blobs/sha256')),
       layers: await readdir(join(root, 'layers')),

@@ -1,4 +1,5 @@
 import type { Launcher } from '@cleat/extensions/supervisor/launcher';
+import type { ContainerId, PluginId } from '../ids.js';
 import type { Plugin } from './registry.js';
 
 /** This room's view of the sandboxes that plugins run in. */
@@ -12,6 +13,12 @@ export interface Sandboxes {
    * plugin knows. What it mounts below its propagated mount is seen there.
    */
   place(plugin: Plugin, path: string): PluginPlace;
+  /** Those that run, also of an engine before this one, and those that are being started; as networks know them. */
+  active(): ContainerId[];
+  /** Ends what an engine that was killed left of plugins that are not to run. @param wanted are not touched */
+  endStrangers(wanted: ReadonlySet<PluginId>): Promise<void>;
+  /** Ends those that have networks of their own: the engine stops, and its networks do. */
+  leaveNetworks(): Promise<void>;
   /** From now on none is ended: the engine stops, and the next one finds them. */
   leaveRunning(): void;
   /** Removes what a plugin has here for good, its data included; it does not run. */

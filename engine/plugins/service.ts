@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Progress, RegistryAuth } from '@cleat/protocol/api/image';
 import type { PluginPrivilege, PluginResource } from '@cleat/protocol/api/plugin';
 import type { Filters } from '../events/service.js';
+import type { ContainerId } from '../ids.js';
 
 /**
  * The API's half of managed plugins: packaged, granted, sandboxed, supervised. A plugin is called by its name, with or
@@ -55,8 +56,13 @@ export interface PullPluginOptions {
 
 /** The half of other rooms, and of the engine's start and stop. */
 export interface PluginHost {
-  /** Starts those that are enabled, or finds them running. Waits for none of them. */
-  start(): void;
+  /**
+   * Starts those that are enabled, or finds them running. Waits for none of them, but only for what is left of others that
+   * were not to run.
+   */
+  start(): Promise<void>;
+  /** Those that run or are being started, as networks know them. */
+  active(): ContainerId[];
   /** The full name of the plugin that is called so; undefined when there is none. */
   fullName(name: string): string | undefined;
   /**
@@ -65,7 +71,7 @@ export interface PluginHost {
    */
   place(name: string, path: string): { readonly root: string; readonly within: string } | undefined;
   /** The engine stops. Afterwards the registry of extensions ends the plugins, unless they are to outlive the engine. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** Somebody who needs a plugin to be there. */

@@ -44,7 +44,9 @@ export async function holdMountpoint(
     if (place) {
       const { root, within } = place;
       const shown = posix.join(root, within);
-      const source = await HeldPath.hold(context.helper, { path: root, within, at, shown: root }, () => {}, { signal });
+      // A directory, and nothing else, can be opened by that name.
+      const request = { path: root, within: `${within}/`, at, shown: root };
+      const source = await HeldPath.hold(context.helper, request, () => {}, { signal });
       return { path: shown, told: normal, source };
     }
     const given = (real: string) => isGiven(context, driver, real);

@@ -4,7 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { type RunResult, run } from '@cleat/linux/process/run';
-import { type KindLabel, kindLabels } from '@cleat/protocol/kinds/index';
+import { type KindLabel, kindLabels, kindOf } from '@cleat/protocol/kinds/index';
+import { readManifest } from '@cleat/protocol/plugins/manifest';
+import { kindsOf } from '@cleat/protocol/plugins/types';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { BothEngines } from './support/both-engines.js';
@@ -25,8 +27,8 @@ const folder = (kind: KindLabel, language: Language) =>
 const main = (kind: KindLabel, language: Language) =>
   join(folder(kind, language), language === 'TypeScript' ? 'dist/main.js' : 'main.js');
 
-async function command(file: string, args: string[], cwd: string): Promise<RunResult> {
-  const result = await run(file, args, { cwd, deadlineMs: 100_000 });
+async function command(file: string, args: string[], cwd: string, env = process.env): Promise<RunResult> {
+  const result = await run(file, args, { cwd, env, deadlineMs: 100_000 });
   if (result.code !== 0) throw new Error(`${file} ${args.join(' ')}: ${result.stdout}${result.stderr}`);
   return result;
 }
@@ -79,6 +81,24 @@ test.concurrent.each(kindLabels)('%s: its own test passes', async (kind) => {
   for (const file of ['plugin.js', 'main.js', 'plugin.test.js']) {
     expect(bare(kind, 'JavaScript', file), file).toBe(bare(kind, 'TypeScript', file));
   }
+});
+
+// The one that takes programs of the host along, and one of the others.
+test.concurrent.each(['network', 'volume'] as const)('%s: its package script makes a managed plugin', async (kind) => {
+  const runtime = join(directory, 'runtime');
+  mkdirSync(join(runtime, 'usr/bin'), { recursive: true });
+  await writeFile(join(runtime, 'usr/bin/node'), 'a runtime takes long to be compressed');
+  const archive = join(directory, `${kind}.tar`);
+  const env = { ...process.env, PATH: `${join(checkout, 'bin')}:${process.env.PATH}`, XDG_CACHE_HOME: directory };
+  const script = ['run', 'package', '--', '--output', archive, '--runtime', runtime];
+  const { stdout } = await command('npm', script, folder(kind, 'TypeScript'), env);
+  expect(stdout).toMatch(/^Digest: sha256:/m);
+  const files = (await command('tar', ['-tf', archive], directory)).stdout.split('\n');
+  expect(files).toContain('rootfs/app/dist/main.js');
+  expect(files).toContain('rootfs/app/node_modules/@cleat/sdk/package.json');
+  expect(files.filter((file) => /\.test\.|\.d\.ts|typebox|conformance/.test(file))).toEqual([]);
+  const config = await command('tar', ['-xOf', archive, 'config.json'], directory);
+  expect(kindsOf(readManifest(config.stdout, 'strict'))).toEqual([kindOf(kind).name]);
 });
 
 test.concurrent('what is made in JavaScript runs its own test', () => ownTestPasses('volume', 'JavaScript'));

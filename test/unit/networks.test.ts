@@ -97,6 +97,7 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
         Object.keys(found.kind.methods).map((method) => [method, call(method, found.handlers[method])]),
       );
     },
+    nameOf: (_kind: string, called: string) => called,
     onChange: () => () => {},
     nameOf: (_kind: string, name: string) => name,
   } as never;

@@ -57,6 +57,16 @@ function opens(text: string, at: number): boolean {
   return /^\s*\/\//.test(line) ? !/^\s*\/\//.test(before) : /^\s*\/\*\*$/.test(before) || /^\s*\* @/.test(line);
 }
 
+/** Sentences of a page that begin where a comment must not. */
+function sentences(text: string): string[] {
+  const prose = text.replace(/^```[\s\S]*?^```/gm, '').replace(/\n(?=\S)/g, ' ');
+  return [...prose.matchAll(/(?:^|[.;:|] +|^- )((?:[A-Z])[^.]*)/gm)]
+    .map(([, sentence = '']) => sentence)
+    .filter((sentence) =>
+      /^(What(ever)? (is|was|the|an?)|Of (this|those|these)|One that|Who|Whom|Whose)\b/.test(sentence),
+    );
+}
+
 function filesIn(path: string): string[] {
   if (/\.\w+$/.test(path)) return [path];
   return readdirSync(join(root, path), { withFileTypes: true }).flatMap((entry) => {
@@ -74,6 +84,19 @@ test('sources and documents are in plain English', () => {
     complaints(readFileSync(join(root, file), 'utf8')).map((complaint) => `${file}:${complaint}`),
   );
   expect(found).toEqual([]);
+});
+
+test('sentences of the pages about kinds begin with their subject', () => {
+  const pages = ['docs/guide/tried-plugins.md', ...filesIn('docs/guide/kinds')];
+  expect(pages.length).toBeGreaterThan(7);
+  const found = pages.flatMap((page) =>
+    sentences(readFileSync(join(root, page), 'utf8')).map((one) => `${page}: ${one}`),
+  );
+  expect(found).toEqual([]);
+  expect(sentences('It asks. What is there is kept.\nOne that hangs')).toEqual([
+    'What is there is kept',
+    'One that hangs',
+  ]);
 });
 
 test.each([

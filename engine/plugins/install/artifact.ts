@@ -10,12 +10,12 @@ import { fetchConfig } from '../../distribution/fetch.js';
 import { type Descriptor, mediaType } from '../../distribution/manifest.js';
 import { chosen, named } from '../../distribution/resolve.js';
 import type { Context } from '../context.js';
+import { checkTrust } from '../trust/index.js';
+import { rulesOf } from '../trust/policy.js';
 
 /** The parts of a plugin that a registry has, but for its layers: verified, and read. */
 export interface Artifact {
   readonly reference: Reference;
-  /** The digest of the reference's target: a list's, where there is one for several platforms. */
-  readonly namedDigest: string;
   /** The digest of `text`. */
   readonly digest: string;
   /** The registry's manifest for this platform, byte for byte, and its media type. */
@@ -55,16 +55,20 @@ export async function fromRegistry<T>(
 }
 
 /**
+ * Nothing is read of a plugin that is not signed as the operator asks.
  * @throws InvalidParameter for what is no plugin, or a malformed one; NotFound when there is none for this platform;
- * DataLoss; the registry's errors
+ * Forbidden for one that is not trusted; DataLoss; the registry's errors
  */
 export async function fetchArtifact(
+  { config: settings }: Pick<Context, 'config'>,
   client: RegistryClient,
   reference: Reference,
   signal: AbortSignal,
 ): Promise<Artifact> {
   const found = await named(client, reference, 'plugin', signal);
   const { remote, manifest } = await chosen(client, found, reference, hostPlatform(), 'plugin', signal);
+  const digests = [found.remote.digest, remote.digest];
+  await checkTrust({ rules: rulesOf(settings), reference, client, digests, signal });
   const { layers } = manifest;
   const name = canonical(reference);
   if (layers.length === 0) throw invalidParameter(`the plugin ${name} has no layers`);
@@ -72,7 +76,6 @@ export async function fetchArtifact(
   const config = await fetchConfig(client, manifest.config, 'plugin', signal);
   return {
     reference,
-    namedDigest: found.remote.digest,
     digest: remote.digest,
     text: remote.text,
     mediaType: remote.contentType.split(';')[0]?.trim() || mediaType.dockerManifest,

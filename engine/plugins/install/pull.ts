@@ -3,8 +3,7 @@ import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
 import { newPrivileges, privilegesOf } from '@cleat/protocol/plugins/privileges';
 import { defaultSettings } from '@cleat/protocol/plugins/settings';
 import { type Emit, progressOf } from '../../async/progress.js';
-import { canonical, familiar, familiarName, type Reference } from '../../content/references.js';
-import type { RegistryClient } from '../../distribution/client.js';
+import { canonical, familiar, familiarName } from '../../content/references.js';
 import { newId, type PluginId } from '../../ids.js';
 import { type Context, publish } from '../context.js';
 import { nameFor, parseRemote } from '../names.js';
@@ -24,7 +23,7 @@ export async function privileges(
   const { reference } = parseRemote(remote);
   const present = name === undefined ? undefined : context.registry.called(name);
   return await fromRegistry(context, { reference, auth, signal }, async (client) => {
-    const { manifest } = await trusted(context, client, reference, signal);
+    const { manifest } = await fetchArtifact(context, client, reference, signal);
     const asked = privilegesOf(manifest);
     return present ? newPrivileges(privilegesOf(present.manifest), asked) : asked;
   });
@@ -43,7 +42,7 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
     await context.turns.run(name, async () => {
       context.registry.refuseTaken(name);
       await fromRegistry(context, { reference, auth: options.auth, signal }, async (client) => {
-        const artifact = await trusted(context, client, reference, signal);
+        const artifact = await fetchArtifact(context, client, reference, signal);
         checkGrant(artifact.manifest, options.privileges);
         const settings = defaultSettings(artifact.manifest);
         const warnings = await checkRequirements(context, artifact.manifest, settings);
@@ -60,18 +59,6 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
       });
     });
   }, options.signal);
-}
-
-/** The registry may be fetched from: signed where that is asked for, before anything is read of it. */
-export async function trusted(
-  { trust }: Pick<Context, 'trust'>,
-  client: RegistryClient,
-  reference: Reference,
-  signal: AbortSignal,
-): Promise<Artifact> {
-  const artifact = await fetchArtifact(client, reference, signal);
-  await trust.check(client, reference, artifact.namedDigest, signal);
-  return artifact;
 }
 
 /** The lines that Docker begins with. */

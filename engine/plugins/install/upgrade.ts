@@ -9,10 +9,10 @@ import { parseRemote } from '../names.js';
 import type { PluginRecord } from '../record.js';
 import type { Plugin } from '../registry.js';
 import type { PullPluginOptions } from '../service.js';
-import { fromRegistry } from './artifact.js';
+import { fetchArtifact, fromRegistry } from './artifact.js';
 import { checkUpgradeGrant, privilegesText } from './grant.js';
 import { pullLayers } from './layers.js';
-import { begin, packageOf, trusted } from './pull.js';
+import { begin, packageOf } from './pull.js';
 import { checkRequirements } from './requirements.js';
 
 /** How long calls under way have when a plugin is replaced while it runs, in ms. */
@@ -56,7 +56,7 @@ async function fetched(
   outer: AbortSignal,
 ): Promise<PluginRecord> {
   return await fromRegistry(context, { reference, auth, signal: outer }, async (client) => {
-    const artifact = await trusted(context, client, reference, outer);
+    const artifact = await fetchArtifact(context, client, reference, outer);
     const added = checkUpgradeGrant(manifest, artifact.manifest, privileges);
     const settings = carriedOver(manifest, record.settings, artifact.manifest);
     const warnings = await checkRequirements(context, artifact.manifest, settings);

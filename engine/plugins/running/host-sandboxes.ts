@@ -1,16 +1,16 @@
-import { posix } from 'node:path';
 import type { Extensions } from '@cleat/extensions/service';
 import type { Launched, Launcher } from '@cleat/extensions/supervisor/launcher';
-import { unmountAll } from '@cleat/linux/mount/mount';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss } from '@cleat/protocol/errors';
-import type { PluginId } from '../../ids.js';
+import type { ContainerId, PluginId } from '../../ids.js';
 import type { Layers } from '../../layers/service.js';
 import type { Plugin } from '../registry.js';
 import { SandboxLauncher } from '../sandbox/launcher.js';
+import { placeOf } from '../sandbox/place-of.js';
 import { PluginPlaces } from '../sandbox/places.js';
+import { endStrangers, runningSandboxes, takeAway } from '../sandbox/strangers.js';
 import type { SandboxDeps, SandboxedPlugin } from '../sandbox/types.js';
-import type { Sandboxes, SandboxLaunch } from '../sandboxes.js';
+import type { PluginPlace, Sandboxes, SandboxLaunch } from '../sandboxes.js';
 
 export interface HostSandboxesDeps extends SandboxDeps {
   readonly layers: Pick<Layers, 'get' | 'path'>;
@@ -34,6 +34,10 @@ export class HostSandboxes implements Sandboxes {
     return { launcher: this.#leavable(launcher), socket: launcher.socket };
   }
 
+  async leaveNetworks(): Promise<void> {
+    await Promise.all([...this.#launchers.values()].map((launcher) => launcher.leaveNetwork()));
+  }
+
   leaveRunning(): void {
     this.#leaving = true;
   }
@@ -42,23 +46,27 @@ export class HostSandboxes implements Sandboxes {
     return this.#launchers.get(id)?.lastLines() ?? [];
   }
 
-  place({ id, manifest }: Plugin, path: string): { root: string; within: string } {
-    const { propagated, rootfs } = new PluginPlaces(this.#deps.config, id);
-    const { PropagatedMount } = manifest;
-    const within = PropagatedMount === '' ? undefined : beneath(PropagatedMount, path);
-    return within === undefined
-      ? { root: rootfs, within: `.${posix.normalize(`/${path}`)}` }
-      : { root: propagated, within };
+  place({ id, record, manifest }: Plugin, path: string): PluginPlace {
+    const places = new PluginPlaces(this.#deps.config, id);
+    return placeOf(places, { manifest, settings: record.settings }, path);
+  }
+
+  active(): ContainerId[] {
+    return [...new Set([...runningSandboxes(this.#deps), ...this.#launchers.keys()])] as ContainerId[];
+  }
+
+  async endStrangers(wanted: ReadonlySet<PluginId>): Promise<void> {
+    await endStrangers(this.#deps, wanted);
   }
 
   async erase({ id }: Plugin): Promise<void> {
     const { directory } = new PluginPlaces(this.#deps.config, id);
     this.#launchers.delete(id);
-    unmountAll(directory);
+    await takeAway(this.#deps, id);
     await removeTree(directory);
   }
 
-  /** A plugin that an engine leaves to the next one is not ended, nor cleared away. */
+  /** An engine that stops may leave it to the next one: then it is neither ended nor cleared away. */
   #leavable(launcher: SandboxLauncher): Launcher {
     const left = (launched: Launched): Launched => ({
       pid: launched.pid,
@@ -87,11 +95,4 @@ export class HostSandboxes implements Sandboxes {
     });
     return { id, name: record.name, manifest, settings: record.settings, layers: layers.reverse() };
   }
-}
-
-/** The rest of a path below a directory; undefined when it is not there. */
-function beneath(directory: string, path: string): string | undefined {
-  const relative = posix.relative(posix.normalize(directory), posix.normalize(path));
-  if (relative === '..' || relative.startsWith('../') || relative.startsWith('/')) return undefined;
-  return relative === '' ? '.' : relative;
 }

@@ -3,13 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Launched, Launcher } from '@cleat/extensions/supervisor/launcher';
 import { reportLine } from '@cleat/extensions/supervisor/lines';
-import { cgroupPath } from '@cleat/linux/cgroup/hierarchy';
 import { createContainer } from '@cleat/linux/conmon/create';
 import { isAlive, processIdentity } from '@cleat/linux/process/identity';
 import { cancelled, invalidParameter, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
 import { checkProcMounts } from '../../oci/proc-mounts.js';
+import { cgroupOf } from './cgroup.js';
 import { checkHost } from './check-host.js';
 import { networkFor } from './network.js';
 import { type Note, readNote, runs, writeNote } from './note.js';
@@ -32,8 +32,6 @@ export interface SandboxLauncherOptions {
 }
 
 const graceMs = 5_000;
-/** Other control groups of ours are containers'. */
-const defaultParent = 'cleat';
 
 /**
  * Runs a managed plugin in a sandbox: its own root file system and namespaces, by an OCI runtime under conmon, as
@@ -49,6 +47,7 @@ export class SandboxLauncher implements Launcher {
   #output: SandboxOutput | undefined;
   #current: { note: Note; close(): void } | undefined;
   #releasing: Promise<void> = Promise.resolve();
+  #shut = false;
 
   /** @throws InvalidParameter for a socket that cannot be */
   constructor(options: SandboxLauncherOptions) {
@@ -56,12 +55,13 @@ export class SandboxLauncher implements Launcher {
     this.#options = options;
     this.places = new PluginPlaces(deps.config, plugin.id);
     this.socket = this.places.socket(plugin.manifest.Interface.Socket);
-    this.#cgroup = cgroupPath(deps.config.cgroupParent || defaultParent, plugin.id);
+    this.#cgroup = cgroupOf(deps.config, plugin.id);
     const facts = [plugin.manifest, plugin.settings, plugin.layers, deps.config.defaultRuntime];
     this.#fingerprint = createHash('sha256').update(stringify(facts)).digest('hex');
   }
 
   async launch(signal: AbortSignal): Promise<Launched> {
+    if (this.#shut) throw cancelled('the engine stops');
     await this.#releasing;
     await this.#release(false);
     try {
@@ -95,6 +95,15 @@ export class SandboxLauncher implements Launcher {
   get note(): Note | undefined {
     const { note } = this.#current ?? {};
     return note && isAlive(note.init) ? note : undefined;
+  }
+
+  /** For an engine that stops: one with a network of its own has to end before the networks do. */
+  async leaveNetwork(): Promise<void> {
+    if (this.#options.plugin.manifest.Network.Type !== 'bridge') return;
+    this.#shut = true;
+    const { note } = this.#current ?? {};
+    if (note) await this.#stop(note, watchMonitor(note).ended, graceMs);
+    await this.close();
   }
 
   async close(): Promise<void> {

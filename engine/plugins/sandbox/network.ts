@@ -28,6 +28,8 @@ export async function networkFor(
   if (type === 'bridge') {
     makeDirectories(directory, 0o711);
     const { namespace, hostsPath, resolvConfPath, ready } = await network.attach({ id, name }, directory);
+    // It is awaited later, unless something else fails before.
+    ready.catch(() => {});
     return { namespace: { kind: 'path', path: namespace }, files: files(hostsPath, resolvConfPath), ready };
   }
   return {

@@ -77,6 +77,11 @@ export class PluginPlaces {
     return join(this.bundle, 'conmon.pid');
   }
 
+  /** The whole ID, which the bundle's name is only the beginning of. */
+  get idFile(): string {
+    return join(this.bundle, 'id');
+  }
+
   get note(): string {
     return join(this.bundle, 'note.json');
   }

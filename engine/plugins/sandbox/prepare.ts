@@ -1,4 +1,4 @@
-import { chmodSync, chownSync } from 'node:fs';
+import { chmodSync, chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { bind, makeShared, mountTmpfs } from '@cleat/linux/mount/mount';
@@ -17,6 +17,7 @@ const socketRoom = { size: 1024 * 1024, inodes: 128 };
 export function prepare(places: PluginPlaces, plugin: SandboxedPlugin): void {
   makeDirectories(places.directory, 0o700);
   makeDirectories(places.exits, 0o700);
+  writeFileSync(places.idFile, places.id, { mode: 0o600 });
   prepareRootfs(places, plugin);
   prepareSockets(places, plugin);
   if (plugin.manifest.PropagatedMount !== '') preparePropagated(places, plugin);
@@ -31,7 +32,9 @@ function prepareRootfs(places: PluginPlaces, { layers }: SandboxedPlugin): void 
   makeDirectories(rootfs, 0o711);
   const own = join(ownFiles, ownFilesFor(ownFiles, layers));
   // The kernel takes no directory twice.
-  mountOverlay({ lower: [own, ...new Set(layers)], upper, work, target: rootfs });
+  // An upgrade puts other layers below what was written: nothing there may refer to the former ones.
+  const options = ['index=off', 'metacopy=off'];
+  mountOverlay({ lower: [own, ...new Set(layers)], upper, work, target: rootfs, options });
   for (const path of accountFiles) accountsAt(rootfs, path, 'unable to find the user of the plugin');
 }
 

@@ -109,13 +109,16 @@ function unmountPropagated({ propagated }: PluginPlaces, forGood: boolean): void
   }
 }
 
+/** The files of a bundle that a plugin keeps when it is started again. */
+const kept = new Set(['id', 'output']);
+
 /** Never what is still mounted: `rmdir` fails on a mount point. */
 function removeBundle(places: PluginPlaces, forGood: boolean): void {
   const { bundle } = places;
   if (!existsSync(bundle)) return;
   for (const path of [places.rootfs, places.sockets, places.logging]) if (existsSync(path)) rmdirSync(path);
   for (const name of readdirSync(bundle)) {
-    if (!forGood && name === 'output') continue;
+    if (!forGood && kept.has(name)) continue;
     rmSync(join(bundle, name), { recursive: true, force: true });
   }
   if (forGood) rmdirSync(bundle);

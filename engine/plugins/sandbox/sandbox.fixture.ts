@@ -37,11 +37,12 @@ export interface Given {
   /** As the arguments of `docker plugin set`. */
   set?: readonly string[];
   id?: string;
+  layers?: readonly string[];
   deps?: Partial<SandboxDeps>;
 }
 
 const applets =
-  'sh cat echo sleep id ls mount umount mknod grep head kill nc wget touch mkdir readlink hostname chown env pwd trap true seq yes ln dd test'.split(
+  'sh cat echo rm sleep id ls mount umount mknod grep head kill nc wget touch mkdir readlink hostname chown env pwd trap true seq yes ln dd test'.split(
     ' ',
   );
 
@@ -71,8 +72,11 @@ export class Sandboxes implements AsyncDisposable {
     return join(this.directory, 'x');
   }
 
-  /** The manifest of every plugin here; `script` is what it runs. */
-  plugin(script: string, { manifest = {}, set = [], id = newId() }: Given = {}): SandboxedPlugin {
+  /** A plugin that runs `script`, with the members of a manifest that every one has here. */
+  plugin(
+    script: string,
+    { manifest = {}, set = [], id = newId(), layers = [this.layer] }: Given = {},
+  ): SandboxedPlugin {
     const text = JSON.stringify({
       Entrypoint: ['/bin/sh', '-c', script],
       Interface: { Types: ['docker.volumedriver/1.0'], Socket: 'p.sock' },
@@ -81,7 +85,7 @@ export class Sandboxes implements AsyncDisposable {
     });
     const read = readManifest(text, 'lenient');
     const settings = applySettings(read, defaultSettings(read), set);
-    return { id, name: 'test/plugin:latest', manifest: read, settings, layers: [this.layer] };
+    return { id, name: 'test/plugin:latest', manifest: read, settings, layers };
   }
 
   get deps(): SandboxDeps {
@@ -138,7 +142,7 @@ export class Sandboxes implements AsyncDisposable {
       log: this.#log(this.lines, 'info'),
       ...(onEarlier && { onEarlier }),
     });
-    // A killed one does nothing after that.
+    // A killed one does nothing from then on.
     if (!given.deps?.runtimes) this.#launchers.push(launcher);
     return launcher;
   }

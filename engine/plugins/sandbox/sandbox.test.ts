@@ -1,7 +1,17 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Sandboxes } from './sandbox.fixture.js';
+import { endStrangers, runningSandboxes, takeAway } from './strangers.js';
 
 let sandboxes: Sandboxes;
 beforeAll(() => {
@@ -243,6 +253,31 @@ describe('an engine that was killed', () => {
     await next.close();
     sandboxes.expectNothingLeft(id);
   });
+});
+
+test('a plugin that an engine that was killed left, and that is not to run, is taken away', async () => {
+  const kept = await sandboxes.run('sleep 100', { deps: sandboxes.doomed });
+  const { launcher, launched } = await sandboxes.run('sleep 100', { deps: sandboxes.doomed });
+  const { id } = launcher.places;
+  const wanted = kept.launcher.places.id;
+  expect(runningSandboxes(sandboxes.deps)).toEqual(expect.arrayContaining([id, wanted]));
+  await endStrangers(sandboxes.deps, new Set([wanted]));
+  await launched.ended;
+  sandboxes.expectNothingLeft(id);
+  expect(runningSandboxes(sandboxes.deps)).toEqual([wanted]);
+  await takeAway(sandboxes.deps, wanted);
+  sandboxes.expectNothingLeft(wanted);
+});
+
+test('an upgrade finds what the plugin wrote above the files of its new layers', async () => {
+  const { id } = sandboxes.plugin('');
+  await sandboxes.output('echo state >/state; echo changed >/etc/passwd; rm -r /data', { id });
+  const newer = join(sandboxes.directory, 'newer');
+  cpSync(sandboxes.layer, newer, { recursive: true, verbatimSymlinks: true });
+  writeFileSync(join(newer, 'new'), 'new\n');
+  const output = await sandboxes.output('cat /state /new; ls /data', { id, layers: [newer] });
+  expect(output).toContain('state\nnew');
+  expect(output).toContain('No such file');
 });
 
 test('it is asked to stop, and made to: nothing is left, not even its children', async () => {

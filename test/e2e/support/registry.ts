@@ -18,6 +18,32 @@ export class Registry implements AsyncDisposable {
     this.#directory = directory;
   }
 
+  /**
+   * The same registry for somebody in another network namespace, whose loopback is another one: it serves the same data
+   * at the same address.
+   * @param enter the command before its own, such as `nsenter`
+   */
+  async alsoIn(enter: readonly string[]): Promise<AsyncDisposable> {
+    const run = (...command: string[]) => {
+      const [first = '', ...args] = [...enter, ...command];
+      return spawn(first, args, { stdio: 'ignore' });
+    };
+    await once(run('ip', 'link', 'set', 'lo', 'up'), 'exit');
+    const process = run('docker-registry', 'serve', join(this.#directory, 'config.yml'));
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const probe = run('busybox', 'wget', '-q', '-O', '/dev/null', `http://${this.host}/v2/`);
+      if ((await once(probe, 'exit'))[0] === 0) break;
+      await sleep(100);
+    }
+    return {
+      async [Symbol.asyncDispose]() {
+        if (process.exitCode !== null) return;
+        process.kill('SIGKILL');
+        await once(process, 'exit');
+      },
+    };
+  }
+
   static async start(): Promise<Registry> {
     const directory = await mkdtemp('/tmp/cleat-registry-');
     const host = `127.0.0.1:${await freePort()}`;
