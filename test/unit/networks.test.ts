@@ -99,7 +99,6 @@ async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     },
     nameOf: (_kind: string, called: string) => called,
     onChange: () => () => {},
-    nameOf: (_kind: string, name: string) => name,
   } as never;
   outbox = openOutbox({ store, extensions, log: silentLogger });
   networks = openNetworks({
