@@ -31,3 +31,10 @@ test('the lines of extensions have a bound: by line, by extension, and by the nu
   expect(kept.of('loud')).toEqual([]);
   expect(kept.of('p0')).toHaveLength(1);
 });
+
+test('lines of an engine before this one keep their time', () => {
+  const kept = new KeptLines();
+  const at = new Date(1000);
+  kept.earlier('p', at).child({ a: 1 }).warn('then');
+  expect(kept.of('p')).toEqual([{ number: 1, at, level: 'warn', text: 'then a=1' }]);
+});

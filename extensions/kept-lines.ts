@@ -1,4 +1,4 @@
-import type { Logger } from '@cleat/protocol/log';
+import { type Logger, silentLogger } from '@cleat/protocol/log';
 import type { KeptLine } from './status.js';
 
 /** Lines kept for each extension. */
@@ -21,16 +21,21 @@ export class KeptLines {
     return this.#wrap(log.child({ extension }), extension, {});
   }
 
+  /** A logger for what an engine before this one has written to its log already: it is only kept, as of then. */
+  earlier(extension: string, at: Date): Logger {
+    return this.#wrap(silentLogger, extension, {}, at);
+  }
+
   /** Those with a number above `after`, oldest first. */
   of(extension: string, after = 0): readonly KeptLine[] {
     return (this.#lines.get(extension) ?? []).filter(({ number }) => number > after);
   }
 
-  #wrap(log: Logger, extension: string, context: Record<string, unknown>): Logger {
+  #wrap(log: Logger, extension: string, context: Record<string, unknown>, at?: Date): Logger {
     const write =
       (level: Level) =>
       (message: string, fields?: Record<string, unknown>): void => {
-        this.#keep(extension, level, message, { ...context, ...fields });
+        this.#keep(extension, { level, at: at ?? new Date() }, message, { ...context, ...fields });
         log[level](message, fields);
       };
     return {
@@ -38,16 +43,21 @@ export class KeptLines {
       info: write('info'),
       warn: write('warn'),
       error: write('error'),
-      child: (fields) => this.#wrap(log.child(fields), extension, { ...context, ...fields }),
+      child: (fields) => this.#wrap(log.child(fields), extension, { ...context, ...fields }, at),
     };
   }
 
-  #keep(extension: string, level: Level, message: string, fields: Record<string, unknown>): void {
+  #keep(
+    extension: string,
+    { level, at }: Pick<KeptLine, 'level' | 'at'>,
+    message: string,
+    fields: Record<string, unknown>,
+  ): void {
     const lines = this.#lines.get(extension) ?? [];
     // Text, now: the value may change later, or hold on to much memory.
     const more = Object.entries(fields).map(([key, value]) => ` ${key}=${shown(value)}`);
     const text = `${message}${more.join('')}`.slice(0, maxLength);
-    lines.push({ number: ++this.#number, at: new Date(), level, text });
+    lines.push({ number: ++this.#number, at, level, text });
     if (lines.length > maxLines) lines.shift();
     this.#lines.delete(extension);
     this.#lines.set(extension, lines);

@@ -103,6 +103,10 @@ export class Registry implements Extensions {
     return this.#parts.kept.of(extension, after);
   }
 
+  earlierLogger(extension: string, at: Date): Logger {
+    return this.#parts.kept.earlier(extension, at);
+  }
+
   logger(extension: string): Logger {
     const { kept, settings } = this.#parts;
     return kept.logger(settings.log, extension);

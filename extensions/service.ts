@@ -88,6 +88,8 @@ export interface Extensions {
 
   /** A logger that writes to the engine's log under an extension's name; {@link lines} has what it writes. */
   logger(extension: string): Logger;
+  /** One for what an engine before this one has logged already: {@link lines} has that, too, as of then. */
+  earlierLogger(extension: string, at: Date): Logger;
 
   /**
    * How to find out what container an extension runs in, by its address. Set once by the wiring, and not given at

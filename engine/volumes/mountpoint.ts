@@ -1,5 +1,6 @@
 import { join, posix } from 'node:path';
 import { HeldPath } from '@cleat/linux/helper/held-path';
+import { errnoOf } from '@cleat/linux/syscall/errno';
 import { CleatError, type ErrorClass, isClass, messageOf } from '@cleat/protocol/errors';
 import type { Context } from './context.js';
 import { isSystems } from './host-places.js';
@@ -58,6 +59,7 @@ export async function holdMountpoint(
   } catch (error) {
     if (wrong) throw error;
     if (isClass(error, 'NotFound')) throw refusal('which does not exist', error);
+    if (errnoOf(error) === 'EXDEV') throw refusal('which leads out of its own files', error);
     if (isClass(error, 'InvalidParameter')) throw refusal('which is no directory', error);
     const errorClass = error instanceof CleatError ? error.class : 'System';
     throw refusal(`which cannot be looked at: ${messageOf(error)}`, error, errorClass);

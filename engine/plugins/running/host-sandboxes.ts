@@ -1,5 +1,6 @@
 import type { Extensions } from '@cleat/extensions/service';
 import type { Launched, Launcher } from '@cleat/extensions/supervisor/launcher';
+import { reportLine } from '@cleat/extensions/supervisor/lines';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss } from '@cleat/protocol/errors';
 import type { ContainerId, PluginId } from '../../ids.js';
@@ -14,7 +15,7 @@ import type { PluginPlace, Sandboxes, SandboxLaunch } from '../sandboxes.js';
 
 export interface HostSandboxesDeps extends SandboxDeps {
   readonly layers: Pick<Layers, 'get' | 'path'>;
-  readonly extensions: Pick<Extensions, 'logger'>;
+  readonly extensions: Pick<Extensions, 'earlierLogger' | 'logger'>;
 }
 
 /** The sandboxes of this host. */
@@ -28,8 +29,16 @@ export class HostSandboxes implements Sandboxes {
   }
 
   launcher(plugin: Plugin): SandboxLaunch {
-    const log = this.#deps.extensions.logger(plugin.record.name);
-    const launcher = new SandboxLauncher({ deps: this.#deps, plugin: this.#sandboxed(plugin), log });
+    const { name } = plugin.record;
+    const { extensions } = this.#deps;
+    const launcher = new SandboxLauncher({
+      deps: this.#deps,
+      plugin: this.#sandboxed(plugin),
+      log: extensions.logger(name),
+      onEarlier: (lines) => {
+        for (const { at, text } of lines) reportLine(extensions.earlierLogger(name, at), text);
+      },
+    });
     this.#launchers.set(plugin.id, launcher);
     return { launcher: this.#leavable(launcher), socket: launcher.socket };
   }

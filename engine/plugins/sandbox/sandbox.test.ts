@@ -158,8 +158,13 @@ describe('a propagated mount', () => {
   const manifest = { PropagatedMount: '/mnt/volumes', ...linux({ Capabilities: ['CAP_SYS_ADMIN'] }) };
 
   test('is seen on the host while the plugin runs, also when it is started again, and not after', async () => {
-    const script =
-      'mkdir -p /mnt/volumes/v; mount -t tmpfs none /mnt/volumes/v; echo hello >/mnt/volumes/v/file; echo ready; sleep 100';
+    const script = `cat /mnt/volumes/v/file || {
+      mkdir -p /mnt/volumes/v
+      mount -t tmpfs none /mnt/volumes/v
+      echo hello >/mnt/volumes/v/file
+      echo ready
+    }
+    sleep 100`;
     const { launcher, launched } = await sandboxes.run(script, { manifest });
     await expect.poll(() => sandboxes.lines).toContain('ready');
     const file = join(launcher.places.propagated, 'v', 'file');
@@ -167,6 +172,7 @@ describe('a propagated mount', () => {
     process.kill(launched.pid, 'SIGKILL');
     expect(await launched.ended).toBe('killed by SIGKILL');
     const again = await launcher.launch(new AbortController().signal);
+    await expect.poll(() => sandboxes.lines).toContain('hello');
     expect(readFileSync(file, 'utf8')).toBe('hello\n');
     await again.stop(0);
     await launcher.close();

@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { listMounts } from '../../../linux/mount/mountinfo.js';
+import { clientOf } from '../support/client.js';
+import { type Engine, startEngine } from '../support/engine.js';
+import { installed, managedPlugin } from '../support/managed-plugin.js';
+
+/** What plugins may do and what they may not, told by the stock client. What each grant gives is held beside the code. */
+let engine: Engine;
+let directory: string;
+let plain: string;
+beforeAll(async () => {
+  directory = await mkdtemp('/tmp/cleat-mp-');
+  engine = await startEngine();
+  plain = managedPlugin(directory);
+}, 120_000);
+afterAll(async () => {
+  await engine?.[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+const { ok, refused } = clientOf(() => engine);
+const launcher = fileURLToPath(new URL('../../../bin/cleat', import.meta.url));
+const logs = async (name: string) =>
+  (await promisify(execFile)(launcher, ['extensions', 'logs', name, '-H', `unix://${engine.socket}`])).stdout;
+
+interface Shown {
+  Id: string;
+}
+const idOf = async (name: string) => (JSON.parse(await ok('plugin', 'inspect', name)) as Shown[])[0]?.Id ?? '';
+const bundleOf = (id: string) => join(engine.execRoot, 'plugins', id.slice(0, 16));
+const pidOf = (id: string) => Number(readFileSync(join(bundleOf(id), 'pid'), 'utf8'));
+const run = (driver: string, volume: string, script: string) =>
+  ok('run', '--rm', '--network=none', '--volume-driver', driver, '-v', `${volume}:/d`, 'busybox', 'sh', '-c', script);
+
+test('a volume plugin lives on when the engine is killed, and is found again with what it printed', async () => {
+  await installed(engine, 'lives:latest', plain);
+  await run('lives', 'kept', 'echo content >/d/file');
+  const pid = pidOf(await idOf('lives'));
+  expect(await logs('lives:latest')).toContain('started as 1');
+  await engine.kill('SIGKILL');
+  await engine.restart();
+  expect(await run('lives', 'kept', 'cat /d/file')).toBe('content');
+  expect(pidOf(await idOf('lives'))).toBe(pid);
+  expect(await logs('lives:latest')).toContain('started as 1');
+  // Its own end is dealt with in a moment: the next call waits for the next one.
+  process.kill(pid, 'SIGKILL');
+  expect(await run('lives', 'kept', 'cat /d/file')).toBe('content');
+  expect(pidOf(await idOf('lives'))).not.toBe(pid);
+});
+
+describe('a mount point that leads out of the plugin', () => {
+  test.each([
+    ['up', '/mnt/volumes/../../etc', 'which is no plain absolute path of a directory'],
+    ['sibling', '/mnt/volumes2/../../etc', 'which is no plain absolute path of a directory'],
+    ['nothing', '/mnt/volumes/none', 'which does not exist'],
+    ['beside', '/mnt/volumes-too', 'which does not exist'],
+    ['file', '/plugin.mjs', 'ot a directory'],
+    ['link', '/mnt/volumes/link', 'which leads out of its own files'],
+  ])('is refused: %s', async (name, mountpoint, text) => {
+    const before = name === 'link' ? 'ln -sf /etc /mnt/volumes/link' : '';
+    await installed(engine, `${name}:latest`, plain, `MOUNTPOINT=${mountpoint}`, `BEFORE=${before}`);
+    const said = await refused('run', '--rm', '--volume-driver', name, '-v', `${name}:/d`, 'busybox', 'ls', '/d');
+    expect(said).toContain(text);
+    await ok('plugin', 'disable', '-f', name);
+  });
+
+  test('and one in its own root file system is there', async () => {
+    await installed(engine, 'inside:latest', plain, 'MOUNTPOINT=/elsewhere');
+    await run('inside', 'inside-volume', 'echo inside >/d/file');
+    const mountpoint = await ok('volume', 'inspect', '-f', '{{.Mountpoint}}', 'inside-volume');
+    expect(readFileSync(join(mountpoint, 'file'), 'utf8')).toBe('inside\n');
+    await ok('plugin', 'disable', '-f', 'inside');
+  });
+});
+
+test('with a bridge it has a network of its own, which goes with it', async () => {
+  const place = managedPlugin(directory, { network: { type: 'bridge' } });
+  const gateway = `${engine.prefix}.0.1`;
+  await installed(engine, 'net:latest', place, `BEFORE=ip addr; ping -c1 -W5 ${gateway}; cat /etc/hosts`);
+  const shown = await logs('net:latest');
+  expect(shown).toContain(`inet ${engine.prefix}.0.`);
+  expect(shown).toContain('1 packets received');
+  const id = await idOf('net');
+  expect(shown).toContain(id.slice(0, 12));
+  expect(await ok('network', 'inspect', 'bridge')).toContain(id);
+  await engine.kill('SIGKILL');
+  await engine.restart();
+  expect(await ok('network', 'inspect', 'bridge')).toContain(id);
+  await run('net', 'data', 'true');
+  await ok('plugin', 'disable', '-f', 'net');
+  expect(await ok('network', 'inspect', 'bridge')).not.toContain(id);
+});
+
+test('one that cannot be enabled says what it said', async () => {
+  await ok('plugin', 'create', 'broken:latest', plain);
+  await ok('plugin', 'set', 'broken', 'BEFORE=echo the disk is upside down >&2; exit 7');
+  expect(await refused('plugin', 'enable', '--timeout', '5', 'broken')).toContain('the disk is upside down');
+  await ok('plugin', 'rm', 'broken');
+});
+
+test('nothing of it is left on the host', async () => {
+  const names = (await ok('plugin', 'ls', '-q', '--no-trunc')).split('\n').filter(Boolean);
+  for (const name of names) await ok('plugin', 'rm', '-f', name);
+  expect(listMounts(engine.directory).filter(({ target }) => target.includes('plugin'))).toEqual([]);
+  expect(engine.log()).not.toContain('while clearing up behind a plugin');
+});
