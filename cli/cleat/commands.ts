@@ -105,7 +105,7 @@ export const commands: Readonly<Record<string, Command>> = {
     help: 'Test any Docker plugin through its socket: its protocol, and what engines really do',
     options: async () => ({
       ...(await kit()).verifyOptions,
-      ...(await import('./engine/options.js')).engineOptions,
+      host: (await import('./engine/options.js')).engineOptions.host,
     }),
     ownHelp: async () => (await kit()).verifyHelp,
     async run(args) {

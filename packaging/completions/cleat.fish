@@ -116,9 +116,3 @@ complete -c cleat -n '__fish_seen_subcommand_from verify' -l verbose -s v
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l list
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l help -s h
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l host -s H -x
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l context -s c -x
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l tls
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l tlsverify
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l tlscacert -r -F
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l tlscert -r -F
-complete -c cleat -n '__fish_seen_subcommand_from verify' -l tlskey -r -F

@@ -163,13 +163,6 @@ else
         '*-h' \
         '*--host=:host:' \
         '*-H+:host:' \
-        '*--context=:context:' \
-        '*-c+:context:' \
-        '*--tls' \
-        '*--tlsverify' \
-        '*--tlscacert=:tlscacert:_files' \
-        '*--tlscert=:tlscert:_files' \
-        '*--tlskey=:tlskey:_files' \
         '*:file:_files'
       ;;
   esac

@@ -9,7 +9,7 @@ import { ask } from '../engine/ask.js';
 import { type Endpoint, resolveEndpoint } from '../engine/endpoint.js';
 import { engineOptions } from '../engine/options.js';
 
-const options = { ...verifyOptions, ...engineOptions };
+const options = { ...verifyOptions, host: engineOptions.host };
 
 /** Whether the plugin on a command line of `cleat verify` is a package: what `cleat package --output NAME.tar` writes. */
 export function isPackage(args: string[]): boolean {
@@ -45,7 +45,7 @@ export async function verifyPackage(args: string[]): Promise<number> {
     });
     await ask(endpoint, `${path}/enable?timeout=30`, { method: 'POST', deadlineMs: 2 * minutes });
     const socket = await socketOf(endpoint, name);
-    // What it answers is of its sandbox, not of this host.
+    // Paths in its answers are those of its sandbox, not of this host.
     const own = tokens.flatMap((token) => (token.kind === 'option' && isOwn(token.name) ? [given(token)] : []));
     return await verifyCommand([socket, '--elsewhere', ...own]);
   } finally {
