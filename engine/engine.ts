@@ -113,7 +113,13 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     closers.push(['helper', () => helper.close()]);
     const outbox = openOutbox({ store, extensions, log: room('outbox') });
     closers.push(['outbox', () => outbox.close()]);
-    const spool = openSpool({ config, log: room('spool'), extensions, outbox });
+    const spool = openSpool({
+      config,
+      log: room('spool'),
+      extensions,
+      outbox,
+      logging: (driver) => plugins.logging(driver),
+    });
     closers.push(['spool', () => spool.close()]);
     const content = await openContent(join(config.dataRoot, 'blobs'));
     const distribution = openDistribution({ config, reach: undefined, log: room('distribution'), content });
@@ -170,6 +176,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
             runningUsers: (used) => runningUsers(registry, used),
           },
           name,
+          (called) => pluginRegistry.called(called)?.record.name === name,
         ),
     });
     const volumes = openVolumes({

@@ -43,7 +43,7 @@ export function lookupIn(registry: Registry): ContainerLookup {
 /** Names of the containers that run and use a volume, are connected to a network, or whose output a log driver gets. */
 export function runningUsers(
   registry: Registry,
-  used: { volume: string } | { network: string } | { logs: string },
+  used: { volume: string } | { network: string } | { logs: (driver: string) => boolean },
 ): string[] {
   return registry
     .all()
@@ -53,9 +53,9 @@ export function runningUsers(
 
 function isUsed(
   { mounts, endpoints, hostConfig }: ContainerRecord,
-  used: { volume: string } | { network: string } | { logs: string },
+  used: { volume: string } | { network: string } | { logs: (driver: string) => boolean },
 ): boolean {
   if ('volume' in used) return mounts.some((mount) => isVolume(mount) && mount.name === used.volume);
   if ('network' in used) return Object.hasOwn(endpoints, used.network) || hostConfig.NetworkMode === used.network;
-  return hostConfig.LogConfig?.Type === used.logs;
+  return used.logs(hostConfig.LogConfig?.Type ?? '');
 }

@@ -45,6 +45,10 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
     },
     active: () => sandboxes.active(),
     fullName: (called) => registry.called(called)?.record.name,
+    logging(name) {
+      const plugin = registry.byName(name);
+      return plugin && sandboxes.logging(plugin);
+    },
     place(name, path) {
       const plugin = registry.byName(name);
       return plugin && sandboxes.place(plugin, path);

@@ -129,6 +129,7 @@ export async function openBench(): Promise<Bench> {
           };
         },
         lastOutput: async () => ['said at last'],
+        logging: () => ({ directory: '/', inside: '/' }),
         place: () => ({ root: '/', within: '.' }),
         active: () => [],
         endStrangers: async () => {},

@@ -6,6 +6,8 @@ import type { Plugin } from './registry.js';
 export interface Sandboxes {
   /** How a plugin is run. @param log hears its output, line by line */
   launcher(plugin: Plugin): SandboxLaunch;
+  /** Where a log driver that runs finds what it is to read: on this host, and as it sees it. */
+  logging(plugin: Plugin): { readonly directory: string; readonly inside: string };
   /** The last lines that a plugin has printed, for people. */
   lastOutput(plugin: Plugin): Promise<readonly string[]>;
   /**

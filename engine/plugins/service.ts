@@ -66,6 +66,11 @@ export interface PluginHost {
   /** The full name of the plugin that is called so; undefined when there is none. */
   fullName(name: string): string | undefined;
   /**
+   * Where the plugin of that full name finds what it is to log: a directory of this host, and as it sees it. Undefined:
+   * there is no such plugin.
+   */
+  logging(name: string): { readonly directory: string; readonly inside: string } | undefined;
+  /**
    * Where a path that the plugin of that full name speaks of lies on this host: a directory of the engine's, and the path in
    * it, which may lead anywhere. Undefined: there is no such plugin.
    */

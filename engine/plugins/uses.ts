@@ -5,11 +5,13 @@ export interface Neighbours {
   volumes(driver: string): readonly string[];
   networks(driver: string): readonly string[];
   /** Names of the containers that run and have to do with it. */
-  runningUsers(used: { volume: string } | { network: string } | { logs: string }): readonly string[];
+  runningUsers(
+    used: { volume: string } | { network: string } | { logs: (driver: string) => boolean },
+  ): readonly string[];
 }
 
 /** The users of a plugin: derived from what there is, never counted up and down. */
-export function usesOf(neighbours: Neighbours, plugin: string): PluginUse[] {
+export function usesOf(neighbours: Neighbours, plugin: string, isCalled: (name: string) => boolean): PluginUse[] {
   const volumes = neighbours.volumes(plugin).map((volume) => ({
     what: `volume ${volume}`,
     containers: neighbours.runningUsers({ volume }),
@@ -18,7 +20,7 @@ export function usesOf(neighbours: Neighbours, plugin: string): PluginUse[] {
     what: `network ${network}`,
     containers: neighbours.runningUsers({ network }),
   }));
-  const logging = neighbours.runningUsers({ logs: plugin });
+  const logging = neighbours.runningUsers({ logs: isCalled });
   const logs = logging.length > 0 ? [{ what: 'logs', containers: logging }] : [];
   return [...volumes, ...networks, ...logs];
 }

@@ -9,6 +9,7 @@ import type { Plugin } from '../registry.js';
 import { SandboxLauncher } from '../sandbox/launcher.js';
 import { placeOf } from '../sandbox/place-of.js';
 import { PluginPlaces } from '../sandbox/places.js';
+import { loggingInside } from '../sandbox/shares.js';
 import { endStrangers, runningSandboxes, takeAway } from '../sandbox/strangers.js';
 import type { SandboxDeps, SandboxedPlugin } from '../sandbox/types.js';
 import type { PluginPlace, Sandboxes, SandboxLaunch } from '../sandboxes.js';
@@ -58,6 +59,10 @@ export class HostSandboxes implements Sandboxes {
   place({ id, record, manifest }: Plugin, path: string): PluginPlace {
     const places = new PluginPlaces(this.#deps.config, id);
     return placeOf(places, { manifest, settings: record.settings }, path);
+  }
+
+  logging({ id }: Plugin): { directory: string; inside: string } {
+    return { directory: new PluginPlaces(this.#deps.config, id).logging, inside: loggingInside };
   }
 
   active(): ContainerId[] {

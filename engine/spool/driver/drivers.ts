@@ -10,6 +10,7 @@ import type { LogsConfig } from '../../config.js';
 import type { Outbox } from '../../outbox/service.js';
 import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
+import type { FifoPlace } from './fifo.js';
 import { OpenSessions } from './open-sessions.js';
 import { FeedRunner, type RunnerEvents } from './runner.js';
 import { DriverSession } from './session.js';
@@ -21,7 +22,11 @@ export interface DriversDeps {
   log: Logger;
   extensions: Extensions;
   outbox: Outbox;
+  /** Where a driver with a root file system of its own finds its FIFOs, on this host and as it sees it. */
+  logging?: LoggingPlace | undefined;
 }
+
+export type LoggingPlace = (driver: string) => { readonly directory: string; readonly inside: string } | undefined;
 
 export interface StartOptions {
   id: string;
@@ -68,7 +73,7 @@ export class Drivers {
       extensions: deps.extensions,
       outbox: deps.outbox,
       directory: join(deps.config.execRoot, 'log-sessions'),
-      fifoPath: (id) => this.#fifoPath(id),
+      told: (driver, id) => this.#fifo(driver, id).told,
     });
     const events: RunnerEvents = {
       idle: (key, written) => this.#byKey.get(key)?.idle(written),
@@ -100,7 +105,7 @@ export class Drivers {
       file,
       bound,
       onDropped: (more) => this.#tally.add(driver, id, more),
-      fifoPath: this.#fifoPath(id),
+      fifo: () => this.#fifo(driver, id),
       extensions: this.#deps.extensions,
       open: this.#open,
       log: this.#deps.log,
@@ -190,8 +195,10 @@ export class Drivers {
     await this.#worker.close();
   }
 
-  #fifoPath(id: string): string {
-    return join(this.#directory, id);
+  #fifo(driver: string, id: string): FifoPlace {
+    const own = this.#deps.logging?.(driver);
+    const path = join(own?.directory ?? this.#directory, id);
+    return { path, told: own ? join(own.inside, id) : path };
   }
 
   #forget(id: string, key: string, session: DriverSession): void {

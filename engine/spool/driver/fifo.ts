@@ -6,6 +6,12 @@ import { Backoff } from '@cleat/protocol/async/backoff';
 /** Between two looks whether it is empty. */
 const pauses = { firstMs: 1, longestMs: 100 };
 
+export interface FifoPlace {
+  readonly path: string;
+  /** The same as its driver sees it, which may have a root file system of its own. */
+  readonly told: string;
+}
+
 /** The FIFO between the engine and a driver, made anew for each connection. */
 export class Fifo {
   readonly path: string;

@@ -54,6 +54,16 @@ test('what docker plugin create takes', async () => {
   expect(listed.stdout).toContain('my/no-remove:latest\n');
 });
 
+test('the archive is verified in its sandbox, of which nothing stays', async () => {
+  const text = shown('docs/guide/packaging.md', 'cleat verify no-remove.tar');
+  const env = { DOCKER_HOST: `unix://${engine.socket}` };
+  const own = { 'no-remove.tar': join(directory, 'made.tar') };
+  const printed = await runShell(substitute(text, own), directory, env, 110_000);
+  expect(printed).toMatch(/VolumeDriver: [1-9]\d* passed, 0 failed/);
+  const listed = await engine.docker('plugin', 'ls', '--format', '{{.Name}}');
+  expect(listed.stdout).not.toContain('cleat-verify');
+});
+
 test('several architectures, signatures, and an engine that asks for them', async () => {
   for (const name of ['node-amd64', 'node-arm64']) {
     mkdirSync(join(directory, name, 'usr/bin'), { recursive: true });
