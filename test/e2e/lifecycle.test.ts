@@ -9,7 +9,7 @@ import { testNeeding, uses } from './support/needs.js';
 import { Program } from './support/program.js';
 import { onTerminal } from './support/terminal.js';
 
-/** What one does to a container between `create` and `rm`, with the stock client. */
+/** The life of a container between `create` and `rm`, with the stock client. */
 let engine: Engine;
 let scratch: string;
 beforeAll(async () => {
@@ -350,7 +350,7 @@ describe('a thousand clients of one container', () => {
   const memory = async (): Promise<number> =>
     Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${engine.pid}/status`, 'utf8'))?.[1]) / 1024;
 
-  test('are all told of its end, and cost little', async () => {
+  test('all learn of its end, and cost little', async () => {
     await ok('run', '-d', '--name', 'awaited', 'busybox', 'sleep', '1000');
     const before = await memory();
     const waits = Array.from({ length: 1_000 }, () => engine.api('POST', '/containers/awaited/wait'));

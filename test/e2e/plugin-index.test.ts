@@ -103,7 +103,7 @@ describe('an index', () => {
     );
   });
 
-  test('lies signed in a registry; the wrong key, and none, refuse it', async () => {
+  test('lies signed in a registry; with the wrong key or none it is refused', async () => {
     await ok('plugins', 'index', 'build', '--from', 'one.json', '--push', index(), '--sign', 'team.key');
     const good = await search('volumes', '--index', index(), '--key', 'team.pub');
     expect(good).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(volumes) });
@@ -136,7 +136,7 @@ describe('an index', () => {
       stderr: expect.stringContaining('offline, as asked for'),
       stdout: expect.stringContaining(volumes),
     });
-    // What was verified with one key is no copy for another.
+    // An index that was verified with one key is no copy for another key.
     const other = await search('volumes', '--index', index(), '--key', 'stranger.pub', '--offline');
     expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('there is no copy of it') });
     const gone = `127.0.0.1:1/team/index`;

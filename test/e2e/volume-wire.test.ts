@@ -47,7 +47,7 @@ describe.skipIf(!stockDockerdInstalled)('volume plugins are asked as a stock doc
     });
   }
 
-  test('but for what is better', async () => {
+  test('except where Cleat is better', async () => {
     for (const { title, story, docker, cleat } of differences) {
       const lines = ({ steps }: Transcript) =>
         steps.flatMap(({ calls, stdout, stderr }) => [...calls, ...`${stdout}${stderr}`.split('\n').filter(Boolean)]);
@@ -88,7 +88,7 @@ async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
         for (const host of Object.values(hosts)) {
           const words = async (...args: string[]) =>
             (await engine.dockerAt(host, ...args)).stdout.split('\n').filter(Boolean);
-          // Of nothing, the client says how it is used.
+          // Without an ID, the client prints its usage.
           await words('rm', '-f', ...(await words('ps', '-aq')));
           await words(
             'volume',
