@@ -113,7 +113,13 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
     closers.push(['helper', () => helper.close()]);
     const outbox = openOutbox({ store, extensions, log: room('outbox') });
     closers.push(['outbox', () => outbox.close()]);
-    const spool = openSpool({ config, log: room('spool'), extensions, outbox });
+    const spool = openSpool({
+      config,
+      log: room('spool'),
+      extensions,
+      outbox,
+      sandboxOf: (driver) => plugins.logging(driver),
+    });
     closers.push(['spool', () => spool.close()]);
     const content = await openContent(join(config.dataRoot, 'blobs'));
     const distribution = openDistribution({ config, reach: undefined, log: room('distribution'), content });
@@ -207,6 +213,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       spool,
       extensions,
       helper,
+      runtimePlugins: (called) => plugins.runtime(called),
     });
     const execs = openExecs({ config, log: room('exec'), containers });
     const health = openHealth({ log: room('health'), containers, execs });
@@ -218,6 +225,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       events,
       extensions,
       warnings: () => spool.warnings(),
+      runtimePlugins: () => plugins.runtimes(),
     });
 
     extensions.setProviders(containers.providers);

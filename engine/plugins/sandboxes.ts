@@ -1,4 +1,5 @@
 import type { Launcher } from '@cleat/extensions/supervisor/launcher';
+import type { RuntimeConfig } from '../config.js';
 import type { ContainerId, PluginId } from '../ids.js';
 import type { Plugin } from './registry.js';
 
@@ -13,6 +14,18 @@ export interface Sandboxes {
    * plugin knows. What it mounts below its propagated mount is seen there.
    */
   place(plugin: Plugin, path: string): PluginPlace;
+  /**
+   * A plugin that is an OCI runtime is not run, but mounted.
+   * @throws InvalidParameter when it has no such program
+   */
+  beginRuntime(plugin: Plugin): void;
+  /** How it is run for containers. @throws InvalidParameter */
+  runtime(plugin: Plugin): RuntimeConfig;
+  /** @throws Unavailable with what it said */
+  runtimeAnswers(plugin: Plugin): Promise<void>;
+  endRuntime(plugin: Plugin): Promise<void>;
+  /** Where a log driver is handed output. */
+  logging(plugin: Plugin): { directory: string; inside: string; owner: { uid: number; gid: number } };
   /** Those that run, also of an engine before this one, and those that are being started; as networks know them. */
   active(): ContainerId[];
   /** Ends what an engine that was killed left of plugins that are not to run. @param wanted are not touched */

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Progress, RegistryAuth } from '@cleat/protocol/api/image';
 import type { PluginPrivilege, PluginResource } from '@cleat/protocol/api/plugin';
+import type { RuntimeConfig } from '../config.js';
 import type { Filters } from '../events/service.js';
 import type { ContainerId } from '../ids.js';
 
@@ -63,6 +64,15 @@ export interface PluginHost {
   start(): Promise<void>;
   /** Those that run or are being started, as networks know them. */
   active(): ContainerId[];
+  /**
+   * The OCI runtime that a plugin brings; undefined when there is no such plugin.
+   * @throws Unavailable while it is disabled
+   */
+  runtime(called: string): { name: string; runtime: RuntimeConfig } | undefined;
+  /** Where a log driver that is a plugin is handed output; undefined when there is no such plugin that is enabled. */
+  logging(called: string): { directory: string; inside: string; owner: { uid: number; gid: number } } | undefined;
+  /** Names of those that can be used. */
+  runtimes(): string[];
   /** The full name of the plugin that is called so; undefined when there is none. */
   fullName(name: string): string | undefined;
   /**

@@ -5,7 +5,9 @@ export interface Neighbours {
   volumes(driver: string): readonly string[];
   networks(driver: string): readonly string[];
   /** Names of the containers that run and have to do with it. */
-  runningUsers(used: { volume: string } | { network: string } | { logs: string }): readonly string[];
+  runningUsers(
+    used: { volume: string } | { network: string } | { logs: string } | { runtime: string },
+  ): readonly string[];
 }
 
 /** The users of a plugin: derived from what there is, never counted up and down. */
@@ -18,7 +20,9 @@ export function usesOf(neighbours: Neighbours, plugin: string): PluginUse[] {
     what: `network ${network}`,
     containers: neighbours.runningUsers({ network }),
   }));
+  const running = neighbours.runningUsers({ runtime: plugin });
+  const runtime = running.length > 0 ? [{ what: 'runtime', containers: running }] : [];
   const logging = neighbours.runningUsers({ logs: plugin });
   const logs = logging.length > 0 ? [{ what: 'logs', containers: logging }] : [];
-  return [...volumes, ...networks, ...logs];
+  return [...volumes, ...networks, ...logs, ...runtime];
 }

@@ -4,7 +4,7 @@ import { deadlineExceeded } from '@cleat/protocol/errors';
 import { type Client, outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import { Attention } from './attention.js';
-import { Fifo } from './fifo.js';
+import { Fifo, type FifoPlace } from './fifo.js';
 import type { OpenSessions } from './open-sessions.js';
 
 export interface ConnectionOptions {
@@ -12,7 +12,8 @@ export interface ConnectionOptions {
   id: string;
   driver: string;
   info: LogInfo;
-  fifoPath: string;
+  /** Asked for each time: a driver that comes back may be in another place. */
+  fifoPlace: () => FifoPlace;
   extensions: Extensions;
   open: OpenSessions;
 }
@@ -52,14 +53,15 @@ export class Connection {
    * @throws CleatError as the driver refuses, or when it does not answer; the signal's reason
    */
   async open({ signal, deadlineMs }: { signal: AbortSignal; deadlineMs?: number }): Promise<void> {
-    const { id, driver, info, fifoPath, open } = this.#options;
+    const { id, driver, info, fifoPlace, open } = this.#options;
     const client = await this.#driver(signal, deadlineMs);
     signal.throwIfAborted();
-    this.#fifo = new Fifo(fifoPath);
+    const place = fifoPlace();
+    this.#fifo = new Fifo(place);
     this.#attention = new Attention();
     await open.begin(id, driver);
     try {
-      await client.StartLogging({ File: fifoPath, Info: info }, { signal, deadlineMs });
+      await client.StartLogging({ File: place.told, Info: info }, { signal, deadlineMs });
     } catch (error) {
       this.close();
       // It may have started unheard; callers that wait for this start do not wait for that.

@@ -10,6 +10,7 @@ import type { LogsConfig } from '../../config.js';
 import type { Outbox } from '../../outbox/service.js';
 import type { DriverDeliveries, Dropped, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
+import type { FifoPlace } from './fifo.js';
 import { OpenSessions } from './open-sessions.js';
 import { FeedRunner, type RunnerEvents } from './runner.js';
 import { DriverSession } from './session.js';
@@ -21,6 +22,16 @@ export interface DriversDeps {
   log: Logger;
   extensions: Extensions;
   outbox: Outbox;
+  /** For a driver that does not see the host's files. */
+  sandboxOf?: (driver: string) => LoggingPlace | undefined;
+}
+
+/** A directory through which such a driver is handed output. */
+export interface LoggingPlace {
+  readonly directory: string;
+  /** As the driver sees it. */
+  readonly inside: string;
+  readonly owner: { uid: number; gid: number };
 }
 
 export interface StartOptions {
@@ -68,7 +79,7 @@ export class Drivers {
       extensions: deps.extensions,
       outbox: deps.outbox,
       directory: join(deps.config.execRoot, 'log-sessions'),
-      fifoPath: (id) => this.#fifoPath(id),
+      fifoTold: (id, driver) => this.#fifoPlace(id, driver).told,
     });
     const events: RunnerEvents = {
       idle: (key, written) => this.#byKey.get(key)?.idle(written),
@@ -100,7 +111,7 @@ export class Drivers {
       file,
       bound,
       onDropped: (more) => this.#tally.add(driver, id, more),
-      fifoPath: this.#fifoPath(id),
+      fifoPlace: () => this.#fifoPlace(id, driver),
       extensions: this.#deps.extensions,
       open: this.#open,
       log: this.#deps.log,
@@ -190,8 +201,11 @@ export class Drivers {
     await this.#worker.close();
   }
 
-  #fifoPath(id: string): string {
-    return join(this.#directory, id);
+  #fifoPlace(id: string, driver: string): FifoPlace {
+    const sandbox = this.#deps.sandboxOf?.(driver);
+    if (!sandbox) return { path: join(this.#directory, id), told: join(this.#directory, id) };
+    const { directory, inside, owner } = sandbox;
+    return { path: join(directory, id), told: join(inside, id), owner };
   }
 
   #forget(id: string, key: string, session: DriverSession): void {
@@ -211,7 +225,8 @@ export class Drivers {
       this.#down.add(driver);
     } else if (this.#down.delete(driver)) {
       for (const session of this.#byKey.values()) {
-        if (session.driver === driver) void session.reconnect('the driver has come back');
+        if (this.#deps.extensions.nameOf(logKind.name, session.driver) === driver)
+          void session.reconnect('the driver has come back');
       }
     }
   }

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, lchownSync, openSync, rmSync } from 'node:fs';
 import { makeFifo } from '@cleat/linux/syscall/files';
 import { unreadBytes } from '@cleat/linux/syscall/pipe';
 import { Backoff } from '@cleat/protocol/async/backoff';
@@ -6,16 +6,26 @@ import { Backoff } from '@cleat/protocol/async/backoff';
 /** Between two looks whether it is empty. */
 const pauses = { firstMs: 1, longestMs: 100 };
 
+/** Where a FIFO is made. */
+export interface FifoPlace {
+  readonly path: string;
+  /** The path by which the driver finds it. */
+  readonly told: string;
+  /** Who reads it; absent: root. */
+  readonly owner?: { uid: number; gid: number };
+}
+
 /** The FIFO between the engine and a driver, made anew for each connection. */
 export class Fifo {
   readonly path: string;
   /** Non-blocking; writing to a full FIFO fails with EAGAIN. */
   readonly fd: number;
 
-  constructor(path: string) {
+  constructor({ path, owner }: FifoPlace) {
     this.path = path;
     rmSync(path, { force: true });
     makeFifo(path, 0o600);
+    if (owner) lchownSync(path, owner.uid, owner.gid);
     // Open for reading, too: then opening never waits for the driver, and what lies in it survives the driver's
     // absence.
     this.fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);

@@ -23,7 +23,8 @@ export interface OpenSessionsDeps {
   outbox: Outbox;
   /** One file for each session, until its driver has heard StopLogging; it must not outlive a boot. */
   directory: string;
-  fifoPath: (containerId: string) => string;
+  /** The path of a container's FIFO, as its driver was told. */
+  fifoTold: (containerId: string, driver: string) => string;
 }
 
 /**
@@ -78,11 +79,12 @@ export class OpenSessions {
   }
 
   #message(id: string): Message<StopLogging> {
+    const driver = this.#driverOf(id) ?? '';
     return {
       id,
-      extension: this.#driverOf(id) ?? '',
+      extension: driver,
       about: `the end of the output of container ${id}`,
-      calls: [{ method: 'StopLogging', request: { File: this.#deps.fifoPath(id) }, id }],
+      calls: [{ method: 'StopLogging', request: { File: this.#deps.fifoTold(id, driver) }, id }],
     };
   }
 

@@ -8,6 +8,7 @@ import type { Logger } from '@cleat/protocol/log';
 import type { Delivery, SpoolPosition } from '../service.js';
 import type { SpoolFile } from '../spool-file.js';
 import { Connection } from './connection.js';
+import type { FifoPlace } from './fifo.js';
 import type { OpenSessions } from './open-sessions.js';
 import { type Dropped, nothing, readProgress, writeProgress } from './progress.js';
 import { Pump } from './pump.js';
@@ -33,7 +34,7 @@ export interface SessionOptions {
   file: SpoolFile;
   /** Bytes that may wait for the driver. */
   bound: number;
-  fifoPath: string;
+  fifoPlace: () => FifoPlace;
   extensions: Extensions;
   open: OpenSessions;
   log: Logger;
@@ -75,10 +76,10 @@ export class DriverSession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#log = options.log.child({ container: options.id });
-    const { id, key, driver, info, file, bound, fifoPath, extensions, open, runners } = options;
+    const { id, key, driver, info, file, bound, fifoPlace, extensions, open, runners } = options;
     this.#progressPath = `${file.files.path}.driver`;
     this.#pump = new Pump({ key, file, progressPath: this.#progressPath, bound, runners });
-    this.#connection = new Connection({ id, driver, info, fifoPath, extensions, open });
+    this.#connection = new Connection({ id, driver, info, fifoPlace, extensions, open });
     this.#reconnection = new Reconnection({
       driver,
       info,
