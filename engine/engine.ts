@@ -118,7 +118,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       log: room('spool'),
       extensions,
       outbox,
-      sandboxOf: (driver) => plugins.logging(driver),
+      logging: (driver) => plugins.logging(driver),
     });
     closers.push(['spool', () => spool.close()]);
     const content = await openContent(join(config.dataRoot, 'blobs'));
@@ -176,6 +176,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
             runningUsers: (used) => runningUsers(registry, used),
           },
           name,
+          (called) => pluginRegistry.called(called)?.record.name === name,
         ),
     });
     const volumes = openVolumes({

@@ -27,7 +27,7 @@ const handshakeMs = handshake.methods.Activate.deadlineMs;
 /** How often it is asked again when the connection broke: it may have been dying while its successor starts. */
 const maxBroken = 2;
 const pauses = { firstMs: 25, longestMs: 8_000 };
-/** A process that we start ourselves is there soon; a look costs a refused connection. */
+/** A process that the engine starts is there soon; a look costs a refused connection. */
 const startingPauses = { firstMs: 10, longestMs: 50 };
 
 /** An activated way to an extension. */
@@ -74,7 +74,7 @@ export async function activate(options: ActivateOptions): Promise<Link> {
         if (error.fault === 'broken' && ++broken > maxBroken) {
           throw unavailable(`plugin "${name}" cannot be activated: ${error.message}`, { cause: error });
         }
-        reason = error.message;
+        reason = `${error.message}${formerEnd(source)}`;
       }
     } else {
       reason = 'its socket is gone';
@@ -85,6 +85,12 @@ export async function activate(options: ActivateOptions): Promise<Link> {
     if (leftMs <= 0) throw absent;
     await sleep(Math.min(backoff.next(), leftMs), undefined, { signal });
   }
+}
+
+/** A process that runs again and does not listen yet may die as the one before did. */
+function formerEnd(source: Source): string {
+  const { pid, lastEnd } = source.process?.() ?? {};
+  return pid !== undefined && lastEnd ? `, and its process ended before (${lastEnd})` : '';
 }
 
 async function open(name: string, place: Place, promised: readonly string[], signal: AbortSignal): Promise<Link> {

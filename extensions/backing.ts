@@ -1,4 +1,4 @@
-import { waitFor, within } from '@cleat/protocol/async/deadline';
+import { endsWithin, waitFor } from '@cleat/protocol/async/deadline';
 import { type CleatError, conflict, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { Link } from './activation.js';
@@ -9,7 +9,7 @@ import type { GetOptions } from './service.js';
 import type { Source } from './source.js';
 import type { ExtensionStatus } from './status.js';
 
-/** The known facts about an extension, whether it is in use or not. */
+/** Facts about an extension, whether it is in use or not. */
 export interface Facts {
   readonly carrier: ExtensionStatus['carrier'];
   /** Other names that it is found by. */
@@ -23,7 +23,7 @@ export interface Facts {
   readonly prerequisites?: (() => Prerequisites | undefined) | undefined;
 }
 
-/** Work that makes an extension usable. */
+/** A source, with all that makes an extension of it. */
 export interface Attachment extends Facts {
   readonly source: Source;
   /** Resolves when all that it needs answers. @throws with the reason while it does not */
@@ -40,7 +40,7 @@ export interface BackingEvents extends ConnectionEvents {
   replacing(): void;
   /** The process behind it ended. */
   vanished(reason: string): void;
-  /** The former source has been exchanged or taken away. */
+  /** A source was put there, exchanged, or taken away. */
   switched(): void;
 }
 
@@ -51,19 +51,17 @@ export interface BackingSettings {
 }
 
 /**
- * The source behind an extension, at most one at a time. It is put there, exchanged and taken away, one after the
+ * Holds the source behind an extension, one at most. Sources are put there, exchanged and taken away one after the
  * other, while calls go on or wait.
  */
 export class Backing {
   readonly #settings: BackingSettings;
-  /** The source that is to be there once the switches that are under way are done; undefined: nothing. */
+  /** The one that is to be there once the switches that are under way are done; undefined: none. */
   #wanted: Attachment | undefined;
   /** Why nothing is to be there. */
   #reason: string;
   /** Settles when the latest switch is done. */
   #switching: Promise<void> | undefined;
-  /** Ends the time that calls under way are given. */
-  #hurry: (() => void) | undefined;
   #connection: Connection | undefined;
   #keeper: Keeper | undefined;
 
@@ -116,7 +114,8 @@ export class Backing {
     return this.#switch(async () => {
       if (this.#connection && this.#wanted === next) {
         on.replacing();
-        await this.#drain(this.#connection, drainMs);
+        // A connection that is taken away meanwhile ends its calls at once.
+        await endsWithin(drainMs, this.#connection.idle());
       }
       await this.#release('it was replaced').catch((error: unknown) => {
         log.warn('could not stop what was replaced', { error: messageOf(error) });
@@ -131,7 +130,6 @@ export class Backing {
   detach(reason: string): Promise<void> {
     this.#wanted = undefined;
     this.#reason = reason;
-    this.#hurry?.();
     this.#keeper?.close();
     const ended = this.#connection?.end(this.#absence());
     return this.#switch(async () => {
@@ -148,21 +146,13 @@ export class Backing {
       await work();
     })();
     const settled: Promise<void> = done
-      .catch(() => {}) // The caller that asked for it hears of it.
+      .catch(() => {}) // The caller hears of it.
       .then(() => {
         if (this.#switching === settled) this.#switching = undefined;
         this.#settings.on.switched();
       });
     this.#switching = settled;
     return done;
-  }
-
-  async #drain(connection: Connection, drainMs: number): Promise<void> {
-    const hurry = new Promise<void>((resolve) => {
-      this.#hurry = resolve;
-    });
-    await within(drainMs, Promise.race([connection.idle(), hurry]), undefined);
-    this.#hurry = undefined;
   }
 
   async #release(reason: string): Promise<void> {

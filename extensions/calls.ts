@@ -169,7 +169,7 @@ export class Calls {
   /** An error that came as an answer proves that the extension lives; a deadline that passed is counted against it. */
   #judged(error: unknown, call: Outgoing, connection: Connection): unknown {
     const { breaker, onSilence } = this.#settings;
-    // The deeds of one that was exchanged say nothing about its successor.
+    // A source that was exchanged says nothing about its successor.
     if (connection.over) return error;
     if (isClass(error, 'DeadlineExceeded') && connection.isBusyBefore(call)) {
       breaker.inconclusive();

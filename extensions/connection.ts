@@ -19,7 +19,7 @@ export interface ConnectionSettings {
   on: ConnectionEvents;
 }
 
-/** The course of a connection, until it is ended. */
+/** Told of a connection's life, until it is ended. */
 export interface ConnectionEvents {
   looking(): void;
   /** Nobody was there, and it is waited for until then; undefined when it is not any longer. */
@@ -184,7 +184,7 @@ export class Connection {
       on.activated(link, performance.now() - beganAt);
       return link;
     } catch (error) {
-      // An error because it was ended is nobody's fault.
+      // It fails because it was ended: nobody's fault.
       if (this.#over) throw this.#over;
       this.#patience.waitedInVain(source);
       on.failed(error, performance.now() - beganAt);

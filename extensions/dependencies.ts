@@ -5,7 +5,7 @@ import { type Prerequisites, refuseCycles } from './order.js';
 /** An extension among those that may depend on each other. */
 export interface Member {
   readonly extension: Extension;
-  /** Names for it in the needs of others: its entry, or its names. */
+  /** Names by which others may need it: its entry, or its names and aliases. */
   readonly names: readonly string[];
   /** Capability names, and so what others may mean by a kind. */
   readonly kinds: readonly string[];
@@ -14,8 +14,8 @@ export interface Member {
 }
 
 /**
- * The order in which members start, and the reverse, in which they stop. What a member needs is looked up when it matters: it may be added later, and
- * exchanged meanwhile.
+ * Finds the extensions that start after others, and stop before them. A member's needs are looked up when they matter:
+ * another one may be added later, or exchanged meanwhile.
  */
 export class Dependencies {
   readonly #members: () => readonly Member[];

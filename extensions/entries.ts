@@ -69,7 +69,7 @@ export class Entries {
     return this.#find((one) => one.enabled && one.driver === name && one.kinds.includes(kind))?.extension;
   }
 
-  /** An entry that is left out. */
+  /** The entry of that driver that is left out, if there is one. */
   findDisabled(kind: string, name: string): ManifestEntry | undefined {
     return this.#find((one) => !one.enabled && one.driver === name && one.kinds.includes(kind))?.manifest;
   }
@@ -154,7 +154,7 @@ export class Entries {
   }
 
   #member({ manifest: { id, kinds }, extension }: Entry): Member {
-    // An extension that is registered later is no kind of theirs: they are there first.
+    // Their order is fixed: an extension that is registered later is none of those that they wait for.
     const { needs = [], after = [] } = this.#order.get(id) ?? {};
     return { extension, names: [id], kinds, needs, after };
   }

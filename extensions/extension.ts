@@ -149,7 +149,7 @@ export class Extension {
     return this.#backing.replace(next, drainMs);
   }
 
-  /** The operator's settings of an extension that stays as it is. */
+  /** Takes other deadlines; all else stays. */
   setDeadlines(deadlines: Facts['deadlines']): void {
     this.#facts = { ...this.#facts, deadlines };
   }

@@ -3,7 +3,7 @@ import { guarded, setTimeout } from '@cleat/protocol/guard';
 import type { Source } from './source.js';
 
 /** Between two attempts of one that is there and cannot be activated; its next start is an occasion at once. */
-const pauses = { firstMs: 1_000, longestMs: 60_000 };
+const pauses = { firstMs: 250, longestMs: 60_000 };
 
 /**
  * Sees to it that an extension is ready without a call that finds out: asks it what it is when it was started, again

@@ -84,13 +84,15 @@ export async function inOrder<T>(
   work: (item: T) => Promise<void>,
 ): Promise<unknown[]> {
   const failures: unknown[] = [];
+  // As it is now: the work itself may change it.
+  const order = new Map(items.map((item) => [item, before(item)]));
   const begun = new Map<T, Promise<void>>();
   const doOne = (item: T): Promise<void> => {
     let done = begun.get(item);
     if (!done) {
       // The order has no circles.
       done = Promise.resolve()
-        .then(() => Promise.all(before(item).map(doOne)))
+        .then(() => Promise.all((order.get(item) ?? before(item)).map(doOne)))
         .then(() => work(item))
         .catch((error: unknown) => void failures.push(error));
       begun.set(item, done);

@@ -9,7 +9,7 @@ export class Presence {
   look(source: Source): Pick<ExtensionStatus, 'state' | 'reason' | 'since'> | undefined {
     const process = source.process?.();
     if (process && process.pid === undefined) {
-      const reason = `its process ended (${process.lastEnd}) and is started again`;
+      const reason = source.absence?.() ?? `its process ended (${process.lastEnd}) and is started again`;
       return { state: 'unreachable', reason, since: process.since };
     }
     if (source.locate()) {

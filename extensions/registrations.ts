@@ -21,7 +21,7 @@ export interface RegistrationsSettings {
 }
 
 interface Known extends Member {
-  /** Its owner: one registration and those that replaced it. */
+  /** The same for a registration and those that replaced it. */
   readonly handle: object;
 }
 
@@ -53,12 +53,12 @@ export class Registrations {
     return this.#having(name)?.extension;
   }
 
-  /** One of that name that is not to be used now. */
+  /** The extension of that name, if it is known and not to be used now. */
   findUnavailable(name: string): Unavailable | undefined {
     return [...this.#unavailable.keys()].find((one) => namesOf(one).includes(name));
   }
 
-  /** Facts about those that are not to be used now. */
+  /** The status of each that is not to be used now. */
   unavailable(): ExtensionStatus[] {
     return [...this.#unavailable]
       .filter(([{ name }]) => !this.#known.has(name))
@@ -166,7 +166,7 @@ export class Registrations {
     const [oldest] = this.#former.keys();
     if (this.#former.size > maxFormer && oldest !== undefined) this.#former.delete(oldest);
     const removed = extension.detach(reason);
-    // The caller that removes it hears of a failure.
+    // The caller hears of a failure.
     const over = removed.catch(() => {}).then(() => void this.#removals.delete(over));
     this.#removals.add(over);
     await removed;

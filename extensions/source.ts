@@ -27,7 +27,9 @@ export interface Source {
    * @param ready resolves when all that it needs answers, rejects with the reason while it does not
    */
   start?(ready: (signal: AbortSignal) => Promise<void>): void;
-  /** Calls `listener` whenever its process has started or ended. @returns what ends that */
+  /** Says why its process does not run; undefined while it does. */
+  absence?(): string | undefined;
+  /** Calls `listener` whenever its process has started or ended, or {@link absence} changes. @returns what ends that */
   watch?(listener: () => void): () => void;
   /** The process that it runs as, if it is one of ours. */
   process?(): ProcessStatus;

@@ -103,8 +103,14 @@ export const commands: Readonly<Record<string, Command>> = {
   verify: {
     usage: 'verify PLUGIN [OPTION…]',
     help: 'Test any Docker plugin through its socket: its protocol, and what engines really do',
-    options: async () => (await kit()).verifyOptions,
+    options: async () => ({
+      ...(await kit()).verifyOptions,
+      host: (await import('./engine/options.js')).engineOptions.host,
+    }),
     ownHelp: async () => (await kit()).verifyHelp,
-    run: async (args) => (await kit()).verifyCommand(args),
+    async run(args) {
+      const { isPackage, verifyPackage } = await import('./verify/package.js');
+      return isPackage(args) ? await verifyPackage(args) : await (await kit()).verifyCommand(args);
+    },
   },
 };

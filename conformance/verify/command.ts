@@ -13,7 +13,8 @@ import { allCases, type VerifyOptions, verify } from './verify.js';
 export const verifyHelp = `Usage: cleat verify PLUGIN [OPTION…]
 
 Tests a Docker plugin, in any language, through its socket, kind by kind, with the calls that engines really make.
-PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///…, tcp://…), or a name.
+PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///…, tcp://…), or a name. "cleat verify" also
+takes a package, NAME.tar of "cleat package": a Cleat engine of this host runs it in its sandbox.
 
   --read-only           change nothing: for a plugin in production
   --start COMMAND       the command that starts the plugin and stays in front; it is killed and started again, to see
@@ -29,6 +30,7 @@ PLUGIN is the path of a socket, of a .spec or .json file, an address (unix:///�
   --strict              a warning counts as a failure
   --format FORMAT       text (default), tap, junit or json
   --output FILE         write the report there
+  -H, --host HOST       of "cleat verify", for a package: unix:///PATH of the engine; else as the docker CLI finds it
   --verbose             show every call of a case that failed
   --list                show the cases
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -73,6 +74,17 @@ export class Sandbox implements AsyncDisposable {
   async takes(link: string): Promise<void> {
     const { code, text } = await shell('ip link set dev "$1" netns "$2"', link, `${this.pid}`);
     if (code !== 0) throw systemError(`${link} cannot be moved into a sandbox: ${text}`);
+  }
+
+  /**
+   * An interface of this host that goes together with all that are in the sandbox: the kernel takes them away some time
+   * after the last process has ended. @throws System with what `ip` said
+   */
+  async witness(): Promise<string> {
+    const name = `w${randomBytes(6).toString('hex')}`;
+    const { code, text } = await shell('ip link add "$1" type veth peer name "$1"i netns "$2"', name, `${this.pid}`);
+    if (code !== 0) throw systemError(`an interface cannot be made in a sandbox: ${text}`);
+    return name;
   }
 
   /** Back to this host, unless it is gone. */

@@ -55,11 +55,11 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
     },
     runtimes: () =>
       registry.all().flatMap(({ record, manifest }) => (record.enabled && isRuntime(manifest) ? [record.name] : [])),
-    logging(called) {
-      const plugin = registry.called(called);
-      return plugin?.record.enabled ? sandboxes.logging(plugin) : undefined;
-    },
     fullName: (called) => registry.called(called)?.record.name,
+    logging(name) {
+      const plugin = registry.byName(name);
+      return plugin && sandboxes.logging(plugin);
+    },
     place(name, path) {
       const plugin = registry.byName(name);
       return plugin && sandboxes.place(plugin, path);

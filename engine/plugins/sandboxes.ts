@@ -7,6 +7,12 @@ import type { Plugin } from './registry.js';
 export interface Sandboxes {
   /** How a plugin is run. @param log hears its output, line by line */
   launcher(plugin: Plugin): SandboxLaunch;
+  /** Where a log driver that runs finds what it is to read: on this host, and as it sees it. */
+  logging(plugin: Plugin): {
+    readonly directory: string;
+    readonly inside: string;
+    readonly owner: { uid: number; gid: number };
+  };
   /** The last lines that a plugin has printed, for people. */
   lastOutput(plugin: Plugin): Promise<readonly string[]>;
   /**
@@ -24,8 +30,6 @@ export interface Sandboxes {
   /** @throws Unavailable with what it said */
   runtimeAnswers(plugin: Plugin): Promise<void>;
   endRuntime(plugin: Plugin): Promise<void>;
-  /** Where a log driver is handed output. */
-  logging(plugin: Plugin): { directory: string; inside: string; owner: { uid: number; gid: number } };
   /** Those that run, also of an engine before this one, and those that are being started; as networks know them. */
   active(): ContainerId[];
   /** Ends what an engine that was killed left of plugins that are not to run. @param wanted are not touched */

@@ -4,6 +4,7 @@ import type { PluginPrivilege, PluginResource } from '@cleat/protocol/api/plugin
 import type { RuntimeConfig } from '../config.js';
 import type { Filters } from '../events/service.js';
 import type { ContainerId } from '../ids.js';
+import type { Sandboxes } from './sandboxes.js';
 
 /**
  * The API's half of managed plugins: packaged, granted, sandboxed, supervised. A plugin is called by its name, with or
@@ -69,12 +70,15 @@ export interface PluginHost {
    * @throws Unavailable while it is disabled
    */
   runtime(called: string): { name: string; runtime: RuntimeConfig } | undefined;
-  /** Where a log driver that is a plugin is handed output; undefined when there is no such plugin that is enabled. */
-  logging(called: string): { directory: string; inside: string; owner: { uid: number; gid: number } } | undefined;
   /** Names of those that can be used. */
   runtimes(): string[];
   /** The full name of the plugin that is called so; undefined when there is none. */
   fullName(name: string): string | undefined;
+  /**
+   * Where the plugin of that full name finds what it is to log: a directory of this host, and as it sees it. Undefined:
+   * there is no such plugin.
+   */
+  logging(name: string): ReturnType<Sandboxes['logging']> | undefined;
   /**
    * Where a path that the plugin of that full name speaks of lies on this host: a directory of the engine's, and the path in
    * it, which may lead anywhere. Undefined: there is no such plugin.

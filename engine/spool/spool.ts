@@ -3,7 +3,7 @@ import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf, notImplemented } from '@cleat/protocol/errors';
-import type { LogInfo } from '@cleat/protocol/kinds/log';
+import { type LogInfo, logKind } from '@cleat/protocol/kinds/log';
 import type { Logger } from '@cleat/protocol/log';
 import { boundOf } from './bound.js';
 import { type CheckOptions, checkLogOptions } from './driver/check.js';
@@ -177,7 +177,9 @@ class ContainerSpools implements Spool {
     const { copy, backlog } = boundOf(driver, info.Config, this.#backlog);
     this.#rotation.watch(id, file, copy, () => this.#drivers.delivered(id));
     if (driver === noDriver) return;
-    await this.#drivers.start({ id, driver, info, file, bound: backlog, running });
+    // A plugin's whole name: by that one it is told apart from then on.
+    const whole = this.#extensions.nameOf(logKind.name, driver);
+    await this.#drivers.start({ id, driver: whole, info, file, bound: backlog, running });
   }
 
   #file(containerId: string): SpoolFile {

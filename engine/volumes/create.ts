@@ -33,7 +33,13 @@ export async function createVolume(context: Context, request: VolumeCreateReques
         const found = await findUnrecorded(context, name);
         if (found) return resourceOf(found);
       }
-      return await make(context, name, driver || context.defaultDriver, labels, request.DriverOpts ?? null);
+      return await make(
+        context,
+        name,
+        driver || context.drivers.nameOf(context.defaultDriver),
+        labels,
+        request.DriverOpts ?? null,
+      );
     } catch (error) {
       throw opError('create', name, error);
     }

@@ -1,3 +1,4 @@
+import { absenceOf } from '@cleat/extensions/absence';
 import type { Extensions } from '@cleat/extensions/service';
 import { CleatError, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import type { CallOptions, Client } from '@cleat/protocol/kinds/kind';
@@ -120,8 +121,9 @@ export class Drivers {
   }
 }
 
-/** Whether nobody can say anything about a driver's volumes at present. */
+/** Whether nobody can say anything about a driver's volumes at present. A disabled one is a Conflict, as in Docker. */
 export function isOutOfReach(error: unknown): boolean {
+  if (isClass(error, 'Conflict')) return absenceOf(error) !== undefined;
   return isClass(error, 'NotFound') || isClass(error, 'Unavailable') || isClass(error, 'DeadlineExceeded');
 }
 

@@ -1,9 +1,9 @@
 import type { Reply } from '@cleat/protocol/answer';
-import { Dispatcher } from '@cleat/protocol/dispatch';
+import { Dispatcher, type StreamReply } from '@cleat/protocol/dispatch';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { type ExtensionModule, type RunningExtension, startExtension } from '@cleat/protocol/extension';
 import type { Logger } from '@cleat/protocol/log';
-import type { Carrier } from './carrier.js';
+import { type Carrier, TransportError } from './carrier.js';
 import { loadModule } from './modules.js';
 
 export interface ModuleSettings {
@@ -23,6 +23,8 @@ export class InProcessCarrier implements Carrier {
   readonly #running: RunningExtension;
   readonly #dispatcher: Dispatcher;
   readonly #stop: AbortController;
+  /** Each ends the wait for one answer. */
+  readonly #open = new Set<() => void>();
 
   private constructor(running: RunningExtension, stop: AbortController) {
     this.#running = running;
@@ -44,30 +46,39 @@ export class InProcessCarrier implements Carrier {
   }
 
   async call(path: string, body: string, signal: AbortSignal): Promise<Reply> {
-    const reply = await abandonable(this.#dispatcher.serve(path, body, { signal }), signal);
+    const reply = await this.#serve(path, body, signal);
     return 'text' in reply ? reply : { status: 500, text: `${path.slice(1)} answered with a stream` };
   }
 
   async stream(path: string, body: string, signal: AbortSignal) {
-    return await abandonable(this.#dispatcher.serve(path, body, { signal }), signal);
+    return await this.#serve(path, body, signal);
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
+    for (const breakOff of this.#open) breakOff();
     await this.#running.close?.();
+  }
+
+  /** The deadline holds for asynchronous hangs here, too; the handler may still finish, unheard. */
+  #serve(path: string, body: string, signal: AbortSignal): Promise<Reply | StreamReply> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(signal.reason);
+      if (signal.aborted) onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      const breakOff = () => reject(new TransportError('it was stopped', { fault: 'broken', sent: true }));
+      this.#open.add(breakOff);
+      this.#dispatcher
+        .serve(path, body, { signal })
+        .then(resolve, reject)
+        .finally(() => {
+          signal.removeEventListener('abort', onAbort);
+          this.#open.delete(breakOff);
+        });
+    });
   }
 }
 
 function isModule(value: unknown): value is ExtensionModule {
   return typeof value === 'object' && value !== null && 'start' in value && typeof value.start === 'function';
-}
-
-/** The deadline holds for asynchronous hangs here, too; the handler may still finish, unheard. */
-function abandonable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

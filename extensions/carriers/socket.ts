@@ -40,6 +40,7 @@ export class SocketCarrier implements Carrier {
   readonly #turns = new Semaphore(maxConnections);
   /** It has answered on a connection that had served before. */
   #keeps = false;
+  #closed = false;
 
   /** @throws InvalidParameter when the TLS files cannot be read; Error for what is in them */
   constructor(address: Address) {
@@ -76,6 +77,7 @@ export class SocketCarrier implements Carrier {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#kept.destroy();
     for (const request of this.#open) request.destroy();
   }
@@ -106,6 +108,8 @@ export class SocketCarrier implements Carrier {
     if (!kept) this.#closeIdle();
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
+      // It waited for its turn meanwhile.
+      if (this.#closed) throw new TransportError('the way to it was closed', { fault: 'broken', sent: false });
       let connected = false;
       const request = this.request({
         method: 'POST',

@@ -69,7 +69,7 @@ test('starts it, hears what it prints, and starts it again when it dies', async 
   const first = await who();
   expect(first.name).toBe('a');
   expect(extension.status.process).toMatchObject({ pid: first.pid, restarts: 0, lastEnd: '' });
-  await vi.waitFor(() => expect(lines).toContainEqual({ message: 'up', fields: { mark: 'a' } }));
+  await expect.poll(() => lines).toContainEqual({ message: 'up', fields: { mark: 'a' } });
   await expect(driver.Remove({ Name: 'v' })).rejects.toMatchObject({ class: 'Unavailable' });
   const second = await who();
   expect(second.pid).not.toBe(first.pid);
@@ -92,7 +92,7 @@ test('replaces one that was started with another configuration', async () => {
   const old = spawn(process.execPath, [hostPath, '/module.js', socket], { env, stdio: 'ignore' });
   const { pid = 0 } = old;
   writeNote(join(directory, 'one.json'), { pid, fingerprint: 'of another configuration' });
-  await vi.waitFor(() => expect(existsSync(socket) && alive(pid)).toBe(true));
+  await expect.poll(() => existsSync(socket) && alive(pid)).toBe(true);
   const { who } = begin('new');
   await vi.waitFor(async () => expect((await who()).name).toBe('new'), { timeout: 10_000 });
   expect(alive(pid)).toBe(false);

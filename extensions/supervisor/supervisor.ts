@@ -69,6 +69,7 @@ export class Supervisor implements Source {
         if (this.#closing) return;
         this.#fault = messageOf(error);
         this.#settings.log.error('cannot start the extension', { error: this.#fault });
+        this.#tell();
         this.#again();
       })
       .finally(() => {
@@ -83,7 +84,7 @@ export class Supervisor implements Source {
       origin: `${origin}, ${socket}`,
       open: async () => {
         if (this.#waits !== undefined) throw unavailable(this.#waits);
-        const absence = this.#absence();
+        const absence = this.absence();
         if (absence !== undefined) throw new TransportError(absence, { fault: 'absent', sent: false });
         return new SocketCarrier({ type: 'unix', path: socket });
       },
@@ -97,6 +98,13 @@ export class Supervisor implements Source {
   process(): ProcessStatus {
     const restarts = Math.max(this.#generation - 1, 0);
     return { pid: this.#launched?.pid, since: this.#since, restarts, lastEnd: this.#lastEnd };
+  }
+
+  absence(): string | undefined {
+    if (this.#launched) return undefined;
+    if (this.#waits !== undefined) return this.#waits;
+    if (this.#fault !== undefined) return `it cannot be started: ${this.#fault}`;
+    return this.#lastEnd ? `its process ended (${this.#lastEnd}) and is started again` : 'it is not started yet';
   }
 
   watch(listener: () => void): () => void {
@@ -133,8 +141,12 @@ export class Supervisor implements Source {
     } catch (error) {
       if (this.#closing) return false;
       const reason = messageOf(error);
-      if (this.#waits !== reason) this.#settings.log.warn('the extension is not started yet', { reason });
+      const isNew = this.#waits !== reason;
       this.#waits = reason;
+      if (isNew) {
+        this.#settings.log.warn('the extension is not started yet', { reason });
+        this.#tell();
+      }
       this.#timer = setTimeout(() => this.start(), readyMs).unref();
       return false;
     }
@@ -169,12 +181,6 @@ export class Supervisor implements Source {
 
   #tell(): void {
     for (const listener of this.#listeners) listener();
-  }
-
-  #absence(): string | undefined {
-    if (this.#launched) return undefined;
-    if (this.#fault !== undefined) return `it cannot be started: ${this.#fault}`;
-    return this.#lastEnd ? `its process ended (${this.#lastEnd}) and is started again` : 'it is not started yet';
   }
 
   async #end(): Promise<void> {

@@ -13,7 +13,7 @@ _cleat() {
     *:create) words='--kind --js --name --packages -h --help' ;;
     *:package) words='--push -o --output --platform --runtime --kind --name --program --manifest --rootfs --sign --no-cache --insecure-registry -q --quiet -h --help' ;;
     *:plugins) words='search index sign keygen --index --key --kind --offline --format -o --output --push --publisher --from --sign --insecure-registry -h --help' ;;
-    *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help' ;;
+    *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help -H --host' ;;
   esac
   case $before in
     --tlscacert | --tlscert | --tlskey | --output | --data-root | --exec-root | --packages | -o | --plugin-dir)

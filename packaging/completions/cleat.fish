@@ -115,3 +115,4 @@ complete -c cleat -n '__fish_seen_subcommand_from verify' -l output -s o -r -F
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l verbose -s v
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l list
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l help -s h
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l host -s H -x

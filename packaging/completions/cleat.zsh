@@ -161,6 +161,8 @@ else
         '*--list' \
         '*--help' \
         '*-h' \
+        '*--host=:host:' \
+        '*-H+:host:' \
         '*:file:_files'
       ;;
   esac

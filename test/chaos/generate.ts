@@ -142,7 +142,7 @@ function faults(random: Random, { kinds, misbehaviour }: Possibilities): Fault[]
   return found;
 }
 
-/** What is worth spoiling one call of, beside all of them. */
+/** Methods of which one call alone is worth spoiling, besides all of them. */
 const methods: Record<Kind, readonly [string, ...string[]]> = {
   volume: ['Create', 'Get', 'Mount', 'Mount', 'Unmount', 'Unmount', 'Remove', 'List', 'Capabilities'],
   network: ['CreateNetwork', 'DeleteNetwork', 'CreateEndpoint', 'DeleteEndpoint', 'Join', 'Join', 'Leave'],
@@ -173,6 +173,6 @@ function suffering(random: Random, kind: Kind, misbehaviour: boolean): Suffering
     return { type: 'misbehave', method, manner: 'elsewhere', performs };
   }
   const manner = random.weighted(anyManner);
-  // Who says that it failed has not done it: that much an engine must be able to rely on.
+  // A plugin that answers with an error has not done it: an engine must be able to rely on that.
   return { type: 'misbehave', method, manner, performs: performs && manner !== 'error' && manner !== 'crash' };
 }

@@ -1,7 +1,7 @@
 import { type ApiAnswer, Hang, isAbsence } from './client.js';
 import { type Kind, type Operation, type Schedule, textOfOperation } from './schedule.js';
 
-/** What became of one operation. */
+/** The result of one operation. */
 export interface Outcome {
   readonly operation: Operation;
   /** ms after the schedule's beginning. */
@@ -19,8 +19,8 @@ export interface Circumstances {
 }
 
 /**
- * What is wrong with an outcome: nothing, when it succeeded; when it failed because of what another client did, or
- * because what it needed suffered, and says so by name; when the engine was killed.
+ * Says what is wrong with an outcome. Nothing is wrong if it succeeded; if it failed because of another client, or
+ * because an extension that it needed suffered, and names it; or if the engine was killed.
  */
 export function complaintAbout(outcome: Outcome, circumstances: Circumstances): string | undefined {
   const { operation, result } = outcome;
@@ -36,11 +36,11 @@ export function complaintAbout(outcome: Outcome, circumstances: Circumstances): 
   const needed = circumstances.needs(operation);
   const suffered = needed.filter((kind) => faults.some(({ victims }) => victims.includes(kind)));
   if (suffered.length === 0) {
-    // Whoever died may have left half of it.
+    // A process that died may have left half of it.
     return wrong(`failed, and nothing that it needs suffered (it needs ${needed.join(', ') || 'nothing'})`);
   }
   if (suffered.some((kind) => result.text.includes(circumstances.nameOf(kind)))) return undefined;
-  // What a plugin says itself is passed on in Docker's form: the call, and its words.
+  // The engine passes on a plugin's own message in Docker's form: the call, and its words.
   if (/(VolumeDriver|NetworkDriver|IpamDriver|LogDriver)\.\w+: \S/.test(result.text)) return undefined;
   return wrong(`failed without naming ${suffered.map((kind) => circumstances.nameOf(kind)).join(' or ')}`);
 }
@@ -68,7 +68,7 @@ export function textOfResult(result: ApiAnswer | Error): string {
   return result instanceof Error ? result.message : `${result.status} ${result.text.trim().slice(0, 600)}`;
 }
 
-/** What happened, for whoever reads a failure. */
+/** Tells what happened, for the reader of a failure. */
 export function textOfOutcome(outcome: Outcome): string {
   const { operation, began, ended, result } = outcome;
   const brief = result instanceof Error || result.status >= 400 ? textOfResult(result) : result.status;

@@ -9,7 +9,7 @@ import type { Fault, Kind, Operation, Schedule, Timed } from './schedule.js';
 import { complaintsOf } from './witness.js';
 import type { World } from './world.js';
 
-/** So long things may take to settle once nobody suffers any more: a suspended extension is asked again by then. */
+/** Time that things may take to settle after the last fault: the engine asks a suspended extension again by then. */
 const settleMs = 45_000;
 
 export interface Played {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Hang } from './client.js';
 import type { World } from './world.js';
 
-/** What must answer at any time, and how it may be told that an authorization plugin is in the way. */
+/** Requests that must get an answer at any time, even if it is that an authorization plugin is in the way. */
 const questions = [
   '/containers/json?all=1',
   '/containers/witness/json',

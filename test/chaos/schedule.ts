@@ -3,7 +3,7 @@ import { type Manner, manners } from './plugin/misbehaviour.js';
 /** The kinds of extensions that are made to suffer. */
 export type Kind = 'volume' | 'network' | 'ipam' | 'log' | 'authz';
 
-/** What happens to whom, and when. */
+/** A fault: its victims, its nature and its time. */
 export interface Fault {
   readonly victims: readonly (Kind | 'engine')[];
   readonly what: Suffering;
@@ -18,7 +18,7 @@ export type Suffering =
   | { readonly type: 'stop' }
   | { readonly type: 'misbehave'; readonly method: string; readonly manner: Manner; readonly performs: boolean };
 
-/** What a container of the schedule is made with. */
+/** The options of a container in the schedule. */
 export interface ContainerPlan {
   readonly name: string;
   readonly volume?: string;

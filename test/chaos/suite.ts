@@ -41,7 +41,7 @@ export function chaos(flavour: Flavour): void {
       ].join('\n');
       const spoiled = world;
       world = undefined;
-      // What is wrong is reported above; what it left is swept away all the same.
+      // The report above says what is wrong; the world is still taken down.
       const left = await spoiled[Symbol.asyncDispose]().catch((error: Error) => `\n${error.message}`);
       throw new Error(`${report}${left ?? ''}`);
     });

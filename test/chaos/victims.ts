@@ -12,7 +12,7 @@ import type { Problem } from './plugin/account.js';
 import type { Misbehaviour } from './plugin/misbehaviour.js';
 import type { Kind, Suffering } from './schedule.js';
 
-/** What a plugin of ours says of itself. */
+/** The account that a plugin of ours gives of itself. */
 export interface Statement {
   readonly open: readonly string[];
   readonly problems: readonly Problem[];
@@ -24,7 +24,7 @@ export interface Victim {
   /** The driver's name, as users and errors say it. */
   readonly name: string;
   suffer(what: Suffering): Promise<void>;
-  /** Whatever it suffers from is over; resolves when it serves again, as far as that is ours to see. */
+  /** Ends all its faults; resolves when it serves again, as far as we can see that. */
   relieve(): Promise<void>;
   /** Closes keys of its account. */
   forget(keys: readonly string[]): Promise<void>;

@@ -62,9 +62,9 @@ export class World implements AsyncDisposable {
     readonly flavour: Flavour,
     readonly engine: Engine,
     readonly victims: ReadonlyMap<Kind, Victim>,
-    /** Of the engine's containers, and nobody else's. */
+    /** Parent of the cgroups of the engine's containers, and of no others. */
     readonly cgroupParent: string,
-    /** What the names of the plugins' interfaces begin with. */
+    /** Prefix of the names of the plugins' interfaces. */
     readonly linkPrefix: string,
     directory: string,
     own: readonly ScriptedPlugin[],
@@ -112,7 +112,7 @@ export class World implements AsyncDisposable {
       const byKind = new Map(victims.map((victim) => [victim.kind, victim]));
       const world = new World(flavour, engine, byKind, cgroupParent, linkPrefix, directory, own);
       world.witnesses = await startWitnesses(world);
-      // What is made when it is first needed is there from now on.
+      // Everything that is made at its first use exists from now on.
       for (const witness of world.witnesses) await complaintsOf(world, witness);
       return world;
     } catch (error) {
@@ -218,7 +218,7 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** One that depends on all that suffer once it has started, and one that depends on none of them. */
+/** Starts one container that depends on all the victims, and one that depends on none of them. */
 async function startWitnesses(world: World): Promise<Witness[]> {
   const { drivers, others } = world.flavour;
   const suffering = await startWitness(world, 'witness', drivers);

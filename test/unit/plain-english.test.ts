@@ -20,6 +20,7 @@ const rooms = [
   'engine',
   'linux',
   'test/unit',
+  'test/chaos',
 ];
 const documents = [
   'README.md',

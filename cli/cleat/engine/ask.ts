@@ -1,7 +1,8 @@
 import { type ClientRequest, request } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { pipeline, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
+import { conflict, invalidParameter, notFound, systemError, unavailable } from '@cleat/protocol/errors';
 import type { Endpoint } from './endpoint.js';
 import { connectThroughSsh } from './ssh.js';
 
@@ -12,16 +13,24 @@ const patienceMs = 2_000;
 /** The longest answer, in bytes; an engine's is far smaller. */
 const maxAnswer = 64 * 1024 * 1024;
 
+export interface Asking {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly body?: { readonly stream: Readable; readonly type: string };
+  /** For an answer that takes longer than a look. */
+  readonly deadlineMs?: number;
+}
+
 /**
- * One question to an engine.
- * @returns the JSON that it answers
+ * One question to an engine, or one order.
+ * @returns the JSON that it answers; undefined where it answers nothing
  * @throws Unavailable when nobody answers, or no Cleat engine; NotFound and InvalidParameter as the engine words them
  */
-export async function ask(endpoint: Endpoint, path: string): Promise<unknown> {
+export async function ask(endpoint: Endpoint, path: string, asking: Asking = {}): Promise<unknown> {
   const { text: address } = endpoint;
   return new Promise((resolve, reject) => {
-    const { sent, failure } = open(endpoint, path);
-    const timer = setTimeout(() => sent.destroy(unavailable(`${address} does not answer`)), deadlineMs[endpoint.kind]);
+    const { sent, failure } = open(endpoint, path, asking);
+    const late = asking.deadlineMs ?? deadlineMs[endpoint.kind];
+    const timer = setTimeout(() => sent.destroy(unavailable(`${address} does not answer`)), late);
     sent.on('close', () => clearTimeout(timer));
     sent.on('response', (response) => {
       let text = '';
@@ -40,7 +49,8 @@ export async function ask(endpoint: Endpoint, path: string): Promise<unknown> {
     sent.on('error', async (error) => {
       reject((await failure?.()) ?? unavailable(`no engine answers on ${address} (${error.message})`));
     });
-    sent.end();
+    if (asking.body) pipeline(asking.body.stream, sent, () => {});
+    else sent.end();
   });
 }
 
@@ -50,19 +60,20 @@ interface Request {
   readonly failure?: () => Promise<Error | undefined>;
 }
 
-function open(endpoint: Endpoint, path: string): Request {
+function open(endpoint: Endpoint, path: string, { method = 'GET', body }: Asking): Request {
+  const common = { path, method, ...(body && { headers: { 'content-type': body.type } }) };
   switch (endpoint.kind) {
     case 'unix':
-      return { sent: request({ path, agent: false, socketPath: endpoint.path }) };
+      return { sent: request({ ...common, agent: false, socketPath: endpoint.path }) };
     case 'tcp': {
       const { host, port, tls } = endpoint;
-      const options = { path, agent: false, host, port } as const;
+      const options = { ...common, agent: false, host, port } as const;
       return { sent: tls ? requestTls({ ...options, ...tls }) : request(options) };
     }
     case 'ssh': {
       const { stream, failure } = connectThroughSsh(endpoint.target);
       // Without an agent: only then is the connection made here.
-      const sent = request({ path, host: 'docker', createConnection: () => stream });
+      const sent = request({ ...common, host: 'docker', createConnection: () => stream });
       return { sent, failure: () => Promise.race([failure, sleep(patienceMs, undefined, { ref: false })]) };
     }
   }
@@ -70,12 +81,15 @@ function open(endpoint: Endpoint, path: string): Request {
 
 function read(address: string, status: number, text: string): unknown {
   const answer = parse(text);
+  if (status === 204 || (status === 200 && text === '')) return undefined;
   if (status === 200 && answer !== undefined) return answer;
   const message = typeof answer === 'object' && answer !== null && 'message' in answer ? String(answer.message) : '';
   // Another engine has no such page at all.
   if (status === 404 && message !== '' && message !== 'page not found') throw notFound(message);
   if (status === 400 && message !== '') throw invalidParameter(message);
+  if (status === 409 && message !== '') throw conflict(message);
   if (status === 403 && message !== '') throw unavailable(`${address}: ${message}`);
+  if (status === 500 && message !== '') throw systemError(message);
   throw unavailable(`${address} answered ${status}: is it a Cleat engine?`);
 }
 

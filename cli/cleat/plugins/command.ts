@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { familiar, parseReference, withDefaultTag } from '@cleat/engine/content/references';
+import { familiar, isDigest, parseReference, withDefaultTag } from '@cleat/engine/content/references';
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
+import { isRecord } from '@cleat/protocol/json';
 import { packagingTime } from '../package/tar.js';
 import { interruption } from '../registry/interruption.js';
 import { type RegistryOptions, withPluginRegistry } from '../registry/registry.js';
@@ -138,11 +139,21 @@ async function signReference(words: readonly string[], values: Values, options: 
   }
   const key = readPrivateKey(path);
   const reference = withDefaultTag(parseReference(name));
-  const { digest } = await withPluginRegistry(reference, 'pull', options, (client) =>
-    client.manifest(reference.digest ?? reference.tag ?? '', options.signal),
-  );
-  await signPushed({ ...options, reference, digests: [digest], key });
+  const { digest, inside } = await withPluginRegistry(reference, 'pull', options, async (client) => {
+    const found = await client.manifest(reference.digest ?? reference.tag ?? '', options.signal);
+    return { digest: found.digest, inside: digestsInList(found.text) };
+  });
+  await signPushed({ ...options, reference, digests: [digest, ...inside], key });
   process.stdout.write(`${familiar(reference)}: signed ${digest}\n`);
+}
+
+/** The manifests of a list for several platforms, each of which somebody may take by itself. */
+function digestsInList(text: string): string[] {
+  const list: unknown = JSON.parse(text);
+  const manifests = isRecord(list) && Array.isArray(list.manifests) ? list.manifests : [];
+  return manifests.flatMap((each: unknown) =>
+    isRecord(each) && typeof each.digest === 'string' && isDigest(each.digest) ? [each.digest] : [],
+  );
 }
 
 function keygen(words: readonly string[]): void {

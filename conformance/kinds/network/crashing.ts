@@ -19,6 +19,14 @@ import {
 const needs: readonly Need[] = ['changes', 'restart'];
 const host: readonly Need[] = [...needs, 'host'];
 
+/** When to kill it, in milliseconds after a call: on a busy machine, as far into the call as on one that rests. */
+async function momentsIn(call: () => Promise<unknown>): Promise<number[]> {
+  const began = performance.now();
+  await call();
+  const took = performance.now() - began;
+  return [0, Math.max(2, took / 4), Math.max(5, took / 2), Math.max(10, (took * 3) / 4)];
+}
+
 /** Cases about what a plugin knows after it was killed, and what it leaves alone. */
 export const crashing = cases(
   networkKind,
@@ -97,7 +105,7 @@ export const crashing = cases(
     why: 'dockerd sends the call again, other engines delete what may have been made. A network that is half there takes its subnet for ever.',
     needs,
     async run(trial) {
-      for (const ms of [0, 2, 5, 10]) {
+      for (const ms of await momentsIn(() => made(trial))) {
         const network = newNetwork(trial);
         const asked = trial.ask('CreateNetwork', creation(trial, network));
         await new Promise((resolve) => setTimeout(resolve, ms));
@@ -118,7 +126,10 @@ export const crashing = cases(
     async run(trial) {
       const network = await made(trial);
       const strange = await strangers(trial, network);
-      for (const ms of [0, 2, 5, 10]) {
+      const first = await attached(trial, network);
+      const moments = await momentsIn(() => joined(trial, first));
+      await takenBack(trial, first);
+      for (const ms of moments) {
         const endpoint = await attached(trial, network);
         const asked = trial.ask('Join', joining(endpoint));
         await new Promise((resolve) => setTimeout(resolve, ms));

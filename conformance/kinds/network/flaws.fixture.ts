@@ -4,7 +4,7 @@ import { leavingFlaws } from './leaving-flaws.fixture.js';
 
 let subnets: string[] = [];
 
-const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+const turn = (ms = 5) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Network plugins that are broken in one way each: at least one for every case. */
 export const networkFlaws: Flaw<HealthyNetworks>[] = [
@@ -287,7 +287,8 @@ export const networkFlaws: Flaw<HealthyNetworks>[] = [
         const subnet = request.IPv4Data[0]?.Pool ?? '';
         if (subnets.includes(subnet)) throw new Error(`subnet ${subnet} is taken`);
         subnets.push(subnet);
-        await turn();
+        // Most of what the call takes, also where all is slow: it is killed in here.
+        await turn(200);
         await healthy.CreateNetwork(request, context);
         subnets = subnets.filter((other) => other !== subnet);
       },

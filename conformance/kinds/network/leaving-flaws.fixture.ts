@@ -3,7 +3,7 @@ import type { Flaw } from '../../testing/test-plugin.fixture.js';
 import type { HealthyNetworks } from './healthy.fixture.js';
 
 /** Later than anybody waits who hangs up. */
-const late = () => new Promise((resolve) => setTimeout(resolve, 30));
+const late = (ms = 30) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Network plugins that are broken at Join, at Leave, or in between. */
 export const leavingFlaws: Flaw<HealthyNetworks>[] = [
@@ -136,7 +136,8 @@ export const leavingFlaws: Flaw<HealthyNetworks>[] = [
     about: 'notes its interfaces when it has made them',
     handlers: (healthy) => ({
       async Join({ EndpointID }) {
-        await late();
+        // Later than the next one has taken back what it does not know of, also where all is slow.
+        await late(300);
         return anyInterface(healthy, EndpointID);
       },
     }),

@@ -152,12 +152,14 @@ export const leaving = cases(
 async function vanished(trial: NetworkTrial): Promise<Endpoint> {
   const { endpoint, link } = await linked(trial, await made(trial));
   const sandbox = await Sandbox.make();
+  let witness: string;
   try {
     await sandbox.takes(link);
+    witness = await sandbox.witness();
   } finally {
     await sandbox[Symbol.asyncDispose]();
   }
-  await gone(trial, link, 'the interface to vanish');
+  for (const one of [link, witness]) await gone(trial, one, 'the interface to vanish');
   return endpoint;
 }
 

@@ -12,8 +12,7 @@ export interface ConnectionOptions {
   id: string;
   driver: string;
   info: LogInfo;
-  /** Asked for each time: a driver that comes back may be in another place. */
-  fifoPlace: () => FifoPlace;
+  fifo: () => FifoPlace;
   extensions: Extensions;
   open: OpenSessions;
 }
@@ -53,15 +52,15 @@ export class Connection {
    * @throws CleatError as the driver refuses, or when it does not answer; the signal's reason
    */
   async open({ signal, deadlineMs }: { signal: AbortSignal; deadlineMs?: number }): Promise<void> {
-    const { id, driver, info, fifoPlace, open } = this.#options;
+    const { id, driver, info, fifo, open } = this.#options;
     const client = await this.#driver(signal, deadlineMs);
     signal.throwIfAborted();
-    const place = fifoPlace();
+    const { told, ...place } = fifo();
     this.#fifo = new Fifo(place);
     this.#attention = new Attention();
     await open.begin(id, driver);
     try {
-      await client.StartLogging({ File: place.told, Info: info }, { signal, deadlineMs });
+      await client.StartLogging({ File: told, Info: info }, { signal, deadlineMs });
     } catch (error) {
       this.close();
       // It may have started unheard; callers that wait for this start do not wait for that.

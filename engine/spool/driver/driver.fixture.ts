@@ -77,6 +77,7 @@ export function openWith(driver: FakeDriver, directory: string, backlog = 1e9): 
   const extensions = {
     get: async () => driver.client,
     arrival: () => new Promise<void>(() => {}),
+    nameOf: (_kind: string, name: string) => name,
     onChange: (listener: (status: ExtensionStatus) => void) => {
       driver.listeners.add(listener);
       return () => driver.listeners.delete(listener);

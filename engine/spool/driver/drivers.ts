@@ -22,17 +22,13 @@ export interface DriversDeps {
   log: Logger;
   extensions: Extensions;
   outbox: Outbox;
-  /** For a driver that does not see the host's files. */
-  sandboxOf?: (driver: string) => LoggingPlace | undefined;
+  /** Where a driver with a root file system of its own finds its FIFOs, on this host and as it sees it. */
+  logging?: LoggingPlace | undefined;
 }
 
-/** A directory through which such a driver is handed output. */
-export interface LoggingPlace {
-  readonly directory: string;
-  /** As the driver sees it. */
-  readonly inside: string;
-  readonly owner: { uid: number; gid: number };
-}
+export type LoggingPlace = (
+  driver: string,
+) => { readonly directory: string; readonly inside: string; readonly owner?: FifoPlace['owner'] } | undefined;
 
 export interface StartOptions {
   id: string;
@@ -79,7 +75,7 @@ export class Drivers {
       extensions: deps.extensions,
       outbox: deps.outbox,
       directory: join(deps.config.execRoot, 'log-sessions'),
-      fifoTold: (id, driver) => this.#fifoPlace(id, driver).told,
+      told: (driver, id) => this.#fifo(driver, id).told,
     });
     const events: RunnerEvents = {
       idle: (key, written) => this.#byKey.get(key)?.idle(written),
@@ -111,7 +107,7 @@ export class Drivers {
       file,
       bound,
       onDropped: (more) => this.#tally.add(driver, id, more),
-      fifoPlace: () => this.#fifoPlace(id, driver),
+      fifo: () => this.#fifo(driver, id),
       extensions: this.#deps.extensions,
       open: this.#open,
       log: this.#deps.log,
@@ -201,11 +197,10 @@ export class Drivers {
     await this.#worker.close();
   }
 
-  #fifoPlace(id: string, driver: string): FifoPlace {
-    const sandbox = this.#deps.sandboxOf?.(driver);
-    if (!sandbox) return { path: join(this.#directory, id), told: join(this.#directory, id) };
-    const { directory, inside, owner } = sandbox;
-    return { path: join(directory, id), told: join(inside, id), owner };
+  #fifo(driver: string, id: string): FifoPlace {
+    const own = this.#deps.logging?.(driver);
+    const path = join(own?.directory ?? this.#directory, id);
+    return own ? { path, told: join(own.inside, id), owner: own.owner } : { path, told: path };
   }
 
   #forget(id: string, key: string, session: DriverSession): void {
@@ -225,8 +220,7 @@ export class Drivers {
       this.#down.add(driver);
     } else if (this.#down.delete(driver)) {
       for (const session of this.#byKey.values()) {
-        if (this.#deps.extensions.nameOf(logKind.name, session.driver) === driver)
-          void session.reconnect('the driver has come back');
+        if (session.driver === driver) void session.reconnect('the driver has come back');
       }
     }
   }

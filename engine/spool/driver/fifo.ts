@@ -6,13 +6,12 @@ import { Backoff } from '@cleat/protocol/async/backoff';
 /** Between two looks whether it is empty. */
 const pauses = { firstMs: 1, longestMs: 100 };
 
-/** Where a FIFO is made. */
 export interface FifoPlace {
   readonly path: string;
-  /** The path by which the driver finds it. */
+  /** The same as its driver sees it, which may have a root file system of its own. */
   readonly told: string;
-  /** Who reads it; absent: root. */
-  readonly owner?: { uid: number; gid: number };
+  /** The user of the driver, unless it is root. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** The FIFO between the engine and a driver, made anew for each connection. */
@@ -21,7 +20,7 @@ export class Fifo {
   /** Non-blocking; writing to a full FIFO fails with EAGAIN. */
   readonly fd: number;
 
-  constructor({ path, owner }: FifoPlace) {
+  constructor({ path, owner }: Omit<FifoPlace, 'told'>) {
     this.path = path;
     rmSync(path, { force: true });
     makeFifo(path, 0o600);

@@ -23,8 +23,8 @@ export interface OpenSessionsDeps {
   outbox: Outbox;
   /** One file for each session, until its driver has heard StopLogging; it must not outlive a boot. */
   directory: string;
-  /** The path of a container's FIFO, as its driver was told. */
-  fifoTold: (containerId: string, driver: string) => string;
+  /** The path that a driver was told for a container. */
+  told: (driver: string, containerId: string) => string;
 }
 
 /**
@@ -84,7 +84,7 @@ export class OpenSessions {
       id,
       extension: driver,
       about: `the end of the output of container ${id}`,
-      calls: [{ method: 'StopLogging', request: { File: this.#deps.fifoTold(id, driver) }, id }],
+      calls: [{ method: 'StopLogging', request: { File: this.#deps.told(driver, id) }, id }],
     };
   }
 

@@ -34,7 +34,7 @@ export interface SessionOptions {
   file: SpoolFile;
   /** Bytes that may wait for the driver. */
   bound: number;
-  fifoPlace: () => FifoPlace;
+  fifo: () => FifoPlace;
   extensions: Extensions;
   open: OpenSessions;
   log: Logger;
@@ -76,10 +76,10 @@ export class DriverSession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#log = options.log.child({ container: options.id });
-    const { id, key, driver, info, file, bound, fifoPlace, extensions, open, runners } = options;
+    const { id, key, driver, info, file, bound, fifo, extensions, open, runners } = options;
     this.#progressPath = `${file.files.path}.driver`;
     this.#pump = new Pump({ key, file, progressPath: this.#progressPath, bound, runners });
-    this.#connection = new Connection({ id, driver, info, fifoPlace, extensions, open });
+    this.#connection = new Connection({ id, driver, info, fifo, extensions, open });
     this.#reconnection = new Reconnection({
       driver,
       info,

@@ -16,14 +16,14 @@ interface NetworkDetails {
   readonly IPAM: { readonly Driver: string; readonly Config: readonly { Subnet?: string; Gateway?: string }[] };
 }
 
-/** What the engine says that exists and runs. */
+/** Everything that exists and runs, as the engine says. */
 export interface Inventory {
   readonly containers: readonly ContainerDetails[];
   readonly networks: readonly NetworkDetails[];
   readonly volumes: readonly string[];
 }
 
-/** What each plugin's account must hold, given what there is; sorted, without what tells two of a kind apart. */
+/** Entries that each plugin's account must hold for an inventory; sorted, without what tells two of a kind apart. */
 export function expectedAccounts(
   { containers, networks, volumes }: Inventory,
   { drivers, execRoot }: { drivers: World['flavour']['drivers']; execRoot: string },
@@ -110,7 +110,7 @@ export async function accountComplaints(world: World): Promise<string[]> {
     const victim = victims.get(kind);
     const statement = await victim?.statement();
     if (!victim || !statement) continue;
-    // What an engine never learned that it has, its successor cannot give back first.
+    // The next engine cannot give back what the engine before it never learned to have.
     const problems = statement.problems.filter(({ since }) => !world.mayHaveMissed(since));
     complaints.push(...problems.map(({ text }) => `${victim.name} was asked: ${text}`));
     complaints.push(...differences(victim.name, statement.open.map(generalized).sort(), expected[kind]));

@@ -135,7 +135,7 @@ describe('the journal', () => {
     timeNano: 0,
   });
 
-  test('is balanced, whoever uses a volume meanwhile', () => {
+  test('is balanced, although several containers use a volume meanwhile', () => {
     const events = [
       event('container', 'start', 'a'),
       event('volume', 'mount', 'v', 'a'),

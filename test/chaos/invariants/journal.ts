@@ -6,7 +6,7 @@ export interface JournalEvent {
   readonly timeNano: number;
 }
 
-/** What comes once for each of the other, when everything is over. */
+/** Pairs of events: when everything is over, each `begin` has had one `end`. */
 const pairs: readonly (readonly [type: string, begin: string, end: string])[] = [
   ['container', 'create', 'destroy'],
   ['container', 'start', 'die'],

@@ -5,12 +5,12 @@ import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { processesOf } from '../../../cli/sweep/processes.js';
 import type { EngineRoots } from '../../../cli/sweep/roots.js';
 
-/** Whose traces. */
+/** The engine that leaves the traces. */
 export interface Owner extends EngineRoots {
-  /** Of the engine's process. */
+  /** PID of the engine's process. */
   readonly pid: number;
   readonly cgroupParent: string;
-  /** What the names of the plugins' own interfaces begin with. */
+  /** Prefix of the names of the plugins' own interfaces. */
   readonly linkPrefix: string;
 }
 
@@ -113,13 +113,13 @@ function files({ dataRoot, execRoot }: Owner): string[] {
 function walk(directory: string, enters: (path: string) => boolean): string[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name);
-    // What a container has written into its own layer or volume is its own affair.
+    // Files that a container wrote into its own layer or volume do not count.
     const inside = entry.isDirectory() && enters(path) && !['upper', 'work', '_data'].includes(entry.name);
     return [path, ...(inside ? walk(path, enters) : [])];
   });
 }
 
-/** Of the engine's process, below its roots: a FIFO or a log that nobody closes keeps a removed container's disk space. */
+/** Files that the engine has open below its roots: a FIFO or log that stays open keeps a removed container's space. */
 function openFiles({ pid, dataRoot, execRoot }: Owner): string[] {
   return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {

@@ -1,8 +1,8 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 
 /**
- * What the engine has asked for and not given back, kept by the plugin itself, on disk: a plugin that was killed still
- * knows it. It is the best detector of calls that were lost, or made twice.
+ * Everything that the engine asked for and did not give back. The plugin itself keeps it on disk: a killed plugin still
+ * knows it. This detects best the calls that were lost, or made twice.
  */
 export class Account {
   readonly #path: string;
@@ -25,7 +25,7 @@ export class Account {
     return [...this.#open.keys()].sort();
   }
 
-  /** What no engine may do, as sentences. */
+  /** Things that no engine may do and this one did, as sentences. */
   get problems(): Problem[] {
     return [...this.#problems];
   }
@@ -47,7 +47,7 @@ export class Account {
     this.#write({ begin: key, note, at: Date.now() });
   }
 
-  /** Of something that is not open: nothing, as repeated calls are allowed. */
+  /** Closes an entry; does nothing if it is not open, as repeated calls are allowed. */
   end(key: string): void {
     if (this.#open.has(key)) this.#write({ end: key });
   }

@@ -1,11 +1,11 @@
 import type { Account } from './account.js';
 
-/** What a kind's methods are given. */
+/** The surroundings that a kind's methods get. */
 export interface Surroundings {
   readonly account: Account;
   /** A directory of the plugin's own. */
   readonly directory: string;
-  /** What the world told this plugin, for example the addresses that it may give away. */
+  /** An option that the world gave this plugin, for example the addresses that it may give away. */
   readonly option: string;
 }
 

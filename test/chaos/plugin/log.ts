@@ -19,7 +19,7 @@ export function logKind({ account, directory }: Surroundings): ScriptedKind {
         carry(file, join(logs, ContainerID));
         return {};
       },
-      // What is in the FIFO is still read, until its end.
+      // The plugin still reads the FIFO until its end.
       'LogDriver.StopLogging': (request) => {
         account.end(session(text(request, 'File')));
         return {};

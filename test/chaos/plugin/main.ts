@@ -55,7 +55,7 @@ function command(list: readonly Misbehaviour[]): void {
   });
 }
 
-/** What a well-behaved plugin does and says. */
+/** Does what a well-behaved plugin does, and answers as it does. */
 function perform(method: string, body: string): Answer {
   if (method === 'Plugin.Activate') return { status: 200, text: JSON.stringify({ Implements: [kind.capability] }) };
   const handler = kind.methods[method];
@@ -107,7 +107,7 @@ async function obey(request: IncomingMessage, response: ServerResponse): Promise
 function listen(path: string, handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>): void {
   if (existsSync(path)) rmSync(path);
   const server = createServer((request, response) => {
-    // Whoever went away in the middle of his question hears nothing.
+    // A client that went away in the middle of its request gets no answer.
     handler(request, response).catch(() => response.destroy());
   });
   server.listen(path);

@@ -23,7 +23,7 @@ export interface Misbehaviour {
   /** `VolumeDriver.Mount`, or `*`. */
   method: string;
   manner: Manner;
-  /** What was asked for is done all the same: only the answer is wrong. */
+  /** Whether the plugin does what was asked all the same, so that only the answer is wrong. */
   performs: boolean;
 }
 
@@ -45,7 +45,7 @@ export async function misbehave(
   switch (manner) {
     case 'hang':
       await lifted;
-      // Whoever has given up meanwhile gets nothing done behind his back.
+      // A caller that gave up meanwhile must not find the work done later.
       if (!response.destroyed) send(response, answer());
       return;
     case 'slow':
