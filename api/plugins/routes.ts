@@ -6,6 +6,7 @@ import type { Route } from '../http/router.js';
 import { decodeAuth } from '../images/auth.js';
 import type { ApiServices } from '../services.js';
 import { sendProgress } from '../streams/progress.js';
+import { rememberLook, upgradeOf } from './upgrade-of.js';
 
 const privilegesBody = jsonBody(PluginPrivileges);
 const setBody = jsonBody(PluginSetRequest);
@@ -24,14 +25,18 @@ export function pluginRoutes({ plugins }: ApiServices): Route[] {
       async handler(x) {
         const auth = decodeAuth(x.headers['x-registry-auth']);
         // Ours: of a plugin that is here, only what its upgrade would ask for beyond what it has.
-        const name = x.query.text('name') || undefined;
+        const name = x.query.text('name') || upgradeOf(x);
         x.send(200, await plugins.privileges(x.query.text('remote'), { auth, name, signal: x.signal }));
       },
     },
     {
       method: 'GET',
       path: '/plugins/:name/json',
-      handler: (x) => x.send(200, plugins.inspect(x.param('name'))),
+      handler(x) {
+        const plugin = plugins.inspect(x.param('name'));
+        rememberLook(x, plugin.Name);
+        x.send(200, plugin);
+      },
     },
     {
       method: 'POST',

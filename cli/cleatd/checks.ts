@@ -31,7 +31,8 @@ export function checkValues(values: Values, nameOf: NameOf): void {
   for (const mirror of values['registry-mirror']) checkMirror(mirror);
   for (const registry of values['insecure-registry']) checkRegistry(registry, nameOf('insecure-registry'));
   for (const flag of ['authorization-plugin', 'metrics-collector'] as const) {
-    const strange = values[flag].find((name) => !/^[^\s/]+$/.test(name));
+    // A managed plugin's has slashes: `registry.example/team/plugin:v1`.
+    const strange = values[flag].find((name) => !/^(?!\.\.?(\/|$))[^\s/]+(\/(?!\.\.?(\/|$))[^\s/]+)*$/.test(name));
     if (strange !== undefined) throw new UsageError(`${nameOf(flag)}: '${strange}' is not the name of a plugin`);
   }
   checkCgroupParent(values['cgroup-parent'], nameOf('cgroup-parent'));

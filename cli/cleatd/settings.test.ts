@@ -169,6 +169,8 @@ test.each([
   [['--insecure-registry=host:66666'], 'is not valid'],
   [['--authorization-plugin='], "--authorization-plugin: '' is not the name of a plugin"],
   [['--metrics-collector=../x'], "--metrics-collector: '../x' is not the name of a plugin"],
+  [['--metrics-collector=a/../x'], "--metrics-collector: 'a/../x' is not the name of a plugin"],
+  [['--authorization-plugin=/run/x'], "--authorization-plugin: '/run/x' is not the name of a plugin"],
   [['--default-shm-size=99999999g'], "invalid size: '99999999g'"],
   [['--mtu=99999999999999999999'], 'value out of range'],
   [['--default-ulimit=nosuch=1'], 'invalid ulimit type: nosuch'],

@@ -3,7 +3,7 @@ import type { Helper } from '@cleat/linux/helper/helper';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { Turns } from '@cleat/protocol/async/turns';
 import type { Logger } from '@cleat/protocol/log';
-import type { PluginsConfig } from '../config.js';
+import type { AuthorizationConfig, PluginsConfig } from '../config.js';
 import type { Content } from '../content/service.js';
 import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
@@ -27,10 +27,11 @@ export interface PluginsDeps {
   readonly helper: Pick<Helper, 'call' | 'tarOut'>;
   readonly sandboxes: Sandboxes;
   /** Read each time: SIGHUP changes it. */
-  readonly config: Pick<PluginsConfig, 'pluginTrust'> & {
-    /** When the engine stops, plugins are left running, as containers are. */
-    readonly liveRestore: boolean;
-  };
+  readonly config: Pick<PluginsConfig, 'pluginTrust'> &
+    AuthorizationConfig & {
+      /** When the engine stops, plugins are left running, as containers are. */
+      readonly liveRestore: boolean;
+    };
   /** The users of the plugin of that full name. */
   readonly usage: (name: string) => PluginUse[];
 }

@@ -115,6 +115,7 @@ export async function openBench(): Promise<Bench> {
       helper,
       config: {
         liveRestore: false,
+        authorizationPlugins: ['me/guard'],
         get pluginTrust() {
           return bench.trust;
         },

@@ -69,6 +69,17 @@ test('a list is filtered by state, and by any of the capabilities of a plugin', 
   expect(() => names({ enabled: ['maybe'] })).toThrow("invalid filter 'enabled=[maybe]'");
 });
 
+test('a plugin without which nobody is authorized is not removed, not even by force', async () => {
+  await using bench = await openBench();
+  await bench.create('me/guard');
+  for (const force of [false, true]) {
+    await expect(bench.plugins.remove('me/guard', { force })).rejects.toMatchObject({
+      class: 'Conflict',
+      message: expect.stringMatching(/^plugin me\/guard:latest is in use: authorization-plugins names it/),
+    });
+  }
+});
+
 test('a plugin that does not answer stays disabled, and its last words are told', async () => {
   await using bench = await openBench();
   await bench.create('a');

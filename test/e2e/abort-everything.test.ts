@@ -49,7 +49,7 @@ async function expectUnharmed(before: number): Promise<void> {
 const routes = apiRoutes(fakeServices({}), {});
 const nameOf = ({ method, path }: Route): string => `${method} ${path}`;
 
-/** What is asked of each streaming route: the target, and the body where it takes one. */
+/** The request to each streaming route: its targets, and a body where the route takes one. */
 const streaming: Record<string, { targets: string[]; body?: () => Buffer; json?: () => Promise<string> }> = {
   'GET /events': { targets: ['/events', '/events?since=1'] },
   'GET /containers/:name/logs': {

@@ -100,7 +100,7 @@ function got(url: string, before = ''): string {
   return `printf 'GET ${pathname} HTTP/1.0\\r\\n\\r\\n' | ${before}nc -w 3 ${hostname} ${port || 80} | tail -n 1`;
 }
 
-/** What is outside: a namespace with a cable to the one of the engines, and a server that says who it is. */
+/** The world outside: a namespace with a cable to the engines' namespace, and a server that says who it is. */
 class World implements AsyncDisposable {
   private constructor(
     readonly program: Program,

@@ -88,7 +88,7 @@ describe('extensions that are containers, at a cold boot', () => {
     await engine.restart();
     for (const name of ['first', 'second', 'third']) await expect.poll(() => status(name), long).toBe('running');
     const id = await ok('inspect', '--format', '{{.Id}}', 'third');
-    // What was delivered shortly before the power failed may be delivered again.
+    // Lines delivered shortly before the power failed may be delivered again.
     await expect
       .poll(() => readFileSync(join(second.root, 'logs', id), 'latin1').match(/started/g)?.length, long)
       .toBeGreaterThanOrEqual(2);
@@ -96,7 +96,7 @@ describe('extensions that are containers, at a cold boot', () => {
     for (const name of ['first', 'second', 'third']) expect(await why(name)).toBe('');
   });
 
-  test('one that uses the API of the engine in all its calls, and before it listens', async () => {
+  test('a plugin that uses the API of the engine in all its calls, and before it listens', async () => {
     const asking = new Provider(engine, 'asking', { asks: true, kinds: 'VolumeDriver,LogDriver' });
     await started(asking);
     await ok('volume', 'create', '-d', 'asking', 'data');
@@ -217,7 +217,7 @@ describe('a container that waits for its extension', () => {
     await ok('rm', '-f', 'waits');
   });
 
-  test('what fails for another reason is told and not tried again', async () => {
+  test('a start that fails for another reason is reported and not tried again', async () => {
     {
       await using _plugin = new FixedVolumePlugin(driver(), place());
       await ok('volume', 'create', '-d', 'late', 'data');

@@ -8,7 +8,7 @@ import { batteries } from './support/manifest.js';
 import { freePort } from './support/ports.js';
 import { Program } from './support/program.js';
 
-/** What runs does not notice where the batteries are, nor that they move. */
+/** Running containers notice neither where the batteries are nor that they move. */
 let engine: Engine;
 const { ok, refused } = clientOf(() => engine);
 afterEach(async () => {
@@ -46,7 +46,7 @@ test('containers, volumes, networks and logs go on while all batteries move out 
     await ok('rm', '-f', 'guest');
   }
 
-  // What the batteries of one carrier set up is taken down by those of another.
+  // The batteries of another carrier take down the things that those of one carrier set up.
   await ok('stop', '-t', '0', 'web');
   const lines = (await ok('logs', 'web')).split('\n').map(Number);
   expect(lines).toEqual(lines.map((_, index) => index + 1));

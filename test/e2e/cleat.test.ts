@@ -126,7 +126,7 @@ test('sweep removes nothing of an engine that runs, and nothing that is no engin
   }
 });
 
-test('what it does not know is an error with advice', async () => {
+test('an unknown command is an error with advice', async () => {
   expect(await cleat('frobnicate')).toMatchObject({
     code: 1,
     stderr: "cleat: unknown command: frobnicate. See 'cleat --help'.\n",

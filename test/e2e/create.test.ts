@@ -62,7 +62,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 afterEach(async () => {
-  // Of a test that failed in the middle.
+  // A test that failed in the middle may have left some.
   for (const name of interfaceNames()) if (name.startsWith(prefix)) await run('ip', ['link', 'delete', name]);
 });
 
@@ -101,7 +101,7 @@ test.concurrent.each(['network', 'volume'] as const)('%s: its package script mak
   expect(kindsOf(readManifest(config.stdout, 'strict'))).toEqual([kindOf(kind).name]);
 });
 
-test.concurrent('what is made in JavaScript runs its own test', () => ownTestPasses('volume', 'JavaScript'));
+test.concurrent('an extension made in JavaScript runs its own test', () => ownTestPasses('volume', 'JavaScript'));
 
 describe('as people use it', () => {
   const language = 'TypeScript';

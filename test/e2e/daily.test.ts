@@ -9,7 +9,7 @@ import { type Engine, startEngine } from './support/engine.js';
 import { hear } from './support/missed.js';
 import { testNeeding, uses } from './support/needs.js';
 
-/** What people do on an ordinary day, beyond the states of one container. */
+/** The work of an ordinary day, beyond the states of one container. */
 let engine: Engine;
 let scratch: string;
 beforeAll(async () => {
@@ -137,7 +137,7 @@ describe('networks', () => {
     expect(await names('expose=1-8080')).toBe('open');
     expect(await names('publish=81')).toBe('');
   });
-  test('what does not run still shows the network that it belongs to', async () => {
+  test('a container that does not run still shows its network', async () => {
     await ok('create', '--name', 'idle', 'busybox');
     await ok('run', '--name', 'over', 'busybox', 'true');
     expect(await ok('ps', '-a', '--format', '{{.Names}} {{.Networks}}')).toBe('over bridge\nidle bridge');

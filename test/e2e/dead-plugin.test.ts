@@ -67,7 +67,7 @@ test('a dead plugin holds nobody up, is shown, and needs no restart of the engin
   await ok('volume', 'rm', 'kept', 'other');
 });
 
-test('whatever lies in the plugin directory, the engine answers', async () => {
+test('the engine answers although a FIFO lies in the plugin directory', async () => {
   await promisify(execFile)('mkfifo', [join(engine.pluginDirectory, 'trap.spec')]);
   expect((await engine.docker('volume', 'ls', '-q', { timeoutMs: 15_000 })).code).toBe(0);
   expect((await engine.docker('volume', 'create', '-d', 'trap', { timeoutMs: 15_000 })).stderr).toContain(

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientOf } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 
-/** What clients and scripts compare, word by word as a stock engine says it; containers' IDs are written ID. */
+/** Texts that clients and scripts compare, word by word as a stock engine says them; a container's ID is written ID. */
 let engine: Engine;
 beforeAll(async () => {
   engine = await startEngine();
@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 const { ok, refused } = clientOf(() => engine);
 
-/** What the daemon said, as the client shows it. */
+/** The daemon's message, as the client shows it. */
 async function said(args: string): Promise<string> {
   const words = args.match(/'[^']*'|\S+/g) ?? [];
   const text = await refused(...words.map((word) => word.replaceAll("'", '')));
@@ -32,7 +32,7 @@ const run = (text: string) =>
   `docker: Error response from daemon: ${text}\n\nRun 'docker run --help' for more information\n`;
 const daemon = (text: string) => `Error response from daemon: ${text}\n`;
 
-describe('what is not there', () => {
+describe('things that do not exist', () => {
   test.each([
     ...['stop', 'restart', 'pause', 'unpause', 'top', 'diff', 'wait', 'logs'].map((verb) => [`${verb} nosuch`, gone]),
     ['rm nosuch', gone],
@@ -92,7 +92,7 @@ describe('states', () => {
   ])('%s', async (args, text) => expect(await said(args)).toContain(text.trim()));
 });
 
-describe('what no container can have', () => {
+describe('options that no container can have', () => {
   test.each([
     ['--log-driver nosuch', 'error looking up logging plugin nosuch: plugin "nosuch" not found'],
     ['--log-opt nosuch=1', "unknown log opt 'nosuch' for json-file log driver"],
@@ -226,7 +226,7 @@ describe('names that are too long', () => {
   });
 });
 
-describe('what is too long: the runtime says so, and all of it is told', () => {
+describe('values that are too long: the runtime says so, and the client gets its whole message', () => {
   const long = `/${'x'.repeat(5_000)}`;
   const failed = 'create failed: unable to start container process: ';
   test.each([
@@ -239,7 +239,7 @@ describe('what is too long: the runtime says so, and all of it is told', () => {
     ['a program of an exec', `exec runs ${long}`, `OCI runtime exec failed: exec failed: unable to start`],
     ['an exec’s directory', `exec -w ${long} runs true`, 'chdir to cwd'],
   ])('%s', async (_what, args, text) => {
-    // What an exec's runtime says comes as its output.
+    // The message of an exec's runtime comes as the exec's output.
     const { code, stdout, stderr } = await engine.docker(...args.split(' '));
     expect(code).not.toBe(0);
     expect(stdout + stderr).toContain(text);
@@ -247,7 +247,7 @@ describe('what is too long: the runtime says so, and all of it is told', () => {
   });
 });
 
-describe('what can never start is refused when it is made, in the words that a stock engine has for it', () => {
+describe('a container that can never start is refused at create, in a stock engine’s words', () => {
   const log = (option: string, value: string) => ({ LogConfig: { Type: 'json-file', Config: { [option]: value } } });
   test.each<[string, object, string]>([
     ['a tag', log('tag', '{{'), 'template: log-tag:1: unclosed action'],
@@ -285,7 +285,7 @@ describe('a path that leads through a file', () => {
   );
 });
 
-describe('what one client makes large', () => {
+describe('requests and answers that one client makes large', () => {
   const labels = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, 'x'.repeat(30)]));
   const hosts = Array.from({ length: 10_000 }, (_, at) => `host${at}:10.0.0.1`);

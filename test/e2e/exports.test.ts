@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { checkout } from './support/documents.js';
 
-/** What a package says that it exports is there, built, and loads. */
+/** Every export that a package declares exists, is built, and loads. */
 const { workspaces } = JSON.parse(readFileSync(`${checkout}/package.json`, 'utf8')) as { workspaces: string[] };
 const packages = workspaces.filter((folder) => !folder.includes('*'));
 type Target = string | { types?: string; default?: string };

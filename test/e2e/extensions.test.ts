@@ -145,7 +145,7 @@ describe('each battery', () => {
     'echo',
     'works',
   ];
-  /** What works with it, and what one reads without it, before the way to bring it back. */
+  /** A command that works with the extension, and the message without it, which ends with the way to bring it back. */
   const withIt: Record<string, { works: string[]; missing: string }> = {
     'volume-local': {
       works: ['run', '--rm', '-v', 'vol:/v', 'busybox', 'echo', 'works'],
@@ -168,7 +168,7 @@ describe('each battery', () => {
     },
     'log-local': { works: logged('local'), missing: 'error looking up logging plugin local: plugin "local" not found' },
     'log-syslog': {
-      // One that nobody hears: UDP needs no server.
+      // Nobody listens at this address: UDP needs no server.
       works: logged('syslog', '--log-opt', 'syslog-address=udp://127.0.0.1:9'),
       missing: 'error looking up logging plugin syslog: plugin "syslog" not found',
     },

@@ -7,7 +7,7 @@ import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { growthDuring, identityOf } from './support/same-process.js';
 
-/** What containers and plugins can make as large as they like: it costs the engine some memory, whatever its size. */
+/** Containers and plugins can make some things as large as they like; the engine's memory for them has a bound. */
 let engine: Engine;
 let identity: string;
 const { ok } = clientOf(() => engine);

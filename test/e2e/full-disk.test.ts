@@ -33,7 +33,7 @@ async function filledBy(name: string): Promise<void> {
   await expect.poll(() => execFileSync('df', ['--output=avail', disk.path], { encoding: 'utf8' })).toMatch(/\n *0\n/);
 }
 
-/** What a client sends that unfolds to more than the disk holds: how it is made, and how it is sent. */
+/** Files of a client that unfold to more than the disk holds: how to make each, and how to send it. */
 const files = 'for i in $(seq 40); do echo $i > $i.img; truncate -s 3M $i.img; done; tar -c *.img';
 const load = 'docker load -i bomb';
 const bombs: readonly (readonly [made: string, sent: string])[] = [
@@ -44,7 +44,7 @@ const bombs: readonly (readonly [made: string, sent: string])[] = [
   ['truncate -s 1T hole; tar -cS hole', load],
 ];
 
-test('what is sent leaves some space, is refused in words, and leaves nothing behind', async () => {
+test('an upload leaves some space, is refused in words, and leaves nothing behind', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'cle-bombs-'));
   const run = (command: string) =>
     promisify(execFile)('sh', ['-c', command], {
@@ -77,7 +77,7 @@ test('what is sent leaves some space, is refused in words, and leaves nothing be
   expect(least).toBeGreaterThan(4 * 1024 * 1024);
 });
 
-test('what frees space works on a full disk, and after that everything else', async () => {
+test('commands that free space work on a full disk, and after that all others work', async () => {
   for (const name of ['aa', 'bb', 'cc', 'dd']) await ok('run', '-d', '--name', name, 'busybox', 'sleep', '1000');
   await ok('create', '--name', 'unborn', '-v', 'data:/data', 'busybox', 'true');
   for (const name of ['one', 'two', 'three']) await ok('volume', 'create', name);

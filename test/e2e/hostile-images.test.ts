@@ -23,8 +23,8 @@ import { inParallel } from './support/raw-client.js';
 import { identityOf, unexpectedIn } from './support/same-process.js';
 
 /**
- * Whatever an archive or a registry says: it is an image that works, or it is refused in words; then nothing of it is
- * left; and the engine is the same process.
+ * The input of an archive or a registry is an image that works, or it is refused in words and nothing of it is left; the
+ * engine is the same process afterwards.
  */
 let engine: Engine;
 let identity: string;
@@ -122,7 +122,7 @@ const pull = (image: Documents) => {
 const strange =
   /undefined|null\)|is not (a function|iterable)|Cannot (read|convert)|Unexpected token|JSON at|\.js:|NaN|RangeError|call stack|string length|ENOENT|EISDIR|EEXIST|syscall|unexpected error/;
 
-/** What it was about, and what was wrong; undefined: all is well. */
+/** The name of the case and what was wrong with it; undefined: all is well. */
 async function complaint(what: string, answer: string): Promise<string | undefined> {
   const said = /^\d{3} /.test(answer) ? answer : /"errorDetail":.*/.exec(answer)?.[0];
   if (said !== undefined) {

@@ -14,7 +14,7 @@ afterAll(() => engine?.[Symbol.asyncDispose]());
 afterEach(() => removeAll(engine));
 const { ok, refused } = clientOf(() => engine);
 
-/** What others do meanwhile, each of which would wait if anything of the engine did. */
+/** Does the work of other clients; each step would wait if any part of the engine waited. */
 async function othersGoOn(): Promise<void> {
   const id = await ok('run', '-d', '-v', 'mine:/d', 'busybox', 'sh', '-c', 'echo x > /d/f; sleep 1000');
   expect(await ok('exec', id, 'cat', '/d/f')).toBe('x');

@@ -107,7 +107,7 @@ describe('save and load', () => {
     expect(await idOf('saved:1')).toBe(id);
     expect(await ok('image', 'inspect', '--format', '{{index .Config.Labels "kept"}}', 'saved:1')).toBe('yes');
   });
-  test('what is no archive is refused and leaves nothing', async () => {
+  test('a file that is no archive is refused and leaves nothing', async () => {
     const junk = join(scratch, 'junk.tar');
     await writeFile(junk, 'this is no archive');
     const before = await ok('images', '-aq');

@@ -31,7 +31,7 @@ test('every drawing is on a page that is acted here', () => {
   expect(drawings.filter(({ document }) => !files.includes(document)).map(({ name }) => name)).toEqual([]);
 });
 
-test('what is said otherwise than drawn is told in full', () => {
+test('an exchange that differs from its drawing is shown in full', () => {
   const exchange = (body: Record<string, unknown>) => ({ call: 'A.B', body, answer: { status: 200, text: '{}' } });
   const drawn = ['engine -> plugin A.B {ID: <one>, …}', 'engine -> plugin A.B {ID: <two>}'];
   const told = (...bodies: Record<string, unknown>[]) => new Reader().told(drawn, bodies.map(exchange));

@@ -9,7 +9,7 @@ import { testNeeding, uses } from './support/needs.js';
 import { Program } from './support/program.js';
 import { onTerminal } from './support/terminal.js';
 
-/** What one does to a container between `create` and `rm`, with the stock client. */
+/** The life of a container between `create` and `rm`, with the stock client. */
 let engine: Engine;
 let scratch: string;
 beforeAll(async () => {

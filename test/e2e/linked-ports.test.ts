@@ -66,7 +66,7 @@ async function reached(from: string, to: string): Promise<string[]> {
 }
 const open = ['53/udp', '80/tcp'];
 
-test('what a linked container exposes is reached over the link, by nobody else and nothing else', async () => {
+test('a link reaches the ports that its container exposes, and no others; nobody else reaches them', async () => {
   await server('la');
   await client('lb', '--link', 'la:x');
   await client('lc');

@@ -11,7 +11,7 @@ import { Program } from './support/program.js';
 
 /** A log plugin that is killed, hangs or is slow while containers print, and the engine killed beside it. */
 const cleat = fileURLToPath(new URL('../../bin/cleat', import.meta.url));
-/** What lies in the pipe and in the plugin's hands when either is killed, and may come a second time: 320 KiB. */
+/** Bytes in the pipe and in the plugin's hands when either is killed, which may come a second time: 320 KiB. */
 const repeatedBytes = 320 * 1024;
 /** An entry of a line of seven digits, on the FIFO. */
 const entryBytes = 31;
@@ -61,7 +61,7 @@ describe('nothing is lost, and nothing comes twice but around a crash', () => {
     plugin = await LogPlugin.start(engine, 'chaos');
   });
 
-  test('of a plugin that is killed, and killed again', async () => {
+  test('although the plugin is killed, and killed again', async () => {
     const id = await print(counting(60, 0.05));
     for (let crash = 0; crash < 2; crash++) {
       await sleep(1000);
@@ -72,7 +72,7 @@ describe('nothing is lost, and nothing comes twice but around a crash', () => {
     expectComplete(await keptUntil(id, 1_059_999), 60_000, 2);
   });
 
-  test('of an engine that is killed, and of both', async () => {
+  test('although the engine is killed, and then both', async () => {
     const id = await print(counting(80, 0.2));
     await sleep(1000);
     await engine.kill('SIGKILL');
@@ -120,7 +120,7 @@ describe('nothing is lost, and nothing comes twice but around a crash', () => {
     await expect.poll(() => readdirSync(join(engine.dataRoot, 'undelivered')), { timeout: longMs }).toEqual([]);
   });
 
-  test('what a container printed while its plugin was dead comes after its end, and after the engine’s', async () => {
+  test('lines printed while the plugin was dead come after the container’s end, and after the engine’s', async () => {
     const id = await print('seq 1000000 1000009; while [ ! -e /go ]; do sleep 0.1; done; seq 1000010 1009999');
     await keptUntil(id, 1_000_009);
     await plugin.kill();
@@ -179,7 +179,7 @@ describe('a bound', () => {
     await ok('exec', held, 'touch', '/go');
     await ok('wait', held);
     await expect.poll(async () => (await deliveryOf())?.dropped.lines, { timeout: longMs }).toBeGreaterThan(30_000);
-    // What `docker logs` shows has a bound of its own.
+    // The output of `docker logs` has a bound of its own.
     expect((await ok('logs', held)).split('\n')).toHaveLength(40_000);
     plugin.resume();
     const kept = await keptUntil(held, 1_039_999);

@@ -21,7 +21,7 @@ afterEach(() => removeAll(engine));
 const prints = (script: string, ...options: string[]) =>
   ok('run', '-d', '--network', 'none', ...options, 'busybox', 'sh', '-c', script);
 
-/** What a driver wrote for a container, once all of it is there. */
+/** The bytes that a driver wrote for a container, once all are there. */
 async function written(path: string, last: string): Promise<Buffer> {
   await expect.poll(() => readFile(path, 'latin1').catch(() => ''), { timeout: 20_000 }).toContain(last);
   return await readFile(path);
@@ -137,7 +137,7 @@ test('syslog: a server that is away holds no container up, and gets everything i
     const numbers = received.map((line) => Number(/: (\d+)$/.exec(line)?.[1]));
     const seen = [...new Set(numbers)];
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
-    // What the broken connection had taken may be lost with it.
+    // Lines that the broken connection had taken may be lost with it.
     expect(seen.length).toBeGreaterThan(15_000);
   } finally {
     await leave(second);

@@ -100,7 +100,7 @@ describe('a network of one’s own', () => {
     // A container that shares the namespace asks the same.
     expect(await ok('run', '--rm', '--network', 'container:asker', 'busybox', 'nslookup', 'db')).toContain(ip);
 
-    // What changes is known at once, also on a network without a way out.
+    // Changes are known at once, also on a network without a way out.
     await ok('rename', 'db', 'db2');
     expect(await answersOf(client, 'db2', 'A')).toEqual({ rcode: 'NOERROR', data: [ip] });
     expect((await answersOf(client, 'db', 'A')).rcode).toBe('SERVFAIL');
@@ -113,7 +113,7 @@ describe('a network of one’s own', () => {
     expect(await resolvConf('asker')).toContain(`nameserver ${inside}`);
   });
 
-  test('what a container is called on its networks is shown, also when it does not run', async () => {
+  test('inspect shows a container’s names on its networks, also when it does not run', async () => {
     await ok('network', 'create', 'called');
     await ok(
       'create',
@@ -211,7 +211,7 @@ describe('a container that floods its name server', () => {
   });
 });
 
-describe('what is meant by a name', () => {
+describe('the network that a name means', () => {
   interface Shown {
     HostConfig: { NetworkMode: string };
     NetworkSettings: { Networks: Record<string, { NetworkID: string; IPAddress: string }> };

@@ -60,7 +60,7 @@ const addressOn = async (network: string, name: string) =>
   ok('inspect', '--format', `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, name);
 const pings = async (from: string, to: string) =>
   expect(await ok('exec', from, 'ping', '-c', '1', '-W', '5', to)).toContain('1 packets received');
-/** Who has which address, by the plugin's file. */
+/** The containers that hold an address, by the plugin's file. */
 const holders = (): string[] => {
   const pools: Record<string, { addresses: Record<string, string> }> = JSON.parse(readFileSync(file, 'utf8'));
   return Object.values(pools)
@@ -159,7 +159,7 @@ describe('an engine that is killed', () => {
     await pings('near', 'web');
     expect(await fetchText(`http://127.0.0.1:${port}/f`)).toBe('served\n');
     await startPlugins();
-    // What ended while nobody was there is given back, and nothing else.
+    // The addresses of containers that ended meanwhile are given back, and no others.
     await expect.poll(holders).toEqual(['near', 'web']);
     await ok('start', 'ends');
     await pings('ends', 'web');
@@ -223,7 +223,7 @@ test('plugins that hang cost their own callers an error, and nobody else anythin
     }),
   );
   await expect.poll(() => mute.calls.map(({ method }) => method)).toContain('NetworkDriver.CreateEndpoint');
-  // What would wait if anything of the engine did.
+  // Each of these would wait if any part of the engine waited.
   await wires('one');
   await ok('run', '--rm', '--network=one', 'busybox', 'true');
   await ok('run', '--rm', 'busybox', 'true');

@@ -6,7 +6,7 @@ import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { type Answer, ScriptedNetworkPlugin } from './support/scripted-network.js';
 
-/** Whatever a network or IPAM plugin does wrong, at any step: a clear error, and nothing is left of the attempt. */
+/** A network or IPAM plugin that fails at any step causes a clear error, and nothing is left of the attempt. */
 let engine: Engine;
 let plugin: ScriptedNetworkPlugin;
 const tag = `rb${process.pid % 10_000}`;

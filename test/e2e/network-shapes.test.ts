@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { clientOf } from './support/client.js';
 import { clearEngines, type Engine, startEngine } from './support/engine.js';
 
-/** What the API says of networks and of containers on them, as a stock engine says it. */
+/** The API's answers about networks and containers on them are those of a stock engine. */
 let engine: Engine;
 beforeAll(async () => {
   engine = await startEngine();

@@ -12,7 +12,7 @@ import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js'
 /** How an engine gets to know a plugin. */
 const introduction = /^(Plugin\.Activate|\w+\.GetCapabilities|\w+\.GetDefaultAddressSpaces) /;
 
-/** What newer versions of Docker send than the one to compare with, and what is each engine's own. */
+/** Options that only newer versions of Docker send, and options of each engine's own. */
 const newerOptions = [
   'com.docker.network.enable_ipv4',
   'com.docker.network.endpoint.name',
@@ -160,7 +160,7 @@ async function scenario({ plugin, driver, docker }: Bench): Promise<void> {
     await docker('run', '--rm', '--network=plain', 'busybox', 'true');
     plugin.answers.clear();
   }
-  // Of several, dockerd takes any one first.
+  // If several are left, dockerd takes them in any order.
   await network('rm', 'six');
   await network('rm', 'full');
   await network('prune', '-f');

@@ -116,7 +116,7 @@ test('a plugin of a stranger compiles as strictly as can be, and answers', async
   expect(await program.end('SIGTERM')).toBe(0);
 });
 
-test('what needs native code says so where it is not installed', async () => {
+test('a part that needs native code says so where that is not installed', async () => {
   const script = "await import('@cleat/sdk/linux')";
   const asked = execute(process.execPath, ['--input-type=module', '-e', script], project);
   await expect(asked).rejects.toThrow("Cannot find package '@cleat/linux'");

@@ -8,7 +8,7 @@ import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { ScriptedVolumePlugin } from './support/scripted-volume.js';
 
-/** Whatever an image, a container or a plugin says or swaps, no path leads where nobody was to get. */
+/** No path of an image, a container or a plugin leads outside, although any of them may lie, or swap it in use. */
 let engine: Engine;
 let scratch: string;
 beforeAll(async () => {
@@ -48,7 +48,7 @@ describe('the volumes of a configuration', () => {
   });
 });
 
-/** What `docker load` is given: an image without layers. */
+/** An archive for `docker load`: an image without layers. */
 async function hostileArchive(config: object): Promise<Buffer> {
   const { pack } = await import('tar-stream');
   const tar = pack();
@@ -176,7 +176,7 @@ describe('an /etc/passwd or /etc/group that has no end', () => {
   ]);
   const limit = ['-m', '128m', '--memory-swap', '128m'];
 
-  /** What is refused once the stream has begun is said in it. */
+  /** Runs an exec that must be refused. Once the stream has begun, it carries the refusal. */
   const execRefused = async (...args: string[]) => {
     const { code, stdout, stderr } = await engine.docker('exec', ...args);
     expect({ args, code }).toEqual({ args, code: 126 });
@@ -271,7 +271,7 @@ test('exec -u keeps the groups of --group-add', async () => {
   }
 });
 
-describe('what every container has', () => {
+describe('files that every container has', () => {
   test('/.dockerenv and /etc/mtab, of which no change comes; without IPC no /dev/shm', async () => {
     const look = 'ls -l /.dockerenv /etc/mtab; ls -d /dev/shm; cat /etc/mtab | grep -c " / "';
     await ok('run', '--name', 'has', 'busybox', 'sh', '-c', look);
@@ -307,7 +307,7 @@ describe('what every container has', () => {
     }
   });
 
-  test('what a container does with them is a change as any other', async () => {
+  test('a container’s changes to them are changes like any others', async () => {
     await ok('run', '--name', 'changes', 'busybox', 'sh', '-c', 'rm /.dockerenv /etc/mtab; echo own > /etc/mtab');
     expect(await ok('diff', 'changes')).toBe('D /.dockerenv\nC /etc\nC /etc/mtab');
     await ok('commit', 'changes', 'changed');

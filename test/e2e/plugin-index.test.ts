@@ -136,7 +136,7 @@ describe('an index', () => {
       stderr: expect.stringContaining('offline, as asked for'),
       stdout: expect.stringContaining(volumes),
     });
-    // What was verified with one key is no copy for another.
+    // An index that was verified with one key is no copy for another key.
     const other = await search('volumes', '--index', index(), '--key', 'stranger.pub', '--offline');
     expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('there is no copy of it') });
     const gone = `127.0.0.1:1/team/index`;

@@ -46,7 +46,7 @@ test('--help tells of everything, also of the plugin’s own options', async () 
   expect(out).toMatch(/^ {2}--tls-cert FILE /m);
 });
 
-test('what cannot be understood ends with one line and 2, what cannot be served with 1', async () => {
+test('wrong options end the program with one line and 2, a socket that it cannot make with 1', async () => {
   const one = (text: string) => new RegExp(`^no-remove: (${text}).*\n$`);
   expect(await ended('--rot', '/x')).toMatchObject({
     code: 2,
@@ -168,7 +168,7 @@ test.skipIf(!stockDockerdInstalled)('over TLS, with a .json that tells a stock d
     (await promisify(execFile)('docker', ['-H', dockerd.host, ...args], { timeout: 60_000 })).stdout.trim();
   expect(await docker('volume', 'create', '-d', name, 'kept')).toBe('kept');
   expect(await docker('volume', 'inspect', '-f', '{{.Mountpoint}}', 'kept')).toBe(join(directory, 'data/kept'));
-  // Whoever has no certificate of that CA hears nothing.
+  // A client without a certificate of that CA gets no answer.
   const ask = ['curl', '-sS', '--max-time', '10', '--cacert', pem('server', 'cacert')];
   await expect(promisify(execFile)('nsenter', [...inside, ...ask, `${Addr}/health`])).rejects.toThrow();
   expect(await program.end('SIGTERM')).toBe(0);

@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 afterAll(() => disk[Symbol.dispose]());
 
-/** What a client knows of one kind of thing: names are never used twice. */
+/** The knowledge of a client about one kind of thing: names are never used twice. */
 class Known {
   readonly made = new Set<string>();
   readonly removing = new Set<string>();
@@ -75,7 +75,7 @@ async function namesOn(engine: Engine): Promise<Record<Kind, string[]>> {
   };
 }
 
-test(`what was answered is so after each of ${cuts} power cuts`, { timeout: patienceMs }, async () => {
+test(`the engine’s answers still hold after each of ${cuts} power cuts`, { timeout: patienceMs }, async () => {
   await using engine = await startEngine({ dataRoot: join(disk.path, 'data') });
   const stop = new AbortController();
   const known = Object.fromEntries(kinds.map((kind) => [kind, new Known()])) as Record<Kind, Known>;

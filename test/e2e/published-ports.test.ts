@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 const { ok } = clientOf(() => engine);
 
-/** One that serves `served` by HTTP on port 80, and says on 81/udp what it is told. */
+/** Starts a container that serves `served` by HTTP on port 80, and returns each datagram to 81/udp. */
 async function serving(name: string, ...options: string[]): Promise<void> {
   const server = 'mkdir /w; echo served > /w/f; exec httpd -f -p 80 -h /w';
   await ok('run', '-d', '--name', name, ...options, 'busybox', 'sh', '-c', server);
@@ -54,7 +54,7 @@ const fetched = (address: string, port: number) =>
     .then((answer) => answer.text())
     .catch(String);
 
-/** What comes back; asked again as long as nothing does, as datagrams may be lost. */
+/** Returns the echo; asks again as long as none comes, as datagrams may be lost. */
 async function echoed(address: string, port: number): Promise<string> {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   const answer = once(socket, 'message', { signal: AbortSignal.timeout(10_000) });

@@ -55,8 +55,8 @@ const useIt = (name: string) =>
 const read = (name: string) => ok('exec', name, 'cat', '/c/f');
 
 /**
- * What its operator does after a kill, before it starts again: rclone forgets a volume whose mount point it cannot look
- * at, and version 1.60 waits for itself forever when its state names a mount (mended since).
+ * Cleans up before rclone starts after a kill, as an operator does: rclone forgets a volume whose mount point it cannot
+ * look at, and version 1.60 waits for itself forever when its state names a mount (later ones do not).
  */
 async function clearUp(): Promise<void> {
   for (const target of await mounts()) unmount(target);
@@ -91,7 +91,7 @@ test('one volume for two containers, through restarts of the engine and of rclon
   expect(await mounts()).toEqual([]);
   await using _ = await rclone();
   expect(await ok('volume', 'ls', '--format', '{{.Driver}} {{.Name}}')).toBe('rclone cloud');
-  // rclone has no Mount of this container any more, and refuses its Unmount: that hinders nobody.
+  // rclone no longer knows this container's Mount, and refuses its Unmount: that stops nothing.
   await ok('restart', '-t', '0', 'reader');
   await ok('start', 'writer');
   expect(await read('reader')).toBe('through rclone');
@@ -102,7 +102,7 @@ test('one volume for two containers, through restarts of the engine and of rclon
   expect(await mounts()).toEqual([]);
   await ok('volume', 'rm', 'cloud');
   expect(await ok('volume', 'ls', '-q')).toBe('');
-  // What the volume held is the remote's.
+  // The volume's contents belong to the remote, which keeps them.
   expect(await readFile(join(remote, 'f'), 'utf8')).toBe('again\n');
 });
 

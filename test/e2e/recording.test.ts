@@ -47,7 +47,7 @@ async function ended(...args: string[]): Promise<{ code: number | null; said: st
   return { code: await program.end('SIGTERM'), said: program.said };
 }
 
-/** What a person does with volumes of the driver. */
+/** Uses volumes of the driver as a person does. */
 async function useVolumes(host: string): Promise<CommandResult[]> {
   const run = ['run', '--rm', '--network=none', '-v', 'data:/d', `--volume-driver=${driver}`, 'busybox', 'sh', '-c'];
   const commands = [
@@ -173,7 +173,7 @@ test('in the place of a plugin: engines need not be told, and a kill loses no so
   await use();
   expect((await recording('two')).match(/POST \/VolumeDriver.Remove/g)).toHaveLength(1);
 
-  // Killed: whoever asks for the plugin is told where it is. A terminal that is closed is an end in peace.
+  // After a kill, a program that asks for the plugin learns where it is. Closing the terminal is an orderly end.
   await using third = inPlace('four');
   await expect.poll(() => third.said).toContain('in its place');
   await third.end('SIGKILL');
@@ -220,7 +220,7 @@ test('the commands explain themselves, and say what they cannot do', async () =>
   }
 });
 
-test('what saw nothing says so, and what is not there is not recorded', async () => {
+test('a recorder that saw nothing says so, and a socket that does not exist is not recorded', async () => {
   const [none, file, listen] = ['none.sock', 'none.recording', 'listen.sock'].map((name) => join(scratch, name));
   expect(await ended('record', none ?? '', '--listen', listen ?? '', '--output', file ?? '')).toEqual({
     code: 1,

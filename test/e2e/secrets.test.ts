@@ -50,7 +50,7 @@ beforeEach(async () => {
 const secret = ['--label', 'io.cleat.secret.password=vault'];
 const secretMounts = () => listMounts(engine.execRoot).filter(({ target }) => target.endsWith('/secrets'));
 
-test('a container finds its secrets in memory, whoever it runs as, and nobody else does', async () => {
+test('a container finds its secrets in memory, as any user, and nobody else does', async () => {
   const more = ['--label', 'io.cleat.secret.password.path=prod/db', '--label', 'team=a', '--hostname', 'db'];
   const id = await ok(
     'run',
@@ -145,7 +145,7 @@ test.each([
   expect(await ok('ps', '-aq')).toBe('');
 });
 
-test('what cannot be meant is refused when the container is made; an image’s label is no wish', async () => {
+test('a label that makes no sense is refused at create; an image’s label requests nothing', async () => {
   const create = (...args: string[]) => refused('create', ...args, 'busybox');
   expect(await create('--label', 'io.cleat.secret.a/b=vault')).toContain("'a/b' cannot be the name of a secret");
   expect(await create('--label', 'io.cleat.secret.a=')).toContain('must name the plugin');

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 
-/** What a container may not do, and what a client may not. */
+/** Things that a container may not do, and things that a client may not do. */
 let engine: Engine;
 let scratch: string;
 beforeAll(async () => {
@@ -173,7 +173,7 @@ describe('the socket', () => {
     socket.destroy();
     expect(await ok('ps', '-a', '--format', '{{.Names}}')).not.toContain('smuggled');
   });
-  test('what a client may not be: HTTP nonsense is answered and leaves the engine alive', async () => {
+  test('a client that sends HTTP nonsense gets an answer and leaves the engine alive', async () => {
     for (const junk of ['\0\0\0\0\r\n\r\n', 'GET\r\n\r\n', `GET /${'a'.repeat(100_000)} HTTP/1.1\r\n\r\n`]) {
       await new Promise<void>((resolve) => {
         const socket = connect(engine.socket, () => socket.end(junk));

@@ -140,7 +140,7 @@ test('ten volumes in use are one mount on the host', async () => {
   expect(mounted()).toEqual([]);
 });
 
-test('what an image has at the place cannot be copied as somebody else: the reason is told, and nocopy helps', async () => {
+test('an image’s files at the mount are not copied as another user: the error says why, nocopy helps', async () => {
   await using _plugin = await startPlugin();
   await ok('volume', 'create', '--driver=shared-mount', 'team/data');
   const run = (...more: string[]) => {

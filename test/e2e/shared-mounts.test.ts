@@ -22,7 +22,7 @@ afterEach(() => {
 });
 
 test.skipIf(!stockDockerdInstalled)(
-  'what a container has stays, what nobody has goes, whoever was killed',
+  'a mount that a container uses stays and others go, although the plugin is killed',
   async () => {
     const name = basename(directory);
     const plugins = join(directory, 'plugins');
@@ -47,7 +47,7 @@ test.skipIf(!stockDockerdInstalled)(
       await docker('import', join(directory, 'busybox.tar'), 'busybox');
       const container = (...args: string[]) => docker('run', '--network=none', '-v', 'data:/v', ...args);
 
-      // What runs would outlive its daemon.
+      // Running containers would outlive their daemon.
       await using _containers = {
         [Symbol.asyncDispose]: () =>
           docker('rm', '-f', 'one', 'two').then(

@@ -32,7 +32,7 @@ function policy(seen: [method: string, message: AuthorizationRequest][]) {
   });
 }
 
-/** What must be equal: all but bodies, which are normalised here, and what each engine says of itself. */
+/** The part that must be equal: all but bodies, which are normalised here, and each engine's words about itself. */
 function comparable([method, message]: [string, AuthorizationRequest]): object {
   const { RequestBody, ResponseBody, ResponseHeaders, ResponseStatusCode, ...rest } = message;
   return { method, ...rest, hasBody: RequestBody !== undefined };

@@ -29,7 +29,7 @@ const numbers = (from: number, to: number): string =>
   Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`).join('\n');
 
 describe('kill -9 of the engine', () => {
-  test('what runs is found, with its log, its terminal, its exit code', async () => {
+  test('a running container is found, with its log, its terminal, its exit code', async () => {
     await ok(
       'run',
       '-d',
@@ -179,7 +179,7 @@ describe('kill -9 of the engine', () => {
   });
 });
 
-describe('one that misbehaves', () => {
+describe('a helper process that misbehaves', () => {
   test('kill -9 of a conmon ends its container, says why, and nobody else', async () => {
     await ok('run', '-d', '--name', 'bystander', 'busybox', 'sleep', '1000');
     const id = await ok('run', '-d', '--name', 'victim', 'busybox', 'sleep', '1000');

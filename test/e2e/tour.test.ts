@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { sweep } from '../../cli/sweep/sweep.js';
 import { docker } from './support/docker.js';
 
-/** What `./try --once` shows once everything is set up, on an engine of this test's own. */
+/** The tour that `./try --once` shows once everything is set up, on an engine of this test's own. */
 const main = fileURLToPath(new URL('../../cli/dist/tour/main.js', import.meta.url));
 
 test.each([
@@ -69,7 +69,7 @@ test('a tour that serves is left alone by a second one, and starts an engine tha
     expect(pid()).not.toBe(first);
     expect((await client('ps', '--format', '{{.Names}}')).stdout).toBe('kept\n');
 
-    // One that ends again and again is not started for ever.
+    // An engine that ends again and again is not started for ever.
     process.kill(pid(), 'SIGKILL');
     await expect.poll(() => said.split('has found its containers').length - 1).toBe(2);
     const { stdout: containers } = await promisify(execFile)('pgrep', ['-f', `conmon.*/var/lib/${name}/`]);

@@ -58,7 +58,7 @@ test('memory, swap, processors and the restart policy', async () => {
   expect(await quota()).toBe('100000');
 });
 
-test('what the runtime refuses has changed nothing, in the kernel and in inspect', async () => {
+test('an update that the runtime refuses changes nothing, in the kernel and in inspect', async () => {
   const before = await shown('{{json .HostConfig}}');
   const { status, body } = await change({ PidsLimit: 7, MemorySwap: 10 * 1024 * 1024 });
   expect(status).toBe(500);
@@ -86,7 +86,7 @@ test.each([
   expect(await refused('update', ...flags, 'cc')).toContain(text);
 });
 
-test('what a start alone can set is refused while it runs, and kept for the next start', async () => {
+test('an option that only a start can set is refused while it runs, and kept for the next start', async () => {
   const limit = { Ulimits: [{ Name: 'nofile', Soft: 64, Hard: 64 }] };
   expect(await change(limit)).toMatchObject({ status: 400 });
   await ok('stop', '-t', '0', 'cc');

@@ -32,7 +32,7 @@ const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, im
 
 interface Verdict {
   results: { id: string; outcome: string; message?: string; reason?: string }[];
-  /** What did not pass, as `OUTCOME ID`. */
+  /** The requirements that did not pass, as `OUTCOME ID`. */
   found: string[];
   status: number;
 }
@@ -143,7 +143,7 @@ test.concurrent('the battery log-syslog is what engines expect', async () => {
   }
 });
 
-test.concurrent('what was interrupted leaves nothing behind', async () => {
+test.concurrent('an interrupted run leaves nothing behind', async () => {
   await using place = new Place();
   const { scratch, socket } = place;
   const words = [

@@ -21,7 +21,7 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
     await engine[Symbol.asyncDispose]();
   });
 
-  /** What is mounted for volumes, in the host's own namespace. */
+  /** Mount points of volumes, in the host's own namespace. */
   const mounted = () => listMounts(join(engine.dataRoot, 'extensions/volume-tmpfs')).map(({ target }) => target);
   const status = async (name: string) => JSON.parse(await ok('volume', 'inspect', '-f', '{{json .Status}}', name));
   const create = (name: string, ...options: string[]) =>
@@ -59,7 +59,7 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
       expect(mounted()).toEqual([]);
     });
 
-    test('what is wrong is refused with what would be right, and nothing is made', async () => {
+    test('a wrong option is refused with the right ones, and nothing is made', async () => {
       const refusals: [Record<string, string>, string][] = [
         [{ color: 'red' }, 'invalid option: "color": a tmpfs volume has size, mode, uid, gid, inodes'],
         [{ size: 'lots' }, 'invalid option: size="lots": it must be a number of bytes above 0, such as '],
@@ -80,7 +80,7 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
       expect(await ok('volume', 'ls', '-q')).toBe('');
     });
 
-    test('contents stay, whoever stops, starts or is killed, and end with the volume', async () => {
+    test('contents stay through stops, starts and kills, and end with the volume', async () => {
       await create('kept', 'size=8m');
       const sleeper = ['--network=none', '-v', 'kept:/v', 'busybox', 'sleep', '1000'];
       await ok('run', '-d', '--name', 'one', ...sleeper);

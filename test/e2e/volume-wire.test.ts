@@ -88,7 +88,7 @@ async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
         for (const host of Object.values(hosts)) {
           const words = async (...args: string[]) =>
             (await engine.dockerAt(host, ...args)).stdout.split('\n').filter(Boolean);
-          // Of nothing, the client says how it is used.
+          // Without an ID, the client prints its usage.
           await words('rm', '-f', ...(await words('ps', '-aq')));
           await words(
             'volume',

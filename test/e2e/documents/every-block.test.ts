@@ -6,7 +6,7 @@ import { allBlocks, type Block } from '../support/documents.js';
 import { runShell } from '../support/shell.js';
 
 /**
- * What the documents show is run as it stands there. Replaced is only what must be the test's own: each test says what.
+ * Tests run each block as it stands in the documents. They replace only what must be their own, and each says what.
  * A new block needs a test, which takes it by `shown`, or a line in `notRun`.
  */
 const blocks = allBlocks();

@@ -15,7 +15,7 @@ const { ok, refused, run, startPlugin } = programsBeside(() => engine);
 /** Where the TypeScript that is shown was compiled to. */
 let compiled: string;
 
-/** What each guide shows, which is served as the volume plugin is. */
+/** The code that each guide shows; the tests serve it as they serve the volume plugin. */
 const shownCode = {
   policy: shown('docs/guide/kinds/authz.md', 'import { authzKind'),
   ledger: shown('docs/guide/kinds/metrics.md', 'import { get }'),

@@ -41,7 +41,7 @@ test('an npm project, installed and used; its manifest is the one that is shown'
   );
 });
 
-test('what docker plugin create takes', async () => {
+test('a package for docker plugin create', async () => {
   const text = shown('docs/guide/packaging.md', 'cleat package examples/no-remove --output');
   const own = { 'no-remove.tar': join(directory, 'made.tar'), 'mkdir no-remove': `mkdir ${directory}/made` };
   const moved = {
@@ -83,7 +83,7 @@ test('several architectures, signatures, and an engine that asks for them', asyn
   await using strict = await startEngine({ busybox: false, config });
   const install = (tag: string) =>
     strict.docker('plugin', 'install', '--disable', '--grant-all-permissions', `${registry.host}/team/no-remove${tag}`);
-  // What is there as :latest is the same to the byte as what was signed.
+  // The package at :latest is byte for byte the one that was signed.
   for (const tag of [':2', ':2-arm64', '']) {
     expect(await install(tag), tag).toMatchObject({ code: 0 });
     await strict.docker('plugin', 'rm', `${registry.host}/team/no-remove${tag}`);

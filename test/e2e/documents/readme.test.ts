@@ -55,7 +55,7 @@ test('README: a first plugin, and the batteries', async () => {
   await ok('volume', 'rm', 'data2');
 });
 
-/** What makes volumes for the daemon that a command line starts: driver and carrier. */
+/** Driver and carrier of new volumes, for the daemon that a command line starts. */
 async function driverOfNewVolume(command: string): Promise<string> {
   await using daemon = await ShownDaemon.start(command, engine);
   // Not `docker volume create`, which always names a driver.

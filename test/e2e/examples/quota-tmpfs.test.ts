@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { BothEngines, type Side } from '../support/both-engines.js';
 
-/** Of `docker volume inspect`. */
+/** The `Status` that `docker volume inspect` shows. */
 async function statusOf({ ok }: Side, volume: string): Promise<Record<string, number>> {
   return JSON.parse(await ok('volume', 'inspect', '-f', '{{json .Status}}', volume));
 }
@@ -41,7 +41,7 @@ test('memory that containers share, within a limit each and a quota for all, on 
 
     expect(await refused('volume', 'rm', 'scratch')).toContain('volume is in use');
     await ok('rm', '-f', 'one', 'two');
-    // Nobody has it any more, and it is there still.
+    // No container uses the volume now, and it still exists.
     expect((await statusOf(side, 'scratch')).UsedBytes).toBe(4096);
     await ok('volume', 'rm', 'scratch', 'usual');
     expect(await ok('volume', 'ls', '-q')).toBe('');

@@ -10,7 +10,7 @@ const prefix = `x${(process.pid % 1000).toString().padStart(3, '0')}`;
 
 const ours = () => [...interfaceNames()].filter((name) => name.startsWith(prefix));
 afterEach(async () => {
-  // Of a test that failed in the middle.
+  // A test that failed in the middle may have left some.
   for (const name of ours()) await run('ip', ['link', 'delete', name]);
   await assertForward([], `${prefix}-network`);
 });

@@ -98,6 +98,8 @@ test('no-remove is packaged, pushed, installed, granted, used, upgraded and remo
     input: 'y\n',
   });
   expect(upgraded.stderr).toBe('');
+  // Asked only for what is new.
+  expect(upgraded.stdout).toMatch(/following privileges:\n - capabilities: \[CAP_SYSLOG\]\n/);
   expect(upgraded.stdout).toContain('New privileges: capabilities: [CAP_SYSLOG]');
   await ok('plugin', 'enable', 'keeper');
   expect(await run('data', 'cat /d/file')).toBe('kept');

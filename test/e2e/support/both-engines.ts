@@ -23,7 +23,7 @@ export interface Side {
 
 /**
  * Cleat and, where it is installed, a stock dockerd, both with the image `busybox`; and the examples that serve them.
- * Whoever is done with it leaves nothing behind, whatever the test left.
+ * Its disposal removes everything that the test left.
  *
  *     await using both = await BothEngines.start();
  *     const { driver } = await both.startExample('no-remove', (own) => ['--root', join(own, 'data')]);

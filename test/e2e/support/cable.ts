@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A UNIX socket that leads to another one, and can be cut and mended. */
+/** A UNIX socket that leads to another one, and can be cut and joined again. */
 export class Cable implements AsyncDisposable {
   readonly #path: string;
   readonly #to: string;

@@ -74,7 +74,7 @@ export function commandsOf(text: string): string[] {
 export function substitute(text: string, table: Readonly<Record<string, string>>): string {
   let result = text;
   for (const [theirs, ours] of Object.entries(table)) {
-    if (!result.includes(theirs)) throw new Error(`the example does not say '${theirs}' any more:\n${text}`);
+    if (!result.includes(theirs)) throw new Error(`the example no longer says '${theirs}':\n${text}`);
     result = result.replaceAll(theirs, ours);
   }
   return result;

@@ -12,7 +12,7 @@ export interface DrawnStep {
   messages: string[];
   /** Calls that may come from now on, or not. */
   perhaps: string[];
-  /** What is printed has these; a command that says nothing here must succeed. */
+  /** Texts that the output must contain; a command without any must succeed. */
   printed: string[];
 }
 

@@ -53,7 +53,7 @@ export interface Engine extends AsyncDisposable {
     path: string,
     body?: unknown,
   ): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }>;
-  /** What it logged so far. */
+  /** The engine's log so far. */
   log(): string;
   /** Sends a signal and waits for its end. */
   kill(signal: NodeJS.Signals): Promise<number>;

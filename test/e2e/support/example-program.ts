@@ -13,7 +13,7 @@ interface ExampleSettings {
   directory: string;
   /** Where what it keeps is to be. */
   own: string;
-  /** What runs its `main.js`. */
+  /** The command that runs its `main.js`. */
   command: readonly string[];
   args: readonly string[];
 }
@@ -35,7 +35,7 @@ export class ExampleProgram implements AsyncDisposable {
     return this.#settings.own;
   }
 
-  /** What it printed since it was started last. */
+  /** Its output since its last start. */
   get said(): string {
     return this.#program?.said ?? '';
   }

@@ -6,7 +6,7 @@ export interface Entry {
   /** The type flag. */
   type?: string;
   content?: Buffer | string;
-  /** What the header says, were it not true. */
+  /** The size in the header, where it is to be wrong. */
   size?: number | string;
   link?: string;
   mode?: number | string;
@@ -76,7 +76,7 @@ export const hexOf = (data: Buffer | string): string => digestOf(data).slice('sh
 /** An image's documents as values or, where no value says it, as texts. */
 export interface Documents {
   config: unknown;
-  /** What a manifest of a registry or an OCI layout says; made from the layers when absent. */
+  /** The manifest for a registry or an OCI layout; made from the layers when absent. */
   manifest?: unknown;
   /** `manifest.json` of a Docker archive. */
   list?: unknown;

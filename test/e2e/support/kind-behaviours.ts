@@ -6,7 +6,7 @@ import type { Behaviour, Body } from './recording-plugin.js';
 import { ScriptedNetworkPlugin } from './scripted-network.js';
 import { ScriptedVolumePlugin } from './scripted-volume.js';
 
-/** What a plugin of a kind does in the drawings of its page. */
+/** The behaviour of a kind's plugin in the drawings of the kind's page. */
 export interface KindBehaviour extends AsyncDisposable {
   behaviour: Behaviour;
   /** In whose network namespace it makes interfaces. */
@@ -65,7 +65,7 @@ function logs(call: string, body: Body): Body | undefined {
 
 type Made = (scratch: string, capability: string) => KindBehaviour;
 
-/** Of kinds whose plugins have more to say than `{}`. */
+/** Behaviours of the kinds whose plugins answer more than `{}`. */
 const special: Partial<Record<KindLabel, Made>> = {
   volume: volumes,
   network: networks,

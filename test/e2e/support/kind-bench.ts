@@ -64,7 +64,7 @@ export class KindBench implements AsyncDisposable {
     return docker(this.#daemon?.host ?? '', this.#client, [...args, { env: { DOCKER_API_VERSION: '1.41' } }]);
   }
 
-  /** What a drawing's line `* …` says happens. @throws Error for what cannot be made to happen */
+  /** Makes the event of a drawing's line `* …` happen. @throws Error for an event that it cannot make */
   async happen(event: string): Promise<void> {
     const breaking = /^the next (\S+) breaks off$/.exec(event)?.[1];
     if (breaking !== undefined) return void this.plugin.breaking.add(breaking);
@@ -103,7 +103,7 @@ export class KindBench implements AsyncDisposable {
       ],
     ] as const) {
       const found = (await this.docker(...list)).stdout.split('\n').filter(Boolean);
-      // Of nothing, the client says how it is used.
+      // Without an ID, the client prints its usage.
       if (found.length > 0) await this.docker(...remove, ...found);
     }
     this.plugin.taken();

@@ -48,7 +48,7 @@ async function* read(path, { Since, Until, Tail = -1, Follow }, { signal, isWrit
   }
   yield bytes;
   for (let done = all.length, more = Follow; more && !signal.aborted; ) {
-    // Whatever came before its end is read once more.
+    // Read once more: lines may have come before the container's end.
     more = isWritten();
     const fresh = lines().slice(done);
     done += fresh.length;

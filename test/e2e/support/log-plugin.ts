@@ -49,7 +49,7 @@ export class LogPlugin implements AsyncDisposable {
     process.kill(this.#program?.pid ?? 0, 'SIGCONT');
   }
 
-  /** What it kept of a container, line by line. */
+  /** The lines that it kept of a container. */
   kept(id: string): string[] {
     const path = join(this.#directory, id);
     if (!existsSync(path)) return [];

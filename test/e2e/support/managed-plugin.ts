@@ -15,7 +15,7 @@ import type { Engine } from './engine.js';
 const program = fileURLToPath(new URL('./managed-plugin.mjs', import.meta.url));
 
 /**
- * What `docker plugin create` takes: a root file system with busybox and `/plugin.mjs`, which runs by the host's own Node
+ * Makes input for `docker plugin create`: a root file system with busybox and `/plugin.mjs`, which the host's Node runs
  * (its libraries are mounted). The program does what its variables say.
  */
 export function managedPlugin(

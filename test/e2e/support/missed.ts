@@ -12,7 +12,7 @@ export class Missed extends Error {
 const clear = `extension ${leftOut} is left out by the configuration; cleatd --extension ${leftOut}=in-process brings it back`;
 
 /**
- * Ends a test where a command of it was refused for the battery's sake; what would come next makes no sense any more.
+ * Ends a test where a command was refused because the battery is missing: the following steps no longer make sense.
  * @throws Missed
  */
 export function checkMissed(command: string, said: string): void {

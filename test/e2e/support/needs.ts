@@ -4,7 +4,7 @@ import { clearEngines } from './engine.js';
 import { batteries } from './manifest.js';
 import { isMissed } from './missed.js';
 
-/** What commands need of the batteries, when they name no other extension. */
+/** Batteries that commands need when they name no other extension. */
 export const uses = {
   /** `docker create IMAGE`: what it will print has a place to go to. */
   log: ['log-json-file'],

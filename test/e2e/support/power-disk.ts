@@ -51,7 +51,7 @@ export class PowerDisk implements Disposable {
 
   [Symbol.dispose](): void {
     run('umount', this.path);
-    // The loop device lets go of its file a moment after whoever else looks at it has closed it.
+    // The loop device releases its file a moment after the last other process that looks at it has closed it.
     for (let tries = 50; ; tries--) {
       try {
         run('umount', this.#outer);

@@ -90,7 +90,7 @@ function get(path) {
 }
 
 if (ASK) await askEngine('start').catch((error) => appendFileSync(join(ROOT, 'asked'), `start failed: ${error}\n`));
-// What a crash left: a plugin that cannot take its place again is no plugin for a cold boot.
+// A crash may have left the socket: a plugin that cannot take its place again is no plugin for a cold boot.
 if (process.argv[2] !== 'child') rmSync(socket, { force: true });
 if (process.argv[2] === 'child') server.listen({ fd: 3 });
 else if (PORT) server.listen(PORT, () => writeFileSync(join(DIRECTORY, `${NAME}.spec`), `tcp://127.0.0.1:${PORT}`));

@@ -65,7 +65,7 @@ export class Provider {
     ];
   }
 
-  /** What it was asked, oldest first: `VolumeDriver.Mount`. */
+  /** The calls that it got, oldest first: `VolumeDriver.Mount`. */
   get calls(): string[] {
     return this.lines('calls').map((line) => line.split(' ')[0] ?? '');
   }

@@ -9,12 +9,12 @@ import { processesOf } from '../../../cli/sweep/processes.js';
 import type { Engine } from './engine.js';
 
 /**
- * What a host does when its power fails, as far as this engine can tell: every process of it and of its containers is
- * gone at once, unheard; so are mounts, network namespaces, links, firewall rules and control groups; the exec root was
- * a tmpfs and is empty. What stays is what is on disk: the data root and what tests put beside it. Not the same as after
- * a real one: the boot ID and the numbers of processes go on, which a recovery must not rely on either.
+ * Imitates a power failure of the host, as far as this engine can tell. All processes of the engine and its containers
+ * are gone at once, without a signal that they can catch; so are mounts, network namespaces, links, firewall rules and
+ * control groups. The exec root was a tmpfs and is empty. The disk's contents stay: the data root and the tests' files
+ * beside it. A real failure also changes the boot ID and the numbers of processes; recovery must not rely on either.
  *
- * @param staleSockets what becomes of the plugin directory: a tmpfs is empty, a directory on disk keeps its sockets
+ * @param staleSockets whether the plugin directory is on disk and keeps its sockets; otherwise it is a tmpfs, so empty
  */
 export async function losePower(engine: Engine, { staleSockets }: { staleSockets: boolean }): Promise<void> {
   const containers = directoriesIn(join(engine.dataRoot, 'containers'));

@@ -17,7 +17,7 @@ export interface Exchange {
   answer: WireAnswer;
 }
 
-/** What a plugin does when it is called; a string is an error in words, nothing an empty answer. */
+/** A plugin's reaction to a call; a string is an error in words, `undefined` an empty answer. */
 export type Behaviour = (call: string, body: Body) => Promise<Body | string> | Body | string | undefined;
 
 /** A plugin over a real socket that does what it is told to, and keeps what was said. It may come and go. */
@@ -37,7 +37,7 @@ export class RecordingPlugin implements AsyncDisposable {
     this.start();
   }
 
-  /** What was said since the last time that it was taken, oldest first. */
+  /** The exchanges since the last time that they were taken, oldest first. */
   get exchanges(): readonly Exchange[] {
     return this.#exchanges;
   }

@@ -9,7 +9,7 @@ export function identityOf(pid: number): string {
 
 export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
-/** What the engine's log says of failures that nobody expected. */
+/** Lines of the engine's log about failures that nobody expected. */
 export function unexpectedIn(engine: Engine): string[] {
   return engine
     .log()

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { run } from '@cleat/linux/process/run';
 
 type Body = Record<string, unknown>;
-/** What to answer: a value, or what makes it; a string is an error in the kind's own words. */
+/** An answer: a value, or a function that makes it; a string is an error in the kind's own words. */
 export type Answer = Body | ((body: Body) => Body | string | Promise<Body | string>) | string;
 
 export interface Call {
@@ -22,7 +22,7 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
   readonly answers = new Map<string, Answer>();
   readonly absent = new Set<string>();
   readonly silent = new Set<string>();
-  /** What it gave away and did not get back: `pool ID`, `address ID ADDRESS`, `network ID`, `endpoint ID`, `join ID`. */
+  /** Things given away and not got back: `pool ID`, `address ID ADDRESS`, `network ID`, `endpoint ID`, `join ID`. */
   readonly held = new Set<string>();
   readonly #pending: (() => void)[] = [];
   readonly #server: Server;
@@ -57,14 +57,14 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
             response.writeHead(status, { 'content-type': 'application/vnd.docker.plugins.v1.2+json' });
             response.end(JSON.stringify(answer));
           });
-        // One that hung answers when it goes on, unless its caller is gone.
+        // A call that hung gets its answer when the plugin goes on, unless its caller is gone.
         if (this.silent.has(method)) this.#pending.push(() => (response.destroyed ? undefined : void answer()));
         else void answer();
       });
     }).listen(socket);
   }
 
-  /** It does not hang any more. */
+  /** Ends the hanging: pending calls get their answers. */
   goOn(): void {
     this.silent.clear();
     for (const answer of this.#pending.splice(0)) answer();
@@ -105,7 +105,7 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
     }
   }
 
-  /** What it answers unless told otherwise, and does. */
+  /** Does the usual work and answers, unless a test told the plugin otherwise. */
   async usual(method: string, body: Body): Promise<Body> {
     const { NetworkID, EndpointID, PoolID, Address } = body as Record<string, string>;
     switch (method) {

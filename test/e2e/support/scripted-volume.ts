@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { join } from 'node:path';
 
 type Body = Record<string, unknown>;
-/** What to answer: a value, or what makes it; a string is an error in the kind's own words. */
+/** An answer: a value, or a function that makes it; a string is an error in the kind's own words. */
 export type Answer = Body | ((body: Body) => Body | string) | string;
 
 export interface Call {
@@ -89,7 +89,7 @@ export class ScriptedVolumePlugin implements AsyncDisposable {
     return told ?? this.usual(method, body);
   }
 
-  /** What it answers unless told otherwise, and does. */
+  /** Does the usual work and answers, unless a test told the plugin otherwise. */
   usual(method: string, { Name, ID, Opts }: Body): Body | string {
     const name = String(Name);
     switch (method) {

@@ -5,7 +5,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkout } from './documents.js';
 
-/** What a person left running in the background ends with the shell. */
+/** Programs that a person left running in the background end with the shell. */
 const preamble = `trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n`;
 
 /**
@@ -45,7 +45,7 @@ export async function runShell(
       for (; left < prompts; left++) child.stdin.write('exit\n');
     });
   }
-  // Who ends first, ends the pipe: the exit code says whether that was right.
+  // A child that ends first breaks the pipe: its exit code says whether that was right.
   child.stdin.on('error', () => {});
   const late = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
   const [code] = (await once(child, 'close')) as [number | null];

@@ -6,7 +6,7 @@ import { checkout } from './documents.js';
 import type { Engine } from './engine.js';
 import { Program } from './program.js';
 
-/** What the engine must have of its own; each is added to a command line that does not choose it. */
+/** Flags that the engine must have of its own; each is added to a command line that does not choose it. */
 function ownFlags(directory: string, { prefix, pluginDirectory, bridge }: Engine): [names: string[], value: string][] {
   return [
     [['-H', '--host'], `unix://${directory}/d.sock`],

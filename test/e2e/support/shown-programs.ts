@@ -9,7 +9,7 @@ import type { Engine } from './engine.js';
 import { Program } from './program.js';
 import { runShell } from './shell.js';
 
-/** What tests of documents do beside an engine: its client, its shell, and the plugins that it finds. */
+/** Programs beside an engine for tests of documents: its client, its shell, and the plugins that it finds. */
 export function programsBeside(engine: () => Engine) {
   const socketOf = (name: string): string => join(engine().pluginDirectory, `${name}.sock`);
   return {

@@ -6,7 +6,7 @@ import { Program } from './program.js';
 
 export const stockDockerdInstalled = existsSync('/usr/sbin/dockerd');
 
-/** What is mounted below it from now on, engines see that are started later. Whoever asks for it unmounts it. */
+/** Engines that start later see mounts made below `directory` from now on. The caller must unmount it. */
 export function shareMounts(directory: string): void {
   bind(directory, directory);
   makeShared(directory);
@@ -68,7 +68,7 @@ export class StockDockerd implements AsyncDisposable {
     return dockerd;
   }
 
-  /** Whose network namespace is the one that its containers are connected to. */
+  /** PID of the process in whose network namespace its containers are connected. */
   get pid(): number {
     return this.#holder.pid;
   }

@@ -10,11 +10,11 @@ export interface Difference {
   cleat: readonly string[];
 }
 
-/** Where Cleat differs deliberately. Whoever makes one equal, on either side, is told by the test. */
+/** The deliberate differences of Cleat. The test fails when one of them becomes equal, on either side. */
 export const differences: readonly Difference[] = [
   {
     title: 'a driver that is not there',
-    why: 'the names of those that are help whoever mistyped one',
+    why: 'the names of the drivers that exist help a person who mistyped one',
     story: ({ docker, driver }) => docker('volume', 'create', '-d', `${driver}-not`, 'vol'),
     docker: [
       'Error response from daemon: create vol: error looking up volume plugin DRIVER-not: plugin "DRIVER-not" not found',

@@ -5,9 +5,9 @@ export interface Bench {
   driver: string;
   /** A step: the command, what it printed, and the calls that it led to. */
   docker(...args: string[]): Promise<void>;
-  /** What happens until a command prints this belongs to the step before. */
+  /** Everything until the command prints this belongs to the step before. */
   eventually(command: string[], printed: string): Promise<void>;
-  /** What happens until nothing is mounted any more belongs to the step before. */
+  /** Everything until nothing is mounted belongs to the step before. */
   unmounted(): Promise<void>;
   /** A step: volumes of this driver and those of the default one; others' plugins may be on this host. */
   list(...args: string[]): Promise<void>;
@@ -15,7 +15,7 @@ export interface Bench {
 
 export type Story = (bench: Bench) => Promise<void>;
 
-/** What `docker volume inspect` tells of a volume, whosever. */
+/** The fields of any driver's volume that `docker volume inspect` shows. */
 const whole = '{{.Driver}} {{.Scope}} {{json .Labels}} {{json .Options}} {{json .Status}}';
 /** The beginnings of some commands, and what runs until it is stopped. */
 export const run = ['run', '--network=none', '--rm'];
@@ -40,7 +40,7 @@ export const stories: Record<string, Story> = {
     await volume('create', '-d', 'local', 'full');
     await volume('create', 'full');
     await show('full');
-    // What the driver has and the engine has never heard of.
+    // A volume that the driver has and the engine does not know.
     plugin.make('theirs');
     await volume('create', '-d', driver, '-o', 'size=3', '--label=mine', 'theirs');
     await show('theirs');
@@ -51,7 +51,7 @@ export const stories: Record<string, Story> = {
     await show('third');
     plugin.make('fourth');
     await volume('rm', 'fourth');
-    // What the driver has lost.
+    // A volume that the driver has lost.
     plugin.volumes.delete('plain');
     await list('-q');
     await show('plain');
@@ -271,7 +271,7 @@ export const stories: Record<string, Story> = {
     await docker('ps', '-aq');
     await list('-q');
 
-    // What was made for a container that cannot be is removed.
+    // A volume made for a container that cannot exist is removed.
     refuse('Mount');
     await docker(
       'create',

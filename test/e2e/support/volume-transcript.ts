@@ -1,7 +1,7 @@
 import type { CommandResult } from './docker.js';
 import type { Call, ScriptedVolumePlugin } from './scripted-volume.js';
 
-/** What a step of a story comes to, as it came. */
+/** The outcome of a story's step, as it came. */
 export interface RawStep extends CommandResult {
   command: string;
   calls: Call[];
@@ -15,11 +15,11 @@ interface Step extends CommandResult {
 
 export interface Transcript {
   steps: Step[];
-  /** What is still mounted in the end, to the driver's knowledge. */
+  /** Mounts that are left in the end, as the driver knows them. */
   held: string[];
-  /** How each method is asked: the verb, what sort of answer is requested for, and the types of the body's members. */
+  /** How each method is called: the verb, the type of answer that is accepted, and the types of the body's members. */
   shapes: Record<string, string[]>;
-  /** What the bodies are said to be. */
+  /** The content types that the bodies have. */
   contentTypes: (string | undefined)[];
 }
 
@@ -68,7 +68,7 @@ function comparable(calls: readonly Call[], number: (text: string) => string): s
 
 const nameOf = ({ body }: Call): string => String(body?.Name);
 
-/** What differs by nature: IDs are numbered in order of appearance, short ones like those that they are short for. */
+/** Replaces what differs by nature: IDs are numbered in order of appearance, short ones like their long forms. */
 class Plain {
   readonly #ids: string[] = [];
   readonly #root: string;
@@ -119,7 +119,7 @@ function shapesOf(calls: readonly Call[]): Transcript['shapes'] {
     // Docker sends no body there, Cleat an empty object as everywhere.
     if (method === 'Plugin.Activate') continue;
     const types = Object.entries(body ?? {}).map(([name, value]) => `${name}: ${value === null ? null : typeof value}`);
-    const shape = `${verb} {${types.join(', ')}}, wishes for ${headers.accept}`;
+    const shape = `${verb} {${types.join(', ')}}, accepts ${headers.accept}`;
     shapes[method] = (shapes[method] ?? new Set()).add(shape);
   }
   return Object.fromEntries(Object.entries(shapes).map(([method, set]) => [method, [...set].sort()]));

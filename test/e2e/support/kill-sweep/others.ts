@@ -110,7 +110,7 @@ const moves = (kind: string, driver: (corner: Corner) => string): readonly Opera
     act: (corner) => corner.ask('POST', `/networks/net-${corner.name}/${way}`, { Container: corner.name }),
     async holds(corner, done) {
       if (done) expect(await isOn(corner)).toBe(way === 'connect');
-      // What was not answered came or not, and may be settled in the background: a user would ask again.
+      // A request without an answer may have succeeded, or be settled in the background: a user would ask again.
       else await corner.ask('POST', `/networks/net-${corner.name}/disconnect`, { Container: corner.name });
       if (!done) await expect.poll(() => isOn(corner)).toBe(false);
       const other = (await isOn(corner)) ? 'disconnect' : 'connect';

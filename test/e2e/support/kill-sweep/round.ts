@@ -6,7 +6,7 @@ import { tracesOf } from '../../../chaos/invariants/traces.js';
 import { ask } from './asking.js';
 import { Corner, type Operation, type Stage } from './stage.js';
 
-/** What an engine has on this host, by name; where nothing is left over, it is as it was. */
+/** Everything that an engine has on this host, by name; the same as before where nothing is left over. */
 export function tracesOn({ engine, volumes, networks }: Stage, cgroupParent: string): string[] {
   const { pid, dataRoot, execRoot } = engine;
   const stored = ['.', 'blobs/sha256', 'blobs/tmp', 'layers', 'store', 'events'].flatMap((name) =>

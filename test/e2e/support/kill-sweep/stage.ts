@@ -3,7 +3,7 @@ import type { ScriptedNetworkPlugin } from '../scripted-network.js';
 import type { ScriptedVolumePlugin } from '../scripted-volume.js';
 import { type Answer, ask } from './asking.js';
 
-/** What operations work with: an engine, a registry, two plugins, an image of many files. */
+/** The things that operations work with: an engine, a registry, two plugins, an image of many files. */
 export interface Stage {
   readonly engine: Engine;
   /** In a registry, of many files in two layers; it is not on the engine between rounds. */
@@ -30,7 +30,7 @@ export class Corner {
     return ask(this.stage.engine.socket, method, path, body);
   }
 
-  /** What must work. @returns its answer */
+  /** Sends a request that must succeed. @returns its answer */
   async must(method: string, path: string, body?: unknown): Promise<string> {
     const { status, text } = await this.ask(method, path, body);
     if (status === 0 || status >= 400) throw new Error(`${this.name}: ${method} ${path}: ${status} ${text}`);
@@ -73,7 +73,7 @@ export class Corner {
   }
 }
 
-/** What a client may do, and what must be so afterwards, with the engine killed on the way. */
+/** An operation of a client, and what must hold afterwards, with the engine killed on the way. */
 export interface Operation {
   readonly name: string;
   /** It is about everything that there is, so nothing else goes on beside it. */
