@@ -133,7 +133,7 @@ describe('the example no-remove', () => {
 });
 
 describe('for several platforms', () => {
-  test('there is one list, and a tag of each for engines that read none', async () => {
+  test('there is one list, and a tag for each architecture for engines that read no list', async () => {
     const path = smallProject('multi');
     const runtimes = ['amd64', 'arm64'].flatMap((each) => ['--runtime', `linux/${each}=${path}/runtime`]);
     const where = ['--platform', 'linux/amd64,linux/arm64', '--push', `${registry.host}/me/multi:2`];

@@ -21,6 +21,7 @@ const rooms = [
   'linux',
   'test/unit',
   'test/chaos',
+  'test/e2e',
 ];
 const documents = [
   'README.md',

@@ -10,7 +10,7 @@ import { clientOf } from '../support/client.js';
 import { type Engine, startEngine } from '../support/engine.js';
 import { installed, managedPlugin } from '../support/managed-plugin.js';
 
-/** What plugins may do and what they may not, told by the stock client. What each grant gives is held beside the code. */
+/** Plugins may do only what they were granted, as the stock client shows. Tests beside the code hold each grant. */
 let engine: Engine;
 let directory: string;
 let plain: string;
@@ -96,7 +96,7 @@ test('with a bridge it has a network of its own, which goes with it', async () =
   expect(await ok('network', 'inspect', 'bridge')).not.toContain(id);
 });
 
-test('one that cannot be enabled says what it said', async () => {
+test('the error of a plugin that cannot be enabled holds its last output', async () => {
   await ok('plugin', 'create', 'broken:latest', plain);
   await ok('plugin', 'set', 'broken', 'BEFORE=echo the disk is upside down >&2; exit 7');
   expect(await refused('plugin', 'enable', '--timeout', '5', 'broken')).toContain('the disk is upside down');
