@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { hostPlatform } from '@cleat/engine/content/platform';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { writeArchive } from './archive.js';
 import { artifactOf, type BuildOptions, build } from './build.js';
@@ -253,6 +254,28 @@ describe('a root file system', () => {
     });
     await using layout = await Layout.open();
     expect(namesOf((await built({ directory: path, layout })).all[0]?.trees[0])).toEqual(['a']);
+  });
+
+  test('takes programs of this host along, with the libraries and the links that lead to them', async () => {
+    const root = write('programs', {
+      'plugin.json': { Entrypoint: ['/usr/bin/env'], Interface: { Socket: 'a', ...plugin.Interface } },
+      'usr/bin/own': 'x',
+    });
+    await using layout = await Layout.open();
+    const platforms = [hostPlatform()];
+    const { all } = await built({ directory: root, rootfs: true, layout, programs: ['env', 'sh'], platforms });
+    const archive = join(directory, 'out.tar');
+    const made = join(directory, 'made');
+    mkdirSync(made);
+    if (all[0]) await writeArchive(archive, all[0], 0);
+    execFileSync('tar', ['-xf', archive, '-C', made]);
+    const said = execFileSync('unshare', ['--root', join(made, 'rootfs'), 'env', 'A=b', 'sh', '-c', 'echo $A']);
+    expect(said.toString()).toBe('b\n');
+    const other = { directory: root, rootfs: true, layout, programs: ['sh'] };
+    await expect(built({ ...other, platforms: [{ os: 'linux', architecture: 's390x' }] })).rejects.toThrow(
+      "are this host's",
+    );
+    await expect(built({ ...other, programs: ['no-such-program'], platforms })).rejects.toThrow('there is no program');
   });
 
   test('cannot hold a FIFO', () => {
