@@ -28,7 +28,12 @@ export interface ApiServices {
   readonly spool?: Pick<Spool, 'deliveries'>;
   /** The known facts about the extensions, without I/O. */
   readonly extensions?: {
-    list(): readonly { readonly name: string; readonly entry: string | undefined; readonly kinds: readonly string[] }[];
+    list(): readonly {
+      readonly name: string;
+      readonly aliases?: readonly string[];
+      readonly entry: string | undefined;
+      readonly kinds: readonly string[];
+    }[];
     /** The latest lines of one in the engine's log, after the line of that number. */
     lines(extension: string, after: number): readonly { readonly number: number }[];
   };

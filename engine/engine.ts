@@ -214,6 +214,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       spool,
       extensions,
       helper,
+      runtimePlugins: (called) => plugins.runtime(called),
     });
     const execs = openExecs({ config, log: room('exec'), containers });
     const health = openHealth({ log: room('health'), containers, execs });
@@ -225,6 +226,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       events,
       extensions,
       warnings: () => spool.warnings(),
+      runtimePlugins: () => plugins.runtimes(),
     });
 
     extensions.setProviders(containers.providers);

@@ -7,6 +7,7 @@ const all = [
   extension('local', 'volume-local', ['VolumeDriver']),
   extension('same', 'same-volume', ['VolumeDriver']),
   extension('same', undefined, ['NetworkDriver']),
+  { ...extension('me/vol:latest', undefined, ['VolumeDriver']), aliases: ['me/vol'] },
 ];
 
 it('shows one by entry, name or name and kind; says what there is, and how to choose among several', async () => {
@@ -16,6 +17,9 @@ it('shows one by entry, name or name and kind; says what there is, and how to ch
   for (const path of ['/volume-local', '/local', '/local?kind=VolumeDriver']) {
     expect(await get(path)).toMatchObject({ status: 200, body: { entry: 'volume-local' } });
   }
+  for (const name of ['me/vol', 'me/vol:latest']) {
+    expect(await get(`/${encodeURIComponent(name)}`)).toMatchObject({ status: 200, body: { name: 'me/vol:latest' } });
+  }
   expect(await get('/same?kind=NetworkDriver')).toMatchObject({ status: 200, body: { kinds: ['NetworkDriver'] } });
   expect(await get('/same')).toMatchObject({
     status: 400,
@@ -23,7 +27,7 @@ it('shows one by entry, name or name and kind; says what there is, and how to ch
   });
   expect(await get('/none')).toEqual({
     status: 404,
-    body: { message: 'no extension called none (known: volume-local, same-volume, same)' },
+    body: { message: 'no extension called none (known: volume-local, same-volume, same, me/vol:latest)' },
   });
 });
 

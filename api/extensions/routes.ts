@@ -27,13 +27,15 @@ export function extensionRoutes({ extensions }: ApiServices): Route[] {
 type Status = ReturnType<NonNullable<ApiServices['extensions']>['list']>[number];
 
 /**
- * By its entry in a manifest, else by the driver's name, which several kinds may use.
+ * By its entry in a manifest, else by a name of the driver, which several kinds may use.
  * @throws NotFound; InvalidParameter when several have that name
  */
 function select(all: readonly Status[], name: string, kind: string): Status {
   const byEntry = all.find((one) => one.entry === name);
   if (byEntry) return byEntry;
-  const found = all.filter((one) => one.name === name && (!kind || one.kinds.includes(kind)));
+  const found = all.filter(
+    (one) => (one.name === name || one.aliases?.includes(name)) && (!kind || one.kinds.includes(kind)),
+  );
   const [first, ...others] = found;
   if (!first) {
     const known = all.map((one) => one.entry ?? one.name).join(', ');

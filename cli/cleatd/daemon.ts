@@ -122,7 +122,7 @@ async function serve(
   const signal = await onSignals({
     reload: async () => {
       notify('RELOADING=1', logger);
-      await reload(flags, config, { log, events: engine.events });
+      await reload(flags, config, { log, events: engine.events, extensions });
       notify('READY=1', logger);
     },
     dump: () => dumpState(config.execRoot, { config, engine, extensions }, logger),

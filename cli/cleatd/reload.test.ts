@@ -29,15 +29,23 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
   expect(Object.keys(file).map((key) => byKey.get(key)?.flag)).toEqual(expect.arrayContaining(marked));
   expect(marked).toHaveLength(Object.keys(file).length);
   try {
-    writeFileSync(path, JSON.stringify({ ...file, dns: ['192.0.2.1'] }));
+    writeFileSync(path, JSON.stringify({ ...file, dns: ['192.0.2.1'], extensions: { 'volume-local': 'off' } }));
     const config: LiveConfig = { ...settingsOf(new Map()).engine, engineId: 'id' };
     const before = { ...config };
     const published: unknown[] = [];
     const levels: string[] = [];
+    const wanted: unknown[] = [];
     await reload(new Map([['config-file', path]]), config, {
       log: { logger: silentLogger, setLevel: (level: string) => void levels.push(level) } as never,
       events: { publish: (event: unknown) => void published.push(event) } as never,
+      extensions: {
+        reconfigure: async (overrides) => {
+          wanted.push(overrides);
+          return ['volume-local was stopped'];
+        },
+      },
     });
+    expect(wanted).toEqual([{ 'volume-local': { enabled: false } }]);
     expect(config).toEqual({
       ...before,
       authorizationPlugins: ['guard'],

@@ -1,5 +1,6 @@
 import type { EngineConfig } from '@cleat/engine/config';
 import type { Events } from '@cleat/engine/events/service';
+import type { Extensions } from '@cleat/extensions/service';
 import { messageOf } from '@cleat/protocol/errors';
 import { defaultRuntime } from './default-runtime.js';
 import type { DaemonLog } from './log.js';
@@ -22,7 +23,7 @@ const reloaded: ReadonlyMap<Reloadable, string> = new Map(
 export async function reload(
   flags: ReadonlyMap<string, unknown>,
   config: LiveConfig,
-  { log, events }: { log: DaemonLog; events: Events },
+  { log, events, extensions }: { log: DaemonLog; events: Events; extensions: Pick<Extensions, 'reconfigure'> },
 ): Promise<void> {
   try {
     const settings = await loadSettings(flags);
@@ -30,6 +31,7 @@ export async function reload(
     const { values } = settings;
     const engine = { ...settings.engine, defaultRuntime: name };
     const applied = Object.fromEntries([...reloaded.keys()].map((setting) => [setting, engine[setting]]));
+    for (const done of await extensions.reconfigure(values.extension)) log.logger.info(`extension ${done}`);
     Object.assign(config, applied);
     log.setLevel(engine.debug ? 'debug' : values['log-level']);
     events.publish({ type: 'daemon', action: 'reload', id: config.engineId, attributes: attributesOf(config) });

@@ -5,7 +5,7 @@ import type { ContainersConfig } from '../config.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
 import type { NetworkHost, Networks } from '../networks/service.js';
-import type { Runtimes } from '../oci/runtimes.js';
+import type { RuntimePlugins, Runtimes } from '../oci/runtimes.js';
 import type { Spool } from '../spool/service.js';
 import type { VolumeHost, Volumes } from '../volumes/service.js';
 import type { ContainerPaths } from './paths.js';
@@ -26,6 +26,8 @@ export interface ContainersDeps {
   readonly extensions: Extensions;
   /** Killable processes for every path that is not ours; one pool per engine. */
   readonly helper: Helper;
+  /** Runtimes that came as plugins. */
+  readonly runtimePlugins?: RuntimePlugins;
   /** Default: `conmon` from PATH. */
   readonly conmonPath?: string;
 }

@@ -52,7 +52,7 @@ export function openContainers(deps: ContainersDeps): Containers & ContainerHost
   const context: Context = {
     ...deps,
     paths,
-    runtimes: new Runtimes(deps.config, (name) => paths.runtimeRoot(name)),
+    runtimes: new Runtimes(deps.config, (name) => paths.runtimeRoot(name), deps.runtimePlugins),
     watchers: new RunWatchers(),
     stopping: false,
     closed: false,

@@ -43,7 +43,7 @@ export function lookupIn(registry: Registry): ContainerLookup {
 /** Names of the containers that run and use a volume, are connected to a network, or whose output a log driver gets. */
 export function runningUsers(
   registry: Registry,
-  used: { volume: string } | { network: string } | { logs: (driver: string) => boolean },
+  used: { volume: string } | { network: string } | { logs: (driver: string) => boolean } | { runtime: string },
 ): string[] {
   return registry
     .all()
@@ -52,9 +52,10 @@ export function runningUsers(
 }
 
 function isUsed(
-  { mounts, endpoints, hostConfig }: ContainerRecord,
-  used: { volume: string } | { network: string } | { logs: (driver: string) => boolean },
+  { mounts, endpoints, hostConfig, runtime }: ContainerRecord,
+  used: { volume: string } | { network: string } | { logs: (driver: string) => boolean } | { runtime: string },
 ): boolean {
+  if ('runtime' in used) return runtime === used.runtime;
   if ('volume' in used) return mounts.some((mount) => isVolume(mount) && mount.name === used.volume);
   if ('network' in used) return Object.hasOwn(endpoints, used.network) || hostConfig.NetworkMode === used.network;
   return used.logs(hostConfig.LogConfig?.Type ?? '');

@@ -1,23 +1,32 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { isCrun } from '@cleat/linux/runtime/crun';
 import { hiddenFrom, type LaunchFor } from '@cleat/linux/runtime/launcher';
 import { OciRuntime, type RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
-import type { RuntimesConfig } from '../config.js';
+import type { RuntimeConfig, RuntimesConfig } from '../config.js';
 
-/** The OCI runtimes that the operator configured, by name. */
+/**
+ * A runtime that came as a plugin, by what a user calls it, with its full name; undefined when there is none.
+ * @throws Unavailable while it cannot be used
+ */
+export type RuntimePlugins = (called: string) => { name: string; runtime: RuntimeConfig } | undefined;
+
+/** The OCI runtimes that the operator configured, by name, and those that came as plugins. */
 export class Runtimes {
   readonly #config: RuntimesConfig;
   readonly #rootOf: (name: string) => string;
-  readonly #open = new Map<string, OciRuntime>();
+  readonly #plugin: RuntimePlugins;
+  readonly #open = new Map<string, { config: RuntimeConfig; runtime: OciRuntime }>();
   readonly #binaries = new Map<string, string>();
   readonly #mountOptions = new Map<string, Promise<readonly unknown[]>>();
 
   /** @param rootOf where a runtime keeps what it knows of those that it runs for this room, by its name */
-  constructor(config: RuntimesConfig, rootOf: (name: string) => string) {
+  constructor(config: RuntimesConfig, rootOf: (name: string) => string, plugin: RuntimePlugins = () => undefined) {
     this.#config = config;
     this.#rootOf = rootOf;
+    this.#plugin = plugin;
   }
 
   /**
@@ -30,8 +39,10 @@ export class Runtimes {
     const { runtimes, defaultRuntime } = this.#config;
     const isDefault = !requested || (requested === 'default' && !Object.hasOwn(runtimes, requested));
     const name = isDefault ? this.#seeing(binds, defaultRuntime) : requested;
-    if (!Object.hasOwn(this.#config.runtimes, name)) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
-    return name;
+    if (Object.hasOwn(this.#config.runtimes, name)) return name;
+    const plugin = this.#plugin(name);
+    if (!plugin) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
+    return plugin.name;
   }
 
   /**
@@ -48,8 +59,8 @@ export class Runtimes {
 
   /** Why a runtime that is configured cannot be used at present; undefined when its binary is there. */
   missing(name: string): string | undefined {
-    if (!Object.hasOwn(this.#config.runtimes, name)) return undefined;
     try {
+      if (!Object.hasOwn(this.#config.runtimes, name) && !this.#plugin(name)) return undefined;
       const path = this.binary(name);
       return isExecutable(path) ? undefined : `there is no program ${path}`;
     } catch (error) {
@@ -94,17 +105,19 @@ export class Runtimes {
 
   /** @throws InvalidParameter when it is not, or no longer, configured */
   get(name: string): OciRuntime {
-    const known = this.#open.get(name);
-    if (known) return known;
-    const config = this.#config.runtimes[this.resolve(name)];
+    const resolved = this.resolve(name);
+    const config = this.#config.runtimes[resolved] ?? this.#plugin(resolved)?.runtime;
     if (!config) throw invalidParameter(`unknown or invalid runtime name: ${name}`);
+    const known = this.#open.get(name);
+    // A plugin may be another one after an upgrade, or have other settings.
+    if (known && isDeepStrictEqual(known.config, config)) return known.runtime;
     const runtime = new OciRuntime({
       name,
       path: config.path,
       args: config.runtimeArgs,
       root: this.#rootOf(name),
     });
-    this.#open.set(name, runtime);
+    this.#open.set(name, { config, runtime });
     return runtime;
   }
 }

@@ -1,4 +1,6 @@
 import type { Progress } from '@cleat/protocol/api/image';
+import { unavailable } from '@cleat/protocol/errors';
+import { isRuntime } from '@cleat/protocol/plugins/types';
 import { disable } from './commands/disable.js';
 import { enable } from './commands/enable.js';
 import { list } from './commands/list.js';
@@ -44,6 +46,15 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
       startAll(context);
     },
     active: () => sandboxes.active(),
+    runtime(called) {
+      const plugin = registry.called(called);
+      if (!plugin || !isRuntime(plugin.manifest)) return undefined;
+      const { name, enabled } = plugin.record;
+      if (!enabled) throw unavailable(`the runtime ${name} is a plugin that is disabled: docker plugin enable ${name}`);
+      return { name, runtime: sandboxes.runtime(plugin) };
+    },
+    runtimes: () =>
+      registry.all().flatMap(({ record, manifest }) => (record.enabled && isRuntime(manifest) ? [record.name] : [])),
     fullName: (called) => registry.called(called)?.record.name,
     logging(name) {
       const plugin = registry.byName(name);
@@ -55,7 +66,11 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
     },
     async close() {
       if (deps.config.liveRestore) sandboxes.leaveRunning();
-      else await sandboxes.leaveNetworks();
+      else {
+        await sandboxes.leaveNetworks();
+        const runtimes = registry.all().filter(({ manifest }) => isRuntime(manifest));
+        await Promise.all(runtimes.map((plugin) => sandboxes.endRuntime(plugin)));
+      }
     },
   };
 }

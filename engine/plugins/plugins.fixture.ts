@@ -130,8 +130,12 @@ export async function openBench(): Promise<Bench> {
           };
         },
         lastOutput: async () => ['said at last'],
-        logging: () => ({ directory: '/', inside: '/' }),
         place: () => ({ root: '/', within: '.' }),
+        beginRuntime: () => {},
+        runtime: () => ({ path: '' }),
+        runtimeAnswers: async () => {},
+        endRuntime: async () => {},
+        logging: () => ({ directory: '', inside: '', owner: { uid: 0, gid: 0 } }),
         active: () => [],
         endStrangers: async () => {},
         leaveNetworks: async () => {},

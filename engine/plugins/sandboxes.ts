@@ -1,4 +1,5 @@
 import type { Launcher } from '@cleat/extensions/supervisor/launcher';
+import type { RuntimeConfig } from '../config.js';
 import type { ContainerId, PluginId } from '../ids.js';
 import type { Plugin } from './registry.js';
 
@@ -7,7 +8,11 @@ export interface Sandboxes {
   /** How a plugin is run. @param log hears its output, line by line */
   launcher(plugin: Plugin): SandboxLaunch;
   /** Where a log driver that runs finds what it is to read: on this host, and as it sees it. */
-  logging(plugin: Plugin): { readonly directory: string; readonly inside: string };
+  logging(plugin: Plugin): {
+    readonly directory: string;
+    readonly inside: string;
+    readonly owner: { uid: number; gid: number };
+  };
   /** The last lines that a plugin has printed, for people. */
   lastOutput(plugin: Plugin): Promise<readonly string[]>;
   /**
@@ -15,6 +20,16 @@ export interface Sandboxes {
    * plugin knows. What it mounts below its propagated mount is seen there.
    */
   place(plugin: Plugin, path: string): PluginPlace;
+  /**
+   * A plugin that is an OCI runtime is not run, but mounted.
+   * @throws InvalidParameter when it has no such program
+   */
+  beginRuntime(plugin: Plugin): void;
+  /** How it is run for containers. @throws InvalidParameter */
+  runtime(plugin: Plugin): RuntimeConfig;
+  /** @throws Unavailable with what it said */
+  runtimeAnswers(plugin: Plugin): Promise<void>;
+  endRuntime(plugin: Plugin): Promise<void>;
   /** Those that run, also of an engine before this one, and those that are being started; as networks know them. */
   active(): ContainerId[];
   /** Ends what an engine that was killed left of plugins that are not to run. @param wanted are not touched */

@@ -1,8 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { Progress, RegistryAuth } from '@cleat/protocol/api/image';
 import type { PluginPrivilege, PluginResource } from '@cleat/protocol/api/plugin';
+import type { RuntimeConfig } from '../config.js';
 import type { Filters } from '../events/service.js';
 import type { ContainerId } from '../ids.js';
+import type { Sandboxes } from './sandboxes.js';
 
 /**
  * The API's half of managed plugins: packaged, granted, sandboxed, supervised. A plugin is called by its name, with or
@@ -63,13 +65,20 @@ export interface PluginHost {
   start(): Promise<void>;
   /** Those that run or are being started, as networks know them. */
   active(): ContainerId[];
+  /**
+   * The OCI runtime that a plugin brings; undefined when there is no such plugin.
+   * @throws Unavailable while it is disabled
+   */
+  runtime(called: string): { name: string; runtime: RuntimeConfig } | undefined;
+  /** Names of those that can be used. */
+  runtimes(): string[];
   /** The full name of the plugin that is called so; undefined when there is none. */
   fullName(name: string): string | undefined;
   /**
    * Where the plugin of that full name finds what it is to log: a directory of this host, and as it sees it. Undefined:
    * there is no such plugin.
    */
-  logging(name: string): { readonly directory: string; readonly inside: string } | undefined;
+  logging(name: string): ReturnType<Sandboxes['logging']> | undefined;
   /**
    * Where a path that the plugin of that full name speaks of lies on this host: a directory of the engine's, and the path in
    * it, which may lead anywhere. Undefined: there is no such plugin.

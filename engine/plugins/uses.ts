@@ -6,7 +6,7 @@ export interface Neighbours {
   networks(driver: string): readonly string[];
   /** Names of the containers that run and have to do with it. */
   runningUsers(
-    used: { volume: string } | { network: string } | { logs: (driver: string) => boolean },
+    used: { volume: string } | { network: string } | { logs: (driver: string) => boolean } | { runtime: string },
   ): readonly string[];
 }
 
@@ -20,7 +20,9 @@ export function usesOf(neighbours: Neighbours, plugin: string, isCalled: (name: 
     what: `network ${network}`,
     containers: neighbours.runningUsers({ network }),
   }));
+  const running = neighbours.runningUsers({ runtime: plugin });
+  const runtime = running.length > 0 ? [{ what: 'runtime', containers: running }] : [];
   const logging = neighbours.runningUsers({ logs: isCalled });
   const logs = logging.length > 0 ? [{ what: 'logs', containers: logging }] : [];
-  return [...volumes, ...networks, ...logs];
+  return [...volumes, ...networks, ...logs, ...runtime];
 }

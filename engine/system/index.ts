@@ -24,6 +24,8 @@ export interface SystemDeps {
   extensions: Extensions;
   /** Faults of this host or configuration, as sentences for `docker info`. */
   warnings?: () => string[];
+  /** Names of runtimes that came as plugins. */
+  runtimePlugins?: () => string[];
 }
 
 /** Lists the configured authorization plugins, as Docker does, and all known plugins of the other kinds. */
@@ -99,15 +101,16 @@ export function openSystem(deps: SystemDeps): System {
         Labels: [...config.labels],
         ExperimentalBuild: false,
         ServerVersion: engineVersion,
-        Runtimes: Object.fromEntries(
-          Object.entries(config.runtimes)
+        Runtimes: Object.fromEntries([
+          ...Object.entries(config.runtimes)
             // Known as it is wherever it is installed, but only there.
             .filter(([name, { path }]) => name !== 'crun' || findCommand(path) !== undefined)
             .map(([name, { path, runtimeArgs }]) => [
               name,
               { path, ...(runtimeArgs && runtimeArgs.length > 0 && { runtimeArgs }) },
             ]),
-        ),
+          ...(deps.runtimePlugins?.() ?? []).map((name) => [name, { path: name }]),
+        ]),
         DefaultRuntime: config.defaultRuntime,
         Swarm: {
           NodeID: '',

@@ -4,7 +4,7 @@ import { type Faults, quoted } from './faults.js';
 /** File systems that a runtime mounts for a plugin; `bind` is the one that others know by its options. */
 const types = new Set(
   `bind none tmpfs proc sysfs devpts mqueue cgroup cgroup2 hugetlbfs debugfs tracefs securityfs configfs bpf fuse nfs nfs4
-cifs ext4 xfs btrfs overlay`.split(/\s+/),
+cifs ext4 xfs btrfs`.split(/\s+/),
 );
 
 /** Options that the kernel or runc knows for any file system (runtime-spec `config.md`). */

@@ -1,4 +1,5 @@
 import type { PluginManifest, PluginPrivilege } from '../api/plugin.js';
+import { isRuntime } from './types.js';
 
 export type { PluginPrivilege } from '../api/plugin.js';
 
@@ -19,6 +20,8 @@ export function privilegesOf(manifest: PluginManifest): PluginPrivilege[] {
   if (Linux.Capabilities?.length) {
     add('capabilities', 'list of additional capabilities required', ...Linux.Capabilities);
   }
+  // Ours: a stock engine knows no such plugins.
+  if (isRuntime(manifest)) add('runtime', 'run for containers as root on the host, outside of any sandbox', 'true');
   return list;
 }
 

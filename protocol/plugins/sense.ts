@@ -4,6 +4,7 @@ import { linuxCapabilities } from '../linux-capabilities.js';
 import { nearest } from '../nearest.js';
 import { type Faults, quoted } from './faults.js';
 import { checkMounts } from './mounts.js';
+import { isRuntime } from './types.js';
 
 /** Fields of each that `docker plugin set` can change. */
 export const settableFields = { Env: 'value', Args: 'value', Mounts: 'source', Devices: 'path' } as const;
@@ -28,8 +29,10 @@ export function checkSense(manifest: PluginManifest, faults: Faults): void {
   if (Cleat) checkAdditions(Cleat, manifest, faults);
 }
 
-function checkInterface({ Interface }: PluginManifest, faults: Faults): void {
-  if (Interface.Socket === '') faults.add('Interface.Socket', 'must name the socket that the plugin makes');
+function checkInterface(manifest: PluginManifest, faults: Faults): void {
+  const { Interface } = manifest;
+  if (Interface.Socket === '' && !isRuntime(manifest))
+    faults.add('Interface.Socket', 'must name the socket that the plugin makes');
   if (!Interface.Types?.length) {
     faults.add('Interface.Types', 'must list what the plugin is, for example docker.volumedriver/1.0');
   }

@@ -15,7 +15,7 @@ export interface ApiOptions {
   readonly leaveAfterMs?: number;
 }
 
-/** So long, whatever happens, and on a machine that is busy: longer is a hang. */
+/** The longest that any request may take, even on a busy machine: a longer one is a hang. */
 export const boundMs = 30_000;
 
 /** The engine did not answer in time. */

@@ -21,7 +21,7 @@ export interface Possibilities {
   readonly misbehaviour: boolean;
 }
 
-/** The same for the same numbers, whatever was generated before. */
+/** Depends on its numbers alone, not on what was generated before. */
 export function generate(seed: number, index: number, possibilities: Possibilities): Schedule {
   const random = new Random(seed, index);
   const prefix = `s${index}`;

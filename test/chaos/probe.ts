@@ -12,10 +12,10 @@ const questions = [
   '/networks/bridge',
 ] as const;
 const pauseMs = 150;
-/** Generous: on a busy machine the engine itself may be late. What waits for an extension that hangs waits for longer. */
+/** Generous, as the engine may be late on a busy machine. A request that waits for a hanging extension waits longer. */
 const withinMs = 15_000;
 
-/** Asks all the time, until it is told to stop; what is not answered, or wrongly, is a complaint. */
+/** Asks until it is told to stop; a missing or wrong answer is a complaint. */
 export class Prober {
   readonly #world: World;
   readonly #mayRefuse: boolean;

@@ -69,7 +69,7 @@ export async function complaintsOf(world: World, { name, id, pid }: Witness): Pr
 }
 
 /**
- * Whether a count lacks a number. One that was said twice does no harm: a log driver that was killed is told again.
+ * Whether a count lacks a number. A repeated number does no harm: a log driver that was killed is told again.
  * @param least so far it must have come
  */
 export function holes(counted: readonly number[], least: number): string[] {

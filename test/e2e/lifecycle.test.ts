@@ -350,7 +350,7 @@ describe('a thousand clients of one container', () => {
   const memory = async (): Promise<number> =>
     Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${engine.pid}/status`, 'utf8'))?.[1]) / 1024;
 
-  test('are all told of its end, and cost little', async () => {
+  test('all learn of its end, and cost little', async () => {
     await ok('run', '-d', '--name', 'awaited', 'busybox', 'sleep', '1000');
     const before = await memory();
     const waits = Array.from({ length: 1_000 }, () => engine.api('POST', '/containers/awaited/wait'));

@@ -48,7 +48,7 @@ const client = (name: string, ...args: string[]) =>
   ok('run', '-d', '--name', name, ...args, 'busybox', 'sleep', '1000');
 const address = (name: string) => ok('inspect', '-f', '{{.NetworkSettings.IPAddress}}', name);
 
-/** The ports of `to` that answer to `from`. One that is closed does not answer, so this takes a second then. */
+/** The ports of `to` that answer to `from`. A closed port does not answer, so this takes a second then. */
 async function reached(from: string, to: string): Promise<string[]> {
   const script = `const done = (port) => () => console.log(port);
     for (const port of [80, 81]) require('net').connect(port, '${to}').on('error', () => {}).on('data', done(port + '/tcp'));

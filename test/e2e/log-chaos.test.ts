@@ -55,7 +55,7 @@ const deliveryOf = async (): Promise<DriverDeliveries | undefined> => {
   return (JSON.parse(body) as DriverDeliveries[]).find(({ driver }) => driver === plugin.name);
 };
 
-describe('nothing is lost, and nothing comes twice but around a crash', () => {
+describe('no line is lost, and lines come twice only around a crash', () => {
   beforeEach(async () => {
     engine = await startEngine();
     plugin = await LogPlugin.start(engine, 'chaos');

@@ -61,7 +61,7 @@ test('following a plugin ends with the container', async () => {
   expect(await following).toEqual({ code: 0, stdout: 'kept one\nkept two\n', stderr: '' });
 });
 
-test('a plugin that is dead, hangs or has no log is stood in for by the engine’s own copy, and it is said', async () => {
+test('the engine’s own copy replaces a plugin that is dead, hangs or has no log, and a message says so', async () => {
   await using plugin = await LogPlugin.start(engine, 'fragile', '--reads', 'yes');
   const id = await prints('fragile', 'echo one');
   await ok('wait', id);

@@ -16,7 +16,7 @@ const run = (name: string, ...args: string[]) => ok('run', '-d', '--name', name,
 const settings = async (name: string) => JSON.parse(await ok('inspect', '-f', '{{json .NetworkSettings}}', name));
 const address = async (name: string, network: string) => (await settings(name)).Networks[network].IPAddress;
 
-test('a configuration is what others are made from, and nothing that is said besides is lost', async () => {
+test('networks are made from a configuration, and no other option is lost', async () => {
   const subnet = `${engine.prefix}.200.0/24`;
   await ok('network', 'create', '--config-only', '--subnet', subnet, '--label', 'a=b', '-o', 'x=y', 'conf');
   const from = ['network', 'create', '--config-from', 'conf'];

@@ -142,7 +142,7 @@ describe('networks of one’s own', () => {
     await ok('rm', '-f', 'fixed');
     await ok('network', 'rm', 'sub');
   });
-  test('link-local addresses are set, and what is none is refused', async () => {
+  test('link-local addresses are set, and others are refused', async () => {
     await ok('network', 'create', 'local');
     const local = ['--network', 'local', '--link-local-ip', '169.254.7.7', '--link-local-ip', 'fe80::7777'];
     const shown = await ok('run', '--rm', ...local, 'busybox', 'ip', '-o', 'address', 'show', 'eth0');

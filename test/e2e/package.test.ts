@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseReference } from '@cleat/engine/content/references';
@@ -133,7 +133,7 @@ describe('the example no-remove', () => {
 });
 
 describe('for several platforms', () => {
-  test('there is one list, and a tag of each for engines that read none', async () => {
+  test('there is one list, and a tag for each architecture for engines that read no list', async () => {
     const path = smallProject('multi');
     const runtimes = ['amd64', 'arm64'].flatMap((each) => ['--runtime', `linux/${each}=${path}/runtime`]);
     const where = ['--platform', 'linux/amd64,linux/arm64', '--push', `${registry.host}/me/multi:2`];
@@ -228,6 +228,55 @@ describe('signed', () => {
     );
   });
 });
+
+/** The manifest of rclone/docker-volume-rclone as it is published, but for its bind mounts, which are the host's. */
+const rcloneManifest = (root: string) => ({
+  description: 'Rclone volume plugin for Docker',
+  documentation: 'https://rclone.org/',
+  interface: { socket: 'rclone.sock', types: ['docker.volumedriver/1.0'] },
+  linux: { capabilities: ['CAP_SYS_ADMIN'], devices: [{ path: '/dev/fuse' }] },
+  network: { type: 'host' },
+  entrypoint: ['rclone', 'serve', 'docker'],
+  workdir: '/data',
+  args: { name: 'args', value: [], settable: ['value'] },
+  env: [
+    { name: 'RCLONE_VERBOSE', settable: ['value'], value: '0' },
+    { name: 'RCLONE_CONFIG', settable: null, value: '/data/config/rclone.conf' },
+    { name: 'RCLONE_CACHE_DIR', settable: null, value: '/data/cache' },
+    { name: 'RCLONE_BASE_DIR', settable: null, value: '/mnt' },
+  ],
+  mounts: ['config', 'cache'].map((name) => ({
+    ...{ name, source: join(root, name), destination: `/data/${name}` },
+    ...{ type: 'bind', options: ['rbind'], settable: ['source'] },
+  })),
+  propagatedMount: '/mnt',
+});
+
+test.skipIf(!existsSync('/usr/bin/rclone'))(
+  'rclone as a managed plugin, made from Debian’s binary, is used',
+  async () => {
+    const path = join(directory, 'rclone');
+    for (const name of ['rclone/data', 'config', 'cache']) mkdirSync(join(directory, name), { recursive: true });
+    writeFileSync(join(path, 'plugin.json'), JSON.stringify(rcloneManifest(directory)));
+    const programs = ['--program', 'rclone', '--program', 'fusermount'];
+    const made = await cleat('package', path, '--rootfs', ...programs, '--push', `${registry.host}/rclone/volume`);
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('device: [/dev/fuse]') });
+    await using engine = await startEngine();
+    const ok = async (...args: string[]) => {
+      const result = await engine.docker(...args);
+      expect(result, args.join(' ')).toMatchObject({ code: 0 });
+      return result.stdout.trim();
+    };
+    await ok('plugin', 'install', '--grant-all-permissions', '--alias', 'rclone', `${registry.host}/rclone/volume`);
+    await ok('volume', 'create', '-d', 'rclone', '-o', 'type=memory', '-o', 'path=x', 'data');
+    const use = ['run', '--rm', '--net=none', '-v', 'data:/d', 'busybox', 'sh', '-c'];
+    expect(await ok(...use, 'echo kept > /d/file; grep " /d " /proc/mounts')).toContain('fuse.rclone');
+    expect(await ok(...use, 'cat /d/file')).toBe('kept');
+    await ok('volume', 'rm', 'data');
+    await ok('plugin', 'disable', 'rclone');
+    await ok('plugin', 'rm', 'rclone');
+  },
+);
 
 test.each([
   [['package'], 'say where to'],

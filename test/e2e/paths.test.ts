@@ -272,7 +272,7 @@ test('exec -u keeps the groups of --group-add', async () => {
 });
 
 describe('files that every container has', () => {
-  test('/.dockerenv and /etc/mtab, of which no change comes; without IPC no /dev/shm', async () => {
+  test('/.dockerenv and /etc/mtab, which are no changes; without IPC no /dev/shm', async () => {
     const look = 'ls -l /.dockerenv /etc/mtab; ls -d /dev/shm; cat /etc/mtab | grep -c " / "';
     await ok('run', '--name', 'has', 'busybox', 'sh', '-c', look);
     const text = await ok('logs', 'has');

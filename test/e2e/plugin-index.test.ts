@@ -103,7 +103,7 @@ describe('an index', () => {
     );
   });
 
-  test('lies signed in a registry; the wrong key, and none, refuse it', async () => {
+  test('lies signed in a registry; with the wrong key or none it is refused', async () => {
     await ok('plugins', 'index', 'build', '--from', 'one.json', '--push', index(), '--sign', 'team.key');
     const good = await search('volumes', '--index', index(), '--key', 'team.pub');
     expect(good).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(volumes) });

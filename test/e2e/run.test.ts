@@ -171,7 +171,7 @@ describe('limits', () => {
     expect(limits.stdout.trim().split('\n')).toEqual(['67108864', expect.stringMatching(/^50000( 100000)?$/)]);
     await engine.docker('rm', '-f', id.trim());
   });
-  test('too little memory is killed and said so', async () => {
+  test('a process that needs more memory than it may is killed, and inspect says so', async () => {
     await engine.docker(
       'run',
       '--name',

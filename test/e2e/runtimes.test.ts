@@ -59,7 +59,7 @@ test('the named one is called, for each step of the container’s life', async (
   for (const verb of ['create', 'start', 'delete']) expect(said).toMatch(new RegExp(`\\b${verb}\\b`));
 });
 
-test('an unknown one is refused, with what it said', async () => {
+test('an unknown runtime is refused, with its message', async () => {
   expect(await refused('run', '--rm', '--runtime', 'nope', 'busybox', 'true')).toMatch(
     /unknown or invalid runtime name: nope/,
   );

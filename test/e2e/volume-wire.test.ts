@@ -47,7 +47,7 @@ describe.skipIf(!stockDockerdInstalled)('volume plugins are asked as a stock doc
     });
   }
 
-  test('but for what is better', async () => {
+  test('except where Cleat is better', async () => {
     for (const { title, story, docker, cleat } of differences) {
       const lines = ({ steps }: Transcript) =>
         steps.flatMap(({ calls, stdout, stderr }) => [...calls, ...`${stdout}${stderr}`.split('\n').filter(Boolean)]);

@@ -136,7 +136,7 @@ describe.each(installed as (keyof typeof engines)[])('on %s', (name) => {
   });
   const remembers = name === 'Cleat';
 
-  test('the picture is that of docker ps, whatever breaks', async () => {
+  test('the picture stays that of docker ps when something breaks', async () => {
     await ok('create', '--name=before', '--network=none', 'busybox', 'true');
     const { picture, told, changes, ended } = watching();
     const reader = reading();

@@ -19,8 +19,7 @@ const rooms = [
   'bench',
   'engine',
   'linux',
-  'test/unit',
-  'test/chaos',
+  'test',
 ];
 const documents = [
   'README.md',

@@ -97,11 +97,11 @@ async function logs(endpoint: Endpoint, name: string, options: LogsOptions): Pro
 
 /** The engine cannot know what a plugin prints that somebody else has started. */
 async function whyNone(endpoint: Endpoint, name: string, kind: string | undefined): Promise<string> {
-  const { entry, provider } = await inspect(endpoint, name, kind);
+  const { entry, carrier, provider } = await inspect(endpoint, name, kind);
   const own = provider
     ? `It runs in a container: docker logs ${plain(provider.name)}`
     : 'The engine did not start it: what it prints goes where it was started, for example into journalctl.';
-  return `The engine's log has no line of ${name} yet.\n${entry === undefined ? `${own}\n` : ''}`;
+  return `The engine's log has no line of ${name} yet.\n${entry === undefined && carrier !== 'managed' ? `${own}\n` : ''}`;
 }
 
 /** A message may have lines of its own; none of them looks like a line of the log. */

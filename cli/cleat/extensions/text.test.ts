@@ -35,6 +35,7 @@ test('the table counts calls, and as failed those that got no answer', () => {
     'STATE',
     'SINCE',
     'HEALTH',
+    'RESTARTS',
     'CALLS',
     'FAILED',
     'WHY',
@@ -48,12 +49,27 @@ test('the table counts calls, and as failed those that got no answer', () => {
     'unreachable',
     '2h ago',
     'suspended',
+    '-',
     '11',
     '5',
     'it hangs',
     plugin.origin,
   ]);
   expect(rest).toEqual([]);
+});
+
+test('a managed plugin shows its names, that it is one, and how often it was started again', () => {
+  const since = new Date().toISOString();
+  const managed: Shown = {
+    ...plugin,
+    name: 'me/p:latest',
+    aliases: ['me/p'],
+    carrier: 'managed',
+    process: { pid: 7, since, restarts: 3, lastEnd: 'exit code 1' },
+  };
+  expect(details(managed)).toMatch(/^Also: +me\/p\nEntry: +- \(a managed plugin\)$/m);
+  const line = table([managed]).split('\n')[1];
+  expect(line).toMatch(/^me\/p:latest +- +VolumeDriver +managed +unreachable .* suspended +3 +11 +5 +it hangs /);
 });
 
 test('details say what went wrong, when, and how long calls take', () => {

@@ -5,7 +5,7 @@ import type { Shown } from './shown.js';
 /** One line for each; two drivers of one name are told apart by their entry. @param width of the terminal */
 export function table(all: readonly Shown[], width?: number): string {
   const lines = [
-    ['NAME', 'ENTRY', 'KINDS', 'CARRIER', 'STATE', 'SINCE', 'HEALTH', 'CALLS', 'FAILED', 'WHY', 'ORIGIN'],
+    ['NAME', 'ENTRY', 'KINDS', 'CARRIER', 'STATE', 'SINCE', 'HEALTH', 'RESTARTS', 'CALLS', 'FAILED', 'WHY', 'ORIGIN'],
     ...all.map((one) => [
       one.name,
       one.entry ?? '-',
@@ -14,6 +14,7 @@ export function table(all: readonly Shown[], width?: number): string {
       one.state,
       ago(one.since),
       one.health,
+      one.process ? String(one.process.restarts) : '-',
       String(total(one.methods, () => true)),
       String(total(one.methods, failed)),
       why(one) || '-',
@@ -21,7 +22,10 @@ export function table(all: readonly Shown[], width?: number): string {
     ]),
   ];
   // Their texts are in `inspect`, too.
-  return columns(lines, { width, dispensable: ['ORIGIN', 'CARRIER', 'SINCE', 'FAILED', 'CALLS', 'HEALTH', 'KINDS'] });
+  return columns(lines, {
+    width,
+    dispensable: ['ORIGIN', 'SINCE', 'FAILED', 'CALLS', 'RESTARTS', 'CARRIER', 'HEALTH', 'KINDS'],
+  });
 }
 
 /** Everything of one, for people. */
@@ -29,7 +33,8 @@ export function details(one: Shown): string {
   const { lastError, methods } = one;
   const facts: [string, string][] = [
     ['Name', one.name],
-    ['Entry', one.entry ?? '- (discovered)'],
+    ...named('Also', one.aliases),
+    ['Entry', one.entry ?? (one.carrier === 'managed' ? '- (a managed plugin)' : '- (discovered)')],
     ['Kinds', one.kinds.join(', ') || '-'],
     ['Carrier', one.carrier],
     ['Origin', one.origin],

@@ -26,6 +26,7 @@ export interface BuildOptions {
   readonly config?: string | undefined;
   readonly mtime: number;
   readonly cache: string | undefined;
+  readonly signal: AbortSignal;
   readonly layout: Layout;
   /** A directory for files that the trees are made of. */
   readonly scratch: string;
@@ -67,7 +68,12 @@ export async function build(options: BuildOptions): Promise<Built[]> {
     addDirectory(tree, isDockers ? join(directory, 'rootfs') : directory, '', {
       wanted: (path) => isDockers || !['plugin.json', 'config.json'].includes(path),
     });
-    for (const platform of options.platforms) built.push(await assemble(options, platform, manifest, [tree]));
+    for (const platform of options.platforms) {
+      checkPrograms(options.programs ?? [], platform);
+      const own = copyOf(tree);
+      await addPrograms(own, options.programs ?? [], tree);
+      built.push(await assemble(options, platform, manifest, [own]));
+    }
   }
   return built;
 }
@@ -75,16 +81,24 @@ export async function build(options: BuildOptions): Promise<Built[]> {
 /** The project with the programs that it starts. */
 async function withPrograms(project: Project, platform: Platform, runtime: Tree, options: BuildOptions): Promise<Tree> {
   const programs = [...(project.manifest.cleat?.programs ?? []), ...(options.programs ?? [])];
-  if (programs.length === 0) return project.tree;
-  if (formatPlatform(platform) !== formatPlatform(hostPlatform())) {
-    throw invalidParameter(
-      `the programs ${programs.join(', ')} are this host's: put those of ${formatPlatform(platform)} into its runtime`,
-    );
-  }
-  const tree = new Tree();
-  for (const [name, entry] of project.tree.sorted()) tree.add(name, entry);
+  checkPrograms(programs, platform);
+  const tree = copyOf(project.tree);
   await addPrograms(tree, programs, runtime);
   return tree;
+}
+
+function copyOf(tree: Tree): Tree {
+  const copy = new Tree();
+  for (const [name, entry] of tree.sorted()) copy.add(name, entry);
+  return copy;
+}
+
+/** @throws InvalidParameter for another platform than this host's */
+function checkPrograms(programs: readonly string[], platform: Platform): void {
+  if (programs.length === 0 || formatPlatform(platform) === formatPlatform(hostPlatform())) return;
+  throw invalidParameter(
+    `the programs ${programs.join(', ')} are this host's: put those of ${formatPlatform(platform)} into its root`,
+  );
 }
 
 /** Docker binds a directory of the host there; it is to exist for a program that looks before. */
@@ -117,14 +131,14 @@ function checkNative({ native }: Project, platform: Platform, say: (line: string
 }
 
 async function assemble(
-  { layout, mtime, cache }: BuildOptions,
+  { layout, mtime, cache, signal }: BuildOptions,
   platform: Platform,
   given: PluginManifest,
   trees: readonly Tree[],
 ): Promise<Built> {
   refuseOverlap(trees);
   const layers: Layer[] = [];
-  for (const tree of trees) layers.push(await addLayer(layout, tree, mtime, cache));
+  for (const tree of trees) layers.push(await addLayer(layout, tree, mtime, { cache, signal }));
   const manifest = { ...given, rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) } };
   const config = await layout.add(JSON.stringify(manifest));
   const artifact = await layout.add(

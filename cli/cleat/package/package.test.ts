@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -12,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { hostPlatform } from '@cleat/engine/content/platform';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { writeArchive } from './archive.js';
 import { artifactOf, type BuildOptions, build } from './build.js';
@@ -24,6 +26,7 @@ import { packagingTime } from './tar.js';
 import { addDirectory, Tree } from './tree.js';
 
 let directory: string;
+const { signal } = new AbortController();
 beforeEach(() => {
   directory = mkdtempSync('/tmp/cleat-package-test-');
 });
@@ -67,6 +70,7 @@ async function built(options: Partial<BuildOptions> & Pick<BuildOptions, 'direct
     runtimes: new Map(['arm64', 'amd64'].map((each) => [`linux/${each}`, join(directory, 'runtime')])),
     mtime: 0,
     cache: undefined,
+    signal,
     scratch: directory,
     say: () => {},
     ...options,
@@ -102,17 +106,25 @@ describe('the same input', () => {
     const tree = new Tree();
     tree.file('a', 'content');
     await using layout = await Layout.open();
-    const made = await addLayer(layout, tree, 0, cache);
+    const made = await addLayer(layout, tree, 0, { cache, signal });
     const [name = ''] = readdirSync(cache);
     await using other = await Layout.open();
-    expect(await addLayer(other, tree, 0, cache)).toEqual(made);
+    expect(await addLayer(other, tree, 0, { cache, signal })).toEqual(made);
     expect(readFileSync(other.path(made.digest))).toEqual(readFileSync(layout.path(made.digest)));
     rmSync(join(cache, name));
     writeFileSync(join(cache, name), 'damaged');
     await using third = await Layout.open();
-    expect(await addLayer(third, tree, 0, cache)).toEqual(made);
+    expect(await addLayer(third, tree, 0, { cache, signal })).toEqual(made);
     expect(readFileSync(third.path(made.digest))).toEqual(readFileSync(layout.path(made.digest)));
   });
+});
+
+test('what is interrupted leaves nothing behind', async () => {
+  const stopped = AbortSignal.abort(new Error('interrupted'));
+  const layout = await Layout.open(join(directory, 'out'));
+  await expect(built({ directory: project(), layout, signal: stopped })).rejects.toThrow();
+  await layout[Symbol.asyncDispose]();
+  expect(existsSync(layout.directory)).toBe(false);
 });
 
 describe('a project', () => {
@@ -253,6 +265,28 @@ describe('a root file system', () => {
     });
     await using layout = await Layout.open();
     expect(namesOf((await built({ directory: path, layout })).all[0]?.trees[0])).toEqual(['a']);
+  });
+
+  test('takes programs of this host along, with the libraries and the links that lead to them', async () => {
+    const root = write('programs', {
+      'plugin.json': { Entrypoint: ['/usr/bin/env'], Interface: { Socket: 'a', ...plugin.Interface } },
+      'usr/bin/own': 'x',
+    });
+    await using layout = await Layout.open();
+    const platforms = [hostPlatform()];
+    const { all } = await built({ directory: root, rootfs: true, layout, programs: ['env', 'sh'], platforms });
+    const archive = join(directory, 'out.tar');
+    const made = join(directory, 'made');
+    mkdirSync(made);
+    if (all[0]) await writeArchive(archive, all[0], 0);
+    execFileSync('tar', ['-xf', archive, '-C', made]);
+    const said = execFileSync('unshare', ['--root', join(made, 'rootfs'), 'env', 'A=b', 'sh', '-c', 'echo $A']);
+    expect(said.toString()).toBe('b\n');
+    const other = { directory: root, rootfs: true, layout, programs: ['sh'] };
+    await expect(built({ ...other, platforms: [{ os: 'linux', architecture: 's390x' }] })).rejects.toThrow(
+      "are this host's",
+    );
+    await expect(built({ ...other, programs: ['no-such-program'], platforms })).rejects.toThrow('there is no program');
   });
 
   test('cannot hold a FIFO', () => {

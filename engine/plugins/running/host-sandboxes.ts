@@ -3,12 +3,14 @@ import type { Launched, Launcher } from '@cleat/extensions/supervisor/launcher';
 import { reportLine } from '@cleat/extensions/supervisor/lines';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss } from '@cleat/protocol/errors';
+import type { RuntimeConfig } from '../../config.js';
 import type { ContainerId, PluginId } from '../../ids.js';
 import type { Layers } from '../../layers/service.js';
 import type { Plugin } from '../registry.js';
 import { SandboxLauncher } from '../sandbox/launcher.js';
 import { placeOf } from '../sandbox/place-of.js';
 import { PluginPlaces } from '../sandbox/places.js';
+import { checkRuntime, mountRuntime, runtimeOf } from '../sandbox/runtime-plugin.js';
 import { loggingInside } from '../sandbox/shares.js';
 import { endStrangers, runningSandboxes, takeAway } from '../sandbox/strangers.js';
 import type { SandboxDeps, SandboxedPlugin } from '../sandbox/types.js';
@@ -61,8 +63,29 @@ export class HostSandboxes implements Sandboxes {
     return placeOf(places, { manifest, settings: record.settings }, path);
   }
 
-  logging({ id }: Plugin): { directory: string; inside: string } {
-    return { directory: new PluginPlaces(this.#deps.config, id).logging, inside: loggingInside };
+  beginRuntime(plugin: Plugin): void {
+    const places = new PluginPlaces(this.#deps.config, plugin.id);
+    const sandboxed = this.#sandboxed(plugin);
+    mountRuntime(places, sandboxed);
+    runtimeOf(places, sandboxed);
+  }
+
+  runtime(plugin: Plugin): RuntimeConfig {
+    return runtimeOf(new PluginPlaces(this.#deps.config, plugin.id), this.#sandboxed(plugin));
+  }
+
+  async runtimeAnswers(plugin: Plugin): Promise<void> {
+    await checkRuntime(this.runtime(plugin));
+  }
+
+  async endRuntime({ id }: Plugin): Promise<void> {
+    await takeAway(this.#deps, id);
+  }
+
+  logging({ id, manifest }: Plugin): ReturnType<Sandboxes['logging']> {
+    const { UID = 0, GID = 0 } = manifest.User;
+    const { logging } = new PluginPlaces(this.#deps.config, id);
+    return { directory: logging, inside: loggingInside, owner: { uid: UID, gid: GID } };
   }
 
   active(): ContainerId[] {

@@ -3,7 +3,7 @@ import type { ExtensionStatus } from '@cleat/extensions/status';
 import { Supervisor } from '@cleat/extensions/supervisor/supervisor';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
-import { kindsOf } from '@cleat/protocol/plugins/types';
+import { isRuntime, kindsOf } from '@cleat/protocol/plugins/types';
 import { type PluginId, shortId } from '../../ids.js';
 import { aliasesOf } from '../names.js';
 import type { Plugin } from '../registry.js';
@@ -39,6 +39,10 @@ export class Running {
 
   /** Has it started, or found running. Does not wait for it. @throws Conflict when its name is in use otherwise */
   begin(plugin: Plugin): void {
+    if (isRuntime(plugin.manifest)) {
+      this.#deps.sandboxes.beginRuntime(plugin);
+      return;
+    }
     if (this.#registered.has(plugin.id)) return;
     this.#registered.set(plugin.id, this.#deps.extensions.register(this.#registration(plugin)));
     this.#absent(plugin.id);
@@ -49,6 +53,10 @@ export class Running {
    * @throws Unavailable with its last lines of output
    */
   async answered(plugin: Plugin): Promise<void> {
+    if (isRuntime(plugin.manifest)) {
+      await this.#deps.sandboxes.runtimeAnswers(plugin);
+      return;
+    }
     const { id, record } = plugin;
     const seconds = record.timeout || usualTimeout;
     const signal = AbortSignal.timeout(seconds * 1000);
@@ -67,6 +75,11 @@ export class Running {
 
   /** Puts the plugin as it is now in the place of what runs; calls under way may end first. */
   async replace(plugin: Plugin, drainMs: number): Promise<void> {
+    if (isRuntime(plugin.manifest)) {
+      await this.#deps.sandboxes.endRuntime(plugin);
+      this.begin(plugin);
+      return;
+    }
     await this.#registered.get(plugin.id)?.replace(this.#registration(plugin), { drainMs });
   }
 
@@ -77,6 +90,7 @@ export class Running {
     this.#registered.delete(id);
     try {
       await registered?.remove(reason);
+      if (isRuntime(plugin.manifest)) await this.#deps.sandboxes.endRuntime(plugin);
     } catch (error) {
       this.#deps.log.warn(`a plugin could not be ended cleanly: ${messageOf(error)}`, { plugin: record.name });
     }

@@ -17,10 +17,16 @@ const socketRoom = { size: 1024 * 1024, inodes: 128 };
 export function prepare(places: PluginPlaces, plugin: SandboxedPlugin): void {
   makeDirectories(places.directory, 0o700);
   makeDirectories(places.exits, 0o700);
-  writeFileSync(places.idFile, places.id, { mode: 0o600 });
+  writePlugin(places);
   prepareRootfs(places, plugin);
   prepareSockets(places, plugin);
   if (plugin.manifest.PropagatedMount !== '') preparePropagated(places, plugin);
+}
+
+/** Says whose the bundle is. */
+export function writePlugin({ bundle, id, idFile }: PluginPlaces): void {
+  makeDirectories(bundle, 0o711);
+  writeFileSync(idFile, id, { mode: 0o600 });
 }
 
 function prepareRootfs(places: PluginPlaces, { layers }: SandboxedPlugin): void {

@@ -226,6 +226,7 @@ describe('an engine that was killed', () => {
 
   test('with other settings: the former one is ended, and nothing is found', async () => {
     const { launcher, launched } = await sandboxes.run(script, { deps: sandboxes.doomed });
+    await expect.poll(() => sandboxes.lines).toContain('first');
     const { id } = launcher.places;
     const next = sandboxes.launcher(`${script} # another`, { id });
     expect(await next.adopt()).toBeUndefined();

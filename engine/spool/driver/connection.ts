@@ -55,8 +55,8 @@ export class Connection {
     const { id, driver, info, fifo, open } = this.#options;
     const client = await this.#driver(signal, deadlineMs);
     signal.throwIfAborted();
-    const { path, told } = fifo();
-    this.#fifo = new Fifo(path);
+    const { told, ...place } = fifo();
+    this.#fifo = new Fifo(place);
     this.#attention = new Attention();
     await open.begin(id, driver);
     try {

@@ -26,7 +26,9 @@ export interface DriversDeps {
   logging?: LoggingPlace | undefined;
 }
 
-export type LoggingPlace = (driver: string) => { readonly directory: string; readonly inside: string } | undefined;
+export type LoggingPlace = (
+  driver: string,
+) => { readonly directory: string; readonly inside: string; readonly owner?: FifoPlace['owner'] } | undefined;
 
 export interface StartOptions {
   id: string;
@@ -198,7 +200,7 @@ export class Drivers {
   #fifo(driver: string, id: string): FifoPlace {
     const own = this.#deps.logging?.(driver);
     const path = join(own?.directory ?? this.#directory, id);
-    return { path, told: own ? join(own.inside, id) : path };
+    return own ? { path, told: join(own.inside, id), owner: own.owner } : { path, told: path };
   }
 
   #forget(id: string, key: string, session: DriverSession): void {

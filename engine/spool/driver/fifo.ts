@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, lchownSync, openSync, rmSync } from 'node:fs';
 import { makeFifo } from '@cleat/linux/syscall/files';
 import { unreadBytes } from '@cleat/linux/syscall/pipe';
 import { Backoff } from '@cleat/protocol/async/backoff';
@@ -10,6 +10,8 @@ export interface FifoPlace {
   readonly path: string;
   /** The same as its driver sees it, which may have a root file system of its own. */
   readonly told: string;
+  /** The user of the driver, unless it is root. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** The FIFO between the engine and a driver, made anew for each connection. */
@@ -18,10 +20,11 @@ export class Fifo {
   /** Non-blocking; writing to a full FIFO fails with EAGAIN. */
   readonly fd: number;
 
-  constructor(path: string) {
+  constructor({ path, owner }: Omit<FifoPlace, 'told'>) {
     this.path = path;
     rmSync(path, { force: true });
     makeFifo(path, 0o600);
+    if (owner) lchownSync(path, owner.uid, owner.gid);
     // Open for reading, too: then opening never waits for the driver, and what lies in it survives the driver's
     // absence.
     this.fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);

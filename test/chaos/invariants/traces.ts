@@ -41,7 +41,7 @@ export function changes(before: readonly string[], after: readonly string[]): st
   return [...left, ...gone];
 }
 
-/** @returns those of `from` that are not in `what`. Of several that are alike each counts. */
+/** @returns those of `from` that are not in `what`; each of several equal ones counts. */
 export function subtract(from: readonly string[], what: readonly string[]): string[] {
   const rest = new Map<string, number>();
   for (const one of what) rest.set(one, (rest.get(one) ?? 0) + 1);

@@ -22,7 +22,7 @@ export interface ScriptedKind {
   readonly allocates?: Readonly<
     Record<string, (answer: Record<string, unknown>, request: Record<string, unknown>) => void>
   >;
-  /** By the path without its slash. What they throw is answered as an error. */
+  /** By the path without its slash. An exception that one throws becomes an error in the answer. */
   readonly methods: Readonly<Record<string, (request: Record<string, unknown>) => object>>;
 }
 

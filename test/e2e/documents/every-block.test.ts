@@ -49,7 +49,7 @@ function shownIn(file: string): [document: string, first: string][] {
   return calls.map(([, document = '', first = '']) => [document, first]);
 }
 
-test('every block of every document is run, or it is said why not', () => {
+test('every block of every document is run, or a reason says why not', () => {
   const files = readdirSync(here).filter((name) => name !== 'every-block.test.ts' && name.endsWith('.test.ts'));
   const beginnings = files.flatMap(shownIn).map(([document, first]) => `${document}: ${first}`);
   const run = ({ name, language }: Block) =>

@@ -54,7 +54,7 @@ test('a package for docker plugin create', async () => {
   expect(listed.stdout).toContain('my/no-remove:latest\n');
 });
 
-test('the archive is verified in its sandbox, of which nothing stays', async () => {
+test('the archive is verified in its sandbox, and nothing of the sandbox stays', async () => {
   const text = shown('docs/guide/packaging.md', 'cleat verify no-remove.tar');
   const env = { DOCKER_HOST: `unix://${engine.socket}` };
   const own = { 'no-remove.tar': join(directory, 'made.tar') };

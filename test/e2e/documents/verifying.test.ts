@@ -8,7 +8,7 @@ import { Program } from '../support/program.js';
 import { runShell } from '../support/shell.js';
 import { compileShown } from '../support/shown-programs.js';
 
-/** The guide to verifying a plugin. What starts a plugin gives it a place of its own: all at once. */
+/** The guide to verifying a plugin. Each start gives the plugin a place of its own, so all run at once. */
 let directory: string;
 let compiled: string;
 const plugin = join(checkout, 'examples/no-remove/dist/main.js');

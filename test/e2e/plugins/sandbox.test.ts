@@ -10,7 +10,7 @@ import { clientOf } from '../support/client.js';
 import { type Engine, startEngine } from '../support/engine.js';
 import { installed, managedPlugin } from '../support/managed-plugin.js';
 
-/** What plugins may do and what they may not, told by the stock client. What each grant gives is held beside the code. */
+/** Plugins may do only what they were granted, as the stock client shows. Tests beside the code hold each grant. */
 let engine: Engine;
 let directory: string;
 let plain: string;
@@ -96,11 +96,68 @@ test('with a bridge it has a network of its own, which goes with it', async () =
   expect(await ok('network', 'inspect', 'bridge')).not.toContain(id);
 });
 
-test('one that cannot be enabled says what it said', async () => {
+test('the error of a plugin that cannot be enabled holds its last output', async () => {
   await ok('plugin', 'create', 'broken:latest', plain);
   await ok('plugin', 'set', 'broken', 'BEFORE=echo the disk is upside down >&2; exit 7');
   expect(await refused('plugin', 'enable', '--timeout', '5', 'broken')).toContain('the disk is upside down');
   await ok('plugin', 'rm', 'broken');
+});
+
+test('a log driver that is not root reads the output of its containers, and of no others', async () => {
+  const manifest = {
+    interface: { types: ['docker.logdriver/1.0'], socket: 'p.sock' },
+    user: { uid: 1234, gid: 1234 },
+    propagatedMount: '',
+  };
+  await installed(engine, 'logger:latest', managedPlugin(directory, manifest), 'KIND=log');
+  await ok('run', '-d', '--name', 'other', 'busybox', 'sh', '-c', 'echo not for it');
+  const id = await ok('run', '-d', '--name', 'told', '--log-driver', 'logger', 'busybox', 'echo', 'a line for it');
+  await ok('wait', 'told');
+  await expect.poll(() => logs('logger:latest')).toMatch(/got .*a line for it/);
+  await expect.poll(() => logs('logger:latest')).toContain(`stops /run/docker/logging/${id}`);
+  expect(await logs('logger:latest')).not.toContain('not for it');
+  await ok('rm', 'told', 'other');
+  await ok('plugin', 'disable', 'logger');
+});
+
+describe('a runtime as a plugin', () => {
+  const runtime = '#!/bin/sh\necho "$MARK $*" >>"$(dirname "$0")/../../../../../calls"\nexec runc "$@"\n';
+  const manifest = {
+    entrypoint: ['/bin/wrapper', '--debug'],
+    interface: { types: ['docker.runtime/1.0'], socket: '' },
+    mounts: null,
+    propagatedMount: '',
+    env: [{ name: 'MARK', description: '', value: 'marked', settable: ['value'] }],
+  };
+
+  test('is shown as what it is, runs containers, and is in use while it does', async () => {
+    const place = managedPlugin(directory, manifest, { 'bin/wrapper': runtime });
+    await ok('plugin', 'create', 'wrapped:latest', place);
+    expect(await refused('run', '--rm', '--runtime', 'wrapped', 'busybox', 'true')).toContain(
+      'the runtime wrapped:latest is a plugin that is disabled',
+    );
+    await ok('plugin', 'enable', 'wrapped');
+    expect(await ok('info', '--format', '{{json .Runtimes}}')).toContain('wrapped:latest');
+    await ok('run', '-d', '--name', 'by-plugin', '--runtime', 'wrapped', 'busybox', 'sleep', '1000');
+    expect(await ok('inspect', '-f', '{{.HostConfig.Runtime}}', 'by-plugin')).toBe('wrapped:latest');
+    expect(readFileSync(join(engine.directory, 'calls'), 'utf8')).toMatch(/^marked --debug .* create /m);
+    expect(await refused('plugin', 'disable', 'wrapped')).toContain('in use: runtime (container by-plugin)');
+    await engine.kill('SIGKILL');
+    await engine.restart();
+    expect(await ok('exec', 'by-plugin', 'echo', 'still here')).toBe('still here');
+    await ok('rm', '-f', 'by-plugin');
+    await ok('plugin', 'disable', 'wrapped');
+    expect(listMounts(bundleOf(await idOf('wrapped')))).toEqual([]);
+  });
+
+  test('that cannot run here is not enabled, and says why', async () => {
+    const failing = { 'bin/wrapper': '#!/bin/sh\necho wrong processor >&2\nexit 3\n' };
+    await ok('plugin', 'create', 'foreign:latest', managedPlugin(directory, manifest, failing));
+    expect(await refused('plugin', 'enable', 'foreign')).toContain('does not run on this host: wrong processor');
+    const elsewhere = { ...manifest, entrypoint: ['/lib/nothing'] };
+    await ok('plugin', 'create', 'empty:latest', managedPlugin(directory, elsewhere));
+    expect(await refused('plugin', 'enable', 'empty')).toContain('its Entrypoint /lib/nothing is no program in it');
+  });
 });
 
 test('nothing of it is left on the host', async () => {

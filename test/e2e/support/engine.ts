@@ -20,7 +20,7 @@ export interface EngineOptions {
   env?: NodeJS.ProcessEnv;
   /** Its `daemon.json`. */
   config?: object;
-  /** Where its data is; default: in a directory of its own. What lies there stays. */
+  /** The path of its data; default: a directory of its own. Its contents stay. */
   dataRoot?: string;
   /** The command before its own, such as `nsenter`: it must become the engine's process. */
   enter?: readonly string[];

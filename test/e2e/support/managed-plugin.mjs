@@ -1,9 +1,9 @@
-// A volume driver whose answers are chosen by variables; see managed-plugin.ts.
+// A volume driver, or with KIND=log a log driver, whose answers are chosen by variables; see managed-plugin.ts.
 import { execSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { createReadStream, mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 
-const { MOUNTPOINT, BEFORE } = process.env;
+const { MOUNTPOINT, BEFORE, KIND } = process.env;
 const root = '/mnt/volumes';
 console.log(`started as ${process.pid}`);
 if (BEFORE) console.log(execSync(BEFORE, { encoding: 'utf8', shell: '/bin/sh', stdio: ['ignore', 'pipe', 'inherit'] }));
@@ -11,7 +11,17 @@ if (BEFORE) console.log(execSync(BEFORE, { encoding: 'utf8', shell: '/bin/sh', s
 const place = (name) => MOUNTPOINT || `${root}/${name}`;
 const known = new Set();
 const answers = {
-  '/Plugin.Activate': () => ({ Implements: ['VolumeDriver'] }),
+  '/Plugin.Activate': () => ({ Implements: [KIND === 'log' ? 'LogDriver' : 'VolumeDriver'] }),
+  '/LogDriver.Capabilities': () => ({ Cap: { ReadLogs: false } }),
+  '/LogDriver.StartLogging': ({ File }) => {
+    console.log(`reads ${File}`);
+    createReadStream(File, 'latin1').on('data', (text) => console.log(`got ${text.replace(/[^ -~]+/g, ' ')}`));
+    return {};
+  },
+  '/LogDriver.StopLogging': ({ File }) => {
+    console.log(`stops ${File}`);
+    return {};
+  },
   '/VolumeDriver.Capabilities': () => ({ Capabilities: { Scope: 'local' } }),
   '/VolumeDriver.Create': ({ Name }) => {
     known.add(Name);
