@@ -19,9 +19,7 @@ const rooms = [
   'bench',
   'engine',
   'linux',
-  'test/unit',
-  'test/chaos',
-  'test/e2e',
+  'test',
 ];
 const documents = [
   'README.md',

@@ -26,6 +26,7 @@ export interface BuildOptions {
   readonly config?: string | undefined;
   readonly mtime: number;
   readonly cache: string | undefined;
+  readonly signal: AbortSignal;
   readonly layout: Layout;
   /** A directory for files that the trees are made of. */
   readonly scratch: string;
@@ -130,14 +131,14 @@ function checkNative({ native }: Project, platform: Platform, say: (line: string
 }
 
 async function assemble(
-  { layout, mtime, cache }: BuildOptions,
+  { layout, mtime, cache, signal }: BuildOptions,
   platform: Platform,
   given: PluginManifest,
   trees: readonly Tree[],
 ): Promise<Built> {
   refuseOverlap(trees);
   const layers: Layer[] = [];
-  for (const tree of trees) layers.push(await addLayer(layout, tree, mtime, cache));
+  for (const tree of trees) layers.push(await addLayer(layout, tree, mtime, { cache, signal }));
   const manifest = { ...given, rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) } };
   const config = await layout.add(JSON.stringify(manifest));
   const artifact = await layout.add(

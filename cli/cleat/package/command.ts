@@ -81,6 +81,8 @@ export async function packageCommand(args: string[]): Promise<number> {
   const mtime = packagingTime();
   const say = (line: string) => void (quiet || process.stdout.write(`${line}\n`));
 
+  // From here on, so that what lies in temporary directories is removed in any case.
+  using stop = interruption();
   using scratch = temporaryDirectory();
   await using layout = await Layout.open(output === undefined || isArchive ? undefined : newDirectory(output));
   const built = await build({
@@ -94,6 +96,7 @@ export async function packageCommand(args: string[]): Promise<number> {
     config: values.manifest,
     mtime,
     cache: values['no-cache'] ? undefined : cacheDirectory(),
+    signal: stop.signal,
     layout,
     scratch: scratch.path,
     say,
@@ -103,8 +106,8 @@ export async function packageCommand(args: string[]): Promise<number> {
   const [only] = built;
   if (isArchive && output !== undefined && only) await writeArchive(output, only, mtime);
   else await layout.writeIndex(indexEntries(artifact, reference));
+  if (output !== undefined && !isArchive) layout.keep();
   if (reference !== undefined) {
-    using stop = interruption();
     const options = { insecure: values['insecure-registry'] ?? [], signal: stop.signal };
     await push({ ...options, reference, layout, built, artifact, say });
     if (key) {

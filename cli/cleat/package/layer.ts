@@ -24,17 +24,27 @@ const level = 6;
 /** Layers that are kept for the next run: a Node runtime takes seconds to compress. */
 const kept = 6;
 
+export interface LayerOptions {
+  /** A directory with layers of former runs, by their diff ID; undefined: none is kept. */
+  readonly cache: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Makes a layer of a tree and adds it to a layout: the same tree makes the same bytes.
- * @param cache a directory with layers of former runs, by their diff ID; undefined: none is kept
  */
-export async function addLayer(layout: Layout, tree: Tree, mtime: number, cache: string | undefined): Promise<Layer> {
+export async function addLayer(
+  layout: Layout,
+  tree: Tree,
+  mtime: number,
+  { cache, signal }: LayerOptions,
+): Promise<Layer> {
   if (cache !== undefined) {
-    const diffId = await diffIdOf(tree, mtime);
+    const diffId = await diffIdOf(tree, mtime, signal);
     const found = await fromCache(layout, cache, diffId);
     if (found) return found;
   }
-  const made = await compressed(layout, tree, mtime);
+  const made = await compressed(layout, tree, mtime, signal);
   if (cache !== undefined) await intoCache(layout, cache, made);
   return made;
 }
@@ -44,13 +54,16 @@ async function* wholeTar(tree: Tree, mtime: number): AsyncGenerator<Buffer> {
   yield tarEnd;
 }
 
-async function diffIdOf(tree: Tree, mtime: number): Promise<string> {
+async function diffIdOf(tree: Tree, mtime: number, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of wholeTar(tree, mtime)) hash.update(chunk);
+  for await (const chunk of wholeTar(tree, mtime)) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+  }
   return `sha256:${hash.digest('hex')}`;
 }
 
-async function compressed(layout: Layout, tree: Tree, mtime: number): Promise<Layer> {
+async function compressed(layout: Layout, tree: Tree, mtime: number, signal: AbortSignal): Promise<Layer> {
   const plain = createHash('sha256');
   const temporary = layout.temporary();
   await pipeline(
@@ -64,6 +77,7 @@ async function compressed(layout: Layout, tree: Tree, mtime: number): Promise<La
     createGzip({ level }),
     fixedHeader(),
     createWriteStream(temporary, { mode: 0o644 }),
+    { signal },
   );
   const blob = await layout.adopt(temporary);
   return { ...blob, diffId: `sha256:${plain.digest('hex')}` };

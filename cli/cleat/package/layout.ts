@@ -15,19 +15,18 @@ export interface Blob {
 /** An OCI image layout: the directory in which a package is made, whether it stays or is only sent. */
 export class Layout implements AsyncDisposable {
   readonly directory: string;
-  readonly #temporary: boolean;
+  #kept = false;
 
-  private constructor(directory: string, temporary: boolean) {
+  private constructor(directory: string) {
     this.directory = directory;
-    this.#temporary = temporary;
   }
 
-  /** @param directory to be made; undefined: one that is gone in the end */
+  /** @param directory to be made; undefined: a temporary one. Either is gone in the end, unless it is kept. */
   static async open(directory?: string): Promise<Layout> {
     const path = directory ?? (await mkdtemp(join(tmpdir(), 'cleat-package-')));
     await mkdir(join(path, 'blobs/sha256'), { recursive: true });
     await writeFile(join(path, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-    return new Layout(path, directory === undefined);
+    return new Layout(path);
   }
 
   path(digest: string): string {
@@ -76,7 +75,12 @@ export class Layout implements AsyncDisposable {
     await writeFile(join(this.directory, 'index.json'), JSON.stringify(index));
   }
 
+  /** It is whole. */
+  keep(): void {
+    this.#kept = true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#temporary) await rm(this.directory, { recursive: true, force: true });
+    if (!this.#kept) await rm(this.directory, { recursive: true, force: true });
   }
 }

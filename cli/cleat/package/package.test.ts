@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -25,6 +26,7 @@ import { packagingTime } from './tar.js';
 import { addDirectory, Tree } from './tree.js';
 
 let directory: string;
+const { signal } = new AbortController();
 beforeEach(() => {
   directory = mkdtempSync('/tmp/cleat-package-test-');
 });
@@ -68,6 +70,7 @@ async function built(options: Partial<BuildOptions> & Pick<BuildOptions, 'direct
     runtimes: new Map(['arm64', 'amd64'].map((each) => [`linux/${each}`, join(directory, 'runtime')])),
     mtime: 0,
     cache: undefined,
+    signal,
     scratch: directory,
     say: () => {},
     ...options,
@@ -103,17 +106,25 @@ describe('the same input', () => {
     const tree = new Tree();
     tree.file('a', 'content');
     await using layout = await Layout.open();
-    const made = await addLayer(layout, tree, 0, cache);
+    const made = await addLayer(layout, tree, 0, { cache, signal });
     const [name = ''] = readdirSync(cache);
     await using other = await Layout.open();
-    expect(await addLayer(other, tree, 0, cache)).toEqual(made);
+    expect(await addLayer(other, tree, 0, { cache, signal })).toEqual(made);
     expect(readFileSync(other.path(made.digest))).toEqual(readFileSync(layout.path(made.digest)));
     rmSync(join(cache, name));
     writeFileSync(join(cache, name), 'damaged');
     await using third = await Layout.open();
-    expect(await addLayer(third, tree, 0, cache)).toEqual(made);
+    expect(await addLayer(third, tree, 0, { cache, signal })).toEqual(made);
     expect(readFileSync(third.path(made.digest))).toEqual(readFileSync(layout.path(made.digest)));
   });
+});
+
+test('what is interrupted leaves nothing behind', async () => {
+  const stopped = AbortSignal.abort(new Error('interrupted'));
+  const layout = await Layout.open(join(directory, 'out'));
+  await expect(built({ directory: project(), layout, signal: stopped })).rejects.toThrow();
+  await layout[Symbol.asyncDispose]();
+  expect(existsSync(layout.directory)).toBe(false);
 });
 
 describe('a project', () => {
