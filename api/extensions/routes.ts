@@ -21,7 +21,7 @@ export function extensionRoutes({ extensions, execs, plugins }: ApiServices): Ro
       },
     },
     {
-      // What it answers with is started, resized and inspected as any exec of Docker's API.
+      // The exec that it answers with is started, resized and inspected as any exec of Docker's API.
       method: 'POST',
       path: '/cleat/extensions/:name/exec',
       body: execBody,

@@ -2,7 +2,7 @@ import type { RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import type { OciProcess } from './types.js';
 
-/** What runs further processes, as the exec room sees it: a running container, or a plugin in its sandbox. */
+/** A running container, or a plugin in its sandbox, as the exec room sees it. */
 export interface ExecTarget {
   readonly id: string;
   readonly name: string;
