@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
 import { silentLogger } from '@cleat/protocol/log';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { emptyRegistry, FakeLauncher } from '../fakes.fixture.js';
 import type { Extensions } from '../service.js';
 import { Supervisor } from './supervisor.js';
@@ -35,6 +35,7 @@ beforeEach(() => {
   extensions = emptyRegistry();
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   await extensions.close();
   server.closeAllConnections();
   server.close();
@@ -87,6 +88,22 @@ test('a process that crashes at once is not waited for as long as one that start
   await expect(register().activated()).rejects.toThrow(
     /its process ended \(exit code 1\) and is started again$|there is no socket at \S+, and its process ended before \(exit code 1\)$/,
   );
+});
+
+test('a process that is killed now and then is started again at once, one that ends again and again less and less', async () => {
+  const restartPauses = { firstMs: 7, longestMs: 28 };
+  supervisor = new Supervisor({ launcher, socket: '/nowhere', origin: 'a test', log: silentLogger, restartPauses });
+  const delays = vi.spyOn(globalThis, 'setTimeout');
+  launcher.onLaunch = () => {};
+  supervisor.start();
+  for (let ends = 0; ends < 9; ends++) {
+    await expect.poll(() => supervisor.process().pid).toBe(1000 + ends);
+    latest()?.end('killed by SIGKILL');
+  }
+  await expect.poll(() => supervisor.process().pid).toBe(1009);
+  const pauses = delays.mock.calls.map(([, ms]) => ms).filter((ms) => ms === 7 || ms === 14 || ms === 28);
+  expect(pauses).toEqual([7, 7, 7, 7, 7, 7, 14, 28, 28]);
+  await supervisor.close();
 });
 
 test('it takes over what a former engine left running, and nothing is launched', async () => {

@@ -10,13 +10,15 @@ import type { Launched, Launcher } from './launcher.js';
 
 /** A process that ends is started again almost at once, and within the longest, however often it has ended before. */
 export const restartPauses = { firstMs: 100, longestMs: 10_000 };
+/** So many ends in a row have the shortest pause: a process may be killed several times and be well. */
+const quickRestarts = 5;
 /** A process that ran this long is not in a crash loop. */
-const settledMs = 10_000;
+const settledMs = 3_000;
 const graceMs = 5_000;
 /** How often one that cannot be started, because what it needs does not answer, is tried again. */
 const readyMs = 500;
 /** How long one that is being started is waited for, and one that ended several times in a row. */
-const patience = { startingMs: 15_000, crashingMs: 500, crashes: 3 };
+const patience = { startingMs: 15_000, crashingMs: 500 };
 
 export interface SupervisorSettings {
   launcher: Launcher;
@@ -92,7 +94,7 @@ export class Supervisor implements Source {
   }
 
   patienceMs(): number {
-    return this.#crashes > patience.crashes ? patience.crashingMs : patience.startingMs;
+    return this.#crashes > quickRestarts ? patience.crashingMs : patience.startingMs;
   }
 
   process(): ProcessStatus {
@@ -176,7 +178,8 @@ export class Supervisor implements Source {
 
   #again(): void {
     this.#crashes++;
-    this.#timer = setTimeout(() => this.start(), this.#backoff.next()).unref();
+    const pauseMs = this.#crashes <= quickRestarts ? this.#backoff.nextMs : this.#backoff.next();
+    this.#timer = setTimeout(() => this.start(), pauseMs).unref();
   }
 
   #tell(): void {

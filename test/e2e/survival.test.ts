@@ -179,7 +179,7 @@ describe('kill -9 of the engine', () => {
   });
 });
 
-describe('a helper process that misbehaves', () => {
+describe('a process that misbehaves', () => {
   test('kill -9 of a conmon ends its container, says why, and nobody else', async () => {
     await ok('run', '-d', '--name', 'bystander', 'busybox', 'sleep', '1000');
     const id = await ok('run', '-d', '--name', 'victim', 'busybox', 'sleep', '1000');
