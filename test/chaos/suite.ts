@@ -1,6 +1,7 @@
 import { afterAll, describe, test } from 'vitest';
 import { generate } from './generate.js';
 import { textOfOutcome } from './judge.js';
+import { indexesOfPairs } from './pairs.js';
 import { logTail, play } from './play.js';
 import { textOfSchedule } from './schedule.js';
 import { type Flavour, World } from './world.js';
@@ -10,8 +11,10 @@ const usualCount = 120;
 const seed = Number(process.env.CLEAT_CHAOS_SEED ?? Math.floor(Math.random() * 1_000_000_000));
 const wanted = process.env.CLEAT_CHAOS_SCHEDULES ?? String(usualCount);
 
-/** `200`: the first so many; `17-17`, `100-199`: from one to another. */
-function indexes(text: string): number[] {
+/** `200`: the first so many; `17-17`, `100-199`: from one to another; `pairs-60`: few with all pairs of so many. */
+function indexes(text: string, flavour: Flavour): number[] {
+  const pairs = /^pairs-(\d+)$/.exec(text);
+  if (pairs) return indexesOfPairs(seed, Number(pairs[1]), flavour);
   const [, first, last] = /^(\d+)-(\d+)$/.exec(text) ?? [undefined, '0', String(Number(text) - 1)];
   return Array.from({ length: Number(last) - Number(first) + 1 }, (_, at) => Number(first) + at);
 }
@@ -22,7 +25,7 @@ export function chaos(flavour: Flavour): void {
     let world: World | undefined;
     afterAll(() => world?.[Symbol.asyncDispose]());
 
-    test.each(indexes(wanted))('schedule %i', async (index) => {
+    test.each(indexes(wanted, flavour))('schedule %i', async (index) => {
       const schedule = generate(seed, index, flavour);
       world ??= await World.make(flavour);
       const { complaints, outcomes } = await play(world, schedule).catch((error: Error) => ({
