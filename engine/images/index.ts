@@ -66,7 +66,11 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
     resolve: (ref, platform) => resolve(context, ref, platform),
     layerPaths: (imageId) => layerPaths(context, imageId),
     diskUsage: async () => ({
-      layersSize: layers.all().reduce((sum, layer) => sum + layer.size, 0),
+      // Managed plugins have layers, too.
+      layersSize: layers
+        .all()
+        .filter(({ diffId }) => catalog.usesLayer(diffId))
+        .reduce((sum, layer) => sum + layer.size, 0),
       images: list(context, { all: true, filters: {}, sharedSize: true }),
     }),
     count: () => catalog.all().length,

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../content/blobs.js';
+import { hostPlatform } from '../content/platform.js';
 import { mediaType } from '../distribution/manifest.js';
 import { fakeRegistry } from '../distribution/registry.fixture.js';
 import { type Entry, tarOf } from '../images/images.fixture.js';
@@ -187,5 +188,56 @@ test('a plugin that nobody has signed is refused where a signature is asked for,
   } finally {
     bench.trust = [];
   }
+  await expectNothing();
+});
+
+test('an index for several platforms gives the plugin of this one; an index without it is refused', async () => {
+  const layer = gzipSync(await tarOf([{ name: 'plugin', content: 'run' }]));
+  const blobs = new Map<string, Buffer | string>([[digestOf(layer), layer]]);
+  const described = (content: Buffer | string, type: string) => {
+    blobs.set(digestOf(content), content);
+    return { mediaType: type, digest: digestOf(content), size: Buffer.byteLength(content) };
+  };
+  const artifact = (architecture: string) => {
+    const config = JSON.stringify({ ...manifest, Description: architecture });
+    const layers = [described(layer, mediaType.dockerLayer)];
+    const own = { config: described(config, mediaType.dockerPlugin), layers };
+    return JSON.stringify({ schemaVersion: 2, mediaType: mediaType.dockerManifest, ...own });
+  };
+  const { architecture: here } = hostPlatform();
+  const indexOf = (...architectures: string[]) =>
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: mediaType.ociIndex,
+      manifests: architectures.map((architecture) => ({
+        ...described(artifact(architecture), mediaType.dockerManifest),
+        platform: { os: 'linux', architecture },
+      })),
+    });
+  const tags: Record<string, string> = { several: indexOf('s390x', here), others: indexOf('s390x') };
+  let authorized = 0;
+  await using registry = await fakeRegistry(({ url, authorization }, host) => {
+    if (url.startsWith('/token')) {
+      authorized++;
+      // Registries give another permission for plugins.
+      expect(decodeURIComponent(url)).toContain('scope=repository(plugin):p:pull');
+      return { body: '{"token":"t"}' };
+    }
+    if (authorization !== 'Bearer t') {
+      return { status: 401, headers: { 'www-authenticate': `Bearer realm="http://${host}/token",service="test"` } };
+    }
+    const name = url.split('/').at(-1) ?? '';
+    const index = tags[name];
+    if (index !== undefined) return { headers: { 'content-type': mediaType.ociIndex }, body: index };
+    const blob = blobs.get(name);
+    const type = url.includes('/manifests/') ? mediaType.dockerManifest : 'application/octet-stream';
+    if (url === '/v2/') return {};
+    return blob === undefined ? undefined : { headers: { 'content-type': type }, body: blob };
+  });
+  await expect(bench.pull(`${registry.host}/p:others`)).rejects.toThrow(`no matching manifest for linux/${here}`);
+  await bench.pull(`${registry.host}/p:several`, { name: 'here' });
+  expect(authorized).toBeGreaterThan(0);
+  expect(bench.plugins.inspect('here').Config.Description).toBe(here);
+  await bench.plugins.remove('here', { force: false });
   await expectNothing();
 });

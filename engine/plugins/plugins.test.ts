@@ -228,7 +228,7 @@ test('an upgrade that does not start goes back by itself, and says so', async ()
   await bench.upgrade('mine', `${name}:v3`);
   bench.answer = broken;
   await expect(plugins.enable('mine', 0)).rejects.toThrow(
-    /v3 is broken[\s\S]*the upgrade of plugin mine:latest to sha256:\w+ was rolled back to sha256:\w+, which runs again$/,
+    /v3 is broken; the upgrade of plugin mine:latest to sha256:\w+ was rolled back to sha256:\w+, which runs again\n/,
   );
   expect(state()).toEqual(['v1', `${name}:v1`]);
   expect(plugins.inspect('mine').Enabled).toBe(true);

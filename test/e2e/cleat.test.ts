@@ -40,7 +40,7 @@ test('extensions ls shows the batteries with their state', async () => {
   await engine.docker('run', '--rm', 'busybox', 'true');
   const { code, stdout } = await cleat('extensions', 'ls', '-H', `unix://${engine.socket}`);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^NAME +ENTRY +KINDS +CARRIER +STATE +SINCE +HEALTH +CALLS +FAILED +WHY +ORIGIN\n/);
+  expect(stdout).toMatch(/^NAME +ENTRY +KINDS +CARRIER +STATE +SINCE +HEALTH +RESTARTS +CALLS +FAILED +WHY +ORIGIN\n/);
   expect(stdout).toMatch(/^bridge +network-bridge +NetworkDriver +(in-process|process) +active/m);
   const inspected = await cleat('extensions', 'inspect', 'network-bridge', '--json', '-H', `unix://${engine.socket}`);
   const { methods } = JSON.parse(inspected.stdout) as { methods: { method: string; results: { ok: number } }[] };

@@ -119,7 +119,7 @@ describe('the same input', () => {
   });
 });
 
-test('what is interrupted leaves nothing behind', async () => {
+test('an interrupted run leaves nothing behind', async () => {
   const stopped = AbortSignal.abort(new Error('interrupted'));
   const layout = await Layout.open(join(directory, 'out'));
   await expect(built({ directory: project(), layout, signal: stopped })).rejects.toThrow();

@@ -77,8 +77,9 @@ export async function goneBack(context: Context, record: PluginRecord, cause: un
   await context.content.collect(doomed.map(({ digest }) => digest));
   context.log.error('an upgrade of a plugin was taken back', { plugin: name, upgrade: failed, back });
   const errorClass = cause instanceof CleatError ? cause.class : 'System';
-  const message = `${messageOf(cause)}; the upgrade of plugin ${name} to ${failed} was rolled back to ${back}, ${outcome}`;
-  return new CleatError(errorClass, message, { cause });
+  const [why = '', ...output] = messageOf(cause).split('\n');
+  const told = `${why}; the upgrade of plugin ${name} to ${failed} was rolled back to ${back}, ${outcome}`;
+  return new CleatError(errorClass, [told, ...output].join('\n'), { cause });
 }
 
 /** As it was before its upgrade. */

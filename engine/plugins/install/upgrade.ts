@@ -67,8 +67,15 @@ async function fetched(
       const layers = await pullLayers({ context, client, artifact, lease, emit, signal: outer });
       outer.throwIfAborted();
       // After several upgrades without a start in between, the package that last answered is the one to go back to.
-      const previous = record.previous ?? { package: record.package, settings: record.settings };
-      const next = { ...record, settings, package: packageOf(artifact, layers), previous };
+      const before = record.previous ?? { package: record.package, settings: record.settings };
+      const isSame = before.package.artifact === artifact.text;
+      const { previous: _, ...kept } = record;
+      const next = {
+        ...kept,
+        settings,
+        package: packageOf(artifact, layers),
+        ...(!isSame && { previous: before }),
+      };
       context.registry.put(next);
       // A package that was never started is not gone back to.
       if (record.previous)
