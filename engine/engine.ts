@@ -216,7 +216,11 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       helper,
       runtimePlugins: (called) => plugins.runtime(called),
     });
-    const execs = openExecs({ config, log: room('exec'), containers });
+    const execs = openExecs({
+      config,
+      log: room('exec'),
+      containers: { execTarget: (ref) => plugins.execTarget(ref) ?? containers.execTarget(ref) },
+    });
     const health = openHealth({ log: room('health'), containers, execs });
     const system = openSystem({
       config,

@@ -1,9 +1,13 @@
-import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { ExecCreateRequest } from '@cleat/protocol/api/container';
+import { conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
+import { jsonBody } from '../http/body.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 
+const execBody = jsonBody(ExecCreateRequest);
+
 /** Our own, beside Docker's API: what `cleat extensions` shows. Answered from memory, no extension is asked. */
-export function extensionRoutes({ extensions }: ApiServices): Route[] {
+export function extensionRoutes({ extensions, execs, plugins }: ApiServices): Route[] {
   return [
     { method: 'GET', path: '/cleat/extensions', handler: (x) => x.send(200, extensions?.list() ?? []) },
     {
@@ -14,6 +18,19 @@ export function extensionRoutes({ extensions }: ApiServices): Route[] {
         const after = x.query.text('after') || '0';
         if (!/^\d{1,15}$/.test(after)) throw invalidParameter(`after is the number of a line, not ${after}`);
         x.send(200, extensions?.lines(one.entry ?? one.name, Number(after)) ?? []);
+      },
+    },
+    {
+      // The exec that it answers with is started, resized and inspected as any exec of Docker's API.
+      method: 'POST',
+      path: '/cleat/extensions/:name/exec',
+      body: execBody,
+      async handler(x) {
+        const request = (await x.json(execBody)) ?? {};
+        if (!request.Cmd || request.Cmd.length === 0) throw invalidParameter('No exec command specified');
+        const { Id, Enabled } = plugins.inspect(x.param('name'));
+        if (!Enabled) throw conflict(`plugin ${x.param('name')} is disabled: nothing of it runs`);
+        x.send(200, await execs.create(Id, request));
       },
     },
     {

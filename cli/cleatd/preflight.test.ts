@@ -61,10 +61,10 @@ test('a runtime that is missing, and not the default one, may come later', async
   expect(await problems(false, '--add-runtime=x=/nonexistent')).toEqual([]);
 });
 
-test('once there are containers, a log driver may come with one of them', async () => {
-  const path = join(directory, 'data/containers/abc');
+test.each(['containers', 'plugins'])('once there are %s, a log driver may come with one of them', async (room) => {
+  const path = join(directory, 'data', room, 'abc');
   mkdirSync(path, { recursive: true });
-  expect(await problems(false, '--log-driver=nonexistent')).toEqual([]);
+  for (const all of [false, true]) expect(await problems(all, '--log-driver=nonexistent')).toEqual([]);
   rmSync(join(directory, 'data'), { recursive: true });
 });
 

@@ -64,16 +64,18 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
     if (tls !== 'off') await check('', () => readTls(values, tls));
     if (values.group !== '') await check('', () => groupId(values.group));
   }
-  // Later on, the driver may be in one of the engine's own containers, and come with it.
+  // Later on, the driver may be in one of the engine's own containers, or a managed plugin, and come with it.
   const mistyped = values['log-driver'] !== logDriverDefault && isFresh(settings.engine.dataRoot);
   if (all || mistyped) await check('', () => tryExtensions(settings));
   return problems;
 }
 
-/** No engine has had a container there. */
+/** No engine has had a container or a managed plugin there. */
 function isFresh(dataRoot: string): boolean {
-  const containers = join(dataRoot, 'containers');
-  return !existsSync(containers) || readdirSync(containers).length === 0;
+  return ['containers', 'plugins'].every((room) => {
+    const path = join(dataRoot, room);
+    return !existsSync(path) || readdirSync(path).length === 0;
+  });
 }
 
 /** The init runs in containers, where no library of this host is. */
@@ -124,11 +126,13 @@ async function tryExtensions({ values, engine }: Settings): Promise<void> {
 }
 
 /** @throws InvalidParameter in the words of dockerd, with advice for one that only comes later */
-async function checkLogDriver(extensions: Extensions, { logDriver, logOpts }: Settings['engine']): Promise<void> {
+async function checkLogDriver(extensions: Extensions, engine: Settings['engine']): Promise<void> {
+  const { logDriver, logOpts, dataRoot } = engine;
   try {
     await checkLogOptions(extensions, logDriver, logOpts);
   } catch (cause) {
     const advice = isClass(cause, 'InvalidParameter') && isClass(cause.cause, 'NotFound');
+    if (advice && !isFresh(dataRoot)) return;
     const later = `; a plugin that comes later is announced by a file ${logDriver}.spec or ${logDriver}.json in a plugin directory`;
     throw invalidParameter(`failed to set log opts: ${messageOf(cause)}${advice ? later : ''}`, { cause });
   }

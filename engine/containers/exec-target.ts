@@ -1,11 +1,11 @@
 import { conflict } from '@cleat/protocol/errors';
+import type { ExecTarget } from '../oci/exec-target.js';
 import { cgroupOf } from './cgroup.js';
 import type { Context } from './context.js';
 import { linkEnvironment } from './links/environment.js';
 import { checkAccountsInside } from './oci-spec/accounts.js';
 import { execProcessFor } from './oci-spec/process.js';
 import { parseSecurityOptions } from './oci-spec/security-options.js';
-import type { ExecTarget } from './service.js';
 import type { Container } from './state/container.js';
 import { notRunning, restarting } from './steps/signal.js';
 

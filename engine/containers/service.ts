@@ -1,6 +1,5 @@
 import type { Readable } from 'node:stream';
 import type { Providers } from '@cleat/extensions/service';
-import type { RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import type {
   ContainerConfig,
   ContainerCreateRequest,
@@ -12,7 +11,7 @@ import type {
 } from '@cleat/protocol/api/container';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
-import type { OciProcess } from '../oci/types.js';
+import type { ExecTarget } from '../oci/exec-target.js';
 import type { AttachSession, TerminalSize } from '../streams/service.js';
 import type { Moment } from '../time.js';
 
@@ -191,36 +190,4 @@ export interface CommitContainerOptions {
   changes: string[];
   /** Overrides the container's own configuration before `changes` apply. */
   config?: ContainerConfig;
-}
-
-/** A running container as the exec room sees it. */
-export interface ExecTarget {
-  readonly id: string;
-  readonly name: string;
-  readonly config: ContainerConfig;
-  readonly runtime: RuntimeCommand;
-  readonly conmonPath: string;
-  /**
-   * The process specification for the runtime, for a further process.
-   * @throws InvalidParameter (no such user; endless /etc/passwd)
-   */
-  process(requested: RequestedExec): Promise<OciProcess>;
-  /** The container's control group (`linux.cgroupsPath`). */
-  readonly cgroup: string;
-  /** Sessions shown as `ExecIDs`. */
-  readonly execIds: Set<string>;
-  /** Aborted when the container ends. */
-  readonly ended: AbortSignal;
-  emit(action: string, attributes?: Record<string, string>): void;
-}
-
-export interface RequestedExec {
-  command: string[];
-  /** Empty or undefined: the container's. */
-  user?: string;
-  env?: string[];
-  workingDir?: string;
-  privileged?: boolean;
-  tty: boolean;
-  consoleSize?: { height: number; width: number };
 }

@@ -1,6 +1,6 @@
 import type { Attach } from '@cleat/linux/conmon/attach';
 import type { ExecCreateRequest, ExecInspect } from '@cleat/protocol/api/container';
-import type { ExecTarget } from '../containers/service.js';
+import type { ExecTarget } from '../oci/exec-target.js';
 
 /** One exec instance, from its creation until it is forgotten; in memory only, as under Docker. */
 export interface Exec {

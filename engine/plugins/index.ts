@@ -46,6 +46,7 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
       startAll(context);
     },
     active: () => sandboxes.active(),
+    execTarget: (id) => sandboxes.execTarget(id),
     runtime(called) {
       const plugin = registry.called(called);
       if (!plugin || !isRuntime(plugin.manifest)) return undefined;

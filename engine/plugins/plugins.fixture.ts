@@ -139,6 +139,7 @@ export async function openBench(): Promise<Bench> {
         runtimeAnswers: async () => {},
         endRuntime: async () => {},
         logging: () => ({ directory: '', inside: '', owner: { uid: 0, gid: 0 } }),
+        execTarget: () => undefined,
         active: () => [],
         endStrangers: async () => {},
         leaveNetworks: async () => {},

@@ -1,6 +1,7 @@
 import type { Launcher } from '@cleat/extensions/supervisor/launcher';
 import type { RuntimeConfig } from '../config.js';
 import type { ContainerId, PluginId } from '../ids.js';
+import type { ExecTarget } from '../oci/exec-target.js';
 import type { Plugin } from './registry.js';
 
 /** This room's view of the sandboxes that plugins run in. */
@@ -30,6 +31,8 @@ export interface Sandboxes {
   /** @throws Unavailable with what it said */
   runtimeAnswers(plugin: Plugin): Promise<void>;
   endRuntime(plugin: Plugin): Promise<void>;
+  /** For a further process in a plugin that runs. */
+  execTarget(id: string): ExecTarget | undefined;
   /** Those that run, also of an engine before this one, and those that are being started; as networks know them. */
   active(): ContainerId[];
   /** Ends what an engine that was killed left of plugins that are not to run. @param wanted are not touched */

@@ -4,6 +4,7 @@ import type { PluginPrivilege, PluginResource } from '@cleat/protocol/api/plugin
 import type { RuntimeConfig } from '../config.js';
 import type { Filters } from '../events/service.js';
 import type { ContainerId } from '../ids.js';
+import type { ExecTarget } from '../oci/exec-target.js';
 import type { Sandboxes } from './sandboxes.js';
 
 /**
@@ -70,6 +71,8 @@ export interface PluginHost {
    * @throws Unavailable while it is disabled
    */
   runtime(called: string): { name: string; runtime: RuntimeConfig } | undefined;
+  /** For a further process in the plugin of that ID; undefined when none runs. */
+  execTarget(id: string): ExecTarget | undefined;
   /** Names of those that can be used. */
   runtimes(): string[];
   /** The full name of the plugin that is called so; undefined when there is none. */

@@ -60,8 +60,14 @@ interface Request {
   readonly failure?: () => Promise<Error | undefined>;
 }
 
-function open(endpoint: Endpoint, path: string, { method = 'GET', body }: Asking): Request {
-  const common = { path, method, ...(body && { headers: { 'content-type': body.type } }) };
+/** A request that is not sent yet. */
+export function open(
+  endpoint: Endpoint,
+  path: string,
+  { method = 'GET', body }: Asking,
+  more: Readonly<Record<string, string>> = {},
+): Request {
+  const common = { path, method, headers: { ...more, ...(body && { 'content-type': body.type }) } };
   switch (endpoint.kind) {
     case 'unix':
       return { sent: request({ ...common, agent: false, socketPath: endpoint.path }) };

@@ -5,6 +5,7 @@ import { plain, terminalWidth } from '../columns.js';
 import { ask } from '../engine/ask.js';
 import { type Endpoint, resolveEndpoint } from '../engine/endpoint.js';
 import { engineOptions, engineOptionsHelp } from '../engine/options.js';
+import { shell } from './shell.js';
 import type { Shown, ShownLine } from './shown.js';
 import { details, table } from './text.js';
 
@@ -13,6 +14,8 @@ export const extensionsHelp = `
   cleat extensions inspect NAME   everything of one
   cleat extensions logs NAME      its latest lines in the engine's log: what it printed where the engine started it,
                                   and what the engine said of it
+  cleat extensions shell NAME [COMMAND…]
+                                  a shell, or another command, in the sandbox of a managed plugin
 
 NAME is a driver's name or, where several have it, the entry that "ls" shows.
       --kind KIND       The one of that kind, as VolumeDriver
@@ -58,8 +61,10 @@ export async function extensionsCommand(args: string[]): Promise<number> {
     print(json ? asJson(one) : details(one));
   } else if (verb === 'logs' && name !== undefined && more.length === 0) {
     await logs(resolveEndpoint(values), name, { ...values, json });
+  } else if (verb === 'shell' && name !== undefined) {
+    return await shell(resolveEndpoint(values), name, more.length > 0 ? more : ['/bin/sh']);
   } else {
-    throw invalidParameter(`use: cleat extensions [ls], inspect NAME or logs NAME\n${extensionsHelp}`);
+    throw invalidParameter(`use: cleat extensions [ls], inspect NAME, logs NAME or shell NAME\n${extensionsHelp}`);
   }
   return 0;
 }

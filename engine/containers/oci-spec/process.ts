@@ -1,9 +1,9 @@
 import type { ContainersConfig } from '../../config.js';
 import { allCapabilities, effectiveCapabilities, processCapabilities } from '../../oci/capabilities.js';
 import { defaultPath, mergeEnvironment } from '../../oci/environment.js';
+import type { RequestedExec } from '../../oci/exec-target.js';
 import type { OciProcess } from '../../oci/types.js';
 import { type ResolvedUser, resolveUser } from '../../oci/user.js';
-import type { RequestedExec } from '../service.js';
 import type { ContainerRecord } from '../state/record.js';
 import { initPath } from './mounts.js';
 import type { SecurityOptions } from './security-options.js';

@@ -6,6 +6,7 @@ import { dataLoss } from '@cleat/protocol/errors';
 import type { RuntimeConfig } from '../../config.js';
 import type { ContainerId, PluginId } from '../../ids.js';
 import type { Layers } from '../../layers/service.js';
+import type { ExecTarget } from '../../oci/exec-target.js';
 import type { Plugin } from '../registry.js';
 import { SandboxLauncher } from '../sandbox/launcher.js';
 import { placeOf } from '../sandbox/place-of.js';
@@ -86,6 +87,10 @@ export class HostSandboxes implements Sandboxes {
     const { UID = 0, GID = 0 } = manifest.User;
     const { logging } = new PluginPlaces(this.#deps.config, id);
     return { directory: logging, inside: loggingInside, owner: { uid: UID, gid: GID } };
+  }
+
+  execTarget(id: string): ExecTarget | undefined {
+    return this.#launchers.get(id as PluginId)?.execTarget();
   }
 
   active(): ContainerId[] {

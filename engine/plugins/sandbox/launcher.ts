@@ -8,9 +8,11 @@ import { isAlive, processIdentity } from '@cleat/linux/process/identity';
 import { cancelled, invalidParameter, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
+import type { ExecTarget } from '../../oci/exec-target.js';
 import { checkProcMounts } from '../../oci/proc-mounts.js';
 import { cgroupOf } from './cgroup.js';
 import { checkHost } from './check-host.js';
+import { execTargetOf } from './exec-target.js';
 import { networkFor } from './network.js';
 import { type Note, readNote, runs, writeNote } from './note.js';
 import { type OutputLine, outputBytes, SandboxOutput } from './output.js';
@@ -45,7 +47,7 @@ export class SandboxLauncher implements Launcher {
   readonly #fingerprint: string;
   readonly #cgroup: string;
   #output: SandboxOutput | undefined;
-  #current: { note: Note; close(): void } | undefined;
+  #current: { note: Note; ended: AbortController; execIds: Set<string>; close(): void } | undefined;
   #releasing: Promise<void> = Promise.resolve();
   #shut = false;
 
@@ -89,6 +91,14 @@ export class SandboxLauncher implements Launcher {
   /** Its last output, for the one who has to tell that it does not work. */
   lastLines(): readonly string[] {
     return this.#output?.lastLines() ?? [];
+  }
+
+  /** For a further process in it, as a shell; undefined while it does not run. */
+  execTarget(): ExecTarget | undefined {
+    const { deps, plugin } = this.#options;
+    const current = this.#current;
+    if (!this.note || !current) return undefined;
+    return execTargetOf(deps, plugin, this.places, { ...current, cgroup: this.#cgroup });
   }
 
   /** The plugin's first process; undefined while it does not run. */
@@ -171,9 +181,10 @@ export class SandboxLauncher implements Launcher {
   }
 
   #running(note: Note, monitorEnded: Promise<void>, close: () => void): Launched {
-    const current = { note, close };
+    const current = { note, close, ended: new AbortController(), execIds: new Set<string>() };
     this.#current = current;
     const ended = monitorEnded.then(() => {
+      current.ended.abort();
       const how = phraseOf(this.places);
       this.#output?.ended();
       if (this.#current === current) this.#current = undefined;

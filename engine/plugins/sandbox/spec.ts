@@ -55,7 +55,7 @@ export function specFor({ plugin, config, rootfs, propagated, network, own, cgro
 const granted = (manifest: PluginManifest): string[] =>
   effectiveCapabilities(false, manifest.Linux.Capabilities ?? [], []);
 
-function processFor({ manifest, settings }: SandboxedPlugin): OciProcess {
+export function processFor({ manifest, settings }: SandboxedPlugin): OciProcess {
   const args = [...(manifest.Entrypoint ?? []), ...settings.Args];
   if (args.length === 0) throw invalidParameter('the plugin has no Entrypoint: there is nothing to run');
   const { UID = 0, GID = 0 } = manifest.User;

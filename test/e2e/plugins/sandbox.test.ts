@@ -120,6 +120,22 @@ test('a log driver that is not root reads the output of its containers, and of n
   await ok('plugin', 'disable', 'logger');
 });
 
+test('a shell in its sandbox is what the plugin is', async () => {
+  const manifest = { user: { uid: 77, gid: 78 } };
+  await installed(engine, 'entered:latest', managedPlugin(directory, manifest));
+  const enter = (...command: string[]) =>
+    new Promise<string>((resolve) => {
+      const args = ['extensions', 'shell', '-H', `unix://${engine.socket}`, 'entered', '--', ...command];
+      const child = execFile(launcher, args, (_, stdout, stderr) => resolve(`${child.exitCode} ${stdout}${stderr}`));
+      child.stdin?.end('echo typed; id -g');
+    });
+  expect(await enter('sh', '-c', 'id -u; ls /plugin.mjs; exit 5')).toBe('5 77\n/plugin.mjs\n');
+  expect(await enter()).toBe('0 typed\n78\n');
+  expect(await enter('nothing')).toContain('nothing');
+  await ok('plugin', 'disable', 'entered');
+  expect(await enter('id')).toContain('is disabled');
+});
+
 describe('a runtime as a plugin', () => {
   const runtime = '#!/bin/sh\necho "$MARK $*" >>"$(dirname "$0")/../../../../../calls"\nexec runc "$@"\n';
   const manifest = {
