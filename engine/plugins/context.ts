@@ -48,7 +48,12 @@ export interface Context extends PluginsDeps {
 }
 
 export function contextOf(deps: PluginsDeps, running: Running): Context {
-  return { ...deps, running, turns: new Turns(), unpacks: new Semaphore(2) };
+  const usage = (name: string): PluginUse[] => [
+    ...deps.usage(name),
+    // Their manifests say that they cannot do without it.
+    ...deps.extensions.dependents(name).map((other) => ({ what: `extension ${other}`, containers: [] })),
+  ];
+  return { ...deps, usage, running, turns: new Turns(), unpacks: new Semaphore(2) };
 }
 
 /**

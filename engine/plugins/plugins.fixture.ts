@@ -44,6 +44,8 @@ export interface Bench extends AsyncDisposable {
   readonly running: Map<string, string>;
   /** Users of each plugin. */
   uses: PluginUse[];
+  /** The extensions that need any plugin. */
+  dependents: string[];
   /** Plays the activation of a plugin; its error is the plugin's. */
   answer: (description: string) => Promise<void>;
   /** The publishers that must have signed plugins. */
@@ -92,6 +94,7 @@ export async function openBench(): Promise<Bench> {
       };
     },
     setUnavailable: () => () => {},
+    dependents: () => bench.dependents,
     logger: () => silentLogger,
     list: () => [],
   } as unknown as Extensions;
@@ -155,6 +158,7 @@ export async function openBench(): Promise<Bench> {
     events,
     running,
     uses: [],
+    dependents: [],
     answer: async () => {},
     trust: [],
     left: async () => ({

@@ -32,6 +32,11 @@ test('a plugin is made, listed, found by name and ID, set, enabled, disabled and
   for (const refused of [plugins.disable(id, { force: false }), plugins.remove(id, { force: false })]) {
     await expect(refused).rejects.toThrow('plugin me/plugin:latest is in use: volume data (container web)');
   }
+  bench.dependents = ['team/cache:v1'];
+  await expect(plugins.disable(id, { force: false })).rejects.toThrow(
+    'in use: volume data (container web), extension team/cache:v1',
+  );
+  bench.dependents = [];
   await bench.reopen();
   expect(bench.running.has('me/plugin:latest')).toBe(true);
   expect(bench.plugins.inspect(id)).toMatchObject({ Enabled: true, Settings: { Env: ['DEBUG=1', 'PASSWORD=***'] } });

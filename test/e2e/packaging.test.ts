@@ -35,11 +35,12 @@ async function onCopyOfThisSystem(script: string): Promise<string> {
     for tree in dev sys; do mount --rbind /$tree memory/root/$tree; done
     mount -t proc proc memory/root/proc
     mount -t tmpfs tmpfs memory/root/run
+    rm -f memory/root/var/lib/man-db/auto-update # Else the index of all manual pages is made at each step.
     ip link set lo up
     chroot memory/root /bin/bash -e /tmp/script
     echo 'left:'
     cd memory/upper && find . ! -type d ! -path './tmp/*' ! -path './var/lib/dpkg/*' ! -path './var/log/*' \\
-      ! -path './var/cache/*' ! -path './etc/group*' ! -path './etc/gshadow*'
+      ! -path './var/cache/*' ! -path './var/lib/man-db/*' ! -path './etc/group*' ! -path './etc/gshadow*'
     find . -name '*cleat*' ! -path './var/*' ! -path './tmp/*'`;
   const namespaces = ['--mount', '--net', '--pid', '--ipc', '--fork', '--kill-child'];
   const { stdout } = await promisify(execFile)('unshare', [...namespaces, 'sh', '-c', setUp], { timeout: 110_000 });
