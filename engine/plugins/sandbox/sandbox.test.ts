@@ -1,6 +1,7 @@
 import {
   cpSync,
   existsSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -152,6 +153,22 @@ test('the engine follows no symlink that a plugin makes in the place of its sock
   expect(() => readFileSync(launcher.socket)).toThrow('ELOOP');
   expect(statSync(join(launcher.places.sockets, 'big')).size).toBeLessThanOrEqual(1024 * 1024);
   await launched.stop(0);
+});
+
+test('a metrics collector finds the socket where a stock engine has it, also one that is made later', async () => {
+  const metrics = mkdtempSync(join(sandboxes.directory, 'metrics-'));
+  const given = {
+    manifest: { Interface: { Types: ['docker.metricscollector/1.0'], Socket: 'p.sock' } },
+    deps: { shares: { metrics } },
+  };
+  const script = 'echo ready; until [ -e /run/docker/metrics.sock ]; do sleep 0.1; done; cat /run/docker/metrics.sock';
+  const { launcher, launched } = await sandboxes.run(script, given);
+  await expect.poll(() => sandboxes.lines).toContain('ready');
+  writeFileSync(join(metrics, 'metrics.sock'), 'figures');
+  await launched.ended;
+  expect(launcher.lastLines()).toContain('figures');
+  await launcher.close();
+  sandboxes.expectNothingLeft(launcher.places.id);
 });
 
 describe('a propagated mount', () => {
