@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { absenceOf } from '@cleat/extensions/absence';
 import type { Extensions } from '@cleat/extensions/service';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { Helper } from '@cleat/linux/helper/helper';
 import { within } from '@cleat/protocol/async/deadline';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
@@ -86,6 +87,13 @@ async function soon(work: Promise<void>, late: (error: unknown) => void): Promis
   if ((await within(startPatienceMs, work, 'late')) === 'late') work.catch(late);
 }
 
+/** Where the engine's own figures are served for collectors in sandboxes, on `metrics.sock`. */
+export function metricsDirectory({ execRoot }: Pick<EngineConfig, 'execRoot'>): string {
+  const directory = join(execRoot, 'metrics');
+  makeDirectories(directory, 0o755);
+  return directory;
+}
+
 /** Opens the rooms on `config.dataRoot` and `config.execRoot`, which must exist and be locked by the caller. */
 export async function openEngine(config: EngineConfig, { log, extensions }: EngineDeps): Promise<Engine> {
   const closers: [what: string, close: () => Promise<void> | void][] = [];
@@ -161,6 +169,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         extensions,
         helper,
         runtimes: new Runtimes(config, (name) => pluginRuntimeRoot(config, name)),
+        shares: { metrics: metricsDirectory(config) },
         // Opened later: it asks for drivers, which may run in sandboxes.
         network: onDefaultBridge({
           attach: (request) => networks.attach(request),

@@ -50,7 +50,17 @@ test('statuses and heads are a stock engine’s', async () => {
   const enable = vi.fn(done);
   const set = vi.fn(done);
   await using api = await startApi({
-    plugins: { enable, set, disable: done, remove: done, create: done, nameFor: () => 'mine:v1', pull: lines },
+    plugins: {
+      enable,
+      set,
+      disable: done,
+      remove: done,
+      create: done,
+      nameFor: () => 'mine:v1',
+      inspect: () => plugin,
+      pull: lines,
+      upgrade: lines,
+    },
   });
   using stock = client(api.socketPath, 'curl');
   const status = async (...args: Parameters<typeof stock.ask>) => (await stock.ask(...args)).status;
@@ -70,5 +80,10 @@ test('statuses and heads are a stock engine’s', async () => {
     status: 200,
     name: 'mine:v1',
     text: '{"status":"Pulling from a/b","id":"latest"}\n',
+  });
+  // By an ID, too: the head has the name.
+  expect(await stock.ask('POST', `/plugins/${'a'.repeat(64)}/upgrade?remote=a/b`, '[]')).toMatchObject({
+    status: 200,
+    name: 'mine:latest',
   });
 });

@@ -99,7 +99,7 @@ export function pluginRoutes({ plugins }: ApiServices): Route[] {
         const remote = x.query.text('remote');
         const name = x.param('name');
         const auth = decodeAuth(x.headers['x-registry-auth']);
-        const head = { 'Docker-Plugin-Name': plugins.nameFor(remote, name) };
+        const head = { 'Docker-Plugin-Name': plugins.inspect(name).Name };
         await sendProgress(x, plugins.upgrade({ remote, name, auth, privileges, signal: x.signal }), head);
       },
     },

@@ -1,7 +1,8 @@
+import { linkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { currentRequest, openApi } from '@cleat/api/index';
-import { openEngine } from '@cleat/engine/engine';
+import { metricsDirectory, openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
 import type { Logger } from '@cleat/protocol/log';
 import { answersOn } from '../docker-socket.js';
@@ -101,7 +102,15 @@ async function serve(
   const collectors = new Collectors({
     extensions,
     names: values['metrics-collector'],
-    serve: () => metrics.listen({ path: join(config.execRoot, 'metrics.sock') }),
+    serve: async () => {
+      const path = join(config.execRoot, 'metrics.sock');
+      const served = await metrics.listen({ path });
+      // The same socket where sandboxes see it.
+      const shared = join(metricsDirectory(config), 'metrics.sock');
+      rmSync(shared, { force: true });
+      linkSync(path, shared);
+      return served;
+    },
     log: logger,
   });
   teardown.add('metrics collectors', () => collectors.close());

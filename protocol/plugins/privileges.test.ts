@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { newPrivileges, type PluginPrivilege, samePrivileges } from './privileges.js';
+import { readManifest } from './manifest.js';
+import { newPrivileges, type PluginPrivilege, privilegesOf, samePrivileges } from './privileges.js';
 
 const values = fc.array(fc.string({ maxLength: 4 }), { maxLength: 4 });
 const privilege = fc.record({
@@ -98,4 +99,11 @@ describe('new privileges', () => {
       capabilities('CAP_SYS_ADMIN'),
     );
   });
+});
+
+test('a runtime for containers runs as root on the host, which is a privilege of its own', () => {
+  const types = (Types: string[]) => readManifest(JSON.stringify({ Interface: { Types, Socket: '' } }), 'lenient');
+  const shown = { Name: 'runtime', Description: expect.stringContaining('as root on the host'), Value: ['true'] };
+  expect(privilegesOf(types(['docker.runtime/1.0']))).toEqual([shown]);
+  expect(privilegesOf(types(['docker.volumedriver/1.0']))).toEqual([]);
 });

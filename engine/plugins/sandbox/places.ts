@@ -55,6 +55,11 @@ export class PluginPlaces {
     return join(this.bundle, 'logging');
   }
 
+  /** `/run/docker` of a plugin that finds more there than its own sockets. */
+  get docker(): string {
+    return join(this.bundle, 'docker');
+  }
+
   /** Its network's files. */
   get network(): string {
     return join(this.bundle, 'network');

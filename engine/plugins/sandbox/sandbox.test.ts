@@ -1,13 +1,4 @@
-import {
-  cpSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Sandboxes } from './sandbox.fixture.js';
@@ -25,92 +16,6 @@ afterEach(() => expect(sandboxes.warnings).toEqual([]));
 afterAll(() => sandboxes[Symbol.asyncDispose]());
 
 const linux = (more: object) => ({ Linux: { AllowAllDevices: false, Capabilities: null, Devices: null, ...more } });
-const status = (field: string) => `grep ${field} /proc/self/status`;
-
-describe('everything is denied that is not asked for, and the rest is there', () => {
-  const namespace = (type: string) => readlinkSync(`/proc/self/ns/${type}`);
-
-  test('network', async () => {
-    const script = 'readlink /proc/self/ns/net; cat /proc/net/dev | grep :; cat /etc/hosts | grep -c localhost';
-    for (const Type of ['', 'none', 'null']) {
-      const [net, ...devices] = (await sandboxes.output(script, { manifest: { Network: { Type } } })).split('\n');
-      expect(net).not.toBe(namespace('net'));
-      expect(devices.filter((line) => line.includes(':'))).toEqual([expect.stringMatching(/^\s*lo:/)]);
-    }
-    expect(await sandboxes.output(script, { manifest: { Network: { Type: 'host' } } })).toContain(namespace('net'));
-  });
-
-  test('processes and IPC of the host', async () => {
-    const script = `readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc; kill -0 ${process.pid} && echo reached`;
-    const own = await sandboxes.output(script);
-    expect(own).not.toContain(namespace('pid'));
-    expect(own).not.toContain(namespace('ipc'));
-    expect(own).not.toContain('reached');
-    const asked = await sandboxes.output(script, { manifest: { PidHost: true, IpcHost: true } });
-    expect(asked).toContain(namespace('pid'));
-    expect(asked).toContain(namespace('ipc'));
-    expect(asked).toContain('reached');
-  });
-
-  test('files of the host', async () => {
-    const file = join(sandboxes.directory, 'of-the-host');
-    writeFileSync(file, 'its content');
-    expect(await sandboxes.output(`cat ${file} || echo denied`)).toContain('denied');
-    const mount = { Name: 'file', Description: '', Source: file, Destination: file, Type: 'bind' };
-    const mounts = (...Options: string[]) => ({ manifest: { Mounts: [{ ...mount, Options, Settable: null }] } });
-    const script = `cat ${file}; echo more >>${file} || echo denied`;
-    expect(await sandboxes.output(script, mounts('bind', 'ro'))).toContain('denied');
-    expect(await sandboxes.output(script, mounts('bind', 'rw'))).toBe('its content');
-    expect(readFileSync(file, 'utf8')).toBe('its contentmore\n');
-  });
-
-  test('devices', async () => {
-    // The host's: of the kernel's own file systems, which nobody has by default.
-    const script = 'true </dev/null && echo usual; mknod /tmp/fuse c 10 229; true </tmp/fuse && echo reached';
-    expect(await sandboxes.output(script)).toMatch(/usual[\s\S]*Operation not permitted/);
-    const all = await sandboxes.output(script, { manifest: linux({ AllowAllDevices: true }) });
-    expect(all).not.toContain('not permitted');
-    const devices = [{ Name: 'd', Description: '', Path: '/dev/none', Settable: ['path'] }];
-    const given = { manifest: linux({ Devices: devices }), set: ['d=/dev/fuse'] };
-    expect(await sandboxes.output('true </dev/fuse && echo reached', given)).toBe('reached');
-  });
-
-  test('capabilities, and system calls that belong to them', async () => {
-    const script = `mount -t tmpfs none /mnt && echo mounted; ${status('Cap')}`;
-    const without = await sandboxes.output(script);
-    expect(without).toContain('permission denied');
-    // Docker's default set.
-    expect(without).toMatch(/CapBnd:\s+00000000a80425fb/);
-    expect(without).toMatch(/CapInh:\s+0{16}/);
-    const granted = await sandboxes.output(script, { manifest: linux({ Capabilities: ['CAP_SYS_ADMIN'] }) });
-    expect(granted).toContain('mounted');
-    expect(granted).toMatch(/CapEff:\s+00000000a82425fb/);
-  });
-
-  test('root: with a user it holds what it asked for, and nothing else', async () => {
-    const script = `id -u; id -g; touch /run/docker/plugins/x && echo made; touch /y || echo denied; ${status('Cap')}; ${status('Groups')}`;
-    const user = { User: { UID: 1234, GID: 4321 } };
-    const plain = await sandboxes.output(script, { manifest: user });
-    expect(plain).toMatch(/^1234\n4321\nmade\n/);
-    expect(plain).toContain('denied');
-    expect(plain).toMatch(/CapEff:\s+0{16}/);
-    const asked = await sandboxes.output(script, {
-      manifest: { ...user, ...linux({ Capabilities: ['CAP_NET_ADMIN'] }) },
-    });
-    expect(asked).toMatch(/CapEff:\s+0000000000001000/);
-    expect(asked).toMatch(/CapBnd:\s+00000000a80435fb/);
-  });
-
-  test('files that are masked, read-only or filtered in a container are here, too', async () => {
-    const script =
-      'head -c 1 /proc/kcore | grep -c . ; echo 1 >/proc/sys/vm/drop_caches || echo read-only; touch /sys/x || echo sys; ' +
-      status('Seccomp:');
-    const output = await sandboxes.output(script);
-    expect(output).toContain('read-only');
-    expect(output).toContain('sys');
-    expect(output).toMatch(/Seccomp:\s+2/);
-  });
-});
 
 test('arguments, variables and the directory are those of the manifest and the settings', async () => {
   const manifest = {
@@ -152,6 +57,22 @@ test('the engine follows no symlink that a plugin makes in the place of its sock
   expect(() => readFileSync(launcher.socket)).toThrow('ELOOP');
   expect(statSync(join(launcher.places.sockets, 'big')).size).toBeLessThanOrEqual(1024 * 1024);
   await launched.stop(0);
+});
+
+test('a metrics collector finds the socket where a stock engine has it, also one that is made later', async () => {
+  const metrics = mkdtempSync(join(sandboxes.directory, 'metrics-'));
+  const given = {
+    manifest: { Interface: { Types: ['docker.metricscollector/1.0'], Socket: 'p.sock' } },
+    deps: { shares: { metrics } },
+  };
+  const script = 'echo ready; until [ -e /run/docker/metrics.sock ]; do sleep 0.1; done; cat /run/docker/metrics.sock';
+  const { launcher, launched } = await sandboxes.run(script, given);
+  await expect.poll(() => sandboxes.lines).toContain('ready');
+  writeFileSync(join(metrics, 'metrics.sock'), 'figures');
+  await launched.ended;
+  expect(launcher.lastLines()).toContain('figures');
+  await launcher.close();
+  sandboxes.expectNothingLeft(launcher.places.id);
 });
 
 describe('a propagated mount', () => {
@@ -295,121 +216,4 @@ test('it is asked to stop, and made to: nothing is left, not even its children',
   expect(await launched.ended).toBe('killed by SIGKILL');
   await launcher.close();
   sandboxes.expectNothingLeft(launcher.places.id);
-});
-
-describe('a launch that fails at any step leaves nothing, and says why', () => {
-  const failing = async (given: Parameters<Sandboxes['launcher']>[1], text: string | RegExp, script = 'sleep 100') => {
-    const launcher = sandboxes.launcher(script, given);
-    await expect(launcher.launch(new AbortController().signal)).rejects.toThrow(text);
-    await launcher.close();
-    sandboxes.expectNothingLeft(launcher.places.id);
-  };
-  const wrapper = (name: string, script: string) => {
-    const path = join(sandboxes.directory, name);
-    writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    return path;
-  };
-  test('a source that is missing', () =>
-    failing(
-      {
-        manifest: {
-          Mounts: [
-            {
-              Name: 'state',
-              Description: '',
-              Source: '/nowhere/at/all',
-              Destination: '/s',
-              Type: 'bind',
-              Options: ['rbind'],
-              Settable: null,
-            },
-          ],
-        },
-      },
-      'the source of its mount "state" is not there: bind source path does not exist: /nowhere/at/all',
-    ));
-  test('a device that is missing', () =>
-    failing(
-      { manifest: linux({ Devices: [{ Name: 'd', Description: '', Path: '/dev/nothing', Settable: null }] }) },
-      /its device "d" is not there: .*\/dev\/nothing.*no such file/,
-    ));
-  test('a network that is missing', () =>
-    failing({ manifest: { Network: { Type: 'bridge' } } }, 'there is no network here'));
-  test('a network of an unknown type', () =>
-    failing({ manifest: { Network: { Type: 'vxlan' } } }, 'no network of type "vxlan"'));
-  test('a protocol of another kind', () =>
-    failing(
-      { manifest: { Interface: { Types: [], Socket: 's', ProtocolScheme: 'grpc' } } },
-      'its protocol "grpc" is not spoken here',
-    ));
-  test('a program that is missing', () => failing({ manifest: { Entrypoint: ['/bin/nothing'] } }, /nothing/));
-  test('no program', () => failing({ manifest: { Entrypoint: null } }, 'no Entrypoint'));
-  test('a mount over /proc', () =>
-    failing(
-      {
-        manifest: {
-          Mounts: [
-            {
-              Name: '',
-              Description: '',
-              Source: '/tmp',
-              Destination: '/proc/sys',
-              Type: 'bind',
-              Options: ['rbind'],
-              Settable: null,
-            },
-          ],
-        },
-      },
-      'inside /proc',
-    ));
-  test('a stacked file system', () =>
-    failing(
-      {
-        manifest: {
-          Mounts: [
-            {
-              Name: 'o',
-              Description: '',
-              Source: 'overlay',
-              Destination: '/o',
-              Type: 'overlay',
-              Options: ['lowerdir=/root:/etc'],
-              Settable: null,
-            },
-          ],
-        },
-      },
-      'is of type overlay',
-    ));
-  test('no conmon', () => failing({ deps: { conmonPath: '/no/conmon' } }, 'conmon cannot be started'));
-  test('an account file without an end', async () => {
-    const other = new Sandboxes();
-    await using _ = other;
-    const plugin = other.plugin('true');
-    symlinkSync('/dev/zero', join(other.layer, 'etc/group'));
-    const launcher = other.launcher('true', { id: plugin.id });
-    await expect(launcher.launch(new AbortController().signal)).rejects.toThrow('/etc/group of the container');
-    await launcher.close();
-    other.expectNothingLeft(plugin.id);
-  });
-  test.each([
-    ['create', 'for each; do [ "$each" = create ] && { echo "will not" >&2; exit 1; }; done; exec runc "$@"'],
-    ['start', 'for each; do [ "$each" = start ] && { echo "will not" >&2; exit 1; }; done; exec runc "$@"'],
-  ])('a runtime that refuses to %s', async (name, script) => {
-    await using other = new Sandboxes(wrapper(`refuses-${name}`, script));
-    const launcher = other.launcher('sleep 100');
-    await expect(launcher.launch(new AbortController().signal)).rejects.toThrow('will not');
-    await launcher.close();
-    other.expectNothingLeft(launcher.places.id);
-  });
-  test('a plugin that is no longer wanted', async () => {
-    const launcher = sandboxes.launcher('sleep 100');
-    const stop = new AbortController();
-    const launching = launcher.launch(stop.signal);
-    stop.abort();
-    await expect(launching).rejects.toMatchObject({ class: 'Cancelled' });
-    await launcher.close();
-    sandboxes.expectNothingLeft(launcher.places.id);
-  });
 });

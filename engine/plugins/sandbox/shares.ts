@@ -1,3 +1,6 @@
+import { symlinkSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { logKind } from '@cleat/protocol/kinds/log';
 import { metricsKind } from '@cleat/protocol/kinds/metrics';
 import { kindsOf } from '@cleat/protocol/plugins/types';
@@ -7,6 +10,7 @@ import type { SandboxedPlugin, SandboxShares } from './types.js';
 
 /** Where a log driver finds what it is to read. */
 export const loggingInside = '/run/docker/logging';
+const dockerInside = '/run/docker';
 /** Where a metrics collector finds `metrics.sock`. */
 export const metricsInside = '/run/docker/metrics';
 
@@ -16,7 +20,19 @@ export function ownMounts(places: PluginPlaces, { manifest }: SandboxedPlugin, s
   const mounts: OwnMount[] = [{ source: places.sockets, destination: socketsInside }];
   if (kinds.has(logKind.name)) mounts.push({ source: places.logging, destination: loggingInside, readOnly: true });
   if (kinds.has(metricsKind.name) && shares.metrics) {
+    makeDirectory(places.docker);
+    mounts.push({ source: places.docker, destination: dockerInside, readOnly: true });
     mounts.push({ source: shares.metrics, destination: metricsInside, readOnly: true });
   }
   return mounts;
+}
+
+/**
+ * The socket is made anew with each start of the engine, so its directory is mounted; a collector looks for it where a stock
+ * engine has it.
+ */
+function makeDirectory(docker: string): void {
+  for (const path of [socketsInside, loggingInside, metricsInside])
+    makeDirectories(join(docker, relative(dockerInside, path)), 0o755);
+  symlinkSync(join(relative(dockerInside, metricsInside), 'metrics.sock'), join(docker, 'metrics.sock'));
 }

@@ -13,11 +13,17 @@ export async function packageExample(example: string, directory: string, manifes
   mkdirSync(join(root, 'data'), { recursive: true });
   for (const file of programOf(process.execPath)) place(file, join(root, file));
   copyFileSync(process.execPath, join(root, 'node'));
-  const bundle = await rolldown({ input: join(checkout, 'examples', example, 'dist/main.js'), platform: 'node' });
-  await bundle.write({ file: join(root, 'main.mjs'), format: 'esm' });
-  await bundle.close();
+  writeFileSync(join(root, 'main.mjs'), await bundled(example));
   describe(directory, manifest);
   return directory;
+}
+
+/** An example with all that it needs, as one module. */
+export async function bundled(example: string): Promise<string> {
+  const bundle = await rolldown({ input: join(checkout, 'examples', example, 'dist/main.js'), platform: 'node' });
+  const { output } = await bundle.generate({ format: 'esm', codeSplitting: false });
+  await bundle.close();
+  return output[0].code;
 }
 
 /** Another config.json for the same root file system. */
