@@ -11,7 +11,7 @@ export interface Result {
   /** Both undefined where the ratio is only stated. */
   atMost: number | undefined;
   atLeast: number | undefined;
-  /** Of our own figure. */
+  /** Limit of our own figure. */
   below: number | undefined;
   /** Medians. */
   theirs: number;

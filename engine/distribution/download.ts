@@ -15,6 +15,10 @@ export interface Download {
   signal: AbortSignal;
   /** Hears the number of bytes that are here. */
   onBytes: (bytes: number) => void;
+  /** Hears where it grows until it is whole, before anything of it is there. */
+  onFile?: (path: string) => void;
+  /** Hears that it comes anew from its beginning: what was read of it before is void. */
+  onAnew?: () => void;
   /** Hears of each second that is waited for the next try. */
   onWait: (seconds: number) => void;
 }
@@ -25,15 +29,20 @@ export interface Download {
  * @throws DataLoss for other content or another size than announced; what {@link withRetries} throws
  */
 export async function download(request: Download): Promise<StoredBlob> {
-  const { content, log, client, descriptor, signal, onBytes, onWait } = request;
+  const { content, log, client, descriptor, signal, onBytes, onFile, onWait } = request;
   const { digest, size } = descriptor;
   await using growing = await content.grow({ digest, size, onBytes, signal });
+  onFile?.(growing.path);
+  const clear = async (): Promise<void> => {
+    request.onAnew?.();
+    await growing.clear();
+  };
   const onRetry = (error: unknown) => log.info(`download failed, retrying: ${messageOf(error)}`, { digest });
   await withRetries({ limits: client.limits, signal, onWait, onRetry }, async (progressed) => {
     const before = growing.size;
     try {
-      const answer = await openAt(client, growing, digest, signal);
-      await resume(growing, answer, size);
+      const answer = await openAt(client, { growing, clear }, digest, signal);
+      await resume({ growing, clear }, answer, size);
     } finally {
       // A byte now and then is no progress.
       if (growing.size - before >= client.limits.stallBytes) progressed();
@@ -42,9 +51,14 @@ export async function download(request: Download): Promise<StoredBlob> {
   return await growing.finish();
 }
 
+interface Target {
+  growing: GrowingBlob;
+  clear: () => Promise<void>;
+}
+
 async function openAt(
   client: RegistryClient,
-  growing: GrowingBlob,
+  { growing, clear }: Target,
   digest: string,
   signal: AbortSignal,
 ): Promise<Answer> {
@@ -53,14 +67,14 @@ async function openAt(
   } catch (error) {
     // 416 Range Not Satisfiable: the server thinks otherwise about what is there.
     if (!(error instanceof RegistryError) || error.status !== 416 || growing.size === 0) throw error;
-    await growing.clear();
+    await clear();
     return await client.blob(digest, 0, signal);
   }
 }
 
-async function resume(growing: GrowingBlob, answer: Answer, size: number): Promise<void> {
+async function resume({ growing, clear }: Target, answer: Answer, size: number): Promise<void> {
   if (answer.status !== 206) {
-    if (growing.size > 0) await growing.clear();
+    if (growing.size > 0) await clear();
   } else if (!continues(answer, growing.size, size)) {
     answer.drop();
     throw dataLoss('the registry sent another part of the layer than it was asked for');

@@ -4,6 +4,7 @@ import { digestOf, type StoredBlob } from '../content/blobs.js';
 import type { Lease } from '../content/leases.js';
 import { shortId } from '../ids.js';
 import type { RegistryClient } from './client.js';
+import type { Download } from './download.js';
 import type { Descriptor } from './manifest.js';
 import type { Distribution } from './service.js';
 
@@ -37,10 +38,12 @@ export interface Fetch {
   lease: Lease;
   emit: Emit;
   signal: AbortSignal;
+  /** The reader of the blob while it grows: see {@link Download}. */
+  reader?: Required<Pick<Download, 'onFile' | 'onAnew'>> & { grew(): void };
 }
 
 /** Brings a layer's blob here, for the lease, and reports as Docker does. @throws as `download` */
-export async function fetchBlob({ distribution, lease, emit, ...request }: Fetch): Promise<StoredBlob> {
+export async function fetchBlob({ distribution, lease, emit, reader, ...request }: Fetch): Promise<StoredBlob> {
   const { digest, size } = request.descriptor;
   const id = shortId(digest);
   const say = (status: string) => emit({ status, progressDetail: {}, id });
@@ -49,10 +52,11 @@ export async function fetchBlob({ distribution, lease, emit, ...request }: Fetch
   const progress = bar(emit, id, 'Downloading', size);
   const onBytes = (bytes: number) => {
     progress(bytes);
+    reader?.grew();
     if (bytes === size) say('Verifying Checksum');
   };
   const onWait = (seconds: number) => say(`Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`);
-  const blob = await distribution.download({ ...request, onBytes, onWait });
+  const blob = await distribution.download({ ...request, ...reader, onBytes, onWait });
   say('Download complete');
   return blob;
 }

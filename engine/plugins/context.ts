@@ -43,6 +43,8 @@ export interface Context extends PluginsDeps {
   readonly running: Running;
   /** One change to a plugin at a time, by its name. */
   readonly turns: Turns;
+  /** How many layers are unpacked while they still come: a slow registry holds up no other work. */
+  readonly arrivals: Semaphore;
   /** How many layers are unpacked at once. */
   readonly unpacks: Semaphore;
 }
@@ -53,7 +55,7 @@ export function contextOf(deps: PluginsDeps, running: Running): Context {
     // Their manifests say that they cannot do without it.
     ...deps.extensions.dependents(name).map((other) => ({ what: `extension ${other}`, containers: [] })),
   ];
-  return { ...deps, usage, running, turns: new Turns(), unpacks: new Semaphore(2) };
+  return { ...deps, usage, running, turns: new Turns(), arrivals: new Semaphore(2), unpacks: new Semaphore(2) };
 }
 
 /**

@@ -1,12 +1,14 @@
 import { allOrNone } from '../../async/all-or-none.js';
 import { bar, type Emit } from '../../async/progress.js';
-import type { Lease } from '../../content/service.js';
+import type { Lease, StoredBlob } from '../../content/service.js';
 import type { RegistryClient } from '../../distribution/client.js';
 import { fetchBlob } from '../../distribution/fetch.js';
 import type { Descriptor } from '../../distribution/manifest.js';
 import { shortId } from '../../ids.js';
+import type { LayerRecord } from '../../layers/service.js';
 import type { Context } from '../context.js';
 import type { PluginLayer } from '../record.js';
+import { ArrivingLayer } from './arriving-layer.js';
 import type { Artifact } from './artifact.js';
 
 interface Task {
@@ -55,12 +57,20 @@ async function layerFor(task: Task, descriptor: Descriptor): Promise<PluginLayer
     return layerOf(here);
   }
   say('Pulling fs layer');
-  const blob = await fetchBlob({ ...task, distribution: context.distribution, descriptor });
-  return await context.unpacks.run(async () => {
-    const extracted = bar(emit, id, 'Extracting', blob.size);
-    const layer = await context.layers.add({ blob, lease, signal, onRead: extracted });
-    extracted(blob.size);
+  const arriving = new ArrivingLayer(context, descriptor, signal);
+  try {
+    const request = { ...task, distribution: context.distribution, descriptor, reader: arriving };
+    const blob = await fetchBlob(request);
+    const layer = (await arriving.finish(blob, lease)) ?? (await unpack(task, blob));
+    bar(emit, id, 'Extracting', blob.size)(blob.size);
     say('Complete');
     return layerOf(layer);
-  });
+  } finally {
+    await arriving.abandon();
+  }
+}
+
+async function unpack({ context, lease, emit, signal }: Task, blob: StoredBlob): Promise<LayerRecord> {
+  const onRead = bar(emit, shortId(blob.digest), 'Extracting', blob.size);
+  return await context.unpacks.run(() => context.layers.add({ blob, lease, signal, onRead }));
 }
