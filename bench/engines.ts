@@ -50,12 +50,7 @@ export abstract class BenchEngine {
   }
 
   async start(busybox: Buffer): Promise<void> {
-    const log = openSync(join(this.directory, 'log'), 'a');
-    const enter = 'ip link set lo up && echo $$ >"$0" && exec "$@"';
-    const args = ['--net', 'sh', '-c', enter, this.group.procs, ...this.command()];
-    const child = spawn('unshare', args, { stdio: ['ignore', log, log], env: this.environment() });
-    closeSync(log);
-    this.#process = child;
+    const child = this.launch();
     const deadline = Date.now() + 30_000;
     while (!(await this.#answers())) {
       if (child.exitCode !== null || Date.now() > deadline) {
@@ -67,6 +62,32 @@ export abstract class BenchEngine {
     }
     const changes = encodeURIComponent('CMD ["sh"]');
     await call(this.socket, 'POST', `/images/create?fromSrc=-&repo=busybox&tag=latest&changes=${changes}`, busybox);
+  }
+
+  /** Has its daemon started, in a network namespace of its own; it answers later. */
+  launch(): ChildProcess {
+    const log = openSync(join(this.directory, 'log'), 'a');
+    const enter = 'ip link set lo up && echo $$ >"$0" && exec "$@"';
+    const args = ['--net', 'sh', '-c', enter, this.group.procs, ...this.command()];
+    const child = spawn('unshare', args, { stdio: ['ignore', log, log], env: this.environment() });
+    closeSync(log);
+    this.#process = child;
+    return child;
+  }
+
+  /** Ends its daemon as an operator does; {@link launch} starts it again. */
+  async halt(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const forced = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    clearTimeout(forced);
+  }
+
+  /** The beginning of a command that is to run in its network namespace. */
+  get entering(): string[] {
+    return ['nsenter', `--target=${this.pid}`, '--net'];
   }
 
   protected environment(): NodeJS.ProcessEnv {
@@ -81,13 +102,7 @@ export abstract class BenchEngine {
 
   /** Removes everything. @returns what could not be removed. */
   async stop(): Promise<string[]> {
-    const child = this.#process;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const forced = setTimeout(() => child.kill('SIGKILL'), 60_000);
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-      clearTimeout(forced);
-    }
+    await this.halt();
     const failures = await this.clean();
     for (let round = 0; round < 50 && this.group.processes().length > 0; round++) {
       for (const pid of this.group.processes()) kill(pid);

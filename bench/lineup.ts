@@ -4,6 +4,7 @@ import { Crowd } from './crowd.js';
 import { type BenchEngine, Cleat, Dockerd } from './engines.js';
 import { newerDockerd, podmanPath } from './peers.js';
 import { Podman } from './podman.js';
+import { publisher } from './published-plugin.js';
 import { SharedPlugin } from './shared-plugin.js';
 
 /** The engines that take part, with the titles of the tables' columns. */
@@ -32,7 +33,10 @@ export class Lineup implements AsyncDisposable {
   /** @param base where engines keep their data */
   constructor(base: string) {
     this.#base = base;
-    this.#endings.push(() => this.#plugin.end());
+    this.#endings.push(
+      () => this.#plugin.end(),
+      () => publisher.end(),
+    );
   }
 
   async get(name: EngineName): Promise<BenchEngine> {

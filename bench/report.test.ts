@@ -14,6 +14,7 @@ const rate: Row<unknown, PluginName> = {
   samples: 3,
   sample: async () => 0,
 };
+const own: Row = { name: 'own', unit: 'ms', between: stock, below: 1000, samples: 3, sample: async () => 0 };
 
 test('medians, and the ratio that must not be exceeded', () => {
   expect(median([9, 1, 5])).toBe(5);
@@ -21,6 +22,8 @@ test('medians, and the ratio that must not be exceeded', () => {
   expect(resultOf(row, [100, 90, 500], [40, 36, 36])).toMatchObject({ theirs: 100, ours: 36, ratio: 0.36, pass: true });
   expect(resultOf(row, [100], [41]).pass).toBe(false);
   expect(resultOf(cost, [100], [900]).pass, 'only stated').toBe(true);
+  expect(resultOf(own, [100], [999]).pass, 'whatever the other one is').toBe(true);
+  expect(resultOf(own, [5000], [1000]).pass).toBe(false);
   expect(resultOf(rate, [100], [51]).pass).toBe(true);
   expect(resultOf(rate, [100], [49]).pass).toBe(false);
 });
@@ -40,6 +43,7 @@ test('the tables say which lines pass, one table for each pair', () => {
     resultOf(row, [100], [50]),
     resultOf(cost, [1], [2]),
     resultOf(rate, [900], [450]),
+    resultOf(own, [500], [750]),
   ];
   const lines = markdown(results, ['a note']).split('\n');
   expect(lines).toContain('| work | 100 ms | 40 ms | 0.40 | ≤ 0.40 | PASS |');
@@ -48,5 +52,6 @@ test('the tables say which lines pass, one table for each pair', () => {
   expect(lines.filter((line) => line.startsWith('| work | d'))).toHaveLength(1);
   expect(lines).toContain('| work | Cleat | Cleat, batteries as processes | ratio | limit | |');
   expect(lines).toContain('| rate | 900 calls/s | 450 calls/s | 0.50 | ≥ 0.50 | PASS |');
+  expect(lines).toContain('| own | 500 ms | 750 ms | 1.50 | < 1000 ms | PASS |');
   expect(lines).toContain('- a note');
 });

@@ -11,6 +11,8 @@ export interface Result {
   /** Both undefined where the ratio is only stated. */
   atMost: number | undefined;
   atLeast: number | undefined;
+  /** Of our own figure. */
+  below: number | undefined;
   /** Medians. */
   theirs: number;
   ours: number;
@@ -29,10 +31,11 @@ export function resultOf<Side, Name extends SideName>(
 ): Result {
   const medians = { theirs: median(theirs), ours: median(ours) };
   const ratio = medians.ours / medians.theirs;
-  const { name, unit, between, atMost, atLeast } = row;
-  const pass = ratio <= (atMost ?? Number.POSITIVE_INFINITY) && ratio >= (atLeast ?? 0);
+  const { name, unit, between, atMost, atLeast, below } = row;
+  const isBelow = medians.ours < (below ?? Number.POSITIVE_INFINITY);
+  const pass = isBelow && ratio <= (atMost ?? Number.POSITIVE_INFINITY) && ratio >= (atLeast ?? 0);
   const beside = others.map((other) => ({ name: other.name, median: median(other.samples) }));
-  return { name, unit, between, atMost, atLeast, ...medians, ratio, pass, beside, samples: { theirs, ours } };
+  return { name, unit, between, atMost, atLeast, below, ...medians, ratio, pass, beside, samples: { theirs, ours } };
 }
 
 export function median(values: readonly number[]): number {
@@ -69,8 +72,8 @@ function peer({ beside, ours, unit }: Result, name: SideName): string {
   return found ? ` ${figure(found.median)} ${unit} (${(ours / found.median).toFixed(2)}) |` : ' – |';
 }
 
-function row({ name, unit, theirs, ours, ratio, atMost, atLeast, pass }: Result): string {
-  const bounds = [bound('≤', atMost), bound('≥', atLeast)].join('');
+function row({ name, unit, theirs, ours, ratio, atMost, atLeast, below, pass }: Result): string {
+  const bounds = [bound('≤', atMost), bound('≥', atLeast), below === undefined ? '' : `< ${below} ${unit}`].join('');
   const limit = bounds === '' ? '– | ' : `${bounds} | ${pass ? 'PASS' : 'missed'} `;
   return `| ${name} | ${figure(theirs)} ${unit} | ${figure(ours)} ${unit} | ${ratio.toFixed(2)} | ${limit}|`;
 }

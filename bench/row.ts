@@ -17,6 +17,8 @@ export interface Row<Side = BenchEngine, Name extends SideName = EngineName> {
   readonly atMost?: number;
   /** The ratio's limit, where more is better. */
   readonly atLeast?: number;
+  /** What our own figure has to stay below, in the row's unit, whatever the other one is. */
+  readonly below?: number;
   /** Made once per side before the samples. */
   prepare?(side: Side): Promise<void>;
   sample(side: Side): Promise<number>;

@@ -5,10 +5,18 @@ import { containerRows } from './rows/containers.js';
 import { extensionRows } from './rows/extensions.js';
 import { imageRows } from './rows/images.js';
 import { logRows } from './rows/logs.js';
+import { managedRows } from './rows/managed-plugins.js';
 import { pluginRows } from './rows/plugins.js';
 
 /** All lines between engines, in the order of the tables. */
-export const engineRows: readonly Row[] = [...containerRows, ...logRows, ...extensionRows, ...imageRows, ...apiRows];
+export const engineRows: readonly Row[] = [
+  ...containerRows,
+  ...logRows,
+  ...extensionRows,
+  ...imageRows,
+  ...apiRows,
+  ...managedRows,
+];
 
 /** All lines, with the number by which `--rows` knows each. */
 export const numbered: {

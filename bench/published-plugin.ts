@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { run } from '@cleat/linux/process/run';
+import { systemError } from '@cleat/protocol/errors';
+import type { BenchEngine } from './engines.js';
+
+const cleat = fileURLToPath(new URL('../../bin/cleat', import.meta.url));
+const example = fileURLToPath(new URL('../../examples/no-remove', import.meta.url));
+
+interface Published {
+  directory: string;
+  /** `127.0.0.1:PORT` */
+  host: string;
+  reference: string;
+}
+
+/**
+ * The example no-remove as a managed plugin, packaged once, in Debian's docker-registry on loopback. Loopback is another one
+ * in each engine's network namespace: there a further registry serves the same data at the same address.
+ */
+class Publisher {
+  #published: Promise<Published> | undefined;
+  readonly #registries = new Map<BenchEngine, ChildProcess>();
+
+  /** @returns the reference by which this engine can install it, until {@link withdraw} */
+  async serve(engine: BenchEngine): Promise<string> {
+    this.#published ??= this.#publish();
+    const { directory, host, reference } = await this.#published;
+    if (!this.#registries.has(engine)) {
+      this.#registries.set(engine, await startRegistry(directory, host, engine.entering));
+    }
+    return reference;
+  }
+
+  async withdraw(engine: BenchEngine): Promise<void> {
+    await endProcess(this.#registries.get(engine));
+    this.#registries.delete(engine);
+  }
+
+  async end(): Promise<void> {
+    for (const engine of [...this.#registries.keys()]) await this.withdraw(engine);
+    const published = await this.#published?.catch(() => undefined);
+    if (published) rmSync(published.directory, { recursive: true, force: true });
+    this.#published = undefined;
+  }
+
+  async #publish(): Promise<Published> {
+    const directory = mkdtempSync(join(tmpdir(), 'cleat-bench-registry-'));
+    const host = `127.0.0.1:${await freePort()}`;
+    const storage = `storage: {filesystem: {rootdirectory: ${directory}/data}}`;
+    writeFileSync(
+      join(directory, 'config.yml'),
+      `version: 0.1\nlog: {level: error}\n${storage}\nhttp: {addr: '${host}'}\n`,
+    );
+    const reference = `${host}/cleat/no-remove:bench`;
+    const registry = await startRegistry(directory, host, []);
+    try {
+      const { code, stderr } = await run(cleat, ['package', example, '--push', reference, '--quiet'], {
+        env: process.env,
+      });
+      if (code !== 0) throw systemError(`the plugin was not packaged: ${stderr.trim()}`);
+    } catch (error) {
+      rmSync(directory, { recursive: true, force: true });
+      throw error;
+    } finally {
+      await endProcess(registry);
+    }
+    return { directory, host, reference };
+  }
+}
+
+/** One for the whole run. */
+export const publisher = new Publisher();
+
+/** @param entering the beginning of a command that runs where it is to be heard */
+async function startRegistry(directory: string, host: string, entering: readonly string[]): Promise<ChildProcess> {
+  const at = ([program = '', ...args]: readonly string[]) => spawn(program, args, { stdio: 'ignore' });
+  const registry = at([...entering, 'docker-registry', 'serve', join(directory, 'config.yml')]);
+  const probe = [...entering, 'busybox', 'wget', '-q', '-O', '/dev/null', `http://${host}/v2/`];
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const [code] = (await once(at(probe), 'exit')) as [number | null];
+    if (code === 0) return registry;
+    await sleep(100);
+  }
+  await endProcess(registry);
+  throw new Error('docker-registry does not start (Debian: docker-registry)');
+}
+
+async function endProcess(child: ChildProcess | undefined): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
+  return address.port;
+}
