@@ -93,9 +93,9 @@ export const commands: Readonly<Record<string, Command>> = {
     run: async (args) => (await import('./package/command.js')).packageCommand(args),
   },
   plugins: {
-    usage: 'plugins search [TERM]|index build REF…|sign REF|keygen NAME',
-    help: 'Find managed plugins that others publish; sign your own, and list them in an index',
-    verbs: ['search', 'index', 'sign', 'keygen'],
+    usage: 'plugins search [TERM]|index build REF…|sign REF|save NAME|load NAME FILE|keygen NAME',
+    help: 'Find managed plugins that others publish; sign your own, list them in an index, carry them without a registry',
+    verbs: ['search', 'index', 'sign', 'save', 'load', 'keygen'],
     options: async () => (await import('./plugins/command.js')).pluginsOptions,
     details: async () => (await import('./plugins/command.js')).pluginsHelp,
     run: async (args) => (await import('./plugins/command.js')).pluginsCommand(args),

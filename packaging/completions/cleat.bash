@@ -12,7 +12,7 @@ _cleat() {
     *:sweep) words='--data-root --exec-root -h --help' ;;
     *:create) words='--kind --js --name --packages -h --help' ;;
     *:package) words='--push -o --output --platform --runtime --kind --name --program --manifest --rootfs --sign --no-cache --insecure-registry -q --quiet -h --help' ;;
-    *:plugins) words='search index sign keygen --index --key --kind --offline --format -o --output --push --publisher --from --sign --insecure-registry -h --help' ;;
+    *:plugins) words='search index sign save load keygen -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --index --key --kind --offline --format -o --output --push --publisher --from --sign --insecure-registry -h --help' ;;
     *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help -H --host' ;;
   esac
   case $before in

@@ -81,12 +81,21 @@ complete -c cleat -n '__fish_seen_subcommand_from package' -l no-cache
 complete -c cleat -n '__fish_seen_subcommand_from package' -l insecure-registry -x
 complete -c cleat -n '__fish_seen_subcommand_from package' -l quiet -s q
 complete -c cleat -n '__fish_seen_subcommand_from package' -l help -s h
-complete -c cleat -n __fish_use_subcommand -f -a plugins -d 'Find managed plugins that others publish; sign your own, and list them in an index'
+complete -c cleat -n __fish_use_subcommand -f -a plugins -d 'Find managed plugins that others publish; sign your own, list them in an index, carry them without a registry'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a plugins
 complete -c cleat -n '__fish_seen_subcommand_from plugins' -a search
 complete -c cleat -n '__fish_seen_subcommand_from plugins' -a index
 complete -c cleat -n '__fish_seen_subcommand_from plugins' -a sign
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -a save
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -a load
 complete -c cleat -n '__fish_seen_subcommand_from plugins' -a keygen
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l context -s c -x
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l tls
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from plugins' -l tlskey -r -F
 complete -c cleat -n '__fish_seen_subcommand_from plugins' -l index -x
 complete -c cleat -n '__fish_seen_subcommand_from plugins' -l key -x
 complete -c cleat -n '__fish_seen_subcommand_from plugins' -l kind -x

@@ -10,7 +10,7 @@ if (( CURRENT == 2 )); then
     'sweep:Remove every trace of an engine that no longer runs\: containers, mounts, networks, both roots'
     'create:Make a new plugin of any kind, with a test that passes conformance'
     'package:Make a managed plugin of an npm project or a root file system, for docker plugin install'
-    'plugins:Find managed plugins that others publish; sign your own, and list them in an index'
+    'plugins:Find managed plugins that others publish; sign your own, list them in an index, carry them without a registry'
     'verify:Test any Docker plugin through its socket\: its protocol, and what engines really do'
     'help:Tell more of a command'
   )
@@ -126,7 +126,16 @@ else
         '*:file:_files'
       ;;
     plugins)
-      _arguments '*--index=:index:' \
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--index=:index:' \
         '*--key=:key:' \
         '*--kind=:kind:' \
         '*--offline' \
@@ -140,7 +149,7 @@ else
         '*--insecure-registry=:insecure-registry:' \
         '*--help' \
         '*-h' \
-        '1:verb:(search index sign keygen)' \
+        '1:verb:(search index sign save load keygen)' \
         '*:file:_files'
       ;;
     verify)

@@ -28,7 +28,8 @@ export interface Asking {
 export async function ask(endpoint: Endpoint, path: string, asking: Asking = {}): Promise<unknown> {
   const { text: address } = endpoint;
   return new Promise((resolve, reject) => {
-    const { sent, failure } = open(endpoint, path, asking);
+    // Where the connection would be closed, an engine that refuses before it has read the body might not be heard.
+    const { sent, failure } = open(endpoint, path, asking, asking.body && { Connection: 'keep-alive' });
     const late = asking.deadlineMs ?? deadlineMs[endpoint.kind];
     const timer = setTimeout(() => sent.destroy(unavailable(`${address} does not answer`)), late);
     sent.on('close', () => clearTimeout(timer));
@@ -44,6 +45,7 @@ export async function ask(endpoint: Endpoint, path: string, asking: Asking = {})
         } catch (error) {
           reject(error);
         }
+        sent.destroy();
       });
     });
     sent.on('error', async (error) => {
@@ -85,7 +87,8 @@ export function open(
   }
 }
 
-function read(address: string, status: number, text: string): unknown {
+/** The JSON of an answer. @throws what the engine says in it */
+export function read(address: string, status: number, text: string): unknown {
   const answer = parse(text);
   if (status === 204 || (status === 200 && text === '')) return undefined;
   if (status === 200 && answer !== undefined) return answer;

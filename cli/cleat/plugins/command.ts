@@ -3,6 +3,8 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { familiar, isDigest, parseReference, withDefaultTag } from '@cleat/engine/content/references';
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
 import { isRecord } from '@cleat/protocol/json';
+import { resolveEndpoint } from '../engine/endpoint.js';
+import { engineOptions, engineOptionsHelp } from '../engine/options.js';
 import { packagingTime } from '../package/tar.js';
 import { interruption } from '../registry/interruption.js';
 import { type RegistryOptions, withPluginRegistry } from '../registry/registry.js';
@@ -11,6 +13,7 @@ import { signPushed } from '../signing/sign.js';
 import { entryFor, pushIndex } from './build-index.js';
 import { Copies } from './copies.js';
 import { type IndexEntry, indexText, readIndex } from './document.js';
+import { load, save } from './offline.js';
 import { matching, searchTable } from './search.js';
 import { copiesDirectory, fetchIndex } from './source.js';
 import { sourcesFrom } from './sources.js';
@@ -19,6 +22,8 @@ export const pluginsHelp = `
   cleat plugins search [TERM]      plugins that others publish: kind, publisher, architectures, requested privileges
   cleat plugins index build REF…   make an index of plugins that are in registries
   cleat plugins sign REF           sign what is in a registry, as cosign does
+  cleat plugins save NAME          a plugin of an engine as an archive, to be carried to a host without a registry
+  cleat plugins load NAME FILE     make a plugin of such an archive
   cleat plugins keygen NAME        make a pair of keys: NAME.key for --sign, NAME.pub for plugin-trust
 
 search:
@@ -39,12 +44,18 @@ index build:
 sign:
       --key KEY         The private key (PEM; ed25519 or ECDSA P-256); its passphrase is in CLEAT_KEY_PASSWORD
 
+save:
+  -o, --output FILE     Write it there; default: standard output
+
+save and load (FILE may be -, for standard input):
+${engineOptionsHelp}
       --insecure-registry HOST
                         A registry without a valid certificate
 `;
 
 /** Options of the command; shells complete them. */
 export const pluginsOptions = {
+  ...engineOptions,
   index: { type: 'string', multiple: true },
   key: { type: 'string', multiple: true },
   kind: { type: 'string' },
@@ -62,11 +73,15 @@ type Values = ReturnType<typeof parse>['values'];
 
 const parse = (args: string[]) => parseArgs({ args, allowPositionals: true, options: pluginsOptions });
 
+const engineNames = Object.keys(engineOptions) as (keyof typeof engineOptions)[];
+
 /** Options that belong to each verb; any other is a mistake, not to be passed over. */
 const optionsOf: Readonly<Record<string, readonly (keyof Values)[]>> = {
   search: ['index', 'key', 'kind', 'offline', 'format'],
   index: ['output', 'push', 'publisher', 'from', 'sign'],
   sign: ['key'],
+  save: ['output', ...engineNames],
+  load: engineNames,
   keygen: [],
 };
 
@@ -79,7 +94,7 @@ export async function pluginsCommand(args: string[]): Promise<number> {
   const [verb = '', ...rest] = positionals;
   const known = optionsOf[verb];
   if (known === undefined)
-    throw invalidParameter(`use: cleat plugins search, index build, sign or keygen\n${pluginsHelp}`);
+    throw invalidParameter(`use: cleat plugins search, index build, sign, save, load or keygen\n${pluginsHelp}`);
   for (const name of Object.keys(values) as (keyof Values)[]) {
     if (name !== 'insecure-registry' && !known.includes(name))
       throw invalidParameter(`--${name} is no option of "${verb}"`);
@@ -89,6 +104,8 @@ export async function pluginsCommand(args: string[]): Promise<number> {
   if (verb === 'search') await search(rest.join(' '), values, options);
   else if (verb === 'sign') await signReference(rest, values, options);
   else if (verb === 'keygen') keygen(rest);
+  else if (verb === 'save') await saveTo(rest, values, stop.signal);
+  else if (verb === 'load') await loadFrom(rest, values);
   else await index(rest, values, options);
   return 0;
 }
@@ -145,6 +162,22 @@ async function signReference(words: readonly string[], values: Values, options: 
   });
   await signPushed({ ...options, reference, digests: [digest, ...inside], key });
   process.stdout.write(`${familiar(reference)}: signed ${digest}\n`);
+}
+
+async function saveTo(words: readonly string[], values: Values, signal: AbortSignal): Promise<void> {
+  const [name, ...more] = words;
+  if (name === undefined || more.length > 0) throw invalidParameter('use: cleat plugins save NAME [-o FILE]');
+  const output = values.output ?? '-';
+  if (output === '-' && process.stdout.isTTY) throw invalidParameter('an archive is not for a terminal: --output FILE');
+  await save(resolveEndpoint(values), name, output, signal);
+}
+
+async function loadFrom(words: readonly string[], values: Values): Promise<void> {
+  const [name, file, ...more] = words;
+  if (name === undefined || file === undefined || more.length > 0)
+    throw invalidParameter('use: cleat plugins load NAME FILE');
+  await load(resolveEndpoint(values), name, file);
+  process.stdout.write(`${name}\n`);
 }
 
 /** The manifests of a list for several platforms, each of which somebody may take by itself. */

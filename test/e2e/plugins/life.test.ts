@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { run } from '@cleat/linux/process/run';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { answering } from '../support/answers.js';
 import { clientOf } from '../support/client.js';
+import { checkout } from '../support/documents.js';
 import { type Engine, startEngine } from '../support/engine.js';
 import { managedPlugin } from '../support/managed-plugin.js';
 import { bundled } from '../support/packaged.js';
@@ -51,6 +53,27 @@ test('one package under two names is two plugins, each with its own settings and
   await ok('volume', 'rm', '-f', 'of-one');
   await ok('volume', 'rm', 'of-two');
   await ok('plugin', 'rm', '-f', 'two');
+});
+
+test('a plugin is carried to another host as an archive', async () => {
+  const cleat = (...args: string[]) =>
+    run(join(checkout, 'bin/cleat'), [...args, '-H', `unix://${engine.socket}`], { deadlineMs: 60_000 });
+  const archive = join(directory, 'carried.tar');
+  await ok('plugin', 'create', 'carried', managedPlugin(directory));
+  expect(await cleat('plugins', 'save', 'carried', '-o', archive)).toMatchObject({ code: 0, stdout: '' });
+  await ok('plugin', 'rm', 'carried');
+  expect(await cleat('plugins', 'save', 'carried', '-o', join(directory, 'none.tar'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('plugin "carried" not found'),
+  });
+  expect((await readdir(directory)).filter((name) => name.startsWith('none'))).toEqual([]);
+  expect(await cleat('plugins', 'load', 'there', archive)).toMatchObject({ code: 0, stdout: 'there\n' });
+  expect(await cleat('plugins', 'load', 'there', archive)).toMatchObject({
+    stderr: expect.stringContaining('plugin there:latest already exists'),
+  });
+  expect(await cleat('plugins', 'load', 'odd', join(checkout, 'README.md'))).toMatchObject({ code: 1 });
+  await ok('plugin', 'enable', 'there');
+  await ok('plugin', 'rm', '-f', 'there');
 });
 
 test('a plugin that cannot be enabled says why, with its last words, and stays disabled', async () => {
