@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Route } from '../../api/http/router.js';
@@ -8,6 +10,7 @@ import { apiRoutes } from '../../api/routes.js';
 import { fakeServices } from '../../api/testing/fakes.js';
 import { busyboxTar } from '../../cli/tour/busybox.js';
 import { type Engine, startEngine } from './support/engine.js';
+import { managedPlugin } from './support/managed-plugin.js';
 import { oneOfEach } from './support/one-of-each.js';
 import { randomFrom } from './support/random.js';
 import { inParallel, type Visit, visit } from './support/raw-client.js';
@@ -20,6 +23,7 @@ import { descriptorsOf, identityOf, unexpectedIn } from './support/same-process.
 let engine: Engine;
 let identity: string;
 let tar: Buffer;
+let plugin: Buffer;
 beforeAll(async () => {
   engine = await startEngine();
   tar = await busyboxTar();
@@ -30,6 +34,11 @@ beforeAll(async () => {
   ]) {
     await engine.docker('run', '-d', '--name', name ?? '', ...flags, 'busybox', 'sh', '-c', talkative);
   }
+  const directory = join(engine.directory, 'plugin');
+  await mkdir(directory);
+  const place = managedPlugin(directory);
+  await engine.docker('plugin', 'create', 'whole', place);
+  plugin = execFileSync('tar', ['-C', place, '-c', '.'], { maxBuffer: 64 * 1024 * 1024 });
   identity = identityOf(engine.pid);
 });
 afterAll(async () => {
@@ -71,6 +80,14 @@ const streaming: Record<string, { targets: string[]; body?: () => Buffer; json?:
   },
   'POST /images/:name/push': { targets: ['/images/127.0.0.1:9/x/push'] },
   'POST /build': { targets: ['/build'], body: () => tar },
+  'POST /plugins/create': { targets: ['/plugins/create?name=aborted'], body: () => plugin },
+  'POST /plugins/pull': { targets: ['/plugins/pull?remote=127.0.0.1:9/x'], json: async () => '[]' },
+  'POST /plugins/:name/upgrade': {
+    targets: ['/plugins/whole/upgrade?remote=127.0.0.1:9/x'],
+    json: async () => '[]',
+  },
+  'POST /plugins/:name/push': { targets: ['/plugins/whole/push'] },
+  'GET /cleat/plugins/:name/archive': { targets: ['/cleat/plugins/whole/archive'] },
   'POST /session': { targets: ['/session'] },
   'POST /containers/:name/attach': {
     targets: [
