@@ -29,6 +29,8 @@ test('containers, volumes, networks and logs go on while all batteries move out 
   const before = await facts();
 
   for (const carrier of ['process', 'in-process']) {
+    // It may just have been started.
+    await expect.poll(lastLine).toBeGreaterThan(0);
     const printed = await lastLine();
     await engine.kill('SIGKILL');
     await engine.restart(everywhere(carrier));

@@ -1,8 +1,9 @@
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, pipeline, Readable } from 'node:stream';
 import type { TarEntry } from '@cleat/linux/archive/tar-header';
 import { encodeHeader, paddingOf } from '@cleat/linux/archive/tar-writer';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { unmount } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import type { ByteName } from '@cleat/linux/rootfs/names';
@@ -57,7 +58,7 @@ async function rootOf(
   const [only, ...others] = lower;
   if (only !== undefined && others.length === 0) return only;
   const target = join(context.directory, `save-${newId().slice(0, 12)}`);
-  await mkdir(target, { recursive: true, mode: 0o700 });
+  makeDirectories(target, 0o700);
   release.push(() => rmdir(target));
   mountOverlay({ lower, target });
   release.push(async () => unmount(target));
