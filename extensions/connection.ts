@@ -104,8 +104,8 @@ export class Connection {
   }
 
   /**
-   * Whether it may be at work on an earlier call that still has time: many do one after the other. One that asks this
-   * engine something in the middle of a Mount may be asked for its volumes because of it, and cannot answer that first.
+   * Whether it may be at work on an earlier call that still has time: many do one after the other. If it asks this
+   * engine something in the middle of a Mount, it may be asked for its volumes meanwhile, and cannot answer that first.
    */
   isBusyBefore(call: Outgoing): boolean {
     for (const earlier of this.#sent) {

@@ -21,8 +21,8 @@ export interface ExtensionSettings {
 }
 
 /**
- * One extension: its state, and what is counted of it. What is behind it may be exchanged, or taken away, while callers
- * hold clients.
+ * One extension: its state, and what is counted of it. Its source may be exchanged, or taken away, while callers hold
+ * clients.
  */
 export class Extension {
   readonly #settings: ExtensionSettings;

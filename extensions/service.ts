@@ -68,8 +68,8 @@ export interface Extensions {
   register(extension: Registration): Registered;
 
   /**
-   * Makes a name known that nobody is to use now: looking it up says "plugin NAME found but disabled". One that is
-   * registered under the same name comes first. @returns what makes it unknown again
+   * Makes a name known that nobody is to use now: looking it up says "plugin NAME found but disabled". A
+   * registered extension of the same name comes first. @returns what makes it unknown again
    */
   setUnavailable(extension: Unavailable): () => void;
 

@@ -26,7 +26,7 @@ export interface FetchOptions extends RegistryOptions {
 }
 
 /**
- * Reads an index: from where it is, or else the last copy of it. One that is wrongly signed is no reason for an old copy.
+ * Reads an index: from where it is, or else the last copy of it. A wrong signature is an error, never a reason for the copy.
  * @throws Forbidden for that; Unavailable where there is neither
  */
 export async function fetchIndex(source: Source, options: FetchOptions): Promise<Fetched> {

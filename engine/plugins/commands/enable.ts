@@ -6,7 +6,7 @@ import type { Plugin } from '../registry.js';
 import { checkHost } from '../sandbox/check-host.js';
 
 /**
- * Runs a plugin, and waits until it answers. One that does not is stopped again, and stays disabled; after an upgrade, the
+ * Runs a plugin, and waits until it answers. If it does not, it is stopped and stays disabled; after an upgrade, the
  * package before it comes back and is run.
  * @throws Conflict `plugin already enabled: …`; Unavailable with the reason, and the plugin's last lines
  */

@@ -5,7 +5,7 @@ import type { Launched, Launcher } from '@cleat/extensions/supervisor/launcher';
 import { reportLine } from '@cleat/extensions/supervisor/lines';
 import { createContainer } from '@cleat/linux/conmon/create';
 import { isAlive, processIdentity } from '@cleat/linux/process/identity';
-import { cancelled, invalidParameter, systemError } from '@cleat/protocol/errors';
+import { cancelled, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
 import type { ExecTarget } from '../../oci/exec-target.js';
@@ -185,8 +185,7 @@ export class SandboxLauncher implements Launcher {
     this.#current = current;
     const ended = monitorEnded.then(() => {
       current.ended.abort();
-      const how = phraseOf(this.places);
-      this.#output?.ended();
+      const how = this.#lastWords();
       if (this.#current === current) this.#current = undefined;
       // The next launch waits for it; who only wants to know that it has ended does not.
       this.#releasing = this.#release(false);
@@ -200,6 +199,16 @@ export class SandboxLauncher implements Launcher {
         await this.#releasing;
       },
     };
+  }
+
+  /** How it ended. Files that cannot be read now must not keep its end from being told, or it would not start again. */
+  #lastWords(): string {
+    try {
+      this.#output?.ended();
+      return phraseOf(this.places);
+    } catch (error) {
+      return `it ended, and nobody could read how: ${messageOf(error)}`;
+    }
   }
 
   async #stop(note: Note, ended: Promise<unknown>, ms: number): Promise<void> {

@@ -31,7 +31,7 @@ export interface OutputListener {
 
 /**
  * The output of a plugin. conmon writes it to a file: the plugin outlives the engine, and a pipe that nobody reads would
- * block it. One that prints faster than it is read loses lines here, and nothing else.
+ * block it. A plugin that prints faster than this reads loses lines, and nothing else.
  */
 export class SandboxOutput {
   readonly #path: string;

@@ -13,7 +13,7 @@ import type { SandboxedPlugin } from './types.js';
 /** A plugin makes a socket or two there; it must not fill the host's memory. */
 const socketRoom = { size: 1024 * 1024, inodes: 128 };
 
-/** Makes everything that a run needs on this host, except for processes and its network. What is there already stays. */
+/** Makes everything that a run needs on this host, except for processes and its network. It keeps what is there already. */
 export function prepare(places: PluginPlaces, plugin: SandboxedPlugin): void {
   makeDirectories(places.directory, 0o700);
   makeDirectories(places.exits, 0o700);
