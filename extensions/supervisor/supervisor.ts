@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Backoff, type Pauses } from '@cleat/protocol/async/backoff';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
@@ -87,7 +88,9 @@ export class Supervisor implements Source {
       open: async () => {
         if (this.#waits !== undefined) throw unavailable(this.#waits);
         const absence = this.absence();
-        if (absence !== undefined) throw new TransportError(absence, { fault: 'absent', sent: false });
+        const missing = absence ?? (existsSync(socket) ? undefined : `there is no socket at ${socket}`);
+        // A look costs a hundredth of a refused connection, and several processes may be starting.
+        if (missing !== undefined) throw new TransportError(missing, { fault: 'absent', sent: false });
         return new SocketCarrier({ type: 'unix', path: socket });
       },
     };
