@@ -72,7 +72,23 @@ test('a plugin is carried to another host as an archive', async () => {
   });
   expect(await cleat('plugins', 'load', 'odd', join(checkout, 'README.md'))).toMatchObject({ code: 1 });
   await ok('plugin', 'enable', 'there');
+
+  // The other form keeps the digest; a registry gets the very same.
+  const layout = join(directory, 'carried.oci.tar');
+  const push = async (name: string) => /digest: (sha256:\w{64})/.exec(await ok('plugin', 'push', name))?.[1] ?? name;
+  expect(await cleat('plugins', 'save', 'there', '--format', 'oci', '-o', layout)).toMatchObject({ code: 0 });
   await ok('plugin', 'rm', '-f', 'there');
+  const name = `${registry.host}/team/laid-out`;
+  expect(await cleat('plugins', 'load', name, layout)).toMatchObject({ code: 0 });
+  const digest = await push(name);
+  await ok('plugin', 'rm', name);
+  const unpacked = join(directory, 'layout');
+  await mkdir(unpacked);
+  await run('tar', ['-xf', layout, '-C', unpacked], { deadlineMs: 60_000 });
+  expect(await cleat('plugins', 'load', name, unpacked)).toMatchObject({ code: 0 });
+  expect(await push(name)).toBe(digest);
+  await ok('plugin', 'enable', name);
+  await ok('plugin', 'rm', '-f', name);
 });
 
 test('a plugin that cannot be enabled says why, with its last words, and stays disabled', async () => {

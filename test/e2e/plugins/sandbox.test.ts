@@ -152,7 +152,7 @@ test('capabilities of its files come with its package, and are worth what was gr
     value.writeUInt32LE(1 << index, 4);
     setXattr(program, 'security.capability', value);
   }
-  const archive = join(directory, 'capable.tar');
+  const archive = join(directory, 'capable.oci.tar');
   const cleat = promisify(execFile);
   await cleat(launcher, ['package', place, '--output', archive]);
   await cleat(launcher, ['plugins', 'load', '-H', `unix://${engine.socket}`, 'capable', archive]);
