@@ -7,7 +7,7 @@ import { canonical, type Reference } from '../../content/references.js';
 import type { RegistryClient } from '../../distribution/client.js';
 import { pullError } from '../../distribution/errors.js';
 import { fetchConfig } from '../../distribution/fetch.js';
-import { type Descriptor, mediaType } from '../../distribution/manifest.js';
+import { type Descriptor, type ImageManifest, mediaType } from '../../distribution/manifest.js';
 import { chosen, named } from '../../distribution/resolve.js';
 import type { Context } from '../context.js';
 import { checkTrust } from '../trust/index.js';
@@ -69,10 +69,7 @@ export async function fetchArtifact(
   const { remote, manifest } = await chosen(client, found, reference, hostPlatform(), 'plugin', signal);
   const digests = [found.remote.digest, remote.digest];
   await checkTrust({ rules: rulesOf(settings), reference, client, digests, signal });
-  const { layers } = manifest;
-  const name = canonical(reference);
-  if (layers.length === 0) throw invalidParameter(`the plugin ${name} has no layers`);
-  if (layers.length > maxLayers) throw invalidParameter(`the plugin ${name} has more than ${maxLayers} layers`);
+  checkLayerCount(manifest, canonical(reference));
   const config = await fetchConfig(client, manifest.config, 'plugin', signal);
   return {
     reference,
@@ -81,6 +78,12 @@ export async function fetchArtifact(
     mediaType: remote.contentType.split(';')[0]?.trim() || mediaType.dockerManifest,
     config,
     manifest: readManifest(config, 'lenient'),
-    layers,
+    layers: manifest.layers,
   };
+}
+
+/** @throws InvalidParameter */
+export function checkLayerCount({ layers }: Pick<ImageManifest, 'layers'>, name: string): void {
+  if (layers.length === 0) throw invalidParameter(`the plugin ${name} has no layers`);
+  if (layers.length > maxLayers) throw invalidParameter(`the plugin ${name} has more than ${maxLayers} layers`);
 }
