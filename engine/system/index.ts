@@ -7,6 +7,8 @@ import type { EngineConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
+import { cdiDriver } from '../oci/cdi/inject.js';
+import { findCdiDevices } from '../oci/cdi/registry.js';
 import { goTime, nowNanos } from '../time.js';
 import type { VolumeHost, Volumes } from '../volumes/service.js';
 import { Components } from './components.js';
@@ -50,6 +52,7 @@ export function openSystem(deps: SystemDeps): System {
   return {
     async info() {
       const counts = containers.counts();
+      const cdi = findCdiDevices(config.cdiSpecDirs ?? []);
       return {
         ID: config.engineId,
         Containers: counts.total,
@@ -124,13 +127,20 @@ export function openSystem(deps: SystemDeps): System {
         Isolation: '',
         InitBinary: config.initPath ? 'docker-init' : '',
         // Clients print these; containers here are watched by conmon, not by containerd.
-        ContainerdCommit: { ID: '', Expected: '' },
-        RuncCommit: { ID: components.runtime().commit, Expected: '' },
-        InitCommit: { ID: '', Expected: '' },
+        ContainerdCommit: { ID: '' },
+        RuncCommit: { ID: components.runtime().commit },
+        InitCommit: { ID: '' },
         SecurityOptions: securityOptions(config, host, cgroups.version),
         DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
-        CDISpecDirs: [],
-        Warnings: [...missingLimits(cgroups), ...extensionWarnings(extensions.list()), ...(deps.warnings?.() ?? [])],
+        FirewallBackend: { Driver: 'nftables' },
+        CDISpecDirs: [...(config.cdiSpecDirs ?? [])],
+        DiscoveredDevices: [...cdi.devices.keys()].sort().map((ID) => ({ Source: cdiDriver, ID })),
+        Warnings: [
+          ...missingLimits(cgroups),
+          ...cdi.problems,
+          ...extensionWarnings(extensions.list()),
+          ...(deps.warnings?.() ?? []),
+        ],
       };
     },
 
