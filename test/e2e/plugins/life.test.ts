@@ -107,7 +107,9 @@ test('an upgrade that does not start goes back by itself, and the volumes are ke
   const name = `${registry.host}/team/upgraded`;
   const broken = { 'plugin.mjs': "console.log('version 2 is broken');\nprocess.exit(1);\n" };
   await ok('plugin', 'create', `${name}:1`, managedPlugin(directory));
-  await ok('plugin', 'create', `${name}:2`, managedPlugin(directory, {}, broken));
+  const usr = { name: 'usr', source: '/usr', destination: '/usr', type: 'bind', options: ['rbind'] };
+  const wider = { mounts: [{ description: '', settable: null, ...usr }] };
+  await ok('plugin', 'create', `${name}:2`, managedPlugin(directory, wider, broken));
   for (const tag of ['1', '2']) {
     await ok('plugin', 'push', `${name}:${tag}`);
     await ok('plugin', 'rm', `${name}:${tag}`);
@@ -117,7 +119,13 @@ test('an upgrade that does not start goes back by itself, and the volumes are ke
     ok('run', '--rm', '--network=none', '--volume-driver=up', '-v', 'data:/d', 'busybox', 'sh', '-c', script);
   await run('echo kept > /d/file');
   await ok('plugin', 'disable', '-f', 'up');
-  await ok('plugin', 'upgrade', '--grant-all-permissions', '--skip-remote-check', 'up', `${name}:2`);
+  // What Docker's list does not tell apart is asked for, too.
+  const upgrade = (input: string) =>
+    engine.docker('plugin', 'upgrade', '--skip-remote-check', 'up', `${name}:2`, { input });
+  const denied = await upgrade('n\n');
+  expect(denied.stdout).toContain('following privileges:\n - mount options: [/usr: rw]\n');
+  expect(denied.stderr).toContain('permission denied');
+  expect((await upgrade('y\n')).stderr).toBe('');
   const said = await refused('plugin', 'enable', 'up');
   expect(said).toContain('version 2 is broken');
   expect(said).toMatch(/was rolled back to sha256:\w+, which runs again/);
