@@ -2,25 +2,14 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { bind, unmount } from '@cleat/linux/mount/mount';
 import { silentLogger } from '@cleat/protocol/log';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { newId, type PluginId } from '../../ids.js';
 import type { Plugin } from '../registry.js';
 import { HostSandboxes } from '../running/host-sandboxes.js';
 import { PluginPlaces } from './places.js';
-import { Sandboxes } from './sandbox.fixture.js';
+import { linux, Sandboxes, sandboxesForTests } from './sandbox.fixture.js';
 
-let sandboxes: Sandboxes;
-beforeAll(() => {
-  sandboxes = new Sandboxes();
-});
-beforeEach(() => {
-  sandboxes.lines.length = 0;
-  sandboxes.warnings.length = 0;
-});
-afterEach(() => expect(sandboxes.warnings).toEqual([]));
-afterAll(() => sandboxes[Symbol.asyncDispose]());
-
-const linux = (more: object) => ({ Linux: { AllowAllDevices: false, Capabilities: null, Devices: null, ...more } });
+const sandboxes = sandboxesForTests();
 
 describe('a launch that fails at any step leaves nothing, and says why', () => {
   const failing = async (given: Parameters<Sandboxes['launcher']>[1], text: string | RegExp, script = 'sleep 100') => {
