@@ -1,8 +1,9 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { Authorization } from '@cleat/engine/authorization/service';
 import { stringify } from '@cleat/protocol/json';
 import type { Answer } from '../http/answer.js';
 import type { Exchange } from '../http/exchange.js';
+import type { ApiRequest } from '../http/messages.js';
 import type { RequestCheck } from '../http/server.js';
 import { peerOf } from './peer.js';
 
@@ -42,7 +43,7 @@ const login = /^(\/v[\d.]+)?\/auth(\?|$)/;
 const hidden = new Set(['authorization', 'x-registry-auth', 'x-registry-config', 'host', 'transfer-encoding']);
 
 /** One value each, the last, under Go's spelling of the name. */
-function requestHeaders({ rawHeaders }: IncomingMessage): Record<string, string> {
+function requestHeaders({ rawHeaders }: ApiRequest): Record<string, string> {
   const headers = new Map<string, string>();
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? '';

@@ -128,6 +128,7 @@ describe('bytes behind the last answer of a connection are neither parsed nor do
     });
     const accept = createFront({
       server,
+      onPlain: () => false,
       hijacks: () => undefined,
       onUpgrade: (_request, socket) => socket.destroy(),
       onMalformed: (_error, socket) => socket.destroy(),

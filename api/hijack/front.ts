@@ -1,6 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout } from '@cleat/protocol/guard';
+import { Presence } from '../http/presence.js';
+import { type PlainRequest, readPlainRequest } from '../plain/request.js';
 import { type BodyFrame, bodyFrame } from './framing.js';
 import { endOfHead, type Head, parseHead, rewriteHead } from './head.js';
 import { probe } from './hijacked.js';
@@ -18,8 +20,19 @@ export interface Upgrade {
   readonly asked: boolean;
 }
 
+/** A request that Node's parser does not see. */
+export interface PlainTurn {
+  readonly request: PlainRequest;
+  readonly socket: Socket;
+  readonly presence: Presence;
+  /** The answer is out: the next request may come. */
+  readonly answered: () => void;
+}
+
 export interface FrontOptions {
   readonly server: Server;
+  /** Answers a plain request, if it has a whole answer. @returns whether it does; otherwise Node's parser gets it */
+  onPlain(turn: PlainTurn): boolean;
   /** The request wants the connection itself, in whatever way it asks. */
   hijacks(head: Head): 'raw' | 'websocket' | undefined;
   onUpgrade(request: IncomingMessage, socket: Socket, rest: Buffer, upgrade: Upgrade): void;
@@ -34,6 +47,8 @@ export interface FrontOptions {
  * other way, a connection's further bytes (a terminal's input!) would be parsed, and dispatched, as requests. So each
  * head is held back until it is complete; one that will be hijacked is made an upgrade, whether its client asked for
  * one or not, and an upgrade to anything else (h2c) is made an ordinary request.
+ *
+ * A plain request, which every parser reads alike, is answered without that parser where its route allows it.
  *
  * Requests of one connection are served one after the other, as Go's server does: what a client sends ahead waits,
  * unparsed and bounded, until the answer before it is out. Whatever throws in a listener ends its own connection.
@@ -75,6 +90,8 @@ class Connection {
   asked = false;
   /** The request that is being answered. */
   response: ServerResponse | undefined;
+  /** Of the plain request that is being answered. */
+  #plain: Presence | undefined;
   /** The body of the request that was fed last; undefined between two requests. */
   #frame: BodyFrame | undefined;
   /** Bytes that the parser has not seen. */
@@ -111,7 +128,10 @@ class Connection {
     };
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
-    socket.once('close', () => clearTimeout(this.#timer));
+    socket.once('close', () => {
+      clearTimeout(this.#timer);
+      this.#plain?.end();
+    });
   }
 
   onRequest(response: ServerResponse): void {
@@ -142,6 +162,7 @@ class Connection {
 
   readonly #onEnd = (): void => {
     this.#ended = true;
+    this.#plain?.end();
     this.#pump();
   };
 
@@ -152,7 +173,11 @@ class Connection {
    */
   #isOver(): boolean {
     const socket = this.#socket;
-    return socket.destroyed || parserOf(socket) !== this.#parser || (!socket.writable && this.response === undefined);
+    return socket.destroyed || parserOf(socket) !== this.#parser || (!socket.writable && !this.#isAnswering);
+  }
+
+  get #isAnswering(): boolean {
+    return this.response !== undefined || this.#plain !== undefined;
   }
 
   #pump(): void {
@@ -173,7 +198,7 @@ class Connection {
   /** @returns whether there may be more to do now */
   #step(): boolean {
     if (this.#frame && !this.#frame.complete) return this.#feedBody(this.#frame);
-    if (this.response) {
+    if (this.#isAnswering) {
       if (this.#held.length > maxHeldBytes) {
         this.#socket.pause();
         // Nobody reads from now on, so this is how its end is seen.
@@ -207,6 +232,7 @@ class Connection {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const bytes = this.#shift(end);
+    if (this.#servePlain(bytes)) return true;
     const head = parseHead(bytes);
     const kind = this.#options.hijacks(head);
     this.asked = head.upgrade !== undefined;
@@ -219,6 +245,22 @@ class Connection {
     // All that follows is input for the new owner of the connection.
     this.#feed(Buffer.concat([rewritten, this.#shift(this.#held.length)]));
     return false;
+  }
+
+  #servePlain(bytes: Buffer): boolean {
+    const request = readPlainRequest(bytes);
+    if (!request) return false;
+    const presence = new Presence();
+    const answered = (): void => {
+      presence.end();
+      if (this.#plain !== presence) return;
+      this.#plain = undefined;
+      this.#pump();
+    };
+    this.#plain = presence;
+    const isServed = this.#options.onPlain({ request, socket: this.#socket, presence, answered });
+    if (!isServed) this.#plain = undefined;
+    return isServed;
   }
 
   #awaitHead(): void {

@@ -1,4 +1,5 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { ApiResponse } from './messages.js';
 
 /** An answer, or the head of one that is a stream. */
 export interface Answer {
@@ -17,12 +18,14 @@ export type AnswerCheck = (answer: Answer) => Promise<void>;
  * answer is held until {@link Outgoing.finish}, and a stream waits before its head.
  */
 export class Outgoing {
-  readonly #response: ServerResponse;
+  readonly #response: ApiResponse;
+  readonly #method: string;
   readonly #checks: AnswerCheck[] = [];
   #held: Answer | undefined;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ApiResponse, method: string) {
     this.#response = response;
+    this.#method = method;
   }
 
   addCheck(check: AnswerCheck): void {
@@ -34,6 +37,11 @@ export class Outgoing {
     const answer = { status, headers, body };
     if (this.#checks.length === 0) this.#write(answer);
     else this.#held = answer;
+  }
+
+  /** An answer waits for {@link finish}. */
+  get isHeld(): boolean {
+    return this.#held !== undefined;
   }
 
   /** Sends what was held back. @throws what a check throws */
@@ -71,6 +79,6 @@ export class Outgoing {
 
   #write({ status, headers, body }: Answer): void {
     this.#response.writeHead(status, headers);
-    this.#response.end(this.#response.req.method === 'HEAD' ? undefined : body);
+    this.#response.end(this.#method === 'HEAD' ? undefined : body);
   }
 }

@@ -1,7 +1,7 @@
-import type { ServerResponse } from 'node:http';
 import { asCleatError, errorStatus } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Answer } from './answer.js';
+import type { ApiResponse } from './messages.js';
 import { isBefore } from './version.js';
 
 /** The body of an error for a client: `{"message": …}`, or plain text before 1.24, when clients print what they get. */
@@ -19,7 +19,7 @@ export function errorAnswer(error: unknown, version: string): Answer {
  * Answers with an error. When the answer has begun already, nothing more can be said and the connection is cut, so
  * that the client notices.
  */
-export function sendError(response: ServerResponse, error: unknown, version: string): void {
+export function sendError(response: ApiResponse, method: string | undefined, error: unknown, version: string): void {
   // The client was told already, or has gone.
   if (response.writableEnded || !response.socket) return;
   if (response.headersSent) {
@@ -29,5 +29,5 @@ export function sendError(response: ServerResponse, error: unknown, version: str
   for (const name of ['Content-Type', 'Content-Length', 'Transfer-Encoding']) response.removeHeader(name);
   const { status, headers, body } = errorAnswer(error, version);
   response.writeHead(status, headers);
-  response.end(response.req.method === 'HEAD' ? undefined : body);
+  response.end(method === 'HEAD' ? undefined : body);
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { cancelled, systemError } from '@cleat/protocol/errors';
@@ -11,6 +11,7 @@ import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import type { ApiRequest, ApiResponse, Streams } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
 import { canonicalPath, type Match, type Target } from './target.js';
@@ -20,8 +21,10 @@ import { isBefore } from './version.js';
 export type Transport = 'unix' | 'tcp' | 'tls';
 
 export interface ExchangeParts {
-  request: IncomingMessage;
-  response: ServerResponse;
+  request: ApiRequest;
+  response: ApiResponse;
+  /** Where there is more to a request than its head, or to an answer than a whole. */
+  streams?: Streams;
   target: Target;
   match: Match;
   /** The target's, or the newest. */
@@ -47,15 +50,16 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly version: string;
-  readonly headers: IncomingMessage['headers'];
+  readonly headers: IncomingHttpHeaders;
   readonly query: Query;
   readonly transport: Transport;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: ApiRequest;
+  readonly response: ApiResponse;
   /** Where the answer goes, and who looks at it first. */
   readonly outgoing: Outgoing;
   /** From here on, what a client is told to be done outlives a power cut. @throws System */
   readonly settled: () => Promise<void>;
+  readonly #streams: Streams | undefined;
   readonly #presence: Presence;
   readonly #parentLog: Logger;
   #log: Logger | undefined;
@@ -73,9 +77,10 @@ export class Exchange {
     this.transport = parts.transport;
     this.request = parts.request;
     this.response = parts.response;
+    this.#streams = parts.streams;
     this.#presence = parts.presence;
     this.#parentLog = parts.log;
-    this.outgoing = new Outgoing(parts.response);
+    this.outgoing = new Outgoing(parts.response, this.method);
     this.settled = parts.settled ?? (async () => {});
     this.#target = parts.target;
     this.#match = parts.match;
@@ -135,7 +140,7 @@ export class Exchange {
     if (!body || !isExpected(body, this.version)) return undefined;
     const source: AsyncIterable<Buffer> = this.#hijacker
       ? this.#hijacker.body()
-      : this.request.iterator({ destroyOnReturn: false });
+      : this.#mustFlow().request.iterator({ destroyOnReturn: false });
     return decodeBody(body, await readText(source), this.headers['content-type']);
   }
 
@@ -144,9 +149,8 @@ export class Exchange {
    * left of the body is read and dropped.
    */
   body(): Readable {
-    this.#mustStream('up');
+    const { request } = this.#mustStream('up');
     if (this.#hijacker) return owned(Readable.from(this.#hijacker.body()));
-    const { request } = this;
     const body = owned(new PassThrough({ highWaterMark: 256 * 1024 }));
     // Node's own word for it ("aborted") says nothing to a reader of the log.
     const onGone = (): void => void body.destroy(cancelled('the client has gone before its request was complete'));
@@ -195,16 +199,16 @@ export class Exchange {
 
   /** Sends the head before there is anything to say. */
   async begin(status: number, contentType: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
-    this.#mustStream('down');
+    const { response } = this.#mustStream('down');
     const headers = { 'Content-Type': contentType, ...more };
     await this.outgoing.check({ status, headers, body: undefined });
-    this.response.writeHead(status, headers);
-    this.response.flushHeaders();
+    response.writeHead(status, headers);
+    response.flushHeaders();
   }
 
   /** Part of an answer that was begun. @returns false when the client has gone. */
   write(data: string | Uint8Array): Promise<boolean> {
-    return writeTo(this.response, data);
+    return writeTo(this.#mustFlow().response, data);
   }
 
   /** A value as a line of JSON. */
@@ -219,7 +223,7 @@ export class Exchange {
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
   async pipe(contentType: string, source: Readable): Promise<void> {
     owned(source);
-    this.#mustStream('down');
+    const { response } = this.#mustStream('down');
     const headers = { 'Content-Type': contentType };
     try {
       await this.outgoing.check({ status: 200, headers, body: undefined });
@@ -227,8 +231,8 @@ export class Exchange {
       source.destroy();
       throw error;
     }
-    this.response.writeHead(200, headers);
-    await pipeline(source, this.response);
+    response.writeHead(200, headers);
+    await pipeline(source, response);
   }
 
   get canHijack(): boolean {
@@ -249,9 +253,15 @@ export class Exchange {
   }
 
   /** The list of routes says which ones stream: tests abort each of them. */
-  #mustStream(way: 'up' | 'down'): void {
+  #mustStream(way: 'up' | 'down'): Streams {
     const { streams } = this.#match.route;
     if (streams !== way && streams !== 'both') throw systemError(`the route is not marked as streaming ${way}`);
+    return this.#mustFlow();
+  }
+
+  #mustFlow(): Streams {
+    if (!this.#streams) throw systemError('a plain request has no streams');
+    return this.#streams;
   }
 
   #mustHijack(): Hijacker {

@@ -10,12 +10,18 @@ export class Query {
 
   /** @throws InvalidParameter in the words of Go's `url.ParseQuery` */
   constructor(text: string) {
-    this.#pairs = text.split('&').flatMap((pair) => {
-      if (pair === '') return [];
-      if (pair.includes(';')) throw invalidParameter('invalid semicolon separator in query');
-      const mark = pair.indexOf('=');
-      return [mark < 0 ? [unescaped(pair), ''] : [unescaped(pair.slice(0, mark)), unescaped(pair.slice(mark + 1))]];
-    });
+    // Most requests have none.
+    this.#pairs =
+      text === ''
+        ? []
+        : text.split('&').flatMap((pair) => {
+            if (pair === '') return [];
+            if (pair.includes(';')) throw invalidParameter('invalid semicolon separator in query');
+            const mark = pair.indexOf('=');
+            return [
+              mark < 0 ? [unescaped(pair), ''] : [unescaped(pair.slice(0, mark)), unescaped(pair.slice(mark + 1))],
+            ];
+          });
   }
 
   /** Encoded again, in one spelling. */

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorStatus, forbidden, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
@@ -7,13 +7,15 @@ import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
 import type { Head } from '../hijack/head.js';
 import { createHijacker, type Hijacker } from '../hijack/hijacker.js';
 import { reasonOf, refuse } from '../hijack/refuse.js';
+import { PlainResponse } from '../plain/response.js';
 import type { AnswerCheck } from './answer.js';
 import { errorAnswer, sendError } from './errors.js';
 import { Exchange, type Transport } from './exchange.js';
+import type { ApiRequest, ApiResponse, Streams } from './messages.js';
 import { Presence } from './presence.js';
 import { asRequest } from './request-context.js';
-import type { Router } from './router.js';
-import { parseTarget } from './target.js';
+import type { Route, Router } from './router.js';
+import { type Match, parseTarget, type Target } from './target.js';
 import { checkVersion, maxApiVersion } from './version.js';
 
 /**
@@ -41,6 +43,19 @@ export interface ApiServer {
   close(graceMs?: number): Promise<void>;
 }
 
+/** One request and the means to answer it. */
+interface Call {
+  readonly request: ApiRequest;
+  readonly response: ApiResponse;
+  readonly presence: Presence;
+  /** What it asks for, where that is known already. */
+  readonly asked?: { readonly target: Target; readonly match: Match<Route> };
+  /** Not for a plain request. */
+  readonly streams?: Streams;
+  /** For a connection that can be taken over. */
+  readonly hijacker?: Hijacker;
+}
+
 /** HTTP on connections that listeners hand over: versions, routing, errors, and hijacking by the front. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { router, log } = options;
@@ -59,7 +74,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   });
   // A client that half-closes after its request still gets its answer.
   Object.assign(server, { httpAllowHalfOpen: true });
-  server.on('request', begin);
+  server.on('request', (request, response) => {
+    const { socket } = request;
+    const presence = new Presence();
+    // A client that closes its side without being upgraded has lost interest, as in Go's server.
+    socket.once('end', presence.end);
+    response.once('close', () => {
+      socket.removeListener('end', presence.end);
+      presence.end();
+    });
+    beginStreaming({ request, response }, presence);
+  });
 
   const accept = createFront({
     server,
@@ -75,7 +100,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       response.shouldKeepAlive = false;
       response.assignSocket(socket);
       socket.on('error', (error) => log.debug('hijacked connection failed', { error: messageOf(error) }));
-      begin(request, response, createHijacker(request, response, socket, rest, upgrade));
+      const presence = new Presence();
+      socket.once('close', presence.end);
+      beginStreaming({ request, response }, presence, createHijacker(request, response, socket, rest, upgrade));
+    },
+    onPlain({ request, socket, presence, answered }) {
+      const target = parseTarget(request.url);
+      const match = target && router.match(request.method, target.path);
+      if (!match || match.route.hijacks || match.route.streams || match.route.body) return false;
+      const response = new PlainResponse(socket, request.method, answered);
+      begin({ request: { ...request, socket }, response, presence, asked: { target, match } });
+      return true;
     },
     onMalformed(error, socket, response) {
       const reason = reasonOf(error);
@@ -85,7 +120,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       response.shouldKeepAlive = false;
       // The reader of the request's body learns that there is no more, once the client could be told.
       response.once('finish', () => response.req.destroy());
-      sendError(response, invalidParameter(reason[1]), maxApiVersion);
+      sendError(response, response.req.method, invalidParameter(reason[1]), maxApiVersion);
       socket.resume();
     },
     onFailure: failed,
@@ -97,52 +132,46 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     socket.destroy();
   }
 
-  function begin(request: IncomingMessage, response: ServerResponse, hijacker?: Hijacker): void {
-    const { socket } = request;
-    const running = asRequest({ method: request.method, url: request.url, abandon: () => socket.destroy() }, () =>
-      serve(request, response, hijacker),
-    );
+  function beginStreaming(streams: Streams, presence: Presence, hijacker?: Hijacker): void {
+    const { request, response } = streams;
+    response.on('error', (error) => log.debug('answer failed', { error: messageOf(error) }));
+    begin({ request, response, presence, streams, hijacker });
+  }
+
+  function begin(call: Call): void {
+    const { method, url, socket } = call.request;
+    const running = asRequest({ method, url, abandon: () => socket.destroy() }, () => serve(call));
     running.catch((error: unknown) => failed(error, socket));
   }
 
-  async function serve(request: IncomingMessage, response: ServerResponse, hijacker?: Hijacker): Promise<void> {
-    const socket = request.socket;
+  async function serve(call: Call): Promise<void> {
+    const { request, response, presence, hijacker, streams } = call;
+    const { socket } = request;
     if (poisoned.has(socket)) return;
     busy.set(socket, (busy.get(socket) ?? 0) + 1);
     const started = performance.now();
-    const presence = new Presence();
-    if (hijacker) {
-      socket.once('close', presence.end);
-    } else {
-      // A client that closes its side without being upgraded has lost interest, as in Go's server.
-      socket.once('end', presence.end);
-      response.once('close', () => {
-        socket.removeListener('end', presence.end);
-        presence.end();
-      });
-    }
-    response.on('error', (error) => log.debug('answer failed', { error: messageOf(error) }));
     let version = maxApiVersion;
     let exchange: Exchange | undefined;
     try {
-      const target = parseTarget(request.url ?? '/');
+      const target = call.asked?.target ?? parseTarget(request.url ?? '/');
       if (!target) throw invalidParameter('malformed URL');
       version = target.version ?? maxApiVersion;
       response.setHeader('Api-Version', maxApiVersion);
       response.setHeader('Docker-Experimental', 'false');
       response.setHeader('Ostype', 'linux');
       response.setHeader('Server', `Cleat/${options.version} (linux)`);
-      const match = router.match(request.method ?? 'GET', target.path);
+      const match = call.asked?.match ?? router.match(request.method ?? 'GET', target.path);
       if (!match) throw notFound('page not found');
       if (match.route.hijacks === true && !hijacker) {
         poisoned.add(socket);
-        response.shouldKeepAlive = false;
+        if (streams) streams.response.shouldKeepAlive = false;
         throw invalidParameter('this request needs a connection of its own: do not pipeline it');
       }
       checkVersion(version, options.minApiVersion);
       exchange = new Exchange({
         request,
         response,
+        streams,
         target,
         match,
         version,
@@ -155,42 +184,37 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       log.debug('request', { request: exchange.id, method: exchange.method, path: exchange.path, version });
       const answerChecks: AnswerCheck[] = [];
       for (const check of options.checks) {
-        const onAnswer = await check(exchange);
+        const judged = check(exchange);
+        const onAnswer = judged instanceof Promise ? await judged : judged;
         if (onAnswer) answerChecks.push(onAnswer);
       }
       if (options.settled && !['GET', 'HEAD'].includes(exchange.method)) exchange.outgoing.addCheck(options.settled);
       for (const onAnswer of answerChecks) exchange.outgoing.addCheck(onAnswer);
-      await match.route.handler(exchange);
-      await exchange.outgoing.finish();
+      const handled = match.route.handler(exchange);
+      if (handled) await handled;
+      if (exchange.outgoing.isHeld) await exchange.outgoing.finish();
       const ms = Math.round(performance.now() - started);
       log.debug('answered', { request: exchange.id, status: response.statusCode, ms });
     } catch (thrown) {
       const error = (await exchange?.outgoing.checkError(thrown, () => errorAnswer(thrown, version))) ?? thrown;
-      fail(error, request, response, version, presence.gone, hijacker !== undefined);
+      fail(error, call, version);
     } finally {
       // The rest of a body is dropped, so that the next request on this connection is found.
-      if (!hijacker && !request.complete) request.removeAllListeners('data').resume();
+      if (!hijacker && streams && !streams.request.complete) streams.request.removeAllListeners('data').resume();
       const left = (busy.get(socket) ?? 1) - 1;
       if (left > 0) busy.set(socket, left);
       else busy.delete(socket);
     }
   }
 
-  function fail(
-    error: unknown,
-    request: IncomingMessage,
-    response: ServerResponse,
-    version: string,
-    gone: boolean,
-    hijackable: boolean,
-  ): void {
+  function fail(error: unknown, { request, response, presence, hijacker }: Call, version: string): void {
     const fields = { method: request.method, url: request.url, error: messageOf(error) };
     const status = isClass(error, 'NotModified') ? 304 : undefined;
-    if (gone) log.debug('request ended by its client', fields);
+    if (presence.gone) log.debug('request ended by its client', fields);
     else if (status === undefined && isServerFault(error)) log.error('request failed', { ...fields, cause: error });
     else log.debug('request refused', fields);
-    if (hijackable && !response.socket) return void request.socket.destroy();
-    sendError(response, error, version);
+    if (hijacker && !response.socket) return void request.socket.destroy();
+    sendError(response, request.method, error, version);
   }
 
   return {

@@ -121,11 +121,16 @@ export function pluginRoutes({ plugins }: ApiServices): Route[] {
       },
     },
     {
-      // Ours: a plugin as a tarball, as create takes it.
+      // Ours: a plugin as a tarball, in either form that create takes.
       method: 'GET',
       path: '/cleat/plugins/:name/archive',
       streams: 'down',
-      handler: async (x) => x.pipe('application/x-tar', await plugins.save(x.param('name'))),
+      async handler(x) {
+        const format = x.query.text('format') || 'docker';
+        if (format !== 'docker' && format !== 'oci')
+          throw invalidParameter(`format must be docker or oci, not ${format}`);
+        await x.pipe('application/x-tar', await plugins.save(x.param('name'), format));
+      },
     },
   ];
 }

@@ -112,14 +112,13 @@ export function talk(socket: Socket, text: string, options: { end?: boolean } = 
 export function until(socket: Socket, wanted: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
+    const onClose = (): void => reject(new Error(`closed before ${JSON.stringify(wanted)}: ${JSON.stringify(answer)}`));
     const onData = (chunk: Buffer): void => {
       answer += chunk.toString('latin1');
       if (!answer.includes(wanted)) return;
-      socket.removeListener('data', onData);
+      socket.off('data', onData).off('close', onClose).off('error', reject);
       resolve(answer);
     };
-    socket.on('data', onData);
-    socket.once('close', () => reject(new Error(`closed before ${JSON.stringify(wanted)}: ${JSON.stringify(answer)}`)));
-    socket.once('error', reject);
+    socket.on('data', onData).once('close', onClose).once('error', reject);
   });
 }

@@ -21,6 +21,7 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
   const running = new Running(deps);
   const context = contextOf(deps, running);
   const { registry, sandboxes } = deps;
+  let settling = Promise.resolve();
   return {
     list: (filters) => list(context, filters),
     inspect(called) {
@@ -34,7 +35,10 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
     push: (called, options) => lazily(async () => (await import('./push/push.js')).push(context, called, options)),
     create: async (name, archive, signal) =>
       (await import('./install/create.js')).create(context, name, archive, signal),
-    save: async (called) => (await import('./push/save.js')).save(context, called),
+    save: async (called, format) =>
+      format === 'oci'
+        ? (await import('./push/save-layout.js')).saveLayout(context, called)
+        : (await import('./push/save.js')).save(context, called),
     enable: (called, timeoutSeconds) => enable(context, called, timeoutSeconds),
     disable: (called, options) => disable(context, called, options),
     set: (called, settings) => set(context, called, settings),
@@ -43,8 +47,9 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
     async start() {
       const enabled = registry.all().filter(({ record }) => record.enabled);
       await sandboxes.endStrangers(new Set(enabled.map(({ id }) => id)));
-      startAll(context);
+      settling = startAll(context);
     },
+    settled: () => settling,
     active: () => sandboxes.active(),
     execTarget: (id) => sandboxes.execTarget(id),
     runtime(called) {

@@ -255,8 +255,8 @@ test('a saved plugin is made again from its archive', async () => {
     { name: 'link', type: 'symlink', linkname: 'plugin' },
   ]);
   const { signal } = new AbortController();
-  await bench.plugins.create('b', await bench.plugins.save('a'), signal);
-  await bench.plugins.create('c', await bench.plugins.save('b'), signal);
+  await bench.plugins.create('b', await bench.plugins.save('a', 'docker'), signal);
+  await bench.plugins.create('c', await bench.plugins.save('b', 'docker'), signal);
   const config = (name: string) => bench.plugins.inspect(name).Config;
   expect(config('b').Entrypoint).toEqual(['/plugin']);
   expect(config('c')).toEqual(config('b'));

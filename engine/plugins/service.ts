@@ -32,7 +32,7 @@ export interface Plugins {
   /** @param archive a tar of `config.json` and `rootfs/`, compressed or not */
   create(name: string, archive: Readable, signal: AbortSignal): Promise<void>;
   /** The same archive of a plugin that is here. */
-  save(name: string): Promise<Readable>;
+  save(name: string, format: 'docker' | 'oci'): Promise<Readable>;
   /** @param timeoutSeconds how long it has to answer; 0: as long as is usual */
   enable(name: string, timeoutSeconds: number): Promise<void>;
   /** With `force` also while it is used: those who lose something are named in the log and in the event. */
@@ -64,6 +64,8 @@ export interface PluginHost {
    * were not to run.
    */
   start(): Promise<void>;
+  /** Settles when each of those has answered, or was waited for as long as is usual. */
+  settled(): Promise<void>;
   /** Those that run or are being started, as networks know them. */
   active(): ContainerId[];
   /**

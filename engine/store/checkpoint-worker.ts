@@ -6,6 +6,7 @@ import { noteSoundness } from './soundness.js';
 const { path, checkpoint } = workerData as { path: string; checkpoint: Checkpoint };
 const base = new Base(path);
 base.write(checkpoint);
-await base.close();
-noteSoundness(path, checkpoint.start);
-parentPort?.postMessage('done');
+void base.close().then(() => {
+  noteSoundness(path, checkpoint.start);
+  parentPort?.postMessage('done');
+});

@@ -14,7 +14,7 @@ function entry(): string {
 /**
  * A small heap and one thread beside the first: most of what it does is system calls. The collector is for its rest.
  */
-const execArgv = ['--max-semi-space-size=2', '--optimize-for-size', '--v8-pool-size=1', '--expose-gc'];
+export const helperFlags = ['--max-semi-space-size=2', '--optimize-for-size', '--v8-pool-size=1', '--expose-gc'];
 
 /** One helper process: one request at a time. It does not keep the engine's event loop alive while it rests. */
 export class HelperProcess {
@@ -33,7 +33,7 @@ export class HelperProcess {
 
   constructor(onDeath: () => void) {
     this.#child = fork(entry(), [], {
-      execArgv,
+      execArgv: helperFlags,
       stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
     });

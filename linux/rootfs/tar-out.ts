@@ -10,7 +10,7 @@ import { type ByteName, entryAt, joined, nameOf } from './names.js';
 import { openFile } from './nofollow.js';
 import type { Root } from './root.js';
 import { hasVanished, type Step, walk } from './walk.js';
-import { readXattrs } from './xattrs.js';
+import { portableXattrs } from './xattrs.js';
 
 export interface TarOutOptions {
   /** The topmost entry's name; entries below it are `NAME/…`. */
@@ -91,7 +91,8 @@ class TarWriter {
     const { layer, bare, oneFileSystem } = this.#options;
     const prefix = bare && !above ? nameOf('') : joined(name, '/');
     const self = entryAt(step.fd, '.');
-    if (!bare || above || layer) yield encodeHeader({ ...entryOf(step, joined(name, '/')), xattrs: kept(self) });
+    if (!bare || above || layer)
+      yield encodeHeader({ ...entryOf(step, joined(name, '/')), xattrs: portableXattrs(self) });
     const { dev } = step.stats;
     this.#levels.push({ prefix, device: dev });
     step.skip =
@@ -128,7 +129,7 @@ class TarWriter {
     if (stats.nlink > 1n) this.#links.set(key, name);
     if (stats.isFile()) yield* this.#file(path, step, name);
     else if (stats.isSymbolicLink()) yield* symlink(path, step, name);
-    else yield encodeHeader({ ...entryOf(step, name), xattrs: kept(path) });
+    else yield encodeHeader({ ...entryOf(step, name), xattrs: portableXattrs(path) });
   }
 
   *#file(path: Buffer, step: Step, name: ByteName): Generator<Buffer> {
@@ -139,7 +140,7 @@ class TarWriter {
       // Or it has grown.
       const stats = fstatSync(fd, { bigint: true });
       const size = Number(stats.size);
-      yield encodeHeader({ ...entryOf({ ...step, stats }, name), size, xattrs: kept(path) });
+      yield encodeHeader({ ...entryOf({ ...step, stats }, name), size, xattrs: portableXattrs(path) });
       yield* this.#content(fd, size);
       yield paddingOf(size);
     } finally {
@@ -198,27 +199,6 @@ function* symlink(path: Buffer, step: Step, name: ByteName): Generator<Buffer> {
     throw error;
   }
   yield encodeHeader({ ...entryOf(step, name), linkName });
-}
-
-const capability = 'security.capability';
-/**
- * Offset of the revision in it, and the length of the older one, which names no user namespace (linux/capability.h).
- */
-const [revisionAt, newRevision, oldRevision, oldLength] = [3, 3, 2, 20];
-
-/** The attributes that go with a file to another machine: its capabilities, and what users set. */
-function kept(path: Buffer): Map<string, Buffer> {
-  const found = new Map<string, Buffer>();
-  for (const [name, value] of readXattrs(path)) {
-    if (name.startsWith('user.')) found.set(name, value);
-    if (name !== capability) continue;
-    // The user namespace's root has no meaning elsewhere, as in Docker.
-    const isNew = value[revisionAt] === newRevision;
-    const plain = Buffer.from(isNew ? value.subarray(0, oldLength) : value);
-    if (isNew) plain[revisionAt] = oldRevision;
-    found.set(name, plain);
-  }
-  return found;
 }
 
 function whiteoutName(name: ByteName): ByteName {

@@ -34,6 +34,30 @@ export function readXattrs(path: BytePath): Map<string, Buffer> {
   return found;
 }
 
+const capability = 'security.capability';
+/**
+ * Offset of the revision in it, and the length of the older one, which names no user namespace (linux/capability.h).
+ */
+const [revisionAt, newRevision, oldRevision, oldLength] = [3, 3, 2, 20];
+
+/**
+ * The attributes that go with a file to another machine: its capabilities, and what users set. In the order of their
+ * names: file systems list them in any.
+ */
+export function portableXattrs(path: BytePath): Map<string, Buffer> {
+  const found = new Map<string, Buffer>();
+  for (const [name, value] of [...readXattrs(path)].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (name.startsWith('user.')) found.set(name, value);
+    if (name !== capability) continue;
+    // The user namespace's root has no meaning elsewhere, as in Docker.
+    const isNew = value[revisionAt] === newRevision;
+    const plain = Buffer.from(isNew ? value.subarray(0, oldLength) : value);
+    if (isNew) plain[revisionAt] = oldRevision;
+    found.set(name, plain);
+  }
+  return found;
+}
+
 /**
  * Sets them, but for those that overlayfs takes as orders (redirect, metacopy, opaque): only we give these. As Docker:
  * a file system without such attributes is no reason to refuse the file.

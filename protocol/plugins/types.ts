@@ -43,6 +43,12 @@ export function typeOf(kind: Kind): string {
     : `docker.${kind.name.toLowerCase()}/1.0`;
 }
 
+/** The same by what an implementation answers to activation. */
+export function typeForKind(capability: string): string {
+  const kind = kinds.find(({ name }) => name === capability);
+  return kind ? typeOf(kind) : capability;
+}
+
 /** The plugin brings an OCI runtime: it is run for containers, and answers no kind. */
 export function isRuntime(manifest: PluginManifest): boolean {
   return typesOf(manifest).some(

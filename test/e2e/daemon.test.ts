@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,6 +11,8 @@ import { type CommandResult, type Engine, startEngine } from './support/engine.j
 
 /** The daemon itself: how it starts, refuses to start, is told things, and stops. */
 const launcher = fileURLToPath(new URL('../../bin/cleatd', import.meta.url));
+
+const load = fileURLToPath(new URL('../../cli/dist/bundle/load.js', import.meta.url));
 
 /** Runs cleatd where it is not expected to go on serving. */
 function cleatd(...args: string[]): Promise<CommandResult> {
@@ -43,6 +45,31 @@ test('--version, --help and --validate answer without starting anything', async 
     stdout: 'configuration OK\n',
     stderr: `warning: "storage-driver" in ${config} has no effect: root file systems are always overlayfs\n`,
   });
+});
+
+test('V8 takes what was compiled with the bundle, in the daemon and in its helper', async () => {
+  await engine.docker('info');
+  const children = readFileSync(`/proc/${engine.pid}/task/${engine.pid}/children`, 'utf8').trim().split(' ');
+  const commands = [String(engine.pid), ...children].map((pid) =>
+    readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean),
+  );
+  const seen: string[] = [];
+  for (const [node = '', ...args] of commands) {
+    const index = args.findIndex((arg) => !arg.startsWith('-'));
+    const program = args[index] ?? '';
+    if (!program.includes('/dist/bundle/')) continue; // Something else, or built since (npm run build).
+    const [, code = ''] = /Bundle\("(\w+)"\)/.exec(readFileSync(program, 'utf8')) ?? [];
+    const look = `const { Bundle } = require(${JSON.stringify(load)});
+      const { readdirSync } = require('node:fs');
+      const bundle = new Bundle(${JSON.stringify(code)});
+      for (const name of readdirSync(${JSON.stringify(join(load, '../code', code))})) {
+        const { cachedDataRejected } = bundle.compile(name);
+        if (cachedDataRejected !== false) console.log(name, cachedDataRejected);
+      }`;
+    seen.push(`${code}: ${execFileSync(node, [...args.slice(0, index), '-e', look], { encoding: 'utf8' })}`);
+  }
+  expect(seen.filter((one) => !one.endsWith(': '))).toEqual([]);
+  expect(seen).toEqual(expect.arrayContaining(['daemon: ', 'helper: ']));
 });
 
 describe('a start-up error is one readable line, and nothing is left behind', () => {

@@ -1,4 +1,7 @@
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { apiRoutes } from '../../api/routes.js';
+import { fakeServices } from '../../api/testing/fakes.js';
 import { clientOf } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 
@@ -154,4 +157,58 @@ describe('shapes', () => {
     expect((await call('GET', `/v1.41/containers/json?filters=${encodeURIComponent('{"x":["y"]}')}`)).status).toBe(400);
     expect((await call('GET', '/v1.41/containers/json?limit=-1')).status).toBe(200);
   });
+});
+
+/** Bytes of the answer, but for what changes from one moment to the next. */
+async function said(method: string, path: string, headers: object): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      socketPath: engine.socket,
+      method,
+      path,
+      headers: { Connection: 'keep-alive', ...headers },
+    });
+    sent.on('error', reject).on('response', (answer) => {
+      let body = '';
+      answer.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      answer.on('end', () => {
+        const text = [answer.statusCode, answer.statusMessage, ...answer.rawHeaders, body].join('\n');
+        resolve(text.replace(/\d+/g, 'N'));
+      });
+    });
+    sent.end();
+  });
+}
+
+test('a request that is answered without Node’s parser has the same answer', async () => {
+  const { Id } = (await call('POST', '/containers/create?name=alike', { Image: 'busybox', Cmd: ['sleep', 'inf'] }))
+    .json;
+  await ok('start', 'alike');
+  const exec = (await call('POST', `/containers/${String(Id)}/exec`, { Cmd: ['true'] })).json;
+  await ok('volume', 'create', 'alike');
+  const names: Record<string, string> = { images: 'busybox', networks: 'bridge', exec: String(exec.Id) };
+  const isWhole = ({ method, hijacks, streams }: (typeof routes)[number]) =>
+    (method === 'GET' || method === 'HEAD') && !hijacks && !streams;
+  const routes = apiRoutes(fakeServices({}), {});
+  const whole = routes.filter(isWhole);
+  expect(whole.length).toBeGreaterThan(25);
+  for (const { method, path } of whole) {
+    const room = path.split('/')[1] ?? '';
+    for (const name of [names[room] ?? 'alike', 'no%20such']) {
+      for (const version of ['', '/v1.51', '/v1.24', '/v1.20']) {
+        const target = `${version}${path.replace(/:\w+/, name)}`;
+        const answer = await said(method, target, {});
+        expect({ method, target, answer }).toEqual({
+          method,
+          target,
+          answer: await said(method, target, { 'X-Other': '1' }),
+        });
+      }
+      if (!path.includes(':')) break;
+    }
+  }
+  await ok('rm', '-f', 'alike');
+  await ok('volume', 'rm', 'alike');
 });

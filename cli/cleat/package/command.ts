@@ -11,7 +11,7 @@ import { plain } from '../columns.js';
 import { interruption } from '../registry/interruption.js';
 import { readPrivateKey } from '../signing/keys.js';
 import { signPushed } from '../signing/sign.js';
-import { writeArchive } from './archive.js';
+import { writeArchive, writeLayoutArchive } from './archive.js';
 import { type Artifact, artifactOf, type Built, build } from './build.js';
 import { Layout } from './layout.js';
 import { push, pushReference } from './push.js';
@@ -24,7 +24,8 @@ rootfs/, as for "docker plugin create", or with --rootfs. The manifest is its pl
 what it leaves out is filled in. Neither root nor an engine is needed, and the same input gives the same digest.
 
       --push REF            Send it to a registry, with the credentials of "docker login"
-  -o, --output PATH         PATH.tar: config.json and rootfs/ for "docker plugin create"; a directory: an OCI layout
+  -o, --output PATH         PATH.tar: config.json and rootfs/ for "docker plugin create"; a directory, or PATH.oci.tar: an
+                            OCI layout
       --platform LIST       For these, such as linux/amd64,linux/arm64; default: this host's
       --runtime [PLATFORM=]DIR
                             A root directory with Node, instead of this host's; needed for another architecture
@@ -75,7 +76,8 @@ export async function packageCommand(args: string[]): Promise<number> {
   if (reference !== undefined) pushReference(reference);
   const key = sign === undefined ? undefined : readPrivateKey(sign);
   const platforms = platformsOf(values.platform);
-  const isArchive = output?.endsWith('.tar') ?? false;
+  const isLayoutArchive = output?.endsWith('.oci.tar') ?? false;
+  const isArchive = !isLayoutArchive && (output?.endsWith('.tar') ?? false);
   if (isArchive && platforms.length > 1)
     throw invalidParameter('an archive for "docker plugin create" is for one platform');
   const mtime = packagingTime();
@@ -84,7 +86,9 @@ export async function packageCommand(args: string[]): Promise<number> {
   // From here on, so that what lies in temporary directories is removed in any case.
   using stop = interruption();
   using scratch = temporaryDirectory();
-  await using layout = await Layout.open(output === undefined || isArchive ? undefined : newDirectory(output));
+  await using layout = await Layout.open(
+    output === undefined || isArchive || isLayoutArchive ? undefined : newDirectory(output),
+  );
   const built = await build({
     directory: resolve(directory),
     rootfs: values.rootfs ?? false,
@@ -106,7 +110,8 @@ export async function packageCommand(args: string[]): Promise<number> {
   const [only] = built;
   if (isArchive && output !== undefined && only) await writeArchive(output, only, mtime);
   else await layout.writeIndex(indexEntries(artifact, reference));
-  if (output !== undefined && !isArchive) layout.keep();
+  if (output !== undefined && isLayoutArchive) await writeLayoutArchive(output, layout.directory, mtime);
+  else if (output !== undefined && !isArchive) layout.keep();
   if (reference !== undefined) {
     const options = { insecure: values['insecure-registry'] ?? [], signal: stop.signal };
     await push({ ...options, reference, layout, built, artifact, say });

@@ -56,7 +56,8 @@ function header(name: ByteName, entry: Entry, mtime: number, link?: ByteName): B
     linkName: link ?? (entry.type === 'symlink' ? entry.target : ('' as ByteName)),
     major: 0,
     minor: 0,
-    xattrs: new Map(),
+    // Those of a further name are the file's, which has them already.
+    xattrs: new Map(link === undefined && entry.type !== 'symlink' ? entry.xattrs : undefined),
   });
 }
 

@@ -1,10 +1,14 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, type Stats } from 'node:fs';
 import { type ByteName, joined, nameOf, readLink, textOf } from '@cleat/linux/rootfs/names';
+import { portableXattrs } from '@cleat/linux/rootfs/xattrs';
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
+
+/** Extended attributes: capabilities of files, and what users set. */
+type Xattrs = ReadonlyMap<string, Buffer>;
 
 /** One entry of a root file system that is being made. Owners are root, times are one time: they are not kept. */
 export type Entry =
-  | { readonly type: 'directory'; readonly mode: number }
+  | { readonly type: 'directory'; readonly mode: number; readonly xattrs?: Xattrs }
   | { readonly type: 'symlink'; readonly target: ByteName }
   | {
       readonly type: 'file';
@@ -14,6 +18,7 @@ export type Entry =
       readonly from: Buffer | { readonly path: Buffer };
       /** Files of one inode are one file with several names. */
       readonly inode?: string;
+      readonly xattrs?: Xattrs;
     };
 
 const directoryMode = 0o755;
@@ -81,7 +86,7 @@ const sourceOf = ({ from }: Extract<Entry, { type: 'file' }>): string =>
 export interface Taken {
   /** Whether an entry belongs in; its path is relative to the directory. Directories that do not are not entered. */
   readonly wanted?: (path: string, isDirectory: boolean) => boolean;
-  /** Only these bits of a file's mode, with those of a plain file. Absent: all as they are. */
+  /** Only these bits of a file's mode, with those of a plain file, and no attributes. Absent: all as they are. */
   readonly plainModes?: boolean;
 }
 
@@ -124,7 +129,11 @@ function visit(all: Visit, inside: ByteName): void {
 /** @returns undefined for a socket. @throws InvalidParameter for what a package cannot hold */
 export function entryOf(path: Buffer, stats: Stats, plainModes: boolean): Entry | undefined {
   const bits = stats.mode & 0o7777;
-  if (stats.isDirectory()) return { type: 'directory', mode: plainModes ? directoryMode : bits };
+  if (stats.isDirectory()) {
+    return plainModes
+      ? { type: 'directory', mode: directoryMode }
+      : { type: 'directory', mode: bits, ...withXattrs(path) };
+  }
   if (stats.isSymbolicLink()) return { type: 'symlink', target: nameOf(readLink(path)) };
   if (stats.isSocket()) return undefined;
   if (!stats.isFile()) {
@@ -138,7 +147,13 @@ export function entryOf(path: Buffer, stats: Stats, plainModes: boolean): Entry 
     size: stats.size,
     from: { path },
     ...(stats.nlink > 1 && !plainModes && { inode: `${stats.dev}:${stats.ino}` }),
+    ...(!plainModes && withXattrs(path)),
   };
+}
+
+function withXattrs(path: Buffer): { xattrs?: Xattrs } {
+  const xattrs = portableXattrs(path);
+  return xattrs.size > 0 ? { xattrs } : {};
 }
 
 /** Said before anything is written. */

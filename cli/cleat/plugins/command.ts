@@ -23,7 +23,7 @@ export const pluginsHelp = `
   cleat plugins index build REF…   make an index of plugins that are in registries
   cleat plugins sign REF           sign what is in a registry, as cosign does
   cleat plugins save NAME          a plugin of an engine as an archive, to be carried to a host without a registry
-  cleat plugins load NAME FILE     make a plugin of such an archive
+  cleat plugins load NAME FILE     make a plugin of such an archive, or of an OCI layout (a directory or an archive)
   cleat plugins keygen NAME        make a pair of keys: NAME.key for --sign, NAME.pub for plugin-trust
 
 search:
@@ -46,6 +46,8 @@ sign:
 
 save:
   -o, --output FILE     Write it there; default: standard output
+      --format FORMAT   docker (default): config.json and rootfs/, for "docker plugin create"; oci: an OCI layout, with the
+                        digest that a registry has
 
 save and load (FILE may be -, for standard input):
 ${engineOptionsHelp}
@@ -80,7 +82,7 @@ const optionsOf: Readonly<Record<string, readonly (keyof Values)[]>> = {
   search: ['index', 'key', 'kind', 'offline', 'format'],
   index: ['output', 'push', 'publisher', 'from', 'sign'],
   sign: ['key'],
-  save: ['output', ...engineNames],
+  save: ['output', 'format', ...engineNames],
   load: engineNames,
   keygen: [],
 };
@@ -169,7 +171,9 @@ async function saveTo(words: readonly string[], values: Values, signal: AbortSig
   if (name === undefined || more.length > 0) throw invalidParameter('use: cleat plugins save NAME [-o FILE]');
   const output = values.output ?? '-';
   if (output === '-' && process.stdout.isTTY) throw invalidParameter('an archive is not for a terminal: --output FILE');
-  await save(resolveEndpoint(values), name, output, signal);
+  const { format = 'docker' } = values;
+  if (format !== 'docker' && format !== 'oci') throw invalidParameter('--format is docker or oci');
+  await save(resolveEndpoint(values), name, { output, format }, signal);
 }
 
 async function loadFrom(words: readonly string[], values: Values): Promise<void> {

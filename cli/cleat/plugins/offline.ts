@@ -1,11 +1,15 @@
 import { once } from 'node:events';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, statSync } from 'node:fs';
 import { open as openFile, rename, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CleatError, messageOf, unavailable } from '@cleat/protocol/errors';
+import { CleatError, invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { ask, open, read } from '../engine/ask.js';
 import type { Endpoint } from '../engine/endpoint.js';
+import { layoutTar } from '../package/archive.js';
 
 /** Archives are as large as a disk is; what hangs is ended by the one who waits. */
 const archiveMs = 24 * 3_600_000;
@@ -14,11 +18,17 @@ const maxRefusal = 64 * 1024;
 
 /**
  * Writes a plugin of an engine into a file, or to standard output where that is `-`: what `load` takes, here and, unpacked,
- * `docker plugin create` of any engine. A file is there whole or not at all.
+ * if it is not an OCI layout, `docker plugin create` of any engine. A file is there whole or not at all.
  * @throws NotFound, Unavailable
  */
-export async function save(endpoint: Endpoint, name: string, output: string, signal: AbortSignal): Promise<void> {
-  const archive = await answerOf(endpoint, `/cleat/plugins/${encodeURIComponent(name)}/archive`, signal);
+export async function save(
+  endpoint: Endpoint,
+  name: string,
+  { output, format }: { output: string; format: 'docker' | 'oci' },
+  signal: AbortSignal,
+): Promise<void> {
+  const path = `/cleat/plugins/${encodeURIComponent(name)}/archive?format=${format}`;
+  const archive = await answerOf(endpoint, path, signal);
   if (output === '-') return await pipeline(archive, process.stdout, { end: false, signal });
   const whole = `${output}.part`;
   try {
@@ -30,11 +40,23 @@ export async function save(endpoint: Endpoint, name: string, output: string, sig
   }
 }
 
-/** Makes a plugin of an archive. @param file `-` for standard input @throws what the engine answers */
+/**
+ * Makes a plugin of an archive, or of a directory with an OCI layout.
+ * @param file `-` for standard input
+ * @throws what the engine answers; InvalidParameter for any other directory
+ */
 export async function load(endpoint: Endpoint, name: string, file: string): Promise<void> {
-  const stream = file === '-' ? process.stdin : createReadStream('', { fd: await openFile(file) });
+  const stream = file === '-' ? process.stdin : await streamOf(file);
   const path = `/plugins/create?${new URLSearchParams({ name })}`;
   await ask(endpoint, path, { method: 'POST', body: { stream, type: 'application/x-tar' }, deadlineMs: archiveMs });
+}
+
+async function streamOf(file: string): Promise<Readable> {
+  if (!statSync(file).isDirectory()) return createReadStream('', { fd: await openFile(file) });
+  if (existsSync(join(file, 'index.json'))) return owned(Readable.from(layoutTar(file, 0), { objectMode: false }));
+  throw invalidParameter(
+    `${file} is no OCI layout; a directory with config.json and rootfs/ is for docker plugin create`,
+  );
 }
 
 async function answerOf(endpoint: Endpoint, path: string, signal: AbortSignal): Promise<IncomingMessage> {

@@ -100,6 +100,16 @@ test('a collector that refuses is asked again', async () => {
   await expect.poll(() => calls, eventually).toEqual(['start moody', 'start moody']);
 });
 
+test('one that nobody named is asked again, too, until it is gone', async () => {
+  const all = collect();
+  const one = await collector('unnamed', { fails: 1 });
+  await extensions.get(volumeKind, 'unnamed');
+  await expect.poll(() => calls, eventually).toEqual(['start unnamed', 'start unnamed']);
+  await one.close();
+  await all.close();
+  expect(calls).toEqual(['start unnamed', 'start unnamed']);
+});
+
 test('a collector that is gone does not hold up the end', async () => {
   const all = collect('gone', 'nobody');
   const one = await collector('gone');

@@ -27,7 +27,8 @@ interface Refusal {
 
 /**
  * Starts collectors of the engine's metrics whenever they come: collectors that were named are looked for until they
- * are there, and one that is activated for another of its kinds is started then. One that was gone is started again.
+ * are there, and one that becomes active without being named (a managed plugin, or one that is used for another of its
+ * kinds) is started then. One that was gone is started again, and one that refuses is asked again.
  */
 export class Collectors {
   readonly #settings: CollectorsSettings;
@@ -37,7 +38,9 @@ export class Collectors {
   readonly #refusals = new Map<string, Refusal>();
   readonly #stopListening: () => void;
   readonly #closing = new AbortController();
-  readonly #timer: NodeJS.Timeout | undefined;
+  /** Those that were active without being named: a managed one, or one that is used for another of its kinds. */
+  readonly #present = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
   #serving: Promise<string> | undefined;
 
   constructor(settings: CollectorsSettings) {
@@ -47,7 +50,7 @@ export class Collectors {
     this.#stopListening = extensions.onChange((status) => this.#changed(status));
     if (this.#wanted.size === 0) return;
     this.#look();
-    this.#timer = setInterval(() => this.#look(), lookMs).unref();
+    this.#lookOn();
   }
 
   /** Tells those that were started that the page goes away. Never fails: a collector may be gone already. */
@@ -59,14 +62,26 @@ export class Collectors {
     await Promise.all([...this.#started].map((name) => this.#stop(name)));
   }
 
+  #lookOn(): void {
+    this.#timer ??= setInterval(() => this.#look(), lookMs).unref();
+  }
+
   #look(): void {
     for (const name of this.#wanted) this.#start(name);
+    // Whatever becomes of one that was started is told.
+    for (const name of this.#present) if (!this.#started.has(name)) this.#start(name);
   }
 
   #changed({ name, state, kinds }: ExtensionStatus): void {
     if (!kinds.includes(metricsKind.name)) return;
-    if (state === 'active') this.#start(name);
-    else this.#started.delete(name);
+    if (state !== 'active') {
+      this.#started.delete(name);
+      this.#present.delete(name);
+      return;
+    }
+    if (!this.#wanted.has(name)) this.#present.add(name);
+    this.#start(name);
+    this.#lookOn();
   }
 
   /** One start at a time for each; nothing is done for one that was started and is the same still. */

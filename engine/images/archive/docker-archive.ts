@@ -1,8 +1,8 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { decode } from '@cleat/protocol/json';
 import Type from '@cleat/protocol/schema';
-import type { ArchivedImage } from './archived-image.js';
-import { type ArchiveFiles, maxImages } from './outer.js';
+import type { ArchiveFiles } from '../../content/archive-files.js';
+import { type ArchivedImage, maxImages } from './archived-image.js';
 
 const ManifestItem = Type.Object({
   Config: Type.Optional(Type.String()),

@@ -1,6 +1,7 @@
 import { detectCompression } from '@cleat/linux/archive/compression';
 import { shared } from '@cleat/protocol/async/shared-signal';
 import { bar, type Emit } from '../../async/progress.js';
+import type { ArrivingFile, EarlyReader } from '../../content/archive-files.js';
 import type { StoredBlob } from '../../content/blobs.js';
 import type { Lease } from '../../content/leases.js';
 import { shortId } from '../../ids.js';
@@ -14,19 +15,11 @@ const smallestBar = 10 * 1024;
 /** The parts for unpacking. */
 type Parts = Pick<Context, 'arrivals' | 'layers' | 'unpacks'>;
 
-/** A file of the archive on its way here. */
-export interface ArrivingFile {
-  /** More of it is here: `bytes` in all, in the file at `path`. @param head how it begins */
-  grew(bytes: number, path: string, head: Buffer): void;
-  /** All of it is here. */
-  take(blob: StoredBlob, head: Buffer): void;
-}
-
 /**
  * Unpacks the layers of an archive while they and the rest of it still come: which files are layers is said at its end
  * only, but it shows. What turns out to be none is removed with its lease.
  */
-export class EarlyLayers implements AsyncDisposable {
+export class EarlyLayers implements AsyncDisposable, EarlyReader {
   readonly #context: Parts;
   readonly #lease: Lease;
   readonly #emit: Emit;

@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { isRecord } from '@cleat/protocol/json';
+import type { ArchiveFiles } from '../../content/archive-files.js';
 import type { ArchivedImage } from './archived-image.js';
-import type { ArchiveFiles } from './outer.js';
 
 /**
  * The format of `docker save` before 1.10: `repositories` (`{name: {tag: id}}`) and for each layer `<id>/json` and

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Progress } from '@cleat/protocol/api/image';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import { type Emit, progressOf, withErrorLine } from '../../async/progress.js';
+import { ArchiveFiles } from '../../content/archive-files.js';
 import type { Lease } from '../../content/leases.js';
 import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../../content/platform.js';
 import { familiar, parseReference, type Reference } from '../../content/references.js';
@@ -14,7 +15,6 @@ import { dockerImages } from './docker-archive.js';
 import { EarlyLayers } from './early-layers.js';
 import { legacyImages } from './legacy-archive.js';
 import { ociImages } from './oci-layout.js';
-import { ArchiveFiles } from './outer.js';
 
 /**
  * `POST /images/load`: what `docker save` of any age, or a tool that writes OCI layouts, has written.

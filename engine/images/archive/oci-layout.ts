@@ -1,10 +1,10 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { isRecord } from '@cleat/protocol/json';
+import type { ArchiveFiles } from '../../content/archive-files.js';
 import type { StoredBlob } from '../../content/blobs.js';
 import { hostPlatform, type Platform, platformDistance } from '../../content/platform.js';
 import { isDigest, parseReference } from '../../content/references.js';
-import type { ArchivedImage } from './archived-image.js';
-import { type ArchiveFiles, maxImages } from './outer.js';
+import { type ArchivedImage, maxImages } from './archived-image.js';
 
 const maxDepth = 4;
 

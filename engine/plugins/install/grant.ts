@@ -1,6 +1,7 @@
 import type { PluginManifest, PluginPrivilege } from '@cleat/protocol/api/plugin';
 import { forbidden } from '@cleat/protocol/errors';
 import { newPrivileges, privilegesOf, samePrivileges } from '@cleat/protocol/plugins/privileges';
+import { type PluginVersion, upgradePrivileges } from '@cleat/protocol/plugins/upgrade-privileges';
 
 /**
  * Whether a user has granted exactly what a plugin asks for: neither less nor more.
@@ -11,18 +12,20 @@ export function checkGrant(manifest: PluginManifest, granted: readonly PluginPri
 }
 
 /**
- * The same for an upgrade: all that the new one asks for, or only what the present one was not granted yet.
+ * The same for an upgrade: what the present one was not granted yet, or all that the new one asks for, as a client sends it
+ * that has not said which plugin it upgrades. That is not enough where something is new that Docker's list does not name.
  * @returns what is new
  */
 export function checkUpgradeGrant(
-  present: PluginManifest,
-  next: PluginManifest,
+  present: PluginVersion,
+  next: PluginVersion,
   granted: readonly PluginPrivilege[],
 ): PluginPrivilege[] {
-  const asked = privilegesOf(next);
-  const added = newPrivileges(privilegesOf(present), asked);
-  if (!samePrivileges(asked, granted) && !samePrivileges(added, granted)) throw incorrect(added);
-  return added;
+  const asked = privilegesOf(next.manifest);
+  const added = upgradePrivileges(present, next);
+  if (samePrivileges(added, granted)) return added;
+  if (samePrivileges(asked, granted) && newPrivileges(asked, added).length === 0) return added;
+  throw incorrect(added);
 }
 
 /** `network: [host], capabilities: [CAP_SYS_ADMIN]` */

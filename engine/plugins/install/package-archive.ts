@@ -1,34 +1,29 @@
-import { posix } from 'node:path';
-import type { Readable } from 'node:stream';
-import { ByteSource } from '@cleat/linux/archive/byte-source';
-import { decompress, detect } from '@cleat/linux/archive/compression';
 import { entryBody } from '@cleat/linux/archive/entry-body';
 import type { TarEntry } from '@cleat/linux/archive/tar-header';
-import { TarReader } from '@cleat/linux/archive/tar-reader';
+import type { TarReader } from '@cleat/linux/archive/tar-reader';
 import { encodeHeader, paddingOf, tarEnd } from '@cleat/linux/archive/tar-writer';
-import { type ByteName, textOf } from '@cleat/linux/rootfs/names';
+import type { ByteName } from '@cleat/linux/rootfs/names';
 import type { PluginManifest } from '@cleat/protocol/api/plugin';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { readManifest } from '@cleat/protocol/plugins/manifest';
-import { flow } from '../../async/flow.js';
+import { bothForms, inside, type OpenedArchive, shown } from './archive-form.js';
 
 const manifestName = 'config.json';
 const rootName = 'rootfs';
 const maxManifest = 1024 * 1024;
 const maxEntries = 1_000_000;
-const maxName = 4096;
 
 /**
- * The body of `docker plugin create`: a tar, compressed or not, of `config.json` and the directory `rootfs`, in any order.
+ * The body of `docker plugin create`: a tar of `config.json` and the directory `rootfs`, in any order.
  * Anything else in it is passed over.
  */
 export class PackageArchive {
-  readonly #source: Readable;
+  readonly #archive: OpenedArchive;
   #manifest: PluginManifest | undefined;
   #hasRoot = false;
 
-  constructor(source: Readable) {
-    this.#source = source;
+  constructor(archive: OpenedArchive) {
+    this.#archive = archive;
   }
 
   /** Once {@link layer} has ended. @throws InvalidParameter when there was none, or it is wrong */
@@ -42,14 +37,13 @@ export class PackageArchive {
    * @throws InvalidParameter for what is no such archive, and names that lead out of it
    */
   async *layer(): AsyncGenerator<Buffer, void, void> {
-    const { compression, source } = await detect(flow(this.#source));
-    const bytes = new ByteSource(decompress(source, compression));
-    const reader = new TarReader(bytes);
+    const { reader, first } = this.#archive;
     let entries = 0;
-    for (let entry = await reader.next(); entry; entry = await reader.next()) {
+    for (let entry: TarEntry | undefined = first; entry; entry = await reader.next()) {
       if (++entries > maxEntries) throw invalidParameter(`the archive has more than ${maxEntries} entries`);
       const name = inside(entry.name);
       if (name === manifestName) await this.#read(reader, entry);
+      if (name === 'oci-layout') throw bothForms();
       const below = withoutRoot(name);
       if (below === undefined) continue;
       if (below === '' && entry.type !== 'directory') throw invalidParameter('rootfs is not a directory');
@@ -57,8 +51,7 @@ export class PackageArchive {
       yield* rooted(reader, entry, below);
     }
     yield tarEnd;
-    // The sender may wait until everything was taken.
-    await bytes.drain();
+    await this.#archive.drain();
     if (!this.#hasRoot) throw invalidParameter('no rootfs found: the archive has no directory rootfs');
   }
 
@@ -94,21 +87,8 @@ async function* rooted(reader: TarReader, entry: TarEntry, name: ByteName): Asyn
   yield paddingOf(entry.size);
 }
 
-/** A name as it lies in the archive, without the dots and slashes that mean nothing. @throws InvalidParameter */
-function inside(name: ByteName): ByteName {
-  if (name.length > maxName) throw invalidParameter(`the archive holds a name of more than ${maxName} bytes`);
-  if (name.split('/').includes('..'))
-    throw invalidParameter(`invalid archive: the name ${shown(name)} leads out of it`);
-  return posix
-    .normalize(`/${name}`)
-    .replace(/(.)\/$/, '$1')
-    .slice(1) as ByteName;
-}
-
 /** Below `rootfs`; empty for that itself, undefined for what is elsewhere. */
 function withoutRoot(name: ByteName): ByteName | undefined {
   if (name === rootName) return '' as ByteName;
   return name.startsWith(`${rootName}/`) ? (name.slice(rootName.length + 1) as ByteName) : undefined;
 }
-
-const shown = (name: ByteName): string => JSON.stringify(textOf(name).slice(0, 200));

@@ -1,7 +1,8 @@
 import type { Progress } from '@cleat/protocol/api/image';
 import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
-import { newPrivileges, privilegesOf } from '@cleat/protocol/plugins/privileges';
-import { defaultSettings } from '@cleat/protocol/plugins/settings';
+import { privilegesOf } from '@cleat/protocol/plugins/privileges';
+import { carriedOver, defaultSettings } from '@cleat/protocol/plugins/settings';
+import { upgradePrivileges } from '@cleat/protocol/plugins/upgrade-privileges';
 import { type Emit, progressOf } from '../../async/progress.js';
 import { canonical, familiar, familiarName } from '../../content/references.js';
 import { newId, type PluginId } from '../../ids.js';
@@ -24,8 +25,10 @@ export async function privileges(
   const present = name === undefined ? undefined : context.registry.called(name);
   return await fromRegistry(context, { reference, auth, signal }, async (client) => {
     const { manifest } = await fetchArtifact(context, client, reference, signal);
-    const asked = privilegesOf(manifest);
-    return present ? newPrivileges(privilegesOf(present.manifest), asked) : asked;
+    if (!present) return privilegesOf(manifest);
+    const before = { manifest: present.manifest, settings: present.record.settings };
+    const settings = carriedOver(before.manifest, before.settings, manifest);
+    return upgradePrivileges(before, { manifest, settings });
   });
 }
 
@@ -54,6 +57,7 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
           const id = newId<PluginId>();
           const made = packageOf(artifact, layers);
           context.registry.put({ v: 1, id, name, enabled: false, timeout: 0, settings, package: made });
+          artifact.installed();
         });
         publish(context, 'pull', familiar(reference), name);
       });

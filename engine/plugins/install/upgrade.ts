@@ -57,8 +57,9 @@ async function fetched(
 ): Promise<PluginRecord> {
   return await fromRegistry(context, { reference, auth, signal: outer }, async (client) => {
     const artifact = await fetchArtifact(context, client, reference, outer);
-    const added = checkUpgradeGrant(manifest, artifact.manifest, privileges);
     const settings = carriedOver(manifest, record.settings, artifact.manifest);
+    const present = { manifest, settings: record.settings };
+    const added = checkUpgradeGrant(present, { manifest: artifact.manifest, settings }, privileges);
     const warnings = await checkRequirements(context, artifact.manifest, settings);
     begin(emit, artifact);
     emit({ status: added.length > 0 ? `New privileges: ${privilegesText(added)}` : 'No new privileges' });
@@ -77,6 +78,7 @@ async function fetched(
         ...(!isSame && { previous: before }),
       };
       context.registry.put(next);
+      artifact.installed();
       // A package that was never started is not gone back to.
       if (record.previous)
         for (const { diffId, digest } of record.package.layers) {

@@ -13,7 +13,7 @@ import { shortId } from '../../ids.js';
 import { type Context, publish } from '../context.js';
 
 /** A blob of a plugin, and how it is read. */
-interface Part extends StoredBlob {
+export interface Part extends StoredBlob {
   open(): Readable;
 }
 
@@ -54,7 +54,7 @@ export function push(
 }
 
 /** @throws DataLoss when the archive of a layer is gone */
-async function partsOf(
+export async function partsOf(
   { registry, content }: Pick<Context, 'registry' | 'content'>,
   called: string,
   lease: Lease,

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { setXattr } from '@cleat/linux/syscall/files';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listMounts } from '../../../linux/mount/mountinfo.js';
 import { clientOf } from '../support/client.js';
@@ -134,6 +135,36 @@ test('a shell in its sandbox is what the plugin is', async () => {
   expect(await enter('nothing')).toContain('nothing');
   await ok('plugin', 'disable', 'entered');
   expect(await enter('id')).toContain('is disabled');
+});
+
+test('capabilities of its files come with its package, and are worth what was granted', async () => {
+  const manifest = { user: { uid: 1234, gid: 1234 }, propagatedMount: '' };
+  const place = managedPlugin(directory, manifest);
+  // Some of the usual ones, and one that must be asked for.
+  for (const [name, index] of [
+    ['raw', 13],
+    ['admin', 21],
+  ] as const) {
+    const program = join(place, 'rootfs/bin', `busybox-${name}`);
+    copyFileSync('/bin/busybox', program);
+    const value = Buffer.alloc(20);
+    value.writeUInt32LE(0x02000001, 0);
+    value.writeUInt32LE(1 << index, 4);
+    setXattr(program, 'security.capability', value);
+  }
+  const archive = join(directory, 'capable.oci.tar');
+  const cleat = promisify(execFile);
+  await cleat(launcher, ['package', place, '--output', archive]);
+  await cleat(launcher, ['plugins', 'load', '-H', `unix://${engine.socket}`, 'capable', archive]);
+  await ok(
+    ...['plugin', 'set', 'capable', 'KIND='],
+    'BEFORE=for b in raw admin; do /bin/busybox-$b grep CapEff /proc/self/status 2>&1 || echo no $b; done',
+  );
+  await ok('plugin', 'enable', 'capable');
+  const said = await logs('capable:latest');
+  expect(said).toMatch(/CapEff:\s+0{12}2000/);
+  expect(said).toContain('no admin');
+  await ok('plugin', 'disable', 'capable');
 });
 
 describe('a runtime as a plugin', () => {

@@ -3,25 +3,37 @@ import type { Readable } from 'node:stream';
 import { ByteSource } from '@cleat/linux/archive/byte-source';
 import { decompress, detect } from '@cleat/linux/archive/compression';
 import { entryBody } from '@cleat/linux/archive/entry-body';
+import type { TarEntry } from '@cleat/linux/archive/tar-header';
 import { TarReader } from '@cleat/linux/archive/tar-reader';
 import { textOf } from '@cleat/linux/rootfs/names';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { flow } from '../../async/flow.js';
-import { readSmall, type StoredBlob } from '../../content/blobs.js';
-import type { Lease } from '../../content/leases.js';
-import type { Content } from '../../content/service.js';
-import type { EarlyLayers } from './early-layers.js';
+import { flow } from '../async/flow.js';
+import { readSmall, type StoredBlob } from './blobs.js';
+import type { Lease } from './leases.js';
+import type { Content } from './service.js';
 
 /** A metadata file in an archive (manifest, configuration) may have this many bytes. */
 const maxMetadata = 16 * 1024 * 1024;
 const maxFiles = 100_000;
-/** Images that one archive may list: for each a configuration is read, and an event told. */
-export const maxImages = 10_000;
 /** All metadata that is read of one archive: it is in memory. */
 const maxAllMetadata = 64 * 1024 * 1024;
 /** As long as a path can be here; a tar may hold a name of a megabyte. */
 const maxName = 4096;
 const headBytes = 512;
+
+/** Who works on files while the archive still comes. */
+export interface EarlyReader {
+  /** A file that begins. */
+  expect(name: string, size: number): ArrivingFile;
+}
+
+/** A file of the archive on its way here. */
+export interface ArrivingFile {
+  /** More of it is here: `bytes` in all, in the file at `path`. @param head how it begins */
+  grew(bytes: number, path: string, head: Buffer): void;
+  /** All of it is here. */
+  take(blob: StoredBlob, head: Buffer): void;
+}
 
 /**
  * The files of an archive as blobs: no name in it ever becomes a path on this host. Names are normalised; links are
@@ -46,33 +58,49 @@ export class ArchiveFiles {
     source: Readable,
     lease: Lease,
     signal: AbortSignal,
-    early: EarlyLayers,
+    early?: EarlyReader,
   ): Promise<ArchiveFiles> {
-    const files = new ArchiveFiles(content);
     const stop = () => source.destroy();
     signal.addEventListener('abort', stop, { once: true });
     const bytes = contentOf(source);
     try {
       const reader = new TarReader(new ByteSource(bytes));
-      let entries = 0;
-      for (let entry = await reader.next(); entry; entry = await reader.next()) {
-        if (++entries > maxFiles) throw invalidParameter(`the archive holds more than ${maxFiles} entries`);
-        if (Math.max(entry.name.length, entry.linkName.length) > maxName)
-          throw invalidParameter(`the archive holds a name of more than ${maxName} bytes`);
-        const name = normalise(textOf(entry.name));
-        if (entry.type === 'file') {
-          files.#files.set(name, await files.#store(name, reader, entry.size, lease, signal, early));
-        } else if (entry.type === 'symlink') {
-          files.#links.set(name, normalise(posix.join(posix.dirname(name), textOf(entry.linkName))));
-        } else if (entry.type === 'link') {
-          files.#links.set(name, normalise(textOf(entry.linkName)));
-        }
-      }
+      const files = await ArchiveFiles.rest(content, reader, await reader.next(), lease, signal, early);
       // The sender may wait until everything was taken.
       for await (const _ of bytes);
+      return files;
     } finally {
       signal.removeEventListener('abort', stop);
       await bytes.return(undefined);
+    }
+  }
+
+  /**
+   * The same from an archive that somebody has begun to read.
+   * @param first the entry that comes next, which was looked at
+   */
+  static async rest(
+    content: Content,
+    reader: TarReader,
+    first: TarEntry | undefined,
+    lease: Lease,
+    signal: AbortSignal,
+    early?: EarlyReader,
+  ): Promise<ArchiveFiles> {
+    const files = new ArchiveFiles(content);
+    let entries = 0;
+    for (let entry = first; entry; entry = await reader.next()) {
+      if (++entries > maxFiles) throw invalidParameter(`the archive holds more than ${maxFiles} entries`);
+      if (Math.max(entry.name.length, entry.linkName.length) > maxName)
+        throw invalidParameter(`the archive holds a name of more than ${maxName} bytes`);
+      const name = normalise(textOf(entry.name));
+      if (entry.type === 'file') {
+        files.#files.set(name, await files.#store(name, reader, entry.size, lease, signal, early));
+      } else if (entry.type === 'symlink') {
+        files.#links.set(name, normalise(posix.join(posix.dirname(name), textOf(entry.linkName))));
+      } else if (entry.type === 'link') {
+        files.#links.set(name, normalise(textOf(entry.linkName)));
+      }
     }
     return files;
   }
@@ -83,16 +111,16 @@ export class ArchiveFiles {
     size: number,
     lease: Lease,
     signal: AbortSignal,
-    early: EarlyLayers,
+    early: EarlyReader | undefined,
   ): Promise<StoredBlob> {
     const head: Buffer[] = [];
-    const layer = early.expect(name, size);
-    const onBytes = (bytes: number): void => layer.grew(bytes, file.path, Buffer.concat(head));
+    const layer = early?.expect(name, size);
+    const onBytes = (bytes: number): void => layer?.grew(bytes, file.path, Buffer.concat(head));
     await using file = await this.#content.grow({ size, signal, onBytes });
     await file.append(bodyOf(reader, size, head));
     const blob = await file.finish();
     lease.keepBlob(blob.digest);
-    layer.take(blob, Buffer.concat(head));
+    layer?.take(blob, Buffer.concat(head));
     return blob;
   }
 
