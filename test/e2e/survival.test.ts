@@ -174,7 +174,7 @@ describe('kill -9 of the engine', () => {
     await engine.kill('SIGTERM');
     await engine.restart(['--live-restore']);
     expect(await ok('inspect', '--format', '{{.State.Status}} {{.State.Pid}}', 'lives')).toBe(`running ${pid}`);
-    // Of an engine that leaves its containers, nobody would see at the end that some are left.
+    // The check at the end of the file looks for processes that are left, unless its engine is to leave some.
     await ok('rm', '-f', 'lives');
     await engine.kill('SIGTERM');
     await engine.restart([]);
