@@ -74,9 +74,9 @@ export class PluginRegistry implements LayerUser, BlobUser {
     return first;
   }
 
-  /** @throws Conflict for a name that is taken */
-  refuseTaken(name: string): void {
-    if (this.byName(name)) throw conflict(`plugin ${name} already exists`);
+  /** @throws for a name that is taken: as a stock engine, Conflict where one is made, another where it comes from a registry */
+  refuseTaken(name: string, refusal: (text: string) => Error = conflict): void {
+    if (this.byName(name)) throw refusal(`plugin ${name} already exists`);
   }
 
   put(record: PluginRecord): Plugin {
