@@ -40,16 +40,19 @@ export class Doors {
     return (await door).path;
   }
 
+  /** The directory stays: a builder in a sandbox has it mounted, and outlives this engine. */
+  start(): void {
+    makeDirectories(this.#deps.directory, 0o700);
+  }
+
   async close(): Promise<void> {
     const doors = await Promise.allSettled(this.#open.values());
     this.#open.clear();
     for (const door of doors) if (door.status === 'fulfilled') await door.value.close();
-    rmSync(this.#deps.directory, { recursive: true, force: true });
   }
 
   async #serve(builder: string): Promise<{ path: string; close(): Promise<void> }> {
     const { directory, serve, containers, images } = this.#deps;
-    makeDirectories(directory, 0o700);
     // A managed plugin's name has slashes and colons.
     const path = join(directory, `${builder.replace(/[^\w.-]/g, '-')}.sock`);
     rmSync(path, { force: true });

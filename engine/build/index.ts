@@ -147,6 +147,10 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     },
     prune: (options) => prune.run(options),
     rootfs: (image, signal) => rootfsOf(containers, image, signal),
+    makePlaces() {
+      doors.start();
+      contexts.makePlaces();
+    },
     async start() {
       await contexts.start();
       for (const container of containers.madeBy()) await removeContainer(container);

@@ -36,7 +36,9 @@ export interface Builds {
 
 /** The half of other rooms. */
 export interface BuildHost {
-  /** Opens the builders' socket, and removes what an engine before this one left. */
+  /** Makes the directories that builders in sandboxes have mounted. */
+  makePlaces(): void;
+  /** Removes what an engine before this one left. */
   start(): Promise<void>;
   close(): Promise<void>;
 }

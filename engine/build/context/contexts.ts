@@ -39,9 +39,12 @@ export class Contexts {
     return this.#helper;
   }
 
+  makePlaces(): void {
+    for (const name of ['new', 'gone', 'kept']) makeDirectories(join(this.#root, name), 0o700);
+  }
+
   /** Removes what was left, in the background. */
   async start(): Promise<void> {
-    for (const name of ['new', 'gone', 'kept']) makeDirectories(join(this.#root, name), 0o700);
     for (const name of await readdir(join(this.#root, 'new'))) await this.#remove(join(this.#root, 'new', name));
     for (const name of await readdir(join(this.#root, 'gone'))) this.#erase(join(this.#root, 'gone', name));
   }
