@@ -36,7 +36,7 @@ export function buildRoutes({ builds }: ApiServices): Route[] {
       handler(x) {
         const id = x.query.text('id');
         if (id === '') throw invalidParameter('build ID not provided');
-        // One that has ended meanwhile is cancelled, too.
+        // A build that has ended meanwhile is cancelled, too.
         builds.cancel(id);
         x.sendEmpty(204);
       },
