@@ -39,12 +39,11 @@ const places = {
     const here = relative(root, id);
     starters.delete(here);
     const place = here in programs ? here : relative(out, id);
-    const placed = code
-      .replaceAll(
-        /import\.meta\.resolve\(['"]@cleat\/sdk\/host['"]\)/g,
-        `new URL('sdk/dist/host.js', import.meta.url).href`,
-      )
-      .replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`);
+    // In one pass: the host that serves a battery lies in the bundle, wherever the module that starts it was built.
+    const placed = code.replaceAll(/import\.meta\.url|import\.meta\.resolve\(['"]@cleat\/sdk\/host['"]\)/g, (found) => {
+      const path = found === 'import.meta.url' ? place : 'sdk/dist/host.js';
+      return `new URL(${JSON.stringify(path)}, import.meta.url).href`;
+    });
     if (/import\.meta\.(?!url)/.test(placed)) throw new Error(`${here}: CommonJS knows no import.meta but its URL`);
     return placed;
   },

@@ -143,6 +143,12 @@ const walks: Record<KindLabel | 'runtime', Walk> = {
     async use(_, version) {
       const collected = () => engine.log().split('collected engine_daemon_container_states_containers').length - 1;
       await expect.poll(collected, { timeout: 10_000 }).toBe(version);
+      if (version === 1) return;
+      // Another engine finds it, and serves another page.
+      await engine.kill('SIGKILL');
+      await engine.restart();
+      await expect.poll(collected, { timeout: 10_000 }).toBe(version + 1);
+      expect(engine.log()).not.toContain('collector is not started yet');
     },
   },
   secret: {
