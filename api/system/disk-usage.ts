@@ -58,9 +58,9 @@ function usages({ LayersSize, Images, Containers, Volumes, BuildCache }: DiskUsa
     }),
     ...(BuildCache && {
       BuildCacheUsage: usageOf(BuildCache, undefined, {
-        isActive: ({ InUse }) => InUse === true,
-        isKept: ({ Shared }) => Shared === true,
-        size: ({ Size = 0 }) => Size,
+        isActive: ({ InUse }) => InUse,
+        isKept: ({ Shared }) => Shared,
+        size: ({ Size }) => Size,
       }),
     }),
   };

@@ -20,8 +20,16 @@ export interface DiskUsage {
   Images?: ImageSummary[];
   Containers?: ContainerSummary[];
   Volumes?: VolumeResource[];
-  BuildCache?: BuildCacheRecord[];
+  BuildCache?: BuildCacheRow[];
 }
+
+/** A record of a builder's cache, with the members that Docker's always have (moby `api/types/build`). */
+export type BuildCacheRow = Omit<BuildCacheRecord, 'Image' | 'LastUsedAt'> &
+  Required<
+    Pick<BuildCacheRecord, 'Type' | 'Description' | 'InUse' | 'Shared' | 'Size' | 'CreatedAt' | 'UsageCount'>
+  > & {
+    LastUsedAt: string | null;
+  };
 
 export interface VersionInfo {
   /** The engine's version as Docker-compatible tools may compare it. */
