@@ -150,7 +150,7 @@ describe('each battery', () => {
   interface WithIt {
     works: readonly string[];
     missing: string;
-    /** What is printed where it works. */
+    /** The output where it works. */
     prints?: RegExp;
     /** The exit status without it. */
     code?: number;
