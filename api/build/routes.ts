@@ -17,10 +17,17 @@ export function buildRoutes({ builds }: ApiServices): Route[] {
   return [
     { method: 'POST', path: '/session', hijacks: 'h2c', handler: openSession },
     { method: 'POST', path: '/grpc', handler: none },
-    { method: 'POST', path: '/build', streams: 'both', handler: (x) => buildClassic(x, builds) },
+    {
+      method: 'POST',
+      path: '/build',
+      selectors: { platform: 'one' },
+      streams: 'both',
+      handler: (x) => buildClassic(x, builds),
+    },
     {
       method: 'POST',
       path: '/build/prune',
+      selectors: { filters: 'one' },
       async handler(x) {
         const { CachesDeleted, SpaceReclaimed } = await builds.prune({
           all: x.query.flag('all'),
