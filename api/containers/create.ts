@@ -32,6 +32,7 @@ async function create(x: Exchange, containers: Containers): Promise<void> {
   const warnings = applyVersion(x, request);
   const created = await containers.create(request, {
     name: x.query.text('name') || undefined,
+    readOnlyNonRecursive: x.before('1.44') || undefined,
     platform: x.query.text('platform') || undefined,
   });
   x.send(201, { Id: created.Id, Warnings: listFor(x, [...created.Warnings, ...warnings]) });
