@@ -8,6 +8,7 @@ import type { LayerUser } from '../layers/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { parseName } from './names.js';
 import type { PluginLayer, PluginRecord } from './record.js';
+import { SignatureTimes } from './trust/rollback.js';
 
 /** A plugin as the room works with it. */
 export interface Plugin {
@@ -18,11 +19,14 @@ export interface Plugin {
 
 /** Which plugins there are, and what they are called. Backed by the store; the parsed manifests are in memory. */
 export class PluginRegistry implements LayerUser, BlobUser {
+  /** By publishers' signatures. */
+  readonly signatures: SignatureTimes;
   readonly #records: Collection<PluginRecord>;
   readonly #loaded = new Map<PluginId, Plugin>();
 
   constructor(store: Store, log: Logger) {
     this.#records = store.collection('plugins');
+    this.signatures = new SignatureTimes(store);
     for (const [, record] of this.#records.entries()) {
       try {
         this.#load(record);

@@ -57,6 +57,7 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
           const id = newId<PluginId>();
           const made = packageOf(artifact, layers);
           context.registry.put({ v: 1, id, name, enabled: false, timeout: 0, settings, package: made });
+          artifact.installed();
         });
         publish(context, 'pull', familiar(reference), name);
       });

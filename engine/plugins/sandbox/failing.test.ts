@@ -1,4 +1,4 @@
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Sandboxes } from './sandbox.fixture.js';
@@ -131,4 +131,16 @@ describe('a launch that fails at any step leaves nothing, and says why', () => {
     await launcher.close();
     sandboxes.expectNothingLeft(launcher.places.id);
   });
+});
+
+test('an end that cannot be read is told all the same, and it can be started again', async () => {
+  const { launcher, launched } = await sandboxes.run('sleep 100');
+  // conmon puts no file in its place, and reading it fails, as without descriptors (EMFILE).
+  mkdirSync(join(launcher.places.exits, launcher.places.id));
+  process.kill(launched.pid, 'SIGKILL');
+  expect(await launched.ended).toBe('it ended, and nobody could read how: read: is a directory');
+  const again = await launcher.launch(new AbortController().signal);
+  await again.stop(0);
+  await launcher.close();
+  sandboxes.expectNothingLeft(launcher.places.id);
 });
