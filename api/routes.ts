@@ -1,3 +1,4 @@
+import { composeRoutes } from './build/compose.js';
 import { buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
 import { eventRoutes } from './events/routes.js';
@@ -27,6 +28,7 @@ export function apiRoutes(services: ApiServices, options: { minApiVersion?: stri
     ...logDriverRoutes(services),
     ...pluginRoutes(services),
     ...buildRoutes(),
+    ...composeRoutes(services.images),
     ...swarmRoutes(),
   ];
 }

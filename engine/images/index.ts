@@ -9,6 +9,7 @@ import type { ImageId } from '../ids.js';
 import type { Layers } from '../layers/service.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
+import { addLayer, compose } from './compose.js';
 import { Context } from './context.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
@@ -62,6 +63,8 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
       await Promise.all([import('./archive/load.js'), import('./archive/save.js')]);
     },
     import: (options) => importImage(context, options),
+    addLayer: (parent, tar) => addLayer(context, parent, tar),
+    compose: (options) => compose(context, options),
     commit: (options) => commit(context, options),
     resolve: (ref, platform) => resolve(context, ref, platform),
     layerPaths: (imageId) => layerPaths(context, imageId),

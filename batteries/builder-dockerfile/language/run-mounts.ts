@@ -104,6 +104,16 @@ export function readMount(text: string, expand: (value: string) => string): RunM
   return mount;
 }
 
+/** Where a mount's files come from, whatever its variables hold. @throws DockerfileFault */
+export function mountOrigin(text: string): string | undefined {
+  const field = csvFields(text).findLast((one) => /^from=/i.test(one));
+  const from = field?.slice('from='.length);
+  if (from !== undefined && /\$./.test(from)) {
+    throw fault(`'from' doesn't support variable expansion, define alias stage instead`);
+  }
+  return from || undefined;
+}
+
 function checkWhole(mount: RunMount, sharing: string | undefined): void {
   const { type, from, source, target, id } = mount;
   if (type === 'secret') {

@@ -1,0 +1,43 @@
+import { chmodSync, chownSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+
+/**
+ * A socket of its own that leads to an agent: with the owner and mode that the mount asks for, while the agent's stays as
+ * it is.
+ */
+export async function agentSocket(
+  agent: string,
+  path: string,
+  { uid, gid, mode }: { uid: number; gid: number; mode: number },
+): Promise<AsyncDisposable> {
+  const open = new Set<{ destroy(): void }>();
+  const server = createServer((client) => {
+    const upstream = connect(agent);
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      open.add(one);
+      // Whichever end fails or goes, the other has nobody to talk to.
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        open.delete(one);
+        other.destroy();
+      });
+    }
+    client.pipe(upstream);
+    upstream.pipe(client);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  chownSync(path, uid, gid);
+  chmodSync(path, mode);
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const one of open) one.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
