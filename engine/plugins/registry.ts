@@ -29,7 +29,7 @@ export class PluginRegistry implements LayerUser, BlobUser {
     this.signatures = new SignatureTimes(store);
     for (const [, record] of this.#records.entries()) {
       try {
-        this.#load(record);
+        this.#loaded.set(record.id, pluginOf(record));
       } catch (error) {
         // A plugin that another engine took is no reason not to start. Its record, and so its layers, are kept.
         log.error('a plugin cannot be used', { plugin: record.name, error: messageOf(error) });
@@ -74,14 +74,16 @@ export class PluginRegistry implements LayerUser, BlobUser {
     return first;
   }
 
-  /** @throws Conflict for a name that is taken */
-  refuseTaken(name: string): void {
-    if (this.byName(name)) throw conflict(`plugin ${name} already exists`);
+  /** @throws for a name that is taken: as a stock engine, Conflict where one is made, another where it comes from a registry */
+  refuseTaken(name: string, refusal: (text: string) => Error = conflict): void {
+    if (this.byName(name)) throw refusal(`plugin ${name} already exists`);
   }
 
   put(record: PluginRecord): Plugin {
-    const plugin = this.#load(record);
+    const plugin = pluginOf(record);
+    // First: it may be refused.
     this.#records.put(record.id, record);
+    this.#loaded.set(plugin.id, plugin);
     return plugin;
   }
 
@@ -104,10 +106,10 @@ export class PluginRegistry implements LayerUser, BlobUser {
       .entries()
       .flatMap(([, record]) => [...record.package.layers, ...(record.previous?.package.layers ?? [])]);
   }
-
-  #load(record: PluginRecord): Plugin {
-    const plugin = { id: record.id, record, manifest: readManifest(record.package.config, 'lenient') };
-    this.#loaded.set(record.id, plugin);
-    return plugin;
-  }
 }
+
+const pluginOf = (record: PluginRecord): Plugin => ({
+  id: record.id,
+  record,
+  manifest: readManifest(record.package.config, 'lenient'),
+});

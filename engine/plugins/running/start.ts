@@ -1,4 +1,5 @@
 import { messageOf } from '@cleat/protocol/errors';
+import { isRuntime } from '@cleat/protocol/plugins/types';
 import { settle } from '../commands/enable.js';
 import type { Context } from '../context.js';
 import type { Plugin } from '../registry.js';
@@ -12,11 +13,12 @@ export async function startAll(context: Context): Promise<void> {
   const { registry, running, log } = context;
   const begun: Plugin[] = [];
   for (const plugin of registry.all()) {
-    const { enabled, name } = plugin.record;
+    const { enabled, name, previous } = plugin.record;
     try {
       if (enabled) {
         running.begin(plugin);
-        begun.push(plugin);
+        // There is nothing to wait for of a runtime, unless it was upgraded.
+        if (previous || !isRuntime(plugin.manifest)) begun.push(plugin);
       } else running.unavailable(plugin);
     } catch (error) {
       log.error('a plugin cannot be started', { plugin: name, error: messageOf(error) });
