@@ -94,7 +94,7 @@ export class Stages {
 
   async #base(base: PlannedStage['base'], platform: Platform | undefined, vertex: StepView): Promise<State> {
     const context = this.#context;
-    if (base.kind === 'scratch') return stateOf('', noLayers, {}, platform ?? hostPlatform());
+    if (base.kind === 'scratch') return stateOf('', noLayers, { WorkingDir: '/' }, platform ?? hostPlatform());
     if (base.kind === 'stage') {
       const before = await this.result(base.index);
       const state = continued(before);
@@ -111,7 +111,7 @@ export class Stages {
 
   /** A context as a base is an image of its files. */
   async #ofDirectory(_directory: string, platform: Platform | undefined, vertex: StepView): Promise<State> {
-    const state = stateOf('', noLayers, {}, platform ?? hostPlatform());
+    const state = stateOf('', noLayers, { WorkingDir: '/' }, platform ?? hostPlatform());
     const name = [...this.#context.contexts].find(
       (one) => this.#context.request.Contexts?.[one]?.Directory === _directory,
     );

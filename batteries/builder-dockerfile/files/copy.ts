@@ -49,6 +49,11 @@ export async function* copied(
   below: Root | undefined,
   options: CopyOptions,
 ): AsyncGenerator<Buffer> {
+  // A wildcard that matches nothing makes nothing.
+  if (items.length === 0) {
+    yield tarEnd;
+    return;
+  }
   const layer = new Layer(below, options.latest);
   const make = (): Attributes => ({
     mode: options.directoryMode,

@@ -13,7 +13,13 @@ import type { CacheMounts } from './cache-mounts.js';
 
 /** As the Engine API has it. */
 export type ApiMount =
-  | { readonly Type: 'bind'; readonly Source: string; readonly Target: string; readonly ReadOnly: boolean }
+  | {
+      readonly Type: 'bind';
+      readonly Source: string;
+      readonly Target: string;
+      readonly ReadOnly: boolean;
+      readonly BindOptions?: object;
+    }
   | {
       readonly Type: 'tmpfs';
       readonly Target: string;
@@ -80,7 +86,12 @@ export async function mountAll(mounts: readonly RunMount[], sources: MountSource
     await dispose();
     throw error;
   }
-  return { mounts: all, env, [Symbol.asyncDispose]: dispose };
+  return { mounts: all.map(plainly), env, [Symbol.asyncDispose]: dispose };
+}
+
+/** Nothing is mounted below these; and an old crun cannot make a file recursively read-only. */
+function plainly(mount: ApiMount): ApiMount {
+  return mount.Type === 'bind' && mount.ReadOnly ? { ...mount, BindOptions: { ReadOnlyNonRecursive: true } } : mount;
 }
 
 async function secret(
