@@ -15,7 +15,7 @@ import { systemRoutes } from './system/routes.js';
 import { volumeRoutes } from './volumes/routes.js';
 
 /** Every route of the API; the first that fits wins. */
-export function apiRoutes(services: ApiServices, options: { minApiVersion?: string }): Route[] {
+export function apiRoutes(services: ApiServices, options: { minApiVersion?: string; forBuilders?: boolean }): Route[] {
   return [
     ...systemRoutes(services, options),
     ...eventRoutes(services),
@@ -27,8 +27,8 @@ export function apiRoutes(services: ApiServices, options: { minApiVersion?: stri
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
     ...pluginRoutes(services),
-    ...buildRoutes(),
-    ...composeRoutes(services.images),
+    ...buildRoutes(services),
+    ...(options.forBuilders ? composeRoutes(services.images) : []),
     ...swarmRoutes(),
   ];
 }

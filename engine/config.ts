@@ -100,6 +100,11 @@ export interface RegistriesConfig {
   readonly maxConcurrentDownloads: number;
 }
 
+export interface BuildersConfig extends Roots {
+  /** The builder of builds that name none. */
+  readonly defaultBuilder: string;
+}
+
 export interface PluginsConfig {
   /** Absent or empty: every plugin is taken. */
   readonly pluginTrust?: readonly PluginTrustRule[];
@@ -125,4 +130,5 @@ export interface EngineConfig
     VolumesConfig,
     NetworksConfig,
     RegistriesConfig,
+    BuildersConfig,
     PluginsConfig {}

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
+import { emptyTar } from './commit.js';
 import { refuseTooDeep } from './config.js';
 import type { Context } from './context.js';
-import { emptyTar } from './commit.js';
 import type { Composed, ComposeOptions } from './service.js';
 
 /** Records that are nothing but layers have all the same time, so that the same layers are the same record. */

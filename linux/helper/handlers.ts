@@ -7,7 +7,8 @@ import { mountOf } from '../mount/mountinfo.js';
 import { listChanges } from '../rootfs/changes.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
-import { isEmpty } from '../rootfs/remove.js';
+import { nameOf } from '../rootfs/names.js';
+import { isEmpty, removeEntry } from '../rootfs/remove.js';
 import { classed, Root, type RootOf } from '../rootfs/root.js';
 import { diskUsage } from '../rootfs/usage.js';
 import { errnoOf } from '../syscall/errno.js';
@@ -68,6 +69,11 @@ export const handlers: Handlers = {
     withRoot(root, (inside) => (follow ? inside.stat(path) : inside.lstat(path))),
   readFileInRoot: ({ root, path, maxBytes = 1024 * 1024 }) =>
     withRoot(root, (inside) => ({ text: inside.readFile(path, maxBytes).toString('utf8') })),
+  removeInRoot: ({ root, path }) =>
+    withRoot(root, (inside) => {
+      inside.withParent(path, (fd, name) => removeEntry(fd, nameOf(name)));
+      return {};
+    }),
   mkdirInRoot: ({ root, path, ...options }) =>
     withRoot(root, (inside) => ({ created: inside.makeDirectory(path, options) })),
   isEmpty: ({ path }) => onHost(path, () => ({ empty: isEmpty(path) })),

@@ -151,8 +151,7 @@ async function make(context: BuildContext, stages: Stages, here: PlannedStage, s
     hasFailed = true;
     throw error;
   } finally {
-    const keep: { KeepFailed?: boolean; KeepContainers?: boolean } = request;
-    const stays = hasFailed ? keep.KeepFailed : keep.KeepContainers;
+    const stays = hasFailed ? request.KeepFailed : request.KeepContainers;
     if (!stays) {
       const removal = containers.remove(container).catch((error: unknown) => {
         context.log.warn(`a container of a build remains: ${messageOf(error)}`, { container });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { BuildCacheRecord } from '@cleat/protocol/kinds/builder';
@@ -12,7 +12,11 @@ import type { Settings } from '../options.js';
 import type { CacheMounts } from '../run/cache-mounts.js';
 import type { Cache, Kept } from './store.js';
 
+/** Entries that say when an image was first built, and hold nothing. */
+const onlyTime = 'time';
+
 export interface PruneRequest {
+  readonly Engine: string;
   readonly All?: boolean;
   readonly Filters?: Readonly<Record<string, readonly string[]>>;
   readonly ReservedSpace?: number;
@@ -49,10 +53,7 @@ export class Upkeep {
   /** A build begins: what earlier ones have left goes first. */
   async begin(engine: string, id: string): Promise<void> {
     this.#builds.add(id);
-    if (engine !== this.#engine) {
-      this.#engine = engine;
-      writeFileDurably(this.#engineFile, engine);
-    }
+    this.#know(engine);
     this.#swept ??= this.#sweep();
     await this.#swept;
   }
@@ -71,13 +72,16 @@ export class Upkeep {
   }
 
   async usage(): Promise<BuildCacheRecord[]> {
-    return (await this.#entries()).map(({ record }) => record);
+    return (await this.#entries()).map(({ record }) => record).filter(({ Type }) => Type !== onlyTime);
   }
 
   /** @throws InvalidParameter for a filter that is not known */
   async prune(request: PruneRequest): Promise<{ Removed: string[]; SpaceReclaimed: number }> {
     const fits = filterOf(request.Filters ?? {});
-    const { ReservedSpace = 0, MaxUsedSpace = 0 } = request;
+    this.#know(request.Engine);
+    const { ReservedSpace = 0, MaxUsedSpace = 0, MinFreeSpace = 0 } = request;
+    const { bavail, bsize } = await statfs(this.#settings.stateDir);
+    let free = bavail * bsize;
     const entries = await this.#entries();
     let total = sum(entries);
     const candidates = entries.filter(({ record }) => !record.InUse && fits(record)).sort(byUse);
@@ -86,12 +90,20 @@ export class Upkeep {
     for (const { record, remove } of candidates) {
       if (MaxUsedSpace > 0 && total <= MaxUsedSpace) break;
       if (ReservedSpace > 0 && total <= ReservedSpace) break;
+      if (MinFreeSpace > 0 && free >= MinFreeSpace) break;
       if (!(await remove())) continue;
       removed.push(record.ID);
       reclaimed += record.Size ?? 0;
       total -= record.Size ?? 0;
+      free += record.Size ?? 0;
     }
     return { Removed: removed, SpaceReclaimed: reclaimed };
+  }
+
+  #know(engine: string): void {
+    if (engine === this.#engine) return;
+    this.#engine = engine;
+    writeFileDurably(this.#engineFile, engine);
   }
 
   get #engineFile(): string {
@@ -130,7 +142,7 @@ export class Upkeep {
 
   /** Only when an image was first built. */
   #timeEntry(key: string, kept: Kept): Entry {
-    const record = recordOf(key, 'internal', kept, false);
+    const record = recordOf(key, onlyTime, kept, false);
     const remove = async () => {
       this.#cache.drop(key);
       return true;
@@ -177,6 +189,7 @@ function recordOf(key: string, type: string, kept: Kept, isInUse: boolean): Buil
     ID: key,
     Type: type,
     Description: kept.what,
+    ...(kept.image !== '' && { Image: kept.image }),
     InUse: isInUse,
     Shared: false,
     Size: kept.size,
