@@ -29,7 +29,7 @@ const composeBody = jsonBody(
 );
 
 /**
- * What builders have beside the Engine API, on their socket only: layers without a container, and an image's
+ * Routes for builders beside the Engine API, on their socket only: layers without a container, and an image's
  * configuration and history as a whole, which `POST /commit` cannot say.
  */
 export function composeRoutes(images: Pick<Images, 'addLayer' | 'compose'>): Route[] {

@@ -91,7 +91,7 @@ class Connection {
   asked = false;
   /** The request that is being answered. */
   response: ServerResponse | undefined;
-  /** Of the plain request that is being answered. */
+  /** Belongs to the plain request that is being answered. */
   #plain: Presence | undefined;
   /** The body of the request that was fed last; undefined between two requests. */
   #frame: BodyFrame | undefined;

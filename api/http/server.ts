@@ -48,11 +48,11 @@ interface Call {
   readonly request: ApiRequest;
   readonly response: ApiResponse;
   readonly presence: Presence;
-  /** What it asks for, where that is known already. */
+  /** The route that it asks for, where that is known already. */
   readonly asked?: { readonly target: Target; readonly match: Match<Route> };
-  /** Of a plain request. */
+  /** For a plain request. */
   readonly body?: Buffer;
-  /** Of any other. */
+  /** For any other. */
   readonly streams?: Streams;
   /** For a connection that can be taken over. */
   readonly hijacker?: Hijacker;

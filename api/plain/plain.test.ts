@@ -49,7 +49,7 @@ const routes: Route[] = [
   ),
 ];
 
-/** What came, without the time. */
+/** The answer without its time. */
 const asSaid = (answer: string): string => answer.replace(/Date: .*GMT/g, 'Date: now');
 
 /** A header that the reader of plain requests does not know sends a request to Node's parser. */
@@ -120,7 +120,7 @@ it('reads bodies as it does those that Node’s parser brings', async () => {
       }
     }
   }
-  // One that comes in two pieces.
+  // A head that comes in two pieces.
   const whole = until(socket, '"Name":"later"}');
   socket.write(`POST /echo HTTP/1.1\r\nHost: x\r\n${json}Content-Length: 16\r\n\r\n{"Name":`);
   await new Promise((resolve) => setImmediate(resolve));

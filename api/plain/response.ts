@@ -61,7 +61,7 @@ export class PlainResponse implements ApiResponse {
       done = true;
     };
     this.#socket.write(bytes, onSent);
-    // What the kernel took at once is not waited for.
+    // The kernel often takes all of it at once: then nobody waits.
     if (this.#socket.writableLength === 0) onSent();
   }
 

@@ -60,7 +60,7 @@ export async function createDriver(settings: Settings, log: Logger): Promise<Dri
   };
 }
 
-/** The caller gets all lines; whoever stops reading cancels the build, and nothing of it is left then. */
+/** The caller gets all lines. A caller that stops reading cancels the build, and nothing of it is left then. */
 async function* answer(lines: Lines, work: Promise<void>, gone: AbortController): AsyncGenerator<Uint8Array> {
   try {
     yield* lines.read();

@@ -60,7 +60,7 @@ export interface ComposeOptions {
   /** The image whose history, author and platform it goes on with; empty: none. */
   base: string;
   config: ContainerConfig;
-  /** What comes after the base's. */
+  /** Entries after the base's. */
   history: { created?: string; created_by?: string; author?: string; comment?: string; empty_layer?: boolean }[];
   /** RFC 3339 */
   created: string;

@@ -35,11 +35,11 @@ export class Client implements Disposable {
       const outgoing = request(this.#options(method, path, ask, body), resolve);
       outgoing.once('error', (error) => reject(ask.signal?.aborted ? ask.signal.reason : awayOf(error)));
       if (ask.upload) {
-        // What goes wrong with the body itself is the reason; an engine that refuses early has answered by then.
+        // A failure of the body itself is the reason; an engine that refuses early has answered by then.
         pipeline(ask.upload, outgoing).catch((error: unknown) => reject(error));
       } else outgoing.end(body);
     });
-    answer.on('error', () => {}); // Whoever reads it gets the error, too.
+    answer.on('error', () => {}); // The reader gets the error, too.
     if ((answer.statusCode ?? 500) < 400) return answer;
     throw refusalOf(answer.statusCode ?? 500, await textOf(answer));
   }
@@ -51,7 +51,7 @@ export class Client implements Disposable {
       const outgoing = request({ ...this.#options('POST', path, { ...ask, headers }), agent: false });
       outgoing.once('error', (error) => reject(ask.signal?.aborted ? ask.signal.reason : awayOf(error)));
       outgoing.once('upgrade', (_answer, connection, head) => {
-        connection.on('error', () => {}); // Whoever reads it gets the error, too.
+        connection.on('error', () => {}); // The reader gets the error, too.
         if (head.length > 0) connection.unshift(head);
         resolve(connection);
       });

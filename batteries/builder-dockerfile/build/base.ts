@@ -23,7 +23,7 @@ export class Bases {
     const known = this.#found.get(key);
     if (known) return await known;
     const looking = this.#find(reference, platform, vertex);
-    looking.catch(() => {}); // Whoever asked is told.
+    looking.catch(() => {}); // The caller is told.
     this.#found.set(key, looking);
     return await looking;
   }

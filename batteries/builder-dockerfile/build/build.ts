@@ -24,7 +24,7 @@ import type { State } from './state.js';
 import { rightNow } from './step-view.js';
 import { Workspace } from './workspace.js';
 
-/** What all builds share. */
+/** Shared by all builds. */
 export interface Shared {
   readonly stateDir: string;
   readonly cache: Cache;
@@ -114,7 +114,7 @@ async function finished(context: BuildContext, state: State): Promise<string> {
   const config = { ...state.config };
   if (request.Labels && Object.keys(request.Labels).length > 0) config.Labels = { ...config.Labels, ...request.Labels };
   const history = state.history;
-  // What has no time of its own has that of the first time that it was built.
+  // An entry without a time of its own has that of the first build.
   const facts = history.map((entry) => [entry.created_by, entry.created ?? '', entry.empty_layer ?? false]);
   const key = keyOf(
     'image',

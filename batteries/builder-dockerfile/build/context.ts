@@ -12,9 +12,10 @@ import type { Plan } from '../plan/stages.js';
 import type { CacheMounts } from '../run/cache-mounts.js';
 import type { Bases } from './base.js';
 import type { Lines } from './lines.js';
+import type { State } from './state.js';
 import type { Workspace } from './workspace.js';
 
-/** What the parts of one build share. */
+/** Shared by the parts of one build. */
 export interface BuildContext {
   readonly request: BuildRequest;
   readonly log: Logger;
@@ -45,7 +46,13 @@ export interface BuildContext {
   later(work: Promise<void>): void;
 }
 
-/** What a step has failed of. */
+/** The images of stages, for steps that copy from them. */
+export interface StageResults {
+  /** @throws the failure of that stage, or of one that it needs */
+  result(index: number): Promise<State>;
+}
+
+/** The failure of a step. */
 export class StepFailure extends Error {
   constructor(
     override readonly cause: unknown,

@@ -1,6 +1,7 @@
 import { createReadStream, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
+import { owned } from '@cleat/protocol/guard';
 import { keyOf } from '../cache/store.js';
 import { isArchive } from '../files/archive.js';
 import { type CopyOptions, copied, type Item } from '../files/copy.js';
@@ -14,10 +15,9 @@ import { expandWord } from '../language/expand.js';
 import { fault } from '../language/fault.js';
 import type { Instruction } from '../language/instruction.js';
 import type { PlannedStage } from '../plan/stages.js';
-import type { BuildContext } from './context.js';
+import type { BuildContext, StageResults } from './context.js';
 import { expandIn, note } from './metadata.js';
 import { asSource, contextFiles, type Files, filesOf, treeOf } from './sources.js';
-import type { Stages } from './stages.js';
 import type { State } from './state.js';
 import type { Step } from './step.js';
 import type { StepView } from './step-view.js';
@@ -27,7 +27,7 @@ export type CopyInstruction = Extract<Instruction, { name: 'COPY' | 'ADD' }>;
 /** COPY and ADD: a layer that is made of files without running anything. */
 export async function copyStep(
   context: BuildContext,
-  stages: Stages,
+  stages: StageResults,
   here: PlannedStage,
   state: State,
   given: CopyInstruction,
@@ -74,7 +74,7 @@ export async function copyStep(
           };
           const record = await context.images.addLayer(
             state.layers.id,
-            Readable.from(counted(), { objectMode: false }),
+            owned(Readable.from(counted(), { objectMode: false })),
             signal,
           );
           return { record, size };
@@ -182,7 +182,7 @@ async function itemsOf(
     const bytes = Buffer.from(content);
     const mtime = context.epoch ?? Math.floor(Date.now() / 1000);
     const file = { kind: 'file', name, mode: 0o644, mtime, size: bytes.length } as const;
-    add({ ...file, open: () => Readable.from([bytes]) }, keyOf('inline', name, content));
+    add({ ...file, open: () => owned(Readable.from([bytes])) }, keyOf('inline', name, content));
   }
   return { items, digests };
 }
@@ -220,7 +220,7 @@ async function addRemote(
       await vertex.status(source, { current, total, started, isDone: true });
     },
   });
-  const open = () => createReadStream(got.file) as AsyncIterable<Buffer>;
+  const open = () => owned(createReadStream(got.file)) as AsyncIterable<Buffer>;
   if (options.unpack && (await isArchive(open()))) add({ kind: 'archive', open }, keyOf('unpacked', got.digest));
   else {
     const { name, mtime, size } = got;
@@ -232,11 +232,11 @@ async function addRemote(
 async function archiveIn({ found, source, path }: Picked): Promise<Item | undefined> {
   const [only] = found;
   if (only?.type !== 'file') return undefined;
-  const open = () => (only.content ? Readable.from([only.content]) : read(source.root, path, only.size));
+  const open = () => (only.content ? owned(Readable.from([only.content])) : read(source.root, path, only.size));
   return (await isArchive(open())) ? { kind: 'archive', open } : undefined;
 }
 
-/** Of everything but times: a checkout gives new ones each time. */
+/** Digest of everything but times: a checkout gives new ones each time. */
 function digestOf({ found, name, source }: Picked, isUnpacked: boolean): string {
   const facts = found.map((one) => {
     const { path, type, mode, linkName, digest, major, minor, isWanted } = one;

@@ -1,9 +1,9 @@
 import type { BuildLine } from '@cleat/protocol/kinds/builder';
 
-/** Lines that wait for a slow reader; whoever says more waits, too. */
+/** Lines that wait for a slow reader; then the build waits, too. */
 const maxWaiting = 256;
 
-/** What a build says, on its way to whoever asked for it. */
+/** The lines of a build, on their way to the caller. */
 export class Lines {
   readonly #waiting: Buffer[] = [];
   #isClosed = false;

@@ -6,7 +6,7 @@ import { stageArgument, type Variables } from '../plan/arguments.js';
 import { exposed } from './ports.js';
 import { type State, setEnv } from './state.js';
 
-/** What instructions need to know beside the state. */
+/** Facts that instructions need beside the state. */
 export interface Scope {
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly globals: Variables;

@@ -13,10 +13,9 @@ import type { PlannedStage } from '../plan/stages.js';
 import { containerOf, ownFiles, runToEnd } from '../run/container.js';
 import { type ApiMount, mountAll, targetOf } from '../run/mounts.js';
 import { removeStubs, stubsOf } from '../run/stubs.js';
-import type { BuildContext } from './context.js';
+import type { BuildContext, StageResults } from './context.js';
 import { expandIn, inShell, note } from './metadata.js';
 import { contextFiles, filesOf, treeOf } from './sources.js';
-import type { Stages } from './stages.js';
 import type { State } from './state.js';
 import type { Step } from './step.js';
 import type { StepView } from './step-view.js';
@@ -34,7 +33,7 @@ export class RunFailure extends CleatError {
 /** RUN: a container of the image so far, and a layer of what it has changed. */
 export async function runStep(
   context: BuildContext,
-  stages: Stages,
+  stages: StageResults,
   here: PlannedStage,
   state: State,
   instruction: RunStatement & { text: string },
@@ -58,7 +57,7 @@ export async function runStep(
     async prepare() {
       const described = await Promise.all(mounts.map((mount) => describedMount(context, stages, here, mount, vertex)));
       const { User: user = '' } = state.config;
-      // What a proxy is called changes nothing that is built.
+      // The address of a proxy changes nothing that is built.
       const seen = env.filter((one) => !isProxy(one.slice(0, one.indexOf('='))));
       const facts = JSON.stringify({
         script,
@@ -99,7 +98,7 @@ interface Making {
   readonly signal: AbortSignal;
 }
 
-async function make(context: BuildContext, stages: Stages, here: PlannedStage, state: State, making: Making) {
+async function make(context: BuildContext, stages: StageResults, here: PlannedStage, state: State, making: Making) {
   const { containers, images, request, workspace, client } = context;
   const { mounts, workdir, vertex, signal } = making;
   refuseForeign(state.platform);
@@ -151,12 +150,11 @@ async function make(context: BuildContext, stages: Stages, here: PlannedStage, s
     hasFailed = true;
     throw error;
   } finally {
-    const stays = hasFailed ? request.KeepFailed : request.KeepContainers;
-    if (!stays) {
+    if (!request.KeepContainers) {
       const removal = containers.remove(container).catch((error: unknown) => {
         context.log.warn(`a container of a build remains: ${messageOf(error)}`, { container });
       });
-      // What is mounted into it is taken away next.
+      // Its mounts are taken away next.
       if (mounts.length > 0 || making.script || hasFailed) await removal;
       else context.later(removal);
     }
@@ -214,7 +212,7 @@ function told(state: State, command: readonly string[]): string {
 /** A mount as far as it decides what a RUN makes. */
 async function describedMount(
   context: BuildContext,
-  stages: Stages,
+  stages: StageResults,
   here: PlannedStage,
   mount: RunMount,
   vertex: StepView,

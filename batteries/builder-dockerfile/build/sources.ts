@@ -3,8 +3,7 @@ import type { LayerRecord } from '../api/images.js';
 import type { Source } from '../files/select.js';
 import { fault } from '../language/fault.js';
 import { type Origin, originOf, type PlannedStage } from '../plan/stages.js';
-import { type BuildContext, Vanished } from './context.js';
-import type { Stages } from './stages.js';
+import { type BuildContext, type StageResults, Vanished } from './context.js';
 import type { StepView } from './step-view.js';
 import type { Tree } from './workspace.js';
 
@@ -12,7 +11,7 @@ import type { Tree } from './workspace.js';
 export interface Files {
   readonly tree: Tree | undefined;
   readonly keepsOwners: boolean;
-  /** What they are, where that is known without looking: of a stage or an image. */
+  /** Their layers, where they are those of a stage or an image: then nobody need look at them. */
   readonly identity?: readonly string[];
 }
 
@@ -24,7 +23,7 @@ export function contextFiles({ workspace, request }: BuildContext): Files {
 /** Files of what `--from` names. @throws DockerfileFault, and whatever building that stage throws */
 export async function filesOf(
   context: BuildContext,
-  stages: Stages,
+  stages: StageResults,
   here: PlannedStage,
   from: string,
   verb: 'copy' | 'mount',
@@ -34,7 +33,7 @@ export async function filesOf(
   return await filesAt(context, stages, origin, vertex);
 }
 
-async function filesAt(context: BuildContext, stages: Stages, origin: Origin, vertex: StepView): Promise<Files> {
+async function filesAt(context: BuildContext, stages: StageResults, origin: Origin, vertex: StepView): Promise<Files> {
   if (origin.kind === 'scratch') return { tree: undefined, keepsOwners: true, identity: [] };
   if (origin.kind === 'stage') {
     const { layers } = await stages.result(origin.index);

@@ -4,7 +4,7 @@ import { atLine, located } from '../language/fault.js';
 import type { Instruction } from '../language/instruction.js';
 import { hostPlatform, parsePlatform } from '../plan/platform.js';
 import { originsOf, type PlannedStage } from '../plan/stages.js';
-import { type BuildContext, StepFailure, Vanished } from './context.js';
+import { type BuildContext, type StageResults, StepFailure, Vanished } from './context.js';
 import { copyStep } from './copy-step.js';
 import { applyMetadata, applyWorkdir, type Scope } from './metadata.js';
 import { runStep } from './run-step.js';
@@ -14,7 +14,7 @@ import { StepView } from './step-view.js';
 import { workdirStep } from './workdir-step.js';
 
 /** The stages of a build: each is made once, as soon as somebody needs it, and those that do not need each other at once. */
-export class Stages {
+export class Stages implements StageResults {
   readonly #context: BuildContext;
   readonly #scope: Scope;
   readonly #results = new Map<number, Promise<State>>();
@@ -35,17 +35,17 @@ export class Stages {
     this.#steps = steps;
   }
 
-  /** The image of a stage, for whoever copies from it. @throws whatever goes wrong with it or what it needs */
+  /** The image of a stage, for steps that copy from it. @throws the failure of it, or of one that it needs */
   async result(index: number): Promise<State> {
     const known = this.#results.get(index);
     if (known) return await known;
     const making = this.#make(index);
-    making.catch(() => {}); // Whoever needs it is told.
+    making.catch(() => {}); // The stage that needs it is told.
     this.#results.set(index, making);
     return await making;
   }
 
-  /** Waits until nothing is under way any more, whatever has become of it. */
+  /** Waits until nothing is under way. */
   async settled(): Promise<void> {
     this.#stop.abort();
     while ([...this.#results.values()].length > 0) {
@@ -59,7 +59,7 @@ export class Stages {
     const { plan, contexts } = this.#context;
     const planned = plan.stages[index];
     if (!planned) throw new Error(`there is no stage ${index}`);
-    // What it needs later on is begun now.
+    // Stages that it needs later on are begun now.
     for (const origin of originsOf(plan.stages, planned, contexts)) {
       if (origin.kind === 'stage') this.result(origin.index).catch(() => {}); // It is told where it is needed.
     }
@@ -82,6 +82,8 @@ export class Stages {
     const { stage, base, index } = planned;
     const step = this.#firstSteps.get(index) ?? 1;
     const vertex = this.#vertex(planned, stage.text, step, '');
+    // Its own step begins when there is something to begin with.
+    if (base.kind === 'stage') await this.result(base.index);
     return await this.#shown(vertex, stage.line, async () => {
       const platform = this.#platformOf(planned);
       const begun = await this.#base(base, platform, vertex);
@@ -98,7 +100,7 @@ export class Stages {
     if (base.kind === 'stage') {
       const before = await this.result(base.index);
       const state = continued(before);
-      // Its triggers are for whoever takes it.
+      // Its triggers are for the stage that takes it.
       if (before.config.OnBuild) state.config.OnBuild = [...before.config.OnBuild];
       return state;
     }

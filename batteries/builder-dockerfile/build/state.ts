@@ -50,7 +50,7 @@ export function stateOf(
   };
 }
 
-/** For a stage that goes on with another one. Its triggers are run by whoever takes it. */
+/** For a stage that goes on with another one. That one runs its triggers. */
 export function continued(state: State): State {
   const config = structuredClone(state.config);
   delete config.OnBuild;

@@ -63,7 +63,7 @@ export async function perform(
   try {
     made = await prepared.make(context.signal);
   } catch (error) {
-    // What it stands on came from the cache, and the engine no longer has it.
+    // The layers below came from the cache, and the engine no longer has them.
     if (isClass(error, 'NotFound') && state.layers.id !== '' && error.message.includes(state.layers.id)) {
       throw new Vanished(state.layers.id);
     }

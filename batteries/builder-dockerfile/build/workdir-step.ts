@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { tarEnd } from '@cleat/linux/archive/tar-writer';
 import { nameOf } from '@cleat/linux/rootfs/names';
+import { owned } from '@cleat/protocol/guard';
 import { keyOf } from '../cache/store.js';
 import { Layer } from '../files/layer.js';
 import { ownerOf } from '../files/owner.js';
@@ -31,7 +32,7 @@ export function workdirStep(context: BuildContext, state: State, directory: stri
           const tar = Buffer.concat([...heads, tarEnd]);
           const record = await context.images.addLayer(
             state.layers.id,
-            Readable.from([tar], { objectMode: false }),
+            owned(Readable.from([tar], { objectMode: false })),
             signal,
           );
           return { record, size: tar.length };

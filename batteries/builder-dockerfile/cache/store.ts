@@ -3,7 +3,7 @@ import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
 import type { LayerRecord } from '../api/images.js';
 
-/** What a step has made. */
+/** The result of a step. */
 export interface Kept {
   readonly v: 1;
   /** The record of the engine that holds its layers; empty for one that has only a time. */
@@ -90,7 +90,7 @@ export function keyOf(...parts: readonly (string | readonly string[])[]): string
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-/** What files an image has. */
+/** The key of an image's files. */
 export function layersKey(layers: readonly string[]): string {
   return keyOf('layers', layers);
 }

@@ -16,7 +16,7 @@ import type { Cache, Kept } from './store.js';
 const onlyTime = 'time';
 
 export interface PruneRequest {
-  readonly Engine: string;
+  readonly Engine?: string;
   readonly All?: boolean;
   readonly Filters?: Readonly<Record<string, readonly string[]>>;
   readonly ReservedSpace?: number;
@@ -26,7 +26,7 @@ export interface PruneRequest {
 
 interface Entry {
   readonly record: BuildCacheRecord;
-  /** Of all steps that are one record of the engine. */
+  /** Keys of all steps that are one record of the engine. */
   readonly keys: readonly string[];
   readonly remove: () => Promise<boolean>;
 }
@@ -54,7 +54,11 @@ export class Upkeep {
   async begin(engine: string, id: string): Promise<void> {
     this.#builds.add(id);
     this.#know(engine);
-    this.#swept ??= this.#sweep();
+    this.#swept ??= this.#sweep().catch((error: unknown) => {
+      // The build itself will tell whether the engine answers.
+      this.#log.warn(`containers of earlier builds may remain: ${messageOf(error)}`);
+      this.#swept = undefined;
+    });
     await this.#swept;
   }
 
@@ -78,7 +82,7 @@ export class Upkeep {
   /** @throws InvalidParameter for a filter that is not known */
   async prune(request: PruneRequest): Promise<{ Removed: string[]; SpaceReclaimed: number }> {
     const fits = filterOf(request.Filters ?? {});
-    this.#know(request.Engine);
+    if (request.Engine) this.#know(request.Engine);
     const { ReservedSpace = 0, MaxUsedSpace = 0, MinFreeSpace = 0 } = request;
     const { bavail, bsize } = await statfs(this.#settings.stateDir);
     let free = bavail * bsize;
@@ -110,7 +114,7 @@ export class Upkeep {
     return join(this.#settings.stateDir, 'engine');
   }
 
-  /** Containers of builds that nobody does any more. */
+  /** Removes containers of builds that have ended. */
   async #sweep(): Promise<void> {
     using client = new Client(this.#engine);
     const containers = new Containers(client);
@@ -204,7 +208,7 @@ function sum(entries: readonly Entry[]): number {
   return entries.reduce((total, { record }) => total + (record.Size ?? 0), 0);
 }
 
-/** What was not used for longest goes first. */
+/** Least recently used first. */
 function byUse(one: Entry, other: Entry): number {
   return (one.record.LastUsedAt ?? '') < (other.record.LastUsedAt ?? '') ? -1 : 1;
 }

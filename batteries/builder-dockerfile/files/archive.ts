@@ -10,7 +10,7 @@ import { type Attributes, type Layer, under } from './layer.js';
 import type { ModeChange } from './mode.js';
 import type { Owner } from './owner.js';
 
-/** What a build unpacks has an end, whatever it unfolds to. */
+/** Bounds of an archive, whatever it unfolds to. */
 const maxUnpacked = 64 * 1024 ** 3;
 const maxEntries = 2_000_000;
 

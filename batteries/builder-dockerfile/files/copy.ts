@@ -31,9 +31,9 @@ export interface CopyOptions {
   readonly target: string;
   readonly owner?: Owner;
   readonly mode?: ModeChange;
-  /** Of directories that have to be made. */
+  /** Mode of directories that have to be made. */
   readonly directoryMode: number;
-  /** Of directories that have to be made, in seconds. */
+  /** Time of directories that have to be made, in seconds. */
   readonly time: number;
   /** No file is newer; seconds. */
   readonly latest?: number;
@@ -120,7 +120,7 @@ async function* tree(
     if (!one.isWanted || one.type === 'socket') continue;
     const path = under(to, one.path);
     if (one.type === 'directory') {
-      // What is in it is copied, but not itself.
+      // Its content is copied, but not itself.
       if (one.path === '') yield* layer.directory(path, make);
       else {
         yield* layer.above(path, makeAbove);

@@ -24,7 +24,7 @@ export function gitSource(text: string): GitSource | undefined {
     /^https?:\/\/[^?]+\.git$/.test(address);
   if (!isGit) return undefined;
   const [ref = '', directory = ''] = splitOnce(fragment, ':');
-  // What begins with a dash would be an option of git's.
+  // A word that begins with a dash would be an option of git's.
   if (ref.startsWith('-') || address.startsWith('-') || /[\0-\x20\x7f]/.test(address + ref)) {
     throw fault(`invalid git reference: ${readable(text)}`);
   }

@@ -38,7 +38,7 @@ export class Layer {
     this.#latest = latest;
   }
 
-  /** What is at a path, here or below; a symlink is one. */
+  /** The kind of the entry at a path, here or below; a symlink is one. */
   kindAt(path: ByteName): Kind | 'other' | undefined {
     const own = this.#kinds.get(path);
     if (own !== undefined || this.#made.has(parentOf(path))) return own;
@@ -78,7 +78,7 @@ export class Layer {
     return this.#head(path, entry.type, entry);
   }
 
-  /** What fills up the last block of a file. */
+  /** Bytes that fill up the last block of a file. */
   padding(size: number): Buffer {
     return paddingOf(size);
   }
@@ -123,7 +123,7 @@ function attributesAt(fd: number): Attributes {
   };
 }
 
-/** Of a name without a slash at its beginning; empty for what lies at the top. */
+/** Parent of a name without a slash at its beginning; empty at the top. */
 export function parentOf(path: ByteName): ByteName {
   const at = path.lastIndexOf('/');
   return (at < 0 ? '' : path.slice(0, at)) as ByteName;

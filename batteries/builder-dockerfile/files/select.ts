@@ -13,12 +13,12 @@ export interface Source {
   readonly keepsOwners: boolean;
 }
 
-/** What a source path of COPY or ADD has led to. */
+/** Files that a source path of COPY or ADD has led to. */
 export interface Picked {
   readonly source: Source;
   /** Without symlinks in it. */
   readonly path: string;
-  /** What it was called: a symlink's own name, not that of what it leads to. */
+  /** Its name in the instruction: a symlink's own, not that of its target. */
   readonly name: string;
   readonly found: readonly Found[];
 }
@@ -48,7 +48,7 @@ export async function pick(source: Source, text: string, options: PickOptions): 
       throw missing(error, text);
     }
   }
-  // What is excluded by its own name is no source.
+  // A file that is excluded by its own name is no source.
   return picked.filter(({ name, found }) => found[0]?.type === 'directory' || !excluded.matches(name));
 }
 

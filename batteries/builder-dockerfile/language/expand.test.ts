@@ -82,7 +82,7 @@ describe('one word', () => {
     expect(expandWord('say "$HOME" \'$HOME\'', lookup, { noQuotes: true })).toBe('say "/root" \'/root\'');
   });
 
-  test('what is unset may stay', () => {
+  test('a variable that is unset may stay', () => {
     expect(expandWord('$UNSET ${UNSET} ${UNSET:-x}', lookup, { keepUnset: true })).toBe('$UNSET ${UNSET} ${UNSET:-x}');
   });
 });

@@ -1,7 +1,7 @@
 import { CleatError } from '@cleat/protocol/errors';
 import { nearest } from '@cleat/protocol/nearest';
 
-/** What is wrong with a Dockerfile, and where. */
+/** A mistake in a Dockerfile, and where it is. */
 export class DockerfileFault extends CleatError {
   /** From 1; undefined where no line is to blame. */
   readonly line: number | undefined;
@@ -12,7 +12,7 @@ export class DockerfileFault extends CleatError {
   }
 }
 
-/** A fault that has no line yet: whoever knows it adds it by {@link atLine}. */
+/** A fault that has no line yet: {@link atLine} adds it. */
 export function fault(message: string): DockerfileFault {
   return new DockerfileFault(message);
 }

@@ -1,6 +1,6 @@
 import { didYouMean, fault } from './fault.js';
 
-/** What a flag takes: nothing or true/false, one value, or several by being repeated. */
+/** The value of a flag: nothing or true/false, one value, or several by being repeated. */
 type Form = 'flag' | 'value' | 'values';
 
 export type Flags<D extends Readonly<Record<string, Form>>> = {

@@ -37,7 +37,7 @@ export function heredocOf(word: string): Heredoc | undefined {
   return { name, expand: quotes(raw) === quotes(name), chomp: dash === '-', content: '' };
 }
 
-/** What the document gives whoever reads it. */
+/** The content of a document, as its reader gets it. */
 export function contentOf({ content, chomp }: Heredoc): string {
   return chomp ? content.replace(/^\t+/gm, '') : content;
 }

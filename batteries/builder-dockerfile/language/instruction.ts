@@ -1,7 +1,7 @@
 import type { Heredoc } from './heredoc.js';
 import type { Pair } from './words.js';
 
-/** What an ARG declares: a default is not expanded yet. */
+/** One variable of an ARG: its default is not expanded yet. */
 export interface Declared {
   readonly key: string;
   readonly value?: string;
@@ -40,7 +40,7 @@ interface Sources extends CopyFlags {
   readonly target: string;
 }
 
-/** What an instruction says. Variables in it are not replaced yet. */
+/** The meaning of an instruction. Variables in it are not replaced yet. */
 export type Statement =
   | ({
       readonly name: 'ADD';

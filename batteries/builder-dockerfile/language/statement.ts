@@ -7,7 +7,7 @@ import type { Escape } from './lines.js';
 import { readMount } from './run-mounts.js';
 import { type Command, jsonList, pairsOf, plainWords, quotedWords } from './words.js';
 
-/** What a reader of an instruction has: its command, and the documents below it. */
+/** The parts of an instruction: its command, and the documents below it. */
 interface Given extends Command {
   readonly escape: Escape;
   readonly heredocs: readonly Heredoc[];
@@ -130,7 +130,7 @@ const readers = {
     if (security !== undefined && security !== 'sandbox' && security !== 'insecure') {
       throw fault(`security ${JSON.stringify(security)} is not valid`);
     }
-    // What cannot be right whatever variables hold is said before anything is built.
+    // A mount that cannot be right is refused before anything is built.
     for (const one of mount ?? []) if (!one.includes('$')) readMount(one, (text) => text);
     return {
       name: 'RUN',

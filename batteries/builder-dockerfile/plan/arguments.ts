@@ -14,7 +14,7 @@ export function isProxy(name: string): boolean {
   return proxies.includes(name.toUpperCase());
 }
 
-/** What `--build-arg` says of proxies, both ways of writing. */
+/** Proxies that `--build-arg` names, in both ways of writing. */
 export function proxyVariables(buildArgs: Readonly<Record<string, string>>): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [name, value] of Object.entries(buildArgs)) {

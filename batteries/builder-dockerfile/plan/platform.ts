@@ -15,7 +15,7 @@ const aliases: Readonly<Record<string, string>> = {
   armel: 'arm/v6',
 };
 
-/** What binfmt_misc's entries of qemu are called where that is another name. */
+/** Names of QEMU's architectures, where they are other ones. */
 const ofQemu: Readonly<Record<string, string>> = { amd64: 'x86_64', arm64: 'aarch64', '386': 'i386' };
 
 export function hostPlatform(): Platform {
@@ -86,7 +86,7 @@ export function interpreters(): string[] {
   }
 }
 
-/** What runs here, the host's own first. */
+/** Platforms that run here, the host's own first. */
 export function platformsHere(): string[] {
   const names = Object.fromEntries(Object.entries(ofQemu).map(([ours, theirs]) => [theirs, ours]));
   const known = /^(amd64|arm64|arm|386|ppc64le|s390x|riscv64|mips64le|mips64|loongarch64)$/;

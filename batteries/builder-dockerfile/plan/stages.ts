@@ -15,7 +15,7 @@ export type Origin =
 export interface PlannedStage {
   readonly index: number;
   readonly stage: Stage;
-  /** What people call it: its name, or `stage-0`. */
+  /** Its name for people: `build`, or `stage-0`. */
   readonly label: string;
   readonly base: Origin;
   /** As FROM has it, with variables replaced. */
@@ -100,7 +100,7 @@ function contextNames(name: string): string[] {
 }
 
 /**
- * What `--from` names: a stage by its name or number, a further context, or an image.
+ * The origin that `--from` names: a stage by its name or number, a further context, or an image.
  * @throws DockerfileFault for a stage that comes later, or a number that none has
  */
 export function originOf(

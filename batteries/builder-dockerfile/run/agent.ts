@@ -1,5 +1,6 @@
 import { chmodSync, chownSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { pipeline } from 'node:stream';
 
 /**
  * A socket of its own that leads to an agent: with the owner and mode that the mount asks for, while the agent's stays as
@@ -13,20 +14,15 @@ export async function agentSocket(
   const open = new Set<{ destroy(): void }>();
   const server = createServer((client) => {
     const upstream = connect(agent);
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
+    for (const one of [client, upstream]) {
       open.add(one);
-      // Whichever end fails or goes, the other has nobody to talk to.
-      one.on('error', () => other.destroy());
-      one.on('close', () => {
-        open.delete(one);
-        other.destroy();
-      });
+      one.once('close', () => open.delete(one));
     }
-    client.pipe(upstream);
-    upstream.pipe(client);
+    // Whichever end fails or goes, the other has nobody to talk to.
+    pipeline(client, upstream, client, () => {
+      client.destroy();
+      upstream.destroy();
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

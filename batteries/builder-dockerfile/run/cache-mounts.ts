@@ -103,7 +103,7 @@ export class CacheMounts {
     else this.#users.set(key, left);
   }
 
-  /** A private one that is used is not shared: whoever comes next has one of its own. */
+  /** A private one that is used is not shared: the next build has one of its own. */
   #free({ name, sharing }: WantedCache): string {
     const keyOf = (index: number) => createHash('sha256').update(`${name}\0${index}`).digest('hex').slice(0, 32);
     for (let index = 0; ; index++) {

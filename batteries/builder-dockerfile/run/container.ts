@@ -21,7 +21,7 @@ export interface Run {
   readonly platform: string;
 }
 
-/** What `POST /containers/create` is sent for a RUN. */
+/** The body of `POST /containers/create` for a RUN. */
 export function containerOf(run: Run, request: BuildRequest): object {
   const { ShmSize, Ulimits, CgroupParent, Memory, MemorySwap, CpuShares, CpuPeriod, CpuQuota } = request;
   return {

@@ -31,7 +31,7 @@ export interface Mounted extends AsyncDisposable {
   readonly env: readonly string[];
 }
 
-/** What mounts are made of. */
+/** Everything that mounts are made of. */
 export interface MountSources {
   readonly workspace: Workspace;
   readonly caches: CacheMounts;
@@ -159,7 +159,7 @@ async function cache(
   made.push(taken);
   let source = taken.path;
   if (!mount.from && mount.source && posix.join('/', mount.source) !== '/') {
-    // What builds wrote there may lead anywhere: a descriptor cannot.
+    // A name that builds wrote there may lead anywhere: a descriptor cannot.
     source = workspace.fresh();
     using root = new Root(taken.path);
     const directory = root.open(mount.source, constants.O_RDONLY | constants.O_DIRECTORY);

@@ -11,7 +11,7 @@ export function stubsOf(targets: readonly string[], below: Root | undefined): st
   for (const target of targets) {
     for (let path = target; path !== '/' && !exists(below, path); path = posix.dirname(path)) missing.add(path);
   }
-  // What is deepest goes first.
+  // The deepest go first.
   return [...missing].sort((a, b) => b.length - a.length);
 }
 
