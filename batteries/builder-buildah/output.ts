@@ -5,7 +5,7 @@ type Vertex = NonNullable<BuildLine['Vertex']>;
 /** Longest text that is kept to be told as the reason of a failure. */
 const maxError = 16 * 1024;
 
-/** The output of `buildah build`, as events of a build. */
+/** Reads the output of `buildah build` as events of a build. */
 export class Output {
   readonly #tell: (line: BuildLine) => void;
   #vertex: Vertex | undefined;

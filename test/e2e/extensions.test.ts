@@ -150,7 +150,7 @@ describe('each battery', () => {
   interface WithIt {
     works: readonly string[];
     missing: string;
-    /** Its output where it works. */
+    /** The output where it works. */
     prints?: RegExp;
     /** The exit status without it. */
     code?: number;
