@@ -43,6 +43,12 @@ test.each([
   await expect(authorizer.renew(challenge, signal)).rejects.toThrow(message);
 });
 
+test('a mirror needs no certificate where the operator says so of its host', async () => {
+  const registryMirrors = ['https://mirror.test:5000', 'https://other.test', 'http://127.0.0.1:1'];
+  const found = await endpointsOf('docker.io', { registryMirrors, insecureRegistries: ['mirror.test:5000'] });
+  expect(found.map(({ insecure }) => insecure)).toEqual([true, false, true, false]);
+});
+
 test('which registries need no certificate', async () => {
   expect(await isInsecure('127.0.0.1:5000', [])).toBe(true);
   expect(await isInsecure('localhost', [])).toBe(true);
