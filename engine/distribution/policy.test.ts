@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Authorizer, parseChallenge } from './auth.js';
 import { certificatesFor } from './certificates.js';
-import { isInsecure } from './endpoint.js';
+import { endpointsOf, isInsecure } from './endpoint.js';
 import { defaultReach, Transport } from './transport.js';
 
 const { signal } = new AbortController();
