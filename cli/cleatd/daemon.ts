@@ -47,6 +47,7 @@ export async function runDaemon(settings: Settings, flags: ReadonlyMap<string, u
     level: settings.engine.debug ? 'debug' : values['log-level'],
     format: values['log-format'] === 'json' || (values['log-format'] === '' && !process.stderr.isTTY) ? 'json' : 'text',
   });
+  for (const [name, value] of settings.proxies) process.env[name] = value;
   const teardown = new Teardown();
   try {
     return await serve(settings, flags, warnings, log, teardown);
