@@ -1,0 +1,105 @@
+import type { Readable } from 'node:stream';
+import type { BuildCacheRecord, BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
+
+export type { BuildCacheRecord, BuildLine } from '@cleat/protocol/kinds/builder';
+
+/** The API's half of building. Who builds is an extension; the engine brings it context and socket, and keeps its result. */
+export interface Builds {
+  /**
+   * Unpacks a context into a directory of the data root: gzip, bzip2, xz, zstd or none.
+   * @param options.ignore leave out what its `.dockerignore` says @throws InvalidParameter for what is no archive
+   */
+  contextFromTar(archive: Readable, options: ContextOptions): Promise<BuildContext>;
+  /** The text is all there is: a context with nothing but a Dockerfile. */
+  contextFromDockerfile(text: Uint8Array): Promise<BuildContext>;
+  /** A URL of a tar or of a Dockerfile, or a git repository (`https://….git#ref:directory`). */
+  contextFromRemote(url: string, options: ContextOptions): Promise<BuildContext>;
+  /** A directory that is kept between builds, for files that a client sends only when they have changed. */
+  contextDirectory(key: string): Promise<BuildContext>;
+
+  /**
+   * Builds by the builder that is chosen, tags the result, and returns it. Lines of the builder are handed on as they
+   * come, each awaited; `Result` and `Error` are not among them: they are what is returned, and what is thrown.
+   * @throws BuildFailure; NotFound, Unavailable, InvalidParameter where no builder was asked; the signal's reason
+   */
+  build(order: BuildOrder, sink: BuildSink, signal: AbortSignal): Promise<BuildResult>;
+  /** Cancels the build of that ID. @returns false when there is none */
+  cancel(id: string): boolean;
+
+  /** What builders keep in their caches, and build records. */
+  usage(): Promise<BuildCacheRecord[]>;
+  /** @throws InvalidParameter for a filter that is not known */
+  prune(options: PruneBuildOptions): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }>;
+  /** The root file system of an image as one tar, for the exporters tar and local. */
+  rootfs(image: string, signal: AbortSignal): Promise<Readable>;
+}
+
+/** The half of other rooms. */
+export interface BuildHost {
+  /** Opens the builders' socket, and removes what an engine before this one left. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ContextOptions {
+  readonly signal: AbortSignal;
+  /** Told what is done meanwhile: bytes that a download has brought. */
+  readonly onProgress?: (progress: { current: number; total?: number }) => void;
+}
+
+/** Files to build from. Disposing of it removes them, unless they are kept. */
+export interface BuildContext extends AsyncDisposable {
+  /** Absolute path. */
+  readonly directory: string;
+  /** The context itself is a Dockerfile (from a URL or alone): this is its path. */
+  readonly dockerfile?: string;
+  /**
+   * A file of the context as a copy outside of it, which no link can lead elsewhere.
+   * @param path within the context @throws InvalidParameter when it lies outside, NotFound when it is not there
+   */
+  file(path: string): Promise<string>;
+  /** Puts a file beside the context, not into it. @returns its absolute path */
+  beside(name: string, content: Uint8Array): Promise<string>;
+  /**
+   * Removes what `DOCKERFILE.dockerignore`, or else `.dockerignore`, leaves out; as classic clients do before they
+   * send it.
+   */
+  applyIgnore(dockerfile: string): Promise<void>;
+}
+
+/** What the contract says, without what the engine adds. */
+export interface BuildOrder extends Omit<BuildRequest, 'ID' | 'Engine'> {
+  /** For {@link Builds.cancel}; made up where it is missing. */
+  readonly id?: string;
+  /** Names of the result, checked before it is built: `app`, `registry/app:1`. */
+  readonly tags: readonly string[];
+  /** The builder's name; the engine's default where it is missing. */
+  readonly driver?: string;
+}
+
+export interface BuildResult {
+  /** `sha256:…` */
+  readonly image: string;
+  /** As users see them. */
+  readonly tags: readonly string[];
+}
+
+/** One member of {@link BuildLine}. */
+export type BuildSink = (line: Omit<BuildLine, 'Result' | 'Error'>) => void | Promise<void>;
+
+export interface PruneBuildOptions {
+  readonly all: boolean;
+  readonly filters: Readonly<Record<string, readonly string[]>>;
+  readonly reservedSpace?: number;
+  readonly maxUsedSpace?: number;
+  readonly minFreeSpace?: number;
+}
+
+/** In the `details` of the error that a failed build throws. */
+export interface BuildFailure {
+  /** The exit code of a `RUN`. */
+  readonly code?: number;
+  readonly vertex?: string;
+  /** In the Dockerfile. */
+  readonly line?: number;
+}
