@@ -7,7 +7,8 @@ import { mountOf } from '../mount/mountinfo.js';
 import { listChanges } from '../rootfs/changes.js';
 import { copyDirectory } from '../rootfs/copy.js';
 import { type FileFacts, factsFromStats, factsOf } from '../rootfs/facts.js';
-import { isEmpty } from '../rootfs/remove.js';
+import { nameOf } from '../rootfs/names.js';
+import { isEmpty, removeEntry } from '../rootfs/remove.js';
 import { classed, Root, type RootOf } from '../rootfs/root.js';
 import { diskUsage } from '../rootfs/usage.js';
 import { errnoOf } from '../syscall/errno.js';
@@ -70,6 +71,11 @@ export const handlers: Handlers = {
     withRoot(root, (inside) => ({ text: inside.readFile(path, maxBytes).toString('utf8') })),
   mkdirInRoot: ({ root, path, ...options }) =>
     withRoot(root, (inside) => ({ created: inside.makeDirectory(path, options) })),
+  removeInRoot: ({ root, paths }) =>
+    withRoot(root, (inside) => {
+      for (const path of paths) inside.withParent(`/${path}`, (fd, name) => removeEntry(fd, nameOf(name)));
+      return { removed: true };
+    }),
   isEmpty: ({ path }) => onHost(path, () => ({ empty: isEmpty(path) })),
   changes: (request) => onHost(request.upper, () => ({ changes: listChanges(request) })),
   diskUsage: ({ path }) => onHost(path, () => diskUsage(path)),

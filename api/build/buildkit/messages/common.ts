@@ -1,5 +1,4 @@
-import { message, string } from '../wire/message.js';
-import { bytes, count, int32, list } from '../wire/message.js';
+import { bytes, count, int32, list, message, string } from '../wire/message.js';
 
 /** google.protobuf.Timestamp. */
 export const timestamp = message({ seconds: count(1), nanos: int32(2) });

@@ -73,7 +73,9 @@ export const statusResponse = message({
 });
 
 export const listWorkersResponse = message({ record: list(1, worker) });
-export const infoResponse = message({ buildkitVersion: nested(1, message({ package: string(1), version: string(2), revision: string(3) })) });
+export const infoResponse = message({
+  buildkitVersion: nested(1, message({ package: string(1), version: string(2), revision: string(3) })),
+});
 
 export const usageRecord = message({
   ID: string(1),

@@ -8,7 +8,7 @@ export interface Field<T> {
   readonly number: number;
   readonly wireType: WireType;
   /** The value of a field that did not come. A function: each message gets its own. */
-  readonly absent: () => T;
+  absent(): T;
   /** Reads one occurrence; `before` is the value so far. */
   read(reader: BinaryReader, before: T, depth: number): T;
   /** Writes nothing for the default. */
@@ -18,7 +18,8 @@ export interface Field<T> {
 /** Messages within messages. No honest one goes further. */
 const maxDepth = 32;
 
-interface Scalar<T> {
+/** How a value without parts goes over the wire. */
+export interface Scalar<T> {
   readonly wireType: WireType;
   readonly zero: T;
   read(reader: BinaryReader): T;
@@ -93,7 +94,7 @@ export const count = scalar<number>({
   write: (writer, value) => writer.int64(Math.trunc(value)),
 });
 
-type Fields = Readonly<Record<string, Field<never>>>;
+type Fields = Readonly<Record<string, Field<unknown>>>;
 type ValueOf<F> = F extends Field<infer T> ? T : never;
 /** What decoding gives. */
 export type Decoded<F> = { -readonly [K in keyof F]: ValueOf<F[K]> };
@@ -208,10 +209,7 @@ export function repeated<T>(field: Field<T> & { readonly scalar: Scalar<T> }): F
 
 /** A map with strings as keys; `value` has the number 2, as the protocol has it. */
 export function map<T>(number: number, value: Field<T>): Field<Map<string, T>> {
-  const entry = message({ key: string(1), value: value as Field<never> }) as unknown as Message<{
-    key: string;
-    value: T;
-  }>;
+  const entry: Message<{ key: string; value: T }> = message({ key: string(1), value });
   return {
     number,
     wireType: WireType.LengthDelimited,
