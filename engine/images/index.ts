@@ -57,7 +57,8 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
     push: (options) => lazily(async () => (await import('./push/push.js')).push(context, options)),
     login: (auth, signal) => distribution.login(auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(context, archive, options)),
-    save: async (refs, platforms) => (await import('./archive/save.js')).save(context, refs, platforms),
+    save: async (refs, platforms, options) =>
+      (await import('./archive/save.js')).save(context, refs, platforms, options),
     warm: async () => {
       await Promise.all([import('./archive/load.js'), import('./archive/save.js')]);
     },

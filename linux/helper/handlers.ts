@@ -71,7 +71,7 @@ export const handlers: Handlers = {
     withRoot(root, (inside) => ({ text: inside.readFile(path, maxBytes).toString('utf8') })),
   mkdirInRoot: ({ root, path, ...options }) =>
     withRoot(root, (inside) => ({ created: inside.makeDirectory(path, options) })),
-  removeInRoot: ({ root, paths }) =>
+  removeEntriesInRoot: ({ root, paths }) =>
     withRoot(root, (inside) => {
       for (const path of paths) inside.withParent(`/${path}`, (fd, name) => removeEntry(fd, nameOf(name)));
       return { removed: true };

@@ -34,3 +34,16 @@ export function permissionsOf(mode: number): number {
   ] as const;
   return special.reduce((all, [bit, linux]) => (has(mode, bit) ? all | linux : all), mode % 0o1000);
 }
+
+/** The other way round, for a file that goes to a client. */
+export function modeOf(type: FileType, permissions: number): number {
+  const kinds: Readonly<Record<FileType, number>> = { ...bits, file: 0 };
+  const special = (bit: number, linux: number): number => (permissions & linux ? bit : 0);
+  return (
+    kinds[type] +
+    special(bits.setuid, 0o4000) +
+    special(bits.setgid, 0o2000) +
+    special(bits.sticky, 0o1000) +
+    (permissions & 0o777)
+  );
+}

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+
 /** A file as fsutil tells of it (tonistiigi/fsutil `types/stat.proto`). */
 export interface FileSystemEntry {
   /** Below the directory, without a leading slash. */
@@ -28,6 +30,13 @@ export interface TreeSource {
   cancel(): void;
 }
 
+/** A file that goes to a client. Its content is read before the next file is asked for. */
+export interface OutgoingFile {
+  readonly entry: FileSystemEntry;
+  /** Only regular files have one. */
+  readonly content: AsyncIterable<Uint8Array> | undefined;
+}
+
 export interface TreeSync {
   /**
    * Makes a directory below the data root what `source` says, asking only for what has changed since the last time.
@@ -35,4 +44,6 @@ export interface TreeSync {
    * @throws InvalidParameter
    */
   update(directory: string, source: TreeSource, signal: AbortSignal): Promise<void>;
+  /** The files of a tar, in its order; what no client takes (devices) is left out. @throws InvalidParameter */
+  filesOf(tar: Readable): AsyncIterable<OutgoingFile>;
 }

@@ -9,6 +9,7 @@ import { contentsOf } from './contents.js';
 import { permissionsOf } from './go-mode.js';
 import { type Listed, listingOf } from './listing.js';
 import type { TreeSource, TreeSync } from './service.js';
+import { filesOf } from './tree-out.js';
 
 /** Directories whose files are remembered; one that is not begins anew. */
 const maxRemembered = 64;
@@ -37,7 +38,11 @@ export function createTreeSync({ helper, dataRoot }: TreeSyncOptions): TreeSync 
     const listing = await listingOf(source);
     const { changed, gone } = difference(before ?? new Map(), listing);
     for (let from = 0; from < gone.length; from += removalBatch) {
-      await helper.call('removeInRoot', { root: directory, paths: gone.slice(from, from + removalBatch) }, { signal });
+      await helper.call(
+        'removeEntriesInRoot',
+        { root: directory, paths: gone.slice(from, from + removalBatch) },
+        { signal },
+      );
     }
     if (changed.length > 0) {
       const archive = owned(
@@ -55,6 +60,7 @@ export function createTreeSync({ helper, dataRoot }: TreeSyncOptions): TreeSync 
   }
 
   return {
+    filesOf,
     async update(directory, source, signal) {
       try {
         await update(directory, source, signal);

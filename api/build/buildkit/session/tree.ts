@@ -25,6 +25,8 @@ export interface TreeRequest {
 export class ClientTree implements TreeSource {
   readonly #stream: Stream<Packet, Packet>;
   readonly #packets: AsyncIterator<Packet>;
+  /** Told of the contents that come. */
+  onBytes: (length: number) => Promise<void> | void = () => {};
 
   constructor(session: Session, request: TreeRequest, signal: AbortSignal) {
     if (!session.supports(method)) throw invalidParameter('no local sources enabled: the client offers no directory');
@@ -55,6 +57,7 @@ export class ClientTree implements TreeSource {
   async nextContent(): Promise<{ number: number; data: Uint8Array }> {
     const { type, ID, data } = await this.#next();
     if (type !== packetType.data) throw invalidParameter('the client sent something else than contents');
+    await this.onBytes(data.length);
     return { number: ID, data };
   }
 
