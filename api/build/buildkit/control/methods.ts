@@ -135,6 +135,7 @@ async function* prune(
 ): AsyncGenerator<Partial<MessageOf<typeof messages.usageRecord>>> {
   const filters: Record<string, string[]> = {};
   for (const one of request.filter) {
+    if (one === '') continue;
     for (const part of one.split(',')) {
       const [, name = '', value = ''] = /^([\w-]+)(?:==|=)(.*)$/.exec(part.trim()) ?? [];
       if (name === '') throw invalidParameter(`failed to parse filter ${one}`);
@@ -163,7 +164,7 @@ function filterOf(filters: readonly string[]): (record: BuildCacheRecord) => boo
     shared: ({ Shared = false }) => `${Shared}`,
     private: ({ Shared = false }) => `${!Shared}`,
   };
-  const alternatives = filters.map((filter) =>
+  const alternatives = filters.filter(Boolean).map((filter) =>
     filter.split(',').map((part) => {
       const [, name = '', operator = '', value = ''] = /^\s*(\w+)\s*(==|!=|~=|=)?(.*)$/.exec(part) ?? [];
       const field = fields[name];

@@ -11,7 +11,7 @@ import type { MessageOf } from '../wire/message.js';
 import { type Attributes, type CacheEntry, cacheTargets, namedSources, settingsOf } from './attributes.js';
 import { ignorePatterns, needsOf } from './dockerfile-text.js';
 import { buildError } from './failure.js';
-import { BuildFiles, type FileServices, textIn } from './files.js';
+import { BuildFiles, type FileServices } from './files.js';
 import { answerQuestion } from './questions.js';
 import { imageOf } from './references.js';
 
@@ -107,23 +107,20 @@ function loadDockerfile(
 ): Promise<Source> {
   return files.progress.step(`[internal] load build definition from ${basename(name)}`, async (report) => {
     if (remote && !attributes.has('dockerfilekey')) {
-      const text = remote.dockerfile ? await readFile(remote.dockerfile, 'utf8') : await textIn(remote, name);
-      if (text === undefined) throw missing(name);
-      return { text, ignore: undefined };
+      const path = remote.dockerfile ?? (await remote.file(name));
+      return { text: await readFile(path, 'utf8'), ignore: undefined };
     }
     const ignoreName = `${name}.dockerignore`;
-    const follow = [name, ignoreName, ...(name === 'Dockerfile' ? ['dockerfile'] : [])];
     const local = attributes.get('dockerfilekey') ?? 'dockerfile';
-    const directory = await files.local({ name: local, follow }, report);
-    const text =
-      (await textIn(directory, name)) ?? (name === 'Dockerfile' ? await textIn(directory, 'dockerfile') : undefined);
-    if (text === undefined) throw missing(name);
-    const ignore = await textIn(directory, ignoreName);
+    // Other engines, and file systems that do not care, take this spelling, too.
+    const others = name === 'Dockerfile' ? ['dockerfile'] : [];
+    const texts = await files.texts(local, [name, ignoreName, ...others], report);
+    const text = texts.get(name) ?? texts.get(others[0] ?? name);
+    if (text === undefined) throw notFound(`failed to read dockerfile: open ${name}: no such file or directory`);
+    const ignore = texts.get(ignoreName);
     return { text, ignore: ignore === undefined ? undefined : ignorePatterns(ignore) };
   });
 }
-
-const missing = (name: string) => notFound(`failed to read dockerfile: open ${name}: no such file or directory`);
 
 async function loadContext(
   files: BuildFiles,

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { BuildContext, Builds } from '@cleat/engine/build/service';
 import type { TreeSync } from '@cleat/engine/build/sync/service';
-import { isClass } from '@cleat/protocol/errors';
 import type { Progress, Report } from '../control/progress.js';
 import { upload } from '../session/services.js';
 import type { Session } from '../session/sessions.js';
+import { textsOf } from '../session/texts.js';
 import { ClientTree, type TreeRequest } from '../session/tree.js';
 import { ignorePatterns } from './dockerfile-text.js';
 
@@ -69,10 +68,19 @@ export class BuildFiles implements AsyncDisposable {
     return context;
   }
 
+  /** The texts of a few files of a directory of the client, without their directory: those that are there. */
+  async texts(name: string, paths: readonly string[], report: Report): Promise<Map<string, string>> {
+    const tree = new ClientTree(this.session, { name, follow: paths }, this.signal);
+    const texts = await textsOf(tree, paths);
+    const current = [...texts.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    await report({ id: `transferring ${name}:`, current, done: true });
+    return texts;
+  }
+
   /** Patterns of the `.dockerignore` of a directory of the client. */
   async ignored(name: string, report: Report): Promise<string[]> {
-    const context = await this.local({ name, follow: ['.dockerignore'] }, report);
-    return ignorePatterns((await textIn(context, '.dockerignore')) ?? '');
+    const texts = await this.texts(name, ['.dockerignore'], report);
+    return ignorePatterns(texts.get('.dockerignore') ?? '');
   }
 
   /** A URL; one of the client's own (`http://buildkit-session/…`) is what it was given on its standard input. */
@@ -85,22 +93,11 @@ export class BuildFiles implements AsyncDisposable {
     return this.keep(await builds.contextFromTar(content, { signal: this.signal }));
   }
 
-  #directoryFor({ name, follow }: TreeRequest): Promise<BuildContext> {
+  #directoryFor({ name }: TreeRequest): Promise<BuildContext> {
     const { sharedKey } = this.session;
     const { builds } = this.services;
     if (sharedKey === '') return builds.contextFromDockerfile(new Uint8Array(0));
-    // What is asked for differs by `follow`: it has a place of its own.
-    const key = createHash('sha256').update(JSON.stringify([sharedKey, name, follow ?? []]));
+    const key = createHash('sha256').update(JSON.stringify([sharedKey, name]));
     return builds.contextDirectory(key.digest('hex'));
-  }
-}
-
-/** The text of a file of a context; undefined when it is not there. @throws InvalidParameter when it is no file in it */
-export async function textIn(context: BuildContext, path: string): Promise<string | undefined> {
-  try {
-    return await readFile(await context.file(path), 'utf8');
-  } catch (error) {
-    if (isClass(error, 'NotFound')) return undefined;
-    throw error;
   }
 }

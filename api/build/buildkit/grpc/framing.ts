@@ -20,7 +20,8 @@ export async function* readMessages<T>(source: Readable, of: Message<T>): AsyncG
   let held = 0;
   /** Bytes that the next message needs with its prefix; 0: not known yet. */
   let needed = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
+  // Who has heard enough may still answer.
+  for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     pieces.push(chunk);
     held += chunk.length;
     if (held < Math.max(5, needed)) continue;

@@ -130,11 +130,28 @@ async function answer(
     log.debug('a gRPC call failed', { method: path, error: messageOf(error) });
   } finally {
     clearTimeout(timer);
+    await requestEnd(stream);
     if (!stream.destroyed) stream.end();
-    // What the client has not sent yet is of no use to anybody.
-    stream.resume();
   }
 }
+
+/**
+ * What the client has still to send is of no use to anybody; but a frame for a stream that is over would end the whole
+ * connection. So its end is awaited, for a while.
+ */
+function requestEnd(stream: ServerHttp2Stream): Promise<void> {
+  if (stream.readableEnded || stream.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, endPatienceMs);
+    const settle = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    stream.once('end', settle).once('close', settle).resume();
+  });
+}
+
+const endPatienceMs = 1000;
 
 const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
