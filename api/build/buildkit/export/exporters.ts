@@ -16,7 +16,7 @@ export interface Exporter {
 
 /** Attributes that are served, and those that ask for what is so anyway. */
 const served: Readonly<Record<Exporter['type'], readonly string[]>> = {
-  image: ['name', 'push', 'unpack', 'store', 'name-canonical', 'dangling-name-prefix', 'prefer-image-digest'],
+  image: ['name', 'load', 'push', 'unpack', 'store', 'name-canonical', 'dangling-name-prefix', 'prefer-image-digest'],
   docker: ['name', 'tar', 'context', 'dest', 'name-canonical'],
   oci: ['name', 'tar', 'dest', 'name-canonical'],
   tar: ['dest'],

@@ -10,8 +10,12 @@ const scheme = 'cleat-image://';
 /** A result as the graph that clients hand on as the context of another build: one source, and the end of the graph. */
 export function definitionOf(image: string): Definition {
   const source = op.encode({ source: { identifier: `${scheme}${image}`, attrs: new Map() } });
-  const digest = `sha256:${createHash('sha256').update(source).digest('hex')}`;
-  return { def: [source, op.encode({ inputs: [{ digest, index: 0 }] })] };
+  const end = op.encode({ inputs: [{ digest: digestOf(source), index: 0 }] });
+  return { def: [source, end], metadata: new Map([source, end].map((vertex) => [digestOf(vertex), {}])) };
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
 /** The image that {@link definitionOf} was made of; undefined for any other graph. */

@@ -18,7 +18,10 @@ export const sourceOp = message({ identifier: string(1), attrs: map(2, string(2)
 /** A vertex of LLB; of its kinds only sources are understood. */
 export const op = message({ inputs: list(1, input), source: nested(3, sourceOp), platform: nested(10, platform) });
 
-export const definition = message({ def: repeated(bytes(1)) });
+/** Clients want one for each vertex; there is nothing in it that counts here. */
+const vertexFacts = message({ ignore_cache: bool(1) });
+
+export const definition = message({ def: repeated(bytes(1)), metadata: map(2, nested(2, vertexFacts)) });
 
 const position = message({ line: int32(1), character: int32(2) });
 export const range = message({ start: nested(1, position), end: nested(2, position) });
