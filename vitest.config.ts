@@ -90,6 +90,8 @@ function endToEnd(
       expect: expectation,
       testTimeout: 120_000,
       hookTimeout: 120_000,
+      // As in unit tests: a process for each file loads the same again, and takes half a second of a processor.
+      isolate: false,
       maxWorkers: workers,
     },
   };

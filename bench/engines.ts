@@ -91,7 +91,9 @@ export abstract class BenchEngine {
   }
 
   protected environment(): NodeJS.ProcessEnv {
-    return process.env;
+    // Each Node would read all of them at its start: 30 ms.
+    const { NODE_EXTRA_CA_CERTS: _certificates, ...env } = process.env;
+    return env;
   }
 
   async docker(...args: string[]): Promise<string> {
@@ -172,7 +174,8 @@ export class Dockerd extends BenchEngine {
   }
 
   protected override environment(): NodeJS.ProcessEnv {
-    return this.#programs ? { ...process.env, PATH: `${this.#programs}:${process.env.PATH}` } : process.env;
+    const env = super.environment();
+    return this.#programs ? { ...env, PATH: `${this.#programs}:${env.PATH}` } : env;
   }
 
   protected command(): string[] {

@@ -82,6 +82,9 @@ async function checkLogDefaults({ logDriver, logOpts }: EngineConfig, spool: Spo
 /** How long the start of the engine waits for what asks extensions; what takes longer goes on beside it. */
 const startPatienceMs = 3_000;
 
+/** Whatever plugins do. */
+const warmLatestMs = 1_000;
+
 /** @throws what `work` throws within that time; later it is for `late` to tell */
 async function soon(work: Promise<void>, late: (error: unknown) => void): Promise<void> {
   if ((await within(startPatienceMs, work, 'late')) === 'late') work.catch(late);
@@ -97,7 +100,9 @@ export function metricsDirectory({ execRoot }: Pick<EngineConfig, 'execRoot'>): 
 /** Opens the rooms on `config.dataRoot` and `config.execRoot`, which must exist and be locked by the caller. */
 export async function openEngine(config: EngineConfig, { log, extensions }: EngineDeps): Promise<Engine> {
   const closers: [what: string, close: () => Promise<void> | void][] = [];
+  let isClosing = false;
   const closing = async (): Promise<string[]> => {
+    isClosing = true;
     const failures: string[] = [];
     for (let next = closers.pop(); next !== undefined; next = closers.pop()) {
       const [what, close] = next;
@@ -271,7 +276,10 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         spool.recover();
         await execs.recover();
         await containers.recover();
-        void warm({ config, extensions, helper, images, log });
+        // Plugins that start need the processors more, but not for long.
+        void within(warmLatestMs, plugins.settled(), undefined).then(() => {
+          if (!isClosing) void warm({ config, extensions, helper, images, log });
+        });
       },
       close: closing,
     };

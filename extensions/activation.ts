@@ -27,8 +27,8 @@ const handshakeMs = handshake.methods.Activate.deadlineMs;
 /** How often it is asked again when the connection broke: it may have been dying while its successor starts. */
 const maxBroken = 2;
 const pauses = { firstMs: 25, longestMs: 8_000 };
-/** A process that the engine starts is there soon; a look costs a refused connection. */
-const startingPauses = { firstMs: 10, longestMs: 50 };
+/** A process that the engine starts is there soon; a look costs next to nothing. */
+const startingPauses = { firstMs: 10, longestMs: 20 };
 
 /** An activated way to an extension. */
 export interface Link {

@@ -181,6 +181,7 @@ export class Connection {
       }
       this.#link = link;
       this.#wasActive = true;
+      source.answered?.();
       on.activated(link, performance.now() - beganAt);
       return link;
     } catch (error) {

@@ -31,6 +31,8 @@ export interface Source {
   absence?(): string | undefined;
   /** Calls `listener` whenever its process has started or ended, or {@link absence} changes. @returns what ends that */
   watch?(listener: () => void): () => void;
+  /** Told that it has answered its activation: what has started works. */
+  answered?(): void;
   /** The process that it runs as, if it is one of ours. */
   process?(): ProcessStatus;
   /** Ends what was started for it. */

@@ -1,7 +1,7 @@
 /**
- * Puts the daemon into a few files, cli/dist/bundle/: Node loads them in a third of the time of some six hundred
- * modules, and in less memory. bin/cleatd runs them as long as nothing was built since. The programs that the daemon
- * starts beside itself are there, too. What was built stays as it is: extensions that do not ship with Cleat are loaded
+ * Puts cleat and the daemon into a few files, cli/dist/bundle/: Node loads them in a third of the time of some six
+ * hundred modules, and in less memory. bin/cleat and bin/cleatd run them as long as nothing was built since. The programs
+ * that they start beside themselves are there, too. What was built stays as it is: extensions that do not ship with Cleat are loaded
  * from there, and so is everything where there is no bundle.
  *
  * The files are CommonJS, which Node loads faster, and V8 need not compile them (bundle/load.cjs).
@@ -39,12 +39,11 @@ const places = {
     const here = relative(root, id);
     starters.delete(here);
     const place = here in programs ? here : relative(out, id);
-    const placed = code
-      .replaceAll(
-        /import\.meta\.resolve\(['"]@cleat\/sdk\/host['"]\)/g,
-        `new URL('sdk/dist/host.js', import.meta.url).href`,
-      )
-      .replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`);
+    // In one pass: the host that serves a battery lies in the bundle, wherever the module that starts it was built.
+    const placed = code.replaceAll(/import\.meta\.url|import\.meta\.resolve\(['"]@cleat\/sdk\/host['"]\)/g, (found) => {
+      const path = found === 'import.meta.url' ? place : 'sdk/dist/host.js';
+      return `new URL(${JSON.stringify(path)}, import.meta.url).href`;
+    });
     if (/import\.meta\.(?!url)/.test(placed)) throw new Error(`${here}: CommonJS knows no import.meta but its URL`);
     return placed;
   },
@@ -74,7 +73,7 @@ const main = {
 };
 
 rmSync(out, { recursive: true, force: true });
-const input = { cleatd: 'cleatd.js' };
+const input = { cleatd: 'cleatd.js', cleat: join(root, 'cli/dist/cleat/main.js') };
 for (const program of new Set(Object.values(programs))) {
   input[nameOf(program)] = program === 'sdk/dist/host.js' ? 'host.js' : join(root, program);
 }
@@ -82,8 +81,8 @@ const bundle = await rolldown({
   input,
   platform: 'node',
   plugins: [main, places],
-  // Native code, and what loads files of its own.
-  external: [/^koffi/, /^lmdb/, /^node-unix-socket/, /^pino/],
+  // Native code, what loads files of its own, and what is no CommonJS.
+  external: [/^rolldown/, /^koffi/, /^lmdb/, /^node-unix-socket/, /^pino/],
   onLog(level, log, next) {
     // Types and tests are checked elsewhere; a module that is missing is an error.
     if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);
@@ -132,16 +131,19 @@ function closure(names, found = new Set()) {
 const [, daemonFlags] = /exec node (.*?) "\$main"/.exec(readFileSync(join(root, 'bin/cleatd'), 'utf8'));
 const { helperFlags } = await import(join(root, 'linux/dist/helper/process.js'));
 const inProcess = batteries.map((battery) => chunkOf(relative(root, battery)));
-/** By V8's flags: which programs run with them, and which modules do nothing but define as they are loaded. */
+/** By V8's flags: which programs (with threads of theirs) run with them, and which modules do nothing but define as they are loaded. */
 const codes = {
   daemon: {
     flags: daemonFlags.split(' '),
-    // With threads of the daemon's.
     programs: ['cleatd.js', 'engine/dist/spool/driver/worker.js', 'engine/dist/store/checkpoint-worker.js'],
     run: [chunkOf('cli/dist/cleatd/daemon.js'), chunkOf('cli/dist/cleatd/preflight.js'), ...inProcess],
   },
   helper: { flags: helperFlags, programs: ['linux/dist/helper/main.js'], run: [] },
-  plain: { flags: [], programs: ['sdk/dist/host.js', 'engine/dist/layers/unpack/child.js'], run: inProcess },
+  plain: {
+    flags: [],
+    programs: ['cleat.js', 'sdk/dist/host.js', 'engine/dist/layers/unpack/child.js'],
+    run: inProcess,
+  },
 };
 for (const [code, { flags, programs, run }] of Object.entries(codes)) {
   for (const program of programs) write(program, code);

@@ -56,8 +56,10 @@ export async function run(module: ExtensionModule, options: Pick<ServeOptions, '
 
 /**
  * Serves until SIGTERM, SIGINT, or SIGHUP (its terminal was closed), then closes in peace; a second one ends at once.
+ * What `start` makes visible is made there: a signal that comes from then on is not missed.
+ * @returns what has served
  */
-export async function serveUntilSignal(start: () => Promise<Served>): Promise<void> {
+export async function serveUntilSignal<T extends Served>(start: () => Promise<T>): Promise<T> {
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
   const signalled = new Promise<void>((resolve) => {
     const onSignal = () => {
@@ -72,6 +74,7 @@ export async function serveUntilSignal(start: () => Promise<Served>): Promise<vo
   // The log goes to a terminal that may be gone.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   await served.close();
+  return served;
 }
 
 /** @throws InvalidParameter */

@@ -27,7 +27,7 @@ export async function reload(
 ): Promise<void> {
   try {
     const settings = await loadSettings(flags);
-    const { name } = await defaultRuntime(settings);
+    const { name } = await defaultRuntime(settings, { afresh: true });
     const { values } = settings;
     const engine = { ...settings.engine, defaultRuntime: name };
     const applied = Object.fromEntries([...reloaded.keys()].map((setting) => [setting, engine[setting]]));

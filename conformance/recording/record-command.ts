@@ -5,7 +5,7 @@ import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { fitted } from '@cleat/protocol/usage';
 import { serveUntilSignal } from '@cleat/sdk/server';
 import { pluginDirectories, Reached, reach, socketOfName } from '../reach.js';
-import { type Recorder, record } from './recorder.js';
+import { record } from './recorder.js';
 import { asidePath, checkPlace, putBack, takePlace, waitingPath } from './take-over.js';
 import { checkThere } from './there.js';
 
@@ -67,15 +67,14 @@ export async function recordCommand(args: string[]): Promise<number> {
   const socket = socketToListen(values.listen ?? `${plugin.name}-recorded`);
   await using file = new OutputFile(output);
   await checkThere(plugin);
-  let recorder: Recorder | undefined;
-  await serveUntilSignal(async () => {
-    recorder = await record({ plugin, socket, write: file.write, redact });
+  const recorder = await serveUntilSignal(async () => {
+    const served = await record({ plugin, socket, write: file.write, redact });
     say(`recording ${plugin.origin}: engines ask ${socket}; Ctrl-C ends it`);
-    return recorder;
+    return served;
   });
   const call = values.listen ?? `${plugin.name}-recorded`;
   return file.report(
-    recorder?.calls ?? 0,
+    recorder.calls,
     `Engines must ask ${socket} instead: use "${basename(call, '.sock')}" as driver, or --in-place`,
   );
 }

@@ -101,9 +101,11 @@ async function serveRecording(
   how: { anyOrder: boolean; timing: boolean; ignore: readonly string[] },
 ): Promise<number> {
   const socket = where.includes('/') ? resolve(where) : socketOfName('--serve', where);
-  const one = await standIn({ recording, socket, ...how });
-  process.stderr.write(`standing in for ${readable(recording.plugin, 200)} at ${socket}; Ctrl-C ends it\n`);
-  await serveUntilSignal(async () => one);
+  const one = await serveUntilSignal(async () => {
+    const served = await standIn({ recording, socket, ...how });
+    process.stderr.write(`standing in for ${readable(recording.plugin, 200)} at ${socket}; Ctrl-C ends it\n`);
+    return served;
+  });
   process.stdout.write(standInReport(one));
   if (one.calls === 0) return 1;
   return one.strange.length + one.neverAsked.length === 0 ? 0 : 1;

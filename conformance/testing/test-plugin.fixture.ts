@@ -4,6 +4,9 @@ import { Dispatcher, pluginMediaType } from '@cleat/protocol/dispatch';
 import type { Implementation } from '@cleat/protocol/extension';
 import type { Control } from '../verify/control.js';
 
+/** How long a flaw leaves between looking and acting: time for callers that come at once, on a busy machine, too. */
+export const raceMs = 50;
+
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** How a plugin is broken, and which case finds it. */

@@ -36,7 +36,7 @@ function volumes(id?: string): TestPlugin<HealthyVolumes> {
     join(directory, 'p.sock'),
     () => new HealthyVolumes(directory),
     (handlers) => implement(volumeKind, handlers),
-    volumeFlaws.find(({ finds }) => finds === id),
+    volumeFlaws().find(({ finds }) => finds === id),
   );
 }
 

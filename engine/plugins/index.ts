@@ -21,6 +21,7 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
   const running = new Running(deps);
   const context = contextOf(deps, running);
   const { registry, sandboxes } = deps;
+  let settling = Promise.resolve();
   return {
     list: (filters) => list(context, filters),
     inspect(called) {
@@ -46,8 +47,9 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
     async start() {
       const enabled = registry.all().filter(({ record }) => record.enabled);
       await sandboxes.endStrangers(new Set(enabled.map(({ id }) => id)));
-      startAll(context);
+      settling = startAll(context);
     },
+    settled: () => settling,
     active: () => sandboxes.active(),
     execTarget: (id) => sandboxes.execTarget(id),
     runtime(called) {

@@ -47,7 +47,7 @@ export interface Bench extends AsyncDisposable {
   /** The extensions that need any plugin. */
   dependents: string[];
   /** Plays the activation of a plugin; its error is the plugin's. */
-  answer: (description: string) => Promise<void>;
+  answer: (description: string, signal?: AbortSignal) => Promise<void>;
   /** The publishers that must have signed plugins. */
   trust: NonNullable<PluginsConfig['pluginTrust']>;
   /** Names of the blobs and layers that are left. */
@@ -84,7 +84,7 @@ export async function openBench(): Promise<Bench> {
       running.set(extension.name, plugin ? described(plugin) : '');
       return {
         status: { state: 'active', health: 'healthy', reason: '', since: new Date() } as Registered['status'],
-        activated: async () => await bench.answer(running.get(now.name) ?? ''),
+        activated: async (options) => await bench.answer(running.get(now.name) ?? '', options?.signal),
         replace: async (next) => {
           now = next;
           const last = launched.at(-1);

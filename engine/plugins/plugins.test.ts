@@ -112,6 +112,10 @@ test('a plugin that was pulled is pushed with the same digest; the same layer is
     { status: `Pulling from ${name}`, id: 'latest' },
     { status: `Digest: ${pushed.Digest}` },
   ]);
+  await expect(bench.pull(name), 'as a stock engine').rejects.toMatchObject({
+    class: 'InvalidParameter',
+    message: `plugin ${name}:latest already exists`,
+  });
   const again = await bench.pull(`${name}:v2@${pushed.Digest}`, { name: 'alias' });
   expect(again.map(({ status }) => status)).toContain('Already exists');
   expect((await bench.left()).blobs).toHaveLength(1);

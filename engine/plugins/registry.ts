@@ -8,6 +8,7 @@ import type { LayerUser } from '../layers/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { parseName } from './names.js';
 import type { PluginLayer, PluginRecord } from './record.js';
+import { SignatureTimes } from './trust/rollback.js';
 
 /** A plugin as the room works with it. */
 export interface Plugin {
@@ -18,14 +19,17 @@ export interface Plugin {
 
 /** Which plugins there are, and what they are called. Backed by the store; the parsed manifests are in memory. */
 export class PluginRegistry implements LayerUser, BlobUser {
+  /** By publishers' signatures. */
+  readonly signatures: SignatureTimes;
   readonly #records: Collection<PluginRecord>;
   readonly #loaded = new Map<PluginId, Plugin>();
 
   constructor(store: Store, log: Logger) {
     this.#records = store.collection('plugins');
+    this.signatures = new SignatureTimes(store);
     for (const [, record] of this.#records.entries()) {
       try {
-        this.#load(record);
+        this.#loaded.set(record.id, pluginOf(record));
       } catch (error) {
         // A plugin that another engine took is no reason not to start. Its record, and so its layers, are kept.
         log.error('a plugin cannot be used', { plugin: record.name, error: messageOf(error) });
@@ -70,14 +74,16 @@ export class PluginRegistry implements LayerUser, BlobUser {
     return first;
   }
 
-  /** @throws Conflict for a name that is taken */
-  refuseTaken(name: string): void {
-    if (this.byName(name)) throw conflict(`plugin ${name} already exists`);
+  /** @throws for a name that is taken: as a stock engine, Conflict where one is made, another where it comes from a registry */
+  refuseTaken(name: string, refusal: (text: string) => Error = conflict): void {
+    if (this.byName(name)) throw refusal(`plugin ${name} already exists`);
   }
 
   put(record: PluginRecord): Plugin {
-    const plugin = this.#load(record);
+    const plugin = pluginOf(record);
+    // First: it may be refused.
     this.#records.put(record.id, record);
+    this.#loaded.set(plugin.id, plugin);
     return plugin;
   }
 
@@ -100,10 +106,10 @@ export class PluginRegistry implements LayerUser, BlobUser {
       .entries()
       .flatMap(([, record]) => [...record.package.layers, ...(record.previous?.package.layers ?? [])]);
   }
-
-  #load(record: PluginRecord): Plugin {
-    const plugin = { id: record.id, record, manifest: readManifest(record.package.config, 'lenient') };
-    this.#loaded.set(record.id, plugin);
-    return plugin;
-  }
 }
+
+const pluginOf = (record: PluginRecord): Plugin => ({
+  id: record.id,
+  record,
+  manifest: readManifest(record.package.config, 'lenient'),
+});

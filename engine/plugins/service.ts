@@ -64,6 +64,8 @@ export interface PluginHost {
    * were not to run.
    */
   start(): Promise<void>;
+  /** Settles when each of those has answered, or was waited for as long as is usual. */
+  settled(): Promise<void>;
   /** Those that run or are being started, as networks know them. */
   active(): ContainerId[];
   /**

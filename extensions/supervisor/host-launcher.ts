@@ -8,8 +8,9 @@ import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { ManifestEntry } from '../manifest.js';
 import type { Launched, Launcher } from './launcher.js';
+import { writeNoted } from './note.js';
 import { Output } from './output.js';
-import { readNote, serves, stop, writeNote } from './process.js';
+import { readNote, serves, stop } from './process.js';
 
 const graceMs = 5_000;
 /** How often an adopted process, which is no child of ours, is looked after: a read of a small file of the kernel's. */
@@ -71,7 +72,7 @@ export class HostLauncher implements Launcher {
     if (child.pid === undefined) await once(child, 'spawn');
     const { pid = 0 } = child;
     child.on('error', (error) => log.warn('cannot signal the extension', { error: error.message }));
-    writeNote(this.#notePath, { pid, fingerprint: this.#fingerprint });
+    writeNoted(this.#notePath, { pid, fingerprint: this.#fingerprint });
     return { pid, ended, stop: (ms) => stop(pid, this.socket, ms) };
   }
 

@@ -106,6 +106,21 @@ test('a process that is killed now and then is started again at once, one that e
   await supervisor.close();
 });
 
+test('one that answers each time is back at once ten times in a row, and not for ever', async () => {
+  const restartPauses = { firstMs: 7, longestMs: 28 };
+  const socket = join(directory, 'one.sock');
+  supervisor = new Supervisor({ launcher, socket, origin: 'a test', log: silentLogger, restartPauses });
+  const delays = vi.spyOn(globalThis, 'setTimeout');
+  const registered = register();
+  await registered.activated();
+  for (let ends = 0; ends < 17; ends++) {
+    latest()?.end('killed by SIGKILL');
+    await expect.poll(() => registered.status).toMatchObject({ state: 'active', process: { restarts: ends + 1 } });
+  }
+  const pauses = delays.mock.calls.map(([, ms]) => ms).filter((ms) => ms === 7 || ms === 14 || ms === 28);
+  expect(pauses).toEqual([...Array(16).fill(7), 14]);
+});
+
 test('it takes over what a former engine left running, and nothing is launched', async () => {
   await launcher.onLaunch();
   launcher.adoptable = launcher.process();

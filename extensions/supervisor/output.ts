@@ -1,7 +1,6 @@
-import { closeSync, type FSWatcher, ftruncateSync, openSync, readSync, watch } from 'node:fs';
-import { messageOf } from '@cleat/protocol/errors';
-import { guarded } from '@cleat/protocol/guard';
+import { closeSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import type { Logger } from '@cleat/protocol/log';
+import { follow } from './follow.js';
 import { reportLine } from './lines.js';
 
 /** Above this the file, once read, is emptied. */
@@ -16,7 +15,7 @@ export class Output {
   /** To be given to the process as its stdout and stderr. */
   readonly fd: number;
   readonly #log: Logger;
-  readonly #watcher: FSWatcher;
+  readonly #unfollow: () => void;
   readonly #buffer = Buffer.allocUnsafe(64 * 1024);
   #offset = 0;
   #rest = '';
@@ -28,14 +27,7 @@ export class Output {
     this.fd = openSync(path, 'a+', 0o600);
     if (fresh) ftruncateSync(this.fd);
     else this.#skip();
-    this.#watcher = watch(
-      path,
-      { persistent: false },
-      guarded(() => this.drain()),
-    );
-    this.#watcher.on('error', (error) =>
-      log.warn('cannot follow what the extension prints', { error: messageOf(error) }),
-    );
+    this.#unfollow = follow(path, () => this.drain());
   }
 
   /** Reports everything that was printed so far. */
@@ -53,7 +45,7 @@ export class Output {
   }
 
   close(): void {
-    this.#watcher.close();
+    this.#unfollow();
     this.drain();
     if (this.#rest) this.#report(this.#rest);
     closeSync(this.fd);

@@ -1,7 +1,7 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decode, parseJson } from '@cleat/protocol/json';
 import Type, { type Static } from '@cleat/protocol/schema';
+import { readNoted } from './note.js';
 
 /** The record of a process, so that the next engine finds it. */
 const Note = Type.Object({
@@ -11,19 +11,7 @@ const Note = Type.Object({
 });
 export type Note = Static<typeof Note>;
 
-export function readNote(path: string): Note | undefined {
-  try {
-    return decode(Note, parseJson(readFileSync(path, 'utf8')));
-  } catch {
-    // None, or half of one from a crash: then nothing is known to run.
-    return undefined;
-  }
-}
-
-export function writeNote(path: string, note: Note): void {
-  writeFileSync(`${path}.new`, JSON.stringify(note), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-}
+export const readNote = (path: string): Note | undefined => readNoted(Note, path);
 
 /** Whether `pid` is the process that serves `socket`: its number may have been given to another one since. */
 export function serves(pid: number, socket: string): boolean {

@@ -8,7 +8,8 @@ import type { Logger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Extension } from '../extension.js';
 import { HostLauncher } from './host-launcher.js';
-import { serves, writeNote } from './process.js';
+import { writeNoted } from './note.js';
+import { serves } from './process.js';
 import { endStragglers } from './stragglers.js';
 import { restartPauses, Supervisor } from './supervisor.js';
 
@@ -91,7 +92,7 @@ test('replaces one that was started with another configuration', async () => {
   const env = { ...process.env, CLEAT_EXTENSION: JSON.stringify({ name: 'vol', options: { mark: 'old' } }) };
   const old = spawn(process.execPath, [hostPath, '/module.js', socket], { env, stdio: 'ignore' });
   const { pid = 0 } = old;
-  writeNote(join(directory, 'one.json'), { pid, fingerprint: 'of another configuration' });
+  writeNoted(join(directory, 'one.json'), { pid, fingerprint: 'of another configuration' });
   await expect.poll(() => existsSync(socket) && alive(pid)).toBe(true);
   const { who } = begin('new');
   await vi.waitFor(async () => expect((await who()).name).toBe('new'), { timeout: 10_000 });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Backoff, type Pauses } from '@cleat/protocol/async/backoff';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
@@ -10,8 +11,11 @@ import type { Launched, Launcher } from './launcher.js';
 
 /** A process that ends is started again almost at once, and within the longest, however often it has ended before. */
 export const restartPauses = { firstMs: 100, longestMs: 10_000 };
-/** So many ends in a row have the shortest pause: a process may be killed several times and be well. */
-const quickRestarts = 5;
+/**
+ * So many ends in a row have the shortest pause: a process may be killed several times and be well. One that answered before
+ * has more of them; it may also be the first call that it dies of, each time.
+ */
+const quickRestarts = { unanswered: 5, answered: 15 };
 /** A process that ran this long is not in a crash loop. */
 const settledMs = 3_000;
 const graceMs = 5_000;
@@ -45,6 +49,10 @@ export class Supervisor implements Source {
   readonly #listeners = new Set<() => void>();
   #generation = 0;
   #crashes = 0;
+  /** Whether the process that runs has answered its activation. */
+  #answers = false;
+  /** The same of the one before it. */
+  #answered = false;
   #since = new Date();
   #lastEnd = '';
   #timer: NodeJS.Timeout | undefined;
@@ -87,14 +95,20 @@ export class Supervisor implements Source {
       open: async () => {
         if (this.#waits !== undefined) throw unavailable(this.#waits);
         const absence = this.absence();
-        if (absence !== undefined) throw new TransportError(absence, { fault: 'absent', sent: false });
+        const missing = absence ?? (existsSync(socket) ? undefined : `there is no socket at ${socket}`);
+        // A look costs a hundredth of a refused connection, and several processes may be starting.
+        if (missing !== undefined) throw new TransportError(missing, { fault: 'absent', sent: false });
         return new SocketCarrier({ type: 'unix', path: socket });
       },
     };
   }
 
   patienceMs(): number {
-    return this.#crashes > quickRestarts ? patience.crashingMs : patience.startingMs;
+    return this.#restartsQuickly ? patience.startingMs : patience.crashingMs;
+  }
+
+  answered(): void {
+    if (this.#launched) this.#answers = true;
   }
 
   process(): ProcessStatus {
@@ -117,6 +131,10 @@ export class Supervisor implements Source {
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
+  }
+
+  get #restartsQuickly(): boolean {
+    return this.#crashes <= (this.#answers || this.#answered ? quickRestarts.answered : quickRestarts.unanswered);
   }
 
   async #begin(): Promise<void> {
@@ -163,6 +181,8 @@ export class Supervisor implements Source {
     this.#tell();
     void launched.ended.then((how) => {
       this.#launched = undefined;
+      this.#answered = this.#answers;
+      this.#answers = false;
       this.#since = new Date();
       this.#lastEnd = how;
       if (this.#closing) return;
@@ -178,7 +198,7 @@ export class Supervisor implements Source {
 
   #again(): void {
     this.#crashes++;
-    const pauseMs = this.#crashes <= quickRestarts ? this.#backoff.nextMs : this.#backoff.next();
+    const pauseMs = this.#restartsQuickly ? this.#backoff.nextMs : this.#backoff.next();
     this.#timer = setTimeout(() => this.start(), pauseMs).unref();
   }
 

@@ -1,7 +1,7 @@
 import { setTimeout } from '../guard.js';
 
 /** Node takes a longer timer for one of 1 ms. */
-const longestTimerMs = 2 ** 31 - 1;
+export const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * Waits for `work`, or returns `late` if that takes longer than `ms` (negative: however long it takes). The work goes on

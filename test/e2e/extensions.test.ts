@@ -131,7 +131,6 @@ describe('an external plugin as the default', () => {
 });
 
 describe('each battery', () => {
-  afterEach(() => engine[Symbol.asyncDispose]());
   const plain = ['run', '--rm', '--network', 'none', 'busybox', 'echo', 'works'];
   const bridged = ['run', '--rm', '--network', 'bridge', 'busybox', 'echo', 'works'];
   const logged = (...driver: string[]) => [
@@ -181,44 +180,56 @@ describe('each battery', () => {
     return known;
   };
 
-  // Where a plugin is the default already, nobody misses the battery.
-  const missed = batteries.filter((battery) => battery !== 'volume-local' || defaultVolumeDriver === 'local');
-  test.each(missed)('%s can be left out: the engine starts and says what is missing', async (battery) => {
-    const { works, missing } = entry(battery);
-    engine = await startEngine({ flags: ['--extension', `${battery}=off`] });
-    expect(await ok('version', '--format', '{{.Server.Os}}')).toBe('linux');
-    const { code, stderr } = await engine.docker(...works);
-    expect(code).toBe(125);
-    expect(stderr).toContain(
-      `${missing}: extension ${battery} is left out by the configuration; cleatd --extension ${battery}=in-process brings it back`,
-    );
-    expect(await ok('ps', '--format', '{{.Names}}')).toBe('');
-    const others: string[] =
-      battery === 'log-json-file'
-        ? ['run', '--rm', '--log-driver', 'none', '--network', 'none', 'busybox', 'echo', 'works']
-        : battery === 'network-none'
-          ? ['run', '--rm', 'busybox', 'echo', 'works']
-          : plain;
-    expect(await ok(...others)).toBe('works');
+  describe('left out', () => {
+    afterEach(() => engine[Symbol.asyncDispose]());
+
+    // Where a plugin is the default already, nobody misses the battery.
+    const missed = batteries.filter((battery) => battery !== 'volume-local' || defaultVolumeDriver === 'local');
+    test.each(missed)('%s can be left out: the engine starts and says what is missing', async (battery) => {
+      const { works, missing } = entry(battery);
+      // An engine that knew it once has networks of it, and says something else.
+      engine = await startEngine({ flags: ['--extension', `${battery}=off`] });
+      expect(await ok('version', '--format', '{{.Server.Os}}')).toBe('linux');
+      const { code, stderr } = await engine.docker(...works);
+      expect(code).toBe(125);
+      expect(stderr).toContain(
+        `${missing}: extension ${battery} is left out by the configuration; cleatd --extension ${battery}=in-process brings it back`,
+      );
+      expect(await ok('ps', '--format', '{{.Names}}')).toBe('');
+      const others: string[] =
+        battery === 'log-json-file'
+          ? ['run', '--rm', '--log-driver', 'none', '--network', 'none', 'busybox', 'echo', 'works']
+          : battery === 'network-none'
+            ? ['run', '--rm', 'busybox', 'echo', 'works']
+            : plain;
+      expect(await ok(...others)).toBe('works');
+    });
   });
 
-  test.each(batteries)('%s runs as a process of its own, also after it was killed', async (battery) => {
-    const { works } = entry(battery);
-    engine = await startEngine({ flags: ['--extension', `${battery}=process`] });
-    expect(await ok(...works)).toBe('works');
-    const host = await hostOf(battery);
-    process.kill(host, 'SIGKILL');
-    await expect.poll(async () => (await engine.docker(...works)).stdout, { timeout: 20_000 }).toBe('works\n');
-    expect(await hostOf(battery)).not.toBe(host);
-  });
+  describe('as a process, like all others', () => {
+    beforeAll(async () => {
+      engine = await startEngine({ flags: batteries.flatMap((battery) => ['--extension', `${battery}=process`]) });
+    });
+    afterEach(() => removeAll(engine));
+    afterAll(() => engine[Symbol.asyncDispose]());
 
-  /** The process that the supervisor started for a battery of this engine. */
-  async function hostOf(battery: string): Promise<number> {
-    const { execFile } = await import('node:child_process');
-    const { promisify } = await import('node:util');
-    const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
-    const row = stdout.split('\n').find((line) => line.includes(`/${battery}/`) && line.includes(engine.execRoot));
-    if (row === undefined) throw new Error(`no process of ${battery}:\n${stdout}`);
-    return Number.parseInt(row, 10);
-  }
+    test.each(batteries)('%s runs as a process of its own, also after it was killed', async (battery) => {
+      const { works } = entry(battery);
+      expect(await ok(...works)).toBe('works');
+      const host = await hostOf(battery);
+      process.kill(host, 'SIGKILL');
+      await expect.poll(async () => (await engine.docker(...works)).stdout, { timeout: 20_000 }).toBe('works\n');
+      expect(await hostOf(battery)).not.toBe(host);
+    });
+
+    /** The process that the supervisor started for a battery of this engine. */
+    async function hostOf(battery: string): Promise<number> {
+      const { execFile } = await import('node:child_process');
+      const { promisify } = await import('node:util');
+      const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
+      const row = stdout.split('\n').find((line) => line.includes(`/${battery}/`) && line.includes(engine.execRoot));
+      if (row === undefined) throw new Error(`no process of ${battery}:\n${stdout}`);
+      return Number.parseInt(row, 10);
+    }
+  });
 });

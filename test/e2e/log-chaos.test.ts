@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DriverDeliveries } from '@cleat/engine/spool/service';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { clientOf } from './support/client.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { LogPlugin } from './support/log-plugin.js';
 import { Program } from './support/program.js';
@@ -21,9 +21,14 @@ let engine: Engine;
 let plugin: LogPlugin;
 const { ok } = clientOf(() => engine);
 
+/** Each test has a plugin of its own, so a name of its own: what an engine counts and warns of goes by the name. */
+let plugins = 0;
+beforeEach(async () => {
+  plugin = await LogPlugin.start(engine, `chaos${++plugins}`);
+});
 afterEach(async () => {
+  await removeAll(engine);
   await plugin[Symbol.asyncDispose]();
-  await engine[Symbol.asyncDispose]();
 });
 
 /** Prints numbers from 1000000 on, `pause` seconds after each thousand. */
@@ -56,10 +61,10 @@ const deliveryOf = async (): Promise<DriverDeliveries | undefined> => {
 };
 
 describe('no line is lost, and lines come twice only around a crash', () => {
-  beforeEach(async () => {
+  beforeAll(async () => {
     engine = await startEngine();
-    plugin = await LogPlugin.start(engine, 'chaos');
   });
+  afterAll(() => engine[Symbol.asyncDispose]());
 
   test('although the plugin is killed, and killed again', async () => {
     const id = await print(counting(60, 0.05));
@@ -137,10 +142,10 @@ describe('no line is lost, and lines come twice only around a crash', () => {
 describe('a bound', () => {
   const small = ['--log-opt=cache-max-size=200k', '--log-opt=cache-max-file=2'];
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     engine = await startEngine({ flags: ['--log-backlog=2m', '--metrics-addr=127.0.0.1:0'] });
-    plugin = await LogPlugin.start(engine, 'bounded');
   });
+  afterAll(() => engine[Symbol.asyncDispose]());
 
   test('a plugin that hangs: the disk holds no more than the bound, the oldest is dropped, counted, shown and logged', async () => {
     const id = await print(counting(200, 0.02), ...small);
@@ -161,13 +166,20 @@ describe('a bound', () => {
     expect([...seen].slice(-30_000)).toEqual(Array.from({ length: 30_000 }, (_, n) => 1_170_000 + n));
     expect(seen.size + dropped.lines).toBeGreaterThanOrEqual(200_000);
     expect(seen.size + dropped.lines).toBeLessThanOrEqual(200_000 + repeatedBytes / entryBytes);
-    expect(engine.log()).toMatch(/log driver bounded does not keep up with a container: \d+ lines \(\d+ bytes\)/);
-    expect(await ok('info', '--format', '{{json .Warnings}}')).toMatch(/log driver bounded did not get \d+ lines/);
+    const { name } = plugin;
+    expect(engine.log()).toMatch(
+      new RegExp(`log driver ${name} does not keep up with a container: \\d+ lines \\(\\d+ bytes\\)`),
+    );
+    expect(await ok('info', '--format', '{{json .Warnings}}')).toMatch(
+      new RegExp(`log driver ${name} did not get \\d+ lines`),
+    );
     await using shown = new Program(cleat, ['log-drivers', '-H', `unix://${engine.socket}`]);
-    await expect.poll(() => shown.said, { timeout: 20_000 }).toMatch(/^bounded +\d+ +\S+ +\S+MB +\d+/m);
+    await expect
+      .poll(() => shown.said, { timeout: 20_000 })
+      .toMatch(new RegExp(`^${name} +\\d+ +\\S+ +\\S+MB +\\d+`, 'm'));
     const [, metrics = ''] = /metrics API listening on ([\d.:]+)/.exec(engine.log()) ?? [];
     const text = await (await fetch(`http://${metrics}/metrics`)).text();
-    expect(text).toMatch(new RegExp(`cleat_log_dropped_lines_total{driver="bounded"} ${dropped.lines}\\b`));
+    expect(text).toMatch(new RegExp(`cleat_log_dropped_lines_total{driver="${name}"} ${dropped.lines}\\b`));
   });
 
   test('mode=non-blocking with a buffer of its own', async () => {

@@ -21,9 +21,11 @@ const noRemove = join(checkout, 'examples/no-remove');
 let directory: string;
 let registry: Registry;
 
-async function cleat(...args: string[]): Promise<RunResult> {
+const cleat = async (...args: string[]): Promise<RunResult> => await cleatWith({}, ...args);
+
+async function cleatWith(variables: NodeJS.ProcessEnv, ...args: string[]): Promise<RunResult> {
   // The cache of layers is the user's: it takes long to compress Node, and other tests do it, too.
-  const env = { ...process.env, DOCKER_CONFIG: directory };
+  const env = { ...process.env, DOCKER_CONFIG: directory, ...variables };
   return await run(join(checkout, 'bin/cleat'), args, { env, cwd: directory, deadlineMs: 120_000 });
 }
 
@@ -172,7 +174,8 @@ describe('signed', () => {
     return await withRegistry(
       { config, reach: undefined, log: silentLogger },
       { reference: reference(), access: 'pull', contents: 'plugin', signal },
-      (client) => checkTrust({ rules, reference: reference(), client, digests: [digest], signal }),
+      async (client) =>
+        (await checkTrust({ rules, reference: reference(), client, digests: [digest], signal }))?.key.name,
     );
   };
 
@@ -226,6 +229,14 @@ describe('signed', () => {
     expect((await engine.docker('plugin', 'ls', '--format', '{{.Name}}')).stdout).toBe(
       `${registry.host}/me/signed:1\n`,
     );
+
+    // The registry goes back to a version that was signed before: by its tag it is refused, by its digest it is meant.
+    await engine.docker('plugin', 'rm', `${registry.host}/me/signed:1`);
+    writeFileSync(join(path, 'more.js'), 'older');
+    const older = [...args, '--push', `${registry.host}/me/signed:1`, '--sign', 'key.pem'];
+    const { stdout } = await cleatWith({ SOURCE_DATE_EPOCH: '1000000000' }, ...older);
+    expect((await install('me/signed:1')).stderr).toContain('its signature is one of 2001-09-09T01:46:40Z, but one of');
+    expect(await install(`me/signed@${stdout.trim()}`)).toMatchObject({ code: 0 });
   });
 });
 

@@ -128,6 +128,18 @@ describe('an index', () => {
     expect((await search('--index', `${index()}:unsigned`, '--key', 'team.pub')).code).toBe(1);
   });
 
+  test('that goes back to an older one is refused, whoever has signed it', async () => {
+    const place = `${registry.host}/team/older`;
+    const push = ['plugins', 'index', 'build', '--from', 'one.json', '--push', place, '--sign', 'team.key'];
+    await ok(...push);
+    expect((await search('volumes', '--index', place, '--key', 'team.pub')).code).toBe(0);
+    expect((await cleat(push, { SOURCE_DATE_EPOCH: '1500000000' })).code).toBe(0);
+    expect(await search('volumes', '--index', place, '--key', 'team.pub')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('went back: it is one of 2017-07-14T02:40:00.000Z, but one of 2'),
+    });
+  });
+
   test('is read from the last copy when the registry is gone, and says so', async () => {
     await search('volumes', '--index', index(), '--key', 'team.pub');
     const asked = await search('volumes', '--index', index(), '--key', 'team.pub', '--offline');

@@ -41,6 +41,21 @@ test('docker info shows them', async () => {
   expect(engine.log()).toContain(`containers run with ${fastest}: `);
 });
 
+test('that crun works is found out once until the host boots again', async ({ skip }) => {
+  skip(fastest !== 'crun', 'crun does not work here');
+  const memory = join(scratch, 'crun-works');
+  expect(await fastestRuntime({ directory: scratch, cgroupParent: '', memory })).toMatchObject({ name: 'crun' });
+  // Whoever asks it needs a directory.
+  const blind = { directory: join(scratch, 'nowhere'), cgroupParent: '', memory };
+  expect(await fastestRuntime(blind)).toMatchObject({ name: 'crun' });
+  await expect(fastestRuntime({ ...blind, afresh: true })).rejects.toThrow('ENOENT');
+  await expect(fastestRuntime({ ...blind, cgroupParent: '/other' })).rejects.toThrow('ENOENT');
+  await writeFile(memory, (await readFile(memory, 'utf8')).slice(0, -1));
+  await expect(fastestRuntime(blind)).rejects.toThrow('ENOENT');
+  // The engine remembers it in its exec root.
+  expect(await readFile(join(engine.execRoot, 'crun-works'), 'utf8')).toContain('/crun"');
+});
+
 test('the named one is called, for each step of the container’s life', async () => {
   const { stdout } = await engine.docker(
     'run',

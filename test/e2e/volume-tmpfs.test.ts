@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { processesOf } from '../../cli/sweep/processes.js';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
@@ -13,13 +13,11 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
   let engine: Engine;
   const flags = carriers[carrier];
   const { ok, refused } = clientOf(() => engine);
-  const start = async (...more: string[]) => {
-    engine = await startEngine({ flags: [...flags, ...more] });
-  };
-  afterEach(async () => {
-    await removeAll(engine);
-    await engine[Symbol.asyncDispose]();
+  beforeAll(async () => {
+    engine = await startEngine({ flags });
   });
+  afterEach(() => removeAll(engine));
+  afterAll(() => engine[Symbol.asyncDispose]());
 
   /** Mount points of volumes, in the host's own namespace. */
   const mounted = () => listMounts(join(engine.dataRoot, 'extensions/volume-tmpfs')).map(({ target }) => target);
@@ -31,8 +29,6 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
     ok('run', '--rm', '--network=none', '-v', `${volume}:/v`, 'busybox', 'sh', '-c', script);
 
   describe('beside others', () => {
-    beforeEach(() => start());
-
     test('options are what the container finds', async () => {
       await create('scratch', 'size=64m', 'mode=0750', 'uid=1000', 'gid=33', 'inodes=1000');
       expect(mounted()).toEqual([]);
@@ -159,7 +155,8 @@ describe.each(['in-process', 'process'] as const)('tmpfs volumes, %s', (carrier)
   });
 
   test('as the default, by configuration alone', async () => {
-    await start('--default-volume-driver=tmpfs', '--extension=volume-local=off');
+    await engine.kill('SIGTERM');
+    await engine.restart([...flags, '--default-volume-driver=tmpfs', '--extension=volume-local=off']);
     await ok('run', '--name', 'seed', 'busybox', 'sh', '-c', 'mkdir /data && echo from the image > /data/f');
     await ok('commit', '--change', 'VOLUME /data', 'seed', 'filled');
     await ok('rm', 'seed');

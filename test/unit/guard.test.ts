@@ -7,7 +7,8 @@ import { describe, expect, test } from 'vitest';
  * A callback of a timer, a watcher or a stream has nobody behind it: an error there ends the daemon, or the plugin. In all
  * sources that run in one,
  * - timers are those of `protocol/guard.ts` (or are awaited: `node:timers/promises`),
- * - the listener of `fs.watch` is `guarded(…)`,
+ * - the listener of `fs.watch` is `guarded(…)`, and it is called in a `try`: where the kernel has no watches left, it throws,
+ *   and a watch is only a hint,
  * - a stream is made as an argument of `owned(…)` or `pipeline(…)`,
  * - streams are joined by `pipeline`, never by `a.pipe(b)`, which leaves the errors of `a` alone.
  */
@@ -39,6 +40,8 @@ function complaints(source: string): string[] {
       if (!argumentsAt(code, code.indexOf('(', index)).includes('guarded(')) {
         found.push(`${lineOf(index)}: the listener of a watcher is not guarded`);
       }
+      const block = code.lastIndexOf('{', index);
+      if (!/\btry $/.test(code.slice(0, block))) found.push(`${lineOf(index)}: a watcher is made outside of a try`);
     }
   }
   const usesTar = /from 'tar-stream'/.test(code);
@@ -107,7 +110,8 @@ describe('the checker itself', () => {
   test.each([
     ['setTimeout(() => look(), 1000);', /^1: setTimeout is Node's/],
     ['const timer = setInterval(look, 5).unref();', /setInterval/],
-    ["import { watch } from 'node:fs';\nwatch(path, {}, () => look());", /^2: the listener of a watcher/],
+    ["import { watch } from 'node:fs';\ntry { watch(path, {}, () => look()); }", /^2: the listener of a watcher/],
+    ["import { watch } from 'node:fs';\nif (x) { watch(path, {}, guarded(look)); }", /^2: a watcher is made outside/],
     [
       "import { PassThrough } from 'node:stream';\nconst out = new PassThrough();",
       /^2: new PassThrough\(…\) has no owner/,
@@ -122,7 +126,7 @@ describe('the checker itself', () => {
   test.each([
     "import { setTimeout } from '@cleat/protocol/guard';\nsetTimeout(look, 1000);",
     "import { setTimeout as sleep } from 'node:timers/promises';\nawait sleep(5);",
-    "import { watch } from 'node:fs';\nwatch(path, {}, guarded(() => look()));",
+    "import { watch } from 'node:fs';\ntry { watch(path, {}, guarded(() => look())); }",
     'socket.setTimeout(5, () => socket.destroy());',
     '// setTimeout(() => {}) is not for us\nconst text = 1;',
     'const out = owned(new PassThrough({ flush: (done) => done() }));',

@@ -5,6 +5,7 @@ import { mediaType } from '@cleat/engine/distribution/manifest';
 import { nameOf } from '@cleat/linux/rootfs/names';
 import type { PluginManifest } from '@cleat/protocol/api/plugin';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { bundled } from './bundle.js';
 import { manifestFor } from './config.js';
 import { addLayer, type Layer } from './layer.js';
 import type { Blob, Layout } from './layout.js';
@@ -51,7 +52,7 @@ export async function build(options: BuildOptions): Promise<Built[]> {
   if (!existsSync(directory)) throw invalidParameter(`${directory} does not exist`);
   const built: Built[] = [];
   if (!rootfs && isProject(directory)) {
-    const project = readProject(directory);
+    const project = await bundled(readProject(directory), options.say);
     const entrypoint = ['node', `/${appDirectory}/${project.main}`];
     const manifest = manifestFor(directory, { ...options, file: options.config, entrypoint });
     for (const platform of options.platforms) {

@@ -18,6 +18,7 @@ export interface PackageJson {
   readonly homepage?: string;
   readonly bin?: string | Readonly<Record<string, string>>;
   readonly main?: string;
+  readonly type?: string;
   readonly files?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;

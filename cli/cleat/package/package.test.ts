@@ -171,7 +171,7 @@ describe('a project', () => {
     const said: string[] = [];
     await using layout = await Layout.open();
     await built({ directory: path, layout, say: (line) => said.push(line) });
-    expect(said).toEqual(['WARNING: none of the native modules is for arm64: node_modules/dep/x.node (amd64)']);
+    expect(said.at(-1)).toBe('WARNING: none of the native modules is for arm64: node_modules/dep/x.node (amd64)');
   });
 });
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { type PackageJson, type Placed, packageJson, placedPackages } from './modules.js';
@@ -14,6 +14,8 @@ const notShipped =
   /(^\.|^tsconfig.*\.json$|^package-lock\.json$|^plugin\.json$|\.(service|socket|tar|tgz)$|\.test\.[cm]?[jt]sx?$)/;
 
 export interface Project {
+  /** Where it lies, without links. */
+  readonly directory: string;
   readonly manifest: PackageJson;
   /** The program, relative to the project. */
   readonly main: string;
@@ -38,7 +40,7 @@ export function readProject(directory: string): Project {
   const tree = new Tree();
   const native = new Map<string, string[]>();
   for (const placed of placedPackages(directory)) addPackage(tree, placed, main, native);
-  return { manifest, main, tree, native };
+  return { directory: realpathSync(directory), manifest, main, tree, native };
 }
 
 function mainOf({ bin, main }: PackageJson): string {

@@ -31,10 +31,10 @@ export class Copies {
     }
   }
 
-  last(source: Source): { text: string; at: Date } | undefined {
+  last(source: Source): { text: string; at: Date; path: string } | undefined {
     const path = this.#path(source);
     try {
-      return { text: readFileSync(path, 'utf8'), at: statSync(path).mtime };
+      return { text: readFileSync(path, 'utf8'), at: statSync(path).mtime, path };
     } catch {
       // There is none, or none that can be read.
       return undefined;

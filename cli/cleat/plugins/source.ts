@@ -27,7 +27,7 @@ export interface FetchOptions extends RegistryOptions {
 
 /**
  * Reads an index: from where it is, or else the last copy of it. A wrong signature is an error, never a reason for the copy.
- * @throws Forbidden for that; Unavailable where there is neither
+ * @throws Forbidden for that, and for one that is older than the copy; Unavailable where there is neither
  */
 export async function fetchIndex(source: Source, options: FetchOptions): Promise<Fetched> {
   const { copies, offline } = options;
@@ -36,6 +36,7 @@ export async function fetchIndex(source: Source, options: FetchOptions): Promise
     try {
       const text = await read(source, options);
       const index = readIndex(text, source.place);
+      refuseOlder(source, index, copies);
       if (!isFile(source.place)) copies.keep(source, text);
       return { index };
     } catch (error) {
@@ -46,6 +47,17 @@ export async function fetchIndex(source: Source, options: FetchOptions): Promise
   const copy = copies.last(source);
   if (!copy) throw unavailable(`the index ${source.place} cannot be read, and there is no copy of it: ${why}`);
   return { index: readIndex(copy.text, source.place), stale: { at: copy.at, why } };
+}
+
+/** An older one has a good signature, too. Nobody answers for the time of one that is not signed. */
+function refuseOlder(source: Source, { created }: Index, copies: Copies): void {
+  const copy = source.keys.length > 0 ? copies.last(source) : undefined;
+  if (!copy) return;
+  const newest = readIndex(copy.text, copy.path).created;
+  if (!(Date.parse(created) < Date.parse(newest))) return;
+  throw forbidden(
+    `the index ${source.place} went back: it is one of ${created}, but one of ${newest} was here. To take it all the same, remove ${copy.path}`,
+  );
 }
 
 const isFinal = (error: unknown): boolean =>

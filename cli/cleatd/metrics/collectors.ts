@@ -6,7 +6,7 @@ import { metricsKind } from '@cleat/protocol/kinds/metrics';
 import type { Logger } from '@cleat/protocol/log';
 
 export interface CollectorsSettings {
-  readonly extensions: Pick<Extensions, 'get' | 'names' | 'onChange'>;
+  readonly extensions: Pick<Extensions, 'get' | 'list' | 'names' | 'onChange'>;
   /** Those that the operator wants started with the engine; a manifest's are, too. */
   readonly names: readonly string[];
   /** Serves the page for collectors; called once, before the first of them is started. @returns where */
@@ -46,8 +46,14 @@ export class Collectors {
   constructor(settings: CollectorsSettings) {
     this.#settings = settings;
     const { extensions, names } = settings;
-    this.#wanted = new Set([...names, ...extensions.names(metricsKind)]);
+    const managed = extensions
+      .list()
+      .filter(({ carrier, kinds }) => carrier === 'managed' && kinds.includes(metricsKind.name));
+    const others = new Set(managed.map(({ name }) => name));
+    this.#wanted = new Set([...names, ...extensions.names(metricsKind).filter((name) => !others.has(name))]);
     this.#stopListening = extensions.onChange((status) => this.#changed(status));
+    // Those come and go: they are told of.
+    for (const status of managed) this.#changed(status);
     if (this.#wanted.size === 0) return;
     this.#look();
     this.#lookOn();

@@ -1,5 +1,5 @@
 import { suiteTests } from '../../testing/suite-tests.fixture.js';
-import { authzFlaws, forgetAuthzFlaws } from './flaws.fixture.js';
+import { authzFlaws } from './flaws.fixture.js';
 import { HealthyPolicy } from './healthy.fixture.js';
 import { authzSuite } from './suite.js';
 
@@ -7,6 +7,5 @@ suiteTests({
   suite: authzSuite,
   healthy: () => new HealthyPolicy(),
   flaws: authzFlaws,
-  forget: forgetAuthzFlaws,
   left: () => [],
 });

@@ -1,5 +1,5 @@
 import { suiteTests } from '../../testing/suite-tests.fixture.js';
-import { forgetIpamFlaws, ipamFlaws } from './flaws.fixture.js';
+import { ipamFlaws } from './flaws.fixture.js';
 import { HealthyAddresses } from './healthy.fixture.js';
 import { ipamSuite } from './suite.js';
 
@@ -7,6 +7,5 @@ suiteTests({
   suite: ipamSuite,
   healthy: (directory) => new HealthyAddresses(directory),
   flaws: ipamFlaws,
-  forget: forgetIpamFlaws,
   left: (directory) => Object.keys(new HealthyAddresses(directory).pools),
 });

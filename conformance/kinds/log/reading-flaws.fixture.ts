@@ -3,7 +3,7 @@ import type { Flaw } from '../../testing/test-plugin.fixture.js';
 import type { HealthyLogs } from './healthy.fixture.js';
 
 /** Log drivers that write well, and are broken in what they give back. */
-export const readingFlaws: Flaw<HealthyLogs>[] = [
+export const readingFlaws = (): Flaw<HealthyLogs>[] => [
   {
     finds: 'log/read',
     about: 'gives each line twice',

@@ -1,5 +1,5 @@
 import { suiteTests } from '../../testing/suite-tests.fixture.js';
-import { forgetMetricsFlaws, metricsFlaws } from './flaws.fixture.js';
+import { metricsFlaws } from './flaws.fixture.js';
 import { HealthyCollector } from './healthy.fixture.js';
 import { metricsSuite } from './suite.js';
 
@@ -7,6 +7,5 @@ suiteTests({
   suite: metricsSuite,
   healthy: (directory) => new HealthyCollector(directory),
   flaws: metricsFlaws,
-  forget: forgetMetricsFlaws,
   left: () => [],
 });

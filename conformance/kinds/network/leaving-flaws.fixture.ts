@@ -6,7 +6,7 @@ import type { HealthyNetworks } from './healthy.fixture.js';
 const late = (ms = 30) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Network plugins that are broken at Join, at Leave, or in between. */
-export const leavingFlaws: Flaw<HealthyNetworks>[] = [
+export const leavingFlaws = (): Flaw<HealthyNetworks>[] => [
   {
     finds: 'network/join',
     about: 'names an interface that is not there',

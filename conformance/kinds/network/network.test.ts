@@ -1,5 +1,5 @@
 import { suiteTests } from '../../testing/suite-tests.fixture.js';
-import { forgetNetworkFlaws, networkFlaws } from './flaws.fixture.js';
+import { networkFlaws } from './flaws.fixture.js';
 import { HealthyNetworks } from './healthy.fixture.js';
 import { networkSuite } from './suite.js';
 
@@ -7,7 +7,6 @@ suiteTests({
   suite: networkSuite,
   healthy: (directory) => new HealthyNetworks(directory),
   flaws: networkFlaws,
-  forget: forgetNetworkFlaws,
   left(directory) {
     const { state, links } = new HealthyNetworks(directory);
     return [...Object.keys(state.networks), ...Object.keys(state.endpoints), ...links];

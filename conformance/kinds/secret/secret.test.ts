@@ -1,5 +1,5 @@
 import { suiteTests } from '../../testing/suite-tests.fixture.js';
-import { forgetSecretFlaws, secretFlaws } from './flaws.fixture.js';
+import { secretFlaws } from './flaws.fixture.js';
 import { HealthySecrets } from './healthy.fixture.js';
 import { secretSuite } from './suite.js';
 
@@ -7,7 +7,6 @@ suiteTests({
   suite: secretSuite,
   healthy: () => new HealthySecrets(),
   flaws: secretFlaws,
-  forget: forgetSecretFlaws,
   options: { secret: 'password' },
   left: () => [],
 });

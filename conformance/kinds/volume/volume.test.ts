@@ -1,5 +1,5 @@
 import { suiteTests } from '../../testing/suite-tests.fixture.js';
-import { forgetVolumeFlaws, volumeFlaws } from './flaws.fixture.js';
+import { volumeFlaws } from './flaws.fixture.js';
 import { HealthyVolumes } from './healthy.fixture.js';
 import { volumeSuite } from './suite.js';
 
@@ -7,6 +7,5 @@ suiteTests({
   suite: volumeSuite,
   healthy: (directory) => new HealthyVolumes(directory),
   flaws: volumeFlaws,
-  forget: forgetVolumeFlaws,
   left: (directory) => Object.keys(new HealthyVolumes(directory).state),
 });

@@ -8,9 +8,11 @@ import type { PluginUse } from '../service.js';
  * @throws Conflict `plugin X is in use`, `plugin is already disabled: …`
  */
 export async function disable(context: Context, called: string, { force }: { force: boolean }): Promise<void> {
+  const gaveUp = force && context.running.giveUp(context.registry.find(called).id);
   await change(context, called, async (plugin) => {
     const { name, enabled } = plugin.record;
     if (!force) refuseUsed(context, name);
+    if (!enabled && gaveUp) return;
     if (!enabled) throw conflict(`plugin is already disabled: plugin ${name} found but disabled`);
     await stop(context, plugin, called);
   });

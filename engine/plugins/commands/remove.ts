@@ -14,6 +14,11 @@ function refuseConfigured({ config, registry }: Pick<Context, 'config' | 'regist
  * @throws Conflict `plugin X is in use`, `plugin X is enabled`, unless forced
  */
 export async function remove(context: Context, called: string, { force }: { force: boolean }): Promise<void> {
+  if (force) {
+    const { id, record } = context.registry.find(called);
+    refuseConfigured(context, record.name);
+    context.running.giveUp(id);
+  }
   await change(context, called, async (plugin) => {
     const { record, id } = plugin;
     refuseConfigured(context, record.name);

@@ -26,6 +26,8 @@ export interface Artifact {
   readonly manifest: PluginManifest;
   /** Lowest first. */
   readonly layers: readonly Descriptor[];
+  /** Notes that it was installed, so that the registry does not go back behind it. */
+  readonly installed: () => void;
 }
 
 /** An overlay takes no more. */
@@ -57,10 +59,10 @@ export async function fromRegistry<T>(
 /**
  * Nothing is read of a plugin that is not signed as the operator asks.
  * @throws InvalidParameter for what is no plugin, or a malformed one; NotFound when there is none for this platform;
- * Forbidden for one that is not trusted; DataLoss; the registry's errors
+ * Forbidden for one that is not trusted, or older than what was here; DataLoss; the registry's errors
  */
 export async function fetchArtifact(
-  { config: settings }: Pick<Context, 'config'>,
+  { config: settings, registry }: Pick<Context, 'config' | 'registry'>,
   client: RegistryClient,
   reference: Reference,
   signal: AbortSignal,
@@ -68,7 +70,9 @@ export async function fetchArtifact(
   const found = await named(client, reference, 'plugin', signal);
   const { remote, manifest } = await chosen(client, found, reference, hostPlatform(), 'plugin', signal);
   const digests = [found.remote.digest, remote.digest];
-  await checkTrust({ rules: rulesOf(settings), reference, client, digests, signal });
+  const trust = await checkTrust({ rules: rulesOf(settings), reference, client, digests, signal });
+  // Who names a digest means that version; a tag means what is there, which only goes on.
+  if (trust && reference.digest === undefined) registry.signatures.check(canonical(reference), trust.signedAt);
   checkLayerCount(manifest, canonical(reference));
   const config = await fetchConfig(client, manifest.config, 'plugin', signal);
   return {
@@ -79,6 +83,10 @@ export async function fetchArtifact(
     config,
     manifest: readManifest(config, 'lenient'),
     layers: manifest.layers,
+    installed() {
+      if (trust?.signedAt !== undefined && reference.digest === undefined)
+        registry.signatures.note(canonical(reference), trust.signedAt);
+    },
   };
 }
 

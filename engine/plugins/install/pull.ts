@@ -1,5 +1,6 @@
 import type { Progress } from '@cleat/protocol/api/image';
 import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
+import { invalidParameter } from '@cleat/protocol/errors';
 import { privilegesOf } from '@cleat/protocol/plugins/privileges';
 import { carriedOver, defaultSettings } from '@cleat/protocol/plugins/settings';
 import { upgradePrivileges } from '@cleat/protocol/plugins/upgrade-privileges';
@@ -34,16 +35,16 @@ export async function privileges(
 
 /**
  * `POST /plugins/pull`. Whatever makes it fail is found out before the first line, but for the layers; nothing is left then.
- * @throws Conflict for a name that is taken, Forbidden `incorrect privileges` and for a signature that is not as asked,
- * InvalidParameter; see {@link fetchArtifact}
+ * @throws Forbidden `incorrect privileges` and for a signature that is not as asked; InvalidParameter, also for a name that
+ * is taken; see {@link fetchArtifact}
  */
 export function pull(context: Context, options: PullPluginOptions): AsyncIterable<Progress> {
   return progressOf(async (emit, signal) => {
     const { reference } = parseRemote(options.remote);
     const name = nameFor(options.remote, options.name);
-    context.registry.refuseTaken(name);
+    context.registry.refuseTaken(name, invalidParameter);
     await context.turns.run(name, async () => {
-      context.registry.refuseTaken(name);
+      context.registry.refuseTaken(name, invalidParameter);
       await fromRegistry(context, { reference, auth: options.auth, signal }, async (client) => {
         const artifact = await fetchArtifact(context, client, reference, signal);
         checkGrant(artifact.manifest, options.privileges);
@@ -57,6 +58,7 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
           const id = newId<PluginId>();
           const made = packageOf(artifact, layers);
           context.registry.put({ v: 1, id, name, enabled: false, timeout: 0, settings, package: made });
+          artifact.installed();
         });
         publish(context, 'pull', familiar(reference), name);
       });

@@ -78,6 +78,7 @@ async function fetched(
         ...(!isSame && { previous: before }),
       };
       context.registry.put(next);
+      artifact.installed();
       // A package that was never started is not gone back to.
       if (record.previous)
         for (const { diffId, digest } of record.package.layers) {

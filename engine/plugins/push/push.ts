@@ -11,6 +11,7 @@ import type { RegistryClient } from '../../distribution/client.js';
 import { sendBlob } from '../../distribution/send.js';
 import { shortId } from '../../ids.js';
 import { type Context, publish } from '../context.js';
+import type { PluginPackage } from '../record.js';
 
 /** A blob of a plugin, and how it is read. */
 export interface Part extends StoredBlob {
@@ -27,6 +28,7 @@ export function push(
   { auth, signal: outer }: { auth?: RegistryAuth | undefined; signal: AbortSignal },
 ): AsyncIterable<Progress> {
   return progressOf(async (emit, signal) => {
+    // As it is now: an upgrade may come meanwhile.
     const { record, id } = context.registry.find(called);
     const reference = parseReference(record.name);
     const { artifact, mediaType } = record.package;
@@ -34,7 +36,7 @@ export function push(
     const tag = reference.tag ?? 'latest';
     emit({ status: `The push refers to repository [${familiarName(reference)}]` });
     await context.layers.withLease(async (lease) => {
-      const parts = await partsOf(context, called, lease);
+      const parts = await partsOf(context, record.package, lease);
       for (const one of [digest, ...parts.map((part) => part.digest)]) say(emit, one, 'Preparing');
       const request = { reference, access: 'push' as const, contents: 'plugin' as const, auth, signal };
       await context.distribution.connect(request, async (client) => {
@@ -55,11 +57,10 @@ export function push(
 
 /** @throws DataLoss when the archive of a layer is gone */
 export async function partsOf(
-  { registry, content }: Pick<Context, 'registry' | 'content'>,
-  called: string,
+  { content }: Pick<Context, 'content'>,
+  { layers, config }: PluginPackage,
   lease: Lease,
 ): Promise<Part[]> {
-  const { layers, config } = registry.find(called).record.package;
   const seen = new Map<string, Part>();
   for (const { digest, size } of layers) {
     lease.keepBlob(digest);

@@ -17,7 +17,7 @@ export async function saveLayout(context: Context, called: string): Promise<Read
   const { record } = context.registry.find(called);
   const lease = context.content.lease();
   try {
-    const parts = await partsOf(context, called, lease);
+    const parts = await partsOf(context, record.package, lease);
     const through = owned(new PassThrough());
     const { artifact } = record.package;
     const index = JSON.stringify({

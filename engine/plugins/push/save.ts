@@ -7,7 +7,7 @@ import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { unmount } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import type { ByteName } from '@cleat/linux/rootfs/names';
-import { dataLoss } from '@cleat/protocol/errors';
+import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { stringify } from '@cleat/protocol/json';
 import { newId } from '../../ids.js';
@@ -24,7 +24,13 @@ export async function save(context: Context, called: string): Promise<Readable> 
   for (const { diffId } of record.package.layers) lease.keepLayer(diffId);
   const release = [async () => lease.end()];
   const releaseAll = async (): Promise<void> => {
-    for (const each of release.splice(0).reverse()) await each();
+    for (const each of release.splice(0).reverse()) {
+      try {
+        await each();
+      } catch (error) {
+        context.log.warn('clearing up behind a plugin that was saved failed', { error: messageOf(error) });
+      }
+    }
   };
   try {
     const { rootfs: _, ...own } = manifest;

@@ -1,8 +1,9 @@
 import type { Extensions } from '@cleat/extensions/service';
 import type { Launched, Launcher } from '@cleat/extensions/supervisor/launcher';
 import { reportLine } from '@cleat/extensions/supervisor/lines';
+import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { removeTree } from '@cleat/linux/rootfs/remove';
-import { dataLoss } from '@cleat/protocol/errors';
+import { dataLoss, systemError } from '@cleat/protocol/errors';
 import type { RuntimeConfig } from '../../config.js';
 import type { ContainerId, PluginId } from '../../ids.js';
 import type { Layers } from '../../layers/service.js';
@@ -105,6 +106,9 @@ export class HostSandboxes implements Sandboxes {
     const { directory } = new PluginPlaces(this.#deps.config, id);
     this.#launchers.delete(id);
     await takeAway(this.#deps, id);
+    // What a plugin mounts is somebody's data, on another machine perhaps.
+    const [mounted] = listMounts(directory);
+    if (mounted) throw systemError(`${mounted.target} cannot be unmounted, and must not be removed with what is in it`);
     await removeTree(directory);
   }
 

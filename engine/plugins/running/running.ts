@@ -1,7 +1,8 @@
 import type { Extensions, Registered, Registration } from '@cleat/extensions/service';
 import type { ExtensionStatus } from '@cleat/extensions/status';
 import { Supervisor } from '@cleat/extensions/supervisor/supervisor';
-import { messageOf, unavailable } from '@cleat/protocol/errors';
+import { longestTimerMs } from '@cleat/protocol/async/deadline';
+import { cancelled, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { isRuntime, kindsOf } from '@cleat/protocol/plugins/types';
 import { type PluginId, shortId } from '../../ids.js';
@@ -27,6 +28,8 @@ export class Running {
   readonly #registered = new Map<PluginId, Registered>();
   /** Ends it that a disabled one is known. */
   readonly #unavailable = new Map<PluginId, () => void>();
+  /** Ends the waits for its answer. */
+  readonly #waits = new Map<PluginId, AbortController>();
 
   constructor(deps: RunningDeps) {
     this.#deps = deps;
@@ -59,7 +62,10 @@ export class Running {
     }
     const { id, record } = plugin;
     const seconds = record.timeout || usualTimeout;
-    const signal = AbortSignal.timeout(seconds * 1000);
+    const late = AbortSignal.timeout(Math.min(seconds * 1000, longestTimerMs));
+    const wait = this.#waits.get(id) ?? new AbortController();
+    this.#waits.set(id, wait);
+    const signal = AbortSignal.any([late, wait.signal]);
     try {
       await this.#registered.get(id)?.activated({ signal });
     } catch (error) {
@@ -71,6 +77,12 @@ export class Running {
       const output = said.length > 0 ? `\nThe last lines that it printed:\n${said.join('\n')}` : '';
       throw unavailable(`plugin ${record.name} does not work: ${why}${state}${output}`, { cause: error });
     }
+  }
+
+  /** Nobody waits for its answer any longer: it is not to run. Whoever enables it hears that. @returns whether it was begun */
+  giveUp(id: PluginId): boolean {
+    this.#waits.get(id)?.abort(cancelled('it was disabled by force, or removed, before it answered'));
+    return this.#waits.delete(id);
   }
 
   /** Puts the plugin as it is now in the place of what runs; calls under way may end first. */
@@ -88,6 +100,7 @@ export class Running {
     const { id, record } = plugin;
     const registered = this.#registered.get(id);
     this.#registered.delete(id);
+    this.#waits.delete(id);
     try {
       await registered?.remove(reason);
       if (isRuntime(plugin.manifest)) await this.#deps.sandboxes.endRuntime(plugin);

@@ -1,20 +1,10 @@
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Sandboxes } from './sandbox.fixture.js';
+import { describe, expect, test } from 'vitest';
+import { linux, sandboxesForTests } from './sandbox.fixture.js';
 
-let sandboxes: Sandboxes;
-beforeAll(() => {
-  sandboxes = new Sandboxes();
-});
-beforeEach(() => {
-  sandboxes.lines.length = 0;
-  sandboxes.warnings.length = 0;
-});
-afterEach(() => expect(sandboxes.warnings).toEqual([]));
-afterAll(() => sandboxes[Symbol.asyncDispose]());
+const sandboxes = sandboxesForTests();
 
-const linux = (more: object) => ({ Linux: { AllowAllDevices: false, Capabilities: null, Devices: null, ...more } });
 const status = (field: string) => `grep ${field} /proc/self/status`;
 
 describe('everything is denied that is not asked for, and the rest is there', () => {

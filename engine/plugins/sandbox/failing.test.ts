@@ -1,20 +1,15 @@
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Sandboxes } from './sandbox.fixture.js';
+import { bind, unmount } from '@cleat/linux/mount/mount';
+import { silentLogger } from '@cleat/protocol/log';
+import { describe, expect, test } from 'vitest';
+import { newId, type PluginId } from '../../ids.js';
+import type { Plugin } from '../registry.js';
+import { HostSandboxes } from '../running/host-sandboxes.js';
+import { PluginPlaces } from './places.js';
+import { linux, Sandboxes, sandboxesForTests } from './sandbox.fixture.js';
 
-let sandboxes: Sandboxes;
-beforeAll(() => {
-  sandboxes = new Sandboxes();
-});
-beforeEach(() => {
-  sandboxes.lines.length = 0;
-  sandboxes.warnings.length = 0;
-});
-afterEach(() => expect(sandboxes.warnings).toEqual([]));
-afterAll(() => sandboxes[Symbol.asyncDispose]());
-
-const linux = (more: object) => ({ Linux: { AllowAllDevices: false, Capabilities: null, Devices: null, ...more } });
+const sandboxes = sandboxesForTests();
 
 describe('a launch that fails at any step leaves nothing, and says why', () => {
   const failing = async (given: Parameters<Sandboxes['launcher']>[1], text: string | RegExp, script = 'sleep 100') => {
@@ -131,4 +126,35 @@ describe('a launch that fails at any step leaves nothing, and says why', () => {
     await launcher.close();
     sandboxes.expectNothingLeft(launcher.places.id);
   });
+});
+
+test('an end that cannot be read is told all the same, and it can be started again', async () => {
+  const { launcher, launched } = await sandboxes.run('sleep 100');
+  // conmon puts no file in its place, and reading it fails, as without descriptors (EMFILE).
+  mkdirSync(join(launcher.places.exits, launcher.places.id));
+  process.kill(launched.pid, 'SIGKILL');
+  expect(await launched.ended).toBe('it ended, and nobody could read how: read: is a directory');
+  const again = await launcher.launch(new AbortController().signal);
+  await again.stop(0);
+  await launcher.close();
+  sandboxes.expectNothingLeft(launcher.places.id);
+});
+
+test('what cannot be unmounted is not removed with what is in it', async () => {
+  const id = newId<PluginId>();
+  const { deps, directory } = sandboxes;
+  const none = { get: () => undefined, path: () => '' };
+  const extensions = { logger: () => silentLogger, earlierLogger: () => silentLogger };
+  const all = new HostSandboxes({ ...deps, layers: none, extensions });
+  const plugin = { id } as Plugin;
+  const data = join(directory, 'data-of-somebody');
+  const mounted = join(new PluginPlaces(deps.config, id).directory, 'upper/elsewhere');
+  for (const path of [data, mounted]) mkdirSync(path, { recursive: true });
+  writeFileSync(join(data, 'file'), 'kept');
+  bind(data, mounted);
+  await expect(all.erase(plugin)).rejects.toThrow(`${mounted} cannot be unmounted`);
+  expect(readdirSync(data)).toEqual(['file']);
+  unmount(mounted);
+  await all.erase(plugin);
+  expect(existsSync(mounted)).toBe(false);
 });

@@ -1,6 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readNoted } from '@cleat/extensions/supervisor/note';
 import { isAlive, type ProcessIdentity } from '@cleat/linux/process/identity';
-import { decode, parseJson } from '@cleat/protocol/json';
 import Type, { type Static } from '@cleat/protocol/schema';
 
 const Identity = Type.Object({ pid: Type.Integer(), startTime: Type.String(), bootId: Type.String() });
@@ -16,19 +15,7 @@ const Note = Type.Object({
 });
 export type Note = Static<typeof Note>;
 
-export function readNote(path: string): Note | undefined {
-  try {
-    return decode(Note, parseJson(readFileSync(path, 'utf8')));
-  } catch {
-    // None, or of an engine that was killed on the way: nothing is known to run then.
-    return undefined;
-  }
-}
-
-export function writeNote(path: string, note: Note): void {
-  writeFileSync(`${path}.new`, JSON.stringify(note), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-}
+export const readNote = (path: string): Note | undefined => readNoted(Note, path);
 
 /** Whether it runs, under a monitor that will tell its end. */
 export const runs = ({ init, conmon }: { init: ProcessIdentity; conmon: ProcessIdentity }): boolean =>

@@ -1,8 +1,8 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { follow } from '@cleat/extensions/supervisor/follow';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
-import { messageOf } from '@cleat/protocol/errors';
-import { guarded, setTimeout } from '@cleat/protocol/guard';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { readable } from '@cleat/protocol/untrusted';
 import { type Stream, scan, secondsOf } from '../../spool/format.js';
@@ -37,7 +37,7 @@ export class SandboxOutput {
   readonly #path: string;
   readonly #log: Logger;
   readonly #listener: OutputListener;
-  readonly #watcher: FSWatcher;
+  readonly #unfollow: () => void;
   readonly #fragments: Record<Stream, string> = { 1: '', 2: '' };
   readonly #last: string[] = [];
   #file: number | undefined;
@@ -53,12 +53,7 @@ export class SandboxOutput {
     makeDirectories(dirname(path), 0o700);
     this.#readEarlier();
     // The directory: conmon puts a new file in the place of one that is full.
-    this.#watcher = watch(
-      dirname(path),
-      { persistent: false },
-      guarded(() => this.#soon()),
-    );
-    this.#watcher.on('error', (error) => log.warn('cannot follow what the plugin prints', { error: messageOf(error) }));
+    this.#unfollow = follow(dirname(path), () => this.#soon());
   }
 
   /** The latest lines, of this run and of earlier ones. */
@@ -94,7 +89,7 @@ export class SandboxOutput {
     this.ended();
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#watcher.close();
+    this.#unfollow();
     this.#forget();
   }
 

@@ -23,7 +23,7 @@ import type { PluginManifest } from '@cleat/protocol/api/plugin';
 import { type Logger, silentLogger } from '@cleat/protocol/log';
 import { readManifest } from '@cleat/protocol/plugins/manifest';
 import { applySettings, defaultSettings } from '@cleat/protocol/plugins/settings';
-import { expect } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 import { newId } from '../../ids.js';
 import { Runtimes } from '../../oci/runtimes.js';
 import { SandboxLauncher } from './launcher.js';
@@ -45,6 +45,23 @@ const applets =
   'sh cat echo rm sleep id ls mount umount mknod grep head kill nc wget touch mkdir readlink hostname chown env pwd trap true seq yes ln dd test'.split(
     ' ',
   );
+
+/** For the tests of a file: each begins without lines and must end without warnings; nothing is left of them. */
+export function sandboxesForTests(): Sandboxes {
+  const sandboxes = new Sandboxes();
+  beforeEach(() => {
+    sandboxes.lines.length = 0;
+    sandboxes.warnings.length = 0;
+  });
+  afterEach(() => expect(sandboxes.warnings).toEqual([]));
+  afterAll(() => sandboxes[Symbol.asyncDispose]());
+  return sandboxes;
+}
+
+/** The part of a manifest about devices and capabilities. */
+export const linux = (more: object) => ({
+  Linux: { AllowAllDevices: false, Capabilities: null, Devices: null, ...more },
+});
 
 export class Sandboxes implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'cleat-sbx-'));

@@ -1,21 +1,10 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Sandboxes } from './sandbox.fixture.js';
+import { describe, expect, test } from 'vitest';
+import { linux, sandboxesForTests } from './sandbox.fixture.js';
 import { endStrangers, runningSandboxes, takeAway } from './strangers.js';
 
-let sandboxes: Sandboxes;
-beforeAll(() => {
-  sandboxes = new Sandboxes();
-});
-beforeEach(() => {
-  sandboxes.lines.length = 0;
-  sandboxes.warnings.length = 0;
-});
-afterEach(() => expect(sandboxes.warnings).toEqual([]));
-afterAll(() => sandboxes[Symbol.asyncDispose]());
-
-const linux = (more: object) => ({ Linux: { AllowAllDevices: false, Capabilities: null, Devices: null, ...more } });
+const sandboxes = sandboxesForTests();
 
 test('arguments, variables and the directory are those of the manifest and the settings', async () => {
   const manifest = {

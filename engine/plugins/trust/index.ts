@@ -3,7 +3,7 @@ import { familiarName, type Reference } from '../../content/references.js';
 import type { RegistryClient } from '../../distribution/service.js';
 import { fetchSignatures } from './fetch.js';
 import { demandOn, type TrustRule } from './rules.js';
-import { verifySignatures } from './verify.js';
+import { type TrustKey, verifySignatures } from './verify.js';
 
 export type { TrustRule } from './rules.js';
 export type { TrustKey } from './verify.js';
@@ -20,10 +20,10 @@ export interface TrustRequest {
 /**
  * Checks that a plugin is one that this host trusts. To be asked when the digests are known, and before anything else of
  * it is fetched.
- * @returns the name of the key that signed it; undefined where no signature is asked for
+ * @returns the key that signed it, and when; undefined where no signature is asked for
  * @throws Forbidden, with the reason
  */
-export async function checkTrust(request: TrustRequest): Promise<string | undefined> {
+export async function checkTrust(request: TrustRequest): Promise<{ key: TrustKey; signedAt?: number } | undefined> {
   const { rules, reference, client, digests, signal } = request;
   const demand = demandOn(rules, reference);
   if (demand.kind === 'nothing') return undefined;
@@ -32,7 +32,7 @@ export async function checkTrust(request: TrustRequest): Promise<string | undefi
   let why = 'it has no signature';
   for (const digest of new Set(digests)) {
     const verdict = verifySignatures([digest], await fetchSignatures(client, digest, signal), demand.rule.keys);
-    if (verdict.trusted) return verdict.key.name;
+    if (verdict.trusted) return verdict;
     // The words about a signed one tell more.
     if (why === 'it has no signature') why = verdict.why;
   }

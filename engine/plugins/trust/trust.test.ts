@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseReference } from '../../content/references.js';
-import { digestIn, payloadFor, signatureTag } from './payload.js';
+import { claimIn, payloadFor, signatureTag } from './payload.js';
 import { demandOn } from './rules.js';
 import { readPublicKey, type Signature, verifySignatures } from './verify.js';
 
@@ -34,6 +34,16 @@ describe.each(Object.entries(pairs))('a signature with %s', (_, pair) => {
     expect(verifySignatures([digest], [good], [key])).toEqual({ trusted: true, key });
     const among = [signed(stranger, good.payload), signed(pair, payloadFor('x', other)), good];
     expect(verifySignatures([other, digest], among, [trust(stranger, 'x'), key])).toMatchObject({ trusted: true });
+  });
+
+  test('of several, the latest counts', () => {
+    const at = (time?: number) => signed(pair, payloadFor('r/p', digest, time));
+    const verdict = verifySignatures(
+      [digest],
+      [at(), at(7), at(9), at(8), signed(stranger, at(10).payload)],
+      [trust(pair)],
+    );
+    expect(verdict).toMatchObject({ trusted: true, signedAt: 9 });
   });
 
   test.each([
@@ -95,14 +105,15 @@ test.each([
 
 describe('a payload', () => {
   test('names its digest, and lies under a tag of it', () => {
-    expect(digestIn(Buffer.from(payloadFor('r/p', digest)))).toBe(digest);
+    expect(claimIn(Buffer.from(payloadFor('r/p', digest)))).toEqual({ digest });
+    expect(claimIn(Buffer.from(payloadFor('r/p', digest, 5)))).toEqual({ digest, signedAt: 5 });
     expect(signatureTag(digest)).toBe(`sha256-${'a'.repeat(64)}.sig`);
   });
 
   test('a signature of another type, or of any other form, speaks of nothing', () => {
     const odd = payloadFor('r/p', digest).replace('cosign container image signature', 'other');
-    expect(digestIn(Buffer.from(odd))).toBeUndefined();
-    fc.assert(fc.property(fc.oneof(fc.json(), fc.string()), (text) => digestIn(Buffer.from(text)) === undefined));
+    expect(claimIn(Buffer.from(odd))).toBeUndefined();
+    fc.assert(fc.property(fc.oneof(fc.json(), fc.string()), (text) => claimIn(Buffer.from(text)) === undefined));
   });
 });
 

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { digestIn } from './payload.js';
+import { claimIn } from './payload.js';
 
 /** A payload with its signature, as they lie in a registry: foreign bytes. */
 export interface Signature {
@@ -10,7 +10,13 @@ export interface Signature {
 }
 
 export type Verdict =
-  | { readonly trusted: true /** The key that signed. */; readonly key: TrustKey }
+  | {
+      readonly trusted: true;
+      /** The key that signed. */
+      readonly key: TrustKey;
+      /** Seconds since 1970, where it says so. */
+      readonly signedAt?: number;
+    }
   | { readonly trusted: false /** A phrase: `it has no signature`. */; readonly why: string };
 
 export interface TrustKey {
@@ -45,7 +51,7 @@ export function isUsable(key: KeyObject): boolean {
 }
 
 /**
- * Whether one of the keys has signed one of the digests. Pure: what is fetched, is fetched before.
+ * Whether one of the keys has signed one of the digests; of several signatures, the latest. Pure: what is fetched, is fetched before.
  * @param digests those of which one is enough: of an index, and of the manifest in it that is used
  */
 export function verifySignatures(
@@ -55,15 +61,20 @@ export function verifySignatures(
 ): Verdict {
   if (signatures.length === 0) return { trusted: false, why: 'it has no signature' };
   let others = 0;
+  let latest: Extract<Verdict, { trusted: true }> | undefined;
   for (const { payload, signature } of signatures) {
-    const digest = digestIn(payload);
-    if (digest === undefined || !digests.includes(digest)) {
+    const claim = claimIn(payload);
+    if (claim === undefined || !digests.includes(claim.digest)) {
       others++;
       continue;
     }
     const key = keys.find((each) => hasSigned(each.key, payload, signature));
-    if (key !== undefined) return { trusted: true, key };
+    const { signedAt } = claim;
+    if (key !== undefined && (!latest || (signedAt ?? -1) > (latest.signedAt ?? -1))) {
+      latest = { trusted: true, key, ...(signedAt !== undefined && { signedAt }) };
+    }
   }
+  if (latest) return latest;
   const why =
     others === signatures.length
       ? 'what is signed there is something else'

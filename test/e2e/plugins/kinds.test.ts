@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type KindLabel, kindLabels, kindOf } from '@cleat/protocol/kinds/index';
@@ -17,7 +18,8 @@ import { Registry } from '../support/registry.js';
 let engine: Engine;
 let registry: Registry;
 let directory: string;
-let place: string;
+/** The layer that all have. */
+let layers: unknown;
 const { ok, refused } = clientOf(() => engine);
 
 interface Walk {
@@ -141,6 +143,12 @@ const walks: Record<KindLabel | 'runtime', Walk> = {
     async use(_, version) {
       const collected = () => engine.log().split('collected engine_daemon_container_states_containers').length - 1;
       await expect.poll(collected, { timeout: 10_000 }).toBe(version);
+      if (version === 1) return;
+      // Another engine finds it, and serves another page.
+      await engine.kill('SIGKILL');
+      await engine.restart();
+      await expect.poll(collected, { timeout: 10_000 }).toBe(version + 1);
+      expect(engine.log()).not.toContain('collector is not started yet');
     },
   },
   secret: {
@@ -177,7 +185,16 @@ beforeAll(async () => {
     typeof program === 'string' ? program : await program(),
   ]);
   [engine, registry] = await Promise.all([startEngine({ config: {} }), Registry.start()]);
-  place = managedPlugin(directory, {}, Object.fromEntries(await Promise.all(programs)));
+  const place = managedPlugin(directory, {}, Object.fromEntries(await Promise.all(programs)));
+  const base = `${registry.host}/kinds:base`;
+  for (const command of [
+    ['create', base, place],
+    ['push', base],
+    ['rm', base],
+  ])
+    await ok('plugin', ...command);
+  const answer = await fetch(`http://${registry.host}/v2/kinds/manifests/base`, { headers: { accept: manifestType } });
+  ({ layers } = (await answer.json()) as { layers: unknown });
 }, 120_000);
 afterAll(async () => {
   await engine?.[Symbol.asyncDispose]();
@@ -189,6 +206,24 @@ test('every kind has its walk', () => {
   expect(Object.keys(walks).sort()).toEqual([...kindLabels, 'runtime'].sort());
 });
 
+const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
+
+/** Brings a plugin with the common layer to the registry, without the client, which would make it anew each time. */
+async function publish(tag: string, config: object): Promise<void> {
+  const api = `http://${registry.host}/v2/kinds`;
+  const body = Buffer.from(JSON.stringify(config));
+  const digest = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+  const begun = await fetch(`${api}/blobs/uploads/`, { method: 'POST' });
+  const place = new URL(begun.headers.get('location') ?? '', api);
+  place.searchParams.set('digest', digest);
+  const headers = { 'content-type': 'application/octet-stream' };
+  expect((await fetch(place, { method: 'PUT', body, headers })).status).toBe(201);
+  const own = { mediaType: 'application/vnd.docker.plugin.v1+json', digest, size: body.length };
+  const manifest = JSON.stringify({ schemaVersion: 2, mediaType: manifestType, config: own, layers });
+  const sent = { method: 'PUT', body: manifest, headers: { 'content-type': manifestType } };
+  expect((await fetch(`${api}/manifests/${tag}`, sent)).status).toBe(201);
+}
+
 /** Both names of a kind: Docker's, and this engine's own. */
 function typesOf(label: KindLabel | 'runtime'): [string, string] {
   if (label === 'runtime') return ['docker.runtime/1.0', 'cleat.runtime/1'];
@@ -199,7 +234,7 @@ test.each(Object.keys(walks) as (keyof typeof walks)[])(
   '%s',
   async (label) => {
     const { manifest = {}, use, inUse, leave } = walks[label];
-    const remote = `${registry.host}/kinds/${label}`;
+    const remote = `${registry.host}/kinds:${label}`;
     for (const [at, type] of typesOf(label).entries()) {
       const config = {
         ...common,
@@ -210,20 +245,17 @@ test.each(Object.keys(walks) as (keyof typeof walks)[])(
         ...manifest,
       };
       config.interface = { ...config.interface, types: [type] };
-      await writeFile(join(place, 'config.json'), JSON.stringify(config));
-      await ok('plugin', 'create', `${remote}:${at + 1}`, place);
-      await ok('plugin', 'push', `${remote}:${at + 1}`);
-      await ok('plugin', 'rm', `${remote}:${at + 1}`);
+      await publish(`${label}-${at + 1}`, config);
     }
     const name = `team/${label}`;
-    await ok('plugin', 'install', '--grant-all-permissions', '--alias', name, `${remote}:1`);
+    await ok('plugin', 'install', '--grant-all-permissions', '--alias', name, `${remote}-1`);
     for (const version of [1, 2]) {
       await use(name, version);
       if (inUse !== undefined) expect(await refused('plugin', 'disable', name)).toContain(`is in use: ${inUse}`);
       await leave?.();
       await ok('plugin', 'disable', name);
       if (version === 2) break;
-      await ok('plugin', 'upgrade', '--grant-all-permissions', '--skip-remote-check', name, `${remote}:2`);
+      await ok('plugin', 'upgrade', '--grant-all-permissions', '--skip-remote-check', name, `${remote}-2`);
       await ok('plugin', 'enable', name);
     }
     await ok('plugin', 'rm', name);

@@ -267,14 +267,16 @@ class RealEngine implements Engine {
   }
 }
 
-/** 10.N.0.0/16 that neither this host nor another test of this run uses. */
+/** Where the search for the next subnet begins: the kernel remembers flows between addresses for a while after an engine's end. */
+let nextSubnet = process.pid % 120;
+
+/** 10.N.0.0/16 that neither this host nor another test of this run uses, nor the engine before in this process. */
 function claimSubnet(): number {
   const used = Object.values(networkInterfaces()).flatMap(
     (addresses) => addresses?.map(({ address }) => address) ?? [],
   );
-  const start = process.pid % 120;
   for (let index = 0; index < 120; index++) {
-    const net = 100 + ((start + index) % 120);
+    const net = 100 + (nextSubnet++ % 120);
     if (used.some((address) => address.startsWith(`10.${net}.`))) continue;
     try {
       mkdirSync(claim(net));
