@@ -26,7 +26,7 @@ export function apiRoutes(services: ApiServices, options: { minApiVersion?: stri
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
     ...pluginRoutes(services),
-    ...buildRoutes(),
+    ...buildRoutes(services),
     ...swarmRoutes(),
   ];
 }

@@ -1,4 +1,5 @@
 import type { Authorization } from '@cleat/engine/authorization/service';
+import type { Builds } from '@cleat/engine/build/service';
 import type { Containers } from '@cleat/engine/containers/service';
 import type { Events } from '@cleat/engine/events/service';
 import type { Execs } from '@cleat/engine/exec/service';
@@ -12,6 +13,7 @@ import type { Volumes } from '@cleat/engine/volumes/service';
 
 /** Everything that the API translates to. */
 export interface ApiServices {
+  readonly builds: Builds;
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;

@@ -100,6 +100,11 @@ export interface RegistriesConfig {
   readonly maxConcurrentDownloads: number;
 }
 
+export interface BuildersConfig extends Roots {
+  /** Who makes images of Dockerfiles where nobody says otherwise. */
+  readonly defaultBuilder: string;
+}
+
 export interface PluginsConfig {
   /** Absent or empty: every plugin is taken. */
   readonly pluginTrust?: readonly PluginTrustRule[];
@@ -125,4 +130,5 @@ export interface EngineConfig
     VolumesConfig,
     NetworksConfig,
     RegistriesConfig,
+    BuildersConfig,
     PluginsConfig {}

@@ -8,6 +8,8 @@ import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
+import { openBuilds, type ServeBuilder } from './build/index.js';
+import type { BuildHost, Builds } from './build/service.js';
 import type { EngineConfig } from './config.js';
 import { lookupIn, openContainers, Registry, runningUsers, usersOfImage, usersOfVolume } from './containers/index.js';
 import type { ContainerHost, Containers } from './containers/service.js';
@@ -45,6 +47,7 @@ import { warm } from './warm.js';
 /** All rooms, connected. */
 export interface Engine {
   readonly authorization: Authorization;
+  readonly builds: Builds & BuildHost;
   readonly containers: Containers & ContainerHost;
   readonly execs: Execs;
   readonly health: HealthChecks;
@@ -65,6 +68,8 @@ export interface Engine {
 export interface EngineDeps {
   readonly log: Logger;
   readonly extensions: Extensions;
+  /** Serves the API to builders; without it nothing is built. */
+  readonly serveBuilder?: ServeBuilder;
 }
 
 /** @throws InvalidParameter for default log options that no container could be made with (moby `daemon/logs.go`) */
@@ -98,7 +103,7 @@ export function metricsDirectory({ execRoot }: Pick<EngineConfig, 'execRoot'>): 
 }
 
 /** Opens the rooms on `config.dataRoot` and `config.execRoot`, which must exist and be locked by the caller. */
-export async function openEngine(config: EngineConfig, { log, extensions }: EngineDeps): Promise<Engine> {
+export async function openEngine(config: EngineConfig, { log, extensions, serveBuilder }: EngineDeps): Promise<Engine> {
   const closers: [what: string, close: () => Promise<void> | void][] = [];
   let isClosing = false;
   const closing = async (): Promise<string[]> => {
@@ -236,10 +241,22 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       containers: { execTarget: (ref) => plugins.execTarget(ref) ?? containers.execTarget(ref) },
     });
     const health = openHealth({ log: room('health'), containers, execs });
+    const builds = openBuilds({
+      config,
+      log: room('build'),
+      events,
+      extensions,
+      helper,
+      images,
+      containers,
+      serve: serveBuilder,
+    });
+    closers.push(['builds', () => builds.close()]);
     const system = openSystem({
       config,
       containers,
       images,
+      builds,
       volumes,
       events,
       extensions,
@@ -256,6 +273,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         log: room('authorization'),
         isDisabled: (name) => pluginRegistry.called(name)?.record.enabled === false,
       }),
+      builds,
       containers,
       execs,
       health,
@@ -269,6 +287,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
       store,
       async start() {
         const late = (what: string) => (error: unknown) => log.error(what, { error: messageOf(error) });
+        builds.makePlaces();
         // They come up while the rest starts, and whatever needs them waits by itself.
         await plugins.start();
         await soon(checkLogDefaults(config, spool), late('the default log options are wrong'));
@@ -276,6 +295,7 @@ export async function openEngine(config: EngineConfig, { log, extensions }: Engi
         spool.recover();
         await execs.recover();
         await containers.recover();
+        await builds.start();
         // Plugins that start need the processors more, but not for long.
         void within(warmLatestMs, plugins.settled(), undefined).then(() => {
           if (!isClosing) void warm({ config, extensions, helper, images, log });

@@ -44,6 +44,9 @@ export function observeRoutes(containers: Containers): Route[] {
           pause: query.flag('pause', true),
           changes: query.all('changes'),
           config,
+          // Said by builders, on their own socket.
+          createdBy: query.text('createdby'),
+          created: query.text('created'),
         });
         x.send(201, created);
       },

@@ -10,7 +10,17 @@ type Partially<T> = { [K in keyof T]?: Partial<T[K]> };
 
 /** Services of which only what a test gives exists; everything else throws when it is called. */
 export function fakeServices(parts: Partially<ApiServices>): ApiServices {
-  const names = ['containers', 'execs', 'images', 'networks', 'volumes', 'plugins', 'events', 'system'] as const;
+  const names = [
+    'builds',
+    'containers',
+    'execs',
+    'images',
+    'networks',
+    'volumes',
+    'plugins',
+    'events',
+    'system',
+  ] as const;
   const services = names.map((name) => [
     name,
     new Proxy(parts[name] ?? {}, {

@@ -89,7 +89,22 @@ async function serve(
   });
   teardown.add('extensions', () => extensions.close());
 
-  const engine = await openEngine(config, { log: logger, extensions });
+  const apiOptions = {
+    log: logger.child({ room: 'api' }),
+    version: cleatVersion(),
+    minApiVersion: values['min-api-version'],
+  };
+  const engine = await openEngine(config, {
+    log: logger,
+    extensions,
+    // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
+    serveBuilder: async (path, view) => {
+      const { authorization: _, store: __, ...rooms } = engine;
+      const api = openApi({ ...apiOptions, services: { ...rooms, ...view, extensions } });
+      await api.listen(`unix://${path}`);
+      return { close: () => api.close(0) };
+    },
+  });
   teardown.add('engine', async () => {
     for (const failure of await engine.close()) logger.warn(`closing ${failure}`);
   });
@@ -116,9 +131,7 @@ async function serve(
   teardown.add('metrics collectors', () => collectors.close());
   const api = openApi({
     services: { ...engine, containers: metrics.containers, extensions },
-    log: logger.child({ room: 'api' }),
-    version: cleatVersion(),
-    minApiVersion: values['min-api-version'],
+    ...apiOptions,
   });
   teardown.add('API', () => api.close(1000));
   for (const host of hosts) {

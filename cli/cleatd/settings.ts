@@ -100,6 +100,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     defaultVolumeDriver: values['default-volume-driver'],
     defaultNetworkDriver: values['default-network-driver'],
     defaultIpamDriver: values['default-ipam-driver'],
+    defaultBuilder: values['builder-driver'],
     bridge: values.bridge || 'cleat0',
     bip: unsetIfEmpty(values.bip),
     fixedCidr: unsetIfEmpty(values['fixed-cidr']),

@@ -1,6 +1,7 @@
 import { type KindLabel, kindLabels } from '@cleat/protocol/kinds/index';
 import type { Suite } from '../verify/suite.js';
 import { authzSuite } from './authz/suite.js';
+import { builderSuite } from './builder/suite.js';
 import { ipamSuite } from './ipam/suite.js';
 import { logSuite } from './log/suite.js';
 import { metricsSuite } from './metrics/suite.js';
@@ -17,6 +18,7 @@ const byKind = {
   authz: authzSuite,
   metrics: metricsSuite,
   secret: secretSuite,
+  builder: builderSuite,
 } satisfies Record<KindLabel, Suite>;
 
 export const suites: readonly Suite[] = kindLabels.map((label) => byKind[label]);

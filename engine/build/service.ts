@@ -7,7 +7,7 @@ export type { BuildCacheRecord, BuildLine } from '@cleat/protocol/kinds/builder'
 export interface Builds {
   /**
    * Unpacks a context into a directory of the data root: gzip, bzip2, xz, zstd or none.
-   * @param options.ignore leave out what its `.dockerignore` says @throws InvalidParameter for what is no archive
+   * @throws InvalidParameter for what is no archive
    */
   contextFromTar(archive: Readable, options: ContextOptions): Promise<BuildContext>;
   /** The text is all there is: a context with nothing but a Dockerfile. */
@@ -36,7 +36,9 @@ export interface Builds {
 
 /** The half of other rooms. */
 export interface BuildHost {
-  /** Opens the builders' socket, and removes what an engine before this one left. */
+  /** Makes the directories that builders in sandboxes have mounted. */
+  makePlaces(): void;
+  /** Removes what an engine before this one left. */
   start(): Promise<void>;
   close(): Promise<void>;
 }
@@ -60,11 +62,13 @@ export interface BuildContext extends AsyncDisposable {
   file(path: string): Promise<string>;
   /** Puts a file beside the context, not into it. @returns its absolute path */
   beside(name: string, content: Uint8Array): Promise<string>;
+  /** The text of a file of the context. @throws NotFound, InvalidParameter */
+  read(path: string): Promise<string>;
   /**
-   * Removes what `DOCKERFILE.dockerignore`, or else `.dockerignore`, leaves out; as classic clients do before they
-   * send it.
+   * Removes the Dockerfile and `.dockerignore` where the latter says so: classic clients send both in any case. All
+   * else they have left out themselves.
    */
-  applyIgnore(dockerfile: string): Promise<void>;
+  hideIgnored(dockerfile: string): Promise<void>;
 }
 
 /** What the contract says, without what the engine adds. */

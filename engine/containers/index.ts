@@ -111,6 +111,17 @@ export function openContainers(deps: ContainersDeps): Containers & ContainerHost
     connectNetwork: async (network, ref, endpoint) => connectNetwork(context, of(ref), network, endpoint),
     disconnectNetwork: async (network, ref, force) => disconnectNetwork(context, of(ref), network, force),
     execTarget: (ref) => execTarget(context, of(ref), ref),
+    madeBy: (builder) =>
+      context.registry
+        .all()
+        .filter(({ record }) => record.builder !== undefined && (builder ?? record.builder) === record.builder)
+        .map(({ id }) => id),
+    letGo: (id) => {
+      const container = context.registry.byFullId(id);
+      if (container?.record.builder === undefined) return;
+      delete container.record.builder;
+      container.save();
+    },
     watchRuns: (watcher) => context.watchers.add(watcher),
     providers: {
       at: (address) => provider(providerAt(context, address)),

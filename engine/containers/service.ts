@@ -18,7 +18,10 @@ import type { Moment } from '../time.js';
 /** The API's view of containers. `ref` is a name, an ID or an ID prefix. */
 export interface Containers {
   /** @throws InvalidParameter, NotFound (`No such image: X:latest`), Conflict (name in use, Docker's text) */
-  create(request: ContainerCreateRequest, options: { name?: string; platform?: string }): Promise<CreatedContainer>;
+  create(
+    request: ContainerCreateRequest,
+    options: { name?: string; platform?: string; builder?: string },
+  ): Promise<CreatedContainer>;
   list(options: ContainerQuery): Promise<ContainerSummary[]>;
   /** @throws NotFound `No such container: X` (every method with a `ref` does) */
   inspect(ref: string, options?: { size?: boolean }): Promise<ContainerInspect>;
@@ -82,6 +85,10 @@ export interface ContainerHost {
   execTarget(ref: string): ExecTarget;
   /** Calls `watcher` for every run from now on, also for those that recovery finds. */
   watchRuns(watcher: RunWatcher): void;
+  /** IDs of the containers that a builder made for its builds. */
+  madeBy(builder?: string): string[];
+  /** From now on it is an ordinary container. */
+  letGo(id: string): void;
   /** Which containers extensions run in, found by their address. */
   readonly providers: Providers;
   /**
@@ -190,4 +197,10 @@ export interface CommitContainerOptions {
   changes: string[];
   /** Overrides the container's own configuration before `changes` apply. */
   config?: ContainerConfig;
+  /** What the history says made it. Heeded for builders. */
+  createdBy?: string;
+  /** RFC 3339. Heeded for builders. */
+  created?: string;
+  /** It is a build record of this builder: `config` is its whole configuration, and nobody is told. */
+  builder?: string;
 }

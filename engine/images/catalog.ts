@@ -31,13 +31,19 @@ export class Catalog {
   readonly #store: Store;
   readonly #images: Collection<ImageRecord>;
   readonly #references: Collection<ReferenceRecord>;
-  readonly #loaded = new Map<ImageId, Image>();
-  readonly #names = new Map<ImageId, Set<string>>();
+  readonly #loaded: Map<ImageId, Image>;
+  readonly #names: Map<ImageId, Set<string>>;
+  /** Whose build records are made here; with one, all build records are seen. */
+  readonly #builder: string | undefined;
 
-  constructor(store: Store) {
+  constructor(store: Store, view?: { of: Catalog; builder: string }) {
     this.#store = store;
     this.#images = store.collection('images');
     this.#references = store.collection('image-references');
+    this.#loaded = view ? view.of.#loaded : new Map();
+    this.#names = view ? view.of.#names : new Map();
+    this.#builder = view?.builder;
+    if (view) return;
     for (const [, record] of this.#images.entries()) {
       const { id } = record;
       this.#loaded.set(id, { id, record, config: parseImageConfig(record.raw) });
@@ -45,10 +51,19 @@ export class Catalog {
     for (const [name, { id }] of this.#references.entries()) this.#namesOf(id).add(name);
   }
 
+  /** The same images as a builder sees them: build records among them, and what it adds is one. */
+  forBuilder(builder: string): Catalog {
+    return new Catalog(this.#store, { of: this, builder });
+  }
+
   /** An image that users can see. */
   get(id: ImageId): Image | undefined {
     const image = this.#loaded.get(id);
-    return image?.record.removed ? undefined : image;
+    return image && this.#shows(image) ? image : undefined;
+  }
+
+  #shows({ record }: Image): boolean {
+    return !record.removed && (record.builder === undefined || this.#builder !== undefined);
   }
 
   /** Returns the text as an ID if it is the full ID of an image that is here, held ones included. */
@@ -62,12 +77,30 @@ export class Catalog {
   }
 
   all(): Image[] {
-    return [...this.#loaded.values()].filter((image) => !image.record.removed);
+    return [...this.#loaded.values()].filter((image) => this.#shows(image));
   }
 
   /** Images that were removed by force and are kept for their containers. */
   held(): Image[] {
     return [...this.#loaded.values()].filter((image) => image.record.removed);
+  }
+
+  /** What builders have made, and no build has had as its result. */
+  buildRecords(): Image[] {
+    return [...this.#loaded.values()].filter(({ record }) => record.builder !== undefined && !record.removed);
+  }
+
+  /** It is there, but not to be seen here. */
+  isBuildRecord(id: ImageId): boolean {
+    return this.#builder === undefined && this.#loaded.get(id)?.record.builder !== undefined;
+  }
+
+  /** Shows a build record as an ordinary image. */
+  publish(id: ImageId): void {
+    const image = this.#loaded.get(id);
+    if (image?.record.builder === undefined) return;
+    const { builder: _, ...record } = image.record;
+    this.#put(record, image.config);
   }
 
   /** Whether an image, held ones included, needs the layer. */
@@ -134,13 +167,17 @@ export class Catalog {
   add(raw: string, parent?: ImageId): Image {
     const id = digestOf(raw) as ImageId;
     const present = this.#loaded.get(id);
-    if (present && !present.record.removed) return present;
+    if (present && !present.record.removed) {
+      if (this.#builder === undefined) this.publish(id);
+      return this.#loaded.get(id) ?? present;
+    }
     const record: ImageRecord = {
       v: 1,
       id,
       raw,
       stored: goTime(nowNanos()),
       ...((parent ?? present?.record.parent) && { parent: parent ?? present?.record.parent }),
+      ...(this.#builder !== undefined && { builder: this.#builder }),
     };
     return this.#put(record, parseImageConfig(raw));
   }
@@ -177,6 +214,8 @@ export class Catalog {
   }
 
   #point(reference: Reference, id: ImageId): Image {
+    // What has a name is no build record.
+    if (this.get(id)) this.publish(id);
     const image = this.get(id);
     if (!image) throw conflict(`the image ${id} was removed meanwhile`);
     const name = canonical(reference);

@@ -13,7 +13,8 @@ const emptyTar = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf1
  * A new image of `layer` on top of `parent`, and how it is called, as users see it. The containers' room publishes the container's `commit` event.
  * @throws NotFound for the parent, InvalidParameter for the name
  */
-export async function commit(context: Context, options: CommitOptions): Promise<{ Id: string; reference: string }> {
+export async function commit(given: Context, options: CommitOptions): Promise<{ Id: string; reference: string }> {
+  const context = options.builder === undefined ? given : given.forBuilder(options.builder);
   const reference = options.repository === '' ? undefined : referenceOf(options.repository, options.tag);
   if (reference) refuseReserved(reference);
   const known = context.catalog.knownId(options.parent);
@@ -32,7 +33,7 @@ export async function commit(context: Context, options: CommitOptions): Promise<
       isEmpty = layer.diffId === emptyTar;
       if (!isEmpty) diffIds.push(layer.diffId);
     }
-    const created = goTime(nowNanos());
+    const created = options.created ?? goTime(nowNanos());
     const step: HistoryEntry = {
       created,
       ...(options.createdBy && { created_by: options.createdBy }),

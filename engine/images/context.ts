@@ -11,6 +11,16 @@ import type { ImageUser } from './service.js';
 
 export type ImageAction = 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'import' | 'load' | 'save' | 'commit';
 
+interface ContextDeps {
+  log: Logger;
+  events: Events;
+  catalog: Catalog;
+  layers: Layers;
+  content: Content;
+  distribution: Distribution;
+  usage: (imageId: ImageId) => ImageUser[];
+}
+
 /** Shared by the parts of this room. */
 export class Context {
   readonly log: Logger;
@@ -25,16 +35,12 @@ export class Context {
   readonly #events: Events;
   /** Which containers use an image. */
   readonly usage: (imageId: ImageId) => ImageUser[];
+  readonly #deps: ContextDeps;
+  readonly #isBuilders: boolean;
 
-  constructor(deps: {
-    log: Logger;
-    events: Events;
-    catalog: Catalog;
-    layers: Layers;
-    content: Content;
-    distribution: Distribution;
-    usage: (imageId: ImageId) => ImageUser[];
-  }) {
+  constructor(deps: ContextDeps, isBuilders = false) {
+    this.#deps = deps;
+    this.#isBuilders = isBuilders;
     this.log = deps.log;
     this.#events = deps.events;
     this.catalog = deps.catalog;
@@ -44,8 +50,14 @@ export class Context {
     this.usage = deps.usage;
   }
 
+  /** For a builder: it sees build records, and what happens to these is not told to anybody. */
+  forBuilder(builder: string): Context {
+    return new Context({ ...this.#deps, catalog: this.#deps.catalog.forBuilder(builder) }, true);
+  }
+
   /** An event with Docker's attributes: the image's labels and `name`. */
   publish(action: ImageAction, id: ImageId, name: string = id): void {
+    if (this.#isBuilders && action !== 'tag') return;
     const labels = this.catalog.get(id)?.config.config?.Labels ?? {};
     this.#events.publish({ type: 'image', action, id, attributes: { ...labels, name } });
   }

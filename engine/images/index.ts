@@ -7,6 +7,7 @@ import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
 import type { ImageId } from '../ids.js';
 import type { Layers } from '../layers/service.js';
+import { buildRecords, publish, removeRecords } from './build-records.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
 import { Context } from './context.js';
@@ -39,13 +40,43 @@ const heldInterval = 60_000;
 
 /** Opens the images of a catalog. */
 export function openImages(deps: ImagesDeps): Images & ImageHost {
-  const { log, catalog, layers, distribution } = deps;
+  const { log, catalog, layers } = deps;
   const context = new Context(deps);
   const timer = setInterval(() => {
     context.collectHeld().catch((error: unknown) => log.warn(`removed images remain: ${messageOf(error)}`));
   }, heldInterval);
   timer.unref();
 
+  return {
+    ...imagesOf(context),
+    warm: async () => {
+      await Promise.all([import('./archive/load.js'), import('./archive/save.js')]);
+    },
+    commit: (options) => commit(context, options),
+    forBuilder: (builder) => imagesOf(context.forBuilder(builder)),
+    buildRecords: () => buildRecords(context),
+    publish: (id, references) => publish(context, id, references),
+    removeRecords: (ids) => removeRecords(context, ids),
+    // A build record, too, can be looked into by its ID: `docker run` of what a step of a build has left.
+    resolve: (ref, platform) => resolve(context.forBuilder(''), ref, platform),
+    layerPaths: (imageId) => layerPaths(context, imageId),
+    diskUsage: async () => {
+      const shown = new Set(catalog.all().flatMap(({ config }) => config.rootfs.diff_ids));
+      return {
+        // Managed plugins and build records have layers, too.
+        layersSize: layers
+          .all()
+          .filter(({ diffId }) => shown.has(diffId))
+          .reduce((sum, layer) => sum + layer.size, 0),
+        images: list(context, { all: true, filters: {}, sharedSize: true }),
+      };
+    },
+    count: () => catalog.all().length,
+    close: async () => clearInterval(timer),
+  };
+}
+
+function imagesOf(context: Context): Images {
   return {
     list: async (options) => list(context, options),
     inspect: async (ref, platform) => inspect(context, ref, platform),
@@ -55,27 +86,11 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
     prune: (filters) => prune(context, filters),
     pull: (options) => lazily(async () => (await import('./pull/pull.js')).pull(context, options)),
     push: (options) => lazily(async () => (await import('./push/push.js')).push(context, options)),
-    login: (auth, signal) => distribution.login(auth, signal),
+    login: (auth, signal) => context.distribution.login(auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(context, archive, options)),
     save: async (refs, platforms, options) =>
       (await import('./archive/save.js')).save(context, refs, platforms, options),
-    warm: async () => {
-      await Promise.all([import('./archive/load.js'), import('./archive/save.js')]);
-    },
     import: (options) => importImage(context, options),
-    commit: (options) => commit(context, options),
-    resolve: (ref, platform) => resolve(context, ref, platform),
-    layerPaths: (imageId) => layerPaths(context, imageId),
-    diskUsage: async () => ({
-      // Managed plugins have layers, too.
-      layersSize: layers
-        .all()
-        .filter(({ diffId }) => catalog.usesLayer(diffId))
-        .reduce((sum, layer) => sum + layer.size, 0),
-      images: list(context, { all: true, filters: {}, sharedSize: true }),
-    }),
-    count: () => catalog.all().length,
-    close: async () => clearInterval(timer),
   };
 }
 

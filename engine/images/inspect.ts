@@ -10,6 +10,7 @@ import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
 import type { Context } from './context.js';
 import { findFor } from './select.js';
+import { parentOf } from './use.js';
 
 /** The image's configuration with every field that Go's struct always writes, so that clients find what they expect. */
 export function fullConfig(config: ContainerConfig | null | undefined): ContainerConfig {
@@ -39,7 +40,7 @@ export function inspect(
     Id: image.id,
     RepoTags: tags,
     RepoDigests: digests,
-    Parent: record.parent ?? '',
+    Parent: parentOf(context, image),
     Comment: config.comment ?? config.history?.at(-1)?.comment ?? '',
     Created: config.created ?? zeroTime,
     DockerVersion: config.docker_version ?? '',

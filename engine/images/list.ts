@@ -9,6 +9,7 @@ import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
 import type { Context } from './context.js';
 import { globToRegExp } from './glob.js';
+import { parentOf } from './use.js';
 
 const acceptedFilters = ['dangling', 'label', 'before', 'since', 'reference', 'until'];
 
@@ -92,7 +93,7 @@ export function list(
       Created: createdSeconds(image.config.created),
       Id: image.id,
       Labels: image.config.config?.Labels ?? null,
-      ParentId: image.record.parent ?? '',
+      ParentId: parentOf(context, image),
       RepoDigests: references.filter((reference) => reference.digest).map(familiar),
       RepoTags: tags,
       SharedSize: shared ? sharedSize(context, image, shared) : -1,

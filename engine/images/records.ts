@@ -20,6 +20,11 @@ export interface ImageRecord {
    * is gone.
    */
   removed?: true;
+  /**
+   * A build record: made by this builder, and nobody's yet. Only builders see it, until it is published as a build's
+   * result, or tagged.
+   */
+  builder?: string;
 }
 
 /** Collection `image-references`, by canonical reference (`docker.io/library/busybox:latest`, or with `@sha256:…`). */

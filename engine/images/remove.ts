@@ -119,7 +119,8 @@ async function removeImage(
 
 function layerStacks(context: Pick<Context, 'catalog'>, except: string): Set<string> {
   const chains = new Set<string>();
-  for (const image of [...context.catalog.all(), ...context.catalog.held()]) {
+  const { catalog } = context;
+  for (const image of [...catalog.all(), ...catalog.held(), ...catalog.buildRecords()]) {
     if (image.id === except) continue;
     for (const chain of chainIds(image.config.rootfs.diff_ids)) chains.add(chain);
   }

@@ -67,9 +67,28 @@ export interface ImageHost {
   diskUsage(): Promise<{ layersSize: number; images: ImageSummary[] }>;
   /** Loads the code of `load` and `save` before it is needed. */
   warm(): Promise<void>;
+  /** Images as a builder sees them: build records among them, and what comes without a name is one. */
+  forBuilder(builder: string): Images;
+  /** Build records, by whom they were made. */
+  buildRecords(): BuildRecord[];
+  /** Makes an ordinary image of a build record, with these names. @throws NotFound, InvalidParameter */
+  publish(id: string, references: readonly string[]): void;
+  /** Removes build records, those that others are made of last; what a container uses stays. @returns those that went */
+  removeRecords(ids: readonly string[]): Promise<string[]>;
   /** Number of images, for `info`. */
   count(): number;
   close(): Promise<void>;
+}
+
+/** An image that a builder has made, and no build has had as its result. */
+export interface BuildRecord {
+  readonly id: ImageId;
+  readonly builder: string;
+  /** RFC 3339. */
+  readonly stored: string;
+  readonly parent?: ImageId;
+  /** Bytes of its own layer. */
+  readonly size: number;
 }
 
 export interface ResolvedImage {
@@ -132,6 +151,10 @@ export interface CommitOptions {
   author: string;
   /** The command that made the changes, for the history (Docker: the container's `Cmd`, joined by spaces). */
   createdBy?: string;
+  /** RFC 3339; now where it is missing. */
+  created?: string;
+  /** It is a build record of this builder. */
+  builder?: string;
 }
 
 /** A container, as far as images care. */

@@ -2,6 +2,7 @@ import { dataLoss, invalidParameter, notFound } from '@cleat/protocol/errors';
 import { parsePlatform } from '../content/platform.js';
 import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from '../content/references.js';
 import { type ImageId, shortId } from '../ids.js';
+import type { Image } from './catalog.js';
 import type { Context } from './context.js';
 import { findFor, platformOf } from './select.js';
 import type { ResolvedImage } from './service.js';
@@ -38,6 +39,11 @@ export function layerPaths(context: Pick<Context, 'catalog' | 'layers'>, id: Ima
       return context.layers.path(layer);
     })
     .reverse();
+}
+
+/** The image that it was made of here, if that is one which is seen: not a build record; else empty. */
+export function parentOf({ catalog }: Pick<Context, 'catalog'>, { record }: Image): string {
+  return record.parent !== undefined && !catalog.isBuildRecord(record.parent) ? record.parent : '';
 }
 
 /** `POST /images/{name}/tag`. @throws NotFound, InvalidParameter, Forbidden */

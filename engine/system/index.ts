@@ -3,11 +3,12 @@ import type { Extensions } from '@cleat/extensions/service';
 import { cgroupInfo } from '@cleat/linux/cgroup/info';
 import { findCommand, hostFacts } from '@cleat/linux/host';
 import { kinds } from '@cleat/protocol/kinds/index';
+import type { BuildCacheRecord, Builds } from '../build/service.js';
 import type { EngineConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
-import { goTime, nowNanos } from '../time.js';
+import { goTime, nowNanos, zeroTime } from '../time.js';
 import type { VolumeHost, Volumes } from '../volumes/service.js';
 import { Components } from './components.js';
 import { engineVersion } from './engine-version.js';
@@ -20,6 +21,7 @@ export interface SystemDeps {
   containers: Containers & Pick<ContainerHost, 'counts'>;
   images: Images & ImageHost;
   volumes: Volumes & VolumeHost;
+  builds: Pick<Builds, 'usage'>;
   events: Events;
   extensions: Extensions;
   /** Faults of this host or configuration, as sentences for `docker info`. */
@@ -41,7 +43,7 @@ function pluginLists(config: EngineConfig, extensions: Extensions): Record<strin
 
 /** The engine's facts about itself. Everything but the runtime's version, asked once, comes from memory and /proc. */
 export function openSystem(deps: SystemDeps): System {
-  const { config, containers, images, volumes, events, extensions } = deps;
+  const { config, builds, containers, images, volumes, events, extensions } = deps;
   const host = hostFacts();
   const cgroups = cgroupInfo();
   // Asked once, in the background: `info` and `version` must answer even when a runtime hangs.
@@ -166,18 +168,34 @@ export function openSystem(deps: SystemDeps): System {
 
     async diskUsage(types) {
       const wants = (type: string): boolean => types.length === 0 || types.includes(type);
-      const [imageUsage, rows, volumeUsage] = await Promise.all([
+      const [imageUsage, rows, volumeUsage, cache] = await Promise.all([
         wants('image') ? images.diskUsage() : undefined,
         wants('container') ? containers.list({ all: true, size: true, filters: {} }) : undefined,
         wants('volume') ? volumes.diskUsage() : undefined,
+        wants('build-cache') ? builds.usage() : undefined,
       ]);
       return {
         ...(imageUsage && { LayersSize: imageUsage.layersSize, Images: imageUsage.images }),
         ...(rows && { Containers: rows }),
         ...(volumeUsage && { Volumes: volumeUsage }),
-        ...(wants('build-cache') && { BuildCache: [] }),
+        ...(cache && { BuildCache: cache.map(cacheRow) }),
       };
     },
+  };
+}
+
+/** With the members that Docker's always have (moby `api/types/build`). */
+function cacheRow({ Image: _, ...record }: BuildCacheRecord): Record<string, unknown> {
+  return {
+    ...record,
+    Type: record.Type ?? 'regular',
+    Description: record.Description ?? '',
+    InUse: record.InUse ?? false,
+    Shared: record.Shared ?? false,
+    Size: record.Size ?? 0,
+    CreatedAt: record.CreatedAt ?? zeroTime,
+    LastUsedAt: record.LastUsedAt ?? null,
+    UsageCount: record.UsageCount ?? 0,
   };
 }
 

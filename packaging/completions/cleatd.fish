@@ -31,6 +31,7 @@ complete -c cleatd -l metrics-collector -x -d 'Plugin that collects metrics, sta
 complete -c cleatd -l default-volume-driver -x -d 'Driver of volumes that name none'
 complete -c cleatd -l default-network-driver -x -d 'Driver of networks that name none'
 complete -c cleatd -l default-ipam-driver -x -d 'Address management of networks that name none'
+complete -c cleatd -l builder-driver -x -d 'Builder that makes images of Dockerfiles'
 complete -c cleatd -l log-driver -x -d 'Log driver of containers that name none'
 complete -c cleatd -l log-opt -x -d 'Default option of the log driver, as key=value'
 complete -c cleatd -l log-backlog -x -d 'Output of one container that may wait for its log driver; of what is more, the oldest is dropped (default 1GiB)'

@@ -39,6 +39,7 @@ _arguments \
   '*--default-volume-driver=[Driver of volumes that name none]:default-volume-driver:' \
   '*--default-network-driver=[Driver of networks that name none]:default-network-driver:' \
   '*--default-ipam-driver=[Address management of networks that name none]:default-ipam-driver:' \
+  '*--builder-driver=[Builder that makes images of Dockerfiles]:builder-driver:' \
   '*--log-driver=[Log driver of containers that name none]:log-driver:' \
   '*--log-opt=[Default option of the log driver, as key=value]:log-opt:' \
   '*--log-backlog=[Output of one container that may wait for its log driver; of what is more, the oldest is dropped (default 1GiB)]:log-backlog:' \

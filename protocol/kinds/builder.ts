@@ -16,7 +16,7 @@ export const BuildRequest = Type.Object({
   ID: Type.String({ description: 'Of this build, for messages.' }),
   Engine: Type.String({
     description:
-      'Path of a UNIX socket on which the engine answers its own API to builders. An image that is committed there is a build record: nobody sees it until it is the result.',
+      'Path of a UNIX socket on which the engine answers its own API to builders. An image that is committed or loaded there is a build record: nobody sees it until it is the result. `POST /commit` takes its body as the whole configuration, and what the history is to say as `createdby` and `created`. The path is the same for all calls to one builder.',
   }),
   Context: Type.String({
     description: 'Absolute path of a directory: checked, unpacked, ignored files left out. It is only read.',
@@ -128,6 +128,7 @@ export type BuildLine = Static<typeof BuildLine>;
 
 export const BuildCacheRecord = Type.Object({
   ID: Type.String(),
+  Image: text('ID of the build record that it is, if it is one.'),
   Type: text('`regular`, `source.local`, `exec.cachemount`, …'),
   Description: text(),
   InUse: flag(),
@@ -179,7 +180,7 @@ export const builderKind = {
     DiskUsage: {
       about: 'What the builder keeps to be quicker the next time; for `docker system df` and `docker buildx du`.',
       since: 'Cleat 0.2',
-      request: Nothing,
+      request: Type.Object({ Engine: text('As in `Build`.') }),
       response: Type.Object({ Records: Type.Optional(Type.Array(BuildCacheRecord)) }),
       deadlineMs: seconds(30),
       idempotent: true,
@@ -189,6 +190,7 @@ export const builderKind = {
       about: 'Removes from the cache what nobody uses; a limit that is missing or 0 is none.',
       since: 'Cleat 0.2',
       request: Type.Object({
+        Engine: text('As in `Build`.'),
         All: flag('Also what a build may still use.'),
         Filters: Type.Optional(
           Type.Record(Type.String(), Type.Array(Type.String()), {

@@ -1,4 +1,5 @@
 import { authzKind } from './authz.js';
+import { builderKind } from './builder.js';
 import { ipamKind } from './ipam.js';
 import type { Kind } from './kind.js';
 import { logKind } from './log.js';
@@ -16,6 +17,7 @@ export const kinds = [
   authzKind,
   metricsKind,
   secretKind,
+  builderKind,
 ] as const satisfies readonly Kind[];
 
 /** One word for each kind. A table that has to have every kind is a `Record` of it. */
@@ -40,4 +42,4 @@ export function calledOf(capability: string): string {
 }
 
 export type { CallContext, CallOptions, Client, Handlers, Kind, Method } from './kind.js';
-export { authzKind, ipamKind, logKind, metricsKind, networkKind, secretKind, volumeKind };
+export { authzKind, builderKind, ipamKind, logKind, metricsKind, networkKind, secretKind, volumeKind };

@@ -8,10 +8,7 @@ import { describe, expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 test('the list has every kind that there is, and no label or capability twice', () => {
-  // Until its suite, template and pages are here, builders are a contract only.
-  const files = readdirSync(join(root, 'protocol/kinds')).filter(
-    (name) => !/test|^index|^kind\.ts$|^builder/.test(name),
-  );
+  const files = readdirSync(join(root, 'protocol/kinds')).filter((name) => !/test|^index|^kind\.ts$/.test(name));
   expect(kinds.map(({ label }) => `${label}.ts`).sort()).toEqual(files.sort());
   expect(new Set(kinds.map(({ label }) => label)).size).toBe(kinds.length);
   expect(new Set(kinds.map(({ name }) => name.toLowerCase())).size).toBe(kinds.length);

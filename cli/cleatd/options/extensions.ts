@@ -42,6 +42,12 @@ export const extensionOptions = [
     default: 'default',
     help: 'Address management of networks that name none',
   }),
+  option('builder-driver', 'string', {
+    group,
+    default: 'dockerfile',
+    reload: 'defaultBuilder',
+    help: 'Builder that makes images of Dockerfiles',
+  }),
   option('log-driver', 'string', { group, default: 'json-file', help: 'Log driver of containers that name none' }),
   option('log-opt', 'map', { group, key: 'log-opts', help: 'Default option of the log driver, as key=value' }),
   option('log-backlog', 'bytes', {

@@ -32,7 +32,7 @@ import { makeWorkingDirectory } from './working-directory.js';
 export async function createContainer(
   context: Context,
   request: ContainerCreateRequest,
-  options: { name?: string; platform?: string },
+  options: { name?: string; platform?: string; builder?: string },
 ): Promise<CreatedContainer> {
   const { HostConfig: givenHost, NetworkingConfig: networking, ...given } = request;
   if (!given.Image) throw invalidParameter('no image specified');
@@ -74,6 +74,7 @@ export async function createContainer(
       args: command.slice(1),
       imageId: image.id,
       platform: image.os || 'linux',
+      ...(options.builder !== undefined && { builder: options.builder }),
       config,
       hostConfig,
       endpoints,

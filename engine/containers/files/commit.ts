@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
+import { applyChanges } from '../../images/changes/index.js';
 import type { Context } from '../context.js';
 import { asList } from '../oci-spec/process.js';
 import type { CommitContainerOptions } from '../service.js';
@@ -18,7 +19,12 @@ export async function commitContainer(
   options: CommitContainerOptions,
 ): Promise<{ Id: string }> {
   const { record } = container;
-  const config = committedConfig(record.config, options);
+  const { builder, createdBy, created } = options;
+  // A builder says all of it: what ran in a container is not what its image is to run.
+  const config =
+    builder !== undefined && options.config
+      ? applyChanges(options.config, options.changes)
+      : committedConfig(record.config, options);
   const isLayered = existsSync(context.paths.ownFiles(record.id));
   // A container that never started has written nothing yet.
   makeDirectories(context.paths.upper(record.id), 0o755);
@@ -40,10 +46,12 @@ export async function commitContainer(
       tag: options.tag,
       comment: options.comment,
       author: options.author,
-      createdBy: asList(record.config.Cmd).join(' '),
+      createdBy: (builder !== undefined && createdBy) || asList(record.config.Cmd).join(' '),
+      ...(builder !== undefined && { builder, ...(created && { created }) }),
     });
     const { Id, reference } = image;
-    context.emit(container, 'commit', { comment: options.comment, imageID: Id, imageRef: reference });
+    if (builder === undefined)
+      context.emit(container, 'commit', { comment: options.comment, imageID: Id, imageRef: reference });
     return { Id };
   };
   return options.pause && record.state.status === 'running'

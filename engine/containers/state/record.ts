@@ -19,6 +19,8 @@ export interface ContainerRecord {
   imageId: ImageId;
   /** As the image's own; Linux for all we run. */
   platform: string;
+  /** A builder made it for a build, and with the build it goes. */
+  builder?: string;
   /** Merged with the image's. */
   config: ContainerConfig;
   /** With the engine's defaults filled in. */

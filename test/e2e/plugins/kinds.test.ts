@@ -25,7 +25,7 @@ const { ok, refused } = clientOf(() => engine);
 interface Walk {
   /** Its program, in the root file system that all share. */
   readonly program: string | (() => Promise<string>);
-  readonly manifest?: object;
+  readonly manifest?: object | (() => object);
   /** Uses it by its name; must show that it was this one. */
   readonly use: (name: string, version: number) => Promise<void>;
   /** What `disable` says while it is used; absent: it may be disabled at any time. */
@@ -34,6 +34,10 @@ interface Walk {
 }
 
 const usr = { name: 'usr', source: '/usr', destination: '/usr', type: 'bind', options: ['rbind', 'ro'] };
+const asItIs = (path: string) => ({
+  ...{ name: path.replace(/.*\//, ''), description: '', settable: null, source: path, destination: path },
+  ...{ type: 'bind', options: ['rbind', 'rw'] },
+});
 const common = { mounts: [{ description: '', settable: null, ...usr }] };
 const busybox = (...options: string[]) => ok('run', '--rm', ...options);
 const bringing = (name: string, ...capabilities: string[]) => ({
@@ -161,6 +165,32 @@ const walks: Record<KindLabel | 'runtime', Walk> = {
       expect(await busybox(label, 'busybox', 'cat', '/run/secrets/word')).toBe('it is word');
     },
   },
+  builder: {
+    program: answering(
+      { ...bringing('ImageBuilder'), 'ImageBuilder.Build': 'built($)' },
+      `import { get } from 'node:http';
+      const built = ({ Engine }) => new Promise((resolve, reject) => {
+        get({ socketPath: Engine, path: '/images/busybox/json' }, async (answer) => {
+          let text = '';
+          for await (const chunk of answer) text += chunk;
+          resolve({ Result: { Image: JSON.parse(text).Id } });
+        }).on('error', reject);
+      });`,
+    ),
+    // It sees the engine's socket for builders, and contexts, where they are.
+    manifest: () => ({
+      mounts: [...common.mounts, ...[`${engine.execRoot}/build`, `${engine.dataRoot}/builds`].map(asItIs)],
+    }),
+    async use(name, version) {
+      await configure({ 'builder-driver': name });
+      const dockerfile = { input: 'FROM anything', env: { DOCKER_BUILDKIT: '0' } };
+      await expect
+        .poll(async () => (await engine.docker('build', '-t', `built:${version}`, '-', dockerfile)).code)
+        .toBe(0);
+      expect(await ok('images', '-q', `built:${version}`)).toBe(await ok('images', '-q', 'busybox'));
+    },
+    leave: () => configure({}),
+  },
   runtime: {
     program: '#!/bin/sh\nexec runc "$@"\n',
     manifest: { interface: { types: [''], socket: '' }, entrypoint: ['/runtime.mjs'], mounts: null },
@@ -242,7 +272,7 @@ test.each(Object.keys(walks) as (keyof typeof walks)[])(
         network: { type: 'none' },
         interface: { types: [''], socket: 'p.sock' },
         description: `version ${at + 1}`,
-        ...manifest,
+        ...(typeof manifest === 'function' ? manifest() : manifest),
       };
       config.interface = { ...config.interface, types: [type] };
       await publish(`${label}-${at + 1}`, config);

@@ -1,4 +1,4 @@
-/** The text of a plugin for a managed one, which answers each method with JSON: `$` stands for the request. */
+/** The text of a plugin for a managed one, which answers each method with JSON: `$` stands for the request; it may have to be awaited. */
 export function answering(answers: Readonly<Record<string, string>>, before = ''): string {
   const methods = Object.entries(answers).map(([path, text]) => `'/${path}': ($) => (${text})`);
   return `import { createServer } from 'node:http';
@@ -10,7 +10,7 @@ createServer(async (request, response) => {
   for await (const chunk of request) text += chunk;
   const answer = answers[request.url ?? ''];
   response.writeHead(answer ? 200 : 404);
-  response.end(JSON.stringify(answer ? answer(text ? JSON.parse(text) : {}) : { Err: 'no such method' }));
+  response.end(JSON.stringify(answer ? await answer(text ? JSON.parse(text) : {}) : { Err: 'no such method' }));
 }).listen('/run/docker/plugins/p.sock');
 process.once('SIGTERM', () => process.exit(0));
 `;

@@ -11,6 +11,7 @@ export interface CommandResult {
 export interface DockerOptions {
   input?: string | Buffer;
   env?: NodeJS.ProcessEnv;
+  cwd?: string;
   timeoutMs?: number;
 }
 
@@ -24,10 +25,16 @@ export async function docker(
   args: readonly (string | DockerOptions)[],
 ): Promise<CommandResult> {
   const words = args.filter((arg): arg is string => typeof arg === 'string');
-  const { input, env, timeoutMs = 60_000 } = args.find((arg): arg is DockerOptions => typeof arg !== 'string') ?? {};
+  const {
+    input,
+    env,
+    cwd,
+    timeoutMs = 60_000,
+  } = args.find((arg): arg is DockerOptions => typeof arg !== 'string') ?? {};
   const { DOCKER_HOST: _host, DOCKER_CONTEXT: _context, DOCKER_API_VERSION: _version, ...outer } = process.env;
   const child = execFile('docker', ['-H', host, ...words], {
     env: { ...outer, DOCKER_CONFIG: config, DOCKER_CLI_HINTS: 'false', ...env },
+    cwd,
     maxBuffer: 256 * 1024 * 1024,
     timeout: timeoutMs,
     killSignal: 'SIGKILL',

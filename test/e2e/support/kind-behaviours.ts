@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type KindLabel, kindOf } from '@cleat/protocol/kinds/index';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import type { Behaviour, Body } from './recording-plugin.js';
@@ -72,8 +75,19 @@ const special: Partial<Record<KindLabel, Made>> = {
   ipam: networks,
   log: (_, capability) => simple(capability, logs),
   authz: (_, capability) => simple(capability, () => ({ Allow: true })),
+  builder: (_, capability) => simple(capability, builds),
   secret: (_, capability) => simple(capability, () => ({ Value: Buffer.from('open sesame').toString('base64') })),
 };
+
+/** Of any Dockerfile it makes the image that is called busybox. */
+async function builds(call: string, body: Body): Promise<Body | undefined> {
+  if (call === 'ImageBuilder.DiskUsage') return { Records: [] };
+  if (call !== 'ImageBuilder.Build') return {};
+  const asked = get({ socketPath: String(body.Engine), path: '/images/busybox/json' });
+  const [answer] = (await once(asked, 'response')) as [AsyncIterable<Buffer>];
+  const { Id } = JSON.parse(Buffer.concat(await Readable.from(answer).toArray()).toString()) as { Id: string };
+  return { Result: { Image: Id } };
+}
 
 /** @param scratch a directory of its own */
 export function behaviourOf(label: KindLabel, scratch: string): KindBehaviour {

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KindLabel } from '@cleat/protocol/kinds/index';
@@ -27,7 +27,8 @@ export class KindBench implements AsyncDisposable {
 
   private constructor(scratch: string, kind: KindLabel, name: string) {
     this.#scratch = scratch;
-    for (const directory of ['plugins', 'client', 'volumes']) mkdirSync(join(scratch, directory));
+    for (const directory of ['plugins', 'client', 'volumes', 'site']) mkdirSync(join(scratch, directory));
+    writeFileSync(join(scratch, 'site/Dockerfile'), 'FROM busybox\nRUN make\n');
     this.#behaviour = behaviourOf(kind, scratch);
     this.plugin = new RecordingPlugin(join(this.#plugins, `${name}.sock`), this.#behaviour.behaviour);
   }
@@ -59,9 +60,12 @@ export class KindBench implements AsyncDisposable {
     }
   }
 
-  /** In a version of the API that both engines speak. */
+  /** In a version of the API that both engines speak, beside the directory `site`, which can be built. */
   docker(...args: string[]): Promise<CommandResult> {
-    return docker(this.#daemon?.host ?? '', this.#client, [...args, { env: { DOCKER_API_VERSION: '1.41' } }]);
+    return docker(this.#daemon?.host ?? '', this.#client, [
+      ...args,
+      { cwd: this.#scratch, env: { DOCKER_API_VERSION: '1.41', DOCKER_BUILDKIT: '0' } },
+    ]);
   }
 
   /** Makes the event of a drawing's line `* …` happen. @throws Error for an event that it cannot make */

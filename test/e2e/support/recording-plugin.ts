@@ -18,7 +18,7 @@ export interface Exchange {
 }
 
 /** A plugin's reaction to a call; a string is an error in words, `undefined` an empty answer. */
-export type Behaviour = (call: string, body: Body) => Promise<Body | string> | Body | string | undefined;
+export type Behaviour = (call: string, body: Body) => Promise<Body | string | undefined> | Body | string | undefined;
 
 /** A plugin over a real socket that does what it is told to, and keeps what was said. It may come and go. */
 export class RecordingPlugin implements AsyncDisposable {

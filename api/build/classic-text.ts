@@ -1,0 +1,172 @@
+import { StringDecoder } from 'node:string_decoder';
+import type { BuildLine } from '@cleat/engine/build/service';
+
+/** One line of the classic builder's answer. */
+export interface ClassicLine {
+  readonly stream?: string;
+  readonly status?: string;
+  readonly id?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  readonly aux?: { readonly ID: string };
+}
+
+interface Step {
+  readonly number: number;
+  /** What waits until another step is told to its end. */
+  waiting: ClassicLine[];
+  bytes: number;
+  hasBegun: boolean;
+  container?: string;
+  isDone: boolean;
+  image?: string;
+  readonly out: StringDecoder;
+  readonly err: StringDecoder;
+}
+
+/** Bytes of steps that wait for their turn; what is more is told at once, between the others. */
+const maxWaiting = 4 * 1024 * 1024;
+
+const shortId = (id: string): string => id.slice(id.indexOf(':') + 1).slice(0, 12);
+
+/**
+ * What a builder says, in the words of Docker's classic builder (moby `daemon/builder/dockerfile`), which knew one step at
+ * a time: what steps beside it say waits until the one that is told has ended.
+ */
+export class ClassicText {
+  readonly #write: (line: ClassicLine) => Promise<void>;
+  readonly #keepsContainers: boolean;
+  readonly #steps = new Map<string, Step>();
+  #current: Step | undefined;
+  /** The image of the stage that is told. */
+  #image: string | undefined;
+  readonly #warnings: string[] = [];
+
+  constructor(write: (line: ClassicLine) => Promise<void>, options: { keepsContainers: boolean }) {
+    this.#write = write;
+    this.#keepsContainers = options.keepsContainers;
+  }
+
+  async take({ Vertex, Log, Status, Warning }: BuildLine): Promise<void> {
+    if (Vertex) await this.#vertex(Vertex);
+    if (Log) await this.#log(Log);
+    if (Status) {
+      const { ID, Current, Total } = Status;
+      const step = this.#steps.get(Status.Vertex);
+      const progressDetail = { ...(Current !== undefined && { current: Current }), ...(Total && { total: Total }) };
+      if (step)
+        await this.#say(step, { status: Status.Completed ? 'Pull complete' : 'Downloading', progressDetail, id: ID });
+    }
+    if (Warning) {
+      const step = Warning.Vertex === undefined ? undefined : this.#steps.get(Warning.Vertex);
+      if (step) await this.#say(step, { stream: `[Warning] ${Warning.Short}\n` });
+      else this.#warnings.push(Warning.Short);
+    }
+  }
+
+  /** What still waits, as a build that failed leaves it. */
+  async flush(): Promise<void> {
+    for (const step of [...this.#steps.values()].sort((a, b) => a.number - b.number)) await this.#tellWaiting(step);
+  }
+
+  /** The end of a build that succeeded. */
+  async finish(image: string, tags: readonly string[]): Promise<void> {
+    await this.flush();
+    await this.#endStage();
+    for (const warning of this.#warnings) await this.#write({ stream: `[Warning] ${warning}\n` });
+    await this.#write({ stream: `Successfully built ${shortId(image)}\n` });
+    for (const tag of tags) await this.#write({ stream: `Successfully tagged ${tag}\n` });
+  }
+
+  async #vertex(vertex: NonNullable<BuildLine['Vertex']>): Promise<void> {
+    const { ID, Name, Step: number, Steps, Container, Image, Cached, Completed } = vertex;
+    // What is no instruction, the classic builder does not tell.
+    if (number === undefined) return;
+    const isFrom = /^from\s/i.test(Name);
+    const step = this.#steps.get(ID) ?? this.#newStep(ID, number);
+    if (!step.hasBegun) {
+      if (vertex.Started === undefined && Completed === undefined) return;
+      step.hasBegun = true;
+      if (isFrom && (this.#current === undefined || this.#current === step)) await this.#endStage();
+      await this.#say(step, { stream: `Step ${number}/${Steps ?? number} : ${Name}` });
+      await this.#say(step, { stream: '\n' });
+    }
+    if (Container && step.container === undefined) {
+      step.container = Container;
+      await this.#say(step, { stream: ` ---> Running in ${shortId(Container)}\n` });
+    }
+    if (Completed === undefined || step.isDone) return;
+    await this.#endOfOutput(step);
+    if (vertex.Error === undefined || vertex.Error === '') {
+      if (Cached && !isFrom) await this.#say(step, { stream: ' ---> Using cache\n' });
+      if (step.container !== undefined && !this.#keepsContainers) {
+        await this.#say(step, { stream: ` ---> Removed intermediate container ${shortId(step.container)}\n` });
+      }
+      step.image = Image;
+      if (Image) await this.#say(step, { stream: ` ---> ${shortId(Image)}\n` });
+    }
+    step.isDone = true;
+    if (this.#current === step) await this.#next();
+  }
+
+  #newStep(id: string, number: number): Step {
+    const decoders = { out: new StringDecoder('utf8'), err: new StringDecoder('utf8') };
+    const step: Step = { number, waiting: [], bytes: 0, hasBegun: false, isDone: false, ...decoders };
+    this.#steps.set(id, step);
+    return step;
+  }
+
+  async #log({ Vertex, Stream, Data }: NonNullable<BuildLine['Log']>): Promise<void> {
+    const step = this.#steps.get(Vertex);
+    if (!step) return;
+    const bytes = Buffer.from(Data, 'base64');
+    const text = (Stream === 2 ? step.err : step.out).write(bytes);
+    if (text !== '') await this.#say(step, { stream: Stream === 2 ? red(text) : text });
+  }
+
+  async #endOfOutput(step: Step): Promise<void> {
+    const [out, err] = [step.out.end(), step.err.end()];
+    if (out !== '') await this.#say(step, { stream: out });
+    if (err !== '') await this.#say(step, { stream: red(err) });
+  }
+
+  async #say(step: Step, line: ClassicLine): Promise<void> {
+    this.#current ??= step;
+    if (this.#current === step) {
+      await this.#write(line);
+      return;
+    }
+    step.waiting.push(line);
+    step.bytes += line.stream?.length ?? 100;
+    if (step.bytes > maxWaiting) await this.#tellWaiting(step);
+  }
+
+  async #tellWaiting(step: Step): Promise<void> {
+    const { waiting } = step;
+    step.waiting = [];
+    step.bytes = 0;
+    for (const line of waiting) await this.#write(line);
+  }
+
+  /** The told step has ended: the others in their order, up to one that goes on. */
+  async #next(): Promise<void> {
+    this.#image = this.#current?.image ?? this.#image;
+    this.#current = undefined;
+    const begun = [...this.#steps.values()].filter(({ waiting }) => waiting.length > 0);
+    for (const step of begun.sort((a, b) => a.number - b.number)) {
+      this.#current = step;
+      if (/^Step \S+ : from\s/i.test(step.waiting[0]?.stream ?? '')) await this.#endStage();
+      await this.#tellWaiting(step);
+      if (!step.isDone) return;
+      this.#image = step.image ?? this.#image;
+      this.#current = undefined;
+    }
+  }
+
+  async #endStage(): Promise<void> {
+    if (this.#image !== undefined) await this.#write({ aux: { ID: this.#image } });
+    this.#image = undefined;
+  }
+}
+
+/** As moby's formatter of errors. */
+const red = (text: string): string => `\u001b[91m${text}\u001b[0m`;

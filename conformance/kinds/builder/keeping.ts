@@ -1,0 +1,70 @@
+import { builderKind } from '@cleat/protocol/kinds/builder';
+import { cases, type Need } from '../../verify/case.js';
+import { Inapplicable } from '../../verify/trial.js';
+import type { BuilderTrial } from './steps.js';
+
+const needs: readonly Need[] = ['changes'];
+const Engine = '/nonexistent/verify-no-engine-here.sock';
+
+/** What a builder keeps between builds, and gives back. A builder without a cache lacks both methods. */
+export const keeping = cases(
+  builderKind,
+  {
+    id: 'builder/capabilities',
+    title: 'Capabilities are a list of platforms, or none',
+    why: 'An engine asks before it promises a platform to `docker buildx`.',
+    async run(trial) {
+      const said = await trial.ask('Capabilities', {});
+      if (said.status === 404) return;
+      const { Platforms = [] } = trial.read('Capabilities', said);
+      const strange = Platforms.find((platform) => !/^[a-z0-9_]+\/[a-z0-9_]+(\/[a-z0-9_]+)?$/.test(platform));
+      trial.holds(strange === undefined, 'platforms such as linux/amd64', said, strange);
+    },
+  },
+  {
+    id: 'builder/disk-usage',
+    title: 'DiskUsage lists records with different IDs and sizes that are none below zero',
+    why: '`docker system df` adds them up. With it an engine also tells which build records nobody knows any more.',
+    async run(trial) {
+      const said = await trial.ask('DiskUsage', { Engine });
+      if (said.status === 404) return;
+      const { Records = [] } = trial.read('DiskUsage', said);
+      const ids = new Set(Records.map(({ ID }) => ID));
+      trial.holds(ids.size === Records.length && !ids.has(''), 'an ID of its own for each record', said);
+      trial.holds(
+        Records.every(({ Size = 0 }) => Size >= 0),
+        'sizes in bytes, none below zero',
+        said,
+      );
+    },
+  },
+  {
+    id: 'builder/prune-again',
+    title: 'Prune says what went, and again that nothing is left to go',
+    why: '`docker builder prune` shows it. A builder that counts the same twice lies about the disk.',
+    needs,
+    async run(trial) {
+      await pruned(trial);
+      const { Removed = [], SpaceReclaimed = 0 } = await pruned(trial);
+      trial.holds(Removed.length === 0 && SpaceReclaimed === 0, 'nothing removed by the second of two');
+    },
+  },
+  {
+    id: 'builder/prune-filter',
+    title: 'Prune refuses a filter that it does not know',
+    why: 'A filter that is ignored removes what should stay.',
+    needs,
+    async run(trial) {
+      await pruned(trial);
+      await trial.refuses('Prune', { Engine, Filters: { 'no-such-filter': ['x'] } }, 'an error that names the filter');
+    },
+  },
+);
+
+/** @throws Inapplicable where it has no cache */
+async function pruned(trial: BuilderTrial) {
+  // Nothing that somebody needs: only what is older than any cache.
+  const said = await trial.ask('Prune', { Engine, Filters: { until: ['876000h'] } });
+  if (said.status === 404) throw new Inapplicable('it has no Prune, as it keeps nothing');
+  return trial.read('Prune', said);
+}

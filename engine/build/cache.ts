@@ -1,0 +1,83 @@
+import type { Extensions } from '@cleat/extensions/service';
+import { messageOf } from '@cleat/protocol/errors';
+import { type BuildCacheRecord, builderKind } from '@cleat/protocol/kinds/builder';
+import type { Logger } from '@cleat/protocol/log';
+import type { ImageHost } from '../images/service.js';
+import type { Doors } from './doors.js';
+
+interface CacheDeps {
+  readonly extensions: Extensions;
+  readonly doors: Doors;
+  readonly images: ImageHost;
+  readonly log: Logger;
+  /** Builders that build at present: what they make is not known to them yet. */
+  readonly busy: (builder: string) => boolean;
+}
+
+/** What builders keep. `undefined` where nobody knows, as its builder does not answer. */
+export class BuildCache {
+  readonly #deps: CacheDeps;
+
+  constructor(deps: CacheDeps) {
+    this.#deps = deps;
+  }
+
+  /** All builders that are known, and those that have left records. */
+  builders(): string[] {
+    const known = this.#deps.extensions.names(builderKind);
+    return [...new Set([...known, ...this.#deps.images.buildRecords().map(({ builder }) => builder)])];
+  }
+
+  /** A builder's own list; an empty one of a builder that keeps nothing; undefined when it does not answer. */
+  async recordsOf(builder: string): Promise<BuildCacheRecord[] | undefined> {
+    const { extensions, doors, log } = this.#deps;
+    if (!extensions.names(builderKind).includes(builder)) return [];
+    try {
+      const client = await extensions.get(builderKind, builder, { impatient: true });
+      const answer = await client.DiskUsage({ Engine: await doors.of(builder) }, { impatient: true });
+      return answer?.Records ?? [];
+    } catch (error) {
+      log.warn(`builder "${builder}" does not say what it keeps: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  async usage(): Promise<BuildCacheRecord[]> {
+    const all = await Promise.all(
+      this.builders().map(async (builder) => {
+        const own = (await this.recordsOf(builder)) ?? [];
+        return [...own, ...this.#recordsBeyond(builder, own)];
+      }),
+    );
+    return all.flat();
+  }
+
+  /** Build records that their builder does not know, as it was killed, or is gone. @returns those that were removed */
+  async removeOrphans(builder: string): Promise<BuildCacheRecord[]> {
+    if (this.#deps.busy(builder)) return [];
+    const own = await this.recordsOf(builder);
+    if (own === undefined || this.#deps.busy(builder)) return [];
+    const orphans = this.#recordsBeyond(builder, own);
+    const removed = new Set(await this.#deps.images.removeRecords(orphans.map(({ ID }) => ID)));
+    return orphans.filter(({ ID }) => removed.has(ID));
+  }
+
+  #recordsBeyond(builder: string, own: readonly BuildCacheRecord[]): BuildCacheRecord[] {
+    const known = new Set(own.map(({ Image }) => Image));
+    return this.#deps.images
+      .buildRecords()
+      .filter((record) => record.builder === builder && !known.has(record.id))
+      .map((record) => ({
+        ID: record.id,
+        Image: record.id,
+        Type: 'regular',
+        Description: `build record of ${builder}`,
+        InUse: this.#deps.busy(builder),
+        Shared: false,
+        Size: record.size,
+        CreatedAt: record.stored,
+        UsageCount: 1,
+        Parents: record.parent === undefined ? [] : [record.parent],
+      }));
+  }
+}

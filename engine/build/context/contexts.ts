@@ -1,0 +1,231 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
+import type { Helper } from '@cleat/linux/helper/helper';
+import { removeTree } from '@cleat/linux/rootfs/remove';
+import { invalidParameter, isClass, messageOf, systemError } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import { IgnorePatterns, readIgnoreFile } from '../ignore.js';
+import type { BuildContext, ContextOptions } from '../service.js';
+
+/** A Dockerfile, or a file of rules, with more is none. */
+const maxFileBytes = 8 * 1024 * 1024;
+/** How long the file system may take for nothing at all, in ms. */
+const patienceMs = 120_000;
+/** Directories that are kept for files which a client sends only when they have changed. */
+const maxKept = 16;
+
+/**
+ * The directories that builds read: `DIRECTORY/new/NAME` for one build, `DIRECTORY/kept/KEY` for several. What lies in
+ * them is a client's, so every look at it is a helper's. What an engine before this one left is removed at its start.
+ */
+export class Contexts {
+  readonly #root: string;
+  readonly #helper: Helper;
+  readonly #log: Logger;
+  /** Kept directories that a build has at present. */
+  readonly #busy = new Set<string>();
+  readonly #removals = new Set<Promise<void>>();
+
+  constructor({ root, helper, log }: { root: string; helper: Helper; log: Logger }) {
+    this.#root = root;
+    this.#helper = helper;
+    this.#log = log;
+  }
+
+  get helper(): Helper {
+    return this.#helper;
+  }
+
+  makePlaces(): void {
+    for (const name of ['new', 'gone', 'kept']) makeDirectories(join(this.#root, name), 0o700);
+  }
+
+  /** Removes what was left, in the background. */
+  async start(): Promise<void> {
+    for (const name of await readdir(join(this.#root, 'new'))) await this.#remove(join(this.#root, 'new', name));
+    for (const name of await readdir(join(this.#root, 'gone'))) this.#erase(join(this.#root, 'gone', name));
+  }
+
+  /** Waits for what is being removed. */
+  async close(): Promise<void> {
+    await Promise.all(this.#removals);
+  }
+
+  /** An empty one for one build. */
+  async make(): Promise<ContextDirectory> {
+    const place = join(this.#root, 'new', randomBytes(8).toString('hex'));
+    return await ContextDirectory.make(place, this.#helper, () => this.#remove(place));
+  }
+
+  /** The one of that key; another one while a build has it. */
+  async kept(key: string): Promise<ContextDirectory> {
+    const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
+    if (this.#busy.has(name)) return await this.make();
+    this.#busy.add(name);
+    try {
+      const place = join(this.#root, 'kept', name);
+      const directory = await ContextDirectory.make(place, this.#helper, async () => {
+        this.#busy.delete(name);
+        const now = new Date();
+        await utimes(place, now, now);
+        await this.#removeOldest();
+      });
+      return directory;
+    } catch (error) {
+      this.#busy.delete(name);
+      throw error;
+    }
+  }
+
+  /** @throws InvalidParameter for what is no archive */
+  async fromTar(archive: Readable, { signal }: ContextOptions): Promise<ContextDirectory> {
+    const directory = await this.make();
+    try {
+      await this.#helper.tarIn({ root: directory.directory, path: '/', spareOf: this.#root }, archive, {
+        signal,
+        deadlineMs: patienceMs,
+      });
+      return directory;
+    } catch (error) {
+      await directory[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async fromDockerfile(text: Uint8Array): Promise<ContextDirectory> {
+    const directory = await this.make();
+    directory.dockerfile = await directory.beside('Dockerfile', text);
+    return directory;
+  }
+
+  /** What kept directories use; for `system df`. */
+  async usage(): Promise<{ name: string; bytes: number; used: Date; inUse: boolean }[]> {
+    const names = await readdir(join(this.#root, 'kept'));
+    return await Promise.all(
+      names.map(async (name) => {
+        const place = join(this.#root, 'kept', name);
+        const [{ bytes }, { mtime }] = await Promise.all([
+          this.#helper.call('diskUsage', { path: place }, { deadlineMs: patienceMs }),
+          stat(place),
+        ]);
+        return { name, bytes, used: mtime, inUse: this.#busy.has(name) };
+      }),
+    );
+  }
+
+  /** Removes a kept directory. @returns false when a build has it */
+  async removeKept(name: string): Promise<boolean> {
+    if (this.#busy.has(name)) return false;
+    await this.#remove(join(this.#root, 'kept', name));
+    return true;
+  }
+
+  async #removeOldest(): Promise<void> {
+    const kept = join(this.#root, 'kept');
+    const names = (await readdir(kept)).filter((name) => !this.#busy.has(name));
+    if (names.length <= maxKept) return;
+    const aged = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(kept, name))).mtimeMs })));
+    for (const { name } of aged.sort((a, b) => b.at - a.at).slice(maxKept)) await this.removeKept(name);
+  }
+
+  /** Out of the way at once; erased while others go on. */
+  async #remove(place: string): Promise<void> {
+    const gone = join(this.#root, 'gone', `${basename(place)}-${randomBytes(4).toString('hex')}`);
+    try {
+      await rename(place, gone);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+      throw error;
+    }
+    this.#erase(gone);
+  }
+
+  #erase(place: string): void {
+    const removal = removeTree(place)
+      .catch((error: unknown) => this.#log.warn(`a build context remains: ${messageOf(error)}`, { path: place }))
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+}
+
+export class ContextDirectory implements BuildContext {
+  readonly directory: string;
+  dockerfile?: string;
+  readonly #place: string;
+  readonly #helper: Helper;
+  readonly #release: () => Promise<void>;
+
+  private constructor(place: string, helper: Helper, release: () => Promise<void>) {
+    this.directory = join(place, 'context');
+    this.#place = place;
+    this.#helper = helper;
+    this.#release = release;
+  }
+
+  static async make(place: string, helper: Helper, release: () => Promise<void>): Promise<ContextDirectory> {
+    await mkdir(join(place, 'context'), { recursive: true, mode: 0o700 });
+    await mkdir(join(place, 'beside'), { recursive: true, mode: 0o700 });
+    return new ContextDirectory(place, helper, release);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#release();
+  }
+
+  async read(path: string): Promise<string> {
+    const { text } = await this.#helper.call('readFileInRoot', {
+      root: this.directory,
+      path: `/${path}`,
+      maxBytes: maxFileBytes,
+    });
+    return text;
+  }
+
+  /** Texts as moby's. */
+  async file(path: string): Promise<string> {
+    if (leadsOut(path)) throw systemError(`forbidden path outside the build context: ${path} ()`);
+    const names = path === 'Dockerfile' ? [path, 'dockerfile'] : [path];
+    for (const name of names) {
+      try {
+        return await this.beside(basename(name), Buffer.from(await this.read(name)));
+      } catch (error) {
+        if (!isClass(error, 'NotFound')) throw error;
+      }
+    }
+    throw systemError(`Cannot locate specified Dockerfile: ${path}`);
+  }
+
+  async beside(name: string, content: Uint8Array): Promise<string> {
+    if (name === '' || name.includes('/') || name === '.' || name === '..') throw invalidParameter(`bad name ${name}`);
+    const path = join(this.#place, 'beside', `${randomBytes(4).toString('hex')}-${name}`);
+    await writeFile(path, content, { mode: 0o600 });
+    return path;
+  }
+
+  async hideIgnored(dockerfile: string): Promise<void> {
+    let rules: string;
+    try {
+      rules = await this.read('.dockerignore');
+    } catch (error) {
+      if (isClass(error, 'NotFound')) return;
+      throw error;
+    }
+    const patterns = new IgnorePatterns(readIgnoreFile(rules));
+    for (const name of ['.dockerignore', dockerfile]) {
+      if (patterns.ignores(name)) await this.#helper.call('removeInRoot', { root: this.directory, path: `/${name}` });
+    }
+  }
+}
+
+function leadsOut(path: string): boolean {
+  let depth = 0;
+  for (const part of path.split('/')) {
+    if (part === '..') depth--;
+    else if (part !== '' && part !== '.') depth++;
+    if (depth < 0) return true;
+  }
+  return false;
+}

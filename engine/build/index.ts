@@ -1,0 +1,205 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Extensions } from '@cleat/extensions/service';
+import type { Helper } from '@cleat/linux/helper/helper';
+import {
+  CleatError,
+  cancelled,
+  invalidParameter,
+  isClass,
+  messageOf,
+  notFound,
+  systemError,
+  unavailable,
+} from '@cleat/protocol/errors';
+import { type BuildRequest, builderKind } from '@cleat/protocol/kinds/builder';
+import type { Logger } from '@cleat/protocol/log';
+import { readable } from '@cleat/protocol/untrusted';
+import type { BuildersConfig } from '../config.js';
+import type { ContainerHost, Containers } from '../containers/service.js';
+import { canonical, familiar, parseReference, refuseReserved, withDefaultTag } from '../content/references.js';
+import type { Events } from '../events/service.js';
+import type { ImageHost, Images } from '../images/service.js';
+import { BuildCache } from './cache.js';
+import { Contexts } from './context/contexts.js';
+import { fromRemote } from './context/remote.js';
+import { Doors, type ServeBuilder } from './doors.js';
+import { linesOf } from './lines.js';
+import { Prune } from './prune.js';
+import { rootfsOf } from './rootfs.js';
+import type { BuildFailure, BuildHost, BuildOrder, BuildResult, BuildSink, Builds } from './service.js';
+
+export type { ServeBuilder } from './doors.js';
+
+export interface BuildsDeps {
+  readonly config: BuildersConfig;
+  readonly log: Logger;
+  readonly events: Events;
+  readonly extensions: Extensions;
+  readonly helper: Helper;
+  readonly images: Images & ImageHost;
+  readonly containers: Containers & ContainerHost;
+  /** Without it (an engine without an API) nothing is built. */
+  readonly serve?: ServeBuilder;
+}
+
+/** Bytes of what a builder says about its failure, for client and log. */
+const maxMessage = 64 * 1024;
+
+/** Opens the room, and touches nothing: `start()` removes what was left. */
+export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
+  const { config, log, events, extensions, helper, images, containers } = deps;
+  const contexts = new Contexts({ root: join(config.dataRoot, 'builds'), helper, log });
+  const doors = new Doors({
+    directory: join(config.execRoot, 'build'),
+    containers,
+    images,
+    serve: deps.serve ?? (() => Promise.reject(unavailable('this engine serves no API to builders'))),
+  });
+  /** By ID. */
+  const running = new Map<string, { builder: string; stop: AbortController }>();
+  const busy = (builder: string): boolean => [...running.values()].some((one) => one.builder === builder);
+  const cache = new BuildCache({ extensions, doors, images, log, busy });
+  const prune = new Prune({ extensions, doors, cache, contexts, events, log });
+  /** Clearing up that is under way. */
+  const background = new Set<Promise<void>>();
+
+  async function build(order: BuildOrder, sink: BuildSink, signal: AbortSignal): Promise<BuildResult> {
+    const { id = randomBytes(8).toString('hex'), tags, driver = config.defaultBuilder, ...wanted } = order;
+    const names = tagNames(tags);
+    if (running.has(id)) throw invalidParameter(`a build with the ID ${id} is under way`);
+    const stop = new AbortController();
+    const ended = AbortSignal.any([signal, stop.signal]);
+    running.set(id, { builder: driver, stop });
+    try {
+      ended.throwIfAborted();
+      const client = await builderOf(driver, ended);
+      const request: BuildRequest = { ...wanted, ID: id, Engine: await doors.of(driver) };
+      const stream = await client.Build(request, { signal: ended });
+      const image = await resultOf(driver, stream, sink);
+      ended.throwIfAborted();
+      images.publish(image, names.map(canonical));
+      return { image, tags: names.map(familiar) };
+    } finally {
+      running.delete(id);
+      if (!busy(driver)) {
+        const clearing = clearAfter(driver, order.KeepContainers === true).finally(() => background.delete(clearing));
+        background.add(clearing);
+      }
+    }
+  }
+
+  async function builderOf(driver: string, signal: AbortSignal) {
+    try {
+      return await extensions.get(builderKind, driver, { signal });
+    } catch (error) {
+      if (!isClass(error, 'NotFound')) throw error;
+      const others = extensions.names(builderKind).filter((name) => name !== driver);
+      const advice = others.length > 0 ? `choose another with --builder-driver: ${others.join(', ')}` : 'there is none';
+      throw notFound(`builder "${driver}" not found: ${advice}`, { cause: error });
+    }
+  }
+
+  /** What a builder forgot to remove, or could not as it died. */
+  async function clearAfter(builder: string, keeps: boolean): Promise<void> {
+    for (const container of containers.madeBy(builder)) {
+      if (busy(builder)) return;
+      if (keeps) containers.letGo(container);
+      else await removeContainer(container);
+    }
+    await cache.removeOrphans(builder);
+  }
+
+  async function removeContainer(id: string): Promise<void> {
+    try {
+      await containers.remove(id, { force: true, volumes: true, link: false });
+    } catch (error) {
+      if (!isClass(error, 'NotFound'))
+        log.warn(`a container of a build remains: ${messageOf(error)}`, { container: id });
+    }
+  }
+
+  return {
+    contextFromTar: (archive, options) => contexts.fromTar(archive, options),
+    contextFromDockerfile: (text) => contexts.fromDockerfile(text),
+    contextFromRemote: (url, options) => fromRemote(contexts, url, options),
+    contextDirectory: (key) => contexts.kept(key),
+    build,
+    cancel(id) {
+      const found = running.get(id);
+      found?.stop.abort(cancelled('build cancelled'));
+      return found !== undefined;
+    },
+    async usage() {
+      const kept = await contexts.usage();
+      const own = kept.map(({ name, bytes, used, inUse }) => ({
+        ID: name,
+        Type: 'source.local',
+        Description: 'files of a context that are kept for the next build',
+        InUse: inUse,
+        Shared: false,
+        Size: bytes,
+        CreatedAt: used.toISOString(),
+        LastUsedAt: used.toISOString(),
+        UsageCount: 1,
+      }));
+      return [...(await cache.usage()), ...own];
+    },
+    prune: (options) => prune.run(options),
+    rootfs: (image, signal) => rootfsOf(containers, image, signal),
+    makePlaces() {
+      doors.start();
+      contexts.makePlaces();
+    },
+    async start() {
+      await contexts.start();
+      for (const container of containers.madeBy()) await removeContainer(container);
+    },
+    async close() {
+      for (const { stop } of running.values()) stop.abort(cancelled('the engine is shutting down'));
+      await Promise.all(background);
+      await doors.close();
+      await contexts.close();
+    },
+  };
+}
+
+/** As moby's `sanitizeRepoAndTags`. @throws System in its words, as a stock engine answers 500 */
+function tagNames(tags: readonly string[]) {
+  const names = new Map<string, ReturnType<typeof parseReference>>();
+  for (const tag of tags.filter((one) => one !== '')) {
+    let reference: ReturnType<typeof parseReference>;
+    try {
+      reference = parseReference(tag);
+    } catch (cause) {
+      throw systemError(messageOf(cause), { cause });
+    }
+    if (reference.digest) throw systemError('build tag cannot contain a digest');
+    refuseReserved(reference);
+    const named = withDefaultTag(reference);
+    names.set(canonical(named), named);
+  }
+  return [...names.values()];
+}
+
+/** Hands on what the builder says. @returns the image @throws what it says at its end */
+async function resultOf(builder: string, stream: AsyncIterable<Uint8Array>, sink: BuildSink): Promise<string> {
+  let hasStarted = false;
+  for await (const { Result, Error: failure, ...line } of linesOf(builder, stream)) {
+    if (Result) return Result.Image;
+    if (failure) {
+      const { Message, Code, Vertex, Line } = failure;
+      const details: BuildFailure = {
+        ...(Code !== undefined && { code: Code }),
+        ...(Vertex !== undefined && { vertex: Vertex }),
+        ...(Line !== undefined && { line: Line }),
+      };
+      // What is wrong before anything was begun is the request's fault: the Dockerfile's, or an option's.
+      const message = readable(Message, maxMessage);
+      throw new CleatError(hasStarted ? 'System' : 'InvalidParameter', message, { details: { ...details } });
+    }
+    hasStarted ||= line.Vertex !== undefined;
+    await sink(line);
+  }
+  throw unavailable(`builder "${builder}" ended without a result: its log says why`);
+}
