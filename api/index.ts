@@ -41,7 +41,7 @@ export interface Api {
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
   const { services, log } = options;
-  const routes = [...(options.routes ?? []), ...apiRoutes(services, { minApiVersion: options.minApiVersion })];
+  const routes = [...(options.routes ?? []), ...apiRoutes(services, options)];
   const { store } = services;
   const server = createApiServer({
     router: createRouter(routes),

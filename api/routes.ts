@@ -1,4 +1,4 @@
-import { buildRoutes } from './build/routes.js';
+import { type BuildRoutesOptions, buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
@@ -14,7 +14,7 @@ import { systemRoutes } from './system/routes.js';
 import { volumeRoutes } from './volumes/routes.js';
 
 /** Every route of the API; the first that fits wins. */
-export function apiRoutes(services: ApiServices, options: { minApiVersion?: string }): Route[] {
+export function apiRoutes(services: ApiServices, options: { minApiVersion?: string } & BuildRoutesOptions): Route[] {
   return [
     ...systemRoutes(services, options),
     ...eventRoutes(services),
@@ -26,7 +26,7 @@ export function apiRoutes(services: ApiServices, options: { minApiVersion?: stri
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
     ...pluginRoutes(services),
-    ...buildRoutes(services),
+    ...buildRoutes(services, options),
     ...swarmRoutes(),
   ];
 }

@@ -1,5 +1,4 @@
 import type { Builds } from '@cleat/engine/build/service';
-import type { TreeSync } from '@cleat/engine/build/sync/service';
 import type { Images } from '@cleat/engine/images/service';
 import { notFound } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -13,7 +12,6 @@ import { Sessions } from './session/sessions.js';
 
 export interface DoorServices {
   readonly builds: Builds;
-  readonly sync: TreeSync;
   readonly images: Images;
   readonly log: Logger;
   readonly version: string;

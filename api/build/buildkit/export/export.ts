@@ -1,5 +1,4 @@
 import type { Builds } from '@cleat/engine/build/service';
-import type { TreeSync } from '@cleat/engine/build/sync/service';
 import type { Images } from '@cleat/engine/images/service';
 import type { Job, Result } from '../control/job.js';
 import type { Session } from '../session/sessions.js';
@@ -7,9 +6,8 @@ import type { Exporter } from './exporters.js';
 import { sendBytes, sendFiles } from './send.js';
 
 export interface ExportServices {
-  readonly builds: Pick<Builds, 'rootfs'>;
+  readonly builds: Pick<Builds, 'rootfs' | 'trees'>;
   readonly images: Pick<Images, 'save'>;
-  readonly sync: TreeSync;
 }
 
 /** Sends a result where its client wants it. @returns what the client is told of it */
@@ -48,7 +46,7 @@ async function exportOne(
   if (type === 'local') {
     await progress.step('exporting to client directory', async (report) => {
       const tar = await services.builds.rootfs(image, signal);
-      await sendFiles(session, id, services.sync.filesOf(tar), signal, report);
+      await sendFiles(session, id, services.builds.trees.filesOf(tar), signal, report);
     });
   } else if (type === 'tar') {
     await progress.step('exporting to client tarball', async (report) =>

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { BuildContext, Builds } from '@cleat/engine/build/service';
-import type { TreeSync } from '@cleat/engine/build/sync/service';
 import type { Progress, Report } from '../control/progress.js';
 import { upload } from '../session/services.js';
 import type { Session } from '../session/sessions.js';
@@ -11,8 +10,10 @@ import { ignorePatterns } from './dockerfile-text.js';
 
 /** What brings files of a client here. */
 export interface FileServices {
-  readonly builds: Pick<Builds, 'contextDirectory' | 'contextFromDockerfile' | 'contextFromRemote' | 'contextFromTar'>;
-  readonly sync: TreeSync;
+  readonly builds: Pick<
+    Builds,
+    'contextDirectory' | 'contextFromDockerfile' | 'contextFromRemote' | 'contextFromTar' | 'trees'
+  >;
 }
 
 /** Bytes between two notes about a transfer. */
@@ -63,7 +64,7 @@ export class BuildFiles implements AsyncDisposable {
       noted = current;
       await report({ id: `transferring ${request.name}:`, current });
     };
-    await this.services.sync.update(context.directory, tree, signal);
+    await this.services.builds.trees.update(context.directory, tree, signal);
     await report({ id: `transferring ${request.name}:`, current, done: true });
     return context;
   }
