@@ -10,5 +10,5 @@ export function toJavaScript(source: string): string {
     )
     .replaceAll(/^( *)let (\w+): (.+?);$/gm, '$1/** @type {$3} */\n$1let $2;')
     .replaceAll(/new Promise<\w+>\(/g, 'new Promise(')
-    .replaceAll(/\b(\w+): (?:string|number)(?=[,)])/g, '$1');
+    .replaceAll(/\b(\w+): (?:string|number|object|AbortSignal)(?=[,)])/g, '$1');
 }

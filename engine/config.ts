@@ -101,7 +101,7 @@ export interface RegistriesConfig {
 }
 
 export interface BuildersConfig extends Roots {
-  /** Who makes images of Dockerfiles where nobody says otherwise. */
+  /** The builder of builds that name none. */
   readonly defaultBuilder: string;
 }
 

@@ -22,7 +22,6 @@ const long = [
   'hung-volume',
   'verify-networks',
   'garbage',
-  'log',
   'other-languages',
   'first-plugin',
   'lifecycle',

@@ -12,7 +12,7 @@ export interface ClassicLine {
 
 interface Step {
   readonly number: number;
-  /** What waits until another step is told to its end. */
+  /** Lines that wait until another step is told to its end. */
   waiting: ClassicLine[];
   bytes: number;
   hasBegun: boolean;
@@ -23,14 +23,14 @@ interface Step {
   readonly err: StringDecoder;
 }
 
-/** Bytes of steps that wait for their turn; what is more is told at once, between the others. */
+/** Bytes of steps that wait for their turn; a line more is told at once, between the others. */
 const maxWaiting = 4 * 1024 * 1024;
 
 const shortId = (id: string): string => id.slice(id.indexOf(':') + 1).slice(0, 12);
 
 /**
- * What a builder says, in the words of Docker's classic builder (moby `daemon/builder/dockerfile`), which knew one step at
- * a time: what steps beside it say waits until the one that is told has ended.
+ * Tells the events of a builder in the words of Docker's classic builder (moby `daemon/builder/dockerfile`), which knew one step at
+ * a time: lines of the steps beside it wait until the one that is told has ended.
  */
 export class ClassicText {
   readonly #write: (line: ClassicLine) => Promise<void>;
@@ -63,7 +63,7 @@ export class ClassicText {
     }
   }
 
-  /** What still waits, as a build that failed leaves it. */
+  /** Tells the lines that still wait, as a build that failed leaves them. */
   async flush(): Promise<void> {
     for (const step of [...this.#steps.values()].sort((a, b) => a.number - b.number)) await this.#tellWaiting(step);
   }
@@ -79,7 +79,7 @@ export class ClassicText {
 
   async #vertex(vertex: NonNullable<BuildLine['Vertex']>): Promise<void> {
     const { ID, Name, Step: number, Steps, Container, Image, Cached, Completed } = vertex;
-    // What is no instruction, the classic builder does not tell.
+    // The classic builder tells instructions only.
     if (number === undefined) return;
     const isFrom = /^from\s/i.test(Name);
     const step = this.#steps.get(ID) ?? this.#newStep(ID, number);

@@ -34,7 +34,7 @@ export function askedOf(x: Exchange): Asked {
     DockerfileName: text('dockerfile') ?? 'Dockerfile',
     Target: text('target'),
     Platform: x.before('1.32') ? undefined : text('platform'),
-    // What the client left to an environment that does not have it is no argument.
+    // A value that the client's environment does not have is no argument.
     BuildArgs:
       args && Object.fromEntries(Object.entries(args).filter((pair): pair is [string, string] => pair[1] !== null)),
     Labels: json(x, 'labels', Labels, 'error reading labels'),
@@ -58,7 +58,7 @@ export function askedOf(x: Exchange): Asked {
     id: text('buildid'),
   };
   if (query.flag('squash')) throw invalidParameter('squash is only supported with experimental mode');
-  // What is absent is not sent.
+  // Absent members are not sent.
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) as unknown as Asked;
 }
 

@@ -39,7 +39,7 @@ export function buildRoutes({ builds, images }: ApiServices, { log, version }: B
       handler(x) {
         const id = x.query.text('id');
         if (id === '') throw invalidParameter('build ID not provided');
-        // One that has ended meanwhile is cancelled, too.
+        // A build that has ended meanwhile is cancelled, too.
         builds.cancel(id);
         x.sendEmpty(204);
       },

@@ -12,6 +12,7 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
   const path = join(directory, 'daemon.json');
   const file = {
     'authorization-plugins': ['guard'],
+    'builder-driver': 'mason',
     debug: true,
     'default-runtime': 'mine',
     'insecure-registries': ['registry.test:5000'],
@@ -49,6 +50,7 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
     expect(config).toEqual({
       ...before,
       authorizationPlugins: ['guard'],
+      defaultBuilder: 'mason',
       debug: true,
       defaultRuntime: 'mine',
       insecureRegistries: ['registry.test:5000'],
@@ -68,6 +70,7 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
         id: 'id',
         attributes: {
           'authorization-plugins': '["guard"]',
+          'builder-driver': 'mason',
           debug: 'true',
           'default-runtime': 'mine',
           'insecure-registries': '["registry.test:5000"]',

@@ -14,7 +14,7 @@ interface CacheDeps {
   readonly busy: (builder: string) => boolean;
 }
 
-/** What builders keep. `undefined` where nobody knows, as its builder does not answer. */
+/** The caches of builders, and the build records in them. */
 export class BuildCache {
   readonly #deps: CacheDeps;
 

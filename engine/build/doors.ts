@@ -4,7 +4,7 @@ import { makeDirectories } from '@cleat/linux/files/make-directories';
 import type { Containers } from '../containers/service.js';
 import type { ImageHost, Images } from '../images/service.js';
 
-/** What of the engine a builder sees otherwise than everybody else. */
+/** The rooms of the engine that a builder sees otherwise than everybody else. */
 export interface BuildersView {
   readonly containers: Containers;
   readonly images: Images;

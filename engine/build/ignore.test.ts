@@ -5,7 +5,7 @@ import { IgnorePatterns, ignoreFilesOf, readIgnoreFile } from './ignore.js';
 const ignores = (lines: readonly string[] | string, path: string) =>
   new IgnorePatterns(typeof lines === 'string' ? [lines] : lines).ignores(path);
 
-/** Of moby's patternmatcher_test.go. */
+/** Cases of moby's patternmatcher_test.go, and some more. */
 test.each<[pattern: string, path: string, ignored: boolean]>([
   ['**', 'file', true],
   ['**', 'file/', true],
@@ -101,7 +101,7 @@ test('a file is read as moby reads it', () => {
   expect(ignoreFilesOf('docker/app.Dockerfile')).toEqual(['docker/app.Dockerfile.dockerignore', '.dockerignore']);
 });
 
-describe('whatever the names are', () => {
+describe('for all names', () => {
   const name = fc
     .stringMatching(/^[a-zA-Z0-9_.+()|{}$ -]{1,8}$/)
     .filter((one) => !/^\.+$/.test(one) && one.trim() === one);
@@ -118,7 +118,7 @@ describe('whatever the names are', () => {
     );
   });
 
-  test('what is taken back last is kept', () => {
+  test('a name that is taken back last is kept', () => {
     fc.assert(
       fc.property(path, (kept) => {
         expect(ignores(['**', `!${kept}`], kept)).toBe(false);

@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /**
- * `.dockerignore` as moby reads it (github.com/moby/patternmatcher): pure, for whoever has names to judge. A rule of the
- * language: later lines win, `!` takes back, and what lies in an ignored directory is ignored.
+ * `.dockerignore` as moby reads it (github.com/moby/patternmatcher): pure, for everybody who has names to judge. The rules of the
+ * language: later lines win, `!` takes back, and all that lies in an ignored directory is ignored.
  */
 
 /** Where the rules for a Dockerfile are looked for, in this order; the first that is there counts alone. */

@@ -102,7 +102,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     }
   }
 
-  /** What a builder forgot to remove, or could not as it died. */
+  /** Removes all that a builder forgot to remove, or could not as it died. */
   async function clearAfter(builder: string, keeps: boolean): Promise<void> {
     for (const container of containers.madeBy(builder)) {
       if (busy(builder)) return;
@@ -197,7 +197,7 @@ async function resultOf(builder: string, stream: AsyncIterable<Uint8Array>, sink
         ...(Vertex !== undefined && { vertex: Vertex }),
         ...(Line !== undefined && { line: Line }),
       };
-      // What is wrong before anything was begun is the request's fault: the Dockerfile's, or an option's.
+      // A mistake that is found before anything was begun is the request's: the Dockerfile's, or an option's.
       const message = readable(Message, maxMessage);
       throw new CleatError(hasStarted ? 'System' : 'InvalidParameter', message, { details: { ...details } });
     }

@@ -31,7 +31,7 @@ export interface Builds {
   /** Cancels the build of that ID. @returns false when there is none */
   cancel(id: string): boolean;
 
-  /** What builders keep in their caches, and build records. */
+  /** The records of builders' caches, and build records. */
   usage(): Promise<BuildCacheRecord[]>;
   /** @throws InvalidParameter for a filter that is not known */
   prune(options: PruneBuildOptions): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }>;
@@ -76,7 +76,7 @@ export interface BuildContext extends AsyncDisposable {
   hideIgnored(dockerfile: string): Promise<void>;
 }
 
-/** What the contract says, without what the engine adds. */
+/** The contract's request, without the members that the engine adds. */
 export interface BuildOrder extends Omit<BuildRequest, 'ID' | 'Engine'> {
   /** For {@link Builds.cancel}; made up where it is missing. */
   readonly id?: string;

@@ -197,7 +197,7 @@ export interface CommitContainerOptions {
   changes: string[];
   /** Overrides the container's own configuration before `changes` apply. */
   config?: ContainerConfig;
-  /** What the history says made it. Heeded for builders. */
+  /** The command that the history names. Heeded for builders. */
   createdBy?: string;
   /** RFC 3339. Heeded for builders. */
   created?: string;

@@ -4,7 +4,7 @@ import type { ImageId } from '../ids.js';
 import type { Context } from './context.js';
 import type { BuildRecord } from './service.js';
 
-/** What builders have made: images that nobody sees until one of them is the result of a build. */
+/** Lists the images of builders that nobody sees until one of them is the result of a build. */
 export function buildRecords({ catalog, layers }: Context): BuildRecord[] {
   return catalog.buildRecords().map(({ id, record, config }) => {
     const above = record.parent === undefined ? undefined : catalog.getHeld(record.parent);
@@ -20,7 +20,11 @@ export function buildRecords({ catalog, layers }: Context): BuildRecord[] {
 }
 
 /** @throws NotFound when the result of the build is not here; InvalidParameter for a name */
-export function publish(context: Context, id: string, references: readonly string[]): void {
+export function publish(
+  context: Pick<Context, 'catalog' | 'publish'>,
+  id: string,
+  references: readonly string[],
+): void {
   const known = context.catalog.knownId(id);
   const image = known && context.catalog.getHeld(known);
   if (!image) throw notFound(`No such image: ${id}`);

@@ -33,7 +33,7 @@ export class Catalog {
   readonly #references: Collection<ReferenceRecord>;
   readonly #loaded: Map<ImageId, Image>;
   readonly #names: Map<ImageId, Set<string>>;
-  /** Whose build records are made here; with one, all build records are seen. */
+  /** The builder whose build records are made here; with one, all build records are seen. */
   readonly #builder: string | undefined;
 
   constructor(store: Store, view?: { of: Catalog; builder: string }) {
@@ -85,7 +85,7 @@ export class Catalog {
     return [...this.#loaded.values()].filter((image) => image.record.removed);
   }
 
-  /** What builders have made, and no build has had as its result. */
+  /** Images that builders have made, and no build has had as its result. */
   buildRecords(): Image[] {
     return [...this.#loaded.values()].filter(({ record }) => record.builder !== undefined && !record.removed);
   }
@@ -214,7 +214,7 @@ export class Catalog {
   }
 
   #point(reference: Reference, id: ImageId): Image {
-    // What has a name is no build record.
+    // An image with a name is no build record.
     if (this.get(id)) this.publish(id);
     const image = this.get(id);
     if (!image) throw conflict(`the image ${id} was removed meanwhile`);

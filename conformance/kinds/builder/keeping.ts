@@ -6,7 +6,7 @@ import type { BuilderTrial } from './steps.js';
 const needs: readonly Need[] = ['changes'];
 const Engine = '/nonexistent/verify-no-engine-here.sock';
 
-/** What a builder keeps between builds, and gives back. A builder without a cache lacks both methods. */
+/** The cache of a builder: how it is counted and given back. A builder without a cache lacks both methods. */
 export const keeping = cases(
   builderKind,
   {
@@ -24,7 +24,7 @@ export const keeping = cases(
   {
     id: 'builder/disk-usage',
     title: 'DiskUsage lists records with different IDs and sizes that are none below zero',
-    why: '`docker system df` adds them up. With it an engine also tells which build records nobody knows any more.',
+    why: '`docker system df` adds them up. With it an engine also tells which build records are no longer known.',
     async run(trial) {
       const said = await trial.ask('DiskUsage', { Engine });
       if (said.status === 404) return;

@@ -13,7 +13,7 @@ export type BuilderTrial = Trial<typeof builderKind>;
 
 export interface Context {
   readonly directory: string;
-  /** What it held when it was made. */
+  /** Its files as they were when it was made. */
   readonly held: string;
 }
 

@@ -101,7 +101,7 @@ export class Contexts {
     return directory;
   }
 
-  /** What kept directories use; for `system df`. */
+  /** The size of each kept directory; for `system df`. */
   async usage(): Promise<{ name: string; bytes: number; used: Date; inUse: boolean }[]> {
     const names = await readdir(join(this.#root, 'kept'));
     return await Promise.all(

@@ -8,7 +8,7 @@ import { readable } from '@cleat/protocol/untrusted';
 import type { ContextOptions } from '../service.js';
 import type { ContextDirectory, Contexts } from './contexts.js';
 
-/** What git may take for one command, in ms. */
+/** How long git may take for one command, in ms. */
 const deadlineMs = 600_000;
 const maxOutput = 1024 * 1024;
 /** How often it is looked at whether git fills the disk, in ms. */

@@ -79,7 +79,7 @@ const special: Partial<Record<KindLabel, Made>> = {
   secret: (_, capability) => simple(capability, () => ({ Value: Buffer.from('open sesame').toString('base64') })),
 };
 
-/** Of any Dockerfile it makes the image that is called busybox. */
+/** Answers every build with the image that is called busybox. */
 async function builds(call: string, body: Body): Promise<Body | undefined> {
   if (call === 'ImageBuilder.DiskUsage') return { Records: [] };
   if (call !== 'ImageBuilder.Build') return {};
