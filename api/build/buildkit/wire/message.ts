@@ -10,13 +10,10 @@ export interface Field<T> {
   /** The value of a field that did not come. A function: each message gets its own. */
   absent(): T;
   /** Reads one occurrence; `before` is the value so far. */
-  read(reader: BinaryReader, before: T, depth: number): T;
+  read(reader: BinaryReader, before: T): T;
   /** Writes nothing for the default. */
   write(writer: BinaryWriter, value: T): void;
 }
-
-/** Messages within messages. No honest one goes further. */
-const maxDepth = 32;
 
 /** How a value without parts goes over the wire. */
 export interface Scalar<T> {
@@ -43,7 +40,7 @@ function scalar<T>(of: Scalar<T>): (number: number) => Field<T> & { readonly sca
 export const string = scalar<string>({
   wireType: WireType.LengthDelimited,
   zero: '',
-  read: (reader) => reader.string(),
+  read: (reader) => reader.string(true),
   write: (writer, value) => writer.string(value),
 });
 
@@ -104,7 +101,7 @@ export interface Message<T> {
   decode(data: Uint8Array): T;
   encode(value: Partial<T>): Uint8Array;
   /** For tables that hold this one. */
-  readInto(reader: BinaryReader, end: number, depth: number, value?: T): T;
+  readInto(reader: BinaryReader, end: number, value?: T): T;
   writeTo(writer: BinaryWriter, value: Partial<T>): void;
   empty(): T;
 }
@@ -121,16 +118,15 @@ export function message<F extends Fields>(fields: F): Message<Decoded<F>> {
     empty,
     decode(data) {
       const reader = new BinaryReader(data);
-      return table.readInto(reader, reader.len, 0);
+      return table.readInto(reader, reader.len);
     },
-    readInto(reader, end, depth, value = empty()) {
-      if (depth > maxDepth) throw new RangeError('a message is nested too deep');
+    readInto(reader, end, value = empty()) {
       const target = value as Record<string, unknown>;
       while (reader.pos < end) {
         const [number, wireType] = reader.tag();
         const known = byNumber.get(number);
         if (!known || known.field.wireType !== wireType) reader.skip(wireType, number);
-        else target[known.name] = known.field.read(reader, target[known.name], depth);
+        else target[known.name] = known.field.read(reader, target[known.name]);
       }
       if (reader.pos !== end) throw new RangeError('a message is longer than it says');
       return value;
@@ -150,11 +146,11 @@ export function message<F extends Fields>(fields: F): Message<Decoded<F>> {
   return table;
 }
 
-function readMessage<T>(reader: BinaryReader, of: Message<T>, depth: number, before?: T): T {
+function readMessage<T>(reader: BinaryReader, of: Message<T>, before?: T): T {
   const length = reader.uint32();
   const end = reader.pos + length;
   if (end > reader.len) throw new RangeError('a message is longer than what came');
-  return of.readInto(reader, end, depth + 1, before);
+  return of.readInto(reader, end, before);
 }
 
 /** A message within another; undefined when it did not come. */
@@ -163,7 +159,7 @@ export function nested<T>(number: number, of: Message<T>): Field<Partial<T> | un
     number,
     wireType: WireType.LengthDelimited,
     absent: () => undefined,
-    read: (reader, before, depth) => readMessage(reader, of, depth, before && { ...of.empty(), ...before }),
+    read: (reader, before) => readMessage(reader, of, before && { ...of.empty(), ...before }),
     write(writer, value) {
       if (value === undefined) return;
       writer.tag(number, WireType.LengthDelimited).fork();
@@ -180,8 +176,8 @@ export function list<T>(number: number, of: Message<T>): Field<Partial<T>[]> {
     number,
     wireType: one.wireType,
     absent: () => [],
-    read(reader, before, depth) {
-      before.push(readMessage(reader, of, depth));
+    read(reader, before) {
+      before.push(readMessage(reader, of));
       return before;
     },
     write(writer, values) {
@@ -214,8 +210,8 @@ export function map<T>(number: number, value: Field<T>): Field<Map<string, T>> {
     number,
     wireType: WireType.LengthDelimited,
     absent: () => new Map(),
-    read(reader, before, depth) {
-      const { key, value: one } = readMessage(reader, entry, depth);
+    read(reader, before) {
+      const { key, value: one } = readMessage(reader, entry);
       return before.set(key, one);
     },
     write(writer, values) {
