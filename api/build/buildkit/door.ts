@@ -29,7 +29,8 @@ export function buildkitRoutes(given: DoorServices): Route[] {
       path: '/grpc',
       hijacks: 'h2c',
       async handler(x) {
-        await serveGrpc(await upgraded(x), methods, x.log);
+        checkUpgrade(x);
+        await serveGrpc(await x.hijackSocket(contentType, 'h2c'), methods, x.log);
       },
     },
     {
@@ -37,15 +38,15 @@ export function buildkitRoutes(given: DoorServices): Route[] {
       path: '/session',
       hijacks: 'h2c',
       async handler(x) {
+        checkUpgrade(x);
         const facts = services.sessions.describe(x.headers);
-        await services.sessions.serve(facts, await upgraded(x));
+        await services.sessions.serve(facts, await x.hijackSocket(contentType, 'h2c'));
       },
     },
   ];
 }
 
 /** @throws NotFound where the client asks for no HTTP/2 */
-function upgraded(x: Exchange) {
+function checkUpgrade(x: Exchange): void {
   if (!x.canHijack) throw notFound('page not found');
-  return x.hijackSocket(contentType, 'h2c');
 }
