@@ -87,7 +87,7 @@ async function checkLogDefaults({ logDriver, logOpts }: EngineConfig, spool: Spo
 /** How long the start of the engine waits for what asks extensions; what takes longer goes on beside it. */
 const startPatienceMs = 3_000;
 
-/** Whatever plugins do. */
+/** The room of managed plugins. */
 const warmLatestMs = 1_000;
 
 /** @throws what `work` throws within that time; later it is for `late` to tell */

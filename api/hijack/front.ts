@@ -34,6 +34,7 @@ export interface Upgrade {
 /** A request that Node's parser does not see. */
 export interface PlainTurn {
   readonly request: PlainRequest;
+  readonly body: Buffer;
   readonly socket: Socket;
   readonly presence: Presence;
   /** The answer is out: the next request may come. */
@@ -103,7 +104,7 @@ class Connection {
   implied = false;
   /** The request that is being answered. */
   response: ServerResponse | undefined;
-  /** Of the plain request that is being answered. */
+  /** Belongs to the plain request that is being answered. */
   #plain: Presence | undefined;
   /** The body of the request that was fed last; undefined between two requests. */
   #frame: BodyFrame | undefined;
@@ -268,7 +269,9 @@ class Connection {
 
   #servePlain(bytes: Buffer): boolean {
     const request = readPlainRequest(bytes);
-    if (!request) return false;
+    // A body that is still on its way is for Node's parser, too.
+    if (!request || request.length > this.#held.length) return false;
+    const body = this.#held.subarray(0, request.length);
     const presence = new Presence();
     const answered = (): void => {
       presence.end();
@@ -277,8 +280,9 @@ class Connection {
       this.#pump();
     };
     this.#plain = presence;
-    const isServed = this.#options.onPlain({ request, socket: this.#socket, presence, answered });
-    if (!isServed) this.#plain = undefined;
+    const isServed = this.#options.onPlain({ request, body, socket: this.#socket, presence, answered });
+    if (isServed) this.#shift(request.length);
+    else this.#plain = undefined;
     return isServed;
   }
 

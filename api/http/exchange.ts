@@ -24,7 +24,9 @@ export type Transport = 'unix' | 'tcp' | 'tls';
 export interface ExchangeParts {
   request: ApiRequest;
   response: ApiResponse;
-  /** Where there is more to a request than its head, or to an answer than a whole. */
+  /** All of it, where it came with the head. */
+  body?: Buffer;
+  /** Where the body comes later, or the answer may be a stream. */
   streams?: Streams;
   target: Target;
   match: Match;
@@ -60,6 +62,7 @@ export class Exchange {
   readonly outgoing: Outgoing;
   /** From here on, what a client is told to be done outlives a power cut. @throws System */
   readonly settled: () => Promise<void>;
+  readonly #body: Buffer | undefined;
   readonly #streams: Streams | undefined;
   readonly #presence: Presence;
   readonly #parentLog: Logger;
@@ -78,6 +81,7 @@ export class Exchange {
     this.transport = parts.transport;
     this.request = parts.request;
     this.response = parts.response;
+    this.#body = parts.body;
     this.#streams = parts.streams;
     this.#presence = parts.presence;
     this.#parentLog = parts.log;
@@ -139,10 +143,12 @@ export class Exchange {
   async #readBody(): Promise<unknown> {
     const { body } = this.#match.route;
     if (!body || !isExpected(body, this.version)) return undefined;
+    const type = this.headers['content-type'];
+    if (this.#body) return decodeBody(body, this.#body.toString(), type);
     const source: AsyncIterable<Buffer> = this.#hijacker
       ? this.#hijacker.body()
       : this.#mustFlow().request.iterator({ destroyOnReturn: false });
-    return decodeBody(body, await readText(source), this.headers['content-type']);
+    return decodeBody(body, await readText(source), type);
   }
 
   /**

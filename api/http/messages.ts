@@ -10,7 +10,7 @@ export interface ApiRequest {
   readonly socket: Socket;
 }
 
-/** What a whole answer needs of a response: Node's, or a plain one's. */
+/** The part of a response that a whole answer needs: Node's, or a plain one's. */
 export interface ApiResponse {
   statusCode: number;
   readonly headersSent: boolean;

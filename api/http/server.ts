@@ -48,9 +48,11 @@ interface Call {
   readonly request: ApiRequest;
   readonly response: ApiResponse;
   readonly presence: Presence;
-  /** What it asks for, where that is known already. */
+  /** The route that it asks for, where that is known already. */
   readonly asked?: { readonly target: Target; readonly match: Match<Route> };
-  /** Not for a plain request. */
+  /** For a plain request. */
+  readonly body?: Buffer;
+  /** For any other. */
   readonly streams?: Streams;
   /** For a connection that can be taken over. */
   readonly hijacker?: Hijacker;
@@ -104,12 +106,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       socket.once('close', presence.end);
       beginStreaming({ request, response }, presence, createHijacker(request, response, socket, rest, upgrade));
     },
-    onPlain({ request, socket, presence, answered }) {
+    onPlain({ request, body, socket, presence, answered }) {
       const target = parseTarget(request.url);
       const match = target && router.match(request.method, target.path);
-      if (!match || match.route.hijacks || match.route.streams || match.route.body) return false;
+      if (!match || match.route.hijacks || match.route.streams) return false;
       const response = new PlainResponse(socket, request.method, answered);
-      begin({ request: { ...request, socket }, response, presence, asked: { target, match } });
+      begin({ request: { ...request, socket }, response, presence, body, asked: { target, match } });
       return true;
     },
     onMalformed(error, socket, response) {
@@ -171,6 +173,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       exchange = new Exchange({
         request,
         response,
+        body: call.body,
         streams,
         target,
         match,

@@ -2,10 +2,19 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { CleatError, type ErrorClass, errorStatus } from '@cleat/protocol/errors';
 import { type Logger, silentLogger } from '@cleat/protocol/log';
+import Type from '@cleat/protocol/schema';
 import { expect, it } from 'vitest';
+import { jsonBody } from '../http/body.js';
 import type { Route } from '../http/router.js';
 import { startApi, talk, until } from '../testing/fakes.js';
 
+const named = jsonBody(Type.Object({ Name: Type.Optional(Type.String()) }));
+const post = (path: string, handler: Route['handler'], body?: typeof named): Route => ({
+  method: 'POST',
+  path,
+  handler,
+  body,
+});
 const get = (path: string, handler: Route['handler']): Route => ({ method: 'GET', path, handler });
 /** One of each kind of answer. */
 const routes: Route[] = [
@@ -40,7 +49,7 @@ const routes: Route[] = [
   ),
 ];
 
-/** What came, without the time. */
+/** The answer without its time. */
 const asSaid = (answer: string): string => answer.replace(/Date: .*GMT/g, 'Date: now');
 
 /** A header that the reader of plain requests does not know sends a request to Node's parser. */
@@ -75,6 +84,48 @@ it('answers each kind of answer byte by byte as Node does', async () => {
   expect(await ask(socket, 'GET', '/text?a=1;b=2')).toBe(await ask(socket, 'GET', '/text?a=1;b=2', byNode));
   expect(await ask(socket, 'GET', '/text?a=%zz')).toBe(await ask(socket, 'GET', '/text?a=%zz', byNode));
   expect(await ask(socket, 'GET', '/%zz')).toBe(await ask(socket, 'GET', '/%zz', byNode));
+  socket.destroy();
+});
+
+it('reads bodies as it does those that Node’s parser brings', async () => {
+  const echo = post('/echo', async (x) => x.send(201, (await x.json(named)) ?? null), named);
+  const deaf = post('/deaf', (x) => x.sendEmpty(204));
+  const end = get('/plain-end', (x) => x.sendText(200, 'plain-end'));
+  await using server = await startApi({}, { routes: [echo, deaf, end] });
+  const socket = server.connect();
+  const json = 'Content-Type: application/json\r\n';
+  for (const path of ['/echo', '/deaf', '/nowhere']) {
+    for (const body of [
+      '{"Name":"a"}',
+      '{"name":"ß"}',
+      '{}',
+      '',
+      ' ',
+      '{',
+      '[]',
+      '{"Name":1}',
+      'GET / HTTP/1.1\r\n\r\n',
+      'x'.repeat(60_000),
+    ]) {
+      for (const type of [json, '', 'Content-Type: text/plain\r\n']) {
+        const answers: string[] = [];
+        for (const way of ['', byNode]) {
+          const last = until(socket, 'plain-end');
+          const head = `POST ${path} HTTP/1.1\r\nHost: x\r\n${type}${way}Content-Length: ${body.length}\r\n\r\n`;
+          socket.write(`${head}${body}GET /plain-end HTTP/1.1\r\nHost: x\r\n\r\n`, 'latin1');
+          answers.push(asSaid(await last));
+        }
+        expect({ path, body, type, answer: answers[0] }).toEqual({ path, body, type, answer: answers[1] });
+        expect(answers[0]?.match(/HTTP\/1\.1 \d{3} /g)).toHaveLength(2);
+      }
+    }
+  }
+  // A head that comes in two pieces.
+  const whole = until(socket, '"Name":"later"}');
+  socket.write(`POST /echo HTTP/1.1\r\nHost: x\r\n${json}Content-Length: 16\r\n\r\n{"Name":`);
+  await new Promise((resolve) => setImmediate(resolve));
+  socket.write('"later"}');
+  expect(await whole).toMatch(/^HTTP\/1\.1 201 /);
   socket.destroy();
 });
 

@@ -11,13 +11,13 @@ export class PlainResponse implements ApiResponse {
   headersSent = false;
   writableEnded = false;
   readonly #socket: Socket;
-  readonly #method: 'GET' | 'HEAD';
+  readonly #method: string;
   readonly #onSent: () => void;
   /** By names in lower case; each with its name as it is sent. */
   readonly #headers = new Map<string, readonly [name: string, value: string]>();
 
   /** @param onSent the kernel has all of it, or the connection has failed */
-  constructor(socket: Socket, method: 'GET' | 'HEAD', onSent: () => void) {
+  constructor(socket: Socket, method: string, onSent: () => void) {
     this.#socket = socket;
     this.#method = method;
     this.#onSent = onSent;
@@ -61,7 +61,7 @@ export class PlainResponse implements ApiResponse {
       done = true;
     };
     this.#socket.write(bytes, onSent);
-    // What the kernel took at once is not waited for.
+    // The kernel often takes all of it at once: then nobody waits.
     if (this.#socket.writableLength === 0) onSent();
   }
 

@@ -21,7 +21,7 @@ const maxAllMetadata = 64 * 1024 * 1024;
 const maxName = 4096;
 const headBytes = 512;
 
-/** Who works on files while the archive still comes. */
+/** Works on files while the archive still comes. */
 export interface EarlyReader {
   /** A file that begins. */
   expect(name: string, size: number): ArrivingFile;

@@ -47,7 +47,7 @@ test('an upgrade that an engine was killed in is kept when it answers, unless it
   expect((await bench.left()).layers).toHaveLength(1);
 });
 
-test('one that does not answer is disabled or removed by force, however long its user would wait', async () => {
+test('a plugin that does not answer is disabled or removed by force, however long its user would wait', async () => {
   await using bench = await openBench();
   await bench.create('me/plugin');
   const { plugins } = bench;

@@ -106,7 +106,7 @@ test('a process that is killed now and then is started again at once, one that e
   await supervisor.close();
 });
 
-test('one that answers each time is back at once ten times in a row, and not for ever', async () => {
+test('a process that answers each time is back at once ten times in a row, and not for ever', async () => {
   const restartPauses = { firstMs: 7, longestMs: 28 };
   const socket = join(directory, 'one.sock');
   supervisor = new Supervisor({ launcher, socket, origin: 'a test', log: silentLogger, restartPauses });

@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { decode, parseJson } from '@cleat/protocol/json';
 import type { Static, TSchema } from '@cleat/protocol/schema';
 
-/** What an engine leaves for the next one about a process that it started. */
+/** A note that an engine leaves for the next one about a process that it started. */
 export function readNoted<T extends TSchema>(schema: T, path: string): Static<T> | undefined {
   try {
     return decode(schema, parseJson(readFileSync(path, 'utf8')));

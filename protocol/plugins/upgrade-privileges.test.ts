@@ -91,7 +91,7 @@ describe('an upgrade asks for', () => {
     expect(asks(before, after)).toEqual(asked);
   });
 
-  test('what its user had set only where that is lost, or widened', () => {
+  test('names a setting of the user only where that is lost, or widened', () => {
     const before = version({ Mounts: [mount('/usual', 'bind', 'ro')] });
     const set = { ...before, settings: applySettings(before.manifest, before.settings, ['data.source=/own']) };
     const upgraded = (...mounts: object[]) => {

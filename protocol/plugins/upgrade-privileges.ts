@@ -56,7 +56,7 @@ function wider(before: PluginSettings, after: PluginSettings): string[] {
   const had = rightsBySource(before.Mounts);
   return [...rightsBySource(after.Mounts)].flatMap(([source, rights]) => {
     const present = had.get(source);
-    // One that is mounted for the first time is named by itself.
+    // A mount that is new is named by itself.
     if (!present) return [];
     const added = [...rights].filter((right) => !present.has(right)).sort();
     return added.length === 0 ? [] : [`${source}: ${added.join(' ')}`];

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -56,9 +56,10 @@ describe('streams', () => {
     const ended = once(child, 'exit');
     await hear(() => seen, 'ready');
     const terminal = (await readFile(join(scratch, 'tty'), 'utf8')).trim();
-    // Again and again: the client does not listen yet for a moment after the container's first output.
+    // Again and again: the client does not listen yet for a moment after the container's first output. The
+    // last time, the terminal may be gone.
     const resizing = setInterval(() => {
-      for (const cols of ['132', '133']) execFileSync('stty', ['-F', terminal, 'rows', '41', 'cols', cols]);
+      for (const cols of ['132', '133']) spawnSync('stty', ['-F', terminal, 'rows', '41', 'cols', cols]);
     }, 500);
     const [code] = (await ended) as [number];
     clearInterval(resizing);

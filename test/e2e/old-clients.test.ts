@@ -176,7 +176,7 @@ async function said(method: string, path: string, headers: object): Promise<stri
       });
       answer.on('end', () => {
         const text = [answer.statusCode, answer.statusMessage, ...answer.rawHeaders, body].join('\n');
-        resolve(text.replace(/\d+/g, 'N'));
+        resolve(text.replace(/"Status":"Up [^"]*"/g, '"Status":"Up"').replace(/\d+(\.\d+)?/g, 'N'));
       });
     });
     sent.end();

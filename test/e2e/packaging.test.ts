@@ -42,7 +42,8 @@ async function onCopyOfThisSystem(script: string): Promise<string> {
     cd memory/upper && find . ! -type d ! -path './tmp/*' ! -path './var/lib/dpkg/*' ! -path './var/log/*' \\
       ! -path './var/cache/*' ! -path './var/lib/man-db/*' ! -path './etc/group*' ! -path './etc/gshadow*'
     find . -name '*cleat*' ! -path './var/*' ! -path './tmp/*'`;
-  const namespaces = ['--mount', '--net', '--pid', '--ipc', '--fork', '--kill-child'];
+  // Mounts of others go from there when they go from here: else their disks stayed busy.
+  const namespaces = ['--mount', '--propagation=slave', '--net', '--pid', '--ipc', '--fork', '--kill-child'];
   const { stdout } = await promisify(execFile)('unshare', [...namespaces, 'sh', '-c', setUp], { timeout: 110_000 });
   return stdout;
 }

@@ -45,7 +45,7 @@ test('that crun works is found out once until the host boots again', async ({ sk
   skip(fastest !== 'crun', 'crun does not work here');
   const memory = join(scratch, 'crun-works');
   expect(await fastestRuntime({ directory: scratch, cgroupParent: '', memory })).toMatchObject({ name: 'crun' });
-  // Whoever asks it needs a directory.
+  // Its callers need a directory.
   const blind = { directory: join(scratch, 'nowhere'), cgroupParent: '', memory };
   expect(await fastestRuntime(blind)).toMatchObject({ name: 'crun' });
   await expect(fastestRuntime({ ...blind, afresh: true })).rejects.toThrow('ENOENT');

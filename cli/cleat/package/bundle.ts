@@ -72,7 +72,7 @@ function formatOf({ main, manifest }: Project): Format {
   return main.endsWith('.js') && manifest.type === 'module' ? 'esm' : 'cjs';
 }
 
-/** What the bundler itself writes for the built-in modules that CommonJS asks for. */
+/** The bundler's own words for the built-in modules that CommonJS asks for. */
 const ownRequire = /^var __require = .*createRequire\(import\.meta\.url\).*$/m;
 /** Ways in which code asks where it lies. */
 const places = /\bimport\.meta\b|\b__dirname\b|\b__filename\b/;

@@ -100,7 +100,7 @@ test('a collector that refuses is asked again', async () => {
   await expect.poll(() => calls, eventually).toEqual(['start moody', 'start moody']);
 });
 
-test('one that nobody named is asked again, too, until it is gone', async () => {
+test('a collector that nobody named is asked again, too, until it is gone', async () => {
   const all = collect();
   const one = await collector('unnamed', { fails: 1 });
   await extensions.get(volumeKind, 'unnamed');

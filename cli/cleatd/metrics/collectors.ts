@@ -74,7 +74,7 @@ export class Collectors {
 
   #look(): void {
     for (const name of this.#wanted) this.#start(name);
-    // Whatever becomes of one that was started is told.
+    // The end of a collector that was started is told.
     for (const name of this.#present) if (!this.#started.has(name)) this.#start(name);
   }
 

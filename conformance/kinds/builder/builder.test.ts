@@ -1,5 +1,5 @@
 import { suiteTests } from '../../testing/suite-tests.fixture.js';
-import { builderFlaws, forgetBuilderFlaws } from './flaws.fixture.js';
+import { builderFlaws } from './flaws.fixture.js';
 import { HealthyBuilder } from './healthy.fixture.js';
 import { builderSuite } from './suite.js';
 
@@ -7,6 +7,5 @@ suiteTests({
   suite: builderSuite,
   healthy: (directory) => new HealthyBuilder(directory),
   flaws: builderFlaws,
-  forget: forgetBuilderFlaws,
   left: () => [],
 });

@@ -171,7 +171,7 @@ export function volumeFlaws(): Flaw<HealthyVolumes>[] {
       handlers: (healthy) => ({
         async Create(request, context) {
           const existed = healthy.state[request.Name] !== undefined;
-          await pause(raceMs);
+          await pause(raceMs, undefined, { signal: context.signal });
           if (!existed && healthy.state[request.Name]) throw new Error('somebody else was faster');
           return healthy.Create(request, context);
         },

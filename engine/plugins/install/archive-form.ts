@@ -43,7 +43,7 @@ export async function openArchive(archive: Readable): Promise<OpenedArchive> {
   );
 }
 
-/** What a name tells of the form of an archive. */
+/** The form of an archive, as the name of an entry tells it. */
 export function formOf(name: string): OpenedArchive['form'] | undefined {
   const [top = ''] = name.split('/');
   if (name === 'config.json' || top === 'rootfs') return 'package';

@@ -71,7 +71,7 @@ export async function fetchArtifact(
   const { remote, manifest } = await chosen(client, found, reference, hostPlatform(), 'plugin', signal);
   const digests = [found.remote.digest, remote.digest];
   const trust = await checkTrust({ rules: rulesOf(settings), reference, client, digests, signal });
-  // Who names a digest means that version; a tag means what is there, which only goes on.
+  // A digest means that version; a tag means what is there, which only goes on.
   if (trust && reference.digest === undefined) registry.signatures.check(canonical(reference), trust.signedAt);
   checkLayerCount(manifest, canonical(reference));
   const config = await fetchConfig(client, manifest.config, 'plugin', signal);

@@ -106,7 +106,7 @@ export class HostSandboxes implements Sandboxes {
     const { directory } = new PluginPlaces(this.#deps.config, id);
     this.#launchers.delete(id);
     await takeAway(this.#deps, id);
-    // What a plugin mounts is somebody's data, on another machine perhaps.
+    // A plugin mounts somebody's data, on another machine perhaps.
     const [mounted] = listMounts(directory);
     if (mounted) throw systemError(`${mounted.target} cannot be unmounted, and must not be removed with what is in it`);
     await removeTree(directory);

@@ -79,7 +79,7 @@ export class Running {
     }
   }
 
-  /** Nobody waits for its answer any longer: it is not to run. Whoever enables it hears that. @returns whether it was begun */
+  /** Nobody waits for its answer any longer: it is not to run. The caller that enables it hears that. @returns whether it was begun */
   giveUp(id: PluginId): boolean {
     this.#waits.get(id)?.abort(cancelled('it was disabled by force, or removed, before it answered'));
     return this.#waits.delete(id);

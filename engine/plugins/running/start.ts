@@ -39,7 +39,7 @@ async function answers(context: Context, plugin: Plugin): Promise<void> {
   }
 }
 
-/** What it was upgraded to has answered, unless a user has changed it meanwhile. */
+/** The version that it was upgraded to has answered, unless a user has changed it meanwhile. */
 async function keep(context: Context, { id, record }: Plugin): Promise<void> {
   await context.turns.run(record.name, async () => {
     const now = context.registry.get(id);

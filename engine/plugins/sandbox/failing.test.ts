@@ -140,7 +140,7 @@ test('an end that cannot be read is told all the same, and it can be started aga
   sandboxes.expectNothingLeft(launcher.places.id);
 });
 
-test('what cannot be unmounted is not removed with what is in it', async () => {
+test('a mount that cannot be unmounted is not removed with what is in it', async () => {
   const id = newId<PluginId>();
   const { deps, directory } = sandboxes;
   const none = { get: () => undefined, path: () => '' };

@@ -31,7 +31,7 @@ export function payloadFor(repository: string, digest: string, signedAt?: number
   });
 }
 
-/** What a payload says. */
+/** The statement of a payload. */
 export interface Claim {
   readonly digest: string;
   /** Seconds since 1970; absent in those of cosign, unless it was told to. */
@@ -41,7 +41,7 @@ export interface Claim {
 /** The largest time that a date can be. */
 const maxTime = 8.64e12;
 
-/** What a payload says; undefined for any other document. */
+/** Reads the statement of a payload; undefined for any other document. */
 export function claimIn(payload: Buffer): Claim | undefined {
   let value: unknown;
   try {

@@ -16,7 +16,7 @@ function opened(): SignatureTimes {
   return new SignatureTimes({ collection: () => collection } as unknown as Store);
 }
 
-test('what is older than what was here is refused, by each name', () => {
+test('a version older than one that was here is refused, by each name', () => {
   const times = opened();
   times.check('r/p:1', undefined);
   times.note('r/p:1', 500, now);

@@ -36,7 +36,7 @@ describe.each(Object.entries(pairs))('a signature with %s', (_, pair) => {
     expect(verifySignatures([other, digest], among, [trust(stranger, 'x'), key])).toMatchObject({ trusted: true });
   });
 
-  test('of several, the latest counts', () => {
+  test('the latest of several counts', () => {
     const at = (time?: number) => signed(pair, payloadFor('r/p', digest, time));
     const verdict = verifySignatures(
       [digest],

@@ -28,7 +28,7 @@ interface Walk {
   readonly manifest?: object | (() => object);
   /** Uses it by its name; must show that it was this one. */
   readonly use: (name: string, version: number) => Promise<void>;
-  /** What `disable` says while it is used; absent: it may be disabled at any time. */
+  /** The refusal of `disable` while it is used; absent: it may be disabled at any time. */
   readonly inUse?: string;
   readonly leave?: () => Promise<unknown>;
 }

@@ -119,7 +119,7 @@ test('an upgrade that does not start goes back by itself, and the volumes are ke
     ok('run', '--rm', '--network=none', '--volume-driver=up', '-v', 'data:/d', 'busybox', 'sh', '-c', script);
   await run('echo kept > /d/file');
   await ok('plugin', 'disable', '-f', 'up');
-  // What Docker's list does not tell apart is asked for, too.
+  // Differences that Docker's list does not show are asked for, too.
   const upgrade = (input: string) =>
     engine.docker('plugin', 'upgrade', '--skip-remote-check', 'up', `${name}:2`, { input });
   const denied = await upgrade('n\n');
