@@ -31,12 +31,12 @@ const context = (): BuildContext => ({
   async file(path) {
     return join(directory, path);
   },
+  read: async () => '',
   async beside(name, content) {
     const path = join(directory, name);
     writeFileSync(path, content);
     return path;
   },
-  async applyIgnore() {},
   async hideIgnored() {},
   async [Symbol.asyncDispose]() {},
 });

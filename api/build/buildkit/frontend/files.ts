@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { BuildContext, Builds } from '@cleat/engine/build/service';
+import { owned } from '@cleat/protocol/guard';
 import type { Progress, Report } from '../control/progress.js';
 import { upload } from '../session/services.js';
 import type { Session } from '../session/sessions.js';
@@ -90,7 +91,8 @@ export class BuildFiles implements AsyncDisposable {
     if (!/^https?:\/\/buildkit-session(\/|$)/.test(url)) {
       return this.keep(await builds.contextFromRemote(url, { signal: this.signal }));
     }
-    const content = Readable.from(upload(this.session, new URL(url), { signal: this.signal }), { objectMode: false });
+    const sent = upload(this.session, new URL(url), { signal: this.signal });
+    const content = owned(Readable.from(sent, { objectMode: false }));
     return this.keep(await builds.contextFromTar(content, { signal: this.signal }));
   }
 

@@ -37,8 +37,13 @@ export class GrpcClient {
     });
     this.#session.on('error', (error) => log.debug('the connection of a session failed', { error: messageOf(error) }));
     this.#session.on('connect', () => this.#session.setLocalWindowSize(4 * 1024 * 1024));
-    connection.on('error', () => this.close());
-    connection.once('close', () => this.close());
+    const gone = (): void => {
+      this.close();
+      connection.destroy();
+    };
+    // HTTP/2 has no half of a connection: who has closed his side has gone.
+    connection.on('error', gone).once('end', gone).once('close', gone);
+    if (connection.readableEnded) gone();
     // A client answers; it does not call back on this connection.
     this.#session.on('stream', (stream) => owned(stream).close());
   }

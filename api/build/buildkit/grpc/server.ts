@@ -90,9 +90,10 @@ function closed(session: ServerHttp2Session, connection: Duplex): Promise<void> 
       connection.destroy();
       resolve();
     };
-    if (connection.destroyed) end();
+    if (connection.destroyed || connection.readableEnded) end();
     session.once('close', end);
-    connection.once('close', end);
+    // HTTP/2 has no half of a connection: who has closed his side has gone.
+    connection.once('end', end).once('close', end);
   });
 }
 

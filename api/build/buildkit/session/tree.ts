@@ -63,9 +63,9 @@ export class ClientTree implements TreeSource {
 
   async finish(): Promise<void> {
     await this.#stream.send({ type: packetType.finish });
+    this.#stream.end();
     // The sender ends after it was told, with a packet of its own.
     for (let next = await this.#packets.next(); !next.done; next = await this.#packets.next());
-    this.#stream.end();
   }
 
   cancel(): void {
