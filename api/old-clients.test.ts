@@ -68,7 +68,7 @@ describe('inspect', () => {
     Id: 'abcdef012345ffff',
     Config: { Hostname: 'host' },
     HostConfig: { VolumeDriver: 'nfs', Annotations: { a: 'b' } },
-    NetworkSettings: { IPAddress: '', Networks: { bridge: endpoint, mine: { ...endpoint, Aliases: ['db'] } } },
+    NetworkSettings: { Networks: { bridge: endpoint, mine: { ...endpoint, Aliases: ['db'] } } },
   } as unknown as ContainerInspect;
   const shown = (version: string) =>
     JSON.parse(JSON.stringify(inspectFor({ before: (other) => isBefore(version, other) }, container)));
@@ -79,6 +79,7 @@ describe('inspect', () => {
       Networks: { mine: { Aliases: ['db'] } },
     });
     expect(shown('1.51').NetworkSettings.Networks.bridge).toEqual(endpoint);
+    expect(shown('1.52').NetworkSettings).not.toHaveProperty('IPAddress');
     expect(shown('1.44').NetworkSettings.Networks.mine).toMatchObject({
       Aliases: ['db', 'abcdef012345', 'host'],
       DNSNames: [],

@@ -6,7 +6,7 @@ import type { ApiServices } from './services.js';
 import { startApi, type TestApi } from './testing/fakes.js';
 
 /**
- * Every query parameter of moby's `api/docs/v1.25.yaml` to `v1.51.yaml`, and of the older pages where it has one more.
+ * Every query parameter of moby's `api/docs/v1.25.yaml` to `v1.56.yaml`, and of the older pages where it has one more.
  * Each is read by its handler, or its route is refused, or `docs/guide/api.md` says why it means nothing here. A
  * parameter that is silently passed over does what nobody asked for: `rmi --platform` once took the wrong image.
  */

@@ -37,6 +37,8 @@ export interface ContainersConfig
   /** Path of the default seccomp profile, `unconfined`, or undefined for the built-in default. */
   readonly seccompProfile: string | undefined;
   readonly noNewPrivileges: boolean;
+  /** Where the files that describe CDI devices are; absent or empty: there are none. */
+  readonly cdiSpecDirs?: readonly string[];
 }
 
 export interface RuntimesConfig {

@@ -1,6 +1,7 @@
 import type { ContainerCreateRequest, HostConfig, Mount } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { Exchange } from '../http/exchange.js';
+import { interfaceSysctlWarnings } from './interface-sysctls.js';
 import { moveLegacyResources } from './legacy-resources.js';
 
 type Version = Pick<Exchange, 'before'>;
@@ -43,11 +44,22 @@ export function applyVersion(x: Version, request: ContainerCreateRequest): strin
   if (host.MemorySwappiness === -1) delete host.MemorySwappiness;
   // Every number below 1 means unlimited.
   if (typeof host.PidsLimit === 'number' && host.PidsLimit <= 0) delete host.PidsLimit;
-  // An empty list of bindings publishes the port as one unspecified binding does.
-  for (const [port, bindings] of Object.entries(host.PortBindings ?? {})) {
-    if (host.PortBindings && (bindings === null || bindings.length === 0)) host.PortBindings[port] = [{}];
-  }
-  return [...macAddressWarnings(x, request, host.NetworkMode), ...volumeDriverWarnings(x, host)];
+  return [
+    ...volumeDriverWarnings(x, host),
+    ...macAddressWarnings(x, request, host.NetworkMode),
+    ...interfaceSysctlWarnings(x, host, endpoints),
+    ...portBindingWarnings(x, host),
+  ];
+}
+
+/** An empty list of bindings publishes the port as one unspecified binding does. */
+function portBindingWarnings(x: Version, { PortBindings: ports }: HostConfig): string[] {
+  const empty = Object.keys(ports ?? {}).filter((port) => (ports?.[port] ?? []).length === 0);
+  for (const port of empty) if (ports) ports[port] = [{}];
+  if (empty.length === 0 || x.before('1.52')) return [];
+  return [
+    `Following container port(s) have an empty list of port-bindings: ${empty.join(', ')}. Such bindings will be discarded in a future version.`,
+  ];
 }
 
 function applyMountVersion(x: Version, mount: Mount): void {
@@ -89,6 +101,9 @@ function macAddressWarnings(x: Version, request: ContainerCreateRequest, mode: s
     for (const endpoint of Object.values(request.NetworkingConfig?.EndpointsConfig ?? {})) delete endpoint?.MacAddress;
   }
   if (!address) return [];
+  if (!x.before('1.52')) {
+    throw invalidParameter('container-wide MAC address no longer supported; use endpoint-specific MAC address instead');
+  }
   const endpoints = request.NetworkingConfig?.EndpointsConfig ?? {};
   if (mode !== 'host' && mode !== 'none' && !mode.startsWith('container:')) {
     const [only] = Object.keys(endpoints);

@@ -1,5 +1,6 @@
 import type { Containers } from '@cleat/engine/containers/service';
 import type { ContainerInspect } from '@cleat/protocol/api/container';
+import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { stringify } from '@cleat/protocol/json';
 import { EncodedCopies, shapeFor } from '../http/encoded-copies.js';
 import type { Exchange } from '../http/exchange.js';
@@ -21,7 +22,7 @@ export function inspectRoutes(containers: Containers): Route[] {
 }
 
 /** API versions that changed the shape, the newest first. */
-const shapes = ['1.48', '1.46', '1.45', '1.44', '1.22', '1.20'] as const;
+const shapes = ['1.52', '1.48', '1.46', '1.45', '1.44', '1.22', '1.20'] as const;
 
 /** Networks that are no user's own. */
 const builtIn = ['default', 'bridge', 'host', 'none'];
@@ -30,7 +31,6 @@ const builtIn = ['default', 'bridge', 'host', 'none'];
 export function inspectFor(x: Pick<Exchange, 'before'>, container: ContainerInspect): object {
   const shaped: ContainerInspect = { ...container };
   const networks = { ...container.NetworkSettings.Networks };
-  const { bridge } = networks;
   if (x.before('1.45')) {
     const own = [container.Id.slice(0, 12), container.Config.Hostname ?? ''].filter((name) => name !== '');
     for (const [name, endpoint] of Object.entries(networks)) {
@@ -45,19 +45,11 @@ export function inspectFor(x: Pick<Exchange, 'before'>, container: ContainerInsp
     for (const [name, endpoint] of Object.entries(networks)) networks[name] = { ...endpoint, GwPriority: undefined };
   }
   shaped.NetworkSettings = { ...container.NetworkSettings, Networks: networks };
-  // The default bridge's endpoint was shown at the top before there were networks, and is up to 1.51.
-  if (bridge) {
-    Object.assign(shaped.NetworkSettings, {
-      EndpointID: bridge.EndpointID ?? '',
-      Gateway: bridge.Gateway ?? '',
-      GlobalIPv6Address: bridge.GlobalIPv6Address ?? '',
-      GlobalIPv6PrefixLen: bridge.GlobalIPv6PrefixLen ?? 0,
-      IPAddress: bridge.IPAddress ?? '',
-      IPPrefixLen: bridge.IPPrefixLen ?? 0,
-      IPv6Gateway: bridge.IPv6Gateway ?? '',
-      MacAddress: bridge.MacAddress ?? '',
-    });
+  if (!x.before('1.52')) {
+    const { OnBuild, MacAddress: _, ...config } = container.Config;
+    return { ...shaped, Config: { ...config, ...(OnBuild && OnBuild.length > 0 && { OnBuild }) } };
   }
+  shaped.NetworkSettings = { ...flatSettings(networks.bridge), ...shaped.NetworkSettings };
   if (x.before('1.46')) shaped.HostConfig = { ...container.HostConfig, Annotations: undefined };
   if (!x.before('1.22')) return shaped;
   // As Docker 1.9 had it.
@@ -65,5 +57,25 @@ export function inspectFor(x: Pick<Exchange, 'before'>, container: ContainerInsp
     ...shaped,
     ExecDriver: 'native-0.2',
     Config: { ...shaped.Config, VolumeDriver: shaped.HostConfig.VolumeDriver },
+  };
+}
+
+/** Before there were networks, the default bridge's endpoint was shown at the top; it was so up to 1.51. */
+function flatSettings(bridge: EndpointSettings = {}): object {
+  return {
+    Bridge: '',
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: bridge.EndpointID ?? '',
+    Gateway: bridge.Gateway ?? '',
+    GlobalIPv6Address: bridge.GlobalIPv6Address ?? '',
+    GlobalIPv6PrefixLen: bridge.GlobalIPv6PrefixLen ?? 0,
+    IPAddress: bridge.IPAddress ?? '',
+    IPPrefixLen: bridge.IPPrefixLen ?? 0,
+    IPv6Gateway: bridge.IPv6Gateway ?? '',
+    MacAddress: bridge.MacAddress ?? '',
   };
 }

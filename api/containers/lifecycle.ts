@@ -9,6 +9,14 @@ import type { Route } from '../http/router.js';
 /** Until API 1.23 the host configuration could come with start instead of with create. */
 const startBody = jsonBody(ContainerStartRequest, { before: '1.24' });
 const updateBody = jsonBody(ContainerUpdateRequest);
+/** Until API 1.54 clients may send these with an update, and they mean nothing. */
+const perDevice = [
+  'BlkioWeightDevice',
+  'BlkioDeviceReadBps',
+  'BlkioDeviceWriteBps',
+  'BlkioDeviceReadIOps',
+  'BlkioDeviceWriteIOps',
+] as const;
 
 /** Routes that change a container's state. */
 export function lifecycleRoutes(containers: Containers): Route[] {
@@ -55,6 +63,7 @@ export function lifecycleRoutes(containers: Containers): Route[] {
       async handler(x) {
         const request = (await x.json(updateBody)) ?? {};
         if (x.before('1.40')) delete request.PidsLimit;
+        if (x.before('1.55')) for (const name of perDevice) delete request[name];
         // 0 and every negative number mean unlimited.
         if (typeof request.PidsLimit === 'number' && request.PidsLimit <= 0) request.PidsLimit = 0;
         x.send(200, await containers.update(x.param('name'), request));

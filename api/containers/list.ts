@@ -38,7 +38,7 @@ export function listRoutes(containers: Containers): Route[] {
 }
 
 /** API versions that changed the shape of a row, the newest first. */
-const dialects = ['1.48', '1.46', '1.23', '1.20'] as const;
+const dialects = ['1.52', '1.48', '1.46', '1.23', '1.20'] as const;
 type Dialect = (typeof dialects)[number];
 
 /** Keeps each row, and the last list as a whole. */
@@ -63,10 +63,12 @@ class ListEncoder {
 }
 
 function shape(row: ContainerSummary, dialect: Dialect): object {
-  if (dialect === '1.48') return row;
+  if (dialect === '1.52') return row;
+  const { Health: _, ...recent } = row;
+  if (dialect === '1.48') return recent;
   const networks = Object.entries(row.NetworkSettings?.Networks ?? {});
   const Networks = Object.fromEntries(networks.map(([name, one]) => [name, { ...one, GwPriority: undefined }]));
-  const older = { ...row, NetworkSettings: { Networks } };
+  const older = { ...recent, NetworkSettings: { Networks } };
   if (dialect === '1.46') return older;
   const shaped = { ...older, HostConfig: { NetworkMode: row.HostConfig.NetworkMode } };
   // State came with 1.23, Mounts too.

@@ -1,10 +1,15 @@
 import type { EventMessage } from '@cleat/protocol/api/event';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { stringify } from '@cleat/protocol/json';
 import { decodeFilters } from '../decode/filters.js';
 import { decodeTime } from '../decode/time.js';
+import { acceptedType } from '../http/accept.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
+
+/** Forms of a stream of JSON that a client may ask for by `Accept`, in any API version. */
+const streamTypes = ['application/jsonl', 'application/x-ndjson', 'application/json-seq'] as const;
 
 export function eventRoutes({ events }: ApiServices): Route[] {
   return [
@@ -22,11 +27,15 @@ export function eventRoutes({ events }: ApiServices): Route[] {
         }
         const filters = decodeFilters(x.query.text('filters'));
         const subscription = events.subscribe({ since, until, filters, signal: x.signal });
+        const type = acceptedType(x.headers, streamTypes) ?? (x.before('1.52') ? 'application/json' : streamTypes[0]);
+        // RFC 7464: each text begins with a record separator.
+        const mark = type === 'application/json-seq' ? '\x1e' : '';
         // A client lists and then relies on what comes: the subscription stands before the head is sent.
-        await x.begin(200, 'application/json');
+        await x.begin(200, type);
         for await (const event of subscription) {
           if (skipped(x, event)) continue;
-          if (!(await x.writeLine(legacy(event)))) break;
+          const shown = x.before('1.52') ? legacy(event) : event;
+          if (!(await x.write(`${mark}${stringify(shown)}\n`))) break;
         }
         x.end();
       },

@@ -4,6 +4,7 @@ import type { EventMessage } from '@cleat/protocol/api/event';
 import { conflict, notFound, notModified } from '@cleat/protocol/errors';
 import { describe, expect, it } from 'vitest';
 import { startApi, type TestApi, talk, until } from '../testing/fakes.js';
+import { maxApiVersion } from './version.js';
 
 interface Answer {
   status: number;
@@ -50,7 +51,7 @@ describe('versions', () => {
       const { status, headers, text } = await ask(server, method, path);
       expect([status, text]).toEqual([200, method === 'HEAD' ? '' : 'OK']);
       expect(headers).toMatchObject({
-        'api-version': '1.51',
+        'api-version': maxApiVersion,
         ostype: 'linux',
         swarm: 'inactive',
         'docker-experimental': 'false',
@@ -58,7 +59,7 @@ describe('versions', () => {
     }
     expect(await ask(server, 'GET', '/v1.60/_ping')).toMatchObject({
       status: 400,
-      text: '{"message":"client version 1.60 is too new. Maximum supported API version is 1.51"}\n',
+      text: `{"message":"client version 1.60 is too new. Maximum supported API version is ${maxApiVersion}"}\n`,
     });
     // Clients this old print the body as it is.
     const old = await ask(server, 'GET', '/v1.12/_ping');

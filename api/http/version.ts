@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 
 /** The newest Engine API that is spoken here, and the oldest; the floor is low so that tools of 2015 connect. */
-export const maxApiVersion = '1.51';
+export const maxApiVersion = '1.56';
 export const minApiVersion = '1.20';
 
 /** `1.41` as a number that compares; undefined for what is no version. */

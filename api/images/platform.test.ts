@@ -33,6 +33,7 @@ test('the platform that a client selects reaches the engine, on each route', asy
   await request(`POST /images/load?platform=${json(s390x)}`);
   await request(`POST /images/x/push?platform=${json(s390x)}`);
   await request('POST /v1.45/images/x/push?platform=anything');
+  await request(`GET /v1.52/images/get?names=x&platform=${json(s390x)}&platform=${json(s390x)}`);
   expect(asked).toEqual([
     ['inspect', s390x],
     ['history', s390x],
@@ -44,6 +45,7 @@ test('the platform that a client selects reaches the engine, on each route', asy
     ['load', [s390x]],
     ['push', s390x],
     ['push', undefined],
+    ['save', [s390x, s390x]],
   ]);
 
   for (const [line, message] of [
@@ -55,11 +57,11 @@ test('the platform that a client selects reaches the engine, on each route', asy
       'optional platform fields provided, but OS and Architecture are missing',
     ],
     [
-      `GET /images/get?names=x&platform=${json(s390x)}&platform=${json(s390x)}`,
+      `GET /v1.51/images/get?names=x&platform=${json(s390x)}&platform=${json(s390x)}`,
       'multiple platform parameters are not supported in this API version',
     ],
     [
-      `POST /images/load?platform=${json(s390x)}&platform=${json(s390x)}`,
+      `POST /v1.51/images/load?platform=${json(s390x)}&platform=${json(s390x)}`,
       'multiple platform parameters are not supported in this API version',
     ],
     [
@@ -71,5 +73,5 @@ test('the platform that a client selects reaches the engine, on each route', asy
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(answer).toContain(message);
   }
-  expect(asked).toHaveLength(10);
+  expect(asked).toHaveLength(11);
 });

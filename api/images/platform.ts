@@ -2,6 +2,7 @@ import type { Platform } from '@cleat/engine/images/service';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { decode, parseJson } from '@cleat/protocol/json';
 import Type from '@cleat/protocol/schema';
+import type { Exchange } from '../http/exchange.js';
 
 /** An OCI platform. What only Windows and wildcards need is left out. */
 const PlatformBody = Type.Object({
@@ -42,9 +43,9 @@ export function optionalPlatform(text: string): Platform | undefined {
   return text === '' ? undefined : decodePlatform(text);
 }
 
-/** Where a list came with API 1.52: until then it has one member. @throws InvalidParameter */
-export function onePlatform(texts: readonly string[]): Platform[] {
-  if (texts.length > 1) {
+/** The platforms of `save` and `load`: several came with API 1.52. @throws InvalidParameter */
+export function platformsFor(x: Pick<Exchange, 'before'>, texts: readonly string[]): Platform[] {
+  if (x.before('1.52') && texts.length > 1) {
     throw invalidParameter(
       'multiple platform parameters are not supported in this API version; use API version 1.52 or later',
     );

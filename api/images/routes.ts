@@ -1,6 +1,5 @@
 import type { Images } from '@cleat/engine/images/service';
-import { emptyConfig } from '@cleat/protocol/api/empty-config';
-import type { ImageInspect, ImageSummary } from '@cleat/protocol/api/image';
+import type { ImageSummary } from '@cleat/protocol/api/image';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
 import { decodeFilters } from '../decode/filters.js';
 import type { Exchange } from '../http/exchange.js';
@@ -9,7 +8,8 @@ import type { ApiServices } from '../services.js';
 import { sendProgress } from '../streams/progress.js';
 import { decodeAuth } from './auth.js';
 import { createImage } from './create.js';
-import { decodePlatform, onePlatform, optionalPlatform } from './platform.js';
+import { inspectFor } from './inspect.js';
+import { decodePlatform, optionalPlatform, platformsFor } from './platform.js';
 
 export function imageRoutes({ images }: ApiServices): Route[] {
   return [
@@ -18,8 +18,12 @@ export function imageRoutes({ images }: ApiServices): Route[] {
       path: '/images/json',
       async handler(x) {
         const filters = { ...decodeFilters(x.query.text('filters')) };
+        // Until 1.24. Who sends it later does not want all images either.
         const old = x.query.text('filter');
-        if (x.before('1.25') && old !== '' && !filters.reference) filters.reference = [old];
+        if (old !== '' && !filters.reference) filters.reference = [old];
+        if (!x.before('1.54') && x.query.flag('identity') && !x.query.flag('manifests')) {
+          throw invalidParameter('conflicting options: identity requires manifests=1');
+        }
         const sharedSize = !x.before('1.42') && x.query.flag('shared-size');
         const all = await images.list({ all: x.query.flag('all'), filters, sharedSize });
         x.send(
@@ -64,6 +68,11 @@ export function imageRoutes({ images }: ApiServices): Route[] {
         }
         x.send(200, inspectFor(x, await images.inspect(x.param('name'), platform)));
       },
+    },
+    {
+      method: 'GET',
+      path: '/images/:name/attestations',
+      handler: (x) => attestations(x, images),
     },
     {
       method: 'POST',
@@ -129,12 +138,12 @@ export function imageRoutes({ images }: ApiServices): Route[] {
 }
 
 async function save(x: Exchange, images: Images, names: string[]): Promise<void> {
-  const platforms = onePlatform(x.query.all('platform'));
+  const platforms = platformsFor(x, x.query.all('platform'));
   await x.pipe('application/x-tar', await images.save(names, platforms));
 }
 
 function load(x: Exchange, images: Images): Promise<void> {
-  const platforms = onePlatform(x.query.all('platform'));
+  const platforms = platformsFor(x, x.query.all('platform'));
   const quiet = x.query.flag('quiet', true);
   return sendProgress(x, images.load(x.body(), { quiet, platforms, signal: x.signal }));
 }
@@ -151,16 +160,13 @@ function summaryFor(x: Exchange, image: ImageSummary): ImageSummary {
   return shaped;
 }
 
-/** `GET /images/{name}/json` in the shape of the client's version. */
-function inspectFor(x: Exchange, image: ImageInspect): object {
-  const shaped: Record<string, unknown> = { ...image };
-  if (x.before('1.44')) shaped.VirtualSize = image.Size;
-  if (x.before('1.45')) {
-    shaped.Container ??= '';
-    // The configuration of the container that made the image; no engine keeps it today.
-    shaped.ContainerConfig ??= emptyConfig;
-  }
-  // Lists of digests and tags are never null; layers came with 1.23.
-  if (x.before('1.23')) delete shaped.RootFS;
-  return shaped;
+/**
+ * Attestations are manifests of their own in an image's index. An image here is one manifest, so there are none; whose
+ * type or text is asked for makes no difference then.
+ */
+async function attestations(x: Exchange, images: Images): Promise<void> {
+  const [platform, ...others] = x.query.all('platform');
+  if (others.length > 0) throw invalidParameter('only one platform value is currently supported');
+  await images.inspect(x.param('name'), optionalPlatform(platform ?? ''));
+  x.send(200, []);
 }

@@ -1,5 +1,6 @@
 import type { NetworkResource } from '@cleat/protocol/api/network';
 import { NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest } from '@cleat/protocol/api/network';
+import { invalidParameter } from '@cleat/protocol/errors';
 import { decodeFilters } from '../decode/filters.js';
 import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
@@ -29,6 +30,12 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
       method: 'GET',
       path: '/networks/:id',
       async handler(x) {
+        const verbose = x.query.text('verbose');
+        if (verbose !== '' && !/^([01tf]|true|false)$/i.test(verbose)) {
+          throw invalidParameter(
+            `invalid value for verbose: ${verbose}: strconv.ParseBool: parsing ${JSON.stringify(verbose)}: invalid syntax`,
+          );
+        }
         const options = { verbose: x.query.flag('verbose'), scope: x.query.text('scope') || undefined };
         x.send(200, shape(x, await networks.inspect(x.param('id'), options)));
       },
@@ -53,6 +60,7 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
         const request = (await x.json(connectBody)) ?? {};
         const endpoint = request.EndpointConfig ?? {};
         if (x.before('1.48')) delete endpoint.GwPriority;
+        // Docker heeds it here from 1.54 on, but has said so since 1.44.
         if (x.before('1.44')) delete endpoint.MacAddress;
         await containers.connectNetwork(x.param('id'), request.Container ?? '', endpoint);
         x.sendEmpty(200);
@@ -84,7 +92,8 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
   ];
 }
 
-/** EnableIPv4 appeared with API 1.48. */
+/** `EnableIPv4` appeared with API 1.48, `Status` with 1.52. */
 function shape(x: Exchange, network: NetworkResource): object {
-  return x.before('1.48') ? { ...network, EnableIPv4: undefined } : network;
+  if (!x.before('1.52')) return network;
+  return { ...network, Status: undefined, ...(x.before('1.48') && { EnableIPv4: undefined }) };
 }

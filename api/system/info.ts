@@ -1,17 +1,19 @@
 import type { Exchange } from '../http/exchange.js';
 
-type Info = Record<string, unknown>;
+type Info = Record<string, unknown> & { RegistryConfig?: object };
 
 /** `GET /info` in the shape of the client's version; `info` has the newest. */
 export function infoFor(x: Exchange, info: Info): Info {
   const shaped = { ...info };
-  if (x.before('1.50')) {
-    delete shaped.DiscoveredDevices;
-    shaped.BridgeNfIptables ??= false;
-    shaped.BridgeNfIp6tables ??= false;
-  }
+  if (x.before('1.50')) delete shaped.DiscoveredDevices;
+  else for (const name of ['BridgeNfIptables', 'BridgeNfIp6tables']) delete shaped[name];
   if (x.before('1.49')) {
     delete shaped.FirewallBackend;
+    shaped.RegistryConfig = {
+      AllowNondistributableArtifactsCIDRs: null,
+      AllowNondistributableArtifactsHostnames: null,
+      ...shaped.RegistryConfig,
+    };
     for (const name of ['ContainerdCommit', 'RuncCommit', 'InitCommit']) {
       const commit = shaped[name] as { ID?: string } | undefined;
       if (commit) shaped[name] = { ...commit, Expected: commit.ID ?? '' };

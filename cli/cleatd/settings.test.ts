@@ -207,7 +207,7 @@ test('values at the edge are taken', () => {
   );
   expect(settings('--bridge=none', '--bip=10.9.0.0/24').engine.bridge).toBe('none');
   expect(settings('--dns-search=.', '--dns-search=a_b.example.').engine.dnsSearch).toEqual(['.', 'a_b.example.']);
-  for (const version of ['1.20', '1.51']) settings(`--min-api-version=${version}`);
+  for (const version of ['1.20', '1.56']) settings(`--min-api-version=${version}`);
   const { engine, warnings } = settings('--insecure-registry=http://x:5000', '--insecure-registry=[::1]:5000');
   expect(engine.insecureRegistries).toEqual(['x:5000', '[::1]:5000']);
   expect(warnings).toEqual(['--insecure-registry: http://x:5000 is taken as x:5000: it has no scheme']);

@@ -94,6 +94,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     initPath: values['init-path'] === '' ? findInit() : findCommand(values['init-path']),
     seccompProfile: seccomp === 'builtin' || seccomp === '' ? undefined : seccomp,
     noNewPrivileges: values['no-new-privileges'],
+    cdiSpecDirs: values['cdi-spec-dir'].filter(Boolean),
     logDriver: values['log-driver'],
     logOpts: values['log-opt'],
     logBacklog: values['log-backlog'],

@@ -96,9 +96,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
       return await extensions.get(builderKind, driver, { signal });
     } catch (error) {
       if (!isClass(error, 'NotFound')) throw error;
-      const others = extensions.names(builderKind).filter((name) => name !== driver);
-      const advice = others.length > 0 ? `choose another with --builder-driver: ${others.join(', ')}` : 'there is none';
-      throw notFound(`builder "${driver}" not found: ${advice}`, { cause: error });
+      throw notFound(`error looking up builder ${driver}: ${messageOf(error)}`, { cause: error });
     }
   }
 

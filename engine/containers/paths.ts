@@ -63,6 +63,11 @@ export class ContainerPaths {
     return join(this.bundle(id), 'private', 'secrets');
   }
 
+  /** Shows nothing below the layers of an image that is mounted. */
+  empty(): string {
+    return join(this.#execRoot, 'empty');
+  }
+
   bundles(): string {
     return join(this.#execRoot, 'containers');
   }

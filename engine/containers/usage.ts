@@ -1,7 +1,7 @@
 import type { ImageId } from '../ids.js';
 import type { ImageUser } from '../images/service.js';
 import type { ContainerLookup } from '../networks/service.js';
-import { type ContainerRecord, isVolume } from './state/record.js';
+import { type ContainerRecord, isVolume, type MountRecord } from './state/record.js';
 import type { Registry } from './state/registry.js';
 
 /*
@@ -9,12 +9,16 @@ import type { Registry } from './state/registry.js';
  * them: they know who uses what is theirs from their first moment on.
  */
 
-/** Which containers use an image. */
+/** Which containers use an image: were made from it, or mount it. Those that are just being made are among them. */
 export function usersOfImage(registry: Registry, imageId: ImageId): ImageUser[] {
-  return registry
+  const mountsIt = (mounts: readonly MountRecord[]): boolean =>
+    mounts.some((mount) => mount.type === 'image' && mount.imageId === imageId);
+  const made = registry
     .all()
-    .filter((container) => container.record.imageId === imageId)
-    .map((container) => ({ containerId: container.id, name: container.record.name, running: container.running }));
+    .filter(({ record }) => record.imageId === imageId || mountsIt(record.mounts))
+    .map(({ id, record, running }) => ({ containerId: id, name: record.name, running }));
+  const making = [...registry.making].filter(([, mounts]) => mountsIt(mounts));
+  return [...made, ...making.map(([id]) => ({ containerId: id, name: '', running: false }))];
 }
 
 /** IDs of the containers that a volume belongs to, running or not, and of those that are just being made. */

@@ -68,7 +68,7 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
           .all()
           .filter(({ diffId }) => shown.has(diffId))
           .reduce((sum, layer) => sum + layer.size, 0),
-        images: list(context, { all: true, filters: {}, sharedSize: true }),
+        images: list(context, { all: false, filters: {}, sharedSize: true }),
       };
     },
     count: () => catalog.all().length,

@@ -45,7 +45,7 @@ export function inspect(
     Created: config.created ?? zeroTime,
     DockerVersion: config.docker_version ?? '',
     Author: config.author ?? '',
-    Config: fullConfig(config.config),
+    Config: config.config ?? {},
     Architecture: config.architecture ?? '',
     ...(config.variant !== undefined && { Variant: config.variant }),
     Os: config.os ?? 'linux',

@@ -8,6 +8,7 @@ import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
 import type { NetworksContext } from './context.js';
 import { dnsNames } from './dns-names.js';
+import { wantedName } from './endpoint-options.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { replayPools, withDrivers } from './restore.js';
@@ -149,7 +150,7 @@ export async function joinEndpoint(
     const said = new Answer(endpoint.driver, 'NetworkDriver.Join');
     const { SrcName = '', DstPrefix, DstName, InSandbox } = joined.InterfaceName ?? {};
     if (SrcName) {
-      const wanted = freeName(sandbox, endpoint, DstName ?? '', DstPrefix || 'eth');
+      const wanted = freeName(sandbox, endpoint, wantedName(endpoint.requested) || (DstName ?? ''), DstPrefix || 'eth');
       endpoint.dstName = said.interfaceName(wanted, 'the name inside');
       endpoint.srcName = said.interfaceName(SrcName, 'the interface');
     }

@@ -21,6 +21,7 @@ import { isPredefined, networkFilter, networkResource } from './resource.js';
 import { replayForForgetful } from './restore.js';
 import type { NetworkHost, Networks } from './service.js';
 import { detachedSettings, sandboxSettings } from './settings.js';
+import { networkStatus } from './status.js';
 
 export type { NetworksDeps } from './context.js';
 
@@ -78,7 +79,11 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
     async inspect(ref, options = {}) {
       const network = context.registry.find(ref);
       if (options.scope && options.scope !== network.scope) throw notFound(`network ${ref} not found`);
-      return networkResource(network, context.sandboxes());
+      const sandboxes = context.sandboxes();
+      return {
+        ...networkResource(network, sandboxes),
+        Status: networkStatus(network, sandboxes, context.config.defaultIpamDriver),
+      };
     },
 
     remove: (ref) => remove(context.registry.find(ref)),

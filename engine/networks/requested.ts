@@ -2,6 +2,7 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { NetworksContext } from './context.js';
+import { complaintsAbout } from './endpoint-options.js';
 import { linkedRequest } from './links.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined } from './resource.js';
@@ -36,6 +37,7 @@ export function checkRequested(name: string, network: NetworkRecord | undefined,
   if (requested.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(requested.MacAddress)) {
     complaints.push(`invalid MAC address: ${requested.MacAddress}`);
   }
+  complaints.push(...complaintsAbout(requested));
   if (complaints.length > 0) throw invalidParameter(`invalid endpoint settings:\n${complaints.join('\n')}`);
 }
 

@@ -3,6 +3,7 @@ import { hostLinks } from '@cleat/linux/net/links';
 import { inNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
 import { conflict } from '@cleat/protocol/errors';
 import type { Joined } from './endpoint.js';
+import { setSysctls } from './endpoint-options.js';
 import { gatewayEndpoint } from './gateway.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 
@@ -25,6 +26,7 @@ export async function wire(
     ...linked.flatMap(({ routes }) => routes.flatMap(({ destination, via }) => (via ? route(destination, via) : []))),
     ...defaultRoutes(sandbox),
   ]);
+  for (const { endpoint } of linked) await setSysctls(sandbox.path, endpoint);
 }
 
 /** A driver that is wrong or hostile must not take the host off the net. */

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import type { DeviceLimit, DeviceLimits } from '@cleat/linux/cgroup/block-devices';
 import { splitDevice } from '@cleat/linux/syscall/files';
 import type { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
@@ -31,7 +32,8 @@ export function limits(host: HostConfig | ContainerUpdateRequest, options: { upd
   if (hasValue(cpu)) resources.cpu = cpu;
   const pids = host.PidsLimit ?? undefined;
   if (pids !== undefined && (pids > 0 || options.update)) resources.pids = { limit: pids > 0 ? pids : -1 };
-  const blockIO = blockLimits(host);
+  // In a cgroup with processes the engine itself replaces the limits of single devices.
+  const blockIO = options.update ? { weight: host.BlkioWeight || undefined } : blockLimits(host);
   if (hasValue(blockIO)) resources.blockIO = blockIO;
   return resources;
 }
@@ -45,17 +47,38 @@ function hasValue(object: object): boolean {
 }
 
 function blockLimits(host: HostConfig | ContainerUpdateRequest) {
-  const rates = (list: HostConfig['BlkioDeviceReadBps']) =>
-    list?.length ? list.map((entry) => ({ ...device(entry.Path), rate: entry.Rate })) : undefined;
+  const { weight, readBps, writeBps, readIops, writeIops } = deviceLimits(host);
+  const rates = (list: readonly DeviceLimit[] | undefined) =>
+    list?.length ? list.map(({ value, ...device }) => ({ ...device, rate: value })) : undefined;
   return {
     weight: host.BlkioWeight || undefined,
-    weightDevice: host.BlkioWeightDevice?.length
-      ? host.BlkioWeightDevice.map((entry) => ({ ...device(entry.Path), weight: entry.Weight }))
-      : undefined,
-    throttleReadBpsDevice: rates(host.BlkioDeviceReadBps),
-    throttleWriteBpsDevice: rates(host.BlkioDeviceWriteBps),
-    throttleReadIOPSDevice: rates(host.BlkioDeviceReadIOps),
-    throttleWriteIOPSDevice: rates(host.BlkioDeviceWriteIOps),
+    weightDevice: weight?.length ? weight.map(({ value, ...device }) => ({ ...device, weight: value })) : undefined,
+    throttleReadBpsDevice: rates(readBps),
+    throttleWriteBpsDevice: rates(writeBps),
+    throttleReadIOPSDevice: rates(readIops),
+    throttleWriteIOPSDevice: rates(writeIops),
+  };
+}
+
+/** Members with limits of single devices. In an update a list replaces the one before, and an empty one lifts all. */
+export const perDevice = [
+  'BlkioWeightDevice',
+  'BlkioDeviceReadBps',
+  'BlkioDeviceWriteBps',
+  'BlkioDeviceReadIOps',
+  'BlkioDeviceWriteIOps',
+] as const satisfies (keyof ContainerUpdateRequest)[];
+
+/** @throws InvalidParameter for a path that is no device */
+export function deviceLimits(host: HostConfig | ContainerUpdateRequest): DeviceLimits {
+  const rates = (list: HostConfig['BlkioDeviceReadBps']) =>
+    list?.map(({ Path, Rate }) => ({ ...device(Path), value: Rate }));
+  return {
+    weight: host.BlkioWeightDevice?.map(({ Path, Weight }) => ({ ...device(Path), value: Weight })),
+    readBps: rates(host.BlkioDeviceReadBps),
+    writeBps: rates(host.BlkioDeviceWriteBps),
+    readIops: rates(host.BlkioDeviceReadIOps),
+    writeIops: rates(host.BlkioDeviceWriteIOps),
   };
 }
 

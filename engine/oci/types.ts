@@ -7,6 +7,12 @@ export interface OciSpec {
   domainname?: string;
   mounts: OciMount[];
   annotations?: Record<string, string>;
+  hooks?: Partial<
+    Record<
+      'prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop',
+      { path: string; args?: string[]; env?: string[]; timeout?: number }[]
+    >
+  >;
   linux: {
     namespaces: { type: string; path?: string }[];
     cgroupsPath: string;

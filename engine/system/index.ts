@@ -8,13 +8,15 @@ import type { EngineConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
+import { cdiDriver } from '../oci/cdi/inject.js';
+import { findCdiDevices } from '../oci/cdi/registry.js';
 import { goTime, nowNanos, zeroTime } from '../time.js';
 import type { VolumeHost, Volumes } from '../volumes/service.js';
 import { Components } from './components.js';
 import { engineVersion } from './engine-version.js';
 import { extensionWarnings } from './extension-warnings.js';
 import { registryConfig } from './registries.js';
-import type { System, VersionInfo } from './service.js';
+import type { BuildCacheRow, System, VersionInfo } from './service.js';
 
 export interface SystemDeps {
   config: EngineConfig;
@@ -52,6 +54,7 @@ export function openSystem(deps: SystemDeps): System {
   return {
     async info() {
       const counts = containers.counts();
+      const cdi = findCdiDevices(config.cdiSpecDirs ?? []);
       return {
         ID: config.engineId,
         Containers: counts.total,
@@ -126,13 +129,20 @@ export function openSystem(deps: SystemDeps): System {
         Isolation: '',
         InitBinary: config.initPath ? 'docker-init' : '',
         // Clients print these; containers here are watched by conmon, not by containerd.
-        ContainerdCommit: { ID: '', Expected: '' },
-        RuncCommit: { ID: components.runtime().commit, Expected: '' },
-        InitCommit: { ID: '', Expected: '' },
+        ContainerdCommit: { ID: '' },
+        RuncCommit: { ID: components.runtime().commit },
+        InitCommit: { ID: '' },
         SecurityOptions: securityOptions(config, host, cgroups.version),
         DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })),
-        CDISpecDirs: [],
-        Warnings: [...missingLimits(cgroups), ...extensionWarnings(extensions.list()), ...(deps.warnings?.() ?? [])],
+        FirewallBackend: { Driver: 'nftables' },
+        CDISpecDirs: [...(config.cdiSpecDirs ?? [])],
+        DiscoveredDevices: [...cdi.devices.keys()].sort().map((ID) => ({ Source: cdiDriver, ID })),
+        Warnings: [
+          ...missingLimits(cgroups),
+          ...cdi.problems,
+          ...extensionWarnings(extensions.list()),
+          ...(deps.warnings?.() ?? []),
+        ],
       };
     },
 
@@ -184,8 +194,7 @@ export function openSystem(deps: SystemDeps): System {
   };
 }
 
-/** With the members that Docker's always have (moby `api/types/build`). */
-function cacheRow({ Image: _, ...record }: BuildCacheRecord): Record<string, unknown> {
+function cacheRow({ Image: _, ...record }: BuildCacheRecord): BuildCacheRow {
   return {
     ...record,
     Type: record.Type ?? 'regular',

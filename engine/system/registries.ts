@@ -10,8 +10,6 @@ export function registryConfig(config: Registries): Record<string, unknown> {
   const mirrors = config.registryMirrors.map((mirror) => mirror.replace(/\/*$/, '/'));
   const official = { Name: 'docker.io', Mirrors: mirrors, Secure: true, Official: true };
   return {
-    AllowNondistributableArtifactsCIDRs: null,
-    AllowNondistributableArtifactsHostnames: null,
     InsecureRegistryCIDRs: [...new Set([...config.insecureRegistries.filter(isCidr), '::1/128', '127.0.0.0/8'])],
     IndexConfigs: {
       'docker.io': official,

@@ -58,6 +58,11 @@ export class HeldPath implements Disposable {
     return isEngines(real) ? new HeldPath(real, false) : undefined;
   }
 
+  /** A mount of the engine's own, for the user that it is handed to. @param path a mount point in a held directory */
+  static mounted(path: string): HeldPath {
+    return new HeldPath(path, true);
+  }
+
   /** For tests of those who are handed one. */
   static unheld(path: string): HeldPath {
     return new HeldPath(path, false);

@@ -44,6 +44,7 @@ _arguments \
   '*--log-opt=[Default option of the log driver, as key=value]:log-opt:' \
   '*--log-backlog=[Output of one container that may wait for its log driver; of what is more, the oldest is dropped (default 1GiB)]:log-backlog:' \
   '*--add-runtime=[Further OCI runtime, as NAME=PATH (in the file also with runtimeArgs)]:add-runtime:' \
+  '*--cdi-spec-dir=[Directory of CDI specifications; an empty text turns CDI off (default /etc/cdi and /var/run/cdi)]:cdi-spec-dir:_files' \
   '*--default-runtime=[OCI runtime of containers that name none (default\: crun where it works, else runc)]:default-runtime:' \
   '*--cgroup-parent=[Parent cgroup of all containers]:cgroup-parent:' \
   '*--default-cgroupns-mode=[cgroup namespace of containers\: host or private (default private on cgroup v2, else host)]:default-cgroupns-mode:(private host)' \
@@ -81,7 +82,6 @@ _arguments \
   '*--api-enable-cors[the API does not answer to web pages of other origins]' \
   '*--bip6=[not implemented yet]:bip6:' \
   '*--bridge-accept-fwmark=[not implemented yet]:bridge-accept-fwmark:' \
-  '*--cdi-spec-dir=[CDI devices are not supported]:cdi-spec-dir:_files' \
   '*--cluster-advertise=[swarm mode is not part of this engine]:cluster-advertise:' \
   '*--cluster-store=[swarm mode is not part of this engine]:cluster-store:' \
   '*--cluster-store-opt=[swarm mode is not part of this engine]:cluster-store-opt:' \

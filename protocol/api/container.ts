@@ -169,23 +169,9 @@ export interface MountPoint {
 }
 
 export interface NetworkSettings {
-  Bridge: string;
   SandboxID: string;
   SandboxKey: string;
-  HairpinMode: boolean;
-  LinkLocalIPv6Address: string;
-  LinkLocalIPv6PrefixLen: number;
   Ports: PortMap;
-  SecondaryIPAddresses: null;
-  SecondaryIPv6Addresses: null;
-  EndpointID: string;
-  Gateway: string;
-  GlobalIPv6Address: string;
-  GlobalIPv6PrefixLen: number;
-  IPAddress: string;
-  IPPrefixLen: number;
-  IPv6Gateway: string;
-  MacAddress: string;
   Networks: Record<string, EndpointSettings>;
 }
 
@@ -244,6 +230,8 @@ export interface ContainerSummary {
   /** `Up 5 minutes`, `Exited (0) 2 hours ago` … */
   Status: string;
   HostConfig: { NetworkMode: string; Annotations?: Record<string, string> };
+  /** API 1.52. */
+  Health?: Pick<Health, 'Status' | 'FailingStreak'>;
   NetworkSettings: { Networks: Record<string, EndpointSettings> };
   Mounts: MountPoint[];
 }

@@ -49,8 +49,8 @@ export const Mount = Type.Object(
         go('mount.VolumeOptions'),
       ),
     ),
-    /** Options of mounts of type image and cluster, which are refused. */
-    ImageOptions: nullable(Type.Object({}, go('mount.ImageOptions'))),
+    ImageOptions: nullable(Type.Object({ Subpath: Type.Optional(Type.String()) }, go('mount.ImageOptions'))),
+    /** Options of mounts of type cluster, which are refused. */
     ClusterOptions: nullable(Type.Object({}, go('mount.ClusterOptions'))),
     TmpfsOptions: nullable(
       Type.Object(
@@ -127,11 +127,17 @@ export const resources = {
     ),
   ),
   DeviceCgroupRules: nullable(Strings),
-  /** No driver for them is here: refused. */
+  /** The driver `cdi` is the only one that is here. */
   DeviceRequests: nullable(
     Type.Array(
       Type.Object(
-        { Driver: Type.Optional(Type.String()), Capabilities: nullable(Type.Array(nullable(Strings))) },
+        {
+          Driver: Type.Optional(Type.String()),
+          Count: int,
+          DeviceIDs: nullable(Strings),
+          Capabilities: nullable(Type.Array(nullable(Strings))),
+          Options: nullable(StringMap),
+        },
         go('container.DeviceRequest'),
       ),
     ),

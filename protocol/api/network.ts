@@ -97,7 +97,12 @@ export const NetworkDisconnectRequest = Type.Object(
   go('types.NetworkDisconnect'),
 );
 
-/** A row of `GET /networks`; `Containers` is filled by inspect only. */
+/** API 1.52, in the answer of inspect. Numbers are uint64, and end there. */
+export interface NetworkStatus {
+  IPAM: { Subnets?: Record<string, { IPsInUse: bigint; DynamicIPsAvailable: bigint }> };
+}
+
+/** A row of `GET /networks`; `Containers` and `Status` are inspect's only. */
 export interface NetworkResource {
   Name: string;
   Id: string;
@@ -119,4 +124,5 @@ export interface NetworkResource {
   >;
   Options: Record<string, string>;
   Labels: Record<string, string>;
+  Status?: NetworkStatus;
 }

@@ -57,6 +57,10 @@ export const netlabel = {
   macAddress: 'com.docker.network.endpoint.macaddress',
   /** CreateEndpoint: name servers that the container’s user named. */
   dnsServers: 'com.docker.network.endpoint.dnsservers',
+  /** A user's option of an endpoint: `net.X.Y.IFNAME.Z=V` of its interface, separated by commas. */
+  endpointSysctls: 'com.docker.network.endpoint.sysctls',
+  /** A user's option of an endpoint: the name of its interface inside. */
+  endpointIfname: 'com.docker.network.endpoint.ifname',
   enableIPv4: 'com.docker.network.enable_ipv4',
   enableIPv6: 'com.docker.network.enable_ipv6',
   internal: 'com.docker.network.internal',

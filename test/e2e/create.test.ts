@@ -170,8 +170,8 @@ describe('as people use it', () => {
   });
 
   // A stock dockerd takes collectors as managed plugins only, and asks for secrets in swarm mode only.
-  test('metrics and secret serve Cleat', async () => {
-    await using engine = await startEngine({ flags: ['--metrics-collector=collects'] });
+  test('metrics, secret and builder serve Cleat', async () => {
+    await using engine = await startEngine({ flags: ['--metrics-collector=collects', '--builder-driver=builds'] });
     const socket = (name: string) => join(engine.pluginDirectory, `${name}.sock`);
     await writeFile(join(engine.directory, 'token'), 'of trust');
     const keeps = [main('secret', language), '--socket', socket('keeps'), '--root', engine.directory];
@@ -186,6 +186,13 @@ describe('as people use it', () => {
       ...['cat', '/run/secrets/token'],
     );
     expect(stdout).toBe('of trust');
+    await using builds = new Program(process.execPath, [main('builder', language), '--socket', socket('builds')]);
+    await builds.made(socket('builds'));
+    const context = join(engine.directory, 'context');
+    mkdirSync(context);
+    await writeFile(join(context, 'Dockerfile'), 'FROM busybox\nCMD ["/hello"]\n');
+    expect(await engine.docker('build', '-t', 'built', context)).toMatchObject({ code: 0 });
+    expect((await engine.docker('inspect', '-f', '{{.Config.Cmd}}', 'built')).stdout).toBe('[/hello]\n');
     await _collects.made(file);
     expect(readFileSync(file, 'utf8')).toContain('engine_daemon_');
   });

@@ -145,7 +145,24 @@ describe('each battery', () => {
     'works',
   ];
   /** A command that works with the extension, and the message without it, which ends with the way to bring it back. */
-  const withIt: Record<string, { works: string[]; missing: string }> = {
+  /** Shown by a build, which says the ID of its image. */
+  const built = /^sha256:[0-9a-f]{64}$/;
+  interface WithIt {
+    works: readonly string[];
+    missing: string;
+    /** The output where it works. */
+    prints?: RegExp;
+    /** The exit status without it. */
+    code?: number;
+    /** Further flags of the engine, which chooses it by these. */
+    flags?: readonly string[];
+  }
+  const withIt: Record<string, WithIt> = {
+    'builder-buildah': {
+      works: ['build', '-q', fileURLToPath(new URL('support/hello-image', import.meta.url))],
+      ...{ prints: built, code: 1, flags: ['--builder-driver=buildah'] },
+      missing: 'error looking up builder buildah: plugin "buildah" not found',
+    },
     'volume-local': {
       works: ['run', '--rm', '-v', 'vol:/v', 'busybox', 'echo', 'works'],
       missing: 'error looking up volume plugin local: plugin "local" not found',
@@ -186,12 +203,12 @@ describe('each battery', () => {
     // Where a plugin is the default already, nobody misses the battery.
     const missed = batteries.filter((battery) => battery !== 'volume-local' || defaultVolumeDriver === 'local');
     test.each(missed)('%s can be left out: the engine starts and says what is missing', async (battery) => {
-      const { works, missing } = entry(battery);
+      const { works, missing, code: failing = 125, flags = [] } = entry(battery);
       // An engine that knew it once has networks of it, and says something else.
-      engine = await startEngine({ flags: ['--extension', `${battery}=off`] });
+      engine = await startEngine({ flags: ['--extension', `${battery}=off`, ...flags] });
       expect(await ok('version', '--format', '{{.Server.Os}}')).toBe('linux');
       const { code, stderr } = await engine.docker(...works);
-      expect(code).toBe(125);
+      expect(code).toBe(failing);
       expect(stderr).toContain(
         `${missing}: extension ${battery} is left out by the configuration; cleatd --extension ${battery}=in-process brings it back`,
       );
@@ -207,27 +224,31 @@ describe('each battery', () => {
   });
 
   describe('as a process, like all others', () => {
+    const asProcesses = batteries.flatMap((battery) => ['--extension', `${battery}=process`]);
     beforeAll(async () => {
-      engine = await startEngine({ flags: batteries.flatMap((battery) => ['--extension', `${battery}=process`]) });
+      engine = await startEngine({ flags: asProcesses });
     });
     afterEach(() => removeAll(engine));
     afterAll(() => engine[Symbol.asyncDispose]());
 
     test.each(batteries)('%s runs as a process of its own, also after it was killed', async (battery) => {
-      const { works } = entry(battery);
-      expect(await ok(...works)).toBe('works');
-      const host = await hostOf(battery);
+      const { works, prints = /^works$/, flags } = entry(battery);
+      await using own = flags && (await startEngine({ flags: [...asProcesses, ...flags] }));
+      const chosen = own ?? engine;
+      const said = async () => (await chosen.docker(...works)).stdout.trim();
+      expect(await said()).toMatch(prints);
+      const host = await hostOf(battery, chosen);
       process.kill(host, 'SIGKILL');
-      await expect.poll(async () => (await engine.docker(...works)).stdout, { timeout: 20_000 }).toBe('works\n');
-      expect(await hostOf(battery)).not.toBe(host);
+      await expect.poll(said, { timeout: 20_000 }).toMatch(prints);
+      expect(await hostOf(battery, chosen)).not.toBe(host);
     });
 
     /** The process that the supervisor started for a battery of this engine. */
-    async function hostOf(battery: string): Promise<number> {
+    async function hostOf(battery: string, { execRoot }: Engine): Promise<number> {
       const { execFile } = await import('node:child_process');
       const { promisify } = await import('node:util');
       const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
-      const row = stdout.split('\n').find((line) => line.includes(`/${battery}/`) && line.includes(engine.execRoot));
+      const row = stdout.split('\n').find((line) => line.includes(`/${battery}/`) && line.includes(execRoot));
       if (row === undefined) throw new Error(`no process of ${battery}:\n${stdout}`);
       return Number.parseInt(row, 10);
     }

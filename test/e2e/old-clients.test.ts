@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { maxApiVersion } from '../../api/http/version.js';
 import { apiRoutes } from '../../api/routes.js';
 import { fakeServices } from '../../api/testing/fakes.js';
 import { clientOf } from './support/client.js';
@@ -25,11 +26,11 @@ async function call(
 }
 
 describe('versions', () => {
-  test.each(['1.20', '1.23', '1.24', '1.41', '1.44', '1.51'])('%s is served', async (version) => {
+  test.each(['1.20', '1.23', '1.24', '1.41', '1.44', '1.51', maxApiVersion])('%s is served', async (version) => {
     expect((await call('GET', `/v${version}/version`)).json).toMatchObject({
       Os: 'linux',
       MinAPIVersion: '1.20',
-      ApiVersion: '1.51',
+      ApiVersion: maxApiVersion,
     });
     expect((await call('GET', `/v${version}/_ping`)).status).toBe(200);
     expect((await call('GET', `/v${version}/info`)).json).toMatchObject({ Driver: 'overlay2' });
@@ -44,14 +45,16 @@ describe('versions', () => {
     expect(await call('GET', '/v1.99/info')).toMatchObject({
       status: 400,
       json: {
-        message: expect.stringContaining('client version 1.99 is too new. Maximum supported API version is 1.51'),
+        message: expect.stringContaining(
+          `client version 1.99 is too new. Maximum supported API version is ${maxApiVersion}`,
+        ),
       },
     });
   });
   test('ping says what is spoken here', async () => {
     for (const method of ['GET', 'HEAD']) {
       const { headers } = await call(method, '/_ping');
-      expect(headers).toMatchObject({ 'api-version': '1.51', ostype: 'linux' });
+      expect(headers).toMatchObject({ 'api-version': maxApiVersion, ostype: 'linux' });
     }
   });
   test('the stock client of any age', async () => {
@@ -198,7 +201,7 @@ test('a request that is answered without Node’s parser has the same answer', a
   for (const { method, path } of whole) {
     const room = path.split('/')[1] ?? '';
     for (const name of [names[room] ?? 'alike', 'no%20such']) {
-      for (const version of ['', '/v1.51', '/v1.24', '/v1.20']) {
+      for (const version of ['', `/v${maxApiVersion}`, '/v1.51', '/v1.24', '/v1.20']) {
         const target = `${version}${path.replace(/:\w+/, name)}`;
         const answer = await said(method, target, {});
         expect({ method, target, answer }).toEqual({

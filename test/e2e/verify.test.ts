@@ -129,6 +129,15 @@ test.concurrent.each(['json-file', 'local'])('the log driver %s is what engines 
   expect({ found, status }).toEqual({ found: [tellsThemAgain], status: 0 });
 });
 
+test.concurrent('the battery builder-buildah is what engines expect', async () => {
+  await using place = new Place();
+  const { found, status } = await verified(
+    place,
+    served(place, 'builder-buildah', { stateDir: `${place.scratch}/state` }),
+  );
+  expect({ found, status }).toEqual({ found: [], status: 0 });
+});
+
 test.concurrent('the battery log-syslog is what engines expect', async () => {
   await using place = new Place();
   const server = createSocket('udp4').on('message', () => {});

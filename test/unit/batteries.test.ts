@@ -29,9 +29,10 @@ describe.each(folders)('%s', (name) => {
       .slice(1)
       .map((text): [string, string] => [text.slice(0, text.indexOf('\n')), text.slice(text.indexOf('\n')).trim()]),
   );
-  const subject = { VolumeDriver: 'volume', NetworkDriver: 'network', IpamDriver: 'network', LogDriver: 'container' }[
-    entry.kinds[0] ?? ''
-  ];
+  const subject = {
+    ...{ VolumeDriver: 'volume', NetworkDriver: 'network', IpamDriver: 'network', LogDriver: 'container' },
+    ImageBuilder: 'build',
+  }[entry.kinds[0] ?? ''];
 
   test('has its README, options, driver, main and test', async () => {
     expect(entry.module).toBe(`./${name}/main.js`);

@@ -24,6 +24,8 @@ const looks: Record<string, string> = {
     "how the administrator's bind source is mounted, for the message: the kernel does what the mount allows",
   'engine/containers/steps/source-flags.ts mountOf':
     "how the administrator's bind source is mounted, as the kernel would have kept it",
+  'engine/containers/steps/source-flags.ts stat':
+    'whether a source is a file, below which nothing is mounted: for one that is swapped the runtime says that it does not fit',
   'engine/containers/oci-spec/accounts.ts stat': 'what will be mounted over /etc: held, or named by the administrator',
   'engine/containers/files/size.ts diskUsage': "a container's upper directory, which is the engine's",
   'engine/plugins/sandbox/check-host.ts stat':

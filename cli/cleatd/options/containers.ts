@@ -10,6 +10,12 @@ export const containerOptions = [
     reload: 'runtimes',
     help: 'Further OCI runtime, as NAME=PATH (in the file also with runtimeArgs)',
   }),
+  option('cdi-spec-dir', 'list', {
+    group,
+    key: 'cdi-spec-dirs',
+    default: ['/etc/cdi', '/var/run/cdi'],
+    help: 'Directory of CDI specifications; an empty text turns CDI off (default /etc/cdi and /var/run/cdi)',
+  }),
   option('default-runtime', 'string', {
     group,
     reload: 'defaultRuntime',

@@ -24,7 +24,6 @@ export const ignoredOptions = [
   ignored('bip6', 'string', later),
   ignored('bridge-accept-fwmark', 'string', later),
   ignored('builder', 'json', 'this engine does not build images'),
-  ignored('cdi-spec-dir', 'list', 'CDI devices are not supported', { key: 'cdi-spec-dirs' }),
   ignored('cluster-advertise', 'string', swarm),
   ignored('cluster-store', 'string', swarm),
   ignored('cluster-store-opt', 'map', swarm, { key: 'cluster-store-opts' }),

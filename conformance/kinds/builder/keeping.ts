@@ -61,10 +61,11 @@ export const keeping = cases(
   },
 );
 
-/** @throws Inapplicable where it has no cache */
+/** @throws Inapplicable where it has no cache, or does not know ages */
 async function pruned(trial: BuilderTrial) {
-  // Nothing that somebody needs: only what is older than any cache.
-  const said = await trial.ask('Prune', { Engine, Filters: { until: ['876000h'] } });
-  if (said.status === 404) throw new Inapplicable('it has no Prune, as it keeps nothing');
-  return trial.read('Prune', said);
+  // Only what is older than any cache: nothing that somebody needs.
+  const answer = await trial.doesOrRefuses('Prune', { Engine, Filters: { until: ['876000h'] } });
+  if (trial.calls.at(-1)?.status === 404) throw new Inapplicable('it has no Prune, as it keeps nothing');
+  if (answer === undefined) throw new Inapplicable('it does not prune by age');
+  return answer;
 }

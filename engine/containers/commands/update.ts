@@ -1,6 +1,7 @@
+import { type DeviceLimits, replaceDeviceLimits } from '@cleat/linux/cgroup/block-devices';
 import type { ContainerUpdateRequest, HostConfig } from '@cleat/protocol/api/container';
 import { CleatError, conflict, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
-import { limits } from '../../oci/resources.js';
+import { deviceLimits, limits, perDevice } from '../../oci/resources.js';
 import { cgroupOf } from '../cgroup.js';
 import type { Context } from '../context.js';
 import { checkRestartPolicy } from '../create/restart.js';
@@ -14,13 +15,9 @@ type Limits = Omit<ContainerUpdateRequest, 'RestartPolicy'>;
 /** Settings of a start that no OCI runtime changes later. */
 const fromNextStart = [
   'CgroupParent',
-  'BlkioWeightDevice',
-  'BlkioDeviceReadBps',
-  'BlkioDeviceWriteBps',
-  'BlkioDeviceReadIOps',
-  'BlkioDeviceWriteIOps',
   'Devices',
   'DeviceCgroupRules',
+  'DeviceRequests',
   'MemorySwappiness',
   'OomKillDisable',
   'Ulimits',
@@ -90,14 +87,14 @@ async function apply(
   record.state.updating = true;
   container.save();
   try {
-    await runtime.update(id, limits({ ...before, ...changes }, { update: true }), cgroupOf(context.config, record));
+    const cgroup = cgroupOf(context.config, record);
+    await runtime.update(id, limits({ ...before, ...changes }, { update: true }), cgroup);
+    replaceDeviceLimits(cgroup, deviceLimits(before), deviceLimits(changes));
   } catch (cause) {
     const restored = { ...before, ...(changes.PidsLimit !== undefined && { PidsLimit: before.PidsLimit ?? 0 }) };
-    await runtime
-      .update(id, limits(restored, { update: true }), cgroupOf(context.config, record))
-      .catch((error: unknown) => {
-        context.log.warn('limits could not be set back', { container: id, error: messageOf(error) });
-      });
+    await restore(context, container, restored, changes).catch((error: unknown) => {
+      context.log.warn('limits could not be set back', { container: id, error: messageOf(error) });
+    });
     throw systemError(messageOf(cause), { cause });
   } finally {
     // Saved with the limits that hold now; after a failure, at the next occasion.
@@ -114,9 +111,7 @@ export async function settleUpdate(
   if (!record.state.updating) return;
   const restored = { ...record.hostConfig, PidsLimit: record.hostConfig.PidsLimit ?? 0 };
   try {
-    await context.runtimes
-      .get(record.runtime)
-      .update(container.id, limits(restored, { update: true }), cgroupOf(context.config, record));
+    await restore(context, container, restored, {});
   } catch (error) {
     context.log.warn('the limits of a container may not be those on record', {
       container: container.id,
@@ -127,17 +122,39 @@ export async function settleUpdate(
   container.save();
 }
 
+/** @param failed changes that may be in force */
+async function restore(
+  context: Pick<Context, 'config' | 'runtimes'>,
+  { id, record }: Container,
+  limitsBefore: HostConfig,
+  failed: Limits,
+): Promise<void> {
+  const cgroup = cgroupOf(context.config, record);
+  await context.runtimes.get(record.runtime).update(id, limits(limitsBefore, { update: true }), cgroup);
+  const before = deviceLimits(limitsBefore);
+  // A list that was not there lifts what there is.
+  const all = { weight: [], readBps: [], writeBps: [], readIops: [], writeIops: [], ...withValues(before) };
+  replaceDeviceLimits(cgroup, deviceLimits(failed), all);
+}
+
+const withValues = (lists: DeviceLimits): DeviceLimits =>
+  Object.fromEntries(Object.entries(lists).filter(([, list]) => list !== undefined));
+
 /** Whether the policy that one waits for an extension under still wants it to run. */
 function isStillWanted({ record }: Container): boolean {
   const { Name: name } = record.hostConfig.RestartPolicy ?? {};
   return name === 'on-failure' ? record.state.exitCode !== 0 : name !== '' && name !== 'no';
 }
 
-/** Only what says something: zero, empty and null mean "as it was"; of `PidsLimit`, 0 means none. */
+/**
+ * Only what says something: zero, empty and null mean "as it was"; but of `PidsLimit`, 0 means none, and of limits on
+ * single devices the empty list.
+ */
 function given(requested: Limits): Limits {
   return Object.fromEntries(
     Object.entries(requested).filter(([name, value]) => {
       if (name === 'PidsLimit') return typeof value === 'number';
+      if (perDevice.some((field) => field === name)) return Array.isArray(value);
       return Array.isArray(value) ? value.length > 0 : Boolean(value);
     }),
   );

@@ -221,7 +221,7 @@ export async function checkSources(
 
 /** @param made gets each as soon as it is there, and has them also when another fails */
 export async function makeMounts(
-  context: Pick<Context, 'volumes'>,
+  context: Pick<Context, 'images' | 'volumes'>,
   requested: readonly RequestedMount[],
   made: MountRecord[],
 ): Promise<MountRecord[]> {
@@ -236,10 +236,16 @@ export async function makeMounts(
 }
 
 /** A volume that is named comes into being now, so that it is there (and in use) from now on. */
-async function makeMount(context: Pick<Context, 'volumes'>, requested: RequestedMount): Promise<MountRecord> {
+async function makeMount(
+  context: Pick<Context, 'images' | 'volumes'>,
+  requested: RequestedMount,
+): Promise<MountRecord> {
   if (requested.type === 'bind') {
     const { sourceMustExist: _, propagationGiven: _given, ...bind } = requested;
     return bind;
+  }
+  if (requested.type === 'image') {
+    return 'imageId' in requested ? requested : { ...requested, imageId: context.images.resolve(requested.source).id };
   }
   if (!('volume' in requested)) return requested;
   const { volume, ...mount } = requested;

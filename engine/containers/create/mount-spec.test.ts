@@ -101,7 +101,12 @@ test('options of a mount that contradict each other, or belong to another type, 
       { ...bind, ClusterOptions: {} },
       'invalid mount config for type "bind": field ClusterOptions must not be specified',
     ],
-    [{ ...bind, Type: 'image' }, 'invalid mount config for type "image": mount type unknown'],
+    [{ ...bind, Type: 'npipe' }, 'invalid mount config for type "npipe": mount type unknown'],
+    [{ Type: 'image', Target: '/i' }, 'invalid mount config for type "image": field Source must not be empty'],
+    [
+      { Type: 'image', Source: 'x', Target: '/i', ImageOptions: { Subpath: '../x' } },
+      'invalid mount config for type "image": subpath must be a relative path within the volume',
+    ],
   ] as const) {
     expect(refusal(() => parseMount(mount))).toBe(text);
   }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { HostConfig, Mount } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { volumeDestination } from '../../config-fields.js';
-import type { BindMount, MountRecord, TmpfsMount, VolumeMount } from '../state/record.js';
+import type { BindMount, ImageMount, MountRecord, TmpfsMount, VolumeMount } from '../state/record.js';
 
 /** A bind that was asked for, before its source is looked at. */
 export interface RequestedBind extends BindMount {
@@ -19,8 +19,11 @@ export interface RequestedVolume extends Omit<VolumeMount, 'name' | 'driver' | '
   volume: { driver?: string; options?: Record<string, string>; labels?: Record<string, string> };
 }
 
-/** With a {@link VolumeMount} it is another container's, which is there already. */
-export type RequestedMount = RequestedBind | RequestedVolume | VolumeMount | TmpfsMount;
+/** An image that was asked for, before it is looked up. */
+export type RequestedImage = Omit<ImageMount, 'imageId'>;
+
+/** A {@link VolumeMount} or an {@link ImageMount} is another container's, which is there already. */
+export type RequestedMount = RequestedBind | RequestedVolume | RequestedImage | VolumeMount | ImageMount | TmpfsMount;
 
 const propagations = new Set(['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared']);
 /** Words that may follow the second colon of `-v`, by group: at most one of each. */
@@ -42,7 +45,7 @@ const invalidSpec = (raw: string, why?: string) =>
   invalidParameter(`invalid volume specification: '${raw}'${why ? `: ${why}` : ''}`);
 
 /** `-v [SOURCE:]DESTINATION[:MODE]` (moby `daemon/volume/mounts/linux_parser.go`). @throws InvalidParameter */
-export function parseBind(raw: string, volumeDriver: string | undefined): RequestedMount {
+export function parseBind(raw: string, volumeDriver: string | undefined): RequestedBind | RequestedVolume {
   const parts = raw.split(':');
   if (parts[0] === '' || parts.length > 3) throw invalidSpec(raw);
   if (parts.length === 2 && validMode(parts[1] ?? '')) throw invalidSpec(raw);
@@ -172,6 +175,12 @@ export function parseMount(mount: Mount): RequestedMount {
     }
     return { ...common, type, source: '', propagation: '', options };
   }
+  if (type === 'image') {
+    if (source === '') throw fail('field Source must not be empty');
+    const subpath = ImageOptions?.Subpath || undefined;
+    if (subpath && !isLocal(subpath)) throw fail('subpath must be a relative path within the volume');
+    return { ...common, rw: false, type, source, propagation: 'rprivate', subpath };
+  }
   throw fail('mount type unknown');
 }
 
@@ -189,6 +198,11 @@ function refuseReadOnlyConflicts({ ReadOnly, BindOptions }: Mount): void {
 
 function isLocal(path: string): boolean {
   return path !== '' && !posix.isAbsolute(path) && clean(path) !== '..' && !clean(path).startsWith('../');
+}
+
+/** Another container's mount, for one that comes later. */
+function taken(mount: BindMount | VolumeMount, rw: boolean): BindMount | VolumeMount {
+  return mount.type === 'bind' ? { ...mount, rw, createSource: undefined } : { ...mount, rw, noCopy: true };
 }
 
 /** `--volumes-from CONTAINER[:MODE]`. @throws InvalidParameter */
@@ -217,9 +231,7 @@ export function collectMounts(
     const { container, readOnly } = parseVolumesFrom(spec);
     for (const mount of mountsOf(container)) {
       if (mount.type === 'tmpfs') continue;
-      const rw = mount.rw && !readOnly;
-      const taken = mount.type === 'bind' ? { ...mount, rw, createSource: undefined } : { ...mount, rw, noCopy: true };
-      byDestination.set(mount.destination, taken);
+      byDestination.set(mount.destination, mount.type === 'image' ? mount : taken(mount, mount.rw && !readOnly));
     }
   }
   const explicit = new Set<string>();

@@ -6,6 +6,7 @@ import { invalidParameter } from '@cleat/protocol/errors';
 import { checkFields, refuseNul } from '../../config-fields.js';
 import { checkPorts } from '../../networks/ports.js';
 import { normalizeCapabilities } from '../../oci/capabilities.js';
+import { cdiDriver, checkCdiRequest } from '../../oci/cdi/inject.js';
 import { parseSignal } from '../../signals.js';
 import { parseRule } from '../oci-spec/devices.js';
 import { asList } from '../oci-spec/process.js';
@@ -73,7 +74,12 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
 /** For `docker update` too. @throws InvalidParameter */
 export function checkDevices(host: Pick<HostConfig, 'DeviceCgroupRules' | 'DeviceRequests'>): void {
   for (const rule of host.DeviceCgroupRules ?? []) parseRule(rule);
-  for (const { Driver = '', Capabilities } of host.DeviceRequests ?? []) {
+  for (const request of host.DeviceRequests ?? []) {
+    const { Driver = '', Capabilities } = request;
+    if (Driver === cdiDriver) {
+      checkCdiRequest(request);
+      continue;
+    }
     const capabilities = (Capabilities ?? []).map((all) => `[${(all ?? []).join(' ')}]`).join(' ');
     throw invalidParameter(`could not select device driver "${Driver}" with capabilities: [${capabilities}]`);
   }

@@ -10,6 +10,7 @@ import type { Context } from '../context.js';
 import { rootOf } from '../root-of.js';
 import type { Container } from '../state/container.js';
 import type { MountRecord } from '../state/record.js';
+import { mountImage } from '../steps/mount-image.js';
 import { volumeUse } from '../volume-use.js';
 import { containerLayers } from '../writable-layer.js';
 
@@ -120,14 +121,20 @@ export async function mountFiles(
   };
 }
 
-/** The host directory behind a volume or a bind of a container that does not run. */
+/** The host directory behind a volume, a bind or an image of a container that does not run. */
 async function mountSource(
-  context: Pick<Context, 'log' | 'paths' | 'volumes'>,
+  context: Pick<Context, 'helper' | 'images' | 'log' | 'paths' | 'volumes'>,
   container: Container,
   destination: string,
   rootfs: string,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const mount = container.record.mounts.find((candidate) => candidate.destination === destination);
+  if (mount?.type === 'image') {
+    makeDirectories(context.paths.archives(), 0o710);
+    const at = join(context.paths.archives(), randomBytes(6).toString('hex'));
+    const source = await mountImage(context, mount, at);
+    return { directory: source.path, release: async () => source[Symbol.dispose]() };
+  }
   if (mount?.type !== 'volume') {
     return { directory: mount?.source ?? '', release: async () => {} };
   }

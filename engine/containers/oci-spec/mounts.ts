@@ -4,7 +4,7 @@ import type { HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { defaultMounts } from '../../oci/default-mounts.js';
 import type { OciMount } from '../../oci/types.js';
-import type { BindMount, MountRecord, VolumeMount } from '../state/record.js';
+import type { BindMount, ImageMount, MountRecord, VolumeMount } from '../state/record.js';
 
 /**
  * The source of a bind mount: a path that was looked at and is held since, or one that a user who may name the host's
@@ -138,9 +138,9 @@ export function pathOf(source: BindSource | undefined, { destination }: MountRec
 }
 
 /** As Docker since 25: read-only means all of it, where that can be had. */
-function access(mount: BindMount | VolumeMount, recursive: boolean): string[] {
+function access(mount: BindMount | VolumeMount | ImageMount, recursive: boolean): string[] {
   if (mount.rw) return ['rw'];
-  if (mount.type === 'volume') return recursive ? ['ro', 'rro'] : ['ro'];
+  if (mount.type !== 'bind') return recursive ? ['ro', 'rro'] : ['ro'];
   if (mount.readOnlyForceRecursive && !recursive) {
     throw invalidParameter(
       `failed to make the mount at ${mount.destination} recursively read-only: the runtime or the kernel cannot`,

@@ -2,6 +2,7 @@ import type { ContainersConfig } from '../../config.js';
 import type { Sandbox } from '../../networks/service.js';
 import { hasAppArmor } from '../../oci/apparmor.js';
 import { effectiveCapabilities } from '../../oci/capabilities.js';
+import { injectCdiDevices } from '../../oci/cdi/inject.js';
 import { checkProcMounts } from '../../oci/proc-mounts.js';
 import { limits } from '../../oci/resources.js';
 import { seccompFor } from '../../oci/seccomp.js';
@@ -48,7 +49,7 @@ export function specFor(context: SpecContext): OciSpec {
   });
   checkProcMounts(mounts, record.runtime, rootfs);
   const ownUts = namespaces.some((namespace) => namespace.type === 'uts');
-  return {
+  const spec: OciSpec = {
     ociVersion: '1.0.2',
     process: processFor(record, rootfs, {
       config,
@@ -75,6 +76,8 @@ export function specFor(context: SpecContext): OciSpec {
       rootfsPropagation: rootPropagation(record.mounts),
     },
   };
+  injectCdiDevices(spec, hostConfig.DeviceRequests ?? [], config.cdiSpecDirs ?? []);
+  return spec;
 }
 
 /** The user's, and Docker's own defaults for a network namespace of the container's own. */

@@ -29,7 +29,7 @@ export interface ContainerRecord {
   endpoints: RequestedNetworks['endpoints'];
   /** Aliases for other containers on the default network. Absent: none. */
   links?: ContainerLink[];
-  /** Binds, volumes and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
+  /** Binds, volumes, images and `--mount type=tmpfs`, by destination; `--tmpfs` stays in hostConfig. */
   mounts: MountRecord[];
   /** The secrets that providers are asked for at each start; values are never kept. Absent: none. */
   secrets?: RequestedSecret[];
@@ -101,7 +101,19 @@ export interface TmpfsMount extends MountCommon {
   options: string[];
 }
 
-export type MountRecord = BindMount | VolumeMount | TmpfsMount;
+/** `--mount type=image`: the files of an image, which can only be read. */
+export interface ImageMount extends MountCommon {
+  type: 'image';
+  rw: false;
+  /** As the user called it. */
+  source: string;
+  /** The image that it named when the container was made. */
+  imageId: ImageId;
+  /** Mount only this directory or file of it. */
+  subpath?: string;
+}
+
+export type MountRecord = BindMount | VolumeMount | TmpfsMount | ImageMount;
 
 export const isVolume = (mount: MountRecord): mount is VolumeMount => mount.type === 'volume';
 

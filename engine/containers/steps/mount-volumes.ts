@@ -11,6 +11,7 @@ import type { Container } from '../state/container.js';
 import type { RunRecord } from '../state/life.js';
 import { type BindMount, isVolume, type VolumeMount } from '../state/record.js';
 import { volumeUse } from '../volume-use.js';
+import { mountImage } from './mount-image.js';
 
 /**
  * Makes the sources of all mounts ready: volumes are mounted by their drivers (all at once), missing bind sources
@@ -24,11 +25,15 @@ export async function prepareMounts(
   signal: AbortSignal,
 ): Promise<Map<string, BindSource>> {
   const paths = new Map<string, BindSource>();
-  if (container.record.mounts.some(isVolume)) mkdirSync(context.paths.held(container.id), { mode: 0o700 });
+  if (container.record.mounts.some(({ type }) => type === 'volume' || type === 'image'))
+    mkdirSync(context.paths.held(container.id), { mode: 0o700 });
   await settleAll(
     container.record.mounts.map(async (mount) => {
       if (isVolume(mount)) paths.set(mount.destination, await mountVolume(context, container, run, mount, signal));
-      else if (mount.type === 'bind') paths.set(mount.destination, await bindSource(context, mount, signal));
+      else if (mount.type === 'image') {
+        const at = join(context.paths.held(container.id), newId());
+        paths.set(mount.destination, await mountImage(context, mount, at, signal));
+      } else if (mount.type === 'bind') paths.set(mount.destination, await bindSource(context, mount, signal));
     }),
   );
   return paths;

@@ -28,6 +28,10 @@ export async function keepSourceFlags(
   await Promise.all(
     concerned.map(async (mount) => {
       const source = sources.get(mount.destination);
+      if (mount.options.includes('rro') && !(await isDirectory(context, mount.source, signal))) {
+        // Nothing is mounted below a file, and crun opens what it is to go through as a directory.
+        mount.options = mount.options.filter((option) => option !== 'rro');
+      }
       const flags =
         source !== undefined && 'named' in source
           ? await namedFlags(context, source.named, signal)
@@ -35,6 +39,15 @@ export async function keepSourceFlags(
       mount.options.push(...flags.filter((flag) => kept.has(flag)));
     }),
   );
+}
+
+async function isDirectory(context: Pick<Context, 'helper'>, path: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await context.helper.call('stat', { path, follow: true }, { signal })).type === 'directory';
+  } catch (error) {
+    if (isClass(error, 'NotFound')) return true;
+    throw error;
+  }
 }
 
 /** The runtime reports a source that is not there. */

@@ -73,12 +73,19 @@ function inspectNow(
     HostConfig: completeHostConfig({ ...record.hostConfig, Links }),
     GraphDriver: { Name: 'overlay2', Data: graphData(context, record.id, record.imageId) },
     Mounts: record.mounts.map(mountPoint),
-    Config: completeConfig(record.config),
+    Config: completeConfig({ ...record.config, MacAddress: requestedMac(record) }),
     NetworkSettings: networkSettings(
       record,
       context.networks.settings(record.id, record.endpoints, namesBefore(record)),
     ),
   };
+}
+
+/** The MAC address that was asked for on the container's main network: until API 1.51 it is shown as the container's. */
+function requestedMac({ hostConfig, endpoints }: ContainerRecord): string | undefined {
+  const mode = hostConfig.NetworkMode === 'default' ? 'bridge' : (hostConfig.NetworkMode ?? 'bridge');
+  const main = endpoints[mode] ?? Object.values(endpoints).find(({ NetworkID }) => NetworkID === mode);
+  return main?.MacAddress || undefined;
 }
 
 function namesBefore({ startedBefore, name, config }: ContainerRecord) {
@@ -108,7 +115,9 @@ export function mountPoint(mount: MountRecord): MountPoint {
   return {
     Type: mount.type,
     ...(isVolume(mount) && { Name: mount.name }),
-    Source: mount.source,
+    ...(mount.type === 'image' && { Name: mount.source }),
+    // Where an image lies is nobody's business, and changes with each start.
+    Source: mount.type === 'image' ? mount.imageId : mount.source,
     Destination: mount.destination,
     ...(isVolume(mount) && { Driver: mount.driver }),
     Mode: mount.mode,
@@ -117,30 +126,14 @@ export function mountPoint(mount: MountRecord): MountPoint {
   };
 }
 
-/** Besides `Networks`, the endpoint on the default bridge is repeated at the top, as clients of 2015 read it. */
 function networkSettings(record: ContainerRecord, sandbox: SandboxSettings): NetworkSettings {
   const { pid } = record.state;
   // Without a file of its own the namespace is found by the process in it.
   const ofProcess = sandbox.sandboxId !== '' && pid > 0 ? `/proc/${pid}/ns/net` : '';
-  const bridge = sandbox.networks.bridge;
   return {
-    Bridge: '',
     SandboxID: sandbox.sandboxId,
     SandboxKey: sandbox.sandboxKey || ofProcess,
-    HairpinMode: false,
-    LinkLocalIPv6Address: '',
-    LinkLocalIPv6PrefixLen: 0,
     Ports: sandbox.ports,
-    SecondaryIPAddresses: null,
-    SecondaryIPv6Addresses: null,
-    EndpointID: bridge?.EndpointID ?? '',
-    Gateway: bridge?.Gateway ?? '',
-    GlobalIPv6Address: bridge?.GlobalIPv6Address ?? '',
-    GlobalIPv6PrefixLen: bridge?.GlobalIPv6PrefixLen ?? 0,
-    IPAddress: bridge?.IPAddress ?? '',
-    IPPrefixLen: bridge?.IPPrefixLen ?? 0,
-    IPv6Gateway: bridge?.IPv6Gateway ?? '',
-    MacAddress: bridge?.MacAddress ?? '',
     Networks: inspectedNetworks(record, sandbox.networks),
   };
 }

@@ -68,6 +68,7 @@ function rowOf(context: Pick<Context, 'networks' | 'registry'>, container: Conta
 function summary(context: Pick<Context, 'registry'>, container: Container, sandbox: SandboxSettings): ContainerSummary {
   const { record } = container;
   const created = parseTime(record.created) ?? 0n;
+  const annotations = record.hostConfig.Annotations ?? {};
   return {
     Id: record.id,
     Names: context.registry.namesOf(container).map((name) => `/${name}`),
@@ -79,7 +80,11 @@ function summary(context: Pick<Context, 'registry'>, container: Container, sandb
     Labels: record.config.Labels ?? {},
     State: record.state.status,
     Status: statusText(apiState(record.state)),
-    HostConfig: { NetworkMode: record.hostConfig.NetworkMode ?? 'default' },
+    HostConfig: {
+      NetworkMode: record.hostConfig.NetworkMode ?? 'default',
+      ...(Object.keys(annotations).length > 0 && { Annotations: annotations }),
+    },
+    Health: { Status: record.state.health?.Status ?? 'none', FailingStreak: record.state.health?.FailingStreak ?? 0 },
     NetworkSettings: { Networks: listedNetworks(record, sandbox.networks) },
     Mounts: record.mounts.map(mountPoint),
   };

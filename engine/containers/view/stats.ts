@@ -15,6 +15,7 @@ const intervalMs = 1000;
 export interface StatsResponse {
   name: string;
   id: string;
+  os_type: 'linux';
   read: string;
   preread: string;
   num_procs: 0;
@@ -87,6 +88,7 @@ async function sample(
   const frame = {
     name: `/${record.name}`,
     id: record.id,
+    os_type: 'linux',
     preread: previous?.read ?? zeroTime,
     num_procs: 0,
     storage_stats: {},

@@ -8,6 +8,7 @@ import { busyboxTar } from '../../../cli/tour/busybox.js';
 import { FakeLoki } from '../../../examples/loki-logs/fake-loki.fixture.js';
 import { BackEnd, endServersBelow, rcloneInstalled } from '../../../examples/rclone-volume/back-end.fixture.js';
 import { makeCertificates } from '../support/certificates.js';
+import { clientOf } from '../support/client.js';
 import { checkout, commandsOf, shown, substitute } from '../support/documents.js';
 import { type Engine, startEngine } from '../support/engine.js';
 import { freePort } from '../support/ports.js';
@@ -197,6 +198,16 @@ test('the network batteries: the examples of their READMEs', async () => {
     /inet ([\d.]+)/g,
   );
   expect([...addresses].map(([, address]) => address)).toEqual(['10.66.0.129', '10.66.0.9']);
+});
+
+test('builder-buildah: the example of its README', async () => {
+  const example = shown('batteries/builder-buildah/README.md', 'docker build');
+  await using own = await startEngine({ flags: ['--builder-driver=buildah'] });
+  const { ok: built } = clientOf(() => own);
+  for (const command of commandsOf(substitute(example, { './hello': 'test/e2e/support/hello-image' }))) {
+    const said = await built(...command.split(' ').slice(1));
+    if (command.startsWith('docker run')) expect(said).toBe('hello');
+  }
 });
 
 test('the batteries that log: the examples of their READMEs', async () => {

@@ -21,10 +21,11 @@ const shownCode = {
   ledger: shown('docs/guide/kinds/metrics.md', 'import { get }'),
   shelf: shown('docs/guide/kinds/log.md', 'import { appendFile'),
   keep: shown('docs/guide/kinds/secret.md', 'import { readFile }'),
+  mason: shown('docs/guide/kinds/builder.md', 'import { execFile }'),
 };
 
 beforeAll(async () => {
-  engine = await startEngine();
+  engine = await startEngine({ flags: ['--builder-driver=mason'] });
   const main = shown('docs/guide/kinds/volume.md', '#!/usr/bin/env node');
   const files: Record<string, string> = {
     'main.ts': main,
@@ -106,6 +107,18 @@ test('Giving secrets to containers: the provider of the guide', async () => {
   await ok('rm', '-f', 'db');
 });
 
+test('Builder plugins: the builder of the page makes an image of the context', async () => {
+  await using _ = await startPlugin(join(compiled, 'mason-main.js'), 'mason');
+  const context = join(engine.directory, 'site');
+  mkdirSync(context);
+  writeFileSync(join(context, 'Dockerfile'), 'FROM nothing');
+  writeFileSync(join(context, 'index'), 'hello');
+  await ok('build', '-t', 'site', context);
+  const id = await ok('create', 'site', 'none');
+  expect(await ok('cp', `${id}:/index`, '-')).toContain('hello');
+  await ok('rm', id);
+});
+
 /** On a stock dockerd, which shows what was sent, and leaves it to a log driver to find its streams again. */
 const onlyForDockerd = /^(authz\/(target-escapes|body-spellings)|log\/crash-reads-on)$/;
 
@@ -113,6 +126,7 @@ const shownPlugins: { name: string; args: string; options: Record<string, string
   { name: 'policy', args: '', options: {} },
   { name: 'ledger', args: '', options: {} },
   { name: 'shelf', args: '--directory', options: {} },
+  { name: 'mason', args: '', options: {} },
   { name: 'keep', args: '--root', options: { secret: 'password', env: 'verified' } },
 ];
 

@@ -1,0 +1,114 @@
+import type { BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
+import { describe, expect, test } from 'vitest';
+import { buildFlags } from './flags.js';
+import { Output } from './output.js';
+
+const order: BuildRequest = { ID: 'b', Engine: '/e', Context: '/context', Dockerfile: '/beside/Dockerfile' };
+const flags = (more: Partial<BuildRequest>) =>
+  buildFlags({ ...order, ...more }, { idFile: '/id', authFile: '/auth' }).filter(
+    (flag) => !buildFlags(order, { idFile: '/id', authFile: '/auth' }).includes(flag),
+  );
+
+describe('an order as options of buildah', () => {
+  test('has the context last, and the Dockerfile beside it', () => {
+    const all = buildFlags(order, { idFile: '/id', authFile: '/auth' });
+    expect(all).toContain('--file=/beside/Dockerfile');
+    expect(all.slice(-2)).toEqual(['--', '/context']);
+  });
+
+  test.each<[Partial<BuildRequest>, string[]]>([
+    [{ Target: 'prod', Platform: 'linux/arm64' }, ['--target=prod', '--platform=linux/arm64']],
+    [{ BuildArgs: { A: '1=2', B: '' } }, ['--build-arg=A=1=2', '--build-arg=B=']],
+    [{ BuildArgs: { SOURCE_DATE_EPOCH: '7' } }, ['--build-arg=SOURCE_DATE_EPOCH=7', '--timestamp=7']],
+    [{ Labels: { a: 'b' }, NoCache: true, Pull: true }, ['--label=a=b', '--no-cache', '--pull-always']],
+    [{ Network: 'none', ExtraHosts: ['a:1.2.3.4'] }, ['--network=none', '--add-host=a:1.2.3.4']],
+    [{ ShmSize: 64, Memory: 1024, MemorySwap: -1 }, ['--shm-size=64b', '--memory=1024b', '--memory-swap=-1']],
+    [
+      { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }], CgroupParent: '/p' },
+      ['--ulimit=nofile=1:2', '--cgroup-parent=/p'],
+    ],
+    [{ CpuShares: 1, CpuPeriod: 2, CpuQuota: 3 }, ['--cpu-shares=1', '--cpu-period=2', '--cpu-quota=3']],
+    [
+      { CpuSetCpus: '0', CpuSetMems: '1', SecurityOpt: ['x=y'] },
+      ['--cpuset-cpus=0', '--cpuset-mems=1', '--security-opt=x=y'],
+    ],
+    [
+      { Secrets: [{ ID: 's', File: '/f' }], SSH: [{ ID: 'default', Socket: '/s' }] },
+      ['--secret=id=s,src=/f', '--ssh=default=/s'],
+    ],
+    [
+      { Contexts: { a: { Directory: '/a' }, b: { Image: 'busybox' } } },
+      ['--build-context=a=/a', '--build-context=b=docker-image://busybox'],
+    ],
+  ])('%j', (more, expected) => expect(flags(more)).toEqual(expected));
+
+  test.each<[Partial<BuildRequest>, RegExp]>([
+    [{ NoCacheFilter: ['a'] }, /no-cache-filter/],
+    [{ CacheFrom: ['a'] }, /cache-from/],
+    [{ CacheTo: ['type=inline'] }, /cache-to/],
+    [{ KeepContainers: true }, /rm=false/],
+    [{ Allow: ['security.insecure'] }, /security\.insecure/],
+    [{ Network: 'mine' }, /network "mine"/],
+  ])('%j is refused', (more, reason) => expect(() => flags(more)).toThrow(reason));
+});
+
+function told(lines: readonly (readonly [1 | 2, string])[], end: (output: Output) => void): BuildLine[] {
+  const all: BuildLine[] = [];
+  const output = new Output((line) => all.push(line));
+  for (const [stream, text] of lines) output.line(stream, text);
+  end(output);
+  return all;
+}
+
+describe('the words of buildah', () => {
+  test('are steps, output and a result', () => {
+    const lines = told(
+      [
+        [1, '[1/2] STEP 1/1: FROM busybox AS a'],
+        [1, '--> Using cache 9f5ec84dc5ed7378b1cc'],
+        [1, '[2/2] STEP 1/2: FROM scratch'],
+        [1, '[2/2] STEP 2/2: RUN echo hi'],
+        [1, 'hi'],
+        [2, 'err'],
+        [1, '[2/2] COMMIT'],
+        [1, '--> d801799b6c6b'],
+      ],
+      (output) => output.succeed('sha256:1'),
+    );
+    const steps = lines.flatMap(({ Vertex }) => (Vertex?.Completed ? [Vertex] : []));
+    expect(steps.map(({ Step, Steps, Name, Cached }) => [Step, Steps, Name, Cached ?? false])).toEqual([
+      [1, 1, 'FROM busybox AS a', true],
+      [2, 3, 'FROM scratch', false],
+      [3, 3, 'RUN echo hi', false],
+    ]);
+    expect(lines.flatMap(({ Log }) => (Log ? [[Log.Stream, Buffer.from(Log.Data, 'base64').toString()]] : []))).toEqual(
+      [
+        [1, 'hi\n'],
+        [2, 'err\n'],
+      ],
+    );
+    expect(lines.at(-1)).toEqual({ Result: { Image: 'sha256:1' } });
+  });
+
+  test.each([
+    ['RUN false', "The command '/bin/sh -c false' returned a non-zero code: 3"],
+    ['RUN ["/bin/x", "-y"]', "The command '/bin/x -y' returned a non-zero code: 3"],
+  ])('a failure of %s has its code', (name, message) => {
+    const why = `Error: building at STEP "${name}": while running runtime: exit status 3`;
+    const lines = told(
+      [
+        [1, `STEP 2/2: ${name}`],
+        [2, why],
+      ],
+      (output) => output.fail('it failed'),
+    );
+    expect(lines.at(-1)).toEqual({ Error: { Message: message, Code: 3, Vertex: '2' } });
+  });
+
+  test('a failure before the first step is told as it is', () => {
+    expect(told([[2, 'Error: no such file']], (output) => output.fail('it failed'))).toEqual([
+      { Error: { Message: 'no such file' } },
+    ]);
+    expect(told([], (output) => output.fail('it failed'))).toEqual([{ Error: { Message: 'it failed' } }]);
+  });
+});

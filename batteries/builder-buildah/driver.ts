@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '@cleat/linux/process/run';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import type { BuildLine, BuildRequest, builderKind } from '@cleat/protocol/kinds/builder';
+import type { CallContext, Handlers } from '@cleat/protocol/kinds/kind';
+import type { Logger } from '@cleat/protocol/log';
+import { Buildah, type BuildahSettings } from './buildah.js';
+import { EngineClient } from './engine.js';
+import { buildFlags } from './flags.js';
+import { Output } from './output.js';
+
+/** Lines that wait for a reader; then buildah waits, too, as its pipes are full. */
+const never = new AbortController().signal;
+
+/** Builds by Debian's buildah, and loads what it made into the engine. */
+export class BuildahBuilder implements Handlers<typeof builderKind> {
+  readonly #buildah: Buildah;
+  readonly #stateDir: string;
+  readonly #log: Logger;
+  /** Images of the engine that buildah has, by name. */
+  readonly #handed = new Map<string, string>();
+  #ready: Promise<void> | undefined;
+
+  constructor(settings: BuildahSettings, log: Logger) {
+    this.#buildah = new Buildah(settings);
+    this.#stateDir = settings.stateDir;
+    this.#log = log;
+  }
+
+  readonly Build = (order: BuildRequest, { signal }: CallContext): AsyncIterable<Uint8Array> => {
+    const lines: Uint8Array[] = [];
+    let wake = (): void => {};
+    let isOver = false;
+    const tell = (line: BuildLine): void => {
+      lines.push(Buffer.from(`${JSON.stringify(line)}\n`));
+      wake();
+    };
+    const stop = new AbortController();
+    const ended = this.#build(order, AbortSignal.any([signal, stop.signal]), tell).finally(() => {
+      isOver = true;
+      wake();
+    });
+    ended.catch(() => {}); // Told below.
+    return (async function* () {
+      try {
+        for (;;) {
+          const all = Buffer.concat(lines.splice(0));
+          if (all.length > 0) yield all;
+          else if (isOver) return await ended;
+          else
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+            });
+        }
+      } finally {
+        stop.abort();
+      }
+    })();
+  };
+
+  readonly DiskUsage = async () => {
+    await mkdir(this.#buildah.storage, { recursive: true });
+    const { stdout } = await run('du', ['-sxB1', this.#buildah.storage], { deadlineMs: 25_000 });
+    return {
+      Records: [
+        { ID: 'buildah', Type: 'regular', Description: 'layers of buildah', Size: Number.parseInt(stdout, 10) || 0 },
+      ],
+    };
+  };
+
+  readonly Prune = async ({ All, Filters = {} }: { All?: boolean; Filters?: Record<string, string[]> }) => {
+    const strange = Object.keys(Filters)[0];
+    if (strange !== undefined)
+      throw invalidParameter(`the cache of buildah cannot be pruned by the filter '${strange}'`);
+    await this.#prepared();
+    const before = await this.DiskUsage();
+    const removed: string[] = [];
+    const onLine = (stream: 1 | 2, line: string): void => {
+      if (stream === 1 && /^[0-9a-f]{64}$/.test(line)) removed.push(line);
+    };
+    this.#handed.clear();
+    await this.#buildah.run(['rmi', ...(All ? ['--all', '--force'] : ['--prune'])], { signal: never, onLine });
+    const after = await this.DiskUsage();
+    const freed = (before.Records[0]?.Size ?? 0) - (after.Records[0]?.Size ?? 0);
+    return { Removed: removed, SpaceReclaimed: removed.length > 0 ? Math.max(freed, 0) : 0 };
+  };
+
+  async #build(order: BuildRequest, signal: AbortSignal, tell: (line: BuildLine) => void): Promise<void> {
+    const place = join(this.#stateDir, `build-${randomBytes(6).toString('hex')}`);
+    const output = new Output(tell);
+    try {
+      await this.#prepared();
+      await mkdir(place, { mode: 0o700 });
+      const at = (name: string) => join(place, name);
+      const flags = buildFlags(order, { idFile: at('id'), authFile: at('auth.json') });
+      const auths = Object.entries(order.RegistryAuth ?? {}).map(([host, one]) => [host, authOf(one)]);
+      await writeFile(at('auth.json'), JSON.stringify({ auths: Object.fromEntries(auths) }), { mode: 0o600 });
+      const engine = new EngineClient(order.Engine, signal);
+      if (!order.Pull) await this.#handOver(order, engine, at('base.tar'), signal);
+      const onLine = (stream: 1 | 2, line: string) => output.line(stream, line);
+      const code = await this.#buildah.run(['build', ...flags], { signal, onLine });
+      if (code !== 0) return output.fail(`buildah ended with exit status ${code}`);
+      const id = (await readFile(at('id'), 'utf8')).trim().replace('sha256:', '');
+      const pushed = await this.#buildah.run(
+        ['push', '--quiet', '--disable-compression', id, `oci-archive:${at('image.tar')}`],
+        { signal, onLine },
+      );
+      if (pushed !== 0) return output.fail('buildah could not write the image');
+      output.succeed(await engine.load(at('image.tar')));
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#log.debug('a build failed', { error: messageOf(error) });
+      output.fail(messageOf(error));
+    } finally {
+      await rm(place, { recursive: true, force: true });
+    }
+  }
+
+  /** Base images that the engine has and buildah has not: a name is first what the engine knows by it. */
+  async #handOver(order: BuildRequest, engine: EngineClient, file: string, signal: AbortSignal): Promise<void> {
+    const text = await readFile(order.Dockerfile, 'utf8');
+    const names = [...text.matchAll(/^\s*FROM\s+(?:--\S+\s+)*([^\s$]+)(?=\s|$)/gim)].map(([, name = '']) => name);
+    for (const name of new Set(names)) {
+      const id = name === 'scratch' ? undefined : await engine.imageCalled(name);
+      if (id === undefined || this.#handed.get(name) === id) continue;
+      await engine.save(name, file);
+      const code = await this.#buildah.run(['pull', '--quiet', `docker-archive:${file}`], { signal });
+      if (code === 0) this.#handed.set(name, id);
+      await rm(file);
+    }
+  }
+
+  /** Once: what an engine before this one left is removed. */
+  async #prepared(): Promise<void> {
+    this.#ready ??= this.#prepare();
+    try {
+      await this.#ready;
+    } catch (error) {
+      this.#ready = undefined;
+      throw error;
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    await mkdir(this.#stateDir, { recursive: true, mode: 0o700 });
+    await writeFile(
+      this.#buildah.registries,
+      'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n',
+    );
+    await this.#buildah.run(['rm', '--all'], { signal: never });
+  }
+}
+
+function authOf(credentials: Readonly<Record<string, string>>): Record<string, string> {
+  const { username = '', password = '', auth, identitytoken } = credentials;
+  return {
+    auth: auth ?? Buffer.from(`${username}:${password}`).toString('base64'),
+    ...(identitytoken && { identitytoken }),
+  };
+}

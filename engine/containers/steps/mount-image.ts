@@ -1,0 +1,40 @@
+import { mkdirSync } from 'node:fs';
+import { HeldPath } from '@cleat/linux/helper/held-path';
+import { mountOverlay } from '@cleat/linux/mount/overlay';
+import type { Context } from '../context.js';
+import type { ImageMount } from '../state/record.js';
+
+/**
+ * Mounts an image, for reading only, or what is meant inside it.
+ * @param at where nobody but the engine gets to: it does not exist yet, its directory does
+ * @throws in the words of moby's safepath
+ */
+export async function mountImage(
+  context: Pick<Context, 'helper' | 'images' | 'paths'>,
+  { imageId, source, subpath }: ImageMount,
+  at: string,
+  signal?: AbortSignal,
+): Promise<HeldPath> {
+  mkdirSync(at, { mode: 0o700 });
+  mountOverlay({ lower: layersOf(context, imageId), target: at });
+  const whole = HeldPath.mounted(at);
+  if (subpath === undefined) return whole;
+  try {
+    // A link in an image may lead anywhere: it is followed inside only.
+    const request = { path: at, within: subpath, at: `${at}-subpath`, shown: source };
+    return await HeldPath.hold(context.helper, request, () => {}, { signal });
+  } finally {
+    whole[Symbol.dispose]();
+  }
+}
+
+/** The kernel takes no directory twice, and two at least: below all others an empty one shows nothing. */
+function layersOf(
+  { images, paths }: Pick<Context, 'images' | 'paths'>,
+  imageId: ImageMount['imageId'],
+): readonly string[] {
+  const layers = [...new Set(images.layerPaths(imageId))];
+  const empty = [paths.empty(), ...(layers.length === 0 ? [`${paths.empty()}-too`] : [])];
+  for (const directory of empty) mkdirSync(directory, { recursive: true, mode: 0o755 });
+  return [...layers, ...empty];
+}
