@@ -24,6 +24,8 @@ export interface ApiOptions {
   allowedOrigins?: readonly string[];
   /** Asked in order before every handler, after the built-in ones. */
   onRequest?: readonly RequestCheck[];
+  /** It answers builders: they have routes of their own beside the Engine API. */
+  forBuilders?: boolean;
   /** Further routes, tried before the others. */
   routes?: readonly Route[];
 }
