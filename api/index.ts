@@ -24,6 +24,8 @@ export interface ApiOptions {
   allowedOrigins?: readonly string[];
   /** Asked in order before every handler, after the built-in ones. */
   onRequest?: readonly RequestCheck[];
+  /** It answers builders: they have routes of their own beside the Engine API. */
+  forBuilders?: boolean;
   /** Further routes, tried before the others. */
   routes?: readonly Route[];
 }
@@ -40,8 +42,8 @@ export interface Api {
 
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
-  const { services, log } = options;
-  const routes = [...(options.routes ?? []), ...apiRoutes(services, { minApiVersion: options.minApiVersion })];
+  const { services, log, minApiVersion, forBuilders } = options;
+  const routes = [...(options.routes ?? []), ...apiRoutes(services, { minApiVersion, forBuilders })];
   const { store } = services;
   const server = createApiServer({
     router: createRouter(routes),

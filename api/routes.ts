@@ -1,3 +1,4 @@
+import { composeRoutes } from './build/compose.js';
 import { buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
 import { eventRoutes } from './events/routes.js';
@@ -14,7 +15,7 @@ import { systemRoutes } from './system/routes.js';
 import { volumeRoutes } from './volumes/routes.js';
 
 /** Every route of the API; the first that fits wins. */
-export function apiRoutes(services: ApiServices, options: { minApiVersion?: string }): Route[] {
+export function apiRoutes(services: ApiServices, options: { minApiVersion?: string; forBuilders?: boolean }): Route[] {
   return [
     ...systemRoutes(services, options),
     ...eventRoutes(services),
@@ -27,6 +28,7 @@ export function apiRoutes(services: ApiServices, options: { minApiVersion?: stri
     ...logDriverRoutes(services),
     ...pluginRoutes(services),
     ...buildRoutes(services),
+    ...(options.forBuilders ? composeRoutes(services.images) : []),
     ...swarmRoutes(),
   ];
 }

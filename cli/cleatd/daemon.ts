@@ -101,7 +101,7 @@ async function serve(
     // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
     serveBuilder: async (path, view) => {
       const { authorization: _, store: __, ...rooms } = engine;
-      const api = openApi({ ...apiOptions, services: { ...rooms, ...view, extensions } });
+      const api = openApi({ ...apiOptions, forBuilders: true, services: { ...rooms, ...view, extensions } });
       await api.listen(`unix://${path}`);
       return { close: () => api.close(0) };
     },

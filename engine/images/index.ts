@@ -11,6 +11,7 @@ import type { Layers } from '../layers/service.js';
 import { buildRecords, publish, removeRecords } from './build-records.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
+import { addLayer, compose } from './compose.js';
 import { Context } from './context.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
@@ -96,6 +97,8 @@ function imagesOf(context: Context): Images {
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(context, archive, options)),
     save: async (refs, platforms) => (await import('./archive/save.js')).save(context, refs, platforms),
     import: (options) => importImage(context, options),
+    addLayer: (parent, tar) => addLayer(context, parent, tar),
+    compose: (options) => compose(context, options),
   };
 }
 
