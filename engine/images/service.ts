@@ -35,7 +35,7 @@ export interface Images {
   push(options: PushOptions): AsyncIterable<Progress>;
   /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
-  /** What a registry has under a name. @throws InvalidParameter for what is none; as a pull */
+  /** The image of a name in its registry: digest and platforms. @throws InvalidParameter for what is none; as a pull */
   inspectRemote(name: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect>;
   /** Only the images of an archive that are for `platforms`, or all. */
   load(
