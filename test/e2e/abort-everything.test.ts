@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Route } from '../../api/http/router.js';
 import type { Method } from '../../api/http/target.js';
@@ -55,7 +56,7 @@ async function expectUnharmed(before: number): Promise<void> {
   expect(unexpectedIn(engine)).toEqual([]);
 }
 
-const routes = apiRoutes(fakeServices({}), {});
+const routes = apiRoutes(fakeServices({}), { log: silentLogger, version: '' });
 const nameOf = ({ method, path }: Route): string => `${method} ${path}`;
 
 /** The request to each streaming route: its targets, and a body where the route takes one. */
