@@ -24,6 +24,8 @@ export interface ApiOptions {
   allowedOrigins?: readonly string[];
   /** Asked in order before every handler, after the built-in ones. */
   onRequest?: readonly RequestCheck[];
+  /** It answers builders: they have routes of their own beside the Engine API. */
+  forBuilders?: boolean;
   /** Further routes, tried before the others. */
   routes?: readonly Route[];
 }
@@ -41,7 +43,7 @@ export interface Api {
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
   const { services, log } = options;
-  const routes = [...(options.routes ?? []), ...apiRoutes(services, { minApiVersion: options.minApiVersion })];
+  const routes = [...(options.routes ?? []), ...apiRoutes(services, options)];
   const { store } = services;
   const server = createApiServer({
     router: createRouter(routes),

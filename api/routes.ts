@@ -1,4 +1,5 @@
-import { buildRoutes } from './build/routes.js';
+import { composeRoutes } from './build/compose.js';
+import { type BuildRoutesOptions, buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
@@ -14,7 +15,10 @@ import { systemRoutes } from './system/routes.js';
 import { volumeRoutes } from './volumes/routes.js';
 
 /** Every route of the API; the first that fits wins. */
-export function apiRoutes(services: ApiServices, options: { minApiVersion?: string }): Route[] {
+export function apiRoutes(
+  services: ApiServices,
+  options: { minApiVersion?: string; forBuilders?: boolean } & BuildRoutesOptions,
+): Route[] {
   return [
     ...systemRoutes(services, options),
     ...eventRoutes(services),
@@ -26,7 +30,8 @@ export function apiRoutes(services: ApiServices, options: { minApiVersion?: stri
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
     ...pluginRoutes(services),
-    ...buildRoutes(services),
+    ...buildRoutes(services, options),
+    ...(options.forBuilders ? composeRoutes(services.images) : []),
     ...swarmRoutes(),
   ];
 }

@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Query } from './http/query.js';
 import { type SelectorName, selectorNames } from './http/selectors.js';
@@ -9,7 +10,7 @@ import { fakeServices, startApi, type TestApi } from './testing/fakes.js';
  * A selector narrows or is refused, on every route there is: the list is the API's own, so that a new route is in it.
  * One that a route declares is read by its handler before anything is done, and a value that makes no sense is refused.
  */
-const routes = apiRoutes(fakeServices({}), {});
+const routes = apiRoutes(fakeServices({}), { log: silentLogger, version: '' });
 const cases = routes.flatMap((route) =>
   selectorNames.map((name) => ({ route, name, id: `${route.method} ${route.path}` })),
 );

@@ -1,6 +1,5 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { Query } from './query.js';
-import type { RouteShape } from './target.js';
 
 /**
  * Parameters that narrow what a request is about, wherever Docker's API has them. To pass over one is to do more than
@@ -13,7 +12,8 @@ export type SelectorName = (typeof selectorNames)[number];
 export type Selectors = Readonly<Partial<Record<SelectorName, 'one' | 'many'>>>;
 
 /** @throws InvalidParameter for a selector that the route would pass over */
-export function refuseSelectors(query: Query, { method, path, selectors = {} }: RouteShape): void {
+export function refuseSelectors(query: Query, route: { method: string; path: string; selectors?: Selectors }): void {
+  const { method, path, selectors = {} } = route;
   for (const name of selectorNames) {
     const values = query.all(name).filter((value) => value !== '');
     if (values.length === 0 || selectors[name] === 'many') continue;

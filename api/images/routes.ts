@@ -147,9 +147,8 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/distribution/:name/json',
-      handler: () => {
-        throw notImplemented('inspecting a registry is not supported by this engine');
-      },
+      handler: async (x) =>
+        x.send(200, await images.inspectRemote(x.param('name'), decodeAuth(x.headers['x-registry-auth']), x.signal)),
     },
   ];
 }

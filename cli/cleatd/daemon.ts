@@ -47,6 +47,7 @@ export async function runDaemon(settings: Settings, flags: ReadonlyMap<string, u
     level: settings.engine.debug ? 'debug' : values['log-level'],
     format: values['log-format'] === 'json' || (values['log-format'] === '' && !process.stderr.isTTY) ? 'json' : 'text',
   });
+  for (const [name, value] of settings.proxies) process.env[name] = value;
   const teardown = new Teardown();
   try {
     return await serve(settings, flags, warnings, log, teardown);
@@ -100,7 +101,7 @@ async function serve(
     // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
     serveBuilder: async (path, view) => {
       const { authorization: _, store: __, ...rooms } = engine;
-      const api = openApi({ ...apiOptions, services: { ...rooms, ...view, extensions } });
+      const api = openApi({ ...apiOptions, forBuilders: true, services: { ...rooms, ...view, extensions } });
       await api.listen(`unix://${path}`);
       return { close: () => api.close(0) };
     },

@@ -8,6 +8,7 @@ import { defaultSocket, type Host, parseHost } from './hosts.js';
 import { readConfigFile } from './options/file.js';
 import { byFlag, type Flag, type Values, withDefaults } from './options/table.js';
 import { trustRules } from './plugin-trust.js';
+import { proxyVariables } from './proxies.js';
 import { type TlsMode, tlsMode } from './tls.js';
 
 /** Everything the daemon was told, merged and checked. */
@@ -19,6 +20,8 @@ export interface Settings {
   readonly tls: TlsMode;
   /** `--tls=false` or `--insecure-tcp`: plain TCP beyond loopback is intended. */
   readonly plainTcp: boolean;
+  /** For the environment of the daemon and of what it starts. */
+  readonly proxies: ReadonlyMap<string, string>;
   /** Sentences for the log, once it is open. */
   readonly warnings: readonly string[];
   /** How the user wrote an option: `--dns`, or `"dns" in /etc/cleat/daemon.json`. */
@@ -68,7 +71,9 @@ export function settingsOf(
   }
   const pluginTrust = trustRules(values['plugin-trust'], nameOf);
   const plainTcp = values['insecure-tcp'] || (wasSet('tls') && !values.tls);
-  return { values, engine: { ...engineConfig(values, hosts), pluginTrust }, hosts, tls, plainTcp, warnings, nameOf };
+  const proxies = proxyVariables(values, nameOf);
+  const engine = { ...engineConfig(values, hosts), pluginTrust };
+  return { values, engine, hosts, tls, plainTcp, proxies, warnings, nameOf };
 }
 
 function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'] {

@@ -28,20 +28,32 @@ export function parseChallenge(header: string | undefined): Challenge | undefine
  */
 export class Authorizer {
   readonly #transport: Transport;
-  readonly #scope: string;
+  readonly #scopes: Set<string>;
   readonly #auth: RegistryAuth;
   #header: string | undefined;
   #renewing: Promise<string | undefined> | undefined;
 
   constructor(transport: Transport, scope: string, auth: RegistryAuth | undefined) {
     this.#transport = transport;
-    this.#scope = scope;
+    this.#scopes = new Set(scope === '' ? [] : [scope]);
     this.#auth = withDecodedPair(auth ?? {});
     if (this.#auth.registrytoken) this.#header = `Bearer ${this.#auth.registrytoken}`;
   }
 
   get header(): string | undefined {
     return this.#header;
+  }
+
+  /** From now on tokens are asked for with this scope, too. One that the client brought stays as it is. */
+  widen(scope: string): void {
+    if (this.#scopes.has(scope)) return;
+    this.#scopes.add(scope);
+    if (!this.#auth.registrytoken && this.#header?.startsWith('Bearer ')) this.#header = undefined;
+  }
+
+  /** No longer asks for it: the token server refuses all because of it, or it is of no use. */
+  narrow(scope: string): void {
+    this.#scopes.delete(scope);
   }
 
   /**
@@ -77,12 +89,12 @@ export class Authorizer {
     let headers: Record<string, string> = {};
     let body: string | undefined;
     if (identitytoken) {
-      const form = { grant_type: 'refresh_token', service, scope: this.#scope, client_id: 'cleat' };
+      const form = { grant_type: 'refresh_token', service, scope: [...this.#scopes].join(' '), client_id: 'cleat' };
       body = new URLSearchParams({ ...form, refresh_token: identitytoken }).toString();
       headers = { 'content-type': 'application/x-www-form-urlencoded' };
     } else {
       if (service) url.searchParams.set('service', service);
-      if (this.#scope) url.searchParams.set('scope', this.#scope);
+      for (const scope of this.#scopes) url.searchParams.append('scope', scope);
       if (username) {
         url.searchParams.set('account', username);
         headers = { authorization: basic(username, password ?? '') };

@@ -148,6 +148,35 @@ export class RegistryClient implements Disposable {
     });
   }
 
+  /**
+   * Lets another repository of the registry share a blob (distribution-spec, "mounting a blob").
+   * @returns whether it did; a registry that does not, or may not, says so by beginning an upload, or by refusing
+   */
+  async mount(digest: string, from: string, signal: AbortSignal): Promise<boolean> {
+    const scope = `repository:${from}:pull`;
+    this.#authorizer.widen(scope);
+    const url = this.#path('blobs/uploads/');
+    url.search = new URLSearchParams({ mount: digest, from }).toString();
+    try {
+      const answer = await this.#request(url, { method: 'POST', body: '', signal });
+      answer.drop();
+      if (answer.status === 201) return true;
+      const { location } = answer.headers;
+      if (answer.status === 202 && location !== undefined) await this.#giveUp(urlFrom(location, url), signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // The blob is uploaded instead, which meets what is really wrong.
+    }
+    this.#authorizer.narrow(scope);
+    return false;
+  }
+
+  /** Ends an upload that nobody goes on with. */
+  async #giveUp(upload: URL, signal: AbortSignal): Promise<void> {
+    if (!this.#transport.isHome(upload)) return;
+    (await this.#request(upload, { method: 'DELETE', signal })).drop();
+  }
+
   /** Uploads a blob in one piece. @param open makes a fresh stream of the content, for each try */
   async upload(digest: string, size: number, open: () => Readable, signal: AbortSignal): Promise<void> {
     await this.#again(signal, async () => {

@@ -24,7 +24,9 @@ export async function endpointsOf(
   config: Pick<RegistriesConfig, 'insecureRegistries' | 'registryMirrors'>,
 ): Promise<Endpoint[]> {
   if (domain === 'docker.io') {
-    const mirrors = config.registryMirrors.map((mirror) => mirrorEndpoint(mirror));
+    const mirrors = await Promise.all(
+      config.registryMirrors.map((mirror) => mirrorEndpoint(mirror, config.insecureRegistries)),
+    );
     return [...mirrors, { base: new URL(hub), insecure: false, mirror: false }];
   }
   const insecure = await isInsecure(domain, config.insecureRegistries);
@@ -32,9 +34,11 @@ export async function endpointsOf(
   return insecure ? [secureEndpoint, { base: new URL(`http://${domain}`), insecure, mirror: false }] : [secureEndpoint];
 }
 
-function mirrorEndpoint(mirror: string): Endpoint {
+/** A mirror, too, is insecure where the operator says so of its host. */
+async function mirrorEndpoint(mirror: string, declared: readonly string[]): Promise<Endpoint> {
   if (!URL.canParse(mirror)) throw invalidParameter(`invalid mirror: "${mirror}" is not a URL`);
-  return { base: new URL(mirror), insecure: false, mirror: true };
+  const base = new URL(mirror);
+  return { base, insecure: await isInsecure(base.host, declared), mirror: true };
 }
 
 /** Whether a registry (`host[:port]`) may be spoken to without a valid certificate. */

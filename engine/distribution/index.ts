@@ -27,6 +27,8 @@ export function openDistribution({ config, reach, log, content }: DistributionDe
     get isBusy() {
       return downloads.isBusy;
     },
+    inspect: async (reference, auth, signal) =>
+      (await import('./inspect.js')).inspectRemote(registries, reference, auth, signal),
     login: async (auth, signal) => (await import('./login.js')).login(registries, auth, signal),
   };
 }

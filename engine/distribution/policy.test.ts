@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Authorizer, parseChallenge } from './auth.js';
 import { certificatesFor } from './certificates.js';
-import { isInsecure } from './endpoint.js';
+import { endpointsOf, isInsecure } from './endpoint.js';
 import { defaultReach, Transport } from './transport.js';
 
 const { signal } = new AbortController();
@@ -41,6 +41,12 @@ test.each([
   const authorizer = new Authorizer(transport, 'repository:x:pull', credentials);
   const challenge = parseChallenge(`Bearer realm="${realm}",service="s"`);
   await expect(authorizer.renew(challenge, signal)).rejects.toThrow(message);
+});
+
+test('a mirror needs no certificate where the operator says so of its host', async () => {
+  const registryMirrors = ['https://mirror.test:5000', 'https://other.test', 'http://127.0.0.1:1'];
+  const found = await endpointsOf('docker.io', { registryMirrors, insecureRegistries: ['mirror.test:5000'] });
+  expect(found.map(({ insecure }) => insecure)).toEqual([true, false, true, false]);
 });
 
 test('which registries need no certificate', async () => {

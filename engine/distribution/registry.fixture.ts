@@ -126,3 +126,13 @@ export async function offeredImage(
   });
   return { layer, config, manifest, descriptor };
 }
+
+/** Answers as a registry that has this image alone. */
+export function servedImage(image: { layer: Buffer; config: string; manifest: string }, { url }: Seen) {
+  if (url === '/v2/') return {};
+  if (url.includes('/manifests/'))
+    return { headers: { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }, body: image.manifest };
+  if (url.endsWith(digestOf(image.config))) return { body: image.config };
+  if (url.endsWith(digestOf(image.layer))) return { body: image.layer };
+  return undefined;
+}

@@ -6,7 +6,7 @@ import type { RegistryAuth } from '@cleat/protocol/api/image';
 import { expect, test } from 'vitest';
 import { digestOf } from '../content/blobs.js';
 import { type Bench, importTar, lines, openBench, tarOf } from '../images/images.fixture.js';
-import { fakeRegistry, offeredImage, type Seen, startRegistry } from './registry.fixture.js';
+import { fakeRegistry, offeredImage, type Seen, servedImage, startRegistry } from './registry.fixture.js';
 
 const { signal } = new AbortController();
 const pull = (bench: Bench, image: string, tag = 'latest', auth?: RegistryAuth, platform?: string) =>
@@ -86,18 +86,9 @@ test('a registry that is not there is an error that names it', async () => {
   });
 });
 
-function serve(image: { layer: Buffer; config: string; manifest: string }, { url }: Seen) {
-  if (url === '/v2/') return {};
-  if (url.includes('/manifests/'))
-    return { headers: { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }, body: image.manifest };
-  if (url.endsWith(digestOf(image.config))) return { body: image.config };
-  if (url.endsWith(digestOf(image.layer))) return { body: image.layer };
-  return undefined;
-}
-
 test('tokens are fetched with the credentials, which go no further than their registry', async () => {
   const image = await offeredImage();
-  await using storage = await fakeRegistry((seen) => serve(image, seen));
+  await using storage = await fakeRegistry((seen) => servedImage(image, seen));
   await using registry = await fakeRegistry((seen, host) => {
     if (seen.url.startsWith('/token')) return { body: JSON.stringify({ token: 'T1' }) };
     if (seen.authorization !== 'Bearer T1') {
@@ -108,7 +99,7 @@ test('tokens are fetched with the credentials, which go no further than their re
     }
     if (seen.url.includes('/blobs/'))
       return { status: 307, headers: { location: `http://${storage.host}${seen.url}` } };
-    return serve(image, seen);
+    return servedImage(image, seen);
   });
   await using bench = await openBench();
   await pull(bench, `${registry.host}/private`, 'latest', { username: 'u', password: 'p:w' });
@@ -127,7 +118,7 @@ test('basic credentials answer a basic challenge, and wrong ones are told apart'
   const image = await offeredImage();
   await using registry = await fakeRegistry((seen) =>
     seen.authorization === `Basic ${Buffer.from('u:p').toString('base64')}`
-      ? serve(image, seen)
+      ? servedImage(image, seen)
       : {
           status: 401,
           headers: { 'www-authenticate': 'Basic realm="x"' },
@@ -161,7 +152,7 @@ test('the manifest for the platform is taken from a list', async () => {
     const type = { 'content-type': 'application/vnd.oci.image.index.v1+json' };
     if (seen.url.endsWith('/manifests/latest')) return { headers: type, body: list(architecture) };
     if (seen.url.endsWith('/manifests/other')) return { headers: type, body: list('s390x') };
-    return serve(image, seen);
+    return servedImage(image, seen);
   });
   await using bench = await openBench();
   await pull(bench, `${registry.host}/x`);
@@ -176,14 +167,14 @@ test('a blob that does not match its digest is refused and leaves nothing', asyn
   const liar = await offeredImage({ config: { rootfs: { type: 'layers', diff_ids: [`sha256:${'1'.repeat(64)}`] } } });
   for (const [answer, complaint] of [
     [
-      (seen: Seen) => (seen.url.endsWith(digestOf(image.layer)) ? { body: forged.layer } : serve(image, seen)),
+      (seen: Seen) => (seen.url.endsWith(digestOf(image.layer)) ? { body: forged.layer } : servedImage(image, seen)),
       'filesystem layer verification failed|bytes',
     ],
     [
-      (seen: Seen) => (seen.url.endsWith(digestOf(image.config)) ? { body: '{}' } : serve(image, seen)),
+      (seen: Seen) => (seen.url.endsWith(digestOf(image.config)) ? { body: '{}' } : servedImage(image, seen)),
       'image config verification failed',
     ],
-    [(seen: Seen) => serve(liar, seen), 'the image configuration says'],
+    [(seen: Seen) => servedImage(liar, seen), 'the image configuration says'],
     [
       (seen: Seen) =>
         seen.url.includes('/manifests/')
@@ -214,7 +205,7 @@ test('a pull whose client leaves stops and leaves nothing', async () => {
   await using registry = await fakeRegistry((seen) =>
     seen.url.endsWith(digestOf(image.layer))
       ? { headers: { 'content-length': String(image.layer.length) }, body: image.layer.subarray(0, 10) }
-      : serve(image, seen),
+      : servedImage(image, seen),
   );
   await using bench = await openBench();
   for await (const line of bench.images.pull({ image: `${registry.host}/x`, tag: 'latest', signal })) {
@@ -236,7 +227,7 @@ test('a denied repository reads as in Docker, and a mirror that fails is passed 
     message: `pull access denied for ${registry.host}/x, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`,
   });
   const image = await offeredImage();
-  await using mirror = await fakeRegistry((seen) => serve(image, seen));
+  await using mirror = await fakeRegistry((seen) => servedImage(image, seen));
   await using mirrored = await openBench({ registryMirrors: [`http://${registry.host}`, `http://${mirror.host}`] });
   const all = await pull(mirrored, 'busybox', 'latest', { username: 'u', password: 'p' });
   expect(statuses(all)[0]).toBe('latest: Pulling from library/busybox');

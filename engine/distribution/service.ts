@@ -1,4 +1,4 @@
-import type { RegistryAuth } from '@cleat/protocol/api/image';
+import type { DistributionInspect, RegistryAuth } from '@cleat/protocol/api/image';
 import type { Logger } from '@cleat/protocol/log';
 import type { RegistriesConfig } from '../config.js';
 import type { Reference } from '../content/references.js';
@@ -36,6 +36,8 @@ export interface Distribution {
   readonly isBusy: boolean;
   /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
+  /** The image of a name in its registry: digest and platforms. @throws as a pull */
+  inspect(reference: Reference, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect>;
 }
 
 export interface Connect {

@@ -11,6 +11,8 @@ import { Answer } from './answer.js';
 import { certificatesFor } from './certificates.js';
 import type { Endpoint } from './endpoint.js';
 import { type RegistryLimits, registryLimits } from './limits.js';
+import { environmentProxies, type Proxies, proxyFor, proxyHeaders } from './proxy.js';
+import { TunnelAgent } from './tunnel.js';
 import { requestText, transportError } from './wording.js';
 
 export interface HttpRequest {
@@ -26,6 +28,8 @@ export interface Reach {
   limits: RegistryLimits;
   lookup: LookupFunction;
   isHostAddress: (address: string) => boolean;
+  /** The environment's, where it is missing. */
+  proxies?: Proxies;
 }
 
 export const defaultReach: Reach = { limits: registryLimits, lookup: systemLookup as LookupFunction, isHostAddress };
@@ -49,7 +53,8 @@ function refusal(hostname: string): CleatError {
  * does not use.
  *
  * A registry that is not on this host may lead to no address of this host. That is decided by addresses, when a
- * connection is made: a name may mean one thing now and another in a moment.
+ * connection is made: a name may mean one thing now and another in a moment. Where a proxy makes the connection, it knows
+ * the addresses of names, and this host is not what it reaches; addresses in a URL are refused all the same.
  */
 export class Transport implements Disposable {
   readonly endpoint: Endpoint;
@@ -84,9 +89,11 @@ export class Transport implements Disposable {
     const host = hostOf(url);
     if (isIP(host) && this.#isForbidden(host, isHome)) throw refusal(host);
     if (!isHome && host === 'localhost' && !this.#isLocal) throw refusal(host);
-    const message = await this.#exchange(request, isHome);
+    const proxy = proxyFor(url, this.#reach.proxies ?? environmentProxies());
+    const message = await this.#exchange(request, isHome, proxy);
     const answer = new Answer(message, method, url, this.limits, signal);
-    if (isHome) this.#isLocal ??= this.#reach.isHostAddress(answer.address);
+    // Behind a proxy is not this host, whatever the proxy's own address is.
+    if (isHome) this.#isLocal ??= proxy === undefined && this.#reach.isHostAddress(answer.address);
     return answer;
   }
 
@@ -95,8 +102,10 @@ export class Transport implements Disposable {
     return isMetadataAddress(address) || (!this.#isLocal && this.#reach.isHostAddress(address));
   }
 
-  #exchange(request: HttpRequest, isHome: boolean): Promise<IncomingMessage> {
+  #exchange(request: HttpRequest, isHome: boolean, proxy: URL | undefined): Promise<IncomingMessage> {
     const { url, method, signal } = request;
+    const isPlain = url.protocol === 'http:';
+    const through = isPlain ? proxy : undefined;
     const body = typeof request.body === 'function' ? request.body() : request.body;
     const wait = body === undefined || method === 'GET' ? this.limits.answer : this.limits.uploadAnswer;
     return new Promise((resolve, reject) => {
@@ -109,13 +118,22 @@ export class Transport implements Disposable {
       };
       let outgoing: http.ClientRequest;
       try {
-        outgoing = (url.protocol === 'https:' ? https : http).request(url, {
+        const client = (through ?? url).protocol === 'https:' ? https : http;
+        outgoing = client.request(through ?? url, {
           method,
-          agent: this.#agentOf(url, isHome),
-          headers: { 'user-agent': 'cleat', ...contentLength(body), ...request.headers },
+          agent: this.#agentOf(url, isHome, proxy),
+          // A proxy for plain HTTP is asked for the whole URL (RFC 9112, 3.2.2).
+          ...(through && { path: url.href, auth: '' }),
+          headers: {
+            'user-agent': 'cleat',
+            ...(through && { host: url.host, ...proxyHeaders(through) }),
+            ...contentLength(body),
+            ...request.headers,
+          },
           signal,
           maxHeaderSize: this.limits.head,
-          lookup: this.#lookup(isHome),
+          // The operator names the proxy, which may well be on this host.
+          lookup: through ? this.#reach.lookup : this.#lookup(isHome),
         });
       } catch (error) {
         // A header or path that cannot be sent: somebody else's text.
@@ -156,16 +174,17 @@ export class Transport implements Disposable {
     };
   }
 
-  #agentOf(url: URL, isHome: boolean): http.Agent {
-    const key = `${url.protocol}//${url.host}`;
+  #agentOf(url: URL, isHome: boolean, proxy: URL | undefined): http.Agent {
+    const key = `${url.protocol}//${url.host} ${proxy?.href ?? ''}`;
     let agent = this.#agents.get(key);
     if (!agent) {
       const pool = { keepAlive: true, maxSockets: this.limits.connections, timeout: this.limits.uploadAnswer };
-      const trust = { rejectUnauthorized: !(isHome && this.endpoint.insecure) };
-      agent =
-        url.protocol === 'https:'
-          ? new https.Agent({ ...pool, ...trust, ...certificatesFor(url.host) })
-          : new http.Agent(pool);
+      if (url.protocol === 'http:') agent = proxy?.protocol === 'https:' ? new https.Agent(pool) : new http.Agent(pool);
+      else {
+        const trust = { rejectUnauthorized: !(isHome && this.endpoint.insecure), ...certificatesFor(url.host) };
+        const options = { ...pool, ...trust };
+        agent = proxy ? new TunnelAgent(proxy, this.limits.answer, options) : new https.Agent(options);
+      }
       this.#agents.set(key, agent);
     }
     return agent;

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { type CleatError, systemError, unavailable } from '@cleat/protocol/errors';
+import { ProxyError } from './proxy.js';
 
 /** A failure on the way to a server, in the words of Go's `net` and `crypto/tls`: scripts look for them. */
 interface Wording {
@@ -37,6 +38,7 @@ const refusals: Readonly<Record<string, string>> = {
 const broken = 'net/http: HTTP/1.x transport connection broken';
 
 function wordingOf(error: unknown, url: URL): Wording {
+  if (error instanceof ProxyError) return { text: error.message, again: true };
   // A name with several addresses fails with all their errors; the first stands for them.
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const {

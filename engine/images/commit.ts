@@ -7,7 +7,7 @@ import type { Context } from './context.js';
 import type { CommitOptions } from './service.js';
 
 /** The diff ID of a tar without entries: such a layer is only a line of history. */
-const emptyTar = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef';
+export const emptyTar = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef';
 
 /**
  * A new image of `layer` on top of `parent`, and how it is called, as users see it. The containers' room publishes the container's `commit` event.

@@ -1,7 +1,8 @@
 import type { Progress } from '@cleat/protocol/api/image';
-import { messageOf } from '@cleat/protocol/errors';
+import { messageOf, systemError } from '@cleat/protocol/errors';
 import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
+import { parseAny } from '../content/references.js';
 import type { Content } from '../content/service.js';
 import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
@@ -10,6 +11,7 @@ import type { Layers } from '../layers/service.js';
 import { buildRecords, publish, removeRecords } from './build-records.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
+import { addLayer, compose } from './compose.js';
 import { Context } from './context.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
@@ -86,10 +88,18 @@ function imagesOf(context: Context): Images {
     prune: (filters) => prune(context, filters),
     pull: (options) => lazily(async () => (await import('./pull/pull.js')).pull(context, options)),
     push: (options) => lazily(async () => (await import('./push/push.js')).push(context, options)),
+    inspectRemote: async (name, auth, signal) => {
+      const any = parseAny(name);
+      if (any.kind === 'id') throw systemError('no manifest found for full image ID');
+      return await context.distribution.inspect(any.reference, auth, signal);
+    },
     login: (auth, signal) => context.distribution.login(auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(context, archive, options)),
-    save: async (refs, platforms) => (await import('./archive/save.js')).save(context, refs, platforms),
+    save: async (refs, platforms, options) =>
+      (await import('./archive/save.js')).save(context, refs, platforms, options),
     import: (options) => importImage(context, options),
+    addLayer: (parent, tar) => addLayer(context, parent, tar),
+    compose: (options) => compose(context, options),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import type {
+  DistributionInspect,
   ImageDeleteItem,
   ImageHistoryItem,
   ImageInspect,
@@ -34,14 +35,47 @@ export interface Images {
   push(options: PushOptions): AsyncIterable<Progress>;
   /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
+  /** The image of a name in its registry: digest and platforms. @throws InvalidParameter for what is none; as a pull */
+  inspectRemote(name: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect>;
   /** Only the images of an archive that are for `platforms`, or all. */
   load(
     archive: Readable,
     options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
   ): AsyncIterable<Progress>;
-  /** A tar as `docker save` writes it (with OCI layout and manifest.json). */
-  save(refs: string[], platforms?: readonly Platform[]): Promise<Readable>;
+  /**
+   * A tar as `docker save` writes it (with OCI layout and manifest.json).
+   * @param options.names of the one image, instead of those that it has here
+   */
+  save(
+    refs: string[],
+    platforms?: readonly Platform[],
+    options?: { readonly names?: readonly string[] },
+  ): Promise<Readable>;
   import(options: ImportOptions): AsyncIterable<Progress>;
+  /** For builders: an image that is nothing but a parent's layers (none where it is empty), and one more on top. */
+  addLayer(parent: string, tar: Readable): Promise<Composed>;
+  /** For builders: an image of layers that are here, with a configuration and history that say all. */
+  compose(options: ComposeOptions): Promise<Composed>;
+}
+
+export interface Composed {
+  Id: string;
+  /** Diff IDs of all its layers. A layer without any change is none. */
+  Layers: string[];
+}
+
+export interface ComposeOptions {
+  /** The image whose layers it has; empty: it has none. */
+  parent: string;
+  /** The image whose history, author and platform it goes on with; empty: none. */
+  base: string;
+  config: ContainerConfig;
+  /** Entries after the base's. */
+  history: { created?: string; created_by?: string; author?: string; comment?: string; empty_layer?: boolean }[];
+  /** RFC 3339 */
+  created: string;
+  author?: string;
+  platform?: { os: string; architecture: string; variant?: string };
 }
 
 /** The half of other rooms: the images of this host, and of the root file systems made of them. */

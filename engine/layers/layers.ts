@@ -7,12 +7,15 @@ import { spreadDirectories } from '@cleat/linux/files/spread';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
-import type { BlobUser, Content, Lease, StoredBlob } from '../content/service.js';
+import type { BlobUser, Content, Lease } from '../content/service.js';
 import { newId } from '../ids.js';
 import type { Collection } from '../store/service.js';
-import type { LayerRecord } from './record.js';
+import type { LayerPlace, LayerRecord } from './record.js';
 import type { AddLayer, GrowingLayer, Layers, LayerUser } from './service.js';
 import { Growth, type UnpackDone, Unpackers, type UnpackRequest } from './unpack/unpackers.js';
+
+/** Repositories that are remembered of a layer. */
+const maxPlaces = 16;
 
 /** A layer whose unpacking has begun. */
 interface Started {
@@ -186,10 +189,15 @@ export class UnpackedLayers implements Layers, BlobUser {
     }
   }
 
-  /** Remembers in which form a registry has it. */
-  setPushed(diffId: string, pushed: StoredBlob): void {
+  /** Remembers that a repository has it, and in which form. */
+  addPlace(diffId: string, { digest, size, repository }: LayerPlace): void {
     const record = this.get(diffId);
-    if (record) this.#records.put(diffId, { ...record, pushed });
+    if (!record) return;
+    const known = record.places ?? [];
+    const last = known.at(-1);
+    if (last?.repository === repository && last.digest === digest) return;
+    const others = known.filter((each) => each.repository !== repository);
+    this.#records.put(diffId, { ...record, places: [...others, { digest, size, repository }].slice(-maxPlaces) });
   }
 
   async collect(diffIds: Iterable<string>): Promise<void> {

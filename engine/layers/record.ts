@@ -11,6 +11,14 @@ export interface LayerRecord {
   tarSize: number;
   /** The archive as it came, which push and save read. */
   blob: { digest: string; size: number; compression: 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2' };
-  /** The archive as it was pushed, when that is not `blob`: registries want it compressed. */
-  pushed?: { digest: string; size: number };
+  /** Where registries have it, gzipped: the newest last. */
+  places?: LayerPlace[];
+}
+
+/** A repository that has a layer. */
+export interface LayerPlace {
+  digest: string;
+  size: number;
+  /** `registry.example/team/app` */
+  repository: string;
 }

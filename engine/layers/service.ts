@@ -1,7 +1,7 @@
 import type { Lease, StoredBlob } from '../content/service.js';
-import type { LayerRecord } from './record.js';
+import type { LayerPlace, LayerRecord } from './record.js';
 
-export type { LayerRecord } from './record.js';
+export type { LayerPlace, LayerRecord } from './record.js';
 
 export interface AddLayer {
   /** A blob that `lease` holds. */
@@ -52,8 +52,8 @@ export interface Layers {
    * @param archive its file, which may be renamed, but not cut
    */
   begin(archive: string, signal?: AbortSignal): GrowingLayer;
-  /** Remembers in which form a registry has it. */
-  setPushed(diffId: string, pushed: StoredBlob): void;
+  /** Remembers that a repository has it, and in which form. */
+  addPlace(diffId: string, place: LayerPlace): void;
   /** Removes those of these layers that neither a user nor work under way needs, and their blobs. */
   collect(diffIds: Iterable<string>): Promise<void>;
   /** Does work that needs layers and blobs which nobody keeps yet; what is kept by nobody afterwards is removed. */

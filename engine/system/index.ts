@@ -6,6 +6,7 @@ import { kinds } from '@cleat/protocol/kinds/index';
 import type { BuildCacheRecord, Builds } from '../build/service.js';
 import type { EngineConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
+import { environmentProxies } from '../distribution/proxy.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
 import { cdiDriver } from '../oci/cdi/inject.js';
@@ -54,6 +55,7 @@ export function openSystem(deps: SystemDeps): System {
   return {
     async info() {
       const counts = containers.counts();
+      const proxies = environmentProxies();
       const cdi = findCdiDevices(config.cdiSpecDirs ?? []);
       return {
         ID: config.engineId,
@@ -99,9 +101,9 @@ export function openSystem(deps: SystemDeps): System {
         MemTotal: host.memory,
         GenericResources: null,
         DockerRootDir: config.dataRoot,
-        HttpProxy: withoutPassword(process.env.HTTP_PROXY ?? process.env.http_proxy),
-        HttpsProxy: withoutPassword(process.env.HTTPS_PROXY ?? process.env.https_proxy),
-        NoProxy: process.env.NO_PROXY ?? process.env.no_proxy ?? '',
+        HttpProxy: withoutPassword(proxies.http),
+        HttpsProxy: withoutPassword(proxies.https),
+        NoProxy: proxies.no,
         Name: config.name,
         Labels: [...config.labels],
         ExperimentalBuild: false,
@@ -218,8 +220,7 @@ function readSwitch(path: string): boolean {
 }
 
 /** Credentials in a proxy's URL are nobody's business who may read `info`. */
-function withoutPassword(proxy: string | undefined): string {
-  if (!proxy) return '';
+function withoutPassword(proxy: string): string {
   return proxy.replace(/\/\/[^/@]+@/, '//xxxxx:xxxxx@');
 }
 

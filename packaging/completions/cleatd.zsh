@@ -76,6 +76,9 @@ _arguments \
   '*--insecure-registry=[Registry (HOST\:PORT or CIDR) that may speak plain HTTP or show an unknown certificate]:insecure-registry:' \
   '*--registry-mirror=[Mirror (URL) that is asked before the Docker Hub]:registry-mirror:' \
   '*--max-concurrent-downloads=[Layers that one pull downloads at once]:max-concurrent-downloads:' \
+  '*--http-proxy=[Proxy (URL) for plain HTTP to registries and other servers; otherwise HTTP_PROXY of the environment]:http-proxy:' \
+  '*--https-proxy=[Proxy (URL) for HTTPS; otherwise HTTPS_PROXY of the environment]:https-proxy:' \
+  '*--no-proxy=[Hosts, .domains, addresses and networks that no proxy is asked for, with commas; otherwise NO_PROXY]:no-proxy:' \
   '*--allow-direct-routing[container addresses are filtered by the firewall rules of each network]' \
   '*--allow-nondistributable-artifacts=[foreign layers are not pushed]:allow-nondistributable-artifacts:' \
   '*--api-cors-header=[the API does not answer to web pages of other origins]:api-cors-header:' \
@@ -103,15 +106,12 @@ _arguments \
   '*--fixed-cidr-v6=[not implemented yet]:fixed-cidr-v6:' \
   '*--graph=[use --data-root]:graph:' \
   '*-g+[use --data-root]:graph:' \
-  '*--http-proxy=[set HTTP_PROXY in the environment of the daemon]:http-proxy:' \
-  '*--https-proxy=[set HTTPS_PROXY in the environment of the daemon]:https-proxy:' \
   '*--ip-forward-no-drop[the policy of the FORWARD chain is never changed]' \
   '*--ip6tables[one nftables table holds the rules of both families]' \
   '*--max-concurrent-uploads=[layers are pushed one after another]:max-concurrent-uploads:' \
   '*--max-download-attempts=[failed downloads are retried with a fixed bound]:max-download-attempts:' \
   '*--network-control-plane-mtu=[swarm mode is not part of this engine]:network-control-plane-mtu:' \
   '*--network-diagnostic-port=[swarm mode is not part of this engine]:network-diagnostic-port:' \
-  '*--no-proxy=[set NO_PROXY in the environment of the daemon]:no-proxy:' \
   '*--node-generic-resource=[swarm mode is not part of this engine]:node-generic-resource:' \
   '*--oom-score-adjust=[set it in the daemon'\''s service unit (OOMScoreAdjust=)]:oom-score-adjust:' \
   '*--raw-logs[use --log-format]' \

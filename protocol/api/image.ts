@@ -76,3 +76,9 @@ export const AuthConfig = Type.Object(
   go('registry.AuthConfig'),
 );
 export type RegistryAuth = Static<typeof AuthConfig>;
+
+/** `GET /distribution/{name}/json`. */
+export interface DistributionInspect {
+  Descriptor: { mediaType: string; digest: string; size: number };
+  Platforms: { os: string; architecture: string; variant?: string }[] | null;
+}

@@ -234,7 +234,7 @@ describe('answers change their shape with the version', () => {
     expect((await row('1.45')).HostConfig).not.toHaveProperty('Annotations');
     const { json } = await call('GET', '/containers/cc/stats?stream=0&one-shot=1');
     expect(json).toMatchObject({ os_type: 'linux' });
-    // What 1.52 took out is refused, and not passed over.
+    // A field that 1.52 took out is refused, and not passed over.
     const wide = { MacAddress: '02:42:00:00:00:08' };
     expect(await create('dd', wide)).toMatchObject({
       status: 400,

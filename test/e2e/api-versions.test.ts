@@ -41,7 +41,7 @@ async function answer(change: Change, version: string): Promise<unknown> {
   const [method = ''] = change.request.split(' ');
   const { status, body } = await engine.api(method, target(change, version));
   expect({ status, body }).toMatchObject({ status: 200 });
-  // Of a stream, the first line.
+  // A stream is judged by its first line.
   return JSON.parse(change.request === 'GET /events' ? (body.split('\n')[0] ?? '') : body);
 }
 
@@ -88,7 +88,7 @@ function isGone({ request, field }: Change): boolean {
   return all.some((other) => other.kind === 'gone' && other.request === request && other.field === field);
 }
 
-describe('what is refused', () => {
+describe('a refusal', () => {
   /** How a client would ask for it. */
   const asked: Record<string, { query?: string; body?: object }> = {
     'GET /images/{name}/get platform (several)': { query: twice() },
@@ -107,7 +107,7 @@ describe('what is refused', () => {
   test.each(all.filter(({ state }) => state === 'refused'))('$version $request $field: $why', async (change) => {
     const [method = '', path = ''] = change.request.split(' ');
     const { query = '', body } = asked[`${change.request} ${change.field}`] ?? {};
-    // What no sample is there for is refused as it is: the route itself.
+    // Without a sample the route itself is refused.
     const isWhole = /^\/(services|tasks|swarm|configs|secrets)|PUT \/volumes/.test(`${path}`) || method === 'PUT';
     if (!isWhole && change.kind !== 'text') expect(Object.keys(asked)).toContain(`${change.request} ${change.field}`);
     const real = target(change, change.version);

@@ -163,6 +163,11 @@ describe('each battery', () => {
       ...{ prints: built, code: 1, flags: ['--builder-driver=buildah'] },
       missing: 'error looking up builder buildah: plugin "buildah" not found',
     },
+    'builder-dockerfile': {
+      works: ['build', '-q', fileURLToPath(new URL('support/hello-image', import.meta.url))],
+      ...{ prints: built, code: 1 },
+      missing: 'error looking up builder dockerfile: plugin "dockerfile" not found',
+    },
     'volume-local': {
       works: ['run', '--rm', '-v', 'vol:/v', 'busybox', 'echo', 'works'],
       missing: 'error looking up volume plugin local: plugin "local" not found',

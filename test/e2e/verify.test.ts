@@ -129,12 +129,9 @@ test.concurrent.each(['json-file', 'local'])('the log driver %s is what engines 
   expect({ found, status }).toEqual({ found: [tellsThemAgain], status: 0 });
 });
 
-test.concurrent('the battery builder-buildah is what engines expect', async () => {
+test.concurrent.each(['builder-buildah', 'builder-dockerfile'])('%s is what engines expect', async (battery) => {
   await using place = new Place();
-  const { found, status } = await verified(
-    place,
-    served(place, 'builder-buildah', { stateDir: `${place.scratch}/state` }),
-  );
+  const { found, status } = await verified(place, served(place, battery, { stateDir: `${place.scratch}/state` }));
   expect({ found, status }).toEqual({ found: [], status: 0 });
 });
 

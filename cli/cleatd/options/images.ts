@@ -21,4 +21,20 @@ export const imageOptions = [
     reload: 'maxConcurrentDownloads',
     help: 'Layers that one pull downloads at once',
   }),
+  option('http-proxy', 'string', {
+    group,
+    help: 'Proxy (URL) for plain HTTP to registries and other servers; otherwise HTTP_PROXY of the environment',
+  }),
+  option('https-proxy', 'string', {
+    group,
+    help: 'Proxy (URL) for HTTPS; otherwise HTTPS_PROXY of the environment',
+  }),
+  option('no-proxy', 'string', {
+    group,
+    help: 'Hosts, .domains, addresses and networks that no proxy is asked for, with commas; otherwise NO_PROXY',
+  }),
+  option('proxies', 'json', {
+    group,
+    help: 'Object with the keys http-proxy, https-proxy and no-proxy, as in dockerd’s file',
+  }),
 ] as const;

@@ -1,7 +1,7 @@
 import { olderChanges } from './older-changes.js';
 import { recentChanges } from './recent-changes.js';
 
-/** What becomes of a change here. */
+/** The fate of a change here. */
 export type State = 'served' | 'refused' | 'none';
 
 /**

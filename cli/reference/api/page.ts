@@ -1,6 +1,7 @@
 import type { Route } from '@cleat/api/http/router';
 import { apiRoutes } from '@cleat/api/routes';
 import type { ApiServices } from '@cleat/api/services';
+import { silentLogger } from '@cleat/protocol/log';
 import { type Change, changes, tabled } from './changes.js';
 
 const words: Record<Change['state'], string> = {
@@ -13,7 +14,7 @@ const words: Record<Change['state'], string> = {
 export const pathOf = ({ path }: Pick<Route, 'path'>): string => path.replace(/:(\w+)/g, '{$1}');
 
 /** Routes need their services only when they are asked. */
-export const allRoutes = (): Route[] => apiRoutes({} as ApiServices, {});
+export const allRoutes = (): Route[] => apiRoutes({} as ApiServices, { log: silentLogger, version: '' });
 
 /** `docs/reference/api.md` */
 export function apiPage(): string {

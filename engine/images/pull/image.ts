@@ -12,6 +12,8 @@ import { parseNewImageConfig, refuseTooDeep } from '../config.js';
 import type { Context } from '../context.js';
 
 interface Task {
+  /** `registry.example/team/app` */
+  repository: string;
   context: Context;
   client: RegistryClient;
   manifest: ImageManifest;
@@ -58,6 +60,12 @@ export async function pullImage(task: Task): Promise<Image> {
     if (!isHere) layers.push(pullLayer({ ...task, signal }, descriptor, diffId));
   }
   await allOrNone(layers, () => failed.abort());
+  // So that a push to another repository of that registry need not send them.
+  for (const [at, diffId] of diffIds.entries()) {
+    const { digest, size, mediaType = '' } = manifest.layers[at] ?? {};
+    if (digest === undefined || size === undefined || !mediaType.endsWith('gzip')) continue;
+    context.layers.addPlace(diffId, { digest, size, repository: task.repository });
+  }
   return context.create(raw);
 }
 

@@ -9,6 +9,7 @@ import {
   parseReference,
   type Reference,
   refuseReserved,
+  repositoryOf,
   withDigest,
   withTag,
 } from '../../content/references.js';
@@ -70,7 +71,8 @@ async function pullOne(
   emit({ status: `Pulling from ${reference.path}`, id: shown });
   const { manifest } = await chosen(client, found, reference, platform ?? hostPlatform(), 'image', signal);
   return await context.layers.withLease(async (lease) => {
-    const image = await pullImage({ context, client, manifest, lease, emit, signal });
+    const repository = repositoryOf(reference);
+    const image = await pullImage({ repository, context, client, manifest, lease, emit, signal });
     if (platform) warnOfOtherPlatform(image, reference, platform, emit);
     emit({ status: `Digest: ${remote.digest}` });
     const before = context.catalog.lookUp(reference);

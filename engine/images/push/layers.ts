@@ -23,6 +23,8 @@ interface Task {
   context: Pick<Context, 'content' | 'layers'>;
   client: RegistryClient;
   image: Image;
+  /** `registry.example/team/app` */
+  repository: string;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -57,16 +59,9 @@ async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<Stor
   if (!layer) throw dataLoss(`layer ${diffId} is missing: pull or load the image again`);
   const id = shortId(diffId);
   const say = (status: string) => emit({ status, progressDetail: {}, id });
-  const known = layer.blob.compression === 'gzip' ? layer.blob : layer.pushed;
-  if (known && (await client.hasBlob(known.digest, signal))) {
-    say('Layer already exists');
-    return { digest: known.digest, size: known.size };
-  }
+  const present = await alreadyThere(task, layer, say);
+  if (present) return present;
   const blob = layer.blob.compression === 'gzip' ? layer.blob : await compressed(context, layer, lease, signal);
-  if (blob !== known && (await client.hasBlob(blob.digest, signal))) {
-    say('Layer already exists');
-    return blob;
-  }
   await sendBlob({
     client,
     blob,
@@ -75,7 +70,42 @@ async function pushLayer(task: Task, diffId: string, lease: Lease): Promise<Stor
     signal,
   });
   say('Pushed');
-  return { digest: blob.digest, size: blob.size };
+  return placed(task, layer, blob);
+}
+
+/** As many forms of a layer, and repositories that may share it, are tried before it is sent. */
+const maxTries = 3;
+
+/** The layer in a form that the repository has, or comes to share with another one of the registry. */
+async function alreadyThere(
+  task: Task,
+  layer: LayerRecord,
+  say: (status: string) => void,
+): Promise<StoredBlob | undefined> {
+  const { client, repository, signal } = task;
+  const places = [...(layer.places ?? [])].reverse();
+  const forms = new Map<string, StoredBlob>();
+  if (layer.blob.compression === 'gzip') forms.set(layer.blob.digest, layer.blob);
+  for (const place of places) if (!forms.has(place.digest)) forms.set(place.digest, place);
+  for (const form of [...forms.values()].slice(0, maxTries)) {
+    if (!(await client.hasBlob(form.digest, signal))) continue;
+    say('Layer already exists');
+    return placed(task, layer, form);
+  }
+  const registry = repository.slice(0, repository.indexOf('/') + 1);
+  const others = places.filter((place) => place.repository.startsWith(registry) && place.repository !== repository);
+  for (const place of others.slice(0, maxTries)) {
+    const from = place.repository.slice(registry.length);
+    if (!(await client.mount(place.digest, from, signal))) continue;
+    say(`Mounted from ${from}`);
+    return placed(task, layer, place);
+  }
+  return undefined;
+}
+
+function placed({ context, repository }: Task, layer: LayerRecord, { digest, size }: StoredBlob): StoredBlob {
+  context.layers.addPlace(layer.diffId, { digest, size, repository });
+  return { digest, size };
 }
 
 /** A layer that came in another form, as the gzip that every registry and client takes; a blob of the lease. */
@@ -92,9 +122,7 @@ async function compressed(
     );
     const gzip = owned(createGzip());
     pipeline(plain, gzip, () => {});
-    const blob = await context.content.store(gzip, lease, { signal });
-    context.layers.setPushed(layer.diffId, blob);
-    return blob;
+    return await context.content.store(gzip, lease, { signal });
   } finally {
     await file.close();
   }

@@ -62,7 +62,7 @@ async function pushOne(
   signal: AbortSignal,
 ): Promise<void> {
   const tag = reference.tag ?? 'latest';
-  const layers = await pushLayers({ context, client, image, emit, signal });
+  const layers = await pushLayers({ context, client, image, repository: repositoryOf(reference), emit, signal });
   const config = Buffer.from(image.record.raw);
   if (!(await client.hasBlob(image.id, signal))) {
     await client.upload(image.id, config.length, () => owned(Readable.from([config])), signal);

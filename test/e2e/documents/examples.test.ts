@@ -210,6 +210,15 @@ test('builder-buildah: the example of its README', async () => {
   }
 });
 
+test('builder-dockerfile: the example of its README', async () => {
+  const example = shown('batteries/builder-dockerfile/README.md', 'docker build');
+  const { ok: built } = clientOf(() => engine);
+  for (const command of commandsOf(substitute(example, { './hello': 'test/e2e/support/hello-image' }))) {
+    const said = await built(...command.split(' ').slice(1));
+    if (command.startsWith('docker run')) expect(said).toBe('hello');
+  }
+});
+
 test('the batteries that log: the examples of their READMEs', async () => {
   expect(await run(shown('batteries/log-json-file/README.md', 'docker run'))).toMatch(
     /^hello\r?\nhello\r?\n\/.*-json\.log$/m,

@@ -1,0 +1,209 @@
+import type { Readable } from 'node:stream';
+import { isClass, systemError } from '@cleat/protocol/errors';
+import type { Client } from './client.js';
+import { isObject, stringList, textAt } from './shapes.js';
+
+/** An image's configuration, in the API's words. */
+export interface ImageConfig {
+  Env?: string[];
+  Cmd?: string[];
+  Entrypoint?: string[];
+  Labels?: Record<string, string>;
+  ExposedPorts?: Record<string, object>;
+  Volumes?: Record<string, object>;
+  WorkingDir?: string;
+  User?: string;
+  OnBuild?: string[];
+  Shell?: string[];
+  StopSignal?: string;
+  Healthcheck?: object;
+}
+
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+}
+
+export interface Image {
+  readonly id: string;
+  readonly config: ImageConfig;
+  /** Diff IDs of its layers, the lowest first. */
+  readonly layers: readonly string[];
+  /** Their directories on this host, the top first. */
+  readonly directories: readonly string[];
+  readonly platform: Platform;
+  readonly created: string;
+  readonly author: string;
+  /** Bytes in all its layers. */
+  readonly size: number;
+}
+
+/** A record that nobody sees: an image of layers. */
+export interface LayerRecord {
+  readonly id: string;
+  readonly layers: readonly string[];
+}
+
+export interface HistoryEntry {
+  created?: string;
+  created_by?: string;
+  author?: string;
+  comment?: string;
+  empty_layer?: boolean;
+}
+
+export interface Composition {
+  readonly parent: string;
+  readonly base: string;
+  readonly config: ImageConfig;
+  readonly history: readonly HistoryEntry[];
+  readonly created: string;
+  readonly author?: string;
+  readonly platform: Platform;
+}
+
+/** Images, as far as a build needs them. */
+export class Images {
+  readonly #client: Client;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** @returns undefined when it is not here, or not for that platform */
+  async find(reference: string, platform?: Platform): Promise<Image | undefined> {
+    let found: unknown;
+    try {
+      found = await this.#client.call('GET', `/images/${encodeURIComponent(reference)}/json`);
+    } catch (error) {
+      if (isClass(error, 'NotFound')) return undefined;
+      throw error;
+    }
+    const image = imageOf(found);
+    const fits = (wanted: Platform) =>
+      wanted.os === image.platform.os &&
+      wanted.architecture === image.platform.architecture &&
+      (!wanted.variant || !image.platform.variant || wanted.variant === image.platform.variant);
+    return platform && !fits(platform) ? undefined : image;
+  }
+
+  /**
+   * @param onLine is given each line of progress
+   * @throws System with the engine's words when it cannot be pulled
+   */
+  async pull(
+    reference: string,
+    options: { platform?: string; auth?: string; onLine: (line: PullLine) => Promise<void>; signal: AbortSignal },
+  ): Promise<void> {
+    const answer = await this.#client.open('POST', '/images/create', {
+      query: { fromImage: reference, platform: options.platform },
+      ...(options.auth !== undefined && { headers: { 'X-Registry-Auth': options.auth } }),
+      signal: options.signal,
+    });
+    let rest = '';
+    for await (const chunk of answer.setEncoding('utf8') as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line.trim() !== '') await options.onLine(pullLine(line));
+    }
+    if (rest.trim() !== '') await options.onLine(pullLine(rest));
+  }
+
+  /** A new layer of a tar on top of `parent`; empty: of none. */
+  async addLayer(parent: string, tar: Readable, signal: AbortSignal): Promise<LayerRecord> {
+    const answer = await this.#client.call('POST', '/build-records/layer', { query: { parent }, upload: tar, signal });
+    return recordOf(answer);
+  }
+
+  /** A new layer of what was changed in a container. */
+  async commit(container: string, signal: AbortSignal): Promise<LayerRecord & { size: number }> {
+    const answer = await this.#client.call('POST', '/commit', { query: { container, pause: '0' }, body: {}, signal });
+    const id = textAt(answer, 'Id');
+    const image = await this.find(id);
+    if (!image) throw systemError(`the engine has lost what it has just committed: ${id}`);
+    return { id, layers: image.layers, size: image.size };
+  }
+
+  async compose(given: Composition, signal: AbortSignal): Promise<LayerRecord> {
+    const body = {
+      Parent: given.parent,
+      Base: given.base,
+      Config: given.config,
+      History: given.history,
+      Created: given.created,
+      Author: given.author,
+      Platform: given.platform,
+    };
+    return recordOf(await this.#client.call('POST', '/build-records', { body, signal }));
+  }
+
+  /** Lets go of a record. That it is used still, or gone already, is no error. */
+  async remove(id: string): Promise<boolean> {
+    try {
+      await this.#client.call('DELETE', `/images/${encodeURIComponent(id)}`, { query: { noprune: '1' } });
+      return true;
+    } catch (error) {
+      if (isClass(error, 'NotFound')) return true;
+      if (isClass(error, 'Conflict')) return false;
+      throw error;
+    }
+  }
+}
+
+export interface PullLine {
+  readonly id: string;
+  readonly status: string;
+  readonly current?: number;
+  readonly total?: number;
+}
+
+/** @throws System for a line that says why it cannot be pulled */
+function pullLine(text: string): PullLine {
+  const line: unknown = JSON.parse(text);
+  const error = textAt(line, 'error');
+  if (error !== '') throw systemError(error);
+  const detail = isObject(line) ? line.progressDetail : undefined;
+  const number = (key: string) => (isObject(detail) && typeof detail[key] === 'number' ? detail[key] : undefined);
+  const [current, total] = [number('current'), number('total')];
+  return {
+    id: textAt(line, 'id'),
+    status: textAt(line, 'status'),
+    ...(current !== undefined && { current }),
+    ...(total !== undefined && { total }),
+  };
+}
+
+function recordOf(answer: unknown): LayerRecord {
+  return { id: textAt(answer, 'Id'), layers: stringList(isObject(answer) ? answer.Layers : []) };
+}
+
+function imageOf(found: unknown): Image {
+  if (!isObject(found)) throw systemError('the engine describes an image in a way that nobody understands');
+  const data = isObject(found.GraphDriver) && isObject(found.GraphDriver.Data) ? found.GraphDriver.Data : {};
+  const upper = textAt(data, 'UpperDir');
+  const lower = textAt(data, 'LowerDir');
+  const variant = textAt(found, 'Variant');
+  return {
+    id: textAt(found, 'Id'),
+    config: configOf(found.Config),
+    layers: stringList(isObject(found.RootFS) ? found.RootFS.Layers : []),
+    directories: [...(upper ? [upper] : []), ...(lower ? lower.split(':') : [])],
+    platform: { os: textAt(found, 'Os'), architecture: textAt(found, 'Architecture'), ...(variant && { variant }) },
+    created: textAt(found, 'Created'),
+    author: textAt(found, 'Author'),
+    size: typeof found.Size === 'number' ? found.Size : 0,
+  };
+}
+
+/** Only what an image's configuration has, and is set. */
+function configOf(found: unknown): ImageConfig {
+  if (!isObject(found)) return {};
+  const keys = [
+    ...['Env', 'Cmd', 'Entrypoint', 'Labels', 'ExposedPorts', 'Volumes', 'WorkingDir', 'User', 'OnBuild', 'Shell'],
+    ...['StopSignal', 'Healthcheck', 'ArgsEscaped', 'StopTimeout'],
+  ];
+  const isSet = (value: unknown) => value !== undefined && value !== null && value !== '' && value !== false;
+  const entries = keys.map((key) => [key, found[key]] as const).filter(([, value]) => isSet(value));
+  return Object.fromEntries(entries) as ImageConfig;
+}

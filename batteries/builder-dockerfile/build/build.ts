@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Semaphore } from '@cleat/protocol/async/semaphore';
+import { isClass, messageOf } from '@cleat/protocol/errors';
+import type { BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
+import type { Logger } from '@cleat/protocol/log';
+import { Client } from '../api/client.js';
+import { Containers } from '../api/containers.js';
+import { Images } from '../api/images.js';
+import { type Cache, keyOf } from '../cache/store.js';
+import { readDockerfile } from '../language/dockerfile.js';
+import { DockerfileFault, fault } from '../language/fault.js';
+import { automaticArguments, globalArguments, unusedArguments } from '../plan/arguments.js';
+import { hostPlatform, parsePlatform } from '../plan/platform.js';
+import { planBuild } from '../plan/stages.js';
+import type { CacheMounts } from '../run/cache-mounts.js';
+import { Bases } from './base.js';
+import { type BuildContext, StepFailure, Vanished } from './context.js';
+import type { Lines } from './lines.js';
+import { RunFailure } from './run-step.js';
+import { Stages } from './stages.js';
+import type { State } from './state.js';
+import { rightNow } from './step-view.js';
+import { Workspace } from './workspace.js';
+
+/** Shared by all builds. */
+export interface Shared {
+  readonly stateDir: string;
+  readonly cache: Cache;
+  readonly cacheMounts: CacheMounts;
+  readonly slots: Semaphore;
+  readonly log: Logger;
+}
+
+/** How often a build begins anew because records of the cache had gone. */
+const maxAttempts = 5;
+
+/** Builds, and says everything in lines, the result or the failure last. Nothing of it is left behind but the cache. */
+export async function build(shared: Shared, request: BuildRequest, lines: Lines, signal: AbortSignal): Promise<void> {
+  try {
+    const image = await withContext(shared, request, lines, signal);
+    await lines.say({ Result: { Image: image } });
+  } catch (error) {
+    await lines.say({ Error: failureOf(error) });
+  } finally {
+    lines.end();
+  }
+}
+
+function failureOf(error: unknown): NonNullable<BuildLine['Error']> {
+  const cause = error instanceof StepFailure ? error.cause : error;
+  const line = cause instanceof DockerfileFault ? cause.line : error instanceof StepFailure ? error.line : undefined;
+  return {
+    Message: messageOf(cause),
+    ...(cause instanceof RunFailure && { Code: cause.code }),
+    ...(error instanceof StepFailure && { Vertex: error.vertex }),
+    ...(line !== undefined && line > 0 && { Line: line }),
+  };
+}
+
+async function withContext(shared: Shared, request: BuildRequest, lines: Lines, signal: AbortSignal): Promise<string> {
+  const { cache, cacheMounts, slots, log } = shared;
+  const holds: Disposable[] = [];
+  const pending: Promise<void>[] = [];
+  using client = new Client(request.Engine);
+  const images = new Images(client);
+  try {
+    await using workspace = Workspace.make(join(shared.stateDir, 'builds', nameOf(request.ID)));
+    const platform = request.Platform ? parsePlatform(request.Platform) : undefined;
+    const dockerfile = readDockerfile(await readFile(request.Dockerfile, 'utf8'));
+    for (const { line, text, url } of dockerfile.warnings) {
+      await lines.say({ Warning: { Short: text, Line: line, ...(url && { URL: url }) } });
+    }
+    const buildArgs = request.BuildArgs ?? {};
+    const contexts = new Set(Object.keys(request.Contexts ?? {}));
+    const lastName = dockerfile.stages.at(-1)?.name ?? '';
+    const automatic = automaticArguments(hostPlatform(), platform ?? hostPlatform(), request.Target || lastName);
+    const globals = globalArguments(dockerfile, automatic, buildArgs);
+    const plan = planBuild(dockerfile, { globals, contexts, ...(request.Target && { target: request.Target }) });
+    await warnOfUnused(dockerfile, buildArgs, lines);
+    const epoch = epochOf(buildArgs.SOURCE_DATE_EPOCH ?? globals.get('SOURCE_DATE_EPOCH'));
+    for (let attempt = 1; ; attempt++) {
+      const stop = new AbortController();
+      const all = AbortSignal.any([signal, stop.signal]);
+      const context: BuildContext = {
+        ...{ request, log, client, images, workspace, cache, cacheMounts, lines, dockerfile, plan, globals },
+        ...{ buildArgs, contexts, platform, epoch, slots, signal: all },
+        containers: new Containers(client),
+        bases: new Bases(images, request, all),
+        holds: { use: (one) => holds.push(one) },
+        later: (work) => pending.push(work),
+      };
+      const stages = new Stages(context);
+      try {
+        return await finished(context, await stages.result(plan.target));
+      } catch (error) {
+        stop.abort();
+        if (!(error instanceof Vanished) || attempt === maxAttempts) throw error;
+        cache.dropImage(error.image);
+      } finally {
+        await stages.settled();
+      }
+    }
+  } finally {
+    await Promise.allSettled(pending);
+    for (const hold of holds) hold[Symbol.dispose]();
+  }
+}
+
+/** The image of the target, with its whole configuration and history. @throws Vanished */
+async function finished(context: BuildContext, state: State): Promise<string> {
+  const { request, cache, images, epoch, signal } = context;
+  const config = { ...state.config };
+  if (request.Labels && Object.keys(request.Labels).length > 0) config.Labels = { ...config.Labels, ...request.Labels };
+  const history = state.history;
+  // An entry without a time of its own has that of the first build.
+  const facts = history.map((entry) => [entry.created_by, entry.created ?? '', entry.empty_layer ?? false]);
+  const key = keyOf(
+    'image',
+    state.base,
+    state.layers.layers,
+    JSON.stringify(config),
+    JSON.stringify(facts),
+    state.author ?? '',
+  );
+  const kept = request.NoCache ? undefined : cache.use(key);
+  const moment = epoch === undefined ? (kept?.created ?? rightNow()) : new Date(epoch * 1000).toISOString();
+  const created = (given: string | undefined) => (epoch === undefined ? (given ?? moment) : moment);
+  try {
+    const { id } = await images.compose(
+      {
+        parent: state.layers.id,
+        base: state.base,
+        config,
+        history: history.map((entry) => ({ ...entry, created: created(entry.created) })),
+        created: created(latest(history) ?? (history.length === 0 ? undefined : moment)),
+        ...(state.author !== undefined && { author: state.author }),
+        platform: state.platform,
+      },
+      signal,
+    );
+    if (!kept && epoch === undefined) {
+      cache.keep(key, { id: '', layers: [] }, { isEmpty: true, size: 0, created: moment, what: 'image' });
+    }
+    return id;
+  } catch (error) {
+    if (isClass(error, 'NotFound') && state.layers.id !== state.base) throw new Vanished(state.layers.id);
+    throw error;
+  }
+}
+
+/** The time of the last step, if all have one. */
+function latest(history: State['history']): string | undefined {
+  return history.at(-1)?.created;
+}
+
+async function warnOfUnused(
+  dockerfile: ReturnType<typeof readDockerfile>,
+  buildArgs: Readonly<Record<string, string>>,
+  lines: Lines,
+): Promise<void> {
+  const statements = dockerfile.stages.flatMap(({ instructions }) => instructions);
+  const declared = new Set(
+    [...dockerfile.globals, ...statements.filter((one) => one.name === 'ARG')].flatMap(({ args }) =>
+      args.map(({ key }) => key),
+    ),
+  );
+  const unused = unusedArguments(buildArgs, declared);
+  if (unused.length === 0) return;
+  await lines.say({ Warning: { Short: `One or more build-args [${unused.join(' ')}] were not consumed` } });
+}
+
+/** @throws DockerfileFault */
+function epochOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!/^\d{1,12}$/.test(text))
+    throw fault(`invalid SOURCE_DATE_EPOCH: ${JSON.stringify(text)}: write seconds since 1970`);
+  return Number(text);
+}
+
+/** A name for a directory, whatever the ID is. */
+function nameOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,221 @@
+import type { Platform } from '../api/images.js';
+import { readTrigger } from '../language/dockerfile.js';
+import { atLine, located } from '../language/fault.js';
+import type { Instruction } from '../language/instruction.js';
+import { hostPlatform, parsePlatform } from '../plan/platform.js';
+import { originsOf, type PlannedStage } from '../plan/stages.js';
+import { type BuildContext, type StageResults, StepFailure, Vanished } from './context.js';
+import { copyStep } from './copy-step.js';
+import { applyMetadata, applyWorkdir, type Scope } from './metadata.js';
+import { runStep } from './run-step.js';
+import { continued, noLayers, type State, stateOf } from './state.js';
+import { perform } from './step.js';
+import { StepView } from './step-view.js';
+import { workdirStep } from './workdir-step.js';
+
+/** The stages of a build: each is made once, as soon as somebody needs it, and those that do not need each other at once. */
+export class Stages implements StageResults {
+  readonly #context: BuildContext;
+  readonly #scope: Scope;
+  readonly #results = new Map<number, Promise<State>>();
+  readonly #stop = new AbortController();
+  /** The number of the first step of each stage, from 1. */
+  readonly #firstSteps = new Map<number, number>();
+  readonly #steps: number;
+
+  constructor(context: BuildContext) {
+    this.#context = context;
+    const { buildArgs, globals, dockerfile, plan } = context;
+    this.#scope = { buildArgs, globals, escape: dockerfile.directives.escape };
+    let steps = 0;
+    for (const index of plan.needed) {
+      this.#firstSteps.set(index, steps + 1);
+      steps += 1 + (plan.stages[index]?.stage.instructions.length ?? 0);
+    }
+    this.#steps = steps;
+  }
+
+  /** The image of a stage, for steps that copy from it. @throws the failure of it, or of one that it needs */
+  async result(index: number): Promise<State> {
+    const known = this.#results.get(index);
+    if (known) return await known;
+    const making = this.#make(index);
+    making.catch(() => {}); // The stage that needs it is told.
+    this.#results.set(index, making);
+    return await making;
+  }
+
+  /** Waits until nothing is under way. */
+  async settled(): Promise<void> {
+    this.#stop.abort();
+    while ([...this.#results.values()].length > 0) {
+      const all = [...this.#results.values()];
+      await Promise.allSettled(all);
+      if (this.#results.size === all.length) return;
+    }
+  }
+
+  async #make(index: number): Promise<State> {
+    const { plan, contexts } = this.#context;
+    const planned = plan.stages[index];
+    if (!planned) throw new Error(`there is no stage ${index}`);
+    // Stages that it needs later on are begun now.
+    for (const origin of originsOf(plan.stages, planned, contexts)) {
+      if (origin.kind === 'stage') this.result(origin.index).catch(() => {}); // It is told where it is needed.
+    }
+    const { state, triggers } = await this.#begin(planned);
+    let step = (this.#firstSteps.get(index) ?? 1) + 1;
+    for (const trigger of triggers) {
+      await this.#instruction(planned, state, readTrigger(trigger, planned.stage.line), {
+        step: step - 1,
+        isTrigger: true,
+      });
+    }
+    for (const instruction of planned.stage.instructions) {
+      await this.#instruction(planned, state, instruction, { step: step++, isTrigger: false });
+    }
+    return state;
+  }
+
+  /** FROM. */
+  async #begin(planned: PlannedStage): Promise<{ state: State; triggers: string[] }> {
+    const { stage, base, index } = planned;
+    const step = this.#firstSteps.get(index) ?? 1;
+    const vertex = this.#vertex(planned, stage.text, step, '');
+    // Its own step begins when there is something to begin with.
+    if (base.kind === 'stage') await this.result(base.index);
+    return await this.#shown(vertex, stage.line, async () => {
+      const platform = this.#platformOf(planned);
+      const begun = await this.#base(base, platform, vertex);
+      const triggers = begun.config.OnBuild ?? [];
+      delete begun.config.OnBuild;
+      await vertex.done(begun.layers.id);
+      return { state: begun, triggers };
+    });
+  }
+
+  async #base(base: PlannedStage['base'], platform: Platform | undefined, vertex: StepView): Promise<State> {
+    const context = this.#context;
+    if (base.kind === 'scratch') return stateOf('', noLayers, { WorkingDir: '/' }, platform ?? hostPlatform());
+    if (base.kind === 'stage') {
+      const before = await this.result(base.index);
+      const state = continued(before);
+      // Its triggers are for the stage that takes it.
+      if (before.config.OnBuild) state.config.OnBuild = [...before.config.OnBuild];
+      return state;
+    }
+    const named = base.kind === 'context' ? context.request.Contexts?.[base.name] : undefined;
+    if (named?.Directory) return await this.#ofDirectory(named.Directory, platform, vertex);
+    const reference = base.kind === 'image' ? base.reference : (named?.Image ?? '');
+    const image = await context.bases.get(reference, platform, vertex);
+    return stateOf(image.id, { id: image.id, layers: image.layers }, image.config, image.platform, image.author);
+  }
+
+  /** A context as a base is an image of its files. */
+  async #ofDirectory(_directory: string, platform: Platform | undefined, vertex: StepView): Promise<State> {
+    const state = stateOf('', noLayers, { WorkingDir: '/' }, platform ?? hostPlatform());
+    const name = [...this.#context.contexts].find(
+      (one) => this.#context.request.Contexts?.[one]?.Directory === _directory,
+    );
+    const text = `COPY --from=${name} / /`;
+    const here = {
+      index: this.#context.plan.stages.length,
+      label: '',
+      baseName: '',
+      base: { kind: 'scratch' },
+    } as const;
+    const stage = { base: 'scratch', text, line: 0, instructions: [] };
+    const instruction = {
+      name: 'COPY',
+      from: name,
+      parents: false,
+      link: false,
+      exclude: [],
+      sources: ['/'],
+      inline: [],
+      target: '/',
+      text,
+      line: 0,
+    } as const;
+    const quiet = new StepView(this.#context.lines, { ID: `${vertex.id}:files`, Name: `[context ${name}]` });
+    const step = await copyStep(this.#context, this, { ...here, stage }, state, instruction, quiet);
+    await perform(this.#context, state, step, quiet, false);
+    return state;
+  }
+
+  async #instruction(
+    planned: PlannedStage,
+    state: State,
+    instruction: Instruction,
+    { step, isTrigger }: { step: number; isTrigger: boolean },
+  ): Promise<void> {
+    const context = this.#context;
+    context.signal.throwIfAborted();
+    if (this.#stop.signal.aborted) throw new Error('another stage has failed');
+    const vertex = this.#vertex(
+      planned,
+      `${isTrigger ? 'ONBUILD ' : ''}${instruction.text}`,
+      step,
+      isTrigger ? `:${instruction.text}` : '',
+    );
+    const { name } = instruction;
+    await this.#shown(vertex, instruction.line, async () => {
+      if (name === 'RUN') {
+        await this.#perform(planned, state, await runStep(context, this, planned, state, instruction, vertex), vertex);
+      } else if (name === 'COPY' || name === 'ADD') {
+        await this.#perform(planned, state, await copyStep(context, this, planned, state, instruction, vertex), vertex);
+      } else if (name === 'WORKDIR') {
+        const directory = applyWorkdir(state, instruction.value, this.#scope);
+        await this.#perform(planned, state, workdirStep(context, state, directory, instruction.text), vertex);
+      } else {
+        applyMetadata(state, instruction, this.#scope);
+        await vertex.done(state.layers.id);
+      }
+    });
+  }
+
+  async #perform(
+    planned: PlannedStage,
+    state: State,
+    step: Parameters<typeof perform>[2],
+    vertex: StepView,
+  ): Promise<void> {
+    const { NoCache, NoCacheFilter } = this.#context.request;
+    const isFiltered = NoCacheFilter?.some((name) => name.toLowerCase() === planned.label) ?? false;
+    await perform(this.#context, state, step, vertex, (NoCache ?? false) || isFiltered);
+  }
+
+  /** Shows a step from its beginning to its end; what goes wrong gets the line. */
+  async #shown<T>(vertex: StepView, line: number, work: () => Promise<T>): Promise<T> {
+    await vertex.start();
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof StepFailure || error instanceof Vanished || this.#context.signal.aborted) {
+        // Not this step has failed.
+        await vertex.failed(new Error('context canceled'));
+        throw error;
+      }
+      const told = located(error, line);
+      await vertex.failed(told);
+      throw new StepFailure(told, vertex.id, line);
+    }
+  }
+
+  #platformOf({ platform, stage }: PlannedStage): Platform | undefined {
+    if (platform === undefined) return this.#context.platform;
+    return atLine(stage.line, () => parsePlatform(platform));
+  }
+
+  #vertex({ index, label }: PlannedStage, name: string, step: number, more: string): StepView {
+    const inputs = step > (this.#firstSteps.get(index) ?? 1) ? [`stage-${index}:${step - 1}`] : [];
+    return new StepView(this.#context.lines, {
+      ID: `stage-${index}:${step}${more}`,
+      Name: name,
+      Step: step,
+      Steps: this.#steps,
+      Stage: label,
+      ...(inputs.length > 0 && { Inputs: inputs }),
+    });
+  }
+}
