@@ -29,6 +29,8 @@ import { Prune } from './prune.js';
 import { rootfsOf } from './rootfs.js';
 import type { BuildFailure, BuildHost, BuildOrder, BuildResult, BuildSink, Builds } from './service.js';
 
+import { createTreeSync } from './sync/tree-sync.js';
+
 export type { ServeBuilder } from './doors.js';
 
 export interface BuildsDeps {
@@ -122,6 +124,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     contextFromDockerfile: (text) => contexts.fromDockerfile(text),
     contextFromRemote: (url, options) => fromRemote(contexts, url, options),
     contextDirectory: (key) => contexts.kept(key),
+    trees: createTreeSync({ helper, dataRoot: config.dataRoot }),
     build,
     cancel(id) {
       const found = running.get(id);

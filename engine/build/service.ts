@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { BuildCacheRecord, BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
 
+import type { TreeSync } from './sync/service.js';
+
 export type { BuildCacheRecord, BuildLine } from '@cleat/protocol/kinds/builder';
 
 /** The API's half of building. Who builds is an extension; the engine brings it context and socket, and keeps its result. */
@@ -16,6 +18,9 @@ export interface Builds {
   contextFromRemote(url: string, options: ContextOptions): Promise<BuildContext>;
   /** A directory that is kept between builds, for files that a client sends only when they have changed. */
   contextDirectory(key: string): Promise<BuildContext>;
+
+  /** Keeps such a directory as its client has it. */
+  readonly trees: TreeSync;
 
   /**
    * Builds by the builder that is chosen, tags the result, and returns it. Lines of the builder are handed on as they

@@ -5,7 +5,7 @@ import { fakeRegistry, offeredImage, servedImage } from './registry.fixture.js';
 
 const { signal } = new AbortController();
 
-test('what a registry has is told without bringing it here', async () => {
+test('a registry tells of an image without its coming here', async () => {
   const image = await offeredImage();
   const child = image.descriptor(image.manifest, 'application/vnd.oci.image.manifest.v1+json');
   const platform = (architecture: string, variant?: string) => ({ os: 'linux', architecture, variant });

@@ -35,7 +35,7 @@ export async function inspectRemote(
   }
 }
 
-/** What the document says of itself counts more than what the registry calls it. */
+/** The document's own media type, or else the one that the registry gives it. */
 function mediaTypeOf(remote: { text: string; contentType: string }, top: ImageManifest | ManifestList): string {
   const document = parseJson(remote.text);
   if (isRecord(document) && typeof document.mediaType === 'string') return document.mediaType;

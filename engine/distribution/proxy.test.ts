@@ -90,7 +90,7 @@ test('TLS is spoken with the registry through the tunnel, and its certificate is
   tls.close();
 });
 
-test('what a proxy refuses, or one that is away, is said with its name', async () => {
+test('an error of a proxy names it', async () => {
   await using proxy = await proxyTo(() => '127.0.0.1:1');
   const with_ = (url: string) => openBench({}, { ...steady, proxies: { http: '', https: url, no: '' } });
   await using bench = await with_(proxy.url);

@@ -36,7 +36,7 @@ export interface Distribution {
   readonly isBusy: boolean;
   /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
-  /** What a registry has under a name. @throws as a pull */
+  /** The image of a name in its registry: digest and platforms. @throws as a pull */
   inspect(reference: Reference, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect>;
 }
 

@@ -35,15 +35,22 @@ export interface Images {
   push(options: PushOptions): AsyncIterable<Progress>;
   /** Whether a registry takes the credentials. @throws Unauthorized, or why nobody could be asked */
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
-  /** What a registry has under a name. @throws InvalidParameter for what is none; as a pull */
+  /** The image of a name in its registry: digest and platforms. @throws InvalidParameter for what is none; as a pull */
   inspectRemote(name: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect>;
   /** Only the images of an archive that are for `platforms`, or all. */
   load(
     archive: Readable,
     options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
   ): AsyncIterable<Progress>;
-  /** A tar as `docker save` writes it (with OCI layout and manifest.json). */
-  save(refs: string[], platforms?: readonly Platform[]): Promise<Readable>;
+  /**
+   * A tar as `docker save` writes it (with OCI layout and manifest.json).
+   * @param options.names of the one image, instead of those that it has here
+   */
+  save(
+    refs: string[],
+    platforms?: readonly Platform[],
+    options?: { readonly names?: readonly string[] },
+  ): Promise<Readable>;
   import(options: ImportOptions): AsyncIterable<Progress>;
   /** For builders: an image that is nothing but a parent's layers (none where it is empty), and one more on top. */
   addLayer(parent: string, tar: Readable): Promise<Composed>;
