@@ -24,6 +24,9 @@ export class Job {
   entitlements: readonly string[] = [];
   cacheExports: readonly CacheEntry[] = [];
   readonly #aborter = new AbortController();
+  /** Resolves when nobody needs its results any more. */
+  readonly over: Promise<void>;
+  end: () => void = () => {};
   /** What the client's own part of the build returned. */
   readonly returned: Promise<Result>;
   return: (result: Result) => void = () => {};
@@ -32,10 +35,13 @@ export class Job {
   constructor(
     readonly ref: string,
     readonly session: () => Promise<Session>,
-    /** Names for the image. */
-    readonly tags: readonly string[],
+    /** Names for the image; undefined where it is not to be seen. */
+    readonly tags: readonly string[] | undefined,
     signal: AbortSignal,
   ) {
+    this.over = new Promise((resolve) => {
+      this.end = resolve;
+    });
     this.returned = new Promise((resolve, reject) => {
       this.return = resolve;
       this.fail = reject;
@@ -74,6 +80,7 @@ export class Jobs {
   close(job: Job): void {
     job.progress.end();
     job.abort();
+    job.end();
     setTimeout(() => this.#jobs.delete(job.ref), afterlifeMs).unref();
   }
 

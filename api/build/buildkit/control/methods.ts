@@ -95,7 +95,8 @@ async function solve(
       ? request.Exporters
       : [{ Type: request.ExporterDeprecated, Attrs: request.ExporterAttrsDeprecated }];
   const exporters = exportersOf(given);
-  const tags = exporters.filter(({ type }) => type === 'image').flatMap(({ names }) => names);
+  const toImages = exporters.filter(({ type }) => type === 'image');
+  const tags = toImages.length > 0 ? toImages.flatMap(({ names }) => names) : undefined;
   const job = jobs.open(new Job(request.Ref, () => sessions.get(request.Session, signal), tags, signal));
   try {
     const result = await resultOf(services, job, request);
