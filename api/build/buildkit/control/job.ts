@@ -21,6 +21,8 @@ export class Job {
   readonly progress = new Progress();
   /** By the IDs that clients got for them. */
   readonly results = new Map<string, Result>();
+  /** Names for the image; undefined where it is not to be seen. */
+  tags: readonly string[] | undefined;
   entitlements: readonly string[] = [];
   cacheExports: readonly CacheEntry[] = [];
   readonly #aborter = new AbortController();
@@ -35,8 +37,6 @@ export class Job {
   constructor(
     readonly ref: string,
     readonly session: () => Promise<Session>,
-    /** Names for the image; undefined where it is not to be seen. */
-    readonly tags: readonly string[] | undefined,
     signal: AbortSignal,
   ) {
     this.over = new Promise((resolve) => {
@@ -77,9 +77,10 @@ export class Jobs {
     return job;
   }
 
-  close(job: Job): void {
+  /** @param error why it has failed */
+  close(job: Job, error?: unknown): void {
     job.progress.end();
-    job.abort();
+    job.abort(error);
     job.end();
     setTimeout(() => this.#jobs.delete(job.ref), afterlifeMs).unref();
   }
