@@ -229,7 +229,7 @@ test('a Dockerfile is built with the client’s files and secrets', async () => 
     '[internal] load build definition from Dockerfile',
     '[internal] load .dockerignore',
     '[internal] load build context',
-    '[base 2/3] RUN x',
+    '[2/3] RUN x',
     'exporting to image',
   ]);
   // And once more, for who comes late.
