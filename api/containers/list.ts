@@ -3,6 +3,7 @@ import type { ContainerSummary } from '@cleat/protocol/api/container';
 import { stringify } from '@cleat/protocol/json';
 import { decodeFilters } from '../decode/filters.js';
 import { EncodedCopies, shapeFor } from '../http/encoded-copies.js';
+import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 
 export function listRoutes(containers: Containers): Route[] {
@@ -34,13 +35,16 @@ export function listRoutes(containers: Containers): Route[] {
       method: 'POST',
       path: '/containers/prune',
       selectors: { filters: 'one' },
-      handler: async (x) => x.send(200, await containers.prune(decodeFilters(x.query.text('filters')))),
+      async handler(x) {
+        const { ContainersDeleted, ...report } = await containers.prune(decodeFilters(x.query.text('filters')));
+        x.send(200, { ContainersDeleted: ContainersDeleted.length > 0 ? ContainersDeleted : null, ...report });
+      },
     },
   ];
 }
 
 /** API versions that changed the shape of a row, the newest first. */
-const dialects = ['1.52', '1.48', '1.46', '1.23', '1.20'] as const;
+const dialects = ['1.52', '1.48', '1.46', '1.44', '1.23', '1.20'] as const;
 type Dialect = (typeof dialects)[number];
 
 /** Keeps each row, and the last list as a whole. */
@@ -64,12 +68,19 @@ class ListEncoder {
   }
 }
 
-function shape(row: ContainerSummary, dialect: Dialect): object {
+/** A row in the shape of the client's version, for other answers that have some. */
+export const rowFor = (x: Pick<Exchange, 'before'>, row: ContainerSummary): object => shape(row, shapeFor(x, dialects));
+
+function shape(given: ContainerSummary, dialect: Dialect): object {
+  // As Go's `omitempty` has it.
+  const row = given.SizeRw === 0 ? { ...given, SizeRw: undefined } : given;
   if (dialect === '1.52') return row;
   const { Health: _, ...recent } = row;
   if (dialect === '1.48') return recent;
   const networks = Object.entries(row.NetworkSettings?.Networks ?? {});
-  const Networks = Object.fromEntries(networks.map(([name, one]) => [name, { ...one, GwPriority: undefined }]));
+  const isOld = dialect !== '1.46' && dialect !== '1.44';
+  const later = { GwPriority: undefined, ...(isOld && { DNSNames: undefined }) };
+  const Networks = Object.fromEntries(networks.map(([name, one]) => [name, { ...one, ...later }]));
   const older = { ...recent, NetworkSettings: { Networks } };
   if (dialect === '1.46') return older;
   const shaped = { ...older, HostConfig: { NetworkMode: row.HostConfig.NetworkMode } };

@@ -81,7 +81,10 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
       method: 'POST',
       path: '/networks/prune',
       selectors: { filters: 'one' },
-      handler: async (x) => x.send(200, await networks.prune(decodeFilters(x.query.text('filters')))),
+      async handler(x) {
+        const { NetworksDeleted } = await networks.prune(decodeFilters(x.query.text('filters')));
+        x.send(200, { NetworksDeleted: NetworksDeleted.length > 0 ? NetworksDeleted : null });
+      },
     },
     {
       method: 'DELETE',

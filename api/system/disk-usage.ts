@@ -1,5 +1,6 @@
 import type { DiskUsage } from '@cleat/engine/system/service';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { rowFor } from '../containers/list.js';
 import type { Exchange } from '../http/exchange.js';
 
 const known = ['container', 'image', 'volume', 'build-cache'];
@@ -17,9 +18,10 @@ export function diskUsageFor(x: Exchange, usage: DiskUsage, verbose: boolean): o
     // Clients that ask for details know the new fields. Others may still read the old ones (moby `getDiskUsage`).
     return verbose ? usages(usage) : { ...usage, ...usages(usage) };
   }
-  if (!x.before('1.44') || !usage.Images) return usage;
+  const rows = usage.Containers && { Containers: usage.Containers.map((row) => rowFor(x, row)) };
+  if (!x.before('1.44') || !usage.Images) return { ...usage, ...rows };
   const older = x.before('1.42') ? { BuilderSize: 0 } : {};
-  return { ...usage, ...older, Images: usage.Images.map((image) => ({ ...image, VirtualSize: image.Size })) };
+  return { ...usage, ...rows, ...older, Images: usage.Images.map((image) => ({ ...image, VirtualSize: image.Size })) };
 }
 
 /** Numbers of all objects of a type; as in Go, those that are 0 and empty lists are left out. */

@@ -1,5 +1,5 @@
 import type { RegistryAuth } from '@cleat/protocol/api/image';
-import { isClass, systemError } from '@cleat/protocol/errors';
+import { invalidParameter, isClass, systemError } from '@cleat/protocol/errors';
 import { RegistryClient } from './client.js';
 import { endpointsOf } from './endpoint.js';
 import type { Registries } from './service.js';
@@ -15,6 +15,7 @@ export async function login(
   signal: AbortSignal,
 ): Promise<{ Status: string; IdentityToken: string }> {
   const domain = domainOf(auth.serveraddress ?? '');
+  if (!URL.canParse(`https://${domain}`)) throw invalidParameter(`unable to parse server address: ${domain}`);
   let failure: unknown = systemError(`no endpoints found for ${domain}`);
   for (const endpoint of await endpointsOf(domain, registries.config)) {
     if (endpoint.mirror) continue;

@@ -29,7 +29,7 @@ export function normalizeCapabilities(list: readonly string[], option: 'CapAdd' 
     const upper = given.toUpperCase();
     if (upper === 'ALL' || upper === 'CAP_ALL') return 'ALL';
     const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
-    if (!linuxCapabilities.includes(name)) throw invalidParameter(`invalid ${option}: unknown capability: "${given}"`);
+    if (!linuxCapabilities.includes(name)) throw invalidParameter(`invalid ${option}: unknown capability: "${name}"`);
     return name;
   });
 }

@@ -12,7 +12,7 @@ const plainHostConfig = {
   Binds: null,
   ContainerIDFile: '',
   NetworkMode: 'default',
-  PortBindings: {},
+  PortBindings: null,
   AutoRemove: false,
   VolumeDriver: '',
   VolumesFrom: null,
