@@ -17,13 +17,20 @@ export interface BuildRoutesOptions {
  * `/build`, in the words of Docker's classic builder, and BuildKit's doors: `/grpc` and `/session`. Clients choose those
  * where `/_ping` says so, and where they are upgraded to HTTP/2.
  */
-export function buildRoutes({ builds, images }: ApiServices, { log, version }: BuildRoutesOptions): Route[] {
+export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRoutesOptions): Route[] {
   return [
-    ...buildkitRoutes({ builds, images, log, version }),
-    { method: 'POST', path: '/build', streams: 'both', handler: (x) => buildClassic(x, builds) },
+    ...buildkitRoutes({ builds, log, version }),
+    {
+      method: 'POST',
+      path: '/build',
+      selectors: { platform: 'one' },
+      streams: 'both',
+      handler: (x) => buildClassic(x, builds),
+    },
     {
       method: 'POST',
       path: '/build/prune',
+      selectors: { filters: 'one' },
       async handler(x) {
         const { CachesDeleted, SpaceReclaimed } = await builds.prune({
           all: x.query.flag('all'),

@@ -1,5 +1,4 @@
 import type { Builds } from '@cleat/engine/build/service';
-import type { Images } from '@cleat/engine/images/service';
 import { notFound } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { Exchange } from '../../http/exchange.js';
@@ -12,7 +11,6 @@ import { Sessions } from './session/sessions.js';
 
 export interface DoorServices {
   readonly builds: Builds;
-  readonly images: Images;
   readonly log: Logger;
   readonly version: string;
 }

@@ -60,8 +60,10 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
     Dockerfile: scratch.dockerfile ?? (await scratch.beside('Dockerfile', Buffer.from(source.text))),
     Contexts: Object.keys(further).length > 0 ? further : undefined,
     CacheTo: request.cacheExports.length > 0 ? cacheTargets(request.cacheExports) : undefined,
-    tags: job.tags,
+    tags: job.tags ?? [],
+    ...(job.tags === undefined && { hidden: { until: job.over } }),
   };
+  job.progress.isSingleStage = [...source.text.matchAll(/^\s*FROM\s/gim)].length === 1;
   try {
     const { image } = await services.builds.build(order, (line) => job.progress.line(line), job.signal);
     return { image, metadata: new Map() };
