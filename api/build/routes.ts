@@ -25,12 +25,14 @@ export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRout
     {
       method: 'POST',
       path: '/build',
+      selectors: { platform: 'one' },
       streams: 'both',
       handler: (x) => (versionOf(x) === '2' ? buildkit.build(x) : buildClassic(x, builds)),
     },
     {
       method: 'POST',
       path: '/build/prune',
+      selectors: { filters: 'one' },
       async handler(x) {
         const { CachesDeleted, SpaceReclaimed } = await builds.prune({
           all: x.query.flag('all'),
