@@ -35,6 +35,8 @@ export interface Builds {
   usage(): Promise<BuildCacheRecord[]>;
   /** @throws InvalidParameter for a filter that is not known */
   prune(options: PruneBuildOptions): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }>;
+  /** An image, also one that is hidden, as `docker save` writes it, under these names. */
+  save(image: string, names: readonly string[]): Promise<Readable>;
   /** The root file system of an image as one tar, for the exporters tar and local. */
   rootfs(image: string, signal: AbortSignal): Promise<Readable>;
 }
@@ -84,6 +86,8 @@ export interface BuildOrder extends Omit<BuildRequest, 'ID' | 'Engine'> {
   readonly tags: readonly string[];
   /** The builder's name; the engine's default where it is missing. */
   readonly driver?: string;
+  /** Nobody is to see the image: it is kept as a build record, for exporters, until they have it. */
+  readonly hidden?: { readonly until: Promise<unknown> };
 }
 
 export interface BuildResult {

@@ -21,9 +21,14 @@ export class Job {
   readonly progress = new Progress();
   /** By the IDs that clients got for them. */
   readonly results = new Map<string, Result>();
+  /** Names for the image; undefined where it is not to be seen. */
+  tags: readonly string[] | undefined;
   entitlements: readonly string[] = [];
   cacheExports: readonly CacheEntry[] = [];
   readonly #aborter = new AbortController();
+  /** Resolves when nobody needs its results any more. */
+  readonly over: Promise<void>;
+  end: () => void = () => {};
   /** What the client's own part of the build returned. */
   readonly returned: Promise<Result>;
   return: (result: Result) => void = () => {};
@@ -32,10 +37,11 @@ export class Job {
   constructor(
     readonly ref: string,
     readonly session: () => Promise<Session>,
-    /** Names for the image. */
-    readonly tags: readonly string[],
     signal: AbortSignal,
   ) {
+    this.over = new Promise((resolve) => {
+      this.end = resolve;
+    });
     this.returned = new Promise((resolve, reject) => {
       this.return = resolve;
       this.fail = reject;
@@ -71,10 +77,17 @@ export class Jobs {
     return job;
   }
 
-  close(job: Job): void {
+  /** @param error why it has failed */
+  close(job: Job, error?: unknown): void {
     job.progress.end();
-    job.abort();
+    job.abort(error);
+    job.end();
     setTimeout(() => this.#jobs.delete(job.ref), afterlifeMs).unref();
+  }
+
+  /** Ends the build of that name, if there is one. */
+  cancel(ref: string): void {
+    this.#jobs.get(ref)?.abort(cancelled('build cancelled'));
   }
 
   /** The build of that name, which may be about to begin. @throws NotFound, Cancelled */

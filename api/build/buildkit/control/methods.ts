@@ -2,7 +2,7 @@ import type { BuildCacheRecord, Builds } from '@cleat/engine/build/service';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { type ExportServices, exportResult } from '../export/export.js';
-import { exportersOf } from '../export/exporters.js';
+import { type Exporter, exportersOf } from '../export/exporters.js';
 import { type FrontEndServices, solveDockerfile } from '../frontend/dockerfile.js';
 import { type Call, type Method, serverStream, streaming, unary } from '../grpc/server.js';
 import { bytesMessage, healthRequest, healthResponse, nothing, toTimestamp } from '../messages/common.js';
@@ -83,6 +83,24 @@ async function solve(
   { signal }: Call,
 ): Promise<{ ExporterResponse: Map<string, string> }> {
   const { sessions, jobs } = services;
+  // Before it is looked at: the client's other calls for it wait until it is there, and hear of its end.
+  const job = jobs.open(new Job(request.Ref, () => sessions.get(request.Session, signal), signal));
+  try {
+    const exporters = exportersIn(request);
+    const toImages = exporters.filter(({ type }) => type === 'image');
+    if (toImages.length > 0) job.tags = toImages.flatMap(({ names }) => names);
+    const result = await resultOf(services, job, request);
+    const ExporterResponse = await exportResult(services, job, result, exporters);
+    jobs.close(job);
+    return { ExporterResponse };
+  } catch (error) {
+    jobs.close(job, error);
+    throw error;
+  }
+}
+
+/** @throws NotImplemented for what is not served */
+function exportersIn(request: SolveRequest): Exporter[] {
   if (request.SourcePolicy || request.SourcePolicySession) {
     throw notImplemented(
       'source policies are not served: build without them, or use a builder of its own (docker buildx create)',
@@ -90,19 +108,8 @@ async function solve(
   }
   if (request.EnableSessionExporter) throw notImplemented('exporters of the session are not served: leave them out');
   if (request.ProxyNetwork) throw notImplemented('the network proxy for builds is not served: leave it out');
-  const given =
-    request.Exporters.length > 0 || request.ExporterDeprecated === ''
-      ? request.Exporters
-      : [{ Type: request.ExporterDeprecated, Attrs: request.ExporterAttrsDeprecated }];
-  const exporters = exportersOf(given);
-  const tags = exporters.filter(({ type }) => type === 'image').flatMap(({ names }) => names);
-  const job = jobs.open(new Job(request.Ref, () => sessions.get(request.Session, signal), tags, signal));
-  try {
-    const result = await resultOf(services, job, request);
-    return { ExporterResponse: await exportResult(services, job, result, exporters) };
-  } finally {
-    jobs.close(job);
-  }
+  const { Exporters, ExporterDeprecated: Type, ExporterAttrsDeprecated: Attrs } = request;
+  return exportersOf(Exporters.length > 0 || Type === '' ? Exporters : [{ Type, Attrs }]);
 }
 
 function resultOf(

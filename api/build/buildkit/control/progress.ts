@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { BuildLine } from '@cleat/engine/build/service';
 import { messageOf } from '@cleat/protocol/errors';
+import { asBuildKitSays } from '../frontend/failure.js';
 import { toTimestamp } from '../messages/common.js';
 import type { statusResponse } from '../messages/control.js';
 import type { MessageOf } from '../wire/message.js';
@@ -25,6 +26,8 @@ export class Progress {
   #changed = new Turn();
   readonly #salt = randomBytes(8).toString('hex');
   #steps = 0;
+  /** The one stage of a Dockerfile is not named. */
+  isSingleStage = false;
 
   /** Waits while a watcher is far behind. */
   async emit(status: Status): Promise<void> {
@@ -116,11 +119,11 @@ export class Progress {
       const vertex = {
         digest: this.digest(Vertex.ID),
         inputs: (Vertex.Inputs ?? []).map((input) => this.digest(input)),
-        name: vertexName(Vertex),
+        name: vertexName(this.isSingleStage ? { ...Vertex, Stage: undefined } : Vertex),
         cached: Vertex.Cached ?? false,
         started: toTimestamp(Vertex.Started),
         completed: toTimestamp(Vertex.Completed),
-        error: Vertex.Error ?? '',
+        error: asBuildKitSays(Vertex.Error ?? ''),
       };
       return { vertexes: [vertex] };
     }

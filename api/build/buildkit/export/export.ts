@@ -1,13 +1,11 @@
 import type { Builds } from '@cleat/engine/build/service';
-import type { Images } from '@cleat/engine/images/service';
 import type { Job, Result } from '../control/job.js';
 import type { Session } from '../session/sessions.js';
 import type { Exporter } from './exporters.js';
 import { sendBytes, sendFiles } from './send.js';
 
 export interface ExportServices {
-  readonly builds: Pick<Builds, 'rootfs' | 'trees'>;
-  readonly images: Pick<Images, 'save'>;
+  readonly builds: Pick<Builds, 'rootfs' | 'save' | 'trees'>;
 }
 
 /** Sends a result where its client wants it. @returns what the client is told of it */
@@ -38,7 +36,7 @@ async function exportOne(
     await progress.step('exporting to image', async (report) => {
       await report({ id: 'exporting layers', done: true });
       await report({ id: `writing image ${image}`, done: true });
-      for (const name of names) await report({ id: `naming to ${name}`, done: true });
+      for (const name of names) await report({ id: `naming to ${fullName(name)}`, done: true });
     });
     return;
   }
@@ -54,8 +52,16 @@ async function exportOne(
     );
   } else {
     await progress.step(`exporting to ${type} image format`, async (report) => {
-      const archive = await services.images.save([image], undefined, { names });
+      const archive = await services.builds.save(image, names);
       await sendBytes(session, id, archive, signal, report);
     });
   }
+}
+
+/** As BuildKit shows it: with registry, namespace and tag. */
+function fullName(name: string): string {
+  const [first = '', ...rest] = name.split('/');
+  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+  const path = isHost ? name : `docker.io/${rest.length > 0 ? '' : 'library/'}${name}`;
+  return /:[^/]*$/.test(path) ? path : `${path}:latest`;
 }

@@ -20,7 +20,7 @@ export function buildError(error: unknown, dockerfile: { name: string; text: str
 }
 
 /** The same error in the words of BuildKit's clients and their users. */
-function asBuildKitSays(message: string): string {
+export function asBuildKitSays(message: string): string {
   const [, command, exitCode] = /^The command '(.*)' returned a non-zero code: (\d+)/s.exec(message) ?? [];
   return command === undefined ? message : `process "${command}" did not complete successfully: exit code: ${exitCode}`;
 }
