@@ -32,8 +32,8 @@ export async function addLayer(context: Context, parent: string, tar: Readable):
 const cacheKey = 'io.cleat.build.cache.v1';
 
 /** The steps that an image has brought along; empty: none. @throws NotFound */
-export function inlineCache(context: Context, ref: string): string {
-  const raw: unknown = JSON.parse(context.catalog.find(ref).record.raw);
+export function inlineCache({ catalog }: Pick<Context, 'catalog'>, ref: string): string {
+  const raw: unknown = JSON.parse(catalog.find(ref).record.raw);
   const found = typeof raw === 'object' && raw !== null ? (raw as Record<string, unknown>)[cacheKey] : undefined;
   return typeof found === 'string' ? found : '';
 }
