@@ -42,8 +42,8 @@ export interface Api {
 
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
-  const { services, log, minApiVersion, forBuilders } = options;
-  const routes = [...(options.routes ?? []), ...apiRoutes(services, { minApiVersion, forBuilders })];
+  const { services, log } = options;
+  const routes = [...(options.routes ?? []), ...apiRoutes(services, options)];
   const { store } = services;
   const server = createApiServer({
     router: createRouter(routes),

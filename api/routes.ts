@@ -1,5 +1,5 @@
 import { composeRoutes } from './build/compose.js';
-import { buildRoutes } from './build/routes.js';
+import { type BuildRoutesOptions, buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
@@ -15,7 +15,10 @@ import { systemRoutes } from './system/routes.js';
 import { volumeRoutes } from './volumes/routes.js';
 
 /** Every route of the API; the first that fits wins. */
-export function apiRoutes(services: ApiServices, options: { minApiVersion?: string; forBuilders?: boolean }): Route[] {
+export function apiRoutes(
+  services: ApiServices,
+  options: { minApiVersion?: string; forBuilders?: boolean } & BuildRoutesOptions,
+): Route[] {
   return [
     ...systemRoutes(services, options),
     ...eventRoutes(services),
@@ -27,7 +30,7 @@ export function apiRoutes(services: ApiServices, options: { minApiVersion?: stri
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
     ...pluginRoutes(services),
-    ...buildRoutes(services),
+    ...buildRoutes(services, options),
     ...(options.forBuilders ? composeRoutes(services.images) : []),
     ...swarmRoutes(),
   ];

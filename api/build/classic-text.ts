@@ -12,6 +12,7 @@ export interface ClassicLine {
 
 interface Step {
   readonly number: number;
+  readonly stage: string | undefined;
   /** Lines that wait until another step is told to its end. */
   waiting: ClassicLine[];
   bytes: number;
@@ -37,8 +38,11 @@ export class ClassicText {
   readonly #keepsContainers: boolean;
   readonly #steps = new Map<string, Step>();
   #current: Step | undefined;
-  /** The image of the stage that is told. */
+  /** The stage that is told, and its image. */
+  #stage: string | undefined;
   #image: string | undefined;
+  /** The image that was told last as that of a stage. */
+  #told: string | undefined;
   readonly #warnings: string[] = [];
 
   constructor(write: (line: ClassicLine) => Promise<void>, options: { keepsContainers: boolean }) {
@@ -71,6 +75,7 @@ export class ClassicText {
   /** The end of a build that succeeded. */
   async finish(image: string, tags: readonly string[]): Promise<void> {
     await this.flush();
+    this.#image = this.#told === image && this.#image === undefined ? undefined : image;
     await this.#endStage();
     for (const warning of this.#warnings) await this.#write({ stream: `[Warning] ${warning}\n` });
     await this.#write({ stream: `Successfully built ${shortId(image)}\n` });
@@ -82,11 +87,11 @@ export class ClassicText {
     // The classic builder tells instructions only.
     if (number === undefined) return;
     const isFrom = /^from\s/i.test(Name);
-    const step = this.#steps.get(ID) ?? this.#newStep(ID, number);
+    const step = this.#steps.get(ID) ?? this.#newStep(ID, number, vertex.Stage);
     if (!step.hasBegun) {
       if (vertex.Started === undefined && Completed === undefined) return;
       step.hasBegun = true;
-      if (isFrom && (this.#current === undefined || this.#current === step)) await this.#endStage();
+      if (this.#current === undefined) await this.#enter(step, isFrom);
       await this.#say(step, { stream: `Step ${number}/${Steps ?? number} : ${Name}` });
       await this.#say(step, { stream: '\n' });
     }
@@ -108,9 +113,9 @@ export class ClassicText {
     if (this.#current === step) await this.#next();
   }
 
-  #newStep(id: string, number: number): Step {
+  #newStep(id: string, number: number, stage: string | undefined): Step {
     const decoders = { out: new StringDecoder('utf8'), err: new StringDecoder('utf8') };
-    const step: Step = { number, waiting: [], bytes: 0, hasBegun: false, isDone: false, ...decoders };
+    const step: Step = { number, stage, waiting: [], bytes: 0, hasBegun: false, isDone: false, ...decoders };
     this.#steps.set(id, step);
     return step;
   }
@@ -154,7 +159,7 @@ export class ClassicText {
     const begun = [...this.#steps.values()].filter(({ waiting }) => waiting.length > 0);
     for (const step of begun.sort((a, b) => a.number - b.number)) {
       this.#current = step;
-      if (/^Step \S+ : from\s/i.test(step.waiting[0]?.stream ?? '')) await this.#endStage();
+      await this.#enter(step, /^Step \S+ : from\s/i.test(step.waiting[0]?.stream ?? ''));
       await this.#tellWaiting(step);
       if (!step.isDone) return;
       this.#image = step.image ?? this.#image;
@@ -162,9 +167,17 @@ export class ClassicText {
     }
   }
 
+  /** Before a step is told: the stage before it has ended, if it is of another one. */
+  async #enter({ stage }: Step, isFrom: boolean): Promise<void> {
+    if (isFrom || stage !== this.#stage) await this.#endStage();
+    this.#stage = stage;
+  }
+
   async #endStage(): Promise<void> {
-    if (this.#image !== undefined) await this.#write({ aux: { ID: this.#image } });
+    if (this.#image === undefined) return;
+    this.#told = this.#image;
     this.#image = undefined;
+    await this.#write({ aux: { ID: this.#told } });
   }
 }
 

@@ -1,22 +1,25 @@
-import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { invalidParameter } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
 import { decodeFilters } from '../decode/filters.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
+import { buildkitRoutes } from './buildkit/door.js';
 import { buildClassic } from './classic.js';
-import { openSession } from './session.js';
+
+export interface BuildRoutesOptions {
+  readonly log: Logger;
+  /** The engine's version. */
+  readonly version: string;
+}
 
 /**
- * `/build`, in the words of Docker's classic builder. BuildKit's clients probe `/grpc` with an h2c upgrade, which arrives
- * here as an ordinary request; a plain 404 makes them bring a builder of their own, in a container.
+ * `/build`, in the words of Docker's classic builder, and BuildKit's doors: `/grpc` and `/session`. Clients choose those
+ * where `/_ping` says so, and where they are upgraded to HTTP/2.
  */
-export function buildRoutes({ builds }: ApiServices): Route[] {
-  const none = (): never => {
-    throw notFound('page not found');
-  };
+export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRoutesOptions): Route[] {
   return [
-    { method: 'POST', path: '/session', hijacks: 'h2c', handler: openSession },
-    { method: 'POST', path: '/grpc', handler: none },
+    ...buildkitRoutes({ builds, log, version }),
     { method: 'POST', path: '/build', streams: 'both', handler: (x) => buildClassic(x, builds) },
     {
       method: 'POST',

@@ -14,10 +14,21 @@ const headDeadlineMs = 60_000;
 /** Bytes that a client may send ahead of an answer before it has to wait. */
 const maxHeldBytes = 64 * 1024;
 
+/**
+ * Clients of gRPC that were told of no upgrade begin with HTTP/2 itself (RFC 9113, 3.4). What they want is what others
+ * ask for with `POST /grpc`; so that is what is checked, authorized and served.
+ */
+const http2Head = Buffer.from('PRI * HTTP/2.0\r\n\r\n');
+const http2AsUpgrade = Buffer.from(
+  'POST /grpc HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n',
+);
+
 /** The front's facts about a hijacked request. */
 export interface Upgrade {
   /** The client itself asked for an upgrade, so 101 is its answer; otherwise 200. */
   readonly asked: boolean;
+  /** The client speaks the other protocol already: there is no answer to begin with. */
+  readonly implied?: boolean;
 }
 
 /** A request that Node's parser does not see. */
@@ -66,7 +77,7 @@ export function createFront(options: FrontOptions): (socket: Socket) => void {
       const connection = connections.get(socket);
       if (!connection) return void socket.destroy();
       connection.release();
-      options.onUpgrade(request, socket, rest, { asked: connection.asked });
+      options.onUpgrade(request, socket, rest, { asked: connection.asked, implied: connection.implied });
     });
   }
   // Go's server refuses what it cannot expect; nobody expects anything but `100-continue`, which Node answers.
@@ -89,6 +100,8 @@ class Connection {
   readonly #options: FrontOptions;
   /** The request that was fed last asked for an upgrade. */
   asked = false;
+  /** It came as HTTP/2. */
+  implied = false;
   /** The request that is being answered. */
   response: ServerResponse | undefined;
   /** Belongs to the plain request that is being answered. */
@@ -232,8 +245,14 @@ class Connection {
     }
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const bytes = this.#shift(end);
-    if (this.#servePlain(bytes)) return true;
+    let bytes = this.#shift(end);
+    if (bytes.equals(http2Head)) {
+      this.implied = true;
+      this.#held = Buffer.concat([bytes, this.#held]);
+      bytes = http2AsUpgrade;
+    } else if (this.#servePlain(bytes)) {
+      return true;
+    }
     const head = parseHead(bytes);
     const kind = this.#options.hijacks(head);
     this.asked = head.upgrade !== undefined;

@@ -12,6 +12,11 @@ export interface Hijacker {
   readonly status: 101 | 200;
   /** Sends the head of the answer, an upgrade to `protocol` where one was asked for; then the connection is raw. */
   hijack(contentType: string, protocol: string): HijackedConnection;
+  /**
+   * The same for who reads the socket itself (HTTP/2): its further bytes are not read here. Bytes that came with the
+   * request are put back, so the reader must begin with what is buffered.
+   */
+  hijackSocket(contentType: string, protocol: string): Socket;
   /** The same for a WebSocket. @throws InvalidParameter when the client asked for none. */
   hijackWebSocket(kind: 'text' | 'binary'): HijackedConnection;
   /** The request's body, of which Node's parser has seen nothing. @throws InvalidParameter when malformed. */
@@ -52,19 +57,28 @@ export function createHijacker(
     response.detachSocket(socket);
   }
 
+  function sendHead(contentType: string, protocol: string): void {
+    const headers = carried.filter((name) => response.hasHeader(name));
+    release();
+    if (upgrade.implied) return;
+    const head = [
+      upgrade.asked ? 'HTTP/1.1 101 UPGRADED' : 'HTTP/1.1 200 OK',
+      `Content-Type: ${contentType}`,
+      ...(upgrade.asked ? ['Connection: Upgrade', `Upgrade: ${protocol}`] : []),
+      ...headers.map((name) => `${name}: ${String(response.getHeader(name))}`),
+    ];
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  }
+
   return {
     status: upgrade.asked ? 101 : 200,
     hijack(contentType, protocol) {
-      const headers = carried.filter((name) => response.hasHeader(name));
-      release();
-      const head = [
-        upgrade.asked ? 'HTTP/1.1 101 UPGRADED' : 'HTTP/1.1 200 OK',
-        `Content-Type: ${contentType}`,
-        ...(upgrade.asked ? ['Connection: Upgrade', `Upgrade: ${protocol}`] : []),
-        ...headers.map((name) => `${name}: ${String(response.getHeader(name))}`),
-      ];
-      socket.write(`${head.join('\r\n')}\r\n\r\n`);
+      sendHead(contentType, protocol);
       return rawConnection(socket, input, bodyRead ? undefined : undeclared());
+    },
+    hijackSocket(contentType, protocol) {
+      sendHead(contentType, protocol);
+      return input.handOver();
     },
     hijackWebSocket(kind) {
       const answer = handshake(request.headers);

@@ -16,18 +16,32 @@ export class ConnectionInput {
     this.#socket = socket;
     if (first.length > 0) this.#chunks.push(first);
     this.#ended = socket.readableEnded || socket.destroyed;
-    const end = (): void => {
-      this.#ended = true;
-      this.#wake?.();
-    };
-    socket.on('end', end);
-    socket.on('close', end);
-    socket.on('data', (chunk: Buffer) => {
-      if (this.#discarding) return;
-      this.#chunks.push(chunk);
-      socket.pause();
-      this.#wake?.();
-    });
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onEnd);
+    socket.on('data', this.#onData);
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.#wake?.();
+  };
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#discarding) return;
+    this.#chunks.push(chunk);
+    this.#socket.pause();
+    this.#wake?.();
+  };
+
+  /** Nothing is read here from now on: the socket is its new reader's, with what was read ahead put back. */
+  handOver(): Socket {
+    const socket = this.#socket;
+    for (const event of ['end', 'close'] as const) socket.off(event, this.#onEnd);
+    socket.off('data', this.#onData);
+    socket.pause();
+    const ahead = Buffer.concat(this.#chunks.splice(0));
+    if (ahead.length > 0) socket.unshift(ahead);
+    return socket;
   }
 
   /** The next bytes; undefined when the client has half-closed or gone. One caller at a time. */

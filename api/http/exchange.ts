@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { cancelled, systemError } from '@cleat/protocol/errors';
@@ -250,6 +251,13 @@ export class Exchange {
     const hijacker = this.#mustHijack();
     await this.outgoing.check({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
     return hijacker.hijack(contentType, protocol);
+  }
+
+  /** The same for who reads and writes the socket itself. */
+  async hijackSocket(contentType: string, protocol: string): Promise<Socket> {
+    const hijacker = this.#mustHijack();
+    await this.outgoing.check({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
+    return hijacker.hijackSocket(contentType, protocol);
   }
 
   async hijackWebSocket(kind: 'text' | 'binary'): Promise<HijackedConnection> {

@@ -38,7 +38,8 @@ export function systemRoutes({ system, images }: ApiServices, options: { minApiV
 function ping(x: Exchange): void {
   x.response.setHeader('Cache-Control', 'no-cache, no-store, must-revalidate');
   x.response.setHeader('Pragma', 'no-cache');
-  // No Builder-Version: there is no builder.
+  // BuildKit's: `docker build` uses buildx where it is installed.
+  x.response.setHeader('Builder-Version', '2');
   x.response.setHeader('Swarm', 'inactive');
   x.sendText(200, x.method === 'HEAD' ? '' : 'OK');
 }

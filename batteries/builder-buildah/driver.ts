@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '@cleat/linux/process/run';
@@ -61,7 +62,7 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
   };
 
   readonly DiskUsage = async () => {
-    await mkdir(this.#buildah.storage, { recursive: true });
+    if (!existsSync(this.#buildah.storage)) return { Records: [] };
     const { stdout } = await run('du', ['-sxB1', this.#buildah.storage], { deadlineMs: 25_000 });
     return {
       Records: [
@@ -74,6 +75,7 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
     const strange = Object.keys(Filters)[0];
     if (strange !== undefined)
       throw invalidParameter(`the cache of buildah cannot be pruned by the filter '${strange}'`);
+    if (!existsSync(this.#buildah.storage)) return {};
     await this.#prepared();
     const before = await this.DiskUsage();
     const removed: string[] = [];

@@ -26,8 +26,10 @@ import { fromRemote } from './context/remote.js';
 import { Doors, type ServeBuilder } from './doors.js';
 import { linesOf } from './lines.js';
 import { Prune } from './prune.js';
-import { rootfsOf } from './rootfs.js';
+import { removeRoots, rootfsOf } from './rootfs.js';
 import type { BuildFailure, BuildHost, BuildOrder, BuildResult, BuildSink, Builds } from './service.js';
+
+import { createTreeSync } from './sync/tree-sync.js';
 
 export type { ServeBuilder } from './doors.js';
 
@@ -56,6 +58,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     images,
     serve: deps.serve ?? (() => Promise.reject(unavailable('this engine serves no API to builders'))),
   });
+  const roots = join(config.execRoot, 'build-roots');
   /** By ID. */
   const running = new Map<string, { builder: string; stop: AbortController }>();
   const busy = (builder: string): boolean => [...running.values()].some((one) => one.builder === builder);
@@ -65,12 +68,19 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   const background = new Set<Promise<void>>();
 
   async function build(order: BuildOrder, sink: BuildSink, signal: AbortSignal): Promise<BuildResult> {
-    const { id = randomBytes(8).toString('hex'), tags, driver = config.defaultBuilder, ...wanted } = order;
+    const { id = randomBytes(8).toString('hex'), tags, driver = config.defaultBuilder, hidden, ...wanted } = order;
     const names = tagNames(tags);
     if (running.has(id)) throw invalidParameter(`a build with the ID ${id} is under way`);
     const stop = new AbortController();
     const ended = AbortSignal.any([signal, stop.signal]);
     running.set(id, { builder: driver, stop });
+    let isHeld = false;
+    const end = (): void => {
+      running.delete(id);
+      if (busy(driver)) return;
+      const clearing = clearAfter(driver, order.KeepContainers === true).finally(() => background.delete(clearing));
+      background.add(clearing);
+    };
     try {
       ended.throwIfAborted();
       const client = await builderOf(driver, ended);
@@ -78,14 +88,15 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
       const stream = await client.Build(request, { signal: ended });
       const image = await resultOf(driver, stream, sink);
       ended.throwIfAborted();
-      images.publish(image, names.map(canonical));
+      if (hidden) {
+        isHeld = true;
+        void hidden.until.catch(() => {}).then(end);
+      } else {
+        images.publish(image, names.map(canonical));
+      }
       return { image, tags: names.map(familiar) };
     } finally {
-      running.delete(id);
-      if (!busy(driver)) {
-        const clearing = clearAfter(driver, order.KeepContainers === true).finally(() => background.delete(clearing));
-        background.add(clearing);
-      }
+      if (!isHeld) end();
     }
   }
 
@@ -122,6 +133,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     contextFromDockerfile: (text) => contexts.fromDockerfile(text),
     contextFromRemote: (url, options) => fromRemote(contexts, url, options),
     contextDirectory: (key) => contexts.kept(key),
+    trees: createTreeSync({ helper, dataRoot: config.dataRoot }),
     build,
     cancel(id) {
       const found = running.get(id);
@@ -144,12 +156,14 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
       return [...(await cache.usage()), ...own];
     },
     prune: (options) => prune.run(options),
-    rootfs: (image, signal) => rootfsOf(containers, image, signal),
+    save: (image, names) => images.forBuilder('').save([image], undefined, { names }),
+    rootfs: (image, signal) => rootfsOf({ containers, images, helper, log, directory: roots }, image, signal),
     makePlaces() {
       doors.start();
       contexts.makePlaces();
     },
     async start() {
+      await removeRoots(roots);
       await contexts.start();
       for (const container of containers.madeBy()) await removeContainer(container);
     },

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { BuildCacheRecord, BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
 
+import type { TreeSync } from './sync/service.js';
+
 export type { BuildCacheRecord, BuildLine } from '@cleat/protocol/kinds/builder';
 
 /** The API's half of building. Who builds is an extension; the engine brings it context and socket, and keeps its result. */
@@ -17,6 +19,9 @@ export interface Builds {
   /** A directory that is kept between builds, for files that a client sends only when they have changed. */
   contextDirectory(key: string): Promise<BuildContext>;
 
+  /** Keeps such a directory as its client has it. */
+  readonly trees: TreeSync;
+
   /**
    * Builds by the builder that is chosen, tags the result, and returns it. Lines of the builder are handed on as they
    * come, each awaited; `Result` and `Error` are not among them: they are what is returned, and what is thrown.
@@ -30,6 +35,8 @@ export interface Builds {
   usage(): Promise<BuildCacheRecord[]>;
   /** @throws InvalidParameter for a filter that is not known */
   prune(options: PruneBuildOptions): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }>;
+  /** An image, also one that is hidden, as `docker save` writes it, under these names. */
+  save(image: string, names: readonly string[]): Promise<Readable>;
   /** The root file system of an image as one tar, for the exporters tar and local. */
   rootfs(image: string, signal: AbortSignal): Promise<Readable>;
 }
@@ -79,6 +86,8 @@ export interface BuildOrder extends Omit<BuildRequest, 'ID' | 'Engine'> {
   readonly tags: readonly string[];
   /** The builder's name; the engine's default where it is missing. */
   readonly driver?: string;
+  /** Nobody is to see the image: it is kept as a build record, for exporters, until they have it. */
+  readonly hidden?: { readonly until: Promise<unknown> };
 }
 
 export interface BuildResult {

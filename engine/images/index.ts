@@ -95,7 +95,8 @@ function imagesOf(context: Context): Images {
     },
     login: (auth, signal) => context.distribution.login(auth, signal),
     load: (archive, options) => lazily(async () => (await import('./archive/load.js')).load(context, archive, options)),
-    save: async (refs, platforms) => (await import('./archive/save.js')).save(context, refs, platforms),
+    save: async (refs, platforms, options) =>
+      (await import('./archive/save.js')).save(context, refs, platforms, options),
     import: (options) => importImage(context, options),
     addLayer: (parent, tar) => addLayer(context, parent, tar),
     compose: (options) => compose(context, options),

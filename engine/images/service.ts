@@ -42,8 +42,15 @@ export interface Images {
     archive: Readable,
     options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
   ): AsyncIterable<Progress>;
-  /** A tar as `docker save` writes it (with OCI layout and manifest.json). */
-  save(refs: string[], platforms?: readonly Platform[]): Promise<Readable>;
+  /**
+   * A tar as `docker save` writes it (with OCI layout and manifest.json).
+   * @param options.names of the one image, instead of those that it has here
+   */
+  save(
+    refs: string[],
+    platforms?: readonly Platform[],
+    options?: { readonly names?: readonly string[] },
+  ): Promise<Readable>;
   import(options: ImportOptions): AsyncIterable<Progress>;
   /** For builders: an image that is nothing but a parent's layers (none where it is empty), and one more on top. */
   addLayer(parent: string, tar: Readable): Promise<Composed>;

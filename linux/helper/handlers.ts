@@ -76,6 +76,11 @@ export const handlers: Handlers = {
     }),
   mkdirInRoot: ({ root, path, ...options }) =>
     withRoot(root, (inside) => ({ created: inside.makeDirectory(path, options) })),
+  removeEntriesInRoot: ({ root, paths }) =>
+    withRoot(root, (inside) => {
+      for (const path of paths) inside.withParent(`/${path}`, (fd, name) => removeEntry(fd, nameOf(name)));
+      return { removed: true };
+    }),
   isEmpty: ({ path }) => onHost(path, () => ({ empty: isEmpty(path) })),
   changes: (request) => onHost(request.upper, () => ({ changes: listChanges(request) })),
   diskUsage: ({ path }) => onHost(path, () => diskUsage(path)),

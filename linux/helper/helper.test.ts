@@ -178,6 +178,25 @@ test('callers beyond the limit wait for their turn, and idle helpers end', async
   expect(await failure(small.call('stat', { path: '/' }))).toMatchObject({ class: 'Unavailable' });
 });
 
+test('callers that had gone before they asked take no process with them', async () => {
+  const small = new Helper({ maxProcesses: 2, idleMs: 20 });
+  const signal = AbortSignal.abort();
+  try {
+    for (let time = 0; time < 3; time++) {
+      const asked = [
+        small.call('stat', { path: '/' }, { signal }),
+        small.tarOut({ root: directory, path: '/', entryName: '.' }, { signal }),
+        small.tarIn({ root: directory, path: '/' }, Readable.from([]), { signal }),
+      ];
+      for (const one of asked) expect(await failure(one)).toMatchObject({ class: 'Cancelled' });
+    }
+    expect(await small.call('stat', { path: '/' })).toMatchObject({ type: 'directory' });
+    await expect.poll(() => small.processes).toBe(0);
+  } finally {
+    small.close();
+  }
+});
+
 test('one is kept ready: it stays when idle, and another comes for one that was used up or killed', async () => {
   const ready = new Helper({ idleMs: 20 });
   try {

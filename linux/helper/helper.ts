@@ -90,7 +90,7 @@ export class Helper {
     options: CallOptions = {},
   ): Promise<Operations[N]['answer']> {
     using deadline = this.#deadline(operation, options);
-    const worker = await deadline.race(this.#acquire(deadline.signal, patienceMs[operation]));
+    const worker = await this.#acquireWithin(deadline, patienceMs[operation]);
     let reply: HelperReply;
     try {
       reply = await deadline.race(worker.ask({ operation, request } satisfies HelperRequest));
@@ -111,7 +111,7 @@ export class Helper {
    */
   async tarOut(request: TarOutRequest, options: CallOptions = {}): Promise<{ facts: RootedFacts; stream: Readable }> {
     using deadline = this.#deadline('tarOut', options);
-    const worker = await deadline.race(this.#acquire(deadline.signal));
+    const worker = await this.#acquireWithin(deadline);
     try {
       const reply = await deadline.race(worker.ask({ operation: 'tarOut', request } satisfies HelperRequest));
       const { facts } = answerOf(reply) as StreamOperations['tarOut']['answer'];
@@ -145,6 +145,20 @@ export class Helper {
     clearTimeout(this.#starting);
     for (const worker of this.#all) worker.kill();
     for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** A process that is there only when the caller has given up (it may have gone before it asked) is for the next one. */
+  async #acquireWithin(deadline: Deadline, patience?: number): Promise<HelperProcess> {
+    const acquired = this.#acquire(deadline.signal, patience);
+    try {
+      return await deadline.race(acquired);
+    } catch (error) {
+      acquired.then(
+        (worker) => this.#release(worker),
+        () => {}, // Its caller was told of why it waits no longer.
+      );
+      throw error;
+    }
   }
 
   async #acquire(signal: AbortSignal, patience = 0): Promise<HelperProcess> {
@@ -227,7 +241,7 @@ export class Helper {
 
   async #acquireInTime(operation: string, options: CallOptions): Promise<HelperProcess> {
     using deadline = this.#deadline(operation, options);
-    return await deadline.race(this.#acquire(deadline.signal));
+    return await this.#acquireWithin(deadline);
   }
 
   #deadline(operation: string, { deadlineMs = this.#deadlineMs, signal }: CallOptions): Deadline {

@@ -59,6 +59,8 @@ export interface Operations {
     request: { root: string; path: string; mode?: number; uid?: number; gid?: number };
     answer: { created: boolean };
   };
+  /** Removes entries and all that is below them; missing ones are fine. No symlink is followed out of the root. */
+  removeEntriesInRoot: { request: { root: string; paths: readonly string[] }; answer: { removed: boolean } };
   /** Whether nothing is in a directory of the host. */
   isEmpty: { request: { path: string }; answer: { empty: boolean } };
   /** The changes of a container; see `rootfs/changes.ts`. */

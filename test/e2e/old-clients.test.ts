@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { maxApiVersion } from '../../api/http/version.js';
 import { apiRoutes } from '../../api/routes.js';
@@ -194,7 +195,7 @@ test('a request that is answered without Node’s parser has the same answer', a
   const names: Record<string, string> = { images: 'busybox', networks: 'bridge', exec: String(exec.Id) };
   const isWhole = ({ method, hijacks, streams }: (typeof routes)[number]) =>
     (method === 'GET' || method === 'HEAD') && !hijacks && !streams;
-  const routes = apiRoutes(fakeServices({}), {});
+  const routes = apiRoutes(fakeServices({}), { log: silentLogger, version: '' });
   const whole = routes.filter(isWhole);
   expect(whole.length).toBeGreaterThan(25);
   for (const { method, path } of whole) {

@@ -62,8 +62,10 @@ export class Workspace implements AsyncDisposable {
    * @param directories of its layers, the top first @returns undefined when it has none
    */
   tree(directories: readonly string[]): Tree | undefined {
-    const key = directories.join(':');
-    if (!this.#trees.has(key)) this.#trees.set(key, this.#mounted(directories));
+    // Two steps that made the same layer share it, and overlayfs takes no directory twice: the upper one hides the lower.
+    const layers = [...new Set(directories)];
+    const key = layers.join(':');
+    if (!this.#trees.has(key)) this.#trees.set(key, this.#mounted(layers));
     return this.#trees.get(key);
   }
 

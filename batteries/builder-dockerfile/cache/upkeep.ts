@@ -160,7 +160,8 @@ export class Upkeep {
     const remove = async () => {
       if (this.#cache.isInUse(image)) return false;
       using client = new Client(this.#engine);
-      if (!(await new Images(client).remove(image))) return false;
+      // The engine keeps a record that an image is made of, and removes it with that: it is no longer taken, though.
+      await new Images(client).remove(image);
       for (const one of keys) this.#cache.drop(one);
       return true;
     };

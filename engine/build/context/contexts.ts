@@ -190,7 +190,9 @@ export class ContextDirectory implements BuildContext {
     const names = path === 'Dockerfile' ? [path, 'dockerfile'] : [path];
     for (const name of names) {
       try {
-        return await this.beside(basename(name), Buffer.from(await this.read(name)));
+        const text = await this.read(name);
+        if (text === '') throw invalidParameter(`the Dockerfile (${path}) cannot be empty`);
+        return await this.beside(basename(name), Buffer.from(text));
       } catch (error) {
         if (!isClass(error, 'NotFound')) throw error;
       }
@@ -220,7 +222,8 @@ export class ContextDirectory implements BuildContext {
   }
 }
 
-function leadsOut(path: string): boolean {
+/** Whether a relative path leads above where it begins, by its words alone. */
+export function leadsOut(path: string): boolean {
   let depth = 0;
   for (const part of path.split('/')) {
     if (part === '..') depth--;

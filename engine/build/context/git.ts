@@ -6,7 +6,7 @@ import { invalidParameter, isClass, systemError } from '@cleat/protocol/errors';
 import { setInterval } from '@cleat/protocol/guard';
 import { readable } from '@cleat/protocol/untrusted';
 import type { ContextOptions } from '../service.js';
-import type { ContextDirectory, Contexts } from './contexts.js';
+import { type ContextDirectory, type Contexts, leadsOut } from './contexts.js';
 
 /** How long git may take for one command, in ms. */
 const deadlineMs = 600_000;
@@ -41,6 +41,9 @@ export function parseGitUrl(text: string): GitSource {
   const ref = colon < 0 ? fragment : fragment.slice(0, colon);
   const directory = colon < 0 ? '' : fragment.slice(colon + 1);
   if (ref.startsWith('-')) throw invalidParameter(`invalid refspec: ${ref}`);
+  if (leadsOut(directory)) {
+    throw systemError(`error setting git context, ${JSON.stringify(directory)} not within git root`);
+  }
   // ssh, too, has options: git hands it the host.
   const host = remote.startsWith('git@') ? remote.slice('git@'.length) : remote.replace(/^\w+:\/\/(?:[^/@]*@)?/, '');
   if (/[\0-\x20\x7f]/.test(text) || host === '' || host.startsWith('-')) {

@@ -4,7 +4,16 @@ import { owned } from '@cleat/protocol/guard';
 import { pack } from 'tar-stream';
 import { digestOf } from '../../content/blobs.js';
 import { formatPlatform, isForPlatform, type Platform } from '../../content/platform.js';
-import { canonical, familiar, familiarName, parseAny, type Reference, repositoryOf } from '../../content/references.js';
+import {
+  canonical,
+  familiar,
+  familiarName,
+  parseAny,
+  parseReference,
+  type Reference,
+  repositoryOf,
+  withDefaultTag,
+} from '../../content/references.js';
 import type { LayerRecord } from '../../layers/service.js';
 import type { Image } from '../catalog.js';
 import type { Context } from '../context.js';
@@ -25,9 +34,12 @@ export async function save(
   context: Context,
   refs: readonly string[],
   platforms?: readonly Platform[],
+  { names }: { readonly names?: readonly string[] } = {},
 ): Promise<Readable> {
   const wanted = onlyPlatform(platforms);
   const images = [...select(context, refs).values()];
+  const [only] = images;
+  if (names && only) only.references = names.map((name) => withDefaultTag(parseReference(name)));
   for (const { image } of images) {
     if (!wanted || isForPlatform(wanted, platformOf(image.config))) continue;
     throw notFound(`no suitable export target found for platform ${formatPlatform(wanted)}`);

@@ -1,0 +1,180 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { BuildLine } from '@cleat/engine/build/service';
+import { messageOf } from '@cleat/protocol/errors';
+import { asBuildKitSays } from '../frontend/failure.js';
+import { toTimestamp } from '../messages/common.js';
+import type { statusResponse } from '../messages/control.js';
+import type { MessageOf } from '../wire/message.js';
+
+export type Status = Partial<MessageOf<typeof statusResponse>>;
+
+/** Updates that a reader may be behind before the build waits for it. */
+const maxBehind = 2000;
+/** Updates that are kept for a reader who has not come yet; of more, the oldest output is dropped. */
+const maxKept = 10_000;
+
+/**
+ * What a build says, for those who watch it: from its beginning, whenever they come. A watcher that is slow slows the
+ * build; nobody watching does not.
+ */
+export class Progress {
+  readonly #kept: Status[] = [];
+  /** Updates that were dropped before the first that is kept. */
+  #dropped = 0;
+  readonly #readers = new Set<{ next: number }>();
+  #ended = false;
+  #changed = new Turn();
+  readonly #salt = randomBytes(8).toString('hex');
+  #steps = 0;
+  /** The one stage of a Dockerfile is not named. */
+  isSingleStage = false;
+
+  /** Waits while a watcher is far behind. */
+  async emit(status: Status): Promise<void> {
+    if (this.#ended) return;
+    this.#kept.push(status);
+    if (this.#readers.size === 0 && this.#kept.length > maxKept) {
+      const at = this.#kept.findIndex((one) => one.logs !== undefined);
+      this.#kept.splice(Math.max(at, 0), 1);
+      this.#dropped++;
+    }
+    this.#wake();
+    const isBehind = () => [...this.#readers].some(({ next }) => this.#end - next > maxBehind);
+    while (!this.#ended && isBehind()) await this.#changed.come;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** Everything up to the end of the build. */
+  async *watch(signal: AbortSignal): AsyncGenerator<Status> {
+    const reader = { next: this.#dropped };
+    const wake = (): void => this.#wake();
+    this.#readers.add(reader);
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      while (!signal.aborted) {
+        const one = this.#kept[Math.max(0, reader.next - this.#dropped)];
+        if (one) {
+          reader.next++;
+          yield one;
+          this.#wake();
+        } else if (this.#ended) {
+          return;
+        } else {
+          await this.#changed.come;
+        }
+      }
+    } finally {
+      this.#readers.delete(reader);
+      signal.removeEventListener('abort', wake);
+      this.#wake();
+    }
+  }
+
+  get #end(): number {
+    return this.#dropped + this.#kept.length;
+  }
+
+  #wake(): void {
+    this.#changed.now();
+    this.#changed = new Turn();
+  }
+
+  /** A step of the engine's own, shown like one of the build. */
+  async step<T>(name: string, work: (report: Report) => Promise<T>): Promise<T> {
+    const digest = this.digest(`step ${++this.#steps} ${name}`);
+    const started = now();
+    await this.emit({ vertexes: [{ digest, name, started }] });
+    const report: Report = ({ id, current = 0, total = 0, done = false }) =>
+      this.emit({
+        statuses: [
+          { ID: id, vertex: digest, current, total, timestamp: now(), started, ...(done && { completed: now() }) },
+        ],
+      });
+    try {
+      const result = await work(report);
+      await this.emit({ vertexes: [{ digest, name, started, completed: now() }] });
+      return result;
+    } catch (error) {
+      await this.emit({ vertexes: [{ digest, name, started, completed: now(), error: messageOf(error) }] });
+      throw error;
+    }
+  }
+
+  /** A name as BuildKit's clients have it for vertices. */
+  digest(id: string): string {
+    return `sha256:${createHash('sha256').update(this.#salt).update(id).digest('hex')}`;
+  }
+
+  /** What the builder says. */
+  line(line: BuildLine): Promise<void> {
+    return this.emit(this.#translated(line));
+  }
+
+  #translated({ Vertex, Log, Status, Warning }: BuildLine): Status {
+    if (Vertex) {
+      const vertex = {
+        digest: this.digest(Vertex.ID),
+        inputs: (Vertex.Inputs ?? []).map((input) => this.digest(input)),
+        name: vertexName(this.isSingleStage ? { ...Vertex, Stage: undefined } : Vertex),
+        cached: Vertex.Cached ?? false,
+        started: toTimestamp(Vertex.Started),
+        completed: toTimestamp(Vertex.Completed),
+        error: asBuildKitSays(Vertex.Error ?? ''),
+      };
+      return { vertexes: [vertex] };
+    }
+    if (Log) {
+      const msg = Buffer.from(Log.Data, 'base64');
+      return { logs: [{ vertex: this.digest(Log.Vertex), timestamp: now(), stream: Log.Stream ?? 1, msg }] };
+    }
+    if (Status) {
+      const { Vertex: vertex, ID, Current = 0, Total = 0, Started, Completed } = Status;
+      const [started, completed] = [toTimestamp(Started), toTimestamp(Completed)];
+      return {
+        statuses: [
+          { ID, vertex: this.digest(vertex), current: Current, total: Total, timestamp: now(), started, completed },
+        ],
+      };
+    }
+    if (!Warning) return {};
+    const text = (value = '') => Buffer.from(value);
+    return {
+      warnings: [
+        {
+          vertex: this.digest(Warning.Vertex ?? ''),
+          level: 1,
+          short: text(Warning.Short),
+          detail: Warning.Detail ? [text(Warning.Detail)] : [],
+          url: Warning.URL ?? '',
+          ...(Warning.Line && { ranges: [{ start: { line: Warning.Line }, end: { line: Warning.Line } }] }),
+        },
+      ],
+    };
+  }
+}
+
+/** A moment that some wait for. */
+class Turn {
+  now: () => void = () => {};
+  readonly come = new Promise<void>((resolve) => {
+    this.now = resolve;
+  });
+}
+
+/** What is told of a step while it goes on. */
+export type Report = (status: { id: string; current?: number; total?: number; done?: boolean }) => Promise<void>;
+
+/** `[build 2/5] RUN make`, as BuildKit names it. */
+function vertexName({ Name, Step, Steps, Stage }: NonNullable<BuildLine['Vertex']>): string {
+  if (!Step || !Steps) return Name;
+  return `[${Stage ? `${Stage} ` : ''}${Step}/${Steps}] ${Name}`;
+}
+
+function now(): { seconds: number; nanos: number } {
+  const ms = Date.now();
+  return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
+}

@@ -1,0 +1,67 @@
+import type { Builds } from '@cleat/engine/build/service';
+import type { Job, Result } from '../control/job.js';
+import type { Session } from '../session/sessions.js';
+import type { Exporter } from './exporters.js';
+import { sendBytes, sendFiles } from './send.js';
+
+export interface ExportServices {
+  readonly builds: Pick<Builds, 'rootfs' | 'save' | 'trees'>;
+}
+
+/** Sends a result where its client wants it. @returns what the client is told of it */
+export async function exportResult(
+  services: ExportServices,
+  job: Job,
+  { image, metadata }: Result,
+  exporters: readonly Exporter[],
+): Promise<Map<string, string>> {
+  const response = new Map([...metadata].map(([name, value]) => [name, Buffer.from(value).toString('utf8')]));
+  if (image === undefined) return response;
+  for (const exporter of exporters) await exportOne(services, job, image, exporter);
+  const names = exporters.flatMap((exporter) => exporter.names);
+  response.set('containerimage.digest', image).set('containerimage.config.digest', image);
+  if (names.length > 0) response.set('image.name', names.join(','));
+  return response;
+}
+
+async function exportOne(
+  services: ExportServices,
+  job: Job,
+  image: string,
+  { type, id, names }: Exporter,
+): Promise<void> {
+  const { progress, signal } = job;
+  if (type === 'image') {
+    // The engine has it, with its names, since it was built; this is what tells so.
+    await progress.step('exporting to image', async (report) => {
+      await report({ id: 'exporting layers', done: true });
+      await report({ id: `writing image ${image}`, done: true });
+      for (const name of names) await report({ id: `naming to ${fullName(name)}`, done: true });
+    });
+    return;
+  }
+  const session: Session = await job.session();
+  if (type === 'local') {
+    await progress.step('exporting to client directory', async (report) => {
+      const tar = await services.builds.rootfs(image, signal);
+      await sendFiles(session, id, services.builds.trees.filesOf(tar), signal, report);
+    });
+  } else if (type === 'tar') {
+    await progress.step('exporting to client tarball', async (report) =>
+      sendBytes(session, id, await services.builds.rootfs(image, signal), signal, report),
+    );
+  } else {
+    await progress.step(`exporting to ${type} image format`, async (report) => {
+      const archive = await services.builds.save(image, names);
+      await sendBytes(session, id, archive, signal, report);
+    });
+  }
+}
+
+/** As BuildKit shows it: with registry, namespace and tag. */
+function fullName(name: string): string {
+  const [first = '', ...rest] = name.split('/');
+  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+  const path = isHost ? name : `docker.io/${rest.length > 0 ? '' : 'library/'}${name}`;
+  return /:[^/]*$/.test(path) ? path : `${path}:latest`;
+}

@@ -1,0 +1,201 @@
+import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { BuildContext, BuildOrder, Builds } from '@cleat/engine/build/service';
+import { invalidParameter, notFound, notImplemented } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import type { Job, Result } from '../control/job.js';
+import type { definition } from '../messages/ops.js';
+import { credentials, hasAgent, secret } from '../session/services.js';
+import { forwardAgent } from '../session/ssh.js';
+import type { MessageOf } from '../wire/message.js';
+import { type Attributes, type CacheEntry, cacheTargets, namedSources, settingsOf } from './attributes.js';
+import { ignorePatterns, needsOf } from './dockerfile-text.js';
+import { buildError } from './failure.js';
+import { BuildFiles, type FileServices } from './files.js';
+import { answerQuestion } from './questions.js';
+import { imageOf } from './references.js';
+
+export interface FrontEndServices extends FileServices {
+  readonly builds: FileServices['builds'] & Pick<Builds, 'build'>;
+  readonly log: Logger;
+}
+
+export interface FrontEndRequest {
+  readonly frontend: string;
+  readonly attributes: Attributes;
+  readonly inputs: ReadonlyMap<string, Partial<MessageOf<typeof definition>> | undefined>;
+  readonly entitlements: readonly string[];
+  readonly cacheExports: readonly CacheEntry[];
+}
+
+/** Front ends that are images; ours speaks the same language. */
+const dockerfileImages = /^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@].*)?$/;
+
+/** Builds a Dockerfile, or answers a question about one. @throws StatusError with the place in the Dockerfile */
+export async function solveDockerfile(services: FrontEndServices, job: Job, request: FrontEndRequest): Promise<Result> {
+  checkFrontEnd(request);
+  const { attributes } = request;
+  const session = await job.session();
+  await using files = new BuildFiles(services, session, job.progress, job.signal);
+  const settings = settingsOf(attributes, request.entitlements);
+  const name = settings.DockerfileName ?? 'Dockerfile';
+  const url = attributes.get(attributes.get('contextkey') ?? 'context');
+  if (attributes.get('contextsubdir'))
+    throw notImplemented('contextsubdir is not served: name the directory in the URL, as …#ref:directory');
+  const remote =
+    url === undefined
+      ? undefined
+      : await job.progress.step('[internal] load remote build context', () => files.remote(url));
+  const source = await loadDockerfile(files, name, attributes, remote);
+  checkSyntax(source.text, attributes);
+  const question = attributes.get('requestid');
+  if (question) return answerQuestion(question, source.text);
+  const context = remote ?? (await loadContext(files, source.ignore, attributes));
+  const further = await loadNamed(files, request);
+  const scratch = files.keep(await services.builds.contextFromDockerfile(Buffer.from(source.text)));
+  const order: BuildOrder = {
+    ...settings,
+    ...(await clientsOwn(services, files, scratch, source.text, settings, further)),
+    Context: context.directory,
+    Dockerfile: scratch.dockerfile ?? (await scratch.beside('Dockerfile', Buffer.from(source.text))),
+    Contexts: Object.keys(further).length > 0 ? further : undefined,
+    CacheTo: request.cacheExports.length > 0 ? cacheTargets(request.cacheExports) : undefined,
+    tags: job.tags ?? [],
+    ...(job.tags === undefined && { hidden: { until: job.over } }),
+  };
+  job.progress.isSingleStage = [...source.text.matchAll(/^\s*FROM\s/gim)].length === 1;
+  try {
+    const { image } = await services.builds.build(order, (line) => job.progress.line(line), job.signal);
+    return { image, metadata: new Map() };
+  } catch (error) {
+    throw buildError(error, { name, text: source.text });
+  }
+}
+
+function checkFrontEnd({ frontend, attributes }: FrontEndRequest): void {
+  if (frontend === 'dockerfile.v0') return;
+  const source = attributes.get('source') ?? '';
+  if (frontend !== 'gateway.v0')
+    throw notImplemented(`the front end ${frontend} is not served: build a Dockerfile (dockerfile.v0)`);
+  if (!dockerfileImages.test(source)) {
+    throw notImplemented(
+      `the front end ${source} is not run: this engine builds Dockerfiles by itself; for others use a builder of its own (docker buildx create)`,
+    );
+  }
+}
+
+/** `# syntax=` names an image that would be run to read the file; ours reads what docker/dockerfile does. */
+function checkSyntax(text: string, attributes: Attributes): void {
+  const directive = /^(?:\uFEFF)?(?:#[^\n]*\n)*?#\s*syntax\s*=\s*(\S+)/i.exec(text)?.[1];
+  const image = attributes.get('build-arg:BUILDKIT_SYNTAX') || attributes.get('cmdline')?.split(' ')[0] || directive;
+  if (image && !dockerfileImages.test(image)) {
+    throw notImplemented(
+      `the syntax ${image} is not run: this engine reads Dockerfiles by itself, as docker/dockerfile does`,
+    );
+  }
+}
+
+interface Source {
+  readonly text: string;
+  /** Of `DOCKERFILE.dockerignore`, which comes before the context's own. */
+  readonly ignore: readonly string[] | undefined;
+}
+
+function loadDockerfile(
+  files: BuildFiles,
+  name: string,
+  attributes: Attributes,
+  remote: BuildContext | undefined,
+): Promise<Source> {
+  return files.progress.step(`[internal] load build definition from ${basename(name)}`, async (report) => {
+    if (remote && !attributes.has('dockerfilekey')) {
+      const path = remote.dockerfile ?? (await remote.file(name));
+      return { text: await readFile(path, 'utf8'), ignore: undefined };
+    }
+    const ignoreName = `${name}.dockerignore`;
+    const local = attributes.get('dockerfilekey') ?? 'dockerfile';
+    // Other engines, and file systems that do not care, take this spelling, too.
+    const others = name === 'Dockerfile' ? ['dockerfile'] : [];
+    const texts = await files.texts(local, [name, ignoreName, ...others], report);
+    const text = texts.get(name) ?? texts.get(others[0] ?? name);
+    if (text === undefined) throw notFound(`failed to read dockerfile: open ${name}: no such file or directory`);
+    const ignore = texts.get(ignoreName);
+    return { text, ignore: ignore === undefined ? undefined : ignorePatterns(ignore) };
+  });
+}
+
+async function loadContext(
+  files: BuildFiles,
+  ignore: readonly string[] | undefined,
+  attributes: Attributes,
+): Promise<BuildContext> {
+  const name = attributes.get('contextkey') ?? 'context';
+  const exclude = await files.progress.step(
+    '[internal] load .dockerignore',
+    async (report) => ignore ?? (await files.ignored(name, report)),
+  );
+  return files.progress.step('[internal] load build context', (report) => files.local({ name, exclude }, report));
+}
+
+/** `--build-context`. */
+async function loadNamed(
+  files: BuildFiles,
+  { attributes, inputs }: FrontEndRequest,
+): Promise<NonNullable<BuildOrder['Contexts']>> {
+  const contexts: NonNullable<BuildOrder['Contexts']> = {};
+  for (const { name, kind, value } of namedSources(attributes)) {
+    if (kind === 'image') {
+      contexts[name] = { Image: value };
+    } else if (kind === 'input') {
+      const image = imageOf(inputs.get(value));
+      if (!image)
+        throw invalidParameter(`invalid input ${value} for ${name}: only results of this engine's builds can be used`);
+      contexts[name] = { Image: image };
+    } else {
+      const load = `[context ${name}] load from ${kind === 'local' ? 'client' : value}`;
+      const { directory } = await files.progress.step(load, async (report) => {
+        if (kind === 'remote') return files.remote(value);
+        return files.local({ name: value, exclude: await files.ignored(value, report) }, report);
+      });
+      contexts[name] = { Directory: directory };
+    }
+  }
+  return contexts;
+}
+
+/** Secrets, agents and credentials, in files and sockets of this build. */
+async function clientsOwn(
+  { log }: FrontEndServices,
+  files: BuildFiles,
+  scratch: BuildContext,
+  text: string,
+  { BuildArgs = {}, CacheFrom = [] }: Pick<BuildOrder, 'BuildArgs' | 'CacheFrom'>,
+  contexts: NonNullable<BuildOrder['Contexts']>,
+): Promise<Pick<BuildOrder, 'Secrets' | 'SSH' | 'RegistryAuth'>> {
+  const { session, signal } = files;
+  const images = [...CacheFrom, ...Object.values(contexts).flatMap(({ Image }) => Image ?? [])];
+  const needs = needsOf(text, BuildArgs, images);
+  const Secrets: { ID: string; File: string }[] = [];
+  for (const [index, ID] of needs.secrets.entries()) {
+    const content = await secret(session, ID, { signal });
+    if (content) Secrets.push({ ID, File: await scratch.beside(`secret-${index}`, content) });
+  }
+  const SSH: { ID: string; Socket: string }[] = [];
+  for (const [index, ID] of needs.agents.entries()) {
+    if (!(await hasAgent(session, ID, { signal }))) continue;
+    const Socket = `${dirname(await scratch.beside('agents', new Uint8Array(0)))}/a${index}`;
+    files.defer(await forwardAgent(session, ID, Socket, log));
+    SSH.push({ ID, Socket });
+  }
+  const RegistryAuth: Record<string, Record<string, string>> = {};
+  for (const host of needs.registries) {
+    // Docker's own registry has a name of its own where its credentials are kept.
+    const found = await credentials(session, host === 'docker.io' ? 'registry-1.docker.io' : host, { signal });
+    if (found) RegistryAuth[host] = { ...found };
+  }
+  return {
+    Secrets: Secrets.length > 0 ? Secrets : undefined,
+    SSH: SSH.length > 0 ? SSH : undefined,
+    RegistryAuth: Object.keys(RegistryAuth).length > 0 ? RegistryAuth : undefined,
+  };
+}

@@ -1,0 +1,30 @@
+import type { BuildFailure } from '@cleat/engine/build/service';
+import { asCleatError } from '@cleat/protocol/errors';
+import { code, type Detail, StatusError } from '../grpc/status.js';
+
+/**
+ * The error of a build with the place in the Dockerfile, which clients show with the lines around it. A typed detail of
+ * BuildKit's (moby/buildkit `solver/errdefs`) is JSON.
+ */
+export function buildError(error: unknown, dockerfile: { name: string; text: string }): Error {
+  const known = asCleatError(error);
+  if (known.class === 'Cancelled' || error instanceof StatusError) return known;
+  const { line, code: exitCode } = (known.details ?? {}) as BuildFailure;
+  const details: Detail[] = [];
+  if (line !== undefined) {
+    const info = { filename: dockerfile.name, data: Buffer.from(dockerfile.text).toString('base64') };
+    details.push(typed('errdefs.Source', { info, ranges: [{ start: { line }, end: { line } }] }));
+  }
+  const message = exitCode === undefined ? known.message : asBuildKitSays(known.message);
+  return new StatusError(code.unknown, message, details, { cause: error });
+}
+
+/** The same error in the words of BuildKit's clients and their users. */
+export function asBuildKitSays(message: string): string {
+  const [, command, exitCode] = /^The command '(.*)' returned a non-zero code: (\d+)/s.exec(message) ?? [];
+  return command === undefined ? message : `process "${command}" did not complete successfully: exit code: ${exitCode}`;
+}
+
+export function typed(name: string, value: unknown): Detail {
+  return { typeUrl: `github.com/moby/buildkit/${name}+json`, value: Buffer.from(JSON.stringify(value)) };
+}

@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { exportersOf } from '../export/exporters.js';
+import { cacheTargets, namedSources, settingsOf } from './attributes.js';
+import { ignorePatterns, needsOf } from './dockerfile-text.js';
+import { answerQuestion } from './questions.js';
+import { definitionOf, imageOf } from './references.js';
+
+const settings = (attributes: Record<string, string>) => settingsOf(new Map(Object.entries(attributes)), []);
+
+describe('attributes', () => {
+  test('say what the engine builds', () => {
+    expect(
+      settings({
+        target: 't',
+        platform: 'linux/amd64',
+        'build-arg:A': '1',
+        'label:l': 'v',
+        'no-cache': 'a,b',
+        'image-resolve-mode': 'pull',
+        'force-network-mode': 'host',
+        'add-hosts': 'h=1.2.3.4,i=::1',
+        ulimit: 'nofile=1:2,core=0',
+        'shm-size': '1024',
+        'cgroup-parent': 'p',
+        'cache-imports': '[{"Type":"registry","Attrs":{"ref":"r/c"}},{"Type":"gha","Attrs":{}}]',
+        'cache-from': 'r/d,r/c',
+      }),
+    ).toMatchObject({
+      DockerfileName: 'Dockerfile',
+      Target: 't',
+      Platform: 'linux/amd64',
+      BuildArgs: { A: '1' },
+      Labels: { l: 'v' },
+      NoCache: false,
+      NoCacheFilter: ['a', 'b'],
+      Pull: true,
+      Network: 'host',
+      ExtraHosts: ['h:1.2.3.4', 'i:::1'],
+      Ulimits: [
+        { Name: 'nofile', Soft: 1, Hard: 2 },
+        { Name: 'core', Soft: 0, Hard: 0 },
+      ],
+      ShmSize: 1024,
+      CgroupParent: 'p',
+      CacheFrom: ['r/d', 'r/c'],
+    });
+    expect(settings({ 'no-cache': '' })).toMatchObject({ NoCache: true });
+    expect(settings({ 'image-resolve-mode': 'local' }).Pull).toBeUndefined();
+  });
+
+  test.each([
+    [{ 'attest:sbom': '' }, 'NotImplemented', /attestations: build without/],
+    [{ platform: 'linux/amd64,linux/arm64' }, 'NotImplemented', /one at a time/],
+    [{ hostname: 'h' }, 'NotImplemented', /leave it out/],
+    [{ ulimit: 'x' }, 'InvalidParameter', /ulimit/],
+    [{ 'shm-size': 'lots' }, 'InvalidParameter', /shm-size/],
+    [{ 'cache-imports': '{' }, 'InvalidParameter', /cache-imports/],
+  ])('%j is refused', (attributes, errorClass, message) => {
+    expect(() => settings(attributes as Record<string, string>)).toThrow(
+      expect.objectContaining({ class: errorClass, message: expect.stringMatching(message) }),
+    );
+  });
+
+  test('contexts have their kind', () => {
+    const sources = namedSources(
+      new Map([
+        ['context:a', 'docker-image://busybox:1'],
+        ['context:b', 'local:b'],
+        ['context:c', 'input:c'],
+        ['context:d', 'https://x/y.git'],
+      ]),
+    );
+    expect(sources).toEqual([
+      { name: 'a', kind: 'image', value: 'busybox:1' },
+      { name: 'b', kind: 'local', value: 'b' },
+      { name: 'c', kind: 'input', value: 'c' },
+      { name: 'd', kind: 'remote', value: 'https://x/y.git' },
+    ]);
+    for (const value of ['oci-layout://x', 'what:ever'])
+      expect(() => namedSources(new Map([['context:e', value]]))).toThrow();
+  });
+
+  test('a cache goes inline, or nowhere', () => {
+    expect(cacheTargets([{ Type: 'inline' }])).toEqual(['type=inline']);
+    expect(() => cacheTargets([{ Type: 'gha' }])).toThrow(/type=inline/);
+  });
+});
+
+describe('a Dockerfile’s text', () => {
+  test('names what only the client has', () => {
+    const text = [
+      'ARG REG=ghcr.io',
+      'ARG V',
+      'FROM --platform=linux/amd64 ${REG}/a/b:$V AS base',
+      'FROM "quay.io/x"',
+      'FROM scratch',
+      'FROM busybox',
+      'RUN --mount=type=secret,id=one --mount=type=ssh \\',
+      '    --mount=type=secret,target=/run/two,required=true true',
+      'RUN --mount=type=secret,env=X,id=three --mount=type=ssh,id=other --mount=type=bind,from=r.io:5000/t,target=/t true',
+      'COPY --from=localhost:5000/c /a /b',
+    ].join('\n');
+    const { secrets, agents, registries } = needsOf(text, { V: '3' }, ['cache.example/x']);
+    expect(secrets).toEqual(['one', 'two', 'three']);
+    expect(agents).toEqual(['default', 'other']);
+    expect(registries.toSorted()).toEqual([
+      'cache.example',
+      'docker.io',
+      'ghcr.io',
+      'localhost:5000',
+      'quay.io',
+      'r.io:5000',
+    ]);
+    expect(needsOf('ADD git@github.com:x/y /z', {}, [])).toMatchObject({ agents: ['default'] });
+  });
+
+  test('rules are read as moby’s', () => {
+    const text = '\uFEFF# none\n  a/../b/  \n!c\n/abs/x\n\n! d\n./e\r\n!\n/\n';
+    expect(ignorePatterns(text)).toEqual(['b', '!c', 'abs/x', '!d', 'e', '!', '/']);
+  });
+
+  test('targets are listed', () => {
+    const { metadata } = answerQuestion('frontend.targets', '# base is it\nFROM a AS Base\nFROM b\n');
+    expect(JSON.parse(Buffer.from(metadata.get('result.json') ?? []).toString())).toEqual({
+      targets: [
+        { name: 'base', description: 'is it', base: 'a' },
+        { base: 'b', default: true },
+      ],
+    });
+    expect(() => answerQuestion('frontend.outline', '')).toThrow(/unsupported request frontend.outline/);
+  });
+});
+
+test('a result goes through a client’s hands', () => {
+  const image = `sha256:${'a'.repeat(64)}`;
+  expect(imageOf(definitionOf(image))).toBe(image);
+  expect(imageOf({ def: [] })).toBeUndefined();
+  expect(imageOf(undefined)).toBeUndefined();
+});
+
+describe('exporters', () => {
+  const one = (Type: string, attributes: Record<string, string> = {}) =>
+    exportersOf([{ Type, Attrs: new Map(Object.entries(attributes)) }]);
+  test('are those that are served', () => {
+    expect(one('moby', { name: 'a,b:1', push: 'true' })).toEqual([{ type: 'image', id: 0, names: ['a', 'b:1'] }]);
+    for (const type of ['image', 'docker', 'oci', 'tar', 'local']) expect(one(type)).toMatchObject([{ type }]);
+  });
+  test.each<[string, Record<string, string>]>([
+    ['registry', {}],
+    ['image', { push: 'true' }],
+    ['image', { 'annotation.x': 'y' }],
+    ['oci', { tar: 'false' }],
+    ['docker', { compression: 'zstd' }],
+    ['local', { mode: 'odd' }],
+    ['toString', {}],
+  ])('%s with %j is refused', (type, attributes) => {
+    expect(() => one(type, attributes)).toThrow(/not served|does not push|leave tar|invalid/);
+  });
+});

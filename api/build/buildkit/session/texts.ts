@@ -1,0 +1,65 @@
+import { posix } from 'node:path';
+import type { FileSystemEntry, TreeSource } from '@cleat/engine/build/sync/service';
+import { invalidParameter } from '@cleat/protocol/errors';
+
+/** A Dockerfile, or a file of rules, with more is none. */
+const maxTextBytes = 8 * 1024 * 1024;
+/** A client that was asked for a few files has these, and the directories and links that lead there. */
+const maxEntries = 10_000;
+const maxLinks = 10;
+
+/**
+ * Texts of a tree, which go nowhere but to memory. Links are followed within what the client sent.
+ * @throws InvalidParameter for what is too much
+ */
+export async function textsOf(tree: TreeSource, paths: readonly string[]): Promise<Map<string, string>> {
+  const entries = new Map<string, { number: number; entry: FileSystemEntry }>();
+  try {
+    for await (const entry of tree.entries()) {
+      if (entries.size >= maxEntries) throw invalidParameter('the client sent more files than it was asked for');
+      entries.set(entry.path, { number: entries.size, entry });
+    }
+    const texts = new Map<string, string>();
+    for (const path of paths) {
+      const found = resolved(entries, posix.normalize(path));
+      if (found) texts.set(path, await textOf(tree, found));
+    }
+    await tree.finish();
+    return texts;
+  } finally {
+    tree.cancel();
+  }
+}
+
+type Entries = ReadonlyMap<string, { number: number; entry: FileSystemEntry }>;
+type Found = { number: number; entry: FileSystemEntry };
+
+/** The regular file that a path leads to. */
+function resolved(entries: Entries, path: string): Found | undefined {
+  let at = path;
+  for (let links = 0; links <= maxLinks; links++) {
+    const found = entries.get(at);
+    if (!found) return undefined;
+    const { mode, linkname } = found.entry;
+    // Bits of Go's os.FileMode: a directory, a symbolic link, and everything else that is no regular file.
+    if (Math.floor(mode / 2 ** 31) % 2 === 1) return undefined;
+    if (Math.floor(mode / 2 ** 27) % 2 === 1) at = posix.join(posix.dirname(at), linkname);
+    else if (linkname !== '') at = linkname;
+    else return found;
+  }
+  return undefined;
+}
+
+async function textOf(tree: TreeSource, { number, entry }: Found): Promise<string> {
+  await tree.request(number);
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const piece = await tree.nextContent();
+    if (piece.number !== number) throw invalidParameter('the client sent contents that nobody asked for');
+    if (piece.data.length === 0) return Buffer.concat(pieces).toString('utf8');
+    size += piece.data.length;
+    if (size > maxTextBytes) throw invalidParameter(`${entry.path} is larger than ${maxTextBytes} bytes`);
+    pieces.push(piece.data);
+  }
+}
