@@ -33,7 +33,7 @@ export function askedOf(x: Exchange): Asked {
     tags: query.all('t'),
     DockerfileName: text('dockerfile') ?? 'Dockerfile',
     Target: text('target'),
-    Platform: x.before('1.32') ? undefined : text('platform'),
+    Platform: text('platform'),
     // A value that the client's environment does not have is no argument.
     BuildArgs:
       args && Object.fromEntries(Object.entries(args).filter((pair): pair is [string, string] => pair[1] !== null)),

@@ -20,10 +20,17 @@ export interface BuildRoutesOptions {
 export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRoutesOptions): Route[] {
   return [
     ...buildkitRoutes({ builds, log, version }),
-    { method: 'POST', path: '/build', streams: 'both', handler: (x) => buildClassic(x, builds) },
+    {
+      method: 'POST',
+      path: '/build',
+      selectors: { platform: 'one' },
+      streams: 'both',
+      handler: (x) => buildClassic(x, builds),
+    },
     {
       method: 'POST',
       path: '/build/prune',
+      selectors: { filters: 'one' },
       async handler(x) {
         const { CachesDeleted, SpaceReclaimed } = await builds.prune({
           all: x.query.flag('all'),

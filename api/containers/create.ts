@@ -9,7 +9,15 @@ import { applyVersion } from './create-versions.js';
 const body = jsonBody(ContainerCreateRequest);
 
 export function createRoutes(containers: Containers): Route[] {
-  return [{ method: 'POST', path: '/containers/create', body, handler: (x) => create(x, containers) }];
+  return [
+    {
+      method: 'POST',
+      path: '/containers/create',
+      selectors: { platform: 'one' },
+      body,
+      handler: (x) => create(x, containers),
+    },
+  ];
 }
 
 async function create(x: Exchange, containers: Containers): Promise<void> {
@@ -24,7 +32,8 @@ async function create(x: Exchange, containers: Containers): Promise<void> {
   const warnings = applyVersion(x, request);
   const created = await containers.create(request, {
     name: x.query.text('name') || undefined,
-    platform: x.before('1.41') ? undefined : x.query.text('platform') || undefined,
+    readOnlyNonRecursive: x.before('1.44') || undefined,
+    platform: x.query.text('platform') || undefined,
   });
   x.send(201, { Id: created.Id, Warnings: listFor(x, [...created.Warnings, ...warnings]) });
 }

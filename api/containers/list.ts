@@ -11,6 +11,7 @@ export function listRoutes(containers: Containers): Route[] {
     {
       method: 'GET',
       path: '/containers/json',
+      selectors: { filters: 'one' },
       async handler(x) {
         const limit = x.query.integer('limit');
         const filters = { ...decodeFilters(x.query.text('filters')) };
@@ -32,6 +33,7 @@ export function listRoutes(containers: Containers): Route[] {
     {
       method: 'POST',
       path: '/containers/prune',
+      selectors: { filters: 'one' },
       handler: async (x) => x.send(200, await containers.prune(decodeFilters(x.query.text('filters')))),
     },
   ];

@@ -16,6 +16,7 @@ export function eventRoutes({ events }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/events',
+      selectors: { filters: 'one' },
       streams: 'down',
       async handler(x) {
         const since = decodeTime('since', x.query.text('since'));

@@ -139,7 +139,7 @@ describe('bodies', () => {
         HostConfig: { NetworkMode: 'bridge', IpcMode: 'shareable', CgroupnsMode: 'host' },
         NetworkingConfig: { EndpointsConfig: {} },
       },
-      { name: 'x', platform: undefined },
+      { name: 'x', platform: undefined, readOnlyNonRecursive: true },
     ]);
     const answer = await ask(
       server,

@@ -15,6 +15,7 @@ import type { ApiRequest, ApiResponse, Streams } from './messages.js';
 import { Presence } from './presence.js';
 import { asRequest } from './request-context.js';
 import type { Route, Router } from './router.js';
+import { refuseSelectors } from './selectors.js';
 import { type Match, parseTarget, type Target } from './target.js';
 import { checkVersion, maxApiVersion } from './version.js';
 
@@ -193,6 +194,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       }
       if (options.settled && !['GET', 'HEAD'].includes(exchange.method)) exchange.outgoing.addCheck(options.settled);
       for (const onAnswer of answerChecks) exchange.outgoing.addCheck(onAnswer);
+      refuseSelectors(exchange.query, match.route);
       const handled = match.route.handler(exchange);
       if (handled) await handled;
       if (exchange.outgoing.isHeld) await exchange.outgoing.finish();

@@ -1,4 +1,5 @@
 import type { JsonBody } from './body.js';
+import type { Selectors } from './selectors.js';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS';
 
@@ -16,6 +17,8 @@ export interface RouteShape {
    * Which ways data flows without a bound: the body (`exchange.body`), the answer (`exchange.begin`, `pipe`), or both.
    */
   readonly streams?: 'up' | 'down' | 'both';
+  /** Without it there are none; one that is not named here is refused. */
+  readonly selectors?: Selectors;
   /** The JSON body that the handler reads (`exchange.json`); an authorizer sees it as the handler does. */
   readonly body?: JsonBody;
 }

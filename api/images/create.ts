@@ -7,7 +7,7 @@ import { decodeAuth } from './auth.js';
 /** `POST /images/create`: a pull (`fromImage`) or an import (`fromSrc`). */
 export async function createImage(x: Exchange, images: Images): Promise<void> {
   const { query } = x;
-  const platform = x.before('1.32') ? undefined : query.text('platform') || undefined;
+  const platform = query.text('platform') || undefined;
   const image = query.text('fromImage');
   if (image !== '') {
     const auth = decodeAuth(x.headers['x-registry-auth']);

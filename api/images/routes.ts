@@ -16,6 +16,7 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/images/json',
+      selectors: { filters: 'one', filter: 'one', manifests: 'one', identity: 'one' },
       async handler(x) {
         const filters = { ...decodeFilters(x.query.text('filters')) };
         // Until 1.24. Who sends it later does not want all images either.
@@ -35,6 +36,7 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/images/search',
+      selectors: { filters: 'one' },
       handler: () => {
         throw notImplemented('searching a registry is not supported by this engine');
       },
@@ -42,24 +44,28 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/images/get',
+      selectors: { platform: 'many' },
       streams: 'down',
       handler: (x) => save(x, images, x.query.all('names')),
     },
     {
       method: 'GET',
       path: '/images/:name/get',
+      selectors: { platform: 'many' },
       streams: 'down',
       handler: (x) => save(x, images, [x.param('name')]),
     },
     {
       method: 'GET',
       path: '/images/:name/history',
+      selectors: { platform: 'one' },
       handler: async (x) =>
         x.send(200, await images.history(x.param('name'), optionalPlatform(x.query.text('platform')))),
     },
     {
       method: 'GET',
       path: '/images/:name/json',
+      selectors: { platform: 'one', manifests: 'one' },
       async handler(x) {
         const platform = optionalPlatform(x.query.text('platform'));
         // Each image is for one platform here, so there is no list of manifests to add.
@@ -72,18 +78,27 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/images/:name/attestations',
+      selectors: { platform: 'many' },
       handler: (x) => attestations(x, images),
     },
     {
       method: 'POST',
       path: '/images/load',
+      selectors: { platform: 'many' },
       streams: 'both',
       handler: (x) => load(x, images),
     },
-    { method: 'POST', path: '/images/create', streams: 'both', handler: (x) => createImage(x, images) },
+    {
+      method: 'POST',
+      path: '/images/create',
+      selectors: { platform: 'one' },
+      streams: 'both',
+      handler: (x) => createImage(x, images),
+    },
     {
       method: 'POST',
       path: '/images/:name/push',
+      selectors: { platform: 'one' },
       streams: 'down',
       handler: (x) =>
         sendProgress(
@@ -111,6 +126,7 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'POST',
       path: '/images/prune',
+      selectors: { filters: 'one' },
       async handler(x) {
         const report = await images.prune(decodeFilters(x.query.text('filters')));
         x.send(200, { ...report, ImagesDeleted: report.ImagesDeleted.length > 0 ? report.ImagesDeleted : null });
@@ -119,6 +135,7 @@ export function imageRoutes({ images }: ApiServices): Route[] {
     {
       method: 'DELETE',
       path: '/images/:name',
+      selectors: { platform: 'many', platforms: 'many' },
       async handler(x) {
         if (x.param('name').trim() === '') throw invalidParameter('image name cannot be blank');
         // A client that writes `platform`, as other routes have it, must not lose the image of another platform.

@@ -16,6 +16,7 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/networks',
+      selectors: { filters: 'one' },
       async handler(x) {
         const listed = await networks.list(decodeFilters(x.query.text('filters')));
         // Rows had their containers until 1.27.
@@ -79,6 +80,7 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
     {
       method: 'POST',
       path: '/networks/prune',
+      selectors: { filters: 'one' },
       handler: async (x) => x.send(200, await networks.prune(decodeFilters(x.query.text('filters')))),
     },
     {

@@ -17,6 +17,7 @@ export function pluginRoutes({ plugins }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/plugins',
+      selectors: { filters: 'one' },
       handler: (x) => x.send(200, plugins.list(decodeFilters(x.query.text('filters')))),
     },
     {

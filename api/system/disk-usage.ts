@@ -12,9 +12,8 @@ export function diskUsageTypes(x: Exchange): string[] {
 }
 
 /** `GET /system/df` in the shape of the client's version. */
-export function diskUsageFor(x: Exchange, usage: DiskUsage): object {
+export function diskUsageFor(x: Exchange, usage: DiskUsage, verbose: boolean): object {
   if (!x.before('1.52')) {
-    const verbose = x.query.flag('verbose');
     // Clients that ask for details know the new fields. Others may still read the old ones (moby `getDiskUsage`).
     return verbose ? usages(usage) : { ...usage, ...usages(usage) };
   }

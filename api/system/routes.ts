@@ -20,7 +20,11 @@ export function systemRoutes({ system, images }: ApiServices, options: { minApiV
     {
       method: 'GET',
       path: '/system/df',
-      handler: async (x) => x.send(200, diskUsageFor(x, await system.diskUsage(diskUsageTypes(x)))),
+      async handler(x) {
+        const types = diskUsageTypes(x);
+        const verbose = x.query.flag('verbose');
+        x.send(200, diskUsageFor(x, await system.diskUsage(types), verbose));
+      },
     },
     {
       method: 'POST',

@@ -13,6 +13,7 @@ export function volumeRoutes({ volumes }: ApiServices): Route[] {
     {
       method: 'GET',
       path: '/volumes',
+      selectors: { filters: 'one' },
       handler: async (x) => x.send(200, await volumes.list(decodeFilters(x.query.text('filters')))),
     },
     {
@@ -37,6 +38,7 @@ export function volumeRoutes({ volumes }: ApiServices): Route[] {
     {
       method: 'POST',
       path: '/volumes/prune',
+      selectors: { filters: 'one' },
       async handler(x) {
         const filters = decodeFilters(x.query.text('filters'));
         // Before 1.42 a prune took named volumes too, unless filtered.

@@ -2,6 +2,7 @@ import { kinds } from '@cleat/protocol/kinds/index';
 import { kindSchema } from '@cleat/protocol/reference/json-schema';
 import { kindPage } from '@cleat/protocol/reference/page';
 import { referencePage } from '../cleatd/options/reference.js';
+import { apiPage } from './api/page.js';
 import { completions } from './completions.js';
 import { kindLists } from './kind-lists.js';
 import { manualPages } from './man.js';
@@ -16,6 +17,7 @@ export const kindFolder = 'docs/reference/kinds';
  */
 export async function referenceFiles(root: string): Promise<Map<string, string>> {
   return new Map([
+    ['docs/reference/api.md', apiPage()],
     ['docs/reference/cleatd.md', referencePage()],
     ...[...completions()].map(([name, text]): [string, string] => [`packaging/completions/${name}`, text]),
     ...[...(await manualPages())].map(([name, text]): [string, string] => [`packaging/man/${name}`, text]),

@@ -18,10 +18,7 @@ import type { Moment } from '../time.js';
 /** The API's view of containers. `ref` is a name, an ID or an ID prefix. */
 export interface Containers {
   /** @throws InvalidParameter, NotFound (`No such image: X:latest`), Conflict (name in use, Docker's text) */
-  create(
-    request: ContainerCreateRequest,
-    options: { name?: string; platform?: string; builder?: string },
-  ): Promise<CreatedContainer>;
+  create(request: ContainerCreateRequest, options: CreateOptions): Promise<CreatedContainer>;
   list(options: ContainerQuery): Promise<ContainerSummary[]>;
   /** @throws NotFound `No such container: X` (every method with a `ref` does) */
   inspect(ref: string, options?: { size?: boolean }): Promise<ContainerInspect>;
@@ -122,6 +119,14 @@ export interface WatchedRun {
   saveHealth(health: Health | undefined): void;
   /** Publishes an event of this container. */
   emit(action: string): void;
+}
+
+export interface CreateOptions {
+  name?: string;
+  platform?: string;
+  builder?: string;
+  /** What is mounted below the source of a read-only bind stays writable, as for clients before API 1.44. */
+  readOnlyNonRecursive?: boolean;
 }
 
 export interface CreatedContainer {

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bind, unmount } from '@cleat/linux/mount/mount';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { clientOf } from './support/client.js';
 import { clearEngines, type Engine, startEngine } from './support/engine.js';
@@ -8,8 +9,14 @@ import { clearEngines, type Engine, startEngine } from './support/engine.js';
 let engine: Engine;
 beforeAll(async () => {
   engine = await startEngine();
+  const below = join(engine.directory, 'below');
+  mkdirSync(below);
+  bind(below, below);
 });
-afterAll(() => engine?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  unmount(join(engine.directory, 'below'));
+  await engine?.[Symbol.asyncDispose]();
+});
 afterEach(clearEngines);
 
 const { ok, refused } = clientOf(() => engine);
@@ -173,6 +180,19 @@ test('CDI devices are found and given; a device that no file describes is refuse
   const counted = { HostConfig: { DeviceRequests: [{ Driver: 'cdi', Count: 1 }] } };
   expect(await create('cc', counted)).toMatchObject({ status: 400 });
   expect(await refused('run', '--gpus', 'all', 'busybox')).toContain('could not select device driver');
+});
+
+test('before 1.44 a read-only bind leaves what is mounted below it writable', async () => {
+  const HostConfig = { Binds: ['/tmp:/t:ro'] };
+  await create('old', { HostConfig }, '1.43');
+  await create('recent', { HostConfig }, '1.44');
+  for (const name of ['old', 'recent']) await ok('start', name);
+  const below = async (name: string) => {
+    const mounts = (await ok('exec', name, 'cat', '/proc/mounts')).split('\n').map((line) => line.split(' '));
+    return mounts.filter(([, path = '']) => path === `/t/${engine.directory.split('/').at(-1)}/below`);
+  };
+  expect((await below('old'))[0]?.[3]).toMatch(/^rw/);
+  expect((await below('recent'))[0]?.[3]).toMatch(/^ro/);
 });
 
 test('limits of single devices are updated while it runs', async () => {

@@ -13,7 +13,7 @@ import type { Context } from '../context.js';
 import { hasLegacyLinks, resolveLinks } from '../links/links.js';
 import { shownLogPath } from '../log-path.js';
 import { sharedWith } from '../oci-spec/namespaces.js';
-import type { CreatedContainer } from '../service.js';
+import type { CreatedContainer, CreateOptions } from '../service.js';
 import type { Container } from '../state/container.js';
 import { newLife } from '../state/life.js';
 import type { ContainerLink, ContainerRecord, MountRecord } from '../state/record.js';
@@ -32,7 +32,7 @@ import { makeWorkingDirectory } from './working-directory.js';
 export async function createContainer(
   context: Context,
   request: ContainerCreateRequest,
-  options: { name?: string; platform?: string; builder?: string },
+  options: CreateOptions,
 ): Promise<CreatedContainer> {
   const { HostConfig: givenHost, NetworkingConfig: networking, ...given } = request;
   if (!given.Image) throw invalidParameter('no image specified');
@@ -59,6 +59,7 @@ export async function createContainer(
   try {
     const secrets = requestedSecrets(given.Labels ?? {});
     const requested = requestedMounts(context, hostConfig, config);
+    if (options.readOnlyNonRecursive) for (const mount of requested) keepWritableBelow(mount);
     hostConfig.Runtime = context.runtimes.resolve(runtime, bindSources(requested));
     checkSecretsPlace(secrets, requested, hostConfig.Tmpfs ?? {});
     await checkSources(context, requested);
@@ -130,6 +131,11 @@ export async function settleHostConfig(
   if (hasLegacyLinks(hostConfig)) delete hostConfig.Links;
   await context.spool.checkDriver(hostConfig.LogConfig?.Type ?? '', hostConfig.LogConfig?.Config ?? {});
   return { warnings, endpoints, links };
+}
+
+/** A read-only bind as it was before Docker 25: what is mounted below its source is not. */
+function keepWritableBelow(mount: RequestedMount): void {
+  if (mount.type === 'bind' && !mount.rw) mount.readOnlyNonRecursive = true;
 }
 
 export const bindSources = (requested: readonly RequestedMount[]): string[] =>

@@ -46,6 +46,11 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
   checkRestartPolicy(host);
   normalizeCapabilities(asList(host.CapAdd), 'CapAdd');
   normalizeCapabilities(asList(host.CapDrop), 'CapDrop');
+  if (host.Capabilities?.length) {
+    throw invalidParameter(
+      'the HostConfig.Capabilities field is not supported by this daemon; use CapAdd and CapDrop to set capabilities',
+    );
+  }
   parseSecurityOptions(host.SecurityOpt ?? [], false);
   checkDevices(host);
   if (host.Isolation && host.Isolation !== 'default')
