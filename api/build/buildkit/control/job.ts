@@ -85,6 +85,11 @@ export class Jobs {
     setTimeout(() => this.#jobs.delete(job.ref), afterlifeMs).unref();
   }
 
+  /** Ends the build of that name, if there is one. */
+  cancel(ref: string): void {
+    this.#jobs.get(ref)?.abort(cancelled('build cancelled'));
+  }
+
   /** The build of that name, which may be about to begin. @throws NotFound, Cancelled */
   async get(ref: string, signal: AbortSignal): Promise<Job> {
     let isLate = false;
