@@ -169,6 +169,7 @@ export const layerRows: readonly Row[] = [
     prepare: pushAndForget,
     async sample(engine) {
       const place = placeOf(engine);
+      await engine.docker('rmi', place.name).catch(() => {}); // It is away at first.
       await settled(engine);
       const before = await diskUse(engine);
       await pull(engine, place);
