@@ -1,21 +1,16 @@
 import type { BuildContext, BuildFailure, Builds } from '@cleat/engine/build/service';
-import { CleatError, invalidParameter, messageOf, notImplemented } from '@cleat/protocol/errors';
+import { CleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Exchange } from '../http/exchange.js';
 import { type ClassicLine, ClassicText } from './classic-text.js';
-import { type Asked, askedOf, versionOf } from './order.js';
+import { type Asked, askedOf } from './order.js';
 
 /** Bytes of a context that are read and dropped, where it is refused unread. */
 const maxDroppedBytes = 1024 ** 3;
 
 /** `POST /build`. What fails before anything is said is an ordinary error; later it is a last line. */
 export async function buildClassic(x: Exchange, builds: Builds): Promise<void> {
-  const asked = await afterBody(x, () => {
-    if (versionOf(x) === '2') {
-      throw notImplemented('BuildKit is not served this way: build with docker buildx, or with DOCKER_BUILDKIT=0');
-    }
-    return askedOf(x);
-  });
+  const asked = await afterBody(x, () => askedOf(x));
   const answer = new Answer(x, x.query.flag('q'));
   const text = new ClassicText((line) => answer.say(line), { keepsContainers: asked.KeepContainers === true });
   try {

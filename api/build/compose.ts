@@ -24,6 +24,8 @@ const composeBody = jsonBody(
     ),
     Created: text,
     Author: text,
+    Cache: text,
+    Depth: Type.Optional(Type.Integer()),
     Platform: Type.Optional(Type.Object({ os: Type.String(), architecture: Type.String(), variant: text })),
   }),
 );
@@ -32,7 +34,7 @@ const composeBody = jsonBody(
  * Routes for builders beside the Engine API, on their socket only: layers without a container, and an image's
  * configuration and history as a whole, which `POST /commit` cannot say.
  */
-export function composeRoutes(images: Pick<Images, 'addLayer' | 'compose'>): Route[] {
+export function composeRoutes(images: Pick<Images, 'addLayer' | 'compose' | 'inlineCache'>): Route[] {
   return [
     {
       method: 'POST',
@@ -47,7 +49,8 @@ export function composeRoutes(images: Pick<Images, 'addLayer' | 'compose'>): Rou
       path: '/build-records',
       body: composeBody,
       async handler(x) {
-        const { Parent, Base, Config, History, Created, Author, Platform } = (await x.json(composeBody)) ?? {};
+        const { Parent, Base, Config, History, Created, Author, Platform, Cache, Depth } =
+          (await x.json(composeBody)) ?? {};
         const composed = await images.compose({
           parent: Parent ?? '',
           base: Base ?? '',
@@ -55,10 +58,17 @@ export function composeRoutes(images: Pick<Images, 'addLayer' | 'compose'>): Rou
           history: History ?? [],
           created: Created ?? new Date().toISOString(),
           ...(Author && { author: Author }),
+          ...(Cache && { cache: Cache }),
+          ...(Depth !== undefined && { depth: Depth }),
           ...(Platform && { platform: Platform }),
         });
         x.send(201, composed);
       },
+    },
+    {
+      method: 'GET',
+      path: '/build-records/cache',
+      handler: async (x) => x.send(200, { Cache: await images.inlineCache(x.query.text('image')) }),
     },
   ];
 }

@@ -4,8 +4,9 @@ import { decodeFilters } from '../decode/filters.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
-import { buildkitRoutes } from './buildkit/door.js';
+import { openBuildKit } from './buildkit/door.js';
 import { buildClassic } from './classic.js';
+import { versionOf } from './order.js';
 
 export interface BuildRoutesOptions {
   readonly log: Logger;
@@ -18,14 +19,15 @@ export interface BuildRoutesOptions {
  * where `/_ping` says so, and where they are upgraded to HTTP/2.
  */
 export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRoutesOptions): Route[] {
+  const buildkit = openBuildKit({ builds, log, version });
   return [
-    ...buildkitRoutes({ builds, log, version }),
+    ...buildkit.routes,
     {
       method: 'POST',
       path: '/build',
       selectors: { platform: 'one' },
       streams: 'both',
-      handler: (x) => buildClassic(x, builds),
+      handler: (x) => (versionOf(x) === '2' ? buildkit.build(x) : buildClassic(x, builds)),
     },
     {
       method: 'POST',
@@ -48,6 +50,7 @@ export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRout
         if (id === '') throw invalidParameter('build ID not provided');
         // A build that has ended meanwhile is cancelled, too.
         builds.cancel(id);
+        buildkit.cancel(id);
         x.sendEmpty(204);
       },
     },

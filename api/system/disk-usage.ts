@@ -19,9 +19,17 @@ export function diskUsageFor(x: Exchange, usage: DiskUsage, verbose: boolean): o
     return verbose ? usages(usage) : { ...usage, ...usages(usage) };
   }
   const rows = usage.Containers && { Containers: usage.Containers.map((row) => rowFor(x, row)) };
-  if (!x.before('1.44') || !usage.Images) return { ...usage, ...rows };
-  const older = x.before('1.42') ? { BuilderSize: 0 } : {};
-  return { ...usage, ...rows, ...older, Images: usage.Images.map((image) => ({ ...image, VirtualSize: image.Size })) };
+  if (!x.before('1.44')) return { ...usage, ...rows };
+  const images = usage.Images && { Images: usage.Images.map((image) => ({ ...image, VirtualSize: image.Size })) };
+  return { ...usage, ...rows, ...images, ...(x.before('1.42') ? olderCache(usage.BuildCache ?? []) : {}) };
+}
+
+/** Until API 1.42 a record names one parent, and their size is told as a sum (moby `daemon/server/router/system`). */
+function olderCache(records: NonNullable<DiskUsage['BuildCache']>): object {
+  return {
+    BuilderSize: records.reduce((bytes, { Size }) => bytes + Size, 0),
+    BuildCache: records.map(({ Parents, ...record }) => ({ ...record, Parent: Parents?.[0] ?? '' })),
+  };
 }
 
 /** Numbers of all objects of a type; as in Go, those that are 0 and empty lists are left out. */

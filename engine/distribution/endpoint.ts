@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
-import { invalidParameter } from '@cleat/protocol/errors';
+import { invalidParameter, systemError } from '@cleat/protocol/errors';
 import type { RegistriesConfig } from '../config.js';
 
 /** One way to reach a registry. */
@@ -30,8 +30,21 @@ export async function endpointsOf(
     return [...mirrors, { base: new URL(hub), insecure: false, mirror: false }];
   }
   const insecure = await isInsecure(domain, config.insecureRegistries);
-  const secureEndpoint = { base: new URL(`https://${domain}`), insecure, mirror: false };
-  return insecure ? [secureEndpoint, { base: new URL(`http://${domain}`), insecure, mirror: false }] : [secureEndpoint];
+  const secureEndpoint = { base: baseOf('https', domain), insecure, mirror: false };
+  return insecure ? [secureEndpoint, { base: baseOf('http', domain), insecure, mirror: false }] : [secureEndpoint];
+}
+
+/**
+ * A reference's domain may be no host of a URL: `10.0.0.300`, or one with a port that there is not. In Go's words, which
+ * finds that out when it connects.
+ * @throws System
+ */
+function baseOf(scheme: 'http' | 'https', domain: string): URL {
+  const text = `${scheme}://${domain}`;
+  if (URL.canParse(text)) return new URL(text);
+  const [host, port] = domain.split(/:(\d+)$/);
+  const why = Number(port) > 65_535 ? `address ${port}: invalid port` : `lookup ${host}: no such host`;
+  throw systemError(`Get "${text}/v2/": dial tcp: ${why}`);
 }
 
 /** A mirror, too, is insecure where the operator says so of its host. */
@@ -44,7 +57,7 @@ async function mirrorEndpoint(mirror: string, declared: readonly string[]): Prom
 /** Whether a registry (`host[:port]`) may be spoken to without a valid certificate. */
 export async function isInsecure(domain: string, declared: readonly string[]): Promise<boolean> {
   if (declared.includes(domain)) return true;
-  const host = new URL(`http://${domain}`).hostname.replace(/^\[|\]$/g, '');
+  const host = baseOf('https', domain).hostname.replace(/^\[|\]$/g, '');
   if (declared.includes(host) || host === 'localhost') return true;
   const networks = new BlockList();
   networks.addSubnet('127.0.0.0', 8, 'ipv4');

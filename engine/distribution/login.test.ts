@@ -50,3 +50,32 @@ test('a registry with a token server', async () => {
   expect(registry.seen.find(({ url }) => url.startsWith('/token'))?.url).toBe('/token?service=s&account=me');
   expect(await refusal(as(registry.host, 'wrong'))).toMatchObject(['Unauthorized', expect.any(String)]);
 });
+
+test.each([
+  [' ', 'InvalidParameter', 'unable to parse server address: parse "https:// ": invalid character " " in host name'],
+  [
+    '1^e',
+    'InvalidParameter',
+    'unable to parse server address: parse "https://1^e": invalid character "^" in host name',
+  ],
+  ['http://[::1', 'InvalidParameter', 'unable to parse server address: parse "http://[::1": invalid host'],
+  ['vol:x', 'InvalidParameter', 'unable to parse server address: parse "https://vol:x": invalid host'],
+  [
+    '17644000000000000000',
+    'System',
+    'Get "https://17644000000000000000/v2/": dial tcp: lookup 17644000000000000000: no such host',
+  ],
+  ['10.0.0.300:5000', 'System', 'Get "https://10.0.0.300:5000/v2/": dial tcp: lookup 10.0.0.300: no such host'],
+  ['localhost:99999', 'System', 'Get "https://localhost:99999/v2/": dial tcp: address 99999: invalid port'],
+])('an address that no registry can have: %s', async (address, kind, message) => {
+  expect(await refusal(as(address, 'x'))).toEqual([kind, message]);
+});
+
+test('credentials that no header can hold are refused in words of ours', async () => {
+  await using registry = await fakeRegistry(() => ({}));
+  const auth = { registrytoken: 'a\u2028b', serveraddress: registry.host };
+  expect(await refusal(login(registries, auth, AbortSignal.timeout(10_000)))).toEqual([
+    'System',
+    expect.stringContaining('net/http: invalid header field value for "Authorization"'),
+  ]);
+});

@@ -31,8 +31,17 @@ export async function login(
   throw failure;
 }
 
-/** `https://index.docker.io/v1/`, which clients say for Docker Hub, or `host[:port]`, perhaps as a URL. */
+/**
+ * `https://index.docker.io/v1/`, which clients say for Docker Hub, or `host[:port]`, perhaps as a URL.
+ * @throws InvalidParameter for what is no host, as Go's `url.Parse` says it
+ */
 function domainOf(address: string): string {
   const host = address.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  const url = /^https?:\/\//.test(address) ? address : `https://${address}`;
+  const wrong = /[^\w.~:[\]-]/.exec(host.replace(/[\u0080-\uffff]/g, ''))?.[0];
+  if (wrong !== undefined || /^\[[^\]]*$|^[^[]*\]|:[^\]\d]/.test(host)) {
+    const why = wrong === undefined ? 'invalid host' : `invalid character ${JSON.stringify(wrong)} in host name`;
+    throw invalidParameter(`unable to parse server address: parse ${JSON.stringify(url)}: ${why}`);
+  }
   return host === '' || host === 'index.docker.io' || host === 'registry-1.docker.io' ? 'docker.io' : host;
 }

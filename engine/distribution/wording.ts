@@ -62,6 +62,10 @@ function wordingOf(error: unknown, url: URL): Wording {
   if (code === 'HPE_HEADER_OVERFLOW') {
     return { text: 'net/http: server response headers exceeded the limit; aborted', again: false };
   }
+  // Credentials come from a client: a header may not be able to hold them.
+  if (code === 'ERR_INVALID_CHAR') {
+    return { text: 'net/http: invalid header field value for "Authorization"', again: false };
+  }
   if (code.startsWith('HPE_')) return { text: `${broken}: malformed HTTP response`, again: false };
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     const isPlain = code === 'EPROTO' || /WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/.test(code + message);

@@ -28,13 +28,23 @@ export async function addLayer(context: Context, parent: string, tar: Readable):
   }
 }
 
+/** Where an image's configuration holds the steps that made it, as its builder wrote them. */
+const cacheKey = 'io.cleat.build.cache.v1';
+
+/** The steps that an image has brought along; empty: none. @throws NotFound */
+export function inlineCache({ catalog }: Pick<Context, 'catalog'>, ref: string): string {
+  const raw: unknown = JSON.parse(catalog.find(ref).record.raw);
+  const found = typeof raw === 'object' && raw !== null ? (raw as Record<string, unknown>)[cacheKey] : undefined;
+  return typeof found === 'string' ? found : '';
+}
+
 /** @throws NotFound for parent and base, InvalidParameter for a configuration or history that cannot be */
 export async function compose(context: Context, options: ComposeOptions): Promise<Composed> {
   const find = (id: string) => (id === '' ? undefined : context.catalog.find(id));
   const below = find(options.parent);
   const base = find(options.base)?.config;
   const { created, author, platform } = options;
-  const diffIds = below?.config.rootfs.diff_ids ?? [];
+  const diffIds = (below?.config.rootfs.diff_ids ?? []).slice(0, options.depth);
   return await context.layers.withLease(async (lease) => {
     for (const diffId of diffIds) lease.keepLayer(diffId);
     const { variant = base?.variant } = platform ?? {};
@@ -44,6 +54,7 @@ export async function compose(context: Context, options: ComposeOptions): Promis
       ...(variant && { variant }),
       ...(by && { author: by }),
       config: options.config,
+      ...(options.cache && { [cacheKey]: options.cache }),
       created,
       history: [...(base?.history ?? []), ...options.history],
       os: platform?.os ?? base?.os ?? 'linux',

@@ -56,6 +56,8 @@ export interface Images {
   addLayer(parent: string, tar: Readable): Promise<Composed>;
   /** For builders: an image of layers that are here, with a configuration and history that say all. */
   compose(options: ComposeOptions): Promise<Composed>;
+  /** For builders: the text that `compose` was given as `cache`; empty where there is none. @throws NotFound */
+  inlineCache(ref: string): Promise<string>;
 }
 
 export interface Composed {
@@ -67,6 +69,10 @@ export interface Composed {
 export interface ComposeOptions {
   /** The image whose layers it has; empty: it has none. */
   parent: string;
+  /** Only so many of its layers, from the lowest. */
+  depth?: number;
+  /** Goes with the image's configuration, for the builder of another image. */
+  cache?: string;
   /** The image whose history, author and platform it goes on with; empty: none. */
   base: string;
   config: ContainerConfig;

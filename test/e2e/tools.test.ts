@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -23,31 +23,6 @@ afterAll(async () => {
 });
 afterEach(() => removeAll(engine));
 const { ok } = clientOf(() => engine);
-
-describe('BuildKit', () => {
-  // The client of Debian bookworm.
-  const older = '/usr/bin/docker';
-
-  test.skipIf(spawnSync(older, ['version']).error)('is refused in our words, after a large context too', async () => {
-    const context = await mkdtemp(join(scratch, 'context-'));
-    await writeFile(join(context, 'Dockerfile'), 'FROM busybox\n');
-    await writeFile(join(context, 'big'), '');
-    await truncate(join(context, 'big'), 20_000_000);
-    const env = {
-      ...process.env,
-      DOCKER_CONFIG: context,
-      DOCKER_HOST: `unix://${engine.socket}`,
-      DOCKER_BUILDKIT: '1',
-    };
-    const run = promisify(execFile)(older, ['build', '.'], { cwd: context, env, timeout: 60_000 });
-    await expect(run).rejects.toThrow('BuildKit is not served this way');
-  });
-
-  test('no builder is announced', async () => {
-    const { headers } = await engine.api('GET', '/_ping');
-    expect(headers['builder-version']).toBeUndefined();
-  });
-});
 
 const composeFile = `
 version: '3'

@@ -7,7 +7,9 @@ import { Jobs } from './control/job.js';
 import { type ControlServices, controlMethods } from './control/methods.js';
 import { gatewayMethods } from './gateway/methods.js';
 import { type Methods, serveGrpc } from './grpc/server.js';
+import { buildForOldClient } from './old-clients.js';
 import { Sessions } from './session/sessions.js';
+import { Uploads } from './uploads.js';
 
 export interface DoorServices {
   readonly builds: Builds;
@@ -15,13 +17,22 @@ export interface DoorServices {
   readonly version: string;
 }
 
+export interface BuildKitDoors {
+  readonly routes: Route[];
+  /** `POST /build` in the words of BuildKit. */
+  build(x: Exchange): Promise<void>;
+  /** Ends such a build, if there is one of that ID. */
+  cancel(id: string): void;
+}
+
 const contentType = 'application/vnd.docker.raw-stream';
 
-/** BuildKit's door: clients call for builds on `/grpc`, and are called for their files on `/session`. */
-export function buildkitRoutes(given: DoorServices): Route[] {
+/** BuildKit's doors: clients call for builds on `/grpc`, and are called for their files on `/session`. */
+export function openBuildKit(given: DoorServices): BuildKitDoors {
   const services: ControlServices = { ...given, sessions: new Sessions(given.log), jobs: new Jobs() };
   const methods: Methods = new Map([...controlMethods(services), ...gatewayMethods(services)]);
-  return [
+  const uploads = new Uploads();
+  const routes: Route[] = [
     {
       method: 'POST',
       path: '/grpc',
@@ -42,6 +53,11 @@ export function buildkitRoutes(given: DoorServices): Route[] {
       },
     },
   ];
+  return {
+    routes,
+    build: (x) => buildForOldClient(x, services, uploads),
+    cancel: (id) => services.jobs.cancel(id),
+  };
 }
 
 /** @throws NotFound where the client asks for no HTTP/2 */

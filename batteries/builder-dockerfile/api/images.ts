@@ -61,6 +61,10 @@ export interface Composition {
   readonly created: string;
   readonly author?: string;
   readonly platform: Platform;
+  /** Only so many layers of the parent. */
+  readonly depth?: number;
+  /** Steps that another build may take from the image. */
+  readonly cache?: string;
 }
 
 /** Images, as far as a build needs them. */
@@ -101,13 +105,7 @@ export class Images {
       ...(options.auth !== undefined && { headers: { 'X-Registry-Auth': options.auth } }),
       signal: options.signal,
     });
-    let rest = '';
-    for await (const chunk of answer.setEncoding('utf8') as AsyncIterable<string>) {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) if (line.trim() !== '') await options.onLine(pullLine(line));
-    }
-    if (rest.trim() !== '') await options.onLine(pullLine(rest));
+    await eachLine(answer, options.onLine);
   }
 
   /** A new layer of a tar on top of `parent`; empty: of none. */
@@ -134,8 +132,26 @@ export class Images {
       Created: given.created,
       Author: given.author,
       Platform: given.platform,
+      Depth: given.depth,
+      Cache: given.cache,
     };
     return recordOf(await this.#client.call('POST', '/build-records', { body, signal }));
+  }
+
+  /** Steps that an image has brought along; empty: none. */
+  async inlineCache(id: string, signal: AbortSignal): Promise<string> {
+    const answer = await this.#client.call('GET', '/build-records/cache', { query: { image: id }, signal });
+    return textAt(answer, 'Cache');
+  }
+
+  /** The images as one archive. */
+  async save(ids: readonly string[], signal: AbortSignal): Promise<Readable> {
+    return await this.#client.open('GET', `/images/get?${ids.map((id) => `names=${id}`).join('&')}`, { signal });
+  }
+
+  async load(archive: Readable, signal: AbortSignal): Promise<void> {
+    const answer = await this.#client.open('POST', '/images/load', { query: { quiet: '1' }, upload: archive, signal });
+    await eachLine(answer, async () => {});
   }
 
   /** Lets go of a record. That it is used still, or gone already, is no error. */
@@ -156,6 +172,17 @@ export interface PullLine {
   readonly status: string;
   readonly current?: number;
   readonly total?: number;
+}
+
+/** Reads progress to its end. @throws System for a line that says why it ends */
+async function eachLine(answer: Readable, onLine: (line: PullLine) => Promise<void>): Promise<void> {
+  let rest = '';
+  for await (const chunk of answer.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') await onLine(pullLine(line));
+  }
+  if (rest.trim() !== '') await onLine(pullLine(rest));
 }
 
 /** @throws System for a line that says why it cannot be pulled */

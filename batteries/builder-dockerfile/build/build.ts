@@ -8,6 +8,7 @@ import type { Logger } from '@cleat/protocol/log';
 import { Client } from '../api/client.js';
 import { Containers } from '../api/containers.js';
 import { Images } from '../api/images.js';
+import { exportAll, importAll, inlineText, isInline } from '../cache/exchange.js';
 import { type Cache, keyOf } from '../cache/store.js';
 import { readDockerfile } from '../language/dockerfile.js';
 import { DockerfileFault, fault } from '../language/fault.js';
@@ -88,12 +89,16 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
         ...{ buildArgs, contexts, platform, epoch, slots, signal: all },
         containers: new Containers(client),
         bases: new Bases(images, request, all),
+        trail: [],
         holds: { use: (one) => holds.push(one) },
         later: (work) => pending.push(work),
       };
       const stages = new Stages(context);
       try {
-        return await finished(context, await stages.result(plan.target));
+        await importAll(context);
+        const image = await finished(context, await stages.result(plan.target));
+        await exportAll(context);
+        return image;
       } catch (error) {
         stop.abort();
         if (!(error instanceof Vanished) || attempt === maxAttempts) throw error;
@@ -137,6 +142,7 @@ async function finished(context: BuildContext, state: State): Promise<string> {
         created: created(latest(history) ?? (history.length === 0 ? undefined : moment)),
         ...(state.author !== undefined && { author: state.author }),
         platform: state.platform,
+        ...(isInline(request.CacheTo) && { cache: inlineText(context.trail, state.layers.layers) }),
       },
       signal,
     );

@@ -5,7 +5,7 @@ import type { Logger } from '@cleat/protocol/log';
 import type { Client } from '../api/client.js';
 import type { Containers } from '../api/containers.js';
 import type { Images, Platform } from '../api/images.js';
-import type { Cache } from '../cache/store.js';
+import type { Cache, TrailStep } from '../cache/store.js';
 import type { Dockerfile } from '../language/dockerfile.js';
 import type { Variables } from '../plan/arguments.js';
 import type { Plan } from '../plan/stages.js';
@@ -40,6 +40,8 @@ export interface BuildContext {
   /** How many steps work at once. */
   readonly slots: Semaphore;
   readonly signal: AbortSignal;
+  /** Steps that this build has made or taken, for a cache that is to be exported. */
+  readonly trail: TrailStep[];
   /** Disposed of when the build has ended: what must not be pruned before. */
   readonly holds: { use(one: Disposable): void };
   /** Awaited when the build has ended. */

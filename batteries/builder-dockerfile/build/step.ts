@@ -1,6 +1,6 @@
 import { isClass } from '@cleat/protocol/errors';
 import type { LayerRecord } from '../api/images.js';
-import { keyOf, layersKey } from '../cache/store.js';
+import { type Kept, keyOf, layersKey } from '../cache/store.js';
 import { type BuildContext, Vanished } from './context.js';
 import type { State } from './state.js';
 import { rightNow, type StepView } from './step-view.js';
@@ -43,11 +43,9 @@ export async function perform(
       context.holds.use(cache.hold(kept.image));
       state.layers = { id: kept.image, layers: kept.layers };
       describe(state, kept.created, kept.isEmpty);
+      context.trail.push({ keys: [key], image: kept.image, layers: kept.layers, ...factsOf(kept) });
       // The next time it need not be looked for so long.
-      const { isEmpty, size, created, what, parent } = kept;
-      if (isSlow)
-        for (const one of quick)
-          cache.keep(one, state.layers, { isEmpty, size, created, what, ...(parent && { parent }) });
+      if (isSlow) for (const one of quick) cache.keep(one, state.layers, factsOf(kept));
       await vertex.done(kept.image, true);
       return true;
     }
@@ -75,9 +73,10 @@ export async function perform(
   const created = rightNow();
   state.layers = isEmpty ? { ...state.layers, id: made.record.id } : made.record;
   context.holds.use(cache.hold(made.record.id));
-  for (const key of [...keys, ...quick]) {
-    cache.keep(key, state.layers, { isEmpty, size: isEmpty ? 0 : made.size, created, what: step.what, parent: below });
-  }
+  const about = { isEmpty, size: isEmpty ? 0 : made.size, created, what: step.what, parent: below };
+  const all = [...keys, ...quick];
+  for (const key of all) cache.keep(key, state.layers, about);
+  context.trail.push({ keys: all, image: state.layers.id, layers: state.layers.layers, ...about });
   describe(state, created, isEmpty);
   await vertex.done(state.layers.id);
 }
@@ -87,4 +86,8 @@ function describe(state: State, created: string, isEmpty: boolean): void {
   if (!entry) return;
   entry.created = created;
   if (isEmpty) entry.empty_layer = true;
+}
+
+function factsOf({ isEmpty, size, created, what, parent }: Kept) {
+  return { isEmpty, size, created, what, ...(parent && { parent }) };
 }

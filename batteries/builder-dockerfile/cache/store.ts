@@ -24,6 +24,18 @@ export interface Kept {
   readonly parent?: string;
 }
 
+/** A step of one build, as another build may take it. */
+export interface TrailStep {
+  readonly keys: readonly string[];
+  readonly image: string;
+  readonly layers: readonly string[];
+  readonly isEmpty: boolean;
+  readonly size: number;
+  readonly created: string;
+  readonly what: string;
+  readonly parent?: string;
+}
+
 /** Steps by their keys: an instruction, what it uses, and what it stands on. Survives restarts. */
 export class Cache {
   readonly #kept: DurableMap<Kept>;

@@ -26,10 +26,10 @@ export class Job {
   entitlements: readonly string[] = [];
   cacheExports: readonly CacheEntry[] = [];
   readonly #aborter = new AbortController();
-  /** Resolves when nobody needs its results any more. */
+  /** Resolves when its results are no longer needed. */
   readonly over: Promise<void>;
   end: () => void = () => {};
-  /** What the client's own part of the build returned. */
+  /** The result that the client's own part of the build returned. */
   readonly returned: Promise<Result>;
   return: (result: Result) => void = () => {};
   fail: (error: Error) => void = () => {};
@@ -83,6 +83,11 @@ export class Jobs {
     job.abort(error);
     job.end();
     setTimeout(() => this.#jobs.delete(job.ref), afterlifeMs).unref();
+  }
+
+  /** Ends the build of that name, if there is one. */
+  cancel(ref: string): void {
+    this.#jobs.get(ref)?.abort(cancelled('build cancelled'));
   }
 
   /** The build of that name, which may be about to begin. @throws NotFound, Cancelled */

@@ -26,6 +26,8 @@ export interface FrontEndRequest {
   readonly inputs: ReadonlyMap<string, Partial<MessageOf<typeof definition>> | undefined>;
   readonly entitlements: readonly string[];
   readonly cacheExports: readonly CacheEntry[];
+  /** The context, where it comes with the request. */
+  readonly context?: ((signal: AbortSignal) => Promise<BuildContext>) | undefined;
 }
 
 /** Front ends that are images; ours speaks the same language. */
@@ -39,13 +41,9 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
   await using files = new BuildFiles(services, session, job.progress, job.signal);
   const settings = settingsOf(attributes, request.entitlements);
   const name = settings.DockerfileName ?? 'Dockerfile';
-  const url = attributes.get(attributes.get('contextkey') ?? 'context');
   if (attributes.get('contextsubdir'))
     throw notImplemented('contextsubdir is not served: name the directory in the URL, as …#ref:directory');
-  const remote =
-    url === undefined
-      ? undefined
-      : await job.progress.step('[internal] load remote build context', () => files.remote(url));
+  const remote = await loadRemote(files, request);
   const source = await loadDockerfile(files, name, attributes, remote);
   checkSyntax(source.text, attributes);
   const question = attributes.get('requestid');
@@ -97,7 +95,7 @@ function checkSyntax(text: string, attributes: Attributes): void {
 
 interface Source {
   readonly text: string;
-  /** Of `DOCKERFILE.dockerignore`, which comes before the context's own. */
+  /** Patterns of `DOCKERFILE.dockerignore`, which comes before the context's own. */
   readonly ignore: readonly string[] | undefined;
 }
 
@@ -122,6 +120,18 @@ function loadDockerfile(
     const ignore = texts.get(ignoreName);
     return { text, ignore: ignore === undefined ? undefined : ignorePatterns(ignore) };
   });
+}
+
+/** The context, where it is no directory of the client. */
+async function loadRemote(
+  files: BuildFiles,
+  { attributes, context }: FrontEndRequest,
+): Promise<BuildContext | undefined> {
+  const url = attributes.get(attributes.get('contextkey') ?? 'context');
+  if (!context && url === undefined) return undefined;
+  return await files.progress.step('[internal] load remote build context', async () =>
+    context ? files.keep(await context(files.signal)) : files.remote(url ?? ''),
+  );
 }
 
 async function loadContext(
