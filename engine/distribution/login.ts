@@ -15,7 +15,6 @@ export async function login(
   signal: AbortSignal,
 ): Promise<{ Status: string; IdentityToken: string }> {
   const domain = domainOf(auth.serveraddress ?? '');
-  if (!URL.canParse(`https://${domain}`)) throw invalidParameter(`unable to parse server address: ${domain}`);
   let failure: unknown = systemError(`no endpoints found for ${domain}`);
   for (const endpoint of await endpointsOf(domain, registries.config)) {
     if (endpoint.mirror) continue;

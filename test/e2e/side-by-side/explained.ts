@@ -70,7 +70,6 @@ export const explained: readonly { readonly is: RegExp; readonly why: string }[]
   { is: /→ unknown or invalid runtime name: nosuch$/, why: 'the words are those of newer engines, of a runtime' },
   { is: /→ invalid isolation 'hyperv' on linux$/, why: 'the words are those of newer engines, of the isolation' },
   { is: /message: No command specified → no image specified$/, why: 'the first thing that is missing is named' },
-  { is: /message: unable to parse server address: /, why: 'Go tells in detail what is wrong with a URL' },
   {
     is: /→ error while removing network: network one has active endpoints/,
     why: 'the containers are named, as in newer engines',
