@@ -200,6 +200,20 @@ test('a blob that does not match its digest is refused and leaves nothing', asyn
   }
 });
 
+test('a manifest that does not match the digest that was asked for is refused and leaves nothing', async () => {
+  const image = await offeredImage();
+  await using registry = await fakeRegistry((seen) => servedImage(image, seen));
+  await using bench = await openBench();
+  const digest = `sha256:${'1'.repeat(64)}`;
+  const error = await pull(bench, `${registry.host}/x`, digest).then(
+    (all) => all.at(-1)?.error,
+    (thrown: Error) => thrown.message,
+  );
+  expect(error).toMatch(/manifest verification failed for digest sha256:1/);
+  expect(bench.images.count()).toBe(0);
+  expect(await readdir(join(bench.root, 'blobs/sha256'))).toEqual([]);
+});
+
 test('a pull whose client leaves stops and leaves nothing', async () => {
   const image = await offeredImage();
   await using registry = await fakeRegistry((seen) =>

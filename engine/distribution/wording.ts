@@ -62,7 +62,7 @@ function wordingOf(error: unknown, url: URL): Wording {
   if (code === 'HPE_HEADER_OVERFLOW') {
     return { text: 'net/http: server response headers exceeded the limit; aborted', again: false };
   }
-  // What a client sends as credentials may be no header at all.
+  // Credentials come from a client: a header may not be able to hold them.
   if (code === 'ERR_INVALID_CHAR') {
     return { text: 'net/http: invalid header field value for "Authorization"', again: false };
   }

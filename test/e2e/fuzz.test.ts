@@ -34,7 +34,7 @@ afterAll(async () => {
 
 const post = (path: string, body?: object) => engine.api('POST', path, body);
 
-/** What the requests are about, where an earlier one has taken it away or stopped it. */
+/** Makes the objects that requests are about, or starts them, where an earlier request took or stopped them. */
 async function prepare(): Promise<void> {
   const container = { Image: 'busybox', Cmd: ['sleep', '1000000'], HostConfig: { Memory: 64 * mebibyte } };
   if ((await post('/containers/pipe/unpause')).status === 404) await post('/containers/create?name=pipe', container);
@@ -105,7 +105,7 @@ async function perform(request: FuzzRequest): Promise<string[]> {
   return complaints.map((text) => `${sent.slice(0, 1500)}\n→ ${said.status} ${said.body.slice(0, 400)}\n${text}`);
 }
 
-/** What containers hold on the host. */
+/** Counts the mounts and links that containers hold on the host. */
 function held(): { mounts: number; links: number } {
   const lines = (text: string, part: string) => text.split('\n').filter((line) => line.includes(part)).length;
   return {

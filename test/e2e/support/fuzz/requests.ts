@@ -102,7 +102,7 @@ const versions = fc.constantFrom(
   '/vx',
 );
 
-/** What each kind of name in a path may be, beside rubbish. */
+/** Names of each kind that exist, for paths; the others are rubbish. */
 const names: Record<string, readonly string[]> = {
   containers: ['pipe', 'over', 'pipe', 'over'],
   images: ['busybox', 'busybox:latest', 'busybox@sha256:x', 'reg.invalid/a/b:c'],

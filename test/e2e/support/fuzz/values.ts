@@ -217,7 +217,7 @@ const anything: Arbitrary<Json> = fc.oneof(
 /** A value in the schema's shape, with odd values in it; now and then something else. */
 export function oddValue(schema: object, depth = 0): Arbitrary<Json> {
   const right = rightOf(schema as Shape, depth);
-  // What is wrong at the top is refused at once, and shows nothing.
+  // A body that is wrong at its top is refused at once, and shows nothing.
   return fc.oneof({ weight: depth === 0 ? 30 : 14, arbitrary: right }, { weight: 1, arbitrary: anything });
 }
 
