@@ -37,7 +37,8 @@ export class ClassicText {
   readonly #write: (line: ClassicLine) => Promise<void>;
   readonly #keepsContainers: boolean;
   readonly #steps = new Map<string, Step>();
-  #current: Step | undefined;
+  /** The number of the step whose turn it is. */
+  #turn = 1;
   /** The stage that is told, and its image. */
   #stage: string | undefined;
   #image: string | undefined;
@@ -91,7 +92,7 @@ export class ClassicText {
     if (!step.hasBegun) {
       if (vertex.Started === undefined && Completed === undefined) return;
       step.hasBegun = true;
-      if (this.#current === undefined) await this.#enter(step, isFrom);
+      if (this.#isToldNow(step)) await this.#enter(step, isFrom);
       await this.#say(step, { stream: `Step ${number}/${Steps ?? number} : ${Name}` });
       await this.#say(step, { stream: '\n' });
     }
@@ -110,7 +111,10 @@ export class ClassicText {
       if (Image) await this.#say(step, { stream: ` ---> ${shortId(Image)}\n` });
     }
     step.isDone = true;
-    if (this.#current === step) await this.#next();
+    if (this.#isToldNow(step)) {
+      this.#image = step.image ?? this.#image;
+      await this.#next();
+    }
   }
 
   #newStep(id: string, number: number, stage: string | undefined): Step {
@@ -134,9 +138,12 @@ export class ClassicText {
     if (err !== '') await this.#say(step, { stream: red(err) });
   }
 
+  #isToldNow({ number }: Step): boolean {
+    return number <= this.#turn;
+  }
+
   async #say(step: Step, line: ClassicLine): Promise<void> {
-    this.#current ??= step;
-    if (this.#current === step) {
+    if (this.#isToldNow(step)) {
       await this.#write(line);
       return;
     }
@@ -152,18 +159,18 @@ export class ClassicText {
     for (const line of waiting) await this.#write(line);
   }
 
-  /** The told step has ended: the others in their order, up to one that goes on. */
+  /** A step has ended whose turn it was: the next ones are told up to one that goes on, or has yet to begin. */
   async #next(): Promise<void> {
-    this.#image = this.#current?.image ?? this.#image;
-    this.#current = undefined;
-    const begun = [...this.#steps.values()].filter(({ waiting }) => waiting.length > 0);
-    for (const step of begun.sort((a, b) => a.number - b.number)) {
-      this.#current = step;
-      await this.#enter(step, /^Step \S+ : from\s/i.test(step.waiting[0]?.stream ?? ''));
-      await this.#tellWaiting(step);
-      if (!step.isDone) return;
-      this.#image = step.image ?? this.#image;
-      this.#current = undefined;
+    for (;;) {
+      const told = [...this.#steps.values()].filter(({ number }) => number === this.#turn);
+      if (told.length === 0 || !told.every(({ isDone }) => isDone)) return;
+      this.#turn++;
+      for (const step of this.#steps.values()) {
+        if (step.number !== this.#turn || step.waiting.length === 0) continue;
+        await this.#enter(step, /^Step \S+ : from\s/i.test(step.waiting[0]?.stream ?? ''));
+        await this.#tellWaiting(step);
+        if (step.isDone) this.#image = step.image ?? this.#image;
+      }
     }
   }
 

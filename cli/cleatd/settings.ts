@@ -121,6 +121,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     hostGatewayIps: values['host-gateway-ip'],
     insecureRegistries: values['insecure-registry'].map(withoutScheme),
     registryMirrors: values['registry-mirror'],
+    keepLayerArchives: values['keep-layer-archives'],
     maxConcurrentDownloads: values['max-concurrent-downloads'],
     liveRestore: values['live-restore'],
     shutdownTimeout: values['shutdown-timeout'],

@@ -66,7 +66,7 @@ async function takeDown(at: string): Promise<void> {
   await rmdir(at);
 }
 
-/** What an engine before this one left mounted. */
+/** Removes mounts that an earlier engine left. */
 export async function removeRoots(directory: string): Promise<void> {
   makeDirectories(directory, 0o700);
   unmountAll(directory);

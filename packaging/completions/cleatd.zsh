@@ -76,6 +76,7 @@ _arguments \
   '*--insecure-registry=[Registry (HOST\:PORT or CIDR) that may speak plain HTTP or show an unknown certificate]:insecure-registry:' \
   '*--registry-mirror=[Mirror (URL) that is asked before the Docker Hub]:registry-mirror:' \
   '*--max-concurrent-downloads=[Layers that one pull downloads at once]:max-concurrent-downloads:' \
+  '*--keep-layer-archives[Keep layers as they came beside the unpacked ones\: more disk, and a push elsewhere sends the same bytes]' \
   '*--http-proxy=[Proxy (URL) for plain HTTP to registries and other servers; otherwise HTTP_PROXY of the environment]:http-proxy:' \
   '*--https-proxy=[Proxy (URL) for HTTPS; otherwise HTTPS_PROXY of the environment]:https-proxy:' \
   '*--no-proxy=[Hosts, .domains, addresses and networks that no proxy is asked for, with commas; otherwise NO_PROXY]:no-proxy:' \

@@ -72,7 +72,7 @@ export type BuildRequest = Static<typeof BuildRequest>;
 export const BuildVertex = Type.Object({
   ID: Type.String(),
   Name: Type.String({ description: 'The instruction as it is shown: `RUN make`.' }),
-  Step: number('From 1.'),
+  Step: number('From 1, without gaps: the classic door tells steps in this order.'),
   Steps: number(),
   Stage: text(),
   Inputs: texts('IDs of the vertices that it builds on.'),

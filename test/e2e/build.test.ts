@@ -131,17 +131,16 @@ describe('the words of the classic builder', () => {
 
   test('tell one step after the other, whichever were at once; each stage has its ID', async () => {
     builder.script = async function* () {
-      const a = { Stage: 'a' };
-      const b = { Stage: 'b' };
+      const [a, b] = [{ Stage: 'a' }, { Stage: 'b' }];
       yield step('1', 1, 'FROM busybox AS a', a);
       yield step('3', 3, 'FROM busybox AS b', b);
       yield step('3', 3, 'FROM busybox AS b', { ...b, Completed: at, Image: image('3') });
       yield step('4', 4, 'RUN b', b);
       yield log('4', 1, 'b says\n');
       yield step('1', 1, 'FROM busybox AS a', { ...a, Completed: at, Image: image('1') });
+      yield step('4', 4, 'RUN b', { ...b, Completed: at, Image: image('4') });
       yield step('2', 2, 'RUN a', a);
       yield log('2', 1, 'a says\n');
-      yield step('4', 4, 'RUN b', { ...b, Completed: at, Image: image('4') });
       yield step('2', 2, 'RUN a', { ...a, Completed: at, Image: image('2') });
       yield { Result: { Image: busybox } };
     };
@@ -151,16 +150,16 @@ describe('the words of the classic builder', () => {
       return aux ? [`ID ${aux.ID.slice(7, 9)}`] : stream?.trim() ? [stream.trim()] : [];
     });
     expect(said.slice(0, -1)).toEqual([
-      ...['Step 1/4 : FROM busybox AS a', '---> 111111111111', 'ID 11'],
       ...[
-        'Step 3/4 : FROM busybox AS b',
-        '---> 333333333333',
-        'Step 4/4 : RUN b',
-        'b says',
-        '---> 444444444444',
-        'ID 44',
+        'Step 1/4 : FROM busybox AS a',
+        '---> 111111111111',
+        'Step 2/4 : RUN a',
+        'a says',
+        '---> 222222222222',
+        'ID 22',
       ],
-      ...['Step 2/4 : RUN a', 'a says', '---> 222222222222', `ID ${busybox.slice(7, 9)}`],
+      ...['Step 3/4 : FROM busybox AS b', '---> 333333333333', 'Step 4/4 : RUN b', 'b says', '---> 444444444444'],
+      `ID ${busybox.slice(7, 9)}`,
     ]);
   });
 

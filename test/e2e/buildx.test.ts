@@ -145,7 +145,7 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     expect(await ok('run', '--rm', 'app:1', 'stat', '-c', '%a %u', '/app/run.sh')).toBe('750 0\n');
   });
 
-  test('what has not changed is neither sent nor built again', async () => {
+  test('unchanged files are neither sent nor built again', async () => {
     const again = await ok('build', '--progress=plain', '-t', 'app:1', 'app');
     expect(again).toMatch(/RUN ls -A.*\n#\d+ CACHED/);
     writeFileSync(join(work, 'app/sub/where'), 'elsewhere\n');

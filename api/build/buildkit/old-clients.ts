@@ -55,7 +55,7 @@ export async function buildForOldClient(x: Exchange, services: ControlServices, 
     await telling;
     if (result.image) {
       await x.writeLine({ id: 'moby.image.id', aux: { ID: result.image } });
-      // What `-q` prints.
+      // `-q` prints this.
       if (x.query.flag('q')) await x.writeLine({ stream: `${result.image}\n` });
     }
     services.jobs.close(job);

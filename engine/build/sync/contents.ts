@@ -6,7 +6,7 @@ import type { TreeSource } from './service.js';
 const smallBytes = 1024 * 1024;
 const maxAskedBytes = 8 * 1024 * 1024;
 const maxAsked = 256;
-/** What a client may send of them at most: it may say less than it sends. */
+/** The most that a client may send of them: it may say less than it sends. */
 const maxHeldBytes = 64 * 1024 * 1024;
 
 export interface Content {

@@ -28,7 +28,7 @@ export interface TreeSyncOptions {
  * write there. After a failure, and after a start of the engine, a directory begins anew.
  */
 export function createTreeSync({ helper, dataRoot }: TreeSyncOptions): TreeSync {
-  /** What is in each directory: signatures by path. The one used last is the last. */
+  /** The content of each directory: signatures by path. The one used last is the last. */
   const remembered = new Map<string, Map<string, string>>();
 
   async function update(directory: string, source: TreeSource, signal: AbortSignal): Promise<void> {
@@ -85,7 +85,7 @@ function difference(
     renewed.add(path);
   }
   const gone = [...before.keys()].filter((path) => !listing.has(path));
-  // What lies in a directory goes with it.
+  // A directory's content goes with it.
   const lost = new Set(gone);
   return { changed, gone: gone.filter((path) => !lost.has(path.slice(0, Math.max(0, path.lastIndexOf('/'))))) };
 }

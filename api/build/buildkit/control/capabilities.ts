@@ -1,4 +1,4 @@
-/** What BuildKit's clients are told that is served, by the names of moby/buildkit `frontend/gateway/pb/caps.go`. */
+/** Capabilities that BuildKit's clients are told of, by the names of moby/buildkit `frontend/gateway/pb/caps.go`. */
 const frontend = [
   'solve.base',
   'return',

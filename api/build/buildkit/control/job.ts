@@ -26,10 +26,10 @@ export class Job {
   entitlements: readonly string[] = [];
   cacheExports: readonly CacheEntry[] = [];
   readonly #aborter = new AbortController();
-  /** Resolves when nobody needs its results any more. */
+  /** Resolves when its results are no longer needed. */
   readonly over: Promise<void>;
   end: () => void = () => {};
-  /** What the client's own part of the build returned. */
+  /** The result that the client's own part of the build returned. */
   readonly returned: Promise<Result>;
   return: (result: Result) => void = () => {};
   fail: (error: Error) => void = () => {};

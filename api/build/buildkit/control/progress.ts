@@ -14,7 +14,7 @@ const maxBehind = 2000;
 const maxKept = 10_000;
 
 /**
- * What a build says, for those who watch it: from its beginning, whenever they come. A watcher that is slow slows the
+ * The words of a build for all that watch it: from its beginning, whenever they come. A watcher that is slow slows the
  * build; nobody watching does not.
  */
 export class Progress {
@@ -109,7 +109,7 @@ export class Progress {
     return `sha256:${createHash('sha256').update(this.#salt).update(id).digest('hex')}`;
   }
 
-  /** What the builder says. */
+  /** Passes on a line of the builder. */
   line(line: BuildLine): Promise<void> {
     return this.emit(this.#translated(line));
   }
@@ -165,7 +165,7 @@ class Turn {
   });
 }
 
-/** What is told of a step while it goes on. */
+/** Tells of a step while it goes on. */
 export type Report = (status: { id: string; current?: number; total?: number; done?: boolean }) => Promise<void>;
 
 /** `[build 2/5] RUN make`, as BuildKit names it. */

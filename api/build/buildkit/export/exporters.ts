@@ -22,7 +22,7 @@ const served: Readonly<Record<Exporter['type'], readonly string[]>> = {
   tar: ['dest'],
   local: ['dest', 'mode'],
 };
-/** For all of them; inline build information is not written any more by BuildKit either. */
+/** For all of them; BuildKit, too, no longer writes inline build information. */
 const harmless = ['buildinfo-attrs', 'buildinfo', 'source-date-epoch'];
 
 /** @throws InvalidParameter, NotImplemented for what is not served: nothing is left out silently */

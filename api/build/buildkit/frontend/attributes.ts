@@ -3,7 +3,7 @@ import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
 
 export type Attributes = ReadonlyMap<string, string>;
 
-/** What the attributes of the front end `dockerfile.v0` say, without the files. */
+/** The settings in the attributes of the front end `dockerfile.v0`, without the files. */
 export type Settings = Omit<BuildOrder, 'Context' | 'Dockerfile' | 'tags'>;
 
 /** A further context: `--build-context NAME=…`. */

@@ -1,4 +1,4 @@
-/** What a Dockerfile names that only the client has; all of it is asked for before the build. */
+/** Things that a Dockerfile names and only the client has; all of them are asked for before the build. */
 export interface Needs {
   readonly secrets: readonly string[];
   readonly agents: readonly string[];

@@ -95,7 +95,7 @@ function checkSyntax(text: string, attributes: Attributes): void {
 
 interface Source {
   readonly text: string;
-  /** Of `DOCKERFILE.dockerignore`, which comes before the context's own. */
+  /** Patterns of `DOCKERFILE.dockerignore`, which comes before the context's own. */
   readonly ignore: readonly string[] | undefined;
 }
 

@@ -9,7 +9,7 @@ import { textsOf } from '../session/texts.js';
 import { ClientTree, type TreeRequest } from '../session/tree.js';
 import { ignorePatterns } from './dockerfile-text.js';
 
-/** What brings files of a client here. */
+/** The services that bring files of a client here. */
 export interface FileServices {
   readonly builds: Pick<
     Builds,

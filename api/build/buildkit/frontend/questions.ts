@@ -3,7 +3,7 @@ import { code, StatusError } from '../grpc/status.js';
 import { typed } from './failure.js';
 
 /**
- * What clients ask about a Dockerfile instead of building it (moby/buildkit `frontend/subrequests`).
+ * Answers a question about a Dockerfile, which clients ask instead of building it (moby/buildkit `frontend/subrequests`).
  * @throws StatusError for a question that nobody answers here
  */
 export function answerQuestion(question: string, dockerfile: string): Result {

@@ -15,7 +15,7 @@ import type { Message, MessageOf } from '../wire/message.js';
 const service = '/moby.buildkit.v1.frontend.LLBBridge/';
 const maxResults = 100;
 
-/** What a client calls while it drives a build by itself; its calls name the build. */
+/** The methods that a client calls while it drives a build by itself; its calls name the build. */
 export function gatewayMethods(services: ControlServices): [string, Method][] {
   /** A call within a build. */
   function within<Q, A>(

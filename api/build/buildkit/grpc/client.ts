@@ -9,9 +9,9 @@ import { errorIn } from './status.js';
 
 /** A call with messages both ways. */
 export interface Stream<Q, A> {
-  /** What comes. Ends when the other side has; throws what its trailers tell. */
+  /** The messages that come. They end when the other side has; an error in its trailers is thrown. */
   readonly messages: AsyncIterable<A>;
-  /** @returns false when nobody reads any more */
+  /** @returns false when the other side no longer reads */
   send(message: Partial<Q>): Promise<boolean>;
   /** Nothing more is sent. */
   end(): void;
@@ -21,11 +21,11 @@ export interface Stream<Q, A> {
 export interface CallOptions {
   readonly headers?: OutgoingHttpHeaders;
   readonly signal?: AbortSignal;
-  /** Of a call with one answer. Default: 60 s. */
+  /** Deadline of a call with one answer. Default: 60 s. */
   readonly deadlineMs?: number;
 }
 
-/** Calls the gRPC services of who is at the other end of a connection, whoever dialled it. */
+/** Calls the gRPC services at the other end of a connection, whichever side dialled it. */
 export class GrpcClient {
   readonly #session: ClientHttp2Session;
 
@@ -132,7 +132,7 @@ async function* messagesOf<A>(
   if (failure) throw failure;
 }
 
-/** What the end of a call says: an error, or nothing. */
+/** The error that the end of a call tells of, or nothing. */
 function trailersOf(stream: ClientHttp2Stream): Promise<Error | undefined> {
   return new Promise((resolve, reject) => {
     stream.once('response', (headers) => {

@@ -20,7 +20,7 @@ export async function* readMessages<T>(source: Readable, of: Message<T>): AsyncG
   let held = 0;
   /** Bytes that the next message needs with its prefix; 0: not known yet. */
   let needed = 0;
-  // Who has heard enough may still answer.
+  // A reader that has heard enough may still answer.
   for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     pieces.push(chunk);
     held += chunk.length;
@@ -56,7 +56,7 @@ function decode<T>(of: Message<T>, payload: Uint8Array): T {
   }
 }
 
-/** Sends at the pace of who reads. @returns false when nobody does any more */
+/** Sends at the reader's pace. @returns false when there is no longer a reader */
 export function send(stream: Duplex, payload: Uint8Array): Promise<boolean> {
   if (stream.destroyed || stream.writableEnded) return Promise.resolve(false);
   if (stream.write(frame(payload))) return Promise.resolve(true);

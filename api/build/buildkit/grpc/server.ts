@@ -7,7 +7,7 @@ import type { Message } from '../wire/message.js';
 import { readMessages, send } from './framing.js';
 import { code, StatusError, trailersOf } from './status.js';
 
-/** What a call brings beside its messages. */
+/** The rest of a call, beside its messages. */
 export interface Call {
   readonly headers: IncomingHttpHeaders;
   /** Aborted when the client cancels, has gone, or its deadline has passed. */
@@ -137,7 +137,7 @@ async function answer(
 }
 
 /**
- * What the client has still to send is of no use to anybody; but a frame for a stream that is over would end the whole
+ * Nobody needs the rest of what the client sends; but a frame for a stream that is over would end the whole
  * connection. So its end is awaited, for a while.
  */
 function requestEnd(stream: ServerHttp2Stream): Promise<void> {

@@ -1,6 +1,6 @@
 import { bool, bytes, count, int32, list, map, message, nested, repeated, string } from '../wire/message.js';
 
-/** Of moby/buildkit's `solver/pb/ops.proto` what a build without LLB of its own needs. */
+/** The part of moby/buildkit's `solver/pb/ops.proto` that a build without LLB of its own needs. */
 
 export const platform = message({
   Architecture: string(1),

@@ -60,7 +60,7 @@ export async function hasAgent(session: Session, id: string, options: CallOption
   }
 }
 
-/** What the client has at a URL of its own (`http://buildkit-session/…`): a context from its standard input. */
+/** Reads what the client has at a URL of its own (`http://buildkit-session/…`): a context from its standard input. */
 export async function* upload(session: Session, url: URL, options: CallOptions): AsyncGenerator<Uint8Array> {
   if (!session.supports(paths.upload)) throw invalidParameter(`the client has nothing to send for ${url.href}`);
   const stream = session.client.stream(paths.upload, [bytesMessage, bytesMessage], {

@@ -11,7 +11,7 @@ const patienceMs = 10_000;
 const maxSessions = 1000;
 const maxIdLength = 256;
 
-/** What a client serves while it builds: its files, secrets, credentials. */
+/** A client that serves its files, secrets and credentials while it builds. */
 export interface Session {
   readonly id: string;
   /** Names the client's directory, also in its next build; may be empty. */

@@ -21,7 +21,7 @@ test('the bytes are those of the protocol', () => {
   expect(table.decode(Buffer.from('089601120774657374696e67', 'hex'))).toEqual({ a: 150, b: 'testing' });
 });
 
-test('what is written is read, and defaults are not written', () => {
+test('written values are read, and defaults are not written', () => {
   const value = {
     text: 'é',
     number: -7,
@@ -43,7 +43,7 @@ test('what is written is read, and defaults are not written', () => {
   expect(all.encode(all.empty())).toHaveLength(0);
 });
 
-test('what is not in the table is passed over, in whatever wire type it comes', () => {
+test('unknown fields are passed over, in whatever wire type it comes', () => {
   const wide = message({ text: string(1), number: string(2), later: string(99) });
   expect(all.decode(wide.encode({ text: 't', number: 'no number', later: 'x' }))).toMatchObject({
     text: 't',

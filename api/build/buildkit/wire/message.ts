@@ -93,7 +93,7 @@ export const count = scalar<number>({
 
 type Fields = Readonly<Record<string, Field<unknown>>>;
 type ValueOf<F> = F extends Field<infer T> ? T : never;
-/** What decoding gives. */
+/** The result of decoding. */
 export type Decoded<F> = { -readonly [K in keyof F]: ValueOf<F[K]> };
 
 /** A table of fields that reads and writes a message. */
