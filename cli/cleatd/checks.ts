@@ -182,7 +182,7 @@ function checkCgroupParent(parent: string, name: string): void {
   if (bad) throw new UsageError(`${name}: invalid cgroup parent ${JSON.stringify(parent)}: no . and .. in it`);
 }
 
-/** Who asks for containers that are kept apart better does not want them kept apart less, with a warning. */
+/** An operator who asks for more isolation must not get less of it with a warning. */
 function checkIsolation(values: Values, nameOf: NameOf): void {
   if (values['userns-remap'] !== '') {
     throw new UsageError(`${nameOf('userns-remap')}: user namespaces are not remapped here: leave it out`);
