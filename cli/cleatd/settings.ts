@@ -65,10 +65,6 @@ export function settingsOf(
       `${nameOf('insecure-registry')}: ${registry} is taken as ${withoutScheme(registry)}: it has no scheme`,
     );
   }
-  if (values['exec-opt'].includes('native.cgroupdriver=systemd')) {
-    const name = nameOf('exec-opt');
-    warnings.push(`${name}: native.cgroupdriver=systemd has no effect: cgroups are always managed by cgroupfs`);
-  }
   const pluginTrust = trustRules(values['plugin-trust'], nameOf);
   const plainTcp = values['insecure-tcp'] || (wasSet('tls') && !values.tls);
   const proxies = proxyVariables(values, nameOf);

@@ -176,7 +176,7 @@ export class UnpackedLayers implements Layers, BlobUser {
     return { directory, outline, done };
   }
 
-  async #keep(started: Started, { blob, lease, diffId: wanted }: AddLayer): Promise<LayerRecord> {
+  async #keep(started: Started, { blob, lease, diffId: wanted, isSpent }: AddLayer): Promise<LayerRecord> {
     const { directory, done } = started;
     try {
       const { diffId = blob.digest, ...unpacked } = await done;
@@ -197,6 +197,10 @@ export class UnpackedLayers implements Layers, BlobUser {
       if (present || wrong) {
         await this.#discard(directory);
         return present ?? record;
+      }
+      if (isSpent && outline !== undefined) {
+        lease.blobs.delete(blob.digest);
+        await this.#content.collect([blob.digest]);
       }
       // A record promises all of the layer's files, and its blob, also after a power cut.
       await syncTree(join(this.#root, directory));

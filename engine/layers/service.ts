@@ -11,6 +11,8 @@ export interface AddLayer {
   diffId?: string;
   onRead?: (bytes: number) => void;
   signal?: AbortSignal;
+  /** Nobody needs the blob afterwards: where it is not kept it goes at once, perhaps before it was on the disk. */
+  isSpent?: boolean;
 }
 
 /** A layer that is unpacked while its blob still comes. Ends with `finish` or `abandon`. */

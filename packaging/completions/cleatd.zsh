@@ -51,7 +51,7 @@ _arguments \
   '*--default-ipc-mode=[IPC namespace of containers\: private or shareable]:default-ipc-mode:(private shareable)' \
   '*--default-shm-size=[Size of /dev/shm (default 64MiB)]:default-shm-size:' \
   '*--default-ulimit=[Limit of containers, as NAME=SOFT\:HARD]:default-ulimit:' \
-  '*--exec-opt=[Runtime execution option\: native.cgroupdriver=cgroupfs (systemd is taken with a warning)]:exec-opt:' \
+  '*--exec-opt=[Runtime execution option\: native.cgroupdriver=cgroupfs (systemd is refused)]:exec-opt:' \
   '*--init[Run an init in every container that forwards signals and reaps processes]' \
   '*--init-path=[The init to use (default\: docker-init or tini-static on the PATH)]:init-path:_files' \
   '*--no-new-privileges[Set no-new-privileges for containers by default]' \
@@ -120,7 +120,7 @@ _arguments \
   '*--restart[use restart policies (--restart of docker run)]' \
   '*-r[use restart policies (--restart of docker run)]' \
   '*--rootless[this engine runs as root]' \
-  '*--selinux-enabled[SELinux labels are not set]' \
+  '*--selinux-enabled[SELinux labels are not set\: refused]' \
   '*--storage-driver=[root file systems are always overlayfs]:storage-driver:' \
   '*-s+[root file systems are always overlayfs]:storage-driver:' \
   '*--storage-opt=[overlayfs takes no options here]:storage-opt:' \
@@ -129,4 +129,4 @@ _arguments \
   '*--swarm-raft-heartbeat-tick=[swarm mode is not part of this engine]:swarm-raft-heartbeat-tick:' \
   '*--userland-proxy[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]' \
   '*--userland-proxy-path=[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]:userland-proxy-path:_files' \
-  '*--userns-remap=[user namespaces are not remapped]:userns-remap:'
+  '*--userns-remap=[user namespaces are not remapped\: refused]:userns-remap:'
