@@ -1,14 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { run } from '@cleat/linux/process/run';
 import { systemError } from '@cleat/protocol/errors';
 import type { BenchEngine } from './engines.js';
 import { freePort } from './free-port.js';
+import { configure, endProcess, startRegistry } from './registry.js';
 
 const cleat = fileURLToPath(new URL('../../bin/cleat', import.meta.url));
 const example = fileURLToPath(new URL('../../examples/no-remove', import.meta.url));
@@ -53,11 +52,7 @@ class Publisher {
   async #publish(): Promise<Published> {
     const directory = mkdtempSync(join(tmpdir(), 'cleat-bench-registry-'));
     const host = `127.0.0.1:${await freePort()}`;
-    const storage = `storage: {filesystem: {rootdirectory: ${directory}/data}}`;
-    writeFileSync(
-      join(directory, 'config.yml'),
-      `version: 0.1\nlog: {level: error}\n${storage}\nhttp: {addr: '${host}'}\n`,
-    );
+    configure(directory, host);
     const reference = `${host}/cleat/no-remove:bench`;
     const registry = await startRegistry(directory, host, []);
     try {
@@ -77,23 +72,3 @@ class Publisher {
 
 /** One for the whole run. */
 export const publisher = new Publisher();
-
-/** @param entering the beginning of a command that runs where it is to be heard */
-async function startRegistry(directory: string, host: string, entering: readonly string[]): Promise<ChildProcess> {
-  const at = ([program = '', ...args]: readonly string[]) => spawn(program, args, { stdio: 'ignore' });
-  const registry = at([...entering, 'docker-registry', 'serve', join(directory, 'config.yml')]);
-  const probe = [...entering, 'busybox', 'wget', '-q', '-O', '/dev/null', `http://${host}/v2/`];
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const [code] = (await once(at(probe), 'exit')) as [number | null];
-    if (code === 0) return registry;
-    await sleep(100);
-  }
-  await endProcess(registry);
-  throw new Error('docker-registry does not start (Debian: docker-registry)');
-}
-
-async function endProcess(child: ChildProcess | undefined): Promise<void> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-}

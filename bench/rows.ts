@@ -4,6 +4,7 @@ import { apiRows } from './rows/api.js';
 import { containerRows } from './rows/containers.js';
 import { extensionRows } from './rows/extensions.js';
 import { imageRows } from './rows/images.js';
+import { layerRows } from './rows/layers.js';
 import { logRows } from './rows/logs.js';
 import { managedRows } from './rows/managed-plugins.js';
 import { pluginRows } from './rows/plugins.js';
@@ -14,6 +15,7 @@ export const engineRows: readonly Row[] = [
   ...logRows,
   ...extensionRows,
   ...imageRows,
+  ...layerRows,
   ...apiRows,
   ...managedRows,
 ];

@@ -102,6 +102,11 @@ export interface RegistriesConfig {
   readonly maxConcurrentDownloads: number;
 }
 
+export interface LayersConfig {
+  /** Layers are kept as they came, too, not unpacked alone. Absent: no. */
+  readonly keepLayerArchives?: boolean;
+}
+
 export interface BuildersConfig extends Roots {
   /** The builder of builds that name none. */
   readonly defaultBuilder: string;
@@ -132,5 +137,6 @@ export interface EngineConfig
     VolumesConfig,
     NetworksConfig,
     RegistriesConfig,
+    LayersConfig,
     BuildersConfig,
     PluginsConfig {}

@@ -150,6 +150,7 @@ export async function openEngine(config: EngineConfig, { log, extensions, serveB
       store,
       users: [catalog, pluginRegistry],
       log: room('layers'),
+      keepArchives: config.keepLayerArchives,
     });
     const images = openImages({
       log: room('images'),

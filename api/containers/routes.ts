@@ -2,6 +2,7 @@ import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 import { archiveRoutes } from './archive.js';
 import { attachRoutes } from './attach.js';
+import { checkpointRoutes } from './checkpoints.js';
 import { createRoutes } from './create.js';
 import { inspectRoutes } from './inspect.js';
 import { lifecycleRoutes } from './lifecycle.js';
@@ -19,6 +20,7 @@ export function containerRoutes({ containers }: ApiServices): Route[] {
     ...attachRoutes(containers),
     ...logRoutes(containers),
     ...waitRoutes(containers),
+    ...checkpointRoutes,
     ...observeRoutes(containers),
     ...inspectRoutes(containers),
     ...lifecycleRoutes(containers),

@@ -17,9 +17,17 @@ export function diskUsageFor(x: Exchange, usage: DiskUsage, verbose: boolean): o
     // Clients that ask for details know the new fields. Others may still read the old ones (moby `getDiskUsage`).
     return verbose ? usages(usage) : { ...usage, ...usages(usage) };
   }
-  if (!x.before('1.44') || !usage.Images) return usage;
-  const older = x.before('1.42') ? { BuilderSize: 0 } : {};
-  return { ...usage, ...older, Images: usage.Images.map((image) => ({ ...image, VirtualSize: image.Size })) };
+  if (!x.before('1.44')) return usage;
+  const images = usage.Images && { Images: usage.Images.map((image) => ({ ...image, VirtualSize: image.Size })) };
+  return { ...usage, ...images, ...(x.before('1.42') ? olderCache(usage.BuildCache ?? []) : {}) };
+}
+
+/** Until API 1.42 a record names one parent, and their size is told as a sum (moby `daemon/server/router/system`). */
+function olderCache(records: NonNullable<DiskUsage['BuildCache']>): object {
+  return {
+    BuilderSize: records.reduce((bytes, { Size }) => bytes + Size, 0),
+    BuildCache: records.map(({ Parents, ...record }) => ({ ...record, Parent: Parents?.[0] ?? '' })),
+  };
 }
 
 /** Numbers of all objects of a type; as in Go, those that are 0 and empty lists are left out. */

@@ -37,6 +37,7 @@ export function checkValues(values: Values, nameOf: NameOf): void {
   }
   checkCgroupParent(values['cgroup-parent'], nameOf('cgroup-parent'));
   checkExecOpts(values['exec-opt']);
+  checkIsolation(values, nameOf);
   runtimesOf(values);
 }
 
@@ -181,12 +182,25 @@ function checkCgroupParent(parent: string, name: string): void {
   if (bad) throw new UsageError(`${name}: invalid cgroup parent ${JSON.stringify(parent)}: no . and .. in it`);
 }
 
+/** An operator who asks for more isolation must not get less of it with a warning. */
+function checkIsolation(values: Values, nameOf: NameOf): void {
+  if (values['userns-remap'] !== '') {
+    throw new UsageError(`${nameOf('userns-remap')}: user namespaces are not remapped here: leave it out`);
+  }
+  if (values['selinux-enabled']) {
+    throw new UsageError(`${nameOf('selinux-enabled')}: SELinux labels are not set here: leave it out`);
+  }
+}
+
 function checkExecOpts(execOpts: readonly string[]): void {
   for (const one of execOpts) {
     const [key = '', value = ''] = one.split('=', 2);
     if (key !== 'native.cgroupdriver') throw new UsageError(`invalid option: '${key}' (native.cgroupdriver is known)`);
-    if (value !== 'cgroupfs' && value !== 'systemd') {
-      throw new UsageError(`option '${key}': '${value}' is not a valid cgroup driver: use cgroupfs or systemd`);
+    if (value === 'systemd') {
+      throw new UsageError(`option '${key}': cgroups are always managed by cgroupfs here: leave it out`);
+    }
+    if (value !== 'cgroupfs') {
+      throw new UsageError(`option '${key}': '${value}' is not a valid cgroup driver: use cgroupfs`);
     }
   }
 }

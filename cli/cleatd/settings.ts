@@ -65,10 +65,6 @@ export function settingsOf(
       `${nameOf('insecure-registry')}: ${registry} is taken as ${withoutScheme(registry)}: it has no scheme`,
     );
   }
-  if (values['exec-opt'].includes('native.cgroupdriver=systemd')) {
-    const name = nameOf('exec-opt');
-    warnings.push(`${name}: native.cgroupdriver=systemd has no effect: cgroups are always managed by cgroupfs`);
-  }
   const pluginTrust = trustRules(values['plugin-trust'], nameOf);
   const plainTcp = values['insecure-tcp'] || (wasSet('tls') && !values.tls);
   const proxies = proxyVariables(values, nameOf);
@@ -125,6 +121,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     hostGatewayIps: values['host-gateway-ip'],
     insecureRegistries: values['insecure-registry'].map(withoutScheme),
     registryMirrors: values['registry-mirror'],
+    keepLayerArchives: values['keep-layer-archives'],
     maxConcurrentDownloads: values['max-concurrent-downloads'],
     liveRestore: values['live-restore'],
     shutdownTimeout: values['shutdown-timeout'],

@@ -77,9 +77,14 @@ export class Blobs {
    */
   async grow(options: WriteOptions = {}): Promise<GrowingBlob> {
     if (options.size !== undefined) new SpareSpace(this.#temporary).take(options.size);
-    const path = join(this.#temporary, newId().slice(0, 16));
+    const path = this.draft();
     const file = await open(path, 'wx', 0o600);
     return new GrowingBlob(path, file, options, new SpareSpace(this.#temporary), (digest) => this.path(digest));
+  }
+
+  /** A path that is free, for a file on its way. */
+  draft(): string {
+    return join(this.#temporary, newId().slice(0, 16));
   }
 
   async remove(digest: string): Promise<void> {

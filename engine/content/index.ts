@@ -16,6 +16,7 @@ export async function openContent(directory: string): Promise<Content> {
       lease.keepBlob(blob.digest);
       return blob;
     },
+    draft: () => blobs.draft(),
     grow: (options) => blobs.grow(options),
     has: (digest) => blobs.has(digest),
     read: (digest) => blobs.read(digest),

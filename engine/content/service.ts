@@ -23,6 +23,8 @@ export interface Content {
   store(source: AsyncIterable<Buffer | string>, lease: Lease, options?: WriteOptions): Promise<StoredBlob>;
   /** Begins a blob that comes in pieces; what is not finished leaves nothing. No lease holds it by itself. */
   grow(options?: WriteOptions): Promise<GrowingBlob>;
+  /** A path that is free, for a file on its way into the store; the next start removes what is left there. */
+  draft(): string;
   has(digest: string): Promise<boolean>;
   read(digest: string): ReadStream;
   /** Absolute path of a blob's file. */

@@ -29,7 +29,7 @@ export async function commit(given: Context, options: CommitOptions): Promise<{ 
     if (options.layer) {
       const tar = await options.layer();
       const blob = await context.content.store(tar, lease).finally(() => tar.destroy());
-      const layer = await context.layers.add({ blob, lease });
+      const layer = await context.layers.add({ blob, lease, isSpent: true });
       isEmpty = layer.diffId === emptyTar;
       if (!isEmpty) diffIds.push(layer.diffId);
     }

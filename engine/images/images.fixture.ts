@@ -6,7 +6,7 @@ import type { EventMessage } from '@cleat/protocol/api/event';
 import type { Progress } from '@cleat/protocol/api/image';
 import { silentLogger } from '@cleat/protocol/log';
 import { type Header, pack } from 'tar-stream';
-import type { RegistriesConfig } from '../config.js';
+import type { LayersConfig, RegistriesConfig } from '../config.js';
 import { openContent } from '../content/index.js';
 import { openDistribution } from '../distribution/index.js';
 import type { Reach } from '../distribution/service.js';
@@ -28,7 +28,7 @@ export interface Bench {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function openBench(config: Partial<RegistriesConfig> = {}, reach?: Reach): Promise<Bench> {
+export async function openBench(config: Partial<RegistriesConfig & LayersConfig> = {}, reach?: Reach): Promise<Bench> {
   const root = await mkdtemp(join(tmpdir(), 'cleat-images-'));
   const published: NewEvent[] = [];
   const events: Events = {
@@ -50,7 +50,9 @@ export async function openBench(config: Partial<RegistriesConfig> = {}, reach?: 
     const content = await openContent(join(root, 'blobs'));
     const distribution = openDistribution({ config: all, reach, log, content });
     const catalog = new Catalog(store);
-    const layers = await openLayers({ directory: join(root, 'layers'), content, store, users: [catalog], log });
+    const keepArchives = config.keepLayerArchives;
+    const users = [catalog];
+    const layers = await openLayers({ directory: join(root, 'layers'), content, store, users, log, keepArchives });
     return {
       store,
       images: openImages({ log, events, catalog, content, layers, distribution, usage: (id) => bench.usage(id) }),

@@ -23,7 +23,7 @@ export function importImage(context: Context, options: ImportOptions): AsyncIter
       throw invalidParameter(`operating system is not supported: ${formatPlatform(platform)}`);
     await context.layers.withLease(async (lease) => {
       const blob = await context.content.store(flow(options.source), lease, { signal });
-      const layer = await context.layers.add({ blob, lease, signal });
+      const layer = await context.layers.add({ blob, lease, signal, isSpent: true });
       const created = goTime(nowNanos());
       const image = context.create(
         JSON.stringify({

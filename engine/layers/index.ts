@@ -15,15 +15,24 @@ export interface LayersDeps {
   /** All who keep layers for good. */
   users: readonly LayerUser[];
   log: Logger;
+  /** Archives are kept as they came, too. */
+  keepArchives?: boolean | undefined;
 }
 
 /**
  * Opens the layers, and removes what a crash left behind, blobs that nobody keeps included: all other users of the content
  * are known to it by then.
  */
-export async function openLayers({ directory, content, store, users, log }: LayersDeps): Promise<Layers> {
+export async function openLayers({
+  directory,
+  content,
+  store,
+  users,
+  log,
+  keepArchives = false,
+}: LayersDeps): Promise<Layers> {
   const records = store.collection<LayerRecord>('layers');
-  const layers = new UnpackedLayers({ root: directory, records, content, users, log });
+  const layers = new UnpackedLayers({ root: directory, records, content, users, log, keepArchives });
   content.addUser(layers);
   await layers.recover();
   return layers;

@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decompress } from '@cleat/linux/archive/compression';
 import { syncTree } from '@cleat/linux/files/durable';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { spreadDirectories } from '@cleat/linux/files/spread';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { dataLoss, messageOf } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
-import type { BlobUser, Content, Lease } from '../content/service.js';
+import type { BlobUser, Content, Lease, StoredBlob } from '../content/service.js';
 import { newId } from '../ids.js';
 import type { Collection } from '../store/service.js';
+import { archiveOf } from './outline/reader.js';
 import type { LayerPlace, LayerRecord } from './record.js';
 import type { AddLayer, GrowingLayer, Layers, LayerUser } from './service.js';
 import { Growth, type UnpackDone, Unpackers, type UnpackRequest } from './unpack/unpackers.js';
@@ -21,6 +25,8 @@ const maxPlaces = 16;
 interface Started {
   /** Its name in the layers' directory. */
   directory: string;
+  /** The file of its outline, for now. */
+  outline: string | undefined;
   done: Promise<UnpackDone>;
 }
 
@@ -35,6 +41,7 @@ export class UnpackedLayers implements Layers, BlobUser {
   readonly #content: Content;
   readonly #users: readonly LayerUser[];
   readonly #log: Logger;
+  readonly #keepsArchives: boolean;
   readonly #unpackers = new Unpackers();
   /** Unpacking under way, by blob: who comes second waits. */
   readonly #unpacking = new Map<string, Promise<LayerRecord>>();
@@ -47,12 +54,14 @@ export class UnpackedLayers implements Layers, BlobUser {
     content: Content;
     users: readonly LayerUser[];
     log: Logger;
+    keepArchives: boolean;
   }) {
     this.#root = deps.root;
     this.#records = deps.records;
     this.#content = deps.content;
     this.#users = deps.users;
     this.#log = deps.log;
+    this.#keepsArchives = deps.keepArchives;
   }
 
   get(diffId: string): LayerRecord | undefined {
@@ -68,7 +77,16 @@ export class UnpackedLayers implements Layers, BlobUser {
   }
 
   blobs(): string[] {
-    return this.all().map(({ blob }) => blob.digest);
+    return this.all().flatMap(blobsOf);
+  }
+
+  async *archive(record: LayerRecord): AsyncGenerator<Buffer, void, void> {
+    const { blob, outline, diffId } = record;
+    if (outline !== undefined && !(await this.#content.has(blob.digest))) {
+      yield* archiveOf(owned(this.#content.read(outline)), this.path(record), diffId);
+      return;
+    }
+    yield* decompress(owned(this.#content.read(blob.digest)), blob.compression);
   }
 
   /** Absolute path of a layer's directory. */
@@ -104,6 +122,7 @@ export class UnpackedLayers implements Layers, BlobUser {
       stop.abort();
       await started.done.catch(() => {}); // It was stopped, or has failed by itself: nobody wants it.
       await this.#discard(started.directory);
+      await removeDraft(started);
       this.#growing.delete(started.directory);
     };
     return {
@@ -143,26 +162,29 @@ export class UnpackedLayers implements Layers, BlobUser {
   #start(archive: string, how: Pick<UnpackRequest, 'growth' | 'onRead' | 'signal'>): Started {
     const directory = newId().slice(0, 12);
     const target = join(this.#root, directory);
+    const outline = this.#keepsArchives ? undefined : this.#content.draft();
     this.#growing.add(directory);
     const unpack = async (): Promise<UnpackDone> => {
       await mkdir(target);
       // Regardless of our umask: this is the container's `/`, and not everybody in it is root.
       await chmod(target, 0o755);
-      return await this.#unpackers.unpack({ archive, target, ...how });
+      return await this.#unpackers.unpack({ archive, target, ...(outline !== undefined && { outline }), ...how });
     };
     const done = unpack();
     // A caller that awaits it is told, and may come later.
     done.catch(() => {});
-    return { directory, done };
+    return { directory, outline, done };
   }
 
-  async #keep({ directory, done }: Started, { blob, lease, diffId: wanted }: AddLayer): Promise<LayerRecord> {
+  async #keep(started: Started, { blob, lease, diffId: wanted, isSpent }: AddLayer): Promise<LayerRecord> {
+    const { directory, done } = started;
     try {
       const { diffId = blob.digest, ...unpacked } = await done;
       lease.keepLayer(diffId);
       const present = this.get(diffId);
       const wrong = wanted !== undefined && wanted !== diffId;
-      const { compression, size, tarSize } = unpacked;
+      const { compression, size, tarSize, hasOutline = false } = unpacked;
+      const outline = hasOutline ? await this.#storeOutline(started, blob, lease) : undefined;
       const record: LayerRecord = {
         v: 1,
         diffId,
@@ -170,10 +192,15 @@ export class UnpackedLayers implements Layers, BlobUser {
         size,
         tarSize,
         blob: { digest: blob.digest, size: blob.size, compression },
+        ...(outline !== undefined && { outline }),
       };
       if (present || wrong) {
         await this.#discard(directory);
         return present ?? record;
+      }
+      if (isSpent && outline !== undefined) {
+        lease.blobs.delete(blob.digest);
+        await this.#content.collect([blob.digest]);
       }
       // A record promises all of the layer's files, and its blob, also after a power cut.
       await syncTree(join(this.#root, directory));
@@ -185,8 +212,17 @@ export class UnpackedLayers implements Layers, BlobUser {
       await this.#discard(directory);
       throw error;
     } finally {
+      await removeDraft(started);
       this.#growing.delete(directory);
     }
+  }
+
+  /** @returns its digest; undefined when the archive itself is hardly larger, and stays */
+  async #storeOutline({ outline }: Started, blob: StoredBlob, lease: Lease): Promise<string | undefined> {
+    if (outline === undefined) return undefined;
+    const { size } = await stat(outline);
+    if (size * 2 > blob.size) return undefined;
+    return (await this.#content.store(owned(createReadStream(outline)), lease)).digest;
   }
 
   /** Remembers that a repository has it, and in which form. */
@@ -207,7 +243,7 @@ export class UnpackedLayers implements Layers, BlobUser {
       this.#records.delete(diffId);
       await this.#discard(record.directory);
       // Unless the same layer has come anew meanwhile.
-      await this.#content.collect([record.blob.digest]);
+      await this.#content.collect([record.blob.digest, ...blobsOf(record)]);
     }
   }
 
@@ -243,8 +279,10 @@ export class UnpackedLayers implements Layers, BlobUser {
   /** A layer whose files are gone is not here: pulling or loading its image brings it back. */
   async #forgetLost(): Promise<void> {
     const there = new Set(await readdir(this.#root));
-    for (const { diffId, directory, blob } of this.all()) {
-      if (there.has(directory) && (await this.#content.has(blob.digest))) continue;
+    for (const record of this.all()) {
+      const { diffId, directory } = record;
+      const [needed = ''] = blobsOf(record);
+      if (there.has(directory) && (await this.#content.has(needed))) continue;
       this.#log.error('the files of a layer are gone: pull or load the images that need it again', { layer: diffId });
       this.#records.delete(diffId);
     }
@@ -263,6 +301,13 @@ export class UnpackedLayers implements Layers, BlobUser {
       this.#log.warn(`a layer's directory could not be removed: ${messageOf(error)}`, { path });
     }
   }
+}
+
+/** The blobs that a layer needs: its outline, or else the archive. */
+const blobsOf = ({ blob, outline }: LayerRecord): string[] => [outline ?? blob.digest];
+
+async function removeDraft({ outline }: Started): Promise<void> {
+  if (outline !== undefined) await rm(outline, { force: true });
 }
 
 /** Names a stack of layers, lowest first (OCI image-spec, config.md): what `rmi` prints for the layers it removed. */

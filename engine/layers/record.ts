@@ -9,8 +9,10 @@ export interface LayerRecord {
   size: number;
   /** Bytes of the uncompressed tar. */
   tarSize: number;
-  /** The archive as it came, which push and save read. */
+  /** The archive as it came. It is kept where there is no outline. */
   blob: { digest: string; size: number; compression: 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2' };
+  /** The blob with which the archive, uncompressed, can be written again from the unpacked layer: see `outline/`. */
+  outline?: string;
   /** Where registries have it, gzipped: the newest last. */
   places?: LayerPlace[];
 }

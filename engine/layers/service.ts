@@ -11,6 +11,8 @@ export interface AddLayer {
   diffId?: string;
   onRead?: (bytes: number) => void;
   signal?: AbortSignal;
+  /** Nobody needs the blob afterwards: where it is not kept it goes at once, perhaps before it was on the disk. */
+  isSpent?: boolean;
 }
 
 /** A layer that is unpacked while its blob still comes. Ends with `finish` or `abandon`. */
@@ -37,8 +39,13 @@ export interface LayerUser {
 export interface Layers {
   get(diffId: string): LayerRecord | undefined;
   all(): LayerRecord[];
-  /** The layer that was unpacked from that very blob, if it is here. */
+  /** The layer that was unpacked from that very blob, if it is here; the blob may be gone. */
   ofBlob(digest: string): LayerRecord | undefined;
+  /**
+   * The archive of a layer, uncompressed, whether it is kept as it came or not; the caller holds a lease on the layer.
+   * @throws through the iteration: DataLoss for what is no longer as it came
+   */
+  archive(record: LayerRecord): AsyncIterable<Buffer>;
   /** Absolute path of a layer's directory. */
   path(record: LayerRecord): string;
   /**

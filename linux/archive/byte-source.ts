@@ -2,11 +2,17 @@
 export class ByteSource {
   readonly #chunks: AsyncIterator<Buffer>;
   readonly #onChunk: ((chunk: Buffer) => void) | undefined;
+  readonly #onTaken: ((part: Buffer) => void) | undefined;
   #current: Buffer = Buffer.alloc(0);
 
-  constructor(chunks: AsyncIterable<Buffer>, onChunk?: (chunk: Buffer) => void) {
+  /**
+   * @param onChunk sees the chunks as they come
+   * @param onTaken sees every byte once somebody has taken it, or passed over it
+   */
+  constructor(chunks: AsyncIterable<Buffer>, onChunk?: (chunk: Buffer) => void, onTaken?: (part: Buffer) => void) {
     this.#chunks = chunks[Symbol.asyncIterator]();
     this.#onChunk = onChunk;
+    this.#onTaken = onTaken;
   }
 
   /** @returns false at the end of the stream */
@@ -40,6 +46,7 @@ export class ByteSource {
   #cut(length: number): Buffer {
     const part = this.#current.subarray(0, length);
     this.#current = this.#current.subarray(part.length);
+    this.#onTaken?.(part);
     return part;
   }
 
@@ -56,8 +63,10 @@ export class ByteSource {
 
   /** Reads to the end of the stream. */
   async drain(): Promise<void> {
-    this.#current = Buffer.alloc(0);
-    while (await this.#fill()) this.#current = Buffer.alloc(0);
+    do {
+      this.#onTaken?.(this.#current);
+      this.#current = Buffer.alloc(0);
+    } while (await this.#fill());
   }
 
   async close(): Promise<void> {

@@ -35,6 +35,10 @@ export interface ExtractOptions {
   owner?: { uid: number; gid: number };
   /** It is an image layer: `.wh.` entries become overlayfs whiteouts, and `./` is the destination itself. */
   layer?: boolean;
+  /** Hears of each piece of a file, by the file's clean name: it is the one that was read last. */
+  onPiece?: (name: ByteName, offset: number, length: number) => void;
+  /** Hears that an entry takes the place of an earlier one, which is gone. */
+  onReplaced?: () => void;
 }
 
 /**
@@ -78,7 +82,7 @@ export class Extractor {
         this.#link(path, entry);
         return;
       case 'file':
-        await this.#file(path, entry, reader);
+        await this.#file(path, name, entry, reader);
         return;
       case 'symlink':
         symlinkSync(Buffer.from(entry.linkName, 'latin1'), path);
@@ -130,6 +134,7 @@ export class Extractor {
       replaceWhiteout(parent, last);
       return true;
     }
+    this.#options.onReplaced?.();
     removeEntry(parent, last);
     return false;
   }
@@ -157,11 +162,12 @@ export class Extractor {
     }
   }
 
-  async #file(path: Buffer, entry: TarEntry, reader: TarReader): Promise<void> {
+  async #file(path: Buffer, name: ByteName, entry: TarEntry, reader: TarReader): Promise<void> {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     const fd = openSync(path, flags, 0o600);
     try {
-      await writeContent(fd, entry, reader);
+      const { onPiece } = this.#options;
+      await writeContent(fd, entry, reader, onPiece && ((offset, length) => onPiece(name, offset, length)));
       const { uid, gid } = this.#options.owner ?? entry;
       fchownSync(fd, uid, gid);
       // After the owner, which takes set-id bits and capabilities away.
@@ -189,10 +195,16 @@ const nodeTypes = {
   fifo: constants.S_IFIFO,
 } as const;
 
-async function writeContent(fd: number, entry: TarEntry, reader: TarReader): Promise<void> {
+async function writeContent(
+  fd: number,
+  entry: TarEntry,
+  reader: TarReader,
+  onPiece?: (offset: number, length: number) => void,
+): Promise<void> {
   let end = 0;
   for (let piece = await reader.read(); piece; piece = await reader.read()) {
     const { data, offset } = piece;
+    onPiece?.(offset, data.length);
     for (let done = 0; done < data.length; ) done += writeSync(fd, data, done, data.length - done, offset + done);
     end = offset + data.length;
   }

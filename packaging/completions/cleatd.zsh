@@ -51,7 +51,7 @@ _arguments \
   '*--default-ipc-mode=[IPC namespace of containers\: private or shareable]:default-ipc-mode:(private shareable)' \
   '*--default-shm-size=[Size of /dev/shm (default 64MiB)]:default-shm-size:' \
   '*--default-ulimit=[Limit of containers, as NAME=SOFT\:HARD]:default-ulimit:' \
-  '*--exec-opt=[Runtime execution option\: native.cgroupdriver=cgroupfs (systemd is taken with a warning)]:exec-opt:' \
+  '*--exec-opt=[Runtime execution option\: native.cgroupdriver=cgroupfs (systemd is refused)]:exec-opt:' \
   '*--init[Run an init in every container that forwards signals and reaps processes]' \
   '*--init-path=[The init to use (default\: docker-init or tini-static on the PATH)]:init-path:_files' \
   '*--no-new-privileges[Set no-new-privileges for containers by default]' \
@@ -76,6 +76,7 @@ _arguments \
   '*--insecure-registry=[Registry (HOST\:PORT or CIDR) that may speak plain HTTP or show an unknown certificate]:insecure-registry:' \
   '*--registry-mirror=[Mirror (URL) that is asked before the Docker Hub]:registry-mirror:' \
   '*--max-concurrent-downloads=[Layers that one pull downloads at once]:max-concurrent-downloads:' \
+  '*--keep-layer-archives[Keep layers as they came beside the unpacked ones\: more disk, and a push elsewhere sends the same bytes]' \
   '*--http-proxy=[Proxy (URL) for plain HTTP to registries and other servers; otherwise HTTP_PROXY of the environment]:http-proxy:' \
   '*--https-proxy=[Proxy (URL) for HTTPS; otherwise HTTPS_PROXY of the environment]:https-proxy:' \
   '*--no-proxy=[Hosts, .domains, addresses and networks that no proxy is asked for, with commas; otherwise NO_PROXY]:no-proxy:' \
@@ -119,7 +120,7 @@ _arguments \
   '*--restart[use restart policies (--restart of docker run)]' \
   '*-r[use restart policies (--restart of docker run)]' \
   '*--rootless[this engine runs as root]' \
-  '*--selinux-enabled[SELinux labels are not set]' \
+  '*--selinux-enabled[SELinux labels are not set\: refused]' \
   '*--storage-driver=[root file systems are always overlayfs]:storage-driver:' \
   '*-s+[root file systems are always overlayfs]:storage-driver:' \
   '*--storage-opt=[overlayfs takes no options here]:storage-opt:' \
@@ -128,4 +129,4 @@ _arguments \
   '*--swarm-raft-heartbeat-tick=[swarm mode is not part of this engine]:swarm-raft-heartbeat-tick:' \
   '*--userland-proxy[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]' \
   '*--userland-proxy-path=[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]:userland-proxy-path:_files' \
-  '*--userns-remap=[user namespaces are not remapped]:userns-remap:'
+  '*--userns-remap=[user namespaces are not remapped\: refused]:userns-remap:'

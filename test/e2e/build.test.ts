@@ -263,7 +263,6 @@ describe('an order', () => {
     ['remote=foo', 500, 'remoteURL (foo) could not be recognized as URL'],
     ['remote=client-session', 400, 'experimental session with v1 builder is no longer supported'],
     ['version=3', 400, 'invalid version "3"'],
-    ['version=2', 501, 'BuildKit is not served this way'],
     ['squash=1', 400, 'squash is only supported with experimental mode'],
     ['isolation=hyperv', 400, 'unsupported isolation: "hyperv"'],
     ['securityopt=a', 400, 'security options are not supported on linux'],

@@ -58,7 +58,7 @@ const configOf = async (image: string) => JSON.parse(await ok('image', 'inspect'
 const historyOf = async (image: string) =>
   (await ok('history', '--no-trunc', '--format', '{{.CreatedBy}}', image)).split('\n').reverse();
 
-describe('what Dockerfiles say', () => {
+describe('the language', () => {
   test('arguments, variables, directories, shells and documents', async () => {
     const image = await built(
       [

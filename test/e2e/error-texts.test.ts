@@ -315,3 +315,17 @@ describe('requests and answers that one client makes large', () => {
     expect((await engine.api('GET', `/${what}s/large${what === 'container' ? '/json' : ''}`)).status).toBe(404);
   });
 });
+
+test('checkpoints are refused, by each of their routes', async () => {
+  for (const [method, path] of [
+    ['GET', '/containers/any/checkpoints'],
+    ['POST', '/containers/any/checkpoints'],
+    ['DELETE', '/containers/any/checkpoints/one'],
+  ] as const) {
+    const { status, body } = await engine.api(method, path);
+    expect({ status, body }).toEqual({
+      status: 501,
+      body: expect.stringContaining('experimental feature is disabled'),
+    });
+  }
+});

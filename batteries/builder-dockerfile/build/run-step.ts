@@ -1,7 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
+import { Readable } from 'node:stream';
 import { CleatError, messageOf } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
+import type { LayerRecord } from '../api/images.js';
 import { keyOf } from '../cache/store.js';
+import { changesIn } from '../files/changes.js';
 import { scan } from '../files/scan.js';
 import { fault } from '../language/fault.js';
 import { contentOf, heredocOf } from '../language/heredoc.js';
@@ -99,7 +103,7 @@ interface Making {
 }
 
 async function make(context: BuildContext, stages: StageResults, here: PlannedStage, state: State, making: Making) {
-  const { containers, images, request, workspace, client } = context;
+  const { containers, request, workspace } = context;
   const { mounts, workdir, vertex, signal } = making;
   refuseForeign(state.platform);
   await using mounted = await mountAll(mounts, {
@@ -140,12 +144,8 @@ async function make(context: BuildContext, stages: StageResults, here: PlannedSt
       throw new RunFailure(`The command '${making.command.join(' ')}' returned a non-zero code: ${end.code}`, end.code);
     }
     const targets = mounts.flatMap((mount, index) => targetOf(mount, workdir, index) ?? []);
-    if (targets.length > 0) {
-      const below = (await treeOf(context, state.layers))?.root;
-      removeStubs(await ownFiles(client, container), stubsOf(targets, below));
-    }
-    const record = await images.commit(container, signal);
-    return { record, size: record.size };
+    const below = targets.length > 0 ? (await treeOf(context, state.layers))?.root : undefined;
+    return await layerOf(context, container, image, stubsOf(targets, below), signal);
   } catch (error) {
     hasFailed = true;
     throw error;
@@ -159,6 +159,32 @@ async function make(context: BuildContext, stages: StageResults, here: PlannedSt
       else context.later(removal);
     }
   }
+}
+
+/** The layer of what was changed in a container that has ended. */
+async function layerOf(
+  { images, client }: BuildContext,
+  container: string,
+  image: string,
+  stubs: readonly string[],
+  signal: AbortSignal,
+): Promise<{ record: LayerRecord; size: number }> {
+  const upper = await ownFiles(client, container);
+  if (upper === '' || !existsSync(upper)) {
+    // A builder that does not see the engine's files has the engine read them.
+    const record = await images.commit(container, signal);
+    return { record, size: record.size };
+  }
+  removeStubs(upper, stubs);
+  let size = 0;
+  const counted = async function* () {
+    for await (const chunk of changesIn(upper, signal)) {
+      size += chunk.length;
+      yield chunk;
+    }
+  };
+  const record = await images.addLayer(image, owned(Readable.from(counted(), { objectMode: false })), signal);
+  return { record, size };
 }
 
 /** The image's files without its configuration: volumes and variables of the image are not for RUN. */

@@ -21,7 +21,7 @@ test('a socket of its own leads to the agent, with its own owner and mode, and g
       const client = connect(`${directory}/own`);
       client.write('question');
       expect(await text(client)).toBe('answer to question');
-      // One that stays open does not keep the build from its end.
+      // A connection that stays open does not keep the build from its end.
       await once(connect(`${directory}/own`), 'connect');
     }
     expect(existsSync(`${directory}/own`)).toBe(false);

@@ -59,7 +59,7 @@ export const ignoredOptions = [
   ignored('resolv-conf', 'string', "containers get the host's /etc/resolv.conf"),
   ignored('restart', 'bool', 'use restart policies (--restart of docker run)', { short: 'r' }),
   ignored('rootless', 'bool', 'this engine runs as root'),
-  ignored('selinux-enabled', 'bool', 'SELinux labels are not set'),
+  ignored('selinux-enabled', 'bool', 'SELinux labels are not set: refused'),
   ignored('storage-driver', 'string', 'root file systems are always overlayfs', { short: 's' }),
   ignored('storage-opt', 'list', 'overlayfs takes no options here', { key: 'storage-opts' }),
   ignored('swarm-default-advertise-addr', 'string', swarm),
@@ -67,5 +67,5 @@ export const ignoredOptions = [
   ignored('swarm-raft-heartbeat-tick', 'int', swarm),
   ignored('userland-proxy', 'bool', proxy),
   ignored('userland-proxy-path', 'string', proxy),
-  ignored('userns-remap', 'string', 'user namespaces are not remapped'),
+  ignored('userns-remap', 'string', 'user namespaces are not remapped: refused'),
 ] as const;

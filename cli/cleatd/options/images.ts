@@ -21,6 +21,10 @@ export const imageOptions = [
     reload: 'maxConcurrentDownloads',
     help: 'Layers that one pull downloads at once',
   }),
+  option('keep-layer-archives', 'bool', {
+    group,
+    help: 'Keep layers as they came beside the unpacked ones: more disk, and a push elsewhere sends the same bytes',
+  }),
   option('http-proxy', 'string', {
     group,
     help: 'Proxy (URL) for plain HTTP to registries and other servers; otherwise HTTP_PROXY of the environment',

@@ -1,6 +1,4 @@
-import { open } from 'node:fs/promises';
 import { pipeline, Readable, type Writable } from 'node:stream';
-import { decompress } from '@cleat/linux/archive/compression';
 import { type CleatError, cancelled, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { pack } from 'tar-stream';
@@ -122,7 +120,7 @@ async function* archiveOf(
 
 type Pack = ReturnType<typeof pack>;
 
-async function writeAll(context: Pick<Context, 'content' | 'publish'>, images: Saved[], tar: Pack): Promise<void> {
+async function writeAll(context: Pick<Context, 'layers' | 'publish'>, images: Saved[], tar: Pack): Promise<void> {
   for (const name of ['blobs/', 'blobs/sha256/']) tar.entry({ name, type: 'directory', mode: 0o755, mtime: epoch });
   const done = new Set<string>();
   const manifest: object[] = [];
@@ -201,12 +199,11 @@ function indexItems(raw: string, references: Reference[]): object[] {
   }));
 }
 
-async function writeLayer(context: Pick<Context, 'content'>, layer: LayerRecord, tar: Pack): Promise<void> {
-  const file = await open(context.content.path(layer.blob.digest), 'r');
+async function writeLayer(context: Pick<Context, 'layers'>, layer: LayerRecord, tar: Pack): Promise<void> {
   let left: () => void = () => {};
   try {
     const name = blobPath(layer.diffId);
-    const ended = new Promise<void>((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       // The reader of the archive may have left meanwhile.
       left = () => reject(cancelled('the reader of the archive is gone'));
       tar.once('close', left);
@@ -215,14 +212,10 @@ async function writeLayer(context: Pick<Context, 'content'>, layer: LayerRecord,
           error ? reject(error) : resolve(),
         ),
       );
-      const source = owned(
-        Readable.from(decompress(owned(file.createReadStream({ autoClose: false })), layer.blob.compression)),
-      );
+      const source = owned(Readable.from(context.layers.archive(layer), { objectMode: false }));
       pipeline(source, entry as unknown as Writable, (error) => error && reject(error));
     });
-    await ended;
   } finally {
     tar.off('close', left);
-    await file.close();
   }
 }

@@ -75,7 +75,7 @@ async function pullLayer(task: Task, descriptor: Descriptor, diffId: string): Pr
   const blob = await fetchBlob({ ...task, distribution: context.distribution, descriptor });
   await context.unpacks.run(async () => {
     const extracted = bar(emit, id, 'Extracting', blob.size);
-    await context.layers.add({ blob, lease, diffId, signal, onRead: extracted });
+    await context.layers.add({ blob, lease, diffId, signal, onRead: extracted, isSpent: true });
     extracted(blob.size);
   });
   emit({ status: 'Pull complete', progressDetail: {}, id });

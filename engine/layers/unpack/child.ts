@@ -16,6 +16,7 @@ import { Root } from '@cleat/linux/rootfs/root';
 import { extractAll } from '@cleat/linux/rootfs/tar-in';
 import { dieWithParent } from '@cleat/linux/syscall/process';
 import { asCleatError, invalidParameter } from '@cleat/protocol/errors';
+import { Recording } from '../outline/recording.js';
 import { GrowingFile } from './growing-file.js';
 import type { UnpackDone, UnpackMessage, UnpackOrder, UnpackReport } from './protocol.js';
 
@@ -29,6 +30,7 @@ function report(message: UnpackReport): void {
 }
 
 async function unpack(order: UnpackOrder, archive: GrowingFile): Promise<UnpackDone> {
+  using recording = order.outline === undefined ? undefined : new Recording(order.outline);
   using root = new Root(order.target);
   using destination = new Destination(root, '/');
   const { compression, source } = await detect(archive);
@@ -37,15 +39,17 @@ async function unpack(order: UnpackOrder, archive: GrowingFile): Promise<UnpackD
   const spare = new SpareSpace(order.target);
   const tooLarge = () =>
     invalidParameter(`the archive holds more than ${order.maxBytes} bytes once it is decompressed`);
-  const bytes = new ByteSource(decompress(source, compression), (chunk) => {
+  const onChunk = (chunk: Buffer): void => {
     hash?.update(chunk);
     total += chunk.length;
     if (total > order.maxBytes) throw tooLarge();
     spare.take(chunk.length);
-  });
+  };
+  const bytes = new ByteSource(decompress(source, compression), onChunk, recording?.onTaken);
   let size = 0;
   let count = 0;
-  await extractAll(new TarReader(bytes), destination, { layer: true }, (entrySize) => {
+  const reader = recording?.readerOf(bytes) ?? new TarReader(bytes);
+  await extractAll(reader, destination, { layer: true, ...recording?.options }, (entrySize) => {
     size += entrySize;
     // A sparse file is larger than what the archive holds of it.
     if (size > order.maxBytes) throw tooLarge();
@@ -53,7 +57,13 @@ async function unpack(order: UnpackOrder, archive: GrowingFile): Promise<UnpackD
     if (++count > order.maxEntries) throw invalidParameter(`the archive has more than ${order.maxEntries} entries`);
   });
   await bytes.drain();
-  return { ...(hash && { diffId: `sha256:${hash.digest('hex')}` }), size, tarSize: total, compression };
+  return {
+    ...(hash && { diffId: `sha256:${hash.digest('hex')}` }),
+    size,
+    tarSize: total,
+    compression,
+    ...(recording && { hasOutline: recording.finish() }),
+  };
 }
 
 let archive: GrowingFile | undefined;

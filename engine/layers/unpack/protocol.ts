@@ -12,6 +12,8 @@ export interface UnpackOrder {
   /** Bytes after decompression. */
   maxBytes: number;
   maxEntries: number;
+  /** Where the outline of the archive is to be written; not there: none. */
+  outline?: string;
 }
 
 /** For an archive that still grows: there is more of it, or now all. */
@@ -31,6 +33,8 @@ export interface UnpackDone {
   /** Bytes of the decompressed archive. */
   tarSize: number;
   compression: Compression;
+  /** The outline is written as ordered, and with it the archive can be written again. */
+  hasOutline?: boolean;
 }
 
 export type UnpackReport = { read: number } | { done: UnpackDone } | { error: { class: ErrorClass; message: string } };

@@ -35,6 +35,8 @@ export interface UnpackRequest {
   growth?: Growth;
   /** An existing empty directory under our own root. */
   target: string;
+  /** A path that is free, for the outline of the archive. */
+  outline?: string;
   bounds?: { maxBytes: number; maxEntries: number };
   /** Hears how many bytes of the archive were read. */
   onRead?: (bytes: number) => void;
@@ -57,7 +59,7 @@ export class Unpackers {
    * @throws CleatError InvalidParameter for a damaged or hostile archive, Unavailable for a missing decompressor,
    * Cancelled, System
    */
-  async unpack({ archive, growth, target, bounds, onRead, signal }: UnpackRequest): Promise<UnpackDone> {
+  async unpack({ archive, growth, target, outline, bounds, onRead, signal }: UnpackRequest): Promise<UnpackDone> {
     if (signal?.aborted) throw cancelled('unpacking was cancelled');
     await using file = await open(archive, 'r');
     const worker = this.#take();
@@ -66,7 +68,12 @@ export class Unpackers {
     signal?.addEventListener('abort', stop, { once: true });
     try {
       growth?.listen((isWhole) => worker.tell(isWhole));
-      const order = { archive: `/proc/${process.pid}/fd/${file.fd}`, isWhole: growth?.isWhole ?? true, target };
+      const order = {
+        archive: `/proc/${process.pid}/fd/${file.fd}`,
+        isWhole: growth?.isWhole ?? true,
+        target,
+        ...(outline !== undefined && { outline }),
+      };
       const done = await worker.unpack({ ...order, ...(bounds ?? defaultBounds) }, onRead);
       isDone = true;
       return done;

@@ -49,7 +49,8 @@ async function layerFor(task: Task, descriptor: Descriptor): Promise<PluginLayer
     return { digest, size, diffId };
   };
   lease.keepBlob(descriptor.digest);
-  const here = context.layers.ofBlob(descriptor.digest);
+  // An image may have the layer without its archive, which a plugin needs to be pushed as it came.
+  const here = (await context.content.has(descriptor.digest)) && context.layers.ofBlob(descriptor.digest);
   if (here) {
     lease.keepLayer(here.diffId);
     say('Already exists');
