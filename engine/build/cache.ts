@@ -54,7 +54,7 @@ export class BuildCache {
 
   /** Build records that their builder does not know, as it was killed, or is gone. @returns those that were removed */
   async removeOrphans(builder: string): Promise<BuildCacheRecord[]> {
-    if (this.#deps.busy(builder)) return [];
+    if (this.#deps.busy(builder) || this.#recordsBeyond(builder, []).length === 0) return [];
     const own = await this.recordsOf(builder);
     if (own === undefined || this.#deps.busy(builder)) return [];
     const orphans = this.#recordsBeyond(builder, own);

@@ -64,6 +64,9 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   const busy = (builder: string): boolean => [...running.values()].some((one) => one.builder === builder);
   const cache = new BuildCache({ extensions, doors, images, log, busy });
   const prune = new Prune({ extensions, doors, cache, contexts, events, log });
+  /** Builders whose records were looked through by this engine, and those that may have left some since. */
+  const swept = new Set<string>();
+  const unswept = new Set<string>();
   /** Clearing up that is under way. */
   const background = new Set<Promise<void>>();
 
@@ -75,10 +78,14 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     const ended = AbortSignal.any([signal, stop.signal]);
     running.set(id, { builder: driver, stop });
     let isHeld = false;
+    let isPublished = false;
     const end = (): void => {
       running.delete(id);
+      if (!isPublished) unswept.add(driver);
       if (busy(driver)) return;
-      const clearing = clearAfter(driver, order.KeepContainers === true).finally(() => background.delete(clearing));
+      const clearing = clearAfter(driver, order.KeepContainers === true)
+        .catch((error: unknown) => log.warn(`what a build has left remains: ${messageOf(error)}`, { builder: driver }))
+        .finally(() => background.delete(clearing));
       background.add(clearing);
     };
     try {
@@ -93,6 +100,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
         void hidden.until.catch(() => {}).then(end);
       } else {
         images.publish(image, names.map(canonical));
+        isPublished = true;
       }
       return { image, tags: names.map(familiar) };
     } finally {
@@ -116,7 +124,10 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
       if (keeps) containers.letGo(container);
       else await removeContainer(container);
     }
+    // A build that succeeded leaves no record that its builder does not know.
+    if (swept.has(builder) && !unswept.delete(builder)) return;
     await cache.removeOrphans(builder);
+    swept.add(builder);
   }
 
   async function removeContainer(id: string): Promise<void> {
