@@ -27,14 +27,16 @@ export async function* contentsOf(source: TreeSource, files: readonly Listed[]):
   let next = 0;
 
   async function askAhead(): Promise<void> {
+    const numbers: number[] = [];
     for (let file = files[next]; file && file.entry.size <= smallBytes; file = files[next]) {
-      if (asked > 0 && (asked >= maxAsked || askedBytes + file.entry.size > maxAskedBytes)) return;
+      if (asked > 0 && (asked >= maxAsked || askedBytes + file.entry.size > maxAskedBytes)) break;
       held.set(file.number, { pieces: [], size: 0, isWhole: false });
       asked++;
       askedBytes += file.entry.size;
       next++;
-      await source.request(file.number);
+      numbers.push(file.number);
     }
+    if (numbers.length > 0) await source.request(numbers);
   }
 
   async function takePiece(): Promise<void> {
@@ -51,11 +53,12 @@ export async function* contentsOf(source: TreeSource, files: readonly Listed[]):
   for (const file of files) {
     if (file.entry.size > smallBytes) {
       next++;
-      await source.request(file.number);
+      await source.request([file.number]);
       yield { file, size: file.entry.size, pieces: exactly(source, file) };
       continue;
     }
-    await askAhead();
+    // By halves: each call for more costs a turn.
+    if (asked <= maxAsked / 2) await askAhead();
     const one = held.get(file.number);
     if (!one) throw invalidParameter('the client sent contents that nobody asked for');
     while (!one.isWhole) await takePiece();

@@ -20,8 +20,8 @@ export interface FileSystemEntry {
 export interface TreeSource {
   /** Everything that is there, each directory before what is in it, in the order of paths. Numbers count from 0. */
   entries(): AsyncIterable<FileSystemEntry>;
-  /** Asks for the content of a regular file. Many may be asked for at a time; what comes is mixed then. */
-  request(number: number): Promise<void>;
+  /** Asks for the contents of regular files. Their pieces come mixed. */
+  request(numbers: readonly number[]): Promise<void>;
   /** The next piece of a content that was asked for; an empty one is its end. */
   nextContent(): Promise<{ number: number; data: Uint8Array }>;
   /** Nothing more is wanted. */

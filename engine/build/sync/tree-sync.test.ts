@@ -51,16 +51,18 @@ function client(files: Record<string, File>, lie: Partial<TreeSource> = {}): Tre
     async *entries() {
       for (const [path, file] of entries) yield entryOf(path, file);
     },
-    async request(number) {
-      const [path = '', file] = entries[number] ?? [];
-      asked.push(path);
-      const data = Buffer.from(file?.text ?? '');
-      const pieces = [data.subarray(0, data.length >> 1), data.subarray(data.length >> 1)].filter(
-        (one) => one.length > 0,
-      );
-      // Mixed with what was asked for before.
-      queue.unshift(...pieces.map((piece) => ({ number, data: piece })));
-      queue.push({ number, data: new Uint8Array(0) });
+    async request(numbers) {
+      for (const number of numbers) {
+        const [path = '', file] = entries[number] ?? [];
+        asked.push(path);
+        const data = Buffer.from(file?.text ?? '');
+        const pieces = [data.subarray(0, data.length >> 1), data.subarray(data.length >> 1)].filter(
+          ({ length }) => length > 0,
+        );
+        // Mixed with what was asked for before.
+        queue.unshift(...pieces.map((piece) => ({ number, data: piece })));
+        queue.push({ number, data: new Uint8Array(0) });
+      }
     },
     async nextContent() {
       const next = queue.shift();

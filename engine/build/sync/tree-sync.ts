@@ -16,6 +16,7 @@ const maxRemembered = 64;
 /** Names that are sent to the helper at once. */
 const removalBatch = 5000;
 const maxXattrs = 64;
+const batchBytes = 128 * 1024;
 
 export interface TreeSyncOptions {
   readonly helper: Pick<Helper, 'call' | 'tarIn'>;
@@ -46,7 +47,7 @@ export function createTreeSync({ helper, dataRoot }: TreeSyncOptions): TreeSync 
     }
     if (changed.length > 0) {
       const archive = owned(
-        Readable.from(archiveOf(changed, source), { objectMode: false, highWaterMark: 1024 * 1024 }),
+        Readable.from(inBatches(archiveOf(changed, source)), { objectMode: false, highWaterMark: 1024 * 1024 }),
       );
       try {
         await helper.tarIn({ root: directory, path: '/', spareOf: dataRoot }, archive, { signal });
@@ -106,6 +107,21 @@ async function* archiveOf(changed: readonly Listed[], source: TreeSource): Async
     yield paddingOf(content.size);
   }
   yield tarEnd;
+}
+
+/** Small pieces together: each write to the helper costs as much as a large one. */
+async function* inBatches(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    held.push(piece);
+    length += piece.length;
+    if (length < batchBytes) continue;
+    yield held.length === 1 ? piece : Buffer.concat(held, length);
+    held = [];
+    length = 0;
+  }
+  yield Buffer.concat(held, length);
 }
 
 const types: Readonly<Record<string, EntryType>> = {

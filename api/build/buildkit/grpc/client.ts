@@ -12,7 +12,7 @@ export interface Stream<Q, A> {
   /** The messages that come. They end when the other side has; an error in its trailers is thrown. */
   readonly messages: AsyncIterable<A>;
   /** @returns false when the other side no longer reads */
-  send(message: Partial<Q>): Promise<boolean>;
+  send(...messages: Partial<Q>[]): Promise<boolean>;
   /** Nothing more is sent. */
   end(): void;
   cancel(): void;
@@ -108,7 +108,7 @@ export class GrpcClient {
     trailers.catch(() => {});
     return {
       messages: messagesOf(stream, answer, trailers),
-      send: (message) => send(stream, request.encode(message)),
+      send: (...messages) => send(stream, ...messages.map((message) => request.encode(message))),
       end: () => void stream.end(),
       cancel: () => stream.close(http2.constants.NGHTTP2_CANCEL),
       fail: (error) => void stream.destroy(error),

@@ -57,9 +57,11 @@ function decode<T>(of: Message<T>, payload: Uint8Array): T {
 }
 
 /** Sends at the reader's pace. @returns false when there is no longer a reader */
-export function send(stream: Duplex, payload: Uint8Array): Promise<boolean> {
+export function send(stream: Duplex, ...payloads: Uint8Array[]): Promise<boolean> {
   if (stream.destroyed || stream.writableEnded) return Promise.resolve(false);
-  if (stream.write(frame(payload))) return Promise.resolve(true);
+  const [only] = payloads;
+  const frames = only && payloads.length === 1 ? frame(only) : Buffer.concat(payloads.map(frame));
+  if (stream.write(frames)) return Promise.resolve(true);
   return new Promise((resolve) => {
     const settle = (): void => {
       stream.off('drain', settle);

@@ -51,7 +51,7 @@ function resolved(entries: Entries, path: string): Found | undefined {
 }
 
 async function textOf(tree: TreeSource, { number, entry }: Found): Promise<string> {
-  await tree.request(number);
+  await tree.request([number]);
   const pieces: Uint8Array[] = [];
   let size = 0;
   for (;;) {

@@ -1,5 +1,6 @@
 import type { FileSystemEntry, TreeSource } from '@cleat/engine/build/sync/service';
-import { invalidParameter } from '@cleat/protocol/errors';
+import { deadlineExceeded, invalidParameter } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Stream } from '../grpc/client.js';
 import { packet, packetType } from '../messages/session.js';
 import type { MessageOf } from '../wire/message.js';
@@ -8,6 +9,9 @@ import type { Session } from './sessions.js';
 type Packet = MessageOf<typeof packet>;
 
 const method = '/moby.filesync.v1.FileSync/DiffCopy';
+
+/** How long a client may send nothing: a helper process waits for it, and there are few. */
+const patienceMs = 60_000;
 
 export interface TreeRequest {
   /** `context`, `dockerfile`, or another directory that the client offers. */
@@ -23,7 +27,7 @@ export interface TreeRequest {
  * in order; we ask for the contents that we lack, by number; in the end we say so, and it says so, too.
  */
 export class ClientTree implements TreeSource {
-  readonly #stream: Stream<Packet, Packet>;
+  readonly #stream: Stream<Packet, Packet> & { fail(error: Error): void };
   readonly #packets: AsyncIterator<Packet>;
   /** Told of the contents that come. */
   onBytes: (length: number) => Promise<void> | void = () => {};
@@ -50,8 +54,8 @@ export class ClientTree implements TreeSource {
     }
   }
 
-  async request(number: number): Promise<void> {
-    await this.#stream.send({ type: packetType.request, ID: number });
+  async request(numbers: readonly number[]): Promise<void> {
+    await this.#stream.send(...numbers.map((ID) => ({ type: packetType.request, ID })));
   }
 
   async nextContent(): Promise<{ number: number; data: Uint8Array }> {
@@ -73,7 +77,9 @@ export class ClientTree implements TreeSource {
   }
 
   async #next(): Promise<Packet> {
-    const next = await this.#packets.next();
+    const late = (): void => this.#stream.fail(deadlineExceeded('the client stopped sending its files'));
+    const timer = setTimeout(late, patienceMs);
+    const next = await this.#packets.next().finally(() => clearTimeout(timer));
     if (next.done) throw invalidParameter('the client ended before it had sent its files');
     if (next.value.type === packetType.error) {
       throw invalidParameter(`error from sender: ${Buffer.from(next.value.data).toString('utf8')}`);
