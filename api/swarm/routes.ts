@@ -23,6 +23,8 @@ export function swarmRoutes(): Route[] {
         [`/${resource}`, `/${resource}/:rest`].map((path) => ({
           method,
           path,
+          // Refused as a whole: clients know that answer.
+          selectors: { filters: 'many' as const },
           handler: refuse(() => unavailable(notManager)),
         })),
       ),
