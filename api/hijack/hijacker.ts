@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
 import type { Upgrade } from './front.js';
-import { closeGently, type HijackedConnection, rawConnection, webSocketConnection } from './hijacked.js';
+import { closeGently, type HijackedConnection, probe, rawConnection, webSocketConnection } from './hijacked.js';
 import { ConnectionInput, decodeChunks, inputBehind } from './input.js';
 import { handshake } from './websocket.js';
 
@@ -78,6 +78,8 @@ export function createHijacker(
     },
     hijackSocket(contentType, protocol) {
       sendHead(contentType, protocol);
+      // Node's HTTP/2 neither reads on nor closes once it has refused a client's frames.
+      probe(socket);
       return input.handOver();
     },
     hijackWebSocket(kind) {
