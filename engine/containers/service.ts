@@ -125,7 +125,7 @@ export interface CreateOptions {
   name?: string;
   platform?: string;
   builder?: string;
-  /** What is mounted below the source of a read-only bind stays writable, as for clients before API 1.44. */
+  /** Mounts below the source of a read-only bind stay writable, as for clients before API 1.44. */
   readOnlyNonRecursive?: boolean;
 }
 

@@ -181,7 +181,7 @@ export const HostConfig = Type.Object(
     Mounts: nullable(Type.Array(Mount)),
     ConsoleSize: nullable(ConsoleSize),
     Annotations: nullable(StringMap),
-    /** Of API 1.40, and refused: no engine can do it today. */
+    /** Since API 1.40, and refused: no engine can do it today. */
     Capabilities: nullable(Strings),
     CapAdd: nullable(Type.Union([Strings, Type.String()])),
     CapDrop: nullable(Type.Union([Strings, Type.String()])),

@@ -90,6 +90,7 @@ const streaming: Record<string, { targets: string[]; body?: () => Buffer; json?:
   'POST /plugins/:name/push': { targets: ['/plugins/whole/push'] },
   'GET /cleat/plugins/:name/archive': { targets: ['/cleat/plugins/whole/archive'] },
   'POST /session': { targets: ['/session'] },
+  'POST /grpc': { targets: ['/grpc'] },
   'POST /containers/:name/attach': {
     targets: [
       '/containers/pipe/attach?stream=1&stdin=1&stdout=1',

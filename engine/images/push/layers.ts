@@ -108,7 +108,7 @@ function placed({ context, repository }: Task, layer: LayerRecord, { digest, siz
   return { digest, size };
 }
 
-/** Of programs this makes 3 % more than the default, in half the time. */
+/** For programs this makes 3 % more than the default, in half the time. */
 const gzipOptions = { level: 4, memLevel: 9, chunkSize: 256 * 1024 };
 
 /** A layer that came in another form, or is here unpacked alone, as the gzip that registries and clients take. */
