@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import type { Containers } from '../containers/service.js';
@@ -40,9 +40,14 @@ export class Doors {
     return (await door).path;
   }
 
-  /** The directory stays: a builder in a sandbox has it mounted, and outlives this engine. */
+  /**
+   * The directory stays: a builder in a sandbox has it mounted, and outlives this engine. Sockets of an engine that was
+   * killed go.
+   */
   start(): void {
-    makeDirectories(this.#deps.directory, 0o700);
+    const { directory } = this.#deps;
+    makeDirectories(directory, 0o700);
+    for (const name of readdirSync(directory)) rmSync(join(directory, name), { force: true });
   }
 
   async close(): Promise<void> {

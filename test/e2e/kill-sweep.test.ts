@@ -99,6 +99,7 @@ test(`everything, killed ${kills} times; CLEAT_E2E_SEED=${seed}`, { timeout: pat
   await ok('run', '-d', '--name', 'first', '-v', '/d', 'busybox', 'sleep', '1000');
   await ok('exec', 'first', 'true');
   await ok('rm', '-fv', 'first');
+  await ok('builder', 'prune', '-f');
   let before = tracesOn(stage, cgroupParent);
   const left = (): string => subtract(tracesOn(stage, cgroupParent), before).join('\n');
   for (const [at, operations] of rounds(random).entries()) {

@@ -23,7 +23,7 @@ export const ignoredOptions = [
   ignored('api-enable-cors', 'bool', 'the API does not answer to web pages of other origins'),
   ignored('bip6', 'string', later),
   ignored('bridge-accept-fwmark', 'string', later),
-  ignored('builder', 'json', 'this engine does not build images'),
+  ignored('builder', 'json', 'bounds of its cache are options of the builder (batteries/builder-dockerfile)'),
   ignored('cluster-advertise', 'string', swarm),
   ignored('cluster-store', 'string', swarm),
   ignored('cluster-store-opt', 'map', swarm, { key: 'cluster-store-opts' }),

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
@@ -166,8 +166,7 @@ export class ContextDirectory implements BuildContext {
   }
 
   static async make(place: string, helper: Helper, release: () => Promise<void>): Promise<ContextDirectory> {
-    await mkdir(join(place, 'context'), { recursive: true, mode: 0o700 });
-    await mkdir(join(place, 'beside'), { recursive: true, mode: 0o700 });
+    for (const name of ['context', 'beside']) makeDirectories(join(place, name), 0o700);
     return new ContextDirectory(place, helper, release);
   }
 

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { HeldPath } from '@cleat/linux/helper/held-path';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import type { Context } from '../context.js';
@@ -35,6 +36,6 @@ function layersOf(
 ): readonly string[] {
   const layers = [...new Set(images.layerPaths(imageId))];
   const empty = [paths.empty(), ...(layers.length === 0 ? [`${paths.empty()}-too`] : [])];
-  for (const directory of empty) mkdirSync(directory, { recursive: true, mode: 0o755 });
+  for (const directory of empty) makeDirectories(directory, 0o755);
   return [...layers, ...empty];
 }

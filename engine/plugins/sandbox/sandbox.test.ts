@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isAlive } from '@cleat/linux/process/identity';
 import { describe, expect, test } from 'vitest';
 import { linux, sandboxesForTests } from './sandbox.fixture.js';
 import { endStrangers, runningSandboxes, takeAway } from './strangers.js';
@@ -148,8 +149,11 @@ describe('an engine that was killed', () => {
   test('with the monitor killed meanwhile: what is left of it goes', async () => {
     const { launcher, launched } = await sandboxes.run(script, { deps: sandboxes.doomed });
     const { id } = launcher.places;
-    process.kill(launcher.note?.conmon.pid ?? 0, 'SIGKILL');
+    const { conmon } = launcher.note ?? expect.fail('it does not run');
+    process.kill(conmon.pid, 'SIGKILL');
     expect(await launched.ended).toBe('its monitor was killed');
+    // Its files are closed a moment before it is gone.
+    await expect.poll(() => isAlive(conmon)).toBe(false);
     const next = sandboxes.launcher(script, { id });
     expect(await next.adopt()).toBeUndefined();
     const again = await next.launch(new AbortController().signal);

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { busyboxTar } from '../../../cli/tour/busybox.js';
+import { engineVersion } from '../../../engine/system/engine-version.js';
 import { FakeLoki } from '../../../examples/loki-logs/fake-loki.fixture.js';
 import { BackEnd, endServersBelow, rcloneInstalled } from '../../../examples/rclone-volume/back-end.fixture.js';
 import { makeCertificates } from '../support/certificates.js';
@@ -173,7 +174,7 @@ test('metrics-collector: its README', async () => {
     'metrics-collector',
   );
   const figures = () => readFile(join(directory, 'engine.prom'), 'utf8').catch(() => '');
-  await expect.poll(figures).toContain('engine_daemon_engine_info{version="28.3');
+  await expect.poll(figures).toContain(`engine_daemon_engine_info{version="${engineVersion}`);
 });
 
 test('volume-local: the examples of its README', async () => {

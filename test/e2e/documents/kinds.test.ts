@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { verify } from '@cleat/conformance';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { engineVersion } from '../../../engine/system/engine-version.js';
 import { makeCertificates } from '../support/certificates.js';
 import { commandsOf, shown, substitute } from '../support/documents.js';
 import { type Engine, startEngine } from '../support/engine.js';
@@ -95,7 +96,9 @@ test('Watching extensions: a collector reads what the engine counts', async () =
   await using daemon = await ShownDaemon.start(start, engine);
   const page = join(daemon.directory, 'run/metrics.sock');
   await using ledger = await startPlugin(join(compiled, 'ledger-main.js'), 'ledger', '--page', page);
-  await expect.poll(() => ledger.said, { timeout: 20_000 }).toContain('engine_daemon_engine_info{version="28.3');
+  await expect
+    .poll(() => ledger.said, { timeout: 20_000 })
+    .toContain(`engine_daemon_engine_info{version="${engineVersion}`);
 });
 
 test('Giving secrets to containers: the provider of the guide', async () => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A program that runs beside a test, and ends with it. */
@@ -32,7 +33,7 @@ export class Program implements AsyncDisposable {
   /** Waits for a file, usually a socket, that the program makes. */
   async made(path: string): Promise<void> {
     for (let attempt = 0; attempt < 200; attempt++) {
-      if (existsSync(path)) return;
+      if (await isThere(path)) return;
       if (this.#child.exitCode !== null) break;
       await sleep(50);
     }
@@ -53,4 +54,15 @@ export class Program implements AsyncDisposable {
     await this.end('SIGTERM');
     clearTimeout(forced);
   }
+}
+
+/** A socket is there once somebody listens: its file comes a moment before, or is what another one left. */
+async function isThere(path: string): Promise<boolean> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found?.isSocket()) return found !== undefined;
+  const socket = connect(path);
+  return new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+  }).finally(() => socket.destroy());
 }
