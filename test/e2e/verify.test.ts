@@ -69,7 +69,9 @@ test.concurrent('rclone 1.60 does what is known of it, and nothing else', async 
     '--opt',
     `remote=:local:${remote}`,
   );
-  expect(verdict.found.sort()).toEqual([
+  // On a busy machine it may serve the Unmount before the Mount that was given up, and keep the latter.
+  const always = verdict.found.filter((one) => one !== 'failed volume/mount-hang-up');
+  expect(always.sort()).toEqual([
     'failed volume/crash-while-mounted',
     'failed volume/mount-repeated',
     'failed volume/names-stay-inside',
