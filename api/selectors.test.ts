@@ -8,7 +8,7 @@ import { fakeServices, startApi, type TestApi } from './testing/fakes.js';
 
 /**
  * A selector narrows or is refused, on every route there is: the list is the API's own, so that a new route is in it.
- * One that a route declares is read by its handler before anything is done, and a value that makes no sense is refused.
+ * A handler reads the selectors that its route declares before it does anything, and refuses values without sense.
  */
 const routes = apiRoutes(fakeServices({}), { log: silentLogger, version: '' });
 const cases = routes.flatMap((route) =>

@@ -19,7 +19,7 @@ export function imageRoutes({ images }: ApiServices): Route[] {
       selectors: { filters: 'one', filter: 'one', manifests: 'one', identity: 'one' },
       async handler(x) {
         const filters = { ...decodeFilters(x.query.text('filters')) };
-        // Until 1.24. Who sends it later does not want all images either.
+        // API 1.24 was the last to have it. A later client that sends it does not want all images either.
         const old = x.query.text('filter');
         if (old !== '' && !filters.reference) filters.reference = [old];
         if (!x.before('1.54') && x.query.flag('identity') && !x.query.flag('manifests')) {

@@ -13,7 +13,7 @@ export interface Tree extends Disposable {
   readonly path: string;
 }
 
-/** Directories and mounts of one build. What is in it goes with it, whatever has happened. */
+/** Directories and mounts of one build. They all go when the build ends, also after a failure. */
 export class Workspace implements AsyncDisposable {
   readonly #trees = new Map<string, Tree | undefined>();
   #count = 0;

@@ -53,7 +53,7 @@ export class CacheMounts {
     }));
   }
 
-  /** A directory to mount, until it is disposed of. One that is locked is waited for. */
+  /** Gives a directory to mount, until it is disposed of. Waits while somebody else has it locked. */
   async take(wanted: WantedCache): Promise<{ path: string } & Disposable> {
     const unlock = wanted.sharing === 'locked' ? await this.#lock(wanted) : () => {};
     try {

@@ -28,7 +28,7 @@ interface Refusal {
 /**
  * Starts collectors of the engine's metrics whenever they come: collectors that were named are looked for until they
  * are there, and one that becomes active without being named (a managed plugin, or one that is used for another of its
- * kinds) is started then. One that was gone is started again, and one that refuses is asked again.
+ * kinds) is started then. A collector that comes back is started again, and one that refuses is asked again.
  */
 export class Collectors {
   readonly #settings: CollectorsSettings;

@@ -24,7 +24,7 @@ export function apiPage(): string {
     '',
     `Every version from ${versions.at(-1)} to ${versions[0]} is served. This page is made from the routes and the table in`,
     '`cli/reference/api/` by `npm run docs`; tests hold each line. A field that is *served* does what Docker’s',
-    'documents say. One that is *refused* ends the request with status 400, 404, 501 or 503, and nothing is done. One that',
+    'documents say. A *refused* field ends the request with status 400, 404, 501 or 503, and nothing is done. A field that',
     '*does not apply* has nothing to act on, for the reason that is given; see also',
     '[fields that mean nothing here](../guide/api.md).',
     '',
