@@ -16,6 +16,14 @@ export function environmentProxies(environment: NodeJS.ProcessEnv = process.env)
 }
 
 /**
+ * A proxy for those who may read about it, without its credentials. There need be no scheme before them, and a password
+ * may hold any character, so all up to the last `@` goes.
+ */
+export function withoutCredentials(proxy: string): string {
+  return proxy.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1xxxxx:xxxxx@');
+}
+
+/**
  * The proxy for a URL (Go's `golang.org/x/net/http/httpproxy`): none for this host itself.
  * @throws System for a proxy that is no URL, or one that speaks neither HTTP nor HTTPS
  */
