@@ -8,7 +8,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { expect, test } from 'vitest';
 import { lines, openBench } from '../images/images.fixture.js';
 import { failure, steady } from './hostile.fixture.js';
-import { environmentProxies, proxyFor, withoutCredentials } from './proxy.js';
+import { environmentProxies, proxyFor, proxyHeaders, withoutCredentials } from './proxy.js';
 import { fakeRegistry, offeredImage, servedImage } from './registry.fixture.js';
 
 const { signal } = new AbortController();
@@ -151,4 +151,13 @@ test.each([
   ['http://user@proxy', 'http://xxxxx:xxxxx@proxy'],
 ])('%j is shown as %j', (proxy, shown) => {
   expect(withoutCredentials(proxy)).toBe(shown);
+});
+
+test.each([
+  ['http://us%40er:wo%2Frd@proxy', 'us@er:wo/rd'],
+  ['http://user:100%@proxy', 'user:100%'],
+])('%s: the proxy is told %j', (proxy, pair) => {
+  expect(proxyHeaders(new URL(proxy))).toEqual({
+    'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}`,
+  });
 });

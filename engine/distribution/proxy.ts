@@ -43,8 +43,17 @@ export function proxyFor(url: URL, proxies: Proxies): URL | undefined {
 /** `Proxy-Authorization` of a proxy whose URL holds credentials. */
 export function proxyHeaders(proxy: URL): Record<string, string> {
   if (proxy.username === '' && proxy.password === '') return {};
-  const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const pair = `${decoded(proxy.username)}:${decoded(proxy.password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A percent sign that means itself. Connections are made where nobody would catch it.
+    return text;
+  }
 }
 
 function isExempt(url: URL, list: string): boolean {
