@@ -112,7 +112,7 @@ test('an address of this host is not reached by way of a proxy that a registry w
   const isHostAddress = (address: string) => ['127.0.0.1', '10.255.0.1'].includes(address);
   const reach = { ...steady, proxies, isHostAddress };
   await using bench = await openBench({ insecureRegistries: ['registry.test'] }, reach);
-  expect(await failure(bench, 'registry.test/x')).toContain('refusing to follow the registry to 10.255.0.1');
+  expect(await failure(bench, 'registry.test/x')).toContain('refusing to follow the server to 10.255.0.1');
 });
 
 test.each([
