@@ -17,9 +17,7 @@ const { signal } = new AbortController();
 async function proxyTo(target: () => string): Promise<{ url: string; seen: string[] } & AsyncDisposable> {
   const seen: string[] = [];
   const server: Server = http.createServer((request, response) => {
-    const { authorization = '', ...headers } = { authorization: request.headers['proxy-authorization'] };
-    void headers;
-    seen.push(`${request.method} ${request.url} ${authorization}`.trim());
+    seen.push(`${request.method} ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
     const { pathname, search } = new URL(request.url ?? '');
     http.get(`http://${target()}${pathname}${search}`, { headers: { host: request.headers.host } }, (answer) => {
       response.writeHead(answer.statusCode ?? 0, answer.headers);
