@@ -43,7 +43,7 @@ export async function fastestRuntime({ memory, afresh, ...options }: FastestOpti
 
 /** All that the answer depends on, as long as the host does not boot. */
 function circumstancesOf(path: string, cgroupParent: string): string {
-  // What is copied over it in place may be of the same length and time; the time of the change itself nobody sets.
+  // A copy over it in place may have its length and its time; nobody sets the time of the change itself.
   const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
   const program = [path, dev, ino, size, mtimeMs, ctimeMs];
   return JSON.stringify([bootId(), ...program, cgroupParent, readdirSync('/sys/fs/cgroup').sort()]);

@@ -26,7 +26,7 @@ test('a file is read once, and again when it has changed', () => {
   expect([...look().devices.keys()]).toEqual([]);
 });
 
-test('what is wrong with a file is said each time, until it is right', () => {
+test('the fault of a file is told each time, until the file is right', () => {
   put('a.yaml', 'kind: [');
   put('b.json', '{}');
   const { problems } = look();
