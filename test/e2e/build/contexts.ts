@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { builder, busybox, contexts, dockerfile, type Entry, post, type Sent, tarOf } from './bench.js';
 
-/** What becomes of a context before a builder sees it. */
+/** Contexts on their way to a builder. */
 export function contextTests(): void {
   /** The files that the builder sees, and the Dockerfile. */
   async function seen(

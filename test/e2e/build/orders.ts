@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { builder, busybox, context, contexts, docker, dockerfile, ok, post, tarOf } from './bench.js';
 
-/** What the engine asks of a builder, and what it refuses before. */
+/** Requests to a builder, and those that are refused before it hears of them. */
 export function orderTests(): void {
   test('has every option of docker build', async () => {
     const options = [

@@ -17,7 +17,7 @@ import {
   tarOf,
 } from './bench.js';
 
-/** What a build makes on its way, and what is left of it. */
+/** Images and containers that a build makes on its way, and their end. */
 export function recordTests(): void {
   /** A build of one RUN and a label; the image of the first is an intermediate one. */
   const twoSteps = () => {

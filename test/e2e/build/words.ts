@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { at, builder, busybox, context, docker, dockerfile, image, log, ok, post, step, tarOf } from './bench.js';
 
-/** What the classic door tells its user. */
+/** The lines of the classic door. */
 export function wordTests(): void {
   test('are those of a stock engine, line by line', async () => {
     const container = 'c'.repeat(64);
