@@ -9,7 +9,15 @@ import type { Endpoint } from './endpoint.js';
 import { registryError } from './errors.js';
 import { acceptedManifests, type Contents } from './manifest.js';
 import { retryAfterOf, withRetries } from './retry.js';
-import { defaultReach, type HttpRequest, type Reach, Transport, urlFrom } from './transport.js';
+import {
+  defaultReach,
+  type HttpRequest,
+  type Reach,
+  redirectOf,
+  refuseDowngrade,
+  Transport,
+  urlFrom,
+} from './transport.js';
 import { statusText } from './wording.js';
 
 type Call = Pick<HttpRequest, 'method' | 'headers' | 'body'> & { signal: AbortSignal };
@@ -185,7 +193,7 @@ export class RegistryClient implements Disposable {
       const { location } = started.headers;
       if (location === undefined) throw systemError('the registry names no place to upload to');
       const url = urlFrom(location, this.#path('blobs/uploads/'));
-      this.#refuseDowngrade(this.endpoint.base, url);
+      refuseDowngrade(this.endpoint.base, url);
       url.searchParams.set('digest', digest);
       const headers = { 'content-type': 'application/octet-stream' };
       const body = () => ({ stream: open(), size });
@@ -241,22 +249,13 @@ export class RegistryClient implements Disposable {
         answer.drop();
         continue;
       }
-      const { location } = answer.headers;
       const isRead = call.method === 'GET' || call.method === 'HEAD';
-      if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined || !isRead) return answer;
-      answer.drop();
-      const target: URL = urlFrom(location, url);
-      this.#refuseDowngrade(url, target);
+      const target: URL | undefined = isRead ? redirectOf(answer, url) : undefined;
+      if (!target) return answer;
       url = target;
       hop++;
     }
     throw systemError(`stopped after ${redirects} redirects from ${start.host}`);
-  }
-
-  /** A request that began with TLS goes on with TLS. @throws System */
-  #refuseDowngrade(from: URL, to: URL): void {
-    if (to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) return;
-    throw systemError(`refusing a redirect from ${from.host} to ${to.protocol}//${to.host}`);
   }
 
   async #send(url: URL, call: Call): Promise<Answer> {

@@ -53,7 +53,7 @@ test.each([
     await using bench = await openBench({ insecureRegistries: [world.registry.host] }, world.reach);
     await expect(lines(bench.images.pull({ image, tag: 'latest', auth: credentials, signal }))).rejects.toMatchObject({
       class: 'Forbidden',
-      message: expect.stringContaining('refusing to follow the registry to'),
+      message: expect.stringContaining('refusing to follow the server to'),
     });
     expect(world.victim.seen).toEqual([]);
   }
@@ -68,7 +68,7 @@ test('a registry whose own name comes to mean this host is left', async () => {
   const host = `rebind.test:${world.registry.port}`;
   world.names.set('rebind.test', ['127.0.0.2', '127.0.0.2', '127.0.0.2']);
   await using bench = await openBench({ insecureRegistries: [host] }, world.reach);
-  expect(await failure(bench, `${host}/x`)).toContain('refusing to follow the registry to rebind.test');
+  expect(await failure(bench, `${host}/x`)).toContain('refusing to follow the server to rebind.test');
 });
 
 test('credentials go to no other host, whatever a registry elsewhere says', async () => {
@@ -92,5 +92,5 @@ test('no registry leads to the metadata of a cloud, not even one on this host', 
     response.writeHead(307, { location: 'http://169.254.169.254/latest/meta-data' }).end(),
   );
   await using bench = await openBench({}, steady);
-  expect(await failure(bench, `${registry.host}/x`)).toContain('refusing to follow the registry to 169.254.169.254');
+  expect(await failure(bench, `${registry.host}/x`)).toContain('refusing to follow the server to 169.254.169.254');
 });

@@ -17,9 +17,7 @@ const { signal } = new AbortController();
 async function proxyTo(target: () => string): Promise<{ url: string; seen: string[] } & AsyncDisposable> {
   const seen: string[] = [];
   const server: Server = http.createServer((request, response) => {
-    const { authorization = '', ...headers } = { authorization: request.headers['proxy-authorization'] };
-    void headers;
-    seen.push(`${request.method} ${request.url} ${authorization}`.trim());
+    seen.push(`${request.method} ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
     const { pathname, search } = new URL(request.url ?? '');
     http.get(`http://${target()}${pathname}${search}`, { headers: { host: request.headers.host } }, (answer) => {
       response.writeHead(answer.statusCode ?? 0, answer.headers);
@@ -112,7 +110,7 @@ test('an address of this host is not reached by way of a proxy that a registry w
   const isHostAddress = (address: string) => ['127.0.0.1', '10.255.0.1'].includes(address);
   const reach = { ...steady, proxies, isHostAddress };
   await using bench = await openBench({ insecureRegistries: ['registry.test'] }, reach);
-  expect(await failure(bench, 'registry.test/x')).toContain('refusing to follow the registry to 10.255.0.1');
+  expect(await failure(bench, 'registry.test/x')).toContain('refusing to follow the server to 10.255.0.1');
 });
 
 test.each([

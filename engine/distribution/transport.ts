@@ -45,11 +45,11 @@ function hostOf(url: URL): string {
 }
 
 function refusal(hostname: string): CleatError {
-  return forbidden(`refusing to follow the registry to ${hostname}: it is an address of this host or its metadata`);
+  return forbidden(`refusing to follow the server to ${hostname}: it is an address of this host or its metadata`);
 }
 
 /**
- * Requests to a registry and to those that it names, over connections of its own: what one registry opened, another
+ * Requests to a registry (or another server that a client named) and to those that it names, over connections of its own: what one registry opened, another
  * does not use.
  *
  * A registry that is not on this host may lead to no address of this host. That is decided by addresses, when a
@@ -204,6 +204,25 @@ function contentLength(body: Buffer | string | { size: number } | undefined): Re
   if (body === undefined) return {};
   const isText = Buffer.isBuffer(body) || typeof body === 'string';
   return { 'content-length': String(isText ? Buffer.byteLength(body) : body.size) };
+}
+
+/**
+ * Where a read is led on to, if this answer, which is dropped then, is not the last one.
+ * @throws System for a way that is less safe
+ */
+export function redirectOf(answer: Answer, from: URL): URL | undefined {
+  const { location } = answer.headers;
+  if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return undefined;
+  answer.drop();
+  const target = urlFrom(location, from);
+  refuseDowngrade(from, target);
+  return target;
+}
+
+/** A request that began with TLS goes on with TLS. @throws System */
+export function refuseDowngrade(from: URL, to: URL): void {
+  if (to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) return;
+  throw systemError(`refusing a redirect from ${from.host} to ${to.protocol}//${to.host}`);
 }
 
 /** A URL that a server wrote. @throws System in Go's words */

@@ -79,10 +79,13 @@ export interface Operations {
 
 export type OperationName = keyof Operations;
 
-/** The operations that carry bytes: stdout of the helper, or its stdin. They use up the process. */
+/**
+ * The operations that carry bytes: stdout of the helper, which uses up the process, or its stdin, which does not where
+ * the archive was read to its end.
+ */
 export interface StreamOperations {
   tarOut: { request: TarOutRequest; answer: { facts: RootedFacts } };
-  tarIn: { request: TarInRequest; answer: Record<string, never> };
+  tarIn: { request: TarInRequest; answer: { isReadUp: boolean } };
 }
 
 /** A message to the helper. */

@@ -27,7 +27,7 @@ interface Found {
 const maxEntries = 1000;
 
 /**
- * A plugin from an archive of an OCI image layout, as `cleat package`, `cleat plugins save --oci` and other tools write it:
+ * A plugin from an archive of an OCI image layout, as `cleat package`, `cleat plugins save --format oci` and other tools write it:
  * the same artifact that a registry would give, byte for byte, so its digest stays. Every blob is what its digest says.
  * @throws InvalidParameter for what holds no plugin, or more than one; NotFound when there is none for this platform
  */
