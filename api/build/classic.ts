@@ -63,7 +63,7 @@ async function dockerfileOf(context: BuildContext, name: string) {
   return { Dockerfile, DockerfileName: name };
 }
 
-/** What is kept of a quiet build's lines, in bytes: of more, the oldest go. */
+/** Bytes of a quiet build's lines that are kept; the oldest go first. */
 const maxKeptBytes = 4 * 1024 * 1024;
 
 /** The answer's lines. With `q` they are kept for a failure. */
@@ -123,5 +123,5 @@ class Answer {
   }
 }
 
-/** About: with what a line costs beside its text. */
+/** Bytes that a line costs, about. */
 const bytesOf = (line: ClassicLine | undefined): number => 100 + (line?.stream?.length ?? 0);

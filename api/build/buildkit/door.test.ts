@@ -316,16 +316,19 @@ test('an exporter without a place at the client is refused', async () => {
   expect(archives).toEqual([]);
 });
 
-test.each(['local', 'tar', 'oci'])('what a client stops taking with the exporter %s is closed', async (Type) => {
-  const client = await grpc();
-  const refusing = streaming(bytesMessage, bytesMessage, async function* () {
-    yield* [];
-    throw new StatusError(code.unknown, 'the disk is full');
-  });
-  await openSession(new Map([...session, [fileSend, refusing]]));
-  await expect(solve(client, { Exporters: [{ Type }] })).rejects.toThrow(/the disk is full/);
-  expect(archives.map(({ destroyed }) => destroyed)).toEqual([true]);
-});
+test.each(['local', 'tar', 'oci'])(
+  'the archive of the exporter %s is closed when its client refuses it',
+  async (Type) => {
+    const client = await grpc();
+    const refusing = streaming(bytesMessage, bytesMessage, async function* () {
+      yield* [];
+      throw new StatusError(code.unknown, 'the disk is full');
+    });
+    await openSession(new Map([...session, [fileSend, refusing]]));
+    await expect(solve(client, { Exporters: [{ Type }] })).rejects.toThrow(/the disk is full/);
+    expect(archives.map(({ destroyed }) => destroyed)).toEqual([true]);
+  },
+);
 
 test('without a session a build has the context that comes with it', async () => {
   const build = (query: string) =>

@@ -36,7 +36,7 @@ test('a context may be read for long, once its build has come', async () => {
   await again;
 });
 
-test('one that is not met is given up', async () => {
+test('a request without its counterpart is given up', async () => {
   vi.useFakeTimers();
   const uploads = new Uploads();
   const failing = [uploads.offer('a', content(), never), uploads.take('b', never)].map((one) =>

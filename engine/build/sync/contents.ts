@@ -8,7 +8,7 @@ const maxAskedBytes = 8 * 1024 * 1024;
 const maxAsked = 256;
 /** The most that a client may send of them: it may say less than it sends. */
 const maxHeldBytes = 64 * 1024 * 1024;
-/** What a piece costs beside its bytes: it may be a single one. */
+/** Bytes that a piece costs beside its data, which may be a single byte. */
 const pieceBytes = 256;
 
 export interface Content {

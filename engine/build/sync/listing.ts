@@ -6,7 +6,7 @@ import type { FileSystemEntry, TreeSource } from './service.js';
 /** Bounds for what a client tells of its files: each is held in memory. */
 const maxEntries = 1_000_000;
 const maxTextBytes = 256 * 1024 * 1024;
-/** What an attribute costs beside its text. */
+/** Bytes that an attribute costs beside its text. */
 const attributeBytes = 64;
 const maxPathBytes = 4095;
 const maxNameBytes = 255;

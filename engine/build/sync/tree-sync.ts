@@ -14,7 +14,7 @@ import { filesOf } from './tree-out.js';
 /** Directories whose files are remembered, and characters of that; one that is not begins anew. */
 const maxRemembered = 64;
 const maxRememberedText = 512 * 1024 * 1024;
-/** What a file costs beside its text. */
+/** Characters that a file counts beside its text. */
 const fileText = 128;
 /** Names that are sent to the helper at once. */
 const removalBatch = 5000;

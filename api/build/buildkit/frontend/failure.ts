@@ -21,7 +21,7 @@ export function buildError(error: unknown, dockerfile: { name: string; text: str
 
 /** Bytes of text that is sent whole. */
 const maxWhole = 8 * 1024;
-/** Of a longer one, the lines that clients show and some more, cut; the others are empty, so that numbers stay. */
+/** The part of a longer text that is sent: lines around the error, cut. The other lines are empty, so that numbers stay. */
 const maxShown = { lines: 10, characters: 200 };
 
 function around(text: string, line: number): string {

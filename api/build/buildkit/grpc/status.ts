@@ -96,7 +96,7 @@ function encodeMessage(text: string): string {
 
 /** Clients refuse header lists that are longer than some 16 KiB. */
 const maxMessage = 4096;
-/** Of more than 64 KiB, Node's HTTP/2 ends the connection. */
+/** Bytes of all details. Node's HTTP/2 ends the connection when trailers are larger than 64 KiB. */
 const maxDetails = 32 * 1024;
 
 function decodeMessage(text: string): string {

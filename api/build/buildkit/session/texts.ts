@@ -6,13 +6,13 @@ import { invalidParameter } from '@cleat/protocol/errors';
 const maxTextBytes = 8 * 1024 * 1024;
 /** A client that was asked for a few files has these, and the directories and links that lead there. */
 const maxEntries = 10_000;
-/** What one text may hold while it comes. */
+/** Bytes of memory that one text may hold while it comes. */
 const maxHeldBytes = 64 * 1024 * 1024;
-/** Of what it tells of them. */
+/** Bytes of memory for the entries. */
 const maxEntryBytes = 16 * 1024 * 1024;
-/** What one costs beside its text. */
+/** Bytes that an entry costs beside its text. */
 const entryBytes = 64;
-/** What a piece of a text costs beside its bytes: it may be a single one. */
+/** Bytes that a piece of a text costs beside its data, which may be a single byte. */
 const pieceBytes = 256;
 const maxLinks = 10;
 

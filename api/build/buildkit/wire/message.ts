@@ -46,7 +46,7 @@ export const string = scalar<string>({
 
 const noBytes = new Uint8Array(0);
 
-/** Who keeps a small value is not to keep the large buffer that it came in. */
+/** A copy of a small value, so that the large buffer in which it came is not kept with it. */
 function unpinned(value: Uint8Array): Uint8Array {
   return value.length * 4 < value.buffer.byteLength ? new Uint8Array(value) : value;
 }
