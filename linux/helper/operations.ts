@@ -53,8 +53,6 @@ export interface Operations {
   statInRoot: { request: { root: RootOf; path: string; follow?: boolean }; answer: RootedFacts };
   /** A regular file's content, as text; larger than `maxBytes` (default 1 MiB) is an error. */
   readFileInRoot: { request: { root: string; path: string; maxBytes?: number }; answer: { text: string } };
-  /** Removes a path inside a root and all below it; its last component is not followed. Missing is fine. */
-  removeInRoot: { request: { root: string; path: string }; answer: Record<string, never> };
   mkdirInRoot: {
     request: { root: string; path: string; mode?: number; uid?: number; gid?: number };
     answer: { created: boolean };
