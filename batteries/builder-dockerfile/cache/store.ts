@@ -3,7 +3,7 @@ import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
 import type { LayerRecord } from '../api/images.js';
 
-/** What is known of a step beside its result. */
+/** Facts of a step beside its result. */
 export interface StepFacts {
   /** It has changed no file. */
   readonly isEmpty: boolean;
