@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { unavailable } from '@cleat/protocol/errors';
-import { setTimeout } from '@cleat/protocol/guard';
+import { owned, setTimeout } from '@cleat/protocol/guard';
 
 /** How long buildah may clear up after it was told to stop, in ms. */
 const graceMs = 10_000;
+/** Length of a line; a longer one is told as several. */
+const maxLine = 64 * 1024;
 
 export interface BuildahSettings {
   readonly command: string;
@@ -32,12 +34,12 @@ export class Buildah {
   }
 
   /**
-   * Runs a command to its end, or until the signal; then nothing of it goes on.
+   * Runs a command to its end, or until the signal; then nothing of it goes on. It waits while `onLine` does.
    * @returns its exit code @throws Unavailable where it is not installed; the signal's reason
    */
   async run(
     args: readonly string[],
-    { signal, onLine }: { signal: AbortSignal; onLine?: (stream: 1 | 2, line: string) => void },
+    { signal, onLine }: { signal: AbortSignal; onLine?: (stream: 1 | 2, line: string) => void | Promise<void> },
   ): Promise<number> {
     signal.throwIfAborted();
     const { command, stateDir, runtime, storageDriver } = this.#settings;
@@ -50,13 +52,14 @@ export class Buildah {
       env: { ...process.env, CONTAINERS_REGISTRIES_CONF: this.registries, BUILDAH_ISOLATION: 'oci' },
     });
     const ended = once(child, 'close') as Promise<[number | null]>;
-    for (const [stream, pipe] of [[1, child.stdout] as const, [2, child.stderr] as const]) {
-      createInterface({ input: pipe.on('error', () => {}) }).on('line', (line) => onLine?.(stream, line));
-    }
+    const heard = [child.stdout, child.stderr].map(
+      (pipe, index) => eachLine(owned(pipe), (line) => onLine?.(index === 0 ? 1 : 2, line)).catch(() => {}), // The exit code tells.
+    );
     const stop = () => endGroup(child);
     signal.addEventListener('abort', stop, { once: true });
     try {
       const [code] = await ended;
+      await Promise.all(heard);
       signal.throwIfAborted();
       return code ?? 1;
     } catch (cause) {
@@ -70,6 +73,21 @@ export class Buildah {
       signal.removeEventListener('abort', stop);
     }
   }
+}
+
+/** Reads text line by line, and the next piece of it only when the last one was heard. */
+export async function eachLine(source: Readable, onLine: (line: string) => void | Promise<void>): Promise<void> {
+  let rest = '';
+  for await (const chunk of source.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > maxLine) {
+      lines.push(rest);
+      rest = '';
+    }
+    for (const line of lines) await onLine(line);
+  }
+  if (rest !== '') await onLine(rest);
 }
 
 function endGroup(child: ChildProcess): void {

@@ -1,5 +1,20 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import type { BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
+import { silentLogger } from '@cleat/protocol/log';
 import { describe, expect, test } from 'vitest';
+import { eachLine } from './buildah.js';
+import { BuildahBuilder } from './driver.js';
 import { buildFlags } from './flags.js';
 import { Output } from './output.js';
 
@@ -110,5 +125,50 @@ describe('the words of buildah', () => {
       { Error: { Message: 'no such file' } },
     ]);
     expect(told([], (output) => output.fail('it failed'))).toEqual([{ Error: { Message: 'it failed' } }]);
+  });
+});
+
+describe('a build that prints more than is read', () => {
+  test('has lines of a length', async () => {
+    const lines: number[] = [];
+    await eachLine(Readable.from(['ab\nc', 'd\n', 'x'.repeat(70_000), 'y'.repeat(70_000), 'z']), (line) => {
+      lines.push(line.length);
+    });
+    expect(lines).toEqual([2, 2, 70_000, 70_000, 1]);
+  });
+
+  test('waits, and is ended with its reader; what a killed engine left of one is gone', async () => {
+    const stateDir = mkdtempSync('/tmp/cleat-buildah-');
+    const command = join(stateDir, 'program');
+    const printed = join(stateDir, 'printed');
+    const script = `case "$*" in *--iidfile*) ;; *) exit 0 ;; esac
+      echo "STEP 1/1: RUN yes"; i=0
+      while :; do printf '%01000d\\n' $i; i=$((i + 1)); echo $i >${printed}; done`;
+    writeFileSync(command, `#!/bin/sh\n${script}\n`);
+    chmodSync(command, 0o755);
+    mkdirSync(join(stateDir, 'build-old'));
+    writeFileSync(join(stateDir, 'Dockerfile'), 'FROM scratch\n');
+    const builder = new BuildahBuilder({ command, stateDir, runtime: 'runc', storageDriver: 'vfs' }, silentLogger);
+    const { signal } = new AbortController();
+    try {
+      const given = { ...order, Dockerfile: join(stateDir, 'Dockerfile') };
+      const reading = builder.Build(given, { signal } as Parameters<typeof builder.Build>[1])[Symbol.asyncIterator]();
+      await reading.next();
+      const count = () => (existsSync(printed) ? Number(readFileSync(printed, 'utf8')) : 0);
+      // The pipe and what waits hold some thousand lines of that length; then it stands still.
+      let before = -1;
+      const standsStill = () => {
+        const last = before;
+        before = count();
+        return before > 256 && before === last;
+      };
+      await expect.poll(standsStill, { interval: 300 }).toBe(true);
+      expect(before).toBeLessThan(5_000);
+      expect(existsSync(join(stateDir, 'build-old'))).toBe(false);
+      await reading.return?.();
+      await expect.poll(() => readdirSync(stateDir).filter((name) => name.startsWith('build-'))).toEqual([]);
+    } finally {
+      rmSync(stateDir, { recursive: true });
+    }
   });
 });

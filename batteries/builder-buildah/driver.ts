@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '@cleat/linux/process/run';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
@@ -13,7 +13,10 @@ import { buildFlags } from './flags.js';
 import { Output } from './output.js';
 
 /** Lines that wait for a reader; then buildah waits, too, as its pipes are full. */
-const never = new AbortController().signal;
+const maxWaiting = 256;
+const placePrefix = 'build-';
+/** How long clearing up may take, in ms. */
+const patienceMs = 10 * 60_000;
 
 /** Builds by Debian's buildah, and loads what it made into the engine. */
 export class BuildahBuilder implements Handlers<typeof builderKind> {
@@ -34,12 +37,24 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
     const lines: Uint8Array[] = [];
     let wake = (): void => {};
     let isOver = false;
+    const stop = new AbortController();
+    const any = AbortSignal.any([signal, stop.signal]);
     const tell = (line: BuildLine): void => {
+      if (any.aborted) return;
       lines.push(Buffer.from(`${JSON.stringify(line)}\n`));
       wake();
     };
-    const stop = new AbortController();
-    const ended = this.#build(order, AbortSignal.any([signal, stop.signal]), tell).finally(() => {
+    let room: Promise<void> | undefined;
+    let makeRoom = (): void => {};
+    any.addEventListener('abort', () => makeRoom(), { once: true });
+    const roomForMore = async (): Promise<void> => {
+      if (lines.length < maxWaiting || any.aborted) return;
+      room ??= new Promise((resolve) => {
+        makeRoom = resolve;
+      });
+      await room;
+    };
+    const ended = this.#build(order, any, tell, roomForMore).finally(() => {
       isOver = true;
       wake();
     });
@@ -48,6 +63,8 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
       try {
         for (;;) {
           const all = Buffer.concat(lines.splice(0));
+          room = undefined;
+          makeRoom();
           if (all.length > 0) yield all;
           else if (isOver) return await ended;
           else
@@ -83,14 +100,22 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
       if (stream === 1 && /^[0-9a-f]{64}$/.test(line)) removed.push(line);
     };
     this.#handed.clear();
-    await this.#buildah.run(['rmi', ...(All ? ['--all', '--force'] : ['--prune'])], { signal: never, onLine });
+    await this.#buildah.run(['rmi', ...(All ? ['--all', '--force'] : ['--prune'])], {
+      signal: AbortSignal.timeout(patienceMs),
+      onLine,
+    });
     const after = await this.DiskUsage();
     const freed = (before.Records[0]?.Size ?? 0) - (after.Records[0]?.Size ?? 0);
     return { Removed: removed, SpaceReclaimed: removed.length > 0 ? Math.max(freed, 0) : 0 };
   };
 
-  async #build(order: BuildRequest, signal: AbortSignal, tell: (line: BuildLine) => void): Promise<void> {
-    const place = join(this.#stateDir, `build-${randomBytes(6).toString('hex')}`);
+  async #build(
+    order: BuildRequest,
+    signal: AbortSignal,
+    tell: (line: BuildLine) => void,
+    roomForMore: () => Promise<void>,
+  ): Promise<void> {
+    const place = join(this.#stateDir, `${placePrefix}${randomBytes(6).toString('hex')}`);
     const output = new Output(tell);
     try {
       await this.#prepared();
@@ -101,7 +126,10 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
       await writeFile(at('auth.json'), JSON.stringify({ auths: Object.fromEntries(auths) }), { mode: 0o600 });
       const engine = new EngineClient(order.Engine, signal);
       if (!order.Pull) await this.#handOver(order, engine, at('base.tar'), signal);
-      const onLine = (stream: 1 | 2, line: string) => output.line(stream, line);
+      const onLine = async (stream: 1 | 2, line: string) => {
+        output.line(stream, line);
+        await roomForMore();
+      };
       const code = await this.#buildah.run(['build', ...flags], { signal, onLine });
       if (code !== 0) return output.fail(`buildah ended with exit status ${code}`);
       const id = (await readFile(at('id'), 'utf8')).trim().replace('sha256:', '');
@@ -147,11 +175,15 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
 
   async #prepare(): Promise<void> {
     await mkdir(this.#stateDir, { recursive: true, mode: 0o700 });
+    // Credentials are among it.
+    for (const name of await readdir(this.#stateDir)) {
+      if (name.startsWith(placePrefix)) await rm(join(this.#stateDir, name), { recursive: true, force: true });
+    }
     await writeFile(
       this.#buildah.registries,
       'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n',
     );
-    await this.#buildah.run(['rm', '--all'], { signal: never });
+    await this.#buildah.run(['rm', '--all'], { signal: AbortSignal.timeout(patienceMs) });
   }
 }
 

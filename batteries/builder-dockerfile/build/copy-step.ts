@@ -1,4 +1,4 @@
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { owned } from '@cleat/protocol/guard';
@@ -257,9 +257,4 @@ function digestOf({ found, name, source }: Picked, isUnpacked: boolean): string 
   });
   const isFile = found[0]?.type !== 'directory';
   return keyOf('files', isFile ? name : '', `${isUnpacked}`, JSON.stringify(facts));
-}
-
-/** The Dockerfile's text. @throws Error of the system */
-export function dockerfileText(path: string): string {
-  return readFileSync(path, 'utf8');
 }

@@ -48,10 +48,9 @@ export class Stages implements StageResults {
   /** Waits until nothing is under way. */
   async settled(): Promise<void> {
     this.#stop.abort();
-    while ([...this.#results.values()].length > 0) {
-      const all = [...this.#results.values()];
-      await Promise.allSettled(all);
-      if (this.#results.size === all.length) return;
+    for (let known = -1; known !== this.#results.size; ) {
+      known = this.#results.size;
+      await Promise.allSettled(this.#results.values());
     }
   }
 
@@ -105,18 +104,15 @@ export class Stages implements StageResults {
       return state;
     }
     const named = base.kind === 'context' ? context.request.Contexts?.[base.name] : undefined;
-    if (named?.Directory) return await this.#ofDirectory(named.Directory, platform, vertex);
+    if (base.kind === 'context' && named?.Directory) return await this.#ofDirectory(base.name, platform, vertex);
     const reference = base.kind === 'image' ? base.reference : (named?.Image ?? '');
     const image = await context.bases.get(reference, platform, vertex);
     return stateOf(image.id, { id: image.id, layers: image.layers }, image.config, image.platform, image.author);
   }
 
   /** A context as a base is an image of its files. */
-  async #ofDirectory(_directory: string, platform: Platform | undefined, vertex: StepView): Promise<State> {
+  async #ofDirectory(name: string, platform: Platform | undefined, vertex: StepView): Promise<State> {
     const state = stateOf('', noLayers, { WorkingDir: '/' }, platform ?? hostPlatform());
-    const name = [...this.#context.contexts].find(
-      (one) => this.#context.request.Contexts?.[one]?.Directory === _directory,
-    );
     const text = `COPY --from=${name} / /`;
     const here = {
       index: this.#context.plan.stages.length,

@@ -3,37 +3,37 @@ import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
 import type { LayerRecord } from '../api/images.js';
 
-/** The result of a step. */
-export interface Kept {
-  readonly v: 1;
-  /** The record of the engine that holds its layers; empty for one that has only a time. */
-  readonly image: string;
-  /** Diff IDs of all layers below and of its own. */
-  readonly layers: readonly string[];
+/** Facts of a step beside its result. */
+export interface StepFacts {
   /** It has changed no file. */
   readonly isEmpty: boolean;
   /** Bytes of its own layer. */
   readonly size: number;
   /** RFC 3339 */
   readonly created: string;
-  readonly used: string;
-  readonly uses: number;
   /** The instruction. */
   readonly what: string;
   /** The key of the step before it. */
   readonly parent?: string;
 }
 
-/** A step of one build, as another build may take it. */
-export interface TrailStep {
-  readonly keys: readonly string[];
+interface StepResult extends StepFacts {
+  /** The record of the engine that holds its layers; empty for one that has only a time. */
   readonly image: string;
+  /** Diff IDs of all layers below and of its own. */
   readonly layers: readonly string[];
-  readonly isEmpty: boolean;
-  readonly size: number;
-  readonly created: string;
-  readonly what: string;
-  readonly parent?: string;
+}
+
+/** The result of a step. */
+export interface Kept extends StepResult {
+  readonly v: 1;
+  readonly used: string;
+  readonly uses: number;
+}
+
+/** A step of one build, as another build may take it. */
+export interface TrailStep extends StepResult {
+  readonly keys: readonly string[];
 }
 
 /** Steps by their keys: an instruction, what it uses, and what it stands on. Survives restarts. */
@@ -62,11 +62,7 @@ export class Cache {
     return used;
   }
 
-  keep(
-    key: string,
-    record: LayerRecord,
-    about: { isEmpty: boolean; size: number; created: string; what: string; parent?: string },
-  ): void {
+  keep(key: string, record: LayerRecord, about: StepFacts): void {
     const { id: image, layers } = record;
     this.#kept.set(key, { v: 1, image, layers, ...about, used: new Date().toISOString(), uses: 0 });
   }
