@@ -500,7 +500,7 @@ describe('build records', () => {
     expect(contexts()).toEqual([]);
   });
 
-  test('of a builder that does not say what it knows are removed after its next build', async () => {
+  test('are removed after the next build of a builder that did not say which it knows', async () => {
     const made = twoSteps();
     const { script } = builder;
     builder.script = async function* (order, signal) {
