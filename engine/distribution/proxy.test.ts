@@ -8,7 +8,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { expect, test } from 'vitest';
 import { lines, openBench } from '../images/images.fixture.js';
 import { failure, steady } from './hostile.fixture.js';
-import { environmentProxies, proxyFor } from './proxy.js';
+import { environmentProxies, proxyFor, proxyHeaders, withoutCredentials } from './proxy.js';
 import { fakeRegistry, offeredImage, servedImage } from './registry.fixture.js';
 
 const { signal } = new AbortController();
@@ -138,4 +138,24 @@ test.each([
 test('large letters go first', () => {
   const environment = { http_proxy: 'a', HTTPS_PROXY: 'b', https_proxy: 'c', no_proxy: 'd' };
   expect(environmentProxies(environment)).toEqual({ http: 'a', https: 'b', no: 'd' });
+});
+
+test.each([
+  ['', ''],
+  ['http://proxy:3128', 'http://proxy:3128'],
+  ['http://user:word@proxy:3128/', 'http://xxxxx:xxxxx@proxy:3128/'],
+  ['user:word@proxy:3128', 'xxxxx:xxxxx@proxy:3128'],
+  ['http://user:w@r/d@proxy:3128', 'http://xxxxx:xxxxx@proxy:3128'],
+  ['http://user@proxy', 'http://xxxxx:xxxxx@proxy'],
+])('%j is shown as %j', (proxy, shown) => {
+  expect(withoutCredentials(proxy)).toBe(shown);
+});
+
+test.each([
+  ['http://us%40er:wo%2Frd@proxy', 'us@er:wo/rd'],
+  ['http://user:100%@proxy', 'user:100%'],
+])('%s: the proxy is told %j', (proxy, pair) => {
+  expect(proxyHeaders(new URL(proxy))).toEqual({
+    'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}`,
+  });
 });

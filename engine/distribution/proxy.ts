@@ -16,6 +16,14 @@ export function environmentProxies(environment: NodeJS.ProcessEnv = process.env)
 }
 
 /**
+ * A proxy for those who may read about it, without its credentials. There need be no scheme before them, and a password
+ * may hold any character, so all up to the last `@` goes.
+ */
+export function withoutCredentials(proxy: string): string {
+  return proxy.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1xxxxx:xxxxx@');
+}
+
+/**
  * The proxy for a URL (Go's `golang.org/x/net/http/httpproxy`): none for this host itself.
  * @throws System for a proxy that is no URL, or one that speaks neither HTTP nor HTTPS
  */
@@ -35,8 +43,17 @@ export function proxyFor(url: URL, proxies: Proxies): URL | undefined {
 /** `Proxy-Authorization` of a proxy whose URL holds credentials. */
 export function proxyHeaders(proxy: URL): Record<string, string> {
   if (proxy.username === '' && proxy.password === '') return {};
-  const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const pair = `${decoded(proxy.username)}:${decoded(proxy.password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A percent sign that means itself. Connections are made where nobody would catch it.
+    return text;
+  }
 }
 
 function isExempt(url: URL, list: string): boolean {

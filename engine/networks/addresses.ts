@@ -147,6 +147,11 @@ function rewritten(cause: unknown, before: string): unknown {
   return new CleatError(cause.class, `${before}: ${cause.message}`, { cause, details: cause.details });
 }
 
+/**
+ * An engine that is killed between the driver's answer and the network's record leaves the pool with a driver that keeps
+ * its own books: only the answer has the pool's ID, and the protocol has neither a key that the engine could choose
+ * beforehand and ask with again, nor a list of pools to compare.
+ */
 async function requestPool(drivers: Drivers, outbox: NetworkOutbox, requested: RequestedPool) {
   const driver = await drivers.ipam(requested.driver);
   const { avoidsBlocksInUse, localSpace } = await drivers.ipamCapabilities(requested.driver);

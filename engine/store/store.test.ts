@@ -64,6 +64,12 @@ test('a record that was written is read again, also after closing and opening', 
   expect(statSync(join(directory, 'store')).mode & 0o777).toBe(0o700);
 });
 
+test('programs that are started do not get the files of the store', () => {
+  const { stdout } = spawnSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' });
+  expect(stdout).toContain('/proc');
+  expect(stdout).not.toContain(directory);
+});
+
 test('a transaction that throws leaves nothing', () => {
   const things = store.collection<Thing>('things');
   expect(() =>

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectoryDurably } from '@cleat/linux/files/durable';
+import { keepFromPrograms } from '@cleat/linux/files/kept';
 import { errnoOf } from '@cleat/linux/syscall/errno';
 import { type CleatError, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
@@ -51,6 +52,8 @@ class LoggedStore implements Store {
     checkFiles(path);
     if (!existsSync(join(path, 'data.mdb'))) reserveLog(path, reserve);
     this.#base = new Base(path);
+    // LMDB leaves it to all programs that are started, and conmon outlives the engine.
+    keepFromPrograms(join(path, 'data.mdb'));
     const { start } = this.#base;
     checkStart(path, start);
     const next = new Writes();

@@ -6,7 +6,7 @@ import { kinds } from '@cleat/protocol/kinds/index';
 import type { BuildCacheRecord, Builds } from '../build/service.js';
 import type { EngineConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
-import { environmentProxies } from '../distribution/proxy.js';
+import { environmentProxies, withoutCredentials } from '../distribution/proxy.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
 import { cdiDriver } from '../oci/cdi/inject.js';
@@ -101,8 +101,8 @@ export function openSystem(deps: SystemDeps): System {
         MemTotal: host.memory,
         GenericResources: null,
         DockerRootDir: config.dataRoot,
-        HttpProxy: withoutPassword(proxies.http),
-        HttpsProxy: withoutPassword(proxies.https),
+        HttpProxy: withoutCredentials(proxies.http),
+        HttpsProxy: withoutCredentials(proxies.https),
         NoProxy: proxies.no,
         Name: config.name,
         Labels: [...config.labels],
@@ -217,11 +217,6 @@ function readSwitch(path: string): boolean {
     // The kernel lacks the feature.
     return false;
   }
-}
-
-/** Credentials in a proxy's URL are nobody's business who may read `info`. */
-function withoutPassword(proxy: string): string {
-  return proxy.replace(/\/\/[^/@]+@/, '//xxxxx:xxxxx@');
 }
 
 function securityOptions(config: EngineConfig, host: ReturnType<typeof hostFacts>, cgroupVersion: 1 | 2): string[] {

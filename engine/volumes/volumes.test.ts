@@ -1,120 +1,20 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type Extensions, openExtensions } from '@cleat/extensions/index';
-import { invalidParameter, notFound } from '@cleat/protocol/errors';
-import { silentLogger } from '@cleat/protocol/log';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Events, NewEvent } from '../events/service.js';
-import { openOutbox } from '../outbox/index.js';
-import type { Outbox } from '../outbox/service.js';
-import { openStore, type Store } from '../store/index.js';
-import type { HeldMount } from './held.js';
-import { openVolumes, type VolumeHost, type Volumes, type VolumeUse } from './index.js';
+import { describe, expect, test } from 'vitest';
+import {
+  type Answers,
+  cleanups,
+  directory,
+  named,
+  plugin,
+  published,
+  roomForTests,
+  use,
+  users,
+  volumes,
+} from './volumes.fixture.js';
 
-let directory: string;
-let store: Store;
-let extensions: Extensions;
-let volumes: Volumes & VolumeHost;
-let outbox: Outbox;
-let published: NewEvent[];
-let users: Record<string, string[]>;
-const cleanups: (() => unknown)[] = [];
-
-beforeEach(() => {
-  directory = mkdtempSync('/tmp/cleat-vol-');
-  for (const name of ['store', 'plugins']) mkdirSync(join(directory, name));
-  store = openStore(join(directory, 'store'));
-  const config = ['engineId', 'iptables', 'ipForward', 'icc', 'ipMasq', 'ip', 'mtu', 'defaultAddressPools'];
-  extensions = openExtensions({
-    manifestPaths: [fileURLToPath(new URL('../../batteries/manifest.yaml', import.meta.url))],
-    overrides: {},
-    variables: Object.fromEntries(config.map((name) => [name, ''])),
-    pluginDirectories: [join(directory, 'plugins')],
-    dataRoot: directory,
-    execRoot: directory,
-    hostPath: '',
-    log: silentLogger,
-  });
-  published = [];
-  users = {};
-  openRoom();
-});
-
-/** As an engine does that starts; what was there before is as after a kill. */
-function openRoom(): void {
-  outbox = openOutbox({ store, extensions, log: silentLogger });
-  volumes = openVolumes({
-    config: { defaultVolumeDriver: 'local', dataRoot: directory, execRoot: directory },
-    log: silentLogger,
-    store,
-    events: { publish: (event: NewEvent) => published.push(event) } as unknown as Events,
-    extensions,
-    outbox,
-    helper: { call: fakeHelper as never },
-    references: (name) => users[name] ?? [],
-  });
-}
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  outbox.close();
-  await extensions.close();
-  await store.close();
-  rmSync(directory, { recursive: true });
-});
-
-/** Every path is there and leads to itself, but for those that say otherwise; each is 7 bytes large. */
-async function fakeHelper(operation: string, { path }: { path: string }) {
-  if (operation === 'diskUsage') return { bytes: 7 };
-  if (path === '/missing') throw notFound('no such file or directory');
-  if (path === '/socket') throw invalidParameter('not a directory');
-  return { real: path.replace('/sly', directory).replace(/^\/link\/?/, '/') };
-}
-
-type Answers = Record<string, unknown>;
-
-/** A plugin that answers each method with a fixed value; `hang` never does, an Error is a 500. */
-async function plugin(name: string, answers: Answers): Promise<string[]> {
-  const calls: string[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => {
-      body += chunk;
-    });
-    request.on('end', () => {
-      const method = (request.url ?? '').replace('/VolumeDriver.', '');
-      if (method === '/Plugin.Activate') return response.end('{"Implements":["VolumeDriver"]}');
-      calls.push(`${method} ${body}`);
-      const answer = answers[method];
-      if (answer === 'hang') return;
-      if (answer instanceof Error) response.statusCode = 500;
-      response.end(JSON.stringify(answer instanceof Error ? { Err: answer.message } : (answer ?? {})));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(join(directory, 'plugins', `${name}.sock`), resolve));
-  cleanups.push(() => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return calls;
-}
-
-const use = (mountId: string): VolumeUse => ({
-  containerId: 'c1',
-  mountId,
-  destination: '/data',
-  readOnly: false,
-  propagation: '',
-  holdAt: '/held',
-  context: () => ({
-    Container: { ID: 'c1', Name: 'web', Labels: { a: 'b' }, User: 'www', UID: 33, GID: 33 },
-    Options: { as: '1000' },
-  }),
-});
-
-const named = (list: { Volumes: { Name: string }[] }) => list.Volumes.map(({ Name }) => Name);
+roomForTests();
 
 describe('volumes of the default driver', () => {
   test('create is idempotent, anonymous ones get a name and a label, inspect shows what was asked for', async () => {
@@ -186,7 +86,7 @@ describe('volumes of the default driver', () => {
     await volumes.create({ Name: 'free', Labels: { keep: '' } });
     const { Name: anonymous } = await volumes.create({});
     await volumes.create({ Name: 'ram', DriverOpts: { type: 'tmpfs', device: 'tmpfs' } });
-    users = { used: ['id1', 'id2'] };
+    users.used = ['id1', 'id2'];
     await expect(volumes.remove('used', { force: true })).rejects.toMatchObject({
       class: 'Conflict',
       message: 'remove used: volume is in use - [id1, id2]',
@@ -419,82 +319,4 @@ describe('volumes of a plugin', () => {
     await volumes.remove('v', { force: true });
     expect(named(await volumes.list({}))).toEqual([]);
   }, 40_000);
-});
-
-describe('an Unmount that cannot be asked for', () => {
-  const away = () => rmSync(join(directory, 'plugins', 'p.sock'));
-  const answers = { Get: new Error('not found'), Mount: { Mountpoint: '/m' } };
-  const unmounts = (calls: string[]) => calls.filter((call) => call.startsWith('Unmount'));
-
-  async function mounted(): Promise<string[]> {
-    const calls = await plugin('p', answers);
-    await volumes.create({ Name: 'v', Driver: 'p' });
-    await volumes.mount('v', use('run1/data'));
-    return calls;
-  }
-
-  test('is pending, shown, and done when the driver is back, with the same ID', async () => {
-    const before = await mounted();
-    const mount = before.find((call) => call.startsWith('Mount')) ?? '';
-    away();
-    for (const cleanup of cleanups.splice(0)) await cleanup();
-    await volumes.unmount(use('run1/data'));
-    expect((await volumes.list({})).Warnings).toContainEqual(
-      expect.stringMatching(/^volume v: its unmount by plugin "p" is pending since /),
-    );
-    const after = await plugin('p', answers);
-    await expect.poll(() => unmounts(after), { timeout: 20_000 }).toEqual([mount.replace('Mount', 'Unmount')]);
-    // It has heard it; the engine hears its answer.
-    await expect.poll(() => published.map(({ action }) => action)).toEqual(['create', 'mount', 'unmount']);
-    expect((await volumes.list({})).Warnings).toBeNull();
-  }, 60_000);
-
-  test('outlives the engine; what runs keeps its mount', async () => {
-    const calls = await mounted();
-    await volumes.mount('v', use('run2/data'));
-    outbox.close();
-    openRoom();
-    volumes.adopt('v', use('run2/data'), { path: '/m', driver: 'p' });
-    volumes.reconcile();
-    const first = calls.find((call) => call.startsWith('Mount'))?.slice('Mount '.length);
-    await expect.poll(() => unmounts(calls), { timeout: 20_000 }).toEqual([`Unmount ${first}`]);
-    await volumes.unmount(use('run2/data'));
-    expect(unmounts(calls)).toHaveLength(2);
-  }, 60_000);
-
-  test('a driver that refuses is not asked again', async () => {
-    const calls = await plugin('p', { ...answers, Unmount: new Error('busy') });
-    await volumes.create({ Name: 'v', Driver: 'p' });
-    await volumes.mount('v', use('run1/data'));
-    await expect(volumes.unmount(use('run1/data'))).rejects.toThrow('VolumeDriver.Unmount: busy');
-    expect((await volumes.list({})).Warnings).toBeNull();
-    expect(unmounts(calls)).toHaveLength(1);
-  });
-
-  test('a version before the outbox kept it with the mount: it is read on', async () => {
-    const calls = await mounted();
-    outbox.close();
-    const held = store.collection<HeldMount>('volume-mounts');
-    const key = held.entries()[0]?.[0] ?? '';
-    const mount = held.get(key);
-    if (!mount) throw new Error('no mount is held');
-    held.put(key, { ...mount, owed: { since: '2025-01-02T03:04:05Z', reason: 'it was away' } });
-    openRoom();
-    expect((await volumes.list({})).Warnings).toEqual([
-      'volume v: its unmount by plugin "p" is pending since 2025-01-02T03:04:05Z: it was away',
-    ]);
-    const { volume: Name, id: ID } = mount;
-    await expect.poll(() => held.entries(), { timeout: 20_000 }).toEqual([]);
-    expect(unmounts(calls)).toEqual([`Unmount ${JSON.stringify({ Name, ID })}`]);
-    expect((await volumes.list({})).Warnings).toBeNull();
-  }, 60_000);
-
-  test('is forgotten with the volume', async () => {
-    await mounted();
-    away();
-    for (const cleanup of cleanups.splice(0)) await cleanup();
-    await volumes.unmount(use('run1/data'));
-    await volumes.remove('v', { force: true });
-    expect((await volumes.list({})).Warnings?.join()).not.toContain('pending');
-  }, 60_000);
 });

@@ -69,11 +69,6 @@ export const handlers: Handlers = {
     withRoot(root, (inside) => (follow ? inside.stat(path) : inside.lstat(path))),
   readFileInRoot: ({ root, path, maxBytes = 1024 * 1024 }) =>
     withRoot(root, (inside) => ({ text: inside.readFile(path, maxBytes).toString('utf8') })),
-  removeInRoot: ({ root, path }) =>
-    withRoot(root, (inside) => {
-      inside.withParent(path, (fd, name) => removeEntry(fd, nameOf(name)));
-      return {};
-    }),
   mkdirInRoot: ({ root, path, ...options }) =>
     withRoot(root, (inside) => ({ created: inside.makeDirectory(path, options) })),
   removeEntriesInRoot: ({ root, paths }) =>

@@ -25,6 +25,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { TestContainer } from '../conmon/container.fixture.js';
@@ -176,6 +177,26 @@ test('callers beyond the limit wait for their turn, and idle helpers end', async
     small.close();
   }
   expect(await failure(small.call('stat', { path: '/' }))).toMatchObject({ class: 'Unavailable' });
+});
+
+test('a process that has read an archive to its end takes the next one, and other calls', async () => {
+  const root = makeRoot();
+  const small = new Helper({ maxProcesses: 1, idleMs: 60_000 });
+  try {
+    const packed = await buffer(tarOf([{ name: 'packed', content: 'x'.repeat(300_000) }]));
+    for (const archive of [packed, gzipSync(packed), Buffer.concat([packed, Buffer.alloc(200_000)])]) {
+      await small.tarIn({ root, path: '/' }, Readable.from([Buffer.alloc(0), archive]));
+      expect([small.processes, small.ready]).toEqual([1, 1]);
+      expect(await small.call('statInRoot', { root, path: '/packed' })).toMatchObject({ size: 300_000 });
+      rmSync(join(root, 'packed'));
+    }
+    // A process that failed at it has ended.
+    const rubbish = Readable.from([Buffer.alloc(2000, 'x')]);
+    expect(await failure(small.tarIn({ root, path: '/' }, rubbish))).toMatchObject({ class: 'InvalidParameter' });
+    expect(small.processes).toBe(0);
+  } finally {
+    small.close();
+  }
 });
 
 test('callers that had gone before they asked take no process with them', async () => {

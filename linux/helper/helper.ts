@@ -129,13 +129,15 @@ export class Helper {
    */
   async tarIn(request: TarInRequest, source: Readable, options: CallOptions = {}): Promise<void> {
     const worker = await this.#acquireInTime('tarIn', options);
+    let isReadUp = false;
     try {
       const answer = worker.ask({ operation: 'tarIn', request } satisfies HelperRequest);
       const limits = { deadlineMs: options.deadlineMs ?? this.#deadlineMs, signal: options.signal };
-      answerOf(await sendTar(worker, source, answer, limits));
+      ({ isReadUp } = answerOf(await sendTar(worker, source, answer, limits)) as StreamOperations['tarIn']['answer']);
     } finally {
-      // A stream uses its process up.
-      worker.kill();
+      // The rest of an archive in its pipe would come before the next one.
+      if (isReadUp) this.#release(worker);
+      else worker.kill();
     }
   }
 

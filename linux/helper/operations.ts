@@ -53,8 +53,6 @@ export interface Operations {
   statInRoot: { request: { root: RootOf; path: string; follow?: boolean }; answer: RootedFacts };
   /** A regular file's content, as text; larger than `maxBytes` (default 1 MiB) is an error. */
   readFileInRoot: { request: { root: string; path: string; maxBytes?: number }; answer: { text: string } };
-  /** Removes a path inside a root and all below it; its last component is not followed. Missing is fine. */
-  removeInRoot: { request: { root: string; path: string }; answer: Record<string, never> };
   mkdirInRoot: {
     request: { root: string; path: string; mode?: number; uid?: number; gid?: number };
     answer: { created: boolean };
@@ -79,10 +77,13 @@ export interface Operations {
 
 export type OperationName = keyof Operations;
 
-/** The operations that carry bytes: stdout of the helper, or its stdin. They use up the process. */
+/**
+ * The operations that carry bytes: stdout of the helper, which uses up the process, or its stdin, which does not where
+ * the archive was read to its end.
+ */
 export interface StreamOperations {
   tarOut: { request: TarOutRequest; answer: { facts: RootedFacts } };
-  tarIn: { request: TarInRequest; answer: Record<string, never> };
+  tarIn: { request: TarInRequest; answer: { isReadUp: boolean } };
 }
 
 /** A message to the helper. */

@@ -4,6 +4,7 @@ import { Root } from '../rootfs/root.js';
 import { tarIn } from '../rootfs/tar-in.js';
 import { tarOut } from '../rootfs/tar-out.js';
 import { O_PATH } from '../syscall/files.js';
+import { Bodies } from './bodies.js';
 import type { StreamOperations, TarInRequest, TarOutRequest } from './operations.js';
 
 /**
@@ -23,21 +24,18 @@ export async function streamOut(
   return {};
 }
 
-/** `tarIn`: reads the archive from stdin. */
-export async function streamIn(request: TarInRequest): Promise<Record<string, never>> {
+let bodies: Bodies | undefined;
+
+/** `tarIn`: reads the archive from stdin, where others may follow it. */
+export async function streamIn(request: TarInRequest): Promise<StreamOperations['tarIn']['answer']> {
+  bodies ??= new Bodies(process.stdin as AsyncIterable<Buffer>);
   using root = new Root(request.root);
   const target = root.open(request.path, O_PATH);
   try {
     const spare = new SpareSpace(`/proc/self/fd/${target}`, request.spareOf);
-    await tarIn(
-      root,
-      request.path,
-      process.stdin as AsyncIterable<Buffer>,
-      request,
-      request.spareOf ? spare : undefined,
-    );
+    await tarIn(root, request.path, bodies.next(), request, request.spareOf ? spare : undefined);
   } finally {
     closeSync(target);
   }
-  return {};
+  return { isReadUp: bodies.isReadUp };
 }

@@ -1,6 +1,7 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { asCleatError, cancelled, deadlineExceeded } from '@cleat/protocol/errors';
 import { owned, setTimeout } from '@cleat/protocol/guard';
+import { endBody, writePiece } from './bodies.js';
 import type { HelperReply } from './operations.js';
 import { failureOf, type HelperProcess } from './process.js';
 
@@ -70,7 +71,7 @@ export async function sendTar(
   if (limits.signal?.aborted) onAbort();
   limits.signal?.addEventListener('abort', onAbort, { once: true });
   const onData = (chunk: Buffer) => {
-    if (worker.input.write(chunk)) return;
+    if (writePiece(worker.input, chunk)) return;
     source.pause();
     watch();
   };
@@ -80,7 +81,7 @@ export async function sendTar(
   };
   const onEnd = () => {
     watch();
-    worker.input.end();
+    endBody(worker.input);
   };
   const ended = () => {
     if (!source.readableEnded)

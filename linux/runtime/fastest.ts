@@ -43,8 +43,10 @@ export async function fastestRuntime({ memory, afresh, ...options }: FastestOpti
 
 /** All that the answer depends on, as long as the host does not boot. */
 function circumstancesOf(path: string, cgroupParent: string): string {
-  const { dev, ino, size, mtimeMs } = statSync(path);
-  return JSON.stringify([bootId(), path, dev, ino, size, mtimeMs, cgroupParent, readdirSync('/sys/fs/cgroup').sort()]);
+  // A copy over it in place may have its length and its time; nobody sets the time of the change itself.
+  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
+  const program = [path, dev, ino, size, mtimeMs, ctimeMs];
+  return JSON.stringify([bootId(), ...program, cgroupParent, readdirSync('/sys/fs/cgroup').sort()]);
 }
 
 function read(file: string): string | undefined {

@@ -41,6 +41,14 @@ function openat2(fd: number, path: BytePath, flags: number, mode: number, resolv
   return rawSyscall('openat2', OPENAT2, String(path), fd, cString(path), how, how.length);
 }
 
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+/** Programs that are started from now on do not get the descriptor. @throws CleatError System with EBADF */
+export function closeOnExec(fd: number): void {
+  callC('int fcntl(int fd, int command, int argument)', `descriptor ${fd}`, fd, F_SETFD, FD_CLOEXEC);
+}
+
 /** mkfifo(3). */
 export function makeFifo(path: string, mode: number): void {
   callC('int mkfifo(const char *path, unsigned int mode)', path, path, mode);

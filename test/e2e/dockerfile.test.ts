@@ -1,58 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, utimesSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type BuildLine, type BuildRequest, builderKind } from '@cleat/protocol/kinds/builder';
-import { startForTest } from '@cleat/sdk/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import dockerfile from '../../batteries/builder-dockerfile/main.js';
-import { clientOf } from './support/client.js';
-import { type Engine, startEngine } from './support/engine.js';
+import { describe, expect, test } from 'vitest';
+import { benchForTests, build, built, context, engine, inside, ok, put } from './dockerfile/bench.js';
+import { orderTests } from './dockerfile/orders.js';
 
 /** The default builder, driven by `docker build`; and by orders of its own where the classic client has no words for them. */
-let engine: Engine;
-let place: string;
-let context: string;
-const { ok } = clientOf(() => engine);
-const classic = { DOCKER_BUILDKIT: '0' };
-
-beforeAll(async () => {
-  engine = await startEngine();
-  place = mkdtempSync('/tmp/cleat-e2e-dockerfile-');
-});
-afterAll(async () => {
-  await engine?.[Symbol.asyncDispose]();
-  rmSync(place, { recursive: true, force: true });
-});
-beforeEach(() => {
-  context = mkdtempSync(join(place, 'context-'));
-});
-
-function put(files: Record<string, string>): void {
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(join(context, name, '..'), { recursive: true });
-    writeFileSync(join(context, name), content);
-  }
-}
-
-async function build(text: string, ...args: string[]) {
-  writeFileSync(join(context, 'Dockerfile'), text);
-  return await engine.docker('build', ...args, context, { env: classic, timeoutMs: 120_000 });
-}
-
-/** The ID of the image. */
-async function built(text: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await build(text, '-q', ...args);
-  expect({ code, said: code === 0 ? '' : stderr }).toEqual({ code: 0, said: '' });
-  return stdout.trim();
-}
-
-/** Lines that a command prints in a container of the image. */
-async function inside(image: string, command: string): Promise<string[]> {
-  return (await ok('run', '--rm', '--entrypoint', 'sh', '--user', '0', image, '-c', command)).split('\n');
-}
+benchForTests();
 
 const configOf = async (image: string) => JSON.parse(await ok('image', 'inspect', '-f', '{{json .Config}}', image));
 const historyOf = async (image: string) =>
@@ -308,156 +265,7 @@ describe('the cache', () => {
   });
 });
 
-describe('orders of its own', () => {
-  const orders = { NoCache: true } satisfies Partial<BuildRequest>;
-  let count = 0;
-
-  async function ordered(text: string, more: Partial<BuildRequest> = {}, stateDir = join(place, 'state')) {
-    // The engine opens a builder's socket when the builder is first asked.
-    await ok('system', 'df');
-    await using extension = await startForTest(dockerfile, {
-      name: 'dockerfile',
-      carrier: 'in-process',
-      options: { stateDir },
-    });
-    writeFileSync(join(place, 'Ordered'), text);
-    const stream = await extension.client(builderKind).Build({
-      ID: `own-${++count}`,
-      Engine: join(engine.execRoot, 'build/dockerfile.sock'),
-      Context: context,
-      Dockerfile: join(place, 'Ordered'),
-      ...more,
-    });
-    let said = '';
-    for await (const chunk of stream) said += Buffer.from(chunk).toString();
-    const lines = said
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as BuildLine);
-    const log = lines.map(({ Log }) => (Log ? Buffer.from(Log.Data, 'base64').toString() : '')).join('');
-    expect(readdirSync(join(stateDir, 'builds'))).toEqual([]);
-    return { lines, log, end: lines.at(-1) };
-  }
-
-  test('mounts are there while RUN runs, and leave nothing in the layer', async () => {
-    put({ 'd/f': 'from the context' });
-    writeFileSync(join(place, 'secret'), 'never to be kept');
-    const agent = createServer((client) => client.end('agent says hello\n'));
-    await new Promise<void>((resolve) => agent.listen(join(place, 'agent'), resolve));
-    try {
-      const { log, end } = await ordered(
-        [
-          'FROM busybox AS other',
-          'RUN mkdir /o && echo from the stage > /o/f',
-          'FROM busybox',
-          'WORKDIR /w',
-          'RUN --mount=type=secret,id=s --mount=type=secret,id=s,target=/a/b/c,uid=5,mode=0440 --mount=type=secret,id=s,env=SECRET \\',
-          '  cat /run/secrets/s; stat -c "%a %u" /a/b/c; echo "$SECRET"; mount | grep -c " /run/secrets/s type ramfs"',
-          'RUN --mount=type=bind,source=d,target=in --mount=type=bind,from=other,source=/o,target=/o,rw \\',
-          '  cat in/f /o/f; touch in/x || echo read-only; echo changed > /o/f; cat /o/f',
-          'RUN --mount=type=tmpfs,target=/t,size=1m df /t | tail -1 | tr -s " " | cut -d" " -f2',
-          'RUN --mount=type=cache,target=/c,uid=7,mode=0700 --mount=type=cache,id=other,target=/c2,from=other,source=/o \\',
-          '  stat -c "%a %u" /c; cat /c2/f; echo again >> /c/n; cat /c/n | wc -l',
-          'RUN --mount=type=ssh,uid=9 stat -c "%F %u" $SSH_AUTH_SOCK',
-          'RUN find / -xdev -newer /o 2>/dev/null | grep -E "^/(a|c|c2|t|o|run|w/in)" || echo nothing is left',
-        ].join('\n'),
-        {
-          ...orders,
-          Secrets: [{ ID: 's', File: join(place, 'secret') }],
-          SSH: [{ ID: 'default', Socket: join(place, 'agent') }],
-        },
-      );
-      expect(end).toMatchObject({ Result: {} });
-      for (const said of [
-        'never to be kept',
-        '440 5',
-        'from the contextfrom the stage',
-        'read-only\nchanged',
-        '1024',
-        'socket 9',
-        '700 7\nfrom the stage\n1',
-        'nothing is left',
-      ]) {
-        expect(log).toContain(said);
-      }
-      // Neither in a layer nor in the cache.
-      const places = ['layers', 'blobs'].map((name) => join(engine.dataRoot, name));
-      for (const one of [...places, join(place, 'state')]) {
-        expect(existsSync(one)).toBe(true);
-        expect(execFileSync('sh', ['-c', `grep -rl 'never to be kept' ${one} || true`]).toString()).toBe('');
-      }
-      const again = await ordered('FROM busybox\nRUN --mount=type=cache,target=/c cat /c/n | wc -l', orders);
-      expect(again.log.trim()).toBe('1');
-    } finally {
-      agent.close();
-    }
-  });
-
-  test('further contexts are images and directories', async () => {
-    put({ f: 'main' });
-    const further = join(place, 'further');
-    mkdirSync(join(further, 'sub'), { recursive: true });
-    writeFileSync(join(further, 'sub/g'), 'further');
-    const { end, log } = await ordered(
-      'FROM base\nCOPY --from=more sub/g /g\nCOPY f /f\nRUN --mount=from=more,target=/m cat /g /f /m/sub/g\nFROM more\nCOPY --from=0 /f /f',
-      { ...orders, Contexts: { base: { Image: 'busybox' }, more: { Directory: further } }, Target: '0' },
-    );
-    expect(end).toMatchObject({ Result: {} });
-    expect(log).toBe('furthermainfurther');
-  });
-
-  test('the same image twice with SOURCE_DATE_EPOCH, from caches of their own', async () => {
-    put({ f: 'f' });
-    const text = 'FROM busybox\nENV A=b\nWORKDIR /w\nCOPY f f\nCOPY <<x /x\n1\nx\nCMD ["x"]';
-    const epoch = { BuildArgs: { SOURCE_DATE_EPOCH: '86400' } };
-    const one = await ordered(text, epoch, join(place, 'state-a'));
-    const two = await ordered(text, epoch, join(place, 'state-b'));
-    expect(one.end?.Result?.Image).toMatch(/^sha256:/);
-    expect(two.end).toEqual(one.end);
-  });
-
-  test('a cache goes to another builder, as a directory and within an image', async () => {
-    put({ f: 'f' });
-    const text =
-      'FROM busybox AS a\nCOPY f /f\nRUN cat /proc/sys/kernel/random/uuid > /u\nFROM busybox\nWORKDIR /w\nCOPY --from=a /u /u';
-    const dest = join(place, 'exported');
-    const cachedIn = ({ lines }: { lines: BuildLine[] }) =>
-      lines.flatMap(({ Vertex }) => (Vertex?.Cached ? [Vertex.Name] : [])).sort();
-    const state = (name: string) => join(place, `state-${name}`);
-    await ordered(text, { CacheTo: [`type=local,dest=${dest}`] }, state('from'));
-    const all = await ordered(text, { CacheFrom: [`type=local,src=${dest}`] }, state('to'));
-    expect(cachedIn(all)).toEqual([
-      'COPY --from=a /u /u',
-      'COPY f /f',
-      'RUN cat /proc/sys/kernel/random/uuid > /u',
-      'WORKDIR /w',
-    ]);
-    const inline = await ordered(text, { CacheTo: ['type=inline'] }, state('from'));
-    // Only steps whose layers the image has.
-    const own = await ordered(text, { CacheFrom: [inline.end?.Result?.Image ?? ''], Target: '' }, state('inline'));
-    expect(cachedIn(own)).toContain('WORKDIR /w');
-    const none = await ordered(text, { CacheFrom: ['busybox', 'type=gha'] }, state('none'));
-    expect(none.end).toMatchObject({ Result: {} });
-    expect(none.lines.flatMap(({ Warning }) => Warning?.Short ?? [])).toEqual([
-      'importing cache from busybox: the image has brought no cache: build it with --cache-to type=inline',
-      'importing cache from type=gha: the cache of type gha is not supported: use type=local, or the name of an image',
-    ]);
-    expect((await ordered(text, { CacheTo: ['type=registry,ref=x'] })).end?.Error?.Message).toContain(
-      'is not supported',
-    );
-  });
-
-  test('stages that do not need each other work at the same time', async () => {
-    // Each waits for the other by way of a cache that they share.
-    const meet = (own: string, other: string) =>
-      `RUN --mount=type=cache,id=meet,target=/m touch /m/${own}; until test -e /m/${other}; do sleep 0.05; done`;
-    const { end } = await ordered(
-      `FROM busybox AS a\n${meet('a', 'b')}\nFROM busybox AS b\n${meet('b', 'a')}\nFROM scratch\nCOPY --from=a /bin/true /a\nCOPY --from=b /bin/true /b`,
-      orders,
-    );
-    expect(end).toMatchObject({ Result: {} });
-  });
-});
+describe('orders of its own', orderTests);
 
 test('a build that is cancelled, and one whose engine is killed, leave nothing', async () => {
   put({ f: 'f' });
@@ -480,7 +288,7 @@ test('a build that is cancelled, and one whose engine is killed, leave nothing',
   await engine.restart();
   await expect.poll(running).toBe(0);
   await built('FROM busybox\nRUN true');
-  if (existsSync(state)) expect(readdirSync(state)).toEqual([]);
+  expect(readdirSync(state)).toEqual([]);
   expect(
     execFileSync('sh', ['-c', `grep -c ${engine.dataRoot}/.*builds /proc/mounts || true`])
       .toString()

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findCommand } from '@cleat/linux/host';
 import { fastestRuntime } from '@cleat/linux/runtime/fastest';
@@ -52,6 +52,23 @@ test('that crun works is found out once until the host boots again', async ({ sk
   await expect(fastestRuntime({ ...blind, cgroupParent: '/other' })).rejects.toThrow('ENOENT');
   await writeFile(memory, (await readFile(memory, 'utf8')).slice(0, -1));
   await expect(fastestRuntime(blind)).rejects.toThrow('ENOENT');
+  // Another program in its place is asked, even one that passes for it.
+  const path = process.env.PATH;
+  const installed = findCommand('crun') ?? '';
+  process.env.PATH = join(scratch, 'own');
+  try {
+    const crun = join(scratch, 'own', 'crun');
+    await mkdir(join(scratch, 'own'));
+    await copyFile(installed, crun);
+    await utimes(crun, 1, 1);
+    await fastestRuntime({ directory: scratch, cgroupParent: '', memory });
+    expect(await fastestRuntime(blind)).toMatchObject({ name: 'crun' });
+    await writeFile(crun, await readFile(crun));
+    await utimes(crun, 1, 1);
+    await expect(fastestRuntime(blind)).rejects.toThrow('ENOENT');
+  } finally {
+    process.env.PATH = path;
+  }
   // The engine remembers it in its exec root.
   expect(await readFile(join(engine.execRoot, 'crun-works'), 'utf8')).toContain('/crun"');
 });

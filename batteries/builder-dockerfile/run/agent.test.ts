@@ -30,3 +30,24 @@ test('a socket of its own leads to the agent, with its own owner and mode, and g
     rmSync(directory, { recursive: true });
   }
 });
+
+test('a container cannot open connections without end', async () => {
+  const directory = mkdtempSync('/tmp/cleat-agent-');
+  let opened = 0;
+  const agent = createServer((client) => {
+    opened++;
+    client.on('error', () => {});
+  });
+  agent.listen(`${directory}/agent`);
+  await once(agent, 'listening');
+  try {
+    await using _ = await agentSocket(`${directory}/agent`, `${directory}/own`, { uid: 0, gid: 0, mode: 0o600 });
+    const clients = Array.from({ length: 80 }, () => connect(`${directory}/own`).on('error', () => {}));
+    let refused = 0;
+    for (const client of clients) client.on('close', () => refused++);
+    await expect.poll(() => [opened, refused]).toEqual([64, 16]);
+  } finally {
+    agent.close();
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -1,6 +1,10 @@
 import { chmodSync, chownSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { pipeline } from 'node:stream';
+import { owned } from '@cleat/protocol/guard';
+
+/** Connections of a container at a time: more could take all descriptors of this process. */
+const maxConnections = 64;
 
 /**
  * A socket of its own that leads to an agent: with the owner and mode that the mount asks for, while the agent's stays as
@@ -12,7 +16,10 @@ export async function agentSocket(
   { uid, gid, mode }: { uid: number; gid: number; mode: number },
 ): Promise<AsyncDisposable> {
   const open = new Set<{ destroy(): void }>();
-  const server = createServer((client) => {
+  // A connection that cannot be accepted is its caller's loss.
+  const server = owned(createServer());
+  server.maxConnections = maxConnections;
+  server.on('connection', (client) => {
     const upstream = connect(agent);
     for (const one of [client, upstream]) {
       open.add(one);

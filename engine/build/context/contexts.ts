@@ -235,9 +235,8 @@ export class ContextDirectory implements BuildContext {
       throw error;
     }
     const patterns = new IgnorePatterns(readIgnoreFile(rules));
-    for (const name of ['.dockerignore', dockerfile]) {
-      if (patterns.ignores(name)) await this.#helper.call('removeInRoot', { root: this.directory, path: `/${name}` });
-    }
+    const paths = ['.dockerignore', dockerfile].filter((name) => patterns.ignores(name));
+    if (paths.length > 0) await this.#helper.call('removeEntriesInRoot', { root: this.directory, paths });
   }
 }
 

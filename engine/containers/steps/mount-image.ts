@@ -17,8 +17,13 @@ export async function mountImage(
   signal?: AbortSignal,
 ): Promise<HeldPath> {
   mkdirSync(at, { mode: 0o700 });
-  mountOverlay({ lower: layersOf(context, imageId), target: at });
   const whole = HeldPath.mounted(at);
+  try {
+    mountOverlay({ lower: layersOf(context, imageId), target: at });
+  } catch (error) {
+    whole[Symbol.dispose]();
+    throw error;
+  }
   if (subpath === undefined) return whole;
   try {
     // A link in an image may lead anywhere: it is followed inside only.
