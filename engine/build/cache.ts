@@ -52,14 +52,20 @@ export class BuildCache {
     return all.flat();
   }
 
-  /** Build records that their builder does not know, as it was killed, or is gone. @returns those that were removed */
-  async removeOrphans(builder: string): Promise<BuildCacheRecord[]> {
-    if (this.#deps.busy(builder) || this.#recordsBeyond(builder, []).length === 0) return [];
-    const own = await this.recordsOf(builder);
-    if (own === undefined || this.#deps.busy(builder)) return [];
+  /**
+   * Removes build records that their builder does not know, as it was killed, or is gone.
+   * @returns those that were removed, and whether all were: none are while it builds or does not answer
+   */
+  async removeOrphans(builder: string): Promise<{ removed: BuildCacheRecord[]; isAll: boolean }> {
+    if (this.#recordsBeyond(builder, []).length === 0) return { removed: [], isAll: true };
+    const own = this.#deps.busy(builder) ? undefined : await this.recordsOf(builder);
+    if (own === undefined || this.#deps.busy(builder)) return { removed: [], isAll: false };
     const orphans = this.#recordsBeyond(builder, own);
-    const removed = new Set(await this.#deps.images.removeRecords(orphans.map(({ ID }) => ID)));
-    return orphans.filter(({ ID }) => removed.has(ID));
+    // A build that begins meanwhile may come to make the same image.
+    const mayGo = () => !this.#deps.busy(builder);
+    const ids = orphans.map(({ ID }) => ID);
+    const removed = new Set(await this.#deps.images.removeRecords(ids, mayGo));
+    return { removed: orphans.filter(({ ID }) => removed.has(ID)), isAll: mayGo() };
   }
 
   #recordsBeyond(builder: string, own: readonly BuildCacheRecord[]): BuildCacheRecord[] {

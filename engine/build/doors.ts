@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
@@ -58,8 +59,7 @@ export class Doors {
 
   async #serve(builder: string): Promise<{ path: string; close(): Promise<void> }> {
     const { directory, serve, containers, images } = this.#deps;
-    // A managed plugin's name has slashes and colons.
-    const path = join(directory, `${builder.replace(/[^\w.-]/g, '-')}.sock`);
+    const path = join(directory, `${fileNameOf(builder)}.sock`);
     rmSync(path, { force: true });
     const server = await serve(path, {
       images: images.forBuilder(builder),
@@ -72,4 +72,11 @@ export class Doors {
     chmodSync(path, 0o600);
     return { path, close: () => server.close() };
   }
+}
+
+/** Keeps what can be a file's name. Another one, as of a managed plugin, is told from others by its hash. */
+function fileNameOf(builder: string): string {
+  if (/^[\w.-]{1,40}$/.test(builder)) return builder;
+  const hash = createHash('sha256').update(builder).digest('hex').slice(0, 12);
+  return `${builder.replace(/[^\w.-]/g, '-').slice(0, 40)}-${hash}`;
 }

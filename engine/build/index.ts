@@ -126,8 +126,9 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     }
     // A build that succeeded leaves no record that its builder does not know.
     if (swept.has(builder) && !unswept.delete(builder)) return;
-    await cache.removeOrphans(builder);
-    swept.add(builder);
+    const { isAll } = await cache.removeOrphans(builder);
+    if (isAll) swept.add(builder);
+    else unswept.add(builder);
   }
 
   async function removeContainer(id: string): Promise<void> {

@@ -83,7 +83,7 @@ export class Prune {
       }
     }
     if (Object.keys(options.filters).length === 0) {
-      for (const record of await cache.removeOrphans(builder)) {
+      for (const record of (await cache.removeOrphans(builder)).removed) {
         removed.push(record.ID);
         bytes += record.Size ?? 0;
       }

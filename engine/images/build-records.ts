@@ -1,6 +1,5 @@
 import { conflict, notFound } from '@cleat/protocol/errors';
 import { familiar, parseReference, withDefaultTag } from '../content/references.js';
-import type { ImageId } from '../ids.js';
 import type { Context } from './context.js';
 import type { BuildRecord } from './service.js';
 
@@ -37,8 +36,12 @@ export function publish(
   }
 }
 
-/** Those that others are made of go last. What a container uses, or another image is made of, stays. */
-export async function removeRecords(context: Context, ids: readonly string[]): Promise<string[]> {
+/** Removes build records, as long as they may go. What a container uses, or another build record is made of, stays. */
+export async function removeRecords(
+  context: Context,
+  ids: readonly string[],
+  mayGo: () => boolean = () => true,
+): Promise<string[]> {
   const wanted = new Set(ids);
   const removed: string[] = [];
   for (let isGoing = true; isGoing; ) {
@@ -46,7 +49,9 @@ export async function removeRecords(context: Context, ids: readonly string[]): P
     const records = context.catalog.buildRecords();
     const parents = new Set(records.map(({ record }) => record.parent));
     for (const { id, config } of records) {
-      if (!wanted.has(id) || parents.has(id as ImageId) || context.usage(id).length > 0) continue;
+      if (!wanted.has(id) || parents.has(id) || context.usage(id).length > 0) continue;
+      // While the last one was removed this one may have become an image.
+      if (context.catalog.getHeld(id)?.record.builder === undefined || !mayGo()) continue;
       context.catalog.remove(id, false);
       await context.layers.collect(config.rootfs.diff_ids);
       removed.push(id);

@@ -29,18 +29,21 @@ export class Context {
   readonly content: Content;
   readonly distribution: Distribution;
   /** How many layers are unpacked at once, for all pulls together. */
-  readonly unpacks = new Semaphore(2);
+  readonly unpacks: Semaphore;
   /** How many are unpacked while they come: apart, as a client that stops sending keeps its place. */
-  readonly arrivals = new Semaphore(2);
+  readonly arrivals: Semaphore;
   readonly #events: Events;
   /** Which containers use an image. */
   readonly usage: (imageId: ImageId) => ImageUser[];
   readonly #deps: ContextDeps;
   readonly #isBuilders: boolean;
 
-  constructor(deps: ContextDeps, isBuilders = false) {
+  /** @param of the context of which this is a builder's view */
+  constructor(deps: ContextDeps, of?: Context) {
     this.#deps = deps;
-    this.#isBuilders = isBuilders;
+    this.#isBuilders = of !== undefined;
+    this.unpacks = of?.unpacks ?? new Semaphore(2);
+    this.arrivals = of?.arrivals ?? new Semaphore(2);
     this.log = deps.log;
     this.#events = deps.events;
     this.catalog = deps.catalog;
@@ -52,7 +55,7 @@ export class Context {
 
   /** For a builder: it sees build records, and what happens to these is not told to anybody. */
   forBuilder(builder: string): Context {
-    return new Context({ ...this.#deps, catalog: this.#deps.catalog.forBuilder(builder) }, true);
+    return new Context({ ...this.#deps, catalog: this.#deps.catalog.forBuilder(builder) }, this);
   }
 
   /** An event with Docker's attributes: the image's labels and `name`. */

@@ -58,7 +58,7 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
     forBuilder: (builder) => imagesOf(context.forBuilder(builder)),
     buildRecords: () => buildRecords(context),
     publish: (id, references) => publish(context, id, references),
-    removeRecords: (ids) => removeRecords(context, ids),
+    removeRecords: (ids, mayGo) => removeRecords(context, ids, mayGo),
     // A build record, too, can be looked into by its ID: `docker run` of what a step of a build has left.
     resolve: (ref, platform) => resolve(context.forBuilder(''), ref, platform),
     layerPaths: (imageId) => layerPaths(context, imageId),

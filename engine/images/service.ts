@@ -107,7 +107,7 @@ export interface ImageHost {
   /** Makes an ordinary image of a build record, with these names. @throws NotFound, InvalidParameter */
   publish(id: string, references: readonly string[]): void;
   /** Removes build records, those that others are made of last; what a container uses stays. @returns those that went */
-  removeRecords(ids: readonly string[]): Promise<string[]>;
+  removeRecords(ids: readonly string[], mayGo?: () => boolean): Promise<string[]>;
   /** Number of images, for `info`. */
   count(): number;
   close(): Promise<void>;

@@ -41,9 +41,9 @@ export function layerPaths(context: Pick<Context, 'catalog' | 'layers'>, id: Ima
     .reverse();
 }
 
-/** The image that it was made of here, if that is one which is seen: not a build record; else empty. */
+/** The image that it was made of here, if that is one which is seen: no build record, nor one that is gone; else empty. */
 export function parentOf({ catalog }: Pick<Context, 'catalog'>, { record }: Image): string {
-  return record.parent !== undefined && !catalog.isBuildRecord(record.parent) ? record.parent : '';
+  return record.parent !== undefined && catalog.get(record.parent) ? record.parent : '';
 }
 
 /** `POST /images/{name}/tag`. @throws NotFound, InvalidParameter, Forbidden */

@@ -67,13 +67,12 @@ export class Contexts {
     this.#busy.add(name);
     try {
       const place = join(this.#root, 'kept', name);
-      const directory = await ContextDirectory.make(place, this.#helper, async () => {
-        this.#busy.delete(name);
+      return await ContextDirectory.make(place, this.#helper, async () => {
         const now = new Date();
-        await utimes(place, now, now);
+        // As long as it is busy nobody removes it.
+        await utimes(place, now, now).finally(() => this.#busy.delete(name));
         await this.#removeOldest();
       });
-      return directory;
     } catch (error) {
       this.#busy.delete(name);
       throw error;
@@ -97,23 +96,31 @@ export class Contexts {
 
   async fromDockerfile(text: Uint8Array): Promise<ContextDirectory> {
     const directory = await this.make();
-    directory.dockerfile = await directory.beside('Dockerfile', text);
-    return directory;
+    try {
+      directory.dockerfile = await directory.beside('Dockerfile', text);
+      return directory;
+    } catch (error) {
+      await directory[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** The size of each kept directory; for `system df`. */
   async usage(): Promise<{ name: string; bytes: number; used: Date; inUse: boolean }[]> {
-    const names = await readdir(join(this.#root, 'kept'));
-    return await Promise.all(
-      names.map(async (name) => {
-        const place = join(this.#root, 'kept', name);
-        const [{ bytes }, { mtime }] = await Promise.all([
-          this.#helper.call('diskUsage', { path: place }, { deadlineMs: patienceMs }),
-          stat(place),
-        ]);
-        return { name, bytes, used: mtime, inUse: this.#busy.has(name) };
+    const found = await Promise.all(
+      (await this.#kept()).map(async ({ name, used }) => {
+        const path = join(this.#root, 'kept', name);
+        try {
+          const { bytes } = await this.#helper.call('diskUsage', { path }, { deadlineMs: patienceMs });
+          return [{ name, bytes, used, inUse: this.#busy.has(name) }];
+        } catch (error) {
+          // It has gone meanwhile.
+          if (isClass(error, 'NotFound')) return [];
+          throw error;
+        }
       }),
     );
+    return found.flat();
   }
 
   /** Removes a kept directory. @returns false when a build has it */
@@ -124,11 +131,24 @@ export class Contexts {
   }
 
   async #removeOldest(): Promise<void> {
+    const idle = (await this.#kept()).filter(({ name }) => !this.#busy.has(name));
+    for (const { name } of idle.sort((a, b) => +b.used - +a.used).slice(maxKept)) await this.removeKept(name);
+  }
+
+  /** The kept directories; without those that go while they are looked at. */
+  async #kept(): Promise<{ name: string; used: Date }[]> {
     const kept = join(this.#root, 'kept');
-    const names = (await readdir(kept)).filter((name) => !this.#busy.has(name));
-    if (names.length <= maxKept) return;
-    const aged = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(kept, name))).mtimeMs })));
-    for (const { name } of aged.sort((a, b) => b.at - a.at).slice(maxKept)) await this.removeKept(name);
+    const found = await Promise.all(
+      (await readdir(kept)).map(async (name) => {
+        try {
+          return [{ name, used: (await stat(join(kept, name))).mtime }];
+        } catch (error) {
+          if (isMissing(error)) return [];
+          throw error;
+        }
+      }),
+    );
+    return found.flat();
   }
 
   /** Out of the way at once; erased while others go on. */
@@ -137,7 +157,7 @@ export class Contexts {
     try {
       await rename(place, gone);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+      if (isMissing(error)) return;
       throw error;
     }
     this.#erase(gone);
@@ -219,6 +239,8 @@ export class ContextDirectory implements BuildContext {
     if (paths.length > 0) await this.#helper.call('removeEntriesInRoot', { root: this.directory, paths });
   }
 }
+
+const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
 /** Whether a relative path leads above where it begins, by its words alone. */
 export function leadsOut(path: string): boolean {

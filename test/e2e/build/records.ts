@@ -75,6 +75,29 @@ export function recordTests(): void {
     expect(contexts()).toEqual([]);
   });
 
+  test('are removed after the next build of a builder that did not say which it knows', async () => {
+    const made = twoSteps();
+    const { script } = builder;
+    builder.script = async function* (order, signal) {
+      for await (const line of script(order, signal)) if (!line.Result) yield line;
+      builder.known.clear();
+      builder.isSecretive = true;
+      yield { Error: { Message: 'it failed' } };
+    };
+    expect(await docker('build', context)).toMatchObject({ code: 1 });
+    await expect.poll(() => ok('ps', '-aq')).toBe('');
+    await expect.poll(() => engine.log()).toContain('does not say what it keeps: not now');
+    expect(await ok('run', '--rm', '--network=none', made.record)).toBe('1');
+    builder.isSecretive = false;
+    builder.script = async function* () {
+      yield { Result: { Image: busybox } };
+    };
+    expect(await docker('build', context)).toMatchObject({ code: 0 });
+    // Not by running it: what a container uses stays.
+    await expect.poll(() => ok('system', 'df', '--format', '{{.Type}} {{.TotalCount}}')).toContain('Build Cache 0');
+    expect(await docker('run', '--rm', made.record)).toMatchObject({ code: 125 });
+  });
+
   test('a build that is cancelled, or whose engine was killed, leaves nothing', async () => {
     let ended = 0;
     let container = '';

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { systemError } from '@cleat/protocol/errors';
 import type { BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
 import { silentLogger } from '@cleat/protocol/log';
 import { builderKind, defineExtension, implement, type Served, serve } from '@cleat/sdk';
@@ -15,6 +16,8 @@ export class ScriptedBuilder implements AsyncDisposable {
   /** IDs of the build records that it knows. */
   readonly known = new Set<string>();
   script: Script = () => Readable.from([]);
+  /** It does not say what it keeps. */
+  isSecretive = false;
   #served: Served | undefined;
 
   static async start(directory: string, name: string): Promise<ScriptedBuilder> {
@@ -34,14 +37,16 @@ export class ScriptedBuilder implements AsyncDisposable {
         this.orders.push(order);
         return encoded(this.script(order, signal));
       },
-      DiskUsage: () => ({
-        Records: [...this.known].map((Image) => ({
+      DiskUsage: () => {
+        if (this.isSecretive) throw systemError('not now');
+        const Records = [...this.known].map((Image) => ({
           ID: `of-${Image.slice(7, 15)}`,
           Image,
           Size: 100,
           Description: 'RUN',
-        })),
-      }),
+        }));
+        return { Records };
+      },
       Prune: (asked) => {
         this.prunes.push(asked);
         const Removed = [...this.known].map((Image) => `of-${Image.slice(7, 15)}`);
