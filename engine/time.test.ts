@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { goDuration, goTime, nowNanos, parseDuration, parseMoment, parseTime, toNanos } from './time.js';
+import { goTime, nowNanos, parseMoment, parseTime, toNanos } from './time.js';
 
 test('a time is printed as Go prints it, and read back', () => {
   expect(goTime(1763780000123456789n)).toBe('2025-11-22T02:53:20.123456789Z');
@@ -21,7 +21,6 @@ test('moments: durations, dates, seconds', () => {
   expect(parseMoment('2025-11-22T03:53:20+01:00')).toBe(1763780000000000000n);
   expect(parseTime('0001-01-01T00:00:00Z')).toBeLessThan(0n);
   for (const wrong of ['', 'x', '2025-13-01', '1h2']) expect(() => parseMoment(wrong)).toThrow(/failed to parse/);
-  expect(parseDuration('-1.5s')).toBe(-1_500_000_000n);
 });
 
 test('the clock agrees with the wall clock and never steps back', () => {
@@ -33,15 +32,3 @@ test('the clock agrees with the wall clock and never steps back', () => {
   }
   expect(Math.abs(Number(last / 1_000_000n) - Date.now())).toBeLessThan(1000);
 });
-
-test.each([
-  [0, '0s'],
-  [7, '7ns'],
-  [1500, '1.5µs'],
-  [30e6, '30ms'],
-  [1e9, '1s'],
-  [1.5e9, '1.5s'],
-  [90e9, '1m30s'],
-  [3600e9, '1h0m0s'],
-  [-5400.5e9, '-1h30m0.5s'],
-])('%i nanoseconds are %s', (nanos, text) => expect(goDuration(nanos)).toBe(text));

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { echoSession, startApi, type TestApi, talk, until } from '../testing/fakes.js';
 import { createFront } from './front.js';
+import { probe } from './hijacked.js';
 
 /** Writes `text` in pieces that arrive one by one; `cuts` are relative positions. */
 async function sendInPieces(socket: Socket, text: string, cuts: readonly number[]): Promise<void> {
@@ -149,4 +150,12 @@ describe('bytes behind the last answer of a connection are neither parsed nor do
     expect(asked).toEqual(['/1']);
     expect(failures).toEqual([]);
   });
+});
+
+it('leaves no listener behind for each time that a client has sent too far ahead', () => {
+  const socket = new Socket();
+  const before = socket.listenerCount('close');
+  for (let time = 0; time < 20; time++) probe(socket)();
+  expect(socket.listenerCount('close')).toBe(before);
+  socket.destroy();
 });

@@ -117,8 +117,12 @@ export function probe(socket: Socket): () => void {
   const timer = setInterval(() => {
     if (socket.writableLength === 0 && socket.writable) socket.write('');
   }, probeMs).unref();
-  socket.once('close', () => clearInterval(timer));
-  return () => clearInterval(timer);
+  const stop = (): void => {
+    clearInterval(timer);
+    socket.off('close', stop);
+  };
+  socket.once('close', stop);
+  return stop;
 }
 
 /**

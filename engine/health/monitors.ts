@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Health } from '@cleat/protocol/api/container';
 import { messageOf } from '@cleat/protocol/errors';
+import { goDuration } from '@cleat/protocol/go-duration';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import type { RunWatcher, WatchedRun } from '../containers/service.js';
 import type { ExecRunner } from '../exec/service.js';
-import { goDuration, goTime, nowNanos } from '../time.js';
+import { goTime, nowNanos } from '../time.js';
 import { type Probe, probeOf } from './probe.js';
 import { ProbeOutput } from './probe-output.js';
 

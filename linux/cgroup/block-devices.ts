@@ -1,4 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
+import { errnoOf } from '../syscall/errno.js';
 import { type CgroupHierarchy, hostHierarchy } from './hierarchy.js';
 
 /** A limit on one device: bytes or operations a second, or a weight. */
@@ -35,16 +36,28 @@ export function replaceDeviceLimits(
   const one = hierarchy.version === 1;
   const directory = `${(one ? hierarchy.controllers.get('blkio') : hierarchy.unified) ?? ''}${cgroup}`;
   const write = (file: string, text: string) => writeFileSync(`${directory}/${file}`, text, { flag: 'r+' });
+  const set = (kind: (typeof kinds)[number], { major, minor, value }: DeviceLimit): void => {
+    const number = `${major}:${minor}`;
+    if (kind === 'weight') write(weightFile(directory, one), `${number} ${value || (one ? 0 : 'default')}`);
+    else if (one) write(throttles[kind][0], `${number} ${value}`);
+    else write('io.max', `${number} ${throttles[kind][1]}=${value || 'max'}`);
+  };
+  // First what the kernel may refuse, so that nothing is lifted then.
+  for (const kind of kinds) for (const device of after[kind] ?? []) set(kind, device);
   for (const kind of kinds) {
     const wanted = after[kind];
     if (!wanted) continue;
-    const gone = (before[kind] ?? []).filter((old) => !wanted.some((device) => isSame(old, device)));
-    for (const device of [...gone.map((old) => ({ ...old, value: 0 })), ...wanted]) {
-      const number = `${device.major}:${device.minor}`;
-      if (kind === 'weight') write(weightFile(directory, one), `${number} ${device.value || (one ? 0 : 'default')}`);
-      else if (one) write(throttles[kind][0], `${number} ${device.value}`);
-      else write('io.max', `${number} ${throttles[kind][1]}=${device.value || 'max'}`);
-    }
+    for (const old of before[kind] ?? [])
+      if (!wanted.some((device) => isSame(old, device))) lift(() => set(kind, { ...old, value: 0 }));
+  }
+}
+
+/** A device that is gone, or never was one, has no limit. */
+function lift(set: () => void): void {
+  try {
+    set();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENODEV') throw error;
   }
 }
 

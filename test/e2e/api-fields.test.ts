@@ -208,8 +208,13 @@ test('limits of single devices are updated while it runs', async () => {
   expect((await update({ BlkioDeviceReadBps: null, CpuShares: 512 })).status).toBe(200);
   expect(await limits()).toEqual(BlkioDeviceReadBps);
   // The kernel itself takes no limit on what is no block device.
-  expect((await update({ BlkioDeviceReadBps: [{ Path: '/dev/null', Rate: 5 }] })).status).toBe(500);
-  expect(await limits()).toEqual(BlkioDeviceReadBps);
+  const files = '/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device /sys/fs/cgroup/io.max';
+  for (const Path of ['/dev/null', '/dev/none']) {
+    expect((await update({ BlkioDeviceReadBps: [{ Path, Rate: 5 }] })).status).toBe(500);
+    expect(await limits()).toEqual(BlkioDeviceReadBps);
+    expect(await ok('exec', 'cc', 'sh', '-c', `cat ${files} 2>/dev/null || true`)).toContain('1048576');
+  }
+  expect(engine.log()).not.toContain('limits could not be set back');
   expect((await update({ BlkioDeviceReadBps: [] })).status).toBe(200);
   expect(await limits()).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { goDuration } from '@cleat/protocol/go-duration';
 import { expandWord, expandWords } from '../language/expand.js';
 import { fault } from '../language/fault.js';
 import type { CommandLine, Instruction } from '../language/instruction.js';
@@ -153,12 +154,4 @@ function goHealthcheck(check: Extract<Instruction, { name: 'HEALTHCHECK' }>['che
     `Retries:${check.Retries ?? 0}`,
   ];
   return `{${parts.join(' ')}}`;
-}
-
-function goDuration(nanos: number): string {
-  if (nanos === 0) return '0s';
-  if (nanos < 1e9) return nanos % 1e6 === 0 || nanos >= 1e6 ? `${nanos / 1e6}ms` : `${nanos / 1e3}µs`;
-  const [hours, minutes] = [Math.floor(nanos / 3600e9), Math.floor(nanos / 60e9) % 60];
-  const seconds = `${(nanos % 60e9) / 1e9}s`;
-  return hours > 0 ? `${hours}h${minutes}m${seconds}` : minutes > 0 ? `${minutes}m${seconds}` : seconds;
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { posix } from 'node:path';
+import { dirname, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { SpareSpace } from '@cleat/linux/files/spare-space';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { fault } from '../language/fault.js';
@@ -45,19 +46,19 @@ export async function download(
   if (!digests.includes(algorithm) || (options.checksum !== undefined && !/^[0-9a-f]+$/.test(expected))) {
     throw fault(`invalid checksum ${JSON.stringify(options.checksum)}: write sha256:… of the content`);
   }
-  const stop = new AbortController();
-  const onAbort = () => stop.abort(options.signal.reason);
-  options.signal.addEventListener('abort', onAbort, { once: true });
-  const late = () => stop.abort(unavailable(`${url}: the server has said nothing for ${silenceMs / 1000} s`));
+  const silent = new AbortController();
+  const signal = AbortSignal.any([options.signal, silent.signal]);
+  const late = () => silent.abort(unavailable(`${url}: the server has said nothing for ${silenceMs / 1000} s`));
   let timer = setTimeout(late, silenceMs);
   try {
-    const response = await fetch(url, { redirect: 'follow', signal: stop.signal });
+    const response = await fetch(url, { redirect: 'follow', signal });
     if (!response.ok || !response.body) {
       await response.body?.cancel();
       throw invalidParameter(`invalid response status ${response.status} from ${url}`);
     }
     const length = Number(response.headers.get('content-length') ?? Number.NaN);
     const [sum, checked] = [createHash('sha256'), createHash(algorithm)];
+    const spare = new SpareSpace(dirname(file));
     let size = 0;
     const body: AsyncIterable<Uint8Array> = response.body;
     await pipeline(
@@ -68,6 +69,7 @@ export async function download(
           timer = setTimeout(late, silenceMs);
           size += chunk.length;
           if (size > maxBytes) throw invalidParameter(`${url} is larger than ${maxBytes} bytes`);
+          spare.take(chunk.length);
           sum.update(chunk);
           checked.update(chunk);
           yield chunk;
@@ -84,13 +86,12 @@ export async function download(
     const mtime = Math.floor((Number.isNaN(modified) ? Date.now() : modified) / 1000);
     return { file, name: nameOfUrl(url), size, mtime, digest: sum.digest('hex') };
   } catch (error) {
-    if (stop.signal.aborted) throw stop.signal.reason;
+    if (signal.aborted) throw signal.reason;
     if (error instanceof TypeError) {
       throw unavailable(`cannot download ${url}: ${messageOf(error.cause ?? error)}`, { cause: error });
     }
     throw error;
   } finally {
     clearTimeout(timer);
-    options.signal.removeEventListener('abort', onAbort);
   }
 }

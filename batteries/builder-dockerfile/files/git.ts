@@ -1,6 +1,7 @@
-import { rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from '@cleat/linux/process/run';
+import { DiskGuard } from '@cleat/linux/files/disk-guard';
+import { git as gitIn } from '@cleat/linux/process/git';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { Root } from '@cleat/linux/rootfs/root';
 import { invalidParameter } from '@cleat/protocol/errors';
@@ -31,14 +32,6 @@ export function gitSource(text: string): GitSource | undefined {
   return { url: address, ref, directory };
 }
 
-/** How long a repository may take. */
-const fetchMs = 10 * 60_000;
-
-const settings = [
-  ...['-c', 'protocol.ext.allow=never', '-c', 'protocol.file.allow=never'],
-  ...['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false', '-c', 'advice.detachedHead=false'],
-];
-
 /**
  * Fetches a commit into `directory`, which does not exist.
  * @param checksum the commit's beginning @returns the commit @throws InvalidParameter with git's words
@@ -48,30 +41,26 @@ export async function fetchRepository(
   directory: string,
   options: { keepGitDir: boolean; checksum?: string; sshSocket?: string; signal: AbortSignal },
 ): Promise<string> {
-  const { PATH = '/usr/bin:/bin', http_proxy, https_proxy, no_proxy } = process.env;
   const env = {
-    ...{ PATH, http_proxy, https_proxy, no_proxy, LC_ALL: 'C' },
-    HOME: '/nonexistent',
-    GIT_TERMINAL_PROMPT: '0',
-    GIT_CONFIG_NOSYSTEM: '1',
     GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=/dev/null',
     ...(options.sshSocket !== undefined && { SSH_AUTH_SOCK: options.sshSocket }),
   };
+  await mkdir(directory);
+  using guard = new DiskGuard(directory, options.signal);
   const git = async (...args: string[]) => {
-    const result = await run('git', [...settings, ...args], { env, deadlineMs: fetchMs, signal: options.signal });
+    const result = await guard.over(gitIn(directory, args, { env, signal: guard.signal }));
     if (result.code === 0) return result.stdout.trim();
     throw invalidParameter(`failed to fetch ${readable(url)}: ${readable(result.stderr.trim(), 500)}`);
   };
-  await git('init', '--quiet', '--', directory);
-  const at = ['-C', directory];
-  await git(...at, 'remote', 'add', 'origin', url);
-  await git(...at, 'fetch', '--quiet', '--depth=1', '--no-tags', 'origin', ref || 'HEAD');
-  await git(...at, 'checkout', '--quiet', '--force', 'FETCH_HEAD', '--');
-  const commit = await git(...at, 'rev-parse', 'HEAD');
+  await git('init', '--quiet');
+  await git('remote', 'add', 'origin', '--', url);
+  await git('fetch', '--quiet', '--depth=1', '--no-tags', 'origin', '--', ref || 'HEAD');
+  await git('checkout', '--quiet', '--force', 'FETCH_HEAD', '--');
+  const commit = await git('rev-parse', 'HEAD');
   if (options.checksum !== undefined && !commit.startsWith(options.checksum)) {
     throw invalidParameter(`expected checksum to match ${options.checksum}, got ${commit}`);
   }
-  await git(...at, 'submodule', '--quiet', 'update', '--init', '--recursive', '--depth=1');
+  await git('submodule', '--quiet', 'update', '--init', '--recursive', '--depth=1');
   if (!options.keepGitDir) await removeTree(join(directory, '.git'));
   return commit;
 }

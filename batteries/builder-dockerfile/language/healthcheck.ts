@@ -1,18 +1,8 @@
+import { parseDuration } from '@cleat/protocol/go-duration';
 import { fault } from './fault.js';
 import { readFlags } from './flags.js';
 import type { Healthcheck } from './instruction.js';
 import { type Command, jsonList } from './words.js';
-
-const unitNanos: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
 
 /** `HEALTHCHECK [--interval=…] CMD …`, or `NONE`. @throws DockerfileFault */
 export function healthcheckOf({ rest, flags }: Command): Healthcheck {
@@ -53,16 +43,10 @@ function period(member: string, name: string, text: string | undefined): Record<
 
 /** A duration as Go writes it. */
 function nanosOf(text: string): number {
-  const parts = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/.exec(text);
-  if (!parts) {
-    const what = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) ? 'missing unit in duration' : 'invalid duration';
-    throw fault(`time: ${what} ${JSON.stringify(text)}`);
-  }
-  let total = 0;
-  for (const [, amount, unit = ''] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
-    total += Number(amount) * (unitNanos[unit] ?? 0);
-  }
-  return Math.round(parts[1] === '-' ? -total : total);
+  const nanos = parseDuration(text);
+  if (nanos !== undefined) return Number(nanos);
+  const what = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) ? 'missing unit in duration' : 'invalid duration';
+  throw fault(`time: ${what} ${JSON.stringify(text)}`);
 }
 
 function retries(text: string | undefined): { Retries?: number } {

@@ -1,18 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SpareSpace } from '@cleat/linux/files/spare-space';
-import { type RunResult, run } from '@cleat/linux/process/run';
+import { DiskGuard } from '@cleat/linux/files/disk-guard';
+import { git as gitIn } from '@cleat/linux/process/git';
+import type { RunResult } from '@cleat/linux/process/run';
 import { invalidParameter, isClass, systemError } from '@cleat/protocol/errors';
-import { setInterval } from '@cleat/protocol/guard';
 import { readable } from '@cleat/protocol/untrusted';
 import type { ContextOptions } from '../service.js';
 import { type ContextDirectory, type Contexts, leadsOut } from './contexts.js';
-
-/** How long git may take for one command, in ms. */
-const deadlineMs = 600_000;
-const maxOutput = 1024 * 1024;
-/** How often it is looked at whether git fills the disk, in ms. */
-const lookMs = 500;
 
 /** A repository, and what of it is the context. */
 export interface GitSource {
@@ -81,10 +75,9 @@ export async function fromGit(contexts: Contexts, url: string, options: ContextO
 
 async function cloned({ remote, ref }: GitSource, directory: string, options: ContextOptions): Promise<void> {
   using guard = new DiskGuard(directory, options.signal);
-  const git = (...args: string[]) => gitIn(directory, args, guard.signal);
+  const git = (...args: string[]) => guard.over(gitIn(directory, args, guard));
   const must = async (what: string, work: Promise<RunResult>): Promise<void> => {
     const { code, stdout, stderr } = await work;
-    guard.check();
     if (code !== 0) throw systemError(`${what}: ${readable(`${stdout}${stderr}`.trim(), 2000)}: exit status ${code}`);
   };
   await must('failed to init repo', git('init', '--quiet'));
@@ -103,55 +96,4 @@ async function cloned({ remote, ref }: GitSource, directory: string, options: Co
     'error initializing submodules',
     git('submodule', '--quiet', 'update', '--init', '--recursive', '--depth=1'),
   );
-}
-
-/** Nothing of this host's is read or run: no configuration, no hooks, no prompts; only safe ways to fetch. */
-function gitIn(directory: string, args: readonly string[], signal: AbortSignal): Promise<RunResult> {
-  const settings = ['protocol.file.allow=never', 'protocol.ext.allow=never', 'core.hooksPath=/dev/null'];
-  const inherited = ['PATH', 'http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
-  return run('git', [...settings.flatMap((one) => ['-c', one]), ...args], {
-    cwd: directory,
-    signal,
-    deadlineMs,
-    maxBuffer: maxOutput,
-    env: {
-      ...Object.fromEntries(inherited.map((name) => [name, process.env[name]]).filter(([, value]) => value)),
-      HOME: '/dev/null',
-      GIT_CONFIG_NOSYSTEM: '1',
-      GIT_PROTOCOL_FROM_USER: '0',
-      GIT_TERMINAL_PROMPT: '0',
-      GIT_ASKPASS: '/bin/false',
-      SSH_ASKPASS: '/bin/false',
-      GIT_SSH_COMMAND: 'ssh -o BatchMode=yes',
-    },
-  });
-}
-
-/** Ends git before it takes the last of the disk: a repository is as large as its server likes. */
-class DiskGuard implements Disposable {
-  readonly #stop = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  #failure: unknown;
-  readonly signal: AbortSignal;
-
-  constructor(directory: string, caller: AbortSignal) {
-    this.signal = AbortSignal.any([caller, this.#stop.signal]);
-    this.#timer = setInterval(() => {
-      try {
-        new SpareSpace(directory).take(0.1);
-      } catch (error) {
-        this.#failure = error;
-        this.#stop.abort(error);
-      }
-    }, lookMs);
-  }
-
-  /** @throws what ended it */
-  check(): void {
-    if (this.#failure) throw this.#failure;
-  }
-
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer);
-  }
 }

@@ -86,13 +86,16 @@ async function apply(
   const before = record.hostConfig;
   record.state.updating = true;
   container.save();
+  let wanted: DeviceLimits = {};
   try {
     const cgroup = cgroupOf(context.config, record);
+    // A path that is no device is found before anything has changed.
+    wanted = deviceLimits(changes);
     await runtime.update(id, limits({ ...before, ...changes }, { update: true }), cgroup);
-    replaceDeviceLimits(cgroup, deviceLimits(before), deviceLimits(changes));
+    replaceDeviceLimits(cgroup, deviceLimits(before), wanted);
   } catch (cause) {
     const restored = { ...before, ...(changes.PidsLimit !== undefined && { PidsLimit: before.PidsLimit ?? 0 }) };
-    await restore(context, container, restored, changes).catch((error: unknown) => {
+    await restore(context, container, restored, wanted).catch((error: unknown) => {
       context.log.warn('limits could not be set back', { container: id, error: messageOf(error) });
     });
     throw systemError(messageOf(cause), { cause });
@@ -127,14 +130,14 @@ async function restore(
   context: Pick<Context, 'config' | 'runtimes'>,
   { id, record }: Container,
   limitsBefore: HostConfig,
-  failed: Limits,
+  failed: DeviceLimits,
 ): Promise<void> {
   const cgroup = cgroupOf(context.config, record);
   await context.runtimes.get(record.runtime).update(id, limits(limitsBefore, { update: true }), cgroup);
   const before = deviceLimits(limitsBefore);
   // A list that was not there lifts what there is.
   const all = { weight: [], readBps: [], writeBps: [], readIops: [], writeIops: [], ...withValues(before) };
-  replaceDeviceLimits(cgroup, deviceLimits(failed), all);
+  replaceDeviceLimits(cgroup, failed, all);
 }
 
 const withValues = (lists: DeviceLimits): DeviceLimits =>

@@ -1,6 +1,6 @@
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { parseDuration } from '../../time.js';
+import { parseDuration } from '@cleat/protocol/go-duration';
 import { flagValues, jsonList } from './arguments.js';
 import type { Line } from './lines.js';
 
