@@ -63,11 +63,15 @@ async function dockerfileOf(context: BuildContext, name: string) {
   return { Dockerfile, DockerfileName: name };
 }
 
+/** Bytes of a quiet build's lines that are kept; the oldest go first. */
+const maxKeptBytes = 4 * 1024 * 1024;
+
 /** The answer's lines. With `q` they are kept for a failure. */
 class Answer {
   readonly #x: Exchange;
   readonly #isQuiet: boolean;
   readonly #kept: ClassicLine[] = [];
+  #keptBytes = 0;
   #begun: Promise<void> | undefined;
   /** When progress was last told, in ms. */
   #told = 0;
@@ -80,8 +84,13 @@ class Answer {
   async say(line: ClassicLine): Promise<void> {
     // Old clients do not know it.
     if (line.aux && this.#x.before('1.30')) return;
-    if (this.#isQuiet) this.#kept.push(line);
-    else await this.#write(line);
+    if (!this.#isQuiet) {
+      await this.#write(line);
+      return;
+    }
+    this.#kept.push(line);
+    this.#keptBytes += bytesOf(line);
+    while (this.#keptBytes > maxKeptBytes) this.#keptBytes -= bytesOf(this.#kept.shift());
   }
 
   /** Progress, of which some may be missing. */
@@ -113,3 +122,6 @@ class Answer {
     await this.#x.write(`${stringify(line)}\r\n`);
   }
 }
+
+/** Bytes that a line costs, about. */
+const bytesOf = (line: ClassicLine | undefined): number => 100 + (line?.stream?.length ?? 0);

@@ -28,7 +28,7 @@ export function askedOf(x: Exchange): Asked {
   if (!['', 'default'].includes(isolation.toLowerCase())) {
     throw invalidParameter(`unsupported isolation: ${JSON.stringify(isolation)}`);
   }
-  const args = json(x, 'buildargs', BuildArgs, 'error reading build args');
+  const args = jsonIn(x, 'buildargs', BuildArgs, 'error reading build args');
   const asked: Asked = {
     tags: query.all('t'),
     DockerfileName: text('dockerfile') ?? 'Dockerfile',
@@ -37,14 +37,14 @@ export function askedOf(x: Exchange): Asked {
     // A value that the client's environment does not have is no argument.
     BuildArgs:
       args && Object.fromEntries(Object.entries(args).filter((pair): pair is [string, string] => pair[1] !== null)),
-    Labels: json(x, 'labels', Labels, 'error reading labels'),
+    Labels: jsonIn(x, 'labels', Labels, 'error reading labels'),
     NoCache: query.flag('nocache') || undefined,
     Pull: query.flag('pull') || undefined,
-    CacheFrom: json(x, 'cachefrom', Texts, 'error reading cache-from'),
+    CacheFrom: jsonIn(x, 'cachefrom', Texts, 'error reading cache-from'),
     Network: text('networkmode'),
     ExtraHosts: some(query.all('extrahosts')),
     ShmSize: size(query.text('shmsize')),
-    Ulimits: json(x, 'ulimits', BuildRequest.properties.Ulimits, 'error reading ulimit settings'),
+    Ulimits: jsonIn(x, 'ulimits', BuildRequest.properties.Ulimits, 'error reading ulimit settings'),
     CgroupParent: text('cgroupparent'),
     Memory: query.integer('memory') || undefined,
     MemorySwap: query.integer('memswap') || undefined,
@@ -71,13 +71,19 @@ export function versionOf(x: Exchange): '1' | '2' {
 
 function refuseOutputs(x: Exchange): void {
   if (x.before('1.40')) return;
-  const outputs = json(x, 'outputs', Outputs, 'invalid outputs specified');
+  const outputs = jsonIn(x, 'outputs', Outputs, 'invalid outputs specified');
   if (outputs && outputs.length > 0) {
     throw invalidParameter('outputs are for BuildKit: build with docker buildx, or without --output');
   }
 }
 
-function json<S extends TSchema>(x: Exchange, name: string, schema: S, complaint: string): Static<S> | undefined {
+/** JSON in the query; undefined where there is none, or null. @throws InvalidParameter, which begins with `complaint` */
+export function jsonIn<S extends TSchema>(
+  x: Exchange,
+  name: string,
+  schema: S,
+  complaint: string,
+): Static<S> | undefined {
   const text = x.query.text(name);
   if (text === '') return undefined;
   try {

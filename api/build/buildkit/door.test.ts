@@ -5,12 +5,13 @@ import { connect as dial, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import type { BuildContext, BuildOrder, Builds } from '@cleat/engine/build/service';
 import type { TreeSync } from '@cleat/engine/build/sync/service';
 import { systemError } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startApi, type TestApi } from '../../testing/fakes.js';
+import { startApi, type TestApi, talk } from '../../testing/fakes.js';
 import { GrpcClient } from './grpc/client.js';
 import { type Methods, serveGrpc, streaming, unary } from './grpc/server.js';
 import { code, StatusError } from './grpc/status.js';
@@ -24,6 +25,13 @@ let api: TestApi;
 let directory: string;
 let orders: BuildOrder[];
 let fail: Error | undefined;
+/** Archives that were made for exporters. */
+let archives: Readable[];
+const archive = async (text: string): Promise<Readable> => {
+  const made = Readable.from([Buffer.from(text)], { objectMode: false });
+  archives.push(made);
+  return made;
+};
 const image = `sha256:${'1'.repeat(64)}`;
 
 const context = (): BuildContext => ({
@@ -57,8 +65,12 @@ const builds: Partial<Builds> = {
   trees,
   contextDirectory: async () => context(),
   contextFromDockerfile: async () => context(),
-  rootfs: async () => Readable.from([Buffer.from('a tar')], { objectMode: false }),
-  save: async () => Readable.from([Buffer.from('an archive')], { objectMode: false }),
+  async contextFromTar(content) {
+    writeFileSync(join(directory, 'Dockerfile'), await text(content));
+    return context();
+  },
+  rootfs: () => archive('a tar'),
+  save: () => archive('an archive'),
   usage: async () => [
     { ID: 'one', Type: 'regular', Size: 5, CreatedAt: '2026-01-02T03:04:05.5Z' },
     { ID: 'two', Type: 'source.local', Size: 6, InUse: true },
@@ -78,6 +90,7 @@ const builds: Partial<Builds> = {
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'cleat-door-'));
   orders = [];
+  archives = [];
   fail = undefined;
   api = await startApi({ builds });
 });
@@ -297,7 +310,38 @@ test('the exporter local sends files, each when it is asked for', async () => {
 test('an exporter without a place at the client is refused', async () => {
   const client = await grpc();
   await openSession();
-  await expect(solve(client, { Exporters: [{ Type: 'tar' }] })).rejects.toThrow(/no place for the result/);
+  for (const Type of ['tar', 'local', 'oci']) {
+    await expect(solve(client, { Ref: Type, Exporters: [{ Type }] })).rejects.toThrow(/no place for the result/);
+  }
+  expect(archives).toEqual([]);
+});
+
+test.each(['local', 'tar', 'oci'])(
+  'the archive of the exporter %s is closed when its client refuses it',
+  async (Type) => {
+    const client = await grpc();
+    const refusing = streaming(bytesMessage, bytesMessage, async function* () {
+      yield* [];
+      throw new StatusError(code.unknown, 'the disk is full');
+    });
+    await openSession(new Map([...session, [fileSend, refusing]]));
+    await expect(solve(client, { Exporters: [{ Type }] })).rejects.toThrow(/the disk is full/);
+    expect(archives.map(({ destroyed }) => destroyed)).toEqual([true]);
+  },
+);
+
+test('without a session a build has the context that comes with it', async () => {
+  const build = (query: string) =>
+    talk(
+      api.connect(),
+      `POST /build?version=2${query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 12\r\n\r\nFROM busybox`,
+    );
+  const answer = await build('&t=app');
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer).toContain(`{"id":"moby.image.id","aux":{"ID":"${image}"}}`);
+  expect(orders).toMatchObject([{ tags: ['app'], Context: directory }]);
+  // Neither files nor credentials are anybody's.
+  expect(await build('&remote=client-session')).toMatch(/no local sources enabled/);
 });
 
 test.each([

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { BuildContext } from '@cleat/engine/build/service';
-import { asCleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
-import { decode, parseJson } from '@cleat/protocol/json';
+import { asCleatError, invalidParameter } from '@cleat/protocol/errors';
 import { BuildRequest } from '@cleat/protocol/kinds/builder';
 import Type, { type Static, type TSchema } from '@cleat/protocol/schema';
 import type { Exchange } from '../../http/exchange.js';
+import { jsonIn } from '../order.js';
 import { Job } from './control/job.js';
 import type { ControlServices } from './control/methods.js';
 import { exportResult } from './export/export.js';
@@ -39,9 +39,12 @@ export async function buildForOldClient(x: Exchange, services: ControlServices, 
   const job = services.jobs.open(new Job(id, () => services.sessions.get(sessionId, signal), signal));
   const toImages = exporters.filter(({ type }) => type === 'image');
   if (toImages.length > 0) job.tags = toImages.flatMap(({ names }) => names);
-  await x.begin(200, 'application/json');
-  const telling = tell(x, job);
+  let telling: Promise<void> | undefined;
   try {
+    await x.begin(200, 'application/json');
+    telling = tell(x, job);
+    // Awaited at the end; until then nobody hears its failure.
+    telling.catch(() => {});
     const result = await solveDockerfile(services, job, {
       frontend: 'dockerfile.v0',
       attributes,
@@ -61,6 +64,8 @@ export async function buildForOldClient(x: Exchange, services: ControlServices, 
     services.jobs.close(job);
   } catch (error) {
     services.jobs.close(job, error);
+    // Refused before it began: an ordinary answer.
+    if (!telling) throw error;
     await telling;
     const { message } = asCleatError(error);
     await x.writeLine({ errorDetail: { message }, error: message });
@@ -150,12 +155,5 @@ function outputsOf(x: Exchange): ExporterRequest[] {
 }
 
 function json<S extends TSchema>(x: Exchange, name: string, schema: S): Static<S> | undefined {
-  const text = x.query.text(name);
-  if (text === '') return undefined;
-  try {
-    const value = parseJson(text);
-    return value === null ? undefined : (decode(schema, value, name) as Static<S>);
-  } catch (cause) {
-    throw invalidParameter(`error reading ${name}: ${messageOf(cause)}`, { cause });
-  }
+  return jsonIn(x, name, schema, `error reading ${name}`);
 }

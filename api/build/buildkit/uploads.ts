@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { cancelled, conflict, deadlineExceeded, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 
-/** How long the two requests of a client wait for each other. */
+/** How long the two requests of a client wait for each other; what follows takes its time. */
 const patienceMs = 60_000;
 const maxUploads = 100;
 
@@ -15,29 +15,40 @@ export interface Upload {
 
 /** Brings together a request with a context and the one for its build; either may come first. */
 export class Uploads {
-  readonly #offered = new Map<string, Upload>();
+  readonly #offered = new Map<string, () => Upload>();
   readonly #waiting = new Map<string, (upload: Upload) => void>();
 
   /** @returns resolves when it was read @throws Conflict, Unavailable; DeadlineExceeded, Cancelled where nobody does */
   async offer(id: string, content: Readable, signal: AbortSignal): Promise<void> {
     if (this.#offered.has(id)) throw conflict(`a context for the build ${id} is here already`);
     if (this.#offered.size >= maxUploads) throw unavailable('too many contexts wait for their builds');
-    await inTime<void>(signal, (resolve) => {
-      const upload = { content, done: () => resolve() };
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (waiting) waiting(upload);
-      else this.#offered.set(id, upload);
-    }).finally(() => this.#offered.delete(id));
+    let done = (): void => {};
+    const wasRead = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    try {
+      await inTime<void>(signal, (taken) => {
+        const take = (): Upload => {
+          taken();
+          return { content, done };
+        };
+        const waiting = this.#waiting.get(id);
+        this.#waiting.delete(id);
+        if (waiting) waiting(take());
+        else this.#offered.set(id, take);
+      });
+    } catch (error) {
+      this.#offered.delete(id);
+      throw error;
+    }
+    await wasRead;
   }
 
   /** @throws DeadlineExceeded, Cancelled */
   async take(id: string, signal: AbortSignal): Promise<Upload> {
     const offered = this.#offered.get(id);
-    if (offered) {
-      this.#offered.delete(id);
-      return offered;
-    }
+    this.#offered.delete(id);
+    if (offered) return offered();
     return await inTime<Upload>(signal, (resolve) => this.#waiting.set(id, resolve)).finally(() =>
       this.#waiting.delete(id),
     );

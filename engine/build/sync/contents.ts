@@ -8,6 +8,8 @@ const maxAskedBytes = 8 * 1024 * 1024;
 const maxAsked = 256;
 /** The most that a client may send of them: it may say less than it sends. */
 const maxHeldBytes = 64 * 1024 * 1024;
+/** Bytes that a piece costs beside its data, which may be a single byte. */
+const pieceBytes = 256;
 
 export interface Content {
   readonly file: Listed;
@@ -20,7 +22,7 @@ export interface Content {
  * for together, and put together here, and a large one is asked for alone, and passed on as it comes.
  */
 export async function* contentsOf(source: TreeSource, files: readonly Listed[]): AsyncGenerator<Content> {
-  const held = new Map<number, { pieces: Uint8Array[]; size: number; isWhole: boolean }>();
+  const held = new Map<number, { pieces: Uint8Array[]; size: number; cost: number; isWhole: boolean }>();
   let asked = 0;
   let askedBytes = 0;
   let heldBytes = 0;
@@ -30,7 +32,7 @@ export async function* contentsOf(source: TreeSource, files: readonly Listed[]):
     const numbers: number[] = [];
     for (let file = files[next]; file && file.entry.size <= smallBytes; file = files[next]) {
       if (asked > 0 && (asked >= maxAsked || askedBytes + file.entry.size > maxAskedBytes)) break;
-      held.set(file.number, { pieces: [], size: 0, isWhole: false });
+      held.set(file.number, { pieces: [], size: 0, cost: 0, isWhole: false });
       asked++;
       askedBytes += file.entry.size;
       next++;
@@ -45,8 +47,10 @@ export async function* contentsOf(source: TreeSource, files: readonly Listed[]):
     if (!one || one.isWhole) throw invalidParameter('the client sent contents that nobody asked for');
     if (data.length === 0) one.isWhole = true;
     else one.pieces.push(data);
+    const cost = data.length + pieceBytes;
     one.size += data.length;
-    heldBytes += data.length;
+    one.cost += cost;
+    heldBytes += cost;
     if (heldBytes > maxHeldBytes) throw invalidParameter('the client sent more than it had said');
   }
 
@@ -66,7 +70,7 @@ export async function* contentsOf(source: TreeSource, files: readonly Listed[]):
     held.delete(file.number);
     asked--;
     askedBytes -= file.entry.size;
-    heldBytes -= one.size;
+    heldBytes -= one.cost;
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { type FileType, typeOf } from './go-mode.js';
 import type { FileSystemEntry, TreeSource } from './service.js';
@@ -5,6 +6,8 @@ import type { FileSystemEntry, TreeSource } from './service.js';
 /** Bounds for what a client tells of its files: each is held in memory. */
 const maxEntries = 1_000_000;
 const maxTextBytes = 256 * 1024 * 1024;
+/** Bytes that an attribute costs beside its text. */
+const attributeBytes = 64;
 const maxPathBytes = 4095;
 const maxNameBytes = 255;
 
@@ -25,6 +28,7 @@ export async function listingOf(source: TreeSource): Promise<Map<string, Listed>
     const { path } = entry;
     const type = typeOf(entry.mode);
     text += path.length + entry.linkname.length;
+    for (const [name, value] of entry.xattrs) text += attributeBytes + name.length + value.length;
     if (listing.size >= maxEntries || text > maxTextBytes) {
       throw invalidParameter(`the client sends more than ${maxEntries} files: leave some out by .dockerignore`);
     }
@@ -65,11 +69,15 @@ function shown(path: string): string {
   return JSON.stringify(path.length <= 200 ? path : `${path.slice(0, 200)}…`);
 }
 
+const maxSignature = 128;
+
 /** The facts by which fsutil, too, tells whether a file is the same; sizes and times of directories do not count. */
 function signatureOf(type: FileType, entry: FileSystemEntry): string {
   const { mode, uid, gid, linkname, size, modTime } = entry;
   const facts: unknown[] = [mode, uid, gid, linkname];
   if (type !== 'directory') facts.push(size, `${modTime}`);
   for (const [name, value] of entry.xattrs) facts.push(name, Buffer.from(value).toString('base64'));
-  return JSON.stringify(facts);
+  const signature = JSON.stringify(facts);
+  // Most are short; signatures are kept between builds.
+  return signature.length <= maxSignature ? signature : createHash('sha256').update(signature).digest('base64');
 }

@@ -152,6 +152,30 @@ test.each<[string, Partial<TreeSource>]>([
   await expect(update({ a: { text: 'x' } }, lie)).rejects.toMatchObject({ class: 'InvalidParameter' });
 });
 
+test('contents in pieces of one byte are bounded by what they cost', async () => {
+  let pieces = 0;
+  const nextContent = async () => {
+    pieces++;
+    return { number: 0, data: Buffer.from('x') };
+  };
+  await expect(update({ a: { text: 'x' } }, { nextContent })).rejects.toMatchObject({ class: 'InvalidParameter' });
+  expect(pieces).toBeLessThan(300_000);
+});
+
+test('attributes count like names', async () => {
+  const xattrs = new Map([['user.large', Buffer.alloc(257 * 1024 * 1024)]]);
+  await expect(update({ a: { text: '', xattrs } })).rejects.toThrow(/sends more than/);
+});
+
+test('a long signature still tells what has changed', async () => {
+  const files = (value: string) => ({
+    a: { text: 'x', xattrs: new Map([['user.long', Buffer.from(value.repeat(500))]]) },
+  });
+  expect(await update(files('a'))).toEqual(['a']);
+  expect(await update(files('a'))).toEqual([]);
+  expect(await update(files('b'))).toEqual(['a']);
+});
+
 test('a large file must have the size that was said', async () => {
   const said = { big: { text: 'short', size: 5_000_000 } };
   await expect(update(said)).rejects.toThrow(/changed its size/);

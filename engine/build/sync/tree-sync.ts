@@ -11,8 +11,11 @@ import { type Listed, listingOf } from './listing.js';
 import type { TreeSource, TreeSync } from './service.js';
 import { filesOf } from './tree-out.js';
 
-/** Directories whose files are remembered; one that is not begins anew. */
+/** Directories whose files are remembered, and characters of that; one that is not begins anew. */
 const maxRemembered = 64;
+const maxRememberedText = 512 * 1024 * 1024;
+/** Characters that a file counts beside its text. */
+const fileText = 128;
 /** Names that are sent to the helper at once. */
 const removalBatch = 5000;
 const maxXattrs = 64;
@@ -29,11 +32,11 @@ export interface TreeSyncOptions {
  * write there. After a failure, and after a start of the engine, a directory begins anew.
  */
 export function createTreeSync({ helper, dataRoot }: TreeSyncOptions): TreeSync {
-  /** The content of each directory: signatures by path. The one used last is the last. */
-  const remembered = new Map<string, Map<string, string>>();
+  /** By directory. The one used last is the last. */
+  const remembered = new Map<string, Remembered>();
 
   async function update(directory: string, source: TreeSource, signal: AbortSignal): Promise<void> {
-    const before = remembered.get(directory);
+    const before = remembered.get(directory)?.signatures;
     remembered.delete(directory);
     if (!before) await removeContents(directory);
     const listing = await listingOf(source);
@@ -56,8 +59,13 @@ export function createTreeSync({ helper, dataRoot }: TreeSyncOptions): TreeSync 
       }
     }
     await source.finish();
-    remembered.set(directory, new Map([...listing].map(([path, { signature }]) => [path, signature])));
-    for (const oldest of [...remembered.keys()].slice(0, -maxRemembered)) remembered.delete(oldest);
+    remembered.set(directory, remember(listing));
+    let all = [...remembered.values()].reduce((sum, { text }) => sum + text, 0);
+    for (const [oldest, { text }] of remembered) {
+      if (remembered.size <= maxRemembered && all <= maxRememberedText) break;
+      remembered.delete(oldest);
+      all -= text;
+    }
   }
 
   return {
@@ -70,6 +78,23 @@ export function createTreeSync({ helper, dataRoot }: TreeSyncOptions): TreeSync 
       }
     },
   };
+}
+
+/** The content of a directory. */
+interface Remembered {
+  /** By path. */
+  readonly signatures: ReadonlyMap<string, string>;
+  readonly text: number;
+}
+
+function remember(listing: ReadonlyMap<string, Listed>): Remembered {
+  const signatures = new Map<string, string>();
+  let text = 0;
+  for (const [path, { signature }] of listing) {
+    signatures.set(path, signature);
+    text += path.length + signature.length + fileText;
+  }
+  return { signatures, text };
 }
 
 function difference(

@@ -10,8 +10,9 @@ export type Status = Partial<MessageOf<typeof statusResponse>>;
 
 /** Updates that a reader may be behind before the build waits for it. */
 const maxBehind = 2000;
-/** Updates that are kept for a reader who has not come yet; of more, the oldest output is dropped. */
+/** Updates, and bytes of output in them, that are kept for a reader who comes late; of more, the oldest output is dropped. */
 const maxKept = 10_000;
+const maxKeptBytes = 32 * 1024 * 1024;
 
 /**
  * The words of a build for all that watch it: from its beginning, whenever they come. A watcher that is slow slows the
@@ -21,6 +22,8 @@ export class Progress {
   readonly #kept: Status[] = [];
   /** Updates that were dropped before the first that is kept. */
   #dropped = 0;
+  /** Bytes of output in what is kept. */
+  #bytes = 0;
   readonly #readers = new Set<{ next: number }>();
   #ended = false;
   #changed = new Turn();
@@ -33,14 +36,33 @@ export class Progress {
   async emit(status: Status): Promise<void> {
     if (this.#ended) return;
     this.#kept.push(status);
-    if (this.#readers.size === 0 && this.#kept.length > maxKept) {
-      const at = this.#kept.findIndex((one) => one.logs !== undefined);
-      this.#kept.splice(Math.max(at, 0), 1);
-      this.#dropped++;
-    }
+    this.#bytes += outputIn(status);
+    this.#trim();
     this.#wake();
-    const isBehind = () => [...this.#readers].some(({ next }) => this.#end - next > maxBehind);
-    while (!this.#ended && isBehind()) await this.#changed.come;
+    while (!this.#ended && this.#isBehind()) {
+      await this.#changed.come;
+      this.#trim();
+    }
+  }
+
+  /** Drops what is too much, as far as everybody who watches has had it. */
+  #trim(): void {
+    let had = Math.min(this.#end, ...[...this.#readers].map(({ next }) => next)) - this.#dropped;
+    while (had > 0 && (this.#kept.length > maxKept || this.#bytes > maxKeptBytes)) {
+      const at = this.#kept.findIndex(({ logs }) => logs !== undefined);
+      const isOutput = at >= 0 && at < had;
+      if (!isOutput && this.#kept.length <= maxKept) return;
+      const [gone] = this.#kept.splice(isOutput ? at : 0, 1);
+      this.#bytes -= gone ? outputIn(gone) : 0;
+      this.#dropped++;
+      had--;
+    }
+  }
+
+  /** A reader has yet to take so much that the build waits: many updates, or more output than is kept. */
+  #isBehind(): boolean {
+    if (this.#readers.size === 0) return false;
+    return this.#bytes > maxKeptBytes || [...this.#readers].some(({ next }) => this.#end - next > maxBehind);
   }
 
   end(): void {
@@ -155,6 +177,10 @@ export class Progress {
       ],
     };
   }
+}
+
+function outputIn({ logs = [] }: Status): number {
+  return logs.reduce((sum, { msg }) => sum + (msg?.length ?? 0), 0);
 }
 
 /** A moment that some wait for. */

@@ -1,8 +1,10 @@
+import type { Readable } from 'node:stream';
 import type { Builds } from '@cleat/engine/build/service';
+import { owned } from '@cleat/protocol/guard';
 import type { Job, Result } from '../control/job.js';
 import type { Session } from '../session/sessions.js';
 import type { Exporter } from './exporters.js';
-import { sendBytes, sendFiles } from './send.js';
+import { checkPlace, sendBytes, sendFiles } from './send.js';
 
 export interface ExportServices {
   readonly builds: Pick<Builds, 'rootfs' | 'save' | 'trees'>;
@@ -41,20 +43,31 @@ async function exportOne(
     return;
   }
   const session: Session = await job.session();
+  const { builds } = services;
+  checkPlace(session);
   if (type === 'local') {
-    await progress.step('exporting to client directory', async (report) => {
-      const tar = await services.builds.rootfs(image, signal);
-      await sendFiles(session, id, services.builds.trees.filesOf(tar), signal, report);
-    });
+    await progress.step('exporting to client directory', async (report) =>
+      sending(await builds.rootfs(image, signal), (tar) =>
+        sendFiles(session, id, builds.trees.filesOf(tar), signal, report),
+      ),
+    );
   } else if (type === 'tar') {
     await progress.step('exporting to client tarball', async (report) =>
-      sendBytes(session, id, await services.builds.rootfs(image, signal), signal, report),
+      sending(await builds.rootfs(image, signal), (tar) => sendBytes(session, id, tar, signal, report)),
     );
   } else {
-    await progress.step(`exporting to ${type} image format`, async (report) => {
-      const archive = await services.builds.save(image, names);
-      await sendBytes(session, id, archive, signal, report);
-    });
+    await progress.step(`exporting to ${type} image format`, async (report) =>
+      sending(await builds.save(image, names), (archive) => sendBytes(session, id, archive, signal, report)),
+    );
+  }
+}
+
+/** Closes what is sent, also where the client takes no more of it: there are mounts and helpers behind it. */
+async function sending(source: Readable, send: (source: Readable) => Promise<void>): Promise<void> {
+  try {
+    await send(owned(source));
+  } finally {
+    source.destroy();
   }
 }
 

@@ -21,17 +21,21 @@ export async function sendBytes(
   signal: AbortSignal,
   report: Report,
 ): Promise<void> {
-  checkSupport(session);
   const stream = session.client.stream(method, [bytesMessage, bytesMessage], {
     headers: { [idHeader]: `${id}` },
     signal,
   });
   const counted = counter('sending tarball', report);
+  const send = async (chunk: Buffer): Promise<boolean> => {
+    for (let from = 0; from < chunk.length; from += maxPiece) {
+      if (!(await stream.send({ data: chunk.subarray(from, from + maxPiece) }))) return false;
+    }
+    return true;
+  };
   try {
     for await (const chunk of source as AsyncIterable<Buffer>) {
-      for (let from = 0; from < chunk.length; from += maxPiece) {
-        if (!(await stream.send({ data: chunk.subarray(from, from + maxPiece) }))) break;
-      }
+      // Its end, below, says why the client takes no more.
+      if (!(await send(chunk))) break;
       await counted.add(chunk.length);
     }
     stream.end();
@@ -39,7 +43,6 @@ export async function sendBytes(
     for await (const _ of stream.messages);
     await counted.done();
   } finally {
-    source.destroy();
     stream.cancel();
   }
 }
@@ -55,7 +58,6 @@ export async function sendFiles(
   signal: AbortSignal,
   report: Report,
 ): Promise<void> {
-  checkSupport(session);
   const headers = { [idHeader]: `${id}`, 'buildkit-exporter-multi-platform': '1' };
   const stream = session.client.stream(method, [packet, packet], { headers, signal });
   const packets = stream.messages[Symbol.asyncIterator]();
@@ -93,7 +95,8 @@ export async function sendFiles(
   }
 }
 
-function checkSupport(session: Session): void {
+/** Asked before anything is read for it. @throws InvalidParameter */
+export function checkPlace(session: Session): void {
   if (!session.supports(method))
     throw invalidParameter('the client has no place for the result: give it one with --output');
 }

@@ -7,6 +7,8 @@ export interface Needs {
 }
 
 const maxNames = 100;
+/** No name is longer; values that are would only grow where they are put together. */
+const maxWord = 4096;
 
 /**
  * Looks for secrets, agents and images in the text, without understanding it: what is asked for in vain does no harm, and
@@ -15,14 +17,25 @@ const maxNames = 100;
 export function needsOf(dockerfile: string, args: Readonly<Record<string, string>>, images: readonly string[]): Needs {
   const text = dockerfile.replace(/[\\`]\r?\n/g, ' ');
   const known: Record<string, string> = {};
-  for (const [, name = '', value = ''] of text.matchAll(/^\s*ARG\s+(\w+)(?:=(\S*))?/gim)) {
+  // Blanks of one line only: runs of empty lines, looked through from each of them, would take for ever.
+  for (const [, name = '', value = ''] of text.matchAll(/^[ \t]*ARG[ \t]+(\w+)(?:=(\S*))?/gim)) {
     known[name] = args[name] ?? unquoted(value);
   }
   const values = { ...args, ...known };
+  const shortValue = (name: string): string => {
+    const value = values[name] ?? '';
+    return value.length > maxWord ? '' : value;
+  };
   const expand = (word: string): string =>
-    word.replace(/\$\{?(\w+)(?::?-([^}]*))?\}?/g, (_all, name: string, otherwise = '') => values[name] || otherwise);
+    word.length > maxWord
+      ? ''
+      : word.replace(
+          /\$\{?(\w+)(?::?-([^}]*))?\}?/g,
+          (_all, name: string, otherwise = '') => shortValue(name) || otherwise,
+        );
   const secrets = new Set<string>();
   const agents = new Set<string>();
+  const mounted: string[] = [];
   for (const [, mount = ''] of text.matchAll(/--mount=(\S+)/g)) {
     const options = new Map(
       expand(unquoted(mount))
@@ -32,12 +45,12 @@ export function needsOf(dockerfile: string, args: Readonly<Record<string, string
     const target = (options.get('target') ?? options.get('dst') ?? options.get('destination'))?.split('/').pop();
     if (options.get('type') === 'secret') secrets.add(options.get('id') ?? options.get('source') ?? target ?? '');
     if (options.get('type') === 'ssh') agents.add(options.get('id') ?? 'default');
+    mounted.push(options.get('from') ?? '');
   }
   // A private repository over ssh.
-  if (/^\s*ADD\s.*(git@|ssh:\/\/)/im.test(text)) agents.add('default');
-  const from = [...text.matchAll(/^\s*FROM\s+(?:--\S+\s+)*(\S+)/gim), ...text.matchAll(/--from=(\S+)/g)];
+  if (/^[ \t]*ADD[ \t].*(git@|ssh:\/\/)/im.test(text)) agents.add('default');
+  const from = [...text.matchAll(/^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)/gim), ...text.matchAll(/--from=(\S+)/g)];
   const references = [...from.map(([, word = '']) => expand(unquoted(word))), ...images];
-  const mounted = [...text.matchAll(/--mount=\S*\bfrom=([^\s,]+)/g)].map(([, word = '']) => expand(word));
   const registries = new Set([...references, ...mounted].map(registryOf).filter((host) => host !== undefined));
   const few = (names: Set<string>): string[] => [...names].filter((name) => name !== '').slice(0, maxNames);
   return { secrets: few(secrets), agents: few(agents), registries: few(registries) };

@@ -61,7 +61,7 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
     tags: job.tags ?? [],
     ...(job.tags === undefined && { hidden: { until: job.over } }),
   };
-  job.progress.isSingleStage = [...source.text.matchAll(/^\s*FROM\s/gim)].length === 1;
+  job.progress.isSingleStage = [...source.text.matchAll(/^[ \t]*FROM\s/gim)].length === 1;
   try {
     const { image } = await services.builds.build(order, (line) => job.progress.line(line), job.signal);
     return { image, metadata: new Map() };
@@ -107,6 +107,7 @@ function loadDockerfile(
 ): Promise<Source> {
   return files.progress.step(`[internal] load build definition from ${basename(name)}`, async (report) => {
     if (remote && !attributes.has('dockerfilekey')) {
+      // A copy that the engine has made, and bounded.
       const path = remote.dockerfile ?? (await remote.file(name));
       return { text: await readFile(path, 'utf8'), ignore: undefined };
     }

@@ -12,11 +12,24 @@ export function buildError(error: unknown, dockerfile: { name: string; text: str
   const { line, code: exitCode } = (known.details ?? {}) as BuildFailure;
   const details: Detail[] = [];
   if (line !== undefined) {
-    const info = { filename: dockerfile.name, data: Buffer.from(dockerfile.text).toString('base64') };
+    const info = { filename: dockerfile.name, data: Buffer.from(around(dockerfile.text, line)).toString('base64') };
     details.push(typed('errdefs.Source', { info, ranges: [{ start: { line }, end: { line } }] }));
   }
   const message = exitCode === undefined ? known.message : asBuildKitSays(known.message);
   return new StatusError(code.unknown, message, details, { cause: error });
+}
+
+/** Bytes of text that is sent whole. */
+const maxWhole = 8 * 1024;
+/** The part of a longer text that is sent: lines around the error, cut. The other lines are empty, so that numbers stay. */
+const maxShown = { lines: 10, characters: 200 };
+
+function around(text: string, line: number): string {
+  if (Buffer.byteLength(text) <= maxWhole) return text;
+  const lines = text.split('\n').slice(0, line + maxShown.lines);
+  return lines
+    .map((one, index) => (Math.abs(index + 1 - line) <= maxShown.lines ? one.slice(0, maxShown.characters) : ''))
+    .join('\n');
 }
 
 /** The same error in the words of BuildKit's clients and their users. */

@@ -1,7 +1,10 @@
+import { systemError } from '@cleat/protocol/errors';
 import { describe, expect, test } from 'vitest';
 import { exportersOf } from '../export/exporters.js';
+import { StatusError } from '../grpc/status.js';
 import { cacheTargets, namedSources, settingsOf } from './attributes.js';
 import { ignorePatterns, needsOf } from './dockerfile-text.js';
+import { buildError } from './failure.js';
 import { answerQuestion } from './questions.js';
 import { definitionOf, imageOf } from './references.js';
 
@@ -114,6 +117,15 @@ describe('a Dockerfile’s text', () => {
     expect(needsOf('ADD git@github.com:x/y /z', {}, [])).toMatchObject({ agents: ['default'] });
   });
 
+  test.each([
+    ['empty lines', '\n'.repeat(500_000)],
+    ['mounts', '--mount='.repeat(200_000)],
+    ['a word', `ARG A=${'x'.repeat(1_000_000)}\nCOPY --from=${'$A'.repeat(1_000_000)}`],
+    ['words', `ARG A=${'x'.repeat(1_000_000)}\n${`COPY --from=${'$A'.repeat(1000)}\n`.repeat(20)}`],
+  ])('of nothing but %s holds nobody up', (_what, text) => {
+    expect(needsOf(`${text}\nFROM busybox`, {}, [])).toEqual({ secrets: [], agents: [], registries: ['docker.io'] });
+  });
+
   test('rules are read as moby’s', () => {
     const text = '\uFEFF# none\n  a/../b/  \n!c\n/abs/x\n\n! d\n./e\r\n!\n/\n';
     expect(ignorePatterns(text)).toEqual(['b', '!c', 'abs/x', '!d', 'e', '!', '/']);
@@ -129,6 +141,17 @@ describe('a Dockerfile’s text', () => {
     });
     expect(() => answerQuestion('frontend.outline', '')).toThrow(/unsupported request frontend.outline/);
   });
+});
+
+test('the place of an error comes with the lines around it, however long the Dockerfile is', () => {
+  const text = Array.from({ length: 3000 }, (_, index) => `RUN line ${index + 1}`).join('\n');
+  const error = buildError(systemError('no', { details: { line: 2000 } }), { name: 'Dockerfile', text });
+  const [detail] = error instanceof StatusError ? error.typed : [];
+  expect(detail?.value.length).toBeLessThan(16 * 1024);
+  const { info, ranges } = JSON.parse(Buffer.from(detail?.value ?? []).toString());
+  expect(ranges).toEqual([{ start: { line: 2000 }, end: { line: 2000 } }]);
+  const lines = Buffer.from(info.data, 'base64').toString().split('\n');
+  expect(lines.slice(1995, 2004)).toEqual(text.split('\n').slice(1995, 2004));
 });
 
 test('a result goes through a client’s hands', () => {

@@ -34,6 +34,8 @@ const methods = new Map([
     '/t/Fail',
     unary(text, text, ({ text: how }) => {
       if (how === 'typed') throw new StatusError(code.unknown, 'typed', [{ typeUrl: 'x/y', value: Buffer.from('{}') }]);
+      if (how === 'long')
+        throw new StatusError(code.unknown, 'long', [{ typeUrl: 'x/y', value: Buffer.alloc(100_000) }]);
       throw conflict('schon da: 100 % Ärger\n');
     }),
   ],
@@ -105,6 +107,8 @@ test('an error has its code and its words', async () => {
     class: 'Conflict',
     message: 'schon da: 100 % Ärger\n',
   });
+  // Clients take no header lists of that length: without its details it arrives.
+  expect(await failure(client.call('/t/Fail', [text, text], { text: 'long' }))).toMatchObject({ message: 'long' });
   expect(await failure(client.call('/t/Nothing', [text, text], {}))).toMatchObject({ class: 'NotImplemented' });
 });
 

@@ -61,7 +61,12 @@ export class StatusError extends CleatError {
 export function trailersOf(error: unknown): Record<string, string> {
   const known = asCleatError(error);
   const number = error instanceof StatusError ? error.code : codes[known.class];
-  const details = error instanceof StatusError ? error.typed : [];
+  const typed = error instanceof StatusError ? error.typed : [];
+  let left = maxDetails;
+  const details = typed.filter(({ typeUrl, value }) => {
+    left -= typeUrl.length + value.length;
+    return left >= 0;
+  });
   const trailers: Record<string, string> = { 'grpc-status': `${number}`, 'grpc-message': encodeMessage(known.message) };
   if (details.length > 0) {
     const status = rpcStatus.encode({ code: number, message: known.message, details: [...details] });
@@ -91,6 +96,8 @@ function encodeMessage(text: string): string {
 
 /** Clients refuse header lists that are longer than some 16 KiB. */
 const maxMessage = 4096;
+/** Bytes of all details. Node's HTTP/2 ends the connection when trailers are larger than 64 KiB. */
+const maxDetails = 32 * 1024;
 
 function decodeMessage(text: string): string {
   const bytes = Buffer.from(

@@ -21,6 +21,16 @@ export interface Session {
   supports(method: string): boolean;
 }
 
+/** For a build without a session: a client that serves nothing. */
+const nobody: Session = {
+  id: '',
+  sharedKey: '',
+  get client(): GrpcClient {
+    throw unavailable('the build has no session');
+  },
+  supports: () => false,
+};
+
 /** The sessions that are open. */
 export class Sessions {
   readonly #open = new Map<string, Session>();
@@ -48,15 +58,18 @@ export class Sessions {
   /** Calls the services at the other end of `connection`. @returns resolves when the session has ended */
   async serve({ id, sharedKey, methods }: SessionFacts, connection: Duplex): Promise<void> {
     const client = new GrpcClient(connection, this.#log);
-    this.#open.set(id, { id, sharedKey, client, supports: (method) => methods.has(method.toLowerCase()) });
+    const session: Session = { id, sharedKey, client, supports: (method) => methods.has(method.toLowerCase()) };
+    this.#open.set(id, session);
     for (const wake of [...this.#waiting]) wake();
     await new Promise<void>((resolve) => client.onClose(resolve));
-    this.#open.delete(id);
+    // Two of that name may have been let in at once; the later has it.
+    if (this.#open.get(id) === session) this.#open.delete(id);
     connection.destroy();
   }
 
-  /** The session of that ID, for which it waits. @throws Unavailable, Cancelled */
+  /** The session of that ID, for which it waits; without an ID one that has nothing. @throws Unavailable, Cancelled */
   async get(id: string, signal: AbortSignal): Promise<Session> {
+    if (id === '') return nobody;
     const given = AbortSignal.any([signal, lateAfter(patienceMs)]);
     for (;;) {
       const session = this.#open.get(id);

@@ -6,6 +6,14 @@ import { invalidParameter } from '@cleat/protocol/errors';
 const maxTextBytes = 8 * 1024 * 1024;
 /** A client that was asked for a few files has these, and the directories and links that lead there. */
 const maxEntries = 10_000;
+/** Bytes of memory that one text may hold while it comes. */
+const maxHeldBytes = 64 * 1024 * 1024;
+/** Bytes of memory for the entries. */
+const maxEntryBytes = 16 * 1024 * 1024;
+/** Bytes that an entry costs beside its text. */
+const entryBytes = 64;
+/** Bytes that a piece of a text costs beside its data, which may be a single byte. */
+const pieceBytes = 256;
 const maxLinks = 10;
 
 /**
@@ -13,11 +21,15 @@ const maxLinks = 10;
  * @throws InvalidParameter for what is too much
  */
 export async function textsOf(tree: TreeSource, paths: readonly string[]): Promise<Map<string, string>> {
-  const entries = new Map<string, { number: number; entry: FileSystemEntry }>();
+  const entries = new Map<string, Found>();
   try {
-    for await (const entry of tree.entries()) {
-      if (entries.size >= maxEntries) throw invalidParameter('the client sent more files than it was asked for');
-      entries.set(entry.path, { number: entries.size, entry });
+    let bytes = 0;
+    for await (const { path, mode, linkname } of tree.entries()) {
+      bytes += entryBytes + path.length + linkname.length;
+      if (entries.size >= maxEntries || bytes > maxEntryBytes) {
+        throw invalidParameter('the client sent more files than it was asked for');
+      }
+      entries.set(path, { number: entries.size, path, mode, linkname });
     }
     const texts = new Map<string, string>();
     for (const path of paths) {
@@ -31,8 +43,8 @@ export async function textsOf(tree: TreeSource, paths: readonly string[]): Promi
   }
 }
 
-type Entries = ReadonlyMap<string, { number: number; entry: FileSystemEntry }>;
-type Found = { number: number; entry: FileSystemEntry };
+type Entries = ReadonlyMap<string, Found>;
+type Found = Pick<FileSystemEntry, 'path' | 'mode' | 'linkname'> & { readonly number: number };
 
 /** The regular file that a path leads to. */
 function resolved(entries: Entries, path: string): Found | undefined {
@@ -40,7 +52,7 @@ function resolved(entries: Entries, path: string): Found | undefined {
   for (let links = 0; links <= maxLinks; links++) {
     const found = entries.get(at);
     if (!found) return undefined;
-    const { mode, linkname } = found.entry;
+    const { mode, linkname } = found;
     // Bits of Go's os.FileMode: a directory, a symbolic link, and everything else that is no regular file.
     if (Math.floor(mode / 2 ** 31) % 2 === 1) return undefined;
     if (Math.floor(mode / 2 ** 27) % 2 === 1) at = posix.join(posix.dirname(at), linkname);
@@ -50,16 +62,19 @@ function resolved(entries: Entries, path: string): Found | undefined {
   return undefined;
 }
 
-async function textOf(tree: TreeSource, { number, entry }: Found): Promise<string> {
+async function textOf(tree: TreeSource, { number, path }: Found): Promise<string> {
   await tree.request([number]);
   const pieces: Uint8Array[] = [];
   let size = 0;
+  let cost = 0;
   for (;;) {
     const piece = await tree.nextContent();
     if (piece.number !== number) throw invalidParameter('the client sent contents that nobody asked for');
     if (piece.data.length === 0) return Buffer.concat(pieces).toString('utf8');
     size += piece.data.length;
-    if (size > maxTextBytes) throw invalidParameter(`${entry.path} is larger than ${maxTextBytes} bytes`);
+    cost += piece.data.length + pieceBytes;
+    if (size > maxTextBytes) throw invalidParameter(`${path} is larger than ${maxTextBytes} bytes`);
+    if (cost > maxHeldBytes) throw invalidParameter(`${path} comes in too many pieces`);
     pieces.push(piece.data);
   }
 }

@@ -10,7 +10,7 @@ type Packet = MessageOf<typeof packet>;
 
 const method = '/moby.filesync.v1.FileSync/DiffCopy';
 
-/** How long a client may send nothing: a helper process waits for it, and there are few. */
+/** How long a client may send or take nothing: a helper process waits for it, and there are few. */
 const patienceMs = 60_000;
 
 export interface TreeRequest {
@@ -55,7 +55,7 @@ export class ClientTree implements TreeSource {
   }
 
   async request(numbers: readonly number[]): Promise<void> {
-    await this.#stream.send(...numbers.map((ID) => ({ type: packetType.request, ID })));
+    await this.#inTime(this.#stream.send(...numbers.map((ID) => ({ type: packetType.request, ID }))));
   }
 
   async nextContent(): Promise<{ number: number; data: Uint8Array }> {
@@ -66,6 +66,10 @@ export class ClientTree implements TreeSource {
   }
 
   async finish(): Promise<void> {
+    await this.#inTime(this.#finish());
+  }
+
+  async #finish(): Promise<void> {
     await this.#stream.send({ type: packetType.finish });
     this.#stream.end();
     // The sender ends after it was told, with a packet of its own.
@@ -76,10 +80,15 @@ export class ClientTree implements TreeSource {
     this.#stream.cancel();
   }
 
-  async #next(): Promise<Packet> {
+  /** Ends the call where the client is what `work` waits for in vain. */
+  async #inTime<T>(work: Promise<T>): Promise<T> {
     const late = (): void => this.#stream.fail(deadlineExceeded('the client stopped sending its files'));
     const timer = setTimeout(late, patienceMs);
-    const next = await this.#packets.next().finally(() => clearTimeout(timer));
+    return await work.finally(() => clearTimeout(timer));
+  }
+
+  async #next(): Promise<Packet> {
+    const next = await this.#inTime(this.#packets.next());
     if (next.done) throw invalidParameter('the client ended before it had sent its files');
     if (next.value.type === packetType.error) {
       throw invalidParameter(`error from sender: ${Buffer.from(next.value.data).toString('utf8')}`);

@@ -66,3 +66,18 @@ test.each([
 ])('malformed: %s', (_name, hex) => {
   expect(() => all.decode(Buffer.from(hex, 'hex'))).toThrow();
 });
+
+test.each([
+  ['messages', '3200'],
+  ['strings', '3a00'],
+])('a list of endless %s is refused', (_of, element) => {
+  expect(all.decode(Buffer.from(element.repeat(1000), 'hex'))).toBeDefined();
+  expect(() => all.decode(Buffer.from(element.repeat(100_001), 'hex'))).toThrow(/more than 100000 elements/);
+});
+
+test('a small value does not keep the buffer that it came in', () => {
+  const padding = Buffer.from(all.encode({ text: 'x'.repeat(1_000_000) }));
+  const { raw } = all.decode(Buffer.concat([padding, all.encode({ raw: Buffer.from('small') })]));
+  expect(Buffer.from(raw).toString()).toBe('small');
+  expect(raw.buffer.byteLength).toBe(5);
+});

@@ -46,10 +46,22 @@ export const string = scalar<string>({
 
 const noBytes = new Uint8Array(0);
 
+/** A copy of a small value, so that the large buffer in which it came is not kept with it. */
+function unpinned(value: Uint8Array): Uint8Array {
+  return value.length * 4 < value.buffer.byteLength ? new Uint8Array(value) : value;
+}
+
+/** Elements of one list or map: an empty one is two bytes on the wire, and hundreds here. */
+const maxElements = 100_000;
+
+function checkRoom(elements: number): void {
+  if (elements >= maxElements) throw new RangeError(`a list has more than ${maxElements} elements`);
+}
+
 export const bytes = scalar<Uint8Array>({
   wireType: WireType.LengthDelimited,
   zero: noBytes,
-  read: (reader) => reader.bytes(),
+  read: (reader) => unpinned(reader.bytes()),
   write: (writer, value) => writer.bytes(value),
 });
 
@@ -177,6 +189,7 @@ export function list<T>(number: number, of: Message<T>): Field<Partial<T>[]> {
     wireType: one.wireType,
     absent: () => [],
     read(reader, before) {
+      checkRoom(before.length);
       before.push(readMessage(reader, of));
       return before;
     },
@@ -193,6 +206,7 @@ export function repeated<T>(field: Field<T> & { readonly scalar: Scalar<T> }): F
     wireType: field.wireType,
     absent: () => [],
     read(reader, before) {
+      checkRoom(before.length);
       before.push(field.scalar.read(reader));
       return before;
     },
@@ -211,6 +225,7 @@ export function map<T>(number: number, value: Field<T>): Field<Map<string, T>> {
     wireType: WireType.LengthDelimited,
     absent: () => new Map(),
     read(reader, before) {
+      checkRoom(before.size);
       const { key, value: one } = readMessage(reader, entry);
       return before.set(key, one);
     },
