@@ -3,6 +3,9 @@ import { unavailable } from '@cleat/protocol/errors';
 import type { EndpointInterface, StaticRoute } from '@cleat/protocol/kinds/network';
 import { readable } from '@cleat/protocol/untrusted';
 
+/** Names that the kernel allows and `ip` takes for nothing else. */
+export const isInterfaceName = (text: string): boolean => /^\w[\w.+=@-]{0,14}$/.test(text);
+
 /**
  * Answers of network and IPAM drivers are checked before anything is done with them: these texts become arguments of
  * `ip`, and a driver may be broken or hostile.
@@ -59,9 +62,8 @@ export class Answer {
     return text.toLowerCase().replaceAll('-', ':');
   }
 
-  /** Those names that the kernel allows and `ip` takes for nothing else. */
   interfaceName(text: string, what: string): string {
-    if (!/^\w[\w.+=@-]{0,14}$/.test(text)) {
+    if (!isInterfaceName(text)) {
       throw this.wrong(`${what} ${quoted(text)}, which cannot be the name of a network interface`);
     }
     return text;

@@ -1,12 +1,10 @@
 import { setInterfaceSysctl } from '@cleat/linux/net/sysctls';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { netlabel } from '@cleat/protocol/kinds/network';
+import { isInterfaceName } from './answers.js';
 import type { EndpointRecord } from './record.js';
 
 /* Options of an endpoint that the engine heeds for every driver (moby `libnetwork/netlabel`). */
-
-/** As the kernel's `dev_valid_name` has it. */
-const interfaceName = /^(?!\.{1,2}$)[^\s/:]{1,15}$/;
 
 /** As the CLI writes it, too: it turns keys and values into lower case. */
 const sysctl = /^net\.(ipv4|ipv6|mpls)\.[\w-]+\.(IFNAME|ifname)\.[\w-]+=/;
@@ -20,7 +18,7 @@ export function complaintsAbout({ DriverOpts }: EndpointSettings): string[] {
         `unrecognised network interface sysctl '${setting}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`,
     );
   const name = DriverOpts?.[netlabel.endpointIfname];
-  if (name && !interfaceName.test(name)) complaints.push(`invalid interface name: ${name}`);
+  if (name && !isInterfaceName(name)) complaints.push(`invalid interface name: ${name}`);
   return complaints;
 }
 

@@ -121,6 +121,7 @@ describe('endpoints', () => {
       [{ [sysctls]: 'net.ipv4.conf.eth0.log_martians=1' }, 'unrecognised network interface sysctl'],
       [{ [sysctls]: 'kernel.domainname=x' }, 'unrecognised network interface sysctl'],
       [{ [ifname]: 'a/b' }, 'invalid interface name: a/b'],
+      [{ [ifname]: '~lan' }, 'invalid interface name: ~lan'],
     ] as const) {
       const answer = await create('dd', { NetworkingConfig: { EndpointsConfig: { one: { DriverOpts: options } } } });
       expect(answer).toMatchObject({ status: 400, json: { message: expect.stringContaining(why) } });
