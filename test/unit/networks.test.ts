@@ -1,216 +1,30 @@
-import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import ipamDefault from '@cleat/batteries/ipam-default/main';
-import networkBridge from '@cleat/batteries/network-bridge/main';
-import networkHost from '@cleat/batteries/network-host/main';
-import networkNone from '@cleat/batteries/network-none/main';
-import type { EngineConfig } from '@cleat/engine/config';
-import type { NewEvent } from '@cleat/engine/events/service';
-import type { ContainerId } from '@cleat/engine/ids';
-import { openNetworks } from '@cleat/engine/networks/index';
-import type { ContainerLookup, NetworkHost, Networks, SandboxRequest } from '@cleat/engine/networks/service';
-import { openOutbox } from '@cleat/engine/outbox/index';
-import type { Outbox } from '@cleat/engine/outbox/service';
-import { openStore } from '@cleat/engine/store/index';
-import type { Store } from '@cleat/engine/store/service';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { run } from '@cleat/linux/process/run';
-import { notFound, systemError } from '@cleat/protocol/errors';
-import { type ExtensionModule, type RunningExtension, startExtension } from '@cleat/protocol/extension';
-import { silentLogger } from '@cleat/protocol/log';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import {
+  attached,
+  close,
+  device,
+  events,
+  get,
+  kill,
+  networks,
+  networksForTests,
+  open,
+  played,
+  request,
+  root,
+  serveInside,
+  store,
+  third,
+} from './networks.fixture.js';
 
 /** Networks over the real batteries, the real kernel and nothing else: what is checked is what containers would see. */
-const tag = randomBytes(3).toString('hex');
-const device = `ct${tag}`;
-/** Subnets of this test alone. */
-const third = 1 + (Number.parseInt(tag.slice(0, 2), 16) % 200);
-const bip = `10.93.${third}.1/24`;
-
-let root: string;
-let store: Store;
-let networks: Networks & NetworkHost;
-let findContainer: ContainerLookup['find'];
-let outbox: Outbox;
-let events: NewEvent[];
-let batteries: Map<string, RunningExtension>;
-/** A method of the driver `plain` that fails. */
-let failing: string | undefined;
-/** A method of the driver `plain` that is never answered. */
-let hanging: string | undefined;
-/** A method that does what it is asked, and whose answer gets lost. */
-let lost: string | undefined;
-
-async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
-  const modules: [string, ExtensionModule, Record<string, unknown>][] = [
-    ['bridge', networkBridge, { engineId: `test-${tag}`, stateDir: join(root, 'bridge'), defaultDevice: device }],
-    ['host', networkHost, {}],
-    ['null', networkNone, {}],
-    ['default', ipamDefault, { stateDir: join(root, 'ipam') }],
-  ];
-  batteries = new Map();
-  failing = undefined;
-  hanging = undefined;
-  lost = undefined;
-  for (const [name, module, options] of modules) {
-    const context = { name, options, log: silentLogger, signal: new AbortController().signal };
-    batteries.set(name, await startExtension(module, context));
-  }
-  store = openStore(join(root, 'store'));
-  const config = {
-    engineId: `test-${tag}`,
-    dataRoot: root,
-    execRoot: join(root, 'exec'),
-    defaultNetworkDriver: 'bridge',
-    defaultIpamDriver: 'default',
-    bridge: device,
-    bip,
-    icc: true,
-    ipMasq: true,
-    ipv6: false,
-    ip: '0.0.0.0',
-    dns: [],
-    dnsSearch: [],
-    dnsOptions: [],
-    ...extra,
-  } as unknown as EngineConfig;
-  findContainer = () => undefined;
-  const extensions = {
-    async get(kind: { name: string }, name: string) {
-      const plain = name === 'plain';
-      const found = batteries.get(plain ? 'bridge' : name)?.implementations.find((o) => o.kind.name === kind.name);
-      if (!found) throw notFound(`plugin "${name}" not found`);
-      const call = (method: string, handler: unknown) => async (request: unknown) => {
-        // A driver that speaks Docker's protocol and nothing more.
-        if (plain && method === 'GetCapabilities') return { Scope: 'local' };
-        if (plain && method === hanging) await new Promise(() => {});
-        if (plain && method === failing) throw systemError(`${method} failed`);
-        const answer = typeof handler === 'function' ? ((await handler(request, {})) ?? {}) : undefined;
-        if (method === lost) await new Promise(() => {});
-        return answer;
-      };
-      return Object.fromEntries(
-        Object.keys(found.kind.methods).map((method) => [method, call(method, found.handlers[method])]),
-      );
-    },
-    nameOf: (_kind: string, called: string) => called,
-    onChange: () => () => {},
-  } as never;
-  outbox = openOutbox({ store, extensions, log: silentLogger });
-  networks = openNetworks({
-    config,
-    containers: { find: (ref) => findContainer(ref) },
-    log: silentLogger,
-    store,
-    outbox,
-    extensions,
-    events: {
-      publish: (event: NewEvent) => void events.push(event),
-      get last() {
-        return events.length;
-      },
-    } as never,
-  });
-  await networks.start();
-}
-
-async function close(): Promise<void> {
-  await networks.close();
-  outbox.close();
-  for (const battery of batteries.values()) await battery.close?.();
-  await store.close();
-}
-
-/** The next engine finds what is on disk now, not what this one does when it is closed. */
-async function kill(): Promise<void> {
-  await store.flush();
-  const parts = ['store', 'ipam', 'bridge'].filter((part) => existsSync(join(root, part)));
-  for (const part of parts) cpSync(join(root, part), join(root, 'killed', part), { recursive: true });
-  await close();
-  for (const part of parts) {
-    rmSync(join(root, part), { recursive: true });
-    renameSync(join(root, 'killed', part), join(root, part));
-  }
-  await open();
-}
-
-beforeEach(async () => {
-  root = mkdtempSync(join(tmpdir(), 'cleat-networks-'));
-  events = [];
-  await open();
-});
-
-afterEach(async () => {
-  await networks.reconcile(new Set());
-  await networks.prune({});
-  await close();
-  await run('ip', ['link', 'delete', device]);
-  await run('nft', ['delete', 'table', 'inet', `cleat_test${tag}`]);
-  rmSync(root, { recursive: true, force: true });
-});
-
-function request(name: string, more: Partial<SandboxRequest> = {}): SandboxRequest {
-  const mode = more.networkMode ?? 'default';
-  const given = more.endpoints ?? { [mode === 'default' ? 'bridge' : mode]: {} };
-  return {
-    containerId: `${Buffer.from(name).toString('hex')}${'0'.repeat(64)}`.slice(0, 64) as ContainerId,
-    containerName: name,
-    hostname: name,
-    domainname: '',
-    networkMode: 'default',
-    exposedPorts: [],
-    portBindings: {},
-    publishAllPorts: false,
-    dns: [],
-    dnsSearch: [],
-    dnsOptions: [],
-    extraHosts: [],
-    links: [],
-    sysctls: {},
-    directory: join(root, 'containers', name),
-    labels: {},
-    ...more,
-    ...networks.requested(mode, given),
-  };
-}
-
-async function attached(name: string, more: Partial<SandboxRequest> = {}) {
-  const wanted = request(name, more);
-  const sandbox = await networks.attach(wanted);
-  await sandbox.ready;
-  const path = sandbox.namespace.kind === 'path' ? sandbox.namespace.path : '';
-  const inside = (...command: string[]) => run('nsenter', [`--net=${path}`, ...command], { deadlineMs: 10_000 });
-  return { id: wanted.containerId, path, inside, sandbox };
-}
-
-/** The answers that a network's containers would get, by a server in one of their namespaces. */
-function serveInside(path: string, port: number, answer: string): () => Promise<unknown> {
-  const script = `require('http').createServer((q,s)=>s.end(${JSON.stringify(answer)})).listen(${port})`;
-  const stop = new AbortController();
-  const ended = run('nsenter', [`--net=${path}`, process.execPath, '-e', script], { signal: stop.signal }).catch(
-    () => undefined,
-  );
-  return () => {
-    stop.abort();
-    return ended;
-  };
-}
-
-async function get(url: string): Promise<string> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await (await fetch(url, { signal: AbortSignal.timeout(2_000) })).text();
-    } catch (error) {
-      // The server inside needs a moment to start.
-      if (tries === 50) throw error;
-      await sleep(50);
-    }
-  }
-}
+networksForTests();
 
 test('two containers reach each other, and nothing is left of them', async () => {
   const one = await attached('one');
@@ -381,16 +195,16 @@ test('a driver of Docker’s protocol: its interface is moved in and back, and w
   const onBridge = async () =>
     (await run('ip', ['-br', 'link', 'show', 'master', `br-${Id.slice(0, 12)}`])).stdout.split(/[@\s]/)[0] ?? '';
   const outer = await onBridge();
-  failing = 'DeleteEndpoint';
+  played.failing = 'DeleteEndpoint';
   await networks.detach(one.id);
   // Its other end is back on the host, where its driver looks for it.
   expect(await onBridge()).toBe(outer);
-  failing = undefined;
+  played.failing = undefined;
   await networks.remove('plain');
   expect(interfaceNames()).not.toContain(outer);
 
   await networks.create({ Name: 'plain', Driver: 'plain' });
-  failing = 'Join';
+  played.failing = 'Join';
   await expect(attached('two', { networkMode: 'plain' })).rejects.toThrow('Join failed');
   expect(networks.settings(request('two').containerId).sandboxId).toBe('');
   await networks.remove('plain');
@@ -403,7 +217,7 @@ test('none, host and another container', async () => {
   const host = await networks.attach(request('hosted', { networkMode: 'host' }));
   expect(host.namespace).toEqual({ kind: 'host' });
   const first = await attached('first');
-  findContainer = (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined);
+  played.findContainer = (ref) => (ref === 'first' ? { id: first.id, name: 'first', pid: 1 } : undefined);
   const joined = await networks.attach(request('second', { networkMode: 'container:first' }));
   expect(joined.namespace).toEqual({ kind: 'path', path: first.path });
   expect(joined.hostsPath).toBe(first.sandbox.hostsPath);
@@ -437,7 +251,7 @@ test('after a kill the next engine serves on, and takes away what nobody uses', 
 test('the end of a connection is told once, also when a kill cuts it short', async () => {
   await networks.create({ Name: 'plain', Driver: 'plain' });
   const one = await attached('one', { networkMode: 'plain' });
-  hanging = 'Leave';
+  played.hanging = 'Leave';
   void networks.detach(one.id);
   const told = () => events.filter(({ action }) => action === 'disconnect').length;
   await expect.poll(told).toBe(1);
@@ -463,7 +277,7 @@ test('a connection that nobody was told of has no end to tell', async () => {
 test('an address that was given to an engine that was killed before it heard of it is given back', async () => {
   const subnet = { Subnet: `10.94.${third}.0/29` };
   await networks.create({ Name: 'front', IPAM: { Config: [subnet] } });
-  lost = 'RequestAddress';
+  played.lost = 'RequestAddress';
   void networks.attach(request('one', { networkMode: 'front' })).catch(() => {});
   const taken = () => readFileSync(join(root, 'ipam', 'pools.journal'), 'utf8').includes(`10.94.${third}.2`);
   await expect.poll(taken).toBe(true);
@@ -476,7 +290,7 @@ test('an address that was given to an engine that was killed before it heard of 
   await networks.detach(two.id);
   await networks.remove('front');
 
-  lost = 'RequestPool';
+  played.lost = 'RequestPool';
   void networks.create({ Name: 'front', IPAM: { Config: [subnet] } }).catch(() => {});
   await sleep(50);
   await kill();
