@@ -12,6 +12,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { parse } from 'yaml';
+import { dynamicImports } from './bundle/dynamic-imports.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'cli/dist/bundle');
@@ -80,7 +81,7 @@ for (const program of new Set(Object.values(programs))) {
 const bundle = await rolldown({
   input,
   platform: 'node',
-  plugins: [main, places],
+  plugins: [main, places, dynamicImports],
   // Native code, what loads files of its own, and what is no CommonJS.
   external: [/^rolldown/, /^koffi/, /^lmdb/, /^node-unix-socket/, /^pino/],
   onLog(level, log, next) {
