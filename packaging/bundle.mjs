@@ -12,7 +12,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { parse } from 'yaml';
-import { dynamicImports } from './bundle/dynamic-imports.mjs';
+import { ascii, dynamicImports } from './bundle/render.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'cli/dist/bundle');
@@ -94,6 +94,7 @@ const { output } = await bundle.write({
   dir: out,
   format: 'cjs',
   exports: 'named',
+  comments: false,
   entryFileNames: '[name]-[hash].js',
   chunkFileNames: '[name]-[hash].js',
 });
@@ -104,6 +105,7 @@ copyFileSync(join(root, 'packaging/bundle/load.cjs'), join(out, 'load.js'));
 
 /** By the names of their files. */
 const chunks = new Map(output.filter(({ type }) => type === 'chunk').map((chunk) => [chunk.fileName, chunk]));
+for (const [name, { code }] of chunks) writeFileSync(join(out, name), ascii(code));
 const entryOf = (program) => output.find((chunk) => chunk.isEntry && chunk.name === nameOf(program)).fileName;
 const chunkOf = (module) => output.find((chunk) => chunk.moduleIds?.includes(join(root, module))).fileName;
 

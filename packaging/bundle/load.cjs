@@ -41,7 +41,7 @@ class Bundle {
   compile(name) {
     const filename = join(__dirname, name);
     const script = new Script(
-      `(function (exports, require, module, __filename, __dirname, imported) {${readFileSync(filename, 'utf8')}\n})`,
+      `(function (exports, require, module, __filename, __dirname, imported) {${readFileSync(filename, 'latin1')}\n})`,
       { filename, cachedData: this.#compiled(name) },
     );
     this.scripts.set(name, script);

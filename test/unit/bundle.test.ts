@@ -48,7 +48,7 @@ test('code that V8 has compiled before imports what is outside of the bundle, by
      }
      if (process.argv[2] !== undefined) void main(process.argv[2]);`,
   );
-  const { dynamicImports } = await import(pathToFileURL(join(packaging, 'dynamic-imports.mjs')).href);
+  const { dynamicImports } = await import(pathToFileURL(join(packaging, 'render.mjs')).href);
   const build = await rolldown({ input: join(root, 'main.js'), plugins: [dynamicImports], external: ['outside'] });
   await build.write({ dir: join(root, 'bundle'), format: 'cjs', exports: 'named', entryFileNames: '[name].js' });
   await build.close();
