@@ -112,7 +112,7 @@ function parseList(manifests: unknown): ManifestList {
   };
 }
 
-/** What an OCI descriptor says beyond media type, digest and size. */
+/** Fields of an OCI descriptor beyond media type, digest and size. */
 export function extrasOf({
   annotations,
   artifactType,

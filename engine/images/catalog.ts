@@ -24,7 +24,7 @@ export interface Image {
   readonly config: ImageConfig;
 }
 
-/** What a name or an ID stands for: an image, and what its name was where it came from. */
+/** An image that was looked for by a name or an ID, with the target that it came as. */
 export interface Found {
   readonly image: Image;
   readonly target: TargetRecord | undefined;
@@ -167,7 +167,7 @@ export class Catalog {
     return { image, target: this.targetOf(image.id), byName: false };
   }
 
-  /** What the image came as, by the first of its names that says so. */
+  /** The target that the image came as, by the first of its names that has one. */
   targetOf(id: ImageId): TargetRecord | undefined {
     for (const reference of this.references(id)) {
       const { target } = this.#names.lookUp(reference) ?? {};

@@ -10,7 +10,7 @@ import { attestedBy, isImageManifest } from './targets.js';
 
 type Rooms = Pick<Context, 'catalog' | 'layers' | 'sizeOf' | 'usage'>;
 
-/** What an image came as; of one that was made here, the manifest as which it would be saved. */
+/** The target that an image came as; of one that was made here, the manifest as which it would be saved. */
 export function descriptorOf(context: Rooms, image: Image, target: TargetRecord | undefined): ImageDescriptor {
   if (target) return shown(target);
   const layers = image.config.rootfs.diff_ids.map((diffId) => context.layers.get(diffId));

@@ -4,7 +4,7 @@ import type { Collection, Store } from '../store/service.js';
 import type { ReferenceRecord, TargetRecord } from './records.js';
 import { Targets } from './targets.js';
 
-/** What images are called. Backed by the store; the reverse indexes are in memory. */
+/** The names of images. Backed by the store; the reverse indexes are in memory. */
 export class Names {
   readonly targets: Targets;
   readonly #records: Collection<ReferenceRecord>;

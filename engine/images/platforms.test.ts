@@ -84,7 +84,7 @@ test('an image that was made here is its own only manifest', async () => {
   expect((await other.images.inspect('app:1')).Descriptor).toEqual(Descriptor);
 });
 
-test('what an archive lists without holding it is not here', async () => {
+test('an image that an archive lists without holding it is not here', async () => {
   await using it = await loaded({ missing: ['s390x'] });
   const { images } = it.bench;
   const [row] = await images.list(everything);
@@ -198,7 +198,7 @@ test('all platforms go with the last name, unless a container needs one', async 
   expect(await images.diskUsage()).toMatchObject({ layersSize: 0 });
 });
 
-test('what is not used is pruned with all its platforms, and nothing else is', async () => {
+test('an image is pruned with all its platforms once nothing uses it', async () => {
   await using it = await loaded();
   const { images } = it.bench;
   expect((await images.prune({})).ImagesDeleted).toEqual([]);
@@ -260,6 +260,7 @@ test('an index is pushed whole, one platform of it alone, and never a part of it
 
   await push(s390x);
   expect(await platformsThere()).toEqual([s390x]);
+  expect(images.count()).toBe(1);
 
   await remove(images, 'both:1', { platforms: [riscv64], force: true });
   expect(await push()).toContainEqual({

@@ -21,7 +21,7 @@ export interface Images {
     all: boolean;
     filters: Filters;
     sharedSize: boolean;
-    /** What each has for several platforms, and where that came from. */
+    /** With the manifests of each, and where their images came from. */
     manifests?: boolean;
     identity?: boolean;
   }): Promise<ImageSummary[]>;

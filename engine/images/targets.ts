@@ -38,8 +38,8 @@ export function attestedBy({ annotations }: Descriptor): string | undefined {
 }
 
 /**
- * What names were in their registries and archives, and which images of these are here. Who is named by what is the
- * catalog's business; it tells here which targets are still needed.
+ * The manifests and indexes that names had in their registries and archives, and which images of them are here. Names
+ * know which target is theirs (`names.ts`).
  */
 export class Targets {
   readonly #records: Collection<TargetRecord>;

@@ -3,7 +3,7 @@ import type { FoundTarget } from '../targets.js';
 /** Images that one archive may list: for each a configuration is read, and an event told. */
 export const maxImages = 10_000;
 
-/** What a name stands for in an archive, whatever the archive's layout. */
+/** The images of a name in an archive, whatever the archive's layout. */
 export interface ArchivedImage {
   /** The images that are in the archive, each for a platform of its own; at least one. */
   manifests: ArchivedManifest[];
@@ -11,7 +11,7 @@ export interface ArchivedImage {
   names: string[];
   /** ID of the image that it was made from. */
   parent?: string;
-  /** What an OCI layout says that it is. */
+  /** The manifest or index that it is in an OCI layout. */
   target?: FoundTarget;
 }
 

@@ -44,7 +44,7 @@ async function listed(files: ArchiveFiles): Promise<Descriptor[]> {
   return offers;
 }
 
-/** What belongs together: the manifests of one name, if each is for a platform. */
+/** Puts together the manifests of one name, if each is for a platform. */
 function grouped(offers: readonly Descriptor[]): Map<string[], Descriptor[]> {
   const byName = new Map<string, Descriptor[]>();
   const groups = new Map<string[], Descriptor[]>();
@@ -71,7 +71,7 @@ class LayoutReader {
     this.#files = files;
   }
 
-  /** What these descriptors are together: one manifest or index, or several manifests as if an index listed them. */
+  /** Reads these descriptors as one target: a manifest or an index, or several manifests as if an index listed them. */
   async targetOf(offers: readonly Descriptor[]): Promise<FoundTarget> {
     const [only, second] = offers;
     if (only && !second) {
@@ -197,7 +197,7 @@ function nameOf(annotations: Record<string, string>): string | undefined {
   return undefined;
 }
 
-/** What a descriptor says of itself, not how it was called in the archive. */
+/** Leaves out how a descriptor was called in the archive. */
 function withoutName({ annotations, ...rest }: Descriptor): Descriptor {
   const { [fullName]: _, [shortName]: __, ...others } = annotations ?? {};
   return { ...rest, ...(Object.keys(others).length > 0 && { annotations: others }) };

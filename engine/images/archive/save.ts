@@ -21,7 +21,7 @@ import type { Context } from '../context.js';
 import { bestFor, imagesOf } from '../select.js';
 import { type Described, describe, layerDescriptor, manifestOf } from './oci-manifest.js';
 
-/** What is saved under some names. */
+/** The images that are saved under some names. */
 interface Saved {
   /** Those for several platforms, or one. The first is the one that tools see which know of one alone. */
   parts: [Part, ...Part[]];

@@ -84,12 +84,12 @@ async function pullOne(
     const whole = context.catalog.arrive(target, its.digest, image.id);
     context.catalog.addDigest(reference, remote.digest, image.id, whole);
     if (!reference.digest) context.catalog.tag(reference, image.id, whole);
-    // What was pulled before targets were kept has none.
+    // An image that was pulled before targets were kept has none.
     return !wasThere && (before?.target !== undefined || before?.image.id !== image.id);
   });
 }
 
-/** What the reference is in the registry, as it is kept. */
+/** The target of a reference in the registry, as it is kept here. */
 function targetOf(found: Named): FoundTarget {
   const { remote, top } = found;
   const own = { mediaType: mediaTypeOf(found), digest: remote.digest, size: Buffer.byteLength(remote.text) };

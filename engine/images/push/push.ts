@@ -84,9 +84,12 @@ async function pushTag(task: Task, platform: Platform | undefined): Promise<void
   if (manifests.length > 1) await client.putManifest(tag, whole.mediaType, listOf(manifests), signal);
   const { digest, size } = whole;
   emit({ status: `${tag}: digest: ${digest} size: ${size}` });
-  for (const { image, described } of pushed) {
-    const target = context.catalog.arrive({ ...whole, manifests }, described.digest, image.id);
-    context.catalog.addDigest(tagged, digest, image.id, target);
+  // One of the other platforms alone is not what the name is known by.
+  if (images.includes(found.image)) {
+    for (const { image, described } of pushed) {
+      const target = context.catalog.arrive({ ...whole, manifests }, described.digest, image.id);
+      context.catalog.addDigest(tagged, digest, image.id, target);
+    }
   }
   const { target } = found;
   if (!platform && target && imagesOf(context, found).length > images.length) {
