@@ -191,6 +191,12 @@ describe('a name with images for several platforms', () => {
     expect(await refused('image', 'inspect', '--platform=linux/s390x', there)).toContain('linux/s390x');
     await ok('pull', '-q', '--platform=linux/s390x', there);
     expect(await show(there)).toBe(host);
+    const fields = async (version: string) =>
+      Object.keys(JSON.parse((await engine.api('GET', `/v${version}/images/${there}/json?manifests=1`)).body));
+    const recent = ['Descriptor', 'Manifests', 'Identity'];
+    expect(await fields('1.53')).toEqual(expect.arrayContaining(recent));
+    expect((await fields('1.52')).filter((name) => recent.includes(name))).toEqual(['Descriptor', 'Manifests']);
+    expect((await fields('1.47')).filter((name) => recent.includes(name))).toEqual([]);
     const container = await ok('create', '--platform=linux/s390x', there, 'x');
     expect(await ok('inspect', '--format', '{{.Image}}', container)).toBe(
       await ok('image', 'inspect', '--platform=linux/s390x', '--format', '{{.Id}}', there),

@@ -20,7 +20,7 @@ served body POST /networks/{id}/connect EndpointConfig.MacAddress; from 1.44 on
 ## 1.53
 none answer GET /info NRI; NRI plugins need containerd
 served text GET /events Accept: application/jsonl; in every version
-served answer GET /images/{name}/json Identity; where an image was pulled from; signatures are not checked here
+served text GET /images/{name}/json Identity; where an image was pulled from; signatures are not checked here
 served text POST /grpc deprecated
 served text POST /session deprecated
 ## 1.52
@@ -108,7 +108,7 @@ served body POST /containers/create HostConfig.Mounts.ImageOptions.Subpath
 refused body POST /containers/create HostConfig.Sysctls net.*.*.eth0.*; it belongs to an endpoint: \`DriverOpts\`
 served answer GET /images/json [].Descriptor
 served answer GET /images/{name}/json Descriptor
-served answer GET /images/{name}/json Manifests
+served text GET /images/{name}/json Manifests; where \`manifests\` asks for them
 served query GET /images/{name}/json manifests
 none answer GET /containers/{id}/json ImageManifestDescriptor; the image's own \`Manifests\` tell which containers use them
 none answer GET /containers/json [].ImageManifestDescriptor; the image's own \`Manifests\` tell which containers use them
