@@ -37,7 +37,7 @@ function project(name: string, files: Record<string, string>): string {
   return directory;
 }
 
-/** What a client finds around it: this engine, and nothing of this host's users. */
+/** Variables of a client: this engine, and nothing of the users of this host. */
 const environment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => {
   const { DOCKER_CONTEXT: _context, ...env } = process.env;
   const own = { DOCKER_HOST: `unix://${engine.socket}`, DOCKER_CONFIG: plain, HOME: work };
@@ -191,7 +191,7 @@ services:
   });
 });
 
-describe('a development container', () => {
+describe('A development container', () => {
   const files = {
     '.devcontainer/devcontainer.json': JSON.stringify({
       name: 'pier',
@@ -214,8 +214,8 @@ describe('a development container', () => {
     ['the classic builder', () => plain],
     ...(hasNewerClients ? ([['buildx', () => newer]] as [string, () => string][]) : []),
   ];
-  test.each(ways)('of a Dockerfile and a feature comes up by %s', async (how, config) => {
-    const folder = project(`dev-by-${how.replaceAll(' ', '-')}`, files);
+  test.each(ways)('comes up by %s, with its Dockerfile and a feature', async (way, config) => {
+    const folder = project(`dev-by-${way.replaceAll(' ', '-')}`, files);
     const cli = program('node_modules/.bin/devcontainer');
     const { stdout } = await run(cli, ['up', '--workspace-folder', folder], { env: { DOCKER_CONFIG: config() } });
     expect(JSON.parse(stdout)).toMatchObject({ outcome: 'success', remoteUser: 'root' });
