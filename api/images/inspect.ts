@@ -24,6 +24,8 @@ export function inspectFor(x: Pick<Exchange, 'before'>, image: ImageInspect): ob
   if (!x.before('1.52')) {
     for (const name of ['Parent', 'Comment', 'DockerVersion', 'Author']) if (shaped[name] === '') delete shaped[name];
   }
+  if (x.before('1.48')) delete shaped.Descriptor;
+  if (x.before('1.53')) delete shaped.Identity;
   if (x.before('1.44')) shaped.VirtualSize = image.Size;
   if (x.before('1.45')) {
     shaped.Container ??= '';
