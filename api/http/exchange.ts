@@ -257,7 +257,7 @@ export class Exchange {
   async hijackSocket(contentType: string, protocol: string): Promise<Socket> {
     const hijacker = this.#mustHijack();
     await this.outgoing.check({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
-    return hijacker.hijackSocket(contentType, protocol);
+    return await hijacker.hijackSocket(contentType, protocol);
   }
 
   async hijackWebSocket(kind: 'text' | 'binary'): Promise<HijackedConnection> {
