@@ -29,6 +29,7 @@ import type { ImageHost, Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
 import { openNetworks } from './networks/index.js';
 import type { NetworkHost, Networks } from './networks/service.js';
+import { openView } from './oci/remap.js';
 import { Runtimes } from './oci/runtimes.js';
 import { openOutbox } from './outbox/index.js';
 import { openPlugins, PluginRegistry } from './plugins/index.js';
@@ -136,6 +137,10 @@ export async function openEngine(
     const registry = new Registry(store);
     const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events'), caller });
     closers.push(['events', () => events.close()]);
+    if (config.remap) {
+      const view = await openView(config, config.remap);
+      closers.push(['the view of remapped containers', () => view.close()]);
+    }
     const helper = new Helper();
     closers.push(['helper', () => helper.close()]);
     const outbox = openOutbox({ store, extensions, log: room('outbox') });
