@@ -26,7 +26,9 @@ export function imageRoutes({ images }: ApiServices): Route[] {
           throw invalidParameter('conflicting options: identity requires manifests=1');
         }
         const sharedSize = !x.before('1.42') && x.query.flag('shared-size');
-        const all = await images.list({ all: x.query.flag('all'), filters, sharedSize });
+        const manifests = !x.before('1.47') && x.query.flag('manifests');
+        const identity = !x.before('1.54') && x.query.flag('identity');
+        const all = await images.list({ all: x.query.flag('all'), filters, sharedSize, manifests, identity });
         x.send(
           200,
           all.map((image) => summaryFor(x, image)),
@@ -68,11 +70,12 @@ export function imageRoutes({ images }: ApiServices): Route[] {
       selectors: { platform: 'one', manifests: 'one' },
       async handler(x) {
         const platform = optionalPlatform(x.query.text('platform'));
-        // Each image is for one platform here, so there is no list of manifests to add.
-        if (platform && x.query.flag('manifests')) {
+        const manifests = x.query.flag('manifests');
+        if (platform && manifests) {
           throw invalidParameter('conflicting options: manifests and platform options cannot both be set');
         }
-        x.send(200, inspectFor(x, await images.inspect(x.param('name'), platform)));
+        const options = { manifests: manifests && !x.before('1.48') };
+        x.send(200, inspectFor(x, await images.inspect(x.param('name'), platform, options)));
       },
     },
     {
@@ -172,13 +175,14 @@ function summaryFor(x: Exchange, image: ImageSummary): ImageSummary {
     shaped.RepoDigests = ['<none>@<none>'];
   }
   if (x.before('1.51')) shaped.Containers = -1;
+  if (x.before('1.48')) delete shaped.Descriptor;
   if (x.before('1.44')) shaped.VirtualSize = image.Size;
   return shaped;
 }
 
 /**
- * Attestations are manifests of their own in an image's index. An image here is one manifest, so there are none; whose
- * type or text is asked for makes no difference then.
+ * Attestations are manifests of their own in an image's index. They are not brought here with the images, so there are
+ * none; whose type or text is asked for makes no difference then.
  */
 async function attestations(x: Exchange, images: Images): Promise<void> {
   const [platform, ...others] = x.query.all('platform');

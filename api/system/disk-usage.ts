@@ -1,4 +1,5 @@
 import type { DiskUsage } from '@cleat/engine/system/service';
+import type { ImageSummary } from '@cleat/protocol/api/image';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { rowFor } from '../containers/list.js';
 import type { Exchange } from '../http/exchange.js';
@@ -19,9 +20,17 @@ export function diskUsageFor(x: Exchange, usage: DiskUsage, verbose: boolean): o
     return verbose ? usages(usage) : { ...usage, ...usages(usage) };
   }
   const rows = usage.Containers && { Containers: usage.Containers.map((row) => rowFor(x, row)) };
-  if (!x.before('1.44')) return { ...usage, ...rows };
-  const images = usage.Images && { Images: usage.Images.map((image) => ({ ...image, VirtualSize: image.Size })) };
+  const images = usage.Images && { Images: usage.Images.map((image) => imageFor(x, image)) };
+  if (!x.before('1.44')) return { ...usage, ...rows, ...images };
   return { ...usage, ...rows, ...images, ...(x.before('1.42') ? olderCache(usage.BuildCache ?? []) : {}) };
+}
+
+function imageFor(x: Exchange, { Descriptor, ...image }: ImageSummary): ImageSummary {
+  return {
+    ...image,
+    ...(Descriptor && !x.before('1.48') && { Descriptor }),
+    ...(x.before('1.44') && { VirtualSize: image.Size }),
+  };
 }
 
 /** Until API 1.42 a record names one parent, and their size is told as a sum (moby `daemon/server/router/system`). */

@@ -5,8 +5,8 @@ import type { RegistryClient } from './client.js';
 import { withRegistry } from './connect.js';
 import { pullError } from './errors.js';
 import { fetchConfig } from './fetch.js';
-import { type ImageManifest, type ManifestList, mediaType } from './manifest.js';
-import { named } from './resolve.js';
+import type { ImageManifest, ManifestList } from './manifest.js';
+import { mediaTypeOf, named } from './resolve.js';
 import type { Registries } from './service.js';
 
 /**
@@ -22,9 +22,10 @@ export async function inspectRemote(
   const reference = withDefaultTag(given);
   try {
     return await withRegistry(registries, { reference, access: 'pull', auth, signal }, async (client) => {
-      const { remote, top } = await named(client, reference, 'image', signal);
+      const found = await named(client, reference, 'image', signal);
+      const { remote, top } = found;
       const descriptor = {
-        mediaType: mediaTypeOf(remote, top),
+        mediaType: mediaTypeOf(found),
         digest: remote.digest,
         size: Buffer.byteLength(remote.text),
       };
@@ -33,16 +34,6 @@ export async function inspectRemote(
   } catch (error) {
     throw pullError(error, reference);
   }
-}
-
-/** The document's own media type, or else the one that the registry gives it. */
-function mediaTypeOf(remote: { text: string; contentType: string }, top: ImageManifest | ManifestList): string {
-  const document = parseJson(remote.text);
-  if (isRecord(document) && typeof document.mediaType === 'string') return document.mediaType;
-  const named = remote.contentType.split(';')[0]?.trim() ?? '';
-  const known: readonly string[] = Object.values(mediaType);
-  if (known.includes(named)) return named;
-  return top.kind === 'list' ? mediaType.ociIndex : mediaType.ociManifest;
 }
 
 type Platforms = DistributionInspect['Platforms'];

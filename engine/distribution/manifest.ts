@@ -47,7 +47,13 @@ export interface ImageManifest {
 
 export interface ManifestList {
   kind: 'list';
-  manifests: (Descriptor & { platform: Platform })[];
+  manifests: ListedManifest[];
+}
+
+export interface ListedManifest extends Descriptor {
+  platform: Platform;
+  annotations?: Record<string, string>;
+  artifactType?: string;
 }
 
 /**
@@ -100,8 +106,21 @@ function parseList(manifests: unknown): ManifestList {
           architecture: text(platform.architecture),
           ...(text(platform.variant) !== '' && { variant: text(platform.variant) }),
         },
+        ...(isRecord(item) && extrasOf(item)),
       };
     }),
+  };
+}
+
+/** Fields of an OCI descriptor beyond media type, digest and size. */
+export function extrasOf({
+  annotations,
+  artifactType,
+}: Record<string, unknown>): Pick<ListedManifest, 'annotations' | 'artifactType'> {
+  const texts = isRecord(annotations) ? Object.entries(annotations).filter(([, text]) => typeof text === 'string') : [];
+  return {
+    ...(texts.length > 0 && { annotations: Object.fromEntries(texts) as Record<string, string> }),
+    ...(typeof artifactType === 'string' && artifactType !== '' && { artifactType }),
   };
 }
 

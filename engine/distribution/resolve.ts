@@ -1,8 +1,16 @@
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
+import { isRecord, parseJson } from '@cleat/protocol/json';
 import { formatPlatform, type Platform } from '../content/platform.js';
 import { canonical, type Reference } from '../content/references.js';
 import type { RegistryClient, RemoteManifest } from './client.js';
-import { type Contents, chooseManifest, type ImageManifest, type ManifestList, parseManifest } from './manifest.js';
+import {
+  type Contents,
+  chooseManifest,
+  type ImageManifest,
+  type ManifestList,
+  mediaType,
+  parseManifest,
+} from './manifest.js';
 
 /** The target of a reference: one artifact, or a list of them for several platforms. */
 export interface Named {
@@ -40,4 +48,14 @@ export async function chosen(
   const manifest = parseManifest(child.text, child.contentType, canonical(reference), contents);
   if (manifest.kind !== 'image') throw invalidParameter('unsupported manifest format: a list inside a list');
   return { remote: child, manifest };
+}
+
+/** The document's own media type, or else the one that the registry gives it. */
+export function mediaTypeOf({ remote, top }: Named): string {
+  const document = parseJson(remote.text);
+  if (isRecord(document) && typeof document.mediaType === 'string') return document.mediaType;
+  const named = remote.contentType.split(';')[0]?.trim() ?? '';
+  const known: readonly string[] = Object.values(mediaType);
+  if (known.includes(named)) return named;
+  return top.kind === 'list' ? mediaType.ociIndex : mediaType.ociManifest;
 }

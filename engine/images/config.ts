@@ -2,6 +2,7 @@ import { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
 import { decode, isRecord } from '@cleat/protocol/json';
 import { checkFields } from '../config-fields.js';
+import type { Platform } from '../content/platform.js';
 import { isDigest } from '../content/references.js';
 
 /** Layers that an image may have, as in Docker: overlayfs takes no more by much. */
@@ -107,6 +108,11 @@ function historyEntry(entry: Record<string, unknown>): HistoryEntry {
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+}
+
+/** The platform that an image names. */
+export function platformOf({ os = 'linux', architecture = '', variant }: ImageConfig): Platform {
+  return { os, architecture, ...(variant !== undefined && { variant }) };
 }
 
 /** The configuration's moment of creation in seconds since the epoch; 0 when it names none. */

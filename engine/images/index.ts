@@ -73,7 +73,7 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
         images: list(context, { all: false, filters: {}, sharedSize: true }),
       };
     },
-    count: () => catalog.all().length,
+    count: () => catalog.all().filter(({ id }) => !catalog.isCompanion(id)).length,
     close: async () => clearInterval(timer),
   };
 }
@@ -81,7 +81,7 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
 function imagesOf(context: Context): Images {
   return {
     list: async (options) => list(context, options),
-    inspect: async (ref, platform) => inspect(context, ref, platform),
+    inspect: async (ref, platform, options) => inspect(context, ref, platform, options),
     history: async (ref, platform) => history(context, ref, platform),
     tag: async (ref, repository, name) => tag(context, ref, repository, name),
     remove: (ref, options) => remove(context, ref, options),

@@ -9,6 +9,7 @@ import { zeroTime } from '../time.js';
 import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
 import type { Context } from './context.js';
+import { descriptorOf, identityOf, manifestDescriptorOf, manifestsOf } from './manifests.js';
 import { findFor } from './select.js';
 import { parentOf } from './use.js';
 
@@ -28,16 +29,24 @@ export function namesOf(context: Pick<Context, 'catalog'>, id: ImageId): { tags:
 
 /** `GET /images/{name}/json` */
 export function inspect(
-  context: Pick<Context, 'catalog' | 'layers' | 'sizeOf'>,
+  context: Pick<Context, 'catalog' | 'layers' | 'sizeOf' | 'usage'>,
   text: string,
   platform?: Platform,
+  options: { manifests?: boolean } = {},
 ): ImageInspect {
-  const image = findFor(context, text, platform);
+  const found = context.catalog.found(text);
+  const image = platform ? findFor(context, text, platform) : found.image;
   const { config, record } = image;
-  const { tags, digests } = namesOf(context, image.id);
+  // Another platform's image goes by the same names.
+  const { tags, digests } = namesOf(context, found.image.id);
   const size = context.sizeOf(image);
+  const describe = platform ? manifestDescriptorOf : descriptorOf;
+  const identity = identityOf(context, found.image);
   return {
     Id: image.id,
+    Descriptor: describe(context, image, found.target),
+    ...(options.manifests && { Manifests: manifestsOf(context, found.image, found.target) }),
+    ...(identity && { Identity: identity }),
     RepoTags: tags,
     RepoDigests: digests,
     Parent: parentOf(context, image),

@@ -9,6 +9,7 @@ import type { Image } from './catalog.js';
 import { createdSeconds } from './config.js';
 import type { Context } from './context.js';
 import { globToRegExp } from './glob.js';
+import { descriptorOf, manifestsOf, sizeOfAll } from './manifests.js';
 import { parentOf } from './use.js';
 
 const acceptedFilters = ['dangling', 'label', 'before', 'since', 'reference', 'until'];
@@ -67,7 +68,7 @@ function referenceFilter(filters: Filters): ((reference: Reference) => boolean) 
  */
 export function list(
   context: Context,
-  options: { all: boolean; filters: Filters; sharedSize: boolean },
+  options: { all: boolean; filters: Filters; sharedSize: boolean; manifests?: boolean; identity?: boolean },
 ): ImageSummary[] {
   const { filters } = options;
   checkFilters(filters, acceptedFilters);
@@ -77,7 +78,7 @@ export function list(
   const summaries: ImageSummary[] = [];
   const shared = options.sharedSize ? sharedChains(context) : undefined;
   for (const image of context.catalog.all()) {
-    if (!isWithin(image, window)) continue;
+    if (context.catalog.isCompanion(image.id) || !isWithin(image, window)) continue;
     if (!matchLabels(filters, image.config.config?.Labels)) continue;
     const all = context.catalog.references(image.id);
     const references = matchesReference ? all.filter(matchesReference) : all;
@@ -88,8 +89,10 @@ export function list(
       if (!options.all && hasChildren) continue;
       if (dangling === false || matchesReference) continue;
     }
+    const group = [image, ...context.catalog.companions(image.id)];
+    const target = context.catalog.targetOf(image.id);
     summaries.push({
-      Containers: context.usage(image.id).length,
+      Containers: group.reduce((sum, { id }) => sum + context.usage(id).length, 0),
       Created: createdSeconds(image.config.created),
       Id: image.id,
       Labels: image.config.config?.Labels ?? null,
@@ -97,7 +100,9 @@ export function list(
       RepoDigests: references.filter((reference) => reference.digest).map(familiar),
       RepoTags: tags,
       SharedSize: shared ? sharedSize(context, image, shared) : -1,
-      Size: context.sizeOf(image),
+      Size: sizeOfAll(context, group),
+      Descriptor: descriptorOf(context, image, target),
+      ...(options.manifests && { Manifests: manifestsOf(context, image, target, options.identity) }),
     });
   }
   return summaries.sort((a, b) => b.Created - a.Created);

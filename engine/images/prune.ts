@@ -48,6 +48,7 @@ function isCandidate(
   until: bigint | undefined,
   filters: Filters,
 ): boolean {
+  if (context.catalog.isCompanion(image.id)) return false;
   const hasChildren = context.catalog.children(image.id).length > 0;
   if (hasChildren && (danglingOnly || context.catalog.references(image.id).length === 0)) return false;
   if (until !== undefined) {

@@ -17,9 +17,16 @@ export type { Platform } from '../content/platform.js';
 
 /** The API's half of images. */
 export interface Images {
-  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
+  list(options: {
+    all: boolean;
+    filters: Filters;
+    sharedSize: boolean;
+    /** With the manifests of each, and where their images came from. */
+    manifests?: boolean;
+    identity?: boolean;
+  }): Promise<ImageSummary[]>;
   /** @throws NotFound `No such image: X`, or that it is for another platform than the one that is asked for */
-  inspect(ref: string, platform?: Platform): Promise<ImageInspect>;
+  inspect(ref: string, platform?: Platform, options?: { manifests?: boolean }): Promise<ImageInspect>;
   history(ref: string, platform?: Platform): Promise<ImageHistoryItem[]>;
   /** @throws NotFound, InvalidParameter (bad reference) */
   tag(ref: string, repository: string, tag: string): Promise<void>;
@@ -37,7 +44,7 @@ export interface Images {
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
   /** The image of a name in its registry: digest and platforms. @throws InvalidParameter for what is none; as a pull */
   inspectRemote(name: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect>;
-  /** Only the images of an archive that are for `platforms`, or all. */
+  /** Only the images of an archive that are for one of `platforms`, or all. @throws NotFound when there are none */
   load(
     archive: Readable,
     options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
@@ -136,7 +143,7 @@ export interface ResolvedImage {
 export interface RemoveOptions {
   force: boolean;
   noPrune: boolean;
-  /** Only these; empty or missing: whatever the image is for. */
+  /** Only the images for these; empty or missing: for all. */
   platforms?: readonly Platform[];
 }
 

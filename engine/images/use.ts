@@ -3,8 +3,9 @@ import { parsePlatform } from '../content/platform.js';
 import { familiar, parseReference, refuseReserved, withDefaultTag, withTag } from '../content/references.js';
 import { type ImageId, shortId } from '../ids.js';
 import type { Image } from './catalog.js';
+import { platformOf } from './config.js';
 import type { Context } from './context.js';
-import { findFor, platformOf } from './select.js';
+import { findFor } from './select.js';
 import type { ResolvedImage } from './service.js';
 
 /**
@@ -53,11 +54,13 @@ export function tag(
   repository: string,
   name: string,
 ): void {
-  const image = context.catalog.find(text);
+  const { image, target, byName } = context.catalog.found(text);
   const parsed = parseReference(repository);
   if (parsed.digest) throw invalidParameter('refusing to create a tag with a digest reference');
   const reference = withDefaultTag(name === '' ? parsed : withTag(parsed, name));
   refuseReserved(reference);
-  context.catalog.tag(reference, image.id);
+  // An ID is one image; but that of what a name stands for is the name's.
+  const isWhole = byName || !context.catalog.isCompanion(image.id);
+  context.catalog.tag(reference, image.id, isWhole ? target : undefined);
   context.publish('tag', image.id, familiar(reference));
 }

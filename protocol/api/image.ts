@@ -15,10 +15,63 @@ export interface ImageSummary {
   Size: number;
   /** API below 1.44. */
   VirtualSize?: number;
+  /** Since API 1.48. */
+  Descriptor?: ImageDescriptor;
+  /** Where they are asked for (API 1.47). */
+  Manifests?: ImageManifestSummary[];
+}
+
+export interface OciPlatform {
+  os: string;
+  architecture: string;
+  variant?: string;
+}
+
+/** An OCI descriptor: `OCIDescriptor` of the API's specification. */
+export interface ImageDescriptor {
+  mediaType: string;
+  digest: string;
+  size: number;
+  annotations?: Record<string, string>;
+  platform?: OciPlatform;
+  artifactType?: string;
+}
+
+/** A manifest of an image: for a platform, or about another manifest. */
+export type ImageManifestSummary = {
+  /** Digest of the manifest. */
+  ID: string;
+  Descriptor: ImageDescriptor;
+  /** Whether its content is here. */
+  Available: boolean;
+  Size: { Total: number; Content: number };
+} & (
+  | {
+      Kind: 'image';
+      ImageData: {
+        Platform: OciPlatform;
+        Identity?: ImageIdentity;
+        Containers: string[];
+        Size: { Unpacked: number };
+      };
+    }
+  | { Kind: 'attestation'; AttestationData: { For: string } }
+  | { Kind: 'unknown' }
+);
+
+/** Where an image came from, as far as the engine itself knows. */
+export interface ImageIdentity {
+  Pull: { Repository: string }[];
 }
 
 export interface ImageInspect {
   Id: string;
+  /** Since API 1.48. */
+  Descriptor?: ImageDescriptor;
+  /** Where they are asked for (API 1.48). */
+  Manifests?: ImageManifestSummary[];
+  /** Since API 1.53. */
+  Identity?: ImageIdentity;
   RepoTags: string[];
   RepoDigests: string[];
   Parent: string;

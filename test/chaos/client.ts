@@ -30,7 +30,7 @@ export function ask(socketPath: string, method: string, path: string, options: A
     'Content-Length': bytes.length,
   };
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, method, path: `/v1.41${path}`, headers, agent: false }, (response) => {
+    const sent = request({ socketPath, method, path, headers, agent: false }, (response) => {
       let text = '';
       const enough = () => finish(() => resolve({ status: response.statusCode ?? 0, text }));
       if (leaveAfterMs !== undefined) setTimeout(enough, leaveAfterMs).unref();

@@ -66,34 +66,37 @@ export class ScriptedPlugin implements Victim, AsyncDisposable {
     else if (what.type === 'stop') {
       this.#stopped = true;
       this.#child?.kill('SIGSTOP');
-    } else await this.#command([what]);
+    } else await this.#behave([what]);
   }
 
   async relieve(): Promise<void> {
     if (this.#stopped) this.#child?.kill('SIGCONT');
     this.#stopped = false;
     if (this.#child?.exitCode !== null || this.#child.signalCode !== null) await this.#start();
-    await this.#command([]);
+    await this.#behave([]);
   }
 
   async forget(keys: readonly string[]): Promise<void> {
-    await ask(this.#control, 'PUT', '/forgotten', { body: keys });
+    await this.#command('PUT', '/forgotten', keys);
   }
 
   async statement(): Promise<Statement> {
-    return JSON.parse((await ask(this.#control, 'GET', '/account')).text) as Statement;
+    return await this.#command('GET', '/account');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#kill();
   }
 
-  get #control(): string {
-    return join(this.directory, 'control');
+  async #behave(misbehaviours: readonly Misbehaviour[]): Promise<void> {
+    await this.#command('PUT', '/misbehaviour', misbehaviours);
   }
 
-  async #command(misbehaviours: readonly Misbehaviour[]): Promise<void> {
-    await ask(this.#control, 'PUT', '/misbehaviour', { body: misbehaviours });
+  /** A command that was not obeyed is an error: the schedule would play without its fault. */
+  async #command(method: string, path: string, body?: unknown): Promise<Statement> {
+    const { status, text } = await ask(join(this.directory, 'control'), method, path, { body });
+    if (status !== 200) throw new Error(`${this.name}: ${method} ${path}: ${status} ${text}`);
+    return JSON.parse(text) as Statement;
   }
 
   async #start(): Promise<void> {

@@ -136,7 +136,7 @@ export class World implements AsyncDisposable {
   }
 
   ask(method: string, path: string, options?: ApiOptions): Promise<ApiAnswer> {
-    return ask(this.engine.socket, method, path, options);
+    return ask(this.engine.socket, method, `/v1.41${path}`, options);
   }
 
   /** An answer that must be good. */

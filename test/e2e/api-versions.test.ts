@@ -91,8 +91,6 @@ function isGone({ request, field }: Change): boolean {
 describe('a refusal', () => {
   /** How a client would ask for it. */
   const asked: Record<string, { query?: string; body?: object }> = {
-    'GET /images/{name}/get platform (several)': { query: twice() },
-    'POST /images/load platform (several)': { query: twice() },
     'POST /containers/create MacAddress': { body: { MacAddress: '02:42:00:00:00:01' } },
     'POST /containers/create HostConfig.Sysctls net.*.*.eth0.*': {
       body: { HostConfig: { Sysctls: { 'net.ipv4.conf.eth0.forwarding': '1' } } },
@@ -120,11 +118,6 @@ describe('a refusal', () => {
     expect([400, 404, 501, 503]).toContain(status);
   });
 });
-
-function twice(): string {
-  const one = (architecture: string) => `platform={"os":"linux","architecture":"${architecture}"}`;
-  return `${one('amd64')}&${one('s390x')}`;
-}
 
 /** A stream of an answer may carry the error instead of its status. */
 function statusOf(method: string, path: string, body: object | undefined): Promise<number> {

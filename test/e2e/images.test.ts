@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { layoutOf } from '../../engine/images/platforms.fixture.js';
 import { clientOf } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { Registry } from './support/registry.js';
@@ -22,6 +23,7 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
+const host = process.arch === 'x64' ? 'amd64' : process.arch;
 const { ok, refused } = clientOf(() => engine);
 const idOf = (ref: string): Promise<string> => ok('image', 'inspect', '--format', '{{.Id}}', ref);
 
@@ -147,6 +149,61 @@ describe('a registry', () => {
   test('a tag that is not there is an error that names it', async () => {
     expect(await refused('pull', `${registry.host}/team/busybox:none`)).toMatch(/manifest unknown|not found/);
     expect(await refused('pull', '127.0.0.1:1/nothing')).toContain('dial tcp 127.0.0.1:1: connect: connection refused');
+  });
+});
+
+describe('a name with images for several platforms', () => {
+  const name = 'both:1';
+  const show = async (ref: string, ...platform: string[]) =>
+    await ok('image', 'inspect', '--format', '{{.Architecture}}', ...platform.map((each) => `--platform=${each}`), ref);
+
+  test('load, inspect, history, save and rmi choose among them', async () => {
+    const { archive } = await layoutOf(name, ['s390x', host, 'riscv64']);
+    expect((await engine.docker('load', { input: archive })).stdout).toContain(`Loaded image: ${name}`);
+    expect(await ok('images', '--format', '{{.Repository}}:{{.Tag}}', '--filter', 'reference=both')).toBe(name);
+    expect(await show(name)).toBe(host);
+    expect(await show(name, 'linux/s390x')).toBe('s390x');
+    expect(await ok('history', '-q', '--platform=linux/s390x', name)).toBe('');
+    expect(await refused('history', '--platform=linux/ppc64le', name)).toContain('does not provide the specified');
+    expect(await ok('images', '--tree')).toMatch(/linux\/s390x(.|\n)*linux\/riscv64/);
+    expect(await refused('rmi', '--platform=linux/ppc64le', name)).toContain('does not provide the specified');
+    await ok('rmi', '--platform=linux/s390x', name);
+    expect(await refused('image', 'inspect', '--platform=linux/s390x', name)).toContain('does not provide');
+    const saved = join(scratch, 'both.tar');
+    await ok('save', '--platform=linux/riscv64', '-o', saved, name);
+    expect(await refused('save', '--platform=linux/s390x', '-o', saved, name)).toContain('no suitable export target');
+    await ok('rmi', name);
+    await ok('load', '-i', saved);
+    expect(await show(name)).toBe('riscv64');
+    await ok('rmi', name);
+    const none = await engine.docker('load', '--platform=linux/ppc64le', { input: archive });
+    expect(none.stderr).toContain('no images providing');
+  });
+
+  test('push sends all of them, pull brings one next to the other, run takes the one that is asked for', async () => {
+    const { archive } = await layoutOf(name, ['s390x', host]);
+    const there = `${registry.host}/${name}`;
+    await engine.docker('load', { input: archive });
+    await ok('tag', name, there);
+    await ok('push', '-q', there);
+    await ok('rmi', there, name);
+    await ok('pull', '-q', there);
+    expect(await refused('image', 'inspect', '--platform=linux/s390x', there)).toContain('linux/s390x');
+    await ok('pull', '-q', '--platform=linux/s390x', there);
+    expect(await show(there)).toBe(host);
+    const fields = async (version: string) =>
+      Object.keys(JSON.parse((await engine.api('GET', `/v${version}/images/${there}/json?manifests=1`)).body));
+    const recent = ['Descriptor', 'Manifests', 'Identity'];
+    expect(await fields('1.53')).toEqual(expect.arrayContaining(recent));
+    expect((await fields('1.52')).filter((name) => recent.includes(name))).toEqual(['Descriptor', 'Manifests']);
+    expect((await fields('1.47')).filter((name) => recent.includes(name))).toEqual([]);
+    const container = await ok('create', '--platform=linux/s390x', there, 'x');
+    expect(await ok('inspect', '--format', '{{.Image}}', container)).toBe(
+      await ok('image', 'inspect', '--platform=linux/s390x', '--format', '{{.Id}}', there),
+    );
+    expect(await refused('rmi', '--platform=linux/s390x', there)).toContain('is being used by stopped container');
+    await ok('rm', container);
+    await ok('rmi', there);
   });
 });
 

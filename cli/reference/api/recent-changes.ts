@@ -5,7 +5,7 @@
 export const recentChanges = `
 ## 1.56
 ## 1.55
-served route GET /images/{name}/attestations -; an image here has one manifest, so the list is empty
+served route GET /images/{name}/attestations -; attestations are not brought here with images, so the list is empty
 served query GET /images/{name}/attestations platform
 none query GET /images/{name}/attestations type; the list is empty
 none query GET /images/{name}/attestations statement; the list is empty
@@ -15,17 +15,17 @@ served body POST /containers/{id}/update BlkioDeviceWriteBps
 served body POST /containers/{id}/update BlkioDeviceReadIOps
 served body POST /containers/{id}/update BlkioDeviceWriteIOps
 ## 1.54
-none query GET /images/json identity; of one manifest there is no list, and no signature of an image is checked here
+served query GET /images/json identity; where an image was pulled from; signatures are not checked here
 served body POST /networks/{id}/connect EndpointConfig.MacAddress; from 1.44 on
 ## 1.53
 none answer GET /info NRI; NRI plugins need containerd
 served text GET /events Accept: application/jsonl; in every version
-none answer GET /images/{name}/json Identity; no signature of an image is checked here
+served text GET /images/{name}/json Identity; where an image was pulled from; signatures are not checked here
 served text POST /grpc deprecated
 served text POST /session deprecated
 ## 1.52
-refused query GET /images/{name}/get platform (several); an image here is for one platform
-refused query POST /images/load platform (several); an image here is for one platform
+served query GET /images/{name}/get platform (several)
+served query POST /images/load platform (several)
 served gone GET /events status
 served gone GET /events id
 served gone GET /events from
@@ -106,12 +106,12 @@ served query POST /build/prune min-free-space
 served text POST /containers/create Warnings of VolumeDriver with Mounts
 served body POST /containers/create HostConfig.Mounts.ImageOptions.Subpath
 refused body POST /containers/create HostConfig.Sysctls net.*.*.eth0.*; it belongs to an endpoint: \`DriverOpts\`
-none answer GET /images/json [].Descriptor; of image stores for several platforms, as in Docker
-none answer GET /images/{name}/json Descriptor; of image stores for several platforms, as in Docker
-none answer GET /images/{name}/json Manifests; of image stores for several platforms, as in Docker
-none query GET /images/{name}/json manifests; an image here is for one platform
-none answer GET /containers/{id}/json ImageManifestDescriptor; of image stores for several platforms, as in Docker
-none answer GET /containers/json [].ImageManifestDescriptor; of image stores for several platforms, as in Docker
+served answer GET /images/json [].Descriptor
+served answer GET /images/{name}/json Descriptor
+served text GET /images/{name}/json Manifests; where \`manifests\` asks for them
+served query GET /images/{name}/json manifests
+none answer GET /containers/{id}/json ImageManifestDescriptor; the image's own \`Manifests\` tell which containers use them
+none answer GET /containers/json [].ImageManifestDescriptor; the image's own \`Manifests\` tell which containers use them
 served body POST /networks/create EnableIPv4
 served answer GET /networks/{id} EnableIPv4
 served body POST /networks/{id}/connect EndpointConfig.GwPriority
@@ -119,7 +119,7 @@ served body POST /containers/create NetworkingConfig.EndpointsConfig.*.GwPriorit
 served answer GET /containers/json [].NetworkSettings.Networks.*.GwPriority
 none route GET /debug/vars -; of Go's runtime; see --metrics-addr
 ## 1.47
-none query GET /images/json manifests; an image here is for one platform
+served query GET /images/json manifests
 ## 1.46
 none answer GET /info Containerd; containers are run by conmon and an OCI runtime
 served text POST /containers/create EndpointsConfig.*.DriverOpts com.docker.network.endpoint.sysctls

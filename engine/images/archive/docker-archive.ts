@@ -29,8 +29,7 @@ async function dockerImage(files: ArchiveFiles, item: unknown): Promise<Archived
   const { Config, RepoTags, Layers, Parent } = decode(ManifestItem, item, 'manifestItem');
   if (!Config) throw invalidParameter('invalid archive: an image in manifest.json has no Config');
   return {
-    raw: await files.text(Config),
-    layers: (Layers ?? []).map((path) => files.get(path)),
+    manifests: [{ raw: await files.text(Config), layers: (Layers ?? []).map((path) => files.get(path)) }],
     names: RepoTags ?? [],
     ...(Parent && { parent: Parent }),
   };

@@ -1,7 +1,7 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { isRecord } from '@cleat/protocol/json';
 import type { ArchiveFiles } from '../../content/archive-files.js';
-import type { ArchivedImage } from './archived-image.js';
+import type { ArchivedImage, ArchivedManifest } from './archived-image.js';
 
 /**
  * The format of `docker save` before 1.10: `repositories` (`{name: {tag: id}}`) and for each layer `<id>/json` and
@@ -27,7 +27,7 @@ export async function legacyImages(files: ArchiveFiles): Promise<ArchivedImage[]
 const emptyTarDigest = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef';
 
 async function legacyImage(files: ArchiveFiles, top: string, names: string[]): Promise<ArchivedImage> {
-  const layers: ArchivedImage['layers'] = [];
+  const layers: ArchivedManifest['layers'] = [];
   const history: object[] = [];
   let newest: Record<string, unknown> | undefined;
   const seen = new Set<string>();
@@ -45,7 +45,8 @@ async function legacyImage(files: ArchiveFiles, top: string, names: string[]): P
   }
   const { architecture, os, created, author, config } = newest ?? {};
   const rootfs = { type: 'layers', diff_ids: layers.map((layer) => layer.digest) };
-  return { raw: JSON.stringify({ architecture, author, config, created, history, os, rootfs }), layers, names };
+  const raw = JSON.stringify({ architecture, author, config, created, history, os, rootfs });
+  return { manifests: [{ raw, layers }], names };
 }
 
 function historyOf(step: Record<string, unknown>, isEmpty: boolean): object {

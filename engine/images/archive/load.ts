@@ -4,17 +4,17 @@ import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import { type Emit, progressOf, withErrorLine } from '../../async/progress.js';
 import { ArchiveFiles } from '../../content/archive-files.js';
 import type { Lease } from '../../content/leases.js';
-import { formatPlatform, hostPlatform, isForPlatform, type Platform } from '../../content/platform.js';
+import { formatPlatform, isForPlatform, type Platform } from '../../content/platform.js';
 import { familiar, parseReference, type Reference } from '../../content/references.js';
 import type { Image } from '../catalog.js';
-import { parseNewImageConfig, refuseTooDeep } from '../config.js';
+import { parseNewImageConfig, platformOf, refuseTooDeep } from '../config.js';
 import type { Context } from '../context.js';
-import { onlyPlatform, platformOf } from '../select.js';
-import type { ArchivedImage } from './archived-image.js';
+import type { TargetRecord } from '../records.js';
+import type { ArchivedImage, ArchivedManifest } from './archived-image.js';
 import { dockerImages } from './docker-archive.js';
 import { EarlyLayers } from './early-layers.js';
 import { legacyImages } from './legacy-archive.js';
-import { ociImages } from './oci-layout.js';
+import { hasIndexes, ociImages } from './oci-layout.js';
 
 /**
  * `POST /images/load`: what `docker save` of any age, or a tool that writes OCI layouts, has written.
@@ -26,7 +26,7 @@ export function load(
   options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
 ): AsyncIterable<Progress> {
   const lines = progressOf(async (emit, signal) => {
-    const wanted = onlyPlatform(options.platforms);
+    const wanted = options.platforms ?? [];
     await context.layers.withLease(async (lease) => {
       const report: Emit = options.quiet ? () => {} : emit;
       await using early = new EarlyLayers(context, lease, signal, report);
@@ -35,9 +35,9 @@ export function load(
       let named = 0;
       for (const item of await imagesFor(files, wanted)) {
         const names = item.names.map(taggedName);
-        const image = await loadImage(context, item, lease, signal);
+        const { image, target } = await loadTarget(context, item, lease, signal);
         loaded.push({ image, parent: item.parent });
-        for (const name of names) tagLoaded(context, image, name, emit);
+        for (const name of names) tagLoaded(context, image, target, name, emit);
         named += names.length;
         context.publish('load', image.id);
       }
@@ -48,19 +48,31 @@ export function load(
   return withErrorLine(lines);
 }
 
-async function imagesFor(files: ArchiveFiles, wanted: Platform | undefined): Promise<ArchivedImage[]> {
+async function imagesFor(files: ArchiveFiles, wanted: readonly Platform[]): Promise<ArchivedImage[]> {
   const all = await imagesIn(files, wanted);
-  if (!wanted) return all;
-  const fitting = all.filter((item) => isForPlatform(wanted, platformOf(parseNewImageConfig(item.raw))));
-  if (fitting.length > 0) return fitting;
-  throw notFound(`no images providing the requested platform(s) found: [${formatPlatform(wanted)}]`);
+  if (wanted.length === 0) return all;
+  const missing = new Set(wanted);
+  const isWanted = ({ raw }: ArchivedManifest): boolean => {
+    const offered = platformOf(parseNewImageConfig(raw));
+    const asked = wanted.filter((platform) => isForPlatform(platform, offered));
+    for (const platform of asked) missing.delete(platform);
+    return asked.length > 0;
+  };
+  const fitting = all.flatMap((item) => {
+    const manifests = item.manifests.filter(isWanted);
+    return manifests.length > 0 ? [{ ...item, manifests }] : [];
+  });
+  if (missing.size === 0) return fitting;
+  const shown = [...missing].map((each) => formatPlatform(each)).join(' ');
+  throw notFound(`no images providing the requested platform(s) found: [${shown}]`);
 }
 
-async function imagesIn(files: ArchiveFiles, wanted: Platform | undefined): Promise<ArchivedImage[]> {
-  // In an archive with both, only the index names images for other platforms.
-  if (wanted && files.find('index.json')) return await ociImages(files, wanted);
+async function imagesIn(files: ArchiveFiles, wanted: readonly Platform[]): Promise<ArchivedImage[]> {
+  // In an archive with both, only the index names images for other platforms; only the other one names parents.
+  const hasIndex = files.find('index.json') !== undefined;
+  if (hasIndex && (wanted.length > 0 || (await hasIndexes(files)))) return await ociImages(files);
   if (files.find('manifest.json')) return await dockerImages(files);
-  if (files.find('index.json')) return await ociImages(files, hostPlatform());
+  if (hasIndex) return await ociImages(files);
   if (files.find('repositories')) return await legacyImages(files);
   throw invalidParameter('invalid archive: does not contain a manifest.json');
 }
@@ -71,9 +83,30 @@ function taggedName(name: string): Reference {
   return reference;
 }
 
+/** All images that a name has in the archive. @returns the one that it stands for here */
+async function loadTarget(
+  context: Pick<Context, 'catalog' | 'create' | 'layers'>,
+  { manifests, target, names }: ArchivedImage,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<{ image: Image; target?: TargetRecord }> {
+  const here = manifests.filter(({ raw }) => platformOf(parseNewImageConfig(raw)).os === 'linux');
+  let whole: { image: Image; target?: TargetRecord } | undefined;
+  for (const manifest of here.length > 0 ? here : manifests) {
+    const image = await loadImage(context, manifest, lease, signal);
+    whole = { image };
+    // It is kept for its names.
+    if (!target || manifest.digest === undefined || names.length === 0) continue;
+    whole.target = context.catalog.arrive(target, manifest.digest, image.id);
+  }
+  if (!whole) throw invalidParameter('invalid archive: an image has no manifest');
+  const found = whole.target && context.catalog.bestOf(whole.target, whole.image.id);
+  return { ...whole, image: (found && context.catalog.get(found)) ?? whole.image };
+}
+
 async function loadImage(
   context: Pick<Context, 'create' | 'layers'>,
-  item: ArchivedImage,
+  item: ArchivedManifest,
   lease: Lease,
   signal: AbortSignal,
 ): Promise<Image> {
@@ -98,13 +131,19 @@ async function loadImage(
   return context.create(item.raw);
 }
 
-function tagLoaded(context: Pick<Context, 'catalog'>, image: Image, reference: Reference, emit: Emit): void {
+function tagLoaded(
+  context: Pick<Context, 'catalog'>,
+  image: Image,
+  target: TargetRecord | undefined,
+  reference: Reference,
+  emit: Emit,
+): void {
   const before = context.catalog.lookUp(reference);
   if (before && before.id !== image.id) {
     const stream = `The image ${familiar(reference)} already exists, renaming the old one with ID ${before.id} to empty string\n`;
     emit({ stream });
   }
-  context.catalog.tag(reference, image.id);
+  context.catalog.tag(reference, image.id, target);
   emit({ stream: `Loaded image: ${familiar(reference)}\n` });
 }
 

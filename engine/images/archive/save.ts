@@ -2,8 +2,7 @@ import { pipeline, Readable, type Writable } from 'node:stream';
 import { type CleatError, cancelled, invalidParameter, notFound, unavailable } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { pack } from 'tar-stream';
-import { digestOf } from '../../content/blobs.js';
-import { formatPlatform, isForPlatform, type Platform } from '../../content/platform.js';
+import { formatPlatform, type Platform } from '../../content/platform.js';
 import {
   canonical,
   familiar,
@@ -14,14 +13,23 @@ import {
   repositoryOf,
   withDefaultTag,
 } from '../../content/references.js';
+import { mediaType } from '../../distribution/manifest.js';
 import type { LayerRecord } from '../../layers/service.js';
-import type { Image } from '../catalog.js';
+import type { Found, Image } from '../catalog.js';
+import { platformOf } from '../config.js';
 import type { Context } from '../context.js';
-import { onlyPlatform, platformOf } from '../select.js';
+import { bestFor, imagesOf } from '../select.js';
+import { type Described, describe, layerDescriptor, manifestOf } from './oci-manifest.js';
 
+/** The images that are saved under some names. */
 interface Saved {
-  image: Image;
+  /** Those for several platforms, or one. The first is the one that tools see which know of one alone. */
+  parts: [Part, ...Part[]];
   references: Reference[];
+}
+
+interface Part {
+  image: Image;
   layers: LayerRecord[];
 }
 
@@ -36,52 +44,67 @@ export async function save(
   platforms?: readonly Platform[],
   { names }: { readonly names?: readonly string[] } = {},
 ): Promise<Readable> {
-  const wanted = onlyPlatform(platforms);
-  const images = [...select(context, refs).values()];
+  const images = [...select(context, refs, platforms ?? []).values()];
   const [only] = images;
   if (names && only) only.references = names.map((name) => withDefaultTag(parseReference(name)));
-  for (const { image } of images) {
-    if (!wanted || isForPlatform(wanted, platformOf(image.config))) continue;
-    throw notFound(`no suitable export target found for platform ${formatPlatform(wanted)}`);
-  }
   return owned(Readable.from(archiveOf(context, images), { objectMode: false }));
 }
 
-function select(context: Pick<Context, 'catalog' | 'layers'>, refs: readonly string[]): Map<string, Saved> {
+type Rooms = Pick<Context, 'catalog' | 'layers'>;
+
+function select(context: Rooms, refs: readonly string[], platforms: readonly Platform[]): Map<string, Saved> {
+  const { catalog } = context;
   const selected = new Map<string, Saved>();
-  const add = (image: Image, reference?: Reference) => {
-    let saved = selected.get(image.id);
-    if (!saved) {
-      saved = { image, references: [], layers: layersOf(context, image) };
-      selected.set(image.id, saved);
-    }
+  const add = (found: Found, reference?: Reference) => {
+    const parts = partsOf(context, found, platforms);
+    const key = parts.map(({ image }) => image.id).join();
+    const saved = selected.get(key) ?? { parts, references: [] };
+    selected.set(key, saved);
     if (!reference || reference.digest) return;
     if (!saved.references.some((known) => canonical(known) === canonical(reference))) saved.references.push(reference);
+  };
+  const addSearched = (text: string) => {
+    const image = catalog.search(text);
+    if (!image) throw missing(text);
+    add(catalog.found(image.id));
   };
   for (const text of refs) {
     const any = parseAny(text);
     if (any.kind === 'id') {
-      add(context.catalog.find(text));
+      add(catalog.found(text));
       continue;
     }
     const { reference } = any;
     if (reference.tag !== undefined || reference.digest !== undefined) {
-      const image = context.catalog.lookUp(reference) ?? context.catalog.search(text);
-      if (!image) throw missing(text);
-      add(image, context.catalog.lookUp(reference) ? reference : undefined);
+      const found = catalog.lookUpFound(reference);
+      if (found) add(found, reference);
+      else addSearched(text);
       continue;
     }
-    const all = context.catalog.referencesIn(repositoryOf(reference));
+    const all = catalog.referencesIn(repositoryOf(reference));
     for (const known of all) {
-      const image = context.catalog.get(known.id);
-      if (image) add(image, known.reference);
+      const found = catalog.lookUpFound(known.reference);
+      if (found) add(found, known.reference);
     }
-    if (all.length > 0) continue;
-    const image = context.catalog.search(text);
-    if (!image) throw missing(text);
-    add(image);
+    if (all.length === 0) addSearched(text);
   }
   return selected;
+}
+
+/** The images of a name for these platforms, or all; the one for this host first. @throws NotFound */
+function partsOf(context: Rooms, found: Found, platforms: readonly Platform[]): Saved['parts'] {
+  const all = imagesOf(context, found);
+  const wanted = platforms.length > 0 ? platforms.map((platform) => wantedFor(all, platform)) : all;
+  const sorted = wanted.includes(found.image) ? [found.image, ...wanted] : wanted;
+  const [first, ...others] = [...new Set(sorted)].map((image) => ({ image, layers: layersOf(context, image) }));
+  if (!first) throw unavailable('the images of the name have gone meanwhile');
+  return [first, ...others];
+}
+
+function wantedFor(all: readonly Image[], platform: Platform): Image {
+  const image = bestFor(all, platform);
+  if (image) return image;
+  throw notFound(`no suitable export target found for platform ${formatPlatform(platform)}`);
 }
 
 const missing = (text: string): CleatError => notFound(`No such image: ${text}`);
@@ -96,7 +119,7 @@ function layersOf(context: Pick<Context, 'layers'>, image: Image): LayerRecord[]
   });
 }
 
-const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
+const { ociManifest, ociIndex } = mediaType;
 const blobPath = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.length)}`;
 
 async function* archiveOf(
@@ -106,7 +129,9 @@ async function* archiveOf(
   const lease = context.content.lease();
   const tar = owned(pack());
   try {
-    for (const { layers } of images) for (const layer of layers) lease.keepLayer(layer.diffId);
+    for (const { layers } of images.flatMap(({ parts }) => parts)) {
+      for (const layer of layers) lease.keepLayer(layer.diffId);
+    }
     const written = writeAll(context, images, tar).catch((error: Error) => tar.destroy(error));
     // Not `yield*`: a reader that leaves with an error would have it thrown into the tar.
     for await (const chunk of tar as unknown as AsyncIterable<Buffer>) yield chunk;
@@ -126,16 +151,14 @@ async function writeAll(context: Pick<Context, 'layers' | 'publish'>, images: Sa
   const manifest: object[] = [];
   const index: object[] = [];
   const repositories: Record<string, Record<string, string>> = {};
-  for (const { image, references, layers } of images) {
-    for (const layer of layers) if (!done.has(layer.diffId)) await writeLayer(context, layer, tar);
-    for (const layer of layers) done.add(layer.diffId);
-    writeFile(tar, blobPath(image.id), image.record.raw, done);
-    const raw = ociManifestOf(image, layers);
-    writeFile(tar, blobPath(digestOf(raw)), raw, done);
+  for (const { parts, references } of images) {
+    const described: Described[] = [];
+    for (const part of parts) described.push(await writePart(context, part, tar, done));
+    const [{ image, layers }] = parts;
     const { parent } = image.record;
-    const isSavedToo = images.some((other) => other.image.id === parent);
+    const isSavedToo = images.some((other) => other.parts[0].image.id === parent);
     manifest.push({ ...manifestItem(image, references, layers), ...(isSavedToo && { Parent: parent }) });
-    index.push(...indexItems(raw, references));
+    index.push(...indexItems(writeIndex(described, tar, done), references));
     for (const reference of references) {
       const tags = repositories[familiarName(reference)] ?? {};
       tags[reference.tag ?? 'latest'] = layers.at(-1)?.diffId.slice('sha256:'.length) ?? '';
@@ -150,32 +173,12 @@ async function writeAll(context: Pick<Context, 'layers' | 'publish'>, images: Sa
   tar.finalize();
 }
 
-const ociIndex = 'application/vnd.oci.image.index.v1+json';
 const epoch = new Date(0);
 
 function writeFile(tar: Pack, name: string, content: string, done?: Set<string>): void {
   if (done?.has(name)) return;
   done?.add(name);
   tar.entry({ name, mode: 0o644, mtime: epoch }, content);
-}
-
-const layerDescriptor = (layer: LayerRecord) => ({
-  mediaType: 'application/vnd.oci.image.layer.v1.tar',
-  digest: layer.diffId,
-  size: layer.tarSize,
-});
-
-function ociManifestOf(image: Image, layers: LayerRecord[]): string {
-  return JSON.stringify({
-    schemaVersion: 2,
-    mediaType: ociManifest,
-    config: {
-      mediaType: 'application/vnd.oci.image.config.v1+json',
-      digest: image.id,
-      size: Buffer.byteLength(image.record.raw),
-    },
-    layers: layers.map(layerDescriptor),
-  });
 }
 
 function manifestItem(image: Image, references: Reference[], layers: LayerRecord[]): object {
@@ -187,8 +190,7 @@ function manifestItem(image: Image, references: Reference[], layers: LayerRecord
   };
 }
 
-function indexItems(raw: string, references: Reference[]): object[] {
-  const descriptor = { mediaType: ociManifest, digest: digestOf(raw), size: Buffer.byteLength(raw) };
+function indexItems(descriptor: Described, references: Reference[]): object[] {
   if (references.length === 0) return [descriptor];
   return references.map((reference) => ({
     ...descriptor,
@@ -197,6 +199,37 @@ function indexItems(raw: string, references: Reference[]): object[] {
       'org.opencontainers.image.ref.name': reference.tag ?? 'latest',
     },
   }));
+}
+
+/** Layers, configuration and manifest of an image. @returns the manifest's descriptor */
+async function writePart(
+  context: Pick<Context, 'layers'>,
+  { image, layers }: Part,
+  tar: Pack,
+  done: Set<string>,
+): Promise<Described> {
+  for (const layer of layers) {
+    if (!done.has(layer.diffId)) await writeLayer(context, layer, tar);
+    done.add(layer.diffId);
+  }
+  writeFile(tar, blobPath(image.id), image.record.raw, done);
+  const raw = manifestOf(image, layers);
+  const described = describe(ociManifest, raw);
+  writeFile(tar, blobPath(described.digest), raw, done);
+  return { ...described, platform: platformOf(image.config) };
+}
+
+/** The one manifest, or an index of several. */
+function writeIndex(manifests: Described[], tar: Pack, done: Set<string>): Described {
+  const [only, second] = manifests;
+  if (only && !second) {
+    const { platform: _, ...alone } = only;
+    return alone;
+  }
+  const raw = JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests });
+  const described = describe(ociIndex, raw);
+  writeFile(tar, blobPath(described.digest), raw, done);
+  return described;
 }
 
 async function writeLayer(context: Pick<Context, 'layers'>, layer: LayerRecord, tar: Pack): Promise<void> {

@@ -15,11 +15,12 @@ import {
 } from '../../content/references.js';
 import type { RegistryClient } from '../../distribution/client.js';
 import { pullError } from '../../distribution/errors.js';
-import { chosen, named } from '../../distribution/resolve.js';
+import { chosen, mediaTypeOf, type Named, named } from '../../distribution/resolve.js';
 import type { Image } from '../catalog.js';
+import { platformOf } from '../config.js';
 import type { Context } from '../context.js';
-import { platformOf } from '../select.js';
 import type { PullOptions } from '../service.js';
+import { type FoundTarget, refuseLargeTarget } from '../targets.js';
 import { pullImage } from './image.js';
 
 /**
@@ -67,19 +68,32 @@ async function pullOne(
 ): Promise<boolean> {
   const found = await named(client, reference, 'image', signal);
   const { remote } = found;
+  const target = targetOf(found);
+  refuseLargeTarget(target);
   const shown = reference.digest ? canonical(reference) : reference.tag;
   emit({ status: `Pulling from ${reference.path}`, id: shown });
-  const { manifest } = await chosen(client, found, reference, platform ?? hostPlatform(), 'image', signal);
+  const { remote: its, manifest } = await chosen(client, found, reference, platform ?? hostPlatform(), 'image', signal);
   return await context.layers.withLease(async (lease) => {
     const repository = repositoryOf(reference);
     const image = await pullImage({ repository, context, client, manifest, lease, emit, signal });
     if (platform) warnOfOtherPlatform(image, reference, platform, emit);
     emit({ status: `Digest: ${remote.digest}` });
-    const before = context.catalog.lookUp(reference);
-    context.catalog.addDigest(reference, remote.digest, image.id);
-    if (!reference.digest) context.catalog.tag(reference, image.id);
-    return before?.id !== image.id;
+    const before = context.catalog.lookUpFound(reference);
+    const isThere = context.catalog.present(before?.target).some(({ id }) => id === image.id);
+    const wasThere = before?.target?.digest === target.digest && isThere;
+    const whole = context.catalog.arrive(target, its.digest, image.id);
+    context.catalog.addDigest(reference, remote.digest, image.id, whole);
+    if (!reference.digest) context.catalog.tag(reference, image.id, whole);
+    // An image that was pulled before targets were kept has none.
+    return !wasThere && (before?.target !== undefined || before?.image.id !== image.id);
   });
+}
+
+/** The target of a reference in the registry, as it is kept here. */
+function targetOf(found: Named): FoundTarget {
+  const { remote, top } = found;
+  const own = { mediaType: mediaTypeOf(found), digest: remote.digest, size: Buffer.byteLength(remote.text) };
+  return { ...own, manifests: top.kind === 'list' ? top.manifests : [own] };
 }
 
 /** An image for one platform is taken as it is, but not silently. */

@@ -100,7 +100,11 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
 async function obey(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await textOf(request);
   if (request.url === '/misbehaviour') command(JSON.parse(body) as Misbehaviour[]);
-  if (request.url === '/forgotten') for (const key of JSON.parse(body) as string[]) account.end(key);
+  else if (request.url === '/forgotten') for (const key of JSON.parse(body) as string[]) account.end(key);
+  else if (request.url !== '/account') {
+    send(response, { status: 404, text: `no such command: ${request.url}` });
+    return;
+  }
   send(response, { status: 200, text: JSON.stringify({ open: account.open, problems: account.problems }) });
 }
 
