@@ -32,16 +32,22 @@ const long = [
 ].map((name) => `${name}.test.ts`);
 
 /**
- * Starts what takes longest first, so that no processor idles at the end while one file goes on. Of the others the
- * larger ones go first, as vitest does where it has not run them before.
+ * Starts what takes longest first, so that no processor idles at the end while one file goes on. Of the others, those of
+ * one project follow each other, since a process that has ended a file takes the next one only if it is of the same
+ * project; unit tests come last, which are short. Within a project the larger ones go first, as vitest does where it
+ * has not run them before.
  */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const others = await super.sort(files);
-    const place = ({ moduleId }: TestSpecification): number => {
+    const names = [...new Set(files.map(({ project }) => project.name))];
+    const projects = [...names.filter((name) => !isUnit(name)), ...names.filter(isUnit)];
+    const place = ({ moduleId, project }: TestSpecification): number => {
       const at = long.indexOf(basename(moduleId));
-      return at < 0 ? long.length : at;
+      return at < 0 ? long.length + projects.indexOf(project.name) : at;
     };
     return others.toSorted((one, two) => place(one) - place(two));
   }
 }
+
+const isUnit = (project: string): boolean => project.startsWith('unit');

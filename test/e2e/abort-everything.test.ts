@@ -9,7 +9,7 @@ import type { Route } from '../../api/http/router.js';
 import type { Method } from '../../api/http/target.js';
 import { apiRoutes } from '../../api/routes.js';
 import { fakeServices } from '../../api/testing/fakes.js';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { managedPlugin } from './support/managed-plugin.js';
 import { oneOfEach } from './support/one-of-each.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { clientOf } from './support/client.js';
 import { docker } from './support/docker.js';
 import { type Engine, startEngine } from './support/engine.js';

@@ -8,8 +8,8 @@ import { type KindLabel, kindLabels, kindOf } from '@cleat/protocol/kinds/index'
 import { readManifest } from '@cleat/protocol/plugins/manifest';
 import { kindsOf } from '@cleat/protocol/plugins/types';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
 import { BothEngines } from './support/both-engines.js';
+import { busyboxTar } from './support/busybox.js';
 import { startEngine } from './support/engine.js';
 import { Program } from './support/program.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';

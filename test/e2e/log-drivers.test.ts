@@ -3,7 +3,7 @@ import { copyFile, readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { docker } from './support/docker.js';
 import { allBlocks, substitute } from './support/documents.js';
 import { startEngine } from './support/engine.js';

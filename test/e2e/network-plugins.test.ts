@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { run } from '@cleat/linux/process/run';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { clientOf, removeAll } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { freePort } from './support/ports.js';

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { run } from '@cleat/linux/process/run';
 import { expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { type Call, ScriptedNetworkPlugin } from './support/scripted-network.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';

@@ -9,7 +9,7 @@ import { readPublicKey } from '@cleat/engine/plugins/trust/verify';
 import { type RunResult, run } from '@cleat/linux/process/run';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { docker } from './support/docker.js';
 import { startEngine } from './support/engine.js';
 import { Registry } from './support/registry.js';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { unmountAll } from '@cleat/linux/mount/mount';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { Program } from './support/program.js';
 import { StockDockerd, shareMounts, stockDockerdInstalled } from './support/stock-dockerd.js';
 

@@ -1,9 +1,9 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
 import { type Answer, differences } from './side-by-side/compare.js';
 import { explained } from './side-by-side/explained.js';
 import { type Asked, reads, setUp, writes } from './side-by-side/requests.js';
+import { busyboxTar } from './support/busybox.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 

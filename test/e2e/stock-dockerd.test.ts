@@ -5,7 +5,7 @@ import type { AuthorizationRequest } from '@cleat/protocol/kinds/authz';
 import { silentLogger } from '@cleat/protocol/log';
 import { authzKind, defineExtension, implement, serve } from '@cleat/sdk';
 import { expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { startEngine } from './support/engine.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
 

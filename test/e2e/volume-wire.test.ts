@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { type CommandResult, type Engine, startEngine } from './support/engine.js';
 import { ScriptedVolumePlugin } from './support/scripted-volume.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';

@@ -5,7 +5,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { Engine as Api, type Change, events, watch } from '@cleat/sdk/watch';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { busyboxTar } from '../../cli/tour/busybox.js';
+import { busyboxTar } from './support/busybox.js';
 import { Cable } from './support/cable.js';
 import { makeCertificates } from './support/certificates.js';
 import { docker } from './support/docker.js';

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { busyboxTar } from '../../../cli/tour/busybox.js';
+import { busyboxTar } from '../support/busybox.js';
 import { commandsOf, shown, substitute } from '../support/documents.js';
 import { type Engine, startEngine } from '../support/engine.js';
 import { Program } from '../support/program.js';

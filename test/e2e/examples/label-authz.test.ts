@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { busyboxTar } from '../../../cli/tour/busybox.js';
+import { busyboxTar } from '../support/busybox.js';
 import { type Certificates, makeCertificates } from '../support/certificates.js';
 import { type CommandResult, type DockerOptions, docker } from '../support/docker.js';
 import { startEngine } from '../support/engine.js';

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { unmountAll } from '@cleat/linux/mount/mount';
-import { busyboxTar } from '../../../cli/tour/busybox.js';
+import { busyboxTar } from './busybox.js';
 import { clientOf } from './client.js';
 import type { CommandResult } from './docker.js';
 import { checkout } from './documents.js';

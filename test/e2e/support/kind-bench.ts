@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KindLabel } from '@cleat/protocol/kinds/index';
-import { busyboxTar } from '../../../cli/tour/busybox.js';
+import { busyboxTar } from './busybox.js';
 import { type CommandResult, docker } from './docker.js';
 import type { Side } from './drawing.js';
 import { type Engine, startEngine } from './engine.js';
