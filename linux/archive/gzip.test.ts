@@ -38,7 +38,7 @@ test.each([
 test('random bytes hardly grow, and others shrink', async () => {
   expect((await compressed(randomBytes(3_000_000))).length).toBeLessThan(3_001_000);
   expect((await compressed(text(3_000_000))).length).toBeLessThan(30_000);
-  // What has all bytes, but not as often, is compressed.
+  // Digits are less than bytes can be.
   const digests = Buffer.from(Array.from({ length: 3000 }, (_, at) => sha(at)).join('\n'));
   expect((await compressed(digests)).length).toBeLessThan(digests.length * 0.65);
 });
