@@ -76,3 +76,63 @@ test('a record that the store refuses is not in memory either', () => {
   expect(() => registry.put(record as unknown as PluginRecord)).toThrow('no space left');
   expect(registry.all()).toEqual([]);
 });
+
+test.each([
+  ['while it runs', true],
+  ['and is then enabled', false],
+])(
+  'an upgrade that does not answer is taken back whenever the engine is killed: a plugin that is upgraded %s',
+  async (_, runs) => {
+    await using registry = await startRegistry();
+    const name = `${registry.host}/me/plugin`;
+    const broken = async (description: string) => {
+      if (description === 'v2') throw new Error('v2 is broken');
+    };
+    for (let changes = 0, isOver = false; !isOver; changes++) {
+      await using bench = await openBench();
+      for (const tag of ['v1', 'v2']) {
+        await bench.create(`${name}:${tag}`, { Description: tag, Cleat: { UpgradeInUse: 'drain' } }, [
+          { name: 'plugin', content: tag },
+        ]);
+        await bench.push(`${name}:${tag}`);
+        await bench.plugins.remove(`${name}:${tag}`, { force: false });
+      }
+      await bench.pull(`${name}:v1`, { name: 'mine' });
+      if (runs) await bench.plugins.enable('mine', 0);
+      else await bench.upgrade('mine', `${name}:v2`);
+      bench.answer = broken;
+      bench.events.length = 0;
+      bench.killAfter(changes);
+      const work = runs ? bench.upgrade('mine', `${name}:v2`) : bench.plugins.enable('mine', 0);
+      const told = await work.then(String, String);
+      isOver = !`${told} ${JSON.stringify(await work.catch(() => ''))}`.includes('the engine was killed');
+      await bench.reopen();
+      await bench.plugins.settled();
+      // What was never begun is as it was; all else is finished.
+      const isUntouched = changes === 0;
+      const now = bench.plugins.inspect('mine');
+      expect([changes, now.PluginReference, now.Enabled]).toEqual([
+        changes,
+        `${name}:${isUntouched && !runs ? 'v2' : 'v1'}`,
+        !isUntouched || runs,
+      ]);
+      if (now.Enabled) expect(bench.running.get('mine:latest')).toBe('v1');
+      expect((await bench.left()).layers).toHaveLength(isUntouched && !runs ? 2 : 1);
+      const events = bench.events.filter(({ attributes }) => attributes.upgradeTakenBack !== undefined);
+      if (isUntouched) expect(events).toEqual([]);
+      else
+        expect(events[0]).toMatchObject({
+          action: 'enable',
+          attributes: { name: 'mine:latest', why: expect.any(String) },
+        });
+      // It is told once.
+      if (isOver) expect(events).toHaveLength(1);
+      await bench.reopen();
+      await bench.plugins.settled();
+      expect(bench.events.filter(({ attributes }) => attributes.upgradeTakenBack !== undefined)).toHaveLength(
+        events.length,
+      );
+      if (changes > 10) throw new Error('it does not end');
+    }
+  },
+);

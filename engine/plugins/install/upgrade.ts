@@ -3,7 +3,8 @@ import { conflict } from '@cleat/protocol/errors';
 import { carriedOver } from '@cleat/protocol/plugins/settings';
 import { type Emit, progressOf } from '../../async/progress.js';
 import { familiar, type Reference } from '../../content/references.js';
-import { goneBack, settle } from '../commands/enable.js';
+import { goneBack } from '../commands/go-back.js';
+import { settle } from '../commands/run.js';
 import { type Context, change, publish } from '../context.js';
 import { parseRemote } from '../names.js';
 import type { PluginRecord } from '../record.js';
@@ -97,8 +98,9 @@ async function replace(context: Context, record: PluginRecord): Promise<void> {
     await context.running.replace(plugin, drainMs);
     await context.running.answered(plugin);
   } catch (error) {
+    if (context.closing.aborted) throw error;
     await context.running.end(plugin, 'its upgrade is taken back');
-    throw await goneBack(context, { ...record, enabled: false }, error);
+    throw await goneBack(context, record, error);
   }
   await settle(context, plugin);
 }
