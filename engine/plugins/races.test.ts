@@ -1,3 +1,5 @@
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { silentLogger } from '@cleat/protocol/log';
 import { expect, test } from 'vitest';
 import { startRegistry } from '../distribution/registry.fixture.js';
@@ -136,3 +138,101 @@ test.each([
     }
   },
 );
+
+/** The same registry, which keeps back what follows the configuration of a plugin until it is let go. */
+async function holding(host: string) {
+  let blobs = 0;
+  let arrive = () => {};
+  let letGo = () => {};
+  const gate = { asked: new Promise<void>(() => {}), open: Promise.resolve(), close() {}, letGo: () => letGo() };
+  gate.close = () => {
+    blobs = 0;
+    gate.asked = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    gate.open = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+  };
+  const server = createServer((incoming, response) => {
+    const isHeld = incoming.method === 'GET' && incoming.url?.includes('/blobs/') && ++blobs === 2;
+    if (isHeld) arrive();
+    void (isHeld ? gate.open : Promise.resolve()).then(() => {
+      const { method, url: path, headers } = incoming;
+      const [hostname, port] = host.split(':');
+      const onward = request({ hostname, port, method, path, headers: { ...headers, host } }, (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      });
+      incoming.pipe(onward);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    gate,
+    host: `127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test('while a package is on its way, the present one may be used, changed and removed', async () => {
+  await using registry = await startRegistry();
+  await using slow = await holding(registry.host);
+  await using bench = await openBench();
+  const { gate } = slow;
+  const name = `${registry.host}/me/plugin`;
+  const remote = `${slow.host}/me/plugin`;
+  for (const tag of ['v1', 'v2', 'v3']) {
+    await bench.create(`${name}:${tag}`, { Description: tag, Cleat: { UpgradeInUse: 'drain' } }, [
+      { name: 'plugin', content: tag },
+    ]);
+    await bench.push(`${name}:${tag}`);
+    await bench.plugins.remove(`${name}:${tag}`, { force: false });
+  }
+  const { plugins } = bench;
+  await bench.pull(`${name}:v1`, { name: 'mine' });
+  gate.close();
+  const upgrade = bench.upgrade('mine', `${remote}:v2`);
+  await gate.asked;
+  await plugins.set('mine', ['DEBUG=7']);
+  await plugins.enable('mine', 0);
+  await plugins.disable('mine', { force: false });
+  expect(plugins.inspect('mine').Enabled).toBe(false);
+  gate.letGo();
+  await upgrade;
+  // What was set meanwhile is kept.
+  expect(plugins.inspect('mine')).toMatchObject({
+    PluginReference: `${remote}:v2`,
+    Settings: { Env: ['DEBUG=7', 'PASSWORD='] },
+  });
+  await plugins.enable('mine', 0);
+  // Another upgrade is quicker.
+  gate.close();
+  const late = bench.upgrade('mine', `${remote}:v3`);
+  await gate.asked;
+  await bench.upgrade('mine', `${name}:v1`);
+  gate.letGo();
+  expect((await late).at(-1)?.error).toBe('plugin mine:latest was upgraded meanwhile: look at it, and try again');
+  expect(bench.running.get('mine:latest')).toBe('v1');
+  // It is removed meanwhile.
+  gate.close();
+  const vain = bench.upgrade('mine', `${remote}:v3`);
+  await gate.asked;
+  await plugins.remove('mine', { force: true });
+  gate.letGo();
+  expect((await vain).at(-1)?.error).toMatch(/^plugin "\w+" not found$/);
+  expect(await bench.left()).toEqual({ blobs: [], layers: [] });
+  // Its name is taken meanwhile.
+  gate.close();
+  const pull = bench.pull(`${remote}:v3`, { name: 'mine' });
+  await gate.asked;
+  await bench.create('mine', { Description: 'mine' });
+  gate.letGo();
+  expect((await pull).at(-1)?.error).toBe('plugin mine:latest already exists');
+  expect(plugins.inspect('mine').Config.Description).toBe('mine');
+  expect((await bench.left()).layers).toHaveLength(1);
+});
