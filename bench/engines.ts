@@ -97,8 +97,14 @@ export abstract class BenchEngine {
   }
 
   async docker(...args: string[]): Promise<string> {
+    return await this.dockerWith({}, ...args);
+  }
+
+  /** @param variables beside those of this process, for the client */
+  async dockerWith(variables: NodeJS.ProcessEnv, ...args: string[]): Promise<string> {
     const { DOCKER_CONTEXT: _context, ...env } = process.env;
-    const { stdout } = await promisify(execFile)('docker', ['-H', `unix://${this.socket}`, ...args], { env });
+    const options = { env: { ...env, ...variables } };
+    const { stdout } = await promisify(execFile)('docker', ['-H', `unix://${this.socket}`, ...args], options);
     return stdout;
   }
 

@@ -40,7 +40,7 @@ export class Podman extends BenchEngine {
     return { ...process.env, CONTAINERS_CONF: this.#settings };
   }
 
-  override async docker(...args: string[]): Promise<string> {
+  override async dockerWith(_variables: NodeJS.ProcessEnv, ...args: string[]): Promise<string> {
     const inside = [`--net=/proc/${this.pid}/ns/net`, this.#path, ...this.#roots(), ...args];
     const { stdout } = await promisify(execFile)('nsenter', inside, { env: this.environment() });
     return stdout;

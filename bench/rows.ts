@@ -1,6 +1,7 @@
 import type { BenchPlugin, PluginName } from './plugin-pair.js';
 import type { Row } from './row.js';
 import { apiRows } from './rows/api.js';
+import { buildRows } from './rows/builds.js';
 import { containerRows } from './rows/containers.js';
 import { extensionRows } from './rows/extensions.js';
 import { imageRows } from './rows/images.js';
@@ -16,6 +17,7 @@ export const engineRows: readonly Row[] = [
   ...extensionRows,
   ...imageRows,
   ...layerRows,
+  ...buildRows,
   ...apiRows,
   ...managedRows,
 ];

@@ -14,14 +14,18 @@ export interface Hijacker {
   hijack(contentType: string, protocol: string): HijackedConnection;
   /**
    * The same for who reads the socket itself (HTTP/2): its further bytes are not read here. Bytes that came with the
-   * request are put back, so the reader must begin with what is buffered.
+   * request are put back, so the reader must begin with what is buffered. A body is read and dropped before: dockerode
+   * ends one that it never began. @throws InvalidParameter when it is malformed, or long
    */
-  hijackSocket(contentType: string, protocol: string): Socket;
+  hijackSocket(contentType: string, protocol: string): Promise<Socket>;
   /** The same for a WebSocket. @throws InvalidParameter when the client asked for none. */
   hijackWebSocket(kind: 'text' | 'binary'): HijackedConnection;
   /** The request's body, of which Node's parser has seen nothing. @throws InvalidParameter when malformed. */
   body(): AsyncIterable<Buffer>;
 }
+
+/** Bytes of a body that means nothing. */
+const maxDroppedBytes = 64 * 1024;
 
 /** The headers of every answer that a hijacked one carries too. */
 const carried = ['Api-Version', 'Docker-Experimental', 'Ostype', 'Server'];
@@ -70,13 +74,38 @@ export function createHijacker(
     socket.write(`${head.join('\r\n')}\r\n\r\n`);
   }
 
+  async function* body(): AsyncGenerator<Buffer> {
+    bodyRead = true;
+    if (encoding !== undefined) {
+      if (length !== undefined || encoding.toLowerCase() !== 'chunked') {
+        throw invalidParameter('malformed request: Transfer-Encoding must be chunked, without Content-Length');
+      }
+      yield* decodeChunks(input);
+      return;
+    }
+    for (let left = Number(length ?? 0); left > 0; ) {
+      const piece = await input.read(Math.min(left, 65_536));
+      left -= piece.length;
+      yield piece;
+    }
+  }
+
+  async function dropBody(): Promise<void> {
+    let dropped = 0;
+    for await (const piece of body()) {
+      dropped += piece.length;
+      if (dropped > maxDroppedBytes) throw invalidParameter('a request for HTTP/2 has no body');
+    }
+  }
+
   return {
     status: upgrade.asked ? 101 : 200,
     hijack(contentType, protocol) {
       sendHead(contentType, protocol);
       return rawConnection(socket, input, bodyRead ? undefined : undeclared());
     },
-    hijackSocket(contentType, protocol) {
+    async hijackSocket(contentType, protocol) {
+      await dropBody();
       sendHead(contentType, protocol);
       // Node's HTTP/2 neither reads on nor closes once it has refused a client's frames.
       probe(socket);
@@ -88,20 +117,6 @@ export function createHijacker(
       socket.write(answer);
       return webSocketConnection(socket, input, kind);
     },
-    async *body() {
-      bodyRead = true;
-      if (encoding !== undefined) {
-        if (length !== undefined || encoding.toLowerCase() !== 'chunked') {
-          throw invalidParameter('malformed request: Transfer-Encoding must be chunked, without Content-Length');
-        }
-        yield* decodeChunks(input);
-        return;
-      }
-      for (let left = Number(length ?? 0); left > 0; ) {
-        const piece = await input.read(Math.min(left, 65_536));
-        left -= piece.length;
-        yield piece;
-      }
-    },
+    body,
   };
 }

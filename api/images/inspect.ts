@@ -19,7 +19,7 @@ const ofImages = {
 const shownIfSet = ['ArgsEscaped', 'ExposedPorts', 'Healthcheck', 'Shell', 'StopSignal'] as const;
 
 /** `GET /images/{name}/json` in the shape of the client's version (moby `getImagesByName`). */
-export function inspectFor(x: Pick<Exchange, 'before'>, image: ImageInspect): object {
+export function inspectFor(x: Pick<Exchange, 'before' | 'headers'>, image: ImageInspect): object {
   const shaped: Record<string, unknown> = { ...image, Config: configFor(x, image.Config) };
   if (!x.before('1.52')) {
     for (const name of ['Parent', 'Comment', 'DockerVersion', 'Author']) if (shaped[name] === '') delete shaped[name];
@@ -27,7 +27,7 @@ export function inspectFor(x: Pick<Exchange, 'before'>, image: ImageInspect): ob
   if (x.before('1.48')) delete shaped.Descriptor;
   if (x.before('1.53')) delete shaped.Identity;
   if (x.before('1.44')) shaped.VirtualSize = image.Size;
-  if (x.before('1.45')) {
+  if (x.before('1.45') || isFirstCompose(x)) {
     shaped.Container ??= '';
     // The configuration of the container that made the image; no engine keeps it today.
     shaped.ContainerConfig ??= emptyConfig;
@@ -35,6 +35,14 @@ export function inspectFor(x: Pick<Exchange, 'before'>, image: ImageInspect): ob
   // Lists of digests and tags are never null; layers came with 1.23.
   if (x.before('1.23')) delete shaped.RootFS;
   return shaped;
+}
+
+/**
+ * Compose of Python takes the newest version of an engine, whatever that is, and fails where a service is made anew from
+ * an image without the configuration of a container (`KeyError: 'ContainerConfig'`, which stock engines answer with, too).
+ */
+function isFirstCompose({ headers }: Pick<Exchange, 'headers'>): boolean {
+  return /^docker-compose\/1\./.test(headers['user-agent'] ?? '');
 }
 
 /** Before 1.50 it was shown as if it were a container's; from 1.52 on what is not set is left out. */

@@ -1,7 +1,8 @@
 import { linkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { currentRequest, openApi } from '@cleat/api/index';
+import { currentCaller, currentRequest } from '@cleat/api/http/request-context';
 import { metricsDirectory, openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
 import type { Logger } from '@cleat/protocol/log';
@@ -13,12 +14,12 @@ import { isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
 import { manifestPaths } from './manifests.js';
 import { parseMetricsAddress } from './metrics/address.js';
-import { Collectors } from './metrics/collectors.js';
-import { Metrics } from './metrics/metrics.js';
+import type { Metrics } from './metrics/metrics.js';
 import { notify } from './notify.js';
 import { UsageError } from './options/parse.js';
 import { preflight } from './preflight.js';
 import { type LiveConfig, reload } from './reload.js';
+import { remapVariables, withRemap } from './remap.js';
 import { giveMemoryBackAtRest } from './rest.js';
 import { openRoots, writePidFile } from './roots.js';
 import type { Settings } from './settings.js';
@@ -28,17 +29,26 @@ import { Teardown } from './teardown.js';
 import { readTls } from './tls.js';
 import { watchForTheUnexpected } from './unexpected.js';
 
+const loadApi = () => import('@cleat/api/index');
+
+/** Loads the API and what follows it. Plugins are begun first, and have the other processors meanwhile. */
+async function loadRest() {
+  await setImmediate();
+  return await Promise.all([loadApi(), import('./metrics/metrics.js'), import('./metrics/collectors.js')]);
+}
+
 /**
  * Runs the daemon until it is told to stop.
  * @param flags as they stood on the command line, for SIGHUP.
  * @returns its exit code.
  * @throws UsageError and CleatError when it cannot start; nothing is left behind then.
  */
-export async function runDaemon(settings: Settings, flags: ReadonlyMap<string, unknown>): Promise<number> {
-  const { values } = settings;
+export async function runDaemon(given: Settings, flags: ReadonlyMap<string, unknown>): Promise<number> {
   if (process.getuid?.() !== 0) {
     throw new UsageError('cleatd needs root to run containers: start it with sudo, or as root');
   }
+  const settings = await withRemap(given);
+  const { values } = settings;
   const warnings = [...settings.warnings, ...checkExposure(settings)];
   await refuseTakenSockets(settings);
   const problems = await preflight(settings, { all: false });
@@ -81,7 +91,7 @@ async function serve(
     manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
     // A manifest may name anything that the engine is configured with.
-    variables: { ...config },
+    variables: { ...config, ...remapVariables(config) },
     pluginDirectories: values['plugin-dir'],
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
@@ -98,9 +108,11 @@ async function serve(
   const engine = await openEngine(config, {
     log: logger,
     extensions,
+    caller: currentCaller,
     // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
     serveBuilder: async (path, view) => {
-      const { authorization: _, store: __, ...rooms } = engine;
+      const { authorization: _, store: __, callers: ___, ...rooms } = engine;
+      const { openApi } = await loadApi();
       const api = openApi({ ...apiOptions, forBuilders: true, services: { ...rooms, ...view, extensions } });
       await api.listen(`unix://${path}`);
       return { close: () => api.close(0) };
@@ -109,7 +121,8 @@ async function serve(
   teardown.add('engine', async () => {
     for (const failure of await engine.close()) logger.warn(`closing ${failure}`);
   });
-  await engine.start();
+  const starting = engine.start();
+  const [{ openApi }, { Metrics }, { Collectors }] = await Promise.all([loadRest(), starting]).then(([rest]) => rest);
   checkOwnBridges(settings, (address) => engine.networks.isBridgeAddress(address));
 
   const metrics = new Metrics({ engine, extensions });

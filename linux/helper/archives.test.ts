@@ -127,6 +127,26 @@ test('compressed archives are taken; damaged ones are refused, and nothing is wr
   }
 });
 
+test('a helper takes one archive after the other, also a large one that a writer has filled up', async () => {
+  const large = Buffer.concat([await largeArchive(), Buffer.alloc(20 * 512)]);
+  for (let round = 0; round < 2; round++) {
+    await into(Readable.from(pieces(large)));
+    // A process that was left within an archive is killed.
+    expect(helper.ready).toBe(1);
+  }
+});
+
+async function largeArchive(): Promise<Buffer> {
+  const archive = pack();
+  archive.entry({ name: 'large' }, Buffer.alloc(9 * 1024 * 1024));
+  archive.finalize();
+  return Buffer.concat(await Readable.from(archive as AsyncIterable<Buffer>).toArray());
+}
+
+function* pieces(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 512) yield bytes.subarray(at, at + 512);
+}
+
 test('an archive that is not understood is refused before anything is written', async () => {
   const archive = pack();
   archive.entry({ name: 'first' }, 'content');

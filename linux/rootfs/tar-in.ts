@@ -11,6 +11,8 @@ import { classed, type Root } from './root.js';
 
 /** Bytes of an archive that are looked at before its first entry is written. */
 const lookAhead = 8 * 1024 * 1024;
+/** Bytes behind an archive's end that are read, so that the next archive can follow. Writers fill their last block. */
+const behindEnd = 1024 * 1024;
 
 /**
  * Extracts a tar, compressed or not, into the directory `path` of a root; see {@link Extractor}. Of an archive of up to
@@ -36,8 +38,18 @@ export async function tarIn(
       new ByteSource(continued(start.chunks, content), (chunk) => spare?.take(chunk.length)),
     );
     await extractAll(reader, destination, options, () => spare?.take(entryBytes));
+    await readRest(content);
   } finally {
     await content.return?.();
+  }
+}
+
+/** Reads what follows an archive to its end, unless that is far. */
+async function readRest(content: AsyncIterator<Buffer>): Promise<void> {
+  for (let length = 0; length < behindEnd; ) {
+    const next = await content.next();
+    if (next.done) return;
+    length += next.value.length;
   }
 }
 

@@ -102,10 +102,14 @@ afterEach(async () => {
 });
 
 /** Upgrades a connection as clients do. @returns it, and the head of the answer */
-async function upgrade(path: string, headers: Record<string, string> = {}): Promise<{ socket: Socket; head: string }> {
+async function upgrade(
+  path: string,
+  headers: Record<string, string> = {},
+  body = '',
+): Promise<{ socket: Socket; head: string }> {
   const socket = dial(api.socketPath);
   const lines = Object.entries({ Host: 'x', Connection: 'Upgrade', Upgrade: 'h2c', ...headers });
-  socket.write(`POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+  socket.write(`POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
   const [data] = (await once(socket, 'data')) as [Buffer];
   socket.pause();
   // HTTP/2 may begin in the same piece.
@@ -383,6 +387,15 @@ test('HTTP/2 from the first byte is served, too', async () => {
   const check = (one: GrpcClient) => one.call('/grpc.health.v1.Health/Check', [healthRequest, healthResponse], {});
   expect(await check(client)).toEqual({ status: 1 });
   expect(await check(await grpc())).toEqual({ status: 1 });
+});
+
+test('a body that means nothing ends before HTTP/2 begins', async () => {
+  // As dockerode asks for its session.
+  const { socket } = await upgrade('/grpc', { 'Transfer-Encoding': 'chunked' }, '0\r\n\r\n');
+  const client = kept(new GrpcClient(socket, silentLogger));
+  expect(await client.call('/grpc.health.v1.Health/Check', [healthRequest, healthResponse], {})).toEqual({ status: 1 });
+  const { head } = await upgrade('/grpc', { 'Content-Length': '70000' }, 'x'.repeat(70_000));
+  expect(head).toMatch(/^HTTP\/1\.1 400 [\s\S]*has no body/);
 });
 
 test('without HTTP/2 there is nothing here', async () => {
