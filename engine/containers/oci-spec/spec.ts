@@ -23,6 +23,8 @@ export interface SpecContext {
   sources: MountSources;
   /** Variables about the containers that this one is linked to. */
   links: readonly string[];
+  /** Variables that no record has. */
+  hidden?: readonly string[];
   cgroupsPath: string;
   pidOf: PidOf;
 }
@@ -57,6 +59,7 @@ export function specFor(context: SpecContext): OciSpec {
       init: sources.init !== undefined,
       apparmorProfile,
       links: context.links,
+      hidden: context.hidden ?? [],
     }),
     root: { path: rootfs, readonly: hostConfig.ReadonlyRootfs === true },
     hostname: ownUts ? record.config.Hostname : undefined,
