@@ -1,11 +1,19 @@
+import type { IdMaps } from '@cleat/linux/process/user-namespace';
+
 /** Where an engine keeps everything. */
 export interface Roots {
   readonly dataRoot: string;
   readonly execRoot: string;
 }
 
+/** Absent: containers have the host's users. */
+export interface UserNamespaces {
+  /** Users and groups of containers (inside), and who they are on the host (outside). */
+  readonly remap?: IdMaps | undefined;
+}
+
 /** Settings of the engine itself, by the host's owner. */
-export interface SystemConfig extends Roots {
+export interface SystemConfig extends Roots, UserNamespaces {
   /** Stable across restarts, unique per data root; tags what we leave on the host (bridge alias, nft table). */
   readonly engineId: string;
   /** Host name shown in info. */
@@ -21,6 +29,7 @@ export interface SystemConfig extends Roots {
 /** Settings of containers that say nothing else. */
 export interface ContainersConfig
   extends Roots,
+    UserNamespaces,
     RuntimesConfig,
     Pick<LogsConfig, 'logDriver' | 'logOpts'>,
     Pick<NetworksConfig, 'defaultNetworkDriver' | 'defaultIpamDriver'> {

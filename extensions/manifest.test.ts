@@ -103,7 +103,19 @@ test('an extension that is left out, and one whose module is missing, say so', a
 
 test('the manifest of the batteries promises kinds that exist, for modules that exist', () => {
   manifest = fileURLToPath(new URL('../batteries/manifest.yaml', import.meta.url));
-  const names = ['dataRoot', 'engineId', 'iptables', 'ipForward', 'icc', 'ipMasq', 'ip', 'mtu', 'defaultAddressPools'];
+  const names = [
+    'dataRoot',
+    'engineId',
+    'iptables',
+    'ipForward',
+    'icc',
+    'ipMasq',
+    'ip',
+    'mtu',
+    'defaultAddressPools',
+    'containerRoot',
+    'containerView',
+  ];
   const variables = Object.fromEntries(names.map((name) => [name, 'x']));
   const entries = readManifests({ paths: [manifest], overrides: {}, variables, stateDirectory: '/s' });
   // test/unit/batteries.test.ts holds that these are all.

@@ -15,6 +15,8 @@ export interface BuildahSettings {
   readonly stateDir: string;
   readonly runtime: string;
   readonly storageDriver: string;
+  /** The engine's containers have user namespaces of their own. */
+  readonly isRemapped?: boolean;
 }
 
 /** The program, on a storage of its own: nothing of this host's other users of it is touched. */

@@ -23,6 +23,7 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
   readonly #buildah: Buildah;
   readonly #stateDir: string;
   readonly #log: Logger;
+  readonly #isRemapped: boolean;
   /** Images of the engine that buildah has, by name. */
   readonly #handed = new Map<string, string>();
   #ready: Promise<void> | undefined;
@@ -31,9 +32,16 @@ export class BuildahBuilder implements Handlers<typeof builderKind> {
     this.#buildah = new Buildah(settings);
     this.#stateDir = settings.stateDir;
     this.#log = log;
+    this.#isRemapped = settings.isRemapped === true;
   }
 
   readonly Build = (order: BuildRequest, { signal }: CallContext): AsyncIterable<Uint8Array> => {
+    if (this.#isRemapped) {
+      // buildah 1.28 fails at the second RUN when it is told to use a user namespace; without one it would be root here.
+      throw invalidParameter(
+        "buildah runs RUN with the users of this host, and this engine's --userns-remap asks for others: use the builder dockerfile",
+      );
+    }
     const lines: Uint8Array[] = [];
     let wake = (): void => {};
     let isOver = false;

@@ -6,6 +6,8 @@ import { options } from './options.js';
 export default {
   options,
   start: ({ options: settings, log }) => ({
-    implementations: [implement(builderKind, new BuildahBuilder(settings, log))],
+    implementations: [
+      implement(builderKind, new BuildahBuilder({ ...settings, isRemapped: settings.containerView !== '' }, log)),
+    ],
   }),
 } satisfies ExtensionModule<typeof options>;

@@ -26,7 +26,14 @@ export async function createDriver(settings: Settings, log: Logger): Promise<Dri
   for (const name of readdirSync(join(stateDir, 'builds'))) await Workspace.sweep(join(stateDir, 'builds', name));
   const cache = new Cache(join(stateDir, 'steps.journal'), log);
   const cacheMounts = new CacheMounts(join(stateDir, 'mounts'), log);
-  const shared: Shared = { stateDir, cache, cacheMounts, slots: new Semaphore(settings.parallel), log };
+  const shared: Shared = {
+    stateDir,
+    view: settings.view,
+    cache,
+    cacheMounts,
+    slots: new Semaphore(settings.parallel),
+    log,
+  };
   const upkeep = new Upkeep(settings, cache, cacheMounts, log);
   const underWay = new Set<Promise<void>>();
   const stop = new AbortController();

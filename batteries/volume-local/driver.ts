@@ -10,7 +10,10 @@ import { VolumeFiles } from './volume.js';
 import { readOptions } from './volume-options.js';
 
 /** Docker's `local` driver: directories, or what `type`, `device` and `o` mount on them. */
-export async function createDriver(root: string, log: Logger): Promise<Handlers<typeof volumeKind>> {
+export async function createDriver(
+  { root, owner }: { root: string; owner: { uid: number; gid: number } },
+  log: Logger,
+): Promise<Handlers<typeof volumeKind>> {
   const directories = new VolumeDirectories(root);
   directories.sweep(removeTree, log);
   const inTurn = turns();
@@ -30,7 +33,7 @@ export async function createDriver(root: string, log: Logger): Promise<Handlers<
         const options = readOptions(Opts ?? {});
         // An existing volume is returned as it is, whatever the options say now, as in Docker.
         if (!directories.has(Name))
-          await directories.make(Name, (directory) => new VolumeFiles(directory).fill(options));
+          await directories.make(Name, (directory) => new VolumeFiles(directory).fill(options, owner));
         return { Volume: describe(Name) };
       }),
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { writeFileDurably } from '@cleat/sdk';
@@ -20,8 +20,9 @@ export class VolumeFiles {
   }
 
   /** Makes the directory a volume. @param options what is to be mounted; undefined for a plain directory */
-  fill(options: MountOptions | undefined): void {
+  fill(options: MountOptions | undefined, owner: { uid: number; gid: number }): void {
     mkdirSync(this.data, { mode: 0o755 });
+    chownSync(this.data, owner.uid, owner.gid);
     // Durable: after a power cut the volume is still what it was made to be.
     if (options) writeFileDurably(this.#optionsFile, JSON.stringify({ ...options, Quota: { Size: 0 } }));
   }

@@ -184,9 +184,6 @@ function checkCgroupParent(parent: string, name: string): void {
 
 /** An operator who asks for more isolation must not get less of it with a warning. */
 function checkIsolation(values: Values, nameOf: NameOf): void {
-  if (values['userns-remap'] !== '') {
-    throw new UsageError(`${nameOf('userns-remap')}: user namespaces are not remapped here: leave it out`);
-  }
   if (values['selinux-enabled']) {
     throw new UsageError(`${nameOf('selinux-enabled')}: SELinux labels are not set here: leave it out`);
   }

@@ -1,7 +1,7 @@
 import { linkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { currentRequest, openApi } from '@cleat/api/index';
+import { currentCaller, currentRequest, openApi } from '@cleat/api/index';
 import { metricsDirectory, openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
 import type { Logger } from '@cleat/protocol/log';
@@ -19,6 +19,7 @@ import { notify } from './notify.js';
 import { UsageError } from './options/parse.js';
 import { preflight } from './preflight.js';
 import { type LiveConfig, reload } from './reload.js';
+import { remapVariables, withRemap } from './remap.js';
 import { giveMemoryBackAtRest } from './rest.js';
 import { openRoots, writePidFile } from './roots.js';
 import type { Settings } from './settings.js';
@@ -34,11 +35,12 @@ import { watchForTheUnexpected } from './unexpected.js';
  * @returns its exit code.
  * @throws UsageError and CleatError when it cannot start; nothing is left behind then.
  */
-export async function runDaemon(settings: Settings, flags: ReadonlyMap<string, unknown>): Promise<number> {
-  const { values } = settings;
+export async function runDaemon(given: Settings, flags: ReadonlyMap<string, unknown>): Promise<number> {
   if (process.getuid?.() !== 0) {
     throw new UsageError('cleatd needs root to run containers: start it with sudo, or as root');
   }
+  const settings = await withRemap(given);
+  const { values } = settings;
   const warnings = [...settings.warnings, ...checkExposure(settings)];
   await refuseTakenSockets(settings);
   const problems = await preflight(settings, { all: false });
@@ -81,7 +83,7 @@ async function serve(
     manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
     // A manifest may name anything that the engine is configured with.
-    variables: { ...config },
+    variables: { ...config, ...remapVariables(config) },
     pluginDirectories: values['plugin-dir'],
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
@@ -98,9 +100,10 @@ async function serve(
   const engine = await openEngine(config, {
     log: logger,
     extensions,
+    caller: currentCaller,
     // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
     serveBuilder: async (path, view) => {
-      const { authorization: _, store: __, ...rooms } = engine;
+      const { authorization: _, store: __, callers: ___, ...rooms } = engine;
       const api = openApi({ ...apiOptions, forBuilders: true, services: { ...rooms, ...view, extensions } });
       await api.listen(`unix://${path}`);
       return { close: () => api.close(0) };

@@ -15,6 +15,7 @@ import { isStaticProgram } from '../static-program.js';
 import { manifestPaths } from './manifests.js';
 import { byFlag } from './options/table.js';
 import { addressProblems, bridgeProblem, placeProblems } from './places.js';
+import { checkRemap, remapVariables } from './remap.js';
 import type { Settings } from './settings.js';
 import { readTls } from './tls.js';
 
@@ -45,6 +46,7 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
   if (seccompProfile !== undefined) {
     await check(nameOf('seccomp-profile'), () => seccompFor(undefined, seccompProfile, []));
   }
+  if (all && values['userns-remap'] !== '') await check('', () => checkRemap(values['userns-remap']));
   const init = initProblem(settings);
   if (init !== undefined) problems.push(init);
   const wanted = values['default-runtime'];
@@ -106,7 +108,7 @@ async function tryExtensions({ values, engine }: Settings): Promise<void> {
     const extensions = openExtensions({
       manifestPaths: manifestPaths(values['extension-manifest']),
       overrides: Object.fromEntries(Object.entries(values.extension).map(inProcess)),
-      variables: { engineId: 'preflight', ...engine, ...roots },
+      variables: { engineId: 'preflight', ...engine, ...roots, ...remapVariables(roots) },
       pluginDirectories: values['plugin-dir'],
       ...roots,
       hostPath: fileURLToPath(import.meta.resolve('@cleat/sdk/host')),

@@ -42,7 +42,6 @@ test.each([
   [['--add-runtime=runc=/x'], "runtime name 'runc' is reserved"],
   [['--exec-opt=native.cgroupdriver=magic'], 'not a valid cgroup driver'],
   [['--exec-opt=native.cgroupdriver=systemd'], 'cgroups are always managed by cgroupfs here'],
-  [['--userns-remap=default'], '--userns-remap: user namespaces are not remapped here'],
   [['--selinux-enabled'], '--selinux-enabled: SELinux labels are not set'],
   [['-H', 'npipe://x'], 'Invalid bind address'],
   [['-H', `unix:///${'x'.repeat(107)}`], 'at most 107 bytes'],

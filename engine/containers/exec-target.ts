@@ -1,5 +1,6 @@
 import { conflict } from '@cleat/protocol/errors';
 import type { ExecTarget } from '../oci/exec-target.js';
+import { remapOf } from '../oci/remap.js';
 import { cgroupOf } from './cgroup.js';
 import type { Context } from './context.js';
 import { linkEnvironment } from './links/environment.js';
@@ -23,6 +24,7 @@ export function execTarget(context: Context, container: Container, ref: string):
     name: record.name,
     config: record.config,
     runtime: context.runtimes.command(record.runtime, 'exec'),
+    owners: remapOf(context.config, record.hostConfig),
     conmonPath: context.conmonPath ?? 'conmon',
     cgroup: cgroupOf(context.config, record),
     execIds: container.execIds,

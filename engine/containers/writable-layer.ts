@@ -1,8 +1,10 @@
 import { chmodSync, existsSync, lstatSync, symlinkSync, unlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
+import type { Roots, UserNamespaces } from '../config.js';
 import type { ImageId } from '../ids.js';
 import { ownFilesFor } from '../oci/own-files.js';
+import { inView, remapOf } from '../oci/remap.js';
 import type { ContainerPaths } from './paths.js';
 import type { ContainerRecord } from './state/record.js';
 
@@ -12,10 +14,14 @@ import type { ContainerRecord } from './state/record.js';
  * there may read, as under Docker; on the host it lies where nobody else gets to.
  */
 export function containerLayers(
-  context: { paths: ContainerPaths; images: { layerPaths(imageId: ImageId): string[] } },
-  { id, imageId }: Pick<ContainerRecord, 'id' | 'imageId'>,
+  context: {
+    config: Roots & UserNamespaces;
+    paths: ContainerPaths;
+    images: { layerPaths(imageId: ImageId): string[] };
+  },
+  { id, imageId, hostConfig }: Pick<ContainerRecord, 'id' | 'imageId' | 'hostConfig'>,
 ): { lower: string[]; upper: string; work: string } {
-  const { paths, images } = context;
+  const { config, paths, images } = context;
   const [own, upper, work] = [paths.ownFiles(id), paths.upper(id), paths.work(id)];
   const image = images.layerPaths(imageId);
   // Regardless of our umask.
@@ -29,7 +35,10 @@ export function containerLayers(
     symlinkSync(relative(dirname(own), layer), own);
   }
   // The kernel takes no directory twice. Of a layer that is listed twice the upper one shows all that the lower would.
-  return { lower: [own, ...new Set(image)], upper, work };
+  const lower = [own, ...new Set(image)];
+  if (!remapOf(config, hostConfig)) return { lower, upper, work };
+  const seen = (path: string) => inView(config, path);
+  return { lower: lower.map(seen), upper: seen(upper), work: seen(work) };
 }
 
 function removeIfThere(path: string): void {

@@ -4,8 +4,10 @@ import type { AttachHandlers } from '@cleat/linux/conmon/attach';
 import { type ExecRequest, type ExecSession, execInContainer } from '@cleat/linux/conmon/exec';
 import { giveTerminal } from '@cleat/linux/conmon/terminal-owner';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
+import { givingPipes } from '@cleat/linux/runtime/stdio-owner';
 import { CleatError, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
+import { ownerOnHost } from '../oci/remap.js';
 import type { Exec } from './exec.js';
 
 /** As Docker: a command that could not be started for an unknown reason counts as one that may not be executed. */
@@ -40,11 +42,12 @@ export async function launch(
     throw refusal(systemError('OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown'));
   const processSpec = join(directory, 'process.json');
   writeFileSync(processSpec, stringify(spec), { mode: 0o600 });
+  const user = ownerOnHost(target.owners, spec.user);
   try {
     const session = await execInContainer({
       conmonPath: target.conmonPath,
       id: target.id,
-      ...target.runtime,
+      ...(target.owners && !tty ? givingPipes(target.runtime, user) : target.runtime),
       sessionDir: directory,
       exitDir: directory,
       pidFile: join(directory, 'pid'),
@@ -57,7 +60,7 @@ export async function launch(
       onMonitor,
       signal: target.ended,
     });
-    if (tty) giveTerminal(session.pid, spec.user.uid);
+    if (tty) giveTerminal(session.pid, user.uid);
     return session;
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });

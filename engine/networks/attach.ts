@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { createNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
+import { createNamespace, type NamespaceSession, userNamespaceOf } from '@cleat/linux/net/namespace';
+import type { UserNamespace } from '@cleat/linux/process/user-namespace';
 import { conflict, forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { newId } from '../ids.js';
 import { announceConnected } from './announce.js';
@@ -66,7 +67,7 @@ async function doAttach(context: NetworksContext, request: SandboxRequest, signa
   context.stopWith(sandbox, signal);
   const endpoints = settled(request.endpoints, plans);
   const made = await (sandbox.kind === 'path'
-    ? withNamespace(context, sandbox, plans)
+    ? withNamespace(context, sandbox, plans, request.owner?.userNamespace)
     : withoutNamespace(context, sandbox, plans));
   return { ...made, endpoints };
 }
@@ -133,6 +134,7 @@ function newSandbox(
     path: kind === 'path' ? join(context.config.execRoot, 'netns', sandboxId.slice(0, 12)) : '',
     ownerId: '',
     directory: request.directory,
+    ...(request.owner && { root: request.owner.root }),
     endpoints: [],
     exposedPorts: [...new Set(exposedPorts([...request.exposedPorts, ...Object.keys(request.portBindings)]))],
     requestedPorts: requestedPorts(request.portBindings, exposedPorts(request.exposedPorts), request.publishAllPorts),
@@ -164,11 +166,16 @@ async function withoutNamespace(
   return result(sandbox, Promise.resolve());
 }
 
-async function withNamespace(context: NetworksContext, sandbox: SandboxRecord, plans: readonly Plan[]): Promise<Made> {
+async function withNamespace(
+  context: NetworksContext,
+  sandbox: SandboxRecord,
+  plans: readonly Plan[],
+  owner: UserNamespace | undefined,
+): Promise<Made> {
   context.save(sandbox);
   // Beside each other: a process that makes the namespace, and the first driver's work that needs none.
   const [session, files] = await Promise.allSettled([
-    createNamespace(sandbox.path),
+    createNamespace(sandbox.path, owner),
     createFirst(context, sandbox, plans).then(() => writeHostFiles(context, sandbox)),
   ]);
   const failed = [files, session].find((outcome) => outcome.status === 'rejected');
@@ -180,7 +187,8 @@ async function withNamespace(context: NetworksContext, sandbox: SandboxRecord, p
   const ready = finish(context, sandbox, plans, session.value);
   // The attach awaits it later; until then a failure must not count as unhandled.
   ready.catch(() => {});
-  return result(sandbox, ready);
+  const made = result(sandbox, ready);
+  return owner ? { ...made, userNamespace: userNamespaceOf(sandbox.path) } : made;
 }
 
 async function createFirst(context: NetworksContext, sandbox: SandboxRecord, [first]: readonly Plan[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { chownSync } from 'node:fs';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
 import { type NetworksContext, requestedResolver } from './context.js';
@@ -10,6 +11,7 @@ export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord)
   const paths = hostFilePaths(sandbox.directory);
   const written = context.writtenFor(sandbox);
   if (written.size === 0) makeDirectories(sandbox.directory, 0o710);
+  const isNew = written.size === 0;
   writeInPlace(written, paths.hostnamePath, `${sandbox.hostname}\n`);
   writeInPlace(
     written,
@@ -23,6 +25,10 @@ export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord)
     }),
   );
   writeInPlace(written, paths.resolvConfPath, resolvFile(sandbox, requestedResolver(context), nameServerFor(sandbox)));
+  // Its root may write to them, as under Docker.
+  if (isNew && sandbox.root) {
+    for (const path of Object.values(paths)) chownSync(path, sandbox.root.uid, sandbox.root.gid);
+  }
 }
 
 /** The container's own name service, if it has one: it is on a network where names resolve. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { namespaceFiles } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
-import { removeNamespace } from '@cleat/linux/net/namespace';
+import { removeNamespace, userNamespaceOf } from '@cleat/linux/net/namespace';
 import { cancelled, messageOf, notFound } from '@cleat/protocol/errors';
 import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } from '../filters.js';
 import { parseTime } from '../time.js';
@@ -154,7 +154,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
           }
         }),
       );
-      const known = new Set(context.sandboxes().map(({ path }) => path));
+      const known = new Set(context.sandboxes().flatMap(({ path }) => [path, userNamespaceOf(path)]));
       const directory = join(context.config.execRoot, 'netns');
       for (const path of namespaceFiles(directory).map((file) => join(directory, file))) {
         if (!known.has(path)) removeNamespace(path);

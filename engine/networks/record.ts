@@ -124,6 +124,8 @@ export interface SandboxRecord {
   /** For `joined`: whose namespace it is. */
   ownerId: string;
   directory: string;
+  /** Its root on the host. Absent: the host's own. */
+  root?: { uid: number; gid: number };
   endpoints: EndpointRecord[];
   exposedPorts: string[];
   requestedPorts: PortBinding[];

@@ -1,3 +1,4 @@
+import type { UserNamespace } from '@cleat/linux/process/user-namespace';
 import type { HostConfig, PortMap } from '@cleat/protocol/api/container';
 import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@cleat/protocol/api/network';
 import type { Filters } from '../events/service.js';
@@ -128,6 +129,8 @@ export interface SandboxRequest {
   /** Aliases on the default network. */
   links: readonly LinkedContainer[];
   sysctls: NonNullable<HostConfig['Sysctls']>;
+  /** Its user namespace, if it has not the host's: its network namespace belongs to that. */
+  owner?: { userNamespace: UserNamespace; root: { uid: number; gid: number } } | undefined;
   /** Directory of the container under the data root, where hosts, hostname and resolv.conf are written. */
   directory: string;
   labels: Record<string, string>;
@@ -139,6 +142,8 @@ export interface Sandbox {
    * a path, which the runtime makes with only a loopback (for `none`: saves a process).
    */
   readonly namespace: { kind: 'host' } | { kind: 'path'; path: string } | { kind: 'own' };
+  /** Where the user namespace is that was made for it. */
+  readonly userNamespace?: string;
   readonly hostsPath: string;
   readonly hostnamePath: string;
   readonly resolvConfPath: string;

@@ -6,12 +6,14 @@ export interface DefaultMounts {
   cgroups: { writable: boolean; ownNamespace: boolean };
   /** It sees the host's queues. */
   hostIpc: boolean;
+  /** It has a user namespace of its own, whose root may not mount what belongs to the host. */
+  isRemapped?: boolean;
   /** Behind /dev/shm: a directory of the host's, or a tmpfs of this many bytes (half of the memory without); undefined: nothing. */
   shm: string | { size: number | undefined } | undefined;
 }
 
 /** The mounts of everything that a runtime runs (moby `daemon/pkg/oci/defaults.go`). */
-export function defaultMounts({ writableSys, cgroups, hostIpc, shm }: DefaultMounts): OciMount[] {
+export function defaultMounts({ writableSys, cgroups, hostIpc, isRemapped, shm }: DefaultMounts): OciMount[] {
   const mount = (destination: string, type: string, source: string, options: string[]): OciMount => ({
     destination,
     type,
@@ -32,7 +34,9 @@ export function defaultMounts({ writableSys, cgroups, hostIpc, shm }: DefaultMou
     // Where the host has mounted none, an own mount shows the host's queues just as well.
     ...(hostIpc && existsSync('/dev/mqueue')
       ? [mount('/dev/mqueue', 'bind', '/dev/mqueue', ['rbind', 'nosuid', 'noexec', 'nodev'])]
-      : [mount('/dev/mqueue', 'mqueue', 'mqueue', inert)]),
+      : hostIpc && isRemapped
+        ? []
+        : [mount('/dev/mqueue', 'mqueue', 'mqueue', inert)]),
     ...(shm === undefined ? [] : [sharedMemory(shm)]),
   ];
 }

@@ -1,3 +1,4 @@
+import type { IdMaps } from '@cleat/linux/process/user-namespace';
 import type { RuntimeCommand } from '@cleat/linux/runtime/runtime';
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import type { OciProcess } from './types.js';
@@ -9,6 +10,8 @@ export interface ExecTarget {
   readonly config: ContainerConfig;
   readonly runtime: RuntimeCommand;
   readonly conmonPath: string;
+  /** Its user namespace; absent: its users are the host's. */
+  readonly owners?: IdMaps | undefined;
   /**
    * The process specification for the runtime, for a further process.
    * @throws InvalidParameter (no such user; endless /etc/passwd)

@@ -15,6 +15,8 @@ export interface OciSpec {
   >;
   linux: {
     namespaces: { type: string; path?: string }[];
+    uidMappings?: OciIdMapping[] | undefined;
+    gidMappings?: OciIdMapping[] | undefined;
     cgroupsPath: string;
     resources: OciResources;
     devices?: OciDevice[];
@@ -40,6 +42,12 @@ export interface OciProcess {
   noNewPrivileges?: boolean;
   apparmorProfile?: string;
   oomScoreAdj?: number;
+}
+
+export interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
 }
 
 export interface OciMount {

@@ -224,6 +224,7 @@ function securityOptions(config: EngineConfig, host: ReturnType<typeof hostFacts
   if (host.security.apparmor) options.push('name=apparmor');
   if (host.security.seccomp) options.push(`name=seccomp,profile=${config.seccompProfile ?? 'builtin'}`);
   if (config.noNewPrivileges) options.push('name=no-new-privileges');
+  if (config.remap) options.push('name=userns');
   if (cgroupVersion === 2 || config.defaultCgroupnsMode === 'private') options.push('name=cgroupns');
   return options;
 }

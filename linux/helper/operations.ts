@@ -1,5 +1,6 @@
 /** The operations of a helper process. Requests and answers are JSON; this file says their shapes. */
 import type { HoldAnswer, HoldRequest } from '../mount/hold.js';
+import type { IdMaps } from '../process/user-namespace.js';
 import type { Change, ChangesRequest } from '../rootfs/changes.js';
 import type { FileFacts } from '../rootfs/facts.js';
 import type { RootedFacts, RootOf } from '../rootfs/root.js';
@@ -19,6 +20,8 @@ export interface TarOutRequest {
   mounts?: readonly string[];
   /** Write an image layer from overlayfs' upper directory; see `rootfs/tar-out.ts`. */
   layer?: { leaveOut: readonly string[] };
+  /** Owners as a user namespace has them. */
+  owners?: IdMaps;
 }
 
 export interface TarInRequest {
@@ -29,6 +32,8 @@ export interface TarInRequest {
   noOverwriteDirNonDir?: boolean;
   /** Owner of everything that is extracted, instead of the archive's numbers. */
   owner?: { uid: number; gid: number };
+  /** Owners are those of a user namespace. */
+  owners?: IdMaps;
   /** Writing onto the file system of this directory of ours leaves some space free there. */
   spareOf?: string;
 }

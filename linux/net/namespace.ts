@@ -4,7 +4,9 @@ import { deadlineExceeded, systemError, unavailable } from '@cleat/protocol/erro
 import { setTimeout } from '@cleat/protocol/guard';
 import { makeDirectories } from '../files/make-directories.js';
 import { commandPath } from '../host.js';
+import { bind } from '../mount/mount.js';
 import { exitCode, run } from '../process/run.js';
+import { type UserNamespace, withOwnedNetwork } from '../process/user-namespace.js';
 import { errnoOf } from '../syscall/errno.js';
 import { unmount2, unmountFlag } from '../syscall/mount.js';
 import { posixSpawn, type Spawned } from '../syscall/spawn.js';
@@ -29,14 +31,24 @@ export interface NamespaceSession {
   abandon(): void;
 }
 
+/** Where the user namespace is that a network namespace at `path` belongs to, if it is one of its own. */
+export const userNamespaceOf = (path: string): string => `${path}.user`;
+
 /**
  * Makes a namespace at `path` (a file that does not exist yet); it lives until {@link removeNamespace}, whatever
  * becomes of this process. Its loopback is up. Never under /run/netns, which belongs to the host's administrator.
+ * @param owner the user namespace that it belongs to, which is then at {@link userNamespaceOf}; default: the host's
  */
-export async function createNamespace(path: string): Promise<NamespaceSession> {
+export async function createNamespace(path: string, owner?: UserNamespace): Promise<NamespaceSession> {
   makeFile(path);
   try {
-    return await openSession('unshare', path);
+    if (!owner) return await openSession('unshare', path);
+    makeFile(userNamespaceOf(path));
+    await withOwnedNetwork(owner, (pid) => {
+      bind(`/proc/${pid}/ns/net`, path);
+      bind(`/proc/${pid}/ns/user`, userNamespaceOf(path));
+    });
+    return await openSession('nsenter', path);
   } catch (error) {
     removeNamespace(path);
     throw error;
@@ -165,6 +177,11 @@ function checkBatch(errors: string, commands: readonly string[]): void {
  * background, once the last process in it has ended. One that is gone already is fine.
  */
 export function removeNamespace(path: string): void {
+  removeFile(path);
+  removeFile(userNamespaceOf(path));
+}
+
+function removeFile(path: string): void {
   try {
     unmount2(path, unmountFlag.detach);
   } catch (error) {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run } from '../process/run.js';
 import { interfaceNames, linkFacts, routedV4 } from './facts.js';
 import { HostLinks } from './links.js';
-import { createNamespace, inNamespace, removeNamespace } from './namespace.js';
+import { createNamespace, inNamespace, removeNamespace, userNamespaceOf } from './namespace.js';
 
 let directory: string;
 let links: HostLinks;
@@ -84,4 +84,29 @@ eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 br-1\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 `;
   expect(routedV4(table)).toEqual(['192.0.2.0/24', '172.18.0.0/16']);
+});
+
+test('a namespace that belongs to a user namespace: its root configures it, and another one can belong to the same', async () => {
+  const maps = {
+    users: [{ inside: 0, outside: 300_000, count: 10 }],
+    groups: [{ inside: 0, outside: 300_000, count: 10 }],
+  };
+  const [one, two] = [join(directory, 'one'), join(directory, 'two')];
+  try {
+    (await createNamespace(one, { maps })).abandon();
+    (await createNamespace(two, { path: userNamespaceOf(one) })).abandon();
+    for (const path of [one, two]) {
+      const { code, stdout } = await run('nsenter', [
+        `--net=${path}`,
+        `--user=${userNamespaceOf(path)}`,
+        'sh',
+        '-c',
+        'cat /proc/self/uid_map; ip link set lo mtu 1400 && ip link show lo',
+      ]);
+      expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/0 +300000 +10\n.*UP.* mtu 1400/s) });
+    }
+  } finally {
+    for (const path of [one, two]) removeNamespace(path);
+  }
+  expect([one, two, userNamespaceOf(one), userNamespaceOf(two)].filter(existsSync)).toEqual([]);
 });

@@ -19,6 +19,7 @@ import {
 import { conflict, invalidParameter } from '@cleat/protocol/errors';
 import type { TarEntry } from '../archive/tar-header.js';
 import type { TarReader } from '../archive/tar-reader.js';
+import { type IdMaps, outsideId } from '../process/user-namespace.js';
 import { errnoOf } from '../syscall/errno.js';
 import { makeNode } from '../syscall/files.js';
 import { type Destination, makeDirectory } from './destination.js';
@@ -33,6 +34,8 @@ export interface ExtractOptions {
   noOverwriteDirNonDir?: boolean;
   /** Owner of everything, instead of the archive's numbers. */
   owner?: { uid: number; gid: number };
+  /** Owners are those of a user namespace with these maps. */
+  owners?: IdMaps;
   /** It is an image layer: `.wh.` entries become overlayfs whiteouts, and `./` is the destination itself. */
   layer?: boolean;
   /** Hears of each piece of a file, by the file's clean name: it is the one that was read last. */
@@ -116,7 +119,11 @@ export class Extractor {
       const present = this.#options.layer ? statOf(entryAt(above, part)) : undefined;
       // A directory that the same layer hid before begins anew, empty.
       if (present && isWhiteout(present)) replaceWhiteout(above, part);
-      else makeDirectory(above, part);
+      else {
+        makeDirectory(above, part);
+        const { owners } = this.#options;
+        if (owners) lchownSync(entryAt(above, part), outsideId(owners.users, 0), outsideId(owners.groups, 0));
+      }
     });
   }
 
@@ -140,7 +147,7 @@ export class Extractor {
   }
 
   #finishDirectory(fd: number, name: ByteName, entry: TarEntry): void {
-    const { uid, gid } = this.#options.owner ?? entry;
+    const { uid, gid } = this.#ownerOf(entry);
     fchownSync(fd, uid, gid);
     writeXattrs(entryAt(fd, '.'), entry.xattrs);
     fchmodSync(fd, entry.mode);
@@ -168,7 +175,7 @@ export class Extractor {
     try {
       const { onPiece } = this.#options;
       await writeContent(fd, entry, reader, onPiece && ((offset, length) => onPiece(name, offset, length)));
-      const { uid, gid } = this.#options.owner ?? entry;
+      const { uid, gid } = this.#ownerOf(entry);
       fchownSync(fd, uid, gid);
       // After the owner, which takes set-id bits and capabilities away.
       writeXattrs(path, entry.xattrs);
@@ -183,8 +190,15 @@ export class Extractor {
     }
   }
 
+  /** On this host. @throws InvalidParameter */
+  #ownerOf(entry: Pick<TarEntry, 'uid' | 'gid'>): { uid: number; gid: number } {
+    const { owner, owners } = this.#options;
+    const { uid, gid } = owner ?? entry;
+    return owners ? { uid: outsideId(owners.users, uid), gid: outsideId(owners.groups, gid) } : { uid, gid };
+  }
+
   #own(path: Buffer, entry: TarEntry): void {
-    const { uid, gid } = this.#options.owner ?? entry;
+    const { uid, gid } = this.#ownerOf(entry);
     lchownSync(path, uid, gid);
   }
 }

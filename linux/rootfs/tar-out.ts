@@ -2,6 +2,7 @@ import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSy
 import { isClass } from '@cleat/protocol/errors';
 import type { EntryType, TarEntry } from '../archive/tar-header.js';
 import { encodeHeader, paddingOf, tarEnd } from '../archive/tar-writer.js';
+import { type IdMaps, insideId } from '../process/user-namespace.js';
 import { errnoOf } from '../syscall/errno.js';
 import { O_PATH } from '../syscall/files.js';
 import { type FileType, factsFromStats } from './facts.js';
@@ -30,6 +31,8 @@ export interface TarOutOptions {
    * while they are empty.
    */
   layer?: { leaveOut: readonly string[] };
+  /** Owners are told as a user namespace with these maps has them; whom it does not have are nobody. */
+  owners?: IdMaps;
 }
 
 const chunkSize = 256 * 1024;
@@ -75,6 +78,10 @@ class TarWriter {
     if (options.mounts) this.#mounts = mountsToEnter(root, options.mounts);
   }
 
+  #entryOf(step: Pick<Step, 'stats'>, name: ByteName): TarEntry {
+    return entryOf(step, name, this.#options.owners);
+  }
+
   *write(steps: Iterable<Step>): Generator<Buffer> {
     for (const step of steps) {
       const above = this.#levels.at(-1);
@@ -92,13 +99,13 @@ class TarWriter {
     const prefix = bare && !above ? nameOf('') : joined(name, '/');
     const self = entryAt(step.fd, '.');
     if (!bare || above || layer)
-      yield encodeHeader({ ...entryOf(step, joined(name, '/')), xattrs: portableXattrs(self) });
+      yield encodeHeader({ ...this.#entryOf(step, joined(name, '/')), xattrs: portableXattrs(self) });
     const { dev } = step.stats;
     this.#levels.push({ prefix, device: dev });
     step.skip =
       (oneFileSystem === true && dev !== this.#levels[0]?.device) || this.#isForeign(step.stats, above?.device);
     if (!step.skip && layer && isOpaque(self)) {
-      yield encodeHeader({ ...entryOf(step, joined(prefix, opaqueMarker)), type: 'file' });
+      yield encodeHeader({ ...this.#entryOf(step, joined(prefix, opaqueMarker)), type: 'file' });
     }
   }
 
@@ -116,20 +123,20 @@ class TarWriter {
     const path = entryAt(step.parent, step.name);
     if (stats.isSocket()) return;
     if (this.#options.layer && isWhiteout(stats)) {
-      yield encodeHeader({ ...entryOf(step, whiteoutName(name)), type: 'file', major: 0, minor: 0 });
+      yield encodeHeader({ ...this.#entryOf(step, whiteoutName(name)), type: 'file', major: 0, minor: 0 });
       return;
     }
     if (this.#leaveOut.has(name) && stats.isFile() && stats.size === 0n) return;
     const key = `${stats.dev}:${stats.ino}`;
     const twin = this.#links.get(key);
     if (twin !== undefined) {
-      yield encodeHeader({ ...entryOf(step, name), type: 'link', linkName: twin });
+      yield encodeHeader({ ...this.#entryOf(step, name), type: 'link', linkName: twin });
       return;
     }
     if (stats.nlink > 1n) this.#links.set(key, name);
     if (stats.isFile()) yield* this.#file(path, step, name);
-    else if (stats.isSymbolicLink()) yield* symlink(path, step, name);
-    else yield encodeHeader({ ...entryOf(step, name), xattrs: portableXattrs(path) });
+    else if (stats.isSymbolicLink()) yield* this.#symlink(path, step, name);
+    else yield encodeHeader({ ...this.#entryOf(step, name), xattrs: portableXattrs(path) });
   }
 
   *#file(path: Buffer, step: Step, name: ByteName): Generator<Buffer> {
@@ -140,12 +147,24 @@ class TarWriter {
       // Or it has grown.
       const stats = fstatSync(fd, { bigint: true });
       const size = Number(stats.size);
-      yield encodeHeader({ ...entryOf({ ...step, stats }, name), size, xattrs: portableXattrs(path) });
+      yield encodeHeader({ ...this.#entryOf({ ...step, stats }, name), size, xattrs: portableXattrs(path) });
       yield* this.#content(fd, size);
       yield paddingOf(size);
     } finally {
       closeSync(fd);
     }
+  }
+
+  *#symlink(path: Buffer, step: Step, name: ByteName): Generator<Buffer> {
+    let linkName: ByteName;
+    try {
+      linkName = readlinkSync(path, 'latin1') as ByteName;
+    } catch (error) {
+      // It became something else: EINVAL.
+      if (hasVanished(error) || errnoOf(error) === 'EINVAL') return;
+      throw error;
+    }
+    yield encodeHeader({ ...this.#entryOf(step, name), linkName });
   }
 
   *#content(fd: number, size: number): Generator<Buffer> {
@@ -172,33 +191,21 @@ const entryTypes: Readonly<Record<FileType, EntryType>> = {
   'block-device': 'block',
 };
 
-function entryOf({ stats }: Pick<Step, 'stats'>, name: ByteName): TarEntry {
+function entryOf({ stats }: Pick<Step, 'stats'>, name: ByteName, owners: IdMaps | undefined): TarEntry {
   const facts = factsFromStats(stats);
   return {
     name,
     type: entryTypes[facts.type],
     size: 0,
     mode: facts.mode,
-    uid: facts.uid,
-    gid: facts.gid,
+    uid: owners ? insideId(owners.users, facts.uid) : facts.uid,
+    gid: owners ? insideId(owners.groups, facts.gid) : facts.gid,
     mtime: Number(stats.mtimeNs / 1_000_000_000n),
     linkName: nameOf(''),
     major: facts.device?.major ?? 0,
     minor: facts.device?.minor ?? 0,
     xattrs: new Map(),
   };
-}
-
-function* symlink(path: Buffer, step: Step, name: ByteName): Generator<Buffer> {
-  let linkName: ByteName;
-  try {
-    linkName = readlinkSync(path, 'latin1') as ByteName;
-  } catch (error) {
-    // It became something else: EINVAL.
-    if (hasVanished(error) || errnoOf(error) === 'EINVAL') return;
-    throw error;
-  }
-  yield encodeHeader({ ...entryOf(step, name), linkName });
 }
 
 function whiteoutName(name: ByteName): ByteName {

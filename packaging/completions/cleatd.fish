@@ -47,6 +47,7 @@ complete -c cleatd -l exec-opt -x -d 'Runtime execution option: native.cgroupdri
 complete -c cleatd -l init -d 'Run an init in every container that forwards signals and reaps processes'
 complete -c cleatd -l init-path -r -F -d 'The init to use (default: docker-init or tini-static on the PATH)'
 complete -c cleatd -l no-new-privileges -d 'Set no-new-privileges for containers by default'
+complete -c cleatd -l userns-remap -x -d 'Users and groups of containers are those of /etc/subuid and /etc/subgid: default, or USER[:GROUP]'
 complete -c cleatd -l seccomp-profile -r -F -d 'Default seccomp profile: a path, builtin or unconfined'
 complete -c cleatd -l bridge -s b -x -d 'Device of the default bridge network (default cleat0); none: no such network'
 complete -c cleatd -l bip -x -d 'The default bridge\'s own address, as 172.30.0.1/16'
@@ -117,4 +118,3 @@ complete -c cleatd -l swarm-raft-election-tick -x -d 'swarm mode is not part of 
 complete -c cleatd -l swarm-raft-heartbeat-tick -x -d 'swarm mode is not part of this engine'
 complete -c cleatd -l userland-proxy -d 'one process carries what the kernel cannot translate: [::1], and IPv6 to a container without it'
 complete -c cleatd -l userland-proxy-path -r -F -d 'one process carries what the kernel cannot translate: [::1], and IPv6 to a container without it'
-complete -c cleatd -l userns-remap -x -d 'user namespaces are not remapped: refused'

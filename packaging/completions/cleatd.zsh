@@ -55,6 +55,7 @@ _arguments \
   '*--init[Run an init in every container that forwards signals and reaps processes]' \
   '*--init-path=[The init to use (default\: docker-init or tini-static on the PATH)]:init-path:_files' \
   '*--no-new-privileges[Set no-new-privileges for containers by default]' \
+  '*--userns-remap=[Users and groups of containers are those of /etc/subuid and /etc/subgid\: default, or USER\[\:GROUP\]]:userns-remap:' \
   '*--seccomp-profile=[Default seccomp profile\: a path, builtin or unconfined]:seccomp-profile:_files' \
   '*--bridge=[Device of the default bridge network (default cleat0); none\: no such network]:bridge:' \
   '*-b+[Device of the default bridge network (default cleat0); none\: no such network]:bridge:' \
@@ -128,5 +129,4 @@ _arguments \
   '*--swarm-raft-election-tick=[swarm mode is not part of this engine]:swarm-raft-election-tick:' \
   '*--swarm-raft-heartbeat-tick=[swarm mode is not part of this engine]:swarm-raft-heartbeat-tick:' \
   '*--userland-proxy[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]' \
-  '*--userland-proxy-path=[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]:userland-proxy-path:_files' \
-  '*--userns-remap=[user namespaces are not remapped\: refused]:userns-remap:'
+  '*--userland-proxy-path=[one process carries what the kernel cannot translate\: \[\:\:1\], and IPv6 to a container without it]:userland-proxy-path:_files'

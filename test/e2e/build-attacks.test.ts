@@ -42,46 +42,45 @@ const holding = (text: string): string =>
     encoding: 'utf8',
   });
 
-describe('paths in an image that lead to the host', () => {
-  test.each([
-    ['WORKDIR through a link', 'RUN ln -s $OUTSIDE /w\nWORKDIR /w/made'],
-    ['WORKDIR through a relative link', 'RUN ln -s ../../../../../..$OUTSIDE /w\nWORKDIR /w/made'],
-    ['COPY to a link', 'RUN ln -s $OUTSIDE /out\nCOPY file /out/'],
-    ['COPY over a link', 'RUN ln -s $OUTSIDE/host-secret /out\nCOPY file /out'],
-    ['ADD of an archive to a link', 'RUN ln -s $OUTSIDE /out\nADD file.tar /out/'],
-    ['an archive with a link of its own', 'ADD led.tar /'],
-    [
-      'COPY --from of a link',
-      'FROM busybox AS b\nRUN ln -s $OUTSIDE /l\nFROM busybox\nCOPY --from=b /l/host-secret /x',
-    ],
-    ['COPY --from up', 'FROM busybox AS b\nFROM busybox\nCOPY --from=b ../../../../..$OUTSIDE/host-secret /x'],
-    [
-      'COPY --parents of a link',
-      'FROM busybox AS b\nRUN ln -s $OUTSIDE /l\nFROM busybox\nCOPY --parents --from=b /l/./host-secret /x',
-    ],
-    [
-      'a mount of RUN onto a link',
-      'RUN ln -s $OUTSIDE /t\nRUN --mount=type=tmpfs,target=/t touch /t/made; cat /t/host-secret',
-    ],
-    ['a cache of RUN below a link', 'RUN ln -s $OUTSIDE /t\nRUN --mount=type=cache,target=/t/made cat /t/host-secret'],
-    [
-      'a link within a cache',
-      `RUN --mount=type=cache,id=led,target=/c ln -sfn $OUTSIDE /c/l
+const leading: [what: string, steps: string][] = [
+  ['WORKDIR through a link', 'RUN ln -s $OUTSIDE /w\nWORKDIR /w/made'],
+  ['WORKDIR through a relative link', 'RUN ln -s ../../../../../..$OUTSIDE /w\nWORKDIR /w/made'],
+  ['COPY to a link', 'RUN ln -s $OUTSIDE /out\nCOPY file /out/'],
+  ['COPY over a link', 'RUN ln -s $OUTSIDE/host-secret /out\nCOPY file /out'],
+  ['ADD of an archive to a link', 'RUN ln -s $OUTSIDE /out\nADD file.tar /out/'],
+  ['an archive with a link of its own', 'ADD led.tar /'],
+  ['COPY --from of a link', 'FROM busybox AS b\nRUN ln -s $OUTSIDE /l\nFROM busybox\nCOPY --from=b /l/host-secret /x'],
+  ['COPY --from up', 'FROM busybox AS b\nFROM busybox\nCOPY --from=b ../../../../..$OUTSIDE/host-secret /x'],
+  [
+    'COPY --parents of a link',
+    'FROM busybox AS b\nRUN ln -s $OUTSIDE /l\nFROM busybox\nCOPY --parents --from=b /l/./host-secret /x',
+  ],
+  [
+    'a mount of RUN onto a link',
+    'RUN ln -s $OUTSIDE /t\nRUN --mount=type=tmpfs,target=/t touch /t/made; cat /t/host-secret',
+  ],
+  ['a cache of RUN below a link', 'RUN ln -s $OUTSIDE /t\nRUN --mount=type=cache,target=/t/made cat /t/host-secret'],
+  [
+    'a link within a cache',
+    `RUN --mount=type=cache,id=led,target=/c ln -sfn $OUTSIDE /c/l
 RUN --mount=type=cache,id=led,source=l,target=/d cat /d/host-secret && touch /d/made`,
-    ],
-    [
-      'a bind mount from a link of a stage',
-      'FROM busybox AS b\nRUN ln -s $OUTSIDE /l\nFROM busybox\nRUN --mount=from=b,source=/l,target=/m cat /m/host-secret',
-    ],
-    ['a writable bind mount', 'RUN --mount=source=.,target=/m,rw ln -s $OUTSIDE /m/l && touch /m/file /m/l/made'],
-    ['/etc/passwd as a link', 'RUN ln -sf $OUTSIDE/passwd /etc/passwd\nCOPY --chown=intruder file /x'],
-    ['/etc/passwd as a pipe', 'RUN rm /etc/passwd && mkfifo /etc/passwd\nCOPY --chown=intruder file /x'],
-    ['USER of a linked /etc/passwd', 'RUN ln -sf $OUTSIDE/passwd /etc/passwd\nUSER intruder\nRUN true'],
-    [
-      'a script of RUN over a link',
-      'RUN ln -s $OUTSIDE /dev/pipes || true\nRUN <<EOF\n#!/bin/sh\ncat /dev/pipes/host-secret\nEOF',
-    ],
-  ])('get nothing of it, and put nothing there: %s', async (_what, steps) => {
+  ],
+  [
+    'a bind mount from a link of a stage',
+    'FROM busybox AS b\nRUN ln -s $OUTSIDE /l\nFROM busybox\nRUN --mount=from=b,source=/l,target=/m cat /m/host-secret',
+  ],
+  ['a writable bind mount', 'RUN --mount=source=.,target=/m,rw ln -s $OUTSIDE /m/l && touch /m/file /m/l/made'],
+  ['/etc/passwd as a link', 'RUN ln -sf $OUTSIDE/passwd /etc/passwd\nCOPY --chown=intruder file /x'],
+  ['/etc/passwd as a pipe', 'RUN rm /etc/passwd && mkfifo /etc/passwd\nCOPY --chown=intruder file /x'],
+  ['USER of a linked /etc/passwd', 'RUN ln -sf $OUTSIDE/passwd /etc/passwd\nUSER intruder\nRUN true'],
+  [
+    'a script of RUN over a link',
+    'RUN ln -s $OUTSIDE /dev/pipes || true\nRUN <<EOF\n#!/bin/sh\ncat /dev/pipes/host-secret\nEOF',
+  ],
+];
+
+describe('paths in an image that lead to the host', () => {
+  test.each(leading)('get nothing of it, and put nothing there: %s', async (_what, steps) => {
     writeFileSync(join(context, 'file'), 'from the context');
     execFileSync('tar', ['-C', context, '-cf', join(context, 'file.tar'), 'file']);
     const led = join(context, 'led');

@@ -16,6 +16,7 @@ import { automaticArguments, globalArguments, unusedArguments } from '../plan/ar
 import { hostPlatform, parsePlatform } from '../plan/platform.js';
 import { planBuild } from '../plan/stages.js';
 import type { CacheMounts } from '../run/cache-mounts.js';
+import type { ContainerView } from '../run/container-view.js';
 import { Bases } from './base.js';
 import { type BuildContext, StepFailure, Vanished } from './context.js';
 import type { Lines } from './lines.js';
@@ -29,6 +30,7 @@ import { Workspace } from './workspace.js';
 export interface Shared {
   readonly stateDir: string;
   readonly cache: Cache;
+  readonly view: ContainerView;
   readonly cacheMounts: CacheMounts;
   readonly slots: Semaphore;
   readonly log: Logger;
@@ -67,7 +69,7 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
   using client = new Client(request.Engine);
   const images = new Images(client);
   try {
-    await using workspace = Workspace.make(join(shared.stateDir, 'builds', nameOf(request.ID)));
+    await using workspace = Workspace.make(join(shared.stateDir, 'builds', nameOf(request.ID)), shared.view);
     const platform = request.Platform ? parsePlatform(request.Platform) : undefined;
     const dockerfile = readDockerfile(await readFile(request.Dockerfile, 'utf8'));
     for (const { line, text, url } of dockerfile.warnings) {

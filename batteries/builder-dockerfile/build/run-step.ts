@@ -225,7 +225,7 @@ function scriptMount({ workspace }: BuildContext, { script }: Making): ApiMount[
   if (!script) return [];
   const directory = workspace.fresh();
   writeFileSync(posix.join(directory, script.name), script.content, { mode: 0o755 });
-  return [{ Type: 'bind', Source: directory, Target: '/dev/pipes', ReadOnly: true }];
+  return [{ Type: 'bind', Source: workspace.view.seen(directory), Target: '/dev/pipes', ReadOnly: true }];
 }
 
 /** The command with the arguments that it sees, as Docker's history has it. */

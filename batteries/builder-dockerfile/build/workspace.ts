@@ -5,12 +5,15 @@ import { mountOverlay } from '@cleat/linux/mount/overlay';
 import { removeTree } from '@cleat/linux/rootfs/remove';
 import { Root } from '@cleat/linux/rootfs/root';
 import { mountFlag } from '@cleat/linux/syscall/mount';
+import type { ContainerView } from '../run/container-view.js';
 
 /** A tree of files on this host that nobody changes while it is looked at. */
 export interface Tree extends Disposable {
   readonly root: Root;
   /** Absolute. */
   readonly path: string;
+  /** The same files with the owners that containers see. */
+  shown(): string;
 }
 
 /** Directories and mounts of one build. They all go when the build ends, also after a failure. */
@@ -19,12 +22,15 @@ export class Workspace implements AsyncDisposable {
   #count = 0;
   #hidden: string | undefined;
 
-  private constructor(readonly directory: string) {}
+  private constructor(
+    readonly directory: string,
+    readonly view: ContainerView,
+  ) {}
 
   /** @param directory that does not exist */
-  static make(directory: string): Workspace {
+  static make(directory: string, view: ContainerView): Workspace {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return new Workspace(directory);
+    return new Workspace(directory, view);
   }
 
   /** Removes what a build of an engine that was killed has left. */
@@ -74,7 +80,12 @@ export class Workspace implements AsyncDisposable {
     const known = this.#trees.get(directory);
     if (known) return known;
     const root = new Root(directory);
-    const tree = { root, path: directory, [Symbol.dispose]: () => root[Symbol.dispose]() };
+    const tree = {
+      root,
+      path: directory,
+      shown: () => this.view.seen(directory),
+      [Symbol.dispose]: () => root[Symbol.dispose](),
+    };
     this.#trees.set(directory, tree);
     return tree;
   }
@@ -83,15 +94,30 @@ export class Workspace implements AsyncDisposable {
     const [only, ...more] = directories;
     if (only === undefined) return undefined;
     if (more.length === 0) return this.plain(only);
-    const path = this.fresh();
-    mountOverlay({ lower: directories, target: path, flags: mountFlag.readOnly | mountFlag.noDev | mountFlag.noSuid });
+    const stacked = (lower: readonly string[]): string => {
+      const target = this.fresh();
+      mountOverlay({ lower, target, flags: mountFlag.readOnly | mountFlag.noDev | mountFlag.noSuid });
+      return target;
+    };
+    const path = stacked(directories);
     const root = new Root(path);
-    return { root, path, [Symbol.dispose]: () => root[Symbol.dispose]() };
+    const isSeenElsewhere = directories.some((directory) => this.view.seen(directory) !== directory);
+    let shown = isSeenElsewhere ? undefined : path;
+    return {
+      root,
+      path,
+      shown: () => {
+        shown ??= stacked(directories.map((directory) => this.view.seen(directory)));
+        return shown;
+      },
+      [Symbol.dispose]: () => root[Symbol.dispose](),
+    };
   }
 
-  /** A directory's files to be changed; the changes are thrown away. */
+  /** A directory's files, as containers see them, to be changed; the changes are thrown away. */
   scratch(lower: string): string {
-    const [target, upper, work] = [this.fresh(), this.fresh(), this.fresh()];
+    const target = this.fresh();
+    const [upper, work] = [this.view.seen(this.fresh()), this.view.seen(this.fresh())];
     mountOverlay({ lower: [lower], upper, work, target });
     return target;
   }

@@ -116,7 +116,8 @@ async function secret(
   if (target === undefined) return;
   const file = join(workspace.hidden(), 'secret');
   writeFileSync(file, content, { mode: 0o600 });
-  chownSync(file, mount.uid ?? 0, mount.gid ?? 0);
+  const { uid, gid } = workspace.view.owner({ uid: mount.uid ?? 0, gid: mount.gid ?? 0 });
+  chownSync(file, uid, gid);
   chmodSync(file, mount.mode ?? 0o400);
   all.push({ Type: 'bind', Source: file, Target: target, ReadOnly: true });
 }
@@ -138,7 +139,7 @@ async function ssh(
   const socket = workspace.path();
   const owner = { uid: mount.uid ?? 0, gid: mount.gid ?? 0, mode: mount.mode ?? 0o600 };
   made.push(await agentSocket(given.Socket, socket, owner));
-  all.push({ Type: 'bind', Source: socket, Target: target, ReadOnly: true });
+  all.push({ Type: 'bind', Source: workspace.view.seen(socket), Target: target, ReadOnly: true });
   env.push(`SSH_AUTH_SOCK=${target}`);
 }
 
@@ -160,11 +161,11 @@ async function cache(
     signal,
   });
   made.push(taken);
-  let source = taken.path;
+  let source = workspace.view.seen(taken.path);
   if (!mount.from && mount.source && posix.join('/', mount.source) !== '/') {
     // A name that builds wrote there may lead anywhere: a descriptor cannot.
+    using root = new Root(source);
     source = workspace.fresh();
-    using root = new Root(taken.path);
     const directory = root.open(mount.source, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       bind(`/proc/self/fd/${directory}`, source);
@@ -177,10 +178,11 @@ async function cache(
 
 async function bound(mount: RunMount, target: string, { workspace, treeOf }: MountSources): Promise<ApiMount> {
   const tree = await treeOf(mount.from);
-  if (!tree) return { Type: 'bind', Source: workspace.fresh(), Target: target, ReadOnly: mount.readOnly };
+  if (!tree)
+    return { Type: 'bind', Source: workspace.view.seen(workspace.fresh()), Target: target, ReadOnly: mount.readOnly };
   let source: string;
   try {
-    source = placeIn(tree, mount.source ?? '/');
+    source = placeIn(tree, mount.source ?? '/', tree.shown());
   } catch (error) {
     if (!isClass(error, 'NotFound')) throw error;
     throw fault(`failed to compute cache key: ${JSON.stringify(posix.join('/', mount.source ?? '/'))}: not found`);
@@ -195,7 +197,7 @@ async function bound(mount: RunMount, target: string, { workspace, treeOf }: Mou
 }
 
 /** Where a path of a tree lies on the host: nobody changes the tree, and no symlink is left in it. @throws NotFound */
-function placeIn(tree: Tree, path: string): string {
+function placeIn(tree: Tree, path: string, top = tree.path): string {
   const place = tree.root.resolve(posix.join('/', path));
   const fd = tree.root.open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -205,5 +207,5 @@ function placeIn(tree: Tree, path: string): string {
   } finally {
     closeSync(fd);
   }
-  return join(tree.path, place);
+  return join(top, place);
 }

@@ -50,6 +50,10 @@ export const containerOptions = [
     help: 'The init to use (default: docker-init or tini-static on the PATH)',
   }),
   option('no-new-privileges', 'bool', { group, help: 'Set no-new-privileges for containers by default' }),
+  option('userns-remap', 'string', {
+    group,
+    help: 'Users and groups of containers are those of /etc/subuid and /etc/subgid: default, or USER[:GROUP]',
+  }),
   option('seccomp-profile', 'string', {
     group,
     default: 'builtin',

@@ -67,5 +67,4 @@ export const ignoredOptions = [
   ignored('swarm-raft-heartbeat-tick', 'int', swarm),
   ignored('userland-proxy', 'bool', proxy),
   ignored('userland-proxy-path', 'string', proxy),
-  ignored('userns-remap', 'string', 'user namespaces are not remapped: refused'),
 ] as const;

@@ -154,7 +154,7 @@ served body POST /networks/create EnableIPv6
 served always GET /info CgroupDriver
 served body POST /containers/create HostConfig.PidsLimit
 served always GET /containers/{id}/stats pids_stats
-served body POST /containers/create HostConfig.UsernsMode; host, as there is no remapping
+served body POST /containers/create HostConfig.UsernsMode; host, for those that --userns-remap would give others
 served text POST /containers/create nocopy of volumes
 served answer GET /images/{name}/json RootFS
 served text POST /auth IdentityToken

@@ -46,8 +46,8 @@ test('so does what ADD names', async () => {
   vi.stubEnv('NO_PROXY', '');
   try {
     const { signal } = new AbortController();
-    const { content, length, modified } = await downloadOf('http://file.test/f', signal);
-    expect({ text: await text(content), length, modified }).toEqual({ text: 'proxied', length: 7, modified: 'today' });
+    const { content, modified } = await downloadOf('http://file.test/f', signal);
+    expect({ text: await text(content), modified }).toEqual({ text: 'proxied', modified: 'today' });
     await expect(downloadOf('http://file.test/g', signal)).rejects.toThrow(
       'invalid response status 404 from http://file.test/g',
     );

@@ -7,6 +7,7 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { type ContainerId, newId, shortId } from '../../ids.js';
+import { remapOf } from '../../oci/remap.js';
 import { refuseLargeRecord } from '../../store/record-size.js';
 import { goTime, nowNanos } from '../../time.js';
 import type { Context } from '../context.js';
@@ -25,7 +26,7 @@ import { collectMounts, type RequestedMount } from './mount-spec.js';
 import { generateName } from './names.js';
 import { populateVolumes } from './populate.js';
 import { checkSecretsPlace, requestedSecrets } from './requested-secrets.js';
-import { checkConfig, checkHostConfig } from './validate.js';
+import { checkConfig, checkHostConfig, checkRemapped } from './validate.js';
 import { makeWorkingDirectory } from './working-directory.js';
 
 /** Makes a container: everything is checked, volumes are made, nothing runs. */
@@ -121,6 +122,7 @@ export async function settleHostConfig(
   { hostConfig, given, config, endpoints: asked }: RequestedHost,
 ): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
   const warnings = checkHostConfig(given, hostConfig);
+  if (remapOf(context.config, hostConfig)) checkRemapped(hostConfig);
   hostConfig.Runtime = context.runtimes.resolve(hostConfig.Runtime);
   const requested = requestedEndpoints(hostConfig, config, asked);
   const { mode, endpoints } = context.networks.requested(hostConfig.NetworkMode ?? 'default', requested);

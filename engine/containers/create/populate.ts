@@ -1,5 +1,6 @@
 import { CleatError, messageOf } from '@cleat/protocol/errors';
 import { newId } from '../../ids.js';
+import { remapOf, rootOwner } from '../../oci/remap.js';
 import { statInRoot } from '../../oci/rootfs-files.js';
 import type { Context } from '../context.js';
 import { mountFiles } from '../files/root-access.js';
@@ -22,7 +23,10 @@ export async function populateVolumes(context: Context, container: Made): Promis
   try {
     // One after the other: of two mounts of one volume, the second does not find it empty.
     for (const mount of wanted) {
-      if (hasContent(files.directory, mount.destination)) await populate(context, container, files.directory, mount);
+      if (
+        hasContent(files.directory, mount.destination, rootOwner(remapOf(context.config, container.record.hostConfig)))
+      )
+        await populate(context, container, files.directory, mount);
     }
   } catch (error) {
     const errorClass = error instanceof CleatError ? error.class : 'System';
@@ -35,10 +39,10 @@ export async function populateVolumes(context: Context, container: Made): Promis
 }
 
 /** Looking into the image is cheap and ours. An empty directory like any other is nothing to trouble a driver for. */
-function hasContent(rootfs: string, path: string): boolean {
+function hasContent(rootfs: string, path: string, root: { uid: number; gid: number }): boolean {
   const found = statInRoot(rootfs, path);
   if (!found?.directory) return false;
-  return !(found.empty && found.uid === 0 && found.gid === 0 && found.mode === 0o755);
+  return !(found.empty && found.uid === root.uid && found.gid === root.gid && found.mode === 0o755);
 }
 
 /** The volume is the driver's: helpers look at it and touch it. */

@@ -76,6 +76,21 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
   return warnings;
 }
 
+/** Refuses options that a container with users of its own cannot have (moby `daemon/daemon_unix.go`). @throws InvalidParameter */
+export function checkRemapped(host: Pick<HostConfig, 'NetworkMode' | 'PidMode' | 'Privileged'>): void {
+  if (host.Privileged) {
+    throw invalidParameter(
+      'privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode',
+    );
+  }
+  if (host.NetworkMode === 'host') {
+    throw invalidParameter("cannot share the host's network namespace when user namespaces are enabled");
+  }
+  if (host.PidMode === 'host') {
+    throw invalidParameter('cannot share the host PID namespace when user namespaces are enabled');
+  }
+}
+
 /** For `docker update` too. @throws InvalidParameter */
 export function checkDevices(host: Pick<HostConfig, 'DeviceCgroupRules' | 'DeviceRequests'>): void {
   for (const rule of host.DeviceCgroupRules ?? []) parseRule(rule);

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { normalize, Root } from '@cleat/linux/rootfs/root';
 import { messageOf, systemError } from '@cleat/protocol/errors';
 import { directoryOf } from '../../oci/own-files.js';
+import { remapOf, rootOwner } from '../../oci/remap.js';
 import type { Context } from '../context.js';
 import { mountFiles } from '../files/root-access.js';
 import type { Container } from '../state/container.js';
@@ -15,7 +16,7 @@ const maxLinks = 40;
  * @throws System in Docker's words when something else is there
  */
 export async function makeWorkingDirectory(
-  context: Pick<Context, 'images' | 'log' | 'paths'>,
+  context: Pick<Context, 'config' | 'images' | 'log' | 'paths'>,
   container: Pick<Container, 'id' | 'record'>,
 ): Promise<void> {
   const { WorkingDir: requested } = container.record.config;
@@ -27,7 +28,7 @@ export async function makeWorkingDirectory(
   try {
     using root = new Root(files.directory);
     try {
-      root.makeDirectory(resolved(root, path));
+      root.makeDirectory(resolved(root, path), rootOwner(remapOf(context.config, container.record.hostConfig)));
     } catch (cause) {
       if (isElse(root, path)) throw systemError(`Cannot mkdir: ${requested} is not a directory`, { cause });
       throw systemError(`Cannot mkdir: ${messageOf(cause)}`, { cause });

@@ -1,8 +1,10 @@
 import { basename, posix } from 'node:path';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
+import type { TarInRequest } from '@cleat/linux/helper/operations';
 import type { RootedFacts } from '@cleat/linux/rootfs/root';
 import { invalidParameter, isClass, notFound } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
+import { remapOf } from '../../oci/remap.js';
 import { resolveUser } from '../../oci/user.js';
 import { goTime } from '../../time.js';
 import type { Context } from '../context.js';
@@ -36,6 +38,7 @@ export async function getArchive(
       path: root.inside(path),
       entryName: entryName(path),
       ...(root.mounts && { mounts: root.mounts }),
+      ...ownersIn(context, container),
     };
     const { facts, stream } = await named(ref, path, () => lookedAt(path, () => context.helper.tarOut(request)));
     context.emit(container, 'archive-path');
@@ -71,6 +74,7 @@ export async function putArchive(
         noOverwriteDirNonDir: options.noOverwriteDirNonDir,
         spareOf: context.config.dataRoot,
         ...(owner && { owner: { uid: owner.uid, gid: owner.gid } }),
+        ...ownersIn(context, container),
       },
       tar,
     );
@@ -82,7 +86,14 @@ export async function putArchive(
 export async function exportContainer(context: Context, container: Container): Promise<Readable> {
   const root = await openRoot(context, container, '/', { withoutMounts: true });
   try {
-    const request = { root: root.directory, path: '/', entryName: '.', bare: true, oneFileSystem: true };
+    const request = {
+      root: root.directory,
+      path: '/',
+      entryName: '.',
+      bare: true,
+      oneFileSystem: true,
+      ...ownersIn(context, container),
+    };
     const { stream } = await context.helper.tarOut(request);
     context.emit(container, 'export');
     return releasing(stream, root);
@@ -90,6 +101,12 @@ export async function exportContainer(context: Context, container: Container): P
     await root[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Archives have the owners that the container sees. */
+function ownersIn({ config }: Pick<Context, 'config'>, { record }: Container): Pick<TarInRequest, 'owners'> {
+  const owners = remapOf(config, record.hostConfig);
+  return owners ? { owners } : {};
 }
 
 /**

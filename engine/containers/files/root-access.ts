@@ -6,6 +6,7 @@ import { unmount } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import type { RootOf } from '@cleat/linux/rootfs/root';
 import { newId } from '../../ids.js';
+import { remapOf } from '../../oci/remap.js';
 import type { Context } from '../context.js';
 import { rootOf } from '../root-of.js';
 import type { Container } from '../state/container.js';
@@ -95,7 +96,7 @@ function access(
 
 /** Its root file system, without what is mounted into it, while it does not run. */
 export async function mountFiles(
-  context: Pick<Context, 'images' | 'log' | 'paths'>,
+  context: Pick<Context, 'config' | 'images' | 'log' | 'paths'>,
   { record }: Pick<Container, 'record'>,
 ): Promise<{ directory: string; release: () => Promise<void> }> {
   const layers = containerLayers(context, record);
@@ -123,7 +124,7 @@ export async function mountFiles(
 
 /** The host directory behind a volume, a bind or an image of a container that does not run. */
 async function mountSource(
-  context: Pick<Context, 'helper' | 'images' | 'log' | 'paths' | 'volumes'>,
+  context: Pick<Context, 'config' | 'helper' | 'images' | 'log' | 'paths' | 'volumes'>,
   container: Container,
   destination: string,
   rootfs: string,
@@ -132,7 +133,8 @@ async function mountSource(
   if (mount?.type === 'image') {
     makeDirectories(context.paths.archives(), 0o710);
     const at = join(context.paths.archives(), randomBytes(6).toString('hex'));
-    const source = await mountImage(context, mount, at);
+    const remap = remapOf(context.config, container.record.hostConfig);
+    const source = await mountImage(context, mount, at, remap !== undefined);
     return { directory: source.path, release: async () => source[Symbol.dispose]() };
   }
   if (mount?.type !== 'volume') {

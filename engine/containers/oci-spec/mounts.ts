@@ -35,14 +35,22 @@ export interface MountContext {
   sources: MountSources;
   privateCgroupNamespace: boolean;
   writableCgroups: boolean;
+  isRemapped: boolean;
 }
 
-function defaults({ hostConfig, sources, privateCgroupNamespace, writableCgroups }: MountContext): OciMount[] {
+function defaults({
+  hostConfig,
+  sources,
+  privateCgroupNamespace,
+  writableCgroups,
+  isRemapped,
+}: MountContext): OciMount[] {
   const writable = hostConfig.Privileged === true;
   return defaultMounts({
     writableSys: writable,
     cgroups: { writable: writable || writableCgroups, ownNamespace: privateCgroupNamespace },
     hostIpc: hostConfig.IpcMode === 'host',
+    isRemapped,
     shm: hostConfig.IpcMode === 'none' ? undefined : (sources.shm ?? { size: hostConfig.ShmSize ?? 67_108_864 }),
   });
 }

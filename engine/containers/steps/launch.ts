@@ -7,10 +7,13 @@ import { HeldPath, removeEmptyHeld } from '@cleat/linux/helper/held-path';
 import { mountTmpfs } from '@cleat/linux/mount/mount';
 import { mountOverlay } from '@cleat/linux/mount/overlay';
 import { processIdentity } from '@cleat/linux/process/identity';
+import { givingPipes } from '@cleat/linux/runtime/stdio-owner';
 import { CleatError, cancelled, conflict, isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import { abortable } from '../../async/abortable.js';
 import type { Sandbox } from '../../networks/service.js';
+import { ownerOnHost, remapOf, rootOwner } from '../../oci/remap.js';
+import type { OciProcess } from '../../oci/types.js';
 import { goTime, nowNanos } from '../../time.js';
 import { cgroupOf } from '../cgroup.js';
 import type { Context } from '../context.js';
@@ -31,6 +34,7 @@ import { sandboxRequest } from './sandbox-request.js';
 import { prepareSecrets } from './secrets.js';
 import { checkOwners } from './shared-owners.js';
 import { keepSourceFlags } from './source-flags.js';
+import { pidOf, userNamespaceFor } from './user-namespace.js';
 
 /** A run whose process the runtime has started. */
 export interface Launched {
@@ -81,7 +85,7 @@ export async function launch(
     record,
     config: context.config,
     rootfs,
-    network: sandbox.namespace,
+    sandbox,
     sources: {
       paths: mounts.value,
       hosts: sandbox.hostsPath,
@@ -95,11 +99,7 @@ export async function launch(
     links: linkEnvironment(context, container),
     hidden: container.hiddenVariables,
     cgroupsPath: cgroupOf(context.config, record),
-    pidOf: (ref) => {
-      const other = context.registry.get(ref);
-      const { state } = other.record;
-      return { id: other.id, pid: state.pid, running: other.running, restarting: state.status === 'restarting' };
-    },
+    pidOf: pidOf(context),
   });
   await keepSourceFlags(context, record, spec.mounts, mounts.value, signal);
   record.appArmorProfile = spec.process.apparmorProfile ?? '';
@@ -108,7 +108,7 @@ export async function launch(
   writeFileSync(join(bundle, 'config.json'), stringify(spec), { mode: 0o600 });
   context.spool.began(id);
 
-  const monitored = await monitor(context, container, signal, sandbox);
+  const monitored = await monitor(context, container, signal, sandbox, spec.process.user);
   runtime.filters?.learn(id, spec);
   checkOwners(context, hostConfig);
   run.init = processIdentity(monitored.pid);
@@ -124,9 +124,15 @@ export async function launch(
   return { run: live, pid: monitored.pid, startedAt, ended: monitored.ended };
 }
 
-async function attachNetworks(context: Pick<Context, 'networks' | 'paths'>, container: Container): Promise<Sandbox> {
+async function attachNetworks(
+  context: Pick<Context, 'config' | 'networks' | 'paths' | 'registry'>,
+  container: Container,
+): Promise<Sandbox> {
   try {
-    return await context.networks.attach(sandboxRequest(context, container));
+    return await context.networks.attach({
+      ...sandboxRequest(context, container),
+      owner: userNamespaceFor(context, container),
+    });
   } catch (error) {
     throw networkError(error);
   }
@@ -139,8 +145,16 @@ function networkError(error: unknown): CleatError {
 }
 
 /** conmon with the runtime's create, beside the networks' own work; both have ended when this fails. */
-async function monitor(context: Context, { record }: Container, signal: AbortSignal, sandbox: Sandbox) {
+async function monitor(
+  context: Context,
+  { record }: Container,
+  signal: AbortSignal,
+  sandbox: Sandbox,
+  user: OciProcess['user'],
+) {
   const { id, config } = record;
+  const remap = remapOf(context.config, record.hostConfig);
+  const command = context.runtimes.command(record.runtime, 'create');
   const runtime = context.runtimes.get(record.runtime);
   const bundle = context.paths.bundle(id);
   const tty = config.Tty === true;
@@ -148,7 +162,7 @@ async function monitor(context: Context, { record }: Container, signal: AbortSig
     conmonPath: context.conmonPath ?? 'conmon',
     id,
     bundle,
-    ...context.runtimes.command(record.runtime, 'create'),
+    ...(remap && config.Tty !== true ? givingPipes(command, ownerOnHost(remap, user)) : command),
     command: record.path,
     exitDir: context.paths.exits(),
     pidFile: join(bundle, 'pid'),
@@ -175,7 +189,10 @@ async function startLogging(context: Pick<Context, 'config' | 'paths' | 'spool'>
 }
 
 /** The directory behind /dev/shm when it is not the container's alone. */
-function sharedMemory(context: Pick<Context, 'paths' | 'registry'>, { id, record }: Container): string | undefined {
+function sharedMemory(
+  context: Pick<Context, 'config' | 'paths' | 'registry'>,
+  { id, record }: Container,
+): string | undefined {
   const mode = record.hostConfig.IpcMode;
   if (mode === 'host') return '/dev/shm';
   const other = sharedWith(mode);
@@ -197,6 +214,7 @@ function sharedMemory(context: Pick<Context, 'paths' | 'registry'>, { id, record
     source: 'shm',
     size: record.hostConfig.ShmSize ?? 67_108_864,
     mode: '1777',
+    ...rootOwner(remapOf(context.config, record.hostConfig)),
     flags: 2 | 4 | 8,
   });
   return directory;

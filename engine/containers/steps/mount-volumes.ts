@@ -4,6 +4,7 @@ import type { HeldPath } from '@cleat/linux/helper/held-path';
 import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
 import { abortable } from '../../async/abortable.js';
 import { newId } from '../../ids.js';
+import { remapOf, rootOwner } from '../../oci/remap.js';
 import type { HeldVolume } from '../../volumes/service.js';
 import type { Context } from '../context.js';
 import type { BindSource } from '../oci-spec/mounts.js';
@@ -25,6 +26,7 @@ export async function prepareMounts(
   signal: AbortSignal,
 ): Promise<Map<string, BindSource>> {
   const paths = new Map<string, BindSource>();
+  const remap = remapOf(context.config, container.record.hostConfig);
   if (container.record.mounts.some(({ type }) => type === 'volume' || type === 'image'))
     mkdirSync(context.paths.held(container.id), { mode: 0o700 });
   await settleAll(
@@ -32,8 +34,9 @@ export async function prepareMounts(
       if (isVolume(mount)) paths.set(mount.destination, await mountVolume(context, container, run, mount, signal));
       else if (mount.type === 'image') {
         const at = join(context.paths.held(container.id), newId());
-        paths.set(mount.destination, await mountImage(context, mount, at, signal));
-      } else if (mount.type === 'bind') paths.set(mount.destination, await bindSource(context, mount, signal));
+        paths.set(mount.destination, await mountImage(context, mount, at, remap !== undefined, signal));
+      } else if (mount.type === 'bind')
+        paths.set(mount.destination, await bindSource(context, mount, rootOwner(remap), signal));
     }),
   );
   return paths;
@@ -80,16 +83,25 @@ async function mountVolume(
 async function bindSource(
   context: Pick<Context, 'helper'>,
   mount: BindMount,
+  root: Owner,
   signal: AbortSignal,
 ): Promise<BindSource> {
-  if (mount.createSource) await createSource(context, mount, signal);
+  if (mount.createSource) await createSource(context, mount, root, signal);
   await checkPropagation(context, mount, signal);
   return { named: mount.source };
 }
 
-async function createSource(context: Pick<Context, 'helper'>, mount: BindMount, signal: AbortSignal): Promise<void> {
+type Owner = ReturnType<typeof rootOwner>;
+
+/** It belongs to the container's root. */
+async function createSource(
+  context: Pick<Context, 'helper'>,
+  mount: BindMount,
+  root: Owner,
+  signal: AbortSignal,
+): Promise<void> {
   try {
-    await context.helper.call('ensureDirectory', { path: mount.source }, { signal });
+    await context.helper.call('ensureDirectory', { path: mount.source, ...root }, { signal });
   } catch (error) {
     // Something that is no directory is there: a file, socket or device can be bound as well.
     if (!isClass(error, 'Conflict')) {
