@@ -110,7 +110,7 @@ test.each([
       isOver = !`${told} ${JSON.stringify(await work.catch(() => ''))}`.includes('the engine was killed');
       await bench.reopen();
       await bench.plugins.settled();
-      // What was never begun is as it was; all else is finished.
+      // A change that was never begun has left all as it was; any other is finished.
       const isUntouched = changes === 0;
       const now = bench.plugins.inspect('mine');
       expect([changes, now.PluginReference, now.Enabled]).toEqual([
@@ -204,7 +204,7 @@ test('while a package is on its way, the present one may be used, changed and re
   expect(plugins.inspect('mine').Enabled).toBe(false);
   gate.letGo();
   await upgrade;
-  // What was set meanwhile is kept.
+  // Settings of the meantime are kept.
   expect(plugins.inspect('mine')).toMatchObject({
     PluginReference: `${remote}:v2`,
     Settings: { Env: ['DEBUG=7', 'PASSWORD='] },

@@ -61,7 +61,7 @@ function raised({ Cleat: was }: PluginManifest, { Cleat: is }: PluginManifest): 
   });
 }
 
-/** What is no number above 0 limits nothing. */
+/** Infinite where nothing is limited, as 0 says. */
 const limitOf = (value: number | null | undefined): number => (value && value > 0 ? value : Number.POSITIVE_INFINITY);
 
 /** For each host path that both mount: the rights on it that are new, such as `/data: rw`. */

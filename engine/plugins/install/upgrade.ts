@@ -92,7 +92,7 @@ function checked({ record, manifest }: Plugin, artifact: Artifact, privileges: r
 
 /** Puts the new package in the place of the present one, which is kept. */
 function exchanged(
-  context: Context,
+  { registry }: Pick<Context, 'registry'>,
   plugin: Plugin,
   { artifact, layers }: Arrived,
   { privileges }: PullPluginOptions,
@@ -104,7 +104,7 @@ function exchanged(
   const former = previous ?? { package: kept.package, settings: kept.settings };
   const isSame = former.package.artifact === artifact.text;
   const next = { ...kept, settings, package: packageOf(artifact, layers), ...(!isSame && { previous: former }) };
-  context.registry.put(next);
+  registry.put(next);
   artifact.installed();
   // A package that was never started is not gone back to.
   for (const { diffId, digest } of previous ? kept.package.layers : []) {

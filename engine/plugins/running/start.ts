@@ -36,7 +36,7 @@ async function answers(context: Context, plugin: Plugin): Promise<void> {
   try {
     await context.running.answered(plugin);
   } catch (error) {
-    // Of others the registry of extensions tells.
+    // The registry of extensions tells of others.
     if (previous) await takeBack(context, plugin, error);
     return;
   }
