@@ -6,7 +6,7 @@ import { type Listener, type ListenOptions, listen } from './listeners/listen.js
 import { apiRoutes } from './routes.js';
 import type { ApiServices } from './services.js';
 
-export { currentRequest, type RequestContext } from './http/request-context.js';
+export { currentCaller, currentRequest, type RequestContext } from './http/request-context.js';
 export type { RequestCheck } from './http/server.js';
 export { maxApiVersion, minApiVersion } from './http/version.js';
 export { isLoopback, parseAddress } from './listeners/address.js';
@@ -48,6 +48,7 @@ export function openApi(options: ApiOptions): Api {
   const server = createApiServer({
     router: createRouter(routes),
     log,
+    callers: services.callers,
     version: options.version,
     minApiVersion: options.minApiVersion,
     checks: [

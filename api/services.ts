@@ -1,5 +1,6 @@
 import type { Authorization } from '@cleat/engine/authorization/service';
 import type { Builds } from '@cleat/engine/build/service';
+import type { Callers } from '@cleat/engine/callers/service';
 import type { Containers } from '@cleat/engine/containers/service';
 import type { Events } from '@cleat/engine/events/service';
 import type { Execs } from '@cleat/engine/exec/service';
@@ -26,6 +27,8 @@ export interface ApiServices {
   readonly store?: Pick<Store, 'flush'>;
   /** Asked before every request is served; absent: nobody. */
   readonly authorization?: Authorization;
+  /** Tells who the clients are; absent: nobody is known. */
+  readonly callers?: Callers;
   /** Output that log drivers have not got, without I/O on their side. */
   readonly spool?: Pick<Spool, 'deliveries'>;
   /** The known facts about the extensions, without I/O. */

@@ -4,12 +4,15 @@ import type { Extensions } from '@cleat/extensions/service';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { Helper } from '@cleat/linux/helper/helper';
 import { within } from '@cleat/protocol/async/deadline';
+import type { Caller } from '@cleat/protocol/caller';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
 import { openBuilds, type ServeBuilder } from './build/index.js';
 import type { BuildHost, Builds } from './build/service.js';
+import { openCallers } from './callers/index.js';
+import type { Callers } from './callers/service.js';
 import type { EngineConfig } from './config.js';
 import { lookupIn, openContainers, Registry, runningUsers, usersOfImage, usersOfVolume } from './containers/index.js';
 import type { ContainerHost, Containers } from './containers/service.js';
@@ -49,6 +52,7 @@ import { warm } from './warm.js';
 export interface Engine {
   readonly authorization: Authorization;
   readonly builds: Builds & BuildHost;
+  readonly callers: Callers;
   readonly containers: Containers & ContainerHost;
   readonly execs: Execs;
   readonly health: HealthChecks;
@@ -69,6 +73,8 @@ export interface Engine {
 export interface EngineDeps {
   readonly log: Logger;
   readonly extensions: Extensions;
+  /** Tells events for which client the present code runs. */
+  readonly caller?: () => Caller | undefined;
   /** Serves the API to builders; without it nothing is built. */
   readonly serveBuilder?: ServeBuilder;
 }
@@ -104,7 +110,10 @@ export function metricsDirectory({ execRoot }: Pick<EngineConfig, 'execRoot'>): 
 }
 
 /** Opens the rooms on `config.dataRoot` and `config.execRoot`, which must exist and be locked by the caller. */
-export async function openEngine(config: EngineConfig, { log, extensions, serveBuilder }: EngineDeps): Promise<Engine> {
+export async function openEngine(
+  config: EngineConfig,
+  { log, extensions, caller, serveBuilder }: EngineDeps,
+): Promise<Engine> {
   const closers: [what: string, close: () => Promise<void> | void][] = [];
   let isClosing = false;
   const closing = async (): Promise<string[]> => {
@@ -126,7 +135,7 @@ export async function openEngine(config: EngineConfig, { log, extensions, serveB
     closers.push(['store', () => store.close()]);
     // Rooms that refuse to remove what a container uses ask the records of containers, which are there before them.
     const registry = new Registry(store);
-    const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events') });
+    const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events'), caller });
     closers.push(['events', () => events.close()]);
     if (config.remap) {
       const view = await openView(config, config.remap);
@@ -280,6 +289,10 @@ export async function openEngine(config: EngineConfig, { log, extensions, serveB
         isDisabled: (name) => pluginRegistry.called(name)?.record.enabled === false,
       }),
       builds,
+      callers: openCallers({
+        container: (id) => registry.byFullId(id)?.record,
+        plugin: (id) => pluginRegistry.byId(id)?.record,
+      }),
       containers,
       execs,
       health,

@@ -5,7 +5,6 @@ import type { Answer } from '../http/answer.js';
 import type { Exchange } from '../http/exchange.js';
 import type { ApiRequest } from '../http/messages.js';
 import type { RequestCheck } from '../http/server.js';
-import { peerOf } from './peer.js';
 
 /**
  * Puts every request to the authorization plugins before its handler runs, and its answer before the client sees it.
@@ -21,7 +20,7 @@ async function ask(authorization: Authorization, exchange: Exchange): Promise<(a
   const secret = login.test(uri);
   const body = secret ? undefined : await exchange.declaredBody();
   const judge = await authorization.authorize({
-    ...peerOf(exchange.request.socket),
+    ...exchange.peer,
     method: exchange.method,
     uri,
     headers: requestHeaders(exchange.request),

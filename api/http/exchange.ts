@@ -7,19 +7,17 @@ import { cancelled, systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
+import type { Peer } from '../callers/peer.js';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
-import type { ApiRequest, ApiResponse, Streams } from './messages.js';
+import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
 import { canonicalPath, type Match, type Target } from './target.js';
 import { isBefore } from './version.js';
-
-/** How the client reached us; browsers can only use the unprotected `tcp`. */
-export type Transport = 'unix' | 'tcp' | 'tls';
 
 export interface ExchangeParts {
   request: ApiRequest;
@@ -33,6 +31,7 @@ export interface ExchangeParts {
   /** The target's, or the newest. */
   version: string;
   transport: Transport;
+  peer: Peer;
   log: Logger;
   presence: Presence;
   /** Resolves when what was done is on disk. */
@@ -56,6 +55,8 @@ export class Exchange {
   readonly headers: IncomingHttpHeaders;
   readonly query: Query;
   readonly transport: Transport;
+  /** The client. */
+  readonly peer: Peer;
   readonly request: ApiRequest;
   readonly response: ApiResponse;
   /** Where the answer goes, and who looks at it first. */
@@ -79,6 +80,7 @@ export class Exchange {
     this.headers = parts.request.headers;
     this.query = new Query(parts.target.query);
     this.transport = parts.transport;
+    this.peer = parts.peer;
     this.request = parts.request;
     this.response = parts.response;
     this.#body = parts.body;

@@ -31,3 +31,6 @@ export interface Streams {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
+
+/** How the client reached us; browsers can only use the unprotected `tcp`. */
+export type Transport = 'unix' | 'tcp' | 'tls';

@@ -1,8 +1,11 @@
 import { createServer, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Callers } from '@cleat/engine/callers/service';
+import { callerText, nobody } from '@cleat/protocol/caller';
 import { errorStatus, forbidden, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
+import { type Peer, peerAt } from '../callers/peer.js';
 import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
 import type { Head } from '../hijack/head.js';
 import { createHijacker, type Hijacker } from '../hijack/hijacker.js';
@@ -10,8 +13,8 @@ import { reasonOf, refuse } from '../hijack/refuse.js';
 import { PlainResponse } from '../plain/response.js';
 import type { AnswerCheck } from './answer.js';
 import { errorAnswer, sendError } from './errors.js';
-import { Exchange, type Transport } from './exchange.js';
-import type { ApiRequest, ApiResponse, Streams } from './messages.js';
+import { Exchange } from './exchange.js';
+import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import { Presence } from './presence.js';
 import { asRequest } from './request-context.js';
 import type { Route, Router } from './router.js';
@@ -34,6 +37,8 @@ export interface ApiServerOptions {
   minApiVersion?: string;
   /** Asked in order, before every handler: the one place where access is decided. */
   checks: readonly RequestCheck[];
+  /** Knows who is at the other end of a UNIX socket; without it nobody is known there. */
+  callers?: Callers;
   /** Awaited before the answer to whatever may have changed something. */
   settled?: () => Promise<void>;
 }
@@ -42,6 +47,14 @@ export interface ApiServer {
   accept(socket: Socket, transport: Transport): void;
   /** Ends idle connections at once, the others after `graceMs`. */
   close(graceMs?: number): Promise<void>;
+}
+
+/** A connection that has closed meanwhile. */
+const elsewhere = { transport: 'tcp', peer: { caller: nobody, certificates: [] } } as const satisfies Connection;
+
+interface Connection {
+  readonly transport: Transport;
+  readonly peer: Peer;
 }
 
 /** One request and the means to answer it. */
@@ -62,7 +75,7 @@ interface Call {
 /** HTTP on connections that listeners hand over: versions, routing, errors, and hijacking by the front. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { router, log } = options;
-  const sockets = new Map<Socket, Transport>();
+  const sockets = new Map<Socket, Connection>();
   const busy = new Map<Socket, number>();
   /** Here a hijacking request came in a way that leaves the parser attached: what follows may be its raw input. */
   const poisoned = new WeakSet<Socket>();
@@ -143,7 +156,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
   function begin(call: Call): void {
     const { method, url, socket } = call.request;
-    const running = asRequest({ method, url, abandon: () => socket.destroy() }, () => serve(call));
+    const caller = options.callers && sockets.get(socket)?.peer.caller;
+    const context = { method, url, caller, isOver: false, abandon: () => socket.destroy() };
+    const running = asRequest(context, () => serve(call)).finally(() => {
+      context.isOver = true;
+    });
     running.catch((error: unknown) => failed(error, socket));
   }
 
@@ -179,13 +196,19 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         target,
         match,
         version,
-        transport: sockets.get(socket) ?? 'tcp',
+        ...(sockets.get(socket) ?? elsewhere),
         log,
         presence,
         settled: options.settled,
         hijacker,
       });
-      log.debug('request', { request: exchange.id, method: exchange.method, path: exchange.path, version });
+      log.debug('request', {
+        request: exchange.id,
+        method: exchange.method,
+        path: exchange.path,
+        version,
+        caller: callerText(exchange.peer.caller),
+      });
       const answerChecks: AnswerCheck[] = [];
       for (const check of options.checks) {
         const judged = check(exchange);
@@ -224,7 +247,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
   return {
     accept(socket, transport) {
-      sockets.set(socket, transport);
+      sockets.set(socket, { transport, peer: peerAt(socket, transport, options.callers, log) });
       socket.once('close', () => sockets.delete(socket));
       socket.on('error', (error) => log.debug('connection failed', { error: messageOf(error) }));
       socket.setNoDelay(true);

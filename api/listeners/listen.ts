@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { conflict, invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
-import type { Transport } from '../http/exchange.js';
+import type { Transport } from '../http/messages.js';
 import { type Address, parseAddress } from './address.js';
 
 export interface TlsOptions {

@@ -1,7 +1,7 @@
 import { linkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { currentRequest, openApi } from '@cleat/api/index';
+import { currentCaller, currentRequest, openApi } from '@cleat/api/index';
 import { metricsDirectory, openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
 import type { Logger } from '@cleat/protocol/log';
@@ -100,9 +100,10 @@ async function serve(
   const engine = await openEngine(config, {
     log: logger,
     extensions,
+    caller: currentCaller,
     // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
     serveBuilder: async (path, view) => {
-      const { authorization: _, store: __, ...rooms } = engine;
+      const { authorization: _, store: __, callers: ___, ...rooms } = engine;
       const api = openApi({ ...apiOptions, forBuilders: true, services: { ...rooms, ...view, extensions } });
       await api.listen(`unix://${path}`);
       return { close: () => api.close(0) };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { judge } from './unexpected.js';
 
-const request = { method: 'GET', url: '/events', abandon() {} };
+const request = { method: 'GET', url: '/events', caller: undefined, isOver: false, abandon() {} };
 const withCode = (code: string) => Object.assign(new Error(code), { code });
 
 test.each([

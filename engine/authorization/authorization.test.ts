@@ -66,8 +66,7 @@ const asking = (...authorizationPlugins: string[]) =>
   openAuthorization({ config: { authorizationPlugins }, extensions, log });
 
 const request: ApiRequest = {
-  user: 'alice',
-  userMethod: 'TLS',
+  caller: { Method: 'TLS', User: 'alice' },
   certificates: ['-----BEGIN CERTIFICATE-----\n'],
   method: 'POST',
   uri: '/v1.41/containers/create?name=x',
@@ -88,6 +87,7 @@ test('asks in Docker’s words: the request, then the request with its answer', 
     RequestBody: base64('{"Image":"é"}'),
     RequestHeaders: { 'Content-Type': 'application/json' },
     RequestPeerCertificates: [base64('-----BEGIN CERTIFICATE-----\n')],
+    Caller: { Method: 'TLS', User: 'alice' },
   };
   const answer = {
     ResponseStatusCode: 201,
@@ -102,7 +102,7 @@ test('asks in Docker’s words: the request, then the request with its answer', 
 
 test('leaves out what is empty', async () => {
   await plugin('guard', says('{"Allow":true}'));
-  const nobody = { ...request, user: '', userMethod: '', certificates: [], body: undefined };
+  const nobody = { ...request, caller: { Method: 'unix', User: 'root' }, certificates: [], body: undefined };
   const judge = await asking('guard').authorize(nobody);
   await judge({ status: 101, headers: {}, body: undefined });
   for (const { message } of asked) {
@@ -124,7 +124,7 @@ test('all must allow, in order; one that is named twice is asked once', async ()
   expect(logged.map(({ fields }) => fields)).toEqual([
     {
       plugin: 'second',
-      user: 'alice',
+      caller: 'alice (TLS)',
       method: 'POST',
       uri: '/v1.41/containers/create?name=x',
       question: 'AuthZReq',

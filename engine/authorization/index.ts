@@ -1,4 +1,5 @@
 import type { Extensions } from '@cleat/extensions/service';
+import { callerText, nobody } from '@cleat/protocol/caller';
 import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { type AuthorizationRequest, authzKind } from '@cleat/protocol/kinds/authz';
 import type { Logger } from '@cleat/protocol/log';
@@ -41,7 +42,12 @@ export function openAuthorization({
 
   async function ask(question: Question, message: AuthorizationRequest): Promise<void> {
     for (const plugin of plugins()) {
-      const facts = { plugin, user: message.User ?? '', method: message.RequestMethod, uri: message.RequestUri };
+      const facts = {
+        plugin,
+        caller: callerText(message.Caller ?? nobody),
+        method: message.RequestMethod,
+        uri: message.RequestUri,
+      };
       const verdict = await verdictOf(plugin, question, message).catch((cause: unknown) => {
         const why = `plugin ${plugin} failed with error: ${readable(messageOf(cause), maxMessage)}`;
         log.error('a request was refused because an authorization plugin failed', { ...facts, question, error: why });
@@ -77,14 +83,16 @@ export function openAuthorization({
 
 /** Empty members are left out, as Go's `omitempty` does. */
 function requestMessage(request: ApiRequest): AuthorizationRequest {
-  const { user, userMethod, certificates, body } = request;
+  const { caller, certificates, body } = request;
+  // Docker's plugins know users by certificates alone.
+  const user = caller.Method === 'TLS' ? caller.User : '';
   const bytes = Buffer.from(body ?? '');
   if (bytes.length > maxRequestBytes) {
     throw invalidParameter(`request body too large for authorization plugin: size exceeds ${maxRequestBytes} bytes`);
   }
   return {
     ...(user && { User: user }),
-    ...(userMethod && { UserAuthNMethod: userMethod }),
+    ...(user && { UserAuthNMethod: caller.Method }),
     RequestMethod: request.method,
     RequestUri: request.uri,
     ...(bytes.length > 0 && { RequestBody: bytes.toString('base64') }),
@@ -92,6 +100,7 @@ function requestMessage(request: ApiRequest): AuthorizationRequest {
     ...(certificates.length > 0 && {
       RequestPeerCertificates: certificates.map((pem) => Buffer.from(pem).toString('base64')),
     }),
+    Caller: caller,
   };
 }
 

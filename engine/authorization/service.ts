@@ -1,9 +1,8 @@
+import type { Caller } from '@cleat/protocol/caller';
+
 /** A request to the API, as the engine understood it: what authorization plugins judge. */
 export interface ApiRequest {
-  /** Common name of the client's certificate, or ''. */
-  readonly user: string;
-  /** How the user was found out: `TLS`, or '' without a user. */
-  readonly userMethod: string;
+  readonly caller: Caller;
   /** The client's certificates as PEM, its own first. */
   readonly certificates: readonly string[];
   readonly method: string;

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventMessage } from '@cleat/protocol/api/event';
+import type { Caller } from '@cleat/protocol/caller';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { nowNanos, toNanos } from '../time.js';
@@ -18,9 +19,15 @@ const setBackNanos = 60_000_000_000n;
 /** The longest that a Node timer runs, in ms. */
 const longestTimer = 2 ** 31 - 1;
 
+export interface EventsOptions extends JournalOptions {
+  /** Tells for which client the present code runs. */
+  caller?: () => Caller | undefined;
+}
+
 class JournaledEvents implements Events {
   readonly #journal: Journal;
   readonly #log: Logger;
+  readonly #caller: () => Caller | undefined;
   #recent: Entry[] = [];
   #recentBytes = 0;
   readonly #waiting = new Set<() => void>();
@@ -28,14 +35,16 @@ class JournaledEvents implements Events {
   #subscribers = 0;
   readonly #closing = new AbortController();
 
-  constructor(options: JournalOptions) {
+  constructor(options: EventsOptions) {
     this.#journal = new Journal(options);
     this.#log = options.log;
+    this.#caller = options.caller ?? (() => undefined);
   }
 
   publish(event: NewEvent): EventMessage {
     const time = this.#timeFor(event.at ? toNanos(event.at) : nowNanos());
-    const message = makeEvent(event.type, event.action, event.id, event.attributes, time);
+    const { type, action, id, attributes } = event;
+    const message = makeEvent(type, action, id, attributes, time, this.#caller());
     const seq = this.#journal.append(message);
     this.#published++;
     this.#keep({ seq, event: message });
@@ -181,6 +190,6 @@ interface Subscription {
 }
 
 /** Opens the journal in `directory`, made when it is not there. */
-export function openEvents(options: JournalOptions): Events {
+export function openEvents(options: EventsOptions): Events {
   return new JournaledEvents(options);
 }

@@ -1,4 +1,5 @@
 import type { EventMessage, EventType } from '@cleat/protocol/api/event';
+import type { Caller } from '@cleat/protocol/caller';
 
 /** An event and its place in the order. */
 export interface Entry {
@@ -14,6 +15,7 @@ interface Line {
   a: string;
   i: string;
   l: Record<string, string>;
+  c?: Caller;
 }
 
 export function encodeLine({ seq, event }: Entry): Buffer {
@@ -24,6 +26,7 @@ export function encodeLine({ seq, event }: Entry): Buffer {
     a: event.Action,
     i: event.Actor.ID,
     l: event.Actor.Attributes,
+    ...(event.Caller && { c: event.Caller }),
   };
   return Buffer.from(`${JSON.stringify(line)}\n`);
 }
@@ -31,8 +34,8 @@ export function encodeLine({ seq, event }: Entry): Buffer {
 /** A line's entry in a list, or none when the line is damaged. */
 export function decodeLine(text: string): Entry[] {
   try {
-    const { s, n, t, a, i, l } = JSON.parse(text) as Line;
-    return [{ seq: s, event: makeEvent(t, a, i, l, BigInt(n)) }];
+    const { s, n, t, a, i, l, c } = JSON.parse(text) as Line;
+    return [{ seq: s, event: makeEvent(t, a, i, l, BigInt(n), c) }];
   } catch {
     // A block that the disk did not keep. The events around it are more useful than a refusal to start.
     return [];
@@ -45,6 +48,7 @@ export function makeEvent(
   id: string,
   attributes: Record<string, string>,
   timeNano: bigint,
+  caller?: Caller,
 ): EventMessage {
   return {
     Type: type,
@@ -53,5 +57,6 @@ export function makeEvent(
     scope: 'local',
     time: Number(timeNano / 1_000_000_000n),
     timeNano,
+    ...(caller && { Caller: caller }),
   };
 }

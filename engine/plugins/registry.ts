@@ -41,6 +41,11 @@ export class PluginRegistry implements LayerUser, BlobUser {
     return [...this.#loaded.values()];
   }
 
+  /** By a full ID that was read somewhere. */
+  byId(id: string): Plugin | undefined {
+    return this.get(id as PluginId);
+  }
+
   get(id: PluginId): Plugin | undefined {
     return this.#loaded.get(id);
   }

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { errnoOf } from './errno.js';
 import { callC } from './ffi.js';
+import { peerCredentials } from './peer.js';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -74,8 +75,6 @@ function onlySix(fd: number): void {
 }
 
 const AF_UNIX = 1;
-const SOL_SOCKET = 1;
-const SO_PEERCRED = 17;
 /** `sun_path` (unix(7)), with the zero that ends it. */
 const maxPath = 108;
 
@@ -93,12 +92,7 @@ export function listeningPid(path: string): number {
   const fd = callC('int socket(int domain, int type, int protocol)', 'AF_UNIX', AF_UNIX, type, 0);
   try {
     callC('int connect(int fd, const void *name, unsigned int length)', path, fd, name, name.length);
-    const credentials = Buffer.alloc(12);
-    const length = Buffer.alloc(4);
-    length.writeInt32LE(credentials.length);
-    const prototype = 'int getsockopt(int fd, int level, int name, void *value, void *length)';
-    callC(prototype, 'SO_PEERCRED', fd, SOL_SOCKET, SO_PEERCRED, credentials, length);
-    return credentials.readInt32LE(0);
+    return peerCredentials(fd).pid;
   } finally {
     closeSync(fd);
   }

@@ -1,3 +1,5 @@
+import type { Caller } from '../caller.js';
+
 export type EventType = 'container' | 'image' | 'volume' | 'network' | 'plugin' | 'daemon' | 'builder';
 
 export interface EventMessage {
@@ -9,4 +11,9 @@ export interface EventMessage {
   time: number;
   /** Nanoseconds since the epoch: int64, hence a bigint. */
   timeNano: bigint;
+  /**
+   * The client that asked for it, if it happened while that request was served. Docker's API has no such member, and its
+   * clients ignore it.
+   */
+  Caller?: Caller;
 }

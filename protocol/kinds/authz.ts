@@ -1,3 +1,4 @@
+import { Caller } from '../caller.js';
 import Type, { type Static } from '../schema.js';
 import { type Kind, seconds } from './kind.js';
 
@@ -19,6 +20,7 @@ export const AuthorizationRequest = Type.Object({
   RequestPeerCertificates: Type.Optional(
     Type.Array(Type.String(), { description: 'Each the base64 of a PEM text; the client’s own comes first.' }),
   ),
+  Caller: Type.Optional(Caller),
   ResponseStatusCode: Type.Optional(Type.Integer({ description: 'This and what follows: only in AuthZRes.' })),
   ResponseBody: Type.Optional(
     Type.String({ description: 'base64. Whole JSON answers only; streams are not held back.' }),

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { type RequestOptions, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
+import type { EventMessage } from '@cleat/protocol/api/event';
 import type { AuthorizationRequest } from '@cleat/protocol/kinds/authz';
 import { silentLogger } from '@cleat/protocol/log';
 import { authzKind, defineExtension, implement, type Served, serve } from '@cleat/sdk';
@@ -93,7 +96,7 @@ test('alice may do what bob may only look at', async () => {
   const line = engine.log().match(/^.*an authorization plugin denied a request.*$/m)?.[0] ?? '{}';
   expect(JSON.parse(line)).toMatchObject({
     plugin: 'policy',
-    user: 'bob',
+    caller: 'bob (TLS)',
     method: 'POST',
     uri: expect.stringMatching(/^\/v[\d.]+\/containers\/create/),
   });
@@ -106,8 +109,54 @@ test('the plugin is told who asks, with which certificate, and is listed', async
   expect(message).toMatchObject({ User: 'alice', UserAuthNMethod: 'TLS', RequestMethod: 'GET' });
   const certificate = await readFile(certificates.file('alice', 'cert'), 'utf8');
   expect(message?.RequestPeerCertificates?.map(textOf)).toEqual([certificate]);
+  expect(message?.Caller).toEqual({ Method: 'TLS', User: 'alice', Names: ['DNS:alice.test', 'URI:urn:user:alice'] });
   expect((await engine.docker('ps')).code).toBe(0);
   expect(seen.at(-1)).not.toHaveProperty('User');
+});
+
+test('a caller on the socket is known by what the kernel vouches for', async () => {
+  // Its own user and groups, in no container.
+  const asNobody = ['--reuid=65534', '--regid=65534', '--groups=4242'];
+  await chmod(engine.directory, 0o711);
+  await chmod(engine.socket, 0o666);
+  const answer = await promisify(execFile)('setpriv', [...asNobody, 'docker', '-H', `unix://${engine.socket}`, 'ps']);
+  await chmod(engine.socket, 0o660);
+  expect(answer.stdout).toContain('CONTAINER ID');
+  expect(seen.at(-1)?.Caller).toEqual({
+    Method: 'unix',
+    User: 'nobody',
+    Within: 'host',
+    Process: { PID: expect.any(Number), UID: 65534, GID: 65534, Groups: [4242] },
+  });
+
+  // The host's own client, run by a container's root below a control group with another container's name.
+  const other = (await engine.docker('create', '--name', 'other', 'busybox')).stdout.trim();
+  const client = `mkdir /host/sys/fs/cgroup/pids/$(cut -d: -f3 /proc/self/cgroup | head -1)/${other}; chroot /host docker -H unix://${engine.socket} create --name made busybox`;
+  const made = await engine.docker('run', '--name', 'agent', '-v', '/:/host', 'busybox', 'sh', '-c', client);
+  expect(made).toMatchObject({ code: 0 });
+  const [agent] = JSON.parse((await engine.docker('inspect', 'agent')).stdout) as { Id: string }[];
+  const caller = {
+    Method: 'unix',
+    User: '0',
+    Within: 'container',
+    Container: { ID: agent?.Id, Name: 'agent' },
+    Process: { UID: 0, GID: 0 },
+  };
+  const asked = seen.filter(({ RequestUri }) => RequestUri?.includes('/containers/create?name=made'));
+  expect(asked[0]?.Caller).toMatchObject(caller);
+  expect(engine.log()).toContain('"caller":"container agent, user 0"');
+
+  // Its event says who asked for it; the end of a container was asked for by nobody.
+  const events = await engine.api('GET', `/events?since=1&until=${Math.ceil(Date.now() / 1000)}`);
+  const told = events.body
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as EventMessage);
+  const of = (action: string, name: string) =>
+    told.find(({ Action, Actor }) => Action === action && Actor.Attributes.name === name);
+  expect(of('create', 'made')?.Caller).toMatchObject(caller);
+  expect(of('die', 'agent')).not.toHaveProperty('Caller');
+  await engine.docker('rm', 'made', 'agent', 'other');
 });
 
 test.each([

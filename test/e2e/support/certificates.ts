@@ -23,7 +23,10 @@ export async function makeCertificates(base: string, clients: readonly string[])
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   openssl('req', '-x509', ...key, '-keyout', 'ca-key.pem', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test CA');
   for (const name of ['server', ...clients]) {
-    const extension = name === 'server' ? 'subjectAltName=IP:127.0.0.1' : 'extendedKeyUsage=clientAuth';
+    const extension =
+      name === 'server'
+        ? 'subjectAltName=IP:127.0.0.1'
+        : `extendedKeyUsage=clientAuth\nsubjectAltName=DNS:${name}.test,URI:urn:user:${name}`;
     openssl('req', ...key, '-keyout', `${name}-key.pem`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
     writeFileSync(join(directory, `${name}.ext`), extension);
     const signed = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-days', '2'];

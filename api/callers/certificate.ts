@@ -1,28 +1,36 @@
 import type { Socket } from 'node:net';
 import { type DetailedPeerCertificate, TLSSocket } from 'node:tls';
 
-export interface Peer {
-  /** '' without a certificate that was verified. */
+/** The certificate by which a client proved who it is. */
+export interface ClientCertificate {
+  /** The common name; '' where it has none. */
   readonly user: string;
-  readonly userMethod: '' | 'TLS';
+  /** Subject alternative names: `DNS:a.example.org`. */
+  readonly names: readonly string[];
   /** PEM; the client's own first, then those of its issuers, without the root. */
-  readonly certificates: readonly string[];
+  readonly chain: readonly string[];
 }
 
-const nobody: Peer = { user: '', userMethod: '', certificates: [] };
-
-/** The user at the other end, as far as TLS tells: the common name of a client certificate that our CA vouches for. */
-export function peerOf(socket: Socket): Peer {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return nobody;
+/** @returns undefined without one that our CA vouches for */
+export function clientCertificate(socket: Socket): ClientCertificate | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const own = socket.getPeerCertificate(true);
-  if (own.raw === undefined) return nobody;
-  return { user: commonName(own), userMethod: 'TLS', certificates: chain(own).map(pem) };
+  if (own.raw === undefined) return undefined;
+  return { user: commonName(own), names: alternativeNames(own.subjectaltname ?? ''), chain: chain(own).map(pem) };
 }
 
 /** The last one where there are several, as Go reads a subject. */
 function commonName({ subject }: DetailedPeerCertificate): string {
   const name: unknown = subject.CN;
   return String((Array.isArray(name) ? name.at(-1) : name) ?? '');
+}
+
+/** As Node.js lists them: `DNS:a, email:b`, with quotes of JSON around one that could be mistaken. */
+export function alternativeNames(text: string): string[] {
+  return [...text.matchAll(/([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/g)].map(([, kind, value = '']) => {
+    const name = value.startsWith('"') ? String(JSON.parse(value)) : value;
+    return `${kind}:${name}`;
+  });
 }
 
 function chain(own: DetailedPeerCertificate): DetailedPeerCertificate[] {

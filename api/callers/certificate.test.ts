@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { alternativeNames } from './certificate.js';
+
+test.each([
+  ['', []],
+  ['DNS:a.example.org', ['DNS:a.example.org']],
+  ['DNS:a, email:b@c.example, URI:spiffe://d/e', ['DNS:a', 'email:b@c.example', 'URI:spiffe://d/e']],
+  ['IP Address:10.0.0.1, DNS:x', ['IP Address:10.0.0.1', 'DNS:x']],
+  // A name that looks like two is quoted.
+  ['DNS:"a, DNS:admin", DNS:b', ['DNS:a, DNS:admin', 'DNS:b']],
+])('%s', (text, names) => {
+  expect(alternativeNames(text)).toEqual(names);
+});
