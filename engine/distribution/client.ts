@@ -1,13 +1,14 @@
 import type { Readable } from 'node:stream';
 import type { RegistryAuth } from '@cleat/protocol/api/image';
 import { dataLoss, systemError, unauthorized } from '@cleat/protocol/errors';
-import { digestOf } from '../content/blobs.js';
+import { digestOf, type StoredBlob } from '../content/blobs.js';
 import { isDigest } from '../content/references.js';
 import type { Answer } from './answer.js';
 import { Authorizer, parseChallenge } from './auth.js';
 import type { Endpoint } from './endpoint.js';
 import { registryError } from './errors.js';
 import { acceptedManifests, type Contents } from './manifest.js';
+import { Measured } from './measured.js';
 import { retryAfterOf, withRetries } from './retry.js';
 import {
   defaultReach,
@@ -19,6 +20,8 @@ import {
   urlFrom,
 } from './transport.js';
 import { statusText } from './wording.js';
+
+const bytesType = { 'content-type': 'application/octet-stream' };
 
 type Call = Pick<HttpRequest, 'method' | 'headers' | 'body'> & { signal: AbortSignal };
 
@@ -188,17 +191,50 @@ export class RegistryClient implements Disposable {
   /** Uploads a blob in one piece. @param open makes a fresh stream of the content, for each try */
   async upload(digest: string, size: number, open: () => Readable, signal: AbortSignal): Promise<void> {
     await this.#again(signal, async () => {
-      const started = await this.#ok(this.#path('blobs/uploads/'), { method: 'POST', body: '', signal }, 'upload');
-      started.drop();
-      const { location } = started.headers;
-      if (location === undefined) throw systemError('the registry names no place to upload to');
-      const url = urlFrom(location, this.#path('blobs/uploads/'));
-      refuseDowngrade(this.endpoint.base, url);
+      const url = await this.#beginUpload(signal);
       url.searchParams.set('digest', digest);
-      const headers = { 'content-type': 'application/octet-stream' };
       const body = () => ({ stream: open(), size });
-      (await this.#ok(url, { method: 'PUT', headers, body, signal }, `upload of ${digest}`)).drop();
+      (await this.#ok(url, { method: 'PUT', headers: bytesType, body, signal }, `upload of ${digest}`)).drop();
     });
+  }
+
+  /**
+   * Uploads a blob whose digest shows at its end only (distribution-spec, "pushing a blob in chunks": the one chunk has no
+   * length that is told).
+   * @param open reads the content anew, for each try
+   * @throws RegistryError, also of a registry that takes no such chunk; what the content throws, and nothing is kept then
+   */
+  async uploadUnknown(open: () => AsyncIterable<Buffer>, signal: AbortSignal): Promise<StoredBlob> {
+    return await this.#again(signal, async () => {
+      const url = await this.#beginUpload(signal);
+      let content = new Measured(open);
+      const body = () => {
+        content = new Measured(open);
+        return { stream: content.stream };
+      };
+      const sent = await this.#ok(url, { method: 'PATCH', headers: bytesType, body, signal }, 'upload');
+      sent.drop();
+      const blob = await content.whole(this.limits.uploadAnswer);
+      const end = this.#uploadAt(sent.headers.location ?? url.href, url);
+      end.searchParams.set('digest', blob.digest);
+      (await this.#ok(end, { method: 'PUT', body: '', signal }, `upload of ${blob.digest}`)).drop();
+      return blob;
+    });
+  }
+
+  async #beginUpload(signal: AbortSignal): Promise<URL> {
+    const start = this.#path('blobs/uploads/');
+    const started = await this.#ok(start, { method: 'POST', body: '', signal }, 'upload');
+    started.drop();
+    const { location } = started.headers;
+    if (location === undefined) throw systemError('the registry names no place to upload to');
+    return this.#uploadAt(location, start);
+  }
+
+  #uploadAt(location: string, from: URL): URL {
+    const url = urlFrom(location, from);
+    refuseDowngrade(this.endpoint.base, url);
+    return url;
   }
 
   async putManifest(tag: string, type: string, text: string, signal: AbortSignal): Promise<void> {

@@ -19,7 +19,8 @@ export interface HttpRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   url: URL;
   headers?: Record<string, string>;
-  body?: Buffer | string | (() => { stream: Readable; size: number });
+  /** A stream whose size is not known is sent in chunks. */
+  body?: Buffer | string | (() => { stream: Readable; size?: number });
   signal: AbortSignal;
 }
 
@@ -109,11 +110,13 @@ export class Transport implements Disposable {
     const body = typeof request.body === 'function' ? request.body() : request.body;
     const wait = body === undefined || method === 'GET' ? this.limits.answer : this.limits.uploadAnswer;
     return new Promise((resolve, reject) => {
+      let broken: unknown;
       let late: NodeJS.Timeout | undefined;
       let answered = false;
       const fail = (error: unknown): void => {
         clearTimeout(late);
         if (signal.aborted) reject(cancelled('the request was cancelled', { cause: error }));
+        else if (broken instanceof CleatError) reject(broken);
         else reject(error instanceof CleatError ? error : transportError(error, method, url));
       };
       let outgoing: http.ClientRequest;
@@ -155,6 +158,10 @@ export class Transport implements Disposable {
       if (typeof body === 'object' && 'stream' in body) {
         // A server may answer before it has read everything; its answer counts.
         body.stream.on('data', arm);
+        // Ended by it, the request only says that it was ended.
+        body.stream.once('error', (error) => {
+          broken = error;
+        });
         pipeline(body.stream, outgoing).catch((error: Error) => outgoing.destroy(error));
       } else outgoing.end(body);
     });
@@ -200,10 +207,11 @@ function tooLate(method: string, url: URL): CleatError {
   return deadlineExceeded(`${requestText(method, url)}: ${reason}`);
 }
 
-function contentLength(body: Buffer | string | { size: number } | undefined): Record<string, string> {
+function contentLength(body: Buffer | string | { size?: number } | undefined): Record<string, string> {
   if (body === undefined) return {};
   const isText = Buffer.isBuffer(body) || typeof body === 'string';
-  return { 'content-length': String(isText ? Buffer.byteLength(body) : body.size) };
+  const size = isText ? Buffer.byteLength(body) : body.size;
+  return size === undefined ? {} : { 'content-length': String(size) };
 }
 
 /**

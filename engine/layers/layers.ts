@@ -80,10 +80,10 @@ export class UnpackedLayers implements Layers, BlobUser {
     return this.all().flatMap(blobsOf);
   }
 
-  async *archive(record: LayerRecord): AsyncGenerator<Buffer, void, void> {
+  async *archive(record: LayerRecord, isBrief = false): AsyncGenerator<Buffer, void, void> {
     const { blob, outline, diffId } = record;
     if (outline !== undefined && !(await this.#content.has(blob.digest))) {
-      yield* archiveOf(owned(this.#content.read(outline)), this.path(record), diffId);
+      yield* archiveOf(owned(this.#content.read(outline)), this.path(record), diffId, isBrief);
       return;
     }
     yield* decompress(owned(this.#content.read(blob.digest)), blob.compression);

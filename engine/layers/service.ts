@@ -43,9 +43,10 @@ export interface Layers {
   ofBlob(digest: string): LayerRecord | undefined;
   /**
    * The archive of a layer, uncompressed, whether it is kept as it came or not; the caller holds a lease on the layer.
+   * @param isBrief each piece is only good until the next is asked for, which is cheaper
    * @throws through the iteration: DataLoss for what is no longer as it came
    */
-  archive(record: LayerRecord): AsyncIterable<Buffer>;
+  archive(record: LayerRecord, isBrief?: boolean): AsyncIterable<Buffer>;
   /** Absolute path of a layer's directory. */
   path(record: LayerRecord): string;
   /**

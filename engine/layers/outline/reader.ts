@@ -16,13 +16,17 @@ const pieceBytes = 512 * 1024;
 /**
  * The archive of a layer as it once came, uncompressed: its outline filled with the files' content.
  * @param directory the unpacked layer, which nobody writes to
+ * @param isBrief what is given is only good until the next is asked for: memory that is made anew for each piece costs more
+ * than reading it
  * @throws DataLoss at the end when it is not what came: something was changed on the disk
  */
 export async function* archiveOf(
   outline: AsyncIterable<Buffer>,
   directory: string,
   diffId: string,
+  isBrief = false,
 ): AsyncGenerator<Buffer, void, void> {
+  const memory = isBrief ? Buffer.allocUnsafeSlow(pieceBytes) : undefined;
   const hash = createHash('sha256');
   const parts = new ByteSource(gunzip(outline));
   const root = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -33,7 +37,7 @@ export async function* archiveOf(
         yield part.bytes;
         continue;
       }
-      for await (const piece of contentOf(root, part, diffId)) {
+      for await (const piece of contentOf(root, part, diffId, memory)) {
         hash.update(piece);
         yield piece;
       }
@@ -47,12 +51,18 @@ export async function* archiveOf(
 
 type FilePart = Extract<OutlinePart, { name: string }>;
 
-async function* contentOf(root: number, part: FilePart, diffId: string): AsyncGenerator<Buffer, void, void> {
+async function* contentOf(
+  root: number,
+  part: FilePart,
+  diffId: string,
+  memory: Buffer | undefined,
+): AsyncGenerator<Buffer, void, void> {
   const fd = opened(root, part.name, diffId);
   try {
     for (let done = 0; done < part.length; ) {
-      const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, part.length - done));
-      const { bytesRead } = await readLater(fd, piece, 0, piece.length, part.offset + done);
+      const length = Math.min(pieceBytes, part.length - done);
+      const piece = memory ?? Buffer.allocUnsafeSlow(length);
+      const { bytesRead } = await readLater(fd, piece, 0, length, part.offset + done);
       if (bytesRead === 0) throw lost(diffId, `${part.name} is shorter`);
       done += bytesRead;
       yield piece.subarray(0, bytesRead);
