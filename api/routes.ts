@@ -31,7 +31,7 @@ export function apiRoutes(
     ...logDriverRoutes(services),
     ...pluginRoutes(services),
     ...buildRoutes(services, options),
-    ...(options.forBuilders ? composeRoutes(services.images) : []),
+    ...(options.forBuilders ? composeRoutes(services) : []),
     ...swarmRoutes(),
   ];
 }

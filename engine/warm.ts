@@ -1,4 +1,5 @@
 import type { Extensions } from '@cleat/extensions/service';
+import { loadAttach } from '@cleat/linux/conmon/attach';
 import type { Helper } from '@cleat/linux/helper/helper';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Kind } from '@cleat/protocol/kinds/kind';
@@ -23,6 +24,9 @@ interface Cold {
  */
 export async function warm({ config, extensions, helper, images, log }: Cold): Promise<void> {
   helper.keepReady();
+  await loadAttach().catch((error: unknown) => {
+    log.error('containers cannot be attached to', { error: messageOf(error) });
+  });
   const drivers: [Kind, string][] = [
     [volumeKind, config.defaultVolumeDriver],
     [logKind, config.logDriver],

@@ -83,8 +83,18 @@ export async function activate(options: ActivateOptions): Promise<Link> {
     onAbsent(absent);
     const leftMs = waitUntil() - Date.now();
     if (leftMs <= 0) throw absent;
-    await sleep(Math.min(backoff.next(), leftMs), undefined, { signal });
+    await pause(options, backoff);
   }
+}
+
+/** Until another attempt is worth its cost: several may be starting, and the processors are theirs. */
+async function pause({ source, waitUntil, signal }: ActivateOptions, backoff: Backoff): Promise<void> {
+  const missing = source.missing?.();
+  do {
+    const leftMs = waitUntil() - Date.now();
+    if (leftMs <= 0) return;
+    await sleep(Math.min(backoff.next(), leftMs), undefined, { signal });
+  } while (missing !== undefined && source.missing?.() === missing);
 }
 
 /** A process that runs again and does not listen yet may die as the one before did. */

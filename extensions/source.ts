@@ -29,6 +29,8 @@ export interface Source {
   start?(ready: (signal: AbortSignal) => Promise<void>): void;
   /** Says why its process does not run; undefined while it does. */
   absence?(): string | undefined;
+  /** Says why nobody can answer there now, at the cost of a stat at most; undefined when somebody may. */
+  missing?(): string | undefined;
   /** Calls `listener` whenever its process has started or ended, or {@link absence} changes. @returns what ends that */
   watch?(listener: () => void): () => void;
   /** Told that it has answered its activation: what has started works. */

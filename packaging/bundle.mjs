@@ -12,6 +12,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { parse } from 'yaml';
+import { ascii, dynamicImports } from './bundle/render.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'cli/dist/bundle');
@@ -80,7 +81,7 @@ for (const program of new Set(Object.values(programs))) {
 const bundle = await rolldown({
   input,
   platform: 'node',
-  plugins: [main, places],
+  plugins: [main, places, dynamicImports],
   // Native code, what loads files of its own, and what is no CommonJS.
   external: [/^rolldown/, /^koffi/, /^lmdb/, /^node-unix-socket/, /^pino/],
   onLog(level, log, next) {
@@ -93,6 +94,7 @@ const { output } = await bundle.write({
   dir: out,
   format: 'cjs',
   exports: 'named',
+  comments: false,
   entryFileNames: '[name]-[hash].js',
   chunkFileNames: '[name]-[hash].js',
 });
@@ -103,6 +105,7 @@ copyFileSync(join(root, 'packaging/bundle/load.cjs'), join(out, 'load.js'));
 
 /** By the names of their files. */
 const chunks = new Map(output.filter(({ type }) => type === 'chunk').map((chunk) => [chunk.fileName, chunk]));
+for (const [name, { code }] of chunks) writeFileSync(join(out, name), ascii(code));
 const entryOf = (program) => output.find((chunk) => chunk.isEntry && chunk.name === nameOf(program)).fileName;
 const chunkOf = (module) => output.find((chunk) => chunk.moduleIds?.includes(join(root, module))).fileName;
 

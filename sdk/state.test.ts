@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mountTmpfs, unmount } from '@cleat/linux/mount/mount';
@@ -64,6 +64,26 @@ test('the file does not grow for ever', () => {
   map.close();
   expect(readFileSync(join(directory, 'a', 'state'), 'utf8').split('\n').length).toBeLessThan(4_200);
   expect(open().get(`k${9_999 % 7}`)).toEqual({ n: 9_999 });
+});
+
+test('a file that is as it should be is not written again when it is opened, any other is', () => {
+  const path = join(directory, 'a', 'state');
+  const map = open();
+  for (const n of [1, 2, 3]) map.set('a', { n });
+  map.close();
+  const { ino } = statSync(path);
+  for (const options of [{}, { sync: true }]) new DurableMap<{ n: number }>(path, silentLogger, options).close();
+  expect(statSync(path).ino).toBe(ino);
+  const next = open();
+  next.set('b', { n: 4 });
+  next.close();
+  expect(open().entries()).toEqual([
+    ['a', { n: 3 }],
+    ['b', { n: 4 }],
+  ]);
+  appendFileSync(path, 'garbage\n');
+  open().close();
+  expect(readFileSync(path, 'utf8')).toBe('["a",{"n":3}]\n["b",{"n":4}]\n');
 });
 
 test('a volume that exists is not made again, no matter who asks, how often, and after a kill', async () => {

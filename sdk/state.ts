@@ -2,7 +2,7 @@ import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, writeSync
 import { dirname } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
-import { makeDirectoryDurably, writeFileDurably } from './durable-file.js';
+import { makeDirectoryDurably, syncDirectory, writeFileDurably } from './durable-file.js';
 
 /** Lines beyond which a file is rewritten, if most of them are outdated. */
 const compactAfter = 4_096;
@@ -39,10 +39,14 @@ export class DurableMap<T> {
     this.#path = path;
     this.#sync = sync;
     makeDirectoryDurably(dirname(path));
-    const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-    for (const line of text.split('\n')) if (line) this.#read(line, log);
+    const there = existsSync(path);
+    const lines = (there ? readFileSync(path, 'utf8') : '').split('\n');
     // The next line must not continue a line that was cut short.
-    this.#file = this.#rewrite();
+    let isWhole = there && lines.at(-1) === '';
+    if (lines.at(-1) === '') lines.pop();
+    for (const line of lines) isWhole = this.#read(line, log) && isWhole;
+    this.#lines = lines.length;
+    this.#file = isWhole && !this.#isLong ? this.#reopen() : this.#rewrite();
   }
 
   get(key: string): T | undefined {
@@ -128,7 +132,11 @@ export class DurableMap<T> {
   }
 
   #compact(): void {
-    if (this.#lines >= compactAfter && this.#lines >= 4 * this.#values.size) this.#renew();
+    if (this.#isLong) this.#renew();
+  }
+
+  get #isLong(): boolean {
+    return this.#lines >= compactAfter && this.#lines >= 4 * this.#values.size;
   }
 
   #renew(): void {
@@ -138,16 +146,29 @@ export class DurableMap<T> {
     this.#torn = false;
   }
 
-  #read(line: string, log: Pick<Logger, 'warn'>): void {
+  /** @returns whether it could be read */
+  #read(line: string, log: Pick<Logger, 'warn'>): boolean {
     try {
       const change: unknown = JSON.parse(line);
       if (!isChange<T>(change)) throw new TypeError('no change of a map');
       const [key, value] = change;
       if (value === undefined) this.#values.delete(key);
       else this.#values.set(key, value);
+      return true;
     } catch {
-      log.warn('a line of the state could not be read and is left out', { file: this.#path });
+      if (line !== '') log.warn('a line of the state could not be read and is left out', { file: this.#path });
+      return false;
     }
+  }
+
+  /** As the file is. A process that was killed may not have flushed its last line. */
+  #reopen(): number {
+    const file = openSync(this.#path, 'a', 0o600);
+    if (this.#sync) {
+      fdatasyncSync(file);
+      syncDirectory(dirname(this.#path));
+    }
+    return file;
   }
 
   #rewrite(): number {

@@ -1,3 +1,5 @@
+import type { Builds } from '@cleat/engine/build/service';
+import type { Containers } from '@cleat/engine/containers/service';
 import type { Images } from '@cleat/engine/images/service';
 import { ContainerConfig } from '@cleat/protocol/api/container';
 import Type from '@cleat/protocol/schema';
@@ -30,11 +32,20 @@ const composeBody = jsonBody(
   }),
 );
 
+const variablesBody = jsonBody(Type.Object({ Variables: Type.Array(Type.String()) }));
+
+interface ComposeServices {
+  readonly builds: Pick<Builds, 'download'>;
+  readonly images: Pick<Images, 'addLayer' | 'compose' | 'inlineCache'>;
+  readonly containers: Pick<Containers, 'hideVariables'>;
+}
+
 /**
  * Routes for builders beside the Engine API, on their socket only: layers without a container, and an image's
- * configuration and history as a whole, which `POST /commit` cannot say.
+ * configuration and history as a whole, which `POST /commit` cannot say; secrets as variables, which are to be in no
+ * record of a container; and files of web servers, which only the engine knows how to reach.
  */
-export function composeRoutes(images: Pick<Images, 'addLayer' | 'compose' | 'inlineCache'>): Route[] {
+export function composeRoutes({ builds, images, containers }: ComposeServices): Route[] {
   return [
     {
       method: 'POST',
@@ -63,6 +74,28 @@ export function composeRoutes(images: Pick<Images, 'addLayer' | 'compose' | 'inl
           ...(Platform && { platform: Platform }),
         });
         x.send(201, composed);
+      },
+    },
+    {
+      method: 'POST',
+      path: '/build-records/variables',
+      body: variablesBody,
+      async handler(x) {
+        const { Variables = [] } = (await x.json(variablesBody)) ?? {};
+        containers.hideVariables(x.query.text('container'), Variables);
+        x.sendEmpty(204);
+      },
+    },
+    {
+      method: 'GET',
+      path: '/build-records/download',
+      streams: 'down',
+      async handler(x) {
+        const { content, length, modified } = await builds.download(x.query.text('url'), x.signal);
+        await x.pipe('application/octet-stream', content, {
+          ...(length !== undefined && { 'Content-Length': `${length}` }),
+          ...(modified !== undefined && { 'Last-Modified': modified }),
+        });
       },
     },
     {

@@ -4,7 +4,7 @@ import { decodeFilters } from '../decode/filters.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
-import { openBuildKit } from './buildkit/door.js';
+import type { BuildKitDoors } from './buildkit/door.js';
 import { buildClassic } from './classic.js';
 import { versionOf } from './order.js';
 
@@ -19,15 +19,31 @@ export interface BuildRoutesOptions {
  * where `/_ping` says so, and where they are upgraded to HTTP/2.
  */
 export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRoutesOptions): Route[] {
-  const buildkit = openBuildKit({ builds, log, version });
+  let opened: Promise<BuildKitDoors> | undefined;
+  // Loaded by the first client that speaks so: most speak otherwise, and an engine at rest does not need it.
+  const buildkit = () => {
+    opened ??= import('./buildkit/door.js').then(({ openBuildKit }) => openBuildKit({ builds, log, version }));
+    return opened;
+  };
   return [
-    ...buildkit.routes,
+    {
+      method: 'POST',
+      path: '/grpc',
+      hijacks: 'h2c',
+      handler: async (x) => (await buildkit()).grpc(x),
+    },
+    {
+      method: 'POST',
+      path: '/session',
+      hijacks: 'h2c',
+      handler: async (x) => (await buildkit()).session(x),
+    },
     {
       method: 'POST',
       path: '/build',
       selectors: { platform: 'one' },
       streams: 'both',
-      handler: (x) => (versionOf(x) === '2' ? buildkit.build(x) : buildClassic(x, builds)),
+      handler: async (x) => (versionOf(x) === '2' ? (await buildkit()).build(x) : buildClassic(x, builds)),
     },
     {
       method: 'POST',
@@ -45,12 +61,12 @@ export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRout
     {
       method: 'POST',
       path: '/build/cancel',
-      handler(x) {
+      async handler(x) {
         const id = x.query.text('id');
         if (id === '') throw invalidParameter('build ID not provided');
         // A build that has ended meanwhile is cancelled, too.
         builds.cancel(id);
-        buildkit.cancel(id);
+        (await opened)?.cancel(id);
         x.sendEmpty(204);
       },
     },

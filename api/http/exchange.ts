@@ -230,10 +230,10 @@ export class Exchange {
   }
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
-  async pipe(contentType: string, source: Readable): Promise<void> {
+  async pipe(contentType: string, source: Readable, more: Readonly<Record<string, string>> = {}): Promise<void> {
     owned(source);
     const { response } = this.#mustStream('down');
-    const headers = { 'Content-Type': contentType };
+    const headers = { 'Content-Type': contentType, ...more };
     try {
       await this.outgoing.check({ status: 200, headers, body: undefined });
     } catch (error) {

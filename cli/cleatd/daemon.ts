@@ -1,7 +1,8 @@
 import { linkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { currentCaller, currentRequest, openApi } from '@cleat/api/index';
+import { currentCaller, currentRequest } from '@cleat/api/http/request-context';
 import { metricsDirectory, openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
 import type { Logger } from '@cleat/protocol/log';
@@ -13,8 +14,7 @@ import { isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
 import { manifestPaths } from './manifests.js';
 import { parseMetricsAddress } from './metrics/address.js';
-import { Collectors } from './metrics/collectors.js';
-import { Metrics } from './metrics/metrics.js';
+import type { Metrics } from './metrics/metrics.js';
 import { notify } from './notify.js';
 import { UsageError } from './options/parse.js';
 import { preflight } from './preflight.js';
@@ -28,6 +28,14 @@ import { dumpState } from './state-dump.js';
 import { Teardown } from './teardown.js';
 import { readTls } from './tls.js';
 import { watchForTheUnexpected } from './unexpected.js';
+
+const loadApi = () => import('@cleat/api/index');
+
+/** Loads the API and what follows it. Plugins are begun first, and have the other processors meanwhile. */
+async function loadRest() {
+  await setImmediate();
+  return await Promise.all([loadApi(), import('./metrics/metrics.js'), import('./metrics/collectors.js')]);
+}
 
 /**
  * Runs the daemon until it is told to stop.
@@ -104,6 +112,7 @@ async function serve(
     // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
     serveBuilder: async (path, view) => {
       const { authorization: _, store: __, callers: ___, ...rooms } = engine;
+      const { openApi } = await loadApi();
       const api = openApi({ ...apiOptions, forBuilders: true, services: { ...rooms, ...view, extensions } });
       await api.listen(`unix://${path}`);
       return { close: () => api.close(0) };
@@ -112,7 +121,8 @@ async function serve(
   teardown.add('engine', async () => {
     for (const failure of await engine.close()) logger.warn(`closing ${failure}`);
   });
-  await engine.start();
+  const starting = engine.start();
+  const [{ openApi }, { Metrics }, { Collectors }] = await Promise.all([loadRest(), starting]).then(([rest]) => rest);
   checkOwnBridges(settings, (address) => engine.networks.isBridgeAddress(address));
 
   const metrics = new Metrics({ engine, extensions });

@@ -24,6 +24,7 @@ import { BuildCache } from './cache.js';
 import { Contexts } from './context/contexts.js';
 import { fromRemote } from './context/remote.js';
 import { Doors, type ServeBuilder } from './doors.js';
+import { downloadOf } from './download.js';
 import { linesOf } from './lines.js';
 import { Prune } from './prune.js';
 import { removeRoots, rootfsOf } from './rootfs.js';
@@ -144,6 +145,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     contextFromTar: (archive, options) => contexts.fromTar(archive, options),
     contextFromDockerfile: (text) => contexts.fromDockerfile(text),
     contextFromRemote: (url, options) => fromRemote(contexts, url, options),
+    download: downloadOf,
     contextDirectory: (key) => contexts.kept(key),
     trees: createTreeSync({ helper, dataRoot: config.dataRoot }),
     build,

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { BuildCacheRecord, BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
 
+import type { Download } from './download.js';
 import type { TreeSync } from './sync/service.js';
 
 export type { BuildCacheRecord, BuildLine } from '@cleat/protocol/kinds/builder';
@@ -16,6 +17,8 @@ export interface Builds {
   contextFromDockerfile(text: Uint8Array): Promise<BuildContext>;
   /** A URL of a tar or of a Dockerfile, or a git repository (`https://….git#ref:directory`). */
   contextFromRemote(url: string, options: ContextOptions): Promise<BuildContext>;
+  /** For builders: a file from a web server. @throws InvalidParameter, Unavailable, Forbidden */
+  download(url: string, signal: AbortSignal): Promise<Download>;
   /** A directory that is kept between builds, for files that a client sends only when they have changed. */
   contextDirectory(key: string): Promise<BuildContext>;
 

@@ -116,6 +116,9 @@ export function openContainers(deps: ContainersDeps): Containers & ContainerHost
         .all()
         .filter(({ record }) => record.builder !== undefined && (builder ?? record.builder) === record.builder)
         .map(({ id }) => id),
+    hideVariables: (ref, variables) => {
+      of(ref).hiddenVariables = variables;
+    },
     letGo: (id) => {
       const container = context.registry.byFullId(id);
       if (container?.record.builder === undefined) return;

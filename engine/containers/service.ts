@@ -23,6 +23,9 @@ export interface Containers {
   /** @throws NotFound `No such container: X` (every method with a `ref` does) */
   inspect(ref: string, options?: { size?: boolean }): Promise<ContainerInspect>;
 
+  /** For builders: variables of its first process that go to no disk and into no answer. */
+  hideVariables(ref: string, variables: readonly string[]): void;
+
   /** @throws NotModified when it runs already. */
   start(ref: string, options?: { detachKeys?: string; checkpoint?: string; hostConfig?: HostConfig }): Promise<void>;
   /** `timeout` in seconds; negative: for ever. @throws NotModified when it does not run. */

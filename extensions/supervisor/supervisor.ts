@@ -94,9 +94,8 @@ export class Supervisor implements Source {
       origin: `${origin}, ${socket}`,
       open: async () => {
         if (this.#waits !== undefined) throw unavailable(this.#waits);
-        const absence = this.absence();
-        const missing = absence ?? (existsSync(socket) ? undefined : `there is no socket at ${socket}`);
         // A look costs a hundredth of a refused connection, and several processes may be starting.
+        const missing = this.missing();
         if (missing !== undefined) throw new TransportError(missing, { fault: 'absent', sent: false });
         return new SocketCarrier({ type: 'unix', path: socket });
       },
@@ -121,6 +120,11 @@ export class Supervisor implements Source {
     if (this.#waits !== undefined) return this.#waits;
     if (this.#fault !== undefined) return `it cannot be started: ${this.#fault}`;
     return this.#lastEnd ? `its process ended (${this.#lastEnd}) and is started again` : 'it is not started yet';
+  }
+
+  missing(): string | undefined {
+    const { socket } = this.#settings;
+    return this.absence() ?? (existsSync(socket) ? undefined : `there is no socket at ${socket}`);
   }
 
   watch(listener: () => void): () => void {

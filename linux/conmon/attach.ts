@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { notFound, unavailable } from '@cleat/protocol/errors';
 import { errnoOf } from '../syscall/errno.js';
-import { PacketSocket } from './packet-socket.js';
+import type { PacketHandlers, PacketSocket } from './packet-socket.js';
 
 /** A piece of output. On a terminal everything is stream 1. */
 export interface AttachFrame {
@@ -22,14 +22,17 @@ const stderrPipe = 3;
 /** conmon reads at most 32 KiB of a packet and drops the rest. */
 const writeLimit = 32_000;
 
+/** Its library is loaded with the first connection, unless somebody has had it loaded before. */
+export const loadAttach = () => import('./packet-socket.js');
+
 /** A connection to a conmon's attach socket. Output missed is never repeated: the spool has it. */
 export class Attach {
   readonly #socket: PacketSocket;
   #closed = false;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, handlers: AttachHandlers) {
-    this.#socket = new PacketSocket(path, {
+  private constructor(open: (handlers: PacketHandlers) => PacketSocket, handlers: AttachHandlers) {
+    this.#socket = open({
       onPacket: (packet) => handlers.onData({ stream: packet[0] === stderrPipe ? 2 : 1, data: packet.subarray(1) }),
       onEnd: () => {
         this.#closed = true;
@@ -43,6 +46,7 @@ export class Attach {
    * @throws CleatError NotFound when nobody listens there (conmon has ended, or has not begun), Unavailable
    */
   static async connect(directory: string, handlers: AttachHandlers): Promise<Attach> {
+    const { PacketSocket } = await loadAttach();
     let fd: number;
     try {
       fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -54,7 +58,7 @@ export class Attach {
     }
     try {
       // sun_path holds 107 bytes; through the descriptor any directory fits.
-      return new Attach(`/proc/self/fd/${fd}/attach`, handlers);
+      return new Attach((heard) => new PacketSocket(`/proc/self/fd/${fd}/attach`, heard), handlers);
     } catch (cause) {
       if (['ENOENT', 'ECONNREFUSED'].includes(errnoOf(cause) ?? '')) {
         throw notFound(`nobody listens on the attach socket in ${directory}`, { cause });

@@ -7,10 +7,12 @@
 const { readFileSync } = require('node:fs');
 const { createRequire } = require('node:module');
 const { join } = require('node:path');
-const { constants, Script } = require('node:vm');
+const { Script } = require('node:vm');
 
 /** Packages are found from the bundle's place. */
 const outside = createRequire(__filename);
+/** So are those that are no CommonJS, and other modules by their URL. */
+const imported = (id) => import(id);
 
 /** The modules of one program. */
 class Bundle {
@@ -32,19 +34,15 @@ class Bundle {
     this.#modules.set(name, module);
     const require = (id) => (id.startsWith('./') ? this.require(id.slice(2)) : outside(id));
     const run = this.compile(name).runInThisContext();
-    run.call(module.exports, module.exports, require, module, join(__dirname, name), __dirname);
+    run.call(module.exports, module.exports, require, module, join(__dirname, name), __dirname, imported);
     return module.exports;
   }
 
   compile(name) {
     const filename = join(__dirname, name);
     const script = new Script(
-      `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'utf8')}\n})`,
-      {
-        filename,
-        cachedData: this.#compiled(name),
-        importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-      },
+      `(function (exports, require, module, __filename, __dirname, imported) {${readFileSync(filename, 'latin1')}\n})`,
+      { filename, cachedData: this.#compiled(name) },
     );
     this.scripts.set(name, script);
     return script;

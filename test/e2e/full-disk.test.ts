@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { createReadStream, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -36,23 +37,42 @@ async function filledBy(name: string): Promise<void> {
 /** Files of a client that unfold to more than the disk holds: how to make each, and how to send it. */
 const files = 'for i in $(seq 40); do echo $i > $i.img; truncate -s 3M $i.img; done; tar -c *.img';
 const load = 'docker load -i bomb';
+const dockerfile = (text: string) => `printf "${text}" > Dockerfile`;
+const build = 'DOCKER_BUILDKIT=0 docker build -q';
 const bombs: readonly (readonly [made: string, sent: string])[] = [
   [`(${files}) | xz -0`, load],
   [`(${files}) | zstd -q`, 'docker import bomb'],
   [`(${files}) | gzip -1`, 'docker cp - target:/ < bomb'],
   ['truncate -s 120M large; tar -c large | gzip -1', load],
   ['truncate -s 1T hole; tar -cS hole', load],
+  // Contexts of builds, and files that unfold in a step.
+  [`${dockerfile('FROM scratch')}; truncate -s 120M large; tar -c large Dockerfile | gzip -1`, `${build} - < bomb`],
+  [`${dockerfile('FROM scratch')}; truncate -s 120M large; tar -c large Dockerfile | gzip -1`, `${build} "$WEB/bomb"`],
+  [`${dockerfile('FROM scratch\\nADD bomb /')}; truncate -s 120M ../large; tar -C .. -c large | gzip -1`, `${build} .`],
+  [`${dockerfile('FROM scratch\\nADD $WEB/large /')}; truncate -s 120M large; :`, `${build} - < Dockerfile`],
 ];
 
 test('an upload leaves some space, is refused in words, and leaves nothing behind', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'cle-bombs-'));
+  const place = mkdtempSync(join(tmpdir(), 'cle-bombs-'));
+  const directory = join(place, 'work');
+  mkdirSync(directory);
+  const web = createServer(({ url = '' }, response) => {
+    createReadStream(join(directory, url)).pipe(
+      response.writeHead(200, { 'Content-Type': 'application/octet-stream' }),
+    );
+  });
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  const address = web.address();
+  const WEB = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
   const run = (command: string) =>
     promisify(execFile)('sh', ['-c', command], {
       cwd: directory,
-      env: { ...process.env, DOCKER_HOST: `unix://${engine.socket}` },
+      env: { ...process.env, DOCKER_HOST: `unix://${engine.socket}`, WEB },
     });
   const stored = () =>
-    ['blobs/sha256', 'blobs/tmp', 'layers'].flatMap((root) => readdirSync(join(engine.dataRoot, root))).sort();
+    ['blobs/sha256', 'blobs/tmp', 'layers', 'builds/new', 'builds/gone']
+      .flatMap((root) => readdirSync(join(engine.dataRoot, root)))
+      .sort();
   const free = () => statfsSync(disk.path).bavail * statfsSync(disk.path).bsize;
   await ok('create', '--name', 'target', 'busybox');
   const before = { stored: stored(), images: await ok('images', '-aq'), free: free() };
@@ -68,7 +88,8 @@ test('an upload leaves some space, is refused in words, and leaves nothing behin
     }
   } finally {
     clearInterval(watch);
-    rmSync(directory, { recursive: true });
+    web.close();
+    rmSync(place, { recursive: true });
   }
   expect(await ok('images', '-aq')).toBe(before.images);
   await ok('rm', 'target');

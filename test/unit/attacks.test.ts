@@ -69,6 +69,19 @@ const attacks: Readonly<Record<string, readonly (readonly [file: string, title: 
   'an image passes for a step that was built (CVE-2024-24557)': [
     ['test/e2e/attacks.test.ts', 'takes no step from an image that somebody made to look like its result'],
   ],
+  'a build follows a link of its image, its stage or its cache (CVE-2024-23651, CVE-2024-23652)': [
+    ['test/e2e/build-attacks.test.ts', 'get nothing of it, and put nothing there: %s'],
+  ],
+  'a server that a build names leads to this host': [
+    ['test/e2e/build-attacks.test.ts', 'lead to nothing of this host'],
+  ],
+  'a secret of a build is found afterwards': [
+    ['test/e2e/build-attacks.test.ts', 'are on no disk, in no answer and in no log, however a step has them'],
+  ],
+  'a context unfolds without end': [
+    ['test/e2e/full-disk.test.ts', 'an upload leaves some space, is refused in words, and leaves nothing behind'],
+    ['test/e2e/build-attacks.test.ts', 'a file with holes, larger than any disk, holds up nobody'],
+  ],
   'a mount of RUN shows the host (CVE-2024-9407)': [
     ['test/e2e/attacks.test.ts', 'mounts of RUN and sources of COPY lead to no place of the host'],
   ],

@@ -2,7 +2,6 @@ import type { Builds } from '@cleat/engine/build/service';
 import { notFound } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { Exchange } from '../../http/exchange.js';
-import type { Route } from '../../http/router.js';
 import { Jobs } from './control/job.js';
 import { type ControlServices, controlMethods } from './control/methods.js';
 import { gatewayMethods } from './gateway/methods.js';
@@ -18,7 +17,10 @@ export interface DoorServices {
 }
 
 export interface BuildKitDoors {
-  readonly routes: Route[];
+  /** `POST /grpc`: a client calls for builds. */
+  grpc(x: Exchange): Promise<void>;
+  /** `POST /session`: it is called for its files. */
+  session(x: Exchange): Promise<void>;
   /** `POST /build` in the words of BuildKit. */
   build(x: Exchange): Promise<void>;
   /** Ends such a build, if there is one of that ID. */
@@ -32,29 +34,16 @@ export function openBuildKit(given: DoorServices): BuildKitDoors {
   const services: ControlServices = { ...given, sessions: new Sessions(given.log), jobs: new Jobs() };
   const methods: Methods = new Map([...controlMethods(services), ...gatewayMethods(services)]);
   const uploads = new Uploads();
-  const routes: Route[] = [
-    {
-      method: 'POST',
-      path: '/grpc',
-      hijacks: 'h2c',
-      async handler(x) {
-        checkUpgrade(x);
-        await serveGrpc(await x.hijackSocket(contentType, 'h2c'), methods, x.log);
-      },
-    },
-    {
-      method: 'POST',
-      path: '/session',
-      hijacks: 'h2c',
-      async handler(x) {
-        checkUpgrade(x);
-        const facts = services.sessions.describe(x.headers);
-        await services.sessions.serve(facts, await x.hijackSocket(contentType, 'h2c'));
-      },
-    },
-  ];
   return {
-    routes,
+    async grpc(x) {
+      checkUpgrade(x);
+      await serveGrpc(await x.hijackSocket(contentType, 'h2c'), methods, x.log);
+    },
+    async session(x) {
+      checkUpgrade(x);
+      const facts = services.sessions.describe(x.headers);
+      await services.sessions.serve(facts, await x.hijackSocket(contentType, 'h2c'));
+    },
     build: (x) => buildForOldClient(x, services, uploads),
     cancel: (id) => services.jobs.cancel(id),
   };

@@ -24,6 +24,12 @@ export class Containers {
     return textAt(await this.#client.call('POST', '/containers/create', { body, signal }), 'Id');
   }
 
+  /** Variables that are to be in memory only. */
+  async hideVariables(id: string, variables: readonly string[], signal: AbortSignal): Promise<void> {
+    const body = { Variables: variables };
+    await this.#client.call('POST', '/build-records/variables', { query: { container: id }, body, signal });
+  }
+
   /** Its output, from the beginning if it has not started yet. */
   async attach(id: string, signal: AbortSignal): Promise<Duplex> {
     const query = { stream: '1', stdout: '1', stderr: '1' };

@@ -212,7 +212,7 @@ async function addRemote(
     return;
   }
   const started = new Date().toISOString();
-  const got = await download(source, workspace.path(), {
+  const got = await download(context.client, source, workspace.path(), {
     ...(options.checksum !== undefined && { checksum: options.checksum }),
     signal,
     onProgress: async (current, total) => {

@@ -137,6 +137,7 @@ async function make(context: BuildContext, stages: StageResults, here: PlannedSt
   );
   let hasFailed = false;
   try {
+    if (mounted.secrets.length > 0) await containers.hideVariables(container, mounted.secrets, signal);
     await vertex.runsIn(container);
     const end = await runToEnd(containers, container, vertex, signal);
     if (end.error !== '') throw new RunFailure(end.error, end.code);

@@ -76,9 +76,11 @@ export async function scan(
       }
       const isWanted = isTop || !wants || wants(Buffer.from(own, 'latin1').toString());
       if (!isWanted && (step.kind !== 'before' || step.skip)) continue;
-      const one = describe(entryAt(step.parent, step.name), joined(own as ByteName), step.stats, kept < maxKept);
-      kept += one.content?.length ?? 0;
-      found.push({ ...one, isWanted });
+      const at = entryAt(step.parent, step.name);
+      const one = describe(at, joined(own as ByteName), step.stats);
+      const content = one.type === 'file' ? await contentOf(at, one.size, kept < maxKept, { pace, signal }) : none;
+      kept += content.content?.length ?? 0;
+      found.push({ ...one, ...content, isWanted });
     }
   } finally {
     closeSync(above);
@@ -86,7 +88,10 @@ export async function scan(
   return found;
 }
 
-function describe(at: Buffer, path: ByteName, stats: BigIntStats, mayKeep: boolean): Omit<Found, 'isWanted'> {
+type Content = Pick<Found, 'digest' | 'content'>;
+const none: Content = { digest: '' };
+
+function describe(at: Buffer, path: ByteName, stats: BigIntStats): Omit<Found, 'isWanted' | keyof Content> {
   const type = typeOf(Number(stats.mode));
   const isDevice = type === 'character' || type === 'block';
   const size = type === 'file' ? Number(stats.size) : 0;
@@ -103,11 +108,16 @@ function describe(at: Buffer, path: ByteName, stats: BigIntStats, mayKeep: boole
     ...device,
     xattrs: type === 'file' || type === 'directory' ? portableXattrs(at) : new Map(),
     ...(stats.nlink > 1n && type === 'file' && { inode: `${stats.dev}:${stats.ino}` }),
-    ...(type === 'file' ? contentOf(at, size, mayKeep) : { digest: '' }),
   };
 }
 
-function contentOf(at: Buffer, size: number, mayKeep: boolean): { digest: string; content?: Buffer } {
+/** A large file may be larger than any disk, where it has holes: others have their turn meanwhile. */
+async function contentOf(
+  at: Buffer,
+  size: number,
+  mayKeep: boolean,
+  { pace, signal }: { pace: Pace; signal: AbortSignal },
+): Promise<Content> {
   const file = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     if (size <= small) {
@@ -120,7 +130,10 @@ function contentOf(at: Buffer, size: number, mayKeep: boolean): { digest: string
       return { digest: hash('sha256', whole), ...(mayKeep && length === size && { content: whole }) };
     }
     const sum = createHash('sha256');
-    for (let read = readSync(file, piece); read > 0; read = readSync(file, piece)) sum.update(piece.subarray(0, read));
+    for (let read = readSync(file, piece); read > 0; read = readSync(file, piece)) {
+      sum.update(piece.subarray(0, read));
+      await pace.next(signal);
+    }
     return { digest: sum.digest('hex') };
   } finally {
     closeSync(file);

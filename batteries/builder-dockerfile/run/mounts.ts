@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, closeSync, constants, copyFileSync, fstatSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, fstatSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { bind } from '@cleat/linux/mount/mount';
@@ -29,6 +29,8 @@ export type ApiMount =
 export interface Mounted extends AsyncDisposable {
   readonly mounts: readonly ApiMount[];
   readonly env: readonly string[];
+  /** Variables that are secrets. */
+  readonly secrets: readonly string[];
 }
 
 /** Everything that mounts are made of. */
@@ -70,10 +72,11 @@ export async function mountAll(mounts: readonly RunMount[], sources: MountSource
   };
   const all: ApiMount[] = [];
   const env: string[] = [];
+  const secrets: string[] = [];
   try {
     for (const [index, mount] of mounts.entries()) {
       const target = targetOf(mount, sources.workdir, index);
-      if (mount.type === 'secret') await secret(mount, target, sources, all, env);
+      if (mount.type === 'secret') await secret(mount, target, sources, all, secrets);
       else if (target === undefined) continue;
       else if (mount.type === 'ssh') await ssh(mount, target, sources, all, env, made);
       else if (mount.type === 'tmpfs') {
@@ -86,7 +89,7 @@ export async function mountAll(mounts: readonly RunMount[], sources: MountSource
     await dispose();
     throw error;
   }
-  return { mounts: all.map(plainly), env, [Symbol.asyncDispose]: dispose };
+  return { mounts: all.map(plainly), env, secrets, [Symbol.asyncDispose]: dispose };
 }
 
 /** Nothing is mounted below these; and an old crun cannot make a file recursively read-only. */
@@ -188,9 +191,9 @@ async function bound(mount: RunMount, target: string, { workspace, treeOf }: Mou
   if (statSync(source).isDirectory()) {
     return { Type: 'bind', Source: workspace.scratch(source), Target: target, ReadOnly: false };
   }
-  const copy = workspace.path();
-  copyFileSync(source, copy);
-  return { Type: 'bind', Source: workspace.view.seen(copy), Target: target, ReadOnly: false };
+  // It may be larger than the disk, where it has holes, so it is not copied.
+  const around = workspace.scratch(posix.dirname(source));
+  return { Type: 'bind', Source: join(around, posix.basename(source)), Target: target, ReadOnly: false };
 }
 
 /** Where a path of a tree lies on the host: nobody changes the tree, and no symlink is left in it. @throws NotFound */

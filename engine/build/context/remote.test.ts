@@ -2,10 +2,12 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Helper } from '@cleat/linux/helper/helper';
 import { silentLogger } from '@cleat/protocol/log';
 import { expect, test, vi } from 'vitest';
 import { fakeRegistry } from '../../distribution/registry.fixture.js';
+import { downloadOf } from '../download.js';
 import { Contexts } from './contexts.js';
 import { fromRemote } from './remote.js';
 
@@ -33,5 +35,23 @@ test('a remote context comes through the proxy of the environment', async () => 
     await contexts.close();
     await helper.close();
     await rm(root, { recursive: true });
+  }
+});
+
+test('so does what ADD names', async () => {
+  await using proxy = await fakeRegistry(({ url }) =>
+    url === 'http://file.test/f' ? { headers: { 'last-modified': 'today' }, body: 'proxied' } : { status: 404 },
+  );
+  vi.stubEnv('HTTP_PROXY', `http://${proxy.host}`);
+  vi.stubEnv('NO_PROXY', '');
+  try {
+    const { signal } = new AbortController();
+    const { content, modified } = await downloadOf('http://file.test/f', signal);
+    expect({ text: await text(content), modified }).toEqual({ text: 'proxied', modified: 'today' });
+    await expect(downloadOf('http://file.test/g', signal)).rejects.toThrow(
+      'invalid response status 404 from http://file.test/g',
+    );
+  } finally {
+    vi.unstubAllEnvs();
   }
 });

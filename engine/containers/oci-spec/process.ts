@@ -35,10 +35,12 @@ export function processFor(
     init: boolean;
     apparmorProfile: string;
     links: readonly string[];
+    hidden: readonly string[];
   },
 ): OciProcess {
   const { config, hostConfig } = record;
   const user = resolveUser(rootfs, config.User ?? '', hostConfig.GroupAdd ?? []);
+  const own = mergeEnvironment(config.Env ?? [], options.hidden);
   const capabilities = effectiveCapabilities(
     hostConfig.Privileged === true,
     asList(hostConfig.CapAdd),
@@ -51,7 +53,7 @@ export function processFor(
     consoleSize: config.Tty && height > 0 && width > 0 ? { height, width } : undefined,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: options.init ? [initPath, '--', ...command] : command,
-    env: withHome(environment(config.Hostname ?? '', config.Tty === true, options.links, config.Env ?? []), user),
+    env: withHome(environment(config.Hostname ?? '', config.Tty === true, options.links, own), user),
     cwd: config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
     rlimits: rlimits(record, options.config),

@@ -25,6 +25,8 @@ export interface SpecContext {
   sources: MountSources;
   /** Variables about the containers that this one is linked to. */
   links: readonly string[];
+  /** Variables that no record has. */
+  hidden?: readonly string[];
   cgroupsPath: string;
   pidOf: PidOf;
 }
@@ -61,6 +63,7 @@ export function specFor(context: SpecContext): OciSpec {
       init: sources.init !== undefined,
       apparmorProfile,
       links: context.links,
+      hidden: context.hidden ?? [],
     }),
     root: { path: rootfs, readonly: hostConfig.ReadonlyRootfs === true },
     hostname: ownUts ? record.config.Hostname : undefined,

@@ -36,6 +36,8 @@ export class Container {
   readonly restarts = new RestartTimer();
   /** IDs of its exec sessions, for inspect. */
   readonly execIds = new Set<string>();
+  /** Variables of its first process that are in memory only: secrets of a build. */
+  hiddenVariables: readonly string[] = [];
   /** Output still on its way to attached clients; removal gives them a moment. */
   readonly sessions = new Set<Promise<void>>();
   /** A start that is under way; aborted by a forced removal. */

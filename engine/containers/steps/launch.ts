@@ -97,6 +97,7 @@ export async function launch(
       init: hostConfig.Init && !hostConfig.PidMode ? initBinary(context) : undefined,
     },
     links: linkEnvironment(context, container),
+    hidden: container.hiddenVariables,
     cgroupsPath: cgroupOf(context.config, record),
     pidOf: pidOf(context),
   });

@@ -3,6 +3,7 @@ import type { Launched, Launcher } from '@cleat/extensions/supervisor/launcher';
 import { reportLine } from '@cleat/extensions/supervisor/lines';
 import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { removeTree } from '@cleat/linux/rootfs/remove';
+import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { dataLoss, systemError } from '@cleat/protocol/errors';
 import type { RuntimeConfig } from '../../config.js';
 import type { ContainerId, PluginId } from '../../ids.js';
@@ -17,6 +18,7 @@ import { loggingInside } from '../sandbox/shares.js';
 import { endStrangers, runningSandboxes, takeAway } from '../sandbox/strangers.js';
 import type { SandboxDeps, SandboxedPlugin } from '../sandbox/types.js';
 import type { PluginPlace, Sandboxes, SandboxLaunch } from '../sandboxes.js';
+import { inTurn, launchesAtOnce } from './launches.js';
 
 export interface HostSandboxesDeps extends SandboxDeps {
   readonly layers: Pick<Layers, 'get' | 'path'>;
@@ -27,6 +29,7 @@ export interface HostSandboxesDeps extends SandboxDeps {
 export class HostSandboxes implements Sandboxes {
   readonly #deps: HostSandboxesDeps;
   readonly #launchers = new Map<PluginId, SandboxLauncher>();
+  readonly #launches = new Semaphore(launchesAtOnce());
   #leaving = false;
 
   constructor(deps: HostSandboxesDeps) {
@@ -45,7 +48,7 @@ export class HostSandboxes implements Sandboxes {
       },
     });
     this.#launchers.set(plugin.id, launcher);
-    return { launcher: this.#leavable(launcher), socket: launcher.socket };
+    return { launcher: this.#leavable(inTurn(launcher, this.#launches)), socket: launcher.socket };
   }
 
   async leaveNetworks(): Promise<void> {
@@ -113,7 +116,7 @@ export class HostSandboxes implements Sandboxes {
   }
 
   /** An engine that stops may leave it to the next one: then it is neither ended nor cleared away. */
-  #leavable(launcher: SandboxLauncher): Launcher {
+  #leavable(launcher: Launcher): Launcher {
     const left = (launched: Launched): Launched => ({
       pid: launched.pid,
       ended: launched.ended,

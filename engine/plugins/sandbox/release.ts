@@ -47,7 +47,8 @@ export async function releaseSandbox(
   }
   await attempt('leaving its network', () => deps.network.detach(id));
   await attempt('unmounting the root file system', () => {
-    for (const path of [places.rootfs, places.sockets, places.logging]) unmountAll(path);
+    // Nothing can be mounted where there is no directory; the kernel's list of mounts may be long.
+    for (const path of [places.rootfs, places.sockets, places.logging]) if (existsSync(path)) unmountAll(path);
   });
   await attempt('unmounting what it mounted', () => unmountPropagated(places, forGood));
   await attempt('removing the bundle', () => removeBundle(places, forGood));
@@ -100,6 +101,7 @@ async function emptyCgroup(path: string): Promise<void> {
  * for containers works on, and a plugin that remembers it may answer with it.
  */
 function unmountPropagated({ propagated }: PluginPlaces, forGood: boolean): void {
+  if (!existsSync(propagated)) return;
   if (forGood) {
     unmountAll(propagated);
     return;
