@@ -34,8 +34,7 @@ describe.skipIf(!stockDockerdInstalled)('volume plugins are asked as a stock doc
 
   for (const [title, story] of Object.entries(stories)) {
     test(title, async () => {
-      const theirs = await both.tell('docker', story);
-      const ours = await both.tell('cleat', story);
+      const { docker: theirs, cleat: ours } = await both.tell(story);
       expect({ steps: ours.steps, held: ours.held }).toEqual({ steps: theirs.steps, held: theirs.held });
       // Not everything that Docker asks is asked here (Path); what is, is asked in the same way.
       for (const [method, shapes] of Object.entries(ours.shapes)) {
@@ -51,20 +50,25 @@ describe.skipIf(!stockDockerdInstalled)('volume plugins are asked as a stock doc
     for (const { title, story, docker, cleat } of differences) {
       const lines = ({ steps }: Transcript) =>
         steps.flatMap(({ calls, stdout, stderr }) => [...calls, ...`${stdout}${stderr}`.split('\n').filter(Boolean)]);
-      expect({ title, docker: lines(await both.tell('docker', story)) }).toEqual({ title, docker });
-      expect({ title, cleat: lines(await both.tell('cleat', story)) }).toEqual({ title, cleat });
+      const told = await both.tell(story);
+      expect({ title, docker: lines(told.docker) }).toEqual({ title, docker });
+      expect({ title, cleat: lines(told.cleat) }).toEqual({ title, cleat });
       await both.clear();
     }
   });
 });
 
-type Side = 'docker' | 'cleat';
-
-/** A Cleat and a stock dockerd with the same images and the same plugin. */
+/** A Cleat and a stock dockerd with the same images, each with a plugin of its own under the same name. */
 interface Both {
-  tell(side: Side, story: Story): Promise<Transcript>;
+  /** To both at once. */
+  tell(story: Story): Promise<Record<'docker' | 'cleat', Transcript>>;
   /** Removes what the stories so far have left. */
   clear(): Promise<void>;
+}
+
+interface Side {
+  readonly host: string;
+  readonly plugin: ScriptedVolumePlugin;
 }
 
 async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
@@ -72,20 +76,30 @@ async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
   const driver = basename(scratch).toLowerCase();
   const plugins = join(scratch, 'plugins');
   await mkdir(plugins);
-  const socket = join(plugins, `${driver}.sock`);
   try {
-    await using plugin = new ScriptedVolumePlugin(socket, join(scratch, 'volumes'));
+    await using theirs = new ScriptedVolumePlugin(join(plugins, `${driver}.sock`), join(scratch, 'their-volumes'));
+    await using ours = new ScriptedVolumePlugin(join(scratch, 'ours.sock'), join(scratch, 'our-volumes'));
     await using engine = await startEngine();
     await using stock = await StockDockerd.start([], plugins);
-    await writeFile(join(engine.pluginDirectory, `${driver}.spec`), `unix://${socket}\n`);
+    await writeFile(join(engine.pluginDirectory, `${driver}.spec`), `unix://${ours.socket}\n`);
     await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input: await busyboxTar() });
-    const hosts = { docker: stock.host, cleat: `unix://${engine.socket}` };
-    for (const host of Object.values(hosts)) await makeImages((...args) => engine.dockerAt(host, ...args));
+    const sides = {
+      docker: { host: stock.host, plugin: theirs },
+      cleat: { host: `unix://${engine.socket}`, plugin: ours },
+    };
+    const onEach = (act: (side: Side) => Promise<void>) => Promise.all(Object.values(sides).map(act));
+    await onEach(({ host }) => makeImages((...args) => engine.dockerAt(host, ...args)));
     await work({
-      tell: (side, story) => record(engine, hosts[side], story, plugin, driver),
+      async tell(story) {
+        const [docker, cleat] = await Promise.all([
+          record(engine, sides.docker, story, driver),
+          record(engine, sides.cleat, story, driver),
+        ]);
+        return { docker, cleat };
+      },
       async clear() {
-        plugin.clear();
-        for (const host of Object.values(hosts)) {
+        await onEach(async ({ host, plugin }) => {
+          plugin.clear();
           const words = async (...args: string[]) =>
             (await engine.dockerAt(host, ...args)).stdout.split('\n').filter(Boolean);
           // Without an ID, the client prints its usage.
@@ -96,7 +110,7 @@ async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
             '-f',
             ...(await words('volume', 'ls', '-q', `--filter=driver=${driver}`, '--filter=driver=local')),
           );
-        }
+        });
       },
     });
   } finally {
@@ -104,7 +118,7 @@ async function onBoth(work: (both: Both) => Promise<void>): Promise<void> {
   }
 }
 
-async function record(engine: Engine, host: string, story: Story, plugin: ScriptedVolumePlugin, driver: string) {
+async function record(engine: Engine, { host, plugin }: Side, story: Story, driver: string): Promise<Transcript> {
   // A version that both speak.
   const docker = (...args: string[]) => engine.dockerAt(host, ...args, { env: { DOCKER_API_VERSION: '1.41' } });
   plugin.clear();

@@ -38,7 +38,8 @@ export async function losePower(engine: Engine, { staleSockets }: { staleSockets
   if (!staleSockets) empty(engine.pluginDirectory);
 }
 
-function empty(directory: string): void {
+/** Removes all that is in a directory. */
+export function empty(directory: string): void {
   for (const name of directoriesIn(directory)) rmSync(join(directory, name), { recursive: true, force: true });
 }
 
