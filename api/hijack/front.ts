@@ -6,6 +6,7 @@ import { type PlainRequest, readPlainRequest } from '../plain/request.js';
 import { type BodyFrame, bodyFrame } from './framing.js';
 import { endOfHead, type Head, parseHead, rewriteHead } from './head.js';
 import { probe } from './hijacked.js';
+import { linger } from './linger.js';
 import { refuse } from './refuse.js';
 
 /** Bytes of a head; credentials and proxies' headers make it large at times. */
@@ -140,6 +141,9 @@ class Connection {
     this.#feedEnd = () => {
       for (const ender of enders) ender.call(socket);
     };
+    const { destroySoon } = socket;
+    // Node calls it when its last answer here is out, whatever the client still sends.
+    socket.destroySoon = () => (this.#isReadWhole ? destroySoon.call(socket) : this.#linger());
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.once('close', () => {
@@ -188,6 +192,17 @@ class Connection {
   #isOver(): boolean {
     const socket = this.#socket;
     return socket.destroyed || parserOf(socket) !== this.#parser || (!socket.writable && !this.#isAnswering);
+  }
+
+  /** Nothing that the client sends is left unread. */
+  get #isReadWhole(): boolean {
+    const { readableEnded, destroyed } = this.#socket;
+    return readableEnded || destroyed || (this.#frame?.complete === true && this.#held.length === 0);
+  }
+
+  #linger(): void {
+    this.release();
+    linger(this.#socket);
   }
 
   get #isAnswering(): boolean {

@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
 import type { Upgrade } from './front.js';
-import { closeGently, type HijackedConnection, probe, rawConnection, webSocketConnection } from './hijacked.js';
+import { type HijackedConnection, probe, rawConnection, webSocketConnection } from './hijacked.js';
 import { ConnectionInput, decodeChunks, inputBehind } from './input.js';
+import { linger } from './linger.js';
 import { handshake } from './websocket.js';
 
 /** A handler's view of a connection that Node's parser has let go of. */
@@ -47,7 +48,10 @@ export function createHijacker(
   const length = request.headers['content-length'];
   let bodyRead = false;
   // An ordinary answer after all (an error, a detached exec): the parser is gone, so is the connection after it.
-  response.on('finish', () => closeGently(socket, input));
+  response.on('finish', () => {
+    input.discard();
+    linger(socket);
+  });
 
   /** The input behind a body that nobody asked for: dockerode says there once more what it said in the query. */
   function undeclared(): AsyncIterable<Buffer> | undefined {

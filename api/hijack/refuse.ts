@@ -1,14 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { setTimeout } from '@cleat/protocol/guard';
+import { linger } from './linger.js';
 
-/** How long a client that was refused may go on sending. */
-const lingerMs = 2000;
-
-/**
- * Answers what no request could be made of, and ends the connection. What the client still sends is read and dropped
- * for a moment: closing with unread input would reset the connection, and the client might never see why.
- */
+/** Answers what no request could be made of, and ends the connection. */
 export function refuse(socket: Socket, status: number, message: string): void {
   if (!socket.writable) return void socket.destroy();
   const body = `${JSON.stringify({ message })}\n`;
@@ -19,12 +13,7 @@ export function refuse(socket: Socket, status: number, message: string): void {
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  if (socket.readableEnded) return;
-  socket.on('data', () => {});
-  socket.resume();
-  const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
-  socket.once('end', () => socket.destroySoon());
-  socket.once('close', () => clearTimeout(timer));
+  linger(socket);
 }
 
 /** The client's mistake, by the code of Node's parser, and the status that says so. */

@@ -9,6 +9,7 @@ import { type Peer, peerAt } from '../callers/peer.js';
 import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
 import type { Head } from '../hijack/head.js';
 import { createHijacker, type Hijacker } from '../hijack/hijacker.js';
+import { abandonBody } from '../hijack/linger.js';
 import { reasonOf, refuse } from '../hijack/refuse.js';
 import { PlainResponse } from '../plain/response.js';
 import type { AnswerCheck } from './answer.js';
@@ -135,7 +136,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       if (!response) return refuse(socket, ...reason);
       response.shouldKeepAlive = false;
       // The reader of the request's body learns that there is no more, once the client could be told.
-      response.once('finish', () => response.req.destroy());
+      response.once('finish', () => abandonBody(response.req));
       sendError(response, response.req.method, invalidParameter(reason[1]), maxApiVersion);
       socket.resume();
     },

@@ -165,7 +165,8 @@ export interface PullOptions {
 }
 
 export interface ImportOptions {
-  source: Readable;
+  /** A tar, or the URL of one. */
+  source: Readable | string;
   repository: string;
   tag: string;
   message: string;

@@ -41,6 +41,8 @@ export type PluginAction = 'pull' | 'create' | 'enable' | 'disable' | 'push' | '
 /** Shared by the parts of this room. */
 export interface Context extends PluginsDeps {
   readonly running: Running;
+  /** Aborted when the engine stops: what fails from then on is no fault of a plugin's. */
+  readonly closing: AbortSignal;
   /** One change to a plugin at a time, by its name. */
   readonly turns: Turns;
   /** How many layers are unpacked while they still come: a slow registry holds up no other work. */
@@ -49,13 +51,14 @@ export interface Context extends PluginsDeps {
   readonly unpacks: Semaphore;
 }
 
-export function contextOf(deps: PluginsDeps, running: Running): Context {
+export function contextOf(deps: PluginsDeps, running: Running, closing: AbortSignal): Context {
   const usage = (name: string): PluginUse[] => [
     ...deps.usage(name),
     // Their manifests say that they cannot do without it.
     ...deps.extensions.dependents(name).map((other) => ({ what: `extension ${other}`, containers: [] })),
   ];
-  return { ...deps, usage, running, turns: new Turns(), arrivals: new Semaphore(2), unpacks: new Semaphore(2) };
+  const shared = { turns: new Turns(), arrivals: new Semaphore(2), unpacks: new Semaphore(2) };
+  return { ...deps, usage, running, closing, ...shared };
 }
 
 /**

@@ -19,7 +19,8 @@ export { PluginRegistry } from './registry.js';
 /** The code that fetches and makes plugins is loaded with its first use: an engine at rest does not need it. */
 export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
   const running = new Running(deps);
-  const context = contextOf(deps, running);
+  const closing = new AbortController();
+  const context = contextOf(deps, running, closing.signal);
   const { registry, sandboxes } = deps;
   let settling = Promise.resolve();
   return {
@@ -71,6 +72,7 @@ export function openPlugins(deps: PluginsDeps): Plugins & PluginHost {
       return plugin && sandboxes.place(plugin, path);
     },
     async close() {
+      closing.abort();
       if (deps.config.liveRestore) sandboxes.leaveRunning();
       else {
         await sandboxes.leaveNetworks();

@@ -17,6 +17,7 @@ import { type Entry, lines, tarOf } from '../images/images.fixture.js';
 import { openLayers } from '../layers/index.js';
 import { openStore } from '../store/index.js';
 import { openPlugins, PluginRegistry } from './index.js';
+import type { PluginRecord } from './record.js';
 import type { Plugin } from './registry.js';
 import type { PluginHost, Plugins, PluginUse } from './service.js';
 
@@ -53,6 +54,8 @@ export interface Bench extends AsyncDisposable {
   /** Names of the blobs and layers that are left. */
   left(): Promise<{ blobs: string[]; layers: string[] }>;
   reopen(): Promise<void>;
+  /** So many changes of records are still made. */
+  killAfter(changes: number): void;
   create(name: string, changes?: object, rootfs?: readonly Entry[]): Promise<void>;
   pull(remote: string, options?: { name?: string; privileges?: readonly PluginPrivilege[] }): Promise<Progress[]>;
   upgrade(name: string, remote: string, privileges?: readonly PluginPrivilege[]): Promise<Progress[]>;
@@ -66,6 +69,16 @@ export async function archiveOf(config: object, rootfs: readonly Entry[] = [{ na
     { name: 'rootfs/', type: 'directory' },
     ...rootfs.map((entry) => ({ ...entry, name: `rootfs/${entry.name}` })),
   ]);
+}
+
+/** An engine that is killed after so many changes of its records makes no more of them. */
+class KilledRegistry extends PluginRegistry {
+  changes = Number.POSITIVE_INFINITY;
+
+  override put(record: PluginRecord): Plugin {
+    if (this.changes-- <= 0) throw new Error('the engine was killed');
+    return super.put(record);
+  }
 }
 
 export async function openBench(): Promise<Bench> {
@@ -103,7 +116,7 @@ export async function openBench(): Promise<Bench> {
     const store = openStore(join(root, 'store'));
     const log = silentLogger;
     const content = await openContent(join(root, 'blobs'));
-    const registry = new PluginRegistry(store, log);
+    const registry = new KilledRegistry(store, log);
     content.addUser(registry);
     const config = { insecureRegistries: [], registryMirrors: [], maxConcurrentDownloads: 3 };
     const plugins = openPlugins({
@@ -148,7 +161,7 @@ export async function openBench(): Promise<Bench> {
       },
       usage: () => bench.uses,
     });
-    return { store, plugins };
+    return { store, plugins, registry };
   };
   let open = await start();
   const bench: Bench = {
@@ -169,7 +182,10 @@ export async function openBench(): Promise<Bench> {
       await open.store.close();
       running.clear();
       open = await start();
-      open.plugins.start();
+      await open.plugins.start();
+    },
+    killAfter(changes) {
+      open.registry.changes = changes;
     },
     async create(name, changes = {}, rootfs) {
       const archive = Readable.from([await archiveOf({ ...manifest, ...changes }, rootfs)]);

@@ -17,6 +17,15 @@ export interface PluginRecord {
   package: PluginPackage;
   /** The package before an upgrade, until the new one has answered once. */
   previous?: { package: PluginPackage; settings: PluginSettings };
+  /** An upgrade was taken back, and nobody was told yet. */
+  takenBack?: TakenBack;
+}
+
+/** An upgrade that was taken back: the digests of the packages, and why. */
+export interface TakenBack {
+  upgrade: string;
+  to: string;
+  why: string;
 }
 
 /** The package, from a registry or made here: changed only by an upgrade. */

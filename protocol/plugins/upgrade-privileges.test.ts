@@ -30,6 +30,7 @@ const asks = (before: object, after: object): string[] =>
 describe('an upgrade asks for', () => {
   const mounts = (...Mounts: object[]) => ({ Mounts });
   const types = (...Types: string[]) => ({ Interface: { Types, Socket: 'p.sock' } });
+  const resources = (Resources: object) => ({ Cleat: { Resources } });
   test.each<[what: string, before: object, after: object, asked: string[]]>([
     ['nothing', mounts(mount('/a', 'rbind', 'ro')), mounts(mount('/a', 'rbind', 'ro')), []],
     [
@@ -87,6 +88,14 @@ describe('an upgrade asks for', () => {
       types('cleat.volume/1', 'docker.authz/1.0'),
       ['interface: [docker.authz/1.0]'],
     ],
+    [
+      'more memory, and processors without a limit',
+      resources({ Memory: 1024, NanoCpus: 5, PidsLimit: 9 }),
+      resources({ Memory: 2048, PidsLimit: 9 }),
+      ['resources: [Memory: 2048, NanoCpus: none]'],
+    ],
+    ['all of this host', resources({ Memory: 1024 }), {}, ['resources: [Memory: none]']],
+    ['nothing for less of it', resources({ Memory: 2048 }), resources({ Memory: 1024, NanoCpus: 5 }), []],
   ])('%s', (_what, before, after, asked) => {
     expect(asks(before, after)).toEqual(asked);
   });

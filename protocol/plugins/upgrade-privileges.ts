@@ -13,7 +13,7 @@ export interface PluginVersion {
  * the real ones: what a user has set and the new version takes over is not new, and what it does not take over is.
  *
  * In addition it names what Docker's list does not tell apart, and what is wider now: mounts that become writable, a user
- * that becomes root. So the stock client shows it, too.
+ * that becomes root, limits that are raised. So the stock client shows it, too.
  */
 export function upgradePrivileges(before: PluginVersion, after: PluginVersion): PluginPrivilege[] {
   return [...newPrivileges(privilegesOf(effective(before)), privilegesOf(effective(after))), ...widened(before, after)];
@@ -40,6 +40,7 @@ function widened(before: PluginVersion, after: PluginVersion): PluginPrivilege[]
   }
   const [{ UID = 0, GID = 0 }, { UID: uid = 0, GID: gid = 0 }] = [was.User, is.User];
   if (UID !== 0 && (uid !== UID || gid !== GID)) add('user', 'run as another user', [`${uid}:${gid}`]);
+  add('resources', 'more of this host than before', raised(was, is));
   const kinds = new Set(kindsOf(was));
   add(
     'interface',
@@ -50,6 +51,18 @@ function widened(before: PluginVersion, after: PluginVersion): PluginPrivilege[]
   );
   return list;
 }
+
+/** Limits that are higher now, or gone, such as `Memory: 268435456` (bytes), `PidsLimit: none`. */
+function raised({ Cleat: was }: PluginManifest, { Cleat: is }: PluginManifest): string[] {
+  return (['Memory', 'NanoCpus', 'PidsLimit'] as const).flatMap((name) => {
+    const limit = limitOf(is?.Resources?.[name]);
+    if (limit <= limitOf(was?.Resources?.[name])) return [];
+    return [`${name}: ${Number.isFinite(limit) ? limit : 'none'}`];
+  });
+}
+
+/** Infinite where nothing is limited, as 0 says. */
+const limitOf = (value: number | null | undefined): number => (value && value > 0 ? value : Number.POSITIVE_INFINITY);
 
 /** For each host path that both mount: the rights on it that are new, such as `/data: rw`. */
 function wider(before: PluginSettings, after: PluginSettings): string[] {

@@ -43,24 +43,25 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
     const { reference } = parseRemote(options.remote);
     const name = nameFor(options.remote, options.name);
     context.registry.refuseTaken(name, invalidParameter);
-    await context.turns.run(name, async () => {
-      context.registry.refuseTaken(name, invalidParameter);
-      await fromRegistry(context, { reference, auth: options.auth, signal }, async (client) => {
-        const artifact = await fetchArtifact(context, client, reference, signal);
-        checkGrant(artifact.manifest, options.privileges);
-        const settings = defaultSettings(artifact.manifest);
-        const warnings = await checkRequirements(context, artifact.manifest, settings);
-        begin(emit, artifact);
-        for (const warning of warnings) emit({ status: `WARNING: ${warning}` });
-        await context.layers.withLease(async (lease) => {
-          const layers = await pullLayers({ context, client, artifact, lease, emit, signal });
+    await fromRegistry(context, { reference, auth: options.auth, signal }, async (client) => {
+      const artifact = await fetchArtifact(context, client, reference, signal);
+      checkGrant(artifact.manifest, options.privileges);
+      const settings = defaultSettings(artifact.manifest);
+      const warnings = await checkRequirements(context, artifact.manifest, settings);
+      begin(emit, artifact);
+      for (const warning of warnings) emit({ status: `WARNING: ${warning}` });
+      await context.layers.withLease(async (lease) => {
+        const layers = await pullLayers({ context, client, artifact, lease, emit, signal });
+        // Somebody else may have made one of that name while the layers came.
+        await context.turns.run(name, () => {
           signal.throwIfAborted();
+          context.registry.refuseTaken(name, invalidParameter);
           const id = newId<PluginId>();
           const made = packageOf(artifact, layers);
           context.registry.put({ v: 1, id, name, enabled: false, timeout: 0, settings, package: made });
           artifact.installed();
+          publish(context, 'pull', familiar(reference), name);
         });
-        publish(context, 'pull', familiar(reference), name);
       });
     });
   }, options.signal);

@@ -1,15 +1,18 @@
 import type { Progress } from '@cleat/protocol/api/image';
+import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
 import { conflict } from '@cleat/protocol/errors';
 import { carriedOver } from '@cleat/protocol/plugins/settings';
 import { type Emit, progressOf } from '../../async/progress.js';
 import { familiar, type Reference } from '../../content/references.js';
-import { goneBack, settle } from '../commands/enable.js';
+import type { Lease } from '../../content/service.js';
+import { goneBack } from '../commands/go-back.js';
+import { settle } from '../commands/run.js';
 import { type Context, change, publish } from '../context.js';
 import { parseRemote } from '../names.js';
-import type { PluginRecord } from '../record.js';
+import type { PluginLayer, PluginRecord } from '../record.js';
 import type { Plugin } from '../registry.js';
 import type { PullPluginOptions } from '../service.js';
-import { fetchArtifact, fromRegistry } from './artifact.js';
+import { type Artifact, fetchArtifact, fromRegistry } from './artifact.js';
 import { checkUpgradeGrant, privilegesText } from './grant.js';
 import { pullLayers } from './layers.js';
 import { begin, packageOf } from './pull.js';
@@ -20,18 +23,28 @@ const drainMs = 30_000;
 
 /**
  * `POST /plugins/{name}/upgrade`: another package under the same name, with the ID, the settings and the data of the
- * present one. The package before stays until the new one has answered: if it does not, that is run again.
- * @throws Conflict `plugin must be disabled before upgrading: …`, and while containers use it, unless its manifest says that
- * it may be drained; otherwise as a pull does
+ * present one. The package before stays until the new one has answered: if it does not, that is run again. While the new one
+ * is on its way, the present one may be used, changed and removed: all is checked before, and again after that.
+ * @throws Conflict `plugin must be disabled before upgrading: …`, while containers use it, unless its manifest says that
+ * it may be drained, and when it was upgraded meanwhile; otherwise as a pull does
  */
 export function upgrade(context: Context, options: PullPluginOptions): AsyncIterable<Progress> {
   return progressOf(async (emit, signal) => {
     const { reference } = parseRemote(options.remote);
-    await change(context, options.name, async (plugin) => {
-      refuseUse(context, plugin);
-      const next = await fetched(context, plugin, reference, options, emit, signal);
-      publish(context, 'pull', familiar(reference), plugin.record.name);
-      if (plugin.record.enabled) await replace(context, next);
+    const before = context.registry.find(options.name);
+    refuseUse(context, before);
+    await context.layers.withLease(async (lease) => {
+      const arrived = await arrival(context, before, { ...options, reference, signal }, lease, emit);
+      await change(context, before.id, async (plugin) => {
+        signal.throwIfAborted();
+        if (plugin.record.package.artifact !== before.record.package.artifact) {
+          throw conflict(`plugin ${plugin.record.name} was upgraded meanwhile: look at it, and try again`);
+        }
+        refuseUse(context, plugin);
+        const next = exchanged(context, plugin, arrived, options, lease);
+        publish(context, 'pull', familiar(reference), plugin.record.name);
+        if (plugin.record.enabled) await replace(context, next);
+      });
     });
   }, options.signal);
 }
@@ -46,48 +59,59 @@ function refuseUse({ usage }: Pick<Context, 'usage'>, { record, manifest }: Plug
   throw conflict(`plugin ${name} is in use: stop the containers that use it before upgrading: ${list}`);
 }
 
-/** Puts the new package in the place of the present one, which is kept. */
-async function fetched(
+interface Arrived {
+  readonly artifact: Artifact;
+  readonly layers: PluginLayer[];
+}
+
+/** Brings the new package here, if it may come. */
+async function arrival(
   context: Context,
-  { record, manifest }: Plugin,
-  reference: Reference,
-  { auth, privileges }: PullPluginOptions,
+  present: Plugin,
+  { reference, auth, privileges, signal }: PullPluginOptions & { reference: Reference },
+  lease: Lease,
   emit: Emit,
-  outer: AbortSignal,
-): Promise<PluginRecord> {
-  return await fromRegistry(context, { reference, auth, signal: outer }, async (client) => {
-    const artifact = await fetchArtifact(context, client, reference, outer);
-    const settings = carriedOver(manifest, record.settings, artifact.manifest);
-    const present = { manifest, settings: record.settings };
-    const added = checkUpgradeGrant(present, { manifest: artifact.manifest, settings }, privileges);
+): Promise<Arrived> {
+  return await fromRegistry(context, { reference, auth, signal }, async (client) => {
+    const artifact = await fetchArtifact(context, client, reference, signal);
+    const { settings, added } = checked(present, artifact, privileges);
     const warnings = await checkRequirements(context, artifact.manifest, settings);
     begin(emit, artifact);
     emit({ status: added.length > 0 ? `New privileges: ${privilegesText(added)}` : 'No new privileges' });
     for (const warning of warnings) emit({ status: `WARNING: ${warning}` });
-    return await context.layers.withLease(async (lease) => {
-      const layers = await pullLayers({ context, client, artifact, lease, emit, signal: outer });
-      outer.throwIfAborted();
-      // After several upgrades without a start in between, the package that last answered is the one to go back to.
-      const before = record.previous ?? { package: record.package, settings: record.settings };
-      const isSame = before.package.artifact === artifact.text;
-      const { previous: _, ...kept } = record;
-      const next = {
-        ...kept,
-        settings,
-        package: packageOf(artifact, layers),
-        ...(!isSame && { previous: before }),
-      };
-      context.registry.put(next);
-      artifact.installed();
-      // A package that was never started is not gone back to.
-      if (record.previous)
-        for (const { diffId, digest } of record.package.layers) {
-          lease.keepLayer(diffId);
-          lease.keepBlob(digest);
-        }
-      return next;
-    });
+    return { artifact, layers: await pullLayers({ context, client, artifact, lease, emit, signal }) };
   });
+}
+
+/** The settings that the new package takes over from the present one, and what was granted anew. @throws Forbidden */
+function checked({ record, manifest }: Plugin, artifact: Artifact, privileges: readonly PluginPrivilege[]) {
+  const settings = carriedOver(manifest, record.settings, artifact.manifest);
+  const present = { manifest, settings: record.settings };
+  return { settings, added: checkUpgradeGrant(present, { manifest: artifact.manifest, settings }, privileges) };
+}
+
+/** Puts the new package in the place of the present one, which is kept. */
+function exchanged(
+  { registry }: Pick<Context, 'registry'>,
+  plugin: Plugin,
+  { artifact, layers }: Arrived,
+  { privileges }: PullPluginOptions,
+  lease: Lease,
+): PluginRecord {
+  const { settings } = checked(plugin, artifact, privileges);
+  const { previous, ...kept } = plugin.record;
+  // After several upgrades without a start in between, the package that last answered is the one to go back to.
+  const former = previous ?? { package: kept.package, settings: kept.settings };
+  const isSame = former.package.artifact === artifact.text;
+  const next = { ...kept, settings, package: packageOf(artifact, layers), ...(!isSame && { previous: former }) };
+  registry.put(next);
+  artifact.installed();
+  // A package that was never started is not gone back to.
+  for (const { diffId, digest } of previous ? kept.package.layers : []) {
+    lease.keepLayer(diffId);
+    lease.keepBlob(digest);
+  }
+  return next;
 }
 
 /** While it runs: new calls wait for the new one, those under way have some time. */
@@ -97,8 +121,9 @@ async function replace(context: Context, record: PluginRecord): Promise<void> {
     await context.running.replace(plugin, drainMs);
     await context.running.answered(plugin);
   } catch (error) {
+    if (context.closing.aborted) throw error;
     await context.running.end(plugin, 'its upgrade is taken back');
-    throw await goneBack(context, { ...record, enabled: false }, error);
+    throw await goneBack(context, record, error);
   }
   await settle(context, plugin);
 }

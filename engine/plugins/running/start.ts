@@ -1,6 +1,7 @@
 import { messageOf } from '@cleat/protocol/errors';
 import { isRuntime } from '@cleat/protocol/plugins/types';
-import { settle } from '../commands/enable.js';
+import { goneBack, tellTakenBack } from '../commands/go-back.js';
+import { settle } from '../commands/run.js';
 import type { Context } from '../context.js';
 import type { Plugin } from '../registry.js';
 
@@ -12,8 +13,10 @@ import type { Plugin } from '../registry.js';
 export async function startAll(context: Context): Promise<void> {
   const { registry, running, log } = context;
   const begun: Plugin[] = [];
+  const takenBack: Promise<void>[] = [];
   for (const plugin of registry.all()) {
     const { enabled, name, previous } = plugin.record;
+    tellTakenBack(context, plugin.id);
     try {
       if (enabled) {
         running.begin(plugin);
@@ -22,27 +25,45 @@ export async function startAll(context: Context): Promise<void> {
       } else running.unavailable(plugin);
     } catch (error) {
       log.error('a plugin cannot be started', { plugin: name, error: messageOf(error) });
+      if (enabled && previous) takenBack.push(takeBack(context, plugin, error));
     }
   }
-  await Promise.all(begun.map((plugin) => answers(context, plugin)));
+  await Promise.all([...takenBack, ...begun.map((plugin) => answers(context, plugin))]);
 }
 
 async function answers(context: Context, plugin: Plugin): Promise<void> {
-  const { name, previous } = plugin.record;
+  const { previous } = plugin.record;
   try {
     await context.running.answered(plugin);
-    if (previous) await keep(context, plugin);
   } catch (error) {
-    // An engine that was killed in the middle of an upgrade of one that runs: it answers, or its user goes back. Of others
-    // the registry of extensions tells.
-    if (previous) context.log.warn('an upgraded plugin does not answer', { plugin: name, error: messageOf(error) });
+    // The registry of extensions tells of others.
+    if (previous) await takeBack(context, plugin, error);
+    return;
   }
+  if (previous) await unlessChanged(context, plugin, (now) => settle(context, now));
 }
 
-/** The version that it was upgraded to has answered, unless a user has changed it meanwhile. */
-async function keep(context: Context, { id, record }: Plugin): Promise<void> {
-  await context.turns.run(record.name, async () => {
-    const now = context.registry.get(id);
-    if (now?.record.enabled && now.record.package.artifact === record.package.artifact) await settle(context, now);
+/** The engine before this one was killed in the middle of its upgrade, and the new version does not answer. */
+async function takeBack(context: Context, plugin: Plugin, cause: unknown): Promise<void> {
+  await unlessChanged(context, plugin, async (now) => {
+    if (context.closing.aborted) return;
+    await context.running.end(now, 'its upgrade is taken back');
+    await goneBack(context, now.record, cause);
   });
+}
+
+/** Does it when it is the plugin's turn, unless a user has changed it meanwhile. */
+async function unlessChanged(
+  { turns, registry, log }: Context,
+  { id, record }: Plugin,
+  work: (now: Plugin) => Promise<void>,
+): Promise<void> {
+  try {
+    await turns.run(record.name, async () => {
+      const now = registry.get(id);
+      if (now?.record.enabled && now.record.package.artifact === record.package.artifact) await work(now);
+    });
+  } catch (error) {
+    log.error('an upgrade of a plugin could not be finished', { plugin: record.name, error: messageOf(error) });
+  }
 }
