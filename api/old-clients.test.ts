@@ -85,7 +85,8 @@ describe('inspect', () => {
       DNSNames: [],
     });
     expect(shown('1.43').NetworkSettings.Networks.bridge).not.toHaveProperty('DNSNames');
-    expect(shown('1.43').HostConfig).toEqual({ VolumeDriver: 'nfs' });
+    // Only the list leaves them out for older clients.
+    expect(shown('1.43').HostConfig).toEqual({ VolumeDriver: 'nfs', Annotations: { a: 'b' } });
     expect(shown('1.20')).toMatchObject({ ExecDriver: 'native-0.2', Config: { VolumeDriver: 'nfs' } });
   });
 });

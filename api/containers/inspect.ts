@@ -50,7 +50,6 @@ export function inspectFor(x: Pick<Exchange, 'before'>, container: ContainerInsp
     return { ...shaped, Config: { ...config, ...(OnBuild && OnBuild.length > 0 && { OnBuild }) } };
   }
   shaped.NetworkSettings = { ...flatSettings(networks.bridge), ...shaped.NetworkSettings };
-  if (x.before('1.46')) shaped.HostConfig = { ...container.HostConfig, Annotations: undefined };
   if (!x.before('1.22')) return shaped;
   // As Docker 1.9 had it.
   return {

@@ -15,24 +15,27 @@ export async function createImage(x: Exchange, images: Images): Promise<void> {
     const name = image.replace(/:$/, '');
     return sendProgress(x, images.pull({ image: name, tag: query.text('tag'), platform, auth, signal: x.signal }));
   }
-  const source = query.text('fromSrc');
-  if (source !== '-') {
-    throw invalidParameter(
-      source === ''
-        ? 'fromImage or fromSrc is missing'
-        : 'importing from a URL is not supported: download it and import the file',
-    );
-  }
+  const from = query.text('fromSrc');
+  if (from === '') throw invalidParameter('fromImage or fromSrc is missing');
+  const url = from === '-' ? undefined : urlOf(from);
   return sendProgress(
     x,
     images.import({
-      source: x.body(),
+      source: url?.href ?? x.body(),
       repository: query.text('repo'),
       tag: query.text('tag'),
-      message: query.text('message') || `Imported from ${source}`,
+      message: query.text('message'),
       changes: query.all('changes'),
       platform,
       signal: x.signal,
     }),
   );
+}
+
+/** @throws InvalidParameter for what is no URL of a web server */
+function urlOf(text: string): URL {
+  const whole = text.includes('://') ? text : `http://${text}`;
+  const url = URL.canParse(whole) ? new URL(whole) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw invalidParameter(`fromSrc: ${JSON.stringify(text)} is no URL of a web server`);
 }

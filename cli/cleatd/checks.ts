@@ -193,11 +193,8 @@ function checkExecOpts(execOpts: readonly string[]): void {
   for (const one of execOpts) {
     const [key = '', value = ''] = one.split('=', 2);
     if (key !== 'native.cgroupdriver') throw new UsageError(`invalid option: '${key}' (native.cgroupdriver is known)`);
-    if (value === 'systemd') {
-      throw new UsageError(`option '${key}': cgroups are always managed by cgroupfs here: leave it out`);
-    }
-    if (value !== 'cgroupfs') {
-      throw new UsageError(`option '${key}': '${value}' is not a valid cgroup driver: use cgroupfs`);
+    if (value !== 'cgroupfs' && value !== 'systemd') {
+      throw new UsageError(`option '${key}': '${value}' is not a valid cgroup driver: use cgroupfs or systemd`);
     }
   }
 }

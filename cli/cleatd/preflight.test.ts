@@ -35,6 +35,11 @@ test.each([
   [['--pidfile=/sys/x'], /^cannot write the PID file \/sys\/x: nothing can be made/],
   [['-H=unix://DIR/broken.json'], /^cannot listen on .*: it exists and is not a socket/],
   [['-H=unix:///proc/x.sock'], /^cannot listen on \/proc\/x.sock: nothing can be made/],
+  [['--exec-opt=native.cgroupdriver=systemd'], /^--exec-opt: native.cgroupdriver=systemd needs systemd as the init/],
+  [
+    ['--exec-opt=native.cgroupdriver=systemd', '--cgroup-parent=/x'],
+    /^--exec-opt: cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"/,
+  ],
   [['--plugin-dir=DIR/broken.json'], /^plugins cannot be in .*: it is no directory/],
   [['--add-runtime=x=/nonexistent', '--default-runtime=x'], /^--default-runtime: \/nonexistent is not there/],
 ])('%j is refused at the start and by --validate', async (argv, message) => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { groupId } from '@cleat/api/listeners/listen';
+import { checkCgroupParent } from '@cleat/engine/oci/cgroups';
 import { seccompFor } from '@cleat/engine/oci/seccomp';
 import { checkLogOptions } from '@cleat/engine/spool/driver/check';
 import { type ExtensionOverride, openExtensions } from '@cleat/extensions/index';
@@ -47,6 +48,7 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
     await check(nameOf('seccomp-profile'), () => seccompFor(undefined, seccompProfile, []));
   }
   if (all && values['userns-remap'] !== '') await check('', () => checkRemap(values['userns-remap']));
+  await check(nameOf('exec-opt'), () => checkCgroupDriver(settings));
   const init = initProblem(settings);
   if (init !== undefined) problems.push(init);
   const wanted = values['default-runtime'];
@@ -70,6 +72,15 @@ export async function preflight(settings: Settings, { all }: PreflightOptions): 
   const mistyped = values['log-driver'] !== logDriverDefault && isFresh(settings.engine.dataRoot);
   if (all || mistyped) await check('', () => tryExtensions(settings));
   return problems;
+}
+
+/** @throws InvalidParameter */
+function checkCgroupDriver({ engine }: Settings): void {
+  checkCgroupParent(engine, engine.cgroupParent);
+  // As sd_booted(3).
+  if (engine.cgroupDriver === 'systemd' && !existsSync('/run/systemd/system')) {
+    throw invalidParameter('native.cgroupdriver=systemd needs systemd as the init of this host: use cgroupfs');
+  }
 }
 
 /** No engine has had a container or a managed plugin there. */

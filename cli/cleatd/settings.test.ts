@@ -41,7 +41,6 @@ test.each([
   [['--default-runtime=fast'], "specified default runtime 'fast' does not exist"],
   [['--add-runtime=runc=/x'], "runtime name 'runc' is reserved"],
   [['--exec-opt=native.cgroupdriver=magic'], 'not a valid cgroup driver'],
-  [['--exec-opt=native.cgroupdriver=systemd'], 'cgroups are always managed by cgroupfs here'],
   [['--selinux-enabled'], '--selinux-enabled: SELinux labels are not set'],
   [['-H', 'npipe://x'], 'Invalid bind address'],
   [['-H', `unix:///${'x'.repeat(107)}`], 'at most 107 bytes'],

@@ -86,7 +86,7 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     runtimes: runtimesOf(values),
     defaultRuntime: values['default-runtime'],
     cgroupParent: values['cgroup-parent'],
-    cgroupDriver: 'cgroupfs',
+    cgroupDriver: cgroupDriver(values['exec-opt']),
     defaultCgroupnsMode: cgroupnsMode(values['default-cgroupns-mode']),
     defaultIpcMode: values['default-ipc-mode'] === 'shareable' ? 'shareable' : 'private',
     defaultShmSize: values['default-shm-size'],
@@ -126,6 +126,11 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     liveRestore: values['live-restore'],
     shutdownTimeout: values['shutdown-timeout'],
   };
+}
+
+/** The last one counts, as everywhere. */
+function cgroupDriver(execOpts: readonly string[]): string {
+  return execOpts.findLast((one) => one.startsWith('native.cgroupdriver='))?.split('=')[1] ?? 'cgroupfs';
 }
 
 function absolute(path: string): string {

@@ -93,7 +93,7 @@ export function bar(emit: Emit, id: string, status: string, total: number): (cur
     if (now - lastAt < barInterval && current !== total) return;
     lastAt = now;
     const progressDetail = total > 0 ? { current, total } : { current };
-    emit({ status, progressDetail, progress: drawBar(current, total), id });
+    emit({ status, progressDetail, progress: drawBar(current, total), ...(id !== '' && { id }) });
   };
 }
 

@@ -3,7 +3,7 @@ import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { builderKind } from '@cleat/protocol/kinds/builder';
 import type { Logger } from '@cleat/protocol/log';
 import type { Events } from '../events/service.js';
-import { checkFilters } from '../filters.js';
+import { booleanFilter, checkFilters, type Filters, filterValues, untilFilter } from '../filters.js';
 import type { BuildCache } from './cache.js';
 import type { Contexts } from './context/contexts.js';
 import type { Doors } from './doors.js';
@@ -11,6 +11,17 @@ import type { PruneBuildOptions } from './service.js';
 
 /** moby's (`daemon/internal/builder-next`); BuildKit takes `unused-for` for `until`. */
 const filters = ['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
+
+/** A builder that cannot read a value would prune nothing, or too much. @throws InvalidParameter */
+export function checkPruneFilters(given: Filters): void {
+  checkFilters(given, filters);
+  for (const name of filters) {
+    if ((filterValues(given, name)?.length ?? 0) > 1) throw invalidParameter('filters expect only one value');
+  }
+  untilFilter(given);
+  untilFilter({ until: given['unused-for'] ?? [] });
+  for (const name of ['inuse', 'shared', 'private']) booleanFilter(given, name);
+}
 
 interface PruneDeps {
   readonly extensions: Extensions;
@@ -31,10 +42,7 @@ export class Prune {
 
   /** @throws InvalidParameter for a filter, Conflict while another prune runs */
   async run(options: PruneBuildOptions): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
-    checkFilters(options.filters, filters);
-    for (const name of ['until', 'unused-for']) {
-      if ((options.filters[name]?.length ?? 0) > 1) throw invalidParameter(`only one ${name} filter is taken`);
-    }
+    checkPruneFilters(options.filters);
     if (this.#isRunning) throw conflict('a prune operation is already running');
     this.#isRunning = true;
     try {

@@ -1,11 +1,8 @@
-import { cgroupPath } from '@cleat/linux/cgroup/hierarchy';
-import type { ContainersConfig } from '../config.js';
+import { type CgroupConfig, type CgroupPlace, cgroupPlace } from '../oci/cgroups.js';
 import type { ContainerRecord } from './state/record.js';
 
-/** Where containers go that nobody puts elsewhere; a dockerd beside us has `docker` to itself. */
-const defaultParent = 'cleat';
+export const placeOf = (config: CgroupConfig, { id, hostConfig }: ContainerRecord): CgroupPlace =>
+  cgroupPlace(config, hostConfig.CgroupParent ?? '', id);
 
-/** The control group of a container, as `linux.cgroupsPath` names it and as statistics are read. */
-export function cgroupOf(config: Pick<ContainersConfig, 'cgroupParent'>, record: ContainerRecord): string {
-  return cgroupPath(record.hostConfig.CgroupParent || config.cgroupParent || defaultParent, record.id);
-}
+/** The control group of a container, below each mounted hierarchy. */
+export const cgroupOf = (config: CgroupConfig, record: ContainerRecord): string => placeOf(config, record).path;

@@ -21,8 +21,8 @@ export function openDistribution({ config, reach, log, content }: DistributionDe
       return await withRegistry(registries, request, work);
     },
     async download(request) {
-      const { download } = await import('./download.js');
-      return await downloads.run(() => download({ ...request, content, log }));
+      // At once, so that who comes next sees whether there is a place left.
+      return await downloads.run(async () => (await import('./download.js')).download({ ...request, content, log }));
     },
     get isBusy() {
       return downloads.isBusy;

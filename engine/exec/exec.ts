@@ -1,6 +1,7 @@
 import type { Attach } from '@cleat/linux/conmon/attach';
 import type { ExecCreateRequest, ExecInspect } from '@cleat/protocol/api/container';
 import type { ExecTarget } from '../oci/exec-target.js';
+import { parseDetachKeys } from '../streams/detach-keys.js';
 
 /** One exec instance, from its creation until it is forgotten; in memory only, as under Docker. */
 export interface Exec {
@@ -39,7 +40,8 @@ export function inspectExec(exec: Exec): ExecInspect {
     OpenStdout: request.AttachStdout === true,
     CanRemove: false,
     ContainerID: exec.target.id,
-    DetachKeys: request.DetachKeys ?? '',
+    // The bytes that are waited for, as Go's JSON has bytes.
+    DetachKeys: request.DetachKeys ? Buffer.from(parseDetachKeys(request.DetachKeys)).toString('base64') : '',
     Pid: exec.pid,
   };
 }

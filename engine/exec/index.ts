@@ -60,7 +60,7 @@ class ExecRoom implements Execs {
     const target = this.#deps.containers.execTarget(containerRef);
     const command = typeof request.Cmd === 'string' ? [request.Cmd] : (request.Cmd ?? []);
     if (command.length === 0) throw invalidParameter('No exec command specified');
-    if (request.DetachKeys) parseDetachKeys(request.DetachKeys);
+    if (request.DetachKeys) parseDetachKeys(request.DetachKeys, 'escape');
     const exec: Exec = {
       id: newId(),
       target,

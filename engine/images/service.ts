@@ -165,9 +165,11 @@ export interface PullOptions {
 }
 
 export interface ImportOptions {
-  source: Readable;
+  /** A tar, or the URL of one. */
+  source: Readable | string;
   repository: string;
   tag: string;
+  /** Empty: where it came from. */
   message: string;
   /** Dockerfile instructions. */
   changes: string[];

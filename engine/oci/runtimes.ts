@@ -114,7 +114,7 @@ export class Runtimes {
     const runtime = new OciRuntime({
       name,
       path: config.path,
-      args: config.runtimeArgs,
+      args: [...(config.runtimeArgs ?? []), ...(this.#config.cgroupDriver === 'systemd' ? ['--systemd-cgroup'] : [])],
       root: this.#rootOf(name),
     });
     this.#open.set(name, { config, runtime });

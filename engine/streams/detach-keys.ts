@@ -6,9 +6,10 @@ const controls: Readonly<Record<string, number>> = { '@': 0, '[': 27, '\\': 28, 
 
 /**
  * Docker's notation: `ctrl-p,ctrl-q`, single characters, separated by commas. Undefined: the default; empty: none.
+ * @param what they are called in an error: Docker has two words for them
  * @throws InvalidParameter
  */
-export function parseDetachKeys(text: string | undefined): number[] {
+export function parseDetachKeys(text: string | undefined, what: 'detach' | 'escape' = 'detach'): number[] {
   if (text === undefined) return defaultKeys;
   if (text === '') return [];
   return text.split(',').map((key) => {
@@ -17,7 +18,7 @@ export function parseDetachKeys(text: string | undefined): number[] {
       const code = /[a-z]/.test(control) ? control.charCodeAt(0) - 96 : controls[control];
       if (code !== undefined) return code;
     } else if (Buffer.byteLength(key) === 1) return key.charCodeAt(0);
-    throw invalidParameter(`Invalid detach keys (${text}) provided`);
+    throw invalidParameter(`Invalid ${what} keys (${text}) provided`);
   });
 }
 

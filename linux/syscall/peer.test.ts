@@ -51,7 +51,7 @@ test('its control groups, until it has ended', async () => {
   socket.write('x');
   await once(child, 'exit');
   expect(peerCgroups(fd, pid)).toBeUndefined();
-  // Another process that has its number is not taken for it.
+  // Another process that got its number is not taken for it.
   expect(peerCgroups(fd, process.pid)).toBeUndefined();
   expect(peerCgroups(fd, 0)).toBeUndefined();
   socket.destroy();

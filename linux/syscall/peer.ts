@@ -1,6 +1,7 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { errnoOf } from './errno.js';
 import { callC } from './ffi.js';
+import { pidFdExited } from './process.js';
 
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
@@ -48,7 +49,7 @@ export function peerCgroups(fd: number, pid: number): string | undefined {
   if (pid <= 0) return undefined;
   try {
     const text = readFileSync(`/proc/${pid}/cgroup`, 'latin1');
-    return peerRuns(fd, pid) ? text : undefined;
+    return peerRuns(fd) ? text : undefined;
   } catch {
     // ENOENT or ESRCH: it is gone, which is the answer.
     return undefined;
@@ -75,8 +76,8 @@ function peerGroups(fd: number): number[] {
   return [];
 }
 
-/** Whether the process that connected has not been reaped, so that its number is still its own. */
-function peerRuns(fd: number, pid: number): boolean {
+/** Whether the process that connected runs, so that its number is still its own. */
+function peerRuns(fd: number): boolean {
   const value = Buffer.alloc(4);
   try {
     getOption(fd, 'SO_PEERPIDFD', SO_PEERPIDFD, value);
@@ -86,8 +87,7 @@ function peerRuns(fd: number, pid: number): boolean {
   }
   const pidfd = value.readInt32LE(0);
   try {
-    const [, shown] = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'latin1')) ?? [];
-    return Number(shown) === pid;
+    return !pidFdExited(pidfd);
   } finally {
     closeSync(pidfd);
   }

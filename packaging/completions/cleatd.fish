@@ -43,7 +43,7 @@ complete -c cleatd -l default-cgroupns-mode -x -a 'private host' -d 'cgroup name
 complete -c cleatd -l default-ipc-mode -x -a 'private shareable' -d 'IPC namespace of containers: private or shareable'
 complete -c cleatd -l default-shm-size -x -d 'Size of /dev/shm (default 64MiB)'
 complete -c cleatd -l default-ulimit -x -d 'Limit of containers, as NAME=SOFT:HARD'
-complete -c cleatd -l exec-opt -x -d 'Runtime execution option: native.cgroupdriver=cgroupfs (systemd is refused)'
+complete -c cleatd -l exec-opt -x -d 'Runtime execution option: native.cgroupdriver=cgroupfs or systemd'
 complete -c cleatd -l init -d 'Run an init in every container that forwards signals and reaps processes'
 complete -c cleatd -l init-path -r -F -d 'The init to use (default: docker-init or tini-static on the PATH)'
 complete -c cleatd -l no-new-privileges -d 'Set no-new-privileges for containers by default'

@@ -51,7 +51,7 @@ _arguments \
   '*--default-ipc-mode=[IPC namespace of containers\: private or shareable]:default-ipc-mode:(private shareable)' \
   '*--default-shm-size=[Size of /dev/shm (default 64MiB)]:default-shm-size:' \
   '*--default-ulimit=[Limit of containers, as NAME=SOFT\:HARD]:default-ulimit:' \
-  '*--exec-opt=[Runtime execution option\: native.cgroupdriver=cgroupfs (systemd is refused)]:exec-opt:' \
+  '*--exec-opt=[Runtime execution option\: native.cgroupdriver=cgroupfs or systemd]:exec-opt:' \
   '*--init[Run an init in every container that forwards signals and reaps processes]' \
   '*--init-path=[The init to use (default\: docker-init or tini-static on the PATH)]:init-path:_files' \
   '*--no-new-privileges[Set no-new-privileges for containers by default]' \

@@ -75,6 +75,10 @@ export const BuildVertex = Type.Object({
   Step: number('From 1, without gaps: the classic door tells steps in this order.'),
   Steps: number(),
   Stage: text(),
+  StageStep: number(
+    'From 1, among the steps of its stage that make a layer: BuildKit shows no others. 0: it makes none.',
+  ),
+  StageSteps: number('How many those are. Where it is missing, all steps are shown to BuildKit’s clients.'),
   Inputs: texts('IDs of the vertices that it builds on.'),
   Started: text('RFC 3339, with nanoseconds.'),
   Completed: text('RFC 3339, with nanoseconds.'),

@@ -131,6 +131,11 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     expect(told).toMatch(/\[internal\] load build definition from Dockerfile/);
     expect(told).toMatch(/\[3\/3\] RUN ls -A/);
     expect(told).toMatch(/built on cleat/);
+    expect(told.match(/^#\d+ \[\d\/.*$/gm)).toEqual([
+      expect.stringContaining('[1/3] FROM busybox'),
+      expect.stringContaining('[2/3] COPY . /app'),
+      expect.stringContaining('[3/3] RUN ls -A'),
+    ]);
     expect(told).toMatch(/naming to docker\.io\/library\/app:2 done/);
     const id = readFileSync(join(work, 'iid'), 'utf8');
     expect(JSON.parse(await ok('image', 'inspect', 'app:1'))).toMatchObject([{ Id: id, RepoTags: ['app:1', 'app:2'] }]);
@@ -350,5 +355,6 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     const { code, stderr } = await run('build', ...flags, 'app');
     expect(code).toBe(1);
     expect(stderr).toMatch(message);
+    expect(stderr).not.toContain('Unimplemented');
   });
 });

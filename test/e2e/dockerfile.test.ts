@@ -140,6 +140,19 @@ describe('the language', () => {
     ]);
   });
 
+  test('steps: an ARG before FROM is one, and each label of the order', async () => {
+    const text = 'ARG A=busybox\nFROM $A\nENV B=c\nRUN true';
+    const { stdout } = await build(text, '--label', 'z=1', '--label', 'y=2');
+    expect(stdout.match(/^Step .*$/gm)).toEqual([
+      'Step 1/6 : ARG A=busybox',
+      'Step 2/6 : FROM $A',
+      'Step 3/6 : ENV B=c',
+      'Step 4/6 : RUN true',
+      'Step 5/6 : LABEL y=2',
+      'Step 6/6 : LABEL z=1',
+    ]);
+  });
+
   test('stages: names, numbers, images; only the needed ones, and the target by name or number', async () => {
     const text = [
       'FROM busybox AS one',

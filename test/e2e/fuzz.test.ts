@@ -66,7 +66,7 @@ const foreignWords =
 
 /** Failures that Docker, too, calls its own: a registry that is not there, a driver or a runtime that refuses. */
 const explained =
-  /dial tcp|registry|no such host|OCI runtime|failed to create task|runc|crun|could not be found|error looking up|not found|no such|could not be recognized as URL|Cannot locate specified/i;
+  /dial tcp|tls: |registry|no such host|OCI runtime|failed to create task|runc|crun|could not be found|error looking up|not found|no such|could not be recognized as URL|Cannot locate specified/i;
 
 function complaintOf(
   { status, type, body, whole }: Said,

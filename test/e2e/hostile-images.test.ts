@@ -225,6 +225,29 @@ test('documents that are large, deep, doubled or circular', async () => {
       '200,000 steps',
       { ...base, config: raw.replace('"history":[', `"history":[${'{"empty_layer":true},'.repeat(200_000)}`) },
     ],
+    [
+      '10,000 steps',
+      { ...base, config: raw.replace('"history":[', `"history":[${'{"empty_layer":true},'.repeat(10_000)}`) },
+    ],
+    [
+      'digests of another algorithm',
+      { ...base, manifest: JSON.stringify(manifestOf(base)).replaceAll(/sha256:\w{64}/g, `sha512:${'a'.repeat(128)}`) },
+    ],
+    ['negative sizes', { ...base, manifest: JSON.stringify(manifestOf(base)).replaceAll(/"size":/g, '"size":-') }],
+    ['sizes that lie', { ...base, manifest: JSON.stringify(manifestOf(base)).replaceAll(/"size":/g, '"size":9') }],
+    [
+      'a manifest that says it is an index',
+      { ...base, manifest: { ...manifestOf(base), mediaType: 'application/vnd.oci.image.index.v1+json' } },
+    ],
+    [
+      'odd names',
+      {
+        ...base,
+        list: [
+          { ...listOf(base)[0], RepoTags: ['a:\0', 'b:\u202e1', 'c:x y', 'D:1', 'e:\n', '../f:1', 'g/../h:1', 'x@y'] },
+        ],
+      },
+    ],
     ['layers missing', { ...base, layers: [] }],
     ['a huge label', { ...base, config: { ...config, config: { Labels: { a: 'x'.repeat(4_000_000) } } } }],
     [
@@ -254,6 +277,35 @@ test('documents that are large, deep, doubled or circular', async () => {
     nested.push(top);
     top = index(digestOf(top));
   }
+  const indexed = (...manifests: unknown[]) => JSON.stringify({ schemaVersion: 2, manifests });
+  const real = JSON.stringify(manifestOf(base));
+  const one = {
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    digest: digestOf(real),
+    size: real.length,
+    platform: { os: 'linux', architecture: 'amd64' },
+  };
+  const under = (text: string) => ociArchive(base, index(digestOf(text)).replace('"size":1', '"size":0'), [text]);
+  /** Indexes that list one image in many ways. */
+  const platforms = {
+    '2,000 platforms': under(indexed(...Array(2000).fill(one))),
+    'the same index many times': under(
+      indexed(...Array(900).fill({ ...one, digest: digestOf(indexed(one)), size: 0 })),
+    ),
+    'annotations of a megabyte': under(indexed({ ...one, annotations: { a: 'x'.repeat(1_000_000) } })),
+    'annotations that are none': under(indexed({ ...one, annotations: { a: 7, __proto__: null, b: [] } })),
+    'platforms that are none': under(indexed({ ...one, platform: { os: 7, architecture: null, variant: [] } })),
+    'no platform': under(indexed({ ...one, platform: 'linux/amd64' })),
+    'an index that is a manifest, too': under(real.replace('{', '{"manifests":[],')),
+    'a manifest of another algorithm': under(indexed({ ...one, digest: `sha512:${'a'.repeat(128)}` })),
+    'a negative size': under(indexed({ ...one, size: -1 })),
+    'no manifest': under(indexed()),
+    'manifests that are none': under(indexed(null, 1, [], {})),
+    'only others': under(indexed({ ...one, platform: { os: 'windows', architecture: 'amd64' } })),
+    'only attestations': under(
+      indexed({ ...one, annotations: { 'vnd.docker.reference.type': 'attestation-manifest' } }),
+    ),
+  };
   const self = `sha256:${'a'.repeat(64)}`;
   const circle = tarOf([
     { name: 'index.json', content: index(self) },
@@ -275,7 +327,16 @@ test('documents that are large, deep, doubled or circular', async () => {
   ]);
   const long = tarOf([{ name: 'x'.repeat(1_000_000), content: 'x' }]);
   const globals = tarOf([...Array(40).keys()].map((n) => pax({ [`k${n}`]: 'x'.repeat(5000) }, 'g')));
-  const archives = { nested: ociArchive(base, top, nested), circle, links, outside, legacy, long, globals };
+  const archives = {
+    ...platforms,
+    nested: ociArchive(base, top, nested),
+    circle,
+    links,
+    outside,
+    legacy,
+    long,
+    globals,
+  };
   for (const [what, archive] of Object.entries(archives)) {
     for (const body of [archive, gzipSync(archive, { level: 1 })]) {
       found.push(...[await complaint(what, await load(body))].filter((each) => each !== undefined));
@@ -316,6 +377,61 @@ const layers: Record<string, [taken: boolean, entries: Entry[] | Buffer]> = {
       { name: 'd', type: '5' },
       { name: 'x', type: '1', link: 'd' },
     ],
+  ],
+  'a link through a symlink that leads out': [
+    false,
+    [
+      { name: 'l', type: '2', link: '/etc' },
+      { name: 'x', type: '1', link: 'l/hostname' },
+    ],
+  ],
+  'a link through a symlink of the layer': [
+    true,
+    [
+      { name: 'd', type: '5' },
+      { name: 'd/f', content: 'x' },
+      { name: 'l', type: '2', link: 'd' },
+      { name: 'x', type: '1', link: 'l/f' },
+    ],
+  ],
+  'a link to a symlink, and a file in its place': [
+    true,
+    [
+      { name: 'l', type: '2', link: '/tmp/cle-hostile' },
+      { name: 'x', type: '1', link: 'l' },
+      { name: 'x', content: 'x' },
+    ],
+  ],
+  'names that differ in case': [
+    true,
+    [
+      { name: 'Same', content: '1' },
+      { name: 'same', content: '2' },
+      { name: 'SAME', type: '5' },
+    ],
+  ],
+  'one name as everything': [
+    true,
+    [
+      { name: 'x', type: '5' },
+      { name: 'x/y', content: '1' },
+      { name: 'x', type: '2', link: '/tmp' },
+      { name: 'x', type: '6' },
+      { name: 'x', content: '2' },
+      { name: 'x', type: '5' },
+    ],
+  ],
+  'a whiteout that leads out': [true, [{ name: 'a/../../.wh.tmp' }]],
+  'an opaque mark below a symlink': [false, [{ name: 'l', type: '2', link: '/tmp' }, { name: 'l/.wh..wh..opq' }]],
+  'a whiteout as a link': [true, [file, { name: '.wh.x', type: '1', link: 'f' }]],
+  'a sparse file of a petabyte': [
+    false,
+    [pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.realsize': '1125899906842624' }), file],
+  ],
+  'large PAX records': [true, [...Array(3)].flatMap(() => [pax({ comment: 'x'.repeat(900_000) })])],
+  'a thousand PAX headers for one file': [
+    true,
+    [...[...Array(1000).keys()].map((n) => pax({ [`k${n}`]: 'x'.repeat(2000) })), file],
   ],
   'a symlink without a target': [false, [{ name: 'x', type: '2' }]],
   'a file below a symlink that leads out': [

@@ -358,7 +358,7 @@ test.each([
   const client = await grpc();
   await openSession();
   await expect(solve(client, request)).rejects.toMatchObject({
-    class: 'NotImplemented',
+    code: code.unknown,
     message: expect.stringMatching(message),
   });
 });

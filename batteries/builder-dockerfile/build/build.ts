@@ -97,8 +97,10 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
       };
       const stages = new Stages(context);
       try {
+        await stages.tellGlobals();
         await importAll(context);
         const image = await finished(context, await stages.result(plan.target));
+        await stages.tellLabels(image);
         await exportAll(context);
         return image;
       } catch (error) {

@@ -27,12 +27,44 @@ export class Stages implements StageResults {
     this.#context = context;
     const { buildArgs, globals, dockerfile, plan } = context;
     this.#scope = { buildArgs, globals, escape: dockerfile.directives.escape };
-    let steps = 0;
+    let steps = dockerfile.globals.length;
     for (const index of plan.needed) {
       this.#firstSteps.set(index, steps + 1);
       steps += 1 + (plan.stages[index]?.stage.instructions.length ?? 0);
     }
-    this.#steps = steps;
+    this.#steps = steps + this.#labels.length;
+  }
+
+  /** The instructions that belong to no stage come first. */
+  async tellGlobals(): Promise<void> {
+    for (const [index, { text }] of this.#context.dockerfile.globals.entries()) await this.#told(index + 1, text, '');
+  }
+
+  /** Labels of the order come last, each as if the Dockerfile had it. */
+  async tellLabels(image: string): Promise<void> {
+    const first = this.#steps - this.#labels.length + 1;
+    for (const [index, label] of this.#labels.entries()) await this.#told(first + index, `LABEL ${label}`, image);
+  }
+
+  get #labels(): string[] {
+    const { Labels = {} } = this.#context.request;
+    return Object.keys(Labels)
+      .sort()
+      .map((key) => `${key}=${Labels[key]}`);
+  }
+
+  async #told(Step: number, Name: string, image: string): Promise<void> {
+    const ID = `around:${Step}`;
+    const vertex = new StepView(this.#context.lines, {
+      ID,
+      Name,
+      Step,
+      Steps: this.#steps,
+      StageStep: 0,
+      StageSteps: 0,
+    });
+    await vertex.start();
+    await vertex.done(image);
   }
 
   /** The image of a stage, for steps that copy from it. @throws the failure of it, or of one that it needs */
@@ -67,11 +99,15 @@ export class Stages implements StageResults {
     for (const trigger of triggers) {
       await this.#instruction(planned, state, readTrigger(trigger, planned.stage.line), {
         step: step - 1,
+        layerStep: beginsWithLayer(planned) ? 1 : 0,
         isTrigger: true,
       });
     }
+    let layer = beginsWithLayer(planned) ? 1 : 0;
     for (const instruction of planned.stage.instructions) {
-      await this.#instruction(planned, state, instruction, { step: step++, isTrigger: false });
+      if (makesLayer(instruction)) layer++;
+      const layerStep = makesLayer(instruction) ? layer : 0;
+      await this.#instruction(planned, state, instruction, { step: step++, layerStep, isTrigger: false });
     }
     return state;
   }
@@ -80,7 +116,7 @@ export class Stages implements StageResults {
   async #begin(planned: PlannedStage): Promise<{ state: State; triggers: string[] }> {
     const { stage, base, index } = planned;
     const step = this.#firstSteps.get(index) ?? 1;
-    const vertex = this.#vertex(planned, stage.text, step, '');
+    const vertex = this.#vertex(planned, stage.text, step, { layerStep: beginsWithLayer(planned) ? 1 : 0 });
     // Its own step begins when there is something to begin with.
     if (base.kind === 'stage') await this.result(base.index);
     return await this.#shown(vertex, stage.line, async () => {
@@ -143,17 +179,15 @@ export class Stages implements StageResults {
     planned: PlannedStage,
     state: State,
     instruction: Instruction,
-    { step, isTrigger }: { step: number; isTrigger: boolean },
+    { step, layerStep, isTrigger }: { step: number; layerStep: number; isTrigger: boolean },
   ): Promise<void> {
     const context = this.#context;
     context.signal.throwIfAborted();
     if (this.#stop.signal.aborted) throw new Error('another stage has failed');
-    const vertex = this.#vertex(
-      planned,
-      `${isTrigger ? 'ONBUILD ' : ''}${instruction.text}`,
-      step,
-      isTrigger ? `:${instruction.text}` : '',
-    );
+    const vertex = this.#vertex(planned, `${isTrigger ? 'ONBUILD ' : ''}${instruction.text}`, step, {
+      layerStep,
+      ...(isTrigger && { more: `:${instruction.text}` }),
+    });
     const { name } = instruction;
     await this.#shown(vertex, instruction.line, async () => {
       if (name === 'RUN') {
@@ -203,7 +237,13 @@ export class Stages implements StageResults {
     return atLine(stage.line, () => parsePlatform(platform));
   }
 
-  #vertex({ index, label }: PlannedStage, name: string, step: number, more: string): StepView {
+  #vertex(
+    planned: PlannedStage,
+    name: string,
+    step: number,
+    { layerStep, more = '' }: { layerStep: number; more?: string },
+  ): StepView {
+    const { index, label, stage } = planned;
     const inputs = step > (this.#firstSteps.get(index) ?? 1) ? [`stage-${index}:${step - 1}`] : [];
     return new StepView(this.#context.lines, {
       ID: `stage-${index}:${step}${more}`,
@@ -211,7 +251,18 @@ export class Stages implements StageResults {
       Step: step,
       Steps: this.#steps,
       Stage: label,
+      StageStep: layerStep,
+      StageSteps: stage.instructions.filter(makesLayer).length + (beginsWithLayer(planned) ? 1 : 0),
       ...(inputs.length > 0 && { Inputs: inputs }),
     });
   }
+}
+
+/** Whether a stage begins with layers of its own, for who counts. */
+function beginsWithLayer({ base }: PlannedStage): boolean {
+  return base.kind !== 'stage' && base.kind !== 'scratch';
+}
+
+function makesLayer({ name }: Instruction): boolean {
+  return ['RUN', 'COPY', 'ADD', 'WORKDIR'].includes(name);
 }

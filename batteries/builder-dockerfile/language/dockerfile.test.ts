@@ -211,8 +211,8 @@ describe('instructions', () => {
       'ARG v=1\nARG a b=2\nFROM --platform=$BUILDPLATFORM x:$v AS Build\nARG v\nfrom scratch as two\nFROM build',
     );
     expect(globals).toEqual([
-      { line: 1, args: [{ key: 'v', value: '1' }] },
-      { line: 2, args: [{ key: 'a' }, { key: 'b', value: '2' }] },
+      { line: 1, text: 'ARG v=1', args: [{ key: 'v', value: '1' }] },
+      { line: 2, text: 'ARG a b=2', args: [{ key: 'a' }, { key: 'b', value: '2' }] },
     ]);
     expect(stages).toMatchObject([
       { base: 'x:$v', name: 'build', platform: '$BUILDPLATFORM', line: 3, instructions: [{ name: 'ARG', line: 4 }] },

@@ -9,9 +9,15 @@ import { type Command, commandOf, plainWords } from './words.js';
 export interface Dockerfile {
   readonly directives: Directives;
   /** ARGs before the first FROM. */
-  readonly globals: readonly { readonly args: readonly Declared[]; readonly line: number }[];
+  readonly globals: readonly Global[];
   readonly stages: readonly Stage[];
   readonly warnings: readonly Warning[];
+}
+
+export interface Global {
+  readonly args: readonly Declared[];
+  readonly text: string;
+  readonly line: number;
 }
 
 export interface Warning {
@@ -27,7 +33,7 @@ export interface Warning {
 export function readDockerfile(text: string): Dockerfile {
   if (text === '') throw fault('the Dockerfile cannot be empty');
   const { directives, lines, emptyContinuations } = linesOf(text);
-  const globals: { args: readonly Declared[]; line: number }[] = [];
+  const globals: Global[] = [];
   const stages: (Omit<Stage, 'instructions'> & { instructions: Instruction[] })[] = [];
   for (const line of lines) {
     const command = commandOf(line.text, directives.escape);
@@ -37,7 +43,7 @@ export function readDockerfile(text: string): Dockerfile {
     const stage = stages.at(-1);
     if ('base' in read) stages.push({ ...read, instructions: [] });
     else if (stage) stage.instructions.push(read);
-    else if (read.name === 'ARG') globals.push({ args: read.args, line: line.start });
+    else if (read.name === 'ARG') globals.push({ args: read.args, text: read.text, line: line.start });
     else throw new DockerfileFault('no build stage in current context', line.start);
   }
   if (stages.length === 0) throw fault('dockerfile contains no stages to build');

@@ -42,7 +42,7 @@ export const containerOptions = [
   option('exec-opt', 'list', {
     group,
     key: 'exec-opts',
-    help: 'Runtime execution option: native.cgroupdriver=cgroupfs (systemd is refused)',
+    help: 'Runtime execution option: native.cgroupdriver=cgroupfs or systemd',
   }),
   option('init', 'bool', { group, help: 'Run an init in every container that forwards signals and reaps processes' }),
   option('init-path', 'string', {

@@ -7,6 +7,7 @@ import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { VolumeCreateRequest } from '@cleat/protocol/api/volume';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { type ContainerId, newId, shortId } from '../../ids.js';
+import { checkCgroupParent } from '../../oci/cgroups.js';
 import { remapOf } from '../../oci/remap.js';
 import { refuseLargeRecord } from '../../store/record-size.js';
 import { goTime, nowNanos } from '../../time.js';
@@ -123,6 +124,7 @@ export async function settleHostConfig(
 ): Promise<{ warnings: string[]; endpoints: Record<string, EndpointSettings>; links: ContainerLink[] }> {
   const warnings = checkHostConfig(given, hostConfig);
   if (remapOf(context.config, hostConfig)) checkRemapped(hostConfig);
+  checkCgroupParent(context.config, hostConfig.CgroupParent ?? '');
   hostConfig.Runtime = context.runtimes.resolve(hostConfig.Runtime);
   const requested = requestedEndpoints(hostConfig, config, asked);
   const { mode, endpoints } = context.networks.requested(hostConfig.NetworkMode ?? 'default', requested);

@@ -26,6 +26,12 @@ export function withDefaults(given: HostConfig, config: ContainersConfig): HostC
     host.MaskedPaths = host.MaskedPaths ?? maskedPaths;
     host.ReadonlyPaths = host.ReadonlyPaths ?? readonlyPaths;
   }
+  // With the host's processes or queues SELinux would be in the way (moby `daemon/create.go`, generateSecurityOpt).
+  const options = host.SecurityOpt ?? [];
+  const isOpen = host.Privileged || host.IpcMode === 'host' || host.PidMode === 'host';
+  if (isOpen && !options.some((option) => option.split('=')[0] === 'label')) {
+    host.SecurityOpt = [...options, 'label=disable'];
+  }
   if (host.PidsLimit === 0 || (host.PidsLimit ?? 1) < 0) host.PidsLimit = null;
   return host;
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { posix } from 'node:path';
 import { isWithin, onlineCpus, onlineMemoryNodes } from '@cleat/linux/cgroup/cpuset';
@@ -59,7 +60,19 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
     throw invalidParameter('invalid Annotations: the empty string is not permitted as an annotation key');
   }
   for (const entry of host.ExtraHosts ?? []) {
-    if (!/^[^:=]+[:=].+$/.test(entry)) throw invalidParameter(`bad format for add-host: "${entry}"`);
+    const [, address = ''] = /^[^:=]+[:=](.+)$/s.exec(entry) ?? [];
+    if (address === '') throw invalidParameter(`bad format for add-host: "${entry}"`);
+    if (address !== 'host-gateway' && isIP(address.replace(/^\[(.*)\]$/, '$1')) === 0) {
+      throw invalidParameter(`invalid IP address in add-host: ${JSON.stringify(address)}`);
+    }
+  }
+  for (const server of host.Dns ?? []) {
+    // The words of Go's netip, which names no reason as exactly as it might.
+    if (isIP(server) === 0) {
+      throw invalidParameter(
+        `bad nameserver address ${server}: ParseAddr(${JSON.stringify(server)}): unable to parse IP`,
+      );
+    }
   }
   checkPorts(Object.keys(config.ExposedPorts ?? {}), host.PortBindings ?? {});
   checkModes(config, host);
@@ -68,7 +81,10 @@ export function checkHostConfig(config: ContainerConfig, host: HostConfig): stri
   if (host.NetworkMode === 'host' && Object.keys(host.PortBindings ?? {}).length > 0) {
     warnings.push('Published ports are discarded when using host network mode');
   }
-  if (Object.keys(host.StorageOpt ?? {}).length > 0) {
+  const storageOptions = Object.keys(host.StorageOpt ?? {});
+  const unknownOption = storageOptions.find((option) => option.toLowerCase() !== 'size');
+  if (unknownOption !== undefined) throw invalidParameter(`Unknown option ${unknownOption.toLowerCase()}`);
+  if (storageOptions.length > 0) {
     throw invalidParameter("--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
   }
   if (host.UsernsMode && host.UsernsMode !== 'host') throw invalidParameter(`invalid USER mode: ${host.UsernsMode}`);

@@ -15,7 +15,7 @@ import type { Sandbox } from '../../networks/service.js';
 import { ownerOnHost, remapOf, rootOwner } from '../../oci/remap.js';
 import type { OciProcess } from '../../oci/types.js';
 import { goTime, nowNanos } from '../../time.js';
-import { cgroupOf } from '../cgroup.js';
+import { placeOf } from '../cgroup.js';
 import type { Context } from '../context.js';
 import { linkEnvironment } from '../links/environment.js';
 import { checkLinks } from '../links/links.js';
@@ -98,7 +98,7 @@ export async function launch(
     },
     links: linkEnvironment(context, container),
     hidden: container.hiddenVariables,
-    cgroupsPath: cgroupOf(context.config, record),
+    cgroupsPath: placeOf(context.config, record).specified,
     pidOf: pidOf(context),
   });
   await keepSourceFlags(context, record, spec.mounts, mounts.value, signal);

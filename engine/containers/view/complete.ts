@@ -75,8 +75,35 @@ export function completeConfig(config: ContainerConfig): ContainerConfig {
   return { ...plainConfig, ...given(config) };
 }
 
+const plainRate = { Path: '', Rate: 0 };
+
+/** An item of each list, as it is with nothing in it. */
+const plainItems = {
+  BlkioWeightDevice: { Path: '', Weight: 0 },
+  BlkioDeviceReadBps: plainRate,
+  BlkioDeviceWriteBps: plainRate,
+  BlkioDeviceReadIOps: plainRate,
+  BlkioDeviceWriteIOps: plainRate,
+  Devices: { PathOnHost: '', PathInContainer: '', CgroupPermissions: '' },
+  DeviceRequests: { Driver: '', Count: 0, DeviceIDs: null, Capabilities: null, Options: null },
+  Ulimits: { Name: '', Hard: 0, Soft: 0 },
+} satisfies Partial<Record<keyof HostConfig, object>>;
+
 export function completeHostConfig(host: HostConfig): HostConfig {
-  return { ...plainHostConfig, ...given(host) };
+  const shown: HostConfig = { ...plainHostConfig, ...given(host) };
+  for (const [field, plain] of Object.entries(plainItems)) {
+    const items: unknown = shown[field as keyof typeof plainItems];
+    if (Array.isArray(items))
+      Object.assign(shown, { [field]: items.map((item: object) => ({ ...plain, ...given(item) })) });
+  }
+  if (shown.PortBindings) {
+    const bindings = Object.entries(shown.PortBindings).map(([port, all]) => [
+      port,
+      all?.map((one) => ({ HostIp: '', HostPort: '', ...given(one ?? {}) })) ?? null,
+    ]);
+    shown.PortBindings = Object.fromEntries(bindings);
+  }
+  return shown;
 }
 
 /** Keeps the keys that have a value. */

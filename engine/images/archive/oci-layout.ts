@@ -109,14 +109,14 @@ class LayoutReader {
   async #imageOf(item: Descriptor): Promise<ArchivedManifest | undefined> {
     // An archive for one platform lists the others without holding them.
     if (!isImageManifest(item) || !this.#files.find(pathOf(item.digest))) return undefined;
-    blobOf(this.#files, item.digest);
+    blobOf(this.#files, item);
     const manifest = await this.#files.json(pathOf(item.digest));
     if (!isRecord(manifest)) throw invalidParameter('invalid archive: a manifest is not a JSON object');
     const config = descriptor(manifest.config);
-    blobOf(this.#files, config.digest);
+    blobOf(this.#files, config);
     return {
       raw: await this.#files.text(pathOf(config.digest)),
-      layers: descriptors(manifest, 'layers').map((layer) => blobOf(this.#files, layer.digest)),
+      layers: descriptors(manifest, 'layers').map((layer) => blobOf(this.#files, layer)),
       digest: item.digest,
     };
   }
@@ -124,7 +124,7 @@ class LayoutReader {
   /** The manifests below a descriptor: itself, or all that its index lists, and indexes in it. */
   async #manifestsOf(item: Descriptor, depth: number, seen: Set<string>): Promise<Descriptor[]> {
     if (depth > 0 && !this.#files.find(pathOf(item.digest))) return [item];
-    const { size } = blobOf(this.#files, item.digest);
+    const { size } = blobOf(this.#files, item);
     const document = await this.#files.json(pathOf(item.digest));
     const itself = { ...withoutName(item), size };
     if (!isRecord(document) || !Array.isArray(document.manifests)) {
@@ -158,10 +158,13 @@ function descriptor(value: unknown): Descriptor {
     throw invalidParameter('invalid archive: a descriptor has no SHA-256 digest');
   }
   const { size, platform } = value;
+  if (size !== undefined && (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)) {
+    throw invalidParameter(`invalid archive: the size of ${value.digest} is none`);
+  }
   return {
     mediaType: typeof value.mediaType === 'string' ? value.mediaType : '',
     digest: value.digest,
-    size: typeof size === 'number' && Number.isSafeInteger(size) && size > 0 ? size : 0,
+    size: size ?? 0,
     ...(isRecord(platform) && { platform: platformOf(platform) }),
     ...extrasOf(value),
   };
@@ -178,8 +181,8 @@ function platformOf({ os, architecture, variant }: Record<string, unknown>): Non
 
 const pathOf = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.length)}`;
 
-/** A blob whose name is the truth about its content. */
-function blobOf(files: ArchiveFiles, digest: string): StoredBlob {
+/** A blob whose name is the truth about its content; what a descriptor says of its size need not be. */
+function blobOf(files: ArchiveFiles, { digest }: Pick<Descriptor, 'digest'>): StoredBlob {
   const blob = files.get(pathOf(digest));
   if (blob.digest !== digest) throw invalidParameter(`invalid archive: ${pathOf(digest)} does not have that digest`);
   return blob;

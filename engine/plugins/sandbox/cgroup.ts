@@ -1,9 +1,6 @@
-import { cgroupPath } from '@cleat/linux/cgroup/hierarchy';
+import { type CgroupPlace, cgroupPlace } from '../../oci/cgroups.js';
 import type { SandboxConfig } from './types.js';
 
-/** Where containers are that nobody puts elsewhere. */
-const defaultParent = 'cleat';
-
-/** The control group of a plugin, as `linux.cgroupsPath` names it. */
-export const cgroupOf = ({ cgroupParent }: Pick<SandboxConfig, 'cgroupParent'>, id: string): string =>
-  cgroupPath(cgroupParent || defaultParent, id);
+/** The control group of a plugin. */
+export const placeOf = (config: Pick<SandboxConfig, 'cgroupDriver' | 'cgroupParent'>, id: string): CgroupPlace =>
+  cgroupPlace(config, '', id);

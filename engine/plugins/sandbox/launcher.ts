@@ -9,9 +9,10 @@ import { isAlive, processIdentity } from '@cleat/linux/process/identity';
 import { cancelled, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
+import type { CgroupPlace } from '../../oci/cgroups.js';
 import type { ExecTarget } from '../../oci/exec-target.js';
 import { checkProcMounts } from '../../oci/proc-mounts.js';
-import { cgroupOf } from './cgroup.js';
+import { placeOf } from './cgroup.js';
 import { checkHost } from './check-host.js';
 import { execTargetOf } from './exec-target.js';
 import { networkFor } from './network.js';
@@ -46,7 +47,7 @@ export class SandboxLauncher implements Launcher {
   readonly socket: string;
   readonly #options: SandboxLauncherOptions;
   readonly #fingerprint: string;
-  readonly #cgroup: string;
+  readonly #cgroup: CgroupPlace;
   #output: SandboxOutput | undefined;
   #current: { note: Note; ended: AbortController; execIds: Set<string>; close(): void } | undefined;
   #releasing: Promise<void> = Promise.resolve();
@@ -58,7 +59,7 @@ export class SandboxLauncher implements Launcher {
     this.#options = options;
     this.places = new PluginPlaces(deps.config, plugin.id);
     this.socket = this.places.socket(plugin.manifest.Interface.Socket);
-    this.#cgroup = cgroupOf(deps.config, plugin.id);
+    this.#cgroup = placeOf(deps.config, plugin.id);
     const facts = [plugin.manifest, plugin.settings, plugin.layers, deps.config.defaultRuntime];
     this.#fingerprint = createHash('sha256').update(stringify(facts)).digest('hex');
   }
@@ -99,7 +100,7 @@ export class SandboxLauncher implements Launcher {
     const { deps, plugin } = this.#options;
     const current = this.#current;
     if (!this.note || !current) return undefined;
-    return execTargetOf(deps, plugin, this.places, { ...current, cgroup: this.#cgroup });
+    return execTargetOf(deps, plugin, this.places, { ...current, cgroup: this.#cgroup.path });
   }
 
   /** The plugin's first process; undefined while it does not run. */
@@ -142,7 +143,7 @@ export class SandboxLauncher implements Launcher {
       propagated: places.propagated,
       network: network.namespace,
       own: [...ownMounts(places, plugin, deps.shares), ...network.files],
-      cgroupsPath: this.#cgroup,
+      cgroupsPath: this.#cgroup.specified,
     });
     const runtime = config.defaultRuntime;
     checkProcMounts(spec.mounts, runtime, places.rootfs);
@@ -174,7 +175,7 @@ export class SandboxLauncher implements Launcher {
     const { pid, conmonPid, ended } = created.value;
     const [init, conmon] = [processIdentity(pid), processIdentity(conmonPid)];
     if (!init || !conmon) throw systemError('the plugin ended before it was started');
-    const note: Note = { init, conmon, fingerprint: this.#fingerprint, runtime, cgroup: this.#cgroup };
+    const note: Note = { init, conmon, fingerprint: this.#fingerprint, runtime, cgroup: this.#cgroup.path };
     writeNoted(places.note, note);
     wanted(signal);
     await runtimes.get(runtime).start(places.id, { signal });
@@ -231,7 +232,7 @@ export class SandboxLauncher implements Launcher {
     return releaseSandbox(deps, {
       places: this.places,
       runtime: deps.config.defaultRuntime,
-      cgroup: this.#cgroup,
+      cgroup: this.#cgroup.path,
       forGood,
     });
   }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive } from '@cleat/linux/process/identity';
 import { messageOf } from '@cleat/protocol/errors';
-import { cgroupOf } from './cgroup.js';
+import { placeOf } from './cgroup.js';
 import { readNote } from './note.js';
 import { bundlesIn, PluginPlaces } from './places.js';
 import { releaseSandbox } from './release.js';
@@ -26,7 +26,12 @@ export async function endStrangers(deps: SandboxDeps, wanted: ReadonlySet<string
 export async function takeAway(deps: SandboxDeps, id: string): Promise<void> {
   const { config } = deps;
   const places = new PluginPlaces(config, id);
-  await releaseSandbox(deps, { places, runtime: config.defaultRuntime, cgroup: cgroupOf(config, id), forGood: true });
+  await releaseSandbox(deps, {
+    places,
+    runtime: config.defaultRuntime,
+    cgroup: placeOf(config, id).path,
+    forGood: true,
+  });
 }
 
 /** IDs of the plugins that have something here. */

@@ -19,7 +19,13 @@ export interface SandboxedPlugin {
 /** The part of the engine's settings that concerns sandboxes. */
 export type SandboxConfig = Pick<
   ContainersConfig,
-  'dataRoot' | 'execRoot' | 'cgroupParent' | 'defaultCgroupnsMode' | 'defaultRuntime' | 'seccompProfile'
+  | 'dataRoot'
+  | 'execRoot'
+  | 'cgroupDriver'
+  | 'cgroupParent'
+  | 'defaultCgroupnsMode'
+  | 'defaultRuntime'
+  | 'seccompProfile'
 >;
 
 export interface SandboxDeps {

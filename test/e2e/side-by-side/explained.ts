@@ -22,6 +22,17 @@ export const explained: readonly { readonly is: RegExp; readonly why: string }[]
     why: 'names of networks are unique, as from 1.44 on',
   },
   { is: /\{"Image":"busybox"\}: status: 400 → 201$/, why: 'busybox, as it is imported here, names a command' },
+  { is: /PortBindings\.81\/tcp: null → list$/, why: 'a port without bindings gets an empty one, as in newer engines' },
+  { is: /Config\.Env: null → list$/, why: 'busybox, as it is imported here, has an environment' },
+  {
+    is: /\/wait\?condition=nosuch: status: 200 → 400$/,
+    why: 'a condition that nobody knows is refused, as in newer engines',
+  },
+  {
+    is: /→ cannot kill container: runs: invalid signal: (-1|0|SIGNOSUCH)$/,
+    why: 'the words are those of newer engines, of a signal',
+  },
+  { is: /→ invalid value for "until"/, why: 'the parameter that is wrong is named, as in newer engines, here too' },
   { is: /Config\.Cmd: null → list$/, why: 'busybox, as it is imported here, names a command' },
   { is: /KernelMemory(TCP)?: there → missing$/, why: 'no kernel has the limit; newer engines leave it out' },
   { is: /RepoDigests: null → list$/, why: 'an empty list, as in newer engines' },
@@ -38,7 +49,7 @@ export const explained: readonly { readonly is: RegExp; readonly why: string }[]
   },
   { is: /\/networks\/none: IPAM\.Config: list → null$/, why: 'it has no configuration, as in newer engines' },
   { is: /os_type: missing → there$/, why: 'os_type is in every version, as in newer engines' },
-  { is: /\/idle\/changes: body: list → null$/, why: 'mount points are made when a container starts' },
+  { is: /\/(idle|rich)\/changes: body: list → null$/, why: 'mount points are made when a container starts' },
   { is: /\/wait: Error: there → missing$/, why: 'no error is left out, as in newer engines' },
   { is: /message: no such image: \S+: .* → /, why: 'a message about an image names it once' },
   {

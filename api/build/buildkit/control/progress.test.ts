@@ -46,3 +46,22 @@ test('a build waits for a slow watcher, and goes on when it leaves', async () =>
   await telling;
   expect(told).toBe(100);
 });
+
+test('steps are numbered as BuildKit does, where the builder says how: those that make a layer', async () => {
+  const progress = new Progress();
+  const steps = [
+    { ID: '1', Name: 'FROM busybox AS a', Step: 2, Steps: 14, Stage: 'a', StageStep: 1, StageSteps: 10 },
+    { ID: '2', Name: 'ARG X', Step: 3, Steps: 14, Stage: 'a', StageStep: 0, StageSteps: 10 },
+    { ID: '3', Name: 'ENV X=$', Step: 4, Steps: 14, Stage: 'a', StageStep: 0, StageSteps: 10, Error: 'it failed' },
+    { ID: '4', Name: 'RUN make', Step: 13, Steps: 14, Stage: 'a', StageStep: 10, StageSteps: 10 },
+    { ID: '5', Name: 'RUN of another builder', Step: 14, Steps: 14, Stage: 'b' },
+  ];
+  for (const Vertex of steps) await progress.line({ Vertex });
+  progress.end();
+  expect((await all(progress)).flatMap(({ vertexes = [] }) => vertexes.map(({ name }) => name))).toEqual([
+    '[a  1/10] FROM busybox AS a',
+    'ENV X=$',
+    '[a 10/10] RUN make',
+    '[b 14/14] RUN of another builder',
+  ]);
+});

@@ -132,8 +132,8 @@ export class Progress {
   }
 
   /** Passes on a line of the builder. */
-  line(line: BuildLine): Promise<void> {
-    return this.emit(this.#translated(line));
+  async line(line: BuildLine): Promise<void> {
+    if (!isHidden(line)) await this.emit(this.#translated(line));
   }
 
   #translated({ Vertex, Log, Status, Warning }: BuildLine): Status {
@@ -194,10 +194,17 @@ class Turn {
 /** Tells of a step while it goes on. */
 export type Report = (status: { id: string; current?: number; total?: number; done?: boolean }) => Promise<void>;
 
+/** An instruction that makes no layer is none of BuildKit's steps, unless it is what has failed. */
+function isHidden({ Vertex }: BuildLine): boolean {
+  return Vertex?.StageSteps !== undefined && !Vertex.StageStep && !Vertex.Error;
+}
+
 /** `[build 2/5] RUN make`, as BuildKit names it. */
-function vertexName({ Name, Step, Steps, Stage }: NonNullable<BuildLine['Vertex']>): string {
-  if (!Step || !Steps) return Name;
-  return `[${Stage ? `${Stage} ` : ''}${Step}/${Steps}] ${Name}`;
+function vertexName(vertex: NonNullable<BuildLine['Vertex']>): string {
+  const { Name, Stage, StageSteps } = vertex;
+  const [step, steps] = StageSteps === undefined ? [vertex.Step, vertex.Steps] : [vertex.StageStep, StageSteps];
+  if (!step || !steps) return Name;
+  return `[${Stage ? `${Stage} ` : ''}${`${step}`.padStart(`${steps}`.length)}/${steps}] ${Name}`;
 }
 
 function now(): { seconds: number; nanos: number } {

@@ -33,11 +33,16 @@ const codes: Readonly<Record<ErrorClass, number>> = {
   DeadlineExceeded: code.deadlineExceeded,
   Cancelled: code.cancelled,
   DataLoss: code.dataLoss,
-  NotImplemented: code.unimplemented,
+  // A sentence that says what to do instead, before which clients would write the name of the code, twice.
+  NotImplemented: code.unknown,
   Unavailable: code.unavailable,
 };
 
-const classes = new Map(Object.entries(codes).map(([name, number]) => [number, name as ErrorClass]));
+const classes = new Map<number, ErrorClass>([
+  ...Object.entries(codes).map(([name, number]) => [number, name as ErrorClass] as const),
+  [code.unknown, 'System'],
+  [code.unimplemented, 'NotImplemented'],
+]);
 
 /** Typed facts beside a message: each is a JSON value with the name of its type. */
 export interface Detail {
