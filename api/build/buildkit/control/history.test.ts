@@ -45,7 +45,7 @@ test('builds are there from their beginning on, with what is known of them', asy
   expect(await all(history.progressOf('a')?.watch(never) ?? noProgress())).toHaveLength(3);
 });
 
-test('who listens hears of what comes', async () => {
+test('a listener hears of each build', async () => {
   const history = new History();
   const leaving = new AbortController();
   const hearing = all(history.events({ ...everything, follow: true }, leaving.signal));

@@ -9,7 +9,7 @@ import type { Progress } from './progress.js';
 /** Builds that have ended, of which something is told; and bytes of their output together. */
 const maxEnded = 50;
 const maxOutput = 32 * 1024 * 1024;
-/** Of an attribute's value: a Dockerfile may be one. */
+/** Characters of an attribute's value that are kept: a whole Dockerfile may be one. */
 const maxValue = 4096;
 
 /** How `type` of an event tells what has happened. */
@@ -28,7 +28,7 @@ interface Entry {
   response?: ReadonlyMap<string, string>;
 }
 
-/** What `docker buildx history` shows: the builds of this engine's life, the last ones. In memory only. */
+/** The last builds of this engine's life, for `docker buildx history`. In memory only. */
 export class History {
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<(event: HistoryEvent) => void>();
