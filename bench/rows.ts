@@ -3,6 +3,7 @@ import type { Row } from './row.js';
 import { apiRows } from './rows/api.js';
 import { buildRows } from './rows/builds.js';
 import { containerRows } from './rows/containers.js';
+import { engineWideRows } from './rows/engine.js';
 import { extensionRows } from './rows/extensions.js';
 import { imageRows } from './rows/images.js';
 import { layerRows } from './rows/layers.js';
@@ -19,6 +20,7 @@ export const engineRows: readonly Row[] = [
   ...layerRows,
   ...buildRows,
   ...apiRows,
+  ...engineWideRows,
   ...managedRows,
 ];
 

@@ -35,13 +35,25 @@ export function eventRoutes({ events }: ApiServices): Route[] {
         await x.begin(200, type);
         for await (const event of subscription) {
           if (skipped(x, event)) continue;
-          const shown = x.before('1.52') ? legacy(event) : event;
-          if (!(await x.write(`${mark}${stringify(shown)}\n`))) break;
+          if (!(await x.write(`${mark}${textOf(event, x.before('1.52'))}\n`))) break;
         }
         x.end();
       },
     },
   ];
+}
+
+/** An event's text is made once for all who read it: for old clients, and for today's. */
+const texts = { old: new WeakMap<EventMessage, string>(), new: new WeakMap<EventMessage, string>() };
+
+function textOf(event: EventMessage, isOld: boolean): string {
+  const made = isOld ? texts.old : texts.new;
+  let text = made.get(event);
+  if (text === undefined) {
+    text = stringify(isOld ? legacy(event) : event);
+    made.set(event, text);
+  }
+  return text;
 }
 
 function skipped(x: Exchange, event: EventMessage): boolean {

@@ -21,7 +21,7 @@ export const apiRows: readonly Row[] = [
     name: `\`inspect\` of a container, ${connections} connections, ${requests} requests`,
     unit: 'ms',
     between: stock,
-    atMost: 1.3,
+    atMost: 1.11,
     samples: 9,
     prepare: async (engine) => {
       await create(engine, { Cmd: ['true'] }, 'inspected');

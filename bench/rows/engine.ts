@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BenchEngine } from '../engines.js';
+import { EventReaders } from '../event-readers.js';
+import { type Row, stock } from '../row.js';
+import { ask, create, inParallel, milliseconds, numbers, remove } from '../work.js';
+
+const existing = 100;
+const readers = 50;
+const made = 200;
+
+const nothing = { Cmd: ['true'], HostConfig: { NetworkMode: 'none' } };
+const nameOf = (index: number): string => `there-${index}`;
+
+/** The engine as a whole: its start, and what it tells of itself. */
+export const engineWideRows: readonly Row[] = [
+  {
+    name: `start of the engine with ${existing} containers, until it lists them`,
+    unit: 'ms',
+    between: stock,
+    atMost: 0.8,
+    samples: 7,
+    prepare: (engine) => inParallel(numbers(existing), 8, (index) => create(engine, nothing, nameOf(index))),
+    async sample(engine) {
+      await engine.halt();
+      return await milliseconds(async () => {
+        engine.launch();
+        await listed(engine, existing);
+      });
+    },
+    finish: (engine) => inParallel(numbers(existing), 8, (index) => remove(engine, nameOf(index))),
+  },
+  {
+    name: `${made} containers are created and removed, 8 at once, while ${readers} clients read events, until each has all`,
+    unit: 'ms',
+    between: stock,
+    atMost: 0.5,
+    samples: 5,
+    async sample(engine) {
+      using all = await EventReaders.open(engine.socket, readers);
+      // dockerd sends the head a moment before it listens.
+      await sleep(200);
+      return await milliseconds(async () => {
+        await inParallel(numbers(made), 8, async () => remove(engine, await create(engine, nothing)));
+        await all.seen(made);
+      });
+    },
+  },
+];
+
+async function listed(engine: BenchEngine, count: number): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      const list = JSON.parse((await ask(engine, 'GET', '/containers/json?all=1')).toString()) as unknown[];
+      if (list.length >= count) return;
+    } catch (error) {
+      // It does not listen yet.
+      if (Date.now() > deadline) throw error;
+    }
+    await sleep(2);
+  }
+}
