@@ -32,7 +32,7 @@ export function roomForTests(): void {
     extensions = openExtensions({
       manifestPaths: [fileURLToPath(new URL('../../batteries/manifest.yaml', import.meta.url))],
       overrides: {},
-      variables: Object.fromEntries(config.map((name) => [name, ''])),
+      variables: { ...Object.fromEntries(config.map((name) => [name, ''])), containerRoot: '0:0', containerView: '' },
       pluginDirectories: [join(directory, 'plugins')],
       dataRoot: directory,
       execRoot: directory,

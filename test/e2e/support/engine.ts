@@ -11,6 +11,7 @@ import { processesOf } from '../../../cli/sweep/processes.js';
 import { sweep } from '../../../cli/sweep/sweep.js';
 import { batteryFlags, startDefaultPlugin } from './batteries.js';
 import { busyboxTar } from './busybox.js';
+import { removeAll } from './client.js';
 import { type CommandResult, type DockerOptions, docker } from './docker.js';
 import { checkMissed } from './missed.js';
 
@@ -153,14 +154,16 @@ class RealEngine implements Engine {
 
   async clear(): Promise<void> {
     if (this.#ended) await this.restart();
-    const clear = async (list: readonly string[], remove: readonly string[]): Promise<void> => {
-      const { stdout } = await this.docker(...list);
-      const found = stdout.split('\n').filter(Boolean);
-      if (found.length > 0) await this.docker(...remove, ...found);
-    };
-    await clear(['ps', '-aq'], ['rm', '-fv']);
-    await clear(['volume', 'ls', '-q'], ['volume', 'rm']);
-    await clear(['network', 'ls', '-q', '--filter', 'type=custom'], ['network', 'rm']);
+    await removeAll(this);
+    const { Volumes } = await this.#listed<{ Volumes: { Name: string }[] }>('/volumes');
+    await Promise.all(Volumes.map(({ Name }) => this.api('DELETE', `/volumes/${Name}`)));
+    const custom = encodeURIComponent('{"type":["custom"]}');
+    const networks = await this.#listed<{ Id: string }[]>(`/networks?filters=${custom}`);
+    await Promise.all(networks.map(({ Id }) => this.api('DELETE', `/networks/${Id}`)));
+  }
+
+  async #listed<T>(path: string): Promise<T> {
+    return JSON.parse((await this.api('GET', path)).body) as T;
   }
 
   async importBusybox(): Promise<void> {
