@@ -24,7 +24,7 @@ export async function createImage(x: Exchange, images: Images): Promise<void> {
       source: url?.href ?? x.body(),
       repository: query.text('repo'),
       tag: query.text('tag'),
-      message: query.text('message') || `Imported from ${url ? shown(url) : from}`,
+      message: query.text('message'),
       changes: query.all('changes'),
       platform,
       signal: x.signal,
@@ -38,11 +38,4 @@ function urlOf(text: string): URL {
   const url = URL.canParse(whole) ? new URL(whole) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
   throw invalidParameter(`fromSrc: ${JSON.stringify(text)} is no URL of a web server`);
-}
-
-/** The history of an image is read by others than who may have the password. */
-function shown(url: URL): string {
-  const copy = new URL(url);
-  [copy.username, copy.password] = ['', ''];
-  return copy.href;
 }

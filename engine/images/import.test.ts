@@ -52,10 +52,10 @@ test('a file of a web server is imported, and its credentials are told to nobody
   });
   await using bench = await openBench();
   const said = await importing(bench, { source: `http://me:secret@${server.host}/root.tgz` });
-  expect(said[0]).toEqual({ status: `Downloading from http://${server.host}/root.tgz` });
+  expect(said[0]).toEqual({ status: `Downloading from http://xxxxx:xxxxx@${server.host}/root.tgz` });
   expect(said.some(({ status }) => status === 'Importing')).toBe(true);
   expect(await fileOf(bench, 'app:1')).toBe('content');
-  expect(JSON.stringify(said)).not.toContain('secret');
+  expect(JSON.stringify([said, await bench.images.history('app:1')])).not.toContain('secret');
   await expect(importing(bench, { source: `http://${server.host}/none` })).rejects.toMatchObject({
     class: 'NotFound',
     message: `failed to GET http://${server.host}/none with status 404 Not Found`,

@@ -4,6 +4,7 @@ import { flow } from '../async/flow.js';
 import { bar, type Emit, progressOf } from '../async/progress.js';
 import { formatPlatform, hostPlatform, parsePlatform } from '../content/platform.js';
 import { familiar, referenceOf, refuseReserved } from '../content/references.js';
+import { withoutCredentials } from '../distribution/proxy.js';
 import { goTime, nowNanos } from '../time.js';
 import { applyChanges } from './changes/index.js';
 import type { Context } from './context.js';
@@ -23,7 +24,9 @@ export function importImage(context: Context, options: ImportOptions): AsyncIter
     if (platform.os !== 'linux')
       throw invalidParameter(`operating system is not supported: ${formatPlatform(platform)}`);
     await context.layers.withLease(async (lease) => {
-      const { source, message } = options;
+      const { source } = options;
+      const from = typeof source === 'string' ? withoutCredentials(source) : '-';
+      const message = options.message || `Imported from ${from}`;
       const bytes = typeof source === 'string' ? downloaded(source, emit, signal) : flow(source);
       const blob = await context.content.store(bytes, lease, { signal });
       const layer = await context.layers.add({ blob, lease, signal, isSpent: true });
@@ -32,10 +35,10 @@ export function importImage(context: Context, options: ImportOptions): AsyncIter
         JSON.stringify({
           architecture: platform.architecture,
           ...(platform.variant !== undefined && { variant: platform.variant }),
-          ...(message !== '' && { comment: message }),
+          comment: message,
           config,
           created,
-          history: [{ created, ...(message !== '' && { comment: message }) }],
+          history: [{ created, comment: message }],
           os: platform.os,
           rootfs: { type: 'layers', diff_ids: [layer.diffId] },
         }),
@@ -78,11 +81,4 @@ function refusalOf(status: number): (message: string) => Error {
     404: notFound,
   };
   return known[status] ?? systemError;
-}
-
-/** A URL as it may be shown, and be told by the image's history. */
-function withoutCredentials(text: string): string {
-  const url = new URL(text);
-  [url.username, url.password] = ['', ''];
-  return url.href;
 }

@@ -169,6 +169,7 @@ export interface ImportOptions {
   source: Readable | string;
   repository: string;
   tag: string;
+  /** Empty: where it came from. */
   message: string;
   /** Dockerfile instructions. */
   changes: string[];

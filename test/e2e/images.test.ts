@@ -203,7 +203,10 @@ describe('a name with images for several platforms', () => {
     );
     expect(await refused('rmi', '--platform=linux/s390x', there)).toContain('is being used by stopped container');
     await ok('rm', container);
-    await ok('rmi', there);
+    const dockerfile = Buffer.from(`FROM --platform=linux/s390x ${there}\nLABEL built=yes\n`);
+    const built = await engine.docker('build', '-q', '-t', 'built:1', '-', { input: dockerfile });
+    expect(built.stderr + (await show('built:1'))).toContain('s390x');
+    await ok('rmi', 'built:1', there);
   });
 });
 

@@ -79,7 +79,9 @@ export class Images {
   async find(reference: string, platform?: Platform): Promise<Image | undefined> {
     let found: unknown;
     try {
-      found = await this.#client.call('GET', `/images/${encodeURIComponent(reference)}/json`);
+      // A name may have images for several platforms.
+      const query = { platform: platform && JSON.stringify(platform) };
+      found = await this.#client.call('GET', `/images/${encodeURIComponent(reference)}/json`, { query });
     } catch (error) {
       if (isClass(error, 'NotFound')) return undefined;
       throw error;

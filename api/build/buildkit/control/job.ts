@@ -2,6 +2,7 @@ import { cancelled, conflict, notFound, unavailable } from '@cleat/protocol/erro
 import { setTimeout } from '@cleat/protocol/guard';
 import type { CacheEntry } from '../frontend/attributes.js';
 import type { Session } from '../session/sessions.js';
+import { History } from './history.js';
 import { Progress } from './progress.js';
 
 /** How long a call for a build waits for the build: its client sends both at the same time. */
@@ -65,6 +66,7 @@ export class Job {
 
 /** The builds that run, and for a while those that have ended. */
 export class Jobs {
+  readonly history = new History();
   readonly #jobs = new Map<string, Job>();
   readonly #waiting = new Set<() => void>();
 

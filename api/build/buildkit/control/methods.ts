@@ -37,8 +37,8 @@ export function controlMethods(services: ControlServices): [string, Method][] {
     [
       path('Status'),
       serverStream(messages.statusRequest, messages.statusResponse, async function* ({ Ref }, { signal }) {
-        const job = await jobs.get(Ref, signal);
-        yield* job.progress.watch(signal);
+        const progress = jobs.history.progressOf(Ref) ?? (await jobs.get(Ref, signal)).progress;
+        yield* progress.watch(signal);
       }),
     ],
     [
@@ -66,12 +66,22 @@ export function controlMethods(services: ControlServices): [string, Method][] {
     [path('Prune'), serverStream(messages.pruneRequest, messages.usageRecord, (request) => prune(builds, request))],
     [
       path('ListenBuildHistory'),
-      serverStream(messages.historyRequest, messages.historyEvent, (request, call) => history(request, call)),
+      serverStream(messages.historyRequest, messages.historyEvent, (request, { signal }) => {
+        const { Ref: ref, ActiveOnly: activeOnly, EarlyExit, Filter, Limit: limit } = request;
+        if (Filter.length > 0) {
+          throw notImplemented(
+            'the history of builds is not filtered here: leave --filter out, and choose from the list',
+          );
+        }
+        return jobs.history.events({ ref, activeOnly, limit, follow: !EarlyExit }, signal);
+      }),
     ],
     [
       path('UpdateBuildHistory'),
-      unary(messages.historyUpdate, nothing, () => {
-        throw notImplemented('this engine keeps no history of builds');
+      unary(messages.historyUpdate, nothing, ({ Ref, Pinned, Delete }) => {
+        if (Pinned) throw notImplemented('the history of builds is in memory only: no build of it can be pinned');
+        if (Delete) jobs.history.remove(Ref);
+        return {};
       }),
     ],
   ];
@@ -85,6 +95,9 @@ async function solve(
   const { sessions, jobs } = services;
   // Before it is looked at: the client's other calls for it wait until it is there, and hear of its end.
   const job = jobs.open(new Job(request.Ref, () => sessions.get(request.Session, signal), signal));
+  const { FrontendAttrs: attributes, Exporters, ExporterDeprecated: Type } = request;
+  const asked = Exporters.length > 0 || Type === '' ? Exporters : [{ Type, Attrs: request.ExporterAttrsDeprecated }];
+  if (!request.Internal) jobs.history.began({ ref: request.Ref, attributes, exporters: asked, progress: job.progress });
   try {
     const exporters = exportersIn(request);
     const toImages = exporters.filter(({ type }) => type === 'image');
@@ -92,9 +105,11 @@ async function solve(
     const result = await resultOf(services, job, request);
     const ExporterResponse = await exportResult(services, job, result, exporters);
     jobs.close(job);
+    jobs.history.ended(job.ref, { response: ExporterResponse });
     return { ExporterResponse };
   } catch (error) {
     jobs.close(job, error);
+    jobs.history.ended(job.ref, { error });
     throw error;
   }
 }
@@ -204,13 +219,4 @@ function usageRecord(record: BuildCacheRecord): Partial<MessageOf<typeof message
     RecordType: record.Type ?? 'regular',
     Shared: record.Shared ?? false,
   };
-}
-
-/** There is none; who listens for what comes hears nothing until he leaves. */
-async function* history(
-  { EarlyExit }: MessageOf<typeof messages.historyRequest>,
-  { signal }: Call,
-): AsyncGenerator<never> {
-  if (EarlyExit || signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -96,6 +96,23 @@ export class Progress {
     }
   }
 
+  /** Bytes of output that are kept. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Steps so far, and warnings. */
+  counts(): { total: number; done: number; cached: number; warnings: number } {
+    const last = new Map(this.#kept.flatMap(({ vertexes = [] }) => vertexes.map((one) => [one.digest, one] as const)));
+    const steps = [...last.values()];
+    return {
+      total: steps.length,
+      done: steps.filter(({ completed }) => completed).length,
+      cached: steps.filter(({ cached }) => cached).length,
+      warnings: this.#kept.reduce((sum, { warnings = [] }) => sum + warnings.length, 0),
+    };
+  }
+
   get #end(): number {
     return this.#dropped + this.#kept.length;
   }

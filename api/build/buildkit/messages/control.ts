@@ -26,6 +26,8 @@ export const solveRequest = message({
   ),
   Entitlements: repeated(string(9)),
   FrontendInputs: map(10, nested(2, definition)),
+  /** It is none of the user's: the history does not have it. */
+  Internal: bool(11),
   SourcePolicy: nested(12, message({ version: count(1) })),
   Exporters: list(13, exporter),
   EnableSessionExporter: bool(14),
