@@ -159,3 +159,31 @@ it('leaves no listener behind for each time that a client has sent too far ahead
   expect(socket.listenerCount('close')).toBe(before);
   socket.destroy();
 });
+
+it('refuses HTTP/2 where no route speaks it', async () => {
+  class Silent extends Socket {
+    override _read(): void {}
+    override _write(_chunk: unknown, _encoding: unknown, done: () => void): void {
+      done();
+    }
+  }
+  const server = createServer();
+  const malformed = new Promise<Error>((resolve) => {
+    const accept = createFront({
+      server,
+      onPlain: () => false,
+      hijacks: () => undefined,
+      onUpgrade: (_request, socket) => socket.destroy(),
+      onMalformed: (error, socket) => {
+        socket.destroy();
+        resolve(error);
+      },
+      onFailure: resolve,
+    });
+    const socket = new Silent({ allowHalfOpen: true });
+    socket.on('error', () => {});
+    accept(socket);
+    socket.push('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  });
+  expect(await malformed).toMatchObject({ code: expect.stringMatching(/^HPE_/) });
+});

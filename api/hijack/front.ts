@@ -261,7 +261,8 @@ class Connection {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     let bytes = this.#shift(end);
-    if (bytes.equals(http2Head)) {
+    // Where nobody speaks it, it is no request, as the parser will say.
+    if (bytes.equals(http2Head) && this.#options.hijacks(parseHead(http2AsUpgrade)) !== undefined) {
       this.implied = true;
       this.#held = Buffer.concat([bytes, this.#held]);
       bytes = http2AsUpgrade;
