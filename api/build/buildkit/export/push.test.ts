@@ -42,6 +42,6 @@ test('a name is pushed with the credentials for its registry, and told of', asyn
   expect((await push('docker.io/library/a:latest', [])).asked[0]).not.toHaveProperty('auth');
 });
 
-test('what the registry refuses fails the build', async () => {
+test('a refusal of the registry fails the build', async () => {
   await expect(push('mine.test/a:1', [{ error: 'denied: not yours' }])).rejects.toThrow('denied: not yours');
 });
