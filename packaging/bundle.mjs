@@ -83,7 +83,7 @@ const bundle = await rolldown({
   platform: 'node',
   plugins: [main, places, dynamicImports],
   // Native code, what loads files of its own, and what is no CommonJS.
-  external: [/^rolldown/, /^koffi/, /^lmdb/, /^node-unix-socket/, /^pino/],
+  external: [/^rolldown/, /^koffi/, /^lmdb/, /^node-unix-socket/],
   onLog(level, log, next) {
     // Types and tests are checked elsewhere; a module that is missing is an error.
     if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);

@@ -1,7 +1,5 @@
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { createSecureContext } from 'node:tls';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { activatedSocket } from './activation.js';
 import { defaultSocket, type RunFlag } from './command-line.js';
@@ -69,7 +67,7 @@ function tlsOf(flags: Flags): TcpOptions['tls'] {
     ...(ca === undefined ? {} : { ca: readPem('tls-ca', ca) }),
   };
   try {
-    createSecureContext(tls);
+    process.getBuiltinModule('node:tls').createSecureContext(tls);
   } catch (cause) {
     const files = ca === undefined ? `${cert} and ${key}` : `${cert}, ${key} and ${ca}`;
     throw invalidParameter(`TLS cannot be spoken with ${files}: ${messageOf(cause)}`, { cause });
@@ -97,6 +95,7 @@ function specTlsOf(flags: Flags, cert: string): SpecTls | undefined {
 }
 
 function isSelfSigned(pem: string): boolean {
+  const { X509Certificate } = process.getBuiltinModule('node:crypto');
   const certificate = new X509Certificate(pem);
   return certificate.checkIssued(certificate);
 }

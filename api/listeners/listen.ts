@@ -1,7 +1,6 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { createServer as createTlsServer } from 'node:tls';
 import { conflict, invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Transport } from '../http/messages.js';
 import { type Address, parseAddress } from './address.js';
@@ -101,7 +100,7 @@ async function listenTcp(
   accept: Accept,
 ): Promise<Listener> {
   const server = tls
-    ? createTlsServer({
+    ? process.getBuiltinModule('node:tls').createServer({
         allowHalfOpen: true,
         cert: tls.cert,
         key: tls.key,

@@ -37,6 +37,19 @@ async function answers(engine: BenchEngine, plugin: string): Promise<void> {
   }
 }
 
+/** Until the engine answers at all. */
+async function listens(engine: BenchEngine): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      return void (await ask(engine, 'GET', '/_ping'));
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(5);
+    }
+  }
+}
+
 /** Volumes that {@link answers} made: each of them would be something to bring back at the next start. */
 const asked: string[] = [];
 
@@ -135,6 +148,8 @@ export const managedRows: readonly Row[] = [
       if (left.length > 0) throw new Error(`${engine.name} left plugins running`);
       const took = await milliseconds(async () => {
         engine.launch();
+        // Ten who ask in vain would take a processor from either engine.
+        await listens(engine);
         await Promise.all(many.map((name) => answers(engine, name)));
       });
       await removeAsked(engine);

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { Extensions, Registered, Registration } from '@cleat/extensions/service';
+import type { Extensions, Registered, Registration, Unavailable } from '@cleat/extensions/service';
 import { Helper } from '@cleat/linux/helper/helper';
 import type { Progress } from '@cleat/protocol/api/image';
 import type { PluginPrivilege } from '@cleat/protocol/api/plugin';
@@ -43,6 +43,8 @@ export interface Bench extends AsyncDisposable {
   readonly events: NewEvent[];
   /** Names of those that are registered now, with the digest-like text of their manifests' descriptions. */
   readonly running: Map<string, string>;
+  /** Those that are known and do not run, with their kinds. */
+  readonly unavailable: string[];
   /** Users of each plugin. */
   uses: PluginUse[];
   /** The extensions that need any plugin. */
@@ -85,6 +87,7 @@ export async function openBench(): Promise<Bench> {
   const root = await mkdtemp(join(tmpdir(), 'cleat-plugins-'));
   const events: NewEvent[] = [];
   const running = new Map<string, string>();
+  const known = new Set<Unavailable>();
   const helper = new Helper();
   const { signal } = new AbortController();
   const described = ({ manifest: { Description } }: Pick<Plugin, 'manifest'>) => Description;
@@ -106,7 +109,10 @@ export async function openBench(): Promise<Bench> {
         remove: async () => void running.delete(now.name),
       };
     },
-    setUnavailable: () => () => {},
+    setUnavailable: (one: Unavailable) => {
+      known.add(one);
+      return () => known.delete(one);
+    },
     dependents: () => bench.dependents,
     logger: () => silentLogger,
     list: () => [],
@@ -170,6 +176,9 @@ export async function openBench(): Promise<Bench> {
     },
     events,
     running,
+    get unavailable() {
+      return [...known].map(({ name, kinds }) => `${name}: ${kinds.join(', ')}`);
+    },
     uses: [],
     dependents: [],
     answer: async () => {},
@@ -181,6 +190,7 @@ export async function openBench(): Promise<Bench> {
     async reopen() {
       await open.store.close();
       running.clear();
+      known.clear();
       open = await start();
       await open.plugins.start();
     },

@@ -252,6 +252,36 @@ test('an upgrade that does not start goes back by itself, and says so', async ()
   expect((await bench.left()).layers).toHaveLength(1);
 });
 
+test('a plugin that does not run is known, from its first moment to its last: who asks for it is told', async () => {
+  await using registry = await startRegistry();
+  await using bench = await openBench();
+  const name = `${registry.host}/me/plugin`;
+  const { plugins } = bench;
+  await bench.create(`${name}:v1`);
+  expect(bench.unavailable).toEqual([`${name}:v1: VolumeDriver`]);
+  await bench.push(`${name}:v1`);
+  await plugins.remove(`${name}:v1`, { force: false });
+  expect(bench.unavailable).toEqual([]);
+  const types = ['docker.volumedriver/1.0', 'docker.logdriver/1.0'];
+  await bench.create(`${name}:v2`, { Interface: { Types: types, Socket: 'p.sock' } }, [
+    { name: 'plugin', content: 'v2' },
+  ]);
+  await bench.push(`${name}:v2`);
+  await plugins.remove(`${name}:v2`, { force: false });
+  await bench.pull(`${name}:v1`, { name: 'mine' });
+  expect(bench.unavailable).toEqual(['mine:latest: VolumeDriver']);
+  const { signal } = new AbortController();
+  const asked = await plugins.privileges(`${name}:v2`, { name: 'mine', signal });
+  await bench.upgrade('mine', `${name}:v2`, asked);
+  expect(bench.unavailable).toEqual(['mine:latest: VolumeDriver, LogDriver']);
+  await plugins.enable('mine', 0);
+  expect(bench.unavailable).toEqual([]);
+  await plugins.disable('mine', { force: false });
+  expect(bench.unavailable).toHaveLength(1);
+  await plugins.remove('mine', { force: false });
+  expect(bench.unavailable).toEqual([]);
+});
+
 test('a saved plugin is made again from its archive', async () => {
   await using bench = await openBench();
   await bench.create('a', {}, [

@@ -5,7 +5,6 @@ import {
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Reply } from '@cleat/protocol/answer';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
@@ -23,6 +22,9 @@ const maxConnections = 256;
 
 /** How long a connection that nobody uses is kept, in ms. */
 const keptMs = 10_000;
+
+/** Loaded by the first extension that speaks TLS, which few do. */
+const https = () => process.getBuiltinModule('node:https');
 
 /**
  * Docker's plugin protocol: HTTP/1.1 POST of JSON over a UNIX, TCP or TLS socket.
@@ -46,7 +48,11 @@ export class SocketCarrier implements Carrier {
   constructor(address: Address) {
     this.#address = address;
     this.#secure = isSecure(address);
-    this.#kept = new (this.#secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxFreeSockets: 1, timeout: keptMs });
+    this.#kept = new (this.#secure ? https().Agent : HttpAgent)({
+      keepAlive: true,
+      maxFreeSockets: 1,
+      timeout: keptMs,
+    });
     this.#connect = connectOptions(address);
   }
 
@@ -73,7 +79,7 @@ export class SocketCarrier implements Carrier {
 
   /** One request in its caller's own words, on a connection of its own: for who passes on what somebody else said. */
   request(options: Pick<RequestOptions, 'method' | 'path' | 'headers' | 'agent'>): ClientRequest {
-    return (this.#secure ? httpsRequest : httpRequest)({ ...this.#connect, agent: false, ...options });
+    return (this.#secure ? https().request : httpRequest)({ ...this.#connect, agent: false, ...options });
   }
 
   async close(): Promise<void> {

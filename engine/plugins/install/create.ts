@@ -38,7 +38,8 @@ export async function create(context: Context, text: string, archive: Readable, 
         context.registry.refuseTaken(name);
         const id = newId<PluginId>();
         const settings = defaultSettings(made.manifest);
-        context.registry.put({ v: 1, id, name, enabled: false, timeout: 0, settings, package: made.package });
+        const record = { v: 1, id, name, enabled: false, timeout: 0, settings, package: made.package } as const;
+        context.running.unavailable(context.registry.put(record));
         publish(context, 'create', id, name);
       });
     } finally {

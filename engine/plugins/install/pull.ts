@@ -58,7 +58,8 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
           context.registry.refuseTaken(name, invalidParameter);
           const id = newId<PluginId>();
           const made = packageOf(artifact, layers);
-          context.registry.put({ v: 1, id, name, enabled: false, timeout: 0, settings, package: made });
+          const record = { v: 1, id, name, enabled: false, timeout: 0, settings, package: made } as const;
+          context.running.unavailable(context.registry.put(record));
           artifact.installed();
           publish(context, 'pull', familiar(reference), name);
         });

@@ -44,6 +44,7 @@ export function upgrade(context: Context, options: PullPluginOptions): AsyncIter
         const next = exchanged(context, plugin, arrived, options, lease);
         publish(context, 'pull', familiar(reference), plugin.record.name);
         if (plugin.record.enabled) await replace(context, next);
+        else context.running.unavailable(context.registry.find(plugin.id));
       });
     });
   }, options.signal);
