@@ -18,11 +18,11 @@ export interface BuildRoutesOptions {
  * `/build`, in the words of Docker's classic builder, and BuildKit's doors: `/grpc` and `/session`. Clients choose those
  * where `/_ping` says so, and where they are upgraded to HTTP/2.
  */
-export function buildRoutes({ builds }: ApiServices, { log, version }: BuildRoutesOptions): Route[] {
+export function buildRoutes({ builds, images }: ApiServices, { log, version }: BuildRoutesOptions): Route[] {
   let opened: Promise<BuildKitDoors> | undefined;
   // Loaded by the first client that speaks so: most speak otherwise, and an engine at rest does not need it.
   const buildkit = () => {
-    opened ??= import('./buildkit/door.js').then(({ openBuildKit }) => openBuildKit({ builds, log, version }));
+    opened ??= import('./buildkit/door.js').then(({ openBuildKit }) => openBuildKit({ builds, images, log, version }));
     return opened;
   };
   return [

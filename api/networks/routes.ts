@@ -1,6 +1,7 @@
 import type { NetworkResource } from '@cleat/protocol/api/network';
 import { NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest } from '@cleat/protocol/api/network';
 import { invalidParameter } from '@cleat/protocol/errors';
+import { goBool, goBoolError } from '@cleat/protocol/go-bool';
 import { decodeFilters } from '../decode/filters.js';
 import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
@@ -31,13 +32,12 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
       method: 'GET',
       path: '/networks/:id',
       async handler(x) {
-        const verbose = x.query.text('verbose');
-        if (verbose !== '' && !/^([01tf]|true|false)$/i.test(verbose)) {
-          throw invalidParameter(
-            `invalid value for verbose: ${verbose}: strconv.ParseBool: parsing ${JSON.stringify(verbose)}: invalid syntax`,
-          );
+        const text = x.query.text('verbose');
+        const verbose = text === '' ? false : goBool(text);
+        if (verbose === undefined) {
+          throw invalidParameter(`invalid value for verbose: ${text}: ${goBoolError(text)}`);
         }
-        const options = { verbose: x.query.flag('verbose'), scope: x.query.text('scope') || undefined };
+        const options = { verbose, scope: x.query.text('scope') || undefined };
         x.send(200, shape(x, await networks.inspect(x.param('id'), options)));
       },
     },

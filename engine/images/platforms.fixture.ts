@@ -24,12 +24,13 @@ const type = {
  * An OCI layout that holds one name for several platforms, by an index: with a layer of its own each, one that they
  * share, and an attestation, of which BuildKit says that its platform is unknown.
  * @param how.missing architectures that the index lists, and the archive does not hold
+ * @param how.wrong the one whose configuration names another layer
  * @param how.flat the manifests are listed by `index.json` itself
  */
 export async function layoutOf(
   name: string,
   architectures: readonly string[],
-  how: { missing?: readonly string[]; flat?: boolean } = {},
+  how: { missing?: readonly string[]; flat?: boolean; wrong?: string } = {},
 ): Promise<Layout> {
   const blobs = new Map<string, string | Buffer>();
   const keep = (mediaType: string, content: string | Buffer) => {
@@ -43,7 +44,7 @@ export async function layoutOf(
   const listed: object[] = [];
   for (const architecture of architectures) {
     const own = keep(type.layer, await tarOf([{ name: 'own', content: architecture }]));
-    const diffIds = [common.digest, own.digest];
+    const diffIds = [common.digest, architecture === how.wrong ? digestOf('another') : own.digest];
     const config = keep(
       type.config,
       JSON.stringify({ architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: diffIds } }),

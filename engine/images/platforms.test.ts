@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
+import { expectNothingLeft } from '../distribution/hostile.fixture.js';
 import { fakeRegistry, startRegistry } from '../distribution/registry.fixture.js';
 import { type Bench, importTar, lines, openBench, tarOf } from './images.fixture.js';
 import { type Layout, layoutOf } from './platforms.fixture.js';
@@ -115,6 +116,15 @@ test('only what is asked for is loaded, and all of it must be there', async () =
   expect((await images.inspect('both:1')).Id).toBe(ids[host]);
   expect((await images.inspect('both:1', s390x)).Id).toBe(ids.s390x);
   expect(images.count()).toBe(1);
+});
+
+test('an image of which one platform is damaged is not loaded, nor is a part of it', async () => {
+  const { archive } = await layoutOf('both:1', [host, 's390x'], { wrong: 's390x' });
+  await using bench = await openBench();
+  expect(await load(bench.images, archive)).toMatchObject([
+    { error: expect.stringContaining('image configuration says') },
+  ]);
+  await expectNothingLeft(bench);
 });
 
 test('all platforms are saved, or those that are asked for', async () => {

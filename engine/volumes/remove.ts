@@ -1,5 +1,6 @@
 import type { VolumeResource } from '@cleat/protocol/api/volume';
 import { conflict, invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
+import { goBool, goBoolError } from '@cleat/protocol/go-bool';
 import type { Filters } from '../events/service.js';
 import { checkFilters, excludesLabels, filterValues, matchLabels } from '../filters.js';
 import type { Context } from './context.js';
@@ -110,7 +111,7 @@ function truth(filters: Filters): boolean {
   if (values.length > 1) {
     throw invalidParameter(`invalid filter 'all=[${values.join(' ')}]': only one value is expected`);
   }
-  if (/^(1|t|true)$/i.test(value)) return true;
-  if (/^(0|f|false)$/i.test(value)) return false;
-  throw invalidParameter(`invalid filter 'all': strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`);
+  const isTrue = goBool(value);
+  if (isTrue === undefined) throw invalidParameter(`invalid filter 'all': ${goBoolError(value)}`);
+  return isTrue;
 }

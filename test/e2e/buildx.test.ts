@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CommandResult, type DockerOptions, type Engine, startEngine } from './support/engine.js';
 import { hasNewerClients, newerClientsIn } from './support/newer-clients.js';
+import { Registry } from './support/registry.js';
 
 /** Debian bookworm's, which knows BuildKit without buildx. */
 const oldClient = '/usr/bin/docker';
@@ -71,6 +72,8 @@ describe.skipIf(!isOld)('the client of 2021, with DOCKER_BUILDKIT=1', () => {
     expect(stderr).toMatch(/did not complete successfully: exit code: 5/);
   });
 });
+
+const hasRegistry = spawnSync('docker-registry', ['--version']).status === 0;
 
 /** The real clients of BuildKit, unchanged: `docker build` by buildx, buildx itself, bake, Compose v2. */
 describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
@@ -274,6 +277,17 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
       await ok('buildx', 'build', '-o', `type=${type},dest=${type}.tar`, '-t', `exported/${type}:7`, 'out');
       expect(await ok('load', '-i', `${type}.tar`)).toContain(`exported/${type}:7`);
       await ok('rmi', `exported/${type}:7`);
+    });
+    test.skipIf(!hasRegistry)('to a registry, or fails', async () => {
+      await using registry = await Registry.start();
+      const name = `${registry.host}/pushed:1`;
+      await ok('buildx', 'build', '--push', '-t', name, 'out');
+      await ok('rmi', name);
+      expect(await ok('pull', '-q', name)).toBe(`${name}\n`);
+      await ok('rmi', name);
+      const refused = await run('buildx', 'build', '--push', '-t', '127.0.0.1:1/x:1', 'out');
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('connection refused') });
+      await ok('rmi', '127.0.0.1:1/x:1');
     });
     test('nowhere but to the cache', async () => {
       await ok('buildx', 'build', '-o', 'type=cacheonly', 'out');

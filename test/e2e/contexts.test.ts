@@ -63,7 +63,7 @@ async function ok(context: string, args: string[], input?: string): Promise<stri
   return stdout;
 }
 
-/** Streams that go both ways, end one way, wait, and bring much. */
+/** Commands whose streams go both ways, end one way, wait, and go on. */
 async function works(context: string): Promise<void> {
   expect(await ok(context, ['run', '--rm', 'busybox', 'echo', 'there'])).toBe('there\n');
   expect(await ok(context, ['run', '--rm', '-i', 'busybox', 'wc', '-c'], 'x'.repeat(2_000_000))).toMatch(/2000000/);

@@ -1,4 +1,5 @@
 import type { Builds } from '@cleat/engine/build/service';
+import type { Images } from '@cleat/engine/images/service';
 import { notFound } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { Exchange } from '../../http/exchange.js';
@@ -11,6 +12,7 @@ import { Sessions } from './session/sessions.js';
 import { Uploads } from './uploads.js';
 
 export interface DoorServices {
+  readonly images: Pick<Images, 'push'>;
   readonly builds: Builds;
   readonly log: Logger;
   readonly version: string;

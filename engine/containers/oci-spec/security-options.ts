@@ -1,4 +1,5 @@
 import { invalidParameter } from '@cleat/protocol/errors';
+import { goBool } from '@cleat/protocol/go-bool';
 
 export interface SecurityOptions {
   noNewPrivileges: boolean;
@@ -38,7 +39,7 @@ export function parseSecurityOptions(options: readonly string[], defaultNoNewPri
 }
 
 function boolean(value: string, option: string): boolean {
-  if (/^(1|t|true)$/i.test(value)) return true;
-  if (/^(0|f|false)$/i.test(value)) return false;
-  throw invalidParameter(`invalid --security-opt 2: "${option}"`);
+  const isTrue = goBool(value);
+  if (isTrue === undefined) throw invalidParameter(`invalid --security-opt 2: "${option}"`);
+  return isTrue;
 }

@@ -91,9 +91,12 @@ async function loadTarget(
   signal: AbortSignal,
 ): Promise<{ image: Image; target?: TargetRecord }> {
   const here = manifests.filter(({ raw }) => platformOf(parseNewImageConfig(raw)).os === 'linux');
+  const wanted = here.length > 0 ? here : manifests;
+  // All of them are here before one of them is an image: a failure leaves none.
+  for (const manifest of wanted) await loadLayers(context, manifest, lease, signal);
   let whole: { image: Image; target?: TargetRecord } | undefined;
-  for (const manifest of here.length > 0 ? here : manifests) {
-    const image = await loadImage(context, manifest, lease, signal);
+  for (const manifest of wanted) {
+    const image = context.create(manifest.raw);
     whole = { image };
     // It is kept for its names.
     if (!target || manifest.digest === undefined || names.length === 0) continue;
@@ -104,12 +107,12 @@ async function loadTarget(
   return { ...whole, image: (found && context.catalog.get(found)) ?? whole.image };
 }
 
-async function loadImage(
-  context: Pick<Context, 'create' | 'layers'>,
+async function loadLayers(
+  context: Pick<Context, 'layers'>,
   item: ArchivedManifest,
   lease: Lease,
   signal: AbortSignal,
-): Promise<Image> {
+): Promise<void> {
   const config = parseNewImageConfig(item.raw);
   const os = config.os ?? 'linux';
   if (os !== 'linux') throw invalidParameter(`cannot load ${os} image on linux`);
@@ -128,7 +131,6 @@ async function loadImage(
     }
     await context.layers.add({ blob, lease, diffId, signal });
   }
-  return context.create(item.raw);
 }
 
 function tagLoaded(

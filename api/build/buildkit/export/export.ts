@@ -4,9 +4,10 @@ import { owned } from '@cleat/protocol/guard';
 import type { Job, Result } from '../control/job.js';
 import type { Session } from '../session/sessions.js';
 import type { Exporter } from './exporters.js';
+import { type PushServices, pushImage } from './push.js';
 import { checkPlace, sendBytes, sendFiles } from './send.js';
 
-export interface ExportServices {
+export interface ExportServices extends PushServices {
   readonly builds: Pick<Builds, 'rootfs' | 'save' | 'trees'>;
 }
 
@@ -30,7 +31,7 @@ async function exportOne(
   services: ExportServices,
   job: Job,
   image: string,
-  { type, id, names }: Exporter,
+  { type, id, names, push }: Exporter,
 ): Promise<void> {
   const { progress, signal } = job;
   if (type === 'image') {
@@ -40,6 +41,7 @@ async function exportOne(
       await report({ id: `writing image ${image}`, done: true });
       for (const name of names) await report({ id: `naming to ${fullName(name)}`, done: true });
     });
+    if (push) for (const name of names) await pushImage(services, job, fullName(name));
     return;
   }
   const session: Session = await job.session();

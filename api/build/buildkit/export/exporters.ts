@@ -10,6 +10,8 @@ export interface Exporter {
   readonly type: 'image' | 'docker' | 'oci' | 'tar' | 'local';
   /** Names of the image. */
   readonly names: readonly string[];
+  /** The engine pushes the image by these. */
+  readonly push: boolean;
   /** Which of the client's outputs it is. */
   readonly id: number;
 }
@@ -36,16 +38,16 @@ export function exportersOf(requests: readonly ExporterRequest[]): Exporter[] {
       if (served[type].includes(name) || harmless.includes(name)) continue;
       throw notImplemented(`the option ${name} of the exporter ${Type} is not served: leave it out`);
     }
-    if (type === 'image' && Type !== 'moby' && isTrue(Attrs.get('push'))) {
-      throw notImplemented('a build does not push here: push the image when it is built (docker push)');
-    }
     if (Attrs.has('tar') && !isTrue(Attrs.get('tar'))) {
       throw notImplemented(`${Type} goes to a file here: leave tar=false out`);
     }
     if (type === 'local' && !['', 'copy', 'delete'].includes(Attrs.get('mode') ?? '')) {
       throw invalidParameter(`invalid local exporter mode ${Attrs.get('mode')}`);
     }
-    return { type, id, names: (Attrs.get('name') ?? '').split(',').filter(Boolean) };
+    const names = (Attrs.get('name') ?? '').split(',').filter(Boolean);
+    const push = type === 'image' && isTrue(Attrs.get('push'));
+    if (push && names.length === 0) throw invalidParameter('tag is needed when pushing to registry');
+    return { type, id, names, push };
   });
 }
 

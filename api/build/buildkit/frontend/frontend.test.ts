@@ -165,7 +165,9 @@ describe('exporters', () => {
   const one = (Type: string, attributes: Record<string, string> = {}) =>
     exportersOf([{ Type, Attrs: new Map(Object.entries(attributes)) }]);
   test('are those that are served', () => {
-    expect(one('moby', { name: 'a,b:1', push: 'true' })).toEqual([{ type: 'image', id: 0, names: ['a', 'b:1'] }]);
+    expect(one('moby', { name: 'a,b:1', push: 'true' })).toEqual([
+      { type: 'image', id: 0, names: ['a', 'b:1'], push: true },
+    ]);
     for (const type of ['image', 'docker', 'oci', 'tar', 'local']) expect(one(type)).toMatchObject([{ type }]);
   });
   test.each<[string, Record<string, string>]>([
@@ -177,6 +179,6 @@ describe('exporters', () => {
     ['local', { mode: 'odd' }],
     ['toString', {}],
   ])('%s with %j is refused', (type, attributes) => {
-    expect(() => one(type, attributes)).toThrow(/not served|does not push|leave tar|invalid/);
+    expect(() => one(type, attributes)).toThrow(/not served|tag is needed|leave tar|invalid/);
   });
 });
