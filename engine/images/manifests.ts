@@ -13,15 +13,18 @@ type Rooms = Pick<Context, 'catalog' | 'layers' | 'sizeOf' | 'usage'>;
 /** The target that an image came as; of one that was made here, the manifest as which it would be saved. */
 export function descriptorOf(context: Rooms, image: Image, target: TargetRecord | undefined): ImageDescriptor {
   if (target) return shown(target);
-  const layers = image.config.rootfs.diff_ids.map((diffId) => context.layers.get(diffId));
-  return describe(
-    mediaType.ociManifest,
-    manifestOf(
-      image,
-      layers.filter((layer) => layer !== undefined),
-    ),
-  );
+  const known = asSaved.get(image);
+  if (known) return known;
+  const layers = image.config.rootfs.diff_ids
+    .map((diffId) => context.layers.get(diffId))
+    .filter((layer) => layer !== undefined);
+  const described = describe(mediaType.ociManifest, manifestOf(image, layers));
+  asSaved.set(image, described);
+  return described;
 }
+
+/** An image and its layers never change. */
+const asSaved = new WeakMap<Image, ImageDescriptor>();
 
 /** The descriptor of the manifest of an image for one platform, in a target. */
 export function manifestDescriptorOf(context: Rooms, image: Image, target: TargetRecord | undefined): ImageDescriptor {
