@@ -1,5 +1,5 @@
 import type { BuildOrder } from '@cleat/engine/build/service';
-import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { decode, parseJson } from '@cleat/protocol/json';
 import { BuildRequest } from '@cleat/protocol/kinds/builder';
 import Type, { type Static, type TSchema } from '@cleat/protocol/schema';
@@ -94,11 +94,11 @@ export function jsonIn<S extends TSchema>(
   }
 }
 
-/** @throws System, as a stock engine answers */
+/** @throws InvalidParameter; a stock engine's 500 blames itself */
 function size(text: string): number | undefined {
   if (text === '') return undefined;
   if (!/^[+-]?\d{1,15}$/.test(text))
-    throw systemError(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    throw invalidParameter(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   return Number(text) || undefined;
 }
 

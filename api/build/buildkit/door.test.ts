@@ -1,7 +1,5 @@
-import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { connect as dial, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,10 +10,11 @@ import { systemError } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startApi, type TestApi, talk } from '../../testing/fakes.js';
+import { upgraded } from './connection.fixture.js';
 import { GrpcClient } from './grpc/client.js';
 import { type Methods, serveGrpc, streaming, unary } from './grpc/server.js';
 import { code, StatusError } from './grpc/status.js';
-import { bytesMessage, healthRequest, healthResponse, nothing } from './messages/common.js';
+import { bytesMessage, nothing } from './messages/common.js';
 import * as control from './messages/control.js';
 import * as gateway from './messages/gateway.js';
 import { packet, packetType, secretRequest, secretResponse } from './messages/session.js';
@@ -101,23 +100,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** Upgrades a connection as clients do. @returns it, and the head of the answer */
-async function upgrade(
-  path: string,
-  headers: Record<string, string> = {},
-  body = '',
-): Promise<{ socket: Socket; head: string }> {
-  const socket = dial(api.socketPath);
-  const lines = Object.entries({ Host: 'x', Connection: 'Upgrade', Upgrade: 'h2c', ...headers });
-  socket.write(`POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
-  const [data] = (await once(socket, 'data')) as [Buffer];
-  socket.pause();
-  // HTTP/2 may begin in the same piece.
-  const end = data.indexOf('\r\n\r\n') + 4;
-  if (data.subarray(0, 12).toString() !== 'HTTP/1.1 101') return { socket, head: data.toString() };
-  socket.unshift(data.subarray(end));
-  return { socket, head: data.subarray(0, end).toString() };
-}
+const upgrade = (path: string, headers?: Record<string, string>) => upgraded(api.socketPath, path, headers);
 
 async function grpc(): Promise<GrpcClient> {
   const { socket, head } = await upgrade('/grpc');
@@ -380,32 +363,6 @@ test('the cache is listed and pruned', async () => {
   const pruned: unknown[] = [];
   for await (const record of pruning.messages) pruned.push(record);
   expect(pruned).toMatchObject([{ ID: 'one', Size: 5 }]);
-});
-
-test('HTTP/2 from the first byte is served, too', async () => {
-  const client = kept(new GrpcClient(dial(api.socketPath), silentLogger));
-  const check = (one: GrpcClient) => one.call('/grpc.health.v1.Health/Check', [healthRequest, healthResponse], {});
-  expect(await check(client)).toEqual({ status: 1 });
-  expect(await check(await grpc())).toEqual({ status: 1 });
-});
-
-test('a body that means nothing ends before HTTP/2 begins', async () => {
-  // As dockerode asks for its session.
-  const { socket } = await upgrade('/grpc', { 'Transfer-Encoding': 'chunked' }, '0\r\n\r\n');
-  const client = kept(new GrpcClient(socket, silentLogger));
-  expect(await client.call('/grpc.health.v1.Health/Check', [healthRequest, healthResponse], {})).toEqual({ status: 1 });
-  const { head } = await upgrade('/grpc', { 'Content-Length': '70000' }, 'x'.repeat(70_000));
-  expect(head).toMatch(/^HTTP\/1\.1 400 [\s\S]*has no body/);
-});
-
-test('without HTTP/2 there is nothing here', async () => {
-  for (const path of ['/grpc', '/session']) {
-    const { socket, head } = await upgrade(path, { Upgrade: 'other' });
-    expect(head).toMatch(/^HTTP\/1\.1 404 /);
-    socket.destroy();
-  }
-  const { head } = await upgrade('/session');
-  expect(head).toMatch(/^HTTP\/1\.1 400 [\s\S]*Session-Uuid/);
 });
 
 test('a session of another’s name is refused', async () => {

@@ -78,7 +78,7 @@ export function orderTests(): void {
     ['squash=1', 400, 'squash is only supported with experimental mode'],
     ['isolation=hyperv', 400, 'unsupported isolation: "hyperv"'],
     ['securityopt=a', 400, 'security options are not supported on linux'],
-    ['shmsize=x', 500, 'strconv.ParseInt: parsing "x": invalid syntax'],
+    ['shmsize=x', 400, 'strconv.ParseInt: parsing "x": invalid syntax'],
     ['memory=x', 400, 'parsing "x": invalid syntax'],
     ['ulimits=x', 400, 'error reading ulimit settings: '],
     ['buildargs=x', 400, 'error reading build args: '],
