@@ -95,7 +95,9 @@ test.concurrent.each(['network', 'volume'] as const)('%s: its package script mak
   expect(stdout).toMatch(/^Digest: sha256:/m);
   const files = (await command('tar', ['-tf', archive], directory)).stdout.split('\n');
   expect(files).toContain('rootfs/app/dist/main.js');
-  expect(files).toContain('rootfs/app/node_modules/@cleat/sdk/package.json');
+  // The SDK is in that one file; its license stays beside it.
+  expect(files).toContain('rootfs/app/node_modules/@cleat/sdk/LICENSE');
+  expect(files.filter((file) => file.endsWith('.js'))).toEqual(['rootfs/app/dist/main.js']);
   expect(files.filter((file) => /\.test\.|\.d\.ts|typebox|conformance/.test(file))).toEqual([]);
   const config = await command('tar', ['-xOf', archive, 'config.json'], directory);
   expect(kindsOf(readManifest(config.stdout, 'strict'))).toEqual([kindOf(kind).name]);
