@@ -32,9 +32,12 @@ function policy(seen: [method: string, message: AuthorizationRequest][]) {
   });
 }
 
-/** The part that must be equal: all but bodies, which are normalised here, and each engine's words about itself. */
+/**
+ * The part that must be equal: all but bodies, which are normalised here, each engine's words about itself, and the caller,
+ * whom a stock engine does not tell.
+ */
 function comparable([method, message]: [string, AuthorizationRequest]): object {
-  const { RequestBody, ResponseBody, ResponseHeaders, ResponseStatusCode, ...rest } = message;
+  const { RequestBody, ResponseBody, ResponseHeaders, ResponseStatusCode, Caller, ...rest } = message;
   return { method, ...rest, hasBody: RequestBody !== undefined };
 }
 
