@@ -35,8 +35,8 @@ const without: Record<string, string[]> = {
   'network-none': files('slide', 'networks'),
 };
 
-/** Files at once. Each waits now and then, so one more than processors keeps them busy; twice as many, only late. */
-const workers = availableParallelism() + 1;
+/** Files at once. Each waits now and then, so two more than processors keep them busy. */
+const workers = availableParallelism() + 2;
 
 /**
  * The things that runtimes do, each in its own way: enough for the one that is not the fastest here, and so not the
