@@ -49,6 +49,7 @@ test.concurrent.each(plugins)('$name is what engines expect', async ({ name, sta
       '--pid',
       '--fork',
       '--kill-child',
+      '--propagation=slave',
       '--mount-proc',
       'sh',
       '-c',

@@ -17,6 +17,9 @@ export class PowerDisk implements Disposable {
   readonly path = join(this.#directory, 'inner');
 
   constructor(megabytes: number) {
+    // Mount namespaces that others make meanwhile have copies of its mounts: of shared ones, which go when these go.
+    run('mount', '--bind', this.#directory, this.#directory);
+    run('mount', '--make-shared', this.#directory);
     mkdirSync(this.#outer);
     mkdirSync(this.path);
     this.#make(`${this.#outer}.img`, 2 * megabytes, this.#outer);
@@ -61,6 +64,7 @@ export class PowerDisk implements Disposable {
         execFileSync('sleep', ['0.1']);
       }
     }
+    run('umount', this.#directory);
     rmSync(this.#directory, { recursive: true });
   }
 
