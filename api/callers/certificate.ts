@@ -28,9 +28,17 @@ function commonName({ subject }: DetailedPeerCertificate): string {
 /** As Node.js lists them: `DNS:a, email:b`, with quotes of JSON around one that could be mistaken. */
 export function alternativeNames(text: string): string[] {
   return [...text.matchAll(/([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/g)].map(([, kind, value = '']) => {
-    const name = value.startsWith('"') ? String(JSON.parse(value)) : value;
-    return `${kind}:${name}`;
+    return `${kind}:${value.startsWith('"') ? unquoted(value) : value}`;
   });
+}
+
+/** A name that cannot be read is told as it stands: no certificate may end the engine. */
+function unquoted(text: string): string {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text;
+  }
 }
 
 function chain(own: DetailedPeerCertificate): DetailedPeerCertificate[] {

@@ -20,8 +20,10 @@ const unknown: Peer = { caller: { Method: 'unix', User: '', Within: 'unknown' },
 /** Called when the connection was just accepted: its process may end, and another one get its number. */
 export function peerAt(socket: Socket, transport: Transport, callers: Callers | undefined, log: Logger): Peer {
   if (transport === 'tls') return ofCertificate(socket);
-  const fd = transport === 'unix' ? descriptorOf(socket) : undefined;
-  if (!callers || fd === undefined) return transport === 'unix' ? unknown : stranger;
+  // Builders are served by an API that looks at nobody.
+  if (transport === 'tcp' || !callers) return stranger;
+  const fd = descriptorOf(socket);
+  if (fd === undefined) return unknown;
   try {
     return { caller: callers.atSocket(fd), certificates: [] };
   } catch (error) {

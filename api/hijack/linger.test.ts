@@ -23,8 +23,8 @@ beforeAll(async () => {
         },
       },
       images: {
-        // biome-ignore lint/correctness/useYield: it fails before
         async *load() {
+          yield* [];
           throw notFound('no such thing');
         },
       },

@@ -33,7 +33,7 @@ export function inView(roots: Roots, path: string): string {
 const kernelsOwn = 4_294_967_294;
 
 /**
- * Mounts the view. One that an earlier engine left is replaced; what was stacked from it stays.
+ * Mounts the view. It replaces a view that an earlier engine left; root file systems that were stacked from that stay.
  * @throws CleatError NotImplemented when the data root's file system cannot show other owners
  */
 export async function openView(roots: Roots, { users, groups }: IdMaps): Promise<{ close(): void }> {

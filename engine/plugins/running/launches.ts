@@ -8,7 +8,7 @@ import type { Semaphore } from '@cleat/protocol/async/semaphore';
  */
 export const launchesAtOnce = (processors = availableParallelism()): number => 2 * Math.max(processors, 1);
 
-/** Launches when it is its turn. One that runs already is found at once, and none waits for another to answer. */
+/** Launches when it is its turn. A plugin that runs already is found at once, and no plugin waits for another's answer. */
 export function inTurn(launcher: Launcher, turns: Semaphore): Launcher {
   return {
     launch: (signal) => turns.run(() => launcher.launch(signal), signal),

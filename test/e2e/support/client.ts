@@ -20,7 +20,7 @@ export function clientOf(engine: () => Pick<Engine, 'docker'>): {
   };
 }
 
-/** Removes all containers of an engine, between tests, at once. One that its test has ended has none that run. */
+/** Removes all containers of an engine at once, between tests. An engine that its test has ended has nothing that runs. */
 export async function removeAll(engine: Pick<Engine, 'api'>): Promise<void> {
   const answer = await engine.api('GET', '/containers/json?all=1').catch(() => undefined);
   const containers = JSON.parse(answer?.body ?? '[]') as { Id: string }[];
