@@ -100,8 +100,10 @@ test('an engine that died and forgot is listed again; what is new, other and gon
   engine.set('new', 'running');
   engine.history = [];
   await engine.listen();
+  // Each connection is followed by a list, and on a busy machine a first one may break: a list without news tells no more.
+  const news = () => told.slice(4).filter((one, at, all) => one !== 'synced' || all[at - 1] !== 'synced');
   await expect
-    .poll(() => told.slice(4))
+    .poll(news)
     .toEqual([
       expect.stringMatching(/^removed gone/),
       expect.stringMatching(/^changed other/),
