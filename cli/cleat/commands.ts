@@ -57,6 +57,14 @@ export const commands: Readonly<Record<string, Command>> = {
     details: async () => (await import('./log-drivers/command.js')).logDriversHelp,
     run: async (args) => (await import('./log-drivers/command.js')).logDriversCommand(args),
   },
+  authz: {
+    usage: `authz explain METHOD PATH|check FILE|actions ${engineUsage}`,
+    help: 'Say what a policy for authorization says to a request, and why; test a policy file',
+    verbs: ['explain', 'check', 'actions'],
+    options: async () => (await import('./authz/command.js')).authzOptions,
+    details: async () => (await import('./authz/command.js')).authzHelp,
+    run: async (args) => (await import('./authz/command.js')).authzCommand(args),
+  },
   record: {
     usage: 'record PLUGIN [--listen NAME|--in-place]',
     help: 'Write to a file what engines and a plugin say',
