@@ -263,6 +263,7 @@ export async function openEngine(
       extensions,
       helper,
       images,
+      distribution,
       containers,
       serve: serveBuilder,
     });

@@ -27,16 +27,17 @@ const composeBody = jsonBody(
     Created: text,
     Author: text,
     Cache: text,
-    Depth: Type.Optional(Type.Integer()),
     Platform: Type.Optional(Type.Object({ os: Type.String(), architecture: Type.String(), variant: text })),
   }),
 );
 
+const cacheBody = jsonBody(Type.Object({ Cache: text, Layers: Type.Optional(Type.Array(Type.String())) }));
+
 const variablesBody = jsonBody(Type.Object({ Variables: Type.Array(Type.String()) }));
 
 interface ComposeServices {
-  readonly builds: Pick<Builds, 'download'>;
-  readonly images: Pick<Images, 'addLayer' | 'compose' | 'inlineCache'>;
+  readonly builds: Pick<Builds, 'caches' | 'download'>;
+  readonly images: Pick<Images, 'addKnownLayer' | 'addLayer' | 'compose'>;
   readonly containers: Pick<Containers, 'hideVariables'>;
 }
 
@@ -60,8 +61,7 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
       path: '/build-records',
       body: composeBody,
       async handler(x) {
-        const { Parent, Base, Config, History, Created, Author, Platform, Cache, Depth } =
-          (await x.json(composeBody)) ?? {};
+        const { Parent, Base, Config, History, Created, Author, Platform, Cache } = (await x.json(composeBody)) ?? {};
         const composed = await images.compose({
           parent: Parent ?? '',
           base: Base ?? '',
@@ -70,7 +70,6 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
           created: Created ?? new Date().toISOString(),
           ...(Author && { author: Author }),
           ...(Cache && { cache: Cache }),
-          ...(Depth !== undefined && { depth: Depth }),
           ...(Platform && { platform: Platform }),
         });
         x.send(201, composed);
@@ -101,7 +100,31 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
     {
       method: 'GET',
       path: '/build-records/cache',
-      handler: async (x) => x.send(200, { Cache: await images.inlineCache(x.query.text('image')) }),
+      handler: async (x) => x.send(200, await builds.caches.open(x.query.text('build'), x.query.integer('from') ?? 0)),
+    },
+    {
+      method: 'POST',
+      path: '/build-records/cache/layer',
+      async handler(x) {
+        const { query } = x;
+        const layer = await builds.caches.layer(query.text('build'), query.integer('from') ?? 0, query.text('layer'));
+        x.send(201, await images.addKnownLayer(query.text('parent'), layer));
+      },
+    },
+    {
+      method: 'POST',
+      path: '/build-records/cache',
+      body: cacheBody,
+      async handler(x) {
+        const { Cache = '', Layers = [] } = (await x.json(cacheBody)) ?? {};
+        const { digest, size } = await builds.caches.write(
+          x.query.text('build'),
+          x.query.integer('to') ?? 0,
+          Cache,
+          Layers,
+        );
+        x.send(201, { Digest: digest, Size: size });
+      },
     },
   ];
 }

@@ -61,10 +61,16 @@ export interface Composition {
   readonly created: string;
   readonly author?: string;
   readonly platform: Platform;
-  /** Only so many layers of the parent. */
-  readonly depth?: number;
   /** Steps that another build may take from the image. */
   readonly cache?: string;
+}
+
+/** A cache that the engine has opened. */
+export interface OpenedCache {
+  readonly digest: string;
+  readonly text: string;
+  /** Diff IDs of the layers that it has. */
+  readonly layers: readonly string[];
 }
 
 /** Images, as far as a build needs them. */
@@ -134,26 +140,39 @@ export class Images {
       Created: given.created,
       Author: given.author,
       Platform: given.platform,
-      Depth: given.depth,
       Cache: given.cache,
     };
     return recordOf(await this.#client.call('POST', '/build-records', { body, signal }));
   }
 
-  /** Steps that an image has brought along; empty: none. */
-  async inlineCache(id: string, signal: AbortSignal): Promise<string> {
-    const answer = await this.#client.call('GET', '/build-records/cache', { query: { image: id }, signal });
-    return textAt(answer, 'Cache');
+  /** Opens the cache `CacheFrom[from]` of the build. */
+  async openCache(build: string, from: number, signal: AbortSignal): Promise<OpenedCache> {
+    const query = { build, from: `${from}` };
+    const answer = await this.#client.call('GET', '/build-records/cache', { query, signal });
+    return {
+      digest: textAt(answer, 'Digest'),
+      text: textAt(answer, 'Cache'),
+      layers: stringList(isObject(answer) ? answer.Layers : []),
+    };
   }
 
-  /** The images as one archive. */
-  async save(ids: readonly string[], signal: AbortSignal): Promise<Readable> {
-    return await this.#client.open('GET', `/images/get?${ids.map((id) => `names=${id}`).join('&')}`, { signal });
+  /** A layer of that cache on top of `parent`. @throws NotFound when neither the cache nor the engine has it */
+  async addCachedLayer(
+    { build, from, layer, parent }: { build: string; from: number; layer: string; parent: string },
+    signal: AbortSignal,
+  ): Promise<LayerRecord> {
+    const query = { build, from: `${from}`, layer, parent };
+    return recordOf(await this.#client.call('POST', '/build-records/cache/layer', { query, signal }));
   }
 
-  async load(archive: Readable, signal: AbortSignal): Promise<void> {
-    const answer = await this.#client.open('POST', '/images/load', { query: { quiet: '1' }, upload: archive, signal });
-    await eachLine(answer, async () => {});
+  /** Writes the cache `CacheTo[to]` of the build. @returns its digest */
+  async writeCache(
+    { build, to, text, layers }: { build: string; to: number; text: string; layers: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const body = { Cache: text, Layers: layers };
+    const query = { build, to: `${to}` };
+    return textAt(await this.#client.call('POST', '/build-records/cache', { query, body, signal }), 'Digest');
   }
 
   /** Lets go of a record. That it is used still, or gone already, is no error. */

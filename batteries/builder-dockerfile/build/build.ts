@@ -9,6 +9,7 @@ import { Client } from '../api/client.js';
 import { Containers } from '../api/containers.js';
 import { Images } from '../api/images.js';
 import { exportAll, importAll, inlineText, isInline } from '../cache/exchange.js';
+import { Imports, Missing } from '../cache/imports.js';
 import { type Cache, keyOf } from '../cache/store.js';
 import { readDockerfile } from '../language/dockerfile.js';
 import { DockerfileFault, fault } from '../language/fault.js';
@@ -83,28 +84,41 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
     const plan = planBuild(dockerfile, { globals, contexts, ...(request.Target && { target: request.Target }) });
     await warnOfUnused(dockerfile, buildArgs, lines);
     const epoch = epochOf(buildArgs.SOURCE_DATE_EPOCH ?? globals.get('SOURCE_DATE_EPOCH'));
+    const hold = (one: Disposable) => holds.push(one);
+    let hasImported = false;
+    const imports = new Imports(request.ID, images, cache, hold);
     for (let attempt = 1; ; attempt++) {
       const stop = new AbortController();
       const all = AbortSignal.any([signal, stop.signal]);
       const context: BuildContext = {
-        ...{ request, log, client, images, workspace, cache, cacheMounts, lines, dockerfile, plan, globals },
+        ...{ request, log, client, images, workspace, cache, imports, cacheMounts, lines, dockerfile, plan },
+        globals,
         ...{ buildArgs, contexts, platform, epoch, slots, signal: all },
         containers: new Containers(client),
         bases: new Bases(images, request, all),
         trail: [],
-        holds: { use: (one) => holds.push(one) },
+        holds: { use: hold },
         later: (work) => pending.push(work),
       };
       const stages = new Stages(context);
       try {
         await stages.tellGlobals();
-        await importAll(context);
-        const image = await finished(context, await stages.result(plan.target));
+        if (!hasImported) await importAll(context);
+        hasImported = true;
+        const result = await stages.result(plan.target);
+        const image = await finished(context, result);
         await stages.tellLabels(image);
-        await exportAll(context);
+        await exportAll(context, result);
         return image;
       } catch (error) {
         stop.abort();
+        // Each time something is forgotten, so that this ends.
+        if (error instanceof Missing) {
+          log.info('a layer of an imported cache cannot be had', { error: messageOf(error.cause) });
+          imports.giveUp(error);
+          attempt--;
+          continue;
+        }
         if (!(error instanceof Vanished) || attempt === maxAttempts) throw error;
         cache.dropImage(error.image);
       } finally {
@@ -117,8 +131,9 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
   }
 }
 
-/** The image of the target, with its whole configuration and history. @throws Vanished */
+/** The image of the target, with its whole configuration and history. @throws Vanished, Missing */
 async function finished(context: BuildContext, state: State): Promise<string> {
+  state.layers = await context.imports.real(state.layers, context.signal);
   const { request, cache, images, epoch, signal } = context;
   const config = { ...state.config };
   if (request.Labels && Object.keys(request.Labels).length > 0) config.Labels = { ...config.Labels, ...request.Labels };
@@ -146,7 +161,7 @@ async function finished(context: BuildContext, state: State): Promise<string> {
         created: created(latest(history) ?? (history.length === 0 ? undefined : moment)),
         ...(state.author !== undefined && { author: state.author }),
         platform: state.platform,
-        ...(isInline(request.CacheTo) && { cache: inlineText(context.trail, state.layers.layers) }),
+        ...(isInline(request.CacheTo) && { cache: inlineText(context) }),
       },
       signal,
     );

@@ -49,6 +49,19 @@ export async function perform(
       await vertex.done(kept.image, true);
       return true;
     }
+    return await takeImported(keys);
+  };
+  /** A result from elsewhere is not kept for other builds: those that name no such cache do not believe it. */
+  const takeImported = async (keys: readonly string[]) => {
+    for (const key of keys) {
+      const found = context.imports.take(key, state.layers);
+      if (!found) continue;
+      state.layers = found.record;
+      describe(state, found.facts.created, found.facts.isEmpty);
+      context.trail.push({ keys: found.keys, image: found.record.id, layers: found.record.layers, ...found.facts });
+      await vertex.done(found.record.id, true);
+      return true;
+    }
     return false;
   };
   if (await takeCached(quick)) return;
@@ -56,6 +69,7 @@ export async function perform(
   const keys = own(prepared.keys);
   isSlow = true;
   if (await takeCached(keys)) return;
+  state.layers = await context.imports.real(state.layers, context.signal);
   const release = await context.slots.take(context.signal);
   let made: { record: LayerRecord; size: number };
   try {

@@ -9,7 +9,7 @@ import { bytesMessage, healthRequest, healthResponse, nothing, toTimestamp } fro
 import * as messages from '../messages/control.js';
 import type { Sessions } from '../session/sessions.js';
 import type { MessageOf } from '../wire/message.js';
-import { Job, type Jobs } from './job.js';
+import { Job, type Jobs, type Result } from './job.js';
 import { tunnelOf } from './tunnel.js';
 import { workerOf } from './worker.js';
 
@@ -127,11 +127,7 @@ function exportersIn(request: SolveRequest): Exporter[] {
   return exportersOf(Exporters.length > 0 || Type === '' ? Exporters : [{ Type, Attrs }]);
 }
 
-function resultOf(
-  services: ControlServices,
-  job: Job,
-  request: SolveRequest,
-): Promise<{ image?: string; metadata: ReadonlyMap<string, Uint8Array> }> {
+function resultOf(services: ControlServices, job: Job, request: SolveRequest): Promise<Result> {
   const { Frontend, FrontendAttrs, FrontendInputs, Entitlements, Cache, Definition } = request;
   job.entitlements = Entitlements;
   job.cacheExports = Cache?.Exports ?? [];
