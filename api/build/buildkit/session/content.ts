@@ -1,8 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { ClientStore } from '@cleat/engine/build/service';
-import { invalidParameter, unavailable } from '@cleat/protocol/errors';
-import { code, StatusError } from '../grpc/status.js';
-import { nothing } from '../messages/common.js';
 import {
   abortRequest,
   readRequest,
@@ -10,7 +7,10 @@ import {
   writeAction,
   writeRequest,
   writeResponse,
-} from '../messages/content.js';
+} from '@cleat/protocol/buildkit/content';
+import { invalidParameter, unavailable } from '@cleat/protocol/errors';
+import { nothing } from '@cleat/protocol/grpc/common';
+import { code, StatusError } from '@cleat/protocol/grpc/status';
 import type { Session } from './sessions.js';
 
 const path = (name: string): string => `/containerd.services.content.v1.Content/${name}`;

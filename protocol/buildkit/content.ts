@@ -1,4 +1,4 @@
-import { bytes, count, message, nested, string } from '../wire/message.js';
+import { bytes, count, message, nested, string } from '../grpc/message.js';
 
 /** containerd.services.content.v1: containerd `api/services/content/v1/content.proto`. */
 export const infoRequest = message({ digest: string(1) });
