@@ -43,7 +43,7 @@ export async function addKnownLayer(context: Context, parent: string, source: La
 }
 
 /** An image that is nothing but layers. */
-function recordOf(context: Context, diffIds: string[], below: Image | undefined): Composed {
+function recordOf(context: Pick<Context, 'create'>, diffIds: string[], below: Image | undefined): Composed {
   const { os = 'linux', architecture = '' } = below?.config ?? {};
   const raw = { architecture, os, created: noTime, config: {}, rootfs: { type: 'layers', diff_ids: diffIds } };
   const image = context.create(JSON.stringify(raw), below?.id);
