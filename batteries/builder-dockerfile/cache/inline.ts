@@ -24,7 +24,7 @@ function isInlineStep(step: unknown): step is InlineStep {
   return hasFacts(step) && Number.isInteger((step as Partial<InlineStep>).depth);
 }
 
-/** What a list of steps has; nobody has looked at it yet. @throws DockerfileFault for one of another version */
+/** Reads a list of steps, which are yet to be checked. @throws DockerfileFault for one of another version */
 export function stepsIn(text: string): unknown[] {
   const parsed: unknown = JSON.parse(text);
   if (typeof parsed !== 'object' || parsed === null || !('v' in parsed) || parsed.v !== 1)

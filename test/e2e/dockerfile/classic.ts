@@ -41,7 +41,7 @@ export function classicTests(): void {
     expect(await ok('run', '--rm', env, 'sh', '-c', 'cat /f; echo $A')).toBe('own steps\nb');
     const history = (await ok('history', '--format', '{{.CreatedBy}}', 'own')).split('\n');
     expect(history.slice(0, 4)).toEqual(['LABEL z=1', 'LABEL x=3', 'CMD ["x"]', 'ENV A=b']);
-    // What is not taken from the cache is another image.
+    // Without the cache it is another image.
     const ids = await Promise.all([built(text), built(text), built(text, '--no-cache')]);
     expect(new Set(ids).size).toBe(2);
   });
