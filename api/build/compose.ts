@@ -27,6 +27,7 @@ const composeBody = jsonBody(
     Created: text,
     Author: text,
     Cache: text,
+    Depth: Type.Optional(Type.Integer()),
     Platform: Type.Optional(Type.Object({ os: Type.String(), architecture: Type.String(), variant: text })),
   }),
 );
@@ -37,7 +38,7 @@ const variablesBody = jsonBody(Type.Object({ Variables: Type.Array(Type.String()
 
 interface ComposeServices {
   readonly builds: Pick<Builds, 'caches' | 'download'>;
-  readonly images: Pick<Images, 'addKnownLayer' | 'addLayer' | 'compose'>;
+  readonly images: Pick<Images, 'addKnownLayer' | 'addLayer' | 'compose' | 'origin' | 'removeRecord'>;
   readonly containers: Pick<Containers, 'hideVariables'>;
 }
 
@@ -61,7 +62,8 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
       path: '/build-records',
       body: composeBody,
       async handler(x) {
-        const { Parent, Base, Config, History, Created, Author, Platform, Cache } = (await x.json(composeBody)) ?? {};
+        const { Parent, Base, Config, History, Created, Author, Platform, Cache, Depth } =
+          (await x.json(composeBody)) ?? {};
         const composed = await images.compose({
           parent: Parent ?? '',
           base: Base ?? '',
@@ -70,9 +72,18 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
           created: Created ?? new Date().toISOString(),
           ...(Author && { author: Author }),
           ...(Cache && { cache: Cache }),
+          ...(Depth !== undefined && { depth: Depth }),
           ...(Platform && { platform: Platform }),
         });
         x.send(201, composed);
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/build-records/:id',
+      async handler(x) {
+        await images.removeRecord(x.param('id'));
+        x.sendEmpty(204);
       },
     },
     {
@@ -100,11 +111,16 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
     {
       method: 'GET',
       path: '/build-records/cache',
+      handler: async (x) => x.send(200, await images.origin(x.query.text('image'))),
+    },
+    {
+      method: 'GET',
+      path: '/build-records/caches',
       handler: async (x) => x.send(200, await builds.caches.open(x.query.text('build'), x.query.integer('from') ?? 0)),
     },
     {
       method: 'POST',
-      path: '/build-records/cache/layer',
+      path: '/build-records/caches/layer',
       async handler(x) {
         const { query } = x;
         const layer = await builds.caches.layer(query.text('build'), query.integer('from') ?? 0, query.text('layer'));
@@ -113,7 +129,7 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
     },
     {
       method: 'POST',
-      path: '/build-records/cache',
+      path: '/build-records/caches',
       body: cacheBody,
       async handler(x) {
         const { Cache = '', Layers = [] } = (await x.json(cacheBody)) ?? {};

@@ -4,7 +4,7 @@ import type { Image } from './catalog.js';
 import { emptyTar } from './commit.js';
 import { refuseTooDeep } from './config.js';
 import type { Context } from './context.js';
-import type { Composed, ComposeOptions, LayerArchive, LayerSource } from './service.js';
+import type { Composed, ComposeOptions, ImageOrigin, LayerArchive, LayerSource } from './service.js';
 
 /** Records that are nothing but layers have all the same time, so that the same layers are the same record. */
 const noTime = '1970-01-01T00:00:00Z';
@@ -71,11 +71,12 @@ export async function withLayers<T>(
 /** Where an image's configuration holds the steps that made it, as its builder wrote them. */
 export const inlineCacheKey = 'io.cleat.build.cache.v1';
 
-/** The steps that an image has brought along; empty: none. @throws NotFound */
-export function inlineCache({ catalog }: Pick<Context, 'catalog'>, ref: string): string {
-  const raw: unknown = JSON.parse(catalog.find(ref).record.raw);
+/** How an image came to be, for builders. @throws NotFound */
+export function originOf({ catalog }: Pick<Context, 'catalog'>, ref: string): ImageOrigin {
+  const { record, config } = catalog.find(ref);
+  const raw: unknown = JSON.parse(record.raw);
   const found = typeof raw === 'object' && raw !== null ? (raw as Record<string, unknown>)[inlineCacheKey] : undefined;
-  return typeof found === 'string' ? found : '';
+  return { Cache: typeof found === 'string' ? found : '', History: config.history ?? [] };
 }
 
 /** @throws NotFound for parent and base, InvalidParameter for a configuration or history that cannot be */
@@ -84,7 +85,7 @@ export async function compose(context: Context, options: ComposeOptions): Promis
   const below = find(options.parent);
   const base = find(options.base)?.config;
   const { created, author, platform } = options;
-  const diffIds = below?.config.rootfs.diff_ids ?? [];
+  const diffIds = (below?.config.rootfs.diff_ids ?? []).slice(0, options.depth);
   return await context.layers.withLease(async (lease) => {
     for (const diffId of diffIds) lease.keepLayer(diffId);
     const { variant = base?.variant } = platform ?? {};

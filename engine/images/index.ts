@@ -11,7 +11,7 @@ import type { Layers } from '../layers/service.js';
 import { buildRecords, publish, removeRecords } from './build-records.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
-import { addKnownLayer, addLayer, compose, inlineCache, withLayers } from './compose.js';
+import { addKnownLayer, addLayer, compose, originOf, withLayers } from './compose.js';
 import { Context } from './context.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
@@ -103,7 +103,10 @@ function imagesOf(context: Context): Images {
     addLayer: (parent, tar) => addLayer(context, parent, tar),
     addKnownLayer: (parent, source) => addKnownLayer(context, parent, source),
     compose: (options) => compose(context, options),
-    inlineCache: async (ref) => inlineCache(context, ref),
+    origin: async (ref) => originOf(context, ref),
+    removeRecord: async (id) => {
+      await removeRecords(context, [id]);
+    },
   };
 }
 

@@ -68,8 +68,10 @@ export interface Images {
   addKnownLayer(parent: string, source: LayerSource): Promise<Composed>;
   /** For builders: an image of layers that are here, with a configuration and history that say all. */
   compose(options: ComposeOptions): Promise<Composed>;
-  /** For builders: the text that `compose` was given as `cache`; empty where there is none. @throws NotFound */
-  inlineCache(ref: string): Promise<string>;
+  /** For builders: how an image came to be. @throws NotFound */
+  origin(ref: string): Promise<ImageOrigin>;
+  /** For builders: lets go of a build record. What has become an image, or is used, stays. */
+  removeRecord(id: string): Promise<void>;
 }
 
 export interface Composed {
@@ -93,9 +95,18 @@ export interface LayerArchive {
   open(): AsyncIterable<Buffer>;
 }
 
+export interface ImageOrigin {
+  /** The text that `compose` was given as `cache`; empty where there is none. */
+  Cache: string;
+  /** The oldest first. */
+  History: readonly { created?: string; created_by?: string; empty_layer?: boolean }[];
+}
+
 export interface ComposeOptions {
   /** The image whose layers it has; empty: it has none. */
   parent: string;
+  /** Only so many of its layers, from the lowest. */
+  depth?: number;
   /** Goes with the image's configuration, for the builder of another image. */
   cache?: string;
   /** The image whose history, author and platform it goes on with; empty: none. */

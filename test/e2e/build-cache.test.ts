@@ -128,13 +128,6 @@ describe.skipIf(!hasNewerClients || spawnSync('docker-registry', ['--version']).
       expect(made.code, made.stderr).toBe(0);
       const taken = await build(second, '-t', 'made', '--cache-from', name);
       expect(taken.cached.toSorted(), taken.stderr).toEqual(steps.toSorted());
-      // The client of the classic door names an image, too.
-      await forget(second);
-      const { stdout } = await second.docker('build', '--cache-from', name, 'app', {
-        cwd: work,
-        env: { DOCKER_BUILDKIT: '0' },
-      });
-      expect(stdout.match(/Using cache/g)).toHaveLength(steps.length);
     });
 
     test.each<[string, string[], RegExp]>([

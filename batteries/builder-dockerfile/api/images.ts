@@ -16,7 +16,7 @@ export interface ImageConfig {
   OnBuild?: string[];
   Shell?: string[];
   StopSignal?: string;
-  Healthcheck?: object;
+  Healthcheck?: { readonly Test?: readonly string[] };
 }
 
 export interface Platform {
@@ -61,6 +61,8 @@ export interface Composition {
   readonly created: string;
   readonly author?: string;
   readonly platform: Platform;
+  /** Only so many layers of the parent. */
+  readonly depth?: number;
   /** Steps that another build may take from the image. */
   readonly cache?: string;
 }
@@ -140,15 +142,27 @@ export class Images {
       Created: given.created,
       Author: given.author,
       Platform: given.platform,
+      Depth: given.depth,
       Cache: given.cache,
     };
     return recordOf(await this.#client.call('POST', '/build-records', { body, signal }));
   }
 
+  /** How an image came to be: the steps that it has brought along (empty: none), and its history, the oldest first. */
+  async origin(id: string): Promise<{ text: string; history: HistoryEntry[] }> {
+    const answer = await this.#client.call('GET', '/build-records/cache', { query: { image: id } });
+    const history = isObject(answer) && Array.isArray(answer.History) ? answer.History : [];
+    const told = (entry: unknown) => ({
+      created_by: textAt(entry, 'created_by'),
+      ...(textAt(entry, 'created') && { created: textAt(entry, 'created') }),
+    });
+    return { text: textAt(answer, 'Cache'), history: history.map(told) };
+  }
+
   /** Opens the cache `CacheFrom[from]` of the build. */
   async openCache(build: string, from: number, signal: AbortSignal): Promise<OpenedCache> {
     const query = { build, from: `${from}` };
-    const answer = await this.#client.call('GET', '/build-records/cache', { query, signal });
+    const answer = await this.#client.call('GET', '/build-records/caches', { query, signal });
     return {
       digest: textAt(answer, 'Digest'),
       text: textAt(answer, 'Cache'),
@@ -162,7 +176,7 @@ export class Images {
     signal: AbortSignal,
   ): Promise<LayerRecord> {
     const query = { build, from: `${from}`, layer, parent };
-    return recordOf(await this.#client.call('POST', '/build-records/cache/layer', { query, signal }));
+    return recordOf(await this.#client.call('POST', '/build-records/caches/layer', { query, signal }));
   }
 
   /** Writes the cache `CacheTo[to]` of the build. @returns its digest */
@@ -172,19 +186,12 @@ export class Images {
   ): Promise<string> {
     const body = { Cache: text, Layers: layers };
     const query = { build, to: `${to}` };
-    return textAt(await this.#client.call('POST', '/build-records/cache', { query, body, signal }), 'Digest');
+    return textAt(await this.#client.call('POST', '/build-records/caches', { query, body, signal }), 'Digest');
   }
 
-  /** Lets go of a record. That it is used still, or gone already, is no error. */
-  async remove(id: string): Promise<boolean> {
-    try {
-      await this.#client.call('DELETE', `/images/${encodeURIComponent(id)}`, { query: { noprune: '1' } });
-      return true;
-    } catch (error) {
-      if (isClass(error, 'NotFound')) return true;
-      if (isClass(error, 'Conflict')) return false;
-      throw error;
-    }
+  /** Lets go of a record. What is used still, or has become somebody's image, stays. */
+  async remove(id: string): Promise<void> {
+    await this.#client.call('DELETE', `/build-records/${encodeURIComponent(id)}`);
   }
 }
 

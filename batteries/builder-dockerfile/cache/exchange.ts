@@ -42,11 +42,6 @@ export async function importAll({ request, lines, images, imports, signal }: Bui
   }
 }
 
-/** The steps of the build for the image itself. */
-export function inlineText(context: Pick<BuildContext, 'trail'>): string {
-  return stepsText(context.trail);
-}
-
 /** Writes what `--cache-to` names. @throws what the engine says, unless the order says `ignore-error` */
 export async function exportAll(context: BuildContext, result: State): Promise<void> {
   const { request, lines, images, trail, signal } = context;

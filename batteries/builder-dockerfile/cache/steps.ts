@@ -15,10 +15,11 @@ const maxWords = 4096;
 
 const version = 2;
 
-/** The steps of a build in the words of a cache. */
-export function stepsText(trail: readonly TrailStep[]): string {
+/** The steps of a build in the words of a cache, also of one within an image. @param time instead of their own ones */
+export function stepsText(trail: readonly TrailStep[], time?: string): string {
   const steps = trail.map(({ keys, layers, isEmpty, size, created, what }): SharedStep => {
-    return { keys, layer: isEmpty ? '' : (layers.at(-1) ?? ''), isEmpty, size, created, what: what.slice(0, maxWords) };
+    const layer = isEmpty ? '' : (layers.at(-1) ?? '');
+    return { keys, layer, isEmpty, size, created: time ?? created, what: what.slice(0, maxWords) };
   });
   return JSON.stringify({ v: version, steps });
 }

@@ -45,12 +45,14 @@ export class BuildCaches {
   /** @throws InvalidParameter, NotImplemented for what is not done */
   constructor(
     deps: CachesDeps,
-    order: Pick<BuildRequest, 'CacheFrom' | 'CacheTo' | 'RegistryAuth' | 'Platform'> & Pick<BuildOrder, 'clientStore'>,
+    order: Pick<BuildRequest, 'CacheFrom' | 'CacheFromOnly' | 'CacheTo' | 'RegistryAuth' | 'Platform'> &
+      Pick<BuildOrder, 'clientStore'>,
     readonly signal: AbortSignal,
   ) {
     this.#deps = deps;
     this.#order = order;
-    this.#sources = (order.CacheFrom ?? []).map(cacheSource);
+    // Images that are here, which the builder knows by itself.
+    this.#sources = order.CacheFromOnly ? [] : (order.CacheFrom ?? []).map(cacheSource);
     this.#targets = (order.CacheTo ?? []).map(cacheTarget);
     const isLocal = [...this.#sources, ...this.#targets].some(({ type }) => type === 'local');
     if (isLocal && !order.clientStore) {
@@ -126,7 +128,7 @@ export class BuildCaches {
   async #localImage(ref: string): Promise<Opened | undefined> {
     const { images } = this.#deps;
     try {
-      const Cache = await images.inlineCache(ref);
+      const { Cache } = await images.origin(ref);
       if (Cache === '') return undefined;
       const { Id, RootFS } = await images.inspect(ref);
       return { answer: { Digest: Id, Cache, Layers: RootFS.Layers ?? [] }, place: undefined, layers: new Map() };
