@@ -1,6 +1,7 @@
 import { composeRoutes } from './build/compose.js';
 import { type BuildRoutesOptions, buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
+import { withCursors } from './events/cursor.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
 import { extensionRoutes } from './extensions/routes.js';
@@ -19,7 +20,7 @@ export function apiRoutes(
   services: ApiServices,
   options: { minApiVersion?: string; forBuilders?: boolean } & BuildRoutesOptions,
 ): Route[] {
-  return [
+  const routes = [
     ...systemRoutes(services, options),
     ...eventRoutes(services),
     ...containerRoutes(services),
@@ -34,4 +35,5 @@ export function apiRoutes(
     ...(options.forBuilders ? composeRoutes(services) : []),
     ...swarmRoutes(),
   ];
+  return withCursors(routes, services.events);
 }

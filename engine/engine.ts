@@ -18,12 +18,14 @@ import { lookupIn, openContainers, Registry, runningUsers, usersOfImage, usersOf
 import type { ContainerHost, Containers } from './containers/service.js';
 import { openContent } from './content/index.js';
 import { openDistribution } from './distribution/index.js';
-import { openEvents } from './events/index.js';
+import { defaultRetention, openEvents } from './events/index.js';
 import type { Events } from './events/service.js';
 import { openExecs } from './exec/index.js';
 import type { Execs } from './exec/service.js';
 import { openHealth } from './health/index.js';
 import type { HealthChecks } from './health/service.js';
+import { openHooks } from './hooks/index.js';
+import type { Hooks } from './hooks/service.js';
 import { Catalog, openImages } from './images/index.js';
 import type { ImageHost, Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
@@ -56,6 +58,7 @@ export interface Engine {
   readonly containers: Containers & ContainerHost;
   readonly execs: Execs;
   readonly health: HealthChecks;
+  readonly hooks: Hooks;
   readonly images: Images & ImageHost;
   readonly networks: Networks & NetworkHost;
   readonly volumes: Volumes & VolumeHost;
@@ -135,7 +138,17 @@ export async function openEngine(
     closers.push(['store', () => store.close()]);
     // Rooms that refuse to remove what a container uses ask the records of containers, which are there before them.
     const registry = new Registry(store);
-    const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events'), caller });
+    const events = openEvents({
+      directory: join(config.dataRoot, 'events'),
+      log: room('events'),
+      // SIGHUP may change both.
+      retention: () => ({
+        maxBytes: config.eventsMaxBytes ?? defaultRetention.maxBytes,
+        maxAgeMs: config.eventsMaxAgeMs,
+      }),
+      caller,
+      daemon: { id: config.engineId, name: config.name },
+    });
     closers.push(['events', () => events.close()]);
     if (config.remap) {
       const view = await openView(config, config.remap);
@@ -263,6 +276,7 @@ export async function openEngine(
       extensions,
       helper,
       images,
+      distribution,
       containers,
       serve: serveBuilder,
     });
@@ -278,6 +292,9 @@ export async function openEngine(
       warnings: () => spool.warnings(),
       runtimePlugins: () => plugins.runtimes(),
     });
+
+    const hooks = openHooks({ config, extensions, log: room('hooks') });
+    closers.push(['hooks', () => hooks.close()]);
 
     extensions.setProviders(containers.providers);
 
@@ -296,6 +313,7 @@ export async function openEngine(
       containers,
       execs,
       health,
+      hooks,
       images,
       networks,
       volumes,

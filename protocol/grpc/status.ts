@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http2';
-import { asCleatError, CleatError, type ErrorClass } from '@cleat/protocol/errors';
-import { rpcStatus } from '../messages/common.js';
+import { asCleatError, CleatError, type ErrorClass } from '../errors.js';
+import { rpcStatus } from './common.js';
 
 /** Codes of gRPC (grpc/grpc `doc/statuscodes.md`). */
 export const code = {
@@ -28,6 +28,7 @@ const codes: Readonly<Record<ErrorClass, number>> = {
   Forbidden: code.permissionDenied,
   NotFound: code.notFound,
   Conflict: code.alreadyExists,
+  Gone: code.failedPrecondition,
   // As BuildKit: what is no error of gRPC's has no code of its own, and clients show the message alone.
   System: code.unknown,
   DeadlineExceeded: code.deadlineExceeded,
