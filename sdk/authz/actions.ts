@@ -150,7 +150,11 @@ export const actions: readonly Action[] = [
   ...unseen(['build:buildkit POST /grpc', 'build:buildkit POST /session']),
   ...none('change', ['build:build POST /build', 'build:prune POST /build/prune', 'build:cancel POST /build/cancel']),
   // For builders, on sockets of their own.
-  ...unseen(['build:records POST /build-records', 'build:records POST /build-records/:rest']),
+  ...unseen([
+    'build:records POST /build-records',
+    'build:records POST /build-records/:rest',
+    'build:records DELETE /build-records/:rest',
+  ]),
   ...none('content', ['build:cache GET /build-records/:rest']),
   ...swarmRooms.flatMap((room) => [
     ...none('content', [`swarm:look GET /${room}`, `swarm:look GET /${room}/:rest`]),

@@ -178,8 +178,7 @@ describe('a HostConfig asks for', () => {
 
   test('beside `HostConfig`, where Go reads its members, too', () => {
     for (const [host, expected] of hosts.filter(([one]) => !('SomethingNew' in one))) {
-      const { [Object.keys(host)[0] ?? '']: _one, ...rest } = { Image: 'x', ...host };
-      expect(demands(create, { ...rest, ...host }), JSON.stringify(host)).toEqual(
+      expect(demands(create, { Image: 'x', ...host }), JSON.stringify(host)).toEqual(
         expect.arrayContaining([expected].flat()),
       );
     }
