@@ -68,6 +68,11 @@ export interface AuthorizationConfig {
   readonly authorizationPlugins?: readonly string[];
 }
 
+export interface AuditConfig {
+  /** How much of the audit journal is kept. Undefined: nothing is recorded. */
+  readonly audit?: { readonly maxBytes: number; readonly maxFiles: number; readonly maxAgeMs: number } | undefined;
+}
+
 export interface LogsConfig extends Roots {
   readonly logDriver: string;
   readonly logOpts: Readonly<Record<string, string>>;
@@ -142,6 +147,7 @@ export interface EngineConfig
   extends SystemConfig,
     ContainersConfig,
     AuthorizationConfig,
+    AuditConfig,
     LogsConfig,
     VolumesConfig,
     NetworksConfig,

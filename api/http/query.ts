@@ -24,6 +24,11 @@ export class Query {
           });
   }
 
+  /** All of it, decoded, in the order in which it came. */
+  get pairs(): readonly (readonly [name: string, value: string])[] {
+    return this.#pairs;
+  }
+
   /** Encoded again, in one spelling. */
   toString(): string {
     return this.#pairs.map(([name, value]) => `${escaped(name)}=${escaped(value)}`).join('&');
