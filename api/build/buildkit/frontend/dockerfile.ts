@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { BuildContext, BuildOrder, Builds } from '@cleat/engine/build/service';
+import type { definition } from '@cleat/protocol/buildkit/ops';
 import { invalidParameter, notFound, notImplemented } from '@cleat/protocol/errors';
+import type { MessageOf } from '@cleat/protocol/grpc/message';
 import type { Logger } from '@cleat/protocol/log';
 import type { Job, Result } from '../control/job.js';
-import type { definition } from '../messages/ops.js';
 import { credentials, hasAgent, secret } from '../session/services.js';
 import { forwardAgent } from '../session/ssh.js';
-import type { MessageOf } from '../wire/message.js';
 import { type Attributes, type CacheEntry, cacheTargets, namedSources, settingsOf } from './attributes.js';
 import { ignorePatterns, needsOf } from './dockerfile-text.js';
 import { buildError } from './failure.js';

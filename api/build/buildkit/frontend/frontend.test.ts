@@ -1,7 +1,7 @@
 import { systemError } from '@cleat/protocol/errors';
+import { StatusError } from '@cleat/protocol/grpc/status';
 import { describe, expect, test } from 'vitest';
 import { exportersOf } from '../export/exporters.js';
-import { StatusError } from '../grpc/status.js';
 import { cacheTargets, namedSources, settingsOf } from './attributes.js';
 import { ignorePatterns, needsOf } from './dockerfile-text.js';
 import { buildError } from './failure.js';

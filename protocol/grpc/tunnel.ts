@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
-import { messageOf } from '@cleat/protocol/errors';
-import { guarded, owned } from '@cleat/protocol/guard';
-import type { Logger } from '@cleat/protocol/log';
+import { messageOf } from '../errors.js';
+import { guarded, owned } from '../guard.js';
+import type { Logger } from '../log.js';
 
 interface Piece {
   readonly data: Uint8Array;

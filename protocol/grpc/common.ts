@@ -1,4 +1,4 @@
-import { bytes, count, int32, list, message, string } from '../wire/message.js';
+import { bytes, count, int32, list, message, string } from './message.js';
 
 /** google.protobuf.Timestamp. */
 export const timestamp = message({ seconds: count(1), nanos: int32(2) });

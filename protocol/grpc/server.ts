@@ -1,10 +1,10 @@
 import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { cancelled, deadlineExceeded, messageOf } from '@cleat/protocol/errors';
-import { guarded, owned, setTimeout } from '@cleat/protocol/guard';
-import type { Logger } from '@cleat/protocol/log';
-import type { Message } from '../wire/message.js';
+import { cancelled, deadlineExceeded, messageOf } from '../errors.js';
+import { guarded, owned, setTimeout } from '../guard.js';
+import type { Logger } from '../log.js';
 import { readMessages, send } from './framing.js';
+import type { Message } from './message.js';
 import { code, StatusError, trailersOf } from './status.js';
 
 /** The rest of a call, beside its messages. */

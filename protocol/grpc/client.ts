@@ -1,10 +1,10 @@
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { asCleatError, cancelled, deadlineExceeded, messageOf, unavailable } from '@cleat/protocol/errors';
-import { owned, setTimeout } from '@cleat/protocol/guard';
-import type { Logger } from '@cleat/protocol/log';
-import type { Message } from '../wire/message.js';
+import { asCleatError, cancelled, deadlineExceeded, messageOf, unavailable } from '../errors.js';
+import { owned, setTimeout } from '../guard.js';
+import type { Logger } from '../log.js';
 import { readMessages, send } from './framing.js';
+import type { Message } from './message.js';
 import { errorIn } from './status.js';
 
 /** A call with messages both ways. */
@@ -28,14 +28,17 @@ export interface CallOptions {
 /** Calls the gRPC services at the other end of a connection, whichever side dialled it. */
 export class GrpcClient {
   readonly #session: ClientHttp2Session;
+  readonly #peer: string;
 
-  constructor(connection: Duplex, log: Logger) {
+  /** @param peer what errors call the other end */
+  constructor(connection: Duplex, log: Logger, peer = 'the client of the build') {
+    this.#peer = peer;
     this.#session = http2.connect('http://localhost', {
       createConnection: () => connection,
       settings: { enablePush: false, initialWindowSize: 1024 * 1024, maxHeaderListSize: 64 * 1024 },
       maxSessionMemory: 64,
     });
-    this.#session.on('error', (error) => log.debug('the connection of a session failed', { error: messageOf(error) }));
+    this.#session.on('error', (error) => log.debug(`the connection to ${peer} failed`, { error: messageOf(error) }));
     this.#session.on('connect', () => this.#session.setLocalWindowSize(4 * 1024 * 1024));
     const gone = (): void => {
       this.close();
@@ -70,14 +73,15 @@ export class GrpcClient {
   ): Promise<A> {
     const { deadlineMs = 60_000 } = options;
     const stream = this.stream(path, [request, answer], options);
-    const late = (): void => stream.fail(deadlineExceeded(`the client did not answer ${path} within ${deadlineMs} ms`));
+    const late = (): void =>
+      stream.fail(deadlineExceeded(`${this.#peer} did not answer ${path} within ${deadlineMs} ms`));
     const timer = setTimeout(late, deadlineMs);
     try {
       await stream.send(message);
       stream.end();
       let last: A | undefined;
       for await (const one of stream.messages) last = one;
-      if (last === undefined) throw unavailable(`the client gave no answer to ${path}`);
+      if (last === undefined) throw unavailable(`${this.#peer} gave no answer to ${path}`);
       return last;
     } finally {
       clearTimeout(timer);
@@ -90,7 +94,7 @@ export class GrpcClient {
     [request, answer]: [Message<Q>, Message<A>],
     { headers = {}, signal }: CallOptions = {},
   ): Stream<Q, A> & { fail(error: Error): void } {
-    if (this.isClosed) throw unavailable('the client of the build has gone');
+    if (this.isClosed) throw unavailable(`${this.#peer} has gone`);
     const stream = owned(
       this.#session.request({
         ...headers,
@@ -104,7 +108,7 @@ export class GrpcClient {
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     stream.once('close', () => signal?.removeEventListener('abort', abort));
-    const trailers = trailersOf(stream);
+    const trailers = trailersOf(stream, this.#peer);
     trailers.catch(() => {});
     return {
       messages: messagesOf(stream, answer, trailers),
@@ -133,14 +137,14 @@ async function* messagesOf<A>(
 }
 
 /** The error that the end of a call tells of, or nothing. */
-function trailersOf(stream: ClientHttp2Stream): Promise<Error | undefined> {
+function trailersOf(stream: ClientHttp2Stream, peer: string): Promise<Error | undefined> {
   return new Promise((resolve, reject) => {
     stream.once('response', (headers) => {
       // An error may come with the head, without any message.
       if (headers['grpc-status'] !== undefined) resolve(errorIn(headers));
-      else if (headers[':status'] !== 200) resolve(unavailable(`the client answered with HTTP ${headers[':status']}`));
+      else if (headers[':status'] !== 200) resolve(unavailable(`${peer} answered with HTTP ${headers[':status']}`));
     });
     stream.once('trailers', (trailers) => resolve(errorIn(trailers)));
-    stream.once('close', () => reject(stream.errored ?? unavailable('the client of the build has gone')));
+    stream.once('close', () => reject(stream.errored ?? unavailable(`${peer} has gone`)));
   });
 }

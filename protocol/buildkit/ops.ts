@@ -1,4 +1,4 @@
-import { bool, bytes, count, int32, list, map, message, nested, repeated, string } from '../wire/message.js';
+import { bool, bytes, count, int32, list, map, message, nested, repeated, string } from '../grpc/message.js';
 
 /** The part of moby/buildkit's `solver/pb/ops.proto` that a build without LLB of its own needs. */
 

@@ -1,5 +1,5 @@
-import { bool, bytes, count, int32, list, map, message, nested, repeated, string } from '../wire/message.js';
-import { rpcStatus, timestamp } from './common.js';
+import { rpcStatus, timestamp } from '../grpc/common.js';
+import { bool, bytes, count, int32, list, map, message, nested, repeated, string } from '../grpc/message.js';
 import { definition, progressGroup, range, sourceInfo, worker } from './ops.js';
 
 /** moby.buildkit.v1.Control: moby/buildkit `api/services/control/control.proto`. */

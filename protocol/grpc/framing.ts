@@ -1,5 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
-import type { Message } from '../wire/message.js';
+import type { Message } from './message.js';
 import { code, StatusError } from './status.js';
 
 /** The longest message that is taken, as BuildKit's own clients have it. */

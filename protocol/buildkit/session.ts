@@ -1,4 +1,4 @@
-import { bytes, count, int32, int64, map, message, nested, string, uint32 } from '../wire/message.js';
+import { bytes, count, int32, int64, map, message, nested, string, uint32 } from '../grpc/message.js';
 
 /** The services of a client's session: moby/buildkit `session/*`, and tonistiigi/fsutil `types/*.proto`. */
 

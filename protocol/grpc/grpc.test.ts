@@ -4,11 +4,11 @@ import http2 from 'node:http2';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { conflict } from '@cleat/protocol/errors';
-import { silentLogger } from '@cleat/protocol/log';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { count, message, string } from '../wire/message.js';
+import { conflict } from '../errors.js';
+import { silentLogger } from '../log.js';
 import { GrpcClient } from './client.js';
+import { count, message, string } from './message.js';
 import { type Call, serveGrpc, serverStream, streaming, timeoutMs, unary } from './server.js';
 import { code, StatusError } from './status.js';
 

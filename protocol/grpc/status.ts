@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http2';
-import { asCleatError, CleatError, type ErrorClass } from '@cleat/protocol/errors';
-import { rpcStatus } from '../messages/common.js';
+import { asCleatError, CleatError, type ErrorClass } from '../errors.js';
+import { rpcStatus } from './common.js';
 
 /** Codes of gRPC (grpc/grpc `doc/statuscodes.md`). */
 export const code = {

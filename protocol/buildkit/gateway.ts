@@ -1,5 +1,5 @@
-import { bool, bytes, count, list, map, message, nested, repeated, string } from '../wire/message.js';
-import { rpcStatus } from './common.js';
+import { rpcStatus } from '../grpc/common.js';
+import { bool, bytes, count, list, map, message, nested, repeated, string } from '../grpc/message.js';
 import { definition, platform, sourceOp, worker } from './ops.js';
 
 /** moby.buildkit.v1.frontend.LLBBridge: moby/buildkit `frontend/gateway/pb/gateway.proto`. */
