@@ -1,7 +1,7 @@
 import { Caller } from './caller.js';
 import Type, { type Static } from './schema.js';
 
-/** What became of a request. */
+/** The ways in which a request can end; `open`: it has not ended yet. */
 export const decisions = ['allowed', 'failed', 'denied', 'refused', 'open'] as const;
 export type Decision = (typeof decisions)[number];
 

@@ -1,6 +1,6 @@
 import { CleatError } from './errors.js';
 
-/** Who refused a request, or could not judge it. Travels with the error that the client is told, to the audit journal. */
+/** A refusal of a request, or a failure to judge it, with the name of the one who refused. Travels with the error that the client is told, to the audit journal. */
 export interface Verdict {
   /** `authorizer NAME` or `hook NAME`. */
   readonly by: string;

@@ -102,7 +102,7 @@ test('a denial, a failure to judge, and an answer that was denied after all', as
   expect(noted.map(({ Executed }) => Executed === true)).toEqual([false, false, true]);
 });
 
-test('what a create has made is named, and nothing of its body or its headers is kept', async () => {
+test('a create names the container that it made, and nothing of its body or its headers is kept', async () => {
   const body = JSON.stringify({ Image: 'x', Env: ['PASSWORD=s3cret'] });
   const head = `Content-Type: application/json\r\nX-Registry-Auth: s3cret\r\nContent-Length: ${body.length}\r\n\r\n`;
   await ask('POST /containers/create HTTP/1.1', head + body);
@@ -148,9 +148,9 @@ test.each([
     'something-new=***&BUILDARGS=***',
   ],
   [[['filters', 'x'.repeat(1000)]], `filters=${'x'.repeat(256)}…`],
-] as [[string, string][], string][])('of a query: %j', (pairs, shown) => expect(maskedQuery(pairs)).toBe(shown));
+] as [[string, string][], string][])('a query: %j', (pairs, shown) => expect(maskedQuery(pairs)).toBe(shown));
 
-test('of a target that is none', () => {
+test('a target that is none', () => {
   expect(maskedTarget('http://me:s3cret@host/a?b=s3cret')).toBe('http://***@host/a?***');
   expect(maskedTarget(`/${'a'.repeat(5000)}`).length).toBeLessThan(2100);
 });

@@ -39,7 +39,7 @@ function withoutSecrets(value: string): string {
     const { protocol, host, pathname } = new URL(value);
     return `${protocol}//${host}${pathname}`;
   } catch {
-    // What cannot be read cannot be cleaned.
+    // It cannot be cleaned without being read.
     return masked;
   }
 }

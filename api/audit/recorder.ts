@@ -16,9 +16,9 @@ const longestReason = 1024;
 
 /** How a request ended. */
 export interface Ending {
-  /** Of the answer that was sent; 0: none was. */
+  /** Status of the answer that was sent; 0: none was. */
   readonly status: number;
-  /** What was thrown instead of an answer. */
+  /** The error that was thrown instead of an answer. */
   readonly error?: unknown;
 }
 
@@ -51,7 +51,7 @@ export class Recording {
     this.#container = this.#containerOf(exchange, match);
   }
 
-  /** What takes the connection over is noted at once, what streams when it lasts. */
+  /** A request that takes the connection over is noted at once, one that streams when it lasts. */
   admitted(): void {
     this.#isAdmitted = true;
     const { hijacks, streams } = this.#match?.route ?? {};
@@ -122,7 +122,7 @@ export class Recording {
   }
 }
 
-/** What an error says may quote a body, an address or a variable; only who decides on access is sure not to. */
+/** The text of an error may quote a body, an address or a variable; that of a refused access does not. */
 function reasonOf(error: unknown): string {
   const known = asCleatError(error);
   return known.class === 'Forbidden' ? readable(known.message, longestReason) : known.class;

@@ -278,7 +278,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
 }
 
-/** Of the answer as the client got it; 0: it got none. */
+/** Status of the answer that the client got; 0: it got none. */
 function statusOf({ response, presence, hijacker }: Call): number {
   if (response.headersSent) return response.statusCode;
   if (hijacker && !response.socket) return hijacker.status;

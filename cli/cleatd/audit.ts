@@ -3,7 +3,7 @@ import { parseDuration } from '@cleat/protocol/go-duration';
 import { UsageError } from './options/parse.js';
 import { BadValue, parseBytes } from './options/values.js';
 
-/** What is kept where the operator says nothing: 64 MiB, 30 days. */
+/** The bounds where the operator says nothing: 64 MiB, 30 days. */
 const defaults = { 'max-size': '8m', 'max-file': '8', 'max-age': '720h' };
 
 const leastBytes = 64 * 1024;

@@ -88,7 +88,7 @@ test('segments are bounded in size, number and age', async () => {
   await later.close();
 });
 
-test('what the disk does not take is counted, said once in the log, and in the next record', async () => {
+test('a record that the disk does not take is counted, said once in the log, and in the next record', async () => {
   const said: string[] = [];
   // Where the directory is to be, there is a file: even root cannot write there.
   appendFileSync(directory, '');

@@ -19,7 +19,7 @@ export interface AuditDeps {
 /** Opens the journal; its directory is made with the first record. */
 export function openAudit({ directory, log, config, container }: AuditDeps): Audit & { close(): Promise<void> } {
   let limits: AuditLimits = config.audit ?? { maxBytes: 8 * 1024 * 1024, maxFiles: 8, maxAgeMs: 30 * 24 * 3_600_000 };
-  // What was noted before it was switched off is written by the bounds that held then.
+  // Records that were noted before it was switched off are written by the bounds that held then.
   const writer = new AuditWriter({ directory, log, limits: () => (limits = config.audit ?? limits) });
   const closing = new AbortController();
   return {

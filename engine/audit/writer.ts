@@ -12,7 +12,7 @@ import { type Segment, segmentAt, segmentsIn } from './segments.js';
 
 /** How much is kept. */
 export interface AuditLimits {
-  /** Of one segment. */
+  /** Size of one segment. */
   readonly maxBytes: number;
   /** Segments. */
   readonly maxFiles: number;

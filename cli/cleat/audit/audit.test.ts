@@ -33,7 +33,7 @@ test('a line for a request, and why below it', () => {
   ]);
 });
 
-test('what is open, and what was no request', () => {
+test('a request that is open, and bytes that were no request', () => {
   const URI = `/exec/${'ab'.repeat(32)}/start`;
   expect(recordText({ ...record, URI })).toContain('POST /exec/abababababab/start ');
   expect(recordText({ ...record, Decision: 'open', Status: 0 })).toMatch(/ {2}begun\n$/);

@@ -11,12 +11,12 @@ import type { Endpoint } from '../engine/endpoint.js';
 const lookMs = 500;
 const maxError = 64 * 1024;
 
-/** Of the files of an engine, which need not run. */
+/** Reads the files of an engine, which need not run. */
 export function fromFiles(directory: string, query: AuditQuery): AsyncIterable<AuditRecord> {
   return readAudit(directory, query, () => sleep(lookMs), new AbortController().signal);
 }
 
-/** Of a running engine. @throws Unavailable, InvalidParameter */
+/** Asks a running engine. @throws Unavailable, InvalidParameter */
 export async function* fromEngine(endpoint: Endpoint, query: AuditQuery): AsyncGenerator<AuditRecord> {
   const { sent, failure } = open(endpoint, `/cleat/audit${queryText(query)}`, {});
   const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {

@@ -69,7 +69,7 @@ test('Logs: the driver of the guide, and what it has not got', async () => {
   await ok('rm', 'reader');
 });
 
-test('Who asked for what: the journal is read', async () => {
+test('The audit journal: it is read as the guide says', async () => {
   await refused('inspect', 'nobody');
   const text = await run(shown('docs/guide/audit.md', 'cleat audit -n 20'));
   expect(text).toMatch(
