@@ -36,7 +36,7 @@ const variablesBody = jsonBody(Type.Object({ Variables: Type.Array(Type.String()
 
 interface ComposeServices {
   readonly builds: Pick<Builds, 'download'>;
-  readonly images: Pick<Images, 'addLayer' | 'compose' | 'inlineCache'>;
+  readonly images: Pick<Images, 'addLayer' | 'compose' | 'origin' | 'removeRecord'>;
   readonly containers: Pick<Containers, 'hideVariables'>;
 }
 
@@ -77,6 +77,14 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
       },
     },
     {
+      method: 'DELETE',
+      path: '/build-records/:id',
+      async handler(x) {
+        await images.removeRecord(x.param('id'));
+        x.sendEmpty(204);
+      },
+    },
+    {
       method: 'POST',
       path: '/build-records/variables',
       body: variablesBody,
@@ -101,7 +109,7 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
     {
       method: 'GET',
       path: '/build-records/cache',
-      handler: async (x) => x.send(200, { Cache: await images.inlineCache(x.query.text('image')) }),
+      handler: async (x) => x.send(200, await images.origin(x.query.text('image'))),
     },
   ];
 }

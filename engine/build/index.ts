@@ -28,7 +28,7 @@ import { downloadOf } from './download.js';
 import { linesOf } from './lines.js';
 import { Prune } from './prune.js';
 import { removeRoots, rootfsOf } from './rootfs.js';
-import type { BuildFailure, BuildHost, BuildOrder, BuildResult, BuildSink, Builds } from './service.js';
+import type { BuildFailure, BuildHost, BuildLine, BuildOrder, BuildResult, BuildSink, Builds } from './service.js';
 
 import { createTreeSync } from './sync/tree-sync.js';
 
@@ -80,11 +80,12 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     running.set(id, { builder: driver, stop });
     let isHeld = false;
     let isPublished = false;
+    const kept = new KeptContainers(order, (container) => containers.letGo(container));
     const end = (): void => {
       running.delete(id);
       if (!isPublished) unswept.add(driver);
       if (busy(driver)) return;
-      const clearing = clearAfter(driver, order.KeepContainers === true)
+      const clearing = clearAfter(driver)
         .catch((error: unknown) => log.warn(`what a build has left remains: ${messageOf(error)}`, { builder: driver }))
         .finally(() => background.delete(clearing));
       background.add(clearing);
@@ -94,7 +95,10 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
       const client = await builderOf(driver, ended);
       const request: BuildRequest = { ...wanted, ID: id, Engine: await doors.of(driver) };
       const stream = await client.Build(request, { signal: ended });
-      const image = await resultOf(driver, stream, sink);
+      const image = await resultOf(driver, stream, async (line) => {
+        kept.see(line);
+        await sink(line);
+      });
       ended.throwIfAborted();
       if (hidden) {
         isHeld = true;
@@ -119,11 +123,10 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   }
 
   /** Removes all that a builder forgot to remove, or could not as it died. */
-  async function clearAfter(builder: string, keeps: boolean): Promise<void> {
+  async function clearAfter(builder: string): Promise<void> {
     for (const container of containers.madeBy(builder)) {
       if (busy(builder)) return;
-      if (keeps) containers.letGo(container);
-      else await removeContainer(container);
+      await removeContainer(container);
     }
     // A build that succeeded leaves no record that its builder does not know.
     if (swept.has(builder) && !unswept.delete(builder)) return;
@@ -188,6 +191,22 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
       await contexts.close();
     },
   };
+}
+
+/** Containers that the client wants to stay become ordinary ones as soon as they have done their work. */
+class KeptContainers {
+  readonly #order: Pick<BuildOrder, 'KeepContainers' | 'KeepFailed'>;
+  readonly #letGo: (container: string) => void;
+
+  constructor(order: Pick<BuildOrder, 'KeepContainers' | 'KeepFailed'>, letGo: (container: string) => void) {
+    this.#order = order;
+    this.#letGo = letGo;
+  }
+
+  see({ Vertex: vertex }: BuildLine): void {
+    if (!vertex?.Container || !vertex.Completed) return;
+    if (vertex.Error ? this.#order.KeepFailed : this.#order.KeepContainers) this.#letGo(vertex.Container);
+  }
 }
 
 /** As moby's `sanitizeRepoAndTags`. @throws System in its words, as a stock engine answers 500 */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { emptyTar } from './commit.js';
 import { refuseTooDeep } from './config.js';
 import type { Context } from './context.js';
-import type { Composed, ComposeOptions } from './service.js';
+import type { Composed, ComposeOptions, ImageOrigin } from './service.js';
 
 /** Records that are nothing but layers have all the same time, so that the same layers are the same record. */
 const noTime = '1970-01-01T00:00:00Z';
@@ -31,11 +31,12 @@ export async function addLayer(context: Context, parent: string, tar: Readable):
 /** Where an image's configuration holds the steps that made it, as its builder wrote them. */
 const cacheKey = 'io.cleat.build.cache.v1';
 
-/** The steps that an image has brought along; empty: none. @throws NotFound */
-export function inlineCache({ catalog }: Pick<Context, 'catalog'>, ref: string): string {
-  const raw: unknown = JSON.parse(catalog.find(ref).record.raw);
+/** How an image came to be, for builders. @throws NotFound */
+export function originOf({ catalog }: Pick<Context, 'catalog'>, ref: string): ImageOrigin {
+  const { record, config } = catalog.find(ref);
+  const raw: unknown = JSON.parse(record.raw);
   const found = typeof raw === 'object' && raw !== null ? (raw as Record<string, unknown>)[cacheKey] : undefined;
-  return typeof found === 'string' ? found : '';
+  return { Cache: typeof found === 'string' ? found : '', History: config.history ?? [] };
 }
 
 /** @throws NotFound for parent and base, InvalidParameter for a configuration or history that cannot be */

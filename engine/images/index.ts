@@ -11,7 +11,7 @@ import type { Layers } from '../layers/service.js';
 import { buildRecords, publish, removeRecords } from './build-records.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
-import { addLayer, compose, inlineCache } from './compose.js';
+import { addLayer, compose, originOf } from './compose.js';
 import { Context } from './context.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
@@ -100,7 +100,10 @@ function imagesOf(context: Context): Images {
     import: (options) => importImage(context, options),
     addLayer: (parent, tar) => addLayer(context, parent, tar),
     compose: (options) => compose(context, options),
-    inlineCache: async (ref) => inlineCache(context, ref),
+    origin: async (ref) => originOf(context, ref),
+    removeRecord: async (id) => {
+      await removeRecords(context, [id]);
+    },
   };
 }
 

@@ -63,14 +63,23 @@ export interface Images {
   addLayer(parent: string, tar: Readable): Promise<Composed>;
   /** For builders: an image of layers that are here, with a configuration and history that say all. */
   compose(options: ComposeOptions): Promise<Composed>;
-  /** For builders: the text that `compose` was given as `cache`; empty where there is none. @throws NotFound */
-  inlineCache(ref: string): Promise<string>;
+  /** For builders: how an image came to be. @throws NotFound */
+  origin(ref: string): Promise<ImageOrigin>;
+  /** For builders: lets go of a build record. What has become an image, or is used, stays. */
+  removeRecord(id: string): Promise<void>;
 }
 
 export interface Composed {
   Id: string;
   /** Diff IDs of all its layers. A layer without any change is none. */
   Layers: string[];
+}
+
+export interface ImageOrigin {
+  /** The text that `compose` was given as `cache`; empty where there is none. */
+  Cache: string;
+  /** The oldest first. */
+  History: readonly { created?: string; created_by?: string; empty_layer?: boolean }[];
 }
 
 export interface ComposeOptions {

@@ -34,6 +34,9 @@ export const BuildRequest = Type.Object({
   NoCacheFilter: texts('Stages that are not taken from the cache.'),
   Pull: flag('Base images are pulled even if they are here.'),
   CacheFrom: texts('References of images, or `type=local,src=/absolute`.'),
+  CacheFromOnly: flag(
+    'Of the cache only what the images of `CacheFrom` have is taken, and only images that are here (the classic `--cache-from`).',
+  ),
   CacheTo: texts('`type=inline`, or `type=local,dest=/absolute`.'),
   Network: text('Of `RUN`: `default`, `none`, `host`, or a network.'),
   ExtraHosts: texts('`name:address`, for `RUN`.'),
@@ -53,6 +56,10 @@ export const BuildRequest = Type.Object({
   CpuSetMems: text(),
   SecurityOpt: texts('As of containers.'),
   KeepContainers: flag('Containers of `RUN` are not removed (`--rm=false`).'),
+  KeepFailed: flag('The container of a `RUN` that fails is not removed (without `--force-rm`).'),
+  StepImages: flag(
+    'Each step has an image of its own, as the classic builder tells them; that of the last one is the result.',
+  ),
   Allow: texts('`network.host`, `security.insecure`.'),
   Secrets: Type.Optional(
     Type.Array(Type.Object({ ID: Type.String(), File: Type.String({ description: 'Absolute path.' }) })),
@@ -85,6 +92,7 @@ export const BuildVertex = Type.Object({
   Cached: flag('Taken from the cache.'),
   Error: text(),
   Image: text('ID of the image after it.'),
+  Triggers: number('Of `FROM`: how many triggers of its base follow, each a vertex of the same step.'),
   Container: text('ID of the container that it runs in.'),
 });
 export type BuildVertex = Static<typeof BuildVertex>;

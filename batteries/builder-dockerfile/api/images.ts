@@ -16,7 +16,7 @@ export interface ImageConfig {
   OnBuild?: string[];
   Shell?: string[];
   StopSignal?: string;
-  Healthcheck?: object;
+  Healthcheck?: { readonly Test?: readonly string[] };
 }
 
 export interface Platform {
@@ -140,10 +140,15 @@ export class Images {
     return recordOf(await this.#client.call('POST', '/build-records', { body, signal }));
   }
 
-  /** Steps that an image has brought along; empty: none. */
-  async inlineCache(id: string, signal: AbortSignal): Promise<string> {
-    const answer = await this.#client.call('GET', '/build-records/cache', { query: { image: id }, signal });
-    return textAt(answer, 'Cache');
+  /** How an image came to be: the steps that it has brought along (empty: none), and its history, the oldest first. */
+  async origin(id: string): Promise<{ text: string; history: HistoryEntry[] }> {
+    const answer = await this.#client.call('GET', '/build-records/cache', { query: { image: id } });
+    const history = isObject(answer) && Array.isArray(answer.History) ? answer.History : [];
+    const told = (entry: unknown) => ({
+      created_by: textAt(entry, 'created_by'),
+      ...(textAt(entry, 'created') && { created: textAt(entry, 'created') }),
+    });
+    return { text: textAt(answer, 'Cache'), history: history.map(told) };
   }
 
   /** The images as one archive. */
@@ -156,16 +161,9 @@ export class Images {
     await eachLine(answer, async () => {});
   }
 
-  /** Lets go of a record. That it is used still, or gone already, is no error. */
-  async remove(id: string): Promise<boolean> {
-    try {
-      await this.#client.call('DELETE', `/images/${encodeURIComponent(id)}`, { query: { noprune: '1' } });
-      return true;
-    } catch (error) {
-      if (isClass(error, 'NotFound')) return true;
-      if (isClass(error, 'Conflict')) return false;
-      throw error;
-    }
+  /** Lets go of a record. What is used still, or has become somebody's image, stays. */
+  async remove(id: string): Promise<void> {
+    await this.#client.call('DELETE', `/build-records/${encodeURIComponent(id)}`);
   }
 }
 

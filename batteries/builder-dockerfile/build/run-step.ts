@@ -136,6 +136,7 @@ async function make(context: BuildContext, stages: StageResults, here: PlannedSt
     signal,
   );
   let hasFailed = false;
+  let stays = request.KeepContainers ?? false;
   try {
     if (mounted.secrets.length > 0) await containers.hideVariables(container, mounted.secrets, signal);
     await vertex.runsIn(container);
@@ -149,9 +150,10 @@ async function make(context: BuildContext, stages: StageResults, here: PlannedSt
     return await layerOf(context, container, image, stubsOf(targets, below), signal);
   } catch (error) {
     hasFailed = true;
+    stays = error instanceof RunFailure && (stays || (request.KeepFailed ?? false));
     throw error;
   } finally {
-    if (!request.KeepContainers) {
+    if (!stays) {
       const removal = containers.remove(container).catch((error: unknown) => {
         context.log.warn(`a container of a build remains: ${messageOf(error)}`, { container });
       });

@@ -7,12 +7,8 @@ import { writeFileDurably } from '@cleat/sdk';
 import type { BuildContext } from '../build/context.js';
 import { StepView } from '../build/step-view.js';
 import { fault } from '../language/fault.js';
+import { hasFacts, inlineSteps, stepsIn } from './inline.js';
 import type { TrailStep } from './store.js';
-
-/** A step whose layers are the lowest `depth` of an image. */
-interface InlineStep extends Omit<TrailStep, 'image' | 'layers'> {
-  readonly depth: number;
-}
 
 const listName = 'cleat-cache.json';
 const archiveName = 'cleat-cache.tar';
@@ -29,13 +25,6 @@ function attributesOf(text: string): Map<string, string> {
 
 export function isInline(to: readonly string[] | undefined): boolean {
   return to?.some((one) => attributesOf(one).get('type') === 'inline') ?? false;
-}
-
-/** The steps below an image's layers, for its configuration. */
-export function inlineText(trail: readonly TrailStep[], layers: readonly string[]): string {
-  const within = trail.filter((step) => step.layers.every((layer, index) => layers[index] === layer));
-  const steps = within.map(({ image: _, layers: own, ...rest }): InlineStep => ({ ...rest, depth: own.length }));
-  return JSON.stringify({ v: 1, steps });
 }
 
 /** Brings in what `--cache-from` names. What cannot be had is told, and the build goes on without. */
@@ -103,43 +92,19 @@ async function importLocal({ cache, images, signal }: BuildContext, src: string)
 async function importImage(context: BuildContext, reference: string, vertex: StepView): Promise<void> {
   const { cache, images, signal } = context;
   const image = await context.bases.get(reference, context.platform, vertex);
-  const text = await images.inlineCache(image.id, signal);
+  const { text } = await images.origin(image.id);
   if (text === '') throw fault('the image has brought no cache: build it with --cache-to type=inline');
-  for (const { keys, depth, ...about } of stepsIn(text).filter(isInlineStep)) {
+  for (const { keys, depth, ...about } of inlineSteps(text)) {
     const missing = keys.filter((key) => !cache.get(key));
     if (missing.length === 0 || depth > image.layers.length) continue;
     const given = { parent: image.id, base: '', config: {}, history: [], created: '1970-01-01T00:00:00Z' };
     const record = await images.compose({ ...given, depth, platform: image.platform }, signal);
-    for (const key of missing) cache.keep(key, record, about);
+    for (const key of missing) cache.keep(key, record, { ...about, all: keys });
   }
-}
-
-function stepsIn(text: string): unknown[] {
-  const parsed: unknown = JSON.parse(text);
-  if (typeof parsed !== 'object' || parsed === null || !('v' in parsed) || parsed.v !== 1)
-    throw fault('it is of another version');
-  return 'steps' in parsed && Array.isArray(parsed.steps) ? parsed.steps : [];
-}
-
-function hasFacts(step: unknown): step is Omit<TrailStep, 'image' | 'layers'> {
-  if (typeof step !== 'object' || step === null) return false;
-  const { keys, isEmpty, size, created, what } = step as Record<string, unknown>;
-  const areKeys = Array.isArray(keys) && keys.every((key) => typeof key === 'string' && /^[0-9a-f]{64}$/.test(key));
-  return (
-    areKeys &&
-    typeof isEmpty === 'boolean' &&
-    typeof size === 'number' &&
-    typeof created === 'string' &&
-    typeof what === 'string'
-  );
 }
 
 function isTrailStep(step: unknown): step is TrailStep {
   if (!hasFacts(step)) return false;
   const { image, layers } = step as Partial<TrailStep>;
   return typeof image === 'string' && Array.isArray(layers) && layers.every((one) => typeof one === 'string');
-}
-
-function isInlineStep(step: unknown): step is InlineStep {
-  return hasFacts(step) && Number.isInteger((step as Partial<InlineStep>).depth);
 }
