@@ -5,6 +5,7 @@ import type { Callers } from '@cleat/engine/callers/service';
 import type { Containers } from '@cleat/engine/containers/service';
 import type { Events } from '@cleat/engine/events/service';
 import type { Execs } from '@cleat/engine/exec/service';
+import type { Hooks } from '@cleat/engine/hooks/service';
 import type { Images } from '@cleat/engine/images/service';
 import type { Networks } from '@cleat/engine/networks/service';
 import type { Plugins } from '@cleat/engine/plugins/service';
@@ -30,6 +31,8 @@ export interface ApiServices {
   readonly audit?: Audit;
   /** Asked before every request is served; absent: nobody. */
   readonly authorization?: Authorization;
+  /** Change requests and answers; absent: nobody does. */
+  readonly hooks?: Hooks;
   /** Tells who the clients are; absent: nobody is known. */
   readonly callers?: Callers;
   /** Output that log drivers have not got, without I/O on their side. */

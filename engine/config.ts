@@ -1,4 +1,5 @@
 import type { IdMaps } from '@cleat/linux/process/user-namespace';
+import type { HooksConfig } from './hooks/config.js';
 
 /** Where an engine keeps everything. */
 export interface Roots {
@@ -71,6 +72,11 @@ export interface AuthorizationConfig {
 export interface AuditConfig {
   /** How much of the audit journal is kept. Undefined: nothing is recorded. */
   readonly audit?: { readonly maxBytes: number; readonly maxFiles: number; readonly maxAgeMs: number } | undefined;
+}
+
+export interface RequestHooksConfig {
+  /** Request hooks, in the order in which they are asked; absent: there are none. */
+  readonly hooks?: HooksConfig | undefined;
 }
 
 export interface LogsConfig extends Roots {
@@ -148,6 +154,7 @@ export interface EngineConfig
     ContainersConfig,
     AuthorizationConfig,
     AuditConfig,
+    RequestHooksConfig,
     LogsConfig,
     VolumesConfig,
     NetworksConfig,

@@ -26,6 +26,8 @@ import { openExecs } from './exec/index.js';
 import type { Execs } from './exec/service.js';
 import { openHealth } from './health/index.js';
 import type { HealthChecks } from './health/service.js';
+import { openHooks } from './hooks/index.js';
+import type { Hooks } from './hooks/service.js';
 import { Catalog, openImages } from './images/index.js';
 import type { ImageHost, Images } from './images/service.js';
 import { openLayers } from './layers/index.js';
@@ -59,6 +61,7 @@ export interface Engine {
   readonly containers: Containers & ContainerHost;
   readonly execs: Execs;
   readonly health: HealthChecks;
+  readonly hooks: Hooks;
   readonly images: Images & ImageHost;
   readonly networks: Networks & NetworkHost;
   readonly volumes: Volumes & VolumeHost;
@@ -292,6 +295,9 @@ export async function openEngine(
       runtimePlugins: () => plugins.runtimes(),
     });
 
+    const hooks = openHooks({ config, extensions, log: room('hooks') });
+    closers.push(['hooks', () => hooks.close()]);
+
     extensions.setProviders(containers.providers);
 
     return {
@@ -310,6 +316,7 @@ export async function openEngine(
       containers,
       execs,
       health,
+      hooks,
       images,
       networks,
       volumes,

@@ -1,5 +1,6 @@
 import type { Audit } from '@cleat/engine/audit/service';
 import type { Authorization } from '@cleat/engine/authorization/service';
+import { HookBench } from '@cleat/engine/hooks/hooks.fixture';
 import type { NewAuditRecord } from '@cleat/protocol/audit';
 import { forbidden, notFound, systemError } from '@cleat/protocol/errors';
 import { asDetails } from '@cleat/protocol/verdict';
@@ -108,6 +109,28 @@ test('a create names the container that it made, and nothing of its body or its 
   await ask('POST /containers/create HTTP/1.1', head + body);
   expect(noted).toMatchObject([{ Decision: 'allowed', Status: 201, Container: { ID: 'abc', Name: 'web' } }]);
   expect(noted[0]?.Sent).toBeGreaterThan(100);
+  expect(JSON.stringify(noted)).not.toContain('s3cret');
+});
+
+test('hooks: what they changed, and which one denied, failed or answered', async () => {
+  await using bench = new HookBench();
+  await bench.hook('owner', { Request: { Set: [{ Path: 'Body.Labels["a.b"]', Value: 's3cret' }] } });
+  await bench.hook('no', { Request: { Deny: { Status: 404, Message: 'not here' } } });
+  await bench.hook('bad', { Request: { Err: 'broken' } });
+  await bench.hook('cache', { Request: { Answer: { Status: 201, Body: { Id: 'x' } } } });
+  await using server = await startApi({ ...services, hooks: bench.hooks });
+  const body = '{"Image":"x"}';
+  const head = `Host: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
+  for (const hook of ['no', 'bad', 'cache']) {
+    bench.file(`hooks: [{name: owner}, {name: ${hook}}]`);
+    await talk(server.connect(), `POST /containers/create HTTP/1.1\r\n${head}${body}`);
+  }
+  const Changes = [{ Hook: 'owner', Path: 'Body.Labels["a.b"]' }];
+  expect(noted).toMatchObject([
+    { Decision: 'denied', By: 'hook no', Reason: 'not here', Status: 404, Changes },
+    { Decision: 'failed', By: 'hook bad', Reason: expect.stringContaining('broken') as string, Status: 500, Changes },
+    { Decision: 'allowed', By: 'hook cache', Reason: 'answered', Status: 201, Changes },
+  ]);
   expect(JSON.stringify(noted)).not.toContain('s3cret');
 });
 

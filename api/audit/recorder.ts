@@ -3,7 +3,7 @@ import type { Decision, NewAuditRecord } from '@cleat/protocol/audit';
 import { asCleatError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import { readable } from '@cleat/protocol/untrusted';
-import { verdictOf } from '@cleat/protocol/verdict';
+import { type Verdict, verdictOf } from '@cleat/protocol/verdict';
 import type { Peer } from '../callers/peer.js';
 import type { Exchange } from '../http/exchange.js';
 import type { ApiRequest } from '../http/messages.js';
@@ -63,13 +63,32 @@ export class Recording {
     clearTimeout(this.#timer);
     const made = this.#exchange?.made;
     if (made !== undefined) this.#container = this.#find(made) ?? { ...this.#container, ID: made };
-    const verdict = error === undefined ? undefined : verdictOf(error);
-    if (!verdict) {
-      this.#note(this.#decision(status), status, undefined, error === undefined ? undefined : reasonOf(error));
-      return;
+    const refusal = this.#refusal(error);
+    const decision = this.#decision(status);
+    if (refusal) {
+      const { by, reason, denied } = refusal;
+      this.#note(
+        denied ? 'denied' : 'failed',
+        status,
+        by,
+        readable(reason, longestReason),
+        this.#isAdmitted || undefined,
+      );
+    } else if (error !== undefined) {
+      this.#note(decision, status, undefined, reasonOf(error));
+    } else {
+      const hooked = this.#exchange?.hooked?.decision;
+      const isAnswered = hooked?.result === 'answered';
+      this.#note(decision, status, isAnswered ? `hook ${hooked.by}` : undefined, isAnswered ? 'answered' : undefined);
     }
-    const reason = readable(verdict.reason, longestReason);
-    this.#note(verdict.denied ? 'denied' : 'failed', status, verdict.by, reason, this.#isAdmitted || undefined);
+  }
+
+  /** A hook's or an authorizer's. */
+  #refusal(error: unknown): Verdict | undefined {
+    if (error === undefined) return undefined;
+    const hooked = this.#exchange?.hooked?.decision ?? { result: 'passed' };
+    if (hooked.result === 'passed' || hooked.result === 'answered') return verdictOf(error);
+    return { by: `hook ${hooked.by}`, reason: hooked.reason, denied: hooked.result === 'denied' };
   }
 
   #noteOpen(): void {
@@ -85,6 +104,7 @@ export class Recording {
   #note(decision: Decision, status: number, by?: string, reason?: string, executed?: true): void {
     const match = this.#match;
     const exchange = this.#exchange;
+    const changes = exchange?.hooked?.changes;
     const { socket, method = '', url = '' } = this.#request;
     this.#audit.note({
       Time: timeText(this.#began),
@@ -99,6 +119,7 @@ export class Recording {
       By: by,
       Reason: reason,
       Executed: executed,
+      Changes: changes !== undefined && changes.length > 0 ? [...changes] : undefined,
       Status: status,
       DurationMs: Math.round((performance.now() - this.#started) * 1000) / 1000,
       Sent: socket.bytesWritten - this.#sentBefore,
@@ -143,7 +164,7 @@ const isPlain = /^\/[\w/.:-]*$/;
 
 function uriOf(exchange: Exchange, match: Match<RouteShape>): string {
   const { url = '' } = exchange.request;
-  if (isPlain.test(url) && exchange.query.pairs.length === 0) return shortened(url);
+  if (exchange.query.pairs.length === 0 && isPlain.test(url)) return shortened(url);
   const query = maskedQuery(exchange.query.pairs);
   return readable(shortened(`${exchange.prefix}${canonicalPath(match)}${query && `?${query}`}`));
 }

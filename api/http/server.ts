@@ -14,8 +14,8 @@ import { createHijacker, type Hijacker } from '../hijack/hijacker.js';
 import { abandonBody } from '../hijack/linger.js';
 import { reasonOf, refuse } from '../hijack/refuse.js';
 import { PlainResponse } from '../plain/response.js';
-import type { AnswerCheck } from './answer.js';
-import { errorAnswer, sendError } from './errors.js';
+import type { Answer, AnswerCheck } from './answer.js';
+import { errorAnswer, sendAnswer, sendError } from './errors.js';
 import { Exchange } from './exchange.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import { Presence } from './presence.js';
@@ -233,15 +233,18 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       for (const onAnswer of answerChecks) exchange.outgoing.addCheck(onAnswer);
       refuseSelectors(exchange.query, match.route);
       recording?.admitted();
-      const handled = match.route.handler(exchange);
-      if (handled) await handled;
-      if (exchange.outgoing.isHeld) await exchange.outgoing.finish();
+      const { handler } = match.route;
+      const served = exchange;
+      await served.serve(() => handler(served));
       const ms = Math.round(performance.now() - started);
       log.debug('answered', { request: exchange.id, status: response.statusCode, ms });
     } catch (thrown) {
-      error = (await exchange?.outgoing.checkError(thrown, () => errorAnswer(thrown, version))) ?? thrown;
-      fail(error, call, version);
+      const passed = await exchange?.outgoing.passError(thrown, () => errorAnswer(thrown, version));
+      error = passed && 'error' in passed ? passed.error : thrown;
+      if (passed && 'answer' in passed) failWith(thrown, call, passed.answer);
+      else fail(error, call, version);
     } finally {
+      exchange?.conclude(response.headersSent ? response.statusCode : 0);
       recording?.ended({ status: statusOf(call), error });
       // The rest of a body is dropped, so that the next request on this connection is found.
       if (!hijacker && streams && !streams.request.complete) streams.request.removeAllListeners('data').resume();
@@ -251,14 +254,25 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }
   }
 
-  function fail(error: unknown, { request, response, presence, hijacker }: Call, version: string): void {
+  /** @param answer what was made of the error */
+  function failWith(error: unknown, call: Call, answer: Answer): void {
+    noteFailure(error, call);
+    sendAnswer(call.response, call.request.method, answer);
+  }
+
+  function fail(error: unknown, call: Call, version: string): void {
+    const { request, response, hijacker } = call;
+    noteFailure(error, call);
+    if (hijacker && !response.socket) return void request.socket.destroy();
+    sendError(response, request.method, error, version);
+  }
+
+  function noteFailure(error: unknown, { request, presence }: Call): void {
     const fields = { method: request.method, url: request.url, error: messageOf(error) };
     const status = isClass(error, 'NotModified') ? 304 : undefined;
     if (presence.gone) log.debug('request ended by its client', fields);
     else if (status === undefined && isServerFault(error)) log.error('request failed', { ...fields, cause: error });
     else log.debug('request refused', fields);
-    if (hijacker && !response.socket) return void request.socket.destroy();
-    sendError(response, request.method, error, version);
   }
 
   return {

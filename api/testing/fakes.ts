@@ -31,8 +31,8 @@ export function fakeServices(parts: Partially<ApiServices>): ApiServices {
       },
     }),
   ]);
-  const { extensions, audit, authorization, store } = parts;
-  return { ...Object.fromEntries(services), extensions, audit, authorization, store } as ApiServices;
+  const { extensions, audit, authorization, hooks, store } = parts;
+  return { ...Object.fromEntries(services), extensions, audit, authorization, hooks, store } as ApiServices;
 }
 
 export interface TestApi extends AsyncDisposable {

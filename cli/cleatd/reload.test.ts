@@ -16,6 +16,7 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
     'authorization-plugins': ['guard'],
     'builder-driver': 'mason',
     debug: true,
+    hooks: join(directory, 'hooks.yaml'),
     'default-runtime': 'mine',
     'insecure-registries': ['registry.test:5000'],
     labels: ['tier=gold'],
@@ -32,6 +33,7 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
   expect(Object.keys(file).map((key) => byKey.get(key)?.flag)).toEqual(expect.arrayContaining(marked));
   expect(marked).toHaveLength(Object.keys(file).length);
   try {
+    writeFileSync(file.hooks, 'hooks: [{name: owner}]');
     writeFileSync(path, JSON.stringify({ ...file, dns: ['192.0.2.1'], extensions: { 'volume-local': 'off' } }));
     const config: LiveConfig = { ...settingsOf(new Map()).engine, engineId: 'id' };
     const before = { ...config };
@@ -56,6 +58,10 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
       defaultBuilder: 'mason',
       debug: true,
       defaultRuntime: 'mine',
+      hooks: {
+        path: file.hooks,
+        entries: [{ name: 'owner', match: undefined, deadlineMs: 5000, onFailure: 'closed', wins: [] }],
+      },
       insecureRegistries: ['registry.test:5000'],
       labels: ['tier=gold'],
       liveRestore: true,
@@ -77,6 +83,7 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
           'builder-driver': 'mason',
           debug: 'true',
           'default-runtime': 'mine',
+          hooks: file.hooks,
           'insecure-registries': '["registry.test:5000"]',
           labels: '["tier=gold"]',
           'live-restore': 'true',

@@ -45,7 +45,8 @@ export async function reload(
 function attributesOf(config: EngineConfig): Record<string, string> {
   const texts = [...reloaded].map(([setting, key]) => [key, text(config[setting])] as const);
   const runtimes = Object.entries(config.runtimes).map(([name, { path }]) => `${name}:{${path}}`);
-  return { ...Object.fromEntries(texts), runtimes: runtimes.join(', '), name: config.name };
+  const files = { hooks: config.hooks?.path ?? '' };
+  return { ...Object.fromEntries(texts), ...files, runtimes: runtimes.join(', '), name: config.name };
 }
 
 /** Undefined: it is switched off. */

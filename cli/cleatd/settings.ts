@@ -10,6 +10,7 @@ import { readConfigFile } from './options/file.js';
 import { byFlag, type Flag, type Values, withDefaults } from './options/table.js';
 import { trustRules } from './plugin-trust.js';
 import { proxyVariables } from './proxies.js';
+import { hooksOf } from './request-hooks.js';
 import { type TlsMode, tlsMode } from './tls.js';
 
 /** Everything the daemon was told, merged and checked. */
@@ -69,8 +70,9 @@ export function settingsOf(
   const pluginTrust = trustRules(values['plugin-trust'], nameOf);
   const plainTcp = values['insecure-tcp'] || (wasSet('tls') && !values.tls);
   const proxies = proxyVariables(values, nameOf);
+  const hooks = hooksOf(values.hooks, nameOf);
   const audit = auditLimits(values, nameOf);
-  const engine = { ...engineConfig(values, hosts), pluginTrust, audit };
+  const engine = { ...engineConfig(values, hosts), pluginTrust, hooks, audit };
   return { values, engine, hosts, tls, plainTcp, proxies, warnings, nameOf };
 }
 

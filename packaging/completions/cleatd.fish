@@ -29,6 +29,7 @@ complete -c cleatd -l extension -x -d 'How to run an extension of the manifest: 
 complete -c cleatd -l extension-manifest -r -F -d 'Further manifest of extensions (YAML); the one of the batteries always comes first'
 complete -c cleatd -l plugin-dir -r -F -d 'Directory in which plugins (.sock, .spec, .json) are discovered'
 complete -c cleatd -l authorization-plugin -x -d 'Plugin that must allow every request and its answer; several are asked in order, one that is gone denies'
+complete -c cleatd -l hooks -x -d 'File of request hooks (YAML): extensions that change, answer or refuse requests, in the order in which they are asked'
 complete -c cleatd -l metrics-collector -x -d 'Plugin that collects metrics, started with the engine or as soon as it is there'
 complete -c cleatd -l default-volume-driver -x -d 'Driver of volumes that name none'
 complete -c cleatd -l default-network-driver -x -d 'Driver of networks that name none'

@@ -37,6 +37,7 @@ _arguments \
   '*--extension-manifest=[Further manifest of extensions (YAML); the one of the batteries always comes first]:extension-manifest:_files' \
   '*--plugin-dir=[Directory in which plugins (.sock, .spec, .json) are discovered]:plugin-dir:_files' \
   '*--authorization-plugin=[Plugin that must allow every request and its answer; several are asked in order, one that is gone denies]:authorization-plugin:' \
+  '*--hooks=[File of request hooks (YAML)\: extensions that change, answer or refuse requests, in the order in which they are asked]:hooks:' \
   '*--metrics-collector=[Plugin that collects metrics, started with the engine or as soon as it is there]:metrics-collector:' \
   '*--default-volume-driver=[Driver of volumes that name none]:default-volume-driver:' \
   '*--default-network-driver=[Driver of networks that name none]:default-network-driver:' \
