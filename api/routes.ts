@@ -2,6 +2,7 @@ import { auditRoutes } from './audit/routes.js';
 import { composeRoutes } from './build/compose.js';
 import { type BuildRoutesOptions, buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
+import { withCursors } from './events/cursor.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
 import { extensionRoutes } from './extensions/routes.js';
@@ -20,7 +21,7 @@ export function apiRoutes(
   services: ApiServices,
   options: { minApiVersion?: string; forBuilders?: boolean } & BuildRoutesOptions,
 ): Route[] {
-  return [
+  const routes = [
     ...systemRoutes(services, options),
     ...eventRoutes(services),
     ...containerRoutes(services),
@@ -36,4 +37,5 @@ export function apiRoutes(
     ...(options.forBuilders ? composeRoutes(services) : []),
     ...swarmRoutes(),
   ];
+  return withCursors(routes, services.events);
 }

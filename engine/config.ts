@@ -25,6 +25,10 @@ export interface SystemConfig extends Roots, UserNamespaces {
   readonly liveRestore: boolean;
   /** Seconds. */
   readonly shutdownTimeout: number;
+  /** Bytes of disk for events. Absent: 64 MiB. */
+  readonly eventsMaxBytes?: number;
+  /** Absent or 0: any age. */
+  readonly eventsMaxAgeMs?: number;
 }
 
 /** Settings of containers that say nothing else. */

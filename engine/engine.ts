@@ -20,7 +20,7 @@ import { lookupIn, openContainers, Registry, runningUsers, usersOfImage, usersOf
 import type { ContainerHost, Containers } from './containers/service.js';
 import { openContent } from './content/index.js';
 import { openDistribution } from './distribution/index.js';
-import { openEvents } from './events/index.js';
+import { defaultRetention, openEvents } from './events/index.js';
 import type { Events } from './events/service.js';
 import { openExecs } from './exec/index.js';
 import type { Execs } from './exec/service.js';
@@ -141,7 +141,17 @@ export async function openEngine(
     closers.push(['store', () => store.close()]);
     // Rooms that refuse to remove what a container uses ask the records of containers, which are there before them.
     const registry = new Registry(store);
-    const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events'), caller });
+    const events = openEvents({
+      directory: join(config.dataRoot, 'events'),
+      log: room('events'),
+      // SIGHUP may change both.
+      retention: () => ({
+        maxBytes: config.eventsMaxBytes ?? defaultRetention.maxBytes,
+        maxAgeMs: config.eventsMaxAgeMs,
+      }),
+      caller,
+      daemon: { id: config.engineId, name: config.name },
+    });
     closers.push(['events', () => events.close()]);
     const audit = openAudit({
       directory: join(config.dataRoot, 'audit'),

@@ -175,6 +175,8 @@ test.each([
   [['--min-api-version=9.9'], 'maximum supported API version is'],
   [['--min-api-version=1.1'], 'minimum supported API version is'],
   [['--shutdown-timeout=2147484'], '--shutdown-timeout must not be more than'],
+  [['--events-max-size=1k'], '--events-max-size must not be less than 64KiB'],
+  [['--events-max-age=1 day'], "invalid duration: '1 day'; write it as 36h or 90m"],
   [['--dns-search=a b'], 'a b is not a valid domain'],
   [['--insecure-registry=x y'], '--insecure-registry: insecure registry x y is not valid'],
   [['--insecure-registry=10.0.0.0/99'], 'is not valid: write HOST, HOST:PORT or a CIDR'],

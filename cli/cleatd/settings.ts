@@ -128,6 +128,8 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     keepLayerArchives: values['keep-layer-archives'],
     maxConcurrentDownloads: values['max-concurrent-downloads'],
     liveRestore: values['live-restore'],
+    eventsMaxBytes: values['events-max-size'],
+    eventsMaxAgeMs: values['events-max-age'],
     shutdownTimeout: values['shutdown-timeout'],
   };
 }

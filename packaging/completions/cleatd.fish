@@ -10,6 +10,8 @@ complete -c cleatd -l log-format -x -a 'text json' -d 'Format of the log: text o
 complete -c cleatd -l label -x -d 'Label of this engine, as key=value'
 complete -c cleatd -l live-restore -d 'Leave containers running when the daemon is asked to stop'
 complete -c cleatd -l shutdown-timeout -x -d 'Seconds that containers have to stop when the daemon stops'
+complete -c cleatd -l events-max-size -x -d 'Disk space for events, the oldest of which go first (default 64MiB)'
+complete -c cleatd -l events-max-age -x -d 'How long events are kept, such as 720h (default: as long as there is space)'
 complete -c cleatd -l metrics-addr -x -d 'Serve metrics for Prometheus at http://HOST:PORT/metrics, without TLS; best on loopback: 127.0.0.1:9323'
 complete -c cleatd -l validate -d 'Check flags and configuration file, then exit'
 complete -c cleatd -l version -s v -d 'Print the version, then exit'

@@ -14,6 +14,8 @@ _arguments \
   '*--label=[Label of this engine, as key=value]:label:' \
   '*--live-restore[Leave containers running when the daemon is asked to stop]' \
   '*--shutdown-timeout=[Seconds that containers have to stop when the daemon stops]:shutdown-timeout:' \
+  '*--events-max-size=[Disk space for events, the oldest of which go first (default 64MiB)]:events-max-size:' \
+  '*--events-max-age=[How long events are kept, such as 720h (default\: as long as there is space)]:events-max-age:' \
   '*--metrics-addr=[Serve metrics for Prometheus at http\://HOST\:PORT/metrics, without TLS; best on loopback\: 127.0.0.1\:9323]:metrics-addr:' \
   '*--validate[Check flags and configuration file, then exit]' \
   '*--version[Print the version, then exit]' \
