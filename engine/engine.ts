@@ -289,6 +289,7 @@ export async function openEngine(
       extensions,
       helper,
       images,
+      distribution,
       containers,
       serve: serveBuilder,
     });
