@@ -95,7 +95,7 @@ test.skipIf(!stockDockerdInstalled)(
     for (const asked of writes) await look(asked, newest);
     expect(requests).toBeGreaterThan(400);
     expect(unexplained).toEqual([]);
-    // Of a newer engine there is less to explain.
+    // A newer engine needs fewer of them.
     if (!isNewer) expect(explained.filter(({ why }) => !used.has(why))).toEqual([]);
   },
 );

@@ -3,7 +3,7 @@ interface Explained {
   readonly why: string;
 }
 
-/** Differences from Docker's 26.1 alone, which whoever has it compares by hand. */
+/** Further differences from Docker 26.1, with which the test is run by hand. */
 export const explainedOfNewer: readonly Explained[] = [
   { is: /\.DNSNames: there → missing$/, why: 'a field of 1.44, which only newer versions have' },
   { is: /\/info: RegistryConfig\.Mirrors: null → list$/, why: 'an empty list, as in other engines' },
