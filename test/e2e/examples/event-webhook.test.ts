@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await engine?.[Symbol.asyncDispose]());
 
-test('the server gets each end of a container once, whoever is restarted meanwhile', async () => {
+test('the server gets each end of a container once, over restarts of the engine and of the program', async () => {
   const posts: { key: string; text: string }[] = [];
   let answer = (_key: string, response: ServerResponse) => void response.writeHead(204).end();
   const server = createServer((request: IncomingMessage, response) => {
