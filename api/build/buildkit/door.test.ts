@@ -62,6 +62,7 @@ const trees: TreeSync = {
 
 const builds: Partial<Builds> = {
   trees,
+  buildkit: async () => undefined,
   contextDirectory: async () => context(),
   contextFromDockerfile: async () => context(),
   async contextFromTar(content) {
