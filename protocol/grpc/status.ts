@@ -28,6 +28,7 @@ const codes: Readonly<Record<ErrorClass, number>> = {
   Forbidden: code.permissionDenied,
   NotFound: code.notFound,
   Conflict: code.alreadyExists,
+  Gone: code.failedPrecondition,
   // As BuildKit: what is no error of gRPC's has no code of its own, and clients show the message alone.
   System: code.unknown,
   DeadlineExceeded: code.deadlineExceeded,
