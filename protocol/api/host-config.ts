@@ -208,7 +208,7 @@ export const HostConfig = Type.Object(
     ShmSize: Type.Optional(Type.Integer()),
     Sysctls: nullable(StringMap),
     Runtime: Type.Optional(Type.String()),
-    /** Of the first process, and of those that join it; since API 1.56. */
+    /** The first process has it, and those that join it do; since API 1.56. */
     Umask: nullable(Type.Integer()),
     Isolation: named('container.Isolation'),
     MaskedPaths: nullable(Strings),
