@@ -1,5 +1,6 @@
 import type { Logger } from '@cleat/protocol/log';
 import { authorizationCheck } from './authorization/check.js';
+import { hooksCheck } from './hooks/check.js';
 import { createRouter, type Route } from './http/router.js';
 import { createApiServer, type RequestCheck, refuseBrowsers } from './http/server.js';
 import { type Listener, type ListenOptions, listen } from './listeners/listen.js';
@@ -49,10 +50,13 @@ export function openApi(options: ApiOptions): Api {
     router: createRouter(routes),
     log,
     callers: services.callers,
+    audit: services.audit,
     version: options.version,
     minApiVersion: options.minApiVersion,
     checks: [
       refuseBrowsers(options.allowedOrigins),
+      // The request that authorizers judge is the one that is done: hooks, which change it, come before them.
+      ...(services.hooks ? [hooksCheck(services.hooks, services)] : []),
       ...(services.authorization ? [authorizationCheck(services.authorization)] : []),
       ...(options.onRequest ?? []),
     ],

@@ -1,6 +1,8 @@
+import { auditRoutes } from './audit/routes.js';
 import { composeRoutes } from './build/compose.js';
 import { type BuildRoutesOptions, buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
+import { withCursors } from './events/cursor.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
 import { extensionRoutes } from './extensions/routes.js';
@@ -19,7 +21,7 @@ export function apiRoutes(
   services: ApiServices,
   options: { minApiVersion?: string; forBuilders?: boolean } & BuildRoutesOptions,
 ): Route[] {
-  return [
+  const routes = [
     ...systemRoutes(services, options),
     ...eventRoutes(services),
     ...containerRoutes(services),
@@ -29,9 +31,11 @@ export function apiRoutes(
     ...volumeRoutes(services),
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
+    ...auditRoutes(services),
     ...pluginRoutes(services),
     ...buildRoutes(services, options),
     ...(options.forBuilders ? composeRoutes(services) : []),
     ...swarmRoutes(),
   ];
+  return withCursors(routes, services.events);
 }

@@ -1,9 +1,11 @@
+import type { Audit } from '@cleat/engine/audit/service';
 import type { Authorization } from '@cleat/engine/authorization/service';
 import type { Builds } from '@cleat/engine/build/service';
 import type { Callers } from '@cleat/engine/callers/service';
 import type { Containers } from '@cleat/engine/containers/service';
 import type { Events } from '@cleat/engine/events/service';
 import type { Execs } from '@cleat/engine/exec/service';
+import type { Hooks } from '@cleat/engine/hooks/service';
 import type { Images } from '@cleat/engine/images/service';
 import type { Networks } from '@cleat/engine/networks/service';
 import type { Plugins } from '@cleat/engine/plugins/service';
@@ -25,8 +27,12 @@ export interface ApiServices {
   readonly system: System;
   /** Where the state is: what is answered is on disk. */
   readonly store?: Pick<Store, 'flush'>;
+  /** Where requests are recorded; absent: nowhere. */
+  readonly audit?: Audit;
   /** Asked before every request is served; absent: nobody. */
   readonly authorization?: Authorization;
+  /** Change requests and answers; absent: nobody does. */
+  readonly hooks?: Hooks;
   /** Tells who the clients are; absent: nobody is known. */
   readonly callers?: Callers;
   /** Output that log drivers have not got, without I/O on their side. */

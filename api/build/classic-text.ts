@@ -10,6 +10,8 @@ export interface ClassicLine {
   readonly aux?: { readonly ID: string };
 }
 
+type Vertex = NonNullable<BuildLine['Vertex']>;
+
 interface Step {
   readonly number: number;
   readonly stage: string | undefined;
@@ -18,14 +20,25 @@ interface Step {
   bytes: number;
   hasBegun: boolean;
   container?: string;
+  /** Triggers of a FROM that have yet to end: its image is told after them. */
+  triggers: number;
   isDone: boolean;
   image?: string;
   readonly out: StringDecoder;
   readonly err: StringDecoder;
 }
 
+/** Which containers stay. */
+interface KeptContainers {
+  readonly keepsContainers: boolean;
+  /** Those of steps that failed stay. */
+  readonly keepsFailed?: boolean;
+}
+
 /** Bytes of steps that wait for their turn; a line more is told at once, between the others. */
 const maxWaiting = 4 * 1024 * 1024;
+
+const isFailed = ({ Error: failure }: Vertex): boolean => failure !== undefined && failure !== '';
 
 const shortId = (id: string): string => id.slice(id.indexOf(':') + 1).slice(0, 12);
 
@@ -35,8 +48,10 @@ const shortId = (id: string): string => id.slice(id.indexOf(':') + 1).slice(0, 1
  */
 export class ClassicText {
   readonly #write: (line: ClassicLine) => Promise<void>;
-  readonly #keepsContainers: boolean;
+  readonly #keeps: KeptContainers;
   readonly #steps = new Map<string, Step>();
+  /** The step of FROM, by the IDs of its triggers. */
+  readonly #triggers = new Map<string, Step>();
   /** The number of the step whose turn it is. */
   #turn = 1;
   /** The stage that is told, and its image. */
@@ -46,9 +61,9 @@ export class ClassicText {
   #told: string | undefined;
   readonly #warnings: string[] = [];
 
-  constructor(write: (line: ClassicLine) => Promise<void>, options: { keepsContainers: boolean }) {
+  constructor(write: (line: ClassicLine) => Promise<void>, keeps: KeptContainers) {
     this.#write = write;
-    this.#keepsContainers = options.keepsContainers;
+    this.#keeps = keeps;
   }
 
   async take({ Vertex, Log, Status, Warning }: BuildLine): Promise<void> {
@@ -83,10 +98,15 @@ export class ClassicText {
     for (const tag of tags) await this.#write({ stream: `Successfully tagged ${tag}\n` });
   }
 
-  async #vertex(vertex: NonNullable<BuildLine['Vertex']>): Promise<void> {
-    const { ID, Name, Step: number, Steps, Container, Image, Cached, Completed } = vertex;
+  async #vertex(vertex: Vertex): Promise<void> {
+    const { ID, Name, Step: number, Steps, Completed } = vertex;
     // The classic builder tells instructions only.
     if (number === undefined) return;
+    const from = this.#triggers.get(ID) ?? this.#triggering(ID, number, vertex.Stage);
+    if (from) {
+      await this.#trigger(from, vertex);
+      return;
+    }
     const isFrom = /^from\s/i.test(Name);
     const step = this.#steps.get(ID) ?? this.#newStep(ID, number, vertex.Stage);
     if (!step.hasBegun) {
@@ -96,19 +116,53 @@ export class ClassicText {
       await this.#say(step, { stream: `Step ${number}/${Steps ?? number} : ${Name}` });
       await this.#say(step, { stream: '\n' });
     }
-    if (Container && step.container === undefined) {
-      step.container = Container;
-      await this.#say(step, { stream: ` ---> Running in ${shortId(Container)}\n` });
-    }
+    await this.#container(step, vertex);
     if (Completed === undefined || step.isDone) return;
+    await this.#ended(step, vertex, isFrom);
+    step.triggers = isFailed(vertex) ? 0 : (vertex.Triggers ?? 0);
+    if (step.triggers > 0) {
+      await this.#say(step, { stream: `# Executing ${step.triggers} build trigger${step.triggers > 1 ? 's' : ''}\n` });
+    } else await this.#done(step, { isFrom, isFailed: isFailed(vertex) });
+  }
+
+  /** The step of FROM whose triggers are under way. */
+  #triggering(id: string, number: number, stage: string | undefined): Step | undefined {
+    const from = [...this.#steps].find(
+      ([other, step]) => other !== id && step.number === number && step.stage === stage && step.triggers > 0,
+    )?.[1];
+    if (from) this.#triggers.set(id, from);
+    return from;
+  }
+
+  async #trigger(from: Step, vertex: Vertex): Promise<void> {
+    await this.#container(from, vertex);
+    if (vertex.Completed === undefined || from.isDone) return;
+    await this.#ended(from, vertex, false);
+    from.triggers--;
+    if (isFailed(vertex) || from.triggers === 0) await this.#done(from, { isFrom: true, isFailed: isFailed(vertex) });
+  }
+
+  async #container(step: Step, { Container }: Vertex): Promise<void> {
+    if (!Container || step.container !== undefined) return;
+    step.container = Container;
+    await this.#say(step, { stream: ` ---> Running in ${shortId(Container)}\n` });
+  }
+
+  /** An instruction is done: what it came to, but for its image. */
+  async #ended(step: Step, vertex: Vertex, isFrom: boolean): Promise<void> {
     await this.#endOfOutput(step);
-    if (vertex.Error === undefined || vertex.Error === '') {
-      if (Cached && !isFrom) await this.#say(step, { stream: ' ---> Using cache\n' });
-      if (step.container !== undefined && !this.#keepsContainers) {
-        await this.#say(step, { stream: ` ---> Removed intermediate container ${shortId(step.container)}\n` });
-      }
-      step.image = Image;
-      if (Image) await this.#say(step, { stream: ` ---> ${shortId(Image)}\n` });
+    if (vertex.Cached && !isFrom) await this.#say(step, { stream: ' ---> Using cache\n' });
+    const { keepsContainers, keepsFailed = true } = this.#keeps;
+    if (step.container !== undefined && !(isFailed(vertex) ? keepsFailed : keepsContainers)) {
+      await this.#say(step, { stream: ` ---> Removed intermediate container ${shortId(step.container)}\n` });
+    }
+    delete step.container;
+    step.image = vertex.Image ?? step.image;
+  }
+
+  async #done(step: Step, how: { isFrom: boolean; isFailed: boolean }): Promise<void> {
+    if (!how.isFailed && (step.image || how.isFrom)) {
+      await this.#say(step, { stream: ` ---> ${shortId(step.image ?? '')}\n` });
     }
     step.isDone = true;
     if (this.#isToldNow(step)) {
@@ -119,13 +173,22 @@ export class ClassicText {
 
   #newStep(id: string, number: number, stage: string | undefined): Step {
     const decoders = { out: new StringDecoder('utf8'), err: new StringDecoder('utf8') };
-    const step: Step = { number, stage, waiting: [], bytes: 0, hasBegun: false, isDone: false, ...decoders };
+    const step: Step = {
+      number,
+      stage,
+      waiting: [],
+      bytes: 0,
+      hasBegun: false,
+      triggers: 0,
+      isDone: false,
+      ...decoders,
+    };
     this.#steps.set(id, step);
     return step;
   }
 
   async #log({ Vertex, Stream, Data }: NonNullable<BuildLine['Log']>): Promise<void> {
-    const step = this.#steps.get(Vertex);
+    const step = this.#triggers.get(Vertex) ?? this.#steps.get(Vertex);
     if (!step) return;
     const bytes = Buffer.from(Data, 'base64');
     const text = (Stream === 2 ? step.err : step.out).write(bytes);

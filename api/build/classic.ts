@@ -12,7 +12,10 @@ const maxDroppedBytes = 1024 ** 3;
 export async function buildClassic(x: Exchange, builds: Builds): Promise<void> {
   const asked = await afterBody(x, () => askedOf(x));
   const answer = new Answer(x, x.query.flag('q'));
-  const text = new ClassicText((line) => answer.say(line), { keepsContainers: asked.KeepContainers === true });
+  const text = new ClassicText((line) => answer.say(line), {
+    keepsContainers: asked.KeepContainers === true,
+    keepsFailed: asked.KeepFailed === true,
+  });
   try {
     await using context = await contextOf(x, builds, answer);
     const { Dockerfile, DockerfileName } = await dockerfileOf(context, asked.DockerfileName ?? 'Dockerfile');

@@ -28,6 +28,7 @@ export function askedOf(x: Exchange): Asked {
   if (!['', 'default'].includes(isolation.toLowerCase())) {
     throw invalidParameter(`unsupported isolation: ${JSON.stringify(isolation)}`);
   }
+  const cacheFrom = jsonIn(x, 'cachefrom', Texts, 'error reading cache-from');
   const args = jsonIn(x, 'buildargs', BuildArgs, 'error reading build args');
   const asked: Asked = {
     tags: query.all('t'),
@@ -40,7 +41,8 @@ export function askedOf(x: Exchange): Asked {
     Labels: jsonIn(x, 'labels', Labels, 'error reading labels'),
     NoCache: query.flag('nocache') || undefined,
     Pull: query.flag('pull') || undefined,
-    CacheFrom: jsonIn(x, 'cachefrom', Texts, 'error reading cache-from'),
+    CacheFrom: cacheFrom,
+    CacheFromOnly: (cacheFrom ?? []).length > 0 || undefined,
     Network: text('networkmode'),
     ExtraHosts: some(query.all('extrahosts')),
     ShmSize: size(query.text('shmsize')),
@@ -54,6 +56,8 @@ export function askedOf(x: Exchange): Asked {
     CpuSetCpus: text('cpusetcpus'),
     CpuSetMems: text('cpusetmems'),
     KeepContainers: removes ? undefined : true,
+    KeepFailed: query.flag('forcerm') ? undefined : true,
+    StepImages: true,
     RegistryAuth: registryConfig(x.headers['x-registry-config']),
     id: text('buildid'),
   };

@@ -13,6 +13,9 @@ export interface Answer {
 /** Looks at an answer before the client sees any of it; what it throws is the answer instead. */
 export type AnswerCheck = (answer: Answer) => Promise<void>;
 
+/** Makes another answer of one, before anybody looks at it. Of a stream it is given the head. */
+export type AnswerChange = (answer: Answer) => Promise<Answer>;
+
 /**
  * The way of an answer to the client. Nobody may be asking to look at it: then it is sent at once. Otherwise a whole
  * answer is held until {@link Outgoing.finish}, and a stream waits before its head.
@@ -21,6 +24,7 @@ export class Outgoing {
   readonly #response: ApiResponse;
   readonly #method: string;
   readonly #checks: AnswerCheck[] = [];
+  #change: AnswerChange | undefined;
   #held: Answer | undefined;
 
   constructor(response: ApiResponse, method: string) {
@@ -32,10 +36,15 @@ export class Outgoing {
     this.#checks.push(check);
   }
 
+  /** Every answer from now on, errors too, is changed before the checks look. */
+  setChange(change: AnswerChange): void {
+    this.#change = change;
+  }
+
   /** A whole answer; a body that a HEAD request does not get still counts in its headers. */
   send(status: number, headers: OutgoingHttpHeaders, body?: Buffer): void {
     const answer = { status, headers, body };
-    if (this.#checks.length === 0) this.#write(answer);
+    if (this.#checks.length === 0 && !this.#change) this.#write(answer);
     else this.#held = answer;
   }
 
@@ -44,36 +53,65 @@ export class Outgoing {
     return this.#held !== undefined;
   }
 
-  /** Sends what was held back. @throws what a check throws */
+  /** Sends what was held back. @throws what a change or a check throws */
   async finish(): Promise<void> {
     const held = this.#held;
     if (!held) return;
     this.#held = undefined;
-    await this.check(held);
-    this.#write(held);
+    this.#write(await this.pass(held));
   }
 
-  /** Has the checks look. What they throw once is final: nobody judges the refusal. */
-  async check(answer: Answer): Promise<void> {
-    const headers = { ...this.#response.getHeaders(), ...answer.headers };
+  /** Has an answer changed, and then looked at. @returns what is to be sent */
+  async pass(answer: Answer): Promise<Answer> {
+    const changed = await this.#changed(answer);
+    await this.look(changed);
+    return changed;
+  }
+
+  /** A refusal is final: nobody changes or judges it. */
+  async #changed(answer: Answer): Promise<Answer> {
+    const change = this.#change;
+    if (!change) return answer;
     try {
-      for (const check of this.#checks) await check({ ...answer, headers });
+      return await change({ ...answer, headers: this.#all(answer.headers) });
     } catch (error) {
+      this.#change = undefined;
       this.#checks.length = 0;
       throw error;
     }
   }
 
-  /** An error that is to be sent instead of what was held back. @returns the error, or what a check throws instead */
-  async checkError(error: unknown, answer: () => Answer): Promise<unknown> {
+  /** Has one looked at that nobody changes: the beginning of a connection that is taken over. */
+  async look(answer: Answer): Promise<void> {
+    const headers = this.#all(answer.headers);
+    try {
+      for (const check of this.#checks) await check({ ...answer, headers });
+    } catch (error) {
+      this.#change = undefined;
+      this.#checks.length = 0;
+      throw error;
+    }
+  }
+
+  #all(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+    return { ...this.#response.getHeaders(), ...headers };
+  }
+
+  /**
+   * An error that is to be sent instead of what was held back.
+   * @returns what is to be sent: the error, what a check throws instead, or another answer that was made of it
+   */
+  async passError(error: unknown, answer: () => Answer): Promise<{ error: unknown } | { answer: Answer }> {
     this.#held = undefined;
     // Without a socket the connection was hijacked, or the client has gone: there is nobody to answer.
-    if (this.#checks.length === 0 || this.#response.headersSent || !this.#response.socket) return error;
+    const isWatched = this.#checks.length > 0 || this.#change !== undefined;
+    if (!isWatched || this.#response.headersSent || !this.#response.socket) return { error };
     try {
-      await this.check(answer());
-      return error;
+      const isChanged = this.#change !== undefined;
+      const passed = await this.pass(answer());
+      return isChanged ? { answer: passed } : { error };
     } catch (refusal) {
-      return refusal;
+      return { error: refusal };
     }
   }
 

@@ -26,8 +26,14 @@ export function sendError(response: ApiResponse, method: string | undefined, err
     response.destroy();
     return;
   }
+  sendAnswer(response, method, errorAnswer(error, version));
+}
+
+/** Sends a whole answer in the place of one that has not begun; does nothing for a client that has gone. */
+export function sendAnswer(response: ApiResponse, method: string | undefined, answer: Answer): void {
+  if (response.headersSent || response.writableEnded || !response.socket) return;
   for (const name of ['Content-Type', 'Content-Length', 'Transfer-Encoding']) response.removeHeader(name);
-  const { status, headers, body } = errorAnswer(error, version);
+  const { status, headers, body } = answer;
   response.writeHead(status, headers);
   response.end(method === 'HEAD' ? undefined : body);
 }

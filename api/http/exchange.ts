@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { HookRun } from '@cleat/engine/hooks/service';
 import { cancelled, systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
@@ -11,12 +12,12 @@ import type { Peer } from '../callers/peer.js';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
-import { Outgoing } from './answer.js';
+import { type Answer, Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
-import { canonicalPath, type Match, type Target } from './target.js';
+import { canonicalPath, type Match, type RouteShape, type Target } from './target.js';
 import { isBefore } from './version.js';
 
 export interface ExchangeParts {
@@ -40,6 +41,15 @@ export interface ExchangeParts {
   hijacker?: Hijacker;
 }
 
+/** Changes to a request; absent members stay. */
+export interface ExchangeChange {
+  readonly query?: Query | undefined;
+  /** By name; undefined: removed. */
+  readonly headers?: ReadonlyMap<string, string | undefined> | undefined;
+  /** The declared body, in its schema's shape. */
+  readonly body?: { readonly value: unknown } | undefined;
+}
+
 /** Identifies this run of the engine; the rest of a request's name is its number. */
 const run = randomBytes(3).toString('hex');
 let requests = 0;
@@ -52,8 +62,9 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly version: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly query: Query;
+  #headers: IncomingHttpHeaders;
+  #rawHeaders: readonly string[];
+  #query: Query;
   readonly transport: Transport;
   /** The client. */
   readonly peer: Peer;
@@ -63,6 +74,8 @@ export class Exchange {
   readonly outgoing: Outgoing;
   /** From here on, what a client is told to be done outlives a power cut. @throws System */
   readonly settled: () => Promise<void>;
+  /** ID of the container that the request has made, for the audit journal. */
+  made: string | undefined;
   readonly #body: Buffer | undefined;
   readonly #streams: Streams | undefined;
   readonly #presence: Presence;
@@ -72,13 +85,18 @@ export class Exchange {
   readonly #match: Match;
   readonly #hijacker: Hijacker | undefined;
   #declaredBody: Promise<unknown> | undefined;
+  #instead: Answer | undefined;
+  #endings: ((status: number) => void)[] | undefined;
+  /** Its way through the hooks, where it concerns any. */
+  hooked: HookRun | undefined;
 
   constructor(parts: ExchangeParts) {
     this.method = parts.request.method ?? 'GET';
     this.path = parts.target.path;
     this.version = parts.version;
-    this.headers = parts.request.headers;
-    this.query = new Query(parts.target.query);
+    this.#headers = parts.request.headers;
+    this.#rawHeaders = parts.request.rawHeaders;
+    this.#query = new Query(parts.target.query);
     this.transport = parts.transport;
     this.peer = parts.peer;
     this.request = parts.request;
@@ -92,6 +110,76 @@ export class Exchange {
     this.#target = parts.target;
     this.#match = parts.match;
     this.#hijacker = parts.hijacker;
+  }
+
+  /** As the request has them; hooks may have changed them. */
+  get headers(): IncomingHttpHeaders {
+    return this.#headers;
+  }
+
+  /** Names and values in turn. */
+  get rawHeaders(): readonly string[] {
+    return this.#rawHeaders;
+  }
+
+  get query(): Query {
+    return this.#query;
+  }
+
+  get route(): RouteShape {
+    return this.#match.route;
+  }
+
+  get params(): Readonly<Record<string, string>> {
+    return this.#match.params;
+  }
+
+  /** A body may be sent, and is read by the handler: as JSON, as the route declares it. */
+  get takesBody(): boolean {
+    const { body } = this.#match.route;
+    return body !== undefined && isExpected(body, this.version);
+  }
+
+  /** Makes it another request, for everybody who looks at it from now on: authorizers, and the handler. */
+  change({ query, headers, body }: ExchangeChange): void {
+    if (query) this.#query = query;
+    if (body) this.#declaredBody = Promise.resolve(body.value);
+    for (const [name, value] of headers ?? []) {
+      const key = name.toLowerCase();
+      const raw = this.#rawHeaders;
+      const others = raw.filter((_, at) => raw[at - (at % 2)]?.toLowerCase() !== key);
+      const { [key]: _before, ...rest } = this.#headers;
+      this.#rawHeaders = value === undefined ? others : [...others, name, value];
+      this.#headers = value === undefined ? rest : { ...rest, [key]: value };
+    }
+  }
+
+  /** An answer in the place of the handler's: nothing is done. */
+  answerInstead(answer: Answer): void {
+    this.#instead = answer;
+  }
+
+  /** Calls the listener with the answer's status when it is out, or 0 where there was none. */
+  onEnd(listener: (status: number) => void): void {
+    this.#endings ??= [];
+    this.#endings.push(listener);
+  }
+
+  /** Has the request served, or answered by who answers instead. */
+  async serve(handler: () => Promise<void> | void): Promise<void> {
+    const instead = this.#instead;
+    if (instead) {
+      this.outgoing.send(instead.status, instead.headers, instead.body);
+    } else {
+      const handled = handler();
+      if (handled) await handled;
+    }
+    if (this.outgoing.isHeld) await this.outgoing.finish();
+  }
+
+  /** The exchange is over. */
+  conclude(status: number): void {
+    for (const listener of this.#endings?.splice(0) ?? []) listener(status);
   }
 
   /** Aborted when the client has gone. */
@@ -121,9 +209,14 @@ export class Exchange {
    * that judges a request must not be led astray by percent-encoding or slashes.
    */
   get uri(): string {
-    const { version } = this.#target;
     const query = this.query.toString();
-    return `${version === undefined ? '' : `/v${version}`}${canonicalPath(this.#match)}${query && `?${query}`}`;
+    return `${this.prefix}${canonicalPath(this.#match)}${query && `?${query}`}`;
+  }
+
+  /** `/v1.41`, where the client gave a version. */
+  get prefix(): string {
+    const { version } = this.#target;
+    return version === undefined ? '' : `/v${version}`;
   }
 
   /**
@@ -209,9 +302,9 @@ export class Exchange {
   /** Sends the head before there is anything to say. */
   async begin(status: number, contentType: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
     const { response } = this.#mustStream('down');
-    const headers = { 'Content-Type': contentType, ...more };
-    await this.outgoing.check({ status, headers, body: undefined });
-    response.writeHead(status, headers);
+    const first = { status, headers: { 'Content-Type': contentType, ...more }, body: undefined };
+    const { status: sent, headers } = await this.outgoing.pass(first);
+    response.writeHead(sent, headers);
     response.flushHeaders();
   }
 
@@ -233,14 +326,14 @@ export class Exchange {
   async pipe(contentType: string, source: Readable, more: Readonly<Record<string, string>> = {}): Promise<void> {
     owned(source);
     const { response } = this.#mustStream('down');
-    const headers = { 'Content-Type': contentType, ...more };
+    const first = { status: 200, headers: { 'Content-Type': contentType, ...more }, body: undefined };
     try {
-      await this.outgoing.check({ status: 200, headers, body: undefined });
+      const { status, headers } = await this.outgoing.pass(first);
+      response.writeHead(status, headers);
     } catch (error) {
       source.destroy();
       throw error;
     }
-    response.writeHead(200, headers);
     await pipeline(source, response);
   }
 
@@ -251,20 +344,20 @@ export class Exchange {
   /** Takes the connection over. Only on routes that are marked as hijacking. */
   async hijack(contentType: string, protocol = 'tcp'): Promise<HijackedConnection> {
     const hijacker = this.#mustHijack();
-    await this.outgoing.check({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
+    await this.outgoing.look({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
     return hijacker.hijack(contentType, protocol);
   }
 
   /** The same for who reads and writes the socket itself. */
   async hijackSocket(contentType: string, protocol: string): Promise<Socket> {
     const hijacker = this.#mustHijack();
-    await this.outgoing.check({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
+    await this.outgoing.look({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
     return await hijacker.hijackSocket(contentType, protocol);
   }
 
   async hijackWebSocket(kind: 'text' | 'binary'): Promise<HijackedConnection> {
     const hijacker = this.#mustHijack();
-    await this.outgoing.check({ status: 101, headers: {}, body: undefined });
+    await this.outgoing.look({ status: 101, headers: {}, body: undefined });
     return hijacker.hijackWebSocket(kind);
   }
 

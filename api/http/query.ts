@@ -24,6 +24,23 @@ export class Query {
           });
   }
 
+  /** All of it, decoded, in the order in which it came. */
+  get pairs(): readonly (readonly [name: string, value: string])[] {
+    return this.#pairs;
+  }
+
+  /** A query of these parameters, decoded. */
+  static of(pairs: readonly (readonly [name: string, value: string])[]): Query {
+    const query = new Query('');
+    query.#pairs.push(...pairs);
+    return query;
+  }
+
+  /** Each once, in the order in which they were given. */
+  names(): string[] {
+    return [...new Set(this.#pairs.map(([name]) => name))];
+  }
+
   /** Encoded again, in one spelling. */
   toString(): string {
     return this.#pairs.map(([name, value]) => `${escaped(name)}=${escaped(value)}`).join('&');

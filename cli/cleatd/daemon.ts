@@ -111,7 +111,7 @@ async function serve(
     caller: currentCaller,
     // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
     serveBuilder: async (path, view) => {
-      const { authorization: _, store: __, callers: ___, ...rooms } = engine;
+      const { audit: _a, authorization: _, store: __, callers: ___, hooks: ____, ...rooms } = engine;
       const { openApi } = await loadApi();
       const api = openApi({ ...apiOptions, forBuilders: true, services: { ...rooms, ...view, extensions } });
       await api.listen(`unix://${path}`);

@@ -45,7 +45,10 @@ export async function reload(
 function attributesOf(config: EngineConfig): Record<string, string> {
   const texts = [...reloaded].map(([setting, key]) => [key, text(config[setting])] as const);
   const runtimes = Object.entries(config.runtimes).map(([name, { path }]) => `${name}:{${path}}`);
-  return { ...Object.fromEntries(texts), runtimes: runtimes.join(', '), name: config.name };
+  const files = { hooks: config.hooks?.path ?? '' };
+  return { ...Object.fromEntries(texts), ...files, runtimes: runtimes.join(', '), name: config.name };
 }
 
-const text = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+/** Undefined: it is switched off. */
+const text = (value: unknown): string =>
+  value === undefined ? 'false' : typeof value === 'object' ? JSON.stringify(value) : String(value);

@@ -3,12 +3,14 @@ import { hostname } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import type { EngineConfig } from '@cleat/engine/config';
 import { findCommand } from '@cleat/linux/host';
+import { auditLimits } from './audit.js';
 import { checkValues, runtimesOf, withoutScheme } from './checks.js';
 import { defaultSocket, type Host, parseHost } from './hosts.js';
 import { readConfigFile } from './options/file.js';
 import { byFlag, type Flag, type Values, withDefaults } from './options/table.js';
 import { trustRules } from './plugin-trust.js';
 import { proxyVariables } from './proxies.js';
+import { hooksOf } from './request-hooks.js';
 import { type TlsMode, tlsMode } from './tls.js';
 
 /** Everything the daemon was told, merged and checked. */
@@ -68,7 +70,9 @@ export function settingsOf(
   const pluginTrust = trustRules(values['plugin-trust'], nameOf);
   const plainTcp = values['insecure-tcp'] || (wasSet('tls') && !values.tls);
   const proxies = proxyVariables(values, nameOf);
-  const engine = { ...engineConfig(values, hosts), pluginTrust };
+  const hooks = hooksOf(values.hooks, nameOf);
+  const audit = auditLimits(values, nameOf);
+  const engine = { ...engineConfig(values, hosts), pluginTrust, hooks, audit };
   return { values, engine, hosts, tls, plainTcp, proxies, warnings, nameOf };
 }
 
@@ -124,6 +128,8 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     keepLayerArchives: values['keep-layer-archives'],
     maxConcurrentDownloads: values['max-concurrent-downloads'],
     liveRestore: values['live-restore'],
+    eventsMaxBytes: values['events-max-size'],
+    eventsMaxAgeMs: values['events-max-age'],
     shutdownTimeout: values['shutdown-timeout'],
   };
 }

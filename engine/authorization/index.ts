@@ -4,6 +4,7 @@ import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/prot
 import { type AuthorizationRequest, authzKind } from '@cleat/protocol/kinds/authz';
 import type { Logger } from '@cleat/protocol/log';
 import { readable } from '@cleat/protocol/untrusted';
+import { asDetails } from '@cleat/protocol/verdict';
 import type { ApiAnswer, ApiRequest, Authorization } from './service.js';
 
 export interface AuthorizationDeps {
@@ -42,6 +43,7 @@ export function openAuthorization({
 
   async function ask(question: Question, message: AuthorizationRequest): Promise<void> {
     for (const plugin of plugins()) {
+      const by = `authorizer ${plugin}`;
       const facts = {
         plugin,
         caller: callerText(message.Caller ?? nobody),
@@ -49,14 +51,17 @@ export function openAuthorization({
         uri: message.RequestUri,
       };
       const verdict = await verdictOf(plugin, question, message).catch((cause: unknown) => {
-        const why = `plugin ${plugin} failed with error: ${readable(messageOf(cause), maxMessage)}`;
+        const reason = readable(messageOf(cause), maxMessage);
+        const why = `plugin ${plugin} failed with error: ${reason}`;
         log.error('a request was refused because an authorization plugin failed', { ...facts, question, error: why });
-        throw systemError(why, { cause });
+        throw systemError(why, { cause, details: asDetails({ by, reason, denied: false }) });
       });
       if (verdict.Allow) continue;
       const reason = readable(verdict.Msg ?? '', maxMessage);
       log.warn('an authorization plugin denied a request', { ...facts, question, reason });
-      throw forbidden(`authorization denied by plugin ${plugin}: ${reason}`);
+      throw forbidden(`authorization denied by plugin ${plugin}: ${reason}`, {
+        details: asDetails({ by, reason, denied: true }),
+      });
     }
   }
 

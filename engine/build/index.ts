@@ -18,9 +18,11 @@ import { readable } from '@cleat/protocol/untrusted';
 import type { BuildersConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
 import { canonical, familiar, parseReference, refuseReserved, withDefaultTag } from '../content/references.js';
+import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
 import { BuildCache } from './cache.js';
+import { BuildCaches } from './caches/caches.js';
 import { Contexts } from './context/contexts.js';
 import { fromRemote } from './context/remote.js';
 import { Doors, type ServeBuilder } from './doors.js';
@@ -28,7 +30,7 @@ import { downloadOf } from './download.js';
 import { linesOf } from './lines.js';
 import { Prune } from './prune.js';
 import { removeRoots, rootfsOf } from './rootfs.js';
-import type { BuildFailure, BuildHost, BuildOrder, BuildResult, BuildSink, Builds } from './service.js';
+import type { BuildFailure, BuildHost, BuildLine, BuildOrder, BuildResult, BuildSink, Builds } from './service.js';
 
 import { createTreeSync } from './sync/tree-sync.js';
 
@@ -41,6 +43,7 @@ export interface BuildsDeps {
   readonly extensions: Extensions;
   readonly helper: Helper;
   readonly images: Images & ImageHost;
+  readonly distribution: Distribution;
   readonly containers: Containers & ContainerHost;
   /** Without it (an engine without an API) nothing is built. */
   readonly serve?: ServeBuilder;
@@ -52,7 +55,9 @@ const maxMessage = 64 * 1024;
 /** Opens the room, and touches nothing: `start()` removes what was left. */
 export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   const { config, log, events, extensions, helper, images, containers } = deps;
-  const contexts = new Contexts({ root: join(config.dataRoot, 'builds'), helper, log });
+  const trees = createTreeSync({ helper, dataRoot: config.dataRoot });
+  const onRemoved = (directory: string): void => trees.forget(directory);
+  const contexts = new Contexts({ root: join(config.dataRoot, 'builds'), helper, log, onRemoved });
   const doors = new Doors({
     directory: join(config.execRoot, 'build'),
     containers,
@@ -61,7 +66,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   });
   const roots = join(config.execRoot, 'build-roots');
   /** By ID. */
-  const running = new Map<string, { builder: string; stop: AbortController }>();
+  const running = new Map<string, { builder: string; stop: AbortController; caches: BuildCaches }>();
   const busy = (builder: string): boolean => [...running.values()].some((one) => one.builder === builder);
   const cache = new BuildCache({ extensions, doors, images, log, busy });
   const prune = new Prune({ extensions, doors, cache, contexts, events, log });
@@ -72,19 +77,29 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   const background = new Set<Promise<void>>();
 
   async function build(order: BuildOrder, sink: BuildSink, signal: AbortSignal): Promise<BuildResult> {
-    const { id = randomBytes(8).toString('hex'), tags, driver = config.defaultBuilder, hidden, ...wanted } = order;
+    const {
+      id = randomBytes(8).toString('hex'),
+      tags,
+      driver = config.defaultBuilder,
+      hidden,
+      clientStore: _,
+      ...wanted
+    } = order;
     const names = tagNames(tags);
     if (running.has(id)) throw invalidParameter(`a build with the ID ${id} is under way`);
     const stop = new AbortController();
     const ended = AbortSignal.any([signal, stop.signal]);
-    running.set(id, { builder: driver, stop });
+    const view = { ...images, ...images.forBuilder(driver) };
+    const caches = new BuildCaches({ distribution: deps.distribution, images: view }, order, ended);
+    running.set(id, { builder: driver, stop, caches });
     let isHeld = false;
     let isPublished = false;
+    const kept = new KeptContainers(order, (container) => containers.letGo(container));
     const end = (): void => {
       running.delete(id);
       if (!isPublished) unswept.add(driver);
       if (busy(driver)) return;
-      const clearing = clearAfter(driver, order.KeepContainers === true)
+      const clearing = clearAfter(driver)
         .catch((error: unknown) => log.warn(`what a build has left remains: ${messageOf(error)}`, { builder: driver }))
         .finally(() => background.delete(clearing));
       background.add(clearing);
@@ -94,7 +109,10 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
       const client = await builderOf(driver, ended);
       const request: BuildRequest = { ...wanted, ID: id, Engine: await doors.of(driver) };
       const stream = await client.Build(request, { signal: ended });
-      const image = await resultOf(driver, stream, sink);
+      const image = await resultOf(driver, stream, async (line) => {
+        kept.see(line);
+        await sink(line);
+      });
       ended.throwIfAborted();
       if (hidden) {
         isHeld = true;
@@ -103,10 +121,16 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
         images.publish(image, names.map(canonical));
         isPublished = true;
       }
-      return { image, tags: names.map(familiar) };
+      return { image, tags: names.map(familiar), caches: caches.written };
     } finally {
       if (!isHeld) end();
     }
+  }
+
+  function cachesOf(build: string): BuildCaches {
+    const found = running.get(build);
+    if (!found) throw notFound(`no build ${build} is under way`);
+    return found.caches;
   }
 
   async function builderOf(driver: string, signal: AbortSignal) {
@@ -119,11 +143,10 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   }
 
   /** Removes all that a builder forgot to remove, or could not as it died. */
-  async function clearAfter(builder: string, keeps: boolean): Promise<void> {
+  async function clearAfter(builder: string): Promise<void> {
     for (const container of containers.madeBy(builder)) {
       if (busy(builder)) return;
-      if (keeps) containers.letGo(container);
-      else await removeContainer(container);
+      await removeContainer(container);
     }
     // A build that succeeded leaves no record that its builder does not know.
     if (swept.has(builder) && !unswept.delete(builder)) return;
@@ -146,8 +169,13 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     contextFromDockerfile: (text) => contexts.fromDockerfile(text),
     contextFromRemote: (url, options) => fromRemote(contexts, url, options),
     download: downloadOf,
+    caches: {
+      open: async (build, index) => await cachesOf(build).open(index),
+      layer: async (build, index, diffId) => await cachesOf(build).layer(index, diffId),
+      write: async (build, index, text, diffIds) => await cachesOf(build).write(index, text, diffIds),
+    },
     contextDirectory: (key) => contexts.kept(key),
-    trees: createTreeSync({ helper, dataRoot: config.dataRoot }),
+    trees,
     build,
     cancel(id) {
       const found = running.get(id);
@@ -188,6 +216,22 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
       await contexts.close();
     },
   };
+}
+
+/** Containers that the client wants to stay become ordinary ones as soon as they have done their work. */
+class KeptContainers {
+  readonly #order: Pick<BuildOrder, 'KeepContainers' | 'KeepFailed'>;
+  readonly #letGo: (container: string) => void;
+
+  constructor(order: Pick<BuildOrder, 'KeepContainers' | 'KeepFailed'>, letGo: (container: string) => void) {
+    this.#order = order;
+    this.#letGo = letGo;
+  }
+
+  see({ Vertex: vertex }: BuildLine): void {
+    if (!vertex?.Container || !vertex.Completed) return;
+    if (vertex.Error ? this.#order.KeepFailed : this.#order.KeepContainers) this.#letGo(vertex.Container);
+  }
 }
 
 /** As moby's `sanitizeRepoAndTags`. @throws System in its words, as a stock engine answers 500 */

@@ -11,7 +11,7 @@ import type { Layers } from '../layers/service.js';
 import { buildRecords, publish, removeRecords } from './build-records.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
-import { addLayer, compose, inlineCache } from './compose.js';
+import { addKnownLayer, addLayer, compose, originOf, withLayers } from './compose.js';
 import { Context } from './context.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
@@ -57,6 +57,8 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
     commit: (options) => commit(context, options),
     forBuilder: (builder) => imagesOf(context.forBuilder(builder)),
     buildRecords: () => buildRecords(context),
+    pushLayers: async (diffIds, task) => (await import('./push/layers.js')).pushLayers({ ...task, context, diffIds }),
+    withLayers: (diffIds, work) => withLayers(context, diffIds, work),
     publish: (id, references) => publish(context, id, references),
     removeRecords: (ids, mayGo) => removeRecords(context, ids, mayGo),
     // A build record, too, can be looked into by its ID: `docker run` of what a step of a build has left.
@@ -99,8 +101,12 @@ function imagesOf(context: Context): Images {
       (await import('./archive/save.js')).save(context, refs, platforms, options),
     import: (options) => importImage(context, options),
     addLayer: (parent, tar) => addLayer(context, parent, tar),
+    addKnownLayer: (parent, source) => addKnownLayer(context, parent, source),
     compose: (options) => compose(context, options),
-    inlineCache: async (ref) => inlineCache(context, ref),
+    origin: async (ref) => originOf(context, ref),
+    removeRecord: async (id) => {
+      await removeRecords(context, [id]);
+    },
   };
 }
 

@@ -9,7 +9,10 @@ import type {
   Progress,
   RegistryAuth,
 } from '@cleat/protocol/api/image';
+import type { Emit } from '../async/progress.js';
 import type { Platform } from '../content/platform.js';
+import type { Content, Lease, StoredBlob } from '../content/service.js';
+import type { RegistryClient } from '../distribution/service.js';
 import type { Filters } from '../events/service.js';
 import type { ImageId } from '../ids.js';
 
@@ -61,16 +64,42 @@ export interface Images {
   import(options: ImportOptions): AsyncIterable<Progress>;
   /** For builders: an image that is nothing but a parent's layers (none where it is empty), and one more on top. */
   addLayer(parent: string, tar: Readable): Promise<Composed>;
+  /** For builders: one more layer, of a content that is known before. @throws DataLoss when it is of another */
+  addKnownLayer(parent: string, source: LayerSource): Promise<Composed>;
   /** For builders: an image of layers that are here, with a configuration and history that say all. */
   compose(options: ComposeOptions): Promise<Composed>;
-  /** For builders: the text that `compose` was given as `cache`; empty where there is none. @throws NotFound */
-  inlineCache(ref: string): Promise<string>;
+  /** For builders: how an image came to be. @throws NotFound */
+  origin(ref: string): Promise<ImageOrigin>;
+  /** For builders: lets go of a build record. What has become an image, or is used, stays. */
+  removeRecord(id: string): Promise<void>;
 }
 
 export interface Composed {
   Id: string;
   /** Diff IDs of all its layers. A layer without any change is none. */
   Layers: string[];
+}
+
+/** A layer that is perhaps not here yet. */
+export interface LayerSource {
+  readonly diffId: string;
+  /** Brings its blob here, for the lease. @throws DataLoss for another than it names */
+  fetch(to: { content: Pick<Content, 'store'>; lease: Lease }): Promise<StoredBlob>;
+}
+
+/** A layer that is here. */
+export interface LayerArchive {
+  readonly diffId: string;
+  /** Bytes of the archive, uncompressed. */
+  readonly size: number;
+  open(): AsyncIterable<Buffer>;
+}
+
+export interface ImageOrigin {
+  /** The text that `compose` was given as `cache`; empty where there is none. */
+  Cache: string;
+  /** The oldest first. */
+  History: readonly { created?: string; created_by?: string; empty_layer?: boolean }[];
 }
 
 export interface ComposeOptions {
@@ -109,6 +138,10 @@ export interface ImageHost {
   warm(): Promise<void>;
   /** Images as a builder sees them: build records among them, and what comes without a name is one. */
   forBuilder(builder: string): Images;
+  /** Brings layers, gzipped, to a registry. @returns their blobs there, in the same order @throws DataLoss for one that is not here */
+  pushLayers(diffIds: readonly string[], task: PushTask): Promise<StoredBlob[]>;
+  /** Layers that are here, as archives, for as long as `work` needs them. @throws DataLoss for one that is not here */
+  withLayers<T>(diffIds: readonly string[], work: (layers: readonly LayerArchive[]) => Promise<T>): Promise<T>;
   /** Build records, by whom they were made. */
   buildRecords(): BuildRecord[];
   /** Makes an ordinary image of a build record, with these names. @throws NotFound, InvalidParameter */
@@ -118,6 +151,15 @@ export interface ImageHost {
   /** Number of images, for `info`. */
   count(): number;
   close(): Promise<void>;
+}
+
+/** Where layers go. */
+export interface PushTask {
+  readonly client: RegistryClient;
+  /** `registry.example/team/app` */
+  readonly repository: string;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
 }
 
 /** An image that a builder has made, and no build has had as its result. */

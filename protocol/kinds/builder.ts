@@ -33,8 +33,15 @@ export const BuildRequest = Type.Object({
   NoCache: flag(),
   NoCacheFilter: texts('Stages that are not taken from the cache.'),
   Pull: flag('Base images are pulled even if they are here.'),
-  CacheFrom: texts('References of images, or `type=local,src=/absolute`.'),
-  CacheTo: texts('`type=inline`, or `type=local,dest=/absolute`.'),
+  CacheFrom: texts(
+    'Caches as the client names them: references of images, `type=registry,ref=…`, `type=local,src=…,digest=…` (a directory of the client). The engine reads them: `GET /build-records/caches?build=ID&from=N` answers what the builder of that cache wrote (`Cache`), the diff IDs of its layers (`Layers`) and the digest of it all (`Digest`); `POST /build-records/caches/layer?build=ID&from=N&layer=DIFFID&parent=IMAGE` puts one of them on top of an image. Bytes are verified, words are not.',
+  ),
+  CacheFromOnly: flag(
+    'Of the cache only what the images of `CacheFrom` have is taken, and only images that are here (the classic `--cache-from`).',
+  ),
+  CacheTo: texts(
+    '`type=inline`, `type=registry,ref=…` or `type=local,dest=…`, with `mode=min` or `max` and `ignore-error`. The engine writes them: `POST /build-records/caches?build=ID&to=N` with `Cache` (the builder’s words) and `Layers` (diff IDs). What is inline goes into the image, as `Cache` of `POST /build-records`.',
+  ),
   Network: text('Of `RUN`: `default`, `none`, `host`, or a network.'),
   ExtraHosts: texts('`name:address`, for `RUN`.'),
   ShmSize: number('Bytes.'),
@@ -53,6 +60,10 @@ export const BuildRequest = Type.Object({
   CpuSetMems: text(),
   SecurityOpt: texts('As of containers.'),
   KeepContainers: flag('Containers of `RUN` are not removed (`--rm=false`).'),
+  KeepFailed: flag('The container of a `RUN` that fails is not removed (without `--force-rm`).'),
+  StepImages: flag(
+    'Each step has an image of its own, as the classic builder tells them; that of the last one is the result.',
+  ),
   Allow: texts('`network.host`, `security.insecure`.'),
   Secrets: Type.Optional(
     Type.Array(Type.Object({ ID: Type.String(), File: Type.String({ description: 'Absolute path.' }) })),
@@ -85,6 +96,7 @@ export const BuildVertex = Type.Object({
   Cached: flag('Taken from the cache.'),
   Error: text(),
   Image: text('ID of the image after it.'),
+  Triggers: number('Of `FROM`: how many triggers of its base follow, each a vertex of the same step.'),
   Container: text('ID of the container that it runs in.'),
 });
 export type BuildVertex = Static<typeof BuildVertex>;

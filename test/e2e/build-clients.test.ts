@@ -125,7 +125,7 @@ client.images.remove('py:1')
     'more',
     'True',
     "The command '/bin/sh -c echo the reason; exit 3' returned a non-zero code: 3 ['Step 2/2 : RUN echo the reason; exit 3', 'the reason\\n']",
-    "[' ---> Using cache\\n', ' ---> Using cache\\n']",
+    "[' ---> Using cache\\n', ' ---> Using cache\\n', ' ---> Using cache\\n', ' ---> Using cache\\n']",
     '',
   ]);
 });

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { benchForTests, build, built, context, engine, inside, ok, put } from './dockerfile/bench.js';
+import { classicTests } from './dockerfile/classic.js';
 import { orderTests } from './dockerfile/orders.js';
 
 /** The default builder, driven by `docker build`; and by orders of its own where the classic client has no words for them. */
@@ -98,10 +99,11 @@ describe('the language', () => {
       Entrypoint: ['/bin/sh', '-c'],
       OnBuild: ['RUN echo triggered > /triggered'],
     });
-    expect((await historyOf(image)).slice(-3)).toEqual([
+    expect((await historyOf(image)).slice(-4)).toEqual([
       'HEALTHCHECK {Test:[CMD-SHELL test -e /x] Interval:5s Timeout:0s StartPeriod:0s StartInterval:0s Retries:2}',
       'CMD ["/bin/sh" "-c" "echo hi"]',
       'ENTRYPOINT ["/bin/sh" "-c"]',
+      'LABEL a=from the client',
     ]);
     const child = await built(`FROM ${image}\nRUN cat /triggered > /after`);
     expect(await inside(child, 'cat /after')).toEqual(['triggered']);
@@ -249,7 +251,7 @@ describe('the cache', () => {
     utimesSync(join(context, 'f'), 5, 5);
     expect(await built(text)).toBe(first);
     const { stdout } = await build(text);
-    expect(stdout.match(/Using cache/g)).toHaveLength(3);
+    expect(stdout.match(/Using cache/g)).toHaveLength(5);
     const relabelled = await built(text.replace('v=1', 'v=2'));
     expect(relabelled).not.toBe(first);
     const when = (image: string) => inside(image, 'cat /when');
@@ -278,6 +280,7 @@ describe('the cache', () => {
   });
 });
 
+describe('the classic builder’s words', classicTests);
 describe('orders of its own', orderTests);
 
 test('a build that is cancelled, and one whose engine is killed, leave nothing', async () => {

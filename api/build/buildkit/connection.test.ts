@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
+import { GrpcClient } from '@cleat/protocol/grpc/client';
+import { healthRequest, healthResponse } from '@cleat/protocol/grpc/common';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startApi, type TestApi } from '../../testing/fakes.js';
 import { upgraded } from './connection.fixture.js';
-import { GrpcClient } from './grpc/client.js';
-import { healthRequest, healthResponse } from './messages/common.js';
 
 /** Ways to HTTP/2 on a connection of the API. */
 let api: TestApi;

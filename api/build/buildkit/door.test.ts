@@ -6,18 +6,18 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { BuildContext, BuildOrder, Builds } from '@cleat/engine/build/service';
 import type { TreeSync } from '@cleat/engine/build/sync/service';
+import * as control from '@cleat/protocol/buildkit/control';
+import * as gateway from '@cleat/protocol/buildkit/gateway';
+import { packet, packetType, secretRequest, secretResponse } from '@cleat/protocol/buildkit/session';
 import { systemError } from '@cleat/protocol/errors';
+import { GrpcClient } from '@cleat/protocol/grpc/client';
+import { bytesMessage, nothing } from '@cleat/protocol/grpc/common';
+import { type Methods, serveGrpc, streaming, unary } from '@cleat/protocol/grpc/server';
+import { code, StatusError } from '@cleat/protocol/grpc/status';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startApi, type TestApi, talk } from '../../testing/fakes.js';
 import { upgraded } from './connection.fixture.js';
-import { GrpcClient } from './grpc/client.js';
-import { type Methods, serveGrpc, streaming, unary } from './grpc/server.js';
-import { code, StatusError } from './grpc/status.js';
-import { bytesMessage, nothing } from './messages/common.js';
-import * as control from './messages/control.js';
-import * as gateway from './messages/gateway.js';
-import { packet, packetType, secretRequest, secretResponse } from './messages/session.js';
 
 /** A client as buildx is one, made of the other ends of our own pieces; `test/e2e/buildx.test.ts` has the real one. */
 let api: TestApi;
@@ -49,6 +49,7 @@ const context = (): BuildContext => ({
 });
 
 const trees: TreeSync = {
+  forget() {},
   async update(_directory, source) {
     for await (const _ of source.entries());
     await source.finish();
@@ -82,7 +83,7 @@ const builds: Partial<Builds> = {
     });
     await sink({ Log: { Vertex: 'v', Stream: 2, Data: Buffer.from('said').toString('base64') } });
     if (fail) throw fail;
-    return { image, tags: [] };
+    return { image, tags: [], caches: [{ mediaType: 'm', digest: 'd', size: 1 }] };
   },
 };
 

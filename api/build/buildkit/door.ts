@@ -1,12 +1,12 @@
 import type { Builds } from '@cleat/engine/build/service';
 import type { Images } from '@cleat/engine/images/service';
 import { notFound } from '@cleat/protocol/errors';
+import { type Methods, serveGrpc } from '@cleat/protocol/grpc/server';
 import type { Logger } from '@cleat/protocol/log';
 import type { Exchange } from '../../http/exchange.js';
 import { Jobs } from './control/job.js';
 import { type ControlServices, controlMethods } from './control/methods.js';
 import { gatewayMethods } from './gateway/methods.js';
-import { type Methods, serveGrpc } from './grpc/server.js';
 import { buildForOldClient } from './old-clients.js';
 import { Sessions } from './session/sessions.js';
 import { Uploads } from './uploads.js';

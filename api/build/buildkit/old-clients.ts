@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { BuildContext } from '@cleat/engine/build/service';
+import { statusResponse } from '@cleat/protocol/buildkit/control';
 import { asCleatError, invalidParameter } from '@cleat/protocol/errors';
 import { BuildRequest } from '@cleat/protocol/kinds/builder';
 import Type, { type Static, type TSchema } from '@cleat/protocol/schema';
@@ -10,7 +11,6 @@ import type { ControlServices } from './control/methods.js';
 import { exportResult } from './export/export.js';
 import { type ExporterRequest, exportersOf } from './export/exporters.js';
 import { solveDockerfile } from './frontend/dockerfile.js';
-import { statusResponse } from './messages/control.js';
 import type { Uploads } from './uploads.js';
 
 const Texts = Type.Array(Type.String());

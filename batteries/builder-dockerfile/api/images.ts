@@ -16,7 +16,7 @@ export interface ImageConfig {
   OnBuild?: string[];
   Shell?: string[];
   StopSignal?: string;
-  Healthcheck?: object;
+  Healthcheck?: { readonly Test?: readonly string[] };
 }
 
 export interface Platform {
@@ -65,6 +65,14 @@ export interface Composition {
   readonly depth?: number;
   /** Steps that another build may take from the image. */
   readonly cache?: string;
+}
+
+/** A cache that the engine has opened. */
+export interface OpenedCache {
+  readonly digest: string;
+  readonly text: string;
+  /** Diff IDs of the layers that it has. */
+  readonly layers: readonly string[];
 }
 
 /** Images, as far as a build needs them. */
@@ -140,32 +148,50 @@ export class Images {
     return recordOf(await this.#client.call('POST', '/build-records', { body, signal }));
   }
 
-  /** Steps that an image has brought along; empty: none. */
-  async inlineCache(id: string, signal: AbortSignal): Promise<string> {
-    const answer = await this.#client.call('GET', '/build-records/cache', { query: { image: id }, signal });
-    return textAt(answer, 'Cache');
+  /** How an image came to be: the steps that it has brought along (empty: none), and its history, the oldest first. */
+  async origin(id: string): Promise<{ text: string; history: HistoryEntry[] }> {
+    const answer = await this.#client.call('GET', '/build-records/cache', { query: { image: id } });
+    const history = isObject(answer) && Array.isArray(answer.History) ? answer.History : [];
+    const told = (entry: unknown) => ({
+      created_by: textAt(entry, 'created_by'),
+      ...(textAt(entry, 'created') && { created: textAt(entry, 'created') }),
+    });
+    return { text: textAt(answer, 'Cache'), history: history.map(told) };
   }
 
-  /** The images as one archive. */
-  async save(ids: readonly string[], signal: AbortSignal): Promise<Readable> {
-    return await this.#client.open('GET', `/images/get?${ids.map((id) => `names=${id}`).join('&')}`, { signal });
+  /** Opens the cache `CacheFrom[from]` of the build. */
+  async openCache(build: string, from: number, signal: AbortSignal): Promise<OpenedCache> {
+    const query = { build, from: `${from}` };
+    const answer = await this.#client.call('GET', '/build-records/caches', { query, signal });
+    return {
+      digest: textAt(answer, 'Digest'),
+      text: textAt(answer, 'Cache'),
+      layers: stringList(isObject(answer) ? answer.Layers : []),
+    };
   }
 
-  async load(archive: Readable, signal: AbortSignal): Promise<void> {
-    const answer = await this.#client.open('POST', '/images/load', { query: { quiet: '1' }, upload: archive, signal });
-    await eachLine(answer, async () => {});
+  /** A layer of that cache on top of `parent`. @throws NotFound when neither the cache nor the engine has it */
+  async addCachedLayer(
+    { build, from, layer, parent }: { build: string; from: number; layer: string; parent: string },
+    signal: AbortSignal,
+  ): Promise<LayerRecord> {
+    const query = { build, from: `${from}`, layer, parent };
+    return recordOf(await this.#client.call('POST', '/build-records/caches/layer', { query, signal }));
   }
 
-  /** Lets go of a record. That it is used still, or gone already, is no error. */
-  async remove(id: string): Promise<boolean> {
-    try {
-      await this.#client.call('DELETE', `/images/${encodeURIComponent(id)}`, { query: { noprune: '1' } });
-      return true;
-    } catch (error) {
-      if (isClass(error, 'NotFound')) return true;
-      if (isClass(error, 'Conflict')) return false;
-      throw error;
-    }
+  /** Writes the cache `CacheTo[to]` of the build. @returns its digest */
+  async writeCache(
+    { build, to, text, layers }: { build: string; to: number; text: string; layers: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const body = { Cache: text, Layers: layers };
+    const query = { build, to: `${to}` };
+    return textAt(await this.#client.call('POST', '/build-records/caches', { query, body, signal }), 'Digest');
+  }
+
+  /** Lets go of a record. What is used still, or has become somebody's image, stays. */
+  async remove(id: string): Promise<void> {
+    await this.#client.call('DELETE', `/build-records/${encodeURIComponent(id)}`);
   }
 }
 

@@ -2,14 +2,16 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Semaphore } from '@cleat/protocol/async/semaphore';
-import { isClass, messageOf } from '@cleat/protocol/errors';
+import { messageOf } from '@cleat/protocol/errors';
 import type { BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
 import type { Logger } from '@cleat/protocol/log';
 import { Client } from '../api/client.js';
 import { Containers } from '../api/containers.js';
 import { Images } from '../api/images.js';
-import { exportAll, importAll, inlineText, isInline } from '../cache/exchange.js';
-import { type Cache, keyOf } from '../cache/store.js';
+import { exportAll, importAll } from '../cache/exchange.js';
+import { Imports, Missing } from '../cache/imports.js';
+import { CacheSources } from '../cache/sources.js';
+import type { Cache } from '../cache/store.js';
 import { readDockerfile } from '../language/dockerfile.js';
 import { DockerfileFault, fault } from '../language/fault.js';
 import { automaticArguments, globalArguments, unusedArguments } from '../plan/arguments.js';
@@ -19,11 +21,10 @@ import type { CacheMounts } from '../run/cache-mounts.js';
 import type { ContainerView } from '../run/container-view.js';
 import { Bases } from './base.js';
 import { type BuildContext, StepFailure, Vanished } from './context.js';
+import { finished } from './image.js';
 import type { Lines } from './lines.js';
 import { RunFailure } from './run-step.js';
 import { Stages } from './stages.js';
-import type { State } from './state.js';
-import { rightNow } from './step-view.js';
 import { Workspace } from './workspace.js';
 
 /** Shared by all builds. */
@@ -82,29 +83,44 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
     const globals = globalArguments(dockerfile, automatic, buildArgs);
     const plan = planBuild(dockerfile, { globals, contexts, ...(request.Target && { target: request.Target }) });
     await warnOfUnused(dockerfile, buildArgs, lines);
+    const sources = request.CacheFromOnly
+      ? await CacheSources.of(images, cache, request.CacheFrom ?? [], platform)
+      : undefined;
     const epoch = epochOf(buildArgs.SOURCE_DATE_EPOCH ?? globals.get('SOURCE_DATE_EPOCH'));
+    const hold = (one: Disposable) => holds.push(one);
+    let hasImported = false;
+    const imports = new Imports(request.ID, images, cache, hold);
     for (let attempt = 1; ; attempt++) {
       const stop = new AbortController();
       const all = AbortSignal.any([signal, stop.signal]);
       const context: BuildContext = {
-        ...{ request, log, client, images, workspace, cache, cacheMounts, lines, dockerfile, plan, globals },
+        ...{ request, log, client, images, workspace, cache, imports, cacheMounts, lines, dockerfile, plan },
+        globals,
         ...{ buildArgs, contexts, platform, epoch, slots, signal: all },
         containers: new Containers(client),
         bases: new Bases(images, request, all),
+        sources,
         trail: [],
-        holds: { use: (one) => holds.push(one) },
+        holds: { use: hold },
         later: (work) => pending.push(work),
       };
       const stages = new Stages(context);
       try {
         await stages.tellGlobals();
-        await importAll(context);
-        const image = await finished(context, await stages.result(plan.target));
-        await stages.tellLabels(image);
-        await exportAll(context);
+        if (!sources && !hasImported) await importAll(context);
+        hasImported = true;
+        const image = await targetImage(context, stages);
+        await exportAll(context, await stages.result(plan.target));
         return image;
       } catch (error) {
         stop.abort();
+        // Each time something is forgotten, so that this ends.
+        if (error instanceof Missing) {
+          log.info('a layer of an imported cache cannot be had', { error: messageOf(error.cause) });
+          imports.giveUp(error);
+          attempt--;
+          continue;
+        }
         if (!(error instanceof Vanished) || attempt === maxAttempts) throw error;
         cache.dropImage(error.image);
       } finally {
@@ -117,52 +133,17 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
   }
 }
 
-/** The image of the target, with its whole configuration and history. @throws Vanished */
-async function finished(context: BuildContext, state: State): Promise<string> {
-  const { request, cache, images, epoch, signal } = context;
-  const config = { ...state.config };
-  if (request.Labels && Object.keys(request.Labels).length > 0) config.Labels = { ...config.Labels, ...request.Labels };
-  const history = state.history;
-  // An entry without a time of its own has that of the first build.
-  const facts = history.map((entry) => [entry.created_by, entry.created ?? '', entry.empty_layer ?? false]);
-  const key = keyOf(
-    'image',
-    state.base,
-    state.layers.layers,
-    JSON.stringify(config),
-    JSON.stringify(facts),
-    state.author ?? '',
-  );
-  const kept = request.NoCache ? undefined : cache.use(key);
-  const moment = epoch === undefined ? (kept?.created ?? rightNow()) : new Date(epoch * 1000).toISOString();
-  const created = (given: string | undefined) => (epoch === undefined ? (given ?? moment) : moment);
-  try {
-    const { id } = await images.compose(
-      {
-        parent: state.layers.id,
-        base: state.base,
-        config,
-        history: history.map((entry) => ({ ...entry, created: created(entry.created) })),
-        created: created(latest(history) ?? (history.length === 0 ? undefined : moment)),
-        ...(state.author !== undefined && { author: state.author }),
-        platform: state.platform,
-        ...(isInline(request.CacheTo) && { cache: inlineText(context.trail, state.layers.layers) }),
-      },
-      signal,
-    );
-    if (!kept && epoch === undefined) {
-      cache.keep(key, { id: '', layers: [] }, { isEmpty: true, size: 0, created: moment, what: 'image' });
-    }
-    return id;
-  } catch (error) {
-    if (isClass(error, 'NotFound') && state.layers.id !== state.base) throw new Vanished(state.layers.id);
-    throw error;
+/** The image that the build is for. @throws DockerfileFault where there is none */
+async function targetImage(context: BuildContext, stages: Stages): Promise<string> {
+  const state = await stages.result(context.plan.target);
+  if (!context.request.StepImages) {
+    const image = await finished(context, state);
+    await stages.tellLabels(image);
+    return image;
   }
-}
-
-/** The time of the last step, if all have one. */
-function latest(history: State['history']): string | undefined {
-  return history.at(-1)?.created;
+  await stages.labelSteps(state);
+  if (state.image === '') throw fault('No image was generated. Is your Dockerfile empty?');
+  return state.image;
 }
 
 async function warnOfUnused(

@@ -1,4 +1,5 @@
 import type { Platform } from '../api/images.js';
+import { Missing } from '../cache/imports.js';
 import { readTrigger } from '../language/dockerfile.js';
 import { atLine, located } from '../language/fault.js';
 import type { Instruction } from '../language/instruction.js';
@@ -6,7 +7,8 @@ import { hostPlatform, parsePlatform } from '../plan/platform.js';
 import { originsOf, type PlannedStage } from '../plan/stages.js';
 import { type BuildContext, type StageResults, StepFailure, Vanished } from './context.js';
 import { copyStep } from './copy-step.js';
-import { applyMetadata, applyWorkdir, type Scope } from './metadata.js';
+import { stepImage } from './image.js';
+import { applyMetadata, applyWorkdir, type Metadata, note, type Scope } from './metadata.js';
 import { runStep } from './run-step.js';
 import { continued, noLayers, type State, stateOf } from './state.js';
 import { perform } from './step.js';
@@ -42,18 +44,37 @@ export class Stages implements StageResults {
 
   /** Labels of the order come last, each as if the Dockerfile had it. */
   async tellLabels(image: string): Promise<void> {
-    const first = this.#steps - this.#labels.length + 1;
-    for (const [index, label] of this.#labels.entries()) await this.#told(first + index, `LABEL ${label}`, image);
+    for (const [index, label] of this.#labels.entries()) {
+      await this.#told(this.#firstLabel + index, `LABEL ${label.join('=')}`, image);
+    }
   }
 
-  get #labels(): string[] {
+  /** The same where each step has an image: so has each label. */
+  async labelSteps(state: State): Promise<void> {
+    const { NoCache: ignoreCache = false } = this.#context.request;
+    for (const [index, [key, value]] of this.#labels.entries()) {
+      const what = `LABEL ${key}=${value}`;
+      state.config.Labels = { ...state.config.Labels, [key]: value };
+      note(state, what, { empty_layer: true });
+      const isKnown = await stepImage(this.#context, state, {
+        what,
+        ignoreCache,
+        isLast: index === this.#labels.length - 1,
+      });
+      await this.#told(this.#firstLabel + index, what, state.image, isKnown);
+    }
+  }
+
+  get #firstLabel(): number {
+    return this.#steps - this.#labels.length + 1;
+  }
+
+  get #labels(): [key: string, value: string][] {
     const { Labels = {} } = this.#context.request;
-    return Object.keys(Labels)
-      .sort()
-      .map((key) => `${key}=${Labels[key]}`);
+    return Object.entries(Labels).sort(([one], [other]) => (one < other ? -1 : 1));
   }
 
-  async #told(Step: number, Name: string, image: string): Promise<void> {
+  async #told(Step: number, Name: string, image: string, isCached = false): Promise<void> {
     const ID = `around:${Step}`;
     const vertex = new StepView(this.#context.lines, {
       ID,
@@ -64,7 +85,7 @@ export class Stages implements StageResults {
       StageSteps: 0,
     });
     await vertex.start();
-    await vertex.done(image);
+    await vertex.done(image, isCached);
   }
 
   /** The image of a stage, for steps that copy from it. @throws the failure of it, or of one that it needs */
@@ -96,18 +117,18 @@ export class Stages implements StageResults {
     }
     const { state, triggers } = await this.#begin(planned);
     let step = (this.#firstSteps.get(index) ?? 1) + 1;
-    for (const trigger of triggers) {
+    for (const [index, trigger] of triggers.entries()) {
       await this.#instruction(planned, state, readTrigger(trigger, planned.stage.line), {
         step: step - 1,
         layerStep: beginsWithLayer(planned) ? 1 : 0,
-        isTrigger: true,
+        trigger: index + 1,
       });
     }
     let layer = beginsWithLayer(planned) ? 1 : 0;
     for (const instruction of planned.stage.instructions) {
       if (makesLayer(instruction)) layer++;
       const layerStep = makesLayer(instruction) ? layer : 0;
-      await this.#instruction(planned, state, instruction, { step: step++, layerStep, isTrigger: false });
+      await this.#instruction(planned, state, instruction, { step: step++, layerStep });
     }
     return state;
   }
@@ -124,7 +145,12 @@ export class Stages implements StageResults {
       const begun = await this.#base(base, platform, vertex);
       const triggers = begun.config.OnBuild ?? [];
       delete begun.config.OnBuild;
-      await vertex.done(begun.layers.id);
+      const { StepImages } = this.#context.request;
+      // A base of files only has no image yet.
+      if (StepImages && begun.image === '' && begun.layers.id !== '') {
+        await stepImage(this.#context, begun, { what: stage.text, ignoreCache: false, isLast: true });
+      }
+      await vertex.done(StepImages ? begun.image : begun.layers.id, false, triggers.length);
       return { state: begun, triggers };
     });
   }
@@ -179,14 +205,14 @@ export class Stages implements StageResults {
     planned: PlannedStage,
     state: State,
     instruction: Instruction,
-    { step, layerStep, isTrigger }: { step: number; layerStep: number; isTrigger: boolean },
+    { step, layerStep, trigger }: { step: number; layerStep: number; trigger?: number },
   ): Promise<void> {
     const context = this.#context;
     context.signal.throwIfAborted();
     if (this.#stop.signal.aborted) throw new Error('another stage has failed');
-    const vertex = this.#vertex(planned, `${isTrigger ? 'ONBUILD ' : ''}${instruction.text}`, step, {
+    const vertex = this.#vertex(planned, `${trigger ? 'ONBUILD ' : ''}${instruction.text}`, step, {
       layerStep,
-      ...(isTrigger && { more: `:${instruction.text}` }),
+      ...(trigger && { more: `:${trigger}` }),
     });
     const { name } = instruction;
     await this.#shown(vertex, instruction.line, async () => {
@@ -198,10 +224,31 @@ export class Stages implements StageResults {
         const directory = applyWorkdir(state, instruction.value, this.#scope);
         await this.#perform(planned, state, workdirStep(context, state, directory, instruction.text), vertex);
       } else {
-        applyMetadata(state, instruction, this.#scope);
-        await vertex.done(state.layers.id);
+        await this.#metadata(planned, state, instruction, vertex);
       }
     });
+  }
+
+  async #metadata(planned: PlannedStage, state: State, instruction: Metadata, vertex: StepView): Promise<void> {
+    const context = this.#context;
+    const { Healthcheck } = state.config;
+    applyMetadata(state, instruction, this.#scope);
+    if (!context.request.StepImages) {
+      await vertex.done(state.layers.id);
+      return;
+    }
+    const former = Healthcheck?.Test ?? [];
+    if (instruction.name === 'HEALTHCHECK' && former.length > 0 && former[0] !== 'NONE') {
+      await vertex.log(1, Buffer.from(`Note: overriding previous HEALTHCHECK: [${former.join(' ')}]\n`));
+    }
+    const ignoreCache = this.#ignoresCache(planned);
+    const isKnown = await stepImage(context, state, { what: instruction.text, ignoreCache, isLast: vertex.isLast });
+    await vertex.done(state.image, isKnown);
+  }
+
+  #ignoresCache({ label }: PlannedStage): boolean {
+    const { NoCache = false, NoCacheFilter } = this.#context.request;
+    return NoCache || (NoCacheFilter?.some((name) => name.toLowerCase() === label) ?? false);
   }
 
   async #perform(
@@ -210,9 +257,7 @@ export class Stages implements StageResults {
     step: Parameters<typeof perform>[2],
     vertex: StepView,
   ): Promise<void> {
-    const { NoCache, NoCacheFilter } = this.#context.request;
-    const isFiltered = NoCacheFilter?.some((name) => name.toLowerCase() === planned.label) ?? false;
-    await perform(this.#context, state, step, vertex, (NoCache ?? false) || isFiltered);
+    await perform(this.#context, state, step, vertex, this.#ignoresCache(planned));
   }
 
   /** Shows a step from its beginning to its end; what goes wrong gets the line. */
@@ -221,7 +266,12 @@ export class Stages implements StageResults {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof StepFailure || error instanceof Vanished || this.#context.signal.aborted) {
+      if (
+        error instanceof StepFailure ||
+        error instanceof Vanished ||
+        error instanceof Missing ||
+        this.#context.signal.aborted
+      ) {
         // Not this step has failed.
         await vertex.failed(new Error('context canceled'));
         throw error;

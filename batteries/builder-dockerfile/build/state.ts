@@ -1,4 +1,5 @@
 import type { HistoryEntry, ImageConfig, LayerRecord, Platform } from '../api/images.js';
+import type { TrailStep } from '../cache/store.js';
 
 /** A stage's image as far as it is made. */
 export interface State {
@@ -6,6 +7,10 @@ export interface State {
   base: string;
   /** Its files. */
   layers: LayerRecord;
+  /** The image after the last step, where each has one (`StepImages`); empty: none. */
+  image: string;
+  /** The steps below and its own, for a cache that goes with its image. */
+  readonly trail: TrailStep[];
   config: ImageConfig;
   /** Variables of RUN and of everything that is expanded: the image's own, and arguments. */
   readonly variables: Map<string, string>;
@@ -40,6 +45,8 @@ export function stateOf(
   return {
     base,
     layers,
+    image: base,
+    trail: [],
     config,
     variables,
     args: new Map(),
@@ -57,6 +64,7 @@ export function continued(state: State): State {
   return {
     ...state,
     config,
+    trail: [...state.trail],
     variables: new Map(state.variables),
     args: new Map(state.args),
     history: structuredClone(state.history),

@@ -1,5 +1,6 @@
 import { messageOf } from '@cleat/protocol/errors';
 import type { BuildVertex } from '@cleat/protocol/kinds/builder';
+import { isPending } from '../cache/imports.js';
 import type { Lines } from './lines.js';
 
 /** One step of a build, as it is shown. */
@@ -16,6 +17,11 @@ export class StepView {
     return this.#now.ID;
   }
 
+  /** Nothing is shown after it. */
+  get isLast(): boolean {
+    return this.#now.Step === this.#now.Steps;
+  }
+
   async start(): Promise<void> {
     await this.#change({ Started: rightNow() });
   }
@@ -24,14 +30,18 @@ export class StepView {
     await this.#change({ Container: container });
   }
 
-  /** @param cached it was not done again */
-  async done(image: string, cached = false): Promise<void> {
+  /**
+   * @param cached it was not done again
+   * @param triggers how many of them follow
+   */
+  async done(image: string, cached = false, triggers = 0): Promise<void> {
     const now = rightNow();
     await this.#change({
       Started: this.#now.Started ?? now,
       Completed: now,
       ...(cached && { Cached: true }),
-      ...(image !== '' && { Image: image }),
+      ...(image !== '' && !isPending(image) && { Image: image }),
+      ...(triggers > 0 && { Triggers: triggers }),
     });
   }
 

@@ -1,7 +1,8 @@
 import { isClass } from '@cleat/protocol/errors';
 import type { LayerRecord } from '../api/images.js';
-import { type Kept, keyOf, layersKey } from '../cache/store.js';
+import { keyOf, layersKey, type StepFacts, type TrailStep } from '../cache/store.js';
 import { type BuildContext, Vanished } from './context.js';
+import { stepImage } from './image.js';
 import type { State } from './state.js';
 import { rightNow, type StepView } from './step-view.js';
 
@@ -35,18 +36,24 @@ export async function perform(
   const own = (keys: readonly string[]) => keys.map((key) => keyOf('step', below, key));
   const quick = own(step.quickKeys ?? []);
   let isSlow = false;
+  const end = async (isCached: boolean) => {
+    if (context.request.StepImages)
+      await stepImage(context, state, { what: step.what, ignoreCache, isLast: vertex.isLast });
+    await vertex.done(context.request.StepImages ? state.image : state.layers.id, isCached);
+  };
   const takeCached = async (keys: readonly string[]) => {
     if (ignoreCache) return false;
     for (const key of keys) {
-      const kept = cache.use(key);
+      const kept = await taken(context, state, key);
       if (!kept) continue;
-      context.holds.use(cache.hold(kept.image));
-      state.layers = { id: kept.image, layers: kept.layers };
+      context.holds.use(cache.hold(kept.id));
+      state.layers = { id: kept.id, layers: kept.layers };
       describe(state, kept.created, kept.isEmpty);
-      context.trail.push({ keys: [key], image: kept.image, layers: kept.layers, ...factsOf(kept) });
-      // The next time it need not be looked for so long.
-      if (isSlow) for (const one of quick) cache.keep(one, state.layers, factsOf(kept));
-      await vertex.done(kept.image, true);
+      const { all = [key] } = kept;
+      noteStep(context, state, { keys: all, image: kept.id, layers: kept.layers, ...factsOf(kept) });
+      // The next time it need not be looked for so long. What is another's word is not kept for all.
+      if (isSlow && kept.isOwn) for (const one of quick) cache.keep(one, state.layers, { ...factsOf(kept), all });
+      await end(true);
       return true;
     }
     return false;
@@ -56,6 +63,7 @@ export async function perform(
   const keys = own(prepared.keys);
   isSlow = true;
   if (await takeCached(keys)) return;
+  state.layers = await context.imports.real(state.layers, context.signal);
   const release = await context.slots.take(context.signal);
   let made: { record: LayerRecord; size: number };
   try {
@@ -75,10 +83,35 @@ export async function perform(
   context.holds.use(cache.hold(made.record.id));
   const about = { isEmpty, size: isEmpty ? 0 : made.size, created, what: step.what, parent: below };
   const all = [...keys, ...quick];
-  for (const key of all) cache.keep(key, state.layers, about);
-  context.trail.push({ keys: all, image: state.layers.id, layers: state.layers.layers, ...about });
+  for (const key of all) cache.keep(key, state.layers, { ...about, all });
+  noteStep(context, state, { keys: all, image: state.layers.id, layers: state.layers.layers, ...about });
   describe(state, created, isEmpty);
-  await vertex.done(state.layers.id);
+  await end(false);
+}
+
+/** A result of a step, of this host's own cache or of one that the build names. */
+interface Taken extends LayerRecord, StepFacts {
+  readonly isOwn: boolean;
+}
+
+async function taken(
+  { cache, sources, imports, signal }: BuildContext,
+  state: State,
+  key: string,
+): Promise<Taken | undefined> {
+  if (sources) {
+    const found = await sources.take(key, state, signal);
+    return found && { ...found, isOwn: false };
+  }
+  const kept = cache.use(key);
+  if (kept) return { ...kept, id: kept.image, isOwn: true };
+  const found = imports.take(key, state.layers);
+  return found && { ...found.facts, ...found.record, all: found.keys, isOwn: false };
+}
+
+function noteStep(context: BuildContext, state: State, step: TrailStep): void {
+  context.trail.push(step);
+  state.trail.push(step);
 }
 
 function describe(state: State, created: string, isEmpty: boolean): void {
@@ -88,6 +121,6 @@ function describe(state: State, created: string, isEmpty: boolean): void {
   if (isEmpty) entry.empty_layer = true;
 }
 
-function factsOf({ isEmpty, size, created, what, parent }: Kept) {
+function factsOf({ isEmpty, size, created, what, parent }: StepFacts) {
   return { isEmpty, size, created, what, ...(parent && { parent }) };
 }

@@ -15,6 +15,8 @@ export interface StepFacts {
   readonly what: string;
   /** The key of the step before it. */
   readonly parent?: string;
+  /** All keys of the step, as it was made. */
+  readonly all?: readonly string[];
 }
 
 interface StepResult extends StepFacts {
@@ -32,7 +34,7 @@ export interface Kept extends StepResult {
 }
 
 /** A step of one build, as another build may take it. */
-export interface TrailStep extends StepResult {
+export interface TrailStep extends Omit<StepResult, 'all'> {
   readonly keys: readonly string[];
 }
 

@@ -25,6 +25,11 @@ export const extensionOptions = [
     reload: 'authorizationPlugins',
     help: 'Plugin that must allow every request and its answer; several are asked in order, one that is gone denies',
   }),
+  option('hooks', 'string', {
+    group,
+    reload: 'hooks',
+    help: 'File of request hooks (YAML): extensions that change, answer or refuse requests, in the order in which they are asked',
+  }),
   option('metrics-collector', 'list', {
     group,
     key: 'metrics-collectors',

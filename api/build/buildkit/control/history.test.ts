@@ -1,5 +1,5 @@
+import { code, StatusError } from '@cleat/protocol/grpc/status';
 import { expect, test } from 'vitest';
-import { code, StatusError } from '../grpc/status.js';
 import { History, type HistoryEvent } from './history.js';
 import { Progress } from './progress.js';
 

@@ -1,9 +1,9 @@
+import type { historyEvent } from '@cleat/protocol/buildkit/control';
 import { notFound } from '@cleat/protocol/errors';
+import { toTimestamp } from '@cleat/protocol/grpc/common';
+import type { MessageOf } from '@cleat/protocol/grpc/message';
+import { code, StatusError } from '@cleat/protocol/grpc/status';
 import type { ExporterRequest } from '../export/exporters.js';
-import { code, StatusError } from '../grpc/status.js';
-import { toTimestamp } from '../messages/common.js';
-import type { historyEvent } from '../messages/control.js';
-import type { MessageOf } from '../wire/message.js';
 import type { Progress } from './progress.js';
 
 /** Builds that have ended, of which something is told; and bytes of their output together. */

@@ -1,16 +1,16 @@
 import type { BuildCacheRecord, Builds } from '@cleat/engine/build/service';
+import * as messages from '@cleat/protocol/buildkit/control';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
+import { bytesMessage, healthRequest, healthResponse, nothing, toTimestamp } from '@cleat/protocol/grpc/common';
+import type { MessageOf } from '@cleat/protocol/grpc/message';
+import { type Call, type Method, serverStream, streaming, unary } from '@cleat/protocol/grpc/server';
+import { tunnelOf } from '@cleat/protocol/grpc/tunnel';
 import type { Logger } from '@cleat/protocol/log';
 import { type ExportServices, exportResult } from '../export/export.js';
 import { type Exporter, exportersOf } from '../export/exporters.js';
 import { type FrontEndServices, solveDockerfile } from '../frontend/dockerfile.js';
-import { type Call, type Method, serverStream, streaming, unary } from '../grpc/server.js';
-import { bytesMessage, healthRequest, healthResponse, nothing, toTimestamp } from '../messages/common.js';
-import * as messages from '../messages/control.js';
 import type { Sessions } from '../session/sessions.js';
-import type { MessageOf } from '../wire/message.js';
-import { Job, type Jobs } from './job.js';
-import { tunnelOf } from './tunnel.js';
+import { Job, type Jobs, type Result } from './job.js';
 import { workerOf } from './worker.js';
 
 export interface ControlServices extends FrontEndServices, ExportServices {
@@ -127,11 +127,7 @@ function exportersIn(request: SolveRequest): Exporter[] {
   return exportersOf(Exporters.length > 0 || Type === '' ? Exporters : [{ Type, Attrs }]);
 }
 
-function resultOf(
-  services: ControlServices,
-  job: Job,
-  request: SolveRequest,
-): Promise<{ image?: string; metadata: ReadonlyMap<string, Uint8Array> }> {
+function resultOf(services: ControlServices, job: Job, request: SolveRequest): Promise<Result> {
   const { Frontend, FrontendAttrs, FrontendInputs, Entitlements, Cache, Definition } = request;
   job.entitlements = Entitlements;
   job.cacheExports = Cache?.Exports ?? [];

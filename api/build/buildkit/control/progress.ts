@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { BuildLine } from '@cleat/engine/build/service';
+import type { statusResponse } from '@cleat/protocol/buildkit/control';
 import { messageOf } from '@cleat/protocol/errors';
+import { toTimestamp } from '@cleat/protocol/grpc/common';
+import type { MessageOf } from '@cleat/protocol/grpc/message';
 import { asBuildKitSays } from '../frontend/failure.js';
-import { toTimestamp } from '../messages/common.js';
-import type { statusResponse } from '../messages/control.js';
-import type { MessageOf } from '../wire/message.js';
 
 export type Status = Partial<MessageOf<typeof statusResponse>>;
 

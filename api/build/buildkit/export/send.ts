@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { OutgoingFile } from '@cleat/engine/build/sync/service';
+import { packet, packetType } from '@cleat/protocol/buildkit/session';
 import { cancelled, invalidParameter } from '@cleat/protocol/errors';
+import { bytesMessage } from '@cleat/protocol/grpc/common';
 import type { Report } from '../control/progress.js';
-import { bytesMessage } from '../messages/common.js';
-import { packet, packetType } from '../messages/session.js';
 import type { Session } from '../session/sessions.js';
 
 const method = '/moby.filesync.v1.FileSend/DiffCopy';

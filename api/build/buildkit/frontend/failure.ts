@@ -1,6 +1,6 @@
 import type { BuildFailure } from '@cleat/engine/build/service';
 import { asCleatError } from '@cleat/protocol/errors';
-import { code, type Detail, StatusError } from '../grpc/status.js';
+import { code, type Detail, StatusError } from '@cleat/protocol/grpc/status';
 
 /**
  * The error of a build with the place in the Dockerfile, which clients show with the lines around it. A typed detail of

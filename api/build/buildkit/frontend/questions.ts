@@ -1,5 +1,5 @@
+import { code, StatusError } from '@cleat/protocol/grpc/status';
 import type { Result } from '../control/job.js';
-import { code, StatusError } from '../grpc/status.js';
 import { typed } from './failure.js';
 
 /**

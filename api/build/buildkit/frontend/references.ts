@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type definition, op } from '../messages/ops.js';
-import type { MessageOf } from '../wire/message.js';
+import { type definition, op } from '@cleat/protocol/buildkit/ops';
+import type { MessageOf } from '@cleat/protocol/grpc/message';
 
 type Definition = Partial<MessageOf<typeof definition>>;
 

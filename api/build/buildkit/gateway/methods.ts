@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import * as messages from '@cleat/protocol/buildkit/gateway';
 import { invalidParameter, notFound, notImplemented } from '@cleat/protocol/errors';
+import { nothing } from '@cleat/protocol/grpc/common';
+import type { Message, MessageOf } from '@cleat/protocol/grpc/message';
+import { type Call, type Method, unary } from '@cleat/protocol/grpc/server';
+import { StatusError } from '@cleat/protocol/grpc/status';
 import { capabilities } from '../control/capabilities.js';
 import type { Job, Result } from '../control/job.js';
 import type { ControlServices } from '../control/methods.js';
 import { workerOf } from '../control/worker.js';
 import { solveDockerfile } from '../frontend/dockerfile.js';
 import { definitionOf } from '../frontend/references.js';
-import { type Call, type Method, unary } from '../grpc/server.js';
-import { StatusError } from '../grpc/status.js';
-import { nothing } from '../messages/common.js';
-import * as messages from '../messages/gateway.js';
-import type { Message, MessageOf } from '../wire/message.js';
 
 const service = '/moby.buildkit.v1.frontend.LLBBridge/';
 const maxResults = 100;

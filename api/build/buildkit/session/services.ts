@@ -1,14 +1,14 @@
-import { invalidParameter } from '@cleat/protocol/errors';
-import type { CallOptions } from '../grpc/client.js';
-import { code, StatusError } from '../grpc/status.js';
-import { bytesMessage, nothing } from '../messages/common.js';
 import {
   checkAgentRequest,
   credentialsRequest,
   credentialsResponse,
   secretRequest,
   secretResponse,
-} from '../messages/session.js';
+} from '@cleat/protocol/buildkit/session';
+import { invalidParameter } from '@cleat/protocol/errors';
+import type { CallOptions } from '@cleat/protocol/grpc/client';
+import { bytesMessage, nothing } from '@cleat/protocol/grpc/common';
+import { code, StatusError } from '@cleat/protocol/grpc/status';
 import type { Session } from './sessions.js';
 
 /** BuildKit takes no more either. */

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { cancelled, invalidParameter, unavailable } from '@cleat/protocol/errors';
+import { GrpcClient } from '@cleat/protocol/grpc/client';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
-import { GrpcClient } from '../grpc/client.js';
 
 /** How long a build waits for its session, which the client opens beside it. */
 const patienceMs = 10_000;

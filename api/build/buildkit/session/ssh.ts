@@ -1,8 +1,8 @@
 import { createServer, type Socket } from 'node:net';
 import { messageOf } from '@cleat/protocol/errors';
+import { bytesMessage } from '@cleat/protocol/grpc/common';
 import { guarded, owned } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
-import { bytesMessage } from '../messages/common.js';
 import type { Session } from './sessions.js';
 
 const path = '/moby.sshforward.v1.SSH/ForwardAgent';

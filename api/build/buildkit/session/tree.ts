@@ -1,9 +1,9 @@
 import type { FileSystemEntry, TreeSource } from '@cleat/engine/build/sync/service';
+import { packet, packetType } from '@cleat/protocol/buildkit/session';
 import { deadlineExceeded, invalidParameter } from '@cleat/protocol/errors';
+import type { Stream } from '@cleat/protocol/grpc/client';
+import type { MessageOf } from '@cleat/protocol/grpc/message';
 import { setTimeout } from '@cleat/protocol/guard';
-import type { Stream } from '../grpc/client.js';
-import { packet, packetType } from '../messages/session.js';
-import type { MessageOf } from '../wire/message.js';
 import type { Session } from './sessions.js';
 
 type Packet = MessageOf<typeof packet>;

@@ -1,0 +1,31 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Exchange } from './exchange.js';
+
+/**
+ * Headers that plugins need not know to judge (moby `daemon/pkg/authorization`, headers), and what Go keeps elsewhere.
+ */
+const hidden = new Set(['authorization', 'x-registry-auth', 'x-registry-config', 'host', 'transfer-encoding']);
+
+/** A request's headers without credentials: one value each, the last, under Go's spelling of the name. */
+export function requestHeaders({ rawHeaders }: Pick<Exchange, 'rawHeaders'>): Record<string, string> {
+  const headers = new Map<string, string>();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    if (!hidden.has(name.toLowerCase())) headers.set(goName(name), rawHeaders[i + 1] ?? '');
+  }
+  return Object.fromEntries(headers);
+}
+
+/** An answer's headers in the same form. */
+export function flatHeaders(headers: OutgoingHttpHeaders): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+      value === undefined ? [] : [[goName(name), Array.isArray(value) ? (value.at(-1) ?? '') : String(value)]],
+    ),
+  );
+}
+
+/** `content-type` → `Content-Type` (Go's CanonicalMIMEHeaderKey). */
+function goName(name: string): string {
+  return name.toLowerCase().replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
+}

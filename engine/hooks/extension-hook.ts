@@ -1,0 +1,103 @@
+import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
+import type { Caller } from '@cleat/protocol/caller';
+import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
+import { type HookCapabilities, hookKind, type Sight, sights } from '@cleat/protocol/kinds/hook';
+import { checkMatch } from './match.js';
+import type { Hook, HookCall, HookWishes } from './service.js';
+
+const maxAlternatives = 64;
+
+/** A hook that is an extension of the kind `RequestHook`. */
+export class ExtensionHook implements Hook {
+  readonly name: string;
+  readonly #extensions: Extensions;
+  readonly #onWishes: () => void;
+  #known: HookWishes | undefined;
+  /** Since when the one has been active that was asked what it wishes. */
+  #since = 0;
+
+  /** @param onWishes called when they may have changed */
+  constructor(name: string, extensions: Extensions, onWishes: () => void) {
+    this.name = name;
+    this.#extensions = extensions;
+    this.#onWishes = onWishes;
+  }
+
+  get origin(): string {
+    return `extension ${this.name}`;
+  }
+
+  get known(): HookWishes | undefined {
+    return this.#known;
+  }
+
+  /**
+   * A state of the extension. One that has become active may be another one, and is asked what it wishes before anything
+   * else. One that is gone is missed by those whom it was for.
+   */
+  note({ name, aliases = [], state, since }: ExtensionStatus): void {
+    const isIt = name === this.name || aliases.includes(this.name);
+    if (!isIt || state !== 'active' || since.getTime() === this.#since) return;
+    this.#since = since.getTime();
+    this.#known = undefined;
+    this.#onWishes();
+  }
+
+  async wishes(call: HookCall): Promise<HookWishes> {
+    const said = await (await this.#client(call)).Capabilities({}, call);
+    const wishes = wishesOf(said);
+    this.#known = wishes;
+    this.#onWishes();
+    return wishes;
+  }
+
+  async request(message: Parameters<Hook['request']>[0], call: HookCall) {
+    const reply = await (await this.#client(call)).Request(message, call);
+    if (!reply) throw notImplemented('it wants to see requests, and has no method RequestHook.Request');
+    return reply;
+  }
+
+  async response(message: Parameters<Hook['response']>[0], call: HookCall) {
+    const reply = await (await this.#client(call)).Response(message, call);
+    if (!reply) throw notImplemented('it wants to see answers, and has no method RequestHook.Response');
+    return reply;
+  }
+
+  /** By what the engine knows of where extensions run; one that somebody else started is not known. */
+  isCaller({ Process, Container, Plugin }: Caller): boolean {
+    if (!Process) return false;
+    return this.#extensions.list().some((one) => {
+      if (!this.#is(one)) return false;
+      if (Plugin) return one.carrier === 'managed' && (one.name === Plugin.Name || one.aliases?.includes(Plugin.Name));
+      if (Container) return one.provider?.id === Container.ID;
+      return (one.process?.pid ?? (one.carrier === 'in-process' ? process.pid : undefined)) === Process.PID;
+    });
+  }
+
+  #is({ name, aliases, kinds }: ExtensionStatus): boolean {
+    return (name === this.name || aliases?.includes(this.name) === true) && kinds.includes(hookKind.name);
+  }
+
+  /** The deadline covers the wait for one that is starting. */
+  async #client({ signal, deadlineMs, impatient }: HookCall) {
+    const late = AbortSignal.timeout(deadlineMs);
+    const either = signal ? AbortSignal.any([signal, late]) : late;
+    try {
+      return await this.#extensions.get(hookKind, this.name, { signal: either, ...(impatient && { impatient }) });
+    } catch (error) {
+      if (late.aborted && !signal?.aborted) throw invalidParameter(`it did not come within ${deadlineMs / 1000} s`);
+      throw error;
+    }
+  }
+}
+
+/** @throws InvalidParameter for what the protocol does not have */
+function wishesOf({ Protocol, Match, Request, Response }: HookCapabilities): HookWishes {
+  if (Protocol !== undefined && Protocol !== 1)
+    throw invalidParameter(`it speaks version ${Protocol}; 1 is known here`);
+  if (Match && Match.length > maxAlternatives) throw invalidParameter(`it matches more than ${maxAlternatives} ways`);
+  for (const match of Match ?? []) checkMatch(match);
+  return { match: Match, request: sightOf(Request), response: sightOf(Response) };
+}
+
+const sightOf = (text = 'none'): Sight => sights.find((one) => one === text) ?? 'none';

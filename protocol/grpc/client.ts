@@ -1,0 +1,150 @@
+import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { asCleatError, cancelled, deadlineExceeded, messageOf, unavailable } from '../errors.js';
+import { owned, setTimeout } from '../guard.js';
+import type { Logger } from '../log.js';
+import { readMessages, send } from './framing.js';
+import type { Message } from './message.js';
+import { errorIn } from './status.js';
+
+/** A call with messages both ways. */
+export interface Stream<Q, A> {
+  /** The messages that come. They end when the other side has; an error in its trailers is thrown. */
+  readonly messages: AsyncIterable<A>;
+  /** @returns false when the other side no longer reads */
+  send(...messages: Partial<Q>[]): Promise<boolean>;
+  /** Nothing more is sent. */
+  end(): void;
+  cancel(): void;
+}
+
+export interface CallOptions {
+  readonly headers?: OutgoingHttpHeaders;
+  readonly signal?: AbortSignal;
+  /** Deadline of a call with one answer. Default: 60 s. */
+  readonly deadlineMs?: number;
+}
+
+/** Calls the gRPC services at the other end of a connection, whichever side dialled it. */
+export class GrpcClient {
+  readonly #session: ClientHttp2Session;
+  readonly #peer: string;
+
+  /** @param peer what errors call the other end */
+  constructor(connection: Duplex, log: Logger, peer = 'the client of the build') {
+    this.#peer = peer;
+    this.#session = http2.connect('http://localhost', {
+      createConnection: () => connection,
+      settings: { enablePush: false, initialWindowSize: 1024 * 1024, maxHeaderListSize: 64 * 1024 },
+      maxSessionMemory: 64,
+    });
+    this.#session.on('error', (error) => log.debug(`the connection to ${peer} failed`, { error: messageOf(error) }));
+    this.#session.on('connect', () => this.#session.setLocalWindowSize(4 * 1024 * 1024));
+    const gone = (): void => {
+      this.close();
+      connection.destroy();
+    };
+    // HTTP/2 has no half of a connection: who has closed his side has gone.
+    connection.on('error', gone).once('end', gone).once('close', gone);
+    if (connection.readableEnded) gone();
+    // A client answers; it does not call back on this connection.
+    this.#session.on('stream', (stream) => owned(stream).close());
+  }
+
+  get isClosed(): boolean {
+    return this.#session.closed || this.#session.destroyed;
+  }
+
+  onClose(listener: () => void): void {
+    if (this.isClosed) listener();
+    else this.#session.once('close', listener);
+  }
+
+  close(): void {
+    this.#session.destroy();
+  }
+
+  /** One message, one answer. @throws StatusError, DeadlineExceeded, Cancelled, Unavailable */
+  async call<Q, A>(
+    path: string,
+    [request, answer]: [Message<Q>, Message<A>],
+    message: Partial<Q>,
+    options: CallOptions = {},
+  ): Promise<A> {
+    const { deadlineMs = 60_000 } = options;
+    const stream = this.stream(path, [request, answer], options);
+    const late = (): void =>
+      stream.fail(deadlineExceeded(`${this.#peer} did not answer ${path} within ${deadlineMs} ms`));
+    const timer = setTimeout(late, deadlineMs);
+    try {
+      await stream.send(message);
+      stream.end();
+      let last: A | undefined;
+      for await (const one of stream.messages) last = one;
+      if (last === undefined) throw unavailable(`${this.#peer} gave no answer to ${path}`);
+      return last;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Messages both ways. */
+  stream<Q, A>(
+    path: string,
+    [request, answer]: [Message<Q>, Message<A>],
+    { headers = {}, signal }: CallOptions = {},
+  ): Stream<Q, A> & { fail(error: Error): void } {
+    if (this.isClosed) throw unavailable(`${this.#peer} has gone`);
+    const stream = owned(
+      this.#session.request({
+        ...headers,
+        ':method': 'POST',
+        ':path': path,
+        te: 'trailers',
+        'content-type': 'application/grpc',
+      }),
+    );
+    const abort = (): void => void stream.destroy(asCleatError(signal?.reason ?? cancelled('context canceled')));
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    stream.once('close', () => signal?.removeEventListener('abort', abort));
+    const trailers = trailersOf(stream, this.#peer);
+    trailers.catch(() => {});
+    return {
+      messages: messagesOf(stream, answer, trailers),
+      send: (...messages) => send(stream, ...messages.map((message) => request.encode(message))),
+      end: () => void stream.end(),
+      cancel: () => stream.close(http2.constants.NGHTTP2_CANCEL),
+      fail: (error) => void stream.destroy(error),
+    };
+  }
+}
+
+async function* messagesOf<A>(
+  stream: ClientHttp2Stream,
+  of: Message<A>,
+  trailers: Promise<Error | undefined>,
+): AsyncGenerator<A> {
+  try {
+    yield* readMessages(stream, of);
+  } catch (error) {
+    throw stream.errored ?? error;
+  } finally {
+    if (!stream.destroyed && !stream.readableEnded) stream.close(http2.constants.NGHTTP2_CANCEL);
+  }
+  const failure = await trailers;
+  if (failure) throw failure;
+}
+
+/** The error that the end of a call tells of, or nothing. */
+function trailersOf(stream: ClientHttp2Stream, peer: string): Promise<Error | undefined> {
+  return new Promise((resolve, reject) => {
+    stream.once('response', (headers) => {
+      // An error may come with the head, without any message.
+      if (headers['grpc-status'] !== undefined) resolve(errorIn(headers));
+      else if (headers[':status'] !== 200) resolve(unavailable(`${peer} answered with HTTP ${headers[':status']}`));
+    });
+    stream.once('trailers', (trailers) => resolve(errorIn(trailers)));
+    stream.once('close', () => reject(stream.errored ?? unavailable(`${peer} has gone`)));
+  });
+}
