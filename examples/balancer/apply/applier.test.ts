@@ -54,7 +54,7 @@ function applying() {
   return { balancer, applier, all };
 }
 
-test('what is served already is neither validated nor reloaded again', async () => {
+test('a configuration that is served is neither validated nor reloaded again', async () => {
   const { balancer, applier, all } = applying();
   await applier.apply(all);
   await applier.apply(all.toReversed());

@@ -4,7 +4,7 @@ import type { Change } from '@cleat/sdk/watch';
 import type { Wish } from '../labels/wish.js';
 import type { Address } from '../model/model.js';
 
-/** What the balancer knows of a running container. */
+/** A running container, as far as it matters here. */
 export interface Container {
   readonly id: string;
   readonly name: string;
@@ -18,7 +18,7 @@ export interface Container {
   /** TCP ports that its image or its user declared. */
   readonly exposed: readonly number[];
   readonly published: readonly { readonly port: number; readonly at: Address }[];
-  /** Of its own HEALTHCHECK. */
+  /** The state of its own HEALTHCHECK. */
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
   readonly isPaused: boolean;
   readonly stopSignal: string;

@@ -83,11 +83,11 @@ export class Containers {
   #kill({ Actor, timeNano }: EngineEvent): void {
     const container = this.#running.get(Actor.ID);
     if (!container || !isFarewell(container, Actor.Attributes.signal ?? '')) return;
-    // Of the life before, told late.
+    // A late event, of the life before.
     if (Number(timeNano / 1_000_000n) < Date.parse(container.startedAt)) return;
     this.#eventCount++;
     clearTimeout(this.#leaving.get(container.id));
-    // One that took no notice of the signal goes on, and is back then.
+    // A container that ignores the signal goes on, and is back then.
     const back = setTimeout(() => {
       this.#stays(container.id);
       this.#settings.changed();

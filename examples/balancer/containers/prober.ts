@@ -141,7 +141,7 @@ function answersWell(
   return new Promise((resolve) => {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
     const common = { host: ip, port, path, agent: false, headers: { host }, signal: deadline } as const;
-    // Who it is, is for the proxy to verify; here it matters whether it is well.
+    // The proxy verifies its certificate; here it matters whether it is well.
     const request = tls ? secureRequest({ ...common, rejectUnauthorized: false }) : plainRequest(common);
     request.once('response', (response) => {
       response.on('error', () => {});

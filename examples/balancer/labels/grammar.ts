@@ -1,7 +1,7 @@
 import { readable } from '@cleat/protocol/untrusted';
 
 /**
- * What each label may say. Whoever may start a container writes them, so they are hostile input: a value goes into a
+ * The grammar of each label. Everybody who may start a container writes them, so they are hostile input: a value goes into a
  * configuration only as what one of these made of it, and none lets through a character that nginx or HAProxy reads as
  * anything but a part of a word.
  */

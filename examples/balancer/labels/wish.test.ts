@@ -98,12 +98,12 @@ describe('the table of the README', () => {
   });
 
   test.each(rows.map(([, , example = '']) => example.split('=') as [string, string]))('%s=%s', (label, value) => {
-    const more = /host|domain$/.test(label) ? {} : { 'interlock.hostname': 'shop' };
+    const more: Record<string, string> = /host|domain$/.test(label) ? {} : { 'interlock.hostname': 'shop' };
     expect(wishOf({ ...more, [label]: value })).toMatchObject({ wish: expect.anything(), faults: [], notices: [] });
   });
 });
 
-/** What people try who want more than a backend. */
+/** Values by which a container tries to get more than requests. */
 const injections = [
   'a; return 200 pwned',
   'a;}',

@@ -18,7 +18,7 @@ import {
   websocketPath,
 } from './grammar.js';
 
-/** What a container asks for with its labels. */
+/** The requests that a container asks for with its labels. */
 export interface Wish {
   /** Names that it answers to, the first one its own; empty: it answers to any name. */
   readonly hosts: readonly string[];
@@ -62,13 +62,13 @@ export interface Check {
   readonly intervalMs: number;
 }
 
-/** What became of a container's labels. */
+/** The result of reading a container's labels. */
 export interface Reading {
   /** undefined: it asks for nothing, or for something that is refused. */
   readonly wish: Wish | undefined;
   /** Why it is refused. */
   readonly faults: readonly string[];
-  /** What does nothing. */
+  /** Labels that do nothing. */
   readonly notices: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 import type { Check, Spread, ToBackend } from '../labels/wish.js';
 
-/** What is to be served, whichever program serves it. It is in a fixed order: the same containers make the same text. */
+/** The names and paths to serve, whichever program serves them. It is in a fixed order: the same containers make the same text. */
 export interface Model {
   /** By name: exact ones first, then wildcards with the longest first; the one for any name comes last. */
   readonly sites: readonly Site[];
@@ -35,12 +35,12 @@ export interface Pool {
   readonly spread: Spread;
   readonly toBackend: ToBackend;
   readonly check: Check;
-  /** None: whoever asks is told 503. */
+  /** Without any, requests are answered with 503. */
   readonly servers: readonly Server[];
 }
 
 export interface Server {
-  /** Of the container, 64 hexadecimal digits. */
+  /** The container's ID, 64 hexadecimal digits. */
   readonly id: string;
   readonly address: Address;
 }
@@ -68,6 +68,6 @@ export interface Listening {
   readonly drainMs: number;
   /** Verifies backends, PEM. */
   readonly authorities: string;
-  /** Who the workers are, when the balancer is root. */
+  /** The user of the workers, when the balancer is root. */
   readonly user: string | undefined;
 }

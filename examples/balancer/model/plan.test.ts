@@ -61,7 +61,7 @@ test('the order in which they are told makes no difference', () => {
   expect(planned(...all.toReversed())).toEqual(planned(...all));
 });
 
-test('one that leaves serves only where nobody else does', () => {
+test('a container that leaves serves only where nobody else does', () => {
   const labels = { hostname: 'web' };
   expect(served(candidate('a', labels, { leaving: true }), candidate('b', labels))).toEqual(['web.local: b']);
   expect(served(candidate('a', labels, { leaving: true }))).toEqual(['web.local: a']);
@@ -92,7 +92,7 @@ test.each([
     false,
     true,
   ]);
-  // What it asks for besides stays.
+  // Its other name is served.
   expect(JSON.stringify(model)).toContain('own.x');
 });
 

@@ -102,7 +102,7 @@ function newHost(host: string, first: Candidate, certificate: FindCertificate): 
 
 type Facts = Readonly<Record<string, string>>;
 
-/** What all containers of one host must agree in, by the label that says it. */
+/** The facts that all containers of one host must agree in, by the label that says it. */
 const siteFacts = ({ tls }: Wish): Facts => ({
   ssl: tls.mode,
   ssl_only: String(tls.only),
@@ -110,7 +110,7 @@ const siteFacts = ({ tls }: Wish): Facts => ({
   ssl_cert_key: tls.key ?? '',
 });
 
-/** What all containers of one host and path must agree in. */
+/** The facts that all containers of one host and path must agree in. */
 const poolFacts = ({ rewrite, toBackend, spread, check }: Wish): Facts => ({
   context_root_rewrite: String(rewrite),
   ssl_backend: String(toBackend.tls),

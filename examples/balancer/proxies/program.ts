@@ -11,7 +11,7 @@ interface Identity {
   readonly started: string;
 }
 
-/** What is in the file. */
+/** The content of the file. */
 interface Kept {
   readonly current: Identity | undefined;
   /** Those that finish what they began, for a configuration that is no longer served. */

@@ -17,7 +17,7 @@ export interface Statistics {
   readonly connections: number;
 }
 
-/** What is particular to nginx, and to HAProxy. */
+/** Everything in which nginx and HAProxy differ. */
 export interface Dialect {
   readonly name: 'nginx' | 'haproxy';
   /** Sockets that it makes in its directory. */

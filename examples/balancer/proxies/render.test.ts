@@ -128,7 +128,7 @@ describe('HAProxy', () => {
     const { text } = haproxy(shop);
     const server = (id: string) =>
       `server c-${id.repeat(24)} 10.0.0.${id}:80 check inter 5000ms fastinter 200ms downinter 500ms fall 2 rise 1`;
-    expect(text.slice(text.indexOf('    acl'))).toBe(`    acl host0 var(txn.host) -m str shop.x
+    expect(text.slice(text.indexOf('    acl host0'))).toBe(`    acl host0 var(txn.host) -m str shop.x
     acl path0-0 path /v1.0
     acl path0-0 path_beg /v1.0/
     use_backend pool:shop.x:v1.0 if host0 path0-0

@@ -127,7 +127,7 @@ export class RunningProxy implements Balancer {
     const file = this.#path('current');
     if (pid === undefined) {
       await this.#program.endOrphans();
-      // One that was killed left them, and nginx takes none that is there.
+      // A killed program left them, and nginx takes none that is there.
       for (const name of dialect.sockets) rmSync(join(this.#settings.directory, name), { force: true });
       await this.#program.start(dialect.command(file));
     } else {

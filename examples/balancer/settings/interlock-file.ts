@@ -15,7 +15,7 @@ export interface InterlockFile extends FromFile {
 
 type Table = Readonly<Record<string, unknown>>;
 
-/** What does nothing here, and why. */
+/** Fields that do nothing here, and why. */
 const without: Readonly<Record<string, string>> = {
   ConfigPath: 'the configuration is in --directory',
   PidPath: 'the balancer knows the process that it started',
@@ -33,7 +33,7 @@ const without: Readonly<Record<string, string>> = {
   AllowInsecure: 'TLS of the engine is as the certificates say',
 };
 
-/** What would have to be done otherwise, so that nobody believes that it is done. */
+/** Fields that are refused, so that nobody believes that they are obeyed. */
 const refused: Readonly<Record<string, string>> = {
   TemplatePath: 'templates are of another program: the configuration is rendered here',
   NginxPlusEnabled: 'it is the free nginx that is configured',

@@ -39,11 +39,11 @@ export interface Settings {
   readonly directory: string;
   readonly program: string | undefined;
   readonly leaves: boolean;
-  /** What the file says and what does nothing here. */
+  /** Sentences about fields of the file that do nothing here. */
   readonly notices: readonly string[];
 }
 
-/** What a configuration file may say of it. */
+/** The part of the settings that a file may have. */
 export interface FromFile {
   readonly balancer?: string;
   readonly engine?: string;

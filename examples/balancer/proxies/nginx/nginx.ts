@@ -60,8 +60,11 @@ export class Nginx implements Dialect {
     return [this.#settings.program ?? '/usr/sbin/nginx', '-e', 'stderr', '-c', file];
   }
 
+  /** For a moment workers of both configurations answer, so several are asked. */
   async current(): Promise<string | undefined> {
-    return await this.#ask('/tag').catch(() => undefined); // Nobody answers.
+    const asked = Array.from({ length: 4 }, () => this.#ask('/tag'));
+    const tags = await Promise.all(asked).catch(() => []); // Nobody answers.
+    return tags.every((tag) => tag === tags[0]) ? tags[0] : undefined;
   }
 
   async beforeReload(tag: string): Promise<void> {

@@ -122,7 +122,7 @@ class NginxText {
     ]);
   }
 
-  /** Who asks for a name that nobody has. */
+  /** Answers for names that nobody has. */
   #nobody(): string[] {
     const { tlsPort } = this.#listening;
     const hasTls = this.#model.sites.some(({ tls }) => tls);
