@@ -156,12 +156,21 @@ describe('each battery', () => {
     code?: number;
     /** Further flags of the engine, which chooses it by these. */
     flags?: readonly string[];
+    /** Options of the extension. @param other an engine beside it */
+    options?: (other: Engine) => Record<string, string>;
   }
   const withIt: Record<string, WithIt> = {
     'builder-buildah': {
       works: ['build', '-q', fileURLToPath(new URL('support/hello-image', import.meta.url))],
       ...{ prints: built, code: 1, flags: ['--builder-driver=buildah'] },
       missing: 'error looking up builder buildah: plugin "buildah" not found',
+    },
+    'builder-buildkit': {
+      works: ['build', '-q', fileURLToPath(new URL('support/hello-image', import.meta.url))],
+      ...{ prints: built, code: 1, flags: ['--builder-driver=buildkit'] },
+      // An engine answers as a BuildKit does, too.
+      options: ({ socket }) => ({ address: `unix://${socket}` }),
+      missing: 'error looking up builder buildkit: plugin "buildkit" not found',
     },
     'builder-dockerfile': {
       works: ['build', '-q', fileURLToPath(new URL('support/hello-image', import.meta.url))],
@@ -237,8 +246,10 @@ describe('each battery', () => {
     afterAll(() => engine[Symbol.asyncDispose]());
 
     test.each(batteries)('%s runs as a process of its own, also after it was killed', async (battery) => {
-      const { works, prints = /^works$/, flags } = entry(battery);
-      await using own = flags && (await startEngine({ flags: [...asProcesses, ...flags] }));
+      const { works, prints = /^works$/, flags, options } = entry(battery);
+      const config = { [battery]: { carrier: 'process', options: options?.(engine) } };
+      const given = options ? { flags, config: { extensions: config } } : { flags: [...asProcesses, ...(flags ?? [])] };
+      await using own = flags && (await startEngine(given));
       const chosen = own ?? engine;
       const said = async () => (await chosen.docker(...works)).stdout.trim();
       expect(await said()).toMatch(prints);

@@ -137,6 +137,15 @@ test.concurrent.each(['builder-buildah', 'builder-dockerfile'])('%s is what engi
   expect({ found, status }).toEqual({ found: [], status: 0 });
 });
 
+test.concurrent('the battery builder-buildkit is what engines expect, while no BuildKit answers', async () => {
+  await using place = new Place();
+  const { found, status } = await verified(
+    place,
+    served(place, 'builder-buildkit', { address: `${place.scratch}/buildkitd.sock` }),
+  );
+  expect({ found, status }).toEqual({ found: [], status: 0 });
+});
+
 test.concurrent('the battery log-syslog is what engines expect', async () => {
   await using place = new Place();
   const server = createSocket('udp4').on('message', () => {});

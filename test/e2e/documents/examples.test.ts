@@ -232,6 +232,21 @@ test('builder-buildah: the example of its README', async () => {
   }
 });
 
+test('builder-buildkit: the example of its README', async () => {
+  const example = shown('batteries/builder-buildkit/README.md', 'docker build');
+  // An engine answers as a BuildKit does, too.
+  const options = { address: `unix://${engine.socket}` };
+  await using own = await startEngine({
+    flags: ['--builder-driver=buildkit'],
+    config: { extensions: { 'builder-buildkit': { options } } },
+  });
+  const { ok: built } = clientOf(() => own);
+  for (const command of commandsOf(substitute(example, { './hello': 'test/e2e/support/hello-image' }))) {
+    const said = await built(...command.split(' ').slice(1));
+    if (command.startsWith('docker run')) expect(said).toBe('hello');
+  }
+});
+
 test('builder-dockerfile: the example of its README', async () => {
   const example = shown('batteries/builder-dockerfile/README.md', 'docker build');
   const { ok: built } = clientOf(() => engine);
