@@ -198,6 +198,13 @@ test('metrics-collector: its README', async () => {
   await expect.poll(figures).toContain(`engine_daemon_engine_info{version="${engineVersion}`);
 });
 
+test('authz-policy: the example of its README', async () => {
+  const own = { '/etc/docker/authz-policy.yaml': join(engine.directory, 'authz-policy.yaml') };
+  const printed = await run(substitute(shown('batteries/authz-policy/README.md', 'cat > /etc/docker'), own));
+  expect(printed).toContain('3 rules, 2 tests, 0 failed');
+  expect(printed).toContain('denied: no rule allows plugin:disable to alice (TLS)');
+});
+
 test('volume-local: the examples of its README', async () => {
   const names = (await run(shown('batteries/volume-local/README.md', 'docker volume create data'))).trim().split(/\s+/);
   expect(names).toEqual(['data', 'scratch', 'shared']);
