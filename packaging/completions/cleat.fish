@@ -35,6 +35,23 @@ complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlscert -r -F
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlskey -r -F
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l json
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a authz -d 'Say what a policy for authorization says to a request, and why; test a policy file'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a authz
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a explain
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a check
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a actions
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l context -s c -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tls
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l policy -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l form -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l as -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l json
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a audit -d 'Show who asked an engine for what, who allowed or denied it, and what came of it'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a audit
 complete -c cleat -n '__fish_seen_subcommand_from audit' -l host -s H -x

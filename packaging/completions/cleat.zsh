@@ -5,6 +5,7 @@ if (( CURRENT == 2 )); then
     'doctor:Say what this host can and cannot do, and how to fix it; exit 1 if containers cannot run'
     'extensions:Show the extensions that an engine knows\: state and why, health, calls, failures, what they say'
     'log-drivers:Show what log drivers have not got of what containers print, and what was dropped'
+    'authz:Say what a policy for authorization says to a request, and why; test a policy file'
     'audit:Show who asked an engine for what, who allowed or denied it, and what came of it'
     'record:Write to a file what engines and a plugin say'
     'replay:Ask a plugin again what was recorded, or answer an engine in its stead'
@@ -18,7 +19,7 @@ if (( CURRENT == 2 )); then
   _describe command commands
   compadd -- --version --help
 elif [[ $words[2] == help ]]; then
-  compadd -- doctor extensions log-drivers audit record replay sweep create package plugins verify
+  compadd -- doctor extensions log-drivers authz audit record replay sweep create package plugins verify
 else
   local command=$words[2]
   # What follows the command is completed as if the command were the program.
@@ -66,6 +67,25 @@ else
         '*--json' \
         '*--help' \
         '*-h' \
+        '*:file:_files'
+      ;;
+    authz)
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--policy=:policy:' \
+        '*--form=:form:' \
+        '*--as=:as:' \
+        '*--json' \
+        '*--help' \
+        '*-h' \
+        '1:verb:(explain check actions)' \
         '*:file:_files'
       ;;
     audit)
