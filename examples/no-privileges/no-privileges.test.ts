@@ -38,7 +38,7 @@ describe.each(['in-process', 'socket'] as const)('no-privileges, %s', (carrier) 
   }
   const create = 'POST /v1.44/containers/create';
 
-  test('what stays within its walls is allowed', async () => {
+  test('a container within its walls is allowed', async () => {
     const HostConfig = {
       Binds: ['data:/d', 'new:/n'],
       VolumesFrom: ['db'],
