@@ -9,6 +9,7 @@ import {
   isClass,
   messageOf,
   notFound,
+  notImplemented,
   systemError,
   unavailable,
 } from '@cleat/protocol/errors';
@@ -177,6 +178,14 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     contextDirectory: (key) => contexts.kept(key),
     trees,
     build,
+    async ask({ driver = config.defaultBuilder, ...question }, signal) {
+      const client = await builderOf(driver, signal);
+      const answer = await client.Ask({ ...question, Engine: await doors.of(driver) }, { signal });
+      if (answer) return new Map(Object.entries(answer.Metadata));
+      throw notImplemented(
+        `the builder ${driver} answers no questions about Dockerfiles: ask another (--builder-driver)`,
+      );
+    },
     cancel(id) {
       const found = running.get(id);
       found?.stop.abort(cancelled('build cancelled'));
