@@ -1,3 +1,4 @@
+import { auditRoutes } from './audit/routes.js';
 import { composeRoutes } from './build/compose.js';
 import { type BuildRoutesOptions, buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
@@ -30,6 +31,7 @@ export function apiRoutes(
     ...volumeRoutes(services),
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
+    ...auditRoutes(services),
     ...pluginRoutes(services),
     ...buildRoutes(services, options),
     ...(options.forBuilders ? composeRoutes(services) : []),

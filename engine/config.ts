@@ -73,6 +73,11 @@ export interface AuthorizationConfig {
   readonly authorizationPlugins?: readonly string[];
 }
 
+export interface AuditConfig {
+  /** How much of the audit journal is kept. Undefined: nothing is recorded. */
+  readonly audit?: { readonly maxBytes: number; readonly maxFiles: number; readonly maxAgeMs: number } | undefined;
+}
+
 export interface RequestHooksConfig {
   /** Request hooks, in the order in which they are asked; absent: there are none. */
   readonly hooks?: HooksConfig | undefined;
@@ -152,6 +157,7 @@ export interface EngineConfig
   extends SystemConfig,
     ContainersConfig,
     AuthorizationConfig,
+    AuditConfig,
     RequestHooksConfig,
     LogsConfig,
     VolumesConfig,

@@ -7,6 +7,8 @@ import { within } from '@cleat/protocol/async/deadline';
 import type { Caller } from '@cleat/protocol/caller';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import { openAudit } from './audit/index.js';
+import type { Audit } from './audit/service.js';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
 import { openBuilds, type ServeBuilder } from './build/index.js';
@@ -52,6 +54,7 @@ import { warm } from './warm.js';
 
 /** All rooms, connected. */
 export interface Engine {
+  readonly audit: Audit;
   readonly authorization: Authorization;
   readonly builds: Builds & BuildHost;
   readonly callers: Callers;
@@ -150,6 +153,16 @@ export async function openEngine(
       daemon: { id: config.engineId, name: config.name },
     });
     closers.push(['events', () => events.close()]);
+    const audit = openAudit({
+      directory: join(config.dataRoot, 'audit'),
+      log: room('audit'),
+      config,
+      container: (ref) => {
+        const { id, record } = registry.get(ref);
+        return { ID: id, Name: record.name };
+      },
+    });
+    closers.push(['audit', () => audit.close()]);
     if (config.remap) {
       const view = await openView(config, config.remap);
       closers.push(['the view of remapped containers', () => view.close()]);
@@ -299,6 +312,7 @@ export async function openEngine(
     extensions.setProviders(containers.providers);
 
     return {
+      audit,
       authorization: openAuthorization({
         config,
         extensions,

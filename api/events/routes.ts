@@ -22,10 +22,13 @@ export function eventRoutes({ events }: ApiServices): Route[] {
       streams: 'down',
       async handler(x) {
         const type = acceptedType(x.headers, streamTypes) ?? (x.before('1.52') ? 'application/json' : streamTypes[0]);
-        const cursor = x.query.text('cursor') || events.cursor;
-        const subscription = events.subscribe({ ...queryOf(x), signal: x.signal });
+        const query = queryOf(x);
+        // Nothing says where past events begin that are chosen by their time.
+        const isByTime = query.since !== undefined || query.until !== undefined;
+        const cursor = query.cursor ?? (isByTime ? undefined : events.cursor);
+        const subscription = events.subscribe({ ...query, signal: x.signal });
         // A client lists and then relies on what comes: the subscription stands before the head is sent.
-        await x.begin(200, type, { [cursorHeader]: cursor });
+        await x.begin(200, type, cursor === undefined ? {} : { [cursorHeader]: cursor });
         // RFC 7464: each text begins with a record separator.
         const mark = type === 'application/json-seq' ? '\x1e' : '';
         const isOld = x.before('1.52');

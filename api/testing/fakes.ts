@@ -34,8 +34,8 @@ export function fakeServices(parts: Partially<ApiServices>): ApiServices {
       },
     ),
   ]);
-  const { extensions, authorization, hooks, store } = parts;
-  return { ...Object.fromEntries(services), extensions, authorization, hooks, store } as ApiServices;
+  const { extensions, audit, authorization, hooks, store } = parts;
+  return { ...Object.fromEntries(services), extensions, audit, authorization, hooks, store } as ApiServices;
 }
 
 export interface TestApi extends AsyncDisposable {

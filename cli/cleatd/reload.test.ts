@@ -11,6 +11,8 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
   const directory = mkdtempSync(join(tmpdir(), 'cleat-reload-'));
   const path = join(directory, 'daemon.json');
   const file = {
+    audit: true,
+    'audit-opts': { 'max-file': '3' },
     'authorization-plugins': ['guard'],
     'builder-driver': 'mason',
     debug: true,
@@ -53,6 +55,7 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
     expect(wanted).toEqual([{ 'volume-local': { enabled: false } }]);
     expect(config).toEqual({
       ...before,
+      audit: { maxBytes: 8 << 20, maxFiles: 3, maxAgeMs: 720 * 3_600_000 },
       authorizationPlugins: ['guard'],
       defaultBuilder: 'mason',
       debug: true,
@@ -79,6 +82,7 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
         action: 'reload',
         id: 'id',
         attributes: {
+          audit: '{"maxBytes":8388608,"maxFiles":3,"maxAgeMs":2592000000}',
           'authorization-plugins': '["guard"]',
           'builder-driver': 'mason',
           debug: 'true',

@@ -32,7 +32,18 @@ test('an option that does not apply here is taken with a warning that says why',
   expect(warnings[0]).toBe('--storage-driver has no effect: root file systems are always overlayfs');
 });
 
+test('the audit journal is bounded, and can be switched off', () => {
+  const { audit } = settings('--audit-opt', 'max-size=1m', '--audit-opt=max-age=24h').engine;
+  expect(audit).toEqual({ maxBytes: 1 << 20, maxFiles: 8, maxAgeMs: 24 * 3_600_000 });
+  expect(settings('--audit=false').engine.audit).toBeUndefined();
+});
+
 test.each([
+  [['--audit-opt=max-size=1k'], '--audit-opt: max-size is at least 64k'],
+  [['--audit-opt=max-size=lots'], '--audit-opt: max-size: invalid size'],
+  [['--audit-opt=max-file=0'], '--audit-opt: max-file is a number from 1'],
+  [['--audit-opt=max-age=1s'], '--audit-opt: max-age is a duration of at least a minute'],
+  [['--audit-opt=color=red'], '--audit-opt: there is no option "color"'],
   [['--log-level=loud'], "invalid log-level 'loud'"],
   [['--metrics-addr=localhost'], "invalid metrics-addr 'localhost'"],
   [['--label=nonsense'], 'bad attribute format: nonsense'],

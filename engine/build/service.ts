@@ -50,6 +50,13 @@ export interface Builds {
     question: Omit<Question, 'Engine'> & Pick<BuildOrder, 'driver'>,
     signal: AbortSignal,
   ): Promise<Map<string, string>>;
+  /** Path of the BuildKit that the chosen builder names; undefined where it names none, or does not answer. */
+  buildkit(signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Keeps what such a BuildKit has made: an archive with one image, maybe for several platforms, under these names
+   * and no others. @throws InvalidParameter, System
+   */
+  keep(archive: Readable, names: readonly string[], signal: AbortSignal): Promise<void>;
   /** Cancels the build of that ID. @returns false when there is none */
   cancel(id: string): boolean;
 

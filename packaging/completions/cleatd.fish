@@ -24,6 +24,8 @@ complete -c cleatd -l tlscacert -r -F -d 'Trust only clients whose certificate t
 complete -c cleatd -l tlscert -r -F -d 'TLS certificate (default cert.pem there)'
 complete -c cleatd -l tlskey -r -F -d 'TLS key (default key.pem there)'
 complete -c cleatd -l insecure-tcp -d 'Allow TCP without TLS beyond loopback, and on a bridge\'s address: anybody who reaches it is root here'
+complete -c cleatd -l audit -d 'Record every request to the API in DATA-ROOT/audit; see "cleat audit" (default true)'
+complete -c cleatd -l audit-opt -x -d 'Bounds of that journal: max-size of a file (8m), max-file (8), max-age (720h)'
 complete -c cleatd -l min-api-version -x -d 'Lowest API version that is served'
 complete -c cleatd -l extension -x -d 'How to run an extension of the manifest: NAME=in-process, NAME=process or NAME=off'
 complete -c cleatd -l extension-manifest -r -F -d 'Further manifest of extensions (YAML); the one of the batteries always comes first'

@@ -24,6 +24,8 @@ const notRun: Record<string, string> = {
   'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
   "docs/guide/first-plugin.md: sed -i 's|const volumes = new VolumeDirectories(options.root);|const volumes = new VolumeDirectories(`${options.root}/${process.pid}`);|' plugin.ts":
     'first-plugin.test.ts',
+  'docs/guide/authorization.md: CLEAT_EXTENSION=\'{"name": "authz-policy", "options": {"policy": "/etc/docker/authz-policy.yaml"}}\' \\':
+    'authz-policy.test.ts starts it like this for a stock dockerd of its own',
   'docs/guide/installing.md: ./packaging/install          # below /usr/local; --prefix DIR for another place, --uninstall removes it':
     'packaging.test.ts, in a copy of the system',
   'docs/guide/installing.md: apt-get install debhelper dpkg-dev    # what Debian builds packages with':
