@@ -4,6 +4,7 @@ import { containerRoutes } from './containers/routes.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
 import { extensionRoutes } from './extensions/routes.js';
+import { hookRoutes } from './hooks/routes.js';
 import type { Route } from './http/router.js';
 import { imageRoutes } from './images/routes.js';
 import { logDriverRoutes } from './log-drivers/routes.js';
@@ -19,7 +20,8 @@ export function apiRoutes(
   services: ApiServices,
   options: { minApiVersion?: string; forBuilders?: boolean } & BuildRoutesOptions,
 ): Route[] {
-  return [
+  const routes: Route[] = [
+    ...hookRoutes(services, () => routes),
     ...systemRoutes(services, options),
     ...eventRoutes(services),
     ...containerRoutes(services),
@@ -34,4 +36,5 @@ export function apiRoutes(
     ...(options.forBuilders ? composeRoutes(services) : []),
     ...swarmRoutes(),
   ];
+  return routes;
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
-import { PassThrough, Readable } from 'node:stream';
+import { type PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { HookRun } from '@cleat/engine/hooks/service';
-import { cancelled, systemError } from '@cleat/protocol/errors';
+import { systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
@@ -14,6 +14,8 @@ import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { type Answer, Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import { changedHeaders } from './flat-headers.js';
+import { bodyOf, type Flows, flowInto } from './flows.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
@@ -84,6 +86,9 @@ export class Exchange {
   readonly #hijacker: Hijacker | undefined;
   #declaredBody: Promise<unknown> | undefined;
   #instead: Answer | undefined;
+  #flows: Flows = {};
+  /** Takes an answer that is a stream on its way to others. */
+  #sink: PassThrough | undefined;
   #endings: ((status: number) => void)[] | undefined;
   /** Its way through the hooks, where it concerns any. */
   hooked: HookRun | undefined;
@@ -142,14 +147,7 @@ export class Exchange {
   change({ query, headers, body }: ExchangeChange): void {
     if (query) this.#query = query;
     if (body) this.#declaredBody = Promise.resolve(body.value);
-    for (const [name, value] of headers ?? []) {
-      const key = name.toLowerCase();
-      const raw = this.#rawHeaders;
-      const others = raw.filter((_, at) => raw[at - (at % 2)]?.toLowerCase() !== key);
-      const { [key]: _before, ...rest } = this.#headers;
-      this.#rawHeaders = value === undefined ? others : [...others, name, value];
-      this.#headers = value === undefined ? rest : { ...rest, [key]: value };
-    }
+    if (headers) [this.#headers, this.#rawHeaders] = changedHeaders(this.#headers, this.#rawHeaders, headers);
   }
 
   /** An answer in the place of the handler's: nothing is done. */
@@ -245,24 +243,13 @@ export class Exchange {
    */
   body(): Readable {
     const { request } = this.#mustStream('up');
-    if (this.#hijacker) return owned(Readable.from(this.#hijacker.body()));
-    const body = owned(new PassThrough({ highWaterMark: 256 * 1024 }));
-    // Node's own word for it ("aborted") says nothing to a reader of the log.
-    const onGone = (): void => void body.destroy(cancelled('the client has gone before its request was complete'));
-    request.once('error', onGone);
-    request.once('close', () => !request.readableEnded && onGone());
-    if (request.destroyed) onGone();
-    body.once('close', () => {
-      request.off('data', onData);
-      request.resume();
-    });
-    const onData = (chunk: Buffer): void => {
-      if (!body.write(chunk)) request.pause();
-    };
-    body.on('drain', () => request.resume());
-    request.on('data', onData);
-    request.once('end', () => body.end());
-    return body;
+    const body = this.#hijacker ? owned(Readable.from(this.#hijacker.body())) : bodyOf(request);
+    return this.#flows.up ? owned(Readable.from(this.#flows.up(body), { objectMode: false })) : body;
+  }
+
+  /** Has the bytes of a body, or of an answer that is a stream, led through others. */
+  setFlows(flows: Flows): void {
+    this.#flows = flows;
   }
 
   /** Answers with JSON, ended by a line feed as Go's encoder does. */
@@ -299,11 +286,12 @@ export class Exchange {
     const { status: sent, headers } = await this.outgoing.pass(first);
     response.writeHead(sent, headers);
     response.flushHeaders();
+    if (this.#flows.down) this.#sink = flowInto(this.#flows.down, response);
   }
 
   /** Part of an answer that was begun. @returns false when the client has gone. */
   write(data: string | Uint8Array): Promise<boolean> {
-    return writeTo(this.#mustFlow().response, data);
+    return writeTo(this.#sink ?? this.#mustFlow().response, data);
   }
 
   /** A value as a line of JSON. */
@@ -312,7 +300,8 @@ export class Exchange {
   }
 
   end(): void {
-    this.response.end();
+    if (this.#sink) this.#sink.end();
+    else this.response.end();
   }
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
@@ -327,7 +316,7 @@ export class Exchange {
       source.destroy();
       throw error;
     }
-    await pipeline(source, response);
+    await pipeline(this.#flows.down ? this.#flows.down(source) : source, response);
   }
 
   get canHijack(): boolean {

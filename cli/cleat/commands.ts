@@ -57,6 +57,14 @@ export const commands: Readonly<Record<string, Command>> = {
     details: async () => (await import('./log-drivers/command.js')).logDriversHelp,
     run: async (args) => (await import('./log-drivers/command.js')).logDriversCommand(args),
   },
+  hooks: {
+    usage: `hooks [list|trace|test FILE] ${engineUsage}`,
+    help: 'Show the request hooks of an engine, which of them changed or refused what, and try a request on them',
+    verbs: ['list', 'trace', 'test'],
+    options: async () => (await import('./hooks/command.js')).hooksOptions,
+    details: async () => (await import('./hooks/command.js')).hooksHelp,
+    run: async (args) => (await import('./hooks/command.js')).hooksCommand(args),
+  },
   record: {
     usage: 'record PLUGIN [--listen NAME|--in-place]',
     help: 'Write to a file what engines and a plugin say',

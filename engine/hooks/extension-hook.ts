@@ -1,7 +1,7 @@
 import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
 import type { Caller } from '@cleat/protocol/caller';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
-import { type HookCapabilities, hookKind, type Sight, sights } from '@cleat/protocol/kinds/hook';
+import { type HookCapabilities, type HookStream, hookKind, type Sight, sights } from '@cleat/protocol/kinds/hook';
 import { checkMatch } from './match.js';
 import type { Hook, HookCall, HookWishes } from './service.js';
 
@@ -61,6 +61,18 @@ export class ExtensionHook implements Hook {
     const reply = await (await this.#client(call)).Response(message, call);
     if (!reply) throw notImplemented('it wants to see answers, and has no method RequestHook.Response');
     return reply;
+  }
+
+  async requestStream(message: HookStream, body: AsyncIterable<Uint8Array>, call: HookCall) {
+    const bytes = await (await this.#client(call)).RequestStream(message, { ...call, body });
+    if (!bytes) throw notImplemented('it wants to see streams, and has no method RequestHook.RequestStream');
+    return bytes;
+  }
+
+  async responseStream(message: HookStream, body: AsyncIterable<Uint8Array>, call: HookCall) {
+    const bytes = await (await this.#client(call)).ResponseStream(message, { ...call, body });
+    if (!bytes) throw notImplemented('it wants to see streams, and has no method RequestHook.ResponseStream');
+    return bytes;
   }
 
   /** By what the engine knows of where extensions run; one that somebody else started is not known. */

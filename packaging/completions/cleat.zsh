@@ -5,6 +5,7 @@ if (( CURRENT == 2 )); then
     'doctor:Say what this host can and cannot do, and how to fix it; exit 1 if containers cannot run'
     'extensions:Show the extensions that an engine knows\: state and why, health, calls, failures, what they say'
     'log-drivers:Show what log drivers have not got of what containers print, and what was dropped'
+    'hooks:Show the request hooks of an engine, which of them changed or refused what, and try a request on them'
     'record:Write to a file what engines and a plugin say'
     'replay:Ask a plugin again what was recorded, or answer an engine in its stead'
     'sweep:Remove every trace of an engine that no longer runs\: containers, mounts, networks, both roots'
@@ -17,7 +18,7 @@ if (( CURRENT == 2 )); then
   _describe command commands
   compadd -- --version --help
 elif [[ $words[2] == help ]]; then
-  compadd -- doctor extensions log-drivers record replay sweep create package plugins verify
+  compadd -- doctor extensions log-drivers hooks record replay sweep create package plugins verify
 else
   local command=$words[2]
   # What follows the command is completed as if the command were the program.
@@ -65,6 +66,29 @@ else
         '*--json' \
         '*--help' \
         '*-h' \
+        '*:file:_files'
+      ;;
+    hooks)
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--json' \
+        '*--follow' \
+        '*-f' \
+        '*--tail=:tail:' \
+        '*-n+:tail:' \
+        '*--id=:id:' \
+        '*--route=:route:' \
+        '*--caller=:caller:' \
+        '*--help' \
+        '*-h' \
+        '1:verb:(list trace test)' \
         '*:file:_files'
       ;;
     record)
