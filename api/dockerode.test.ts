@@ -47,14 +47,16 @@ describe('dockerode', () => {
       },
       events: {
         subscribe: async function* () {
-          yield {
-            Type: 'volume',
-            Action: 'create',
-            Actor: { ID: 'v', Attributes: {} },
-            scope: 'local',
-            time: 1,
-            timeNano: 1n,
-          };
+          yield [
+            {
+              Type: 'volume',
+              Action: 'create',
+              Actor: { ID: 'v', Attributes: {} },
+              scope: 'local',
+              time: 1,
+              timeNano: 1n,
+            },
+          ];
         },
       },
     });

@@ -50,6 +50,7 @@ export function openApi(options: ApiOptions): Api {
     router: createRouter(routes),
     log,
     callers: services.callers,
+    audit: services.audit,
     version: options.version,
     minApiVersion: options.minApiVersion,
     checks: [

@@ -1,6 +1,8 @@
+import { auditRoutes } from './audit/routes.js';
 import { composeRoutes } from './build/compose.js';
 import { type BuildRoutesOptions, buildRoutes } from './build/routes.js';
 import { containerRoutes } from './containers/routes.js';
+import { withCursors } from './events/cursor.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
 import { extensionRoutes } from './extensions/routes.js';
@@ -31,10 +33,11 @@ export function apiRoutes(
     ...volumeRoutes(services),
     ...extensionRoutes(services),
     ...logDriverRoutes(services),
+    ...auditRoutes(services),
     ...pluginRoutes(services),
     ...buildRoutes(services, options),
     ...(options.forBuilders ? composeRoutes(services) : []),
     ...swarmRoutes(),
   ];
-  return routes;
+  return withCursors(routes, services.events);
 }

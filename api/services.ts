@@ -1,3 +1,4 @@
+import type { Audit } from '@cleat/engine/audit/service';
 import type { Authorization } from '@cleat/engine/authorization/service';
 import type { Builds } from '@cleat/engine/build/service';
 import type { Callers } from '@cleat/engine/callers/service';
@@ -26,6 +27,8 @@ export interface ApiServices {
   readonly system: System;
   /** Where the state is: what is answered is on disk. */
   readonly store?: Pick<Store, 'flush'>;
+  /** Where requests are recorded; absent: nowhere. */
+  readonly audit?: Audit;
   /** Asked before every request is served; absent: nobody. */
   readonly authorization?: Authorization;
   /** Change requests and answers; absent: nobody does. */

@@ -25,6 +25,10 @@ export interface SystemConfig extends Roots, UserNamespaces {
   readonly liveRestore: boolean;
   /** Seconds. */
   readonly shutdownTimeout: number;
+  /** Bytes of disk for events. Absent: 64 MiB. */
+  readonly eventsMaxBytes?: number;
+  /** Absent or 0: any age. */
+  readonly eventsMaxAgeMs?: number;
 }
 
 /** Settings of containers that say nothing else. */
@@ -67,6 +71,11 @@ export interface RuntimeConfig {
 export interface AuthorizationConfig {
   /** Every request to the API must be allowed by each, asked in this order. */
   readonly authorizationPlugins?: readonly string[];
+}
+
+export interface AuditConfig {
+  /** How much of the audit journal is kept. Undefined: nothing is recorded. */
+  readonly audit?: { readonly maxBytes: number; readonly maxFiles: number; readonly maxAgeMs: number } | undefined;
 }
 
 export interface RequestHooksConfig {
@@ -148,6 +157,7 @@ export interface EngineConfig
   extends SystemConfig,
     ContainersConfig,
     AuthorizationConfig,
+    AuditConfig,
     RequestHooksConfig,
     LogsConfig,
     VolumesConfig,

@@ -7,6 +7,8 @@ import { within } from '@cleat/protocol/async/deadline';
 import type { Caller } from '@cleat/protocol/caller';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import { openAudit } from './audit/index.js';
+import type { Audit } from './audit/service.js';
 import { openAuthorization } from './authorization/index.js';
 import type { Authorization } from './authorization/service.js';
 import { openBuilds, type ServeBuilder } from './build/index.js';
@@ -18,7 +20,7 @@ import { lookupIn, openContainers, Registry, runningUsers, usersOfImage, usersOf
 import type { ContainerHost, Containers } from './containers/service.js';
 import { openContent } from './content/index.js';
 import { openDistribution } from './distribution/index.js';
-import { openEvents } from './events/index.js';
+import { defaultRetention, openEvents } from './events/index.js';
 import type { Events } from './events/service.js';
 import { openExecs } from './exec/index.js';
 import type { Execs } from './exec/service.js';
@@ -52,6 +54,7 @@ import { warm } from './warm.js';
 
 /** All rooms, connected. */
 export interface Engine {
+  readonly audit: Audit;
   readonly authorization: Authorization;
   readonly builds: Builds & BuildHost;
   readonly callers: Callers;
@@ -138,8 +141,28 @@ export async function openEngine(
     closers.push(['store', () => store.close()]);
     // Rooms that refuse to remove what a container uses ask the records of containers, which are there before them.
     const registry = new Registry(store);
-    const events = openEvents({ directory: join(config.dataRoot, 'events'), log: room('events'), caller });
+    const events = openEvents({
+      directory: join(config.dataRoot, 'events'),
+      log: room('events'),
+      // SIGHUP may change both.
+      retention: () => ({
+        maxBytes: config.eventsMaxBytes ?? defaultRetention.maxBytes,
+        maxAgeMs: config.eventsMaxAgeMs,
+      }),
+      caller,
+      daemon: { id: config.engineId, name: config.name },
+    });
     closers.push(['events', () => events.close()]);
+    const audit = openAudit({
+      directory: join(config.dataRoot, 'audit'),
+      log: room('audit'),
+      config,
+      container: (ref) => {
+        const { id, record } = registry.get(ref);
+        return { ID: id, Name: record.name };
+      },
+    });
+    closers.push(['audit', () => audit.close()]);
     if (config.remap) {
       const view = await openView(config, config.remap);
       closers.push(['the view of remapped containers', () => view.close()]);
@@ -266,6 +289,7 @@ export async function openEngine(
       extensions,
       helper,
       images,
+      distribution,
       containers,
       serve: serveBuilder,
     });
@@ -288,6 +312,7 @@ export async function openEngine(
     extensions.setProviders(containers.providers);
 
     return {
+      audit,
       authorization: openAuthorization({
         config,
         extensions,

@@ -13,6 +13,7 @@ export const errorStatus = {
   Forbidden: 403,
   NotFound: 404,
   Conflict: 409,
+  Gone: 410,
   System: 500,
   DeadlineExceeded: 500,
   Cancelled: 500,
@@ -69,6 +70,7 @@ export const unauthorized = of('Unauthorized');
 export const forbidden = of('Forbidden');
 export const notFound = of('NotFound');
 export const conflict = of('Conflict');
+export const gone = of('Gone');
 export const systemError = of('System');
 export const deadlineExceeded = of('DeadlineExceeded');
 export const cancelled = of('Cancelled');

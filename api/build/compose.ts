@@ -32,11 +32,13 @@ const composeBody = jsonBody(
   }),
 );
 
+const cacheBody = jsonBody(Type.Object({ Cache: text, Layers: Type.Optional(Type.Array(Type.String())) }));
+
 const variablesBody = jsonBody(Type.Object({ Variables: Type.Array(Type.String()) }));
 
 interface ComposeServices {
-  readonly builds: Pick<Builds, 'download'>;
-  readonly images: Pick<Images, 'addLayer' | 'compose' | 'origin' | 'removeRecord'>;
+  readonly builds: Pick<Builds, 'caches' | 'download'>;
+  readonly images: Pick<Images, 'addKnownLayer' | 'addLayer' | 'compose' | 'origin' | 'removeRecord'>;
   readonly containers: Pick<Containers, 'hideVariables'>;
 }
 
@@ -110,6 +112,35 @@ export function composeRoutes({ builds, images, containers }: ComposeServices): 
       method: 'GET',
       path: '/build-records/cache',
       handler: async (x) => x.send(200, await images.origin(x.query.text('image'))),
+    },
+    {
+      method: 'GET',
+      path: '/build-records/caches',
+      handler: async (x) => x.send(200, await builds.caches.open(x.query.text('build'), x.query.integer('from') ?? 0)),
+    },
+    {
+      method: 'POST',
+      path: '/build-records/caches/layer',
+      async handler(x) {
+        const { query } = x;
+        const layer = await builds.caches.layer(query.text('build'), query.integer('from') ?? 0, query.text('layer'));
+        x.send(201, await images.addKnownLayer(query.text('parent'), layer));
+      },
+    },
+    {
+      method: 'POST',
+      path: '/build-records/caches',
+      body: cacheBody,
+      async handler(x) {
+        const { Cache = '', Layers = [] } = (await x.json(cacheBody)) ?? {};
+        const { digest, size } = await builds.caches.write(
+          x.query.text('build'),
+          x.query.integer('to') ?? 0,
+          Cache,
+          Layers,
+        );
+        x.send(201, { Digest: digest, Size: size });
+      },
     },
   ];
 }

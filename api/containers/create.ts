@@ -35,6 +35,7 @@ async function create(x: Exchange, containers: Containers): Promise<void> {
     readOnlyNonRecursive: x.before('1.44') || undefined,
     platform: x.query.text('platform') || undefined,
   });
+  x.made = created.Id;
   x.send(201, { Id: created.Id, Warnings: listFor(x, [...created.Warnings, ...warnings]) });
 }
 

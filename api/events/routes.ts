@@ -1,3 +1,4 @@
+import type { EventQuery } from '@cleat/engine/events/service';
 import type { EventMessage } from '@cleat/protocol/api/event';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { stringify } from '@cleat/protocol/json';
@@ -7,9 +8,10 @@ import { acceptedType } from '../http/accept.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
+import { cursorHeader } from './cursor.js';
 
-/** Forms of a stream of JSON that a client may ask for by `Accept`, in any API version. */
-const streamTypes = ['application/jsonl', 'application/x-ndjson', 'application/json-seq'] as const;
+/** Forms of a stream of JSON that a client may ask for by `Accept`, in any API version. The last is no name for one. */
+const streamTypes = ['application/jsonl', 'application/x-ndjson', 'application/json-seq', 'application/json'] as const;
 
 export function eventRoutes({ events }: ApiServices): Route[] {
   return [
@@ -19,28 +21,41 @@ export function eventRoutes({ events }: ApiServices): Route[] {
       selectors: { filters: 'one' },
       streams: 'down',
       async handler(x) {
-        const since = decodeTime('since', x.query.text('since'));
-        const until = decodeTime('until', x.query.text('until'));
-        if (since !== undefined && until !== undefined && until < since) {
-          throw invalidParameter(
-            `\`since\` time (${x.query.text('since')}) cannot be after \`until\` time (${x.query.text('until')})`,
-          );
-        }
-        const filters = decodeFilters(x.query.text('filters'));
-        const subscription = events.subscribe({ since, until, filters, signal: x.signal });
         const type = acceptedType(x.headers, streamTypes) ?? (x.before('1.52') ? 'application/json' : streamTypes[0]);
+        const query = queryOf(x);
+        // Nothing says where past events begin that are chosen by their time.
+        const isByTime = query.since !== undefined || query.until !== undefined;
+        const cursor = query.cursor ?? (isByTime ? undefined : events.cursor);
+        const subscription = events.subscribe({ ...query, signal: x.signal });
+        // A client lists and then relies on what comes: the subscription stands before the head is sent.
+        await x.begin(200, type, cursor === undefined ? {} : { [cursorHeader]: cursor });
         // RFC 7464: each text begins with a record separator.
         const mark = type === 'application/json-seq' ? '\x1e' : '';
-        // A client lists and then relies on what comes: the subscription stands before the head is sent.
-        await x.begin(200, type);
-        for await (const event of subscription) {
-          if (skipped(x, event)) continue;
-          if (!(await x.write(`${mark}${textOf(event, x.before('1.52'))}\n`))) break;
+        const isOld = x.before('1.52');
+        for await (const batch of subscription) {
+          const texts = batch.filter((event) => !skipped(x, event)).map((event) => `${mark}${textOf(event, isOld)}\n`);
+          if (texts.length > 0 && !(await x.write(texts.join('')))) break;
         }
         x.end();
       },
     },
   ];
+}
+
+/** @throws InvalidParameter */
+function queryOf(x: Exchange): Omit<EventQuery, 'signal'> {
+  const since = decodeTime('since', x.query.text('since'));
+  const until = decodeTime('until', x.query.text('until'));
+  if (since !== undefined && until !== undefined && until < since) {
+    throw invalidParameter(
+      `\`since\` time (${x.query.text('since')}) cannot be after \`until\` time (${x.query.text('until')})`,
+    );
+  }
+  const cursor = x.query.text('cursor') || undefined;
+  if (cursor !== undefined && since !== undefined) {
+    throw invalidParameter('"since" and "cursor" both say where to begin: give one of them');
+  }
+  return { since, until, cursor, filters: decodeFilters(x.query.text('filters')) };
 }
 
 /** An event's text is made once for all who read it: for old clients, and for today's. */
@@ -62,11 +77,13 @@ function skipped(x: Exchange, event: EventMessage): boolean {
 
 /** Up to API 1.51 events carry the fields of Docker 1.9 too, and clients of all ages read them. */
 function legacy(event: EventMessage): object {
+  // An event of many (`prune`) has none.
+  const id = event.Actor.ID || undefined;
   switch (event.Type) {
     case 'container':
-      return { status: event.Action, id: event.Actor.ID, from: event.Actor.Attributes.image, ...event };
+      return { status: event.Action, id, from: event.Actor.Attributes.image, ...event };
     case 'image':
-      return { status: event.Action, id: event.Actor.ID, ...event };
+      return { status: event.Action, id, ...event };
     default:
       return event;
   }

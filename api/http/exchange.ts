@@ -76,6 +76,8 @@ export class Exchange {
   readonly outgoing: Outgoing;
   /** From here on, what a client is told to be done outlives a power cut. @throws System */
   readonly settled: () => Promise<void>;
+  /** ID of the container that the request has made, for the audit journal. */
+  made: string | undefined;
   readonly #body: Buffer | undefined;
   readonly #streams: Streams | undefined;
   readonly #presence: Presence;
@@ -205,9 +207,14 @@ export class Exchange {
    * that judges a request must not be led astray by percent-encoding or slashes.
    */
   get uri(): string {
-    const { version } = this.#target;
     const query = this.query.toString();
-    return `${version === undefined ? '' : `/v${version}`}${canonicalPath(this.#match)}${query && `?${query}`}`;
+    return `${this.prefix}${canonicalPath(this.#match)}${query && `?${query}`}`;
+  }
+
+  /** `/v1.41`, where the client gave a version. */
+  get prefix(): string {
+    const { version } = this.#target;
+    return version === undefined ? '' : `/v${version}`;
   }
 
   /**

@@ -24,6 +24,11 @@ export class Query {
           });
   }
 
+  /** All of it, decoded, in the order in which it came. */
+  get pairs(): readonly (readonly [name: string, value: string])[] {
+    return this.#pairs;
+  }
+
   /** A query of these parameters, decoded. */
   static of(pairs: readonly (readonly [name: string, value: string])[]): Query {
     const query = new Query('');

@@ -212,8 +212,7 @@ describe('streams', () => {
     await using server = await startApi({
       events: {
         subscribe: async function* ({ signal }) {
-          yield event('container', 'die');
-          yield event('network', 'connect');
+          yield [event('container', 'die'), event('network', 'connect')];
           await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
           ended = true;
         },
@@ -313,7 +312,7 @@ describe('uploads', () => {
     await using server = await startApi({
       events: {
         subscribe: async function* () {
-          for (; produced < 100_000; produced++) yield event('container', 'x'.repeat(1000));
+          for (; produced < 100_000; produced++) yield [event('container', 'x'.repeat(1000))];
         },
       },
     });

@@ -1,10 +1,12 @@
 import { createServer, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Audit } from '@cleat/engine/audit/service';
 import type { Callers } from '@cleat/engine/callers/service';
 import { callerText, nobody } from '@cleat/protocol/caller';
 import { errorStatus, forbidden, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
+import { Recording } from '../audit/recorder.js';
 import { type Peer, peerAt } from '../callers/peer.js';
 import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
 import type { Head } from '../hijack/head.js';
@@ -40,6 +42,8 @@ export interface ApiServerOptions {
   checks: readonly RequestCheck[];
   /** Knows who is at the other end of a UNIX socket; without it nobody is known there. */
   callers?: Callers;
+  /** Records every request. */
+  audit?: Audit;
   /** Awaited before the answer to whatever may have changed something. */
   settled?: () => Promise<void>;
 }
@@ -132,6 +136,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     onMalformed(error, socket, response) {
       const reason = reasonOf(error);
       log.debug('connection failed', { error: messageOf(error) });
+      if (reason && !response) record({ headers: {}, rawHeaders: [], socket })?.ended({ status: reason[0] });
       if (!reason || response?.headersSent) return void socket.destroy();
       if (!response) return refuse(socket, ...reason);
       response.shouldKeepAlive = false;
@@ -147,6 +152,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   function failed(error: unknown, socket: Socket): void {
     log.error('a connection is closed after an unexpected error', { error: messageOf(error), cause: error });
     socket.destroy();
+  }
+
+  function record(request: ApiRequest): Recording | undefined {
+    if (!options.audit?.enabled) return undefined;
+    return new Recording(options.audit, request, (sockets.get(request.socket) ?? elsewhere).peer);
   }
 
   function beginStreaming(streams: Streams, presence: Presence, hijacker?: Hijacker): void {
@@ -171,6 +181,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     if (poisoned.has(socket)) return;
     busy.set(socket, (busy.get(socket) ?? 0) + 1);
     const started = performance.now();
+    const recording = record(request);
+    let error: unknown;
     let version = maxApiVersion;
     let exchange: Exchange | undefined;
     try {
@@ -210,6 +222,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         version,
         caller: callerText(exchange.peer.caller),
       });
+      recording?.understood(exchange, match);
       const answerChecks: AnswerCheck[] = [];
       for (const check of options.checks) {
         const judged = check(exchange);
@@ -219,6 +232,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       if (options.settled && !['GET', 'HEAD'].includes(exchange.method)) exchange.outgoing.addCheck(options.settled);
       for (const onAnswer of answerChecks) exchange.outgoing.addCheck(onAnswer);
       refuseSelectors(exchange.query, match.route);
+      recording?.admitted();
       const { handler } = match.route;
       const served = exchange;
       await served.serve(() => handler(served));
@@ -226,10 +240,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       log.debug('answered', { request: exchange.id, status: response.statusCode, ms });
     } catch (thrown) {
       const passed = await exchange?.outgoing.passError(thrown, () => errorAnswer(thrown, version));
+      error = passed && 'error' in passed ? passed.error : thrown;
       if (passed && 'answer' in passed) failWith(thrown, call, passed.answer);
-      else fail(passed ? passed.error : thrown, call, version);
+      else fail(error, call, version);
     } finally {
       exchange?.conclude(response.headersSent ? response.statusCode : 0);
+      recording?.ended({ status: statusOf(call), error });
       // The rest of a body is dropped, so that the next request on this connection is found.
       if (!hijacker && streams && !streams.request.complete) streams.request.removeAllListeners('data').resume();
       const left = (busy.get(socket) ?? 1) - 1;
@@ -274,6 +290,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       for (const socket of sockets.keys()) socket.destroy();
     },
   };
+}
+
+/** Status of the answer that the client got; 0: it got none. */
+function statusOf({ response, presence, hijacker }: Call): number {
+  if (response.headersSent) return response.statusCode;
+  if (hijacker && !response.socket) return hijacker.status;
+  return presence.gone || !response.socket ? 0 : response.statusCode;
 }
 
 function isServerFault(error: unknown): boolean {

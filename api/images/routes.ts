@@ -39,9 +39,7 @@ export function imageRoutes({ images }: ApiServices): Route[] {
       method: 'GET',
       path: '/images/search',
       selectors: { filters: 'one' },
-      handler: () => {
-        throw notImplemented('searching a registry is not supported by this engine');
-      },
+      handler: refuseSearch,
     },
     {
       method: 'GET',
@@ -189,4 +187,17 @@ async function attestations(x: Exchange, images: Images): Promise<void> {
   if (others.length > 0) throw invalidParameter('only one platform value is currently supported');
   await images.inspect(x.param('name'), optionalPlatform(platform ?? ''));
   x.send(200, []);
+}
+
+const searchFilters = ['is-automated', 'is-official', 'stars'];
+
+/** Registries are not searched: Docker Hub's own interface is the only one that can be. @throws NotImplemented */
+function refuseSearch(x: Exchange): never {
+  const limit = x.query.text('limit');
+  if (!/^[+]?\d*$/.test(limit)) {
+    throw invalidParameter(`invalid limit specified: strconv.Atoi: parsing ${JSON.stringify(limit)}: invalid syntax`);
+  }
+  const unknown = Object.keys(decodeFilters(x.query.text('filters'))).find((name) => !searchFilters.includes(name));
+  if (unknown !== undefined) throw invalidParameter(`invalid filter '${unknown}'`);
+  throw notImplemented('searching a registry is not supported by this engine: use the web page of the registry');
 }

@@ -1,5 +1,6 @@
 import type { VersionInfo } from '@cleat/engine/system/service';
 import { AuthConfig } from '@cleat/protocol/api/image';
+import { invalidParameter } from '@cleat/protocol/errors';
 import { jsonBody } from '../http/body.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
@@ -31,7 +32,8 @@ export function systemRoutes({ system, images }: ApiServices, options: { minApiV
       path: '/auth',
       body: authBody,
       async handler(x) {
-        const auth = (await x.json(authBody)) ?? {};
+        const auth = await x.json(authBody);
+        if (auth === undefined) throw invalidParameter('invalid JSON: got EOF while reading request body');
         x.send(200, await images.login(auth, x.signal));
       },
     },

@@ -52,6 +52,10 @@ describe('an order as options of buildah', () => {
       ['--secret=id=s,src=/f', '--ssh=default=/s'],
     ],
     [
+      { CacheFrom: ['r.test:5000/a'], CacheTo: ['type=registry,ref=r.test/b,mode=max'] },
+      ['--cache-from=r.test:5000/a', '--cache-to=r.test/b'],
+    ],
+    [
       { Contexts: { a: { Directory: '/a' }, b: { Image: 'busybox' } } },
       ['--build-context=a=/a', '--build-context=b=docker-image://busybox'],
     ],
@@ -59,8 +63,11 @@ describe('an order as options of buildah', () => {
 
   test.each<[Partial<BuildRequest>, RegExp]>([
     [{ NoCacheFilter: ['a'] }, /no-cache-filter/],
-    [{ CacheFrom: ['a'] }, /cache-from/],
-    [{ CacheTo: ['type=inline'] }, /cache-to/],
+    [{ CacheFrom: ['r.test:5000/a:1'] }, /leave the tag out/],
+    [{ CacheFrom: ['type=local,src=/a,digest=x'] }, /in registries only/],
+    [{ CacheTo: ['type=inline'] }, /in registries only/],
+    [{ CacheTo: ['type=registry,ref=a,mode=min'] }, /mode=max/],
+    [{ CacheTo: ['type=registry,ref=a,ignore-error=true'] }, /ignore-error/],
     [{ KeepContainers: true }, /rm=false/],
     [{ Allow: ['security.insecure'] }, /security\.insecure/],
     [{ Network: 'mine' }, /network "mine"/],

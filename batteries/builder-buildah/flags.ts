@@ -61,18 +61,42 @@ export function buildFlags(order: BuildRequest, { idFile, authFile }: Places): s
       'ssh',
       order.SSH?.map(({ ID, Socket }) => `${ID}=${Socket}`),
     ),
+    ...each(
+      'cache-from',
+      order.CacheFrom?.map((text) => cacheRepository(text, 'read')),
+    ),
+    ...each(
+      'cache-to',
+      order.CacheTo?.map((text) => cacheRepository(text, 'written')),
+    ),
     '--',
     order.Context,
   ];
 }
 
-function refuse({ NoCacheFilter, CacheFrom, CacheTo, Network = '', KeepContainers, Allow }: BuildRequest): void {
+/** The repository of a cache: buildah keeps all layers there, under tags of its own. */
+function cacheRepository(text: string, verb: 'read' | 'written'): string {
+  const no = (why: string): Error =>
+    invalidParameter(`the cache ${text} is not ${verb} by the builder buildah: ${why}`);
+  const attributes = new Map(
+    text.includes('=')
+      ? text.split(',').map((part): [string, string] => [part.replace(/=.*/s, ''), part.replace(/^[^=]*=/, '')])
+      : [['ref', text]],
+  );
+  const { type = 'registry', ref = '', mode = 'max', ...others } = Object.fromEntries(attributes);
+  if (type !== 'registry') throw no('it has caches in registries only (type=registry,ref=NAME)');
+  if (mode !== 'max') throw no('it keeps all layers: mode=max');
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw no(`it has no option ${other}`);
+  if (/[:@][^/]*$/.test(ref)) throw no('it names layers by tags of its own: leave the tag out');
+  return ref;
+}
+
+function refuse({ NoCacheFilter, Network = '', KeepContainers, Allow }: BuildRequest): void {
   const no = (what: string): never => {
     throw invalidParameter(`the builder buildah has no ${what}: build with another (--builder-driver)`);
   };
   if (NoCacheFilter?.length) no('cache that is left out for some stages only (--no-cache-filter)');
-  if (CacheFrom?.length) no('cache from elsewhere (--cache-from): it keeps one of its own');
-  if (CacheTo?.length) no('cache that it exports (--cache-to)');
   if (KeepContainers) no('containers that stay (--rm=false)');
   if (Allow?.includes('security.insecure')) no('privileged RUN (--allow security.insecure)');
   if (!['', 'default', 'none', 'host'].includes(Network)) no(`way into the network "${Network}": default, none, host`);

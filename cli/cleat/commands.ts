@@ -65,6 +65,21 @@ export const commands: Readonly<Record<string, Command>> = {
     details: async () => (await import('./hooks/command.js')).hooksHelp,
     run: async (args) => (await import('./hooks/command.js')).hooksCommand(args),
   },
+  authz: {
+    usage: `authz explain METHOD PATH|check FILE|actions ${engineUsage}`,
+    help: 'Say what a policy for authorization says to a request, and why; test a policy file',
+    verbs: ['explain', 'check', 'actions'],
+    options: async () => (await import('./authz/command.js')).authzOptions,
+    details: async () => (await import('./authz/command.js')).authzHelp,
+    run: async (args) => (await import('./authz/command.js')).authzCommand(args),
+  },
+  audit: {
+    usage: `audit [OPTION…] [--data-root DIR] ${engineUsage}`,
+    help: 'Show who asked an engine for what, who allowed or denied it, and what came of it',
+    options: async () => (await import('./audit/command.js')).auditOptions,
+    details: async () => (await import('./audit/command.js')).auditHelp,
+    run: async (args) => (await import('./audit/command.js')).auditCommand(args),
+  },
   record: {
     usage: 'record PLUGIN [--listen NAME|--in-place]',
     help: 'Write to a file what engines and a plugin say',

@@ -121,12 +121,17 @@ function checkPool({ base, size }: { base: string; size: number }, name: string)
 }
 
 const maxTimerSeconds = 2_000_000;
+/** Events of a few requests. */
+const leastEventBytes = 64 * 1024;
 
 function checkNumbers(values: Values, nameOf: NameOf): void {
   if (values['shutdown-timeout'] < 0) throw new UsageError(`${nameOf('shutdown-timeout')} must not be negative`);
   // A timer of Node's that is longer than 2^31 ms ends at once.
   if (values['shutdown-timeout'] > maxTimerSeconds) {
     throw new UsageError(`${nameOf('shutdown-timeout')} must not be more than ${maxTimerSeconds}`);
+  }
+  if (values['events-max-size'] < leastEventBytes) {
+    throw new UsageError(`${nameOf('events-max-size')} must not be less than ${leastEventBytes / 1024}KiB`);
   }
   if (values['max-concurrent-downloads'] < 1) {
     throw new UsageError(`invalid max concurrent downloads: ${values['max-concurrent-downloads']}`);

@@ -10,7 +10,7 @@ import { answersOn } from '../docker-socket.js';
 import { cleatVersion } from '../version.js';
 import { defaultRuntime } from './default-runtime.js';
 import { checkExposure, checkOwnBridges } from './exposure.js';
-import { isLoopback } from './hosts.js';
+import { apiVariables, isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
 import { manifestPaths } from './manifests.js';
 import { parseMetricsAddress } from './metrics/address.js';
@@ -91,7 +91,7 @@ async function serve(
     manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
     // A manifest may name anything that the engine is configured with.
-    variables: { ...config, ...remapVariables(config) },
+    variables: { ...config, ...remapVariables(config), ...apiVariables(hosts) },
     pluginDirectories: values['plugin-dir'],
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
@@ -111,7 +111,7 @@ async function serve(
     caller: currentCaller,
     // A build was authorized when it was asked for, and what is made on its way need not outlive a power cut.
     serveBuilder: async (path, view) => {
-      const { authorization: _, store: __, callers: ___, hooks: ____, ...rooms } = engine;
+      const { audit: _a, authorization: _, store: __, callers: ___, hooks: ____, ...rooms } = engine;
       const { openApi } = await loadApi();
       const api = openApi({ ...apiOptions, forBuilders: true, services: { ...rooms, ...view, extensions } });
       await api.listen(`unix://${path}`);

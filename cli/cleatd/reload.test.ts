@@ -11,11 +11,15 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
   const directory = mkdtempSync(join(tmpdir(), 'cleat-reload-'));
   const path = join(directory, 'daemon.json');
   const file = {
+    audit: true,
+    'audit-opts': { 'max-file': '3' },
     'authorization-plugins': ['guard'],
     'builder-driver': 'mason',
     debug: true,
     hooks: join(directory, 'hooks.yaml'),
     'default-runtime': 'mine',
+    'events-max-age': '36h',
+    'events-max-size': '1m',
     'insecure-registries': ['registry.test:5000'],
     labels: ['tier=gold'],
     'live-restore': true,
@@ -51,10 +55,13 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
     expect(wanted).toEqual([{ 'volume-local': { enabled: false } }]);
     expect(config).toEqual({
       ...before,
+      audit: { maxBytes: 8 << 20, maxFiles: 3, maxAgeMs: 720 * 3_600_000 },
       authorizationPlugins: ['guard'],
       defaultBuilder: 'mason',
       debug: true,
       defaultRuntime: 'mine',
+      eventsMaxAgeMs: 129_600_000,
+      eventsMaxBytes: 1_048_576,
       hooks: {
         path: file.hooks,
         entries: [{ name: 'owner', match: undefined, deadlineMs: 5000, onFailure: 'closed', wins: [] }],
@@ -75,10 +82,13 @@ test('SIGHUP applies what the table marks, says so by the keys of the file, and 
         action: 'reload',
         id: 'id',
         attributes: {
+          audit: '{"maxBytes":8388608,"maxFiles":3,"maxAgeMs":2592000000}',
           'authorization-plugins': '["guard"]',
           'builder-driver': 'mason',
           debug: 'true',
           'default-runtime': 'mine',
+          'events-max-age': '129600000',
+          'events-max-size': '1048576',
           hooks: file.hooks,
           'insecure-registries': '["registry.test:5000"]',
           labels: '["tier=gold"]',

@@ -49,4 +49,6 @@ function attributesOf(config: EngineConfig): Record<string, string> {
   return { ...Object.fromEntries(texts), ...files, runtimes: runtimes.join(', '), name: config.name };
 }
 
-const text = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+/** Undefined: it is switched off. */
+const text = (value: unknown): string =>
+  value === undefined ? 'false' : typeof value === 'object' ? JSON.stringify(value) : String(value);

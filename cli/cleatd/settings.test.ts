@@ -32,7 +32,18 @@ test('an option that does not apply here is taken with a warning that says why',
   expect(warnings[0]).toBe('--storage-driver has no effect: root file systems are always overlayfs');
 });
 
+test('the audit journal is bounded, and can be switched off', () => {
+  const { audit } = settings('--audit-opt', 'max-size=1m', '--audit-opt=max-age=24h').engine;
+  expect(audit).toEqual({ maxBytes: 1 << 20, maxFiles: 8, maxAgeMs: 24 * 3_600_000 });
+  expect(settings('--audit=false').engine.audit).toBeUndefined();
+});
+
 test.each([
+  [['--audit-opt=max-size=1k'], '--audit-opt: max-size is at least 64k'],
+  [['--audit-opt=max-size=lots'], '--audit-opt: max-size: invalid size'],
+  [['--audit-opt=max-file=0'], '--audit-opt: max-file is a number from 1'],
+  [['--audit-opt=max-age=1s'], '--audit-opt: max-age is a duration of at least a minute'],
+  [['--audit-opt=color=red'], '--audit-opt: there is no option "color"'],
   [['--log-level=loud'], "invalid log-level 'loud'"],
   [['--metrics-addr=localhost'], "invalid metrics-addr 'localhost'"],
   [['--label=nonsense'], 'bad attribute format: nonsense'],
@@ -164,6 +175,8 @@ test.each([
   [['--min-api-version=9.9'], 'maximum supported API version is'],
   [['--min-api-version=1.1'], 'minimum supported API version is'],
   [['--shutdown-timeout=2147484'], '--shutdown-timeout must not be more than'],
+  [['--events-max-size=1k'], '--events-max-size must not be less than 64KiB'],
+  [['--events-max-age=1 day'], "invalid duration: '1 day'; write it as 36h or 90m"],
   [['--dns-search=a b'], 'a b is not a valid domain'],
   [['--insecure-registry=x y'], '--insecure-registry: insecure registry x y is not valid'],
   [['--insecure-registry=10.0.0.0/99'], 'is not valid: write HOST, HOST:PORT or a CIDR'],

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import type { EngineConfig } from '@cleat/engine/config';
 import { findCommand } from '@cleat/linux/host';
+import { auditLimits } from './audit.js';
 import { checkValues, runtimesOf, withoutScheme } from './checks.js';
 import { defaultSocket, type Host, parseHost } from './hosts.js';
 import { readConfigFile } from './options/file.js';
@@ -70,7 +71,8 @@ export function settingsOf(
   const plainTcp = values['insecure-tcp'] || (wasSet('tls') && !values.tls);
   const proxies = proxyVariables(values, nameOf);
   const hooks = hooksOf(values.hooks, nameOf);
-  const engine = { ...engineConfig(values, hosts), pluginTrust, hooks };
+  const audit = auditLimits(values, nameOf);
+  const engine = { ...engineConfig(values, hosts), pluginTrust, hooks, audit };
   return { values, engine, hosts, tls, plainTcp, proxies, warnings, nameOf };
 }
 
@@ -126,6 +128,8 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     keepLayerArchives: values['keep-layer-archives'],
     maxConcurrentDownloads: values['max-concurrent-downloads'],
     liveRestore: values['live-restore'],
+    eventsMaxBytes: values['events-max-size'],
+    eventsMaxAgeMs: values['events-max-age'],
     shutdownTimeout: values['shutdown-timeout'],
   };
 }

@@ -4,6 +4,7 @@ import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/prot
 import { type AuthorizationRequest, authzKind } from '@cleat/protocol/kinds/authz';
 import type { Logger } from '@cleat/protocol/log';
 import { readable } from '@cleat/protocol/untrusted';
+import { asDetails } from '@cleat/protocol/verdict';
 import type { ApiAnswer, ApiRequest, Authorization } from './service.js';
 
 export interface AuthorizationDeps {
@@ -12,8 +13,9 @@ export interface AuthorizationDeps {
   readonly extensions: Extensions;
   readonly log: Logger;
   /**
-   * Whether the user has disabled it. Such a one is not asked (as in moby `daemon/pkg/plugin`, Disable): who did so was
-   * allowed to, and could not enable it again otherwise.
+   * Whether it is a managed plugin that is disabled. One that was disabled while it was asked is not asked any longer (as
+   * in moby `daemon/pkg/plugin`, Disable): it has allowed that itself, and could not be enabled again otherwise. One that
+   * was disabled before, or by an engine that ran before this one, refuses everything, as any that does not answer.
    */
   readonly isDisabled?: (plugin: string) => boolean;
 }
@@ -37,11 +39,23 @@ export function openAuthorization({
   log,
   isDisabled = () => false,
 }: AuthorizationDeps): Authorization {
+  /** Named, and enabled at a request of this run of the engine. */
+  const asked = new Set<string>();
+
   /** As dockerd does, one that is named twice is asked once. */
-  const plugins = (): string[] => [...new Set(config.authorizationPlugins ?? [])].filter((name) => !isDisabled(name));
+  function plugins(): string[] {
+    const named = new Set(config.authorizationPlugins ?? []);
+    for (const name of asked) if (!named.has(name)) asked.delete(name);
+    return [...named].filter((name) => {
+      if (isDisabled(name)) return !asked.has(name);
+      asked.add(name);
+      return true;
+    });
+  }
 
   async function ask(question: Question, message: AuthorizationRequest): Promise<void> {
     for (const plugin of plugins()) {
+      const by = `authorizer ${plugin}`;
       const facts = {
         plugin,
         caller: callerText(message.Caller ?? nobody),
@@ -49,14 +63,17 @@ export function openAuthorization({
         uri: message.RequestUri,
       };
       const verdict = await verdictOf(plugin, question, message).catch((cause: unknown) => {
-        const why = `plugin ${plugin} failed with error: ${readable(messageOf(cause), maxMessage)}`;
+        const reason = readable(messageOf(cause), maxMessage);
+        const why = `plugin ${plugin} failed with error: ${reason}`;
         log.error('a request was refused because an authorization plugin failed', { ...facts, question, error: why });
-        throw systemError(why, { cause });
+        throw systemError(why, { cause, details: asDetails({ by, reason, denied: false }) });
       });
       if (verdict.Allow) continue;
       const reason = readable(verdict.Msg ?? '', maxMessage);
       log.warn('an authorization plugin denied a request', { ...facts, question, reason });
-      throw forbidden(`authorization denied by plugin ${plugin}: ${reason}`);
+      throw forbidden(`authorization denied by plugin ${plugin}: ${reason}`, {
+        details: asDetails({ by, reason, denied: true }),
+      });
     }
   }
 

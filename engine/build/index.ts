@@ -18,9 +18,12 @@ import { readable } from '@cleat/protocol/untrusted';
 import type { BuildersConfig } from '../config.js';
 import type { ContainerHost, Containers } from '../containers/service.js';
 import { canonical, familiar, parseReference, refuseReserved, withDefaultTag } from '../content/references.js';
+import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
+import { buildkitOf } from './buildkit.js';
 import { BuildCache } from './cache.js';
+import { BuildCaches } from './caches/caches.js';
 import { Contexts } from './context/contexts.js';
 import { fromRemote } from './context/remote.js';
 import { Doors, type ServeBuilder } from './doors.js';
@@ -41,6 +44,7 @@ export interface BuildsDeps {
   readonly extensions: Extensions;
   readonly helper: Helper;
   readonly images: Images & ImageHost;
+  readonly distribution: Distribution;
   readonly containers: Containers & ContainerHost;
   /** Without it (an engine without an API) nothing is built. */
   readonly serve?: ServeBuilder;
@@ -52,7 +56,9 @@ const maxMessage = 64 * 1024;
 /** Opens the room, and touches nothing: `start()` removes what was left. */
 export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   const { config, log, events, extensions, helper, images, containers } = deps;
-  const contexts = new Contexts({ root: join(config.dataRoot, 'builds'), helper, log });
+  const trees = createTreeSync({ helper, dataRoot: config.dataRoot });
+  const onRemoved = (directory: string): void => trees.forget(directory);
+  const contexts = new Contexts({ root: join(config.dataRoot, 'builds'), helper, log, onRemoved });
   const doors = new Doors({
     directory: join(config.execRoot, 'build'),
     containers,
@@ -61,10 +67,11 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   });
   const roots = join(config.execRoot, 'build-roots');
   /** By ID. */
-  const running = new Map<string, { builder: string; stop: AbortController }>();
+  const running = new Map<string, { builder: string; stop: AbortController; caches: BuildCaches }>();
   const busy = (builder: string): boolean => [...running.values()].some((one) => one.builder === builder);
-  const cache = new BuildCache({ extensions, doors, images, log, busy });
-  const prune = new Prune({ extensions, doors, cache, contexts, events, log });
+  const isChosen = (builder: string): boolean => builder === config.defaultBuilder;
+  const cache = new BuildCache({ extensions, doors, images, log, busy, isChosen });
+  const prune = new Prune({ extensions, doors, cache, contexts, events, log, isChosen });
   /** Builders whose records were looked through by this engine, and those that may have left some since. */
   const swept = new Set<string>();
   const unswept = new Set<string>();
@@ -72,12 +79,21 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   const background = new Set<Promise<void>>();
 
   async function build(order: BuildOrder, sink: BuildSink, signal: AbortSignal): Promise<BuildResult> {
-    const { id = randomBytes(8).toString('hex'), tags, driver = config.defaultBuilder, hidden, ...wanted } = order;
+    const {
+      id = randomBytes(8).toString('hex'),
+      tags,
+      driver = config.defaultBuilder,
+      hidden,
+      clientStore: _,
+      ...wanted
+    } = order;
     const names = tagNames(tags);
     if (running.has(id)) throw invalidParameter(`a build with the ID ${id} is under way`);
     const stop = new AbortController();
     const ended = AbortSignal.any([signal, stop.signal]);
-    running.set(id, { builder: driver, stop });
+    const view = { ...images, ...images.forBuilder(driver) };
+    const caches = new BuildCaches({ distribution: deps.distribution, images: view }, order, ended);
+    running.set(id, { builder: driver, stop, caches });
     let isHeld = false;
     let isPublished = false;
     const kept = new KeptContainers(order, (container) => containers.letGo(container));
@@ -107,10 +123,16 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
         images.publish(image, names.map(canonical));
         isPublished = true;
       }
-      return { image, tags: names.map(familiar) };
+      return { image, tags: names.map(familiar), caches: caches.written };
     } finally {
       if (!isHeld) end();
     }
+  }
+
+  function cachesOf(build: string): BuildCaches {
+    const found = running.get(build);
+    if (!found) throw notFound(`no build ${build} is under way`);
+    return found.caches;
   }
 
   async function builderOf(driver: string, signal: AbortSignal) {
@@ -149,9 +171,21 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     contextFromDockerfile: (text) => contexts.fromDockerfile(text),
     contextFromRemote: (url, options) => fromRemote(contexts, url, options),
     download: downloadOf,
+    caches: {
+      open: async (build, index) => await cachesOf(build).open(index),
+      layer: async (build, index, diffId) => await cachesOf(build).layer(index, diffId),
+      write: async (build, index, text, diffIds) => await cachesOf(build).write(index, text, diffIds),
+    },
     contextDirectory: (key) => contexts.kept(key),
-    trees: createTreeSync({ helper, dataRoot: config.dataRoot }),
+    trees,
     build,
+    buildkit: (signal) => buildkitOf({ extensions, log }, config.defaultBuilder, signal),
+    async keep(archive, tags, signal) {
+      const names = tagNames(tags).map(canonical);
+      for await (const { error } of images.load(archive, { quiet: true, names, signal })) {
+        if (error !== undefined) throw systemError(error);
+      }
+    },
     cancel(id) {
       const found = running.get(id);
       found?.stop.abort(cancelled('build cancelled'));

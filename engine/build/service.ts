@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { BuildCacheRecord, BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
 
+import type { StoredBlob } from '../content/service.js';
+import type { LayerSource } from '../images/service.js';
 import type { Download } from './download.js';
 import type { TreeSync } from './sync/service.js';
 
@@ -19,6 +21,15 @@ export interface Builds {
   contextFromRemote(url: string, options: ContextOptions): Promise<BuildContext>;
   /** For builders: a file from a web server. @throws InvalidParameter, Unavailable, Forbidden */
   download(url: string, signal: AbortSignal): Promise<Download>;
+  /** For builders: the caches that a build under way reads and writes. */
+  readonly caches: {
+    /** Opens the cache `CacheFrom[index]` of a build. @throws NotFound for no such build; the errors of reading it */
+    open(build: string, index: number): Promise<OpenedCache>;
+    /** A layer of it. @throws NotFound when it has none of that content */
+    layer(build: string, index: number, diffId: string): Promise<LayerSource>;
+    /** Writes the cache `CacheTo[index]` of a build. @throws the errors of writing it */
+    write(build: string, index: number, text: string, diffIds: readonly string[]): Promise<StoredBlob>;
+  };
   /** A directory that is kept between builds, for files that a client sends only when they have changed. */
   contextDirectory(key: string): Promise<BuildContext>;
 
@@ -31,6 +42,13 @@ export interface Builds {
    * @throws BuildFailure; NotFound, Unavailable, InvalidParameter where no builder was asked; the signal's reason
    */
   build(order: BuildOrder, sink: BuildSink, signal: AbortSignal): Promise<BuildResult>;
+  /** Path of the BuildKit that the chosen builder names; undefined where it names none, or does not answer. */
+  buildkit(signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Keeps what such a BuildKit has made: an archive with one image, maybe for several platforms, under these names
+   * and no others. @throws InvalidParameter, System
+   */
+  keep(archive: Readable, names: readonly string[], signal: AbortSignal): Promise<void>;
   /** Cancels the build of that ID. @returns false when there is none */
   cancel(id: string): boolean;
 
@@ -89,8 +107,27 @@ export interface BuildOrder extends Omit<BuildRequest, 'ID' | 'Engine'> {
   readonly tags: readonly string[];
   /** The builder's name; the engine's default where it is missing. */
   readonly driver?: string;
+  /** Directories of the client, by their names there: for caches of `type=local`. */
+  readonly clientStore?: (directory: string) => ClientStore;
   /** Nobody is to see the image: it is kept as a build record, for exporters, until they have it. */
   readonly hidden?: { readonly until: Promise<unknown> };
+}
+
+/** A cache that somebody has written; only its digests are verified. */
+export interface OpenedCache {
+  /** Digest of the whole cache. */
+  Digest: string;
+  /** In the words of the builder that wrote it. */
+  Cache: string;
+  /** Diff IDs of the layers that it has. */
+  Layers: string[];
+}
+
+/** A directory of blobs at a client. */
+export interface ClientStore {
+  /** Not yet compared with the digest. @throws NotFound */
+  read(digest: string, signal: AbortSignal): AsyncIterable<Buffer>;
+  write(content: AsyncIterable<Buffer>, signal: AbortSignal): Promise<StoredBlob>;
 }
 
 export interface BuildResult {
@@ -98,6 +135,8 @@ export interface BuildResult {
   readonly image: string;
   /** As users see them. */
   readonly tags: readonly string[];
+  /** Manifests of the caches that were written. */
+  readonly caches: readonly { readonly mediaType: string; readonly digest: string; readonly size: number }[];
 }
 
 /** One member of {@link BuildLine}. */

@@ -232,8 +232,8 @@ export class TestEngine implements AsyncDisposable {
   async history(id: string): Promise<EventMessage[]> {
     const list: EventMessage[] = [];
     const query = { since: 0, until: Date.now() / 1000 + 1, filters: {}, signal: AbortSignal.timeout(1500) };
-    for await (const event of this.events?.subscribe(query) ?? []) {
-      if (event.Actor.ID === id) list.push(event);
+    for await (const batch of this.events?.subscribe(query) ?? []) {
+      list.push(...batch.filter(({ Actor }) => Actor.ID === id));
     }
     return list;
   }

@@ -148,7 +148,8 @@ function refuseOther({ mediaType: type }: Descriptor, name: string): void {
   throw invalidParameter(`did not find plugin config for specified reference ${name}: ${what}`);
 }
 
-function parseDescriptor(value: unknown): Descriptor {
+/** @throws InvalidParameter */
+export function parseDescriptor(value: unknown): Descriptor {
   if (!isRecord(value)) throw invalidParameter('unsupported manifest format');
   const { digest, size } = value;
   if (typeof digest !== 'string' || !isDigest(digest)) {

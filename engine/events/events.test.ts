@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EventMessage } from '@cleat/protocol/api/event';
@@ -26,14 +26,25 @@ afterEach(async () => {
 const publish = (id: string, at?: Date) =>
   events.publish({ type: 'container', action: 'start', id, attributes: { name: `n-${id}` }, at });
 
+/** One at a time. */
+async function* each(query: Partial<EventQuery>): AsyncGenerator<EventMessage> {
+  const batches = events.subscribe({ filters: {}, signal: new AbortController().signal, ...query });
+  for await (const batch of batches) {
+    expect(batch.length).toBeGreaterThan(0);
+    yield* batch;
+  }
+}
+
 async function collect(query: Partial<EventQuery>, count = Number.POSITIVE_INFINITY): Promise<string[]> {
   const ids: string[] = [];
-  for await (const event of events.subscribe({ filters: {}, signal: new AbortController().signal, ...query })) {
-    ids.push(event.Actor.ID);
+  for await (const event of each(query)) {
+    ids.push(event.Action === 'events_lost' ? `lost ${event.Actor.Attributes.count ?? 'some'}` : event.Actor.ID);
     if (ids.length >= count) break;
   }
   return ids;
 }
+
+const segments = () => readdirSync(directory).filter((name) => name.endsWith('.jsonl'));
 
 const past = { since: 0, until: Date.now() / 1000 };
 const all = () => ({ since: 0, until: Date.now() / 1000 + 0.001 });
@@ -42,13 +53,14 @@ test('events are kept, to the nanosecond, over a restart, and the newest may be 
   const first = publish('one');
   publish('two');
   await events.close();
-  const [segment = ''] = readdirSync(directory);
+  const [segment = ''] = segments();
   appendFileSync(join(directory, segment), '{"s":3,"n":"17');
   events = open();
   publish('three');
-  expect(events.stats()).toEqual({ count: 3, kept: 1, published: 1, subscribers: 0 });
-  expect(await collect(all())).toEqual(['one', 'two', 'three']);
-  for await (const event of events.subscribe({ ...all(), filters: {}, signal: new AbortController().signal })) {
+  expect(events.stats()).toEqual({ count: 3, kept: 3, published: 1, subscribers: 0 });
+  // Nobody knows how much was torn off.
+  expect(await collect(all())).toEqual(['one', 'two', 'lost some', 'three']);
+  for await (const event of each(all())) {
     expect(event).toEqual(first);
     break;
   }
@@ -60,9 +72,9 @@ test('a subscription holds from the call on, and ends when it is aborted', async
   const subscription = events.subscribe({ filters: {}, signal: abort.signal });
   publish('one');
   const ids: string[] = [];
-  for await (const { Actor } of subscription) {
-    ids.push(Actor.ID);
-    if (Actor.ID === 'one') setTimeout(() => publish('two'), 5);
+  for await (const batch of subscription) {
+    ids.push(...batch.map(({ Actor }) => Actor.ID));
+    if (ids.length === 1) setTimeout(() => publish('two'), 5);
     else abort.abort();
   }
   expect(ids).toEqual(['one', 'two']);
@@ -93,7 +105,7 @@ test('since follows the order of the journal where a clock was set back', async 
   publish('after');
   const abort = new AbortController();
   const ids: string[] = [];
-  for await (const { Actor } of events.subscribe({ filters: {}, signal: abort.signal, since: ahead.timeNano })) {
+  for await (const { Actor } of each({ signal: abort.signal, since: ahead.timeNano })) {
     ids.push(Actor.ID);
     if (Actor.ID === 'after') abort.abort();
   }
@@ -113,11 +125,11 @@ test('until in the future ends the stream then', async () => {
 });
 
 test('a slow reader loses nothing and is not what memory is spent on', async () => {
-  const subscription = events.subscribe({ filters: {}, signal: new AbortController().signal });
-  const reader = subscription[Symbol.asyncIterator]();
+  const reader = each({});
+  const first = reader.next();
   const total = 10_000;
   publish('0');
-  expect((await reader.next()).value.Actor.ID).toBe('0');
+  expect((await first).value.Actor.ID).toBe('0');
   for (let n = 1; n < total; n++) publish(String(n));
   for (let n = 1; n < total; n++) {
     const { value } = await reader.next();
@@ -127,17 +139,49 @@ test('a slow reader loses nothing and is not what memory is spent on', async () 
   expect((await reader.next()).value.Actor.ID).toBe('end');
 });
 
-test('the journal keeps its bound, and a reader goes on after what was removed', async () => {
+test('the journal keeps its bound, and a reader that it left behind is told', async () => {
   await events.close();
-  events = open({ segmentBytes: 2000, segments: 3 });
+  const retention = () => ({ maxBytes: 32_000 });
+  events = open({ retention });
+  const reader = each({});
+  const first = reader.next();
+  publish('first');
+  expect((await first).value.Actor.ID).toBe('first');
+  // More than memory keeps.
   for (let n = 0; n < 5000; n++) publish(String(n));
-  expect(readdirSync(directory)).toHaveLength(3);
+  const bytes = segments().reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+  expect(bytes).toBeLessThanOrEqual(32_000);
   const { count } = events.stats();
-  expect(count).toBeLessThan(100);
+  expect(count).toBeLessThan(400);
+  const lost = (await reader.next()).value;
+  const oldest = (await reader.next()).value;
+  // It goes on with what there is.
+  expect(Number(lost.Actor.Attributes.count)).toBe(Number(oldest.Actor.ID));
+  expect(await collect({ cursor: lost.Cursor }, 1)).toEqual([oldest.Actor.ID]);
   await events.close();
-  events = open({ segmentBytes: 2000, segments: 3 });
+  events = open({ retention });
   expect(events.stats().count).toBe(count);
   expect(await collect(all())).toEqual(Array.from({ length: count }, (_, n) => String(5000 - count + n)));
+});
+
+test('events that are too old go, also when nothing happens', async () => {
+  await events.close();
+  let maxAgeMs = 3_600_000;
+  const retention = () => ({ maxBytes: 1 << 20, maxAgeMs });
+  events = open({ retention });
+  const { Cursor } = publish('old', new Date(Date.now() - 3_600_000));
+  await events.close();
+  const past = new Date(Date.now() - 3_600_000);
+  for (const name of segments()) utimesSync(join(directory, name), past, past);
+  events = open({ retention });
+  expect(await collect(all())).toEqual([]);
+  // It has seen all that there was.
+  publish('new');
+  expect(await collect({ cursor: Cursor }, 1)).toEqual(['new']);
+  maxAgeMs = 0;
+  await events.close();
+  events = open({ retention });
+  expect(await collect(all())).toEqual(['new']);
 });
 
 test('filters as Docker’s', () => {

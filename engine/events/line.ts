@@ -49,6 +49,7 @@ export function makeEvent(
   attributes: Record<string, string>,
   timeNano: bigint,
   caller?: Caller,
+  cursor?: string,
 ): EventMessage {
   return {
     Type: type,
@@ -58,5 +59,6 @@ export function makeEvent(
     time: Number(timeNano / 1_000_000_000n),
     timeNano,
     ...(caller && { Caller: caller }),
+    ...(cursor !== undefined && { Cursor: cursor }),
   };
 }

@@ -10,22 +10,46 @@ export interface Events {
   publish(event: NewEvent): EventMessage;
 
   /**
-   * Past events between `since` and `until`, then, unless `until` has passed, live ones until `signal` aborts or
-   * `until` comes. Filters as in `GET /events`: keys config container daemon event image label network node plugin
-   * scope secret service type volume. The subscription holds from the call on, not from the first `next()`.
-   * @throws InvalidParameter for an unknown filter, before anything is yielded.
+   * Past events between `since` and `until`, or those after `cursor`, then, unless `until` has passed, live ones until
+   * `signal` aborts or `until` comes; some at a time, never none. Filters as in `GET /events`: keys config container
+   * daemon event image label network node plugin scope secret service type volume. The subscription holds from the call
+   * on, not from the first `next()`.
+   *
+   * A reader loses nothing by being slow. Where events are no longer kept when it gets to them, or were lost with the
+   * host's power, it is given a `daemon` event `events_lost` in their place.
+   * @throws InvalidParameter for an unknown filter or what is no cursor, before anything is yielded; Gone for a cursor
+   * whose events are not kept: its owner must list what there is
    */
-  subscribe(options: EventQuery): AsyncIterable<EventMessage>;
+  subscribe(options: EventQuery): AsyncIterable<readonly EventMessage[]>;
 
-  /** Number of the newest event; the next one that is published has the next number. 0: there is none yet. */
+  /** Number of the newest event; 0: there is none yet. */
   readonly last: number;
+
+  /** The number that the next event is going to have. */
+  readonly next: number;
+
+  /**
+   * Names the present place in the journal. A client that reads state after this, in the same turn or later, and then the
+   * events after this cursor, misses nothing: what changes state is visible before its event is published.
+   */
+  readonly cursor: string;
+
+  /** Whether there was an event of this number, also when it is no longer kept. */
+  holds(event: number): boolean;
 
   /**
    * How many events are in the journal, how many of them in memory, too, how many came since the engine's start, and
    * how many read along now.
    */
-  stats(): { count: number; kept: number; published: number; subscribers: number };
+  stats(): EventsStats;
   close(): Promise<void>;
+}
+
+export interface EventsStats {
+  readonly count: number;
+  readonly kept: number;
+  readonly published: number;
+  readonly subscribers: number;
 }
 
 export interface NewEvent {
@@ -41,6 +65,8 @@ export interface EventQuery {
   /** Inclusive. A bigint (nanoseconds) is exact, where a number of seconds is not. */
   since?: Moment;
   until?: Moment;
+  /** A {@link Events.cursor}, or that of an event: everything after it. Not together with `since`. */
+  cursor?: string;
   /** As decoded from the `filters` query: key → values. */
   filters: Filters;
   signal: AbortSignal;

@@ -9,7 +9,7 @@ export interface Exec {
   readonly target: ExecTarget;
   readonly request: ExecCreateRequest;
   readonly command: string[];
-  /** `sh -c true`: as events name it. */
+  /** `sh -c true`, as events name it; as in Docker's, a blank follows a command without arguments. */
   readonly title: string;
   state: 'created' | 'running' | 'exited';
   pid: number;

@@ -66,7 +66,7 @@ class ExecRoom implements Execs {
       target,
       request,
       command,
-      title: command.join(' '),
+      title: `${command[0] ?? ''} ${command.slice(1).join(' ')}`,
       state: 'created',
       pid: 0,
       exitCode: undefined,

@@ -56,6 +56,7 @@ export async function commit(given: Context, options: CommitOptions): Promise<{ 
       }),
       parent && context.catalog.get(parent.id) ? parent.id : undefined,
     );
+    context.publish('create', image.id);
     if (reference) {
       context.catalog.tag(reference, image.id);
       context.publish('tag', image.id, familiar(reference));

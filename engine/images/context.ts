@@ -9,7 +9,17 @@ import type { Catalog, Image } from './catalog.js';
 import { parseNewImageConfig } from './config.js';
 import type { ImageUser } from './service.js';
 
-export type ImageAction = 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'import' | 'load' | 'save' | 'commit';
+export type ImageAction =
+  | 'create'
+  | 'pull'
+  | 'push'
+  | 'tag'
+  | 'untag'
+  | 'delete'
+  | 'import'
+  | 'load'
+  | 'save'
+  | 'commit';
 
 interface ContextDeps {
   log: Logger;

@@ -37,6 +37,9 @@ export async function openBench(config: Partial<RegistriesConfig & LayersConfig>
       return { Type: event.type, Action: event.action } as EventMessage;
     },
     last: 0,
+    next: 1,
+    cursor: '',
+    holds: () => false,
     subscribe: () => {
       throw new Error('not here');
     },

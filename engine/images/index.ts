@@ -11,7 +11,7 @@ import type { Layers } from '../layers/service.js';
 import { buildRecords, publish, removeRecords } from './build-records.js';
 import type { Catalog } from './catalog.js';
 import { commit } from './commit.js';
-import { addLayer, compose, originOf } from './compose.js';
+import { addKnownLayer, addLayer, compose, originOf, withLayers } from './compose.js';
 import { Context } from './context.js';
 import { importImage } from './import.js';
 import { history, inspect } from './inspect.js';
@@ -55,8 +55,14 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
       await Promise.all([import('./archive/load.js'), import('./archive/save.js')]);
     },
     commit: (options) => commit(context, options),
-    forBuilder: (builder) => imagesOf(context.forBuilder(builder)),
+    forBuilder(builder) {
+      const images = imagesOf(context.forBuilder(builder));
+      // Images of a builder are build records until a build gives them their names, whatever an archive says.
+      return { ...images, load: (archive, options) => images.load(archive, { ...options, names: [] }) };
+    },
     buildRecords: () => buildRecords(context),
+    pushLayers: async (diffIds, task) => (await import('./push/layers.js')).pushLayers({ ...task, context, diffIds }),
+    withLayers: (diffIds, work) => withLayers(context, diffIds, work),
     publish: (id, references) => publish(context, id, references),
     removeRecords: (ids, mayGo) => removeRecords(context, ids, mayGo),
     // A build record, too, can be looked into by its ID: `docker run` of what a step of a build has left.
@@ -99,6 +105,7 @@ function imagesOf(context: Context): Images {
       (await import('./archive/save.js')).save(context, refs, platforms, options),
     import: (options) => importImage(context, options),
     addLayer: (parent, tar) => addLayer(context, parent, tar),
+    addKnownLayer: (parent, source) => addKnownLayer(context, parent, source),
     compose: (options) => compose(context, options),
     origin: async (ref) => originOf(context, ref),
     removeRecord: async (id) => {

@@ -9,7 +9,10 @@ import type {
   Progress,
   RegistryAuth,
 } from '@cleat/protocol/api/image';
+import type { Emit } from '../async/progress.js';
 import type { Platform } from '../content/platform.js';
+import type { Content, Lease, StoredBlob } from '../content/service.js';
+import type { RegistryClient } from '../distribution/service.js';
 import type { Filters } from '../events/service.js';
 import type { ImageId } from '../ids.js';
 
@@ -45,10 +48,7 @@ export interface Images {
   /** The image of a name in its registry: digest and platforms. @throws InvalidParameter for what is none; as a pull */
   inspectRemote(name: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect>;
   /** Only the images of an archive that are for one of `platforms`, or all. @throws NotFound when there are none */
-  load(
-    archive: Readable,
-    options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
-  ): AsyncIterable<Progress>;
+  load(archive: Readable, options: LoadOptions): AsyncIterable<Progress>;
   /**
    * A tar as `docker save` writes it (with OCI layout and manifest.json).
    * @param options.names of the one image, instead of those that it has here
@@ -61,6 +61,8 @@ export interface Images {
   import(options: ImportOptions): AsyncIterable<Progress>;
   /** For builders: an image that is nothing but a parent's layers (none where it is empty), and one more on top. */
   addLayer(parent: string, tar: Readable): Promise<Composed>;
+  /** For builders: one more layer, of a content that is known before. @throws DataLoss when it is of another */
+  addKnownLayer(parent: string, source: LayerSource): Promise<Composed>;
   /** For builders: an image of layers that are here, with a configuration and history that say all. */
   compose(options: ComposeOptions): Promise<Composed>;
   /** For builders: how an image came to be. @throws NotFound */
@@ -73,6 +75,21 @@ export interface Composed {
   Id: string;
   /** Diff IDs of all its layers. A layer without any change is none. */
   Layers: string[];
+}
+
+/** A layer that is perhaps not here yet. */
+export interface LayerSource {
+  readonly diffId: string;
+  /** Brings its blob here, for the lease. @throws DataLoss for another than it names */
+  fetch(to: { content: Pick<Content, 'store'>; lease: Lease }): Promise<StoredBlob>;
+}
+
+/** A layer that is here. */
+export interface LayerArchive {
+  readonly diffId: string;
+  /** Bytes of the archive, uncompressed. */
+  readonly size: number;
+  open(): AsyncIterable<Buffer>;
 }
 
 export interface ImageOrigin {
@@ -118,6 +135,10 @@ export interface ImageHost {
   warm(): Promise<void>;
   /** Images as a builder sees them: build records among them, and what comes without a name is one. */
   forBuilder(builder: string): Images;
+  /** Brings layers, gzipped, to a registry. @returns their blobs there, in the same order @throws DataLoss for one that is not here */
+  pushLayers(diffIds: readonly string[], task: PushTask): Promise<StoredBlob[]>;
+  /** Layers that are here, as archives, for as long as `work` needs them. @throws DataLoss for one that is not here */
+  withLayers<T>(diffIds: readonly string[], work: (layers: readonly LayerArchive[]) => Promise<T>): Promise<T>;
   /** Build records, by whom they were made. */
   buildRecords(): BuildRecord[];
   /** Makes an ordinary image of a build record, with these names. @throws NotFound, InvalidParameter */
@@ -127,6 +148,15 @@ export interface ImageHost {
   /** Number of images, for `info`. */
   count(): number;
   close(): Promise<void>;
+}
+
+/** Where layers go. */
+export interface PushTask {
+  readonly client: RegistryClient;
+  /** `registry.example/team/app` */
+  readonly repository: string;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
 }
 
 /** An image that a builder has made, and no build has had as its result. */
@@ -154,6 +184,14 @@ export interface RemoveOptions {
   noPrune: boolean;
   /** Only the images for these; empty or missing: for all. */
   platforms?: readonly Platform[];
+}
+
+export interface LoadOptions {
+  readonly quiet: boolean;
+  readonly platforms?: readonly Platform[];
+  /** Instead of the names in the archive, which holds one image then. Empty: it gets none. */
+  readonly names?: readonly string[];
+  readonly signal: AbortSignal;
 }
 
 export interface PushOptions {

@@ -17,8 +17,8 @@ export function announceConnected(
 ): void {
   // Nobody asked for the gateway network.
   const wanted = endpoints.filter(({ role }) => role !== 'gateway');
-  let event = context.events.last;
-  for (const endpoint of wanted) endpoint.connectedBy = ++event;
+  let event = context.events.next;
+  for (const endpoint of wanted) endpoint.connectedBy = event++;
   context.save(sandbox);
   for (const endpoint of wanted) emit(context, 'connect', sandbox, endpoint);
 }
@@ -29,10 +29,10 @@ export function announceEnd(
   sandbox: SandboxRecord,
   endpoints: readonly EndpointRecord[] = sandbox.endpoints,
 ): void {
-  const isTold = (event = 0) => event > 0 && event <= context.events.last;
+  const isTold = (event = 0) => context.events.holds(event);
   const open = endpoints.filter(({ connectedBy, endedBy }) => isTold(connectedBy) && !isTold(endedBy));
-  let event = context.events.last;
-  for (const endpoint of open) endpoint.endedBy = ++event;
+  let event = context.events.next;
+  for (const endpoint of open) endpoint.endedBy = event++;
   context.save(sandbox);
   for (const endpoint of open) emit(context, 'disconnect', sandbox, endpoint);
 }

@@ -6,7 +6,7 @@ import { refuseLargeRecord } from '../store/record-size.js';
 import { nowNanos } from '../time.js';
 import type { Context } from './context.js';
 import { type Driver, isOutOfReach, opError } from './drivers.js';
-import { findUnrecorded } from './lookup.js';
+import { findUnrecorded, forgetVolume } from './lookup.js';
 import type { VolumeRecord } from './record.js';
 import { createdAt, resourceOf, wholeSeconds } from './resource.js';
 
@@ -51,7 +51,7 @@ export async function createVolume(context: Context, request: VolumeCreateReques
  * @throws Conflict
  */
 async function checkKnown(
-  context: Pick<Context, 'drivers' | 'records' | 'references'>,
+  context: Pick<Context, 'drivers' | 'records' | 'references' | 'unmounts' | 'events'>,
   record: VolumeRecord,
   wanted: string,
 ): Promise<VolumeResource | undefined> {
@@ -78,7 +78,7 @@ async function checkKnown(
       `found references to volume '${name}' in driver '${owner}' but the volume was not found in the driver -- you may need to remove containers referencing this volume or force remove the volume to re-create it: volume name must be unique`,
     );
   }
-  context.records.delete(name);
+  forgetVolume(context, record);
   return undefined;
 }
 

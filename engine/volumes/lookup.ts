@@ -6,6 +6,16 @@ import { isOutOfReach, noSuchVolume, opError, shortMs } from './drivers.js';
 import type { VolumeRecord } from './record.js';
 import { foundRecord, resourceOf } from './resource.js';
 
+/** Takes a volume off the record: who follows the events learns of it, however it went. */
+export function forgetVolume(
+  context: Pick<Context, 'records' | 'unmounts' | 'events'>,
+  { name, driver }: Pick<VolumeRecord, 'name' | 'driver'>,
+): void {
+  context.records.delete(name);
+  context.unmounts.forget(name);
+  context.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver } });
+}
+
 /** How long a driver may hold up the making of a volume that may not be its own, in ms. */
 const probeMs = 1_000;
 
@@ -60,7 +70,7 @@ export async function inspectVolume(context: Context, name: string): Promise<Vol
     throw opError('get', name, error);
   }
   if (volume) return withPending(context, record, resourceOf(record, volume));
-  if (context.references(name).length === 0) context.records.delete(name);
+  if (context.references(name).length === 0) forgetVolume(context, record);
   throw noSuchVolume(name);
 }
 

@@ -7,7 +7,7 @@ import type { Context } from './context.js';
 import { anonymousLabel } from './create.js';
 import { isOutOfReach, noSuchVolume, opError } from './drivers.js';
 import { listVolumes } from './list.js';
-import { requireRecord } from './lookup.js';
+import { forgetVolume, requireRecord } from './lookup.js';
 import type { VolumeRecord } from './record.js';
 
 /** Removes a volume; with `force`, one that is gone already, or whose driver is, is forgotten. */
@@ -24,9 +24,7 @@ export async function removeVolume(context: Context, name: string, force: boolea
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
     await context.unmounts.settle(record.driver, record.name);
     await removeFromDriver(context, record, force);
-    context.records.delete(name);
-    context.unmounts.forget(record.name);
-    context.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver: record.driver } });
+    forgetVolume(context, record);
   });
 }
 
@@ -40,9 +38,10 @@ async function removeFromDriver(context: Context, record: VolumeRecord, force: b
   } catch (error) {
     if (!force) throw opError('remove', name, error);
     // As in Docker, the engine forgets it in any case; what the driver said is an error only if it was there to say it.
-    context.records.delete(name);
-    context.unmounts.forget(name);
-    if (!isOutOfReach(error)) throw opError('remove', name, error);
+    if (!isOutOfReach(error)) {
+      forgetVolume(context, record);
+      throw opError('remove', name, error);
+    }
     context.log.warn('a volume is forgotten, its driver could not be asked to remove it', {
       volume: name,
       driver: driverName,
@@ -51,7 +50,7 @@ async function removeFromDriver(context: Context, record: VolumeRecord, force: b
     return;
   }
   if (isThere || force) return;
-  context.records.delete(name);
+  forgetVolume(context, record);
   throw noSuchVolume(name);
 }
 

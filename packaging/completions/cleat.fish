@@ -54,6 +54,47 @@ complete -c cleat -n '__fish_seen_subcommand_from hooks' -l id -x
 complete -c cleat -n '__fish_seen_subcommand_from hooks' -l route -x
 complete -c cleat -n '__fish_seen_subcommand_from hooks' -l caller -x
 complete -c cleat -n '__fish_seen_subcommand_from hooks' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a authz -d 'Say what a policy for authorization says to a request, and why; test a policy file'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a authz
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a explain
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a check
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a actions
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l context -s c -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tls
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l policy -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l form -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l as -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l json
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a audit -d 'Show who asked an engine for what, who allowed or denied it, and what came of it'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a audit
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l context -s c -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l tls
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l since -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l until -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l user -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l container -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l method -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l route -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l status -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l denied
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l decision -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l id -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l last -s n -x
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l follow -s f
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l json
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l data-root -r -F
+complete -c cleat -n '__fish_seen_subcommand_from audit' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a record -d 'Write to a file what engines and a plugin say'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a record
 complete -c cleat -n '__fish_seen_subcommand_from record' -l listen -x

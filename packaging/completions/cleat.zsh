@@ -6,6 +6,8 @@ if (( CURRENT == 2 )); then
     'extensions:Show the extensions that an engine knows\: state and why, health, calls, failures, what they say'
     'log-drivers:Show what log drivers have not got of what containers print, and what was dropped'
     'hooks:Show the request hooks of an engine, which of them changed or refused what, and try a request on them'
+    'authz:Say what a policy for authorization says to a request, and why; test a policy file'
+    'audit:Show who asked an engine for what, who allowed or denied it, and what came of it'
     'record:Write to a file what engines and a plugin say'
     'replay:Ask a plugin again what was recorded, or answer an engine in its stead'
     'sweep:Remove every trace of an engine that no longer runs\: containers, mounts, networks, both roots'
@@ -18,7 +20,7 @@ if (( CURRENT == 2 )); then
   _describe command commands
   compadd -- --version --help
 elif [[ $words[2] == help ]]; then
-  compadd -- doctor extensions log-drivers hooks record replay sweep create package plugins verify
+  compadd -- doctor extensions log-drivers hooks authz audit record replay sweep create package plugins verify
 else
   local command=$words[2]
   # What follows the command is completed as if the command were the program.
@@ -89,6 +91,55 @@ else
         '*--help' \
         '*-h' \
         '1:verb:(list trace test)' \
+        '*:file:_files'
+      ;;
+    authz)
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--policy=:policy:' \
+        '*--form=:form:' \
+        '*--as=:as:' \
+        '*--json' \
+        '*--help' \
+        '*-h' \
+        '1:verb:(explain check actions)' \
+        '*:file:_files'
+      ;;
+    audit)
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--since=:since:' \
+        '*--until=:until:' \
+        '*--user=:user:' \
+        '*--container=:container:' \
+        '*--method=:method:' \
+        '*--route=:route:' \
+        '*--status=:status:' \
+        '*--denied' \
+        '*--decision=:decision:' \
+        '*--id=:id:' \
+        '*--last=:last:' \
+        '*-n+:last:' \
+        '*--follow' \
+        '*-f' \
+        '*--json' \
+        '*--data-root=:data-root:_files' \
+        '*--help' \
+        '*-h' \
         '*:file:_files'
       ;;
     record)

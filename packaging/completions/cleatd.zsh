@@ -14,6 +14,8 @@ _arguments \
   '*--label=[Label of this engine, as key=value]:label:' \
   '*--live-restore[Leave containers running when the daemon is asked to stop]' \
   '*--shutdown-timeout=[Seconds that containers have to stop when the daemon stops]:shutdown-timeout:' \
+  '*--events-max-size=[Disk space for events, the oldest of which go first (default 64MiB)]:events-max-size:' \
+  '*--events-max-age=[How long events are kept, such as 720h (default\: as long as there is space)]:events-max-age:' \
   '*--metrics-addr=[Serve metrics for Prometheus at http\://HOST\:PORT/metrics, without TLS; best on loopback\: 127.0.0.1\:9323]:metrics-addr:' \
   '*--validate[Check flags and configuration file, then exit]' \
   '*--version[Print the version, then exit]' \
@@ -30,6 +32,8 @@ _arguments \
   '*--tlscert=[TLS certificate (default cert.pem there)]:tlscert:_files' \
   '*--tlskey=[TLS key (default key.pem there)]:tlskey:_files' \
   '*--insecure-tcp[Allow TCP without TLS beyond loopback, and on a bridge'\''s address\: anybody who reaches it is root here]' \
+  '*--audit[Record every request to the API in DATA-ROOT/audit; see "cleat audit" (default true)]' \
+  '*--audit-opt=[Bounds of that journal\: max-size of a file (8m), max-file (8), max-age (720h)]:audit-opt:' \
   '*--min-api-version=[Lowest API version that is served]:min-api-version:' \
   '*--extension=[How to run an extension of the manifest\: NAME=in-process, NAME=process or NAME=off]:extension:' \
   '*--extension-manifest=[Further manifest of extensions (YAML); the one of the batteries always comes first]:extension-manifest:_files' \

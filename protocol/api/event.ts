@@ -16,4 +16,6 @@ export interface EventMessage {
    * clients ignore it.
    */
   Caller?: Caller;
+  /** Names this event's place in the journal: `GET /events?cursor=…` goes on after it. Ours, as `Caller` is. */
+  Cursor?: string;
 }

@@ -33,11 +33,15 @@ export const BuildRequest = Type.Object({
   NoCache: flag(),
   NoCacheFilter: texts('Stages that are not taken from the cache.'),
   Pull: flag('Base images are pulled even if they are here.'),
-  CacheFrom: texts('References of images, or `type=local,src=/absolute`.'),
+  CacheFrom: texts(
+    'Caches as the client names them: references of images, `type=registry,ref=…`, `type=local,src=…,digest=…` (a directory of the client). The engine reads them: `GET /build-records/caches?build=ID&from=N` answers what the builder of that cache wrote (`Cache`), the diff IDs of its layers (`Layers`) and the digest of it all (`Digest`); `POST /build-records/caches/layer?build=ID&from=N&layer=DIFFID&parent=IMAGE` puts one of them on top of an image. Bytes are verified, words are not.',
+  ),
   CacheFromOnly: flag(
     'Of the cache only what the images of `CacheFrom` have is taken, and only images that are here (the classic `--cache-from`).',
   ),
-  CacheTo: texts('`type=inline`, or `type=local,dest=/absolute`.'),
+  CacheTo: texts(
+    '`type=inline`, `type=registry,ref=…` or `type=local,dest=…`, with `mode=min` or `max` and `ignore-error`. The engine writes them: `POST /build-records/caches?build=ID&to=N` with `Cache` (the builder’s words) and `Layers` (diff IDs). What is inline goes into the image, as `Cache` of `POST /build-records`.',
+  ),
   Network: text('Of `RUN`: `default`, `none`, `host`, or a network.'),
   ExtraHosts: texts('`name:address`, for `RUN`.'),
   ShmSize: number('Bytes.'),
@@ -154,6 +158,9 @@ export const BuildCacheRecord = Type.Object({
 export type BuildCacheRecord = Static<typeof BuildCacheRecord>;
 
 const Nothing = Type.Object({});
+const chosen = flag(
+  'Builds go to this builder. All builders are asked; one whose cache others use, too, leaves it alone otherwise.',
+);
 
 export const builderKind = {
   label: 'builder',
@@ -174,6 +181,9 @@ export const builderKind = {
       request: Nothing,
       response: Type.Object({
         Platforms: texts('That it builds for; without it the host’s, and those that run here by binfmt.'),
+        BuildKit: text(
+          'Path of a UNIX socket of this host where a BuildKit answers. Its clients (`docker buildx`) are passed on to it; all else is asked as of any builder.',
+        ),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
@@ -192,7 +202,7 @@ export const builderKind = {
     DiskUsage: {
       about: 'What the builder keeps to be quicker the next time; for `docker system df` and `docker buildx du`.',
       since: 'Cleat 0.2',
-      request: Type.Object({ Engine: text('As in `Build`.') }),
+      request: Type.Object({ Engine: text('As in `Build`.'), Chosen: chosen }),
       response: Type.Object({ Records: Type.Optional(Type.Array(BuildCacheRecord)) }),
       deadlineMs: seconds(30),
       idempotent: true,
@@ -203,6 +213,7 @@ export const builderKind = {
       since: 'Cleat 0.2',
       request: Type.Object({
         Engine: text('As in `Build`.'),
+        Chosen: chosen,
         All: flag('Also what a build may still use.'),
         Filters: Type.Optional(
           Type.Record(Type.String(), Type.Array(Type.String()), {

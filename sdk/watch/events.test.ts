@@ -75,6 +75,29 @@ test('an engine that forgot what it was told is a gap, one that forgot only what
   await expect.poll(() => told.slice(5)).toEqual(['subscribed', 'create d']);
 });
 
+test('where events have cursors the engine says which are new, and a cursor that it refuses is a gap', async () => {
+  engine.journal = 'one';
+  const { told, items } = reader();
+  await expect.poll(() => told).toEqual(['subscribed']);
+  engine.tell('create', 'a');
+  await expect.poll(() => told).toHaveLength(2);
+  await engine.die();
+  engine.tell('create', 'b');
+  await engine.listen();
+  await expect.poll(() => told.slice(2)).toEqual(['subscribed', 'create b']);
+  expect(items[2]).toEqual({ type: 'subscribed', resumed: true });
+  expect(engine.asked.at(-1)).toBe(`/events?cursor=one.${start + 1_001n}`);
+  engine.tell('events_lost', 'engine', { Type: 'daemon', attributes: { count: '3' } });
+  await expect.poll(() => items.at(-1)).toEqual({ type: 'subscribed', gap: expect.stringContaining('has 3 events') });
+  await engine.die({ forget: true });
+  await engine.listen();
+  await expect.poll(() => items.at(-1)).toEqual({ type: 'subscribed', gap: expect.stringContaining('list again') });
+  engine.tell('create', 'c');
+  await expect.poll(() => told.at(-1)).toBe('create c');
+  const late = reader({ cursor: `one.${start + 3n * 1_001n}` });
+  await expect.poll(() => late.told[0]).toBe('gap');
+});
+
 test('an event before the stream stands is told', async () => {
   engine.on('/_ping', (_query, response) => {
     engine.tell('create', 'early');

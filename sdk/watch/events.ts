@@ -1,4 +1,4 @@
-import { messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { type Engine, isHopeless } from './engine.js';
 import { EventStream } from './event-stream.js';
@@ -12,6 +12,8 @@ export type Filters = Readonly<Record<string, readonly string[]>>;
 export interface EventOptions {
   /** From when on; nanoseconds (an event's `timeNano`) are exact. Default: from now on. */
   since?: bigint | Date;
+  /** Instead of `since`, on Cleat: an event's `Cursor`. What came after it is told, exactly once. */
+  cursor?: string;
   filters?: Filters;
   /** Ends the iteration, without an error. */
   signal?: AbortSignal;
@@ -26,9 +28,9 @@ export type EventItem =
   | { readonly type: 'event'; readonly event: EngineEvent }
   /**
    * The engine has been connected to, for the first time or again: whatever happens from now on will be told, so this
-   * is the moment to list. `gap` says why events since the last connection may be missing.
+   * is the moment to list. `gap` says why events since the last connection may be missing; `resumed`: none is (Cleat).
    */
-  | { readonly type: 'subscribed'; readonly gap?: string };
+  | { readonly type: 'subscribed'; readonly gap?: string; readonly resumed?: true };
 
 /**
  * An engine's events, for as long as they are wanted. An engine that goes away is waited for, also at the beginning,
@@ -49,27 +51,53 @@ async function* follow(engine: Engine, options: Following): AsyncGenerator<Event
   const filters = options.filters && JSON.stringify(options.filters);
   const outage = new Outage(log, signal);
   let position = since === undefined ? undefined : new Position(toNanos(since));
+  if (options.cursor !== undefined) {
+    if (since !== undefined) throw invalidParameter('since and cursor both say where to begin: give one of them');
+    position = new Position(0n);
+    position.cursor = options.cursor;
+  }
   let asked = position !== undefined;
+  let refused: string | undefined;
   while (!signal.aborted) {
     try {
       // Not "from now on": dockerd answers a moment before it subscribes, and what happens in between is in its memory.
       const reached = position ?? new Position(toNanos(await engine.time({ signal })));
       position = reached;
       const before = reached.newest;
-      const answer = await engine.open('/events', { query: { since: stamp(reached.since), filters }, signal });
+      const { cursor } = reached;
+      const begin = cursor === undefined ? { since: stamp(reached.since) } : { cursor };
+      const answer = await engine.open('/events', { query: { ...begin, filters }, signal });
       const isNew = (event: EngineEvent) => reached.take(event);
       using stream = new EventStream(answer, { isNew, limit: pending, signal });
-      const gap = asked ? await gapSince(engine, before, signal) : undefined;
+      const isResumed = cursor !== undefined;
+      const gap = refused ?? (asked && !isResumed ? await gapSince(engine, before, signal) : undefined);
       asked = true;
+      refused = undefined;
       outage.succeeded();
-      yield { type: 'subscribed', gap };
-      for await (const event of stream) yield { type: 'event', event };
+      yield isResumed ? { type: 'subscribed', resumed: true } : { type: 'subscribed', gap };
+      for await (const event of stream) yield isLoss(event) ? lossOf(event) : { type: 'event', event };
     } catch (error) {
       if (signal.aborted) return;
+      if (isClass(error, 'Gone') && position?.cursor !== undefined) {
+        // Its events are not kept, or the engine has other data: from now on.
+        refused = messageOf(error);
+        position = undefined;
+        continue;
+      }
       if (isHopeless(error)) throw error;
       await outage.wait(error);
     }
   }
+}
+
+/** Cleat tells it in place of events that it no longer has. */
+function isLoss({ Type, Action }: EngineEvent): boolean {
+  return Type === 'daemon' && Action === 'events_lost';
+}
+
+function lossOf({ Actor }: EngineEvent): EventItem {
+  const { count } = Actor.Attributes;
+  return { type: 'subscribed', gap: `the engine no longer has ${count ?? 'some'} events that were not read yet` };
 }
 
 /**

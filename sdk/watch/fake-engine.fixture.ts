@@ -21,6 +21,8 @@ export class FakeEngine implements AsyncDisposable {
   containers = new Map<string, Record<string, unknown>>();
   /** A request that begins so is never answered. */
   hangs: string | undefined;
+  /** As Cleat: events have cursors, of a journal of this name. */
+  journal: string | undefined;
   #server = createServer(this.#answer.bind(this));
   #clock = start;
 
@@ -80,6 +82,7 @@ export class FakeEngine implements AsyncDisposable {
       scope: 'local',
       time: Number(timeNano / 1_000_000_000n),
       timeNano,
+      ...(this.journal !== undefined && { Cursor: `${this.journal}.${this.#clock}` }),
     };
     this.history.push(event);
     this.say(`${stringify(event)}\n`);
@@ -119,10 +122,16 @@ export class FakeEngine implements AsyncDisposable {
   }
 
   #events(query: URLSearchParams, response: ServerResponse): void {
+    const cursor = query.get('cursor');
+    const place = (this.history as { Cursor?: string }[]).findIndex(({ Cursor }) => Cursor === cursor);
+    if (cursor !== null && place < 0) {
+      response.writeHead(410, { 'Content-Type': 'application/json' }).end('{"message":"list again"}');
+      return;
+    }
     response.writeHead(200, { 'Content-Type': 'application/json' });
     response.flushHeaders();
     const [since, until] = [nanos(query.get('since')), nanos(query.get('until'))];
-    for (const event of this.history as { timeNano: bigint }[]) {
+    for (const event of this.history.slice(cursor === null ? 0 : place + 1) as { timeNano: bigint }[]) {
       if (event.timeNano >= (since ?? 0n) && event.timeNano <= (until ?? event.timeNano)) {
         response.write(`${stringify(event)}\n`);
       }

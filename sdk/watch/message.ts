@@ -11,11 +11,12 @@ const Message = Type.Object({
   scope: Type.String(),
   time: Type.Integer(),
   timeNano: Type.BigInt(),
+  Cursor: Type.Optional(Type.String()),
 });
 
 /**
  * An event as an engine tells it. `Type` is `container`, `image`, `volume`, `network`, `plugin`, `daemon`, … `time` is
- * in seconds, `timeNano` in nanoseconds since the epoch: int64, hence a bigint.
+ * in seconds, `timeNano` in nanoseconds since the epoch: int64, hence a bigint. `Cursor` is Cleat's, and names its place.
  */
 export type EngineEvent = Static<typeof Message>;
 

@@ -15,6 +15,8 @@ export class Position {
   /** Anything older has been told, or is from before the beginning. */
   #floor: bigint;
   readonly #told = new Map<string, bigint>();
+  /** The place after the last event that was told, where the engine has cursors: more exact than any time. */
+  cursor: string | undefined;
 
   /** @param start nanoseconds since the epoch: nothing older is of interest */
   constructor(start: bigint) {
@@ -35,6 +37,7 @@ export class Position {
 
   /** Moves on to an event. @returns false when it was told before */
   take(event: EngineEvent): boolean {
+    this.cursor = event.Cursor ?? this.cursor;
     const key = fingerprint(event);
     if (this.#told.has(key)) return false;
     this.#told.set(key, event.timeNano);

@@ -113,6 +113,25 @@ test('an engine that died and forgot is listed again; what is new, other and gon
   expect(states()).toEqual(['new running', 'other exited', 'same running']);
 });
 
+test('an engine that has cursors is not listed again for a connection that broke', async () => {
+  engine.journal = 'one';
+  const { told, states } = watching();
+  await expect.poll(() => told).toEqual(['synced']);
+  engine.set('a', 'running');
+  await expect.poll(() => told.at(-1)).toBe('added a by create');
+  const lists = () => engine.asked.filter((path) => path === '/containers/json?all=1').length;
+  expect(lists()).toBe(1);
+  await engine.die();
+  engine.set('b', 'running');
+  await engine.listen();
+  await expect.poll(states).toEqual(['a running', 'b running']);
+  expect(lists()).toBe(1);
+  await engine.die({ forget: true });
+  engine.set('a', undefined, { silently: true });
+  await engine.listen();
+  await expect.poll(states).toEqual(['b running']);
+});
+
 test('a consumer that is slow costs one entry per object, and then a list', async () => {
   const watched = watch(new Engine(engine.address), { containers: true, signal: stop.signal });
   const changes = watched[Symbol.asyncIterator]();

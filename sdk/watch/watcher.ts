@@ -140,7 +140,8 @@ class Watcher implements Watch {
     try {
       for await (const item of events(this.#engine, { filters, signal, log: this.#log, since: this.#picture.newest })) {
         if (item.type === 'event') this.#note(item.event);
-        else this.#everything();
+        // Otherwise the events tell all that happened meanwhile.
+        else if (!item.resumed) this.#everything();
       }
     } catch (error) {
       this.#failure = { error };

@@ -4,9 +4,11 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { type RequestOptions, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
 import type { EventMessage } from '@cleat/protocol/api/event';
+import type { AuditRecord } from '@cleat/protocol/audit';
 import type { AuthorizationRequest } from '@cleat/protocol/kinds/authz';
 import { silentLogger } from '@cleat/protocol/log';
 import { authzKind, defineExtension, implement, type Served, serve } from '@cleat/sdk';
@@ -188,6 +190,51 @@ test('an answer can be denied', async () => {
     'authorization denied by plugin policy: classified',
   );
   expect((await as('alice', 'rm', 'secret')).code).toBe(0);
+});
+
+const cleat = fileURLToPath(new URL('../../bin/cleat', import.meta.url));
+async function audit(...args: string[]): Promise<AuditRecord[]> {
+  const { stdout } = await promisify(execFile)(cleat, ['audit', '--json', ...args], { maxBuffer: 1 << 24 });
+  return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as AuditRecord]));
+}
+
+test('the audit journal has who was denied what, and nothing of bodies; the files are read without the engine', async () => {
+  const host = ['-H', `unix://${engine.socket}`];
+  await as('alice', 'create', '--name', 'audited', '-e', 'PASSWORD=s3cret', 'busybox');
+  await as('bob', 'rm', 'audited');
+  await as('alice', 'rm', 'audited');
+  const denied = await audit(...host, '--denied', '--user', 'bob', '-n', '1');
+  expect(denied).toMatchObject([
+    {
+      Caller: { Method: 'TLS', User: 'bob' },
+      Remote: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      Method: 'DELETE',
+      Route: '/containers/{name}',
+      Container: { Name: 'audited', ID: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      By: 'authorizer policy',
+      Reason: 'bob may only look',
+      Status: 403,
+    },
+  ]);
+  const of = await audit(...host, '--container', 'audited', '--method', 'POST', '--route', '/containers/create');
+  expect(of).toMatchObject([{ Decision: 'allowed', Status: 201, Container: denied[0]?.Container }]);
+  const answerDenied = await audit(...host, '--container', 'secret', '--denied');
+  expect(answerDenied).toMatchObject([{ Executed: true, Reason: 'classified' }]);
+  // Attach and exec are on record when they begin, too.
+  const exec = await audit(...host, '--route', '/exec/{id}/start');
+  expect(exec.map(({ Decision, Status }) => [Decision, Status])).toEqual(
+    expect.arrayContaining([
+      ['open', 0],
+      ['allowed', 101],
+    ]),
+  );
+  const text = (await promisify(execFile)('sh', ['-c', `cat ${engine.dataRoot}/audit/*`], { maxBuffer: 1 << 24 }))
+    .stdout;
+  expect(text).not.toMatch(/s3cret|BEGIN CERT/);
+  const last = (await audit(...host, '-n', '1'))[0];
+  const whole = await audit('--data-root', engine.dataRoot);
+  expect(whole.map(({ Seq }) => Seq).slice(0, 3)).toEqual([1, 2, 3]);
+  expect(whole.find(({ Seq }) => Seq === last?.Seq)).toEqual(last);
 });
 
 test('without its plugin the engine obeys nobody, until it is back', async () => {

@@ -56,7 +56,17 @@ test('extensions ls shows the batteries with their state', async () => {
 test('extensions alone lists; each command has its help; logs tells what an extension said', async () => {
   const at = ['-H', `unix://${engine.socket}`];
   expect((await cleat('extensions', ...at)).stdout).toMatch(/^NAME +ENTRY/);
-  for (const name of ['doctor', 'extensions', 'log-drivers', 'record', 'replay', 'sweep', 'create', 'verify']) {
+  for (const name of [
+    'doctor',
+    'extensions',
+    'log-drivers',
+    'audit',
+    'record',
+    'replay',
+    'sweep',
+    'create',
+    'verify',
+  ]) {
     const { code, stdout } = await cleat(name, '--help');
     expect({ name, code }).toEqual({ name, code: 0 });
     expect(stdout).toMatch(/^Usage: (npm create cleat-plugin|cleat )/);

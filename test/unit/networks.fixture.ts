@@ -109,9 +109,10 @@ export async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     extensions,
     events: {
       publish: (event: NewEvent) => void events.push(event),
-      get last() {
-        return events.length;
+      get next() {
+        return events.length + 1;
       },
+      holds: (event: number) => event > 0 && event <= events.length,
     } as never,
   });
   await networks.start();

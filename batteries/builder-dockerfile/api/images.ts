@@ -67,6 +67,14 @@ export interface Composition {
   readonly cache?: string;
 }
 
+/** A cache that the engine has opened. */
+export interface OpenedCache {
+  readonly digest: string;
+  readonly text: string;
+  /** Diff IDs of the layers that it has. */
+  readonly layers: readonly string[];
+}
+
 /** Images, as far as a build needs them. */
 export class Images {
   readonly #client: Client;
@@ -151,14 +159,34 @@ export class Images {
     return { text: textAt(answer, 'Cache'), history: history.map(told) };
   }
 
-  /** The images as one archive. */
-  async save(ids: readonly string[], signal: AbortSignal): Promise<Readable> {
-    return await this.#client.open('GET', `/images/get?${ids.map((id) => `names=${id}`).join('&')}`, { signal });
+  /** Opens the cache `CacheFrom[from]` of the build. */
+  async openCache(build: string, from: number, signal: AbortSignal): Promise<OpenedCache> {
+    const query = { build, from: `${from}` };
+    const answer = await this.#client.call('GET', '/build-records/caches', { query, signal });
+    return {
+      digest: textAt(answer, 'Digest'),
+      text: textAt(answer, 'Cache'),
+      layers: stringList(isObject(answer) ? answer.Layers : []),
+    };
   }
 
-  async load(archive: Readable, signal: AbortSignal): Promise<void> {
-    const answer = await this.#client.open('POST', '/images/load', { query: { quiet: '1' }, upload: archive, signal });
-    await eachLine(answer, async () => {});
+  /** A layer of that cache on top of `parent`. @throws NotFound when neither the cache nor the engine has it */
+  async addCachedLayer(
+    { build, from, layer, parent }: { build: string; from: number; layer: string; parent: string },
+    signal: AbortSignal,
+  ): Promise<LayerRecord> {
+    const query = { build, from: `${from}`, layer, parent };
+    return recordOf(await this.#client.call('POST', '/build-records/caches/layer', { query, signal }));
+  }
+
+  /** Writes the cache `CacheTo[to]` of the build. @returns its digest */
+  async writeCache(
+    { build, to, text, layers }: { build: string; to: number; text: string; layers: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const body = { Cache: text, Layers: layers };
+    const query = { build, to: `${to}` };
+    return textAt(await this.#client.call('POST', '/build-records/caches', { query, body, signal }), 'Digest');
   }
 
   /** Lets go of a record. What is used still, or has become somebody's image, stays. */

@@ -9,6 +9,7 @@ import { Client } from '../api/client.js';
 import { Containers } from '../api/containers.js';
 import { Images } from '../api/images.js';
 import { exportAll, importAll } from '../cache/exchange.js';
+import { Imports, Missing } from '../cache/imports.js';
 import { CacheSources } from '../cache/sources.js';
 import type { Cache } from '../cache/store.js';
 import { readDockerfile } from '../language/dockerfile.js';
@@ -86,28 +87,40 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
       ? await CacheSources.of(images, cache, request.CacheFrom ?? [], platform)
       : undefined;
     const epoch = epochOf(buildArgs.SOURCE_DATE_EPOCH ?? globals.get('SOURCE_DATE_EPOCH'));
+    const hold = (one: Disposable) => holds.push(one);
+    let hasImported = false;
+    const imports = new Imports(request.ID, images, cache, hold);
     for (let attempt = 1; ; attempt++) {
       const stop = new AbortController();
       const all = AbortSignal.any([signal, stop.signal]);
       const context: BuildContext = {
-        ...{ request, log, client, images, workspace, cache, cacheMounts, lines, dockerfile, plan, globals },
+        ...{ request, log, client, images, workspace, cache, imports, cacheMounts, lines, dockerfile, plan },
+        globals,
         ...{ buildArgs, contexts, platform, epoch, slots, signal: all },
         containers: new Containers(client),
         bases: new Bases(images, request, all),
         sources,
         trail: [],
-        holds: { use: (one) => holds.push(one) },
+        holds: { use: hold },
         later: (work) => pending.push(work),
       };
       const stages = new Stages(context);
       try {
         await stages.tellGlobals();
-        if (!sources) await importAll(context);
+        if (!sources && !hasImported) await importAll(context);
+        hasImported = true;
         const image = await targetImage(context, stages);
-        await exportAll(context);
+        await exportAll(context, await stages.result(plan.target));
         return image;
       } catch (error) {
         stop.abort();
+        // Each time something is forgotten, so that this ends.
+        if (error instanceof Missing) {
+          log.info('a layer of an imported cache cannot be had', { error: messageOf(error.cause) });
+          imports.giveUp(error);
+          attempt--;
+          continue;
+        }
         if (!(error instanceof Vanished) || attempt === maxAttempts) throw error;
         cache.dropImage(error.image);
       } finally {

@@ -5,6 +5,7 @@ import type { Logger } from '@cleat/protocol/log';
 import type { Client } from '../api/client.js';
 import type { Containers } from '../api/containers.js';
 import type { Images, Platform } from '../api/images.js';
+import type { Imports } from '../cache/imports.js';
 import type { CacheSources } from '../cache/sources.js';
 import type { Cache, TrailStep } from '../cache/store.js';
 import type { Dockerfile } from '../language/dockerfile.js';
@@ -26,6 +27,8 @@ export interface BuildContext {
   readonly bases: Bases;
   readonly workspace: Workspace;
   readonly cache: Cache;
+  /** Steps of caches from elsewhere. */
+  readonly imports: Imports;
   /** If there are any, only what they have is taken from the cache. */
   readonly sources: CacheSources | undefined;
   readonly cacheMounts: CacheMounts;

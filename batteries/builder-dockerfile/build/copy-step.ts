@@ -169,7 +169,7 @@ async function itemsOf(
     }
     const parents = instruction.name === 'COPY' && instruction.parents;
     const { signal } = context;
-    for (const picked of await pick(asSource(files, source), source, {
+    for (const picked of await pick(await asSource(files, source), source, {
       exclude: instruction.exclude,
       parents,
       signal,

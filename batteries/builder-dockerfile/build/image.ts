@@ -1,13 +1,14 @@
 import { isClass } from '@cleat/protocol/errors';
 import { isInline } from '../cache/exchange.js';
-import { inlineText } from '../cache/inline.js';
+import { stepsText } from '../cache/steps.js';
 import { keyOf, layersKey } from '../cache/store.js';
 import { type BuildContext, Vanished } from './context.js';
 import type { State } from './state.js';
 import { rightNow } from './step-view.js';
 
-/** The image of the target, with its whole configuration and history. @throws Vanished */
+/** The image of the target, with its whole configuration and history. @throws Vanished, Missing */
 export async function finished(context: BuildContext, state: State): Promise<string> {
+  state.layers = await context.imports.real(state.layers, context.signal);
   const { request, cache, epoch } = context;
   const config = { ...state.config };
   if (request.Labels && Object.keys(request.Labels).length > 0) config.Labels = { ...config.Labels, ...request.Labels };
@@ -29,7 +30,7 @@ export async function finished(context: BuildContext, state: State): Promise<str
     config,
     history: history.map((entry) => ({ ...entry, created: created(entry.created) })),
     created: created(latest(history) ?? (history.length === 0 ? undefined : moment)),
-    ...(isInline(request.CacheTo) && { cache: inlineText(context.trail, state.layers.layers) }),
+    ...(isInline(request.CacheTo) && { cache: stepsText(context.trail) }),
   });
   if (!kept && epoch === undefined) {
     cache.keep(key, { id: '', layers: [] }, { isEmpty: true, size: 0, created: moment, what: 'image' });
@@ -48,6 +49,7 @@ export async function stepImage(
   { what, ignoreCache, isLast }: { what: string; ignoreCache: boolean; isLast: boolean },
 ): Promise<boolean> {
   const { cache, epoch } = context;
+  state.layers = await context.imports.real(state.layers, context.signal);
   const { config, layers } = state;
   const entry = state.history.at(-1);
   const key = keyOf(
@@ -69,7 +71,7 @@ export async function stepImage(
   const created = epoch === undefined ? (entry?.created ?? made ?? rightNow()) : timeOf(epoch);
   if (entry) entry.created = created;
   const history = epoch === undefined ? state.history : state.history.map((one) => ({ ...one, created }));
-  const cacheText = inlineText(state.trail, layers.layers, epoch === undefined ? undefined : created);
+  const cacheText = stepsText(state.trail, epoch === undefined ? undefined : created);
   state.image = await composed(context, state, { config, history, created, cache: cacheText });
   context.holds.use(cache.hold(state.image));
   if (kept?.image !== state.image) {

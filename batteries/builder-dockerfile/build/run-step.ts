@@ -113,7 +113,10 @@ async function make(context: BuildContext, stages: StageResults, here: PlannedSt
     workdir,
     signal,
     treeOf: async (from) =>
-      (from === undefined ? contextFiles(context) : await filesOf(context, stages, here, from, 'mount', vertex)).tree,
+      await (from === undefined
+        ? contextFiles(context)
+        : await filesOf(context, stages, here, from, 'mount', vertex)
+      ).tree(),
   });
   const image = await bare(context, state, signal);
   const proxies = Object.entries(proxyVariables(context.buildArgs)).map(([name, value]) => `${name}=${value}`);
@@ -253,8 +256,9 @@ async function describedMount(
       ? contextFiles(context)
       : await filesOf(context, stages, here, mount.from, 'mount', vertex);
   if (files.identity) return keyOf(facts, files.identity);
-  if (!files.tree) return facts;
-  const path = files.tree.root.resolve(posix.join('/', mount.source ?? ''));
-  const found = await scan(files.tree.root, path, { signal: context.signal });
+  const tree = await files.tree();
+  if (!tree) return facts;
+  const path = tree.root.resolve(posix.join('/', mount.source ?? ''));
+  const found = await scan(tree.root, path, { signal: context.signal });
   return keyOf(facts, JSON.stringify(found.map((one) => [one.path, one.type, one.mode, one.linkName, one.digest])));
 }

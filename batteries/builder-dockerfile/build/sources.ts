@@ -9,7 +9,8 @@ import type { Tree } from './workspace.js';
 
 /** Files to copy or mount from. */
 export interface Files {
-  readonly tree: Tree | undefined;
+  /** Looked for when somebody needs it: a stage whose result is known may have no files here. */
+  tree(): Promise<Tree | undefined>;
   readonly keepsOwners: boolean;
   /** Their layers, where they are those of a stage or an image: then nobody need look at them. */
   readonly identity?: readonly string[];
@@ -17,7 +18,7 @@ export interface Files {
 
 /** The context's own files. */
 export function contextFiles({ workspace, request }: BuildContext): Files {
-  return { tree: workspace.plain(request.Context), keepsOwners: false };
+  return { tree: async () => workspace.plain(request.Context), keepsOwners: false };
 }
 
 /** Files of what `--from` names. @throws DockerfileFault, and whatever building that stage throws */
@@ -34,26 +35,31 @@ export async function filesOf(
 }
 
 async function filesAt(context: BuildContext, stages: StageResults, origin: Origin, vertex: StepView): Promise<Files> {
-  if (origin.kind === 'scratch') return { tree: undefined, keepsOwners: true, identity: [] };
+  if (origin.kind === 'scratch') return { tree: async () => undefined, keepsOwners: true, identity: [] };
   if (origin.kind === 'stage') {
     const { layers } = await stages.result(origin.index);
-    return { tree: await treeOf(context, layers), keepsOwners: true, identity: layers.layers };
+    return { tree: () => treeOf(context, layers), keepsOwners: true, identity: layers.layers };
   }
   if (origin.kind === 'image') return await imageFiles(context, origin.reference, vertex);
   const named = context.request.Contexts?.[origin.name];
-  if (named?.Directory) return { tree: context.workspace.plain(named.Directory), keepsOwners: false };
+  const { Directory = '' } = named ?? {};
+  if (Directory !== '') return { tree: async () => context.workspace.plain(Directory), keepsOwners: false };
   if (named?.Image) return await imageFiles(context, named.Image, vertex);
   throw fault(`the build context ${origin.name} has neither a directory nor an image`);
 }
 
 async function imageFiles(context: BuildContext, reference: string, vertex: StepView): Promise<Files> {
   const image = await context.bases.get(reference, context.platform, vertex);
-  return { tree: context.workspace.tree(image.directories), keepsOwners: true, identity: image.layers };
+  return { tree: async () => context.workspace.tree(image.directories), keepsOwners: true, identity: image.layers };
 }
 
-/** The files of a state, on this host. @throws Vanished */
-export async function treeOf({ images, workspace }: BuildContext, layers: LayerRecord): Promise<Tree | undefined> {
-  if (layers.layers.length === 0) return undefined;
+/** The files of a state, on this host. @throws Vanished, Missing */
+export async function treeOf(
+  { images, workspace, imports, signal }: BuildContext,
+  given: LayerRecord,
+): Promise<Tree | undefined> {
+  if (given.layers.length === 0) return undefined;
+  const layers = await imports.real(given, signal);
   try {
     const image = await images.find(layers.id);
     if (image) return workspace.tree(image.directories);
@@ -64,7 +70,9 @@ export async function treeOf({ images, workspace }: BuildContext, layers: LayerR
 }
 
 /** As a source of COPY. @throws DockerfileFault for an image without files */
-export function asSource({ tree, keepsOwners }: Files, what: string): Source {
+export async function asSource(files: Files, what: string): Promise<Source> {
+  const { keepsOwners } = files;
+  const tree = await files.tree();
   if (!tree) throw fault(`COPY failed: ${what} has no files`);
   return { root: tree.root, keepsOwners };
 }

@@ -1,4 +1,5 @@
 import type { Platform } from '../api/images.js';
+import { Missing } from '../cache/imports.js';
 import { readTrigger } from '../language/dockerfile.js';
 import { atLine, located } from '../language/fault.js';
 import type { Instruction } from '../language/instruction.js';
@@ -265,7 +266,12 @@ export class Stages implements StageResults {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof StepFailure || error instanceof Vanished || this.#context.signal.aborted) {
+      if (
+        error instanceof StepFailure ||
+        error instanceof Vanished ||
+        error instanceof Missing ||
+        this.#context.signal.aborted
+      ) {
         // Not this step has failed.
         await vertex.failed(new Error('context canceled'));
         throw error;

@@ -1,5 +1,6 @@
 import { messageOf } from '@cleat/protocol/errors';
 import type { BuildVertex } from '@cleat/protocol/kinds/builder';
+import { isPending } from '../cache/imports.js';
 import type { Lines } from './lines.js';
 
 /** One step of a build, as it is shown. */
@@ -39,7 +40,7 @@ export class StepView {
       Started: this.#now.Started ?? now,
       Completed: now,
       ...(cached && { Cached: true }),
-      ...(image !== '' && { Image: image }),
+      ...(image !== '' && !isPending(image) && { Image: image }),
       ...(triggers > 0 && { Triggers: triggers }),
     });
   }

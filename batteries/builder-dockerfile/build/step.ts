@@ -51,8 +51,8 @@ export async function perform(
       describe(state, kept.created, kept.isEmpty);
       const { all = [key] } = kept;
       noteStep(context, state, { keys: all, image: kept.id, layers: kept.layers, ...factsOf(kept) });
-      // The next time it need not be looked for so long.
-      if (isSlow) for (const one of quick) cache.keep(one, state.layers, { ...factsOf(kept), all });
+      // The next time it need not be looked for so long. What is another's word is not kept for all.
+      if (isSlow && kept.isOwn) for (const one of quick) cache.keep(one, state.layers, { ...factsOf(kept), all });
       await end(true);
       return true;
     }
@@ -63,6 +63,7 @@ export async function perform(
   const keys = own(prepared.keys);
   isSlow = true;
   if (await takeCached(keys)) return;
+  state.layers = await context.imports.real(state.layers, context.signal);
   const release = await context.slots.take(context.signal);
   let made: { record: LayerRecord; size: number };
   try {
@@ -88,14 +89,24 @@ export async function perform(
   await end(false);
 }
 
+/** A result of a step, of this host's own cache or of one that the build names. */
+interface Taken extends LayerRecord, StepFacts {
+  readonly isOwn: boolean;
+}
+
 async function taken(
-  { cache, sources, signal }: BuildContext,
+  { cache, sources, imports, signal }: BuildContext,
   state: State,
   key: string,
-): Promise<(LayerRecord & StepFacts) | undefined> {
-  if (sources) return await sources.take(key, state, signal);
+): Promise<Taken | undefined> {
+  if (sources) {
+    const found = await sources.take(key, state, signal);
+    return found && { ...found, isOwn: false };
+  }
   const kept = cache.use(key);
-  return kept && { ...kept, id: kept.image };
+  if (kept) return { ...kept, id: kept.image, isOwn: true };
+  const found = imports.take(key, state.layers);
+  return found && { ...found.facts, ...found.record, all: found.keys, isOwn: false };
 }
 
 function noteStep(context: BuildContext, state: State, step: TrailStep): void {

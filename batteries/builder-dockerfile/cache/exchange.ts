@@ -1,22 +1,14 @@
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { messageOf } from '@cleat/protocol/errors';
-import { owned } from '@cleat/protocol/guard';
-import { writeFileDurably } from '@cleat/sdk';
 import type { BuildContext } from '../build/context.js';
+import type { State } from '../build/state.js';
 import { StepView } from '../build/step-view.js';
-import { fault } from '../language/fault.js';
-import { hasFacts, inlineSteps, stepsIn } from './inline.js';
-import type { TrailStep } from './store.js';
+import { csvFields } from '../language/words.js';
+import { stepsIn, stepsText } from './steps.js';
 
-const listName = 'cleat-cache.json';
-const archiveName = 'cleat-cache.tar';
-
-/** `type=local,src=/a` as a map. */
+/** `type=local,dest=/a` as a map; the engine has refused what nobody understands. */
 function attributesOf(text: string): Map<string, string> {
   return new Map(
-    text.split(',').map((part): [string, string] => {
+    csvFields(text).map((part): [string, string] => {
       const at = part.indexOf('=');
       return at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)];
     }),
@@ -27,84 +19,67 @@ export function isInline(to: readonly string[] | undefined): boolean {
   return to?.some((one) => attributesOf(one).get('type') === 'inline') ?? false;
 }
 
-/** Brings in what `--cache-from` names. What cannot be had is told, and the build goes on without. */
-export async function importAll(context: BuildContext): Promise<void> {
-  for (const [index, from] of (context.request.CacheFrom ?? []).entries()) {
-    const vertex = new StepView(context.lines, { ID: `cache-from:${index}`, Name: `importing cache from ${from}` });
+/**
+ * Brings in what `--cache-from` names: the steps, not yet their layers. What cannot be had is told, and the build goes on
+ * without.
+ */
+export async function importAll({ request, lines, images, imports, signal }: BuildContext): Promise<void> {
+  if (request.NoCache) return;
+  for (const [from, text] of (request.CacheFrom ?? []).entries()) {
+    const attributes = attributesOf(text);
+    const shown = attributes.get('ref') ?? attributes.get('src') ?? text;
+    const vertex = new StepView(lines, { ID: `cache-from:${from}`, Name: `importing cache manifest from ${shown}` });
     await vertex.start();
     try {
-      const attributes = attributesOf(from);
-      const type = attributes.get('type');
-      if (type === 'local') await importLocal(context, attributes.get('src') ?? '');
-      else if (type === undefined || type === 'registry')
-        await importImage(context, attributes.get('ref') ?? from, vertex);
-      else throw fault(`the cache of type ${type} is not supported: use type=local, or the name of an image`);
+      const { digest, text, layers } = await images.openCache(request.ID, from, signal);
+      imports.add({ from, digest, layers: new Set(layers), steps: stepsIn(text) });
       await vertex.done('');
     } catch (error) {
-      context.signal.throwIfAborted();
+      signal.throwIfAborted();
       await vertex.failed(error);
-      await context.lines.say({ Warning: { Short: `importing cache from ${from}: ${messageOf(error)}` } });
+      await lines.say({ Warning: { Short: `importing cache from ${shown}: ${messageOf(error)}` } });
     }
   }
 }
 
-/** Writes what `--cache-to` names. @throws DockerfileFault for what is not supported */
-export async function exportAll(context: BuildContext): Promise<void> {
-  for (const to of context.request.CacheTo ?? []) {
-    const attributes = attributesOf(to);
+/** Writes what `--cache-to` names. @throws what the engine says, unless the order says `ignore-error` */
+export async function exportAll(context: BuildContext, result: State): Promise<void> {
+  const { request, lines, images, trail, signal } = context;
+  for (const [to, text] of (request.CacheTo ?? []).entries()) {
+    const attributes = attributesOf(text);
     const type = attributes.get('type');
     if (type === 'inline') continue;
-    const dest = attributes.get('dest') ?? '';
-    if (type !== 'local' || !dest.startsWith('/')) {
-      throw fault(`the cache ${to} is not supported: use type=inline, or type=local,dest=/absolute`);
+    const name = type === 'local' ? 'exporting cache to client directory' : 'exporting cache to registry';
+    const vertex = new StepView(lines, { ID: `cache-to:${to}`, Name: name });
+    await vertex.start();
+    try {
+      const layers = await layersOf(context, result, attributes.get('mode') === 'max');
+      await vertex.status('preparing build cache for export', { isDone: true });
+      const digest = await images.writeCache({ build: request.ID, to, text: stepsText(trail), layers }, signal);
+      for (const layer of layers) await vertex.status(`writing layer ${layer}`, { isDone: true });
+      await vertex.status(`writing cache image manifest ${digest}`, { isDone: true });
+      await vertex.done('');
+    } catch (error) {
+      await vertex.failed(error);
+      signal.throwIfAborted();
+      if (!/^(1|t|true)$/i.test(attributes.get('ignore-error') ?? '')) throw error;
+      await lines.say({ Warning: { Short: `exporting cache: ${messageOf(error)}` } });
     }
-    await exportLocal(context, dest);
   }
 }
 
-async function exportLocal({ trail, images, signal }: BuildContext, dest: string): Promise<void> {
-  mkdirSync(dest, { recursive: true });
-  const ids = [...new Set(trail.filter(({ layers }) => layers.length > 0).map(({ image }) => image))];
-  if (ids.length > 0) {
-    const draft = join(dest, `${archiveName}.new`);
-    await pipeline(await images.save(ids, signal), createWriteStream(draft));
-    renameSync(draft, join(dest, archiveName));
+/**
+ * Layers of steps: those that the result has, or all of the build. What is not here was not needed: the cache that it came
+ * from has it, and it is fetched for this one.
+ */
+async function layersOf({ trail, imports, signal }: BuildContext, result: State, isAll: boolean): Promise<string[]> {
+  const own = new Set(result.layers.layers);
+  const layers = new Set<string>();
+  for (const { image, layers: all, isEmpty } of trail) {
+    const layer = all.at(-1);
+    if (isEmpty || layer === undefined || !(isAll || own.has(layer))) continue;
+    await imports.real({ id: image, layers: all }, signal);
+    layers.add(layer);
   }
-  // The list comes last: it names only what is there.
-  writeFileDurably(join(dest, listName), JSON.stringify({ v: 1, steps: trail }), { mode: 0o644 });
-}
-
-async function importLocal({ cache, images, signal }: BuildContext, src: string): Promise<void> {
-  if (!src.startsWith('/')) throw fault('type=local needs src=/absolute');
-  const steps = stepsIn(readFileSync(join(src, listName), 'utf8')).filter(isTrailStep);
-  const fresh = steps.filter(({ keys }) => keys.some((key) => !cache.get(key)));
-  if (fresh.length === 0) return;
-  const archive = join(src, archiveName);
-  if (existsSync(archive)) await images.load(owned(createReadStream(archive)), signal);
-  for (const { keys, image, layers, ...about } of fresh) {
-    // The engine says which layers it has; the list is somebody else's word.
-    const found = await images.find(image);
-    if (!found || found.layers.join() !== layers.join()) continue;
-    for (const key of keys) if (!cache.get(key)) cache.keep(key, { id: image, layers }, about);
-  }
-}
-
-async function importImage(context: BuildContext, reference: string, vertex: StepView): Promise<void> {
-  const { cache, images, signal } = context;
-  const image = await context.bases.get(reference, context.platform, vertex);
-  const { text } = await images.origin(image.id);
-  if (text === '') throw fault('the image has brought no cache: build it with --cache-to type=inline');
-  for (const { keys, depth, ...about } of inlineSteps(text)) {
-    const missing = keys.filter((key) => !cache.get(key));
-    if (missing.length === 0 || depth > image.layers.length) continue;
-    const given = { parent: image.id, base: '', config: {}, history: [], created: '1970-01-01T00:00:00Z' };
-    const record = await images.compose({ ...given, depth, platform: image.platform }, signal);
-    for (const key of missing) cache.keep(key, record, { ...about, all: keys });
-  }
-}
-
-function isTrailStep(step: unknown): step is TrailStep {
-  if (!hasFacts(step)) return false;
-  const { image, layers } = step as Partial<TrailStep>;
-  return typeof image === 'string' && Array.isArray(layers) && layers.every((one) => typeof one === 'string');
+  return [...layers];
 }

@@ -1,13 +1,13 @@
 import type { HistoryEntry, Image, Images, LayerRecord, Platform } from '../api/images.js';
 import type { State } from '../build/state.js';
-import { type InlineStep, inlineSteps } from './inline.js';
+import { type SharedStep, stepsIn } from './steps.js';
 import type { Cache, StepFacts } from './store.js';
 
 interface Source {
   readonly image: Image;
   /** The oldest first. */
   readonly history: readonly HistoryEntry[];
-  readonly steps: ReadonlyMap<string, InlineStep>;
+  readonly steps: ReadonlyMap<string, SharedStep>;
 }
 
 /** A step as an image has it. */
@@ -36,7 +36,7 @@ export class CacheSources {
       const image = await images.find(reference, platform);
       if (!image) continue;
       const { text, history } = await images.origin(image.id);
-      const steps = text === '' ? [] : inlineSteps(text);
+      const steps = text === '' ? [] : stepsIn(text);
       sources.push({ image, history, steps: new Map(steps.flatMap((step) => step.keys.map((key) => [key, step]))) });
     }
     return new CacheSources(images, cache, sources);
@@ -46,9 +46,11 @@ export class CacheSources {
   async take(key: string, state: State, signal: AbortSignal): Promise<Found | undefined> {
     for (const { image, steps } of this.#sources) {
       const step = steps.get(key);
-      const layers = step && image.layers.slice(0, step.depth);
-      if (!layers || layers.length < step.depth || !(await this.created(state, layers))) continue;
-      const { keys: all, depth, ...facts } = step;
+      if (!step) continue;
+      const { keys: all, layer, ...facts } = step;
+      const layers = step.isEmpty ? state.layers.layers : [...state.layers.layers, layer];
+      if (!(await this.created(state, layers))) continue;
+      const depth = layers.length;
       const given = { parent: image.id, base: '', config: {}, history: [], created: '1970-01-01T00:00:00Z' };
       const record = await this.#images.compose({ ...given, depth, platform: image.platform }, signal);
       // It does not come to this host's own cache: another build has not said that it trusts the image.

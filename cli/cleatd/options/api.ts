@@ -30,5 +30,17 @@ export const apiOptions = [
     group,
     help: "Allow TCP without TLS beyond loopback, and on a bridge's address: anybody who reaches it is root here",
   }),
+  option('audit', 'bool', {
+    group,
+    default: true,
+    reload: 'audit',
+    help: 'Record every request to the API in DATA-ROOT/audit; see "cleat audit" (default true)',
+  }),
+  option('audit-opt', 'map', {
+    group,
+    key: 'audit-opts',
+    reload: 'audit',
+    help: 'Bounds of that journal: max-size of a file (8m), max-file (8), max-age (720h)',
+  }),
   option('min-api-version', 'string', { group, default: '1.20', help: 'Lowest API version that is served' }),
 ] as const;

@@ -38,6 +38,17 @@ export const generalOptions = [
     reload: 'shutdownTimeout',
     help: 'Seconds that containers have to stop when the daemon stops',
   }),
+  option('events-max-size', 'bytes', {
+    group,
+    default: 64 * 1024 * 1024,
+    reload: 'eventsMaxBytes',
+    help: 'Disk space for events, the oldest of which go first (default 64MiB)',
+  }),
+  option('events-max-age', 'duration', {
+    group,
+    reload: 'eventsMaxAgeMs',
+    help: 'How long events are kept, such as 720h (default: as long as there is space)',
+  }),
   option('metrics-addr', 'string', {
     group,
     help: 'Serve metrics for Prometheus at http://HOST:PORT/metrics, without TLS; best on loopback: 127.0.0.1:9323',

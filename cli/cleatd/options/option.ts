@@ -49,6 +49,8 @@ export interface ValueTypes {
   map: Record<string, string>;
   /** `64m`; in bytes. */
   bytes: number;
+  /** `36h`, as Go's; in ms. */
+  duration: number;
   /** `name=path`. */
   runtimes: Record<string, RuntimeValue>;
   /** `nofile=1024:2048`. */

@@ -43,6 +43,7 @@ const zero: { [T in OptionType]: () => ValueOf<T> } = {
   list: () => [],
   map: () => ({}),
   bytes: () => 0,
+  duration: () => 0,
   runtimes: () => ({}),
   ulimits: () => ({}),
   pools: () => [],

@@ -1,3 +1,4 @@
+import { parseDuration } from '@cleat/protocol/go-duration';
 import { isRecord } from '@cleat/protocol/json-text';
 import type { ExtensionValue, Option, OptionType, RuntimeValue, ValueOf } from './option.js';
 
@@ -28,6 +29,7 @@ const texts: { [T in OptionType]: (before: ValueOf<T> | undefined, text: string)
   list: (before = [], text) => [...before, text],
   map: (before = {}, text) => ({ ...before, ...pair(text) }),
   bytes: (_, text) => parseBytes(text),
+  duration: (_, text) => durationOf(text),
   runtimes: (before = {}, text) => ({ ...before, ...runtime(text) }),
   ulimits: (before = {}, text) => ({ ...before, ...ulimit(text) }),
   pools: (before = [], text) => [...before, pool(text)],
@@ -57,6 +59,7 @@ const jsons: { [T in OptionType]: (value: unknown) => ValueOf<T> } = {
       : typeof value === 'string'
         ? parseBytes(value)
         : fail('a size', value),
+  duration: (value) => (typeof value === 'string' ? durationOf(value) : fail('a duration', value)),
   runtimes: (value) => (isRecord(value) ? mapObject(value, runtimeOf) : fail('an object of runtimes', value)),
   ulimits: (value) => (isRecord(value) ? mapObject(value, ulimitOf) : fail('an object of limits', value)),
   pools: (value) => (Array.isArray(value) ? value.map(poolOf) : fail('a list of pools', value)),
@@ -87,6 +90,13 @@ export function parseBytes(text: string): number {
   const bytes = Math.floor(Number(digits) * 1024 ** power);
   if (!Number.isSafeInteger(bytes)) throw new BadValue(`invalid size: '${text}'`);
   return bytes;
+}
+
+/** In ms; none is below 0. */
+function durationOf(text: string): number {
+  const nanos = parseDuration(text);
+  if (nanos === undefined || nanos < 0n) throw new BadValue(`invalid duration: '${text}'; write it as 36h or 90m`);
+  return Number(nanos / 1_000_000n);
 }
 
 function pair(text: string): Record<string, string> {

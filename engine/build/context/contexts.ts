@@ -29,7 +29,21 @@ export class Contexts {
   readonly #busy = new Set<string>();
   readonly #removals = new Set<Promise<void>>();
 
-  constructor({ root, helper, log }: { root: string; helper: Helper; log: Logger }) {
+  readonly #onRemoved: (directory: string) => void;
+
+  /** @param deps.onRemoved hears of each kept directory that is there no longer */
+  constructor({
+    root,
+    helper,
+    log,
+    onRemoved = () => {},
+  }: {
+    root: string;
+    helper: Helper;
+    log: Logger;
+    onRemoved?: (directory: string) => void;
+  }) {
+    this.#onRemoved = onRemoved;
     this.#root = root;
     this.#helper = helper;
     this.#log = log;
@@ -126,7 +140,9 @@ export class Contexts {
   /** Removes a kept directory. @returns false when a build has it */
   async removeKept(name: string): Promise<boolean> {
     if (this.#busy.has(name)) return false;
-    await this.#remove(join(this.#root, 'kept', name));
+    const place = join(this.#root, 'kept', name);
+    await this.#remove(place);
+    this.#onRemoved(contextIn(place));
     return true;
   }
 
@@ -171,6 +187,8 @@ export class Contexts {
   }
 }
 
+const contextIn = (place: string): string => join(place, 'context');
+
 export class ContextDirectory implements BuildContext {
   readonly directory: string;
   dockerfile?: string;
@@ -179,7 +197,7 @@ export class ContextDirectory implements BuildContext {
   readonly #release: () => Promise<void>;
 
   private constructor(place: string, helper: Helper, release: () => Promise<void>) {
-    this.directory = join(place, 'context');
+    this.directory = contextIn(place);
     this.#place = place;
     this.#helper = helper;
     this.#release = release;

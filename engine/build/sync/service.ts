@@ -44,6 +44,8 @@ export interface TreeSync {
    * @throws InvalidParameter
    */
   update(directory: string, source: TreeSource, signal: AbortSignal): Promise<void>;
+  /** The directory was removed: the next one of its name begins anew. */
+  forget(directory: string): void;
   /** The files of a tar, in its order; what no client takes (devices) is left out. @throws InvalidParameter */
   filesOf(tar: Readable): AsyncIterable<OutgoingFile>;
 }

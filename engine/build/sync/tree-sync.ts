@@ -70,6 +70,7 @@ export function createTreeSync({ helper, dataRoot }: TreeSyncOptions): TreeSync 
 
   return {
     filesOf,
+    forget: (directory) => void remembered.delete(directory),
     async update(directory, source, signal) {
       try {
         await update(directory, source, signal);

@@ -13,11 +13,11 @@ function engine(journal: string[], saved: { record: string }, killedBeforeEvent 
     },
   } as Container;
   const context = {
-    events: { last: journal.length },
+    events: { next: journal.length + 1, holds: (event: number) => event <= journal.length },
     emit(_: Container, action: string, attributes: Record<string, string> = {}) {
       if (killedBeforeEvent) throw new Error('killed');
       journal.push(`${action} ${JSON.stringify(attributes)}`);
-      context.events.last++;
+      context.events.next++;
     },
   };
   return { context, container };

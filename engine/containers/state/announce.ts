@@ -3,7 +3,7 @@ import type { Container } from './container.js';
 
 /** The parts for publishing events of containers. */
 export interface Announcer {
-  readonly events: Pick<Events, 'last'>;
+  readonly events: Pick<Events, 'next' | 'holds'>;
   /** Publishes a container event with the attributes that Docker's carry: labels, image, name, and `more`. */
   emit(container: Container, action: string, more?: Record<string, string>, at?: Date): void;
 }
@@ -21,7 +21,7 @@ export function announce(
   at?: Date,
 ): void {
   const moment = at ?? new Date();
-  container.record.state.told = { event: context.events.last + 1, action, attributes, at: moment.toISOString() };
+  container.record.state.told = { event: context.events.next, action, attributes, at: moment.toISOString() };
   container.note();
   context.emit(container, action, attributes, at);
 }
@@ -29,6 +29,7 @@ export function announce(
 /** Tells what an engine that was killed had recorded and not told yet. Before anything else is told. */
 export function tellLate(context: Announcer, container: Container): void {
   const { told } = container.record.state;
-  if (told && told.event > context.events.last)
-    context.emit(container, told.action, told.attributes, new Date(told.at));
+  if (!told || context.events.holds(told.event)) return;
+  // The number that it was going to have is gone for good.
+  announce(context, container, told.action, told.attributes, new Date(told.at));
 }

@@ -67,10 +67,11 @@ export function transition(context: Announcer, container: Container, change: Cha
   if (!allowed[change.type].includes(record.state.status)) {
     throw systemError(`container ${record.id} is ${record.state.status}: "${change.type}" cannot happen to it`);
   }
+  const wasDue = record.state.status === 'restarting';
   Object.assign(record.state, lifeAfter(record, change));
   if (change.type === 'started') record.startedBefore = true;
   if (change.type === 'ended' && change.restarts) record.restartCount++;
-  publish(context, container, change);
+  publish(context, container, change, wasDue);
 }
 
 /** The fields of its life that the change sets; the others stay. */
@@ -123,8 +124,8 @@ function lifeAfter({ state, startedBefore }: ContainerRecord, change: Change): P
   }
 }
 
-/** Writes the record, with the events that belong to the change. */
-function publish(context: Announcer, container: Container, change: Change): void {
+/** Writes the record, with the events that belong to the change. @param wasDue a start was */
+function publish(context: Announcer, container: Container, change: Change, wasDue: boolean): void {
   switch (change.type) {
     case 'started':
       announce(context, container, 'start');
@@ -145,6 +146,12 @@ function publish(context: Announcer, container: Container, change: Change): void
     case 'unpaused':
       container.note();
       context.emit(container, 'unpause');
+      return;
+    case 'start-failed':
+    case 'start-given-up':
+      container.note();
+      // Docker says nothing, so that who follows its events takes the container for one that is about to start.
+      if (wasDue) context.emit(container, 'restart_given_up', { exitCode: String(container.record.state.exitCode) });
       return;
     default:
       container.note();

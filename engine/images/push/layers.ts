@@ -11,7 +11,6 @@ import { RegistryError } from '../../distribution/errors.js';
 import { sendBlob } from '../../distribution/send.js';
 import { shortId } from '../../ids.js';
 import type { LayerRecord } from '../../layers/service.js';
-import type { Image } from '../catalog.js';
 import type { Context } from '../context.js';
 
 const concurrentUploads = 5;
@@ -19,17 +18,17 @@ const concurrentUploads = 5;
 interface Task {
   context: Pick<Context, 'content' | 'layers'>;
   client: RegistryClient;
-  image: Image;
+  /** Lowest first. */
+  diffIds: readonly string[];
   /** `registry.example/team/app` */
   repository: string;
   emit: Emit;
   signal: AbortSignal;
 }
 
-/** Brings an image's layers, gzipped, to the registry. @returns their descriptors there, lowest first */
+/** Brings layers, gzipped, to the registry. @returns their descriptors there, lowest first */
 export async function pushLayers(task: Task): Promise<StoredBlob[]> {
-  const { context, image, emit } = task;
-  const { diff_ids: diffIds } = image.config.rootfs;
+  const { context, diffIds, emit } = task;
   for (const diffId of [...diffIds].reverse()) emit({ status: 'Preparing', progressDetail: {}, id: shortId(diffId) });
   const failed = new AbortController();
   const signal = shared(AbortSignal.any([task.signal, failed.signal]));

@@ -117,7 +117,10 @@ const listOf = (manifests: readonly Described[]): string =>
 /** @param reference the tag; undefined: it is known by its digest only */
 async function pushOne(task: Task, image: Image, reference: string | undefined): Promise<Described> {
   const { context, client, tagged, emit, signal } = task;
-  const layers = await pushLayers({ context, client, image, repository: repositoryOf(tagged), emit, signal });
+  const layers = await pushLayers({
+    ...{ context, client, emit, signal, repository: repositoryOf(tagged) },
+    diffIds: image.config.rootfs.diff_ids,
+  });
   const config = Buffer.from(image.record.raw);
   if (!(await client.hasBlob(image.id, signal))) {
     await client.upload(image.id, config.length, () => owned(Readable.from([config])), signal);

@@ -117,37 +117,6 @@ export function orderTests(): void {
     expect(two.end).toEqual(one.end);
   });
 
-  test('a cache goes to another builder, as a directory and within an image', async () => {
-    put({ f: 'f' });
-    const text =
-      'FROM busybox AS a\nCOPY f /f\nRUN cat /proc/sys/kernel/random/uuid > /u\nFROM busybox\nWORKDIR /w\nCOPY --from=a /u /u';
-    const dest = join(place, 'exported');
-    const cachedIn = ({ lines }: { lines: BuildLine[] }) =>
-      lines.flatMap(({ Vertex }) => (Vertex?.Cached ? [Vertex.Name] : [])).sort();
-    const state = (name: string) => join(place, `state-${name}`);
-    await ordered(text, { CacheTo: [`type=local,dest=${dest}`] }, state('from'));
-    const all = await ordered(text, { CacheFrom: [`type=local,src=${dest}`] }, state('to'));
-    expect(cachedIn(all)).toEqual([
-      'COPY --from=a /u /u',
-      'COPY f /f',
-      'RUN cat /proc/sys/kernel/random/uuid > /u',
-      'WORKDIR /w',
-    ]);
-    const inline = await ordered(text, { CacheTo: ['type=inline'] }, state('from'));
-    // Only steps whose layers the image has.
-    const own = await ordered(text, { CacheFrom: [inline.end?.Result?.Image ?? ''], Target: '' }, state('inline'));
-    expect(cachedIn(own)).toContain('WORKDIR /w');
-    const none = await ordered(text, { CacheFrom: ['busybox', 'type=gha'] }, state('none'));
-    expect(none.end).toMatchObject({ Result: {} });
-    expect(none.lines.flatMap(({ Warning }) => Warning?.Short ?? [])).toEqual([
-      'importing cache from busybox: the image has brought no cache: build it with --cache-to type=inline',
-      'importing cache from type=gha: the cache of type gha is not supported: use type=local, or the name of an image',
-    ]);
-    expect((await ordered(text, { CacheTo: ['type=registry,ref=x'] })).end?.Error?.Message).toContain(
-      'is not supported',
-    );
-  });
-
   test('stages that do not need each other work at the same time', async () => {
     // Each waits for the other by way of a cache that they share.
     const meet = (own: string, other: string) =>

@@ -21,13 +21,15 @@ const notRun: Record<string, string> = {
     'a drawing; test/unit/arrows.test.ts holds its arrows',
   'ARCHITECTURE.md: connection ─▶ front ─▶ route ─▶ web pages are refused':
     'a drawing; api/hooks/check.test.ts holds its order',
-  "docs/guide/request-hooks.md: client ─▶ hooks, in the file's order ─▶ selectors, authorization plugins ─▶ the engine":
+  "docs/guide/request-hooks.md: client ─▶ hooks, in the file's order ─▶ authorization plugins, selectors ─▶ the engine":
     'a drawing; api/hooks/check.test.ts holds its order',
   "docs/guide/first-plugin.md: npm run pack          # the kit's packages; not needed once they are in the registry":
     'first-plugin.test.ts runs the guide as a whole',
   'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
   "docs/guide/first-plugin.md: sed -i 's|const volumes = new VolumeDirectories(options.root);|const volumes = new VolumeDirectories(`${options.root}/${process.pid}`);|' plugin.ts":
     'first-plugin.test.ts',
+  'docs/guide/authorization.md: CLEAT_EXTENSION=\'{"name": "authz-policy", "options": {"policy": "/etc/docker/authz-policy.yaml"}}\' \\':
+    'authz-policy.test.ts starts it like this for a stock dockerd of its own',
   'docs/guide/installing.md: ./packaging/install          # below /usr/local; --prefix DIR for another place, --uninstall removes it':
     'packaging.test.ts, in a copy of the system',
   'docs/guide/installing.md: apt-get install debhelper dpkg-dev    # what Debian builds packages with':

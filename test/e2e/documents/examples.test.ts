@@ -177,6 +177,13 @@ test('metrics-collector: its README', async () => {
   await expect.poll(figures).toContain(`engine_daemon_engine_info{version="${engineVersion}`);
 });
 
+test('authz-policy: the example of its README', async () => {
+  const own = { '/etc/docker/authz-policy.yaml': join(engine.directory, 'authz-policy.yaml') };
+  const printed = await run(substitute(shown('batteries/authz-policy/README.md', 'cat > /etc/docker'), own));
+  expect(printed).toContain('3 rules, 2 tests, 0 failed');
+  expect(printed).toContain('denied: no rule allows plugin:disable to alice (TLS)');
+});
+
 test('volume-local: the examples of its README', async () => {
   const names = (await run(shown('batteries/volume-local/README.md', 'docker volume create data'))).trim().split(/\s+/);
   expect(names).toEqual(['data', 'scratch', 'shared']);
@@ -204,6 +211,21 @@ test('the network batteries: the examples of their READMEs', async () => {
 test('builder-buildah: the example of its README', async () => {
   const example = shown('batteries/builder-buildah/README.md', 'docker build');
   await using own = await startEngine({ flags: ['--builder-driver=buildah'] });
+  const { ok: built } = clientOf(() => own);
+  for (const command of commandsOf(substitute(example, { './hello': 'test/e2e/support/hello-image' }))) {
+    const said = await built(...command.split(' ').slice(1));
+    if (command.startsWith('docker run')) expect(said).toBe('hello');
+  }
+});
+
+test('builder-buildkit: the example of its README', async () => {
+  const example = shown('batteries/builder-buildkit/README.md', 'docker build');
+  // An engine answers as a BuildKit does, too.
+  const options = { address: `unix://${engine.socket}` };
+  await using own = await startEngine({
+    flags: ['--builder-driver=buildkit'],
+    config: { extensions: { 'builder-buildkit': { options } } },
+  });
   const { ok: built } = clientOf(() => own);
   for (const command of commandsOf(substitute(example, { './hello': 'test/e2e/support/hello-image' }))) {
     const said = await built(...command.split(' ').slice(1));

@@ -70,6 +70,14 @@ test('Logs: the driver of the guide, and what it has not got', async () => {
   await ok('rm', 'reader');
 });
 
+test('The audit journal: it is read as the guide says', async () => {
+  await refused('inspect', 'nobody');
+  const text = await run(shown('docs/guide/audit.md', 'cleat audit -n 20'));
+  expect(text).toMatch(
+    /^\S+Z {2}failed {3}root, process \d+ {2}GET \/v[\d.]+\/\w+\/nobody.* {2}404 [\d.]+ ms\r?\n.*NotFound/m,
+  );
+});
+
 test('Deciding who may do what: the policy of the guide, asked by the engine of the guide', async () => {
   const certificates = await makeCertificates(engine.directory, ['alice', 'bob']);
   await using _plugin = await startPlugin(join(compiled, 'policy-main.js'), 'policy');

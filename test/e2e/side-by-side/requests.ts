@@ -351,4 +351,23 @@ export const writes: readonly Asked[] = [
   post('/swarm/leave'),
   post('/services/create', {}),
   post('/auth', { username: 'a', password: 'b', serveraddress: 'x y' }),
+  // Nobody listens there, in either network.
+  post('/auth', { username: 'a', password: 'b', serveraddress: '127.0.0.1:1' }),
+  post('/auth', { username: 'a', password: 5 }),
+  post('/auth'),
+  ...['127.0.0.1:1/x', '127.0.0.1:1/x:tag', 'UPPER', `sha256:${'0'.repeat(64)}`].map((name) =>
+    get(`/distribution/${name}/json`),
+  ),
+  get('/images/search?term=x&limit=x'),
+  get('/images/search?term=127.0.0.1:1/x'),
+  get(`/images/search?term=x&${filters({ nosuch: ['x'] })}`),
+  get('/containers/nosuch/attach/ws'),
+  get('/containers/idle/attach/ws?stream=1'),
+  get('/containers/runs/attach/ws?detachKeys=nosuch'),
+  post('/images/create?fromImage=127.0.0.1:1/x&tag=y'),
+  post('/images/127.0.0.1:1/x/push'),
+  post('/images/nosuch/push?tag=x'),
+  post('/containers/idle/checkpoints', { CheckpointID: 'one' }),
+  get('/containers/idle/checkpoints'),
+  ...['stdin=1', 'logs=1&stdout=1'].map((query) => post(`/containers/nosuch/attach?${query}`)),
 ];

@@ -10,7 +10,7 @@ import { type ExportServices, exportResult } from '../export/export.js';
 import { type Exporter, exportersOf } from '../export/exporters.js';
 import { type FrontEndServices, solveDockerfile } from '../frontend/dockerfile.js';
 import type { Sessions } from '../session/sessions.js';
-import { Job, type Jobs } from './job.js';
+import { Job, type Jobs, type Result } from './job.js';
 import { workerOf } from './worker.js';
 
 export interface ControlServices extends FrontEndServices, ExportServices {
@@ -127,11 +127,7 @@ function exportersIn(request: SolveRequest): Exporter[] {
   return exportersOf(Exporters.length > 0 || Type === '' ? Exporters : [{ Type, Attrs }]);
 }
 
-function resultOf(
-  services: ControlServices,
-  job: Job,
-  request: SolveRequest,
-): Promise<{ image?: string; metadata: ReadonlyMap<string, Uint8Array> }> {
+function resultOf(services: ControlServices, job: Job, request: SolveRequest): Promise<Result> {
   const { Frontend, FrontendAttrs, FrontendInputs, Entitlements, Cache, Definition } = request;
   job.entitlements = Entitlements;
   job.cacheExports = Cache?.Exports ?? [];

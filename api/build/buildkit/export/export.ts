@@ -15,7 +15,7 @@ export interface ExportServices extends PushServices {
 export async function exportResult(
   services: ExportServices,
   job: Job,
-  { image, metadata }: Result,
+  { image, metadata, cacheManifest }: Result,
   exporters: readonly Exporter[],
 ): Promise<Map<string, string>> {
   const response = new Map([...metadata].map(([name, value]) => [name, Buffer.from(value).toString('utf8')]));
@@ -23,6 +23,7 @@ export async function exportResult(
   for (const exporter of exporters) await exportOne(services, job, image, exporter);
   const names = exporters.flatMap((exporter) => exporter.names);
   response.set('containerimage.digest', image).set('containerimage.config.digest', image);
+  if (cacheManifest !== undefined) response.set('cache.manifest', cacheManifest);
   if (names.length > 0) response.set('image.name', names.join(','));
   return response;
 }

@@ -82,15 +82,12 @@ export interface CacheEntry {
   readonly Attrs?: ReadonlyMap<string, string>;
 }
 
-/** `type=inline`, the one that is served. @throws NotImplemented */
+/** As `CacheTo` of the contract has it; the engine says what it does not do. */
 export function cacheTargets(entries: readonly CacheEntry[]): string[] {
-  return entries.map(({ Type = '' }) => {
-    if (Type !== 'inline') refuse(`a cache export of the type ${Type}`, 'use --cache-to type=inline');
-    return 'type=inline';
-  });
+  return entries.map(({ Type = '', Attrs = new Map<string, string>() }) => cacheText(Type, Attrs));
 }
 
-/** References of images whose cache may be used. */
+/** Caches that may be used, as `CacheFrom` of the contract has them. */
 function cacheSources(attributes: Attributes): string[] | undefined {
   const listed = attributes.get('cache-from')?.split(',').filter(Boolean) ?? [];
   let entries: { Type?: string; Attrs?: Record<string, string> }[] = [];
@@ -100,12 +97,14 @@ function cacheSources(attributes: Attributes): string[] | undefined {
   } catch (cause) {
     throw invalidParameter('failed to unmarshal cache-imports', { cause });
   }
-  const sources = [...listed];
-  for (const { Type, Attrs } of entries) {
-    // As with BuildKit, a cache that cannot be had is no error: the build takes longer.
-    if (Type === 'registry' && Attrs?.ref) sources.push(Attrs.ref);
-  }
+  const sources = [...listed, ...entries.map(({ Type = '', Attrs = {} }) => cacheText(Type, Object.entries(Attrs)))];
   return sources.length > 0 ? [...new Set(sources)] : undefined;
+}
+
+/** `type=registry,ref=…`, with a field in quotes where it holds a comma. */
+function cacheText(type: string, attributes: Iterable<readonly [string, string]>): string {
+  const fields = [`type=${type}`, ...[...attributes].map(([name, value]) => `${name}=${value}`)];
+  return fields.map((field) => (/[",]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(',');
 }
 
 function withPrefix(attributes: Attributes, prefix: string): Record<string, string> {

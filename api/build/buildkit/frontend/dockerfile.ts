@@ -6,6 +6,7 @@ import { invalidParameter, notFound, notImplemented } from '@cleat/protocol/erro
 import type { MessageOf } from '@cleat/protocol/grpc/message';
 import type { Logger } from '@cleat/protocol/log';
 import type { Job, Result } from '../control/job.js';
+import { clientStore } from '../session/content.js';
 import { credentials, hasAgent, secret } from '../session/services.js';
 import { forwardAgent } from '../session/ssh.js';
 import { type Attributes, type CacheEntry, cacheTargets, namedSources, settingsOf } from './attributes.js';
@@ -51,20 +52,23 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
   const context = remote ?? (await loadContext(files, source.ignore, attributes));
   const further = await loadNamed(files, request);
   const scratch = files.keep(await services.builds.contextFromDockerfile(Buffer.from(source.text)));
+  const CacheTo = request.cacheExports.length > 0 ? cacheTargets(request.cacheExports) : undefined;
   const order: BuildOrder = {
     ...settings,
-    ...(await clientsOwn(services, files, scratch, source.text, settings, further)),
+    ...(await clientsOwn(services, files, scratch, source.text, { ...settings, CacheTo }, further)),
     Context: context.directory,
     Dockerfile: scratch.dockerfile ?? (await scratch.beside('Dockerfile', Buffer.from(source.text))),
     Contexts: Object.keys(further).length > 0 ? further : undefined,
-    CacheTo: request.cacheExports.length > 0 ? cacheTargets(request.cacheExports) : undefined,
+    CacheTo,
+    clientStore: (directory) => clientStore(session, directory),
     tags: job.tags ?? [],
     ...(job.tags === undefined && { hidden: { until: job.over } }),
   };
   job.progress.isSingleStage = [...source.text.matchAll(/^[ \t]*FROM\s/gim)].length === 1;
   try {
-    const { image } = await services.builds.build(order, (line) => job.progress.line(line), job.signal);
-    return { image, metadata: new Map() };
+    const { image, caches } = await services.builds.build(order, (line) => job.progress.line(line), job.signal);
+    const written = caches.at(-1);
+    return { image, metadata: new Map(), ...(written && { cacheManifest: JSON.stringify(written) }) };
   } catch (error) {
     throw buildError(error, { name, text: source.text });
   }
@@ -180,11 +184,12 @@ async function clientsOwn(
   files: BuildFiles,
   scratch: BuildContext,
   text: string,
-  { BuildArgs = {}, CacheFrom = [] }: Pick<BuildOrder, 'BuildArgs' | 'CacheFrom'>,
+  { BuildArgs = {}, CacheFrom = [], CacheTo = [] }: Pick<BuildOrder, 'BuildArgs' | 'CacheFrom' | 'CacheTo'>,
   contexts: NonNullable<BuildOrder['Contexts']>,
 ): Promise<Pick<BuildOrder, 'Secrets' | 'SSH' | 'RegistryAuth'>> {
   const { session, signal } = files;
-  const images = [...CacheFrom, ...Object.values(contexts).flatMap(({ Image }) => Image ?? [])];
+  const caches = [...CacheFrom, ...CacheTo].map((text) => /(?:^|,)ref=([^,]+)/.exec(text)?.[1] ?? text);
+  const images = [...caches, ...Object.values(contexts).flatMap(({ Image }) => Image ?? [])];
   const needs = needsOf(text, BuildArgs, images);
   const Secrets: { ID: string; File: string }[] = [];
   for (const [index, ID] of needs.secrets.entries()) {

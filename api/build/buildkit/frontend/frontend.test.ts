@@ -45,7 +45,7 @@ describe('attributes', () => {
       ],
       ShmSize: 1024,
       CgroupParent: 'p',
-      CacheFrom: ['r/d', 'r/c'],
+      CacheFrom: ['r/d', 'r/c', 'type=registry,ref=r/c', 'type=gha'],
     });
     expect(settings({ 'no-cache': '' })).toMatchObject({ NoCache: true });
     expect(settings({ 'image-resolve-mode': 'local' }).Pull).toBeUndefined();
@@ -83,9 +83,9 @@ describe('attributes', () => {
       expect(() => namedSources(new Map([['context:e', value]]))).toThrow();
   });
 
-  test('a cache goes inline, or nowhere', () => {
-    expect(cacheTargets([{ Type: 'inline' }])).toEqual(['type=inline']);
-    expect(() => cacheTargets([{ Type: 'gha' }])).toThrow(/type=inline/);
+  test('caches are told as they were given', () => {
+    const entries = [{ Type: 'inline' }, { Type: 'local', Attrs: new Map([['dest', '/a,b']]) }];
+    expect(cacheTargets(entries)).toEqual(['type=inline', 'type=local,"dest=/a,b"']);
   });
 });
 
