@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { HookRun } from '@cleat/engine/hooks/service';
-import { systemError } from '@cleat/protocol/errors';
+import { notImplemented, systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
@@ -14,6 +13,7 @@ import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { type Answer, Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import { type ExchangeChange, type ExchangeParts, nextId } from './exchange-parts.js';
 import { changedHeaders } from './flat-headers.js';
 import { bodyOf, type Flows, flowInto } from './flows.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
@@ -21,41 +21,6 @@ import type { Presence } from './presence.js';
 import { Query } from './query.js';
 import { canonicalPath, type Match, type RouteShape, type Target } from './target.js';
 import { isBefore } from './version.js';
-
-export interface ExchangeParts {
-  request: ApiRequest;
-  response: ApiResponse;
-  /** All of it, where it came with the head. */
-  body?: Buffer;
-  /** Where the body comes later, or the answer may be a stream. */
-  streams?: Streams;
-  target: Target;
-  match: Match;
-  /** The target's, or the newest. */
-  version: string;
-  transport: Transport;
-  peer: Peer;
-  log: Logger;
-  presence: Presence;
-  /** Resolves when what was done is on disk. */
-  settled?: () => Promise<void>;
-  /** For a connection that can be taken over. */
-  hijacker?: Hijacker;
-}
-
-/** Changes to a request; absent members stay. */
-export interface ExchangeChange {
-  readonly query?: Query | undefined;
-  /** By name; undefined: removed. */
-  readonly headers?: ReadonlyMap<string, string | undefined> | undefined;
-  /** The declared body, in its schema's shape. */
-  readonly body?: { readonly value: unknown } | undefined;
-}
-
-/** Identifies this run of the engine; the rest of a request's name is its number. */
-const run = randomBytes(3).toString('hex');
-let requests = 0;
-const nextId = (): string => run + (++requests).toString(16).padStart(6, '0');
 
 /** One request and its answer, as handlers see them. */
 export class Exchange {
@@ -87,6 +52,7 @@ export class Exchange {
   readonly #match: Match;
   readonly #hijacker: Hijacker | undefined;
   #declaredBody: Promise<unknown> | undefined;
+  #isBodyRead = false;
   #instead: Answer | undefined;
   #flows: Flows = {};
   /** Takes an answer that is a stream on its way to others. */
@@ -131,6 +97,11 @@ export class Exchange {
     return this.#query;
   }
 
+  /** It speaks HTTP/1.0, which knows no chunks. */
+  get isOldClient(): boolean {
+    return this.#streams?.request.httpVersionMinor === 0;
+  }
+
   get route(): RouteShape {
     return this.#match.route;
   }
@@ -142,13 +113,16 @@ export class Exchange {
   /** A body may be sent, and is read by the handler: as JSON, as the route declares it. */
   get takesBody(): boolean {
     const { body } = this.#match.route;
-    return body !== undefined && isExpected(body, this.version);
+    return body !== undefined && isExpected(body, this.version, this.headers['content-type']);
   }
 
   /** Makes it another request, for everybody who looks at it from now on: authorizers, and the handler. */
   change({ query, headers, body }: ExchangeChange): void {
     if (query) this.#query = query;
-    if (body) this.#declaredBody = Promise.resolve(body.value);
+    if (body) {
+      this.#declaredBody = Promise.resolve(body.value);
+      this.#isBodyRead = true;
+    }
     if (headers) [this.#headers, this.#rawHeaders] = changedHeaders(this.#headers, this.#rawHeaders, headers);
   }
 
@@ -235,13 +209,24 @@ export class Exchange {
 
   async #readBody(): Promise<unknown> {
     const { body } = this.#match.route;
-    if (!body || !isExpected(body, this.version)) return undefined;
     const type = this.headers['content-type'];
+    if (!body || !isExpected(body, this.version, type)) return undefined;
+    this.#isBodyRead = true;
     if (this.#body) return decodeBody(body, this.#body.toString(), type);
     const source: AsyncIterable<Buffer> = this.#hijacker
       ? this.#hijacker.body()
       : this.#mustFlow().request.iterator({ destroyOnReturn: false });
     return decodeBody(body, await readText(source), type);
+  }
+
+  /**
+   * The declared body for another engine: as the checks have seen it, and only if they have looked. Nothing of it is
+   * left to be read then.
+   */
+  async judgedBody(): Promise<{ json: Buffer | undefined } | undefined> {
+    if (!this.#isBodyRead) return undefined;
+    const value = await this.declaredBody();
+    return { json: value === undefined ? undefined : Buffer.from(stringify(value)) };
   }
 
   /**
@@ -296,6 +281,24 @@ export class Exchange {
     if (this.#flows.down) this.#sink = flowInto(this.#flows.down, response);
   }
 
+  /** A hook wants the bytes of the body; so nobody knows their length. */
+  get isBodyLed(): boolean {
+    return this.#flows.up !== undefined;
+  }
+
+  /** Sends a head that another engine made, changed by the hooks. @returns where the body goes, in that head's coding */
+  async beginAs(answer: Answer): Promise<ServerResponse> {
+    const { response } = this.#mustStream('down');
+    if (this.#flows.down) throw notImplemented('a hook that sees the bytes of answers has no place in a proxy');
+    const { status, headers } = await this.outgoing.pass(answer);
+    response.writeHead(status, headers);
+    // Chunks that come are chunks that go: they are not coded again.
+    if (Object.keys(headers).some((name) => name.toLowerCase() === 'transfer-encoding'))
+      response.chunkedEncoding = false;
+    response.flushHeaders();
+    return response;
+  }
+
   /** Part of an answer that was begun. @returns false when the client has gone. */
   write(data: string | Uint8Array): Promise<boolean> {
     return writeTo(this.#sink ?? this.#mustFlow().response, data);
@@ -342,6 +345,13 @@ export class Exchange {
     const hijacker = this.#mustHijack();
     await this.outgoing.look({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
     return await hijacker.hijackSocket(contentType, protocol);
+  }
+
+  /** The same with a head that another engine made. @param dropsBody a body means nothing: what counts follows it */
+  async hijackAs(answer: Answer, dropsBody: boolean): Promise<HijackedConnection> {
+    const hijacker = this.#mustHijack();
+    await this.outgoing.look({ ...answer, status: hijacker.status });
+    return await hijacker.hijackAs(answer.headers, dropsBody);
   }
 
   async hijackWebSocket(kind: 'text' | 'binary'): Promise<HijackedConnection> {

@@ -2,6 +2,7 @@ import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
 import type { Caller } from '@cleat/protocol/caller';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
 import { type HookCapabilities, type HookStream, hookKind, type Sight, sights } from '@cleat/protocol/kinds/hook';
+import { readable } from '@cleat/protocol/untrusted';
 import { checkMatch } from './match.js';
 import type { Hook, HookCall, HookWishes } from './service.js';
 
@@ -112,4 +113,9 @@ function wishesOf({ Protocol, Match, Request, Response }: HookCapabilities): Hoo
   return { match: Match, request: sightOf(Request), response: sightOf(Response) };
 }
 
-const sightOf = (text = 'none'): Sight => sights.find((one) => one === text) ?? 'none';
+function sightOf(text = 'none'): Sight {
+  const sight = sights.find((one) => one === text);
+  if (sight === undefined)
+    throw invalidParameter(`it wants to see '${readable(text, 100)}': ${sights.join(', ')} are known`);
+  return sight;
+}

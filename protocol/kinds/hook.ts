@@ -9,7 +9,7 @@ const map = (description: string) => Type.Record(Type.String(), Type.String(), {
 export const sights = ['none', 'head', 'body', 'stream'] as const;
 export type Sight = (typeof sights)[number];
 
-const sight = (description: string) => Type.Optional(Type.String({ enum: [...sights], description }));
+const sight = (description: string) => Type.Optional(Type.String({ description }));
 
 export const HookCallers = Type.Object({
   Users: texts('Names, as in `Caller.User`.'),
@@ -39,7 +39,7 @@ export const HookCapabilities = Type.Object({
     }),
   ),
   Request: sight(
-    'What it sees of requests, `none` where this is absent. `head`: all but the body; `body`: a JSON body as well; `stream`: as `body`, and a body of any other kind flows through `RequestStream`.',
+    'What it sees of requests: `none` (also where this is absent), `head`, `body` or `stream`. `head`: all but the body; `body`: a JSON body as well; `stream`: as `body`, and a body of any other kind flows through `RequestStream`.',
   ),
   Response: sight('The same for answers.'),
 });

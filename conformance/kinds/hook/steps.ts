@@ -1,11 +1,12 @@
 import { isRecord } from '@cleat/protocol/json';
-import type {
-  HookCapabilities,
-  HookChanges,
-  HookMatch,
-  HookRequest,
-  HookResponse,
-  hookKind,
+import {
+  type HookCapabilities,
+  type HookChanges,
+  type HookMatch,
+  type HookRequest,
+  type HookResponse,
+  type hookKind,
+  sights,
 } from '@cleat/protocol/kinds/hook';
 import { parseMemberPath } from '@cleat/protocol/member-path';
 import { Finding, type Said } from '../../verify/finding.js';
@@ -68,8 +69,12 @@ export function answered(Status: number, Body?: unknown): HookResponse {
 export async function wishes(trial: HookTrial): Promise<HookCapabilities> {
   const said = await trial.ask('Capabilities', {});
   const given = trial.read('Capabilities', said, 'its capabilities');
-  const { Protocol = 1, Match = [] } = given;
+  const { Protocol = 1, Match = [], Request = 'none', Response = 'none' } = given;
   trial.holds(Protocol === 1, 'Protocol 1, or none', said, `Protocol ${Protocol}`);
+  for (const seen of [Request, Response]) {
+    const isKnown = sights.some((sight) => sight === seen);
+    trial.holds(isKnown, `Request and Response are ${sights.join(', ')}`, said, seen);
+  }
   for (const route of Match.flatMap(({ Routes = [] }) => Routes)) {
     const isRoute = route.startsWith('/') && !/^\/v[\d.]+\//.test(route) && !/[:?#]|\*\*(?!$)/.test(route);
     trial.holds(isRoute, 'routes such as /containers/*/json, without a version', said, route);

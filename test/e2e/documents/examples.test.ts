@@ -1,12 +1,13 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { engineVersion } from '../../../engine/system/engine-version.js';
 import { FakeLoki } from '../../../examples/loki-logs/fake-loki.fixture.js';
 import { BackEnd, endServersBelow, rcloneInstalled } from '../../../examples/rclone-volume/back-end.fixture.js';
+import { balancerKinds } from '../support/balancer.js';
 import { busyboxTar } from '../support/busybox.js';
 import { makeCertificates } from '../support/certificates.js';
 import { clientOf } from '../support/client.js';
@@ -97,6 +98,26 @@ test('loki-logs: its README', async () => {
   await expect
     .poll(() => loki.streams(labels))
     .toMatchObject([{ stream: labels, values: [[expect.any(String), 'hello']] }]);
+});
+
+test.skipIf(!balancerKinds.includes('nginx'))('balancer: its README', async () => {
+  const directory = await mkdtemp('/tmp/cleat-shown-balancer-');
+  chmodSync(directory, 0o711);
+  const port = `${await freePort()}`;
+  const own = {
+    '--port 8080': `--port ${port} --engine unix://${engine.socket} --directory ${directory}/run --socket ${socketOf('balancer')}`,
+  };
+  try {
+    const start = substitute(shown('examples/balancer/README.md', 'node examples'), own);
+    await using _ = await startShown(start, 'balancer');
+    const use = shown('examples/balancer/README.md', 'docker run');
+    const theirs = { '127.0.0.1:8080': `127.0.0.1:${port}`, '/run/docker/plugins/balancer.sock': socketOf('balancer') };
+    const printed = await run(substitute(use, theirs));
+    expect(printed).toMatch(/^404\r?$/m);
+    expect(printed).toMatch(/^balancer_up 1\r?$/m);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
 test('veth-network and file-ipam: their READMEs', async () => {
