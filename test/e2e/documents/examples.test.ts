@@ -115,6 +115,8 @@ test.skipIf(!balancerKinds.includes('nginx'))('balancer: its README', async () =
     const printed = await run(substitute(use, theirs));
     expect(printed).toMatch(/^404\r?$/m);
     expect(printed).toMatch(/^balancer_up 1\r?$/m);
+    writeFileSync(join(directory, 'hooks.yaml'), shown('examples/balancer/README.md', 'hooks:'));
+    expect(await run(`cleatd --validate --config-file /dev/null --hooks ${directory}/hooks.yaml`)).toContain('OK');
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
