@@ -48,6 +48,11 @@ export class Outgoing {
     else this.#held = answer;
   }
 
+  /** Somebody looks at answers, or changes them. */
+  get isWatched(): boolean {
+    return this.#checks.length > 0 || this.#change !== undefined;
+  }
+
   /** An answer waits for {@link finish}. */
   get isHeld(): boolean {
     return this.#held !== undefined;
@@ -104,8 +109,7 @@ export class Outgoing {
   async passError(error: unknown, answer: () => Answer): Promise<{ error: unknown } | { answer: Answer }> {
     this.#held = undefined;
     // Without a socket the connection was hijacked, or the client has gone: there is nobody to answer.
-    const isWatched = this.#checks.length > 0 || this.#change !== undefined;
-    if (!isWatched || this.#response.headersSent || !this.#response.socket) return { error };
+    if (!this.isWatched || this.#response.headersSent || !this.#response.socket) return { error };
     try {
       const isChanged = this.#change !== undefined;
       const passed = await this.pass(answer());

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -85,6 +85,7 @@ export class Exchange {
   readonly #match: Match;
   readonly #hijacker: Hijacker | undefined;
   #declaredBody: Promise<unknown> | undefined;
+  #isBodyRead = false;
   #instead: Answer | undefined;
   #endings: ((status: number) => void)[] | undefined;
   /** Its way through the hooks, where it concerns any. */
@@ -126,6 +127,11 @@ export class Exchange {
     return this.#query;
   }
 
+  /** It speaks HTTP/1.0, which knows no chunks. */
+  get isOldClient(): boolean {
+    return this.#streams?.request.httpVersionMinor === 0;
+  }
+
   get route(): RouteShape {
     return this.#match.route;
   }
@@ -137,13 +143,16 @@ export class Exchange {
   /** A body may be sent, and is read by the handler: as JSON, as the route declares it. */
   get takesBody(): boolean {
     const { body } = this.#match.route;
-    return body !== undefined && isExpected(body, this.version);
+    return body !== undefined && isExpected(body, this.version, this.headers['content-type']);
   }
 
   /** Makes it another request, for everybody who looks at it from now on: authorizers, and the handler. */
   change({ query, headers, body }: ExchangeChange): void {
     if (query) this.#query = query;
-    if (body) this.#declaredBody = Promise.resolve(body.value);
+    if (body) {
+      this.#declaredBody = Promise.resolve(body.value);
+      this.#isBodyRead = true;
+    }
     for (const [name, value] of headers ?? []) {
       const key = name.toLowerCase();
       const raw = this.#rawHeaders;
@@ -237,13 +246,24 @@ export class Exchange {
 
   async #readBody(): Promise<unknown> {
     const { body } = this.#match.route;
-    if (!body || !isExpected(body, this.version)) return undefined;
     const type = this.headers['content-type'];
+    if (!body || !isExpected(body, this.version, type)) return undefined;
+    this.#isBodyRead = true;
     if (this.#body) return decodeBody(body, this.#body.toString(), type);
     const source: AsyncIterable<Buffer> = this.#hijacker
       ? this.#hijacker.body()
       : this.#mustFlow().request.iterator({ destroyOnReturn: false });
     return decodeBody(body, await readText(source), type);
+  }
+
+  /**
+   * The declared body for another engine: as the checks have seen it, and only if they have looked. Nothing of it is
+   * left to be read then.
+   */
+  async judgedBody(): Promise<{ json: Buffer | undefined } | undefined> {
+    if (!this.#isBodyRead) return undefined;
+    const value = await this.declaredBody();
+    return { json: value === undefined ? undefined : Buffer.from(stringify(value)) };
   }
 
   /**
@@ -308,6 +328,18 @@ export class Exchange {
     response.flushHeaders();
   }
 
+  /** Sends a head that another engine made, changed by the hooks. @returns where the body goes, in that head's coding */
+  async beginAs(answer: Answer): Promise<ServerResponse> {
+    const { response } = this.#mustStream('down');
+    const { status, headers } = await this.outgoing.pass(answer);
+    response.writeHead(status, headers);
+    // Chunks that come are chunks that go: they are not coded again.
+    if (Object.keys(headers).some((name) => name.toLowerCase() === 'transfer-encoding'))
+      response.chunkedEncoding = false;
+    response.flushHeaders();
+    return response;
+  }
+
   /** Part of an answer that was begun. @returns false when the client has gone. */
   write(data: string | Uint8Array): Promise<boolean> {
     return writeTo(this.#mustFlow().response, data);
@@ -353,6 +385,13 @@ export class Exchange {
     const hijacker = this.#mustHijack();
     await this.outgoing.look({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
     return await hijacker.hijackSocket(contentType, protocol);
+  }
+
+  /** The same with a head that another engine made. @param dropsBody a body means nothing: what counts follows it */
+  async hijackAs(answer: Answer, dropsBody: boolean): Promise<HijackedConnection> {
+    const hijacker = this.#mustHijack();
+    await this.outgoing.look({ ...answer, status: hijacker.status });
+    return await hijacker.hijackAs(answer.headers, dropsBody);
   }
 
   async hijackWebSocket(kind: 'text' | 'binary'): Promise<HijackedConnection> {

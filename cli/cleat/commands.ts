@@ -72,6 +72,13 @@ export const commands: Readonly<Record<string, Command>> = {
     details: async () => (await import('./audit/command.js')).auditHelp,
     run: async (args) => (await import('./audit/command.js')).auditCommand(args),
   },
+  proxy: {
+    usage: 'proxy --upstream unix:///var/run/docker.sock -H ADDRESS [OPTION…]',
+    help: 'Serve hooks, authorizers and the audit journal in front of another engine, such as a stock dockerd',
+    options: async () => (await import('./proxy/options.js')).proxyOptions,
+    details: async () => (await import('./proxy/options.js')).proxyHelp,
+    run: async (args) => (await import('./proxy/command.js')).proxyCommand(args),
+  },
   record: {
     usage: 'record PLUGIN [--listen NAME|--in-place]',
     help: 'Write to a file what engines and a plugin say',

@@ -38,6 +38,8 @@ const notRun: Record<string, string> = {
   'docs/guide/moving-from-dockerd.md: docker -H $NEW volume create data': 'moving.test.ts',
   'docs/guide/moving-from-dockerd.md: systemctl disable --now docker.socket docker.service':
     'needs systemd, and would end the dockerd of this host',
+  'docs/guide/policy-in-front-of-dockerd.md: cleat proxy --upstream unix:///var/run/docker.sock -H unix:///run/docker-guarded.sock --authorization-plugin policy':
+    'proxy.test.ts, on sockets of its own',
   'bench/README.md: npm run bench                           # everything, a few minutes':
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };
