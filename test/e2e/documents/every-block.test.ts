@@ -19,6 +19,10 @@ const notRun: Record<string, string> = {
     '`./check` is what runs this test; what `./try` starts is run by tour.test.ts',
   'ARCHITECTURE.md: docker, Compose, dockerode, curl                        plugins: any language, any time':
     'a drawing; test/unit/arrows.test.ts holds its arrows',
+  'ARCHITECTURE.md: connection ─▶ front ─▶ route ─▶ web pages are refused':
+    'a drawing; api/hooks/check.test.ts holds its order',
+  "docs/guide/request-hooks.md: client ─▶ hooks, in the file's order ─▶ authorization plugins, selectors ─▶ the engine":
+    'a drawing; api/hooks/check.test.ts holds its order',
   "docs/guide/first-plugin.md: npm run pack          # the kit's packages; not needed once they are in the registry":
     'first-plugin.test.ts runs the guide as a whole',
   'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
@@ -44,9 +48,16 @@ const notRun: Record<string, string> = {
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };
 
-/** The calls of `shown` in the tests of this folder: document, and how the block begins. */
+/** The tests of this folder, and those of the examples. */
+const tests = [here, join(here, '../examples')].flatMap((folder) =>
+  readdirSync(folder)
+    .filter((name) => name !== 'every-block.test.ts' && name.endsWith('.test.ts'))
+    .map((name) => join(folder, name)),
+);
+
+/** The calls of `shown` in a test: document, and how the block begins. */
 function shownIn(file: string): [document: string, first: string][] {
-  const code = readFileSync(join(here, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+  const code = readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
   const calls = [...code.matchAll(/\bshown\(\s*'([^'\\]+)',\s*'([^'\\]+)',?\s*\)/g)];
   // The search would not see a call that is written in another way.
   expect({ file, calls: code.match(/\bshown\(/g)?.length ?? 0 }).toEqual({ file, calls: calls.length });
@@ -54,8 +65,7 @@ function shownIn(file: string): [document: string, first: string][] {
 }
 
 test('every block of every document is run, or a reason says why not', () => {
-  const files = readdirSync(here).filter((name) => name !== 'every-block.test.ts' && name.endsWith('.test.ts'));
-  const beginnings = files.flatMap(shownIn).map(([document, first]) => `${document}: ${first}`);
+  const beginnings = tests.flatMap(shownIn).map(([document, first]) => `${document}: ${first}`);
   const run = ({ name, language }: Block) =>
     language === 'json' ||
     // Acted by kind-pages.test.ts, on this engine and on a stock dockerd.
