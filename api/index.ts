@@ -4,6 +4,7 @@ import { hooksCheck } from './hooks/check.js';
 import { createRouter, type Route } from './http/router.js';
 import { createApiServer, type RequestCheck, refuseBrowsers } from './http/server.js';
 import { type Listener, type ListenOptions, listen } from './listeners/listen.js';
+import { powerstripCheck } from './powerstrip/check.js';
 import { apiRoutes } from './routes.js';
 import type { ApiServices } from './services.js';
 
@@ -46,8 +47,10 @@ export function openApi(options: ApiOptions): Api {
   const { services, log } = options;
   const routes = [...(options.routes ?? []), ...apiRoutes(services, options)];
   const { store } = services;
+  const router = createRouter(routes);
   const server = createApiServer({
-    router: createRouter(routes),
+    router,
+    reroutes: () => services.hooks?.adapters.isEmpty === false,
     log,
     callers: services.callers,
     audit: services.audit,
@@ -56,6 +59,7 @@ export function openApi(options: ApiOptions): Api {
     checks: [
       refuseBrowsers(options.allowedOrigins),
       // The request that authorizers judge is the one that is done: hooks, which change it, come before them.
+      ...(services.hooks ? [powerstripCheck(services.hooks, router)] : []),
       ...(services.hooks ? [hooksCheck(services.hooks, services)] : []),
       ...(services.authorization ? [authorizationCheck(services.authorization)] : []),
       ...(options.onRequest ?? []),

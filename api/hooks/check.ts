@@ -34,7 +34,7 @@ async function runHooks(run: HookRun, exchange: Exchange): Promise<undefined> {
     ...(isBodyChanged && { body: { value: body } }),
   });
   if (answer) exchange.answerInstead(answerOf(answer));
-  if (run.response !== 'none') exchange.outgoing.setChange((given) => changed(run, exchange, given));
+  if (run.response !== 'none') exchange.outgoing.addChange((given) => changed(run, exchange, given));
   // A stream is seen in the traces while it lasts.
   const { streams, hijacks } = exchange.route;
   if (streams !== undefined || hijacks !== undefined) run.end(0);

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
-import { PassThrough, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { HookRun } from '@cleat/engine/hooks/service';
-import { cancelled, systemError } from '@cleat/protocol/errors';
+import { systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
@@ -13,42 +13,15 @@ import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { type Answer, Outgoing } from './answer.js';
-import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import { decodeBody, isExpected, type JsonBody } from './body.js';
+import { Collected } from './collected.js';
+import type { ExchangeChange, ExchangeParts, Rerouting } from './exchange-parts.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
+import { RequestBody } from './request-body.js';
 import { canonicalPath, type Match, type RouteShape, type Target } from './target.js';
 import { isBefore } from './version.js';
-
-export interface ExchangeParts {
-  request: ApiRequest;
-  response: ApiResponse;
-  /** All of it, where it came with the head. */
-  body?: Buffer;
-  /** Where the body comes later, or the answer may be a stream. */
-  streams?: Streams;
-  target: Target;
-  match: Match;
-  /** The target's, or the newest. */
-  version: string;
-  transport: Transport;
-  peer: Peer;
-  log: Logger;
-  presence: Presence;
-  /** Resolves when what was done is on disk. */
-  settled?: () => Promise<void>;
-  /** For a connection that can be taken over. */
-  hijacker?: Hijacker;
-}
-
-/** Changes to a request; absent members stay. */
-export interface ExchangeChange {
-  readonly query?: Query | undefined;
-  /** By name; undefined: removed. */
-  readonly headers?: ReadonlyMap<string, string | undefined> | undefined;
-  /** The declared body, in its schema's shape. */
-  readonly body?: { readonly value: unknown } | undefined;
-}
 
 /** Identifies this run of the engine; the rest of a request's name is its number. */
 const run = randomBytes(3).toString('hex');
@@ -59,9 +32,8 @@ const nextId = (): string => run + (++requests).toString(16).padStart(6, '0');
 export class Exchange {
   /** Names the request in the log. */
   readonly id = nextId();
-  readonly method: string;
-  readonly path: string;
-  readonly version: string;
+  #method: string;
+  #version: string;
   #headers: IncomingHttpHeaders;
   #rawHeaders: readonly string[];
   #query: Query;
@@ -76,24 +48,25 @@ export class Exchange {
   readonly settled: () => Promise<void>;
   /** ID of the container that the request has made, for the audit journal. */
   made: string | undefined;
-  readonly #body: Buffer | undefined;
+  readonly #body: RequestBody;
   readonly #streams: Streams | undefined;
   readonly #presence: Presence;
   readonly #parentLog: Logger;
   #log: Logger | undefined;
-  readonly #target: Target;
-  readonly #match: Match;
+  #target: Target;
+  #match: Match;
   readonly #hijacker: Hijacker | undefined;
   #declaredBody: Promise<unknown> | undefined;
+  #collects: ((contentType: string) => boolean) | undefined;
+  #collected: Collected | undefined;
   #instead: Answer | undefined;
   #endings: ((status: number) => void)[] | undefined;
   /** Its way through the hooks, where it concerns any. */
   hooked: HookRun | undefined;
 
   constructor(parts: ExchangeParts) {
-    this.method = parts.request.method ?? 'GET';
-    this.path = parts.target.path;
-    this.version = parts.version;
+    this.#method = parts.request.method ?? 'GET';
+    this.#version = parts.version;
     this.#headers = parts.request.headers;
     this.#rawHeaders = parts.request.rawHeaders;
     this.#query = new Query(parts.target.query);
@@ -101,7 +74,8 @@ export class Exchange {
     this.peer = parts.peer;
     this.request = parts.request;
     this.response = parts.response;
-    this.#body = parts.body;
+    const streams = () => this.#mustFlow();
+    this.#body = new RequestBody({ whole: parts.body, streams, hijacker: parts.hijacker });
     this.#streams = parts.streams;
     this.#presence = parts.presence;
     this.#parentLog = parts.log;
@@ -110,6 +84,18 @@ export class Exchange {
     this.#target = parts.target;
     this.#match = parts.match;
     this.#hijacker = parts.hijacker;
+  }
+
+  get method(): string {
+    return this.#method;
+  }
+
+  get path(): string {
+    return this.#target.path;
+  }
+
+  get version(): string {
+    return this.#version;
   }
 
   /** As the request has them; hooks may have changed them. */
@@ -132,6 +118,20 @@ export class Exchange {
 
   get params(): Readonly<Record<string, string>> {
     return this.#match.params;
+  }
+
+  get match(): Match {
+    return this.#match;
+  }
+
+  /** Makes it a request for another route, for everybody who looks at it from now on. */
+  reroute({ method, target, match, version }: Rerouting): void {
+    this.#method = method;
+    this.#target = target;
+    this.#match = match;
+    this.#version = version;
+    this.#query = new Query(target.query);
+    this.#declaredBody = undefined;
   }
 
   /** A body may be sent, and is read by the handler: as JSON, as the route declares it. */
@@ -238,38 +238,29 @@ export class Exchange {
   async #readBody(): Promise<unknown> {
     const { body } = this.#match.route;
     if (!body || !isExpected(body, this.version)) return undefined;
-    const type = this.headers['content-type'];
-    if (this.#body) return decodeBody(body, this.#body.toString(), type);
-    const source: AsyncIterable<Buffer> = this.#hijacker
-      ? this.#hijacker.body()
-      : this.#mustFlow().request.iterator({ destroyOnReturn: false });
-    return decodeBody(body, await readText(source), type);
+    return decodeBody(body, await this.text(), this.headers['content-type']);
   }
 
-  /**
-   * The body as it comes. Its reader may stop and destroy it: the connection lives on, for the answer, and what is
-   * left of the body is read and dropped.
-   */
+  /** The body as it was sent, or as it was replaced; read once. @throws InvalidParameter when it is too large */
+  text(): Promise<string> {
+    return this.#body.text();
+  }
+
+  /** Another text in the place of the body, before anybody has decoded it. */
+  replaceText(text: string): void {
+    this.#body.replace(text);
+    this.#declaredBody = undefined;
+  }
+
+  /** Has answers of these content types sent whole that would be streams: somebody wants to change them. */
+  collect(wants: (contentType: string) => boolean): void {
+    this.#collects = wants;
+  }
+
+  /** The body as it comes. Its reader may stop and destroy it: the connection lives on. */
   body(): Readable {
-    const { request } = this.#mustStream('up');
-    if (this.#hijacker) return owned(Readable.from(this.#hijacker.body()));
-    const body = owned(new PassThrough({ highWaterMark: 256 * 1024 }));
-    // Node's own word for it ("aborted") says nothing to a reader of the log.
-    const onGone = (): void => void body.destroy(cancelled('the client has gone before its request was complete'));
-    request.once('error', onGone);
-    request.once('close', () => !request.readableEnded && onGone());
-    if (request.destroyed) onGone();
-    body.once('close', () => {
-      request.off('data', onData);
-      request.resume();
-    });
-    const onData = (chunk: Buffer): void => {
-      if (!body.write(chunk)) request.pause();
-    };
-    body.on('drain', () => request.resume());
-    request.on('data', onData);
-    request.once('end', () => body.end());
-    return body;
+    this.#mustStream('up');
+    return this.#body.stream();
   }
 
   /** Answers with JSON, ended by a line feed as Go's encoder does. */
@@ -302,7 +293,11 @@ export class Exchange {
   /** Sends the head before there is anything to say. */
   async begin(status: number, contentType: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
     const { response } = this.#mustStream('down');
-    const first = { status, headers: { 'Content-Type': contentType, ...more }, body: undefined };
+    if (this.#collects?.(contentType)) {
+      this.#collected = new Collected(status, { 'Content-Type': contentType, ...more });
+      return;
+    }
+    const first = { status, headers: { 'Content-Type': contentType, ...more }, body: undefined, isHead: true } as const;
     const { status: sent, headers } = await this.outgoing.pass(first);
     response.writeHead(sent, headers);
     response.flushHeaders();
@@ -310,6 +305,7 @@ export class Exchange {
 
   /** Part of an answer that was begun. @returns false when the client has gone. */
   write(data: string | Uint8Array): Promise<boolean> {
+    if (this.#collected) return this.#collected.add(data);
     return writeTo(this.#mustFlow().response, data);
   }
 
@@ -319,14 +315,27 @@ export class Exchange {
   }
 
   end(): void {
-    this.response.end();
+    const collected = this.#collected;
+    if (!collected) return void this.response.end();
+    const body = collected.body();
+    this.outgoing.send(collected.status, { ...collected.headers, 'Content-Length': body.length }, body);
   }
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
   async pipe(contentType: string, source: Readable, more: Readonly<Record<string, string>> = {}): Promise<void> {
     owned(source);
     const { response } = this.#mustStream('down');
-    const first = { status: 200, headers: { 'Content-Type': contentType, ...more }, body: undefined };
+    if (this.#collects?.(contentType)) {
+      await this.begin(200, contentType, more);
+      for await (const chunk of source as AsyncIterable<Uint8Array>) await this.write(chunk);
+      return this.end();
+    }
+    const first = {
+      status: 200,
+      headers: { 'Content-Type': contentType, ...more },
+      body: undefined,
+      isHead: true,
+    } as const;
     try {
       const { status, headers } = await this.outgoing.pass(first);
       response.writeHead(status, headers);

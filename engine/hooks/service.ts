@@ -11,6 +11,7 @@ import type {
 
 export type { HookAnswer } from '@cleat/protocol/kinds/hook';
 
+import type { PowerstripAnswer, PowerstripRequest } from '@cleat/protocol/powerstrip';
 import type { TSchema } from '@cleat/protocol/schema';
 
 /** The part of a message that a hook wants to see, and of which requests; absent `match`: of all. */
@@ -195,6 +196,33 @@ export interface HookStatus {
   readonly LastFailure?: string;
 }
 
+/** A message as adapters left it, or an HTTP error of one of them, which the client gets. */
+export type Passed<T> =
+  | { readonly passed: T }
+  | {
+      readonly refusal: { readonly status: number; readonly contentType: string | undefined; readonly body: Buffer };
+    };
+
+/** One request on its way through Powerstrip's adapters. What cannot be asked throws, and refuses the request. */
+export interface AdapterRun {
+  readonly hasPre: boolean;
+  readonly hasPost: boolean;
+  request(given: PowerstripRequest, signal: AbortSignal): Promise<Passed<PowerstripRequest>>;
+  /** @param client the request as the client made it */
+  answer(client: PowerstripRequest, given: PowerstripAnswer, signal: AbortSignal): Promise<Passed<PowerstripAnswer>>;
+}
+
+/** Adapters of Powerstrip's protocol. They come before the hooks, as if they stood before the engine. */
+export interface Adapters {
+  /** There is none. */
+  readonly isEmpty: boolean;
+  /**
+   * @param path with its version, without query
+   * @returns undefined where no adapter is to see the request
+   */
+  begin(method: string, path: string, caller: Caller): AdapterRun | undefined;
+}
+
 /** The chain of hooks that the operator's file names. */
 export interface Hooks {
   /** Whether any hook may want to see requests of that route; no I/O. */
@@ -203,5 +231,6 @@ export interface Hooks {
   list(): HookStatus[];
   /** The latest requests that hooks have seen, oldest first. */
   traces(query: TraceQuery): readonly HookTrace[];
+  readonly adapters: Adapters;
   close(): void;
 }
