@@ -44,20 +44,33 @@ export interface Api {
 
 /** The Docker Engine API in front of the engine's services. */
 export function openApi(options: ApiOptions): Api {
+  return serveApi({ ...options, routes: [...(options.routes ?? []), ...apiRoutes(options.services, options)] });
+}
+
+export interface ServeOptions extends Omit<ApiOptions, 'routes' | 'forBuilders'> {
+  routes: readonly Route[];
+  /** Asked before everybody else but the built-in checks. */
+  first?: readonly RequestCheck[];
+  identity?: () => Readonly<Record<string, string>>;
+}
+
+/** Any routes, with the checks that stand before those of the engine. */
+export function serveApi(options: ServeOptions): Api {
   const { services, log } = options;
-  const routes = [...(options.routes ?? []), ...apiRoutes(services, options)];
   const { store } = services;
-  const router = createRouter(routes);
+  const router = createRouter(options.routes);
   const server = createApiServer({
     router,
     reroutes: () => services.hooks?.adapters.isEmpty === false,
     log,
+    identity: options.identity,
     callers: services.callers,
     audit: services.audit,
     version: options.version,
     minApiVersion: options.minApiVersion,
     checks: [
       refuseBrowsers(options.allowedOrigins),
+      ...(options.first ?? []),
       // The request that authorizers judge is the one that is done: hooks, which change it, come before them.
       ...(services.hooks ? [powerstripCheck(services.hooks, router)] : []),
       ...(services.hooks ? [hooksCheck(services.hooks, services)] : []),

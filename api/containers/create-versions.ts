@@ -40,6 +40,7 @@ export function applyVersion(x: Version, request: ContainerCreateRequest): strin
     }
   }
   if (x.before('1.48')) for (const endpoint of Object.values(endpoints)) delete endpoint?.GwPriority;
+  if (x.before('1.56')) delete host.Umask;
   // Clients of 2015 always send a swappiness.
   if (host.MemorySwappiness === -1) delete host.MemorySwappiness;
   // Every number below 1 means unlimited.

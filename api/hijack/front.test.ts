@@ -83,6 +83,7 @@ describe('bytes behind the last answer of a connection are neither parsed nor do
           },
           export: async () => Readable.from([Buffer.alloc(8 * 1024 * 1024)]),
         },
+        builds: { buildkit: async () => undefined },
       },
       { log },
     );

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
 import type { Upgrade } from './front.js';
@@ -19,6 +19,8 @@ export interface Hijacker {
    * ends one that it never began. @throws InvalidParameter when it is malformed, or long
    */
   hijackSocket(contentType: string, protocol: string): Promise<Socket>;
+  /** The same with the headers of another engine's answer, which began with an upgrade. */
+  hijackAs(headers: OutgoingHttpHeaders, dropsBody: boolean): Promise<HijackedConnection>;
   /** The same for a WebSocket. @throws InvalidParameter when the client asked for none. */
   hijackWebSocket(kind: 'text' | 'binary'): HijackedConnection;
   /** The request's body, of which Node's parser has seen nothing. @throws InvalidParameter when malformed. */
@@ -115,6 +117,12 @@ export function createHijacker(
       probe(socket);
       return input.handOver();
     },
+    async hijackAs(headers, dropsBody) {
+      if (dropsBody) await dropBody();
+      release();
+      if (!upgrade.implied) socket.write(headText(upgrade.asked, headers));
+      return rawConnection(socket, input, bodyRead ? undefined : undeclared());
+    },
     hijackWebSocket(kind) {
       const answer = handshake(request.headers);
       release();
@@ -123,4 +131,14 @@ export function createHijacker(
     },
     body,
   };
+}
+
+/** A client that asked for no upgrade gets an ordinary head, and raw bytes behind it, as from an engine. */
+function headText(isAsked: boolean, headers: OutgoingHttpHeaders): string {
+  const lines = [isAsked ? 'HTTP/1.1 101 UPGRADED' : 'HTTP/1.1 200 OK'];
+  for (const [name, value] of Object.entries(headers)) {
+    if (!isAsked && ['connection', 'upgrade'].includes(name.toLowerCase())) continue;
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) lines.push(`${name}: ${one}`);
+  }
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }

@@ -53,6 +53,11 @@ export class Outgoing {
     else this.#held = answer;
   }
 
+  /** Somebody looks at answers, or changes them. */
+  get isWatched(): boolean {
+    return this.#checks.length > 0 || this.#changes.length > 0;
+  }
+
   /** An answer waits for {@link finish}. */
   get isHeld(): boolean {
     return this.#held !== undefined;
@@ -109,8 +114,7 @@ export class Outgoing {
   async passError(error: unknown, answer: () => Answer): Promise<{ error: unknown } | { answer: Answer }> {
     this.#held = undefined;
     // Without a socket the connection was hijacked, or the client has gone: there is nobody to answer.
-    const isWatched = this.#checks.length > 0 || this.#changes.length > 0;
-    if (!isWatched || this.#response.headersSent || !this.#response.socket) return { error };
+    if (!this.isWatched || this.#response.headersSent || !this.#response.socket) return { error };
     try {
       const isChanged = this.#changes.length > 0;
       const passed = await this.pass(answer());

@@ -10,15 +10,20 @@ export interface JsonBody<S extends TSchema = TSchema> {
   readonly schema: S;
   /** Only clients older than this send it; what newer ones send is not looked at. */
   readonly before?: string;
+  /** The route takes other bodies, too: only what the client calls JSON is read as such. */
+  readonly orOther?: boolean;
 }
 
-export function jsonBody<S extends TSchema>(schema: S, rest: { before?: string } = {}): JsonBody<S> {
+export function jsonBody<S extends TSchema>(schema: S, rest: Omit<JsonBody, 'schema'> = {}): JsonBody<S> {
   return { schema, ...rest };
 }
 
-export function isExpected(body: JsonBody, version: string): boolean {
+export function isExpected(body: JsonBody, version: string, type?: string): boolean {
+  if (body.orOther && !isJson(type)) return false;
   return body.before === undefined || isBefore(version, body.before);
 }
+
+const isJson = (type = ''): boolean => /^application\/json\s*(;|$)/i.test(type);
 
 /** @throws InvalidParameter when it is larger than {@link maxBodyBytes} */
 export async function readText(source: AsyncIterable<Buffer>): Promise<string> {
@@ -43,7 +48,7 @@ export function decodeBody<S extends TSchema>(
   contentType = '',
 ): Static<S> | undefined {
   if (text === '') return undefined;
-  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+  if (!isJson(contentType)) {
     throw invalidParameter(
       contentType === ''
         ? 'malformed Content-Type header (): mime: no media type'

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { HookRun } from '@cleat/engine/hooks/service';
 import { systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
@@ -11,15 +10,14 @@ import type { Logger } from '@cleat/protocol/log';
 import type { Peer } from '../callers/peer.js';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
-import { writeTo } from '../streams/write.js';
 import { type Answer, Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody } from './body.js';
-import { Collected } from './collected.js';
 import type { ExchangeChange, ExchangeParts, Rerouting } from './exchange-parts.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
 import { RequestBody } from './request-body.js';
+import { StreamedAnswer } from './streamed-answer.js';
 import { canonicalPath, type Match, type RouteShape, type Target } from './target.js';
 import { isBefore } from './version.js';
 
@@ -57,8 +55,8 @@ export class Exchange {
   #match: Match;
   readonly #hijacker: Hijacker | undefined;
   #declaredBody: Promise<unknown> | undefined;
-  #collects: ((contentType: string) => boolean) | undefined;
-  #collected: Collected | undefined;
+  readonly #stream: StreamedAnswer;
+  #isBodyRead = false;
   #instead: Answer | undefined;
   #endings: ((status: number) => void)[] | undefined;
   /** Its way through the hooks, where it concerns any. */
@@ -80,6 +78,7 @@ export class Exchange {
     this.#presence = parts.presence;
     this.#parentLog = parts.log;
     this.outgoing = new Outgoing(parts.response, this.method);
+    this.#stream = new StreamedAnswer(() => this.#mustFlow().response, this.outgoing);
     this.settled = parts.settled ?? (async () => {});
     this.#target = parts.target;
     this.#match = parts.match;
@@ -112,6 +111,11 @@ export class Exchange {
     return this.#query;
   }
 
+  /** It speaks HTTP/1.0, which knows no chunks. */
+  get isOldClient(): boolean {
+    return this.#streams?.request.httpVersionMinor === 0;
+  }
+
   get route(): RouteShape {
     return this.#match.route;
   }
@@ -137,13 +141,16 @@ export class Exchange {
   /** A body may be sent, and is read by the handler: as JSON, as the route declares it. */
   get takesBody(): boolean {
     const { body } = this.#match.route;
-    return body !== undefined && isExpected(body, this.version);
+    return body !== undefined && isExpected(body, this.version, this.headers['content-type']);
   }
 
   /** Makes it another request, for everybody who looks at it from now on: authorizers, and the handler. */
   change({ query, headers, body }: ExchangeChange): void {
     if (query) this.#query = query;
-    if (body) this.#declaredBody = Promise.resolve(body.value);
+    if (body) {
+      this.#declaredBody = Promise.resolve(body.value);
+      this.#isBodyRead = true;
+    }
     for (const [name, value] of headers ?? []) {
       const key = name.toLowerCase();
       const raw = this.#rawHeaders;
@@ -237,24 +244,44 @@ export class Exchange {
 
   async #readBody(): Promise<unknown> {
     const { body } = this.#match.route;
-    if (!body || !isExpected(body, this.version)) return undefined;
-    return decodeBody(body, await this.text(), this.headers['content-type']);
+    const type = this.headers['content-type'];
+    if (!body || !isExpected(body, this.version, type)) return undefined;
+    return decodeBody(body, await this.text(), type);
   }
 
   /** The body as it was sent, or as it was replaced; read once. @throws InvalidParameter when it is too large */
   text(): Promise<string> {
+    this.#isBodyRead = true;
     return this.#body.text();
   }
 
   /** Another text in the place of the body, before anybody has decoded it. */
   replaceText(text: string): void {
+    this.#isBodyRead = true;
     this.#body.replace(text);
     this.#declaredBody = undefined;
   }
 
+  /**
+   * The declared body for another engine: as the checks have seen it, and only if they have looked. Nothing of it is
+   * left to be read then.
+   */
+  async judgedBody(): Promise<{ json: Buffer | undefined } | undefined> {
+    if (!this.#isBodyRead) return undefined;
+    const value = await this.declaredBody();
+    if (value !== undefined) return { json: Buffer.from(stringify(value)) };
+    const text = this.takesBody ? '' : await this.text();
+    return { json: text === '' ? undefined : Buffer.from(text) };
+  }
+
   /** Has answers of these content types sent whole that would be streams: somebody wants to change them. */
   collect(wants: (contentType: string) => boolean): void {
-    this.#collects = wants;
+    this.#stream.collects = wants;
+  }
+
+  /** Whether an answer of that type is to be sent whole. */
+  isCollected(contentType: string): boolean {
+    return this.#stream.collects?.(contentType) ?? false;
   }
 
   /** The body as it comes. Its reader may stop and destroy it: the connection lives on. */
@@ -292,21 +319,19 @@ export class Exchange {
 
   /** Sends the head before there is anything to say. */
   async begin(status: number, contentType: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
-    const { response } = this.#mustStream('down');
-    if (this.#collects?.(contentType)) {
-      this.#collected = new Collected(status, { 'Content-Type': contentType, ...more });
-      return;
-    }
-    const first = { status, headers: { 'Content-Type': contentType, ...more }, body: undefined, isHead: true } as const;
-    const { status: sent, headers } = await this.outgoing.pass(first);
-    response.writeHead(sent, headers);
-    response.flushHeaders();
+    this.#mustStream('down');
+    await this.#stream.begin(status, { 'Content-Type': contentType, ...more });
+  }
+
+  /** Sends a head that another engine made, changed by the hooks. @returns where the body goes, in that head's coding */
+  async beginAs(answer: Answer): Promise<ServerResponse> {
+    this.#mustStream('down');
+    return await this.#stream.beginAs(answer);
   }
 
   /** Part of an answer that was begun. @returns false when the client has gone. */
   write(data: string | Uint8Array): Promise<boolean> {
-    if (this.#collected) return this.#collected.add(data);
-    return writeTo(this.#mustFlow().response, data);
+    return this.#stream.write(data);
   }
 
   /** A value as a line of JSON. */
@@ -315,35 +340,14 @@ export class Exchange {
   }
 
   end(): void {
-    const collected = this.#collected;
-    if (!collected) return void this.response.end();
-    const body = collected.body();
-    this.outgoing.send(collected.status, { ...collected.headers, 'Content-Length': body.length }, body);
+    this.#stream.end();
   }
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
   async pipe(contentType: string, source: Readable, more: Readonly<Record<string, string>> = {}): Promise<void> {
     owned(source);
-    const { response } = this.#mustStream('down');
-    if (this.#collects?.(contentType)) {
-      await this.begin(200, contentType, more);
-      for await (const chunk of source as AsyncIterable<Uint8Array>) await this.write(chunk);
-      return this.end();
-    }
-    const first = {
-      status: 200,
-      headers: { 'Content-Type': contentType, ...more },
-      body: undefined,
-      isHead: true,
-    } as const;
-    try {
-      const { status, headers } = await this.outgoing.pass(first);
-      response.writeHead(status, headers);
-    } catch (error) {
-      source.destroy();
-      throw error;
-    }
-    await pipeline(source, response);
+    this.#mustStream('down');
+    await this.#stream.pipe({ 'Content-Type': contentType, ...more }, source);
   }
 
   get canHijack(): boolean {
@@ -362,6 +366,13 @@ export class Exchange {
     const hijacker = this.#mustHijack();
     await this.outgoing.look({ status: hijacker.status, headers: { 'Content-Type': contentType }, body: undefined });
     return await hijacker.hijackSocket(contentType, protocol);
+  }
+
+  /** The same with a head that another engine made. @param dropsBody a body means nothing: what counts follows it */
+  async hijackAs(answer: Answer, dropsBody: boolean): Promise<HijackedConnection> {
+    const hijacker = this.#mustHijack();
+    await this.outgoing.look({ ...answer, status: hijacker.status });
+    return await hijacker.hijackAs(answer.headers, dropsBody);
   }
 
   async hijackWebSocket(kind: 'text' | 'binary'): Promise<HijackedConnection> {

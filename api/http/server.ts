@@ -47,6 +47,8 @@ export interface ApiServerOptions {
   callers?: Callers;
   /** Records every request. */
   audit?: Audit;
+  /** Headers of every answer that say which engine it is; absent: this one. */
+  identity?: () => Readonly<Record<string, string>>;
   /** Awaited before the answer to whatever may have changed something. */
   settled?: () => Promise<void>;
 }
@@ -83,6 +85,13 @@ interface Call {
 /** HTTP on connections that listeners hand over: versions, routing, errors, and hijacking by the front. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { router, log } = options;
+  const own = {
+    'Api-Version': maxApiVersion,
+    'Docker-Experimental': 'false',
+    Ostype: 'linux',
+    Server: `Cleat/${options.version} (linux)`,
+  };
+  const identity = options.identity ?? (() => own);
   const sockets = new Map<Socket, Connection>();
   const busy = new Map<Socket, number>();
   /** Here a hijacking request came in a way that leaves the parser attached: what follows may be its raw input. */
@@ -203,10 +212,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const target = call.asked?.target ?? parseTarget(request.url ?? '/');
       if (!target) throw invalidParameter('malformed URL');
       version = target.version ?? maxApiVersion;
-      response.setHeader('Api-Version', maxApiVersion);
-      response.setHeader('Docker-Experimental', 'false');
-      response.setHeader('Ostype', 'linux');
-      response.setHeader('Server', `Cleat/${options.version} (linux)`);
+      for (const [name, value] of Object.entries(identity())) response.setHeader(name, value);
       const match = call.asked?.match ?? router.match(request.method ?? 'GET', target.path) ?? missing(target);
       if (!match) throw notFound('page not found');
       if (match.route.hijacks === true && !hijacker) {

@@ -23,16 +23,13 @@ export function fakeServices(parts: Partially<ApiServices>): ApiServices {
   ] as const;
   const services = names.map((name) => [
     name,
-    new Proxy(
-      { ...(name === 'events' && { cursor: 'AAAAAAAA.0' }), ...parts[name] },
-      {
-        get(target, key) {
-          const value: unknown = Reflect.get(target, key);
-          if (value === undefined) throw new Error(`the test has no ${name}.${String(key)}`);
-          return value;
-        },
+    new Proxy(parts[name] ?? {}, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key) ?? (key === 'cursor' ? 'AAAAAAAA.0' : undefined);
+        if (value === undefined) throw new Error(`the test has no ${name}.${String(key)}`);
+        return value;
       },
-    ),
+    }),
   ]);
   const { extensions, audit, authorization, hooks, store } = parts;
   return { ...Object.fromEntries(services), extensions, audit, authorization, hooks, store } as ApiServices;

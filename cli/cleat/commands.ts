@@ -57,12 +57,27 @@ export const commands: Readonly<Record<string, Command>> = {
     details: async () => (await import('./log-drivers/command.js')).logDriversHelp,
     run: async (args) => (await import('./log-drivers/command.js')).logDriversCommand(args),
   },
+  authz: {
+    usage: `authz explain METHOD PATH|check FILE|actions ${engineUsage}`,
+    help: 'Say what a policy for authorization says to a request, and why; test a policy file',
+    verbs: ['explain', 'check', 'actions'],
+    options: async () => (await import('./authz/command.js')).authzOptions,
+    details: async () => (await import('./authz/command.js')).authzHelp,
+    run: async (args) => (await import('./authz/command.js')).authzCommand(args),
+  },
   audit: {
     usage: `audit [OPTION…] [--data-root DIR] ${engineUsage}`,
     help: 'Show who asked an engine for what, who allowed or denied it, and what came of it',
     options: async () => (await import('./audit/command.js')).auditOptions,
     details: async () => (await import('./audit/command.js')).auditHelp,
     run: async (args) => (await import('./audit/command.js')).auditCommand(args),
+  },
+  proxy: {
+    usage: 'proxy --upstream unix:///var/run/docker.sock -H ADDRESS [OPTION…]',
+    help: 'Serve hooks, authorizers and the audit journal in front of another engine, such as a stock dockerd',
+    options: async () => (await import('./proxy/options.js')).proxyOptions,
+    details: async () => (await import('./proxy/options.js')).proxyHelp,
+    run: async (args) => (await import('./proxy/command.js')).proxyCommand(args),
   },
   record: {
     usage: 'record PLUGIN [--listen NAME|--in-place]',

@@ -10,7 +10,7 @@ import { answersOn } from '../docker-socket.js';
 import { cleatVersion } from '../version.js';
 import { defaultRuntime } from './default-runtime.js';
 import { checkExposure, checkOwnBridges } from './exposure.js';
-import { isLoopback } from './hosts.js';
+import { apiVariables, isLoopback } from './hosts.js';
 import { type DaemonLog, openLog } from './log.js';
 import { manifestPaths } from './manifests.js';
 import { parseMetricsAddress } from './metrics/address.js';
@@ -91,7 +91,7 @@ async function serve(
     manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
     // A manifest may name anything that the engine is configured with.
-    variables: { ...config, ...remapVariables(config) },
+    variables: { ...config, ...remapVariables(config), ...apiVariables(hosts) },
     pluginDirectories: values['plugin-dir'],
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,

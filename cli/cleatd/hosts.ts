@@ -39,3 +39,8 @@ function unix(path: string): Host {
   }
   return { kind: 'unix', path: absolute, text: `unix://${absolute}` };
 }
+
+/** For extensions that ask the engine: where its API is on this host. Empty where it has no socket of its own. */
+export function apiVariables(hosts: readonly Host[]): Record<string, string> {
+  return { apiAddress: hosts.find(({ kind }) => kind === 'unix')?.text ?? '' };
+}

@@ -13,6 +13,7 @@ import { findCommand } from '@cleat/linux/host';
 import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { isStaticProgram } from '../static-program.js';
+import { apiVariables } from './hosts.js';
 import { manifestPaths } from './manifests.js';
 import { byFlag } from './options/table.js';
 import { addressProblems, bridgeProblem, placeProblems } from './places.js';
@@ -108,7 +109,7 @@ function initProblem({ values, engine, nameOf }: Settings): string | undefined {
  * Reads the manifests and asks the log driver, as the engine would, on roots of their own: whatever runs in the name of
  * an engine on the real ones is not touched.
  */
-async function tryExtensions({ values, engine }: Settings): Promise<void> {
+async function tryExtensions({ values, engine, hosts }: Settings): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'cleat-preflight-'));
   const inProcess = ([name, override]: [string, ExtensionOverride]): [string, ExtensionOverride] => [
     name,
@@ -119,7 +120,7 @@ async function tryExtensions({ values, engine }: Settings): Promise<void> {
     const extensions = openExtensions({
       manifestPaths: manifestPaths(values['extension-manifest']),
       overrides: Object.fromEntries(Object.entries(values.extension).map(inProcess)),
-      variables: { engineId: 'preflight', ...engine, ...roots, ...remapVariables(roots) },
+      variables: { engineId: 'preflight', ...engine, ...roots, ...remapVariables(roots), ...apiVariables(hosts) },
       pluginDirectories: values['plugin-dir'],
       ...roots,
       hostPath: fileURLToPath(import.meta.resolve('@cleat/sdk/host')),

@@ -217,3 +217,22 @@ test('heals by itself when the plugin comes', async () => {
   config.authorizationPlugins = [];
   expect(authorization.required).toBe(false);
 });
+
+test('a plugin that has allowed to be disabled is not asked any longer; if it was disabled before, all is refused', async () => {
+  const config = { authorizationPlugins: ['guard'] };
+  let isDisabled = true;
+  const authorization = openAuthorization({ config, extensions, log, isDisabled: () => isDisabled });
+  await expect(authorization.authorize(request)).rejects.toThrow('plugin guard failed with error');
+  await plugin('guard', says('{"Allow":false,"Msg":"no"}'));
+  isDisabled = false;
+  await expect(authorization.authorize(request)).rejects.toThrow('denied by plugin guard: no');
+  isDisabled = true;
+  await authorization.authorize(request);
+  // Named anew, it counts anew.
+  config.authorizationPlugins = [];
+  await authorization.authorize(request);
+  config.authorizationPlugins = ['guard'];
+  await expect(authorization.authorize(request)).rejects.toThrow('guard');
+  const next = openAuthorization({ config, extensions, log, isDisabled: () => true });
+  await expect(next.authorize(request)).rejects.toThrow('guard');
+});

@@ -13,8 +13,9 @@ export interface AuthorizationDeps {
   readonly extensions: Extensions;
   readonly log: Logger;
   /**
-   * Whether the user has disabled it. Such a one is not asked (as in moby `daemon/pkg/plugin`, Disable): who did so was
-   * allowed to, and could not enable it again otherwise.
+   * Whether it is a managed plugin that is disabled. One that was disabled while it was asked is not asked any longer (as
+   * in moby `daemon/pkg/plugin`, Disable): it has allowed that itself, and could not be enabled again otherwise. One that
+   * was disabled before, or by an engine that ran before this one, refuses everything, as any that does not answer.
    */
   readonly isDisabled?: (plugin: string) => boolean;
 }
@@ -38,8 +39,19 @@ export function openAuthorization({
   log,
   isDisabled = () => false,
 }: AuthorizationDeps): Authorization {
+  /** Named, and enabled at a request of this run of the engine. */
+  const asked = new Set<string>();
+
   /** As dockerd does, one that is named twice is asked once. */
-  const plugins = (): string[] => [...new Set(config.authorizationPlugins ?? [])].filter((name) => !isDisabled(name));
+  function plugins(): string[] {
+    const named = new Set(config.authorizationPlugins ?? []);
+    for (const name of asked) if (!named.has(name)) asked.delete(name);
+    return [...named].filter((name) => {
+      if (isDisabled(name)) return !asked.has(name);
+      asked.add(name);
+      return true;
+    });
+  }
 
   async function ask(question: Question, message: AuthorizationRequest): Promise<void> {
     for (const plugin of plugins()) {

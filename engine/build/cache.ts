@@ -12,6 +12,8 @@ interface CacheDeps {
   readonly log: Logger;
   /** Builders that build at present: what they make is not known to them yet. */
   readonly busy: (builder: string) => boolean;
+  /** Builds go to this builder. */
+  readonly isChosen: (builder: string) => boolean;
 }
 
 /** The caches of builders, and the build records in them. */
@@ -30,11 +32,14 @@ export class BuildCache {
 
   /** A builder's own list; an empty one of a builder that keeps nothing; undefined when it does not answer. */
   async recordsOf(builder: string): Promise<BuildCacheRecord[] | undefined> {
-    const { extensions, doors, log } = this.#deps;
+    const { extensions, doors, log, isChosen } = this.#deps;
     if (!extensions.names(builderKind).includes(builder)) return [];
     try {
       const client = await extensions.get(builderKind, builder, { impatient: true });
-      const answer = await client.DiskUsage({ Engine: await doors.of(builder) }, { impatient: true });
+      const answer = await client.DiskUsage(
+        { Engine: await doors.of(builder), Chosen: isChosen(builder) },
+        { impatient: true },
+      );
       return answer?.Records ?? [];
     } catch (error) {
       log.warn(`builder "${builder}" does not say what it keeps: ${messageOf(error)}`);

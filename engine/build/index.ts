@@ -21,6 +21,7 @@ import { canonical, familiar, parseReference, refuseReserved, withDefaultTag } f
 import type { Distribution } from '../distribution/service.js';
 import type { Events } from '../events/service.js';
 import type { ImageHost, Images } from '../images/service.js';
+import { buildkitOf } from './buildkit.js';
 import { BuildCache } from './cache.js';
 import { BuildCaches } from './caches/caches.js';
 import { Contexts } from './context/contexts.js';
@@ -68,8 +69,9 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
   /** By ID. */
   const running = new Map<string, { builder: string; stop: AbortController; caches: BuildCaches }>();
   const busy = (builder: string): boolean => [...running.values()].some((one) => one.builder === builder);
-  const cache = new BuildCache({ extensions, doors, images, log, busy });
-  const prune = new Prune({ extensions, doors, cache, contexts, events, log });
+  const isChosen = (builder: string): boolean => builder === config.defaultBuilder;
+  const cache = new BuildCache({ extensions, doors, images, log, busy, isChosen });
+  const prune = new Prune({ extensions, doors, cache, contexts, events, log, isChosen });
   /** Builders whose records were looked through by this engine, and those that may have left some since. */
   const swept = new Set<string>();
   const unswept = new Set<string>();
@@ -177,6 +179,13 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     contextDirectory: (key) => contexts.kept(key),
     trees,
     build,
+    buildkit: (signal) => buildkitOf({ extensions, log }, config.defaultBuilder, signal),
+    async keep(archive, tags, signal) {
+      const names = tagNames(tags).map(canonical);
+      for await (const { error } of images.load(archive, { quiet: true, names, signal })) {
+        if (error !== undefined) throw systemError(error);
+      }
+    },
     cancel(id) {
       const found = running.get(id);
       found?.stop.abort(cancelled('build cancelled'));

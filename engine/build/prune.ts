@@ -30,6 +30,7 @@ interface PruneDeps {
   readonly contexts: Contexts;
   readonly events: Events;
   readonly log: Logger;
+  readonly isChosen: (builder: string) => boolean;
 }
 
 export class Prune {
@@ -78,6 +79,7 @@ export class Prune {
         const client = await extensions.get(builderKind, builder, { impatient: true });
         const answer = await client.Prune({
           Engine: await doors.of(builder),
+          Chosen: this.#deps.isChosen(builder),
           All: options.all,
           Filters: Object.fromEntries(Object.entries(options.filters).map(([name, values]) => [name, [...values]])),
           ...(options.reservedSpace && { ReservedSpace: options.reservedSpace }),

@@ -42,6 +42,13 @@ export interface Builds {
    * @throws BuildFailure; NotFound, Unavailable, InvalidParameter where no builder was asked; the signal's reason
    */
   build(order: BuildOrder, sink: BuildSink, signal: AbortSignal): Promise<BuildResult>;
+  /** Path of the BuildKit that the chosen builder names; undefined where it names none, or does not answer. */
+  buildkit(signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Keeps what such a BuildKit has made: an archive with one image, maybe for several platforms, under these names
+   * and no others. @throws InvalidParameter, System
+   */
+  keep(archive: Readable, names: readonly string[], signal: AbortSignal): Promise<void>;
   /** Cancels the build of that ID. @returns false when there is none */
   cancel(id: string): boolean;
 

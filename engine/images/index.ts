@@ -55,7 +55,11 @@ export function openImages(deps: ImagesDeps): Images & ImageHost {
       await Promise.all([import('./archive/load.js'), import('./archive/save.js')]);
     },
     commit: (options) => commit(context, options),
-    forBuilder: (builder) => imagesOf(context.forBuilder(builder)),
+    forBuilder(builder) {
+      const images = imagesOf(context.forBuilder(builder));
+      // Images of a builder are build records until a build gives them their names, whatever an archive says.
+      return { ...images, load: (archive, options) => images.load(archive, { ...options, names: [] }) };
+    },
     buildRecords: () => buildRecords(context),
     pushLayers: async (diffIds, task) => (await import('./push/layers.js')).pushLayers({ ...task, context, diffIds }),
     withLayers: (diffIds, work) => withLayers(context, diffIds, work),

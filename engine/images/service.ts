@@ -48,10 +48,7 @@ export interface Images {
   /** The image of a name in its registry: digest and platforms. @throws InvalidParameter for what is none; as a pull */
   inspectRemote(name: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect>;
   /** Only the images of an archive that are for one of `platforms`, or all. @throws NotFound when there are none */
-  load(
-    archive: Readable,
-    options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
-  ): AsyncIterable<Progress>;
+  load(archive: Readable, options: LoadOptions): AsyncIterable<Progress>;
   /**
    * A tar as `docker save` writes it (with OCI layout and manifest.json).
    * @param options.names of the one image, instead of those that it has here
@@ -187,6 +184,14 @@ export interface RemoveOptions {
   noPrune: boolean;
   /** Only the images for these; empty or missing: for all. */
   platforms?: readonly Platform[];
+}
+
+export interface LoadOptions {
+  readonly quiet: boolean;
+  readonly platforms?: readonly Platform[];
+  /** Instead of the names in the archive, which holds one image then. Empty: it gets none. */
+  readonly names?: readonly string[];
+  readonly signal: AbortSignal;
 }
 
 export interface PushOptions {

@@ -2,12 +2,14 @@
 _cleat() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   case ${COMP_CWORD}:${COMP_WORDS[1]} in
-    1:*) words='doctor extensions log-drivers audit record replay sweep create package plugins verify help --version --help' ;;
-    2:help) words='doctor extensions log-drivers audit record replay sweep create package plugins verify' ;;
+    1:*) words='doctor extensions log-drivers authz audit proxy record replay sweep create package plugins verify help --version --help' ;;
+    2:help) words='doctor extensions log-drivers authz audit proxy record replay sweep create package plugins verify' ;;
     *:doctor) words='--json -h --help' ;;
     *:extensions) words='ls inspect logs -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json --format --kind -f --follow -n --tail -h --help' ;;
     *:log-drivers) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json -h --help' ;;
+    *:authz) words='explain check actions -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --policy --form --as --json -h --help' ;;
     *:audit) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --since --until --user --container --method --route --status --denied --decision --id -n --last -f --follow --json --data-root -h --help' ;;
+    *:proxy) words='--upstream --unknown-routes -H --host -G --group --tls --tlsverify --tlscacert --tlscert --tlskey --insecure-tcp --hooks --authorization-plugin --plugin-dir --extension --extension-manifest --audit --audit-opt --config-file --data-root --exec-root -p --pidfile -D --debug -l --log-level --log-format -h --help' ;;
     *:record) words='--listen --in-place --put-back --output --redact --no-redact -h --help' ;;
     *:replay) words='--serve --any-order --timing --ignore --speed --json -h --help' ;;
     *:sweep) words='--data-root --exec-root -h --help' ;;
@@ -17,11 +19,11 @@ _cleat() {
     *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help -H --host' ;;
   esac
   case $before in
-    --tlscacert | --tlscert | --tlskey | --data-root | --output | --exec-root | --packages | -o | --plugin-dir)
+    --tlscacert | --tlscert | --tlskey | --data-root | --plugin-dir | --exec-root | --output | --packages | -o)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
-    -H | --host | -c | --context | --format | --kind | -n | --tail | --since | --until | --user | --container | --method | --route | --status | --decision | --id | --last | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --only | --skip | --timeout)
+    -H | --host | -c | --context | --format | --kind | -n | --tail | --policy | --form | --as | --since | --until | --user | --container | --method | --route | --status | --decision | --id | --last | --upstream | --unknown-routes | -G | --group | --hooks | --authorization-plugin | --extension | --extension-manifest | --audit-opt | --config-file | -p | --pidfile | -l | --log-level | --log-format | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --only | --skip | --timeout)
       COMPREPLY=()
       return
       ;;

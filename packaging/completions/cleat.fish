@@ -35,6 +35,23 @@ complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlscert -r -F
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlskey -r -F
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l json
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a authz -d 'Say what a policy for authorization says to a request, and why; test a policy file'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a authz
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a explain
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a check
+complete -c cleat -n '__fish_seen_subcommand_from authz' -a actions
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l context -s c -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tls
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l policy -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l form -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l as -x
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l json
+complete -c cleat -n '__fish_seen_subcommand_from authz' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a audit -d 'Show who asked an engine for what, who allowed or denied it, and what came of it'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a audit
 complete -c cleat -n '__fish_seen_subcommand_from audit' -l host -s H -x
@@ -59,6 +76,33 @@ complete -c cleat -n '__fish_seen_subcommand_from audit' -l follow -s f
 complete -c cleat -n '__fish_seen_subcommand_from audit' -l json
 complete -c cleat -n '__fish_seen_subcommand_from audit' -l data-root -r -F
 complete -c cleat -n '__fish_seen_subcommand_from audit' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a proxy -d 'Serve hooks, authorizers and the audit journal in front of another engine, such as a stock dockerd'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a proxy
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l upstream -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l unknown-routes -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l group -s G -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l tls
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l insecure-tcp
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l hooks -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l authorization-plugin -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l plugin-dir -r -F
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l extension -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l extension-manifest -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l audit
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l audit-opt -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l config-file -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l data-root -r -F
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l exec-root -r -F
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l pidfile -s p -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l debug -s D
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l log-level -s l -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l log-format -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a record -d 'Write to a file what engines and a plugin say'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a record
 complete -c cleat -n '__fish_seen_subcommand_from record' -l listen -x

@@ -5,7 +5,9 @@ if (( CURRENT == 2 )); then
     'doctor:Say what this host can and cannot do, and how to fix it; exit 1 if containers cannot run'
     'extensions:Show the extensions that an engine knows\: state and why, health, calls, failures, what they say'
     'log-drivers:Show what log drivers have not got of what containers print, and what was dropped'
+    'authz:Say what a policy for authorization says to a request, and why; test a policy file'
     'audit:Show who asked an engine for what, who allowed or denied it, and what came of it'
+    'proxy:Serve hooks, authorizers and the audit journal in front of another engine, such as a stock dockerd'
     'record:Write to a file what engines and a plugin say'
     'replay:Ask a plugin again what was recorded, or answer an engine in its stead'
     'sweep:Remove every trace of an engine that no longer runs\: containers, mounts, networks, both roots'
@@ -18,7 +20,7 @@ if (( CURRENT == 2 )); then
   _describe command commands
   compadd -- --version --help
 elif [[ $words[2] == help ]]; then
-  compadd -- doctor extensions log-drivers audit record replay sweep create package plugins verify
+  compadd -- doctor extensions log-drivers authz audit proxy record replay sweep create package plugins verify
 else
   local command=$words[2]
   # What follows the command is completed as if the command were the program.
@@ -68,6 +70,25 @@ else
         '*-h' \
         '*:file:_files'
       ;;
+    authz)
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--policy=:policy:' \
+        '*--form=:form:' \
+        '*--as=:as:' \
+        '*--json' \
+        '*--help' \
+        '*-h' \
+        '1:verb:(explain check actions)' \
+        '*:file:_files'
+      ;;
     audit)
       _arguments '*--host=:host:' \
         '*-H+:host:' \
@@ -94,6 +115,40 @@ else
         '*-f' \
         '*--json' \
         '*--data-root=:data-root:_files' \
+        '*--help' \
+        '*-h' \
+        '*:file:_files'
+      ;;
+    proxy)
+      _arguments '*--upstream=:upstream:' \
+        '*--unknown-routes=:unknown-routes:' \
+        '*--host=:host:' \
+        '*-H+:host:' \
+        '*--group=:group:' \
+        '*-G+:group:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--insecure-tcp' \
+        '*--hooks=:hooks:' \
+        '*--authorization-plugin=:authorization-plugin:' \
+        '*--plugin-dir=:plugin-dir:_files' \
+        '*--extension=:extension:' \
+        '*--extension-manifest=:extension-manifest:' \
+        '*--audit' \
+        '*--audit-opt=:audit-opt:' \
+        '*--config-file=:config-file:' \
+        '*--data-root=:data-root:_files' \
+        '*--exec-root=:exec-root:_files' \
+        '*--pidfile=:pidfile:' \
+        '*-p+:pidfile:' \
+        '*--debug' \
+        '*-D' \
+        '*--log-level=:log-level:' \
+        '*-l+:log-level:' \
+        '*--log-format=:log-format:' \
         '*--help' \
         '*-h' \
         '*:file:_files'

@@ -208,6 +208,8 @@ export const HostConfig = Type.Object(
     ShmSize: Type.Optional(Type.Integer()),
     Sysctls: nullable(StringMap),
     Runtime: Type.Optional(Type.String()),
+    /** The first process has it, and those that join it do; since API 1.56. */
+    Umask: nullable(Type.Integer()),
     Isolation: named('container.Isolation'),
     MaskedPaths: nullable(Strings),
     ReadonlyPaths: nullable(Strings),

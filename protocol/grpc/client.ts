@@ -1,7 +1,7 @@
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { asCleatError, cancelled, deadlineExceeded, messageOf, unavailable } from '../errors.js';
-import { owned, setTimeout } from '../guard.js';
+import { owned, setInterval, setTimeout } from '../guard.js';
 import type { Logger } from '../log.js';
 import { readMessages, send } from './framing.js';
 import type { Message } from './message.js';
@@ -28,11 +28,13 @@ export interface CallOptions {
 /** Calls the gRPC services at the other end of a connection, whichever side dialled it. */
 export class GrpcClient {
   readonly #session: ClientHttp2Session;
-  readonly #peer: string;
 
   /** @param peer what errors call the other end */
-  constructor(connection: Duplex, log: Logger, peer = 'the client of the build') {
-    this.#peer = peer;
+  constructor(
+    connection: Duplex,
+    log: Logger,
+    readonly peer = 'the client of the build',
+  ) {
     this.#session = http2.connect('http://localhost', {
       createConnection: () => connection,
       settings: { enablePush: false, initialWindowSize: 1024 * 1024, maxHeaderListSize: 64 * 1024 },
@@ -64,6 +66,42 @@ export class GrpcClient {
     this.#session.destroy();
   }
 
+  /** @throws DeadlineExceeded, Unavailable when the other end does not answer as HTTP/2 does */
+  ping(deadlineMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const silent = (): void => reject(deadlineExceeded(`${this.peer} did not answer within ${deadlineMs} ms`));
+      const timer = setTimeout(silent, deadlineMs);
+      const gone = (): void => {
+        clearTimeout(timer);
+        reject(unavailable(`${this.peer} has gone`));
+      };
+      if (this.isClosed) return gone();
+      this.#session.once('close', gone);
+      const ask = (): void => {
+        this.#session.ping((error) => {
+          this.#session.off('close', gone);
+          if (error) return gone();
+          clearTimeout(timer);
+          resolve();
+        });
+      };
+      if (this.#session.connecting) this.#session.once('connect', ask);
+      else ask();
+    });
+  }
+
+  /** Closes the connection, and so ends its calls, when the other end does not answer pings. */
+  keepAlive(everyMs: number, deadlineMs: number): void {
+    const timer = setInterval(() => this.ping(deadlineMs).catch(() => this.close()), everyMs).unref();
+    this.onClose(() => clearInterval(timer));
+  }
+
+  /** A call whose messages are the caller's. @throws Unavailable */
+  open(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+    if (this.isClosed) throw unavailable(`${this.peer} has gone`);
+    return owned(this.#session.request(headers));
+  }
+
   /** One message, one answer. @throws StatusError, DeadlineExceeded, Cancelled, Unavailable */
   async call<Q, A>(
     path: string,
@@ -74,14 +112,14 @@ export class GrpcClient {
     const { deadlineMs = 60_000 } = options;
     const stream = this.stream(path, [request, answer], options);
     const late = (): void =>
-      stream.fail(deadlineExceeded(`${this.#peer} did not answer ${path} within ${deadlineMs} ms`));
+      stream.fail(deadlineExceeded(`${this.peer} did not answer ${path} within ${deadlineMs} ms`));
     const timer = setTimeout(late, deadlineMs);
     try {
       await stream.send(message);
       stream.end();
       let last: A | undefined;
       for await (const one of stream.messages) last = one;
-      if (last === undefined) throw unavailable(`${this.#peer} gave no answer to ${path}`);
+      if (last === undefined) throw unavailable(`${this.peer} gave no answer to ${path}`);
       return last;
     } finally {
       clearTimeout(timer);
@@ -94,21 +132,18 @@ export class GrpcClient {
     [request, answer]: [Message<Q>, Message<A>],
     { headers = {}, signal }: CallOptions = {},
   ): Stream<Q, A> & { fail(error: Error): void } {
-    if (this.isClosed) throw unavailable(`${this.#peer} has gone`);
-    const stream = owned(
-      this.#session.request({
-        ...headers,
-        ':method': 'POST',
-        ':path': path,
-        te: 'trailers',
-        'content-type': 'application/grpc',
-      }),
-    );
+    const stream = this.open({
+      ...headers,
+      ':method': 'POST',
+      ':path': path,
+      te: 'trailers',
+      'content-type': 'application/grpc',
+    });
     const abort = (): void => void stream.destroy(asCleatError(signal?.reason ?? cancelled('context canceled')));
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     stream.once('close', () => signal?.removeEventListener('abort', abort));
-    const trailers = trailersOf(stream, this.#peer);
+    const trailers = trailersOf(stream, this.peer);
     trailers.catch(() => {});
     return {
       messages: messagesOf(stream, answer, trailers),

@@ -28,3 +28,11 @@ export function toTimestamp(text: string | undefined): { seconds: number; nanos:
   const fraction = /\.(\d{1,9})/.exec(text)?.[1] ?? '';
   return { seconds: Math.floor(ms / 1000), nanos: Number(fraction.padEnd(9, '0')) };
 }
+
+/** The other way round. */
+export function fromTimestamp(time: { seconds?: number; nanos?: number } | undefined): string | undefined {
+  if (!time?.seconds) return undefined;
+  const moment = new Date(time.seconds * 1000);
+  if (Number.isNaN(moment.getTime())) return undefined;
+  return moment.toISOString().replace(/\.000Z$/, `.${`${time.nanos ?? 0}`.padStart(9, '0').slice(0, 9)}Z`);
+}

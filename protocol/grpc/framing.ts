@@ -15,7 +15,7 @@ export function frame(payload: Uint8Array): Buffer {
 }
 
 /** The messages of one direction of a call. @throws StatusError for what is no such message */
-export async function* readMessages<T>(source: Readable, of: Message<T>): AsyncGenerator<T> {
+export async function* readMessages<T>(source: Readable, of: Pick<Message<T>, 'decode'>): AsyncGenerator<T> {
   let pieces: Buffer[] = [];
   let held = 0;
   /** Bytes that the next message needs with its prefix; 0: not known yet. */
@@ -48,7 +48,7 @@ function lengthOf(bytes: Buffer): number {
   return length;
 }
 
-function decode<T>(of: Message<T>, payload: Uint8Array): T {
+function decode<T>(of: Pick<Message<T>, 'decode'>, payload: Uint8Array): T {
   try {
     return of.decode(payload);
   } catch (error) {

@@ -238,3 +238,14 @@ export function map<T>(number: number, value: Field<T>): Field<Map<string, T>> {
     },
   };
 }
+
+/** The fields of a message as they came, each with its tag: to change one, and keep all others, known or not. */
+export function* rawFields(data: Uint8Array): Generator<{ readonly number: number; readonly bytes: Uint8Array }> {
+  const reader = new BinaryReader(data);
+  while (reader.pos < reader.len) {
+    const from = reader.pos;
+    const [number, wireType] = reader.tag();
+    reader.skip(wireType, number);
+    yield { number, bytes: data.subarray(from, reader.pos) };
+  }
+}

@@ -22,6 +22,17 @@ export interface Method {
 /** Methods by their path: `/grpc.health.v1.Health/Check`. */
 export type Methods = ReadonlyMap<string, Method>;
 
+/** How a call begins. */
+export interface CallHead {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values by turns, as they came. */
+  readonly rawHeaders: readonly string[];
+}
+
+/** Answers calls of methods that are not in the table, from the first byte on. */
+export type Rest = (stream: ServerHttp2Stream, head: CallHead) => Promise<void>;
+
 /** One message is answered by one. */
 export function unary<Q, A>(
   request: Message<Q>,
@@ -72,12 +83,17 @@ const settings = { maxConcurrentStreams: 256, maxHeaderListSize: 64 * 1024, enab
  * connections, too, but it cannot be a client on one, as sessions need it.
  * @returns resolves when the connection has ended
  */
-export async function serveGrpc(connection: Duplex, methods: Methods, log: Logger): Promise<void> {
+export async function serveGrpc(connection: Duplex, methods: Methods, log: Logger, rest?: Rest): Promise<void> {
   const session = http2.performServerHandshake(connection, { settings, maxSessionMemory: 64 });
   session.on('error', (error) => log.debug('a gRPC connection failed', { error: messageOf(error) }));
   session.on(
     'stream',
-    guarded((stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => answer(stream, headers, methods, log)),
+    guarded((stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => {
+      const head = { path: String(headers[':path'] ?? ''), headers, rawHeaders };
+      const method = methods.get(head.path);
+      if (rest && !method) return rest(owned(stream), head);
+      return answerCall(stream, head, method, log);
+    }),
   );
   connection.on('error', (error) => log.debug('a gRPC connection failed', { error: messageOf(error) }));
   await closed(session, connection);
@@ -97,14 +113,14 @@ function closed(session: ServerHttp2Session, connection: Duplex): Promise<void> 
   });
 }
 
-async function answer(
+/** Answers a call by a method; without one, by saying so. */
+export async function answerCall(
   stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  methods: Methods,
+  { path, headers }: CallHead,
+  method: Method | undefined,
   log: Logger,
 ): Promise<void> {
   owned(stream);
-  const path = String(headers[':path'] ?? '');
   if (!String(headers['content-type'] ?? '').startsWith('application/grpc')) {
     stream.respond({ ':status': 415 }, { endStream: true });
     return;
@@ -118,7 +134,6 @@ async function answer(
   const timer = deadline === undefined ? undefined : setTimeout(late, deadline).unref();
   stream.once('close', () => aborter.abort(cancelled('context canceled')));
   try {
-    const method = methods.get(path);
     if (!method) {
       throw new StatusError(
         code.unimplemented,

@@ -86,7 +86,17 @@ export function errorIn(trailers: IncomingHttpHeaders): StatusError | undefined 
   const number = Number(trailers['grpc-status'] ?? code.unknown);
   if (number === code.ok) return undefined;
   const message = decodeMessage(String(trailers['grpc-message'] ?? '')) || `the client answered with status ${number}`;
-  return new StatusError(number, message);
+  return new StatusError(number, message, detailsIn(trailers['grpc-status-details-bin']));
+}
+
+function detailsIn(header: string | string[] | undefined): Detail[] {
+  if (typeof header !== 'string') return [];
+  try {
+    const { details } = rpcStatus.decode(Buffer.from(header, 'base64'));
+    return details.map(({ typeUrl = '', value = new Uint8Array(0) }) => ({ typeUrl, value }));
+  } catch {
+    return []; // The message alone says enough.
+  }
 }
 
 /** Header values are ASCII; what is not is percent-encoded (grpc/grpc `doc/PROTOCOL-HTTP2.md`, Status-Message). */

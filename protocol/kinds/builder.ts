@@ -158,6 +158,9 @@ export const BuildCacheRecord = Type.Object({
 export type BuildCacheRecord = Static<typeof BuildCacheRecord>;
 
 const Nothing = Type.Object({});
+const chosen = flag(
+  'Builds go to this builder. All builders are asked; one whose cache others use, too, leaves it alone otherwise.',
+);
 
 export const builderKind = {
   label: 'builder',
@@ -178,6 +181,9 @@ export const builderKind = {
       request: Nothing,
       response: Type.Object({
         Platforms: texts('That it builds for; without it the host’s, and those that run here by binfmt.'),
+        BuildKit: text(
+          'Path of a UNIX socket of this host where a BuildKit answers. Its clients (`docker buildx`) are passed on to it; all else is asked as of any builder.',
+        ),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
@@ -196,7 +202,7 @@ export const builderKind = {
     DiskUsage: {
       about: 'What the builder keeps to be quicker the next time; for `docker system df` and `docker buildx du`.',
       since: 'Cleat 0.2',
-      request: Type.Object({ Engine: text('As in `Build`.') }),
+      request: Type.Object({ Engine: text('As in `Build`.'), Chosen: chosen }),
       response: Type.Object({ Records: Type.Optional(Type.Array(BuildCacheRecord)) }),
       deadlineMs: seconds(30),
       idempotent: true,
@@ -207,6 +213,7 @@ export const builderKind = {
       since: 'Cleat 0.2',
       request: Type.Object({
         Engine: text('As in `Build`.'),
+        Chosen: chosen,
         All: flag('Also what a build may still use.'),
         Filters: Type.Optional(
           Type.Record(Type.String(), Type.Array(Type.String()), {

@@ -21,6 +21,8 @@ export interface EngineOptions {
   tls?: EngineTls;
   /** How long one answer may take, in ms; default 30,000. */
   deadlineMs?: number;
+  /** Sent with each request. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 export interface Ask {
@@ -36,11 +38,13 @@ const maxAnswerBytes = 64 * 1024 * 1024;
 export class Engine {
   readonly #address: Address;
   readonly #deadlineMs: number;
+  readonly #headers: Readonly<Record<string, string>>;
 
   /** @throws InvalidParameter for what is no address */
   constructor(address: string | undefined, options: EngineOptions = {}) {
     this.#address = addressOf(address, options.tls);
     this.#deadlineMs = options.deadlineMs ?? 30_000;
+    this.#headers = options.headers ?? {};
   }
 
   /** As it was given. */
@@ -115,7 +119,7 @@ export class Engine {
   async #send(path: string, query: Ask['query'], signal: AbortSignal): Promise<IncomingMessage> {
     const { where, tls } = this.#address;
     const target = `${path}${queryText(query ?? {})}`;
-    const headers = { Host: 'socketPath' in where ? 'docker' : `${where.host}:${where.port}` };
+    const headers = { ...this.#headers, Host: 'socketPath' in where ? 'docker' : `${where.host}:${where.port}` };
     const options = { ...where, path: target, headers, agent: false } as const;
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = tls ? secureRequest({ ...options, ...tls }) : plainRequest(options);

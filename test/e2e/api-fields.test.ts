@@ -30,6 +30,28 @@ const create = (name: string, more: object, version = '1.56') =>
 const inspect = async (name: string, version: string) =>
   (await call('GET', `/v${version}/containers/${name}/json`)).json;
 
+describe('a container of 1.56', () => {
+  test('has the umask that is asked for in each of its processes; it is found by its annotations', async () => {
+    const HostConfig = { NetworkMode: 'none', Umask: 0o27, Annotations: { 'a.b': 'c', d: '' } };
+    const Healthcheck = { Test: ['CMD-SHELL', 'umask'], Interval: 1e9 };
+    expect((await create('cc', { HostConfig, Healthcheck })).status).toBe(201);
+    await ok('start', 'cc');
+    expect(await ok('exec', 'cc', 'sh', '-c', 'grep Umask /proc/1/status; umask')).toBe('Umask:\t0027\n0027');
+    expect((await inspect('cc', '1.56')).HostConfig.Umask).toBe(0o27);
+    const health = async () =>
+      (await inspect('cc', '1.56')).State.Health.Log.map(({ Output }: { Output: string }) => Output);
+    await expect.poll(health).toContain('0027\n');
+    expect((await create('old', { HostConfig }, '1.55')).status).toBe(201);
+    expect((await inspect('old', '1.56')).HostConfig).not.toHaveProperty('Umask');
+    expect((await create('wrong', { HostConfig: { Umask: 0o1000 } })).json.message).toContain('invalid umask 512');
+    const found = async (filter: string) =>
+      (await ok('ps', '-a', '--filter', filter, '--format', '{{.Names}}')).split('\n');
+    expect(await found('annotation=a.b=c')).toEqual(['old', 'cc']);
+    expect(await found('annotation=d')).toEqual(['old', 'cc']);
+    expect(await found('annotation=a.b=x')).toEqual(['']);
+  });
+});
+
 describe('mounts of type image', () => {
   test('an image is mounted for reading only, whole or one directory or file of it', async () => {
     const image = (target: string, more = '') => ['--mount', `type=image,source=busybox,target=${target}${more}`];

@@ -61,6 +61,7 @@ test('extensions alone lists; each command has its help; logs tells what an exte
     'extensions',
     'log-drivers',
     'audit',
+    'proxy',
     'record',
     'replay',
     'sweep',

@@ -156,12 +156,26 @@ describe('each battery', () => {
     code?: number;
     /** Further flags of the engine, which chooses it by these. */
     flags?: readonly string[];
+    /** Options of the extension. @param other an engine beside it */
+    options?: (other: Engine) => Record<string, string>;
   }
+  /** An engine without its authorizer answers nothing: what is asked of the others is asked of these in a test of theirs. */
+  const elsewhere: Record<string, { readonly test: string }> = {
+    'authz-policy': { test: 'authz-policy.test.ts' },
+  };
+  const others = batteries.filter((battery) => !Object.hasOwn(elsewhere, battery));
   const withIt: Record<string, WithIt> = {
     'builder-buildah': {
       works: ['build', '-q', fileURLToPath(new URL('support/hello-image', import.meta.url))],
       ...{ prints: built, code: 1, flags: ['--builder-driver=buildah'] },
       missing: 'error looking up builder buildah: plugin "buildah" not found',
+    },
+    'builder-buildkit': {
+      works: ['build', '-q', fileURLToPath(new URL('support/hello-image', import.meta.url))],
+      ...{ prints: built, code: 1, flags: ['--builder-driver=buildkit'] },
+      // An engine answers as a BuildKit does, too.
+      options: ({ socket }) => ({ address: `unix://${socket}` }),
+      missing: 'error looking up builder buildkit: plugin "buildkit" not found',
     },
     'builder-dockerfile': {
       works: ['build', '-q', fileURLToPath(new URL('support/hello-image', import.meta.url))],
@@ -206,7 +220,7 @@ describe('each battery', () => {
     afterEach(() => engine[Symbol.asyncDispose]());
 
     // Where a plugin is the default already, nobody misses the battery.
-    const missed = batteries.filter((battery) => battery !== 'volume-local' || defaultVolumeDriver === 'local');
+    const missed = others.filter((battery) => battery !== 'volume-local' || defaultVolumeDriver === 'local');
     test.each(missed)('%s can be left out: the engine starts and says what is missing', async (battery) => {
       const { works, missing, code: failing = 125, flags = [] } = entry(battery);
       // An engine that knew it once has networks of it, and says something else.
@@ -236,9 +250,11 @@ describe('each battery', () => {
     afterEach(() => removeAll(engine));
     afterAll(() => engine[Symbol.asyncDispose]());
 
-    test.each(batteries)('%s runs as a process of its own, also after it was killed', async (battery) => {
-      const { works, prints = /^works$/, flags } = entry(battery);
-      await using own = flags && (await startEngine({ flags: [...asProcesses, ...flags] }));
+    test.each(others)('%s runs as a process of its own, also after it was killed', async (battery) => {
+      const { works, prints = /^works$/, flags, options } = entry(battery);
+      const config = { [battery]: { carrier: 'process', options: options?.(engine) } };
+      const given = options ? { flags, config: { extensions: config } } : { flags: [...asProcesses, ...(flags ?? [])] };
+      await using own = flags && (await startEngine(given));
       const chosen = own ?? engine;
       const said = async () => (await chosen.docker(...works)).stdout.trim();
       expect(await said()).toMatch(prints);

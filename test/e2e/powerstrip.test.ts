@@ -65,7 +65,7 @@ test('docker run, exec, logs, cp and build pass adapters that change nothing', a
   const context = join(engine.directory, 'context');
   mkdirSync(context);
   writeFileSync(join(context, 'Dockerfile'), 'FROM busybox\nCOPY data /data\n');
-  // What no text can hold.
+  // Bytes that are no text.
   writeFileSync(join(context, 'data'), Buffer.from([0, 255, 254, 10]));
   const built = await engine.docker('build', '-q', '-t', 'built', context, { env: { DOCKER_BUILDKIT: '0' } });
   expect(built).toMatchObject({ code: 0 });

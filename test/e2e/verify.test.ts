@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unmountAll } from '@cleat/linux/mount/mount';
@@ -134,6 +134,23 @@ test.concurrent.each(['json-file', 'local'])('the log driver %s is what engines 
 test.concurrent.each(['builder-buildah', 'builder-dockerfile'])('%s is what engines expect', async (battery) => {
   await using place = new Place();
   const { found, status } = await verified(place, served(place, battery, { stateDir: `${place.scratch}/state` }));
+  expect({ found, status }).toEqual({ found: [], status: 0 });
+});
+
+test.concurrent('the battery authz-policy is what engines expect', async () => {
+  await using place = new Place();
+  const policy = join(place.scratch, 'policy.yaml');
+  await writeFile(policy, 'rules: [ { callers: any, allow: "*", within: unlimited } ]');
+  const { found, status } = await verified(place, served(place, 'authz-policy', { policy }));
+  expect({ found, status }).toEqual({ found: [], status: 0 });
+});
+
+test.concurrent('the battery builder-buildkit is what engines expect, while no BuildKit answers', async () => {
+  await using place = new Place();
+  const { found, status } = await verified(
+    place,
+    served(place, 'builder-buildkit', { address: `${place.scratch}/buildkitd.sock` }),
+  );
   expect({ found, status }).toEqual({ found: [], status: 0 });
 });
 

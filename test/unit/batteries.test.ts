@@ -32,6 +32,7 @@ describe.each(folders)('%s', (name) => {
   const subject = {
     ...{ VolumeDriver: 'volume', NetworkDriver: 'network', IpamDriver: 'network', LogDriver: 'container' },
     ImageBuilder: 'build',
+    authz: 'request',
   }[entry.kinds[0] ?? ''];
 
   test('has its README, options, driver, main and test', async () => {

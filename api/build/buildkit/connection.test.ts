@@ -10,7 +10,7 @@ import { upgraded } from './connection.fixture.js';
 let api: TestApi;
 const clients: GrpcClient[] = [];
 beforeEach(async () => {
-  api = await startApi({});
+  api = await startApi({ builds: { buildkit: async () => undefined } });
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.close();

@@ -63,6 +63,7 @@ const trees: TreeSync = {
 
 const builds: Partial<Builds> = {
   trees,
+  buildkit: async () => undefined,
   contextDirectory: async () => context(),
   contextFromDockerfile: async () => context(),
   async contextFromTar(content) {

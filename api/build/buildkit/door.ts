@@ -8,6 +8,7 @@ import { Jobs } from './control/job.js';
 import { type ControlServices, controlMethods } from './control/methods.js';
 import { gatewayMethods } from './gateway/methods.js';
 import { buildForOldClient } from './old-clients.js';
+import { relayCalls, relaySession } from './relay/relay.js';
 import { Sessions } from './session/sessions.js';
 import { Uploads } from './uploads.js';
 
@@ -39,12 +40,18 @@ export function openBuildKit(given: DoorServices): BuildKitDoors {
   return {
     async grpc(x) {
       checkUpgrade(x);
-      await serveGrpc(await x.hijackSocket(contentType, 'h2c'), methods, x.log);
+      const buildkit = await services.builds.buildkit(x.signal);
+      const connection = await x.hijackSocket(contentType, 'h2c');
+      if (buildkit === undefined) await serveGrpc(connection, methods, x.log);
+      else await relayCalls(services, buildkit, connection);
     },
     async session(x) {
       checkUpgrade(x);
       const facts = services.sessions.describe(x.headers);
-      await services.sessions.serve(facts, await x.hijackSocket(contentType, 'h2c'));
+      const buildkit = await services.builds.buildkit(x.signal);
+      const connection = await x.hijackSocket(contentType, 'h2c');
+      if (buildkit === undefined) await services.sessions.serve(facts, connection);
+      else await relaySession(services, buildkit, facts, connection);
     },
     build: (x) => buildForOldClient(x, services, uploads),
     cancel: (id) => services.jobs.cancel(id),

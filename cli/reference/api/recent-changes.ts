@@ -4,6 +4,8 @@
  */
 export const recentChanges = `
 ## 1.56
+served text GET /containers/json the filter annotation
+served body POST /containers/create HostConfig.Umask
 ## 1.55
 served route GET /images/{name}/attestations -; attestations are not brought here with images, so the list is empty
 served query GET /images/{name}/attestations platform

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { builderKind } from '@cleat/protocol/kinds/builder';
 import { cases, type Need } from '../../verify/case.js';
 import { Inapplicable } from '../../verify/trial.js';
@@ -11,12 +12,13 @@ export const keeping = cases(
   builderKind,
   {
     id: 'builder/capabilities',
-    title: 'Capabilities are a list of platforms, or none',
-    why: 'An engine asks before it promises a platform to `docker buildx`.',
+    title: 'Capabilities are a list of platforms, or none, and the path of a BuildKit, or none',
+    why: 'An engine asks before it promises a platform to `docker buildx`, or passes it on.',
     async run(trial) {
       const said = await trial.ask('Capabilities', {});
       if (said.status === 404) return;
-      const { Platforms = [] } = trial.read('Capabilities', said);
+      const { Platforms = [], BuildKit = '/' } = trial.read('Capabilities', said);
+      trial.holds(isAbsolute(BuildKit), 'an absolute path of a socket', said, BuildKit);
       const strange = Platforms.find((platform) => !/^[a-z0-9_]+\/[a-z0-9_]+(\/[a-z0-9_]+)?$/.test(platform));
       trial.holds(strange === undefined, 'platforms such as linux/amd64', said, strange);
     },

@@ -138,6 +138,8 @@ function checkModes(config: ContainerConfig, host: HostConfig): void {
   if (oom < -1000 || oom > 1000) {
     throw invalidParameter(`Invalid value ${oom}, range for oom score adj is [-1000, 1000]`);
   }
+  const umask = host.Umask ?? 0;
+  if (umask < 0 || umask > 0o777) throw invalidParameter(`invalid umask ${umask}: it must be between 0 and 511 (0777)`);
   const conflicts = (what: string) => invalidParameter(`conflicting options: ${what}`);
   if (host.NetworkMode?.startsWith('container:')) {
     if (config.Hostname) throw conflicts('hostname and the network mode');

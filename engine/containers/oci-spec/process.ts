@@ -1,3 +1,4 @@
+import type { HostConfig } from '@cleat/protocol/api/container';
 import type { ContainersConfig } from '../../config.js';
 import { allCapabilities, effectiveCapabilities, processCapabilities } from '../../oci/capabilities.js';
 import { defaultPath, mergeEnvironment } from '../../oci/environment.js';
@@ -51,7 +52,7 @@ export function processFor(
   return {
     terminal: config.Tty === true,
     consoleSize: config.Tty && height > 0 && width > 0 ? { height, width } : undefined,
-    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    user: ociUser(user, hostConfig),
     args: options.init ? [initPath, '--', ...command] : command,
     env: withHome(environment(config.Hostname ?? '', config.Tty === true, options.links, own), user),
     cwd: config.WorkingDir || '/',
@@ -80,7 +81,7 @@ export function execProcessFor(
   return {
     terminal: requested.tty,
     consoleSize: requested.consoleSize,
-    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    user: ociUser(user, hostConfig),
     args: requested.command,
     env: withHome(mergeEnvironment(env, requested.env ?? []), user),
     cwd: requested.workingDir || config.WorkingDir || '/',
@@ -90,6 +91,14 @@ export function execProcessFor(
     apparmorProfile: privileged ? undefined : record.appArmorProfile || undefined,
     oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
   };
+}
+
+/** Without a umask of its own the runtime's applies. */
+function ociUser(
+  { uid, gid, additionalGids }: ResolvedUser,
+  { Umask: umask }: Pick<HostConfig, 'Umask'>,
+): OciProcess['user'] {
+  return { uid, gid, additionalGids, ...(typeof umask === 'number' && { umask }) };
 }
 
 function rlimits(record: ContainerRecord, config: ContainersConfig): OciProcess['rlimits'] {

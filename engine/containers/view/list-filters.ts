@@ -20,6 +20,7 @@ import { isVolume } from '../state/record.js';
 /** The filters of `docker ps` (moby `daemon/list.go`). On Linux every `isolation` matches (`daemon/list_unix.go`). */
 const accepted = [
   'ancestor',
+  'annotation',
   'before',
   'exited',
   'expose',
@@ -71,7 +72,8 @@ function byIdentity(filters: Filters): Test {
   return ({ record }) =>
     matchPrefix(filters, 'id', record.id) &&
     (matchName(filters, 'name', record.name) || matchName(filters, 'name', `/${record.name}`)) &&
-    matchLabels(filters, record.config.Labels);
+    matchLabels(filters, record.config.Labels) &&
+    matchLabels(filters, record.hostConfig.Annotations, 'annotation');
 }
 
 function byState(filters: Filters): Test {

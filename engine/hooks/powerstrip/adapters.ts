@@ -110,7 +110,7 @@ function isAdapters({ adapters }: PowerstripConfig, { Container }: Caller): bool
 
 function asFailure(name: string, error: unknown): CleatError {
   const message = `the adapter ${name} failed: ${messageOf(error)}`;
-  // Of all that it may be, a client must not take it for an answer of the engine's, such as "no such image".
+  // A client must not take it for an answer of the engine's, such as "no such image".
   return isClass(error, 'Unavailable')
     ? unavailable(message, { cause: error })
     : systemError(message, { cause: error });

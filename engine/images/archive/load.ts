@@ -10,6 +10,7 @@ import type { Image } from '../catalog.js';
 import { parseNewImageConfig, platformOf, refuseTooDeep } from '../config.js';
 import type { Context } from '../context.js';
 import type { TargetRecord } from '../records.js';
+import type { LoadOptions } from '../service.js';
 import type { ArchivedImage, ArchivedManifest } from './archived-image.js';
 import { dockerImages } from './docker-archive.js';
 import { EarlyLayers } from './early-layers.js';
@@ -20,11 +21,7 @@ import { hasIndexes, ociImages } from './oci-layout.js';
  * `POST /images/load`: what `docker save` of any age, or a tool that writes OCI layouts, has written.
  * An error of it is the last line: clients look for it there, as Docker's head is out by then.
  */
-export function load(
-  context: Context,
-  archive: Readable,
-  options: { quiet: boolean; platforms?: readonly Platform[]; signal: AbortSignal },
-): AsyncIterable<Progress> {
+export function load(context: Context, archive: Readable, options: LoadOptions): AsyncIterable<Progress> {
   const lines = progressOf(async (emit, signal) => {
     const wanted = options.platforms ?? [];
     await context.layers.withLease(async (lease) => {
@@ -33,7 +30,7 @@ export function load(
       const files = await ArchiveFiles.read(context.content, archive, lease, signal, early);
       const loaded: { image: Image; parent: string | undefined }[] = [];
       let named = 0;
-      for (const item of await imagesFor(files, wanted)) {
+      for (const item of renamed(await imagesFor(files, wanted), options.names)) {
         const names = item.names.map(taggedName);
         const { image, target } = await loadTarget(context, item, lease, signal);
         loaded.push({ image, parent: item.parent });
@@ -46,6 +43,15 @@ export function load(
     });
   }, options.signal);
   return withErrorLine(lines);
+}
+
+/** @throws InvalidParameter for an archive with more than the one image that is to have these names */
+function renamed(images: readonly ArchivedImage[], names: LoadOptions['names']): readonly ArchivedImage[] {
+  if (!names) return images;
+  if (names.length > 0 && images.length > 1) {
+    throw invalidParameter(`invalid archive: it holds ${images.length} images, not the one that was built`);
+  }
+  return images.map((item) => ({ ...item, names: [...names] }));
 }
 
 async function imagesFor(files: ArchiveFiles, wanted: readonly Platform[]): Promise<ArchivedImage[]> {

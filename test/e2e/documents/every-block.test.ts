@@ -24,6 +24,8 @@ const notRun: Record<string, string> = {
   'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',
   "docs/guide/first-plugin.md: sed -i 's|const volumes = new VolumeDirectories(options.root);|const volumes = new VolumeDirectories(`${options.root}/${process.pid}`);|' plugin.ts":
     'first-plugin.test.ts',
+  'docs/guide/authorization.md: CLEAT_EXTENSION=\'{"name": "authz-policy", "options": {"policy": "/etc/docker/authz-policy.yaml"}}\' \\':
+    'authz-policy.test.ts starts it like this for a stock dockerd of its own',
   'docs/guide/installing.md: ./packaging/install          # below /usr/local; --prefix DIR for another place, --uninstall removes it':
     'packaging.test.ts, in a copy of the system',
   'docs/guide/installing.md: apt-get install debhelper dpkg-dev    # what Debian builds packages with':
@@ -36,6 +38,8 @@ const notRun: Record<string, string> = {
   'docs/guide/moving-from-dockerd.md: docker -H $NEW volume create data': 'moving.test.ts',
   'docs/guide/moving-from-dockerd.md: systemctl disable --now docker.socket docker.service':
     'needs systemd, and would end the dockerd of this host',
+  'docs/guide/policy-in-front-of-dockerd.md: cleat proxy --upstream unix:///var/run/docker.sock -H unix:///run/docker-guarded.sock --authorization-plugin policy':
+    'proxy.test.ts, on sockets of its own',
   'bench/README.md: npm run bench                           # everything, a few minutes':
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };

@@ -1,12 +1,13 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { engineVersion } from '../../../engine/system/engine-version.js';
 import { FakeLoki } from '../../../examples/loki-logs/fake-loki.fixture.js';
 import { BackEnd, endServersBelow, rcloneInstalled } from '../../../examples/rclone-volume/back-end.fixture.js';
+import { balancerKinds } from '../support/balancer.js';
 import { busyboxTar } from '../support/busybox.js';
 import { makeCertificates } from '../support/certificates.js';
 import { clientOf } from '../support/client.js';
@@ -99,6 +100,26 @@ test('loki-logs: its README', async () => {
     .toMatchObject([{ stream: labels, values: [[expect.any(String), 'hello']] }]);
 });
 
+test.skipIf(!balancerKinds.includes('nginx'))('balancer: its README', async () => {
+  const directory = await mkdtemp('/tmp/cleat-shown-balancer-');
+  chmodSync(directory, 0o711);
+  const port = `${await freePort()}`;
+  const own = {
+    '--port 8080': `--port ${port} --engine unix://${engine.socket} --directory ${directory}/run --socket ${socketOf('balancer')}`,
+  };
+  try {
+    const start = substitute(shown('examples/balancer/README.md', 'node examples'), own);
+    await using _ = await startShown(start, 'balancer');
+    const use = shown('examples/balancer/README.md', 'docker run');
+    const theirs = { '127.0.0.1:8080': `127.0.0.1:${port}`, '/run/docker/plugins/balancer.sock': socketOf('balancer') };
+    const printed = await run(substitute(use, theirs));
+    expect(printed).toMatch(/^404\r?$/m);
+    expect(printed).toMatch(/^balancer_up 1\r?$/m);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
 test('veth-network and file-ipam: their READMEs', async () => {
   const start = shown('examples/veth-network/README.md', 'node examples/file-ipam');
   const use = shown('examples/veth-network/README.md', 'docker network create');
@@ -177,6 +198,13 @@ test('metrics-collector: its README', async () => {
   await expect.poll(figures).toContain(`engine_daemon_engine_info{version="${engineVersion}`);
 });
 
+test('authz-policy: the example of its README', async () => {
+  const own = { '/etc/docker/authz-policy.yaml': join(engine.directory, 'authz-policy.yaml') };
+  const printed = await run(substitute(shown('batteries/authz-policy/README.md', 'cat > /etc/docker'), own));
+  expect(printed).toContain('3 rules, 2 tests, 0 failed');
+  expect(printed).toContain('denied: no rule allows plugin:disable to alice (TLS)');
+});
+
 test('volume-local: the examples of its README', async () => {
   const names = (await run(shown('batteries/volume-local/README.md', 'docker volume create data'))).trim().split(/\s+/);
   expect(names).toEqual(['data', 'scratch', 'shared']);
@@ -204,6 +232,21 @@ test('the network batteries: the examples of their READMEs', async () => {
 test('builder-buildah: the example of its README', async () => {
   const example = shown('batteries/builder-buildah/README.md', 'docker build');
   await using own = await startEngine({ flags: ['--builder-driver=buildah'] });
+  const { ok: built } = clientOf(() => own);
+  for (const command of commandsOf(substitute(example, { './hello': 'test/e2e/support/hello-image' }))) {
+    const said = await built(...command.split(' ').slice(1));
+    if (command.startsWith('docker run')) expect(said).toBe('hello');
+  }
+});
+
+test('builder-buildkit: the example of its README', async () => {
+  const example = shown('batteries/builder-buildkit/README.md', 'docker build');
+  // An engine answers as a BuildKit does, too.
+  const options = { address: `unix://${engine.socket}` };
+  await using own = await startEngine({
+    flags: ['--builder-driver=buildkit'],
+    config: { extensions: { 'builder-buildkit': { options } } },
+  });
   const { ok: built } = clientOf(() => own);
   for (const command of commandsOf(substitute(example, { './hello': 'test/e2e/support/hello-image' }))) {
     const said = await built(...command.split(' ').slice(1));

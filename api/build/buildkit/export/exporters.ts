@@ -34,8 +34,9 @@ export function exportersOf(requests: readonly ExporterRequest[]): Exporter[] {
     if (!isServed(type)) {
       throw notImplemented(`the exporter ${Type} is not served: use image, docker, oci, tar or local`);
     }
-    for (const name of Attrs.keys()) {
+    for (const [name, value] of Attrs) {
       if (served[type].includes(name) || harmless.includes(name)) continue;
+      if (name === 'compression' && value === 'uncompressed' && isArchive(type)) continue;
       throw notImplemented(`the option ${name} of the exporter ${Type} is not served: leave it out`);
     }
     if (Attrs.has('tar') && !isTrue(Attrs.get('tar'))) {
@@ -49,6 +50,11 @@ export function exportersOf(requests: readonly ExporterRequest[]): Exporter[] {
     if (push && names.length === 0) throw invalidParameter('tag is needed when pushing to registry');
     return { type, id, names, push };
   });
+}
+
+/** Layers of archives are not compressed here. */
+function isArchive(type: Exporter['type']): boolean {
+  return type === 'docker' || type === 'oci';
 }
 
 function isServed(type: string): type is Exporter['type'] {

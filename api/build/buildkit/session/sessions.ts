@@ -16,6 +16,8 @@ export interface Session {
   readonly id: string;
   /** Names the client's directory, also in its next build; may be empty. */
   readonly sharedKey: string;
+  /** In lower case. */
+  readonly methods: readonly string[];
   readonly client: GrpcClient;
   /** The client serves that method: `/moby.filesync.v1.FileSync/DiffCopy`. */
   supports(method: string): boolean;
@@ -25,6 +27,7 @@ export interface Session {
 const nobody: Session = {
   id: '',
   sharedKey: '',
+  methods: [],
   get client(): GrpcClient {
     throw unavailable('the build has no session');
   },
@@ -55,11 +58,18 @@ export class Sessions {
     };
   }
 
-  /** Calls the services at the other end of `connection`. @returns resolves when the session has ended */
-  async serve({ id, sharedKey, methods }: SessionFacts, connection: Duplex): Promise<void> {
+  /**
+   * Calls the services at the other end of `connection`.
+   * @param opened told of the session before anybody else uses it
+   * @returns resolves when the session has ended
+   */
+  async serve(facts: SessionFacts, connection: Duplex, opened?: (session: Session) => void): Promise<void> {
+    const { id, sharedKey, methods } = facts;
     const client = new GrpcClient(connection, this.#log);
-    const session: Session = { id, sharedKey, client, supports: (method) => methods.has(method.toLowerCase()) };
+    const supports = (method: string): boolean => methods.has(method.toLowerCase());
+    const session: Session = { id, sharedKey, methods: [...methods], client, supports };
     this.#open.set(id, session);
+    opened?.(session);
     for (const wake of [...this.#waiting]) wake();
     await new Promise<void>((resolve) => client.onClose(resolve));
     // Two of that name may have been let in at once; the later has it.

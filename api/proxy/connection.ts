@@ -1,0 +1,79 @@
+import type { Socket } from 'node:net';
+import { messageOf, unavailable } from '@cleat/protocol/errors';
+import { endOfHead } from '../hijack/head.js';
+import { ConnectionInput } from '../hijack/input.js';
+import { writeTo } from '../streams/write.js';
+import { type AnswerHead, readAnswerHead } from './answer.js';
+
+/** Bytes of an answer's head; an engine's is far smaller. */
+const maxHead = 64 * 1024;
+
+/** One connection to the upstream, on which requests follow each other. */
+export class UpstreamConnection {
+  readonly socket: Socket;
+  readonly #input: ConnectionInput;
+  #error: Error | undefined;
+  /** It has answered before. */
+  isReused = false;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.#input = new ConnectionInput(socket, Buffer.alloc(0));
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+  }
+
+  get isUsable(): boolean {
+    return !this.socket.destroyed && this.socket.writable && !this.socket.readableEnded;
+  }
+
+  write(data: Buffer): Promise<boolean> {
+    return writeTo(this.socket, data);
+  }
+
+  /** The next answer's head; `100 Continue` and its like are passed over. @throws Unavailable */
+  async readHead(method: string): Promise<AnswerHead> {
+    let held: Buffer = Buffer.alloc(0);
+    for (;;) {
+      const chunk = await this.#input.next();
+      if (chunk === undefined) {
+        const why = this.#error ? `: ${messageOf(this.#error)}` : '';
+        throw unavailable(`the engine behind the proxy closed the connection without an answer${why}`);
+      }
+      held = held.length > 0 ? Buffer.concat([held, chunk]) : chunk;
+      for (let end = endOfHead(held); end >= 0; end = endOfHead(held)) {
+        const head = readAnswerHead(held.subarray(0, end), method);
+        held = held.subarray(end);
+        if (head.status >= 200 || head.status === 101) {
+          this.#input.unread(held);
+          return head;
+        }
+      }
+      if (held.length > maxHead) throw unavailable('the head of the answer of the engine behind the proxy has no end');
+    }
+  }
+
+  /** The bytes of the answer's body as they come, in the coding that its head names. @throws Unavailable if cut off */
+  async *readBody({ frame }: AnswerHead): AsyncGenerator<Buffer> {
+    while (!frame?.complete) {
+      const chunk = await this.#input.next();
+      if (chunk === undefined) {
+        if (!frame && !this.#error) return;
+        throw unavailable('the engine behind the proxy ended in the middle of its answer');
+      }
+      const length = frame ? frame.take(chunk) : chunk.length;
+      if (length < chunk.length) this.#input.unread(chunk.subarray(length));
+      yield chunk.subarray(0, length);
+    }
+  }
+
+  /** All that comes, once the connection was upgraded; ends with the upstream's half-close, or with the connection. */
+  nextRaw(): Promise<Buffer | undefined> {
+    return this.#input.next();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}

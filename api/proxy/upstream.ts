@@ -1,0 +1,244 @@
+import { connect, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { messageOf, unavailable } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
+import { type AnswerHead, unchunked } from './answer.js';
+import { UpstreamConnection } from './connection.js';
+
+/** The engine behind the proxy. */
+export type UpstreamAddress = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number };
+
+export interface UpstreamRequest {
+  readonly method: string;
+  /** With version and query. */
+  readonly target: string;
+  /** Without those that say how the body is framed, and without Host. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** A stream goes in chunks unless its length is known. */
+  readonly body?: Buffer | { readonly stream: Readable; readonly length: number | undefined } | undefined;
+  /** The protocol to which the connection is to be upgraded. */
+  readonly upgrade?: string | undefined;
+  /** For a client that knows no chunks: the answer ends with the connection. */
+  readonly isOld?: boolean;
+  /** Aborted when nobody waits for the answer any longer. */
+  readonly signal: AbortSignal;
+}
+
+/** An answer whose body is on its way. Its reader must come to the end of {@link body}, or call {@link abandon}. */
+export interface UpstreamAnswer extends AnswerHead {
+  /** In the transfer coding that came. @throws Unavailable if it is cut off */
+  body(): AsyncGenerator<Buffer>;
+  /** The whole of it without transfer coding; undefined when it is longer than `limit` bytes. @throws Unavailable */
+  whole(limit: number): Promise<Buffer | undefined>;
+  /** Status 101: the connection, which is its taker's from now on. */
+  takeOver(): UpstreamConnection;
+  abandon(): void;
+}
+
+/** Connections that wait for the next request. */
+const maxIdle = 32;
+const connectMs = 10_000;
+
+/** Asks one engine, over connections that are used again. */
+export class Upstream {
+  readonly text: string;
+  readonly #address: UpstreamAddress;
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #all = new Set<UpstreamConnection>();
+
+  constructor(address: UpstreamAddress) {
+    this.#address = address;
+    this.text = address.kind === 'unix' ? `unix://${address.path}` : `tcp://${address.host}:${address.port}`;
+  }
+
+  /** @throws Unavailable when it cannot be reached, or gives no answer */
+  async send(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const connection = await this.#connection();
+    try {
+      return await this.#ask(connection, request);
+    } catch (error) {
+      connection.destroy();
+      // A connection that the engine closed while it was idle: a client that only asks may ask again.
+      const isSafe = (request.method === 'GET' || request.method === 'HEAD') && request.body === undefined;
+      if (!connection.isReused || !isSafe || request.signal.aborted) throw error;
+    }
+    const fresh = await this.#connect();
+    try {
+      return await this.#ask(fresh, request);
+    } catch (error) {
+      fresh.destroy();
+      throw error;
+    }
+  }
+
+  /** A short question of the proxy's own. @returns the JSON, undefined for any answer but 200 @throws Unavailable */
+  async json(target: string, signal: AbortSignal, limit: number): Promise<unknown> {
+    const answer = await this.send({ method: 'GET', target, headers: [], signal });
+    const body = await answer.whole(limit);
+    if (body === undefined) throw unavailable(`the answer to ${target} is longer than ${limit} bytes`);
+    return answer.status === 200 ? JSON.parse(body.toString()) : undefined;
+  }
+
+  close(): void {
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  async #ask(connection: UpstreamConnection, request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const { signal, body, method } = request;
+    const onAbort = (): void => connection.destroy();
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    const forget = (): void => signal.removeEventListener('abort', onAbort);
+    try {
+      let isSent = true;
+      if (body === undefined || Buffer.isBuffer(body)) {
+        await connection.write(Buffer.concat([headOf(request), body ?? Buffer.alloc(0)]));
+      } else {
+        isSent = false;
+        await connection.write(headOf(request));
+        // The answer tells how it ends: an engine may refuse a body that it has not read.
+        sendStream(connection, body).then(
+          () => (isSent = true),
+          () => connection.destroy(),
+        );
+      }
+      const head = await connection.readHead(method);
+      return this.#answer(connection, head, { forget, isSent: () => isSent });
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  #answer(
+    connection: UpstreamConnection,
+    head: AnswerHead,
+    { forget, isSent }: { forget: () => void; isSent: () => boolean },
+  ): UpstreamAnswer {
+    const release = (): void => {
+      forget();
+      const isKept = head.isKept && isSent() && connection.isUsable && this.#idle.length < maxIdle;
+      if (isKept) {
+        connection.isReused = true;
+        this.#idle.push(connection);
+      } else {
+        connection.destroy();
+      }
+    };
+    const abandon = (): void => {
+      forget();
+      connection.destroy();
+    };
+    async function* body(): AsyncGenerator<Buffer> {
+      try {
+        yield* connection.readBody(head);
+      } catch (error) {
+        abandon();
+        throw error;
+      }
+      release();
+    }
+    return {
+      ...head,
+      body,
+      async whole(limit) {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        for await (const chunk of body()) {
+          chunks.push(chunk);
+          size += chunk.length;
+          if (size > limit) {
+            abandon();
+            return undefined;
+          }
+        }
+        const bytes = Buffer.concat(chunks);
+        return head.isChunked ? unchunked(bytes) : bytes;
+      },
+      takeOver() {
+        forget();
+        return connection;
+      },
+      abandon,
+    };
+  }
+
+  async #connection(): Promise<UpstreamConnection> {
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) if (idle.isUsable) return idle;
+    return await this.#connect();
+  }
+
+  async #connect(): Promise<UpstreamConnection> {
+    const address = this.#address;
+    const options = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+    // A half-close goes through in either direction.
+    const socket = connect({ ...options, allowHalfOpen: true });
+    await connected(socket, this.text);
+    socket.setNoDelay(true);
+    const connection = new UpstreamConnection(socket);
+    this.#all.add(connection);
+    socket.once('close', () => {
+      this.#all.delete(connection);
+      const at = this.#idle.indexOf(connection);
+      if (at >= 0) this.#idle.splice(at, 1);
+    });
+    // Idle, it must be seen to end, and an engine that speaks unasked is out of step.
+    socket.once('end', () => this.#idle.includes(connection) && connection.destroy());
+    return connection;
+  }
+}
+
+function connected(socket: Socket, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (why: string, cause?: unknown): void => {
+      socket.destroy();
+      reject(unavailable(`no engine answers on ${text} behind the proxy (${why}): is it running?`, { cause }));
+    };
+    const timer = setTimeout(() => refuse(`no connection within ${connectMs / 1000} s`), connectMs);
+    socket.on('error', (error) => {
+      clearTimeout(timer);
+      refuse(messageOf(error), error);
+    });
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function headOf({ method, target, headers, body, upgrade, isOld }: UpstreamRequest): Buffer {
+  const lines = [`${method} ${target} HTTP/1.${isOld ? 0 : 1}`, 'Host: docker'];
+  for (const [name, value] of headers) lines.push(`${name}: ${value}`);
+  if (upgrade !== undefined) lines.push('Connection: Upgrade', `Upgrade: ${upgrade}`);
+  const length = body === undefined ? undefined : Buffer.isBuffer(body) ? body.length : body.length;
+  if (length !== undefined) lines.push(`Content-Length: ${length}`);
+  else if (body !== undefined) lines.push('Transfer-Encoding: chunked');
+  // As Go's client: a request that could have a body says that it has none.
+  else if (method !== 'GET' && method !== 'HEAD' && method !== 'DELETE') lines.push('Content-Length: 0');
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+}
+
+async function sendStream(
+  connection: UpstreamConnection,
+  { stream, length }: { stream: Readable; length: number | undefined },
+): Promise<void> {
+  for await (const piece of stream) {
+    const data = piece as Buffer;
+    if (data.length === 0) continue;
+    const { socket } = connection;
+    if (length === undefined) {
+      socket.cork();
+      socket.write(`${data.length.toString(16)}\r\n`, 'latin1');
+      socket.write(data);
+      const sent = connection.write(lineEnd);
+      socket.uncork();
+      if (!(await sent)) return;
+    } else if (!(await connection.write(data))) {
+      return;
+    }
+  }
+  if (length === undefined) await connection.write(lastChunk);
+}
+
+const lineEnd = Buffer.from('\r\n');
+const lastChunk = Buffer.from('0\r\n\r\n');

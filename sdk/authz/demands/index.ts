@@ -1,0 +1,31 @@
+import type { Demand } from '../demand.js';
+import type { Seen } from '../seen.js';
+import { containerDemands } from './containers.js';
+import { imageDemands } from './images.js';
+import { listDemands } from './lists.js';
+import { networkDemands } from './networks.js';
+import { volumeDemands } from './volumes.js';
+
+/** All that a request asks for. @throws Forbidden where that cannot be seen, or not in one way alone */
+export function demandsOf(seen: Seen): Demand[] {
+  const { action, params } = seen;
+  const { object, effect, unseen } = action;
+  return [
+    ...(unseen ? [{ what: 'setting', setting: 'unseen', value: action.name } as const] : []),
+    ...(object === undefined
+      ? []
+      : [{ what: 'object', type: object, name: params.name ?? '', use: useOf(action.name, effect) } as const]),
+    ...listDemands(seen),
+    ...containerDemands(seen),
+    ...imageDemands(seen),
+    ...networkDemands(seen),
+    ...volumeDemands(seen),
+  ];
+}
+
+/** An image is used, and not changed, when it is given out or gets another name. */
+function useOf(name: string, effect: Seen['action']['effect']): 'look' | 'use' | 'change' {
+  if (effect === 'look') return 'look';
+  if (name === 'image:save' || name === 'image:tag' || name === 'image:push') return 'use';
+  return 'change';
+}
