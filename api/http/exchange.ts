@@ -347,7 +347,7 @@ export class Exchange {
   async pipe(contentType: string, source: Readable, more: Readonly<Record<string, string>> = {}): Promise<void> {
     owned(source);
     this.#mustStream('down');
-    await this.#stream.pipe({ 'Content-Type': contentType, ...more }, source);
+    await this.#stream.from({ 'Content-Type': contentType, ...more }, source);
   }
 
   get canHijack(): boolean {

@@ -48,7 +48,7 @@ export class StreamedAnswer {
     this.#outgoing.send(collected.status, { ...collected.headers, 'Content-Length': body.length }, body);
   }
 
-  async pipe(headers: OutgoingHttpHeaders, source: Readable): Promise<void> {
+  async from(headers: OutgoingHttpHeaders, source: Readable): Promise<void> {
     if (this.collects?.(String(headers['Content-Type']))) {
       await this.begin(200, headers);
       for await (const chunk of source as AsyncIterable<Uint8Array>) await this.write(chunk);
