@@ -69,7 +69,6 @@ describe('an order as a call of BuildKit’s', () => {
     [{ MemorySwap: -1 }, /limit of memory/],
     [{ CpuSetCpus: '0' }, /limit of processors/],
     [{ SecurityOpt: ['a=b'] }, /security-opt/],
-    [{ KeepContainers: true }, /rm=false/],
     [{ CacheFrom: ['type=local,src=/x'] }, /cache-from/],
     [{ CacheTo: ['type=local,dest=/x'] }, /cache-to/],
     [{ Network: 'mine' }, /network "mine"/],

@@ -68,7 +68,6 @@ function refuse(order: BuildRequest): void {
   if (Memory || MemorySwap) no('limit of memory (--memory)');
   if (CpuShares || CpuPeriod || CpuQuota || CpuSetCpus || CpuSetMems) no('limit of processors (--cpu-…)');
   if (order.SecurityOpt?.length) no('security options (--security-opt)');
-  if (order.KeepContainers) no('containers that stay (--rm=false)');
   if (order.CacheFrom?.some((one) => one.includes('='))) no('local cache (--cache-from type=local) at this door');
   if (order.CacheTo?.some((one) => one !== 'type=inline')) no('cache that it exports (--cache-to) at this door');
   if (!['', 'default', 'none', 'host'].includes(Network)) no(`way into the network "${Network}"`);

@@ -146,25 +146,20 @@ export async function answerCall(
     log.debug('a gRPC call failed', { method: path, error: messageOf(error) });
   } finally {
     clearTimeout(timer);
-    await requestEnd(stream);
     if (!stream.destroyed) stream.end();
+    dropRest(stream);
   }
 }
 
 /**
- * Nobody needs the rest of what the client sends; but a frame for a stream that is over would end the whole
- * connection. So its end is awaited, for a while.
+ * Nobody needs the rest of a request that was answered; but it is read for a while, as most clients end it once they
+ * have the answer: so their connection goes on.
  */
-function requestEnd(stream: ServerHttp2Stream): Promise<void> {
-  if (stream.readableEnded || stream.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, endPatienceMs);
-    const settle = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    stream.once('end', settle).once('close', settle).resume();
-  });
+function dropRest(stream: ServerHttp2Stream): void {
+  if (stream.readableEnded || stream.destroyed) return;
+  const timer = setTimeout(() => stream.close(http2.constants.NGHTTP2_NO_ERROR), endPatienceMs).unref();
+  const settle = (): void => clearTimeout(timer);
+  stream.once('end', settle).once('close', settle).resume();
 }
 
 const endPatienceMs = 1000;

@@ -29,8 +29,10 @@ export async function* tunnelOf(
           connection.destroy(error instanceof Error ? error : undefined);
         }
       }),
-      write(data: Buffer, _encoding, written) {
-        outgoing.push({ data, written: () => written() });
+      // HTTP/2 writes each frame in several pieces.
+      writev(chunks, written) {
+        const pieces = chunks.map(({ chunk }) => chunk as Buffer);
+        outgoing.push({ data: Buffer.concat(pieces), written: () => written() });
         wake();
       },
     }),

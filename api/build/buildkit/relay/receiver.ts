@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http2';
 import { Readable } from 'node:stream';
-import { systemError } from '@cleat/protocol/errors';
+import { messageOf, systemError } from '@cleat/protocol/errors';
 import { bytesMessage } from '@cleat/protocol/grpc/common';
 import { readMessages } from '@cleat/protocol/grpc/framing';
 import type { CallHead, Method } from '@cleat/protocol/grpc/server';
@@ -15,9 +15,13 @@ type Take = (archive: Readable) => Promise<void>;
 export class Receiver {
   /** Those that have not come yet, by their numbers among the exporters of the build. */
   readonly #expected: Map<number, Take>;
+  /** Numbers of those that are not here as a whole. */
+  readonly #missing: Set<number>;
+  #failure: unknown;
 
   constructor(expected: ReadonlyMap<number, Take>) {
     this.#expected = new Map(expected);
+    this.#missing = new Set(expected.keys());
   }
 
   /** The method that takes what this call sends; undefined where that is not for the engine. */
@@ -26,11 +30,19 @@ export class Receiver {
     const take = this.#expected.get(number);
     if (!take) return undefined;
     this.#expected.delete(number);
+    const done = (): void => void this.#missing.delete(number);
+    const failed = (error: unknown): void => {
+      this.#failure = error;
+    };
     return {
       async serve(stream) {
         const archive = owned(Readable.from(dataOf(readMessages(stream, bytesMessage)), { objectMode: false }));
         try {
           await take(archive);
+          done();
+        } catch (error) {
+          failed(error);
+          throw error;
         } finally {
           archive.destroy();
         }
@@ -40,8 +52,9 @@ export class Receiver {
 
   /** An error where a build says that it is done, and has sent less than it was to. */
   missing(): Error | undefined {
-    if (this.#expected.size === 0) return undefined;
-    return systemError('BuildKit says that the build is done, but it has sent no image');
+    if (this.#missing.size === 0) return undefined;
+    const reason = this.#failure === undefined ? '' : `: ${messageOf(this.#failure)}`;
+    return systemError(`BuildKit says that the build is done, but it has sent no image${reason}`);
   }
 }
 

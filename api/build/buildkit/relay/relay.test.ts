@@ -202,7 +202,7 @@ test.each<[string, () => Promise<void>, RegExp]>([
       await call.send({ data: Buffer.from('half') });
       call.cancel();
     },
-    /it has sent no image|canceled|closed/i,
+    /it has sent no image/,
   ],
 ])('a BuildKit that %s fails the build', async (_how, act, reason) => {
   const client = await grpc();
