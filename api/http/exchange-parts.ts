@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from '@cleat/protocol/log';
 import type { Peer } from '../callers/peer.js';
 import type { Hijacker } from '../hijack/hijacker.js';
@@ -6,7 +7,7 @@ import type { Presence } from './presence.js';
 import type { Query } from './query.js';
 import type { Match, Target } from './target.js';
 
-/** One request, and the means to answer it. */
+/** The parts of an exchange. */
 export interface ExchangeParts {
   request: ApiRequest;
   response: ApiResponse;
@@ -44,3 +45,8 @@ export interface ExchangeChange {
   /** The declared body, in its schema's shape. */
   readonly body?: { readonly value: unknown } | undefined;
 }
+
+/** Identifies this run of the engine; the rest of a request's name is its number. */
+const run = randomBytes(3).toString('hex');
+let requests = 0;
+export const nextId = (): string => run + (++requests).toString(16).padStart(6, '0');

@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { HookRun } from '@cleat/engine/hooks/service';
 import { systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
@@ -11,20 +10,16 @@ import type { Peer } from '../callers/peer.js';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
 import { type Answer, Outgoing } from './answer.js';
-import { decodeBody, isExpected, type JsonBody } from './body.js';
-import type { ExchangeChange, ExchangeParts, Rerouting } from './exchange-parts.js';
+import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import { type ExchangeChange, type ExchangeParts, nextId, type Rerouting } from './exchange-parts.js';
+import { changedHeaders } from './flat-headers.js';
+import { bodyOf, type Flows } from './flows.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
-import { RequestBody } from './request-body.js';
 import { StreamedAnswer } from './streamed-answer.js';
 import { canonicalPath, type Match, type RouteShape, type Target } from './target.js';
 import { isBefore } from './version.js';
-
-/** Identifies this run of the engine; the rest of a request's name is its number. */
-const run = randomBytes(3).toString('hex');
-let requests = 0;
-const nextId = (): string => run + (++requests).toString(16).padStart(6, '0');
 
 /** One request and its answer, as handlers see them. */
 export class Exchange {
@@ -46,7 +41,7 @@ export class Exchange {
   readonly settled: () => Promise<void>;
   /** ID of the container that the request has made, for the audit journal. */
   made: string | undefined;
-  readonly #body: RequestBody;
+  readonly #body: Buffer | undefined;
   readonly #streams: Streams | undefined;
   readonly #presence: Presence;
   readonly #parentLog: Logger;
@@ -55,9 +50,10 @@ export class Exchange {
   #match: Match;
   readonly #hijacker: Hijacker | undefined;
   #declaredBody: Promise<unknown> | undefined;
+  #text: Promise<string> | undefined;
   readonly #stream: StreamedAnswer;
-  #isBodyRead = false;
   #instead: Answer | undefined;
+  #upFlow: Flows['up'];
   #endings: ((status: number) => void)[] | undefined;
   /** Its way through the hooks, where it concerns any. */
   hooked: HookRun | undefined;
@@ -72,12 +68,11 @@ export class Exchange {
     this.peer = parts.peer;
     this.request = parts.request;
     this.response = parts.response;
-    const streams = () => this.#mustFlow();
-    this.#body = new RequestBody({ whole: parts.body, streams, hijacker: parts.hijacker });
+    this.#body = parts.body;
     this.#streams = parts.streams;
     this.#presence = parts.presence;
     this.#parentLog = parts.log;
-    this.outgoing = new Outgoing(parts.response, this.method);
+    this.outgoing = new Outgoing(parts.response, this.#method);
     this.#stream = new StreamedAnswer(() => this.#mustFlow().response, this.outgoing);
     this.settled = parts.settled ?? (async () => {});
     this.#target = parts.target;
@@ -147,18 +142,8 @@ export class Exchange {
   /** Makes it another request, for everybody who looks at it from now on: authorizers, and the handler. */
   change({ query, headers, body }: ExchangeChange): void {
     if (query) this.#query = query;
-    if (body) {
-      this.#declaredBody = Promise.resolve(body.value);
-      this.#isBodyRead = true;
-    }
-    for (const [name, value] of headers ?? []) {
-      const key = name.toLowerCase();
-      const raw = this.#rawHeaders;
-      const others = raw.filter((_, at) => raw[at - (at % 2)]?.toLowerCase() !== key);
-      const { [key]: _before, ...rest } = this.#headers;
-      this.#rawHeaders = value === undefined ? others : [...others, name, value];
-      this.#headers = value === undefined ? rest : { ...rest, [key]: value };
-    }
+    if (body) this.#declaredBody = Promise.resolve(body.value);
+    if (headers) [this.#headers, this.#rawHeaders] = changedHeaders(this.#headers, this.#rawHeaders, headers);
   }
 
   /** An answer in the place of the handler's: nothing is done. */
@@ -251,14 +236,19 @@ export class Exchange {
 
   /** The body as it was sent, or as it was replaced; read once. @throws InvalidParameter when it is too large */
   text(): Promise<string> {
-    this.#isBodyRead = true;
-    return this.#body.text();
+    this.#text ??= this.#readText();
+    return this.#text;
+  }
+
+  async #readText(): Promise<string> {
+    if (this.#body) return this.#body.toString();
+    const flowing = () => this.#mustFlow().request.iterator({ destroyOnReturn: false });
+    return await readText(this.#hijacker ? this.#hijacker.body() : flowing());
   }
 
   /** Another text in the place of the body, before anybody has decoded it. */
   replaceText(text: string): void {
-    this.#isBodyRead = true;
-    this.#body.replace(text);
+    this.#text = Promise.resolve(text);
     this.#declaredBody = undefined;
   }
 
@@ -267,11 +257,29 @@ export class Exchange {
    * left to be read then.
    */
   async judgedBody(): Promise<{ json: Buffer | undefined } | undefined> {
-    if (!this.#isBodyRead) return undefined;
+    if (!this.#text && !this.#declaredBody) return undefined;
     const value = await this.declaredBody();
     if (value !== undefined) return { json: Buffer.from(stringify(value)) };
-    const text = this.takesBody ? '' : await this.text();
+    // Of a route that declares none, adapters have seen what there is.
+    const text = this.#text && !this.takesBody ? await this.#text : '';
+    if (!this.#text) return undefined;
     return { json: text === '' ? undefined : Buffer.from(text) };
+  }
+
+  /**
+   * The body as it comes. Its reader may stop and destroy it: the connection lives on, for the answer, and what is
+   * left of the body is read and dropped.
+   */
+  body(): Readable {
+    const { request } = this.#mustStream('up');
+    const body = this.#hijacker ? owned(Readable.from(this.#hijacker.body())) : bodyOf(request);
+    return this.#upFlow ? owned(Readable.from(this.#upFlow(body), { objectMode: false })) : body;
+  }
+
+  /** Has the bytes of a body, or of an answer that is a stream, led through others. */
+  setFlows({ up, down }: Flows): void {
+    this.#upFlow = up;
+    this.#stream.flow = down;
   }
 
   /** Has answers of these content types sent whole that would be streams: somebody wants to change them. */
@@ -281,18 +289,12 @@ export class Exchange {
 
   /** Whether an answer of that type is to be sent whole. */
   isCollected(contentType: string): boolean {
-    return this.#stream.collects?.(contentType) ?? false;
-  }
-
-  /** The body as it comes. Its reader may stop and destroy it: the connection lives on. */
-  body(): Readable {
-    this.#mustStream('up');
-    return this.#body.stream();
+    return this.#stream.isCollected(contentType);
   }
 
   /** Answers with JSON, ended by a line feed as Go's encoder does. */
   send(status: number, value: unknown): void {
-    this.#sendText(status, 'application/json', `${stringify(value)}\n`);
+    this.#sendBody(status, 'application/json', Buffer.from(`${stringify(value)}\n`));
   }
 
   /** JSON that is encoded already, with its line feed. */
@@ -301,12 +303,7 @@ export class Exchange {
   }
 
   sendText(status: number, text: string): void {
-    this.#sendText(status, 'text/plain; charset=utf-8', text);
-  }
-
-  #sendText(status: number, type: string, text: string): void {
-    // Encoded once; its length as text would have to be counted too.
-    this.#sendBody(status, type, Buffer.from(text));
+    this.#sendBody(status, 'text/plain; charset=utf-8', Buffer.from(text));
   }
 
   #sendBody(status: number, type: string, body: Buffer): void {
@@ -315,6 +312,11 @@ export class Exchange {
 
   sendEmpty(status: number): void {
     this.outgoing.send(status, status === 204 ? {} : { 'Content-Length': 0 });
+  }
+
+  /** A hook wants the bytes of the body; so nobody knows their length. */
+  get isBodyLed(): boolean {
+    return this.#upFlow !== undefined;
   }
 
   /** Sends the head before there is anything to say. */
