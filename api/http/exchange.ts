@@ -185,7 +185,7 @@ export class Exchange {
     return this.#log;
   }
 
-  /** The client speaks an API older than `version`. */
+  /** The client's API is older. */
   before(version: string): boolean {
     return isBefore(this.version, version);
   }
@@ -260,7 +260,7 @@ export class Exchange {
     if (!this.#text && !this.#declaredBody) return undefined;
     const value = await this.declaredBody();
     if (value !== undefined) return { json: Buffer.from(stringify(value)) };
-    // Of a route that declares none, adapters have seen what there is.
+    // Adapters have seen it where the route declares none.
     const text = this.#text && !this.takesBody ? await this.#text : '';
     if (!this.#text) return undefined;
     return { json: text === '' ? undefined : Buffer.from(text) };

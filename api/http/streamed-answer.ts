@@ -35,7 +35,7 @@ export class StreamedAnswer {
     if (this.flow) this.#sink = flowInto(this.flow, response);
   }
 
-  /** What others are led to see is not held. */
+  /** Bytes that are led by others are not held. */
   isCollected(contentType: string): boolean {
     return !this.flow && this.collects?.(contentType) === true;
   }
