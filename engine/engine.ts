@@ -296,6 +296,7 @@ export async function openEngine(
     closers.push(['builds', () => builds.close()]);
     const system = openSystem({
       config,
+      helper,
       containers,
       images,
       builds,

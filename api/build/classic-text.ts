@@ -76,7 +76,8 @@ export class ClassicText {
       if (step)
         await this.#say(step, { status: Status.Completed ? 'Pull complete' : 'Downloading', progressDetail, id: ID });
     }
-    if (Warning) {
+    // The classic builder makes no checks.
+    if (Warning && Warning.Rule === undefined) {
       const step = Warning.Vertex === undefined ? undefined : this.#steps.get(Warning.Vertex);
       if (step) await this.#say(step, { stream: `[Warning] ${Warning.Short}\n` });
       else this.#warnings.push(Warning.Short);

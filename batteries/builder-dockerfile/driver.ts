@@ -12,6 +12,7 @@ import { Cache } from './cache/store.js';
 import { Upkeep } from './cache/upkeep.js';
 import type { Settings } from './options.js';
 import { hostPlatform, platformsHere, platformText } from './plan/platform.js';
+import { answer } from './questions/answer.js';
 import { CacheMounts } from './run/cache-mounts.js';
 
 export interface Driver {
@@ -54,8 +55,9 @@ export async function createDriver(settings: Settings, log: Logger): Promise<Dri
             upkeep.ended(request.ID);
           });
         underWay.add(work);
-        return answer(lines, work, gone);
+        return reply(lines, work, gone);
       },
+      Ask: (question) => answer(question),
       DiskUsage: async () => ({ Records: await upkeep.usage() }),
       Prune: async (request) => await upkeep.prune(request),
     },
@@ -68,7 +70,7 @@ export async function createDriver(settings: Settings, log: Logger): Promise<Dri
 }
 
 /** The caller gets all lines. A caller that stops reading cancels the build, and nothing of it is left then. */
-async function* answer(lines: Lines, work: Promise<void>, gone: AbortController): AsyncGenerator<Uint8Array> {
+async function* reply(lines: Lines, work: Promise<void>, gone: AbortController): AsyncGenerator<Uint8Array> {
   try {
     yield* lines.read();
   } finally {

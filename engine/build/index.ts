@@ -9,6 +9,7 @@ import {
   isClass,
   messageOf,
   notFound,
+  notImplemented,
   systemError,
   unavailable,
 } from '@cleat/protocol/errors';
@@ -179,6 +180,14 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
     contextDirectory: (key) => contexts.kept(key),
     trees,
     build,
+    async ask({ driver = config.defaultBuilder, ...question }, signal) {
+      const client = await builderOf(driver, signal);
+      const answer = await client.Ask({ ...question, Engine: await doors.of(driver) }, { signal });
+      if (answer) return new Map(Object.entries(answer.Metadata));
+      throw notImplemented(
+        `the builder ${driver} answers no questions about Dockerfiles: ask another (--builder-driver)`,
+      );
+    },
     buildkit: (signal) => buildkitOf({ extensions, log }, config.defaultBuilder, signal),
     async keep(archive, tags, signal) {
       const names = tagNames(tags).map(canonical);

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { BuildCacheRecord, BuildLine, BuildRequest } from '@cleat/protocol/kinds/builder';
+import type { BuildCacheRecord, BuildLine, BuildRequest, Question } from '@cleat/protocol/kinds/builder';
 
 import type { StoredBlob } from '../content/service.js';
 import type { LayerSource } from '../images/service.js';
@@ -42,6 +42,14 @@ export interface Builds {
    * @throws BuildFailure; NotFound, Unavailable, InvalidParameter where no builder was asked; the signal's reason
    */
   build(order: BuildOrder, sink: BuildSink, signal: AbortSignal): Promise<BuildResult>;
+  /**
+   * Asks the builder about a Dockerfile.
+   * @throws NotImplemented for a question that it does not know, or a builder that knows none
+   */
+  ask(
+    question: Omit<Question, 'Engine'> & Pick<BuildOrder, 'driver'>,
+    signal: AbortSignal,
+  ): Promise<Map<string, string>>;
   /** Path of the BuildKit that the chosen builder names; undefined where it names none, or does not answer. */
   buildkit(signal: AbortSignal): Promise<string | undefined>;
   /**

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Extensions } from '@cleat/extensions/service';
 import { cgroupInfo } from '@cleat/linux/cgroup/info';
+import type { Helper } from '@cleat/linux/helper/helper';
 import { findCommand, hostFacts } from '@cleat/linux/host';
 import { kinds } from '@cleat/protocol/kinds/index';
 import type { BuildCacheRecord, Builds } from '../build/service.js';
@@ -21,6 +22,7 @@ import type { BuildCacheRow, System, VersionInfo } from './service.js';
 
 export interface SystemDeps {
   config: EngineConfig;
+  helper: Pick<Helper, 'call'>;
   containers: Containers & Pick<ContainerHost, 'counts'>;
   images: Images & ImageHost;
   volumes: Volumes & VolumeHost;
@@ -56,7 +58,7 @@ export function openSystem(deps: SystemDeps): System {
     async info() {
       const counts = containers.counts();
       const proxies = environmentProxies();
-      const cdi = findCdiDevices(config.cdiSpecDirs ?? []);
+      const cdi = await findCdiDevices(config.cdiSpecDirs ?? [], deps.helper);
       return {
         ID: config.engineId,
         Containers: counts.total,

@@ -1,6 +1,7 @@
 import { lchownSync, mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { conflict, systemError } from '@cleat/protocol/errors';
+import { smallFiles } from '../files/small-files.js';
 import { SpareSpace } from '../files/spare-space.js';
 import { hold } from '../mount/hold.js';
 import { mountOf } from '../mount/mountinfo.js';
@@ -76,6 +77,7 @@ export const handlers: Handlers = {
       for (const path of paths) inside.withParent(`/${path}`, (fd, name) => removeEntry(fd, nameOf(name)));
       return { removed: true };
     }),
+  smallFiles: (request) => onHost(request.directory, () => smallFiles(request)),
   isEmpty: ({ path }) => onHost(path, () => ({ empty: isEmpty(path) })),
   changes: (request) => onHost(request.upper, () => ({ changes: listChanges(request) })),
   diskUsage: ({ path }) => onHost(path, () => diskUsage(path)),

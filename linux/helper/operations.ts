@@ -1,4 +1,5 @@
 /** The operations of a helper process. Requests and answers are JSON; this file says their shapes. */
+import type { SmallFilesAnswer, SmallFilesRequest } from '../files/small-files.js';
 import type { HoldAnswer, HoldRequest } from '../mount/hold.js';
 import type { IdMaps } from '../process/user-namespace.js';
 import type { Change, ChangesRequest } from '../rootfs/changes.js';
@@ -64,6 +65,8 @@ export interface Operations {
   };
   /** Removes entries and all that is below them; missing ones are fine. No symlink is followed out of the root. */
   removeEntriesInRoot: { request: { root: string; paths: readonly string[] }; answer: { removed: boolean } };
+  /** The contents of a directory's small files; see `files/small-files.ts`. */
+  smallFiles: { request: SmallFilesRequest; answer: SmallFilesAnswer };
   /** Whether nothing is in a directory of the host. */
   isEmpty: { request: { path: string }; answer: { empty: boolean } };
   /** The changes of a container; see `rootfs/changes.ts`. */

@@ -26,6 +26,7 @@ export const BuildRequest = Type.Object({
   Contexts: Type.Optional(
     Type.Record(Type.String(), NamedContext, { description: 'Further contexts by their names (`--build-context`).' }),
   ),
+  Ignore: texts('Lines of `.dockerignore`, by which files were left out; for checks only.'),
   Target: text('The stage to build; the last one where it is empty.'),
   Platform: text('`linux/amd64`; the host’s where it is empty.'),
   BuildArgs: map('Values of `ARG`s; a name whose value the client left to its environment is not here.'),
@@ -80,9 +81,26 @@ export const BuildRequest = Type.Object({
 });
 export type BuildRequest = Static<typeof BuildRequest>;
 
+export const Question = Type.Object({
+  Question: Type.String({
+    description: '`frontend.outline`, `frontend.targets`, `frontend.lint`, `frontend.subrequests.describe`.',
+  }),
+  Engine: text('As in `Build`.'),
+  Dockerfile: Type.String({ description: 'Absolute path of the file.' }),
+  DockerfileName: text('As the user calls it.'),
+  Target: text('The stage that is meant.'),
+  Platform: text('As in `Build`.'),
+  BuildArgs: map('As in `Build`.'),
+  Contexts: texts('Names of further contexts.'),
+  Ignore: texts('As in `Build`.'),
+});
+export type Question = Static<typeof Question>;
+
 export const BuildVertex = Type.Object({
   ID: Type.String(),
   Name: Type.String({ description: 'The instruction as it is shown: `RUN make`.' }),
+  Expanded: text('The same with its variables replaced, for BuildKit’s clients.'),
+  Same: text('ID of an earlier vertex that does the same: BuildKit’s clients are shown one.'),
   Step: number('From 1, without gaps: the classic door tells steps in this order.'),
   Steps: number(),
   Stage: text(),
@@ -127,7 +145,9 @@ export const BuildLine = Type.Object({
       Short: Type.String(),
       Detail: text(),
       URL: text(),
-      Line: number(),
+      Line: number('From 1.'),
+      EndLine: number('The last one, if they are several.'),
+      Rule: text('Of a check of the file (`JSONArgsRecommended`), which the classic builder does not make.'),
     }),
   ),
   Result: Type.Optional(Type.Object({ Image: Type.String({ description: '`sha256:…`' }) })),
@@ -198,6 +218,16 @@ export const builderKind = {
       deadlineMs: seconds(60),
       idempotent: false,
       streams: 'response',
+    },
+    Ask: {
+      about:
+        'Answers a question about a Dockerfile, which is not built: BuildKit’s clients ask so for `docker buildx build --call` and `--check`. The answer is what they expect: `result.json`, `result.txt`, `version`, and `result.statuscode` of a check. NotImplemented for a question that the builder does not know.',
+      since: 'Cleat 0.2',
+      request: Question,
+      response: Type.Object({ Metadata: Type.Record(Type.String(), Type.String()) }),
+      deadlineMs: seconds(60),
+      idempotent: true,
+      optional: true,
     },
     DiskUsage: {
       about: 'What the builder keeps to be quicker the next time; for `docker system df` and `docker buildx du`.',

@@ -135,7 +135,7 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     expect(told).toMatch(/\[3\/3\] RUN ls -A/);
     expect(told).toMatch(/built on cleat/);
     expect(told.match(/^#\d+ \[\d\/.*$/gm)).toEqual([
-      expect.stringContaining('[1/3] FROM busybox'),
+      expect.stringContaining('[1/3] FROM docker.io/library/busybox:latest'),
       expect.stringContaining('[2/3] COPY . /app'),
       expect.stringContaining('[3/3] RUN ls -A'),
     ]);
@@ -163,6 +163,39 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     expect(changed).toMatch(/built on elsewhere/);
     expect(await ok('run', '--rm', 'app:1', 'cat', '/list')).not.toContain('kept.skip');
     expect(await ok('build', '--no-cache', '--progress=plain', 'app')).not.toContain('CACHED');
+  });
+
+  test('steps are named as by a stock engine: with their values, and each image once', async () => {
+    context('named', {
+      f: '',
+      Dockerfile:
+        'FROM busybox AS one\nARG W=world\nCOPY f ${W}.txt\nRUN echo "$W" \\\n  >/w\nFROM busybox\nCOPY --from=one /w /w\n',
+    });
+    const told = await ok('build', '--progress=plain', '-t', 'named', 'named');
+    const names = new Set(told.match(/(?<=^#\d+ )\[.*|(?<=^#\d+ )naming.*(?= )/gm));
+    expect([...names].filter((name) => !/load (build|\.)/.test(name))).toEqual([
+      '[internal] load metadata for docker.io/library/busybox:latest',
+      '[one 1/3] FROM docker.io/library/busybox:latest',
+      '[one 2/3] COPY f world.txt',
+      '[one 3/3] RUN echo "world"   >/w',
+      '[stage-1 2/2] COPY --from=one /w /w',
+      expect.stringMatching(/^naming to docker\.io\/library\/named/),
+    ]);
+  });
+
+  test('checks warn, or fail the build; clients ask for them, and for what a file takes', async () => {
+    const Dockerfile = '# it takes\nARG TAG=latest\nFROM busybox:$TAG AS it\nCOPY $NONE f* /\nCMD x\n';
+    context('checked', { Dockerfile, f: '' });
+    const told = await ok('build', '--progress=plain', 'checked');
+    expect(told).toMatch(/2 warnings found[\s\S]*\$NONE' \(line 4\)[\s\S]*JSONArgsRecommended: .*\(line 5\)/);
+    const { stderr } = await run('build', '--build-arg', 'BUILDKIT_DOCKERFILE_CHECK=error=true', 'checked');
+    expect(stderr).toMatch(/lint violation found for rules: .*JSONArgsRecommended/);
+    const asked = (question: string) =>
+      ok('buildx', 'build', `--print=${question}`, 'checked', { env: { BUILDX_EXPERIMENTAL: '1' } });
+    expect(await asked('lint')).toMatch(/WARNING: UndefinedVar - https.*\n.*\nDockerfile:4\n/);
+    expect(await asked('outline')).toMatch(/^TARGET: it\n\nBUILD ARG +VALUE +DESCRIPTION\nTAG +latest/);
+    expect(await asked('targets')).toMatch(/^TARGET +DESCRIPTION\nit \(default\)/);
+    expect(await asked('subrequests.describe')).toMatch(/lint +1\.0\.0/);
   });
 
   test('a failure says where, and what was printed', async () => {

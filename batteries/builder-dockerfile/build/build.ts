@@ -12,17 +12,19 @@ import { exportAll, importAll } from '../cache/exchange.js';
 import { Imports, Missing } from '../cache/imports.js';
 import { CacheSources } from '../cache/sources.js';
 import type { Cache } from '../cache/store.js';
+import { planOf } from '../checks/all.js';
 import { readDockerfile } from '../language/dockerfile.js';
 import { DockerfileFault, fault } from '../language/fault.js';
-import { automaticArguments, globalArguments, unusedArguments } from '../plan/arguments.js';
-import { hostPlatform, parsePlatform } from '../plan/platform.js';
-import { planBuild } from '../plan/stages.js';
+import { unusedArguments } from '../plan/arguments.js';
+import { parsePlatform } from '../plan/platform.js';
 import type { CacheMounts } from '../run/cache-mounts.js';
 import type { ContainerView } from '../run/container-view.js';
 import { Bases } from './base.js';
+import { Checks } from './checks.js';
 import { type BuildContext, StepFailure, Vanished } from './context.js';
 import { finished } from './image.js';
 import type { Lines } from './lines.js';
+import { basesOf, tellBases } from './metadata-steps.js';
 import { RunFailure } from './run-step.js';
 import { Stages } from './stages.js';
 import { Workspace } from './workspace.js';
@@ -73,20 +75,24 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
     await using workspace = Workspace.make(join(shared.stateDir, 'builds', nameOf(request.ID)), shared.view);
     const platform = request.Platform ? parsePlatform(request.Platform) : undefined;
     const dockerfile = readDockerfile(await readFile(request.Dockerfile, 'utf8'));
-    for (const { line, text, url } of dockerfile.warnings) {
-      await lines.say({ Warning: { Short: text, Line: line, ...(url && { URL: url }) } });
-    }
     const buildArgs = request.BuildArgs ?? {};
     const contexts = new Set(Object.keys(request.Contexts ?? {}));
-    const lastName = dockerfile.stages.at(-1)?.name ?? '';
-    const automatic = automaticArguments(hostPlatform(), platform ?? hostPlatform(), request.Target || lastName);
-    const globals = globalArguments(dockerfile, automatic, buildArgs);
-    const plan = planBuild(dockerfile, { globals, contexts, ...(request.Target && { target: request.Target }) });
+    const { automatic, globals, plan } = planOf(dockerfile, { ...request, contexts });
+    const epoch = epochOf(buildArgs.SOURCE_DATE_EPOCH ?? globals.get('SOURCE_DATE_EPOCH'));
+    // The classic builder knows no checks, but for this.
+    for (const { line, text, url } of request.StepImages ? dockerfile.warnings : []) {
+      await lines.say({ Warning: { Short: text, Line: line, ...(url && { URL: url }) } });
+    }
     await warnOfUnused(dockerfile, buildArgs, lines);
+    let checks: Checks | undefined;
+    if (!request.StepImages) {
+      await tellBases({ lines, images }, plan);
+      const bases = basesOf({ lines, platform, bases: new Bases(images, request, signal) });
+      checks = await Checks.begin(dockerfile, { ...request, contexts, automatic, globals }, lines, bases);
+    }
     const sources = request.CacheFromOnly
       ? await CacheSources.of(images, cache, request.CacheFrom ?? [], platform)
       : undefined;
-    const epoch = epochOf(buildArgs.SOURCE_DATE_EPOCH ?? globals.get('SOURCE_DATE_EPOCH'));
     const hold = (one: Disposable) => holds.push(one);
     let hasImported = false;
     const imports = new Imports(request.ID, images, cache, hold);
@@ -94,7 +100,7 @@ async function withContext(shared: Shared, request: BuildRequest, lines: Lines, 
       const stop = new AbortController();
       const all = AbortSignal.any([signal, stop.signal]);
       const context: BuildContext = {
-        ...{ request, log, client, images, workspace, cache, imports, cacheMounts, lines, dockerfile, plan },
+        ...{ request, log, client, images, workspace, cache, imports, checks, cacheMounts, lines, dockerfile, plan },
         globals,
         ...{ buildArgs, contexts, platform, epoch, slots, signal: all },
         containers: new Containers(client),

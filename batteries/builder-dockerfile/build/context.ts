@@ -13,6 +13,7 @@ import type { Variables } from '../plan/arguments.js';
 import type { Plan } from '../plan/stages.js';
 import type { CacheMounts } from '../run/cache-mounts.js';
 import type { Bases } from './base.js';
+import type { Checks } from './checks.js';
 import type { Lines } from './lines.js';
 import type { State } from './state.js';
 import type { Workspace } from './workspace.js';
@@ -27,6 +28,8 @@ export interface BuildContext {
   readonly bases: Bases;
   readonly workspace: Workspace;
   readonly cache: Cache;
+  /** Missing for the classic builder's clients. */
+  readonly checks: Checks | undefined;
   /** Steps of caches from elsewhere. */
   readonly imports: Imports;
   /** If there are any, only what they have is taken from the cache. */

@@ -4,12 +4,13 @@ import { readTrigger } from '../language/dockerfile.js';
 import { atLine, located } from '../language/fault.js';
 import type { Instruction } from '../language/instruction.js';
 import { hostPlatform, parsePlatform } from '../plan/platform.js';
-import { originsOf, type PlannedStage } from '../plan/stages.js';
+import { instructionOrigins, originsOf, type PlannedStage } from '../plan/stages.js';
 import { type BuildContext, type StageResults, StepFailure, Vanished } from './context.js';
 import { copyStep } from './copy-step.js';
 import { stepImage } from './image.js';
 import { applyMetadata, applyWorkdir, type Metadata, note, type Scope } from './metadata.js';
 import { runStep } from './run-step.js';
+import { fullReference, shownName } from './shown-name.js';
 import { continued, noLayers, type State, stateOf } from './state.js';
 import { perform } from './step.js';
 import { StepView } from './step-view.js';
@@ -116,6 +117,7 @@ export class Stages implements StageResults {
       if (origin.kind === 'stage') this.result(origin.index).catch(() => {}); // It is told where it is needed.
     }
     const { state, triggers } = await this.#begin(planned);
+    await this.#context.checks?.stage(planned, state);
     let step = (this.#firstSteps.get(index) ?? 1) + 1;
     for (const [index, trigger] of triggers.entries()) {
       await this.#instruction(planned, state, readTrigger(trigger, planned.stage.line), {
@@ -133,11 +135,24 @@ export class Stages implements StageResults {
     return state;
   }
 
+  /** The step of an earlier stage that begins with the same image. */
+  #sameBase({ index, base, platform }: PlannedStage): string | undefined {
+    const { plan } = this.#context;
+    const same = plan.needed.find((other) => {
+      const { base: one, platform: its } = plan.stages[other] ?? {};
+      return one?.kind === 'image' && base.kind === 'image' && one.reference === base.reference && its === platform;
+    });
+    return same === undefined || same === index ? undefined : `stage-${same}:${this.#firstSteps.get(same) ?? 1}`;
+  }
+
   /** FROM. */
   async #begin(planned: PlannedStage): Promise<{ state: State; triggers: string[] }> {
     const { stage, base, index } = planned;
     const step = this.#firstSteps.get(index) ?? 1;
-    const vertex = this.#vertex(planned, stage.text, step, { layerStep: beginsWithLayer(planned) ? 1 : 0 });
+    const vertex = this.#vertex(planned, stage.text, step, {
+      layerStep: beginsWithLayer(planned) ? 1 : 0,
+      ...(base.kind === 'image' && { shown: `FROM ${fullReference(base.reference)}`, same: this.#sameBase(planned) }),
+    });
     // Its own step begins when there is something to begin with.
     if (base.kind === 'stage') await this.result(base.index);
     return await this.#shown(vertex, stage.line, async () => {
@@ -210,11 +225,16 @@ export class Stages implements StageResults {
     const context = this.#context;
     context.signal.throwIfAborted();
     if (this.#stop.signal.aborted) throw new Error('another stage has failed');
+    const shown = makesLayer(instruction) && shownName(instruction, state, this.#scope.escape);
     const vertex = this.#vertex(planned, `${trigger ? 'ONBUILD ' : ''}${instruction.text}`, step, {
       layerStep,
+      ...(shown && { shown: `${trigger ? 'ONBUILD ' : ''}${shown}` }),
       ...(trigger && { more: `:${trigger}` }),
     });
     const { name } = instruction;
+    // Its own time begins when the stages that it needs are there; how they fail is told below.
+    const origins = instructionOrigins(context.plan.stages, planned, instruction, context.contexts);
+    await Promise.allSettled(origins.map((one) => (one.kind === 'stage' ? this.result(one.index) : undefined)));
     await this.#shown(vertex, instruction.line, async () => {
       if (name === 'RUN') {
         await this.#perform(planned, state, await runStep(context, this, planned, state, instruction, vertex), vertex);
@@ -291,13 +311,20 @@ export class Stages implements StageResults {
     planned: PlannedStage,
     name: string,
     step: number,
-    { layerStep, more = '' }: { layerStep: number; more?: string },
+    {
+      layerStep,
+      more = '',
+      shown,
+      same,
+    }: { layerStep: number; more?: string; shown?: string; same?: string | undefined },
   ): StepView {
     const { index, label, stage } = planned;
     const inputs = step > (this.#firstSteps.get(index) ?? 1) ? [`stage-${index}:${step - 1}`] : [];
     return new StepView(this.#context.lines, {
       ID: `stage-${index}:${step}${more}`,
       Name: name,
+      ...(shown && { Expanded: shown }),
+      ...(same && { Same: same }),
       Step: step,
       Steps: this.#steps,
       Stage: label,

@@ -12,6 +12,20 @@ export interface Dockerfile {
   readonly globals: readonly Global[];
   readonly stages: readonly Stage[];
   readonly warnings: readonly Warning[];
+  /** How each instruction is written, by its first line. */
+  readonly writing: ReadonlyMap<number, Writing>;
+}
+
+/** How an instruction is written, beside what it means. */
+export interface Writing {
+  /** Its name in the file's own letters. */
+  readonly command: string;
+  /** The words after FROM: the base, `AS`, and the name. */
+  readonly words: readonly string[];
+  readonly start: number;
+  readonly end: number;
+  /** Comments right above it. */
+  readonly comments: readonly string[];
 }
 
 export interface Global {
@@ -34,9 +48,13 @@ export function readDockerfile(text: string): Dockerfile {
   if (text === '') throw fault('the Dockerfile cannot be empty');
   const { directives, lines, emptyContinuations } = linesOf(text);
   const globals: Global[] = [];
+  const writing = new Map<number, Writing>();
   const stages: (Omit<Stage, 'instructions'> & { instructions: Instruction[] })[] = [];
   for (const line of lines) {
     const command = commandOf(line.text, directives.escape);
+    const { start, end, comments } = line;
+    const words = command.name.toUpperCase() === 'FROM' ? plainWords(command.rest) : [];
+    writing.set(start, { command: command.name, words, start, end, comments });
     const read = withErrorLine(line.start, () =>
       command.name.toUpperCase() === 'FROM' ? stageOf(command, line) : statementOf(command, line, directives.escape),
     );
@@ -52,7 +70,7 @@ export function readDockerfile(text: string): Dockerfile {
     text: `Empty continuation line found in: ${one.text}`,
     url: 'https://docs.docker.com/go/dockerfile/rule/no-empty-continuation/',
   }));
-  return { directives, globals, stages, warnings };
+  return { directives, globals, stages, warnings, writing };
 }
 
 /** The instruction of an ONBUILD trigger, with the line of the FROM that runs it. @throws DockerfileFault */

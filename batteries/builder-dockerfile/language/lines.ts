@@ -17,6 +17,8 @@ export interface LogicalLine {
   readonly start: number;
   readonly end: number;
   readonly heredocs: readonly Heredoc[];
+  /** Those right above it, directives left out; an empty one separates. */
+  readonly comments: readonly string[];
 }
 
 export interface Lines {
@@ -26,6 +28,8 @@ export interface Lines {
   readonly emptyContinuations: readonly { readonly line: number; readonly text: string }[];
 }
 
+/** Comments above an instruction that say something of it. */
+const maxComments = 100;
 /** As BuildKit's scanner: a longer one is an error. */
 const maxLine = 65_535;
 
@@ -39,12 +43,13 @@ type Known = (typeof known)[number];
 export function linesOf(file: string): Lines {
   // A byte order mark is no part of the text.
   const raw = file.replace(/^\uFEFF/, '').match(/[^\n]*\n|[^\n]+$/g) ?? [];
-  const { directives, faultAt } = directivesOf(raw);
+  const { directives, count, faultAt } = directivesOf(raw);
   if (faultAt) throw faultAt;
   const token = directives.escape;
   const continued = token === '\\' ? /(?:^|([^\\]))\\[ \t]*$/ : /(?:^|([^`]))`[ \t]*$/;
   const lines: LogicalLine[] = [];
   const emptyContinuations: { line: number; text: string }[] = [];
+  let comments: string[] = [];
   let at = 0;
 
   const take = (): string | undefined => {
@@ -59,6 +64,12 @@ export function linesOf(file: string): Lines {
 
   for (let line = take(); line !== undefined; line = take()) {
     const start = at;
+    if (isComment(line) && start > count) {
+      const comment = line.trim().slice(1).trim();
+      if (comment === '') comments = [];
+      else comments.push(comment);
+      if (comments.length > maxComments) comments.shift();
+    }
     let text = isComment(line) ? '' : line.trimStart();
     let open = continued.test(text);
     text = text.replace(continued, '$1');
@@ -77,7 +88,8 @@ export function linesOf(file: string): Lines {
     }
     if (hasEmpty) emptyContinuations.push({ line: at, text });
     const heredocs = takesHeredocs(text) ? heredocsIn(text).map((one) => ({ ...one, content: body(one) })) : [];
-    lines.push({ text, start, end: at, heredocs });
+    lines.push({ text, start, end: at, heredocs, comments });
+    comments = [];
 
     function body({ name, chomp }: Heredoc): string {
       let content = '';
@@ -100,8 +112,9 @@ function isComment(line: string): boolean {
 }
 
 /** `# name=value` at the top of the file, until the first line that is none. */
-function directivesOf(raw: readonly string[]): { directives: Directives; faultAt?: DockerfileFault } {
+function directivesOf(raw: readonly string[]): { directives: Directives; count: number; faultAt?: DockerfileFault } {
   const found = new Map<Known, string>();
+  let count = 0;
   for (const [index, line] of raw.entries()) {
     if (index === 0 && line.startsWith('#!')) continue;
     const [, name = '', value = ''] = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/.exec(line.trimStart()) ?? [];
@@ -110,21 +123,25 @@ function directivesOf(raw: readonly string[]): { directives: Directives; faultAt
     const faultAt = (message: string) => new DockerfileFault(message, index + 1);
     if (found.has(key)) {
       return {
+        count,
         directives: { escape: '\\' },
         faultAt: faultAt(`only one ${key} parser directive can be used`),
       };
     }
     if (key === 'escape' && value !== '\\' && value !== '`') {
       return {
+        count,
         directives: { escape: '\\' },
         faultAt: faultAt(`invalid escape token '${value}' does not match \` or \\`),
       };
     }
     found.set(key, value);
+    count = index + 1;
   }
   const syntax = found.get('syntax');
   const check = found.get('check');
   return {
+    count,
     directives: {
       escape: found.get('escape') === '`' ? '`' : '\\',
       ...(syntax !== undefined && { syntax }),

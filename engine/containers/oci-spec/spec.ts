@@ -1,3 +1,4 @@
+import type { Helper } from '@cleat/linux/helper/helper';
 import type { IdRange } from '@cleat/linux/process/user-namespace';
 import type { ContainersConfig } from '../../config.js';
 import type { Sandbox } from '../../networks/service.js';
@@ -29,13 +30,14 @@ export interface SpecContext {
   hidden?: readonly string[];
   cgroupsPath: string;
   pidOf: PidOf;
+  helper: Pick<Helper, 'call'>;
 }
 
 /**
  * The OCI configuration of one start of a container.
  * @throws CleatError InvalidParameter, Conflict: what cannot be, in Docker's words
  */
-export function specFor(context: SpecContext): OciSpec {
+export async function specFor(context: SpecContext): Promise<OciSpec> {
   const { record, config, rootfs, sources } = context;
   const { hostConfig } = record;
   const remap = remapOf(config, hostConfig);
@@ -85,7 +87,7 @@ export function specFor(context: SpecContext): OciSpec {
       rootfsPropagation: rootPropagation(record.mounts),
     },
   };
-  injectCdiDevices(spec, hostConfig.DeviceRequests ?? [], config.cdiSpecDirs ?? []);
+  await injectCdiDevices(spec, hostConfig.DeviceRequests ?? [], config.cdiSpecDirs ?? [], context.helper);
   return spec;
 }
 

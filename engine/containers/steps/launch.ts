@@ -81,7 +81,7 @@ export async function launch(
   record.endpoints = sandbox.endpoints;
 
   await checkMountedAccounts(context, record, rootfs, mounts.value);
-  const spec = specFor({
+  const spec = await specFor({
     record,
     config: context.config,
     rootfs,
@@ -100,6 +100,7 @@ export async function launch(
     hidden: container.hiddenVariables,
     cgroupsPath: placeOf(context.config, record).specified,
     pidOf: pidOf(context),
+    helper: context.helper,
   });
   await keepSourceFlags(context, record, spec.mounts, mounts.value, signal);
   record.appArmorProfile = spec.process.apparmorProfile ?? '';

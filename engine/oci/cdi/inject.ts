@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { Helper } from '@cleat/linux/helper/helper';
 import type { HostConfig } from '@cleat/protocol/api/container';
 import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { devicesAt } from '../devices.js';
@@ -21,14 +22,21 @@ export function checkCdiRequest({ Count = 0, Options }: DeviceRequests[number]):
  * what it says for all of its devices.
  * @throws System for a device that no file describes; InvalidParameter for one that is not there
  */
-export function injectCdiDevices(spec: OciSpec, requests: DeviceRequests, directories: readonly string[]): void {
+export async function injectCdiDevices(
+  spec: OciSpec,
+  requests: DeviceRequests,
+  directories: readonly string[],
+  helper: Pick<Helper, 'call'>,
+): Promise<void> {
   const wanted = requests.filter(({ Driver }) => Driver === cdiDriver).flatMap(({ DeviceIDs }) => DeviceIDs ?? []);
   if (wanted.length === 0) return;
   const failed = (why: string, cause?: unknown) => systemError(`CDI device injection failed: ${why}`, { cause });
-  const { devices } = findCdiDevices(directories);
+  const { devices, problems } = await findCdiDevices(directories, helper);
   const found = wanted.flatMap((id) => devices.get(id) ?? []);
   const missing = wanted.filter((id) => !devices.has(id));
-  if (missing.length > 0) throw failed(`unresolvable CDI devices ${missing.join(', ')}`);
+  if (missing.length > 0) {
+    throw failed([`unresolvable CDI devices ${missing.join(', ')}`, ...problems].join('; '));
+  }
   try {
     for (const general of new Set(found.map((device) => device.spec))) apply(spec, general.containerEdits ?? {});
     for (const { edits } of found) apply(spec, edits);

@@ -1,17 +1,17 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { errnoOf } from '@cleat/linux/syscall/errno';
-import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import type { SmallFile } from '@cleat/linux/files/small-files';
+import type { Helper } from '@cleat/linux/helper/helper';
+import { messageOf, systemError } from '@cleat/protocol/errors';
 import { parse } from 'yaml';
 import { type CdiEdits, type CdiSpec, readCdiSpec } from './spec.js';
 
 /** Files of one directory that are read, and bytes of those of a form: reading YAML takes hundreds of times as long. */
 const maxFiles = 1000;
-const maxBytes = { '.json': 4 * 1024 * 1024, '.yaml': 512 * 1024 } as const;
-type Form = keyof typeof maxBytes;
-const formOf = (path: string): Form => (extname(path) === '.json' ? '.json' : '.yaml');
+const maxBytes = { '.json': 4 * 1024 * 1024, '.yaml': 512 * 1024 };
+/** The directories are the operator's, and may lie on a mount that hangs: who asks waits no longer. */
+const deadlineMs = 2_000;
 
-/** Each file as it was read last: `docker info` asks for all of them, and they seldom change. */
+/** Each file as it was read last, by its path: `docker info` asks for all of them, and they seldom change. */
 const remembered = new Map<string, { readonly state: string; readonly spec: CdiSpec | Error }>();
 
 export interface CdiDevice {
@@ -32,17 +32,20 @@ export interface CdiDevices {
  * later one's is taken; one that a directory has twice is nobody's. They come and go, so they are looked for each time, and
  * read where they have changed.
  */
-export function findCdiDevices(directories: readonly string[]): CdiDevices {
+export async function findCdiDevices(
+  directories: readonly string[],
+  helper: Pick<Helper, 'call'>,
+): Promise<CdiDevices> {
   const devices = new Map<string, CdiDevice>();
   const problems: string[] = [];
-  const seen = new Set<string>();
-  for (const directory of directories) {
+  const read = await Promise.all(directories.map((directory) => filesIn(directory, helper)));
+  for (const { directory, files, problem } of read) {
+    if (problem !== undefined) problems.push(`CDI: ${problem}`);
     const here = new Map<string, { device: CdiDevice; path: string }[]>();
-    const left: Record<Form, number> = { ...maxBytes };
-    for (const path of filesIn(directory, problems)) {
-      seen.add(path);
+    for (const file of files) {
+      const path = join(directory, file.name);
       try {
-        const spec = specIn(path, left);
+        const spec = specIn(path, file);
         for (const { name, containerEdits } of spec.devices) {
           const device = { id: `${spec.kind}=${name}`, spec, edits: containerEdits };
           here.set(device.id, [...(here.get(device.id) ?? []), { device, path }]);
@@ -62,53 +65,50 @@ export function findCdiDevices(directories: readonly string[]): CdiDevices {
       } else if (only) devices.set(id, only.device);
     }
   }
-  for (const path of remembered.keys()) if (!seen.has(path)) remembered.delete(path);
   return { devices, problems };
 }
 
-function filesIn(directory: string, problems: string[]): string[] {
+interface Directory {
+  readonly directory: string;
+  readonly files: readonly SmallFile[];
+  readonly problem?: string;
+}
+
+async function filesIn(directory: string, helper: Pick<Helper, 'call'>): Promise<Directory> {
+  const below = join(directory, '/');
+  const mine = [...remembered].filter(([path]) => path.startsWith(below));
+  const known = Object.fromEntries(mine.map(([path, { state }]) => [path.slice(below.length), state]));
   try {
-    const names = readdirSync(directory).filter((name) => ['.json', '.yaml'].includes(extname(name)));
-    if (names.length > maxFiles) problems.push(`CDI: only ${maxFiles} files of ${directory} are read`);
-    return names
-      .sort()
-      .slice(0, maxFiles)
-      .map((name) => join(directory, name));
+    const { files, hasMore } = await helper.call(
+      'smallFiles',
+      { directory, maxBytes, maxFiles, known },
+      { deadlineMs },
+    );
+    const names = new Set(files.map(({ name }) => name));
+    for (const name of Object.keys(known)) if (!names.has(name)) remembered.delete(join(directory, name));
+    return { directory, files, ...(hasMore && { problem: `only ${maxFiles} files of ${directory} are read` }) };
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') problems.push(`CDI: ${directory} cannot be read: ${messageOf(error)}`);
-    return [];
+    return { directory, files: [], problem: `${directory} cannot be read: ${messageOf(error)}` };
   }
 }
 
-/** @param left bytes that may be read yet; they are spent also where the file is remembered */
-function specIn(path: string, left: Record<Form, number>): CdiSpec {
-  // A pipe of that name would hold us up.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stats = fstatSync(fd, { bigint: true });
-    if (!stats.isFile()) throw invalidParameter('it is not a regular file');
-    const form = formOf(path);
-    const size = Number(stats.size);
-    if (size > left[form]) {
-      throw invalidParameter(`it is too large: of ${form} files of a directory ${maxBytes[form]} bytes are read`);
-    }
-    left[form] -= size;
-    const state = [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(' ');
-    const known = remembered.get(path);
-    const spec = known?.state === state ? known.spec : readSpec(fd, form);
-    remembered.set(path, { state, spec });
-    if (spec instanceof Error) throw spec;
-    return spec;
-  } finally {
-    closeSync(fd);
+/** @throws what is wrong with the file */
+function specIn(path: string, { state = '', text, problem }: SmallFile): CdiSpec {
+  if (problem !== undefined) {
+    remembered.delete(path);
+    throw systemError(problem);
   }
+  const known = remembered.get(path);
+  const spec = text === undefined && known ? known.spec : readSpec(path, text ?? '');
+  remembered.set(path, { state, spec });
+  if (spec instanceof Error) throw spec;
+  return spec;
 }
 
 /** @returns what is wrong with it, otherwise */
-function readSpec(fd: number, form: Form): CdiSpec | Error {
+function readSpec(path: string, text: string): CdiSpec | Error {
   try {
-    const text = readFileSync(fd, 'utf8');
-    return readCdiSpec(form === '.json' ? JSON.parse(text) : parse(text));
+    return readCdiSpec(extname(path) === '.json' ? JSON.parse(text) : parse(text));
   } catch (error) {
     return error instanceof Error ? error : systemError(messageOf(error));
   }

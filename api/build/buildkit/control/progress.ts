@@ -13,6 +13,8 @@ const maxBehind = 2000;
 /** Updates, and bytes of output in them, that are kept for a reader who comes late; of more, the oldest output is dropped. */
 const maxKept = 10_000;
 const maxKeptBytes = 32 * 1024 * 1024;
+/** Characters of a file that go with each thing that is found in it. */
+const maxShownText = 16 * 1024;
 
 /**
  * The words of a build for all that watch it: from its beginning, whenever they come. A watcher that is slow slows the
@@ -31,6 +33,10 @@ export class Progress {
   #steps = 0;
   /** The one stage of a Dockerfile is not named. */
   isSingleStage = false;
+  /** The file that is built, and the step in which it came: what is found in it belongs to that. */
+  definition: { readonly vertex: string; readonly name: string; readonly text?: string } = { vertex: '', name: '' };
+  /** Vertices that are shown as others. */
+  readonly #same = new Map<string, string>();
 
   /** Waits while a watcher is far behind. */
   async emit(status: Status): Promise<void> {
@@ -123,7 +129,7 @@ export class Progress {
   }
 
   /** A step of the engine's own, shown like one of the build. */
-  async step<T>(name: string, work: (report: Report) => Promise<T>): Promise<T> {
+  async step<T>(name: string, work: (report: Report, vertex: string) => Promise<T>): Promise<T> {
     const digest = this.digest(`step ${++this.#steps} ${name}`);
     const started = now();
     await this.emit({ vertexes: [{ digest, name, started }] });
@@ -134,7 +140,7 @@ export class Progress {
         ],
       });
     try {
-      const result = await work(report);
+      const result = await work(report, digest);
       await this.emit({ vertexes: [{ digest, name, started, completed: now() }] });
       return result;
     } catch (error) {
@@ -150,14 +156,17 @@ export class Progress {
 
   /** Passes on a line of the builder. */
   async line(line: BuildLine): Promise<void> {
-    if (!isHidden(line)) await this.emit(this.#translated(line));
+    const { ID = '', Same, Error: failure } = line.Vertex ?? {};
+    if (Same !== undefined && !failure) this.#same.set(ID, Same);
+    else this.#same.delete(ID);
+    if (!isHidden(line) && !this.#same.has(ID)) await this.emit(this.#translated(line));
   }
 
   #translated({ Vertex, Log, Status, Warning }: BuildLine): Status {
     if (Vertex) {
       const vertex = {
         digest: this.digest(Vertex.ID),
-        inputs: (Vertex.Inputs ?? []).map((input) => this.digest(input)),
+        inputs: (Vertex.Inputs ?? []).map((input) => this.digest(this.#same.get(input) ?? input)),
         name: vertexName(this.isSingleStage ? { ...Vertex, Stage: undefined } : Vertex),
         cached: Vertex.Cached ?? false,
         started: toTimestamp(Vertex.Started),
@@ -184,14 +193,24 @@ export class Progress {
     return {
       warnings: [
         {
-          vertex: this.digest(Warning.Vertex ?? ''),
+          vertex: Warning.Vertex === undefined ? this.definition.vertex : this.digest(Warning.Vertex),
           level: 1,
           short: text(Warning.Short),
           detail: Warning.Detail ? [text(Warning.Detail)] : [],
           url: Warning.URL ?? '',
-          ...(Warning.Line && { ranges: [{ start: { line: Warning.Line }, end: { line: Warning.Line } }] }),
+          ...(Warning.Line && this.#place(Warning.Line, Warning.EndLine ?? Warning.Line)),
         },
       ],
+    };
+  }
+
+  /** Lines of the file, for clients that show them. */
+  #place(first: number, last: number) {
+    const { name, text } = this.definition;
+    const data = text === undefined || text.length > maxShownText ? undefined : Buffer.from(text);
+    return {
+      ranges: [{ start: { line: first }, end: { line: last } }],
+      ...(data && { info: { filename: name, data, language: 'Dockerfile' } }),
     };
   }
 }
@@ -218,10 +237,10 @@ function isHidden({ Vertex }: BuildLine): boolean {
 
 /** `[build 2/5] RUN make`, as BuildKit names it. */
 function vertexName(vertex: NonNullable<BuildLine['Vertex']>): string {
-  const { Name, Stage, StageSteps } = vertex;
+  const { Name, Expanded = Name, Stage, StageSteps } = vertex;
   const [step, steps] = StageSteps === undefined ? [vertex.Step, vertex.Steps] : [vertex.StageStep, StageSteps];
-  if (!step || !steps) return Name;
-  return `[${Stage ? `${Stage} ` : ''}${`${step}`.padStart(`${steps}`.length)}/${steps}] ${Name}`;
+  if (!step || !steps) return Expanded;
+  return `[${Stage ? `${Stage} ` : ''}${`${step}`.padStart(`${steps}`.length)}/${steps}] ${Expanded}`;
 }
 
 function now(): { seconds: number; nanos: number } {

@@ -40,7 +40,7 @@ async function exportOne(
     await progress.step('exporting to image', async (report) => {
       await report({ id: 'exporting layers', done: true });
       await report({ id: `writing image ${image}`, done: true });
-      for (const name of names) await report({ id: `naming to ${fullName(name)}`, done: true });
+      for (const name of names) await report({ id: `naming to ${named(name)}`, done: true });
     });
     if (push) for (const name of names) await pushImage(services, job, fullName(name));
     return;
@@ -74,10 +74,14 @@ async function sending(source: Readable, send: (source: Readable) => Promise<voi
   }
 }
 
-/** As BuildKit shows it: with registry, namespace and tag. */
-function fullName(name: string): string {
+/** As a stock engine shows it: with registry and namespace, and with a tag where it was given one. */
+function named(name: string): string {
   const [first = '', ...rest] = name.split('/');
   const isHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
-  const path = isHost ? name : `docker.io/${rest.length > 0 ? '' : 'library/'}${name}`;
+  return isHost ? name : `docker.io/${rest.length > 0 ? '' : 'library/'}${name}`;
+}
+
+function fullName(name: string): string {
+  const path = named(name);
   return /:[^/]*$/.test(path) ? path : `${path}:latest`;
 }

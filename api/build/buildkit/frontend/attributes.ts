@@ -16,10 +16,7 @@ export interface NamedSource {
 /** Reads BuildKit's attributes (moby/buildkit `frontend/dockerui/config.go`). @throws InvalidParameter, NotImplemented */
 export function settingsOf(attributes: Attributes, entitlements: readonly string[]): Settings {
   const get = (name: string): string | undefined => attributes.get(name) || undefined;
-  for (const [name, value] of attributes) {
-    if (name.startsWith('attest:') && value !== 'disabled=true')
-      refuse('attestations', 'build without --attest, --sbom and --provenance');
-  }
+  refuseAttestations(attributes);
   if (get('hostname')) refuse('a host name for RUN', 'leave it out');
   if (get('device')) refuse('--device', 'leave it out');
   const platforms = get('platform')?.split(',') ?? [];
@@ -57,6 +54,22 @@ export function settingsOf(attributes: Attributes, entitlements: readonly string
     Allow: entitlements.length > 0 ? entitlements.map(entitlement) : undefined,
     ...Object.fromEntries(limits),
   };
+}
+
+/**
+ * Attestations lie beside an image in an index, which this engine does not make: an image is one manifest here, as in a
+ * stock engine with graph drivers. What asks for none, or for one only where there is a place for it, is no matter.
+ */
+function refuseAttestations(attributes: Attributes): void {
+  for (const [name, value] of attributes) {
+    const [, type = ''] = /^(?:attest:|build-arg:BUILDKIT_ATTEST_)(.*)$/i.exec(name) ?? [];
+    if (type === '') continue;
+    if (!['sbom', 'provenance'].includes(type.toLowerCase())) {
+      throw invalidParameter(`unknown attestation type ${JSON.stringify(type.toLowerCase())}`);
+    }
+    if (/(^|,)(disabled|inline-only)=(true|1)(,|$)/.test(value) || /^(false|0)$/.test(value)) continue;
+    refuse('attestations', 'build without --attest, --sbom and --provenance');
+  }
 }
 
 /** @throws InvalidParameter, NotImplemented */

@@ -9,15 +9,22 @@ import type { Job, Result } from '../control/job.js';
 import { clientStore } from '../session/content.js';
 import { credentials, hasAgent, secret } from '../session/services.js';
 import { forwardAgent } from '../session/ssh.js';
-import { type Attributes, type CacheEntry, cacheTargets, namedSources, settingsOf } from './attributes.js';
+import {
+  type Attributes,
+  type CacheEntry,
+  cacheTargets,
+  namedSources,
+  type Settings,
+  settingsOf,
+} from './attributes.js';
 import { ignorePatterns, needsOf } from './dockerfile-text.js';
 import { buildError } from './failure.js';
 import { BuildFiles, type FileServices } from './files.js';
-import { answerQuestion } from './questions.js';
+import { answerQuestion, lintQuestion } from './questions.js';
 import { imageOf } from './references.js';
 
 export interface FrontEndServices extends FileServices {
-  readonly builds: FileServices['builds'] & Pick<Builds, 'build'>;
+  readonly builds: FileServices['builds'] & Pick<Builds, 'ask' | 'build'>;
   readonly log: Logger;
 }
 
@@ -48,8 +55,9 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
   const source = await loadDockerfile(files, name, attributes, remote);
   checkSyntax(source.text, attributes);
   const question = attributes.get('requestid');
-  if (question) return answerQuestion(question, source.text);
-  const context = remote ?? (await loadContext(files, source.ignore, attributes));
+  if (question) return await ask(services, files, question, { settings, source, remote, attributes });
+  const ignored = remote ? source.ignore : (source.ignore ?? (await loadIgnored(files, attributes)));
+  const context = remote ?? (await loadContext(files, ignored ?? [], attributes));
   const further = await loadNamed(files, request);
   const scratch = files.keep(await services.builds.contextFromDockerfile(Buffer.from(source.text)));
   const CacheTo = request.cacheExports.length > 0 ? cacheTargets(request.cacheExports) : undefined;
@@ -60,10 +68,12 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
     Dockerfile: scratch.dockerfile ?? (await scratch.beside('Dockerfile', Buffer.from(source.text))),
     Contexts: Object.keys(further).length > 0 ? further : undefined,
     CacheTo,
+    Ignore: ignored && ignored.length > 0 ? [...ignored] : undefined,
     clientStore: (directory) => clientStore(session, directory),
     tags: job.tags ?? [],
     ...(job.tags === undefined && { hidden: { until: job.over } }),
   };
+  job.progress.definition = { ...job.progress.definition, text: source.text };
   job.progress.isSingleStage = [...source.text.matchAll(/^[ \t]*FROM\s/gim)].length === 1;
   try {
     const { image, caches } = await services.builds.build(order, (line) => job.progress.line(line), job.signal);
@@ -72,6 +82,30 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
   } catch (error) {
     throw buildError(error, { name, text: source.text });
   }
+}
+
+/** Answers a question about the file, without its context. */
+async function ask(
+  { builds }: FrontEndServices,
+  files: BuildFiles,
+  Question: string,
+  given: { settings: Settings; source: Source; remote: BuildContext | undefined; attributes: Attributes },
+): Promise<Result> {
+  const { settings, source, remote, attributes } = given;
+  const text = Buffer.from(source.text);
+  const scratch = files.keep(await builds.contextFromDockerfile(text));
+  const { DockerfileName, Target, Platform, BuildArgs } = settings;
+  const ignored = async () => source.ignore ?? (remote ? undefined : await loadIgnored(files, attributes));
+  return await answerQuestion(
+    builds,
+    {
+      ...{ Question, DockerfileName, Target, Platform, BuildArgs },
+      Dockerfile: scratch.dockerfile ?? (await scratch.beside('Dockerfile', text)),
+      Contexts: namedSources(attributes).map(({ name }) => name),
+      Ignore: Question === lintQuestion ? [...((await ignored()) ?? [])] : undefined,
+    },
+    files.signal,
+  );
 }
 
 function checkFrontEnd({ frontend, attributes }: FrontEndRequest): void {
@@ -109,7 +143,9 @@ function loadDockerfile(
   attributes: Attributes,
   remote: BuildContext | undefined,
 ): Promise<Source> {
-  return files.progress.step(`[internal] load build definition from ${basename(name)}`, async (report) => {
+  const load = `[internal] load build definition from ${basename(name)}`;
+  return files.progress.step(load, async (report, vertex) => {
+    files.progress.definition = { vertex, name };
     if (remote && !attributes.has('dockerfilekey')) {
       // A copy that the engine has made, and bounded.
       const path = remote.dockerfile ?? (await remote.file(name));
@@ -139,16 +175,18 @@ async function loadRemote(
   );
 }
 
+/** The lines of the context's `.dockerignore`. */
+function loadIgnored(files: BuildFiles, attributes: Attributes): Promise<string[]> {
+  const name = attributes.get('contextkey') ?? 'context';
+  return files.progress.step('[internal] load .dockerignore', (report) => files.ignored(name, report));
+}
+
 async function loadContext(
   files: BuildFiles,
-  ignore: readonly string[] | undefined,
+  exclude: readonly string[],
   attributes: Attributes,
 ): Promise<BuildContext> {
   const name = attributes.get('contextkey') ?? 'context';
-  const exclude = await files.progress.step(
-    '[internal] load .dockerignore',
-    async (report) => ignore ?? (await files.ignored(name, report)),
-  );
   return files.progress.step('[internal] load build context', (report) => files.local({ name, exclude }, report));
 }
 

@@ -1,4 +1,4 @@
-import { systemError } from '@cleat/protocol/errors';
+import { notImplemented, systemError } from '@cleat/protocol/errors';
 import { StatusError } from '@cleat/protocol/grpc/status';
 import { describe, expect, test } from 'vitest';
 import { exportersOf } from '../export/exporters.js';
@@ -53,6 +53,8 @@ describe('attributes', () => {
 
   test.each([
     [{ 'attest:sbom': '' }, 'NotImplemented', /attestations: build without/],
+    [{ 'build-arg:BUILDKIT_ATTEST_SBOM': '' }, 'NotImplemented', /attestations: build without/],
+    [{ 'attest:odd': '' }, 'InvalidParameter', /unknown attestation type "odd"/],
     [{ platform: 'linux/amd64,linux/arm64' }, 'NotImplemented', /one at a time/],
     [{ hostname: 'h' }, 'NotImplemented', /leave it out/],
     [{ ulimit: 'x' }, 'InvalidParameter', /ulimit/],
@@ -130,17 +132,19 @@ describe('a Dockerfile’s text', () => {
     const text = '\uFEFF# none\n  a/../b/  \n!c\n/abs/x\n\n! d\n./e\r\n!\n/\n';
     expect(ignorePatterns(text)).toEqual(['b', '!c', 'abs/x', '!d', 'e', '!', '/']);
   });
+});
 
-  test('targets are listed', () => {
-    const { metadata } = answerQuestion('frontend.targets', '# base is it\nFROM a AS Base\nFROM b\n');
-    expect(JSON.parse(Buffer.from(metadata.get('result.json') ?? []).toString())).toEqual({
-      targets: [
-        { name: 'base', description: 'is it', base: 'a' },
-        { base: 'b', default: true },
-      ],
-    });
-    expect(() => answerQuestion('frontend.outline', '')).toThrow(/unsupported request frontend.outline/);
-  });
+test('questions are the builder’s; one that it does not know is told as BuildKit’s clients expect it', async () => {
+  const { signal } = new AbortController();
+  const ask = async ({ Question }: { Question: string }) => {
+    if (Question !== 'frontend.lint') throw notImplemented('it answers frontend.lint');
+    return new Map([['result.json', '{}']]);
+  };
+  const { metadata } = await answerQuestion({ ask }, { Question: 'frontend.lint', Dockerfile: '/d' }, signal);
+  expect(Buffer.from(metadata.get('result.json') ?? []).toString()).toBe('{}');
+  const refused = await answerQuestion({ ask }, { Question: 'x', Dockerfile: '/d' }, signal).catch((error) => error);
+  expect(refused.typed[0].typeUrl).toContain('errdefs.Subrequest');
+  expect(refused.message).toContain('it answers frontend.lint');
 });
 
 test('the place of an error comes with the lines around it, however long the Dockerfile is', () => {
