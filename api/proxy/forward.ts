@@ -32,8 +32,9 @@ export class Forwarder {
     if (answer.status === 101) return await this.#join(x, answer, upgrade === 'h2c');
     const headers = this.#identity.adapt(endToEnd(answer.headers));
     // An error is a whole answer whatever the route streams.
-    const isWhole = !isStream(route) || x.canHijack || (x.outgoing.isWatched && answer.status >= 400);
-    if (isWhole) await sendWhole(x, answer, headers);
+    const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
+    const isWatchedWhole = x.outgoing.isWatched && (answer.status >= 400 || x.isCollected(type));
+    if (!isStream(route) || x.canHijack || isWatchedWhole) await sendWhole(x, answer, headers);
     else await sendStream(x, answer, headers);
   }
 
