@@ -10,7 +10,7 @@ import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.js';
 
 /** Bytes of an answer that is held for hooks and authorizers. What is longer cannot be judged whole, and is refused. */
 const maxJudged = 16 * 1024 * 1024;
-/** Of any other whole answer; the longest listings are far shorter. */
+/** Bytes of any other whole answer; the longest listings are far shorter. */
 const maxWhole = 64 * 1024 * 1024;
 
 /** A route as the engine has it, before it was made one that streams: what its answer is, and whether it has a body. */

@@ -102,7 +102,7 @@ describe.skipIf(!stockDockerdInstalled)('a policy in front of a stock dockerd', 
     expect(await ok('version', '-f', '{{.Server.Version}} {{.Client.APIVersion}}')).toMatch(/^20\.10\.\S+ 1\.41$/);
   });
 
-  test('what people do: run, exec, attach, logs, events, cp, images, builds', async () => {
+  test('daily commands: run, exec, attach, logs, events, cp, images, builds', async () => {
     expect(await ok('run', '--rm', '-i', 'busybox', 'wc', '-l', { input: 'a\nb\n' })).toBe('2');
     expect(await docker('run', '--rm', 'busybox', 'sh', '-c', 'exit 7')).toMatchObject({ code: 7 });
     const seen = await onTerminal(
