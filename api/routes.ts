@@ -6,6 +6,7 @@ import { withCursors } from './events/cursor.js';
 import { eventRoutes } from './events/routes.js';
 import { execRoutes } from './exec/routes.js';
 import { extensionRoutes } from './extensions/routes.js';
+import { hookRoutes } from './hooks/routes.js';
 import type { Route } from './http/router.js';
 import { imageRoutes } from './images/routes.js';
 import { logDriverRoutes } from './log-drivers/routes.js';
@@ -21,7 +22,8 @@ export function apiRoutes(
   services: ApiServices,
   options: { minApiVersion?: string; forBuilders?: boolean } & BuildRoutesOptions,
 ): Route[] {
-  const routes = [
+  const routes: Route[] = [
+    ...hookRoutes(services, () => routes),
     ...systemRoutes(services, options),
     ...eventRoutes(services),
     ...containerRoutes(services),

@@ -1,6 +1,7 @@
 import type { BenchPlugin, PluginName } from './plugin-pair.js';
 import type { Row } from './row.js';
 import { apiRows } from './rows/api.js';
+import { balancerRows } from './rows/balancer.js';
 import { buildRows } from './rows/builds.js';
 import { containerRows } from './rows/containers.js';
 import { engineWideRows } from './rows/engine.js';
@@ -22,6 +23,7 @@ export const engineRows: readonly Row[] = [
   ...apiRows,
   ...engineWideRows,
   ...managedRows,
+  ...balancerRows,
 ];
 
 /** All lines, with the number by which `--rows` knows each. */

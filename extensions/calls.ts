@@ -92,7 +92,7 @@ export class Calls {
       this.#refuseIfBlocked();
       progress.asked = true;
       const { connection, link } = await this.#connectBefore(giveUpAt, options);
-      const call: Outgoing = { kind, name, method, body, deadlineMs, giveUpAt, signal };
+      const call: Outgoing = { kind, name, method, body, deadlineMs, giveUpAt, signal, upload: options.body };
       const ended = connection.begin(call);
       try {
         const answer = await send(this.#settings.name, link.carrier, call);
@@ -110,7 +110,9 @@ export class Calls {
           onSilence(why);
         }
         // Once more when it cannot do harm: it never arrived, or twice is as good as once.
-        const worthIt = error.fault !== 'misbehaving' && (!error.sent || method.idempotent);
+        // A body that is a stream may have been read.
+        const isRepeatable = !options.body && (!error.sent || method.idempotent);
+        const worthIt = error.fault !== 'misbehaving' && isRepeatable;
         if (attempt === 1 && worthIt && backing.enabled) {
           statistics.retried();
           continue;

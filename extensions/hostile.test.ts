@@ -250,7 +250,7 @@ type Call = (request: unknown, options?: CallOptions) => Promise<unknown>;
 async function call(kind: Kind, method: string, options: CallOptions = {}): Promise<unknown> {
   const client = (await extensions.get(kind, 'rogue')) as Readonly<Record<string, Call>>;
   const result = await client[method]?.({}, options);
-  if (kind.methods[method]?.streams !== 'response') return result;
+  if (!kind.methods[method]?.streams) return result;
   const chunks: Uint8Array[] = [];
   for await (const chunk of result as AsyncIterable<Uint8Array>) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
@@ -261,7 +261,7 @@ const contracts = kinds.flatMap((kind: Kind) =>
 );
 
 describe.each(contracts)('$path', ({ kind, name, method, path }) => {
-  const streams = method.streams === 'response';
+  const streams = method.streams !== undefined;
   const cases = Object.entries({ ...hostilities(kind), ...(streams ? {} : wrongTypes(method)) });
   test.each(cases.filter(([, { beforeBody }]) => beforeBody || !streams))('%s', async (_what, hostility) => {
     behave = hostility.send;
@@ -279,7 +279,7 @@ describe.each(contracts)('$path', ({ kind, name, method, path }) => {
   });
 });
 
-const streamed = contracts.filter(({ method }) => method.streams === 'response');
+const streamed = contracts.filter(({ method }) => method.streams !== undefined);
 test.each(streamed)('$path: a stream that breaks off', async ({ kind, name, path }) => {
   behave = raw('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf');
   await expect(call(kind, name)).rejects.toMatchObject({

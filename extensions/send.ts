@@ -15,6 +15,8 @@ export interface Outgoing {
   deadlineMs: number;
   giveUpAt: number;
   signal: AbortSignal | undefined;
+  /** The body, where the method streams both ways. */
+  upload?: AsyncIterable<Uint8Array> | undefined;
 }
 
 /**
@@ -29,7 +31,7 @@ export async function send(extension: string, carrier: Carrier, call: Outgoing):
     deadlineExceeded(`plugin "${extension}" did not answer ${path.slice(1)} within ${deadlineMs / 1000} s`, {
       details: { arrived: true },
     });
-  if (method.streams !== 'response') {
+  if (!method.streams) {
     const reply = await withDeadline(leftMs, call.signal, late, (signal) =>
       carrier.call(path, body, signal, method.idempotent),
     );
@@ -40,7 +42,7 @@ export async function send(extension: string, carrier: Carrier, call: Outgoing):
     // The deadline holds until the answer begins; after that the stream lives until its reader or its caller ends it.
     call.signal?.addEventListener('abort', () => stop.abort(call.signal?.reason), { once: true });
     signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
-    return carrier.stream(path, body, stop.signal);
+    return carrier.stream(path, body, stop.signal, call.upload);
   });
   if (!('stream' in answer)) return readReply(extension, kind, name, method, answer);
   return failingWith(answer.stream, (cause) => {

@@ -7,6 +7,9 @@ import { type CallContext, type Kind, type Method, methodPath } from './kinds/ki
 /** The path by which the engine asks what an extension implements. */
 export const activatePath = '/Plugin.Activate';
 
+/** Carries the message of a method whose body is a stream: JSON in ASCII. */
+export const messageHeader = 'cleat-message';
+
 /** The media type of Docker's plugin protocol, which both sides send (moby `pkg/plugins`). */
 export const pluginMediaType = 'application/vnd.docker.plugins.v1.2+json';
 
@@ -14,6 +17,11 @@ export const pluginMediaType = 'application/vnd.docker.plugins.v1.2+json';
 export interface StreamReply {
   status: 200;
   stream: AsyncIterable<Uint8Array>;
+}
+
+/** JSON as the value of a header. */
+export function asciiJson(text: string): string {
+  return text.replace(/[\u007f-\uffff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 type Handler = (request: unknown, context: CallContext) => unknown;
@@ -51,6 +59,11 @@ export class Dispatcher {
     return [...this.#routes].filter(([, { handler }]) => handler).map(([path]) => path);
   }
 
+  /** Whether the request's body is a stream, and its message in the header {@link messageHeader}. */
+  takesStream(path: string): boolean {
+    return this.#routes.get(path)?.method.streams === 'both';
+  }
+
   /**
    * Serves one message. Never throws: what goes wrong is a reply.
    * @param path for example `/VolumeDriver.Create`
@@ -70,7 +83,7 @@ export class Dispatcher {
     }
     try {
       const answer = await handler(request, context);
-      if (method.streams === 'response') return { status: 200, stream: answer as AsyncIterable<Uint8Array> };
+      if (method.streams) return { status: 200, stream: answer as AsyncIterable<Uint8Array> };
       return { status: 200, text: stringify(answer ?? {}) };
     } catch (error) {
       return { status: 500, text: stringify(errorBody(kind.errorKey, error)) };

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Reply } from '@cleat/protocol/answer';
-import { type Dispatcher, pluginMediaType, type StreamReply } from '@cleat/protocol/dispatch';
+import { type Dispatcher, messageHeader, pluginMediaType, type StreamReply } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
@@ -78,7 +78,8 @@ async function answer(
     send(response, page, page.type, isStopping());
     return await over;
   }
-  const text = await readBody(request);
+  const isStream = dispatcher.takesStream(path);
+  const text = isStream ? String(request.headers[messageHeader] ?? '') : await readBody(request);
   const call = statistics.begin(path);
   if (text === undefined) {
     const refusal = { status: 413, text: `a request may have ${maxRequestBytes} bytes` };
@@ -90,7 +91,8 @@ async function answer(
   let result: Result = 'ok';
   let failure: Reply | Error | undefined;
   try {
-    const reply = await dispatcher.serve(path, text, gone);
+    const context = isStream ? { signal: gone.signal, body: request } : gone;
+    const reply = await dispatcher.serve(path, text, context);
     if ('text' in reply) {
       result = resultOf(reply);
       if (result !== 'ok') failure = reply;
@@ -145,6 +147,8 @@ function readBody(request: IncomingMessage): Promise<string | undefined> {
 
 async function stream(response: ServerResponse, { stream }: StreamReply): Promise<void> {
   response.writeHead(200, { 'Content-Type': 'application/octet-stream' });
+  // The caller waits for the head, and perhaps sends nothing before.
+  response.flushHeaders();
   await pipeline(owned(Readable.from(stream)), response);
 }
 

@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline, Readable } from 'node:stream';
 import { type Reply, readReply } from '@cleat/protocol/answer';
-import { activatePath, Dispatcher, type StreamReply } from '@cleat/protocol/dispatch';
+import { activatePath, asciiJson, Dispatcher, messageHeader, type StreamReply } from '@cleat/protocol/dispatch';
 import { type ExtensionModule, startExtension } from '@cleat/protocol/extension';
+import { owned } from '@cleat/protocol/guard';
 import { parseJson, stringify } from '@cleat/protocol/json';
 import { type CallOptions, type Client, type Kind, methodPath } from '@cleat/protocol/kinds/kind';
 import { silentLogger } from '@cleat/protocol/log';
@@ -39,7 +41,7 @@ export async function startForTest(module: ExtensionModule, settings: TestOption
     const dispatcher = new Dispatcher(running.implementations);
     return tested(
       name,
-      ({ path, body, signal }) => dispatcher.serve(path, body, { signal }),
+      ({ path, body, signal, upload }) => dispatcher.serve(path, body, { signal, ...(upload && { body: upload }) }),
       async () => {
         stop.abort();
         await running.close?.();
@@ -69,6 +71,8 @@ interface Sent {
   signal: AbortSignal;
   /** Success is a stream. */
   streams: boolean;
+  /** The body, of a method that streams both ways: its message is in a header. */
+  upload?: AsyncIterable<Uint8Array> | undefined;
 }
 
 type Send = (call: Sent) => Promise<Reply | StreamReply>;
@@ -88,9 +92,9 @@ async function tested(name: string, send: Send, close: () => Promise<void>): Pro
 
 function client<K extends Kind>(name: string, kind: K, send: Send): Client<K> {
   const calls = Object.entries(kind.methods).map(([method, contract]) => {
-    const streams = contract.streams === 'response';
-    const call = async (request: unknown, { signal = never() }: CallOptions = {}) => {
-      const reply = await send({ path: methodPath(kind, method), body: stringify(request), signal, streams });
+    const streams = contract.streams !== undefined;
+    const call = async (request: unknown, { signal = never(), body: upload }: CallOptions = {}) => {
+      const reply = await send({ path: methodPath(kind, method), body: stringify(request), signal, streams, upload });
       return 'text' in reply ? readReply(name, kind, method, contract, reply) : reply.stream;
     };
     return [method, call];
@@ -99,9 +103,11 @@ function client<K extends Kind>(name: string, kind: K, send: Send): Client<K> {
   return Object.fromEntries(calls) as Client<K>;
 }
 
-function post(socketPath: string, { path, body, signal, streams }: Sent): Promise<Reply | StreamReply> {
+function post(socketPath: string, { path, body, signal, streams, upload }: Sent): Promise<Reply | StreamReply> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath, path, method: 'POST', agent: false, signal }, (response) => {
+    const headers = upload ? { [messageHeader]: asciiJson(body) } : {};
+    const options = { socketPath, path, method: 'POST', agent: false, signal, headers };
+    const request = httpRequest(options, (response) => {
       const status = response.statusCode ?? 0;
       if (streams && status === 200) return resolve({ status, stream: response });
       const chunks: Buffer[] = [];
@@ -110,6 +116,7 @@ function post(socketPath: string, { path, body, signal, streams }: Sent): Promis
       response.on('end', () => resolve({ status, text: Buffer.concat(chunks).toString('utf8') }));
     });
     request.on('error', reject);
-    request.end(body);
+    if (upload) pipeline(owned(Readable.from(upload)), request, () => {});
+    else request.end(body);
   });
 }

@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { PassThrough, Readable } from 'node:stream';
+import { type PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { HookRun } from '@cleat/engine/hooks/service';
-import { cancelled, systemError } from '@cleat/protocol/errors';
+import { notImplemented, systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
@@ -14,46 +13,14 @@ import type { Hijacker } from '../hijack/hijacker.js';
 import { writeTo } from '../streams/write.js';
 import { type Answer, Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import { type ExchangeChange, type ExchangeParts, nextId } from './exchange-parts.js';
+import { changedHeaders } from './flat-headers.js';
+import { bodyOf, type Flows, flowInto } from './flows.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
 import { canonicalPath, type Match, type RouteShape, type Target } from './target.js';
 import { isBefore } from './version.js';
-
-export interface ExchangeParts {
-  request: ApiRequest;
-  response: ApiResponse;
-  /** All of it, where it came with the head. */
-  body?: Buffer;
-  /** Where the body comes later, or the answer may be a stream. */
-  streams?: Streams;
-  target: Target;
-  match: Match;
-  /** The target's, or the newest. */
-  version: string;
-  transport: Transport;
-  peer: Peer;
-  log: Logger;
-  presence: Presence;
-  /** Resolves when what was done is on disk. */
-  settled?: () => Promise<void>;
-  /** For a connection that can be taken over. */
-  hijacker?: Hijacker;
-}
-
-/** Changes to a request; absent members stay. */
-export interface ExchangeChange {
-  readonly query?: Query | undefined;
-  /** By name; undefined: removed. */
-  readonly headers?: ReadonlyMap<string, string | undefined> | undefined;
-  /** The declared body, in its schema's shape. */
-  readonly body?: { readonly value: unknown } | undefined;
-}
-
-/** Identifies this run of the engine; the rest of a request's name is its number. */
-const run = randomBytes(3).toString('hex');
-let requests = 0;
-const nextId = (): string => run + (++requests).toString(16).padStart(6, '0');
 
 /** One request and its answer, as handlers see them. */
 export class Exchange {
@@ -87,6 +54,9 @@ export class Exchange {
   #declaredBody: Promise<unknown> | undefined;
   #isBodyRead = false;
   #instead: Answer | undefined;
+  #flows: Flows = {};
+  /** Takes an answer that is a stream on its way to others. */
+  #sink: PassThrough | undefined;
   #endings: ((status: number) => void)[] | undefined;
   /** Its way through the hooks, where it concerns any. */
   hooked: HookRun | undefined;
@@ -153,14 +123,7 @@ export class Exchange {
       this.#declaredBody = Promise.resolve(body.value);
       this.#isBodyRead = true;
     }
-    for (const [name, value] of headers ?? []) {
-      const key = name.toLowerCase();
-      const raw = this.#rawHeaders;
-      const others = raw.filter((_, at) => raw[at - (at % 2)]?.toLowerCase() !== key);
-      const { [key]: _before, ...rest } = this.#headers;
-      this.#rawHeaders = value === undefined ? others : [...others, name, value];
-      this.#headers = value === undefined ? rest : { ...rest, [key]: value };
-    }
+    if (headers) [this.#headers, this.#rawHeaders] = changedHeaders(this.#headers, this.#rawHeaders, headers);
   }
 
   /** An answer in the place of the handler's: nothing is done. */
@@ -272,24 +235,13 @@ export class Exchange {
    */
   body(): Readable {
     const { request } = this.#mustStream('up');
-    if (this.#hijacker) return owned(Readable.from(this.#hijacker.body()));
-    const body = owned(new PassThrough({ highWaterMark: 256 * 1024 }));
-    // Node's own word for it ("aborted") says nothing to a reader of the log.
-    const onGone = (): void => void body.destroy(cancelled('the client has gone before its request was complete'));
-    request.once('error', onGone);
-    request.once('close', () => !request.readableEnded && onGone());
-    if (request.destroyed) onGone();
-    body.once('close', () => {
-      request.off('data', onData);
-      request.resume();
-    });
-    const onData = (chunk: Buffer): void => {
-      if (!body.write(chunk)) request.pause();
-    };
-    body.on('drain', () => request.resume());
-    request.on('data', onData);
-    request.once('end', () => body.end());
-    return body;
+    const body = this.#hijacker ? owned(Readable.from(this.#hijacker.body())) : bodyOf(request);
+    return this.#flows.up ? owned(Readable.from(this.#flows.up(body), { objectMode: false })) : body;
+  }
+
+  /** Has the bytes of a body, or of an answer that is a stream, led through others. */
+  setFlows(flows: Flows): void {
+    this.#flows = flows;
   }
 
   /** Answers with JSON, ended by a line feed as Go's encoder does. */
@@ -326,11 +278,18 @@ export class Exchange {
     const { status: sent, headers } = await this.outgoing.pass(first);
     response.writeHead(sent, headers);
     response.flushHeaders();
+    if (this.#flows.down) this.#sink = flowInto(this.#flows.down, response);
+  }
+
+  /** A hook wants the bytes of the body; so nobody knows their length. */
+  get isBodyLed(): boolean {
+    return this.#flows.up !== undefined;
   }
 
   /** Sends a head that another engine made, changed by the hooks. @returns where the body goes, in that head's coding */
   async beginAs(answer: Answer): Promise<ServerResponse> {
     const { response } = this.#mustStream('down');
+    if (this.#flows.down) throw notImplemented('a hook that sees the bytes of answers has no place in a proxy');
     const { status, headers } = await this.outgoing.pass(answer);
     response.writeHead(status, headers);
     // Chunks that come are chunks that go: they are not coded again.
@@ -342,7 +301,7 @@ export class Exchange {
 
   /** Part of an answer that was begun. @returns false when the client has gone. */
   write(data: string | Uint8Array): Promise<boolean> {
-    return writeTo(this.#mustFlow().response, data);
+    return writeTo(this.#sink ?? this.#mustFlow().response, data);
   }
 
   /** A value as a line of JSON. */
@@ -351,7 +310,8 @@ export class Exchange {
   }
 
   end(): void {
-    this.response.end();
+    if (this.#sink) this.#sink.end();
+    else this.response.end();
   }
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
@@ -366,7 +326,7 @@ export class Exchange {
       source.destroy();
       throw error;
     }
-    await pipeline(source, response);
+    await pipeline(this.#flows.down ? this.#flows.down(source) : source, response);
   }
 
   get canHijack(): boolean {

@@ -108,7 +108,7 @@ function rawBody(x: Exchange, { streams, body, hijacks }: EngineRoute): Upstream
   const length = x.headers['content-length'];
   const isThere = x.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
   if (!takesBody || !isThere || (hijacks && !x.takesBody)) return undefined;
-  return { stream: x.body() as Readable, length: length === undefined ? undefined : Number(length) };
+  return { stream: x.body() as Readable, length: length === undefined || x.isBodyLed ? undefined : Number(length) };
 }
 
 /**

@@ -57,6 +57,14 @@ export const commands: Readonly<Record<string, Command>> = {
     details: async () => (await import('./log-drivers/command.js')).logDriversHelp,
     run: async (args) => (await import('./log-drivers/command.js')).logDriversCommand(args),
   },
+  hooks: {
+    usage: `hooks [list|trace|test FILE] ${engineUsage}`,
+    help: 'Show the request hooks of an engine, which of them changed or refused what, and try a request on them',
+    verbs: ['list', 'trace', 'test'],
+    options: async () => (await import('./hooks/command.js')).hooksOptions,
+    details: async () => (await import('./hooks/command.js')).hooksHelp,
+    run: async (args) => (await import('./hooks/command.js')).hooksCommand(args),
+  },
   authz: {
     usage: `authz explain METHOD PATH|check FILE|actions ${engineUsage}`,
     help: 'Say what a policy for authorization says to a request, and why; test a policy file',

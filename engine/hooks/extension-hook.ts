@@ -1,7 +1,8 @@
 import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
 import type { Caller } from '@cleat/protocol/caller';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
-import { type HookCapabilities, hookKind, type Sight, sights } from '@cleat/protocol/kinds/hook';
+import { type HookCapabilities, type HookStream, hookKind, type Sight, sights } from '@cleat/protocol/kinds/hook';
+import { readable } from '@cleat/protocol/untrusted';
 import { checkMatch } from './match.js';
 import type { Hook, HookCall, HookWishes } from './service.js';
 
@@ -63,6 +64,18 @@ export class ExtensionHook implements Hook {
     return reply;
   }
 
+  async requestStream(message: HookStream, body: AsyncIterable<Uint8Array>, call: HookCall) {
+    const bytes = await (await this.#client(call)).RequestStream(message, { ...call, body });
+    if (!bytes) throw notImplemented('it wants to see streams, and has no method RequestHook.RequestStream');
+    return bytes;
+  }
+
+  async responseStream(message: HookStream, body: AsyncIterable<Uint8Array>, call: HookCall) {
+    const bytes = await (await this.#client(call)).ResponseStream(message, { ...call, body });
+    if (!bytes) throw notImplemented('it wants to see streams, and has no method RequestHook.ResponseStream');
+    return bytes;
+  }
+
   /** By what the engine knows of where extensions run; one that somebody else started is not known. */
   isCaller({ Process, Container, Plugin }: Caller): boolean {
     if (!Process) return false;
@@ -100,4 +113,9 @@ function wishesOf({ Protocol, Match, Request, Response }: HookCapabilities): Hoo
   return { match: Match, request: sightOf(Request), response: sightOf(Response) };
 }
 
-const sightOf = (text = 'none'): Sight => sights.find((one) => one === text) ?? 'none';
+function sightOf(text = 'none'): Sight {
+  const sight = sights.find((one) => one === text);
+  if (sight === undefined)
+    throw invalidParameter(`it wants to see '${readable(text, 100)}': ${sights.join(', ')} are known`);
+  return sight;
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { openExtensions } from '@cleat/extensions/index';
@@ -28,10 +28,12 @@ export class HookBench implements AsyncDisposable {
   readonly hooks: Hooks;
   readonly #closers = new Map<string, () => void>();
 
-  constructor() {
+  /** @param manifest of extensions that are loaded here */
+  constructor(manifest?: string) {
     const { directory } = this;
+    if (manifest) writeFileSync(join(directory, 'manifest.yaml'), manifest);
     this.extensions = openExtensions({
-      manifestPaths: [],
+      manifestPaths: manifest ? [join(directory, 'manifest.yaml')] : [],
       overrides: {},
       variables: {},
       pluginDirectories: [directory],

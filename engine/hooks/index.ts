@@ -5,7 +5,8 @@ import type { HookEntry, HooksConfig } from './config.js';
 import { ExtensionHook } from './extension-hook.js';
 import { Link } from './link.js';
 import { Run } from './run.js';
-import type { Hook, HookedRoute, Hooks } from './service.js';
+import { masked } from './secrets.js';
+import type { Hook, HookedRoute, HookSubject, Hooks } from './service.js';
 import { Traces } from './traces.js';
 
 export interface HooksDeps {
@@ -55,6 +56,16 @@ export function openHooks({ config, extensions, log, lookMs = 10_000 }: HooksDep
     return new ExtensionHook(name, extensions, () => chain.table.clear());
   }
 
+  function begin(subject: HookSubject): Run {
+    const { links, config: file } = current();
+    return new Run(subject, {
+      links,
+      file: file.path,
+      trace: (trace) => traces.add(trace),
+      warn: (message, facts) => log.warn(message, facts),
+    });
+  }
+
   const unwatch = extensions.onChange((status) => {
     for (const { hook } of chain.links) if (hook instanceof ExtensionHook) hook.note(status);
   });
@@ -68,14 +79,17 @@ export function openHooks({ config, extensions, log, lookMs = 10_000 }: HooksDep
       table.set(route, known);
       return known;
     },
-    begin(subject) {
-      const { links, config: file } = current();
-      return new Run(subject, {
-        links,
-        file: file.path,
-        trace: (trace) => traces.add(trace),
-        warn: (message, facts) => log.warn(message, facts),
-      });
+    begin: (subject) => begin(subject),
+    async test(subject) {
+      const run = begin(subject);
+      try {
+        const result = await run.request();
+        const { query: Query, headers, body: Body } = result;
+        const Headers = { ...subject.headers, ...Object.fromEntries(headers) };
+        return { ...run.outcome(), result, Request: masked({ Query, Headers, Body }) };
+      } catch (error) {
+        return { ...run.outcome(), error };
+      }
     },
     list: () => current().links.map((link) => link.status()),
     traces: (query) => traces.find(query),

@@ -2,11 +2,13 @@ import { type CleatError, systemError } from '@cleat/protocol/errors';
 import { decode } from '@cleat/protocol/json';
 import type { HookAnswer, HookRequest, HookResponse, Sight } from '@cleat/protocol/kinds/hook';
 import { type Concerned, concerned } from './concerned.js';
+import { type FlowDeps, flowThrough } from './flow.js';
 import { checkHeaders } from './headers.js';
 import type { Link } from './link.js';
 import { routeText } from './match.js';
 import { Owners } from './owners.js';
 import type {
+  Flow,
   HookChange,
   HookDecision,
   HookedAnswer,
@@ -94,6 +96,21 @@ export class Run implements HookRun {
     return { ...differences(before, message), answer };
   }
 
+  get requestFlow(): Flow | undefined {
+    const links = this.#concerned.filter(({ request }) => request === 'stream').map(({ link }) => link);
+    return flowThrough(links, 'requestStream', this.#flowDeps());
+  }
+
+  get responseFlow(): Flow | undefined {
+    const links = this.#concerned.filter(({ response }) => response === 'stream').map(({ link }) => link);
+    return flowThrough(links.toReversed(), 'responseStream', this.#flowDeps());
+  }
+
+  #flowDeps(): FlowDeps {
+    const { ID, Method, Route } = this.#common();
+    return { message: { ID, Method, Route }, signal: this.#subject.signal, warn: this.#deps.warn };
+  }
+
   async answer({ status, headers, body }: HookedAnswer): Promise<HookedAnswer> {
     const owners = this.#owners();
     const roots = ['Status', 'Headers', ...(body === undefined ? [] : ['Body'])];
@@ -113,8 +130,7 @@ export class Run implements HookRun {
 
   end(status: number): void {
     if (this.#steps.length === 0) return;
-    const { result, ...why } = this.#decision;
-    const outcome = { Decision: result, ...('by' in why && { By: why.by, Reason: why.reason }), Status: status };
+    const outcome = { ...this.outcome(), Status: status };
     if (this.#trace) {
       Object.assign(this.#trace, outcome);
       return;
@@ -128,9 +144,13 @@ export class Run implements HookRun {
       Route: routeText(route),
       Params: params,
       ...outcome,
-      Steps: this.#steps,
     };
     this.#deps.trace(this.#trace);
+  }
+
+  outcome(): Pick<NewTrace, 'Decision' | 'By' | 'Reason' | 'Steps'> {
+    const { result, ...why } = this.#decision;
+    return { Decision: result, ...('by' in why && { By: why.by, Reason: why.reason }), Steps: this.#steps };
   }
 
   #owners(): Owners {

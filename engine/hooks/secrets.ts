@@ -15,7 +15,8 @@ export function shown(path: MemberPath, value: unknown): string | undefined {
   return readable(stringify(masked(value)), maxText);
 }
 
-function masked(value: unknown): unknown {
+/** A value without secrets. */
+export function masked(value: unknown): unknown {
   if (typeof value === 'string') {
     // An environment variable, a label or an option.
     const name = /^([^=]*)=/.exec(value)?.[1];

@@ -6,6 +6,7 @@ import type {
   HookRequestReply,
   HookResponse,
   HookResponseReply,
+  HookStream,
   Sight,
 } from '@cleat/protocol/kinds/hook';
 
@@ -45,6 +46,18 @@ export interface Hook {
   isCaller?(caller: Caller): boolean;
   request(message: HookRequest, call: HookCall): Promise<HookRequestReply>;
   response(message: HookResponse, call: HookCall): Promise<HookResponseReply>;
+  /** Bytes of a request's body on their way. @returns what goes on instead of them */
+  requestStream(
+    message: HookStream,
+    body: AsyncIterable<Uint8Array>,
+    call: HookCall,
+  ): Promise<AsyncIterable<Uint8Array>>;
+  /** The same for an answer. */
+  responseStream(
+    message: HookStream,
+    body: AsyncIterable<Uint8Array>,
+    call: HookCall,
+  ): Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** The facts about a route of the API. */
@@ -112,6 +125,9 @@ export type HookDecision =
       readonly reason: string;
     };
 
+/** Leads bytes through hooks. */
+export type Flow = (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+
 /** One request on its way through the hooks. */
 export interface HookRun {
   /** In the order in which they were made. */
@@ -121,6 +137,9 @@ export interface HookRun {
   request(): Promise<HookedRequest>;
   /** The part of the answer that hooks want to see. */
   readonly response: Sight;
+  /** The way of a body of any length, and of an answer; undefined: no hook wants to see its bytes. */
+  readonly requestFlow: Flow | undefined;
+  readonly responseFlow: Flow | undefined;
   /** Has them change the answer. @throws System */
   answer(answer: HookedAnswer): Promise<HookedAnswer>;
   /** The answer is out, or (0) is going to take its time. */
@@ -195,11 +214,27 @@ export interface HookStatus {
   readonly LastFailure?: string;
 }
 
+/** A request that was put to the hooks and is not going to be done. */
+export interface HookTest {
+  readonly Decision: HookDecision['result'];
+  readonly By?: string;
+  readonly Reason?: string;
+  readonly Steps: readonly TracedStep[];
+  /** The error that the client would get. */
+  readonly error?: unknown;
+  /** Absent: it was refused. */
+  readonly result?: HookedRequest;
+  /** The same for people: secrets are left out. */
+  readonly Request?: unknown;
+}
+
 /** The chain of hooks that the operator's file names. */
 export interface Hooks {
   /** Whether any hook may want to see requests of that route; no I/O. */
   concerns(route: HookedRoute): boolean;
   begin(subject: HookSubject): HookRun;
+  /** Puts a request to the hooks without a trace. Does not throw: a refusal is what it tells. */
+  test(subject: HookSubject): Promise<HookTest>;
   list(): HookStatus[];
   /** The latest requests that hooks have seen, oldest first. */
   traces(query: TraceQuery): readonly HookTrace[];

@@ -14,8 +14,16 @@ export interface Carrier {
    */
   call(path: string, body: string, signal: AbortSignal, repeatable?: boolean): Promise<Reply>;
 
-  /** Sends one message whose answer is a stream of raw bytes; the signal also ends the stream. */
-  stream(path: string, body: string, signal: AbortSignal): Promise<Reply | { stream: AsyncIterable<Uint8Array> }>;
+  /**
+   * Sends one message whose answer is a stream of raw bytes; the signal also ends the stream.
+   * @param upload a body that is one, too; it is read at the other side's pace, and its errors end the call
+   */
+  stream(
+    path: string,
+    body: string,
+    signal: AbortSignal,
+    upload?: AsyncIterable<Uint8Array>,
+  ): Promise<Reply | { stream: AsyncIterable<Uint8Array> }>;
 
   close(): Promise<void>;
 }

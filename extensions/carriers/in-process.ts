@@ -50,8 +50,8 @@ export class InProcessCarrier implements Carrier {
     return 'text' in reply ? reply : { status: 500, text: `${path.slice(1)} answered with a stream` };
   }
 
-  async stream(path: string, body: string, signal: AbortSignal) {
-    return await this.#serve(path, body, signal);
+  async stream(path: string, body: string, signal: AbortSignal, upload?: AsyncIterable<Uint8Array>) {
+    return await this.#serve(path, body, signal, upload);
   }
 
   async close(): Promise<void> {
@@ -61,7 +61,12 @@ export class InProcessCarrier implements Carrier {
   }
 
   /** The deadline holds for asynchronous hangs here, too; the handler may still finish, unheard. */
-  #serve(path: string, body: string, signal: AbortSignal): Promise<Reply | StreamReply> {
+  #serve(
+    path: string,
+    text: string,
+    signal: AbortSignal,
+    body?: AsyncIterable<Uint8Array>,
+  ): Promise<Reply | StreamReply> {
     return new Promise((resolve, reject) => {
       const onAbort = () => reject(signal.reason);
       if (signal.aborted) onAbort();
@@ -69,7 +74,7 @@ export class InProcessCarrier implements Carrier {
       const breakOff = () => reject(new TransportError('it was stopped', { fault: 'broken', sent: true }));
       this.#open.add(breakOff);
       this.#dispatcher
-        .serve(path, body, { signal })
+        .serve(path, text, { signal, ...(body && { body }) })
         .then(resolve, reject)
         .finally(() => {
           signal.removeEventListener('abort', onAbort);

@@ -5,10 +5,12 @@ import {
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
+import { pipeline, Readable } from 'node:stream';
 import type { Reply } from '@cleat/protocol/answer';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
-import { pluginMediaType } from '@cleat/protocol/dispatch';
+import { asciiJson, messageHeader, pluginMediaType } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import { readable } from '@cleat/protocol/untrusted';
 import { type Address, addressText } from './address.js';
 import { type Carrier, TransportError } from './carrier.js';
@@ -70,8 +72,8 @@ export class SocketCarrier implements Carrier {
     }
   }
 
-  async stream(path: string, body: string, signal: AbortSignal) {
-    const { response, done } = await this.#post(path, body, signal);
+  async stream(path: string, body: string, signal: AbortSignal, upload?: AsyncIterable<Uint8Array>) {
+    const { response, done } = await this.#post(path, body, signal, undefined, upload);
     response.once('close', done);
     if (response.statusCode === 200) return { stream: response as AsyncIterable<Uint8Array> };
     return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
@@ -109,6 +111,7 @@ export class SocketCarrier implements Carrier {
     body: string,
     signal: AbortSignal,
     kept?: HttpAgent,
+    upload?: AsyncIterable<Uint8Array>,
   ): Promise<{ response: IncomingMessage; done: () => void }> {
     // A plugin may serve one connection after the other: an idle one must not keep this from its turn.
     if (!kept) this.#closeIdle();
@@ -123,8 +126,9 @@ export class SocketCarrier implements Carrier {
         agent: kept ?? false,
         headers: {
           Accept: pluginMediaType,
-          'Content-Type': pluginMediaType,
-          'Content-Length': Buffer.byteLength(body),
+          ...(upload
+            ? { 'Content-Type': 'application/octet-stream', [messageHeader]: asciiJson(body) }
+            : { 'Content-Type': pluginMediaType, 'Content-Length': Buffer.byteLength(body) }),
         },
       });
       this.#open.add(request);
@@ -159,7 +163,9 @@ export class SocketCarrier implements Carrier {
         const sent = connected && !(stale && this.#wasUnread(error));
         reject(signal.aborted ? signal.reason : this.#failure(error, sent, stale));
       });
-      request.end(body);
+      // Its own errors are those of the request.
+      if (upload) pipeline(owned(Readable.from(upload)), request, () => {});
+      else request.end(body);
     });
   }
 

@@ -2,11 +2,12 @@
 _cleat() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   case ${COMP_CWORD}:${COMP_WORDS[1]} in
-    1:*) words='doctor extensions log-drivers authz audit proxy record replay sweep create package plugins verify help --version --help' ;;
-    2:help) words='doctor extensions log-drivers authz audit proxy record replay sweep create package plugins verify' ;;
+    1:*) words='doctor extensions log-drivers hooks authz audit proxy record replay sweep create package plugins verify help --version --help' ;;
+    2:help) words='doctor extensions log-drivers hooks authz audit proxy record replay sweep create package plugins verify' ;;
     *:doctor) words='--json -h --help' ;;
     *:extensions) words='ls inspect logs -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json --format --kind -f --follow -n --tail -h --help' ;;
     *:log-drivers) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json -h --help' ;;
+    *:hooks) words='list trace test -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json -f --follow -n --tail --id --route --caller -h --help' ;;
     *:authz) words='explain check actions -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --policy --form --as --json -h --help' ;;
     *:audit) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --since --until --user --container --method --route --status --denied --decision --id -n --last -f --follow --json --data-root -h --help' ;;
     *:proxy) words='--upstream --unknown-routes -H --host -G --group --tls --tlsverify --tlscacert --tlscert --tlskey --insecure-tcp --hooks --authorization-plugin --plugin-dir --extension --extension-manifest --audit --audit-opt --config-file --data-root --exec-root -p --pidfile -D --debug -l --log-level --log-format -h --help' ;;
@@ -23,7 +24,7 @@ _cleat() {
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
-    -H | --host | -c | --context | --format | --kind | -n | --tail | --policy | --form | --as | --since | --until | --user | --container | --method | --route | --status | --decision | --id | --last | --upstream | --unknown-routes | -G | --group | --hooks | --authorization-plugin | --extension | --extension-manifest | --audit-opt | --config-file | -p | --pidfile | -l | --log-level | --log-format | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --only | --skip | --timeout)
+    -H | --host | -c | --context | --format | --kind | -n | --tail | --id | --route | --caller | --policy | --form | --as | --since | --until | --user | --container | --method | --status | --decision | --last | --upstream | --unknown-routes | -G | --group | --hooks | --authorization-plugin | --extension | --extension-manifest | --audit-opt | --config-file | -p | --pidfile | -l | --log-level | --log-format | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --only | --skip | --timeout)
       COMPREPLY=()
       return
       ;;

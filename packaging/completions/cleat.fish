@@ -35,6 +35,25 @@ complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlscert -r -F
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlskey -r -F
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l json
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a hooks -d 'Show the request hooks of an engine, which of them changed or refused what, and try a request on them'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a hooks
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -a list
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -a trace
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -a test
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l context -s c -x
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l tls
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l json
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l follow -s f
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l tail -s n -x
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l id -x
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l route -x
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l caller -x
+complete -c cleat -n '__fish_seen_subcommand_from hooks' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a authz -d 'Say what a policy for authorization says to a request, and why; test a policy file'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a authz
 complete -c cleat -n '__fish_seen_subcommand_from authz' -a explain

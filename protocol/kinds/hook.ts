@@ -9,7 +9,7 @@ const map = (description: string) => Type.Record(Type.String(), Type.String(), {
 export const sights = ['none', 'head', 'body', 'stream'] as const;
 export type Sight = (typeof sights)[number];
 
-const sight = (description: string) => Type.Optional(Type.String({ enum: [...sights], description }));
+const sight = (description: string) => Type.Optional(Type.String({ description }));
 
 export const HookCallers = Type.Object({
   Users: texts('Names, as in `Caller.User`.'),
@@ -39,7 +39,7 @@ export const HookCapabilities = Type.Object({
     }),
   ),
   Request: sight(
-    'What it sees of requests, `none` where this is absent. `head`: all but the body; `body`: a JSON body as well; `stream`: as `body`, and bodies of any length flow through `RequestStream`.',
+    'What it sees of requests: `none` (also where this is absent), `head`, `body` or `stream`. `head`: all but the body; `body`: a JSON body as well; `stream`: as `body`, and a body of any other kind flows through `RequestStream`.',
   ),
   Response: sight('The same for answers.'),
 });
@@ -125,6 +125,9 @@ export type HookResponseReply = Static<typeof HookResponseReply>;
 /** The part that both replies have. */
 export type HookChanges = HookResponseReply;
 
+export const HookStream = Type.Object({ ID: common.ID, Method: common.Method, Route: common.Route });
+export type HookStream = Static<typeof HookStream>;
+
 /** Every request that it matches waits for it. */
 const deadlineMs = seconds(5);
 
@@ -143,7 +146,7 @@ export const hookKind = {
   methods: {
     Capabilities: {
       about: 'What the hook wants to see. Asked when it becomes active, before it is asked about a request.',
-      since: 'Cleat 0.3',
+      since: 'Cleat 0.2',
       request: Type.Object({}),
       response: HookCapabilities,
       deadlineMs,
@@ -152,7 +155,7 @@ export const hookKind = {
     Request: {
       about:
         'A request, before it is judged. `{}` lets it pass as it is. `Deny` refuses it. `Answer` answers instead of the engine: later hooks are not asked, authorization plugins are.',
-      since: 'Cleat 0.3',
+      since: 'Cleat 0.2',
       request: HookRequest,
       response: HookRequestReply,
       deadlineMs,
@@ -162,12 +165,34 @@ export const hookKind = {
     Response: {
       about:
         'Its answer, before authorization plugins judge it and the client gets it; the last hook of the file is asked first. Paths begin with `Status`, `Headers` or `Body`. Of a stream there is the head only.',
-      since: 'Cleat 0.3',
+      since: 'Cleat 0.2',
       request: HookResponse,
       response: HookResponseReply,
       deadlineMs,
       idempotent: true,
       optional: true,
+    },
+    RequestStream: {
+      about:
+        'The bytes of a request’s body as they come, of a build, a load, or files that are copied: for a hook that sees a `stream`. They are the body of the call; the body of the answer is what goes on instead of them. `ID` says of which request, which was put to `Request` before. Send the head of the answer at once.',
+      since: 'Cleat 0.2',
+      request: HookStream,
+      response: Type.Object({}),
+      deadlineMs,
+      idempotent: false,
+      optional: true,
+      streams: 'both',
+    },
+    ResponseStream: {
+      about:
+        'The same for an answer that is a stream: logs, events, progress, archives. `Response` was asked about its head before.',
+      since: 'Cleat 0.2',
+      request: HookStream,
+      response: Type.Object({}),
+      deadlineMs,
+      idempotent: false,
+      optional: true,
+      streams: 'both',
     },
   },
 } as const satisfies Kind;

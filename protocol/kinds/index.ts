@@ -1,5 +1,6 @@
 import { authzKind } from './authz.js';
 import { builderKind } from './builder.js';
+import { hookKind } from './hook.js';
 import { ipamKind } from './ipam.js';
 import type { Kind } from './kind.js';
 import { logKind } from './log.js';
@@ -18,6 +19,7 @@ export const kinds = [
   metricsKind,
   secretKind,
   builderKind,
+  hookKind,
 ] as const satisfies readonly Kind[];
 
 /** One word for each kind. A table that has to have every kind is a `Record` of it. */
@@ -42,4 +44,4 @@ export function calledOf(capability: string): string {
 }
 
 export type { CallContext, CallOptions, Client, Handlers, Kind, Method } from './kind.js';
-export { authzKind, builderKind, ipamKind, logKind, metricsKind, networkKind, secretKind, volumeKind };
+export { authzKind, builderKind, hookKind, ipamKind, logKind, metricsKind, networkKind, secretKind, volumeKind };

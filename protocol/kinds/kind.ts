@@ -55,8 +55,11 @@ export interface Method<Req extends TSchema = TSchema, Res extends TSchema = TSc
   readonly idempotent: boolean;
   /** A driver need not implement it: HTTP 404 (or a missing handler) is answered with `undefined`. */
   readonly optional?: true;
-  /** The answer is not JSON but a raw stream of bytes (LogDriver.ReadLogs). */
-  readonly streams?: 'response';
+  /**
+   * `response`: the answer is not JSON but a raw stream of bytes (LogDriver.ReadLogs). `both`: the request's body is one,
+   * too, and its message is in the header `Cleat-Message`.
+   */
+  readonly streams?: 'response' | 'both';
   /** Says for the reference what it does: Markdown. Members have that in their schema's `description`. */
   readonly about?: string;
   /** The Docker API or Cleat version in which it appeared, for the reference page. */
@@ -75,6 +78,8 @@ export interface CallOptions {
   deadlineMs?: number;
   /** Fails at once when nobody is there, instead of waiting for it to come back: for questions that can do without. */
   impatient?: boolean;
+  /** The request's body, of a method that streams both ways. */
+  body?: AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -85,7 +90,7 @@ export function outcomeUnknown(error: unknown): boolean {
   return error instanceof CleatError && error.details?.arrived === true;
 }
 
-type Answer<T extends Method> = T['streams'] extends 'response'
+type Answer<T extends Method> = T['streams'] extends 'response' | 'both'
   ? AsyncIterable<Uint8Array>
   : T['optional'] extends true
     ? Static<T['response']> | undefined
@@ -103,9 +108,11 @@ export type Client<K extends Contract> = {
 export interface CallContext {
   /** Aborted when the caller went away or its deadline passed. */
   readonly signal: AbortSignal;
+  /** The request's body, of a method that streams both ways. */
+  readonly body?: AsyncIterable<Uint8Array>;
 }
 
-type HandlerAnswer<T extends Method> = T['streams'] extends 'response'
+type HandlerAnswer<T extends Method> = T['streams'] extends 'response' | 'both'
   ? AsyncIterable<Uint8Array>
   : // biome-ignore lint/suspicious/noConfusingVoidType: a handler that answers nothing returns nothing
     Static<T['response']> | void;

@@ -7,13 +7,8 @@ import { describe, expect, test } from 'vitest';
 /** A kind is one value, and what has to be written for it has the same name in every layer (CONTRIBUTING.md). */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Contracts on their way: the rest of what a kind has is still being written. */
-const unfinished = new Set(['hook.ts']);
-
 test('the list has every kind that there is, and no label or capability twice', () => {
-  const files = readdirSync(join(root, 'protocol/kinds')).filter(
-    (name) => !/test|^index|^kind\.ts$/.test(name) && !unfinished.has(name),
-  );
+  const files = readdirSync(join(root, 'protocol/kinds')).filter((name) => !/test|^index|^kind\.ts$/.test(name));
   expect(kinds.map(({ label }) => `${label}.ts`).sort()).toEqual(files.sort());
   expect(new Set(kinds.map(({ label }) => label)).size).toBe(kinds.length);
   expect(new Set(kinds.map(({ name }) => name.toLowerCase())).size).toBe(kinds.length);

@@ -19,6 +19,10 @@ const notRun: Record<string, string> = {
     '`./check` is what runs this test; what `./try` starts is run by tour.test.ts',
   'ARCHITECTURE.md: docker, Compose, dockerode, curl                        plugins: any language, any time':
     'a drawing; test/unit/arrows.test.ts holds its arrows',
+  'ARCHITECTURE.md: connection ─▶ front ─▶ route ─▶ web pages are refused':
+    'a drawing; api/hooks/check.test.ts holds its order',
+  "docs/guide/request-hooks.md: client ─▶ hooks, in the file's order ─▶ authorization plugins, selectors ─▶ the engine":
+    'a drawing; api/hooks/check.test.ts holds its order',
   "docs/guide/first-plugin.md: npm run pack          # the kit's packages; not needed once they are in the registry":
     'first-plugin.test.ts runs the guide as a whole',
   'docs/guide/first-plugin.md: npm start &': 'first-plugin.test.ts',

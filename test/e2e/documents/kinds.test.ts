@@ -23,6 +23,7 @@ const shownCode = {
   shelf: shown('docs/guide/kinds/log.md', 'import { appendFile'),
   keep: shown('docs/guide/kinds/secret.md', 'import { readFile }'),
   mason: shown('docs/guide/kinds/builder.md', 'import { execFile }'),
+  tagger: shown('docs/guide/kinds/hook.md', 'import { defineExtension, hookKind'),
 };
 
 beforeAll(async () => {
@@ -138,6 +139,7 @@ const shownPlugins: { name: string; args: string; options: Record<string, string
   { name: 'ledger', args: '', options: {} },
   { name: 'shelf', args: '--directory', options: {} },
   { name: 'mason', args: '', options: {} },
+  { name: 'tagger', args: '', options: {} },
   { name: 'keep', args: '--root', options: { secret: 'password', env: 'verified' } },
 ];
 
@@ -162,3 +164,19 @@ test.concurrent.each(shownPlugins)(
     expect(results.flatMap(({ leftBehind }) => leftBehind)).toEqual([]);
   },
 );
+
+test('Request hooks: the hook of the page, in the file of the guide', async () => {
+  await using _plugin = await startPlugin(join(compiled, 'tagger-main.js'), 'tagger');
+  const file = join(engine.directory, 'hooks.yaml');
+  writeFileSync(file, shown('docs/guide/request-hooks.md', 'hooks:'));
+  const [start = '', ...more] = commandsOf(shown('docs/guide/request-hooks.md', 'cleatd --hooks'));
+  expect(more).toEqual([]);
+  await using daemon = await ShownDaemon.start(substitute(start, { '/etc/cleat/hooks.yaml': file }), engine);
+  const at = { DOCKER_HOST: daemon.host };
+  const seen = await run(shown('docs/guide/request-hooks.md', 'docker volume create'), at);
+  expect(seen).toMatch(/tagger +request body +POST \/containers\/create/);
+  expect(seen).toContain('Body.Labels.owner: "somebody" → "root"');
+  const tried = await run(shown('docs/guide/request-hooks.md', 'cleat hooks test'), at);
+  expect(tried).toContain('POST /volumes/create');
+  expect(tried).toMatch(/"Labels": \{\s+"owner": "root"/);
+});

@@ -191,6 +191,26 @@ const walks: Record<KindLabel | 'runtime', Walk> = {
     },
     leave: () => configure({}),
   },
+  hook: {
+    program: answering({
+      ...bringing('RequestHook'),
+      'RequestHook.Capabilities': "{ Request: 'head', Match: [{ Routes: ['/volumes/create'] }] }",
+      'RequestHook.Request': "{ Deny: { Message: 'no volumes here' } }",
+    }),
+    async use(name) {
+      const hooks = join(engine.directory, 'hooks.yaml');
+      await writeFile(hooks, `hooks: [{name: ${name}, match: [{routes: [/volumes/create]}]}]`);
+      await configure({ hooks });
+      await expect
+        .poll(async () => (await engine.docker('volume', 'create', 'denied')).stderr)
+        .toContain(`request denied by hook ${name}: no volumes here`);
+    },
+    async leave() {
+      await configure({});
+      await expect.poll(async () => (await engine.docker('volume', 'create', 'denied')).code).toBe(0);
+      await ok('volume', 'rm', 'denied');
+    },
+  },
   runtime: {
     program: '#!/bin/sh\nexec runc "$@"\n',
     manifest: { interface: { types: [''], socket: '' }, entrypoint: ['/runtime.mjs'], mounts: null },
