@@ -514,7 +514,7 @@ test('the same archives imported, and copied into a container', async () => {
     else if (strange.test(answer) || /^5/.test(answer)) found.push(`import of ${what}: ${answer}`);
     const { body } = await engine.api('POST', '/containers/create', { Image, Cmd: ['x'] });
     const container = `/containers/${(JSON.parse(body) as { Id: string }).Id}`;
-    // What it may hold is not an image's: whiteouts are names as others are. It is done, or refused in words.
+    // Whiteouts are names like others there. It is done, or refused in words.
     const put = await engine.api('PUT', `${container}/archive?path=/`, tar);
     if (put.status >= 500 || (put.status >= 400 && strange.test(put.body))) found.push(`cp of ${what}: ${put.body}`);
     await engine.api('DELETE', `${container}?v=1`);
