@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,8 +68,13 @@ export class Nginx implements Dialect {
   }
 
   async beforeReload(tag: string): Promise<void> {
-    writeFileSync(join(this.#settings.places.directory, `closing-${tag}`), '');
+    writeFileSync(this.#closing(tag), '');
     await sleep(closingMs);
+  }
+
+  /** The same configuration may be served again. */
+  afterReload(tag: string): void {
+    rmSync(this.#closing(tag), { force: true });
   }
 
   /** A reload follows at once, and does it. */
@@ -81,6 +86,10 @@ export class Nginx implements Dialect {
     const [, requests] = /^ \d+ \d+ (\d+)/m.exec(text) ?? [];
     // Ours, for this answer.
     return { requests: Number(requests ?? 0), connections: Math.max(0, Number(connections ?? 0) - 1) };
+  }
+
+  #closing(tag: string): string {
+    return join(this.#settings.places.directory, `closing-${tag}`);
   }
 
   get #streamModule(): string {
