@@ -115,6 +115,7 @@ test('the manifest of the batteries promises kinds that exist, for modules that 
     'defaultAddressPools',
     'containerRoot',
     'containerView',
+    'apiAddress',
   ];
   const variables = Object.fromEntries(names.map((name) => [name, 'x']));
   const entries = readManifests({ paths: [manifest], overrides: {}, variables, stateDirectory: '/s' });
