@@ -13,15 +13,15 @@ const maxAlternatives = 64;
 export class ExtensionHook implements Hook {
   readonly name: string;
   readonly #extensions: Extensions;
-  readonly #onWishes: () => void;
+  readonly #onWishes: (wishes?: HookWishes) => void;
   #known: HookWishes | undefined;
   #client: Client<typeof hookKind> | undefined;
   #pid: number | undefined;
   /** Since when the one has been active that was asked what it wishes. */
   #since = 0;
 
-  /** @param onWishes called when they may have changed */
-  constructor(name: string, extensions: Extensions, onWishes: () => void) {
+  /** @param onWishes called when they may have changed; it throws what is wrong with them */
+  constructor(name: string, extensions: Extensions, onWishes: (wishes?: HookWishes) => void) {
     this.name = name;
     this.#extensions = extensions;
     this.#onWishes = onWishes;
@@ -52,8 +52,8 @@ export class ExtensionHook implements Hook {
   async wishes(call: HookCall): Promise<HookWishes> {
     const said = await this.#ask(call, (client) => client.Capabilities({}, call));
     const wishes = wishesOf(said);
+    this.#onWishes(wishes);
     this.#known = wishes;
-    this.#onWishes();
     return wishes;
   }
 

@@ -28,7 +28,7 @@ export default defineExtension({
       const set: { Path: string; Value: unknown }[] = [];
       const remove: string[] = [];
       if (Memory > memory || (Memory <= 0 && isNew)) set.push({ Path: `${at}.Memory`, Value: memory });
-      // What is said about swap belongs to the limit that was asked for: -1 is as much as there is.
+      // A limit of swap belongs to the memory that was asked for; -1 is as much as there is.
       if (MemorySwap !== 0) remove.push(`${at}.MemorySwap`);
       if (CpuQuota !== 0 || CpuPeriod !== 0) remove.push(`${at}.CpuQuota`, `${at}.CpuPeriod`);
       if (NanoCpus > nanoCpus || (NanoCpus <= 0 && isNew)) set.push({ Path: `${at}.NanoCpus`, Value: nanoCpus });
@@ -56,7 +56,7 @@ export default defineExtension({
   },
 });
 
-/** A user in a container is whoever the container says: its own name is what is known. */
+/** A container's users may have any name: its own name is the one that is known. */
 function ownerOf({ User, Container, Plugin }: HookRequest['Caller']): string {
   if (Container) return `container:${Container.Name}`;
   return Plugin ? `plugin:${Plugin.Name}` : User || 'nobody';

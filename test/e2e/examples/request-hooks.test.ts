@@ -63,7 +63,7 @@ test('busybox comes from the mirror', async () => {
   expect(await ok('images', '--format', '{{.Repository}}')).toBe(mirrored);
 });
 
-test('whoever makes a container is its owner, within limits that no update raises', async () => {
+test('a container has its maker’s name, and limits that no update raises', async () => {
   const label = '--label=com.cleat.owner=somebody-else';
   await ok(
     'run',
@@ -137,7 +137,9 @@ test('SIGHUP takes another file, and keeps the chain when that is wrong', async 
 });
 
 test('a file that is wrong is a refused start, and --validate says so', async () => {
-  await writeFile(hooks, 'hooks: [{name: a, deadline: soon}]');
+  await writeFile(hooks, 'hooks: [{name: a, match: [{routes: [/containers/crate]}]}]');
   const said = await cleat(`cleatd --validate --config-file ${join(engine.directory, 'daemon.json')} || echo refused`);
-  expect(said).toMatch(/"hooks" in .*daemon.json: .*hooks.yaml:1: 'soon' is no deadline.*\n.*refused/s);
+  expect(said).toMatch(
+    /"hooks" in .*daemon.json: .*hooks.yaml: hook a: the API has no route \/containers\/crate .*refused/s,
+  );
 });
