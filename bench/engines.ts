@@ -85,6 +85,12 @@ export abstract class BenchEngine {
     clearTimeout(forced);
   }
 
+  /** Replaces its `daemon.json`, and has it read it again. */
+  reload(config: object): void {
+    writeFileSync(this.config, JSON.stringify(config));
+    if (this.#process?.pid) process.kill(this.#process.pid, 'SIGHUP');
+  }
+
   /** The beginning of a command that is to run in its network namespace. */
   get entering(): string[] {
     return ['nsenter', `--target=${this.pid}`, '--net'];

@@ -1,6 +1,8 @@
 import type { BenchPlugin, PluginName } from './plugin-pair.js';
 import type { Row } from './row.js';
 import { apiRows } from './rows/api.js';
+import { authorizationRows } from './rows/authorization.js';
+import { balancerRows } from './rows/balancer.js';
 import { buildRows } from './rows/builds.js';
 import { containerRows } from './rows/containers.js';
 import { engineWideRows } from './rows/engine.js';
@@ -24,6 +26,8 @@ export const engineRows: readonly Row[] = [
   ...engineWideRows,
   ...managedRows,
   ...hookRows,
+  ...balancerRows,
+  ...authorizationRows,
 ];
 
 /** All lines, with the number by which `--rows` knows each. */

@@ -31,7 +31,8 @@ export class Forwarder {
     if (answer.status === 101) return await this.#join(x, answer, upgrade === 'h2c');
     const headers = this.#identity.adapt(endToEnd(answer.headers));
     // An error is a whole answer whatever the route streams.
-    const isWhole = x.outgoing.isWatched && (!isStream(route) || answer.status >= 400);
+    const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
+    const isWhole = x.outgoing.isWatched && (!isStream(route) || answer.status >= 400 || x.isCollected(type));
     if (isWhole || x.canHijack) await sendWhole(x, answer, headers);
     else await sendStream(x, answer, headers);
   }

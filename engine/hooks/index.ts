@@ -5,6 +5,7 @@ import type { HookEntry, HooksConfig } from './config.js';
 import { ExtensionHook } from './extension-hook.js';
 import { Link } from './link.js';
 import { checkRoutes } from './match.js';
+import { PowerstripAdapters } from './powerstrip/adapters.js';
 import { Run } from './run.js';
 import { masked } from './secrets.js';
 import type { Hook, HookedRoute, HookSubject, Hooks } from './service.js';
@@ -17,6 +18,8 @@ export interface HooksDeps {
   readonly log: Logger;
   /** How often hooks are looked at that nobody asks: another one may be there, with other wishes. In ms. */
   readonly lookMs?: number;
+  /** Address of a container by its name; undefined: there is none. */
+  readonly addressOf?: (container: string) => Promise<string | undefined>;
 }
 
 /** For a hook that is asked by nobody in particular. */
@@ -29,7 +32,7 @@ interface Chain {
   readonly table: Map<HookedRoute, boolean>;
 }
 
-export function openHooks({ config, extensions, log, lookMs = 10_000 }: HooksDeps): Hooks {
+export function openHooks({ config, extensions, log, lookMs = 10_000, addressOf }: HooksDeps): Hooks {
   const traces = new Traces();
   const nothing: HooksConfig = { path: '', entries: [] };
   let chain: Chain = { config: nothing, links: [], table: new Map() };
@@ -77,7 +80,14 @@ export function openHooks({ config, extensions, log, lookMs = 10_000 }: HooksDep
   });
   const timer = setInterval(look, lookMs).unref();
 
+  const adapters = new PowerstripAdapters({
+    config: () => config.hooks?.powerstrip,
+    log,
+    addressOf: addressOf ?? (async () => undefined),
+  });
+
   return {
+    adapters,
     concerns(route) {
       const { links, table } = current();
       if (links.length === 0) return false;

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { messageOf } from '@cleat/protocol/errors';
 import { setInterval } from '@cleat/protocol/guard';
 import { defineExtension } from '@cleat/sdk';
+import { drainHook } from './drain-hook.js';
 import { Service } from './service.js';
 import { interlockText, readInterlockFile } from './settings/interlock-file.js';
 import { options, settingsOf } from './settings/settings.js';
@@ -9,7 +10,7 @@ import { options, settingsOf } from './settings/settings.js';
 /** How often certificates are looked at, and containers that were left out. */
 const lookMs = 15_000;
 
-/** Routes HTTP to containers by their labels, with nginx or HAProxy. It implements no kind: engines need not know it. */
+/** Routes HTTP to containers by their labels, with nginx or HAProxy. Engines need not know it. */
 export default defineExtension({
   options,
   async start({ options: given, log, signal }) {
@@ -25,7 +26,7 @@ export default defineExtension({
       log.error('the engine cannot be watched', { error: failure });
     });
     return {
-      implementations: [],
+      implementations: [drainHook(service)],
       health: () => failure ?? service.health(),
       metrics: () => service.metrics(),
       async close() {

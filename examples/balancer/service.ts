@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '@cleat/protocol/errors';
+import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger, Metric } from '@cleat/sdk';
 import { Engine } from '@cleat/sdk/watch';
 import { Applier, type Outcome } from './apply/applier.js';
 import { Coalescer } from './apply/coalescer.js';
 import { Certificates } from './certificates/certificates.js';
-import { addressesOf, type Container } from './containers/container.js';
+import { connectionsTo } from './containers/connections.js';
+import { addressesOf, type Container, isFarewell, signalNumber } from './containers/container.js';
 import { Containers } from './containers/containers.js';
 import { Prober, type Target } from './containers/prober.js';
 import { type Reading, type Wish, wishOf } from './labels/wish.js';
@@ -18,6 +21,8 @@ import type { Settings } from './settings/settings.js';
 
 /** Together with a reload, a new container is in service well within a second. */
 const pace = { quietMs: 50, longestMs: 250 };
+/** While a container is drained. */
+const lookAgainMs = 20;
 /** After a failure. */
 const againMs = 2_000;
 
@@ -84,6 +89,36 @@ export class Service {
     if (this.#containers.isComplete) this.#coalescer.wish();
   }
 
+  /**
+   * Takes a container out of service before it is made to end, until nothing is under way to it, or the time is over.
+   * The only one of its name stays, and nobody waits.
+   */
+  async drain(reference: string, ms: number): Promise<void> {
+    const container = this.#containers.find(reference);
+    const address = container && this.#prober.where(container.id);
+    if (!container || !address) return;
+    const { id } = container;
+    this.#containers.leaves(container);
+    const late = Date.now() + ms;
+    const serves = (): boolean => this.#pools().some(({ servers }) => servers.some((one) => one.id === id));
+    while (Date.now() < late && !this.#pools().some(({ servers }) => this.#isLast(id, servers))) {
+      if (!serves() && (await connectionsTo(address)) === 0) return;
+      await sleep(lookAgainMs);
+    }
+  }
+
+  /** It was not made to end after all. */
+  stays(reference: string): void {
+    const container = this.#containers.find(reference);
+    if (container) this.#containers.stays(container.id);
+  }
+
+  /** Whether a signal, as clients write it, ends a container. */
+  ends(reference: string, signal: string): boolean {
+    const container = this.#containers.find(reference);
+    return container !== undefined && isFarewell(container, String(signalNumber(signal) ?? ''));
+  }
+
   /** A sentence when something is wrong. */
   health(): string | undefined {
     if (!this.#containers.isComplete) return 'the engine has not told its containers yet';
@@ -131,7 +166,7 @@ export class Service {
   #leaving(id: string): void {
     this.#coalescer.wish(true);
     // At once, where somebody else stays; then with the configuration.
-    if (this.#outcome && poolsOf(this.#outcome).some(({ servers }) => this.#isLast(id, servers))) return;
+    if (this.#pools().some(({ servers }) => this.#isLast(id, servers))) return;
     this.#balancer.drain([id]).catch((error: unknown) => {
       this.#log.warn('a container that ends could not be taken out of service early', { error: messageOf(error) });
     });
@@ -139,6 +174,10 @@ export class Service {
 
   #isLast(id: string, servers: readonly Server[]): boolean {
     return servers.some((one) => one.id === id) && servers.every((one) => this.#containers.isLeaving(one.id));
+  }
+
+  #pools(): Pool[] {
+    return this.#outcome ? poolsOf(this.#outcome) : [];
   }
 
   #askers(): Asking[] {

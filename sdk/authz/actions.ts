@@ -102,20 +102,19 @@ export const actions: readonly Action[] = [
   ]),
   ...rows('change', ['container:exec POST /exec/:name/start', 'container:exec-resize POST /exec/:name/resize'], 'exec'),
   ...rows('look', ['container:exec-inspect GET /exec/:name/json'], 'exec'),
-  ...none('content', ['image:save GET /images/get']),
-  ...image('content', ['image:save GET /images/:name/get']),
+  ...none('content', ['image:save GET /images/get', 'image:save GET /images/:name/get']),
   ...image('look', [
     'image:history GET /images/:name/history',
     'image:inspect GET /images/:name/json',
     'image:inspect GET /images/:name/attestations',
   ]),
   ...unseen(['image:load POST /images/load']),
-  ...none('change', ['image:pull POST /images/create', 'image:prune POST /images/prune']),
-  ...image('change', [
+  ...none('change', [
+    'image:pull POST /images/create',
+    'image:prune POST /images/prune',
     'image:push POST /images/:name/push',
-    'image:tag POST /images/:name/tag',
-    'image:remove DELETE /images/:name',
   ]),
+  ...image('change', ['image:tag POST /images/:name/tag', 'image:remove DELETE /images/:name']),
   ...network('look', ['network:inspect GET /networks/:name']),
   ...network('change', [
     'network:create POST /networks/create',

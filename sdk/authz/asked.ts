@@ -38,7 +38,7 @@ export function askedOf(message: AuthorizationRequest): Asked {
     // A request of somebody who may do everything need not be understood.
     get demands() {
       if (!isNormalised) refuseForms(RequestMethod, RequestHeaders);
-      demands ??= demandsOf({ ...found, query, version, body, isNormalised });
+      demands ??= demandsOf({ ...found, method: RequestMethod, query, version, body, isNormalised });
       return demands;
     },
   };

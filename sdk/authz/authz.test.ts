@@ -27,7 +27,7 @@ function inWords(demand: Demand): string {
     case 'setting':
       return `${demand.setting} ${demand.value}`;
     case 'object':
-      return `${demand.use} ${demand.type} ${demand.name}${demand.takes ? ' with mounts' : ''}`;
+      return `${demand.use} ${demand.type} ${demand.name}${demand.takes ? ' with mounts' : ''}${demand.everyTag ? ' in all tags' : ''}`;
     case 'create':
       return `create ${demand.type} ${demand.name} ${JSON.stringify(demand.labels ?? 'unseen')}`;
     case 'name':
@@ -203,6 +203,15 @@ test('other members of a create, and other versions of the API', () => {
       'namespaces network',
     ]),
   );
+  // `default` is the network of the mode, but where a stock engine takes it for a name.
+  const networks = (NetworkMode: string) =>
+    demands(create, {
+      Image: 'x',
+      HostConfig: { NetworkMode },
+      NetworkingConfig: { EndpointsConfig: { default: {} } },
+    }).filter((one) => one.includes('network'));
+  expect(networks('default')).toEqual(['use network bridge']);
+  expect(networks('mine')).toEqual(['use network mine', 'use network default']);
   // Until API 1.40 the cgroup namespace of the host was the default.
   expect(demands('POST /v1.40/containers/create', { Image: 'x' })).toContain('namespaces cgroup');
   expect(demands('POST /v1.23/containers/x/start', { Binds: ['/:/h'], Privileged: true })).toEqual(
@@ -266,9 +275,20 @@ test.each<[string, object | undefined, string[]]>([
     ['unseen image:import', 'remotes http://e.org/a', 'name image r'],
   ],
   ['POST /images/load', undefined, ['unseen image:load']],
-  ['GET /images/get?names=a&names=b', undefined, ['use image a', 'use image b']],
+  ['GET /images/get?names=a&names=b', undefined, ['use image a in all tags', 'use image b in all tags']],
   ['POST /images/a/b/tag?repo=r&tag=t', undefined, ['use image a/b', 'name image r:t']],
-  ['POST /images/r/push?tag=t', undefined, ['use image r', 'name image r:t']],
+  ['POST /images/r/push?tag=t', undefined, ['use image r:t', 'name image r:t']],
+  ['POST /images/r/push', undefined, ['use image r in all tags', 'name image r']],
+  ['POST /images/create?fromImage=x', undefined, ['use image x in all tags']],
+  ['GET /images/a/b:1/get', undefined, ['use image a/b:1']],
+  ['POST /containers/x/start?checkpoint=c&checkpoint-dir=/etc', undefined, ['change container x', 'host-paths /etc']],
+  [
+    'POST /containers/x/checkpoints',
+    { CheckpointID: 'c', CheckpointDir: '/etc' },
+    ['change container x', 'host-paths /etc'],
+  ],
+  ['GET /containers/x/checkpoints?dir=/etc', undefined, ['look container x', 'host-paths /etc']],
+  ['DELETE /containers/x/checkpoints/c?dir=/etc', undefined, ['change container x', 'host-paths /etc']],
   ['DELETE /images/r', undefined, ['change image r']],
   [
     'POST /volumes/create',
@@ -289,9 +309,9 @@ test.each<[string, object | undefined, string[]]>([
   [
     'POST /networks/n/connect',
     { Container: 'c', EndpointConfig: { Links: ['d:e'] } },
-    ['change network n', 'change container c', 'change container d'],
+    ['use network n', 'change container c', 'change container d'],
   ],
-  ['POST /networks/n/disconnect', { Container: 'c' }, ['change network n', 'change container c']],
+  ['POST /networks/n/disconnect', { Container: 'c' }, ['use network n', 'change container c']],
   [
     'POST /build?t=a&t=b&networkmode=host&remote=http://e.org/x.git&cgroupparent=/x&securityopt=["a=b"]',
     undefined,

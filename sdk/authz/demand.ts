@@ -58,6 +58,10 @@ export interface ObjectDemand {
   readonly made?: Labels;
   /** The mounts of this container are mounted again. */
   readonly takes?: 'mounts';
+  /** It comes from a registry: nothing that is here counts. */
+  readonly isRemote?: true;
+  /** All tags of this repository. */
+  readonly everyTag?: true;
 }
 
 export type Labels = Readonly<Record<string, string>>;

@@ -15,7 +15,7 @@ export interface FoundObject {
   readonly names: readonly string[];
   /** Paths of the host that are mounted in a container, `:ro` where they are read-only. */
   readonly hostPaths?: readonly string[];
-  /** The driver of a volume. */
+  /** The driver of a volume or network. */
   readonly driver?: string;
   readonly options?: Labels;
   /** How many volumes the containers of an image get. */
@@ -124,8 +124,10 @@ function objectIn(type: ObjectType, found: unknown): FoundObject {
         driver: text(found, 'Driver'),
         options: texts(member(found, 'Options')),
       };
-    default:
-      return { id: text(found, 'Id'), labels: texts(member(found, 'Labels')), names: [name] };
+    default: {
+      const driver = text(found, 'Driver');
+      return { id: text(found, 'Id'), labels: texts(member(found, 'Labels')), names: [name], driver };
+    }
   }
 }
 

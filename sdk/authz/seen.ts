@@ -3,6 +3,7 @@ import type { Query } from './target.js';
 
 /** Everything that demands are read from. */
 export interface Seen {
+  readonly method: string;
   readonly action: Action;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;

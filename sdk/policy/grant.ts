@@ -53,6 +53,7 @@ async function objectObjection(limits: Limits, demand: ObjectDemand, now: Circum
       !isBound || (limits.owner !== undefined && patterns.length > 0) || matchesAny(patterns, '', now.user);
     return isFree ? undefined : 'volumes are not granted';
   }
+  if (demand.isRemote) return remoteObjection(limits, demand, now);
   const isShared = use !== 'change' || limits.owner === undefined;
   const fits = (names: readonly string[]) =>
     isBound && isShared && names.some((one) => matchesAny(patterns, spelled(type, one), now.user));
@@ -62,15 +63,35 @@ async function objectObjection(limits: Limits, demand: ObjectDemand, now: Circum
   if (found === undefined) return undefined;
   const more = await moreObjection(limits, demand, found, now);
   if (more !== undefined) return more;
+  if (demand.everyTag && (isBound || limits.owner !== undefined) && !isIdOf(found, name)) {
+    return `the image ${name} stands for all of its tags: name one, such as ${name}:latest`;
+  }
   if (fits([...found.names, found.id]) || (limits.owner === undefined && !isBound)) return undefined;
   if (limits.owner === undefined) return `${type} ${name} is not among those granted: ${words(patterns ?? [])}`;
   return isOwn(limits.owner, found.labels, now) ? undefined : `${type} ${name} ${whose(found.labels, now)}`;
 }
 
+/** An image of a registry: by its name alone. */
+function remoteObjection(
+  limits: Limits,
+  { name, everyTag }: ObjectDemand,
+  { user }: Circumstances,
+): string | undefined {
+  const { images } = limits.objects;
+  if (images === undefined && limits.owner === undefined) return undefined;
+  // Any tag of the repository.
+  const wanted = everyTag ? imageName(`${name}:*`) : imageName(name);
+  return matchesAny(images ?? [], wanted, user) ? undefined : `image ${name} is not among those granted`;
+}
+
+const isIdOf = ({ id }: FoundObject, name: string): boolean =>
+  /^(sha256:)?[0-9a-f]{4,64}$/.test(name) && id.replace(/^sha256:/, '').startsWith(name.replace(/^sha256:/, ''));
+
 /** Whether the object must be known although its name is not bound. */
-function needsMore(limits: Limits, { type, use, takes }: ObjectDemand): boolean {
+function needsMore(limits: Limits, { type, name, use, takes }: ObjectDemand): boolean {
   if (takes) return limits.settings['host-paths'] !== undefined;
   if (type === 'volume') return use === 'use' && limits.settings['volume-options'] !== undefined;
+  if (type === 'network') return use === 'use' && name !== 'bridge' && limits.settings.namespaces !== undefined;
   return type === 'image' && use === 'use' && limits.objects.volumes?.length === 0;
 }
 
@@ -87,6 +108,8 @@ async function moreObjection(
     wanted.push(['volume-drivers', found.driver || 'local']);
     for (const [key, value] of Object.entries(found.options ?? {})) wanted.push(['volume-options', `${key}=${value}`]);
   }
+  // By its ID, the host's network has another name.
+  if (type === 'network' && use === 'use' && found.driver === 'host') wanted.push(['namespaces', 'network']);
   for (const [setting, value] of wanted) {
     const reason = await settingObjection(limits, setting, value, now);
     if (reason !== undefined) return `${type} ${name}: ${reason}`;

@@ -41,6 +41,8 @@ const known: Record<string, Partial<FoundObject>> = {
   'network/alices': { labels: { [label]: 'user:alice' } },
   'network/bobs': { labels: { [label]: 'user:bob' } },
   'network/bridge': { labels: {} },
+  'network/abc123': { labels: {}, names: ['host'], driver: 'host' },
+  'image/alices:latest': { labels: { [label]: 'user:alice' }, names: ['alices:latest'] },
   'image/busybox': { labels: {}, names: ['busybox:latest'], volumes: 0 },
   'image/cafe': { labels: {}, names: ['evil:latest'] },
   'image/postgres': { labels: {}, names: ['postgres:latest'], volumes: 1 },
@@ -50,7 +52,7 @@ const known: Record<string, Partial<FoundObject>> = {
 const objects: Objects = {
   async find(type, name) {
     const found = known[`${type}/${name}`];
-    return found && { id: name, labels: {}, names: [name], ...found };
+    return found && { id: `ID of ${name}`, labels: {}, names: [name], ...found };
   },
 };
 
@@ -258,6 +260,9 @@ describe('only what I made', () => {
     ['POST /images/create?fromImage=busybox&tag=latest'],
     ['POST /images/alices/tag?repo=fresh'],
     ['DELETE /images/alices'],
+    ['POST /images/alices/push?tag=latest'],
+    ['POST /networks/bridge/connect', { Container: 'alices' }],
+    ['POST /images/create?fromImage=base&tag=9'],
     ['GET /images/busybox/json'],
     ['GET /info'],
   ])('alice may %s %j', async (request, given) => {
@@ -319,7 +324,12 @@ describe('only what I made', () => {
     ['DELETE /volumes/bobs', undefined, 'not yours'],
     ['POST /networks/create', { Name: 'n', Labels: mine, Driver: 'macvlan' }, 'network-drivers "macvlan"'],
     ['POST /networks/bobs/connect', { Container: 'alices' }, 'network bobs is of user:bob'],
-    ['POST /networks/bridge/disconnect', { Container: 'bobs' }, 'has no label'],
+    ['POST /networks/bridge/disconnect', { Container: 'bobs' }, 'container bobs is of user:bob'],
+    [create, body({ NetworkMode: 'abc123' }), 'namespaces "network" is not granted'],
+    ['POST /images/create?fromImage=alices&tag=latest', undefined, 'image alices:latest is not among those granted'],
+    ['POST /images/create?fromImage=busybox', undefined, 'image busybox is not among those granted'],
+    ['GET /images/get?names=alices', undefined, 'stands for all of its tags'],
+    ['POST /images/alices/push', undefined, 'stands for all of its tags'],
     ['DELETE /networks/bridge', undefined, 'has no label'],
     ['POST /build?t=fresh', undefined, 'add --label'],
     [

@@ -169,7 +169,7 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     context('named', {
       f: '',
       Dockerfile:
-        'FROM busybox AS one\nARG W=world\nCOPY f ${W}.txt\nRUN echo "$W" \\\n  >/w\nFROM busybox\nCOPY --from=one /w /w\n',
+        'FROM busybox AS one\nARG W=world\nCOPY f ${W}.txt\nRUN echo "$W" \\\n  >/w\nONBUILD RUN true $W\nFROM one\nFROM busybox\nCOPY --from=1 /w /w\n',
     });
     const told = await ok('build', '--progress=plain', '-t', 'named', 'named');
     const names = new Set(told.match(/(?<=^#\d+ )\[.*|(?<=^#\d+ )naming.*(?= )/gm));
@@ -178,7 +178,8 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
       '[one 1/3] FROM docker.io/library/busybox:latest',
       '[one 2/3] COPY f world.txt',
       '[one 3/3] RUN echo "world"   >/w',
-      '[stage-1 2/2] COPY --from=one /w /w',
+      '[stage-1 1/0] RUN true world',
+      '[stage-2 2/2] COPY --from=1 /w /w',
       expect.stringMatching(/^naming to docker\.io\/library\/named/),
     ]);
   });

@@ -3,8 +3,12 @@ import { contentOf, heredocOf } from '../language/heredoc.js';
 import type { Instruction } from '../language/instruction.js';
 import type { State } from './state.js';
 
+/** Characters of an instruction that somebody reads. */
+const maxShown = 16 * 1024;
+
 /** An instruction with its variables replaced, as BuildKit shows it (`dockerfile2llb/convert.go`, `processCmdEnv`). */
 export function shownName(instruction: Instruction, { variables }: Pick<State, 'variables'>, token: string): string {
+  if (instruction.text.length > maxShown) return instruction.text;
   const isRun = instruction.name === 'RUN';
   const options = isRun ? { escape: token, rawQuotes: true, keepUnset: true } : { escape: token };
   const text = `${instruction.text}${isRun ? documentOf(instruction) : ''}`;

@@ -162,6 +162,15 @@ describe('checks are chosen', () => {
   });
 });
 
+test.each([
+  ['comments', `${'# x\n'.repeat(200_000)}FROM busybox`],
+  ['variables in a word', `FROM busybox\nLABEL a=${'$a'.repeat(200_000).replace(/(.{60000})/g, '$1\\\n')}`],
+  ['variables', `FROM busybox\n${'LABEL a=$b$c$d$e$f\n'.repeat(3000)}`],
+  ['names', `FROM busybox\n${Array.from({ length: 3000 }, (_, at) => `ENV N${at}=1\nLABEL a=$M${at}\n`).join('')}`],
+])('a file of nothing but %s holds nobody up', async (_what, text) => {
+  expect((await findings(text)).all.length).toBeLessThanOrEqual(1000);
+});
+
 test('rules have their pages', () => {
   expect(addressOf('JSONArgsRecommended')).toMatch(/\/rule\/json-args-recommended\/$/);
   expect(addressOf('SecretsUsedInArgOrEnv')).toMatch(/\/rule\/secrets-used-in-arg-or-env\/$/);

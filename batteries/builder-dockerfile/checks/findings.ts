@@ -13,6 +13,9 @@ export interface Finding {
   readonly end: number;
 }
 
+/** Findings that anybody reads; a file may be made to have any number. */
+const maxFindings = 1000;
+
 /** Collects what checks find, but for what the file does not want to hear. */
 export class Findings {
   readonly all: Finding[] = [];
@@ -29,8 +32,14 @@ export class Findings {
     this.#writing = writing;
   }
 
+  /** No more is wanted. */
+  get isFull(): boolean {
+    return this.all.length >= maxFindings;
+  }
+
   /** @param line the first one of the instruction */
   add(rule: Rule, line: number, text: string, at?: Pick<Writing, 'start' | 'end'>): void {
+    if (this.isFull) return;
     const writing = this.#writing.get(line);
     const { skip, experimental: asked } = withComments(this.options, writing?.comments ?? []);
     const isOn = experimental.has(rule) ? asked.has('all') || asked.has(rule) : !skip.has('all') && !skip.has(rule);

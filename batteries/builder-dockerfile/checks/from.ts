@@ -70,9 +70,14 @@ function checkDeclared(
   }
 }
 
+/** Names that one is compared with, and letters of it. */
+const maxKnown = 500;
+const maxWord = 128;
+
 /** ` (did you mean X?)`, for names that differ by two letters at most. */
-export function meant(name: string, known: Iterable<string>, prefix = ''): string {
-  const near = nearest(name, [...known]);
+export function meant(name: string, known: ReadonlySet<string> | ReadonlyMap<string, string>, prefix = ''): string {
+  if (known.size > maxKnown || name.length > maxWord) return '';
+  const near = nearest(name, [...known.keys()]);
   if (near === undefined || near === name || Math.abs(near.length - name.length) > 2) return '';
   return ` (did you mean ${prefix}${near}?)`;
 }
@@ -104,8 +109,11 @@ function platformOf(text: string) {
   }
 }
 
+const maxReference = 4096;
+
 /** Whether a registry may have it, as Docker reads references. */
 function isReference(text: string): boolean {
+  if (text.length > maxReference) return false;
   const name =
     /^(?:(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*/i;
   const [found = ''] = name.exec(text) ?? [];

@@ -121,9 +121,9 @@ function wordsOf({ directives }: Dockerfile, line: number, findings: Findings, {
     const options = { escape: noQuotes ? '\\' : directives.escape, noQuotes };
     const { text: word, unknown } = expanded(text, values, options);
     for (const name of isKnown ? unknown : []) {
+      if (findings.isFull) break;
       if (args.has(name)) continue;
-      const known = [...values.keys()];
-      findings.add('UndefinedVar', line, `Usage of undefined variable '$${name}'${meant(name, known, '$')}`);
+      findings.add('UndefinedVar', line, `Usage of undefined variable '$${name}'${meant(name, values, '$')}`);
     }
     return word;
   };

@@ -238,10 +238,15 @@ class Expansion {
   }
 
   #name(): string {
-    const rest = this.#letters.slice(this.#at).join('');
     const first = this.#peek ?? '';
-    const name = /^\d+/.exec(rest)?.[0] ?? (special.has(first) ? first : (/^[\p{L}\p{Nd}_]+/u.exec(rest)?.[0] ?? ''));
-    this.#at += [...name].length;
+    const digit = /\d/;
+    if (special.has(first) && !digit.test(first)) return this.#next() ?? '';
+    const letters = digit.test(first) ? digit : /[\p{L}\p{Nd}_]/u;
+    let name = '';
+    for (let letter = this.#peek; letter !== undefined && letters.test(letter); letter = this.#peek) {
+      name += letter;
+      this.#at++;
+    }
     return name;
   }
 }

@@ -28,6 +28,8 @@ export interface Lines {
   readonly emptyContinuations: readonly { readonly line: number; readonly text: string }[];
 }
 
+/** Comments above an instruction that say something of it. */
+const maxComments = 100;
 /** As BuildKit's scanner: a longer one is an error. */
 const maxLine = 65_535;
 
@@ -64,7 +66,9 @@ export function linesOf(file: string): Lines {
     const start = at;
     if (isComment(line) && start > count) {
       const comment = line.trim().slice(1).trim();
-      comments = comment === '' ? [] : [...comments, comment];
+      if (comment === '') comments = [];
+      else comments.push(comment);
+      if (comments.length > maxComments) comments.shift();
     }
     let text = isComment(line) ? '' : line.trimStart();
     let open = continued.test(text);

@@ -11,6 +11,11 @@ export interface LintAnswer {
   readonly status: 0 | 1;
 }
 
+/** Lines of one instruction that are shown. */
+const maxShownLines = 1000;
+/** Characters of the text about findings; all of them are in the JSON. */
+const maxText = 1024 * 1024;
+
 /** All that checks find in a file, and what keeps it from being built (moby/buildkit `frontend/subrequests/lint`). */
 export async function lint(file: string, name: string, scope: Scope, factsOf: BaseFacts): Promise<LintAnswer> {
   let found: readonly Finding[] = [];
@@ -42,19 +47,23 @@ export async function lint(file: string, name: string, scope: Scope, factsOf: Ba
     }),
   };
   const sorted = found.toSorted((one, other) => one.start - other.start);
-  const text = sorted.map((finding) => told(finding, file, name)).join('');
+  const lines = file.split('\n');
+  let text = '';
+  for (const finding of sorted) {
+    if (text.length > maxText) break;
+    text += told(finding, lines, name);
+  }
   return { json, text, status: found.length > 0 || failure ? 1 : 0 };
 }
 
-function told({ rule, url, text, start, end }: Finding, file: string, name: string): string {
-  return `\nWARNING: ${rule} - ${url}\n${text}\n${excerpt(file, name, start, end)}`;
+function told({ rule, url, text, start, end }: Finding, lines: readonly string[], name: string): string {
+  return `\nWARNING: ${rule} - ${url}\n${text}\n${excerpt(lines, name, start, end)}`;
 }
 
 /** The lines, with some around them, as BuildKit shows them. */
-function excerpt(file: string, name: string, start: number, end: number): string {
-  const lines = file.split('\n');
+function excerpt(lines: readonly string[], name: string, start: number, end: number): string {
   if (start > lines.length || start < 1) return '';
-  let [from, to] = [start, Math.min(end, lines.length)];
+  let [from, to] = [start, Math.min(end, start + maxShownLines, lines.length)];
   const around = to === from ? 4 : 2;
   for (let added = 0; added < around; added++) {
     if (from > 1) {

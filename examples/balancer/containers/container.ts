@@ -112,7 +112,8 @@ export function isFarewell(container: Container, signal: string): boolean {
   return [...deadly, container.stopSignal].some((name) => String(signalNumber(name)) === signal);
 }
 
-function signalNumber(text: string): number | undefined {
+/** The number of a signal: a name with or without SIG, or a number. */
+export function signalNumber(text: string): number | undefined {
   const name = /^\d+$/.test(text) ? text : text.toUpperCase().replace(/^(?!SIG)/, 'SIG');
   const [, from, by = '0'] = /^SIG(RTMIN|RTMAX)(?:[+-](\d+))?$/.exec(name) ?? [];
   if (from !== undefined) return from === 'RTMIN' ? 34 + Number(by) : 64 - Number(by);

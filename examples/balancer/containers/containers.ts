@@ -65,7 +65,7 @@ export class Containers {
         if (change.event) this.#eventCount++;
         const container = change.type === 'removed' ? undefined : containerOf(change);
         // After a restart it is as new as another one.
-        if (container?.startedAt !== this.#running.get(change.id)?.startedAt) this.#stays(change.id);
+        if (container?.startedAt !== this.#running.get(change.id)?.startedAt) this.#forget(change.id);
         if (container) this.#running.set(change.id, container);
         else this.#running.delete(change.id);
       }
@@ -86,17 +86,37 @@ export class Containers {
     // A late event, of the life before.
     if (Number(timeNano / 1_000_000n) < Date.parse(container.startedAt)) return;
     this.#eventCount++;
-    clearTimeout(this.#leaving.get(container.id));
-    // A container that ignores the signal goes on, and is back then.
-    const back = setTimeout(() => {
-      this.#stays(container.id);
-      this.#settings.changed();
-    }, container.stopMs + patienceMs);
-    this.#leaving.set(container.id, back);
-    this.#settings.leaving(container.id);
+    this.leaves(container);
   }
 
-  #stays(id: string): void {
+  /** Takes a container for one that is about to end. */
+  leaves({ id, stopMs }: Container): void {
+    clearTimeout(this.#leaving.get(id));
+    // A container that ignores the signal goes on, and is back then.
+    this.#leaving.set(
+      id,
+      setTimeout(() => this.stays(id), stopMs + patienceMs),
+    );
+    this.#settings.leaving(id);
+  }
+
+  /** It is not about to end, or has. */
+  stays(id: string): void {
+    if (!this.#leaving.has(id)) return;
+    this.#forget(id);
+    this.#settings.changed();
+  }
+
+  /** By its name, its ID, or the beginning of it that no other has. */
+  find(reference: string): Container | undefined {
+    const all = [...this.#running.values()];
+    const named = all.find(({ name, id }) => name === reference.replace(/^\//, '') || id === reference);
+    if (named || !/^[0-9a-f]+$/.test(reference)) return named;
+    const [first, ...more] = all.filter(({ id }) => id.startsWith(reference));
+    return more.length === 0 ? first : undefined;
+  }
+
+  #forget(id: string): void {
     clearTimeout(this.#leaving.get(id));
     this.#leaving.delete(id);
   }

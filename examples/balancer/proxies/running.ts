@@ -178,13 +178,16 @@ export class RunningProxy implements Balancer {
     replace(path, text);
   }
 
-  /** Removes files of configurations that are neither current nor the one before. */
-  #clean({ files }: Rendered): void {
+  /** Removes files that neither this configuration nor the one before names, or a file that one of them names. */
+  #clean({ text, files }: Rendered): void {
     const { directory } = this.#settings;
-    const former = exists(this.#path('former')) ? readFileSync(this.#path('former'), 'utf8') : '';
+    const read = (name: string) => (exists(join(directory, name)) ? readFileSync(join(directory, name), 'utf8') : '');
+    const direct = `${text}${read('former.conf')}${Object.keys(files).join()}`;
+    const lists = readdirSync(directory).filter((name) => name.endsWith('.list') && direct.includes(name));
+    const all = `${direct}${lists.map(read).join('')}`;
     for (const name of readdirSync(directory)) {
-      const isOurs = name.endsWith('.list') || name.startsWith('closing-');
-      if (isOurs && files[name] === undefined && !former.includes(name)) rmSync(join(directory, name), { force: true });
+      const isOurs = /^(certificate|certificates|closing)-/.test(name);
+      if (isOurs && !all.includes(name)) rmSync(join(directory, name), { force: true });
     }
   }
 }

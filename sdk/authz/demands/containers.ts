@@ -6,27 +6,28 @@ import {
   type HostConfig,
 } from '@cleat/protocol/api/container';
 import { forbidden } from '@cleat/protocol/errors';
+import Type from '@cleat/protocol/schema';
 import { bodyOf, unknownMembers } from '../body.js';
 import type { Demand } from '../demand.js';
 import type { Seen } from '../seen.js';
 import { isBefore } from '../target.js';
 import { amountsOfNew, amountsOfUpdate } from './amounts.js';
 import { endpointDemands, networkOf } from './endpoints.js';
-import { mountDemands, volumeKeys } from './mounts.js';
+import { hostPath, mountDemands, volumeKeys } from './mounts.js';
 import { privilegeDemands } from './privileges.js';
 import { object, setting } from './words.js';
 
 /** Demands of requests about containers and their processes. @throws Forbidden */
 export function containerDemands(seen: Seen): Demand[] {
-  const { action, query, version, body, isNormalised } = seen;
+  const { action, query, body, isNormalised } = seen;
   switch (action.name) {
     case 'container:create':
       return create(seen);
     case 'container:start':
-      // Until API 1.23 a start had a HostConfig of its own, which a stock engine may not show.
-      if (!isBefore(version, '1.24')) return [];
-      if (body !== '') return hostDemands(bodyOf(ContainerStartRequest, body, isNormalised));
-      return isNormalised ? [] : [setting('unseen', 'container:start')];
+      return [...checkpointDemands(query.one('checkpoint-dir')), ...oldStart(seen)];
+    case 'container:checkpoint':
+    case 'container:checkpoint-list':
+      return checkpoint(seen);
     case 'container:update': {
       const update = bodyOf(ContainerUpdateRequest, body, isNormalised);
       return [
@@ -50,6 +51,24 @@ export function containerDemands(seen: Seen): Demand[] {
   }
 }
 
+/** Until API 1.23 a start had a HostConfig of its own, which a stock engine may not show. */
+function oldStart({ version, body, isNormalised }: Seen): Demand[] {
+  if (!isBefore(version, '1.24')) return [];
+  if (body !== '') return hostDemands(bodyOf(ContainerStartRequest, body, isNormalised));
+  return isNormalised ? [] : [setting('unseen', 'container:start')];
+}
+
+const Checkpoint = Type.Object({ CheckpointDir: Type.Optional(Type.String()) });
+
+/** A checkpoint is written to, and read from, any directory of the host that is named. Cleat shows no body: it makes none. */
+function checkpoint({ action, method, query, body, isNormalised }: Seen): Demand[] {
+  const isMade = action.name === 'container:checkpoint' && method === 'POST' && !isNormalised;
+  const { CheckpointDir = '' } = isMade ? bodyOf(Checkpoint, body, isNormalised) : {};
+  return [...checkpointDemands(query.one('dir')), ...checkpointDemands(CheckpointDir)];
+}
+
+const checkpointDemands = (directory: string): Demand[] => (directory === '' ? [] : [hostPath(directory, false)]);
+
 function create(seen: Seen): Demand[] {
   const { query, version, body, isNormalised } = seen;
   const request = bodyOf(ContainerCreateRequest, body, isNormalised);
@@ -59,13 +78,13 @@ function create(seen: Seen): Demand[] {
   const host = inner ? { ...legacy(beside), ...inner } : beside;
   return [
     { what: 'create', type: 'container', name: query.one('name'), labels: request.Labels ?? {} },
-    object('image', request.Image ?? '', 'use'),
+    ...(request.Image ? [object('image', request.Image, 'use')] : []),
     ...hostDemands(host),
     ...(inner ? hostDemands(beside) : []),
     ...(isBefore(version, '1.41') && !host.CgroupnsMode ? [setting('namespaces', 'cgroup')] : []),
     ...volumeKeys(request.Volumes),
     ...networkOf(host),
-    ...endpointDemands(request.NetworkingConfig?.EndpointsConfig ?? {}),
+    ...endpointDemands(request.NetworkingConfig?.EndpointsConfig ?? {}, { mode: host.NetworkMode ?? '', isNormalised }),
     ...amountsOfNew(host),
     ...unknownMembers(createAndHost, body).map((path) => setting('unknown', path)),
   ];

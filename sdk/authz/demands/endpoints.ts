@@ -10,12 +10,19 @@ export function networkOf({ NetworkMode = '' }: HostConfig): Demand[] {
   return [object('network', mode === '' || mode === 'default' ? 'bridge' : mode, 'use')];
 }
 
-/** Further networks, and how it is connected to each. */
-export function endpointDemands(endpoints: Readonly<Record<string, EndpointSettings | null>>): Demand[] {
+/**
+ * Further networks, and how it is connected to each. The key `default` is the network of the mode, on Cleat; on a stock
+ * engine only where the mode is the default one.
+ */
+export function endpointDemands(
+  endpoints: Readonly<Record<string, EndpointSettings | null>>,
+  { mode, isNormalised }: { mode: string; isNormalised: boolean },
+): Demand[] {
+  const isDefault = ['', 'default'].includes(mode);
   return Object.entries(endpoints).flatMap(([network, settings]) => [
-    ...(network === 'none' || network.startsWith('container:') ? [] : [networkDemand(network)]),
-    // The name may be any, and the network is the one of this ID.
-    ...(settings?.NetworkID ? [networkDemand(settings.NetworkID)] : []),
+    ...(network === 'default' && (isNormalised || isDefault) ? [] : networkDemand(network)),
+    // The key may be any, and the network is the one of this ID.
+    ...(settings?.NetworkID ? networkDemand(settings.NetworkID) : []),
     ...endpointOptions(settings),
   ]);
 }
@@ -27,7 +34,7 @@ export function endpointOptions(settings: EndpointSettings | null | undefined): 
   ];
 }
 
-function networkDemand(name: string): Demand {
-  if (name === 'host') return setting('namespaces', 'network');
-  return object('network', name === 'default' || name === '' ? 'bridge' : name, 'use');
+function networkDemand(name: string): Demand[] {
+  if (name === 'none' || name.startsWith('container:')) return [];
+  return [name === 'host' ? setting('namespaces', 'network') : object('network', name, 'use')];
 }

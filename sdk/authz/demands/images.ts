@@ -12,11 +12,11 @@ export function imageDemands(seen: Seen): Demand[] {
     case 'image:pull':
       return pull(query);
     case 'image:push':
-      return [imageName(withTag(params.name ?? '', query.one('tag')))];
+      return push(params.name ?? '', query.one('tag'));
     case 'image:tag':
       return [imageName(withTag(query.one('repo'), query.one('tag')))];
     case 'image:save':
-      return params.name === undefined ? query.all('names').map((name) => object('image', name, 'use')) : [];
+      return [...(params.name === undefined ? query.all('names') : [params.name])].map(saved);
     case 'image:distribution':
       return [object('image', params.image ?? '', 'look')];
     case 'container:commit':
@@ -33,7 +33,10 @@ const imageName = (name: string): Demand => ({ what: 'name', type: 'image', name
 /** From a registry, or from an archive: of the client, or that the engine fetches. */
 function pull(query: Query): Demand[] {
   const [image, source] = [query.one('fromImage'), query.one('fromSrc')];
-  if (image !== '') return [object('image', withTag(image, query.one('tag')), 'use')];
+  if (image !== '') {
+    const name = withTag(image, query.one('tag'));
+    return [{ what: 'object', type: 'image', name, use: 'use', isRemote: true, ...everyTag(name) }];
+  }
   const named = query.one('repo');
   return [
     setting('unseen', 'image:import'),
@@ -41,6 +44,16 @@ function pull(query: Query): Demand[] {
     ...(named === '' ? [] : [imageName(withTag(named, query.one('tag')))]),
   ];
 }
+
+/** Without a tag it is all tags of the repository. */
+function push(name: string, tag: string): Demand[] {
+  const whole = withTag(name, tag);
+  return [{ what: 'object', type: 'image', name: whole, use: 'use', ...everyTag(whole) }, imageName(whole)];
+}
+
+const saved = (name: string): Demand => ({ what: 'object', type: 'image', name, use: 'use', ...everyTag(name) });
+
+const everyTag = (name: string): { everyTag?: true } => (/[:@][^/]*$/.test(name) ? {} : { everyTag: true });
 
 function withTag(name: string, tag: string): string {
   if (tag === '') return name;

@@ -23,9 +23,8 @@ export function demandsOf(seen: Seen): Demand[] {
   ];
 }
 
-/** An image is used, and not changed, when it is given out or gets another name. */
+/** A network that is connected to, or an image that gets another name, is used and not changed. */
 function useOf(name: string, effect: Seen['action']['effect']): 'look' | 'use' | 'change' {
   if (effect === 'look') return 'look';
-  if (name === 'image:save' || name === 'image:tag' || name === 'image:push') return 'use';
-  return 'change';
+  return ['image:tag', 'network:connect', 'network:disconnect'].includes(name) ? 'use' : 'change';
 }

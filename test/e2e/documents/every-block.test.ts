@@ -60,9 +60,16 @@ const notRun: Record<string, string> = {
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };
 
-/** The calls of `shown` in the tests of this folder: document, and how the block begins. */
+/** The tests of this folder, and those of the examples. */
+const tests = [here, join(here, '../examples')].flatMap((folder) =>
+  readdirSync(folder)
+    .filter((name) => name !== 'every-block.test.ts' && name.endsWith('.test.ts'))
+    .map((name) => join(folder, name)),
+);
+
+/** The calls of `shown` in a test: document, and how the block begins. */
 function shownIn(file: string): [document: string, first: string][] {
-  const code = readFileSync(join(here, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+  const code = readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
   const calls = [...code.matchAll(/\bshown\(\s*'([^'\\]+)',\s*'([^'\\]+)',?\s*\)/g)];
   // The search would not see a call that is written in another way.
   expect({ file, calls: code.match(/\bshown\(/g)?.length ?? 0 }).toEqual({ file, calls: calls.length });
@@ -70,8 +77,7 @@ function shownIn(file: string): [document: string, first: string][] {
 }
 
 test('every block of every document is run, or a reason says why not', () => {
-  const files = readdirSync(here).filter((name) => name !== 'every-block.test.ts' && name.endsWith('.test.ts'));
-  const beginnings = files.flatMap(shownIn).map(([document, first]) => `${document}: ${first}`);
+  const beginnings = tests.flatMap(shownIn).map(([document, first]) => `${document}: ${first}`);
   const run = ({ name, language }: Block) =>
     language === 'json' ||
     // Acted by kind-pages.test.ts, on this engine and on a stock dockerd.

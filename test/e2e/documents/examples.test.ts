@@ -113,8 +113,10 @@ test.skipIf(!balancerKinds.includes('nginx'))('balancer: its README', async () =
     const use = shown('examples/balancer/README.md', 'docker run');
     const theirs = { '127.0.0.1:8080': `127.0.0.1:${port}`, '/run/docker/plugins/balancer.sock': socketOf('balancer') };
     const printed = await run(substitute(use, theirs));
-    expect(printed).toMatch(/^404\r?$/m);
+    expect(printed).toMatch(/^HTTP\/1.1 404/m);
     expect(printed).toMatch(/^balancer_up 1\r?$/m);
+    writeFileSync(join(directory, 'hooks.yaml'), shown('examples/balancer/README.md', 'hooks:'));
+    expect(await run(`cleatd --validate --config-file /dev/null --hooks ${directory}/hooks.yaml`)).toContain('OK');
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -18,17 +18,18 @@ const test = always.skipIf(balancerKinds.length === 0);
 let engine: Engine;
 let base: string;
 let certificates: string;
+let hooks: string;
 let balancers: RunningBalancer[];
-const { ok } = clientOf(() => engine);
+const { ok, refused } = clientOf(() => engine);
 
 beforeAll(async () => {
   base = await mkdtemp('/tmp/cleat-balancer-');
   certificates = join(base, 'certificates');
   mkdirSync(certificates);
-  engine = await startEngine();
-  const starting = balancerKinds.map((kind) =>
-    RunningBalancer.start(kind, `unix://${engine.socket}`, base, certificates),
-  );
+  hooks = join(base, 'hooks.yaml');
+  writeFileSync(hooks, '');
+  engine = await startEngine({ flags: ['--hooks', hooks] });
+  const starting = balancerKinds.map((kind) => RunningBalancer.start(kind, engine, base, certificates));
   balancers = await Promise.all(starting);
 });
 afterEach(async (context) => {
@@ -290,6 +291,26 @@ test('traffic goes on when the engine, the balancer or the proxy is killed', asy
   });
 });
 
+test('with the hook, a container that is killed finishes first; one that is not killed stays in service', async () => {
+  const entries = balancerKinds.map((name) => `  - name: ${name}\n    on-failure: open\n`);
+  writeFileSync(hooks, `hooks:\n${entries.join('')}`);
+  process.kill(engine.pid, 'SIGHUP');
+  await expect.poll(() => engine.log()).toContain('hooks');
+  const labels = { domain: 'web.x' };
+  await web('first', labels);
+  await onEach((one) => comes(() => one.ask('web.x'), { body: 'first' }));
+  const slow = balancers.map((one) => one.ask('web.x', '/cgi-bin/slow'));
+  await web('second', labels);
+  await onEach((one) => comes(() => one.ask('web.x'), { body: 'second' }));
+  await ok('rm', '-f', 'first');
+  expect((await Promise.all(slow)).map(({ body }) => body)).toEqual(slow.map(() => 'slow first'));
+  await web('third', labels);
+  await onEach((one) => expect.poll(() => one.figure('balancer_backends_in_service')).toBe(2));
+  await refused('kill', '-s', 'NONE', 'third');
+  await ok('kill', '-s', 'USR1', 'third');
+  await onEach(async (one) => expect(await one.figure('balancer_backends_in_service')).toBe(2));
+});
+
 /** In CI a few seconds; longer for a night: CLEAT_BALANCER_SECONDS. */
 const seconds = Number(process.env.CLEAT_BALANCER_SECONDS ?? 5);
 
@@ -302,7 +323,7 @@ test(
     await onEach((one) => expect.poll(() => one.figure('balancer_backends_in_service')).toBe(2));
     const args = ['-t1', '-c8', `-d${seconds}s`, '--timeout', '20s', '-H', 'Host: web.x'];
     const load = balancers.map((one) => new Program('wrk', [...args, `http://127.0.0.1:${one.port}/`]));
-    const goes = [['stop', '-t1']];
+    const goes = [['stop', '-t1'], ['rm', '-f'], ['restart', '-t0'], ['kill']];
     let replaced = 0;
     while (load.some((one) => !one.ended)) {
       const [going = []] = [goes[replaced % goes.length]];

@@ -5,6 +5,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { join } from 'node:path';
 import { checkout } from './documents.js';
+import type { Engine } from './engine.js';
 import { freePort } from './ports.js';
 import { Program } from './program.js';
 
@@ -33,6 +34,8 @@ export class RunningBalancer implements AsyncDisposable {
   readonly port: number;
   readonly tlsPort: number;
   readonly directory: string;
+  /** Where engines find it, by its kind as its name. */
+  readonly socket: string;
   readonly #args: readonly string[];
   #program: Program;
 
@@ -40,6 +43,7 @@ export class RunningBalancer implements AsyncDisposable {
     kind: Kind,
     directory: string,
     [port, tlsPort]: readonly [number, number],
+    socket: string,
     args: readonly string[],
   ) {
     this.kind = kind;
@@ -47,22 +51,24 @@ export class RunningBalancer implements AsyncDisposable {
     this.port = port;
     this.tlsPort = tlsPort;
     this.#args = args;
+    this.socket = socket;
     this.#program = this.#begin();
   }
 
   /** @param certificates a directory of PEM files */
-  static async start(kind: Kind, engine: string, base: string, certificates: string): Promise<RunningBalancer> {
+  static async start(kind: Kind, engine: Engine, base: string, certificates: string): Promise<RunningBalancer> {
+    const socket = join(engine.pluginDirectory, `${kind}.sock`);
     const directory = join(base, kind);
     await mkdir(directory);
     // Workers must get through.
     for (const path of [base, directory]) await chmod(path, 0o711);
     const ports = [await freePort(), await freePort()] as const;
     const args = [
-      ...['--balancer', kind, '--engine', engine, '--directory', join(directory, 'run')],
-      ...['--socket', join(directory, 'socket'), '--address', '127.0.0.1', '--drain-timeout', '3000'],
+      ...['--balancer', kind, '--engine', `unix://${engine.socket}`, '--directory', join(directory, 'run')],
+      ...['--socket', socket, '--address', '127.0.0.1', '--drain-timeout', '3000'],
       ...['--port', String(ports[0]), '--tls-port', String(ports[1]), '--certificates', certificates],
     ];
-    return new RunningBalancer(kind, directory, ports, args);
+    return new RunningBalancer(kind, directory, ports, socket, args);
   }
 
   get said(): string {
@@ -93,7 +99,7 @@ export class RunningBalancer implements AsyncDisposable {
 
   /** One of its own pages. */
   async page(path: string): Promise<Answer> {
-    return await answerOf(request({ socketPath: join(this.directory, 'socket'), path, agent: false }));
+    return await answerOf(request({ socketPath: this.socket, path, agent: false }));
   }
 
   async figure(name: string): Promise<number> {
