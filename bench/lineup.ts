@@ -6,6 +6,7 @@ import { type BenchEngine, Cleat, Dockerd } from './engines.js';
 import { HookChain } from './hook-chain.js';
 import { newerDockerd, podmanPath } from './peers.js';
 import { Podman } from './podman.js';
+import { Proxied } from './proxied.js';
 import { publisher } from './published-plugin.js';
 import { SharedPlugin } from './shared-plugin.js';
 
@@ -18,6 +19,7 @@ export const engineTitles = {
   hooked: 'Cleat, three request hooks',
   newer: 'newer dockerd',
   podman: 'podman',
+  proxied: 'through cleat proxy',
 } as const;
 
 export type EngineName = keyof typeof engineTitles;
@@ -50,7 +52,7 @@ export class Lineup implements AsyncDisposable {
     if (running) return running;
     await this.#plugin.start();
     if (name === 'hooked') await this.#hooks.start();
-    const engine = this.#make(name);
+    const engine = name === 'proxied' ? new Proxied(name, this.#base, await this.get('dockerd')) : this.#make(name);
     this.#running.set(name, engine);
     this.#endings.push(async () => void this.failures.push(...(await engine.stop())));
     await engine.start(await busyboxTar());

@@ -13,6 +13,7 @@ import { layerRows } from './rows/layers.js';
 import { logRows } from './rows/logs.js';
 import { managedRows } from './rows/managed-plugins.js';
 import { pluginRows } from './rows/plugins.js';
+import { proxyRows } from './rows/proxy.js';
 
 /** All lines between engines, in the order of the tables. */
 export const engineRows: readonly Row[] = [
@@ -28,6 +29,7 @@ export const engineRows: readonly Row[] = [
   ...hookRows,
   ...balancerRows,
   ...authorizationRows,
+  ...proxyRows,
 ];
 
 /** All lines, with the number by which `--rows` knows each. */
