@@ -9,6 +9,9 @@ import { echoSession, startApi, type TestApi, talk } from '../testing/fakes.js';
 
 const loud = fileURLToPath(new URL('./loud.fixture.ts', import.meta.url));
 
+/** On a busy machine, too. */
+const until = (condition: () => boolean | Promise<boolean>) => vi.waitUntil(condition, { timeout: 20_000 });
+
 let bench: HookBench;
 let api: TestApi;
 let created: ContainerCreateRequest[];
@@ -349,7 +352,7 @@ describe('the requests that a hook is asked about', () => {
     expect(asked()).toBe(0);
     bench.end('a');
     await bench.hook('a', { Request: { Deny: { Message: 'no' } } });
-    await vi.waitUntil(async () => (await create()).status === 403);
+    await until(async () => (await create()).status === 403);
   });
 
   test('a route that the API does not have is a mistake, not a wish', async () => {
@@ -378,7 +381,7 @@ describe('the requests that a hook is asked about', () => {
       ...{ body: async () => undefined, labels: async () => ({}) },
     });
     try {
-      await vi.waitUntil(async () => (await own.hooks.begin(subject(1)).request()).headers.get('X-Loud') === 'yes');
+      await until(async () => (await own.hooks.begin(subject(1)).request()).headers.get('X-Loud') === 'yes');
       expect((await own.hooks.begin(subject(process.pid)).request()).headers.size).toBe(0);
     } finally {
       await own[Symbol.asyncDispose]();
@@ -390,7 +393,7 @@ describe('the requests that a hook is asked about', () => {
         .request()
         .catch(() => {}),
     );
-    await vi.waitUntil(() => bench.asked.length === 200);
+    await until(() => bench.asked.length === 200);
     await expect(bench.hooks.begin(subject(1)).request()).rejects.toThrow('it has 200 questions to answer already');
     for (const stop of stops) stop.abort();
     await Promise.all(all);
