@@ -41,7 +41,10 @@ export class GrpcClient {
       maxSessionMemory: 64,
     });
     this.#session.on('error', (error) => log.debug(`the connection to ${peer} failed`, { error: messageOf(error) }));
-    this.#session.on('connect', () => this.#session.setLocalWindowSize(4 * 1024 * 1024));
+    // It is told of a connection even after it was closed.
+    this.#session.on('connect', () => {
+      if (!this.isClosed) this.#session.setLocalWindowSize(4 * 1024 * 1024);
+    });
     const gone = (): void => {
       this.close();
       connection.destroy();
@@ -78,6 +81,7 @@ export class GrpcClient {
       if (this.isClosed) return gone();
       this.#session.once('close', gone);
       const ask = (): void => {
+        if (this.isClosed) return;
         this.#session.ping((error) => {
           this.#session.off('close', gone);
           if (error) return gone();

@@ -75,10 +75,9 @@ async function passAnswer(
   to: ServerHttp2Stream,
   check: ForwardOptions['check'],
 ): Promise<void> {
-  let trailers: OutgoingHttpHeaders | undefined;
-  from.once('trailers', (...[, , raw = []]: [IncomingHttpHeaders, number, string[]?]) => {
-    trailers = headersOf(raw, []);
-  });
+  const told = trailersIn(from);
+  // It is awaited below, where the answer comes as far as that.
+  told.catch(() => {});
   const { headers, isEnd } = await headOf(from);
   if (to.destroyed || to.closed) return;
   if (isEnd) {
@@ -87,7 +86,7 @@ async function passAnswer(
   }
   to.respond(headers, { waitForTrailers: true });
   await copy(from, to);
-  if (!trailers) throw unavailable('the call was ended without a status');
+  const trailers = await told;
   const failure = trailers['grpc-status'] === '0' ? check?.() : undefined;
   const last = failure ? trailersOf(failure) : trailers;
   to.once('wantTrailers', () => to.sendTrailers(last));
@@ -101,6 +100,15 @@ function headOf(stream: ClientHttp2Stream): Promise<{ headers: OutgoingHttpHeade
       resolve({ headers: headersOf(raw, [':status']), isEnd });
     });
     stream.once('close', () => reject(stream.errored ?? unavailable('the call was ended without an answer')));
+  });
+}
+
+function trailersIn(stream: ClientHttp2Stream): Promise<OutgoingHttpHeaders> {
+  return new Promise((resolve, reject) => {
+    stream.once('trailers', (...[, , raw = []]: [IncomingHttpHeaders, number, string[]?]) =>
+      resolve(headersOf(raw, [])),
+    );
+    stream.once('close', () => reject(stream.errored ?? unavailable('the call was ended without a status')));
   });
 }
 

@@ -5,6 +5,7 @@ import { constants } from 'node:http2';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Builds } from '@cleat/engine/build/service';
 import * as control from '@cleat/protocol/buildkit/control';
@@ -15,6 +16,7 @@ import { bytesMessage, nothing } from '@cleat/protocol/grpc/common';
 import { message, string } from '@cleat/protocol/grpc/message';
 import { type Methods, serveGrpc, streaming, unary } from '@cleat/protocol/grpc/server';
 import { code, StatusError } from '@cleat/protocol/grpc/status';
+import { tunnelOf } from '@cleat/protocol/grpc/tunnel';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startApi, type TestApi } from '../../../testing/fakes.js';
@@ -164,12 +166,22 @@ test('a session may come by a call, and is the client’s alone where nothing is
   const call = client.stream('/moby.buildkit.v1.Control/Session', [bytesMessage, bytesMessage], {
     headers: { 'x-docker-expose-session-uuid': 'called', 'x-docker-expose-session-grpc-method': ['/a/B', '/c/D'] },
   });
+  const serving = (connection: Duplex) => serveGrpc(connection, session, silentLogger);
+  const served = (async () => {
+    for await (const piece of tunnelOf(call.messages, serving, silentLogger)) await call.send(piece);
+  })();
   const open = await buildkit.session('called');
   expect(open.methods).toEqual(['/a/b', '/c/d']);
-  buildkit.script = async ({ Session }) => new Map([['session', Session]]);
+  const files: string[] = [];
+  buildkit.script = async (request) => {
+    files.push(...Object.keys(await buildkit.files(request, 'context')));
+    return new Map([['session', request.Session]]);
+  };
   const { ExporterResponse } = await solve(client, { Session: 'called', Exporters: [{ Type: 'oci' }] });
   expect(ExporterResponse.get('session')).toBe('called');
+  expect(files).toEqual(['d/', 'd/f']);
   call.cancel();
+  await served;
   await expect.poll(() => buildkit.sessions.size).toBe(0);
 });
 
