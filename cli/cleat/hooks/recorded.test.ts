@@ -31,10 +31,7 @@ test.each([
       Body: { Image: 'its', Env: ['A="1"'] },
     },
   ],
-  [
-    'curl localhost/x --data-raw "{\\"a\\": 1}" -X PUT',
-    { Method: 'PUT', URL: '/x', Headers: {}, Body: { a: 1 } },
-  ],
+  ['curl localhost/x --data-raw "{\\"a\\": 1}" -X PUT', { Method: 'PUT', URL: '/x', Headers: {}, Body: { a: 1 } }],
 ])('%s', (text, request) => {
   expect(recordedRequest(text)).toEqual(request);
 });
