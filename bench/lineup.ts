@@ -4,6 +4,7 @@ import { Crowd } from './crowd.js';
 import { type BenchEngine, Cleat, Dockerd } from './engines.js';
 import { newerDockerd, podmanPath } from './peers.js';
 import { Podman } from './podman.js';
+import { Proxied } from './proxied.js';
 import { publisher } from './published-plugin.js';
 import { SharedPlugin } from './shared-plugin.js';
 
@@ -15,6 +16,7 @@ export const engineTitles = {
   crowded: 'Cleat, 20 more extensions, one hung',
   newer: 'newer dockerd',
   podman: 'podman',
+  proxied: 'through cleat proxy',
 } as const;
 
 export type EngineName = keyof typeof engineTitles;
@@ -43,7 +45,7 @@ export class Lineup implements AsyncDisposable {
     const running = this.#running.get(name);
     if (running) return running;
     await this.#plugin.start();
-    const engine = this.#make(name);
+    const engine = name === 'proxied' ? new Proxied(name, this.#base, await this.get('dockerd')) : this.#make(name);
     this.#running.set(name, engine);
     this.#endings.push(async () => void this.failures.push(...(await engine.stop())));
     await engine.start(await busyboxTar());

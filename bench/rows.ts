@@ -12,6 +12,7 @@ import { layerRows } from './rows/layers.js';
 import { logRows } from './rows/logs.js';
 import { managedRows } from './rows/managed-plugins.js';
 import { pluginRows } from './rows/plugins.js';
+import { proxyRows } from './rows/proxy.js';
 
 /** All lines between engines, in the order of the tables. */
 export const engineRows: readonly Row[] = [
@@ -26,6 +27,7 @@ export const engineRows: readonly Row[] = [
   ...managedRows,
   ...balancerRows,
   ...authorizationRows,
+  ...proxyRows,
 ];
 
 /** All lines, with the number by which `--rows` knows each. */

@@ -191,12 +191,15 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     expect(told).toMatch(/2 warnings found[\s\S]*\$NONE' \(line 4\)[\s\S]*JSONArgsRecommended: .*\(line 5\)/);
     const { stderr } = await run('build', '--build-arg', 'BUILDKIT_DOCKERFILE_CHECK=error=true', 'checked');
     expect(stderr).toMatch(/lint violation found for rules: .*JSONArgsRecommended/);
-    const asked = (question: string) =>
-      ok('buildx', 'build', `--print=${question}`, 'checked', { env: { BUILDX_EXPERIMENTAL: '1' } });
+    const env = { BUILDX_EXPERIMENTAL: '1' };
+    const asked = (question: string) => ok('buildx', 'build', `--print=${question}`, 'checked', { env });
     expect(await asked('lint')).toMatch(/WARNING: UndefinedVar - https.*\n.*\nDockerfile:4\n/);
     expect(await asked('outline')).toMatch(/^TARGET: it\n\nBUILD ARG +VALUE +DESCRIPTION\nTAG +latest/);
     expect(await asked('targets')).toMatch(/^TARGET +DESCRIPTION\nit \(default\)/);
     expect(await asked('subrequests.describe')).toMatch(/lint +1\.0\.0/);
+    // Such a client builds first, and names the result by another build.
+    await ok('buildx', 'build', '-t', 'twice:1', 'checked', { env });
+    expect(await ok('run', '--rm', 'twice:1', 'ls', '/f')).toBe('/f\n');
   });
 
   test('a failure says where, and what was printed', async () => {

@@ -113,7 +113,7 @@ test('requests go where labels say', async () => {
     // Its network is not there yet.
     await comes(() => one.ask('back.x'), { status: 503 });
   });
-  expect(balancers[0]?.said).toContain('it is not in network back, which its label names');
+  await onEach((one) => expect.poll(() => one.said).toContain('it is not in network back, which its label names'));
   await ok('network', 'connect', 'back', 'back');
   await onEach((one) => comes(() => one.ask('back.x'), { body: 'back' }));
   await ok('rm', '-f', 'back');
