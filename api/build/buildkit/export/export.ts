@@ -20,7 +20,7 @@ export async function exportResult(
 ): Promise<Map<string, string>> {
   const response = new Map([...metadata].map(([name, value]) => [name, Buffer.from(value).toString('utf8')]));
   if (image === undefined) return response;
-  // One that was built here has its names since then.
+  // An image that this job has built has its names since then.
   const toImages = exporters.filter(({ type }) => type === 'image');
   if (isOfAnother && toImages.length > 0) {
     services.builds.publish(
