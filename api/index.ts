@@ -58,6 +58,7 @@ export interface ServeOptions extends Omit<ApiOptions, 'routes' | 'forBuilders'>
 export function serveApi(options: ServeOptions): Api {
   const { services, log } = options;
   const { store } = services;
+  services.hooks?.setRoutes(options.routes);
   const router = createRouter(options.routes);
   const server = createApiServer({
     router,

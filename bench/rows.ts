@@ -7,6 +7,7 @@ import { buildRows } from './rows/builds.js';
 import { containerRows } from './rows/containers.js';
 import { engineWideRows } from './rows/engine.js';
 import { extensionRows } from './rows/extensions.js';
+import { hookRows } from './rows/hooks.js';
 import { imageRows } from './rows/images.js';
 import { layerRows } from './rows/layers.js';
 import { logRows } from './rows/logs.js';
@@ -25,6 +26,7 @@ export const engineRows: readonly Row[] = [
   ...apiRows,
   ...engineWideRows,
   ...managedRows,
+  ...hookRows,
   ...balancerRows,
   ...authorizationRows,
   ...proxyRows,

@@ -4,6 +4,7 @@ import type { Logger } from '@cleat/protocol/log';
 import type { HookEntry, HooksConfig } from './config.js';
 import { ExtensionHook } from './extension-hook.js';
 import { Link } from './link.js';
+import { checkRoutes } from './match.js';
 import { PowerstripAdapters } from './powerstrip/adapters.js';
 import { Run } from './run.js';
 import { masked } from './secrets.js';
@@ -36,6 +37,8 @@ export function openHooks({ config, extensions, log, lookMs = 10_000, addressOf 
   const nothing: HooksConfig = { path: '', entries: [] };
   let chain: Chain = { config: nothing, links: [], table: new Map() };
 
+  let routes: readonly HookedRoute[] | undefined;
+
   /** The chain of the present file; hooks that stay keep what is known of them. */
   function current(): Chain {
     const wanted = config.hooks ?? nothing;
@@ -56,7 +59,10 @@ export function openHooks({ config, extensions, log, lookMs = 10_000, addressOf 
   }
 
   function hookOf({ name }: HookEntry): Hook {
-    return new ExtensionHook(name, extensions, () => chain.table.clear());
+    return new ExtensionHook(name, extensions, (wishes) => {
+      chain.table.clear();
+      if (routes) checkRoutes(wishes?.match ?? [], routes);
+    });
   }
 
   function begin(subject: HookSubject): Run {
@@ -100,6 +106,9 @@ export function openHooks({ config, extensions, log, lookMs = 10_000, addressOf 
       } catch (error) {
         return { ...run.outcome(), error };
       }
+    },
+    setRoutes(all) {
+      routes = all;
     },
     list: () => current().links.map((link) => link.status()),
     traces: (query) => traces.find(query),

@@ -263,6 +263,8 @@ export interface Hooks {
   begin(subject: HookSubject): HookRun;
   /** Puts a request to the hooks without a trace. Does not throw: a refusal is what it tells. */
   test(subject: HookSubject): Promise<HookTest>;
+  /** The routes that there are: a hook that wants to see another one is mistaken, and fails. */
+  setRoutes(routes: readonly HookedRoute[]): void;
   list(): HookStatus[];
   /** The latest requests that hooks have seen, oldest first. */
   traces(query: TraceQuery): readonly HookTrace[];
