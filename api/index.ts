@@ -4,6 +4,7 @@ import { hooksCheck } from './hooks/check.js';
 import { createRouter, type Route } from './http/router.js';
 import { createApiServer, type RequestCheck, refuseBrowsers } from './http/server.js';
 import { type Listener, type ListenOptions, listen } from './listeners/listen.js';
+import { powerstripCheck } from './powerstrip/check.js';
 import { apiRoutes } from './routes.js';
 import type { ApiServices } from './services.js';
 
@@ -57,8 +58,11 @@ export interface ServeOptions extends Omit<ApiOptions, 'routes' | 'forBuilders'>
 export function serveApi(options: ServeOptions): Api {
   const { services, log } = options;
   const { store } = services;
+  services.hooks?.setRoutes(options.routes);
+  const router = createRouter(options.routes);
   const server = createApiServer({
-    router: createRouter(options.routes),
+    router,
+    reroutes: () => services.hooks?.adapters.isEmpty === false,
     log,
     identity: options.identity,
     callers: services.callers,
@@ -69,6 +73,7 @@ export function serveApi(options: ServeOptions): Api {
       refuseBrowsers(options.allowedOrigins),
       ...(options.first ?? []),
       // The request that authorizers judge is the one that is done: hooks, which change it, come before them.
+      ...(services.hooks ? [powerstripCheck(services.hooks, router)] : []),
       ...(services.hooks ? [hooksCheck(services.hooks, services)] : []),
       ...(services.authorization ? [authorizationCheck(services.authorization)] : []),
       ...(options.onRequest ?? []),

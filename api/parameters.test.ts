@@ -12,7 +12,7 @@ import { startApi, type TestApi } from './testing/fakes.js';
  */
 /** Parameters that the guide gives a reason for. */
 const meaningless: Readonly<Record<string, readonly string[]>> = {
-  'GET /images/json': ['digests', 'manifests'],
+  'GET /images/json': ['digests'],
   'GET /images/{name}/attestations': ['statement', 'type'],
   'POST /images/{name}/tag': ['force'],
   'POST /containers/{id}/start': ['checkpoint-dir'],

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const ends = Buffer.from('"Action":"destroy"');
 const beginnings = Buffer.from('"Action":"create"');
@@ -15,14 +16,27 @@ export class EventReaders implements Disposable {
   }
 
   static async open(socketPath: string, count: number): Promise<EventReaders> {
-    const readers = Array.from({ length: count }, () => new Reader(socketPath));
-    await Promise.all(readers.map((reader) => reader.ready));
+    const readers: Reader[] = [];
+    // A listener's queue is shorter than a thousand.
+    while (readers.length < count) {
+      const some = Array.from({ length: Math.min(100, count - readers.length) }, () => new Reader(socketPath));
+      await Promise.all(some.map((reader) => reader.ready));
+      readers.push(...some);
+    }
     return new EventReaders(readers);
   }
 
   /** Until each of them has seen as many containers come, and go. @throws Error when one of them is ended before */
   async seen(containers: number): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.seen(containers)));
+  }
+
+  /** How many of them have not seen as many come and go in this time, in ms. */
+  async missing(containers: number, withinMs: number): Promise<number> {
+    const end = Date.now() + withinMs;
+    const late = () => this.#readers.filter((reader) => !reader.has(containers)).length;
+    while (late() > 0 && Date.now() < end) await sleep(20);
+    return late();
   }
 
   [Symbol.dispose](): void {
@@ -54,10 +68,14 @@ class Reader {
     this.#onPiece();
   }
 
+  has(containers: number): boolean {
+    return this.#created >= containers && this.#destroyed >= containers;
+  }
+
   seen(containers: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
-        if (this.#created >= containers && this.#destroyed >= containers) resolve();
+        if (this.has(containers)) resolve();
       };
       this.#socket.once('close', () =>
         reject(new Error(`a reader saw ${this.#created} containers come and ${this.#destroyed} go, of ${containers}`)),

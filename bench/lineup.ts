@@ -1,9 +1,12 @@
+import { join } from 'node:path';
 import { busyboxTar } from '@cleat/cli/tour/busybox';
 import { messageOf } from '@cleat/protocol/errors';
 import { Crowd } from './crowd.js';
 import { type BenchEngine, Cleat, Dockerd } from './engines.js';
+import { HookChain } from './hook-chain.js';
 import { newerDockerd, podmanPath } from './peers.js';
 import { Podman } from './podman.js';
+import { Proxied } from './proxied.js';
 import { publisher } from './published-plugin.js';
 import { SharedPlugin } from './shared-plugin.js';
 
@@ -13,8 +16,10 @@ export const engineTitles = {
   cleat: 'Cleat',
   processes: 'Cleat, batteries as processes',
   crowded: 'Cleat, 20 more extensions, one hung',
+  hooked: 'Cleat, three request hooks',
   newer: 'newer dockerd',
   podman: 'podman',
+  proxied: 'through cleat proxy',
 } as const;
 
 export type EngineName = keyof typeof engineTitles;
@@ -27,14 +32,17 @@ export class Lineup implements AsyncDisposable {
   readonly #running = new Map<EngineName, BenchEngine>();
   readonly #endings: (() => Promise<void> | void)[] = [];
   readonly #plugin = new SharedPlugin();
+  readonly #hooks: HookChain;
   /** Things that were left behind; complete once it is disposed of. */
   readonly failures: string[] = [];
 
   /** @param base where engines keep their data */
   constructor(base: string) {
     this.#base = base;
+    this.#hooks = new HookChain(join(base, 'hooks'));
     this.#endings.push(
       () => this.#plugin.end(),
+      () => this.#hooks.end(),
       () => publisher.end(),
     );
   }
@@ -43,7 +51,8 @@ export class Lineup implements AsyncDisposable {
     const running = this.#running.get(name);
     if (running) return running;
     await this.#plugin.start();
-    const engine = this.#make(name);
+    if (name === 'hooked') await this.#hooks.start();
+    const engine = name === 'proxied' ? new Proxied(name, this.#base, await this.get('dockerd')) : this.#make(name);
     this.#running.set(name, engine);
     this.#endings.push(async () => void this.failures.push(...(await engine.stop())));
     await engine.start(await busyboxTar());
@@ -67,6 +76,7 @@ export class Lineup implements AsyncDisposable {
     if (name === 'dockerd') return new Dockerd(name, this.#base);
     if (name === 'newer') return new Dockerd(name, this.#base, newerDockerd());
     if (name === 'podman') return new Podman(name, this.#base, podmanPath());
+    if (name === 'hooked') return new Cleat(name, this.#base, this.#hooks.flags);
     const flags = name === 'processes' ? batteries.map((battery) => `--extension=${battery}=process`) : [];
     return new Cleat(name, this.#base, flags);
   }

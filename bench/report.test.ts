@@ -16,6 +16,15 @@ const rate: Row<unknown, PluginName> = {
 };
 const own: Row = { name: 'own', unit: 'ms', between: stock, below: 1000, samples: 3, sample: async () => 0 };
 
+const more: Row = {
+  name: 'more',
+  unit: 'ms',
+  between: ['cleat', 'hooked'],
+  adds: 3,
+  samples: 3,
+  sample: async () => 0,
+};
+
 test('medians, and the ratio that must not be exceeded', () => {
   expect(median([9, 1, 5])).toBe(5);
   expect(median([4, 1, 2, 3])).toBe(2.5);
@@ -24,6 +33,8 @@ test('medians, and the ratio that must not be exceeded', () => {
   expect(resultOf(cost, [100], [900]).pass, 'only stated').toBe(true);
   expect(resultOf(own, [100], [999]).pass, 'whatever the other one is').toBe(true);
   expect(resultOf(own, [5000], [1000]).pass).toBe(false);
+  expect(resultOf(more, [10], [13]).pass).toBe(true);
+  expect(resultOf(more, [10], [13.1]).pass, 'too much beside the other one').toBe(false);
   expect(resultOf(rate, [100], [51]).pass).toBe(true);
   expect(resultOf(rate, [100], [49]).pass).toBe(false);
 });
@@ -44,6 +55,7 @@ test('the tables say which lines pass, one table for each pair', () => {
     resultOf(cost, [1], [2]),
     resultOf(rate, [900], [450]),
     resultOf(own, [500], [750]),
+    resultOf(more, [10], [12]),
   ];
   const lines = markdown(results, ['a note']).split('\n');
   expect(lines).toContain('| work | 100 ms | 40 ms | 0.40 | ≤ 0.40 | PASS |');
@@ -53,5 +65,6 @@ test('the tables say which lines pass, one table for each pair', () => {
   expect(lines).toContain('| work | Cleat | Cleat, batteries as processes | ratio | limit | |');
   expect(lines).toContain('| rate | 900 calls/s | 450 calls/s | 0.50 | ≥ 0.50 | PASS |');
   expect(lines).toContain('| own | 500 ms | 750 ms | 1.50 | < 1000 ms | PASS |');
+  expect(lines).toContain('| more | 10 ms | 12 ms | 1.20 | ≤ 3 ms more | PASS |');
   expect(lines).toContain('- a note');
 });

@@ -13,6 +13,8 @@ export interface Result {
   atLeast: number | undefined;
   /** Limit of our own figure. */
   below: number | undefined;
+  /** Limit of how much ours is above theirs. */
+  adds: number | undefined;
   /** Medians. */
   theirs: number;
   ours: number;
@@ -31,11 +33,25 @@ export function resultOf<Side, Name extends SideName>(
 ): Result {
   const medians = { theirs: median(theirs), ours: median(ours) };
   const ratio = medians.ours / medians.theirs;
-  const { name, unit, between, atMost, atLeast, below } = row;
-  const isBelow = medians.ours < (below ?? Number.POSITIVE_INFINITY);
+  const { name, unit, between, atMost, atLeast, below, adds } = row;
+  const added = medians.ours - medians.theirs;
+  const isBelow = medians.ours < (below ?? Number.POSITIVE_INFINITY) && added <= (adds ?? Number.POSITIVE_INFINITY);
   const pass = isBelow && ratio <= (atMost ?? Number.POSITIVE_INFINITY) && ratio >= (atLeast ?? 0);
   const beside = others.map((other) => ({ name: other.name, median: median(other.samples) }));
-  return { name, unit, between, atMost, atLeast, below, ...medians, ratio, pass, beside, samples: { theirs, ours } };
+  return {
+    name,
+    unit,
+    between,
+    atMost,
+    atLeast,
+    below,
+    adds,
+    ...medians,
+    ratio,
+    pass,
+    beside,
+    samples: { theirs, ours },
+  };
 }
 
 export function median(values: readonly number[]): number {
@@ -72,8 +88,10 @@ function peer({ beside, ours, unit }: Result, name: SideName): string {
   return found ? ` ${figure(found.median)} ${unit} (${(ours / found.median).toFixed(2)}) |` : ' – |';
 }
 
-function row({ name, unit, theirs, ours, ratio, atMost, atLeast, below, pass }: Result): string {
-  const bounds = [bound('≤', atMost), bound('≥', atLeast), below === undefined ? '' : `< ${below} ${unit}`].join('');
+function row({ name, unit, theirs, ours, ratio, atMost, atLeast, below, adds, pass }: Result): string {
+  const own = below === undefined ? '' : `< ${below} ${unit}`;
+  const more = adds === undefined ? '' : `≤ ${adds} ${unit} more`;
+  const bounds = [bound('≤', atMost), bound('≥', atLeast), own, more].join('');
   const limit = bounds === '' ? '– | ' : `${bounds} | ${pass ? 'PASS' : 'missed'} `;
   return `| ${name} | ${figure(theirs)} ${unit} | ${figure(ours)} ${unit} | ${ratio.toFixed(2)} | ${limit}|`;
 }

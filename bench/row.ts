@@ -19,6 +19,8 @@ export interface Row<Side = BenchEngine, Name extends SideName = EngineName> {
   readonly atLeast?: number;
   /** Limit of our own figure, in the row's unit, whatever the other one is. */
   readonly below?: number;
+  /** Limit of how much our figure is above the other one, in the row's unit. */
+  readonly adds?: number;
   /** Made once per side before the samples. */
   prepare?(side: Side): Promise<void>;
   sample(side: Side): Promise<number>;

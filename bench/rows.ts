@@ -7,11 +7,13 @@ import { buildRows } from './rows/builds.js';
 import { containerRows } from './rows/containers.js';
 import { engineWideRows } from './rows/engine.js';
 import { extensionRows } from './rows/extensions.js';
+import { hookRows } from './rows/hooks.js';
 import { imageRows } from './rows/images.js';
 import { layerRows } from './rows/layers.js';
 import { logRows } from './rows/logs.js';
 import { managedRows } from './rows/managed-plugins.js';
 import { pluginRows } from './rows/plugins.js';
+import { proxyRows } from './rows/proxy.js';
 
 /** All lines between engines, in the order of the tables. */
 export const engineRows: readonly Row[] = [
@@ -24,8 +26,10 @@ export const engineRows: readonly Row[] = [
   ...apiRows,
   ...engineWideRows,
   ...managedRows,
+  ...hookRows,
   ...balancerRows,
   ...authorizationRows,
+  ...proxyRows,
 ];
 
 /** All lines, with the number by which `--rows` knows each. */

@@ -5,7 +5,7 @@ import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { Helper } from '@cleat/linux/helper/helper';
 import { within } from '@cleat/protocol/async/deadline';
 import type { Caller } from '@cleat/protocol/caller';
-import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { invalidParameter, isClass, messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { openAudit } from './audit/index.js';
 import type { Audit } from './audit/service.js';
@@ -307,7 +307,19 @@ export async function openEngine(
       runtimePlugins: () => plugins.runtimes(),
     });
 
-    const hooks = openHooks({ config, extensions, log: room('hooks') });
+    const hooks = openHooks({
+      config,
+      extensions,
+      log: room('hooks'),
+      addressOf: async (name) => {
+        const found = await containers.inspect(name, { size: false }).catch((error: unknown) => {
+          if (isClass(error, 'NotFound')) return undefined;
+          throw error;
+        });
+        const networks = Object.values(found?.NetworkSettings.Networks ?? {});
+        return networks.find(({ IPAddress }) => IPAddress)?.IPAddress;
+      },
+    });
     closers.push(['hooks', () => hooks.close()]);
 
     extensions.setProviders(containers.providers);

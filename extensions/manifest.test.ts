@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ExtensionOverride, openExtensions } from './index.js';
 import { readManifests } from './manifest.js';
 import { prerequisites } from './order.js';
+import { anyVariables } from './variables.fixture.js';
 
 let directory: string;
 let manifest: string;
@@ -103,20 +104,7 @@ test('an extension that is left out, and one whose module is missing, say so', a
 
 test('the manifest of the batteries promises kinds that exist, for modules that exist', () => {
   manifest = fileURLToPath(new URL('../batteries/manifest.yaml', import.meta.url));
-  const names = [
-    'dataRoot',
-    'engineId',
-    'iptables',
-    'ipForward',
-    'icc',
-    'ipMasq',
-    'ip',
-    'mtu',
-    'defaultAddressPools',
-    'containerRoot',
-    'containerView',
-  ];
-  const variables = Object.fromEntries(names.map((name) => [name, 'x']));
+  const variables = anyVariables(manifest, 'x');
   const entries = readManifests({ paths: [manifest], overrides: {}, variables, stateDirectory: '/s' });
   // test/unit/batteries.test.ts holds that these are all.
   expect(entries.length).toBeGreaterThan(8);

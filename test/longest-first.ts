@@ -17,6 +17,7 @@ const long = [
   'rclone-volume',
   'create',
   'watch',
+  'balancer',
   'survival',
   'network-plugins',
   'hung-volume',

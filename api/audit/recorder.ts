@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Audit } from '@cleat/engine/audit/service';
 import type { Decision, NewAuditRecord } from '@cleat/protocol/audit';
 import { asCleatError } from '@cleat/protocol/errors';
@@ -26,6 +27,8 @@ export interface Ending {
 export class Recording {
   readonly #audit: Audit;
   readonly #request: ApiRequest;
+  /** The request lets go of it when its client goes. */
+  readonly #socket: Socket;
   readonly #peer: Peer;
   readonly #began = Date.now();
   readonly #started = performance.now();
@@ -41,6 +44,7 @@ export class Recording {
     this.#audit = audit;
     this.#request = request;
     this.#peer = peer;
+    this.#socket = request.socket;
     this.#sentBefore = request.socket.bytesWritten;
   }
 
@@ -105,7 +109,8 @@ export class Recording {
     const match = this.#match;
     const exchange = this.#exchange;
     const changes = exchange?.hooked?.changes;
-    const { socket, method = '', url = '' } = this.#request;
+    const socket = this.#socket;
+    const { method = '', url = '' } = this.#request;
     this.#audit.note({
       Time: timeText(this.#began),
       ID: exchange?.id,

@@ -29,12 +29,15 @@ export function eventRoutes({ events }: ApiServices): Route[] {
         const subscription = events.subscribe({ ...query, signal: x.signal });
         // A client lists and then relies on what comes: the subscription stands before the head is sent.
         await x.begin(200, type, cursor === undefined ? {} : { [cursorHeader]: cursor });
-        // RFC 7464: each text begins with a record separator.
-        const mark = type === 'application/json-seq' ? '\x1e' : '';
-        const isOld = x.before('1.52');
+        const form: Form = {
+          isOld: x.before('1.52'),
+          withoutImageCreate: x.before('1.46'),
+          // RFC 7464: each text begins with a record separator.
+          mark: type === 'application/json-seq' ? '\x1e' : '',
+        };
         for await (const batch of subscription) {
-          const texts = batch.filter((event) => !skipped(x, event)).map((event) => `${mark}${textOf(event, isOld)}\n`);
-          if (texts.length > 0 && !(await x.write(texts.join('')))) break;
+          const bytes = encoded(batch, form);
+          if (bytes.length > 0 && !(await x.write(bytes))) break;
         }
         x.end();
       },
@@ -58,6 +61,28 @@ function queryOf(x: Exchange): Omit<EventQuery, 'signal'> {
   return { since, until, cursor, filters: decodeFilters(x.query.text('filters')) };
 }
 
+interface Form {
+  readonly isOld: boolean;
+  readonly withoutImageCreate: boolean;
+  readonly mark: string;
+}
+
+/** The last batch in each form: readers who keep up get the same one, and it is encoded once for all of them. */
+const last = new Map<string, { batch: readonly EventMessage[]; bytes: Buffer }>();
+
+function encoded(batch: readonly EventMessage[], form: Form): Buffer {
+  const key = `${form.isOld} ${form.withoutImageCreate} ${form.mark}`;
+  const made = last.get(key);
+  if (made?.batch.length === batch.length && made.batch.every((event, at) => event === batch[at])) return made.bytes;
+  const texts = batch.flatMap((event) => {
+    const isLeftOut = form.withoutImageCreate && event.Type === 'image' && event.Action === 'create';
+    return isLeftOut ? [] : [`${form.mark}${textOf(event, form.isOld)}\n`];
+  });
+  const bytes = Buffer.from(texts.join(''));
+  last.set(key, { batch, bytes });
+  return bytes;
+}
+
 /** An event's text is made once for all who read it: for old clients, and for today's. */
 const texts = { old: new WeakMap<EventMessage, string>(), new: new WeakMap<EventMessage, string>() };
 
@@ -69,10 +94,6 @@ function textOf(event: EventMessage, isOld: boolean): string {
     made.set(event, text);
   }
   return text;
-}
-
-function skipped(x: Exchange, event: EventMessage): boolean {
-  return x.before('1.46') && event.Type === 'image' && event.Action === 'create';
 }
 
 /** Up to API 1.51 events carry the fields of Docker 1.9 too, and clients of all ages read them. */

@@ -1,10 +1,16 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { fileURLToPath } from 'node:url';
 import type { ApiAnswer, ApiRequest } from '@cleat/engine/authorization/service';
 import { HookBench } from '@cleat/engine/hooks/hooks.fixture';
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
 import { forbidden, notFound } from '@cleat/protocol/errors';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { echoSession, startApi, type TestApi, talk } from '../testing/fakes.js';
+
+const loud = fileURLToPath(new URL('./loud.fixture.ts', import.meta.url));
+
+/** On a busy machine, too. */
+const until = (condition: () => boolean | Promise<boolean>) => vi.waitUntil(condition, { timeout: 20_000 });
 
 let bench: HookBench;
 let api: TestApi;
@@ -346,7 +352,51 @@ describe('the requests that a hook is asked about', () => {
     expect(asked()).toBe(0);
     bench.end('a');
     await bench.hook('a', { Request: { Deny: { Message: 'no' } } });
-    await vi.waitUntil(async () => (await create()).status === 403);
+    await until(async () => (await create()).status === 403);
+  });
+
+  test('a route that the API does not have is a mistake, not a wish', async () => {
+    await bench.hook('a', { Capabilities: { Request: 'head', Match: [{ Routes: ['/containers/crate'] }] } });
+    bench.file('hooks: [{name: a}]');
+    expect(await create()).toMatchObject({
+      status: 500,
+      body: {
+        message: expect.stringContaining('the API has no route /containers/crate (did you mean /containers/create?)'),
+      },
+    });
+  });
+
+  test('never its own requests, and no more than so many at once', async () => {
+    await bench.hook('a', { Request: () => undefined });
+    bench.file('hooks: [{name: a, deadline: 10s}]');
+    const own = new HookBench(`extensions: {loud: {driver: loud, module: '${loud}', kinds: [RequestHook]}}`);
+    own.file('hooks: [{name: loud}]');
+    const [Process, route] = [
+      { PID: process.pid, UID: 0, GID: 0, Groups: [] },
+      { method: 'GET', path: '/info' },
+    ];
+    const subject = (id: number) => ({
+      ...{ id: String(id), route, params: {}, version: '1.51', query: {}, headers: {}, takesBody: false },
+      ...{ caller: { Method: 'unix', User: 'root', Within: 'host', Process: { ...Process, PID: id } } },
+      ...{ body: async () => undefined, labels: async () => ({}) },
+    });
+    try {
+      await until(async () => (await own.hooks.begin(subject(1)).request()).headers.get('X-Loud') === 'yes');
+      expect((await own.hooks.begin(subject(process.pid)).request()).headers.size).toBe(0);
+    } finally {
+      await own[Symbol.asyncDispose]();
+    }
+    const stops = Array.from({ length: 200 }, () => new AbortController());
+    const all = stops.map(({ signal }, n) =>
+      bench.hooks
+        .begin({ ...subject(n), signal })
+        .request()
+        .catch(() => {}),
+    );
+    await until(() => bench.asked.length === 200);
+    await expect(bench.hooks.begin(subject(1)).request()).rejects.toThrow('it has 200 questions to answer already');
+    for (const stop of stops) stop.abort();
+    await Promise.all(all);
   });
 
   test('nothing else where it has gone', async () => {

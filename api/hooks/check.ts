@@ -34,7 +34,7 @@ async function runHooks(run: HookRun, exchange: Exchange): Promise<undefined> {
     ...(isBodyChanged && { body: { value: body } }),
   });
   if (answer) exchange.answerInstead(answerOf(answer));
-  if (run.response !== 'none') exchange.outgoing.setChange((given) => changed(run, exchange, given));
+  if (run.response !== 'none') exchange.outgoing.addChange((given) => changed(run, exchange, given));
   exchange.setFlows({ up: run.requestFlow, down: run.responseFlow });
   // A stream is seen in the traces while it lasts.
   const { streams, hijacks } = exchange.route;

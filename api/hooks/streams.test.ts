@@ -12,6 +12,9 @@ import loud from './loud.fixture.js';
 const module = fileURLToPath(new URL('./loud.fixture.ts', import.meta.url));
 const manifest = `extensions: {loud: {driver: loud, module: '${module}', kinds: [RequestHook]}}`;
 
+/** On a busy machine, too. */
+const until = (condition: () => boolean | Promise<boolean>) => vi.waitUntil(condition, { timeout: 20_000 });
+
 describe.each(['socket', 'in-process'] as const)('a hook on %s', (carrier) => {
   let bench: HookBench;
   let api: TestApi;
@@ -53,7 +56,7 @@ describe.each(['socket', 'in-process'] as const)('a hook on %s', (carrier) => {
     const { sent, answered } = ask('POST', '/images/load');
     sent.write('first');
     // Nothing follows until it has got through.
-    await vi.waitUntil(() => received.includes('FIRST'));
+    await until(() => received.includes('FIRST'));
     sent.end('last');
     const answer = await answered;
     expect(answer.headers['x-was']).toBe('200');
@@ -68,9 +71,9 @@ describe.each(['socket', 'in-process'] as const)('a hook on %s', (carrier) => {
     const answer = await answered;
     const pieces: string[] = [];
     answer.setEncoding('utf8').on('data', (piece: string) => pieces.push(piece));
-    await vi.waitUntil(() => pieces.join('') === 'ONE');
+    await until(() => pieces.join('') === 'ONE');
     saved.end('two');
-    await vi.waitUntil(() => pieces.join('') === 'ONETWO');
+    await until(() => pieces.join('') === 'ONETWO');
   });
 
   test('is read at the pace of its reader: nobody keeps the rest', async () => {
@@ -93,7 +96,7 @@ describe.each(['socket', 'in-process'] as const)('a hook on %s', (carrier) => {
         before = made;
         return isStill;
       },
-      { interval: 100 },
+      { interval: 100, timeout: 20_000 },
     );
     expect(made).toBeLessThan(32 * 1024 * 1024);
     answer.destroy();

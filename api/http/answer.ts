@@ -8,6 +8,8 @@ export interface Answer {
   readonly headers: OutgoingHttpHeaders;
   /** Undefined for a stream. */
   readonly body: Buffer | undefined;
+  /** It is the head of a stream. */
+  readonly isHead?: true;
 }
 
 /** Looks at an answer before the client sees any of it; what it throws is the answer instead. */
@@ -24,7 +26,7 @@ export class Outgoing {
   readonly #response: ApiResponse;
   readonly #method: string;
   readonly #checks: AnswerCheck[] = [];
-  #change: AnswerChange | undefined;
+  #changes: AnswerChange[] = [];
   #held: Answer | undefined;
 
   constructor(response: ApiResponse, method: string) {
@@ -36,21 +38,24 @@ export class Outgoing {
     this.#checks.push(check);
   }
 
-  /** Every answer from now on, errors too, is changed before the checks look. */
-  setChange(change: AnswerChange): void {
-    this.#change = change;
+  /**
+   * Every answer from now on, errors too, is changed before the checks look. Who saw the request first sees the answer
+   * last.
+   */
+  addChange(change: AnswerChange): void {
+    this.#changes.unshift(change);
   }
 
   /** A whole answer; a body that a HEAD request does not get still counts in its headers. */
   send(status: number, headers: OutgoingHttpHeaders, body?: Buffer): void {
     const answer = { status, headers, body };
-    if (this.#checks.length === 0 && !this.#change) this.#write(answer);
+    if (this.#checks.length === 0 && this.#changes.length === 0) this.#write(answer);
     else this.#held = answer;
   }
 
   /** Somebody looks at answers, or changes them. */
   get isWatched(): boolean {
-    return this.#checks.length > 0 || this.#change !== undefined;
+    return this.#checks.length > 0 || this.#changes.length > 0;
   }
 
   /** An answer waits for {@link finish}. */
@@ -75,12 +80,12 @@ export class Outgoing {
 
   /** A refusal is final: nobody changes or judges it. */
   async #changed(answer: Answer): Promise<Answer> {
-    const change = this.#change;
-    if (!change) return answer;
+    let changed = answer;
     try {
-      return await change({ ...answer, headers: this.#all(answer.headers) });
+      for (const change of this.#changes) changed = await change({ ...changed, headers: this.#all(changed.headers) });
+      return changed;
     } catch (error) {
-      this.#change = undefined;
+      this.#changes = [];
       this.#checks.length = 0;
       throw error;
     }
@@ -92,7 +97,7 @@ export class Outgoing {
     try {
       for (const check of this.#checks) await check({ ...answer, headers });
     } catch (error) {
-      this.#change = undefined;
+      this.#changes = [];
       this.#checks.length = 0;
       throw error;
     }
@@ -111,7 +116,7 @@ export class Outgoing {
     // Without a socket the connection was hijacked, or the client has gone: there is nobody to answer.
     if (!this.isWatched || this.#response.headersSent || !this.#response.socket) return { error };
     try {
-      const isChanged = this.#change !== undefined;
+      const isChanged = this.#changes.length > 0;
       const passed = await this.pass(answer());
       return isChanged ? { answer: passed } : { error };
     } catch (refusal) {

@@ -29,6 +29,14 @@ export interface ExchangeParts {
   hijacker?: Hijacker;
 }
 
+/** Another route for a request. */
+export interface Rerouting {
+  readonly method: string;
+  readonly target: Target;
+  readonly match: Match;
+  readonly version: string;
+}
+
 /** Changes to a request; absent members stay. */
 export interface ExchangeChange {
   readonly query?: Query | undefined;

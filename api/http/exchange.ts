@@ -1,24 +1,23 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type PassThrough, Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 import type { HookRun } from '@cleat/engine/hooks/service';
-import { notImplemented, systemError } from '@cleat/protocol/errors';
+import { systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
 import type { Logger } from '@cleat/protocol/log';
 import type { Peer } from '../callers/peer.js';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
-import { writeTo } from '../streams/write.js';
 import { type Answer, Outgoing } from './answer.js';
 import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
-import { type ExchangeChange, type ExchangeParts, nextId } from './exchange-parts.js';
+import { type ExchangeChange, type ExchangeParts, nextId, type Rerouting } from './exchange-parts.js';
 import { changedHeaders } from './flat-headers.js';
-import { bodyOf, type Flows, flowInto } from './flows.js';
+import { bodyOf, type Flows } from './flows.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import type { Presence } from './presence.js';
 import { Query } from './query.js';
+import { StreamedAnswer } from './streamed-answer.js';
 import { canonicalPath, type Match, type RouteShape, type Target } from './target.js';
 import { isBefore } from './version.js';
 
@@ -26,9 +25,8 @@ import { isBefore } from './version.js';
 export class Exchange {
   /** Names the request in the log. */
   readonly id = nextId();
-  readonly method: string;
-  readonly path: string;
-  readonly version: string;
+  #method: string;
+  #version: string;
   #headers: IncomingHttpHeaders;
   #rawHeaders: readonly string[];
   #query: Query;
@@ -48,23 +46,21 @@ export class Exchange {
   readonly #presence: Presence;
   readonly #parentLog: Logger;
   #log: Logger | undefined;
-  readonly #target: Target;
-  readonly #match: Match;
+  #target: Target;
+  #match: Match;
   readonly #hijacker: Hijacker | undefined;
   #declaredBody: Promise<unknown> | undefined;
-  #isBodyRead = false;
+  #text: Promise<string> | undefined;
+  readonly #stream: StreamedAnswer;
   #instead: Answer | undefined;
-  #flows: Flows = {};
-  /** Takes an answer that is a stream on its way to others. */
-  #sink: PassThrough | undefined;
+  #upFlow: Flows['up'];
   #endings: ((status: number) => void)[] | undefined;
   /** Its way through the hooks, where it concerns any. */
   hooked: HookRun | undefined;
 
   constructor(parts: ExchangeParts) {
-    this.method = parts.request.method ?? 'GET';
-    this.path = parts.target.path;
-    this.version = parts.version;
+    this.#method = parts.request.method ?? 'GET';
+    this.#version = parts.version;
     this.#headers = parts.request.headers;
     this.#rawHeaders = parts.request.rawHeaders;
     this.#query = new Query(parts.target.query);
@@ -76,11 +72,24 @@ export class Exchange {
     this.#streams = parts.streams;
     this.#presence = parts.presence;
     this.#parentLog = parts.log;
-    this.outgoing = new Outgoing(parts.response, this.method);
+    this.outgoing = new Outgoing(parts.response, this.#method);
+    this.#stream = new StreamedAnswer(() => this.#mustFlow().response, this.outgoing);
     this.settled = parts.settled ?? (async () => {});
     this.#target = parts.target;
     this.#match = parts.match;
     this.#hijacker = parts.hijacker;
+  }
+
+  get method(): string {
+    return this.#method;
+  }
+
+  get path(): string {
+    return this.#target.path;
+  }
+
+  get version(): string {
+    return this.#version;
   }
 
   /** As the request has them; hooks may have changed them. */
@@ -110,6 +119,20 @@ export class Exchange {
     return this.#match.params;
   }
 
+  get match(): Match {
+    return this.#match;
+  }
+
+  /** Makes it a request for another route, for everybody who looks at it from now on. */
+  reroute({ method, target, match, version }: Rerouting): void {
+    this.#method = method;
+    this.#target = target;
+    this.#match = match;
+    this.#version = version;
+    this.#query = new Query(target.query);
+    this.#declaredBody = undefined;
+  }
+
   /** A body may be sent, and is read by the handler: as JSON, as the route declares it. */
   get takesBody(): boolean {
     const { body } = this.#match.route;
@@ -119,10 +142,7 @@ export class Exchange {
   /** Makes it another request, for everybody who looks at it from now on: authorizers, and the handler. */
   change({ query, headers, body }: ExchangeChange): void {
     if (query) this.#query = query;
-    if (body) {
-      this.#declaredBody = Promise.resolve(body.value);
-      this.#isBodyRead = true;
-    }
+    if (body) this.#declaredBody = Promise.resolve(body.value);
     if (headers) [this.#headers, this.#rawHeaders] = changedHeaders(this.#headers, this.#rawHeaders, headers);
   }
 
@@ -165,7 +185,7 @@ export class Exchange {
     return this.#log;
   }
 
-  /** The client speaks an API older than `version`. */
+  /** The client's API is older. */
   before(version: string): boolean {
     return isBefore(this.version, version);
   }
@@ -211,12 +231,25 @@ export class Exchange {
     const { body } = this.#match.route;
     const type = this.headers['content-type'];
     if (!body || !isExpected(body, this.version, type)) return undefined;
-    this.#isBodyRead = true;
-    if (this.#body) return decodeBody(body, this.#body.toString(), type);
-    const source: AsyncIterable<Buffer> = this.#hijacker
-      ? this.#hijacker.body()
-      : this.#mustFlow().request.iterator({ destroyOnReturn: false });
-    return decodeBody(body, await readText(source), type);
+    return decodeBody(body, await this.text(), type);
+  }
+
+  /** The body as it was sent, or as it was replaced; read once. @throws InvalidParameter when it is too large */
+  text(): Promise<string> {
+    this.#text ??= this.#readText();
+    return this.#text;
+  }
+
+  async #readText(): Promise<string> {
+    if (this.#body) return this.#body.toString();
+    const flowing = () => this.#mustFlow().request.iterator({ destroyOnReturn: false });
+    return await readText(this.#hijacker ? this.#hijacker.body() : flowing());
+  }
+
+  /** Another text in the place of the body, before anybody has decoded it. */
+  replaceText(text: string): void {
+    this.#text = Promise.resolve(text);
+    this.#declaredBody = undefined;
   }
 
   /**
@@ -224,9 +257,13 @@ export class Exchange {
    * left to be read then.
    */
   async judgedBody(): Promise<{ json: Buffer | undefined } | undefined> {
-    if (!this.#isBodyRead) return undefined;
+    if (!this.#text && !this.#declaredBody) return undefined;
     const value = await this.declaredBody();
-    return { json: value === undefined ? undefined : Buffer.from(stringify(value)) };
+    if (value !== undefined) return { json: Buffer.from(stringify(value)) };
+    // Adapters have seen it where the route declares none.
+    const text = this.#text && !this.takesBody ? await this.#text : '';
+    if (!this.#text) return undefined;
+    return { json: text === '' ? undefined : Buffer.from(text) };
   }
 
   /**
@@ -236,17 +273,28 @@ export class Exchange {
   body(): Readable {
     const { request } = this.#mustStream('up');
     const body = this.#hijacker ? owned(Readable.from(this.#hijacker.body())) : bodyOf(request);
-    return this.#flows.up ? owned(Readable.from(this.#flows.up(body), { objectMode: false })) : body;
+    return this.#upFlow ? owned(Readable.from(this.#upFlow(body), { objectMode: false })) : body;
   }
 
   /** Has the bytes of a body, or of an answer that is a stream, led through others. */
-  setFlows(flows: Flows): void {
-    this.#flows = flows;
+  setFlows({ up, down }: Flows): void {
+    this.#upFlow = up;
+    this.#stream.flow = down;
+  }
+
+  /** Has answers of these content types sent whole that would be streams: somebody wants to change them. */
+  collect(wants: (contentType: string) => boolean): void {
+    this.#stream.collects = wants;
+  }
+
+  /** Whether an answer of that type is to be sent whole. */
+  isCollected(contentType: string): boolean {
+    return this.#stream.isCollected(contentType);
   }
 
   /** Answers with JSON, ended by a line feed as Go's encoder does. */
   send(status: number, value: unknown): void {
-    this.#sendText(status, 'application/json', `${stringify(value)}\n`);
+    this.#sendBody(status, 'application/json', Buffer.from(`${stringify(value)}\n`));
   }
 
   /** JSON that is encoded already, with its line feed. */
@@ -255,12 +303,7 @@ export class Exchange {
   }
 
   sendText(status: number, text: string): void {
-    this.#sendText(status, 'text/plain; charset=utf-8', text);
-  }
-
-  #sendText(status: number, type: string, text: string): void {
-    // Encoded once; its length as text would have to be counted too.
-    this.#sendBody(status, type, Buffer.from(text));
+    this.#sendBody(status, 'text/plain; charset=utf-8', Buffer.from(text));
   }
 
   #sendBody(status: number, type: string, body: Buffer): void {
@@ -271,37 +314,26 @@ export class Exchange {
     this.outgoing.send(status, status === 204 ? {} : { 'Content-Length': 0 });
   }
 
-  /** Sends the head before there is anything to say. */
-  async begin(status: number, contentType: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
-    const { response } = this.#mustStream('down');
-    const first = { status, headers: { 'Content-Type': contentType, ...more }, body: undefined };
-    const { status: sent, headers } = await this.outgoing.pass(first);
-    response.writeHead(sent, headers);
-    response.flushHeaders();
-    if (this.#flows.down) this.#sink = flowInto(this.#flows.down, response);
-  }
-
   /** A hook wants the bytes of the body; so nobody knows their length. */
   get isBodyLed(): boolean {
-    return this.#flows.up !== undefined;
+    return this.#upFlow !== undefined;
+  }
+
+  /** Sends the head before there is anything to say. */
+  async begin(status: number, contentType: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#mustStream('down');
+    await this.#stream.begin(status, { 'Content-Type': contentType, ...more });
   }
 
   /** Sends a head that another engine made, changed by the hooks. @returns where the body goes, in that head's coding */
   async beginAs(answer: Answer): Promise<ServerResponse> {
-    const { response } = this.#mustStream('down');
-    if (this.#flows.down) throw notImplemented('a hook that sees the bytes of answers has no place in a proxy');
-    const { status, headers } = await this.outgoing.pass(answer);
-    response.writeHead(status, headers);
-    // Chunks that come are chunks that go: they are not coded again.
-    if (Object.keys(headers).some((name) => name.toLowerCase() === 'transfer-encoding'))
-      response.chunkedEncoding = false;
-    response.flushHeaders();
-    return response;
+    this.#mustStream('down');
+    return await this.#stream.beginAs(answer);
   }
 
   /** Part of an answer that was begun. @returns false when the client has gone. */
   write(data: string | Uint8Array): Promise<boolean> {
-    return writeTo(this.#sink ?? this.#mustFlow().response, data);
+    return this.#stream.write(data);
   }
 
   /** A value as a line of JSON. */
@@ -310,23 +342,14 @@ export class Exchange {
   }
 
   end(): void {
-    if (this.#sink) this.#sink.end();
-    else this.response.end();
+    this.#stream.end();
   }
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
   async pipe(contentType: string, source: Readable, more: Readonly<Record<string, string>> = {}): Promise<void> {
     owned(source);
-    const { response } = this.#mustStream('down');
-    const first = { status: 200, headers: { 'Content-Type': contentType, ...more }, body: undefined };
-    try {
-      const { status, headers } = await this.outgoing.pass(first);
-      response.writeHead(status, headers);
-    } catch (error) {
-      source.destroy();
-      throw error;
-    }
-    await pipeline(this.#flows.down ? this.#flows.down(source) : source, response);
+    this.#mustStream('down');
+    await this.#stream.from({ 'Content-Type': contentType, ...more }, source);
   }
 
   get canHijack(): boolean {

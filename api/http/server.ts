@@ -17,6 +17,7 @@ import { PlainResponse } from '../plain/response.js';
 import type { Answer, AnswerCheck } from './answer.js';
 import { errorAnswer, sendAnswer, sendError } from './errors.js';
 import { Exchange } from './exchange.js';
+import { FinalAnswer } from './final-answer.js';
 import type { ApiRequest, ApiResponse, Streams, Transport } from './messages.js';
 import { Presence } from './presence.js';
 import { asRequest } from './request-context.js';
@@ -40,6 +41,8 @@ export interface ApiServerOptions {
   minApiVersion?: string;
   /** Asked in order, before every handler: the one place where access is decided. */
   checks: readonly RequestCheck[];
+  /** Whether checks may lead requests to other routes. */
+  reroutes?: () => boolean;
   /** Knows who is at the other end of a UNIX socket; without it nobody is known there. */
   callers?: Callers;
   /** Records every request. */
@@ -138,6 +141,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const target = parseTarget(request.url);
       const match = target && router.match(request.method, target.path);
       if (!match || match.route.hijacks || match.route.streams) return false;
+      // It may become a request for another route.
+      if (options.reroutes?.()) return false;
       const response = new PlainResponse(socket, request.method, answered);
       begin({ request: { ...request, socket }, response, presence, body, asked: { target, match } });
       return true;
@@ -156,6 +161,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
     onFailure: failed,
   });
+
+  /** Checks may make something of a request that is none of the API's. */
+  function missing({ path }: Target): Match<Route> | undefined {
+    if (!options.reroutes?.()) return undefined;
+    const handler = () => {
+      throw notFound('page not found');
+    };
+    return { route: { method: 'GET', path: '/:path', handler }, params: { path: path.replace(/^\//, '') } };
+  }
 
   /** A bug of ours costs the connection it happened on, and nothing else. */
   function failed(error: unknown, socket: Socket): void {
@@ -199,7 +213,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       if (!target) throw invalidParameter('malformed URL');
       version = target.version ?? maxApiVersion;
       for (const [name, value] of Object.entries(identity())) response.setHeader(name, value);
-      const match = call.asked?.match ?? router.match(request.method ?? 'GET', target.path);
+      const match = call.asked?.match ?? router.match(request.method ?? 'GET', target.path) ?? missing(target);
       if (!match) throw notFound('page not found');
       if (match.route.hijacks === true && !hijacker) {
         poisoned.add(socket);
@@ -237,11 +251,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       }
       if (options.settled && !['GET', 'HEAD'].includes(exchange.method)) exchange.outgoing.addCheck(options.settled);
       for (const onAnswer of answerChecks) exchange.outgoing.addCheck(onAnswer);
-      refuseSelectors(exchange.query, match.route);
+      if (exchange.match !== match) checkVersion(exchange.version, options.minApiVersion);
+      // Checks may have led it elsewhere, within the same router.
+      const { route } = exchange.match as Match<Route>;
+      refuseSelectors(exchange.query, route);
       recording?.admitted();
-      const { handler } = match.route;
       const served = exchange;
-      await served.serve(() => handler(served));
+      await served.serve(() => route.handler(served));
       const ms = Math.round(performance.now() - started);
       log.debug('answered', { request: exchange.id, status: response.statusCode, ms });
     } catch (thrown) {
@@ -270,13 +286,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     const { request, response, hijacker } = call;
     noteFailure(error, call);
     if (hijacker && !response.socket) return void request.socket.destroy();
-    sendError(response, request.method, error, version);
+    if (error instanceof FinalAnswer) sendAnswer(response, request.method, error.answer);
+    else sendError(response, request.method, error, version);
   }
 
   function noteFailure(error: unknown, { request, presence }: Call): void {
     const fields = { method: request.method, url: request.url, error: messageOf(error) };
     const status = isClass(error, 'NotModified') ? 304 : undefined;
     if (presence.gone) log.debug('request ended by its client', fields);
+    else if (error instanceof FinalAnswer) log.debug('request answered by an adapter', fields);
     else if (status === undefined && isServerFault(error)) log.error('request failed', { ...fields, cause: error });
     else log.debug('request refused', fields);
   }

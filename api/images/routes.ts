@@ -6,6 +6,7 @@ import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import type { ApiServices } from '../services.js';
 import { sendProgress } from '../streams/progress.js';
+import { attestations } from './attestations.js';
 import { decodeAuth } from './auth.js';
 import { createImage } from './create.js';
 import { inspectFor } from './inspect.js';
@@ -176,17 +177,6 @@ function summaryFor(x: Exchange, image: ImageSummary): ImageSummary {
   if (x.before('1.48')) delete shaped.Descriptor;
   if (x.before('1.44')) shaped.VirtualSize = image.Size;
   return shaped;
-}
-
-/**
- * Attestations are manifests of their own in an image's index. They are not brought here with the images, so there are
- * none; whose type or text is asked for makes no difference then.
- */
-async function attestations(x: Exchange, images: Images): Promise<void> {
-  const [platform, ...others] = x.query.all('platform');
-  if (others.length > 0) throw invalidParameter('only one platform value is currently supported');
-  await images.inspect(x.param('name'), optionalPlatform(platform ?? ''));
-  x.send(200, []);
 }
 
 const searchFilters = ['is-automated', 'is-official', 'stars'];

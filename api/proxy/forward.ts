@@ -3,7 +3,6 @@ import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors
 import type { Answer } from '../http/answer.js';
 import type { Exchange } from '../http/exchange.js';
 import type { RouteShape } from '../http/target.js';
-import { writeTo } from '../streams/write.js';
 import { endToEnd, outgoing } from './answer.js';
 import type { UpstreamConnection } from './connection.js';
 import type { Identity } from './identity.js';
@@ -11,6 +10,8 @@ import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.js';
 
 /** Bytes of an answer that is held for hooks and authorizers. What is longer cannot be judged whole, and is refused. */
 const maxJudged = 16 * 1024 * 1024;
+/** Bytes of any other whole answer; the longest listings are far shorter. */
+const maxWhole = 64 * 1024 * 1024;
 
 /** A route as the engine has it, before it was made one that streams: what its answer is, and whether it has a body. */
 export type EngineRoute = Pick<RouteShape, 'hijacks' | 'streams' | 'body'>;
@@ -31,8 +32,9 @@ export class Forwarder {
     if (answer.status === 101) return await this.#join(x, answer, upgrade === 'h2c');
     const headers = this.#identity.adapt(endToEnd(answer.headers));
     // An error is a whole answer whatever the route streams.
-    const isWhole = x.outgoing.isWatched && (!isStream(route) || answer.status >= 400);
-    if (isWhole || x.canHijack) await sendWhole(x, answer, headers);
+    const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
+    const isWatchedWhole = x.outgoing.isWatched && (answer.status >= 400 || x.isCollected(type));
+    if (!isStream(route) || x.canHijack || isWatchedWhole) await sendWhole(x, answer, headers);
     else await sendStream(x, answer, headers);
   }
 
@@ -79,6 +81,8 @@ async function feed(input: AsyncIterable<Buffer>, upstream: UpstreamConnection):
 async function requestOf(x: Exchange, route: EngineRoute, upgrade: string | undefined): Promise<UpstreamRequest> {
   const target = x.uri;
   checkPath(target);
+  // A body that the API declares is decoded in any case, and encoded again: two parsers might read it in two ways.
+  if (route.body && !route.body.orOther) await x.declaredBody();
   const judged = await x.judgedBody();
   const body = judged ? judged.json : rawBody(x, route);
   const type = judged ? 'application/json' : plainType(x.headers['content-type']);
@@ -138,13 +142,15 @@ async function sendWhole(
   answer: UpstreamAnswer,
   pairs: readonly (readonly [name: string, value: string])[],
 ): Promise<void> {
-  const body = await answer.whole(maxJudged);
+  const limit = x.outgoing.isWatched ? maxJudged : maxWhole;
+  const body = await answer.whole(limit);
   if (body === undefined) {
-    throw systemError(`the answer is larger than ${maxJudged} bytes: it cannot be judged whole, so it is refused`);
+    throw systemError(`the answer is larger than ${limit} bytes: it cannot be judged whole, so it is refused`);
   }
   const isEmpty = x.method === 'HEAD' || answer.status === 204 || answer.status === 304;
-  const others = pairs.filter(([name]) => name.toLowerCase() !== 'content-length');
-  const headers = outgoing(isEmpty ? pairs : [...others, ['Content-Length', String(body.length)]]);
+  const others = pairs.filter(([name]) => !/^(date|content-length)$/i.test(name));
+  const length = isEmpty ? pairs.find(([name]) => /^content-length$/i.test(name))?.[1] : String(body.length);
+  const headers = outgoing([...others, ...(length === undefined ? [] : ([['Content-Length', length]] as const))]);
   x.outgoing.send(answer.status, headers, body.length > 0 ? body : undefined);
 }
 
@@ -159,10 +165,5 @@ async function sendStream(
     answer.abandon();
     throw error;
   });
-  for await (const data of answer.body()) {
-    if (await writeTo(response, data)) continue;
-    answer.abandon();
-    return;
-  }
-  response.end();
+  if (await answer.pump(response)) response.end();
 }

@@ -45,13 +45,15 @@ function forwarded(route: Route, forwarder: Forwarder): Route {
   const { method, path, hijacks } = route;
   const isForeign = foreign.has(`${method} ${path}`);
   const body = isForeign ? anyJson : route.body;
-  const before: EngineRoute = { hijacks, body, streams: isForeign ? 'both' : route.streams };
+  const streams = isForeign ? 'both' : route.streams;
+  const before: EngineRoute = { hijacks, body, streams };
   return {
     method,
     path,
     hijacks,
     body,
-    streams: 'both',
+    // Where anything may stream, an answer streams down: it is an error, or it lasts.
+    streams: streams && 'both',
     selectors: allSelectors,
     handler: (x) => forwarder.forward(x, before),
   };

@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
+import { aheadBytes } from '../streams/write.js';
 import { type AnswerHead, unchunked } from './answer.js';
 import { UpstreamConnection } from './connection.js';
 
@@ -28,6 +29,8 @@ export interface UpstreamRequest {
 export interface UpstreamAnswer extends AnswerHead {
   /** In the transfer coding that came. @throws Unavailable if it is cut off */
   body(): AsyncGenerator<Buffer>;
+  /** The same into a stream. @returns false when its reader has gone */
+  pump(target: Writable): Promise<boolean>;
   /** The whole of it without transfer coding; undefined when it is longer than `limit` bytes. @throws Unavailable */
   whole(limit: number): Promise<Buffer | undefined>;
   /** Status 101: the connection, which is its taker's from now on. */
@@ -38,6 +41,8 @@ export interface UpstreamAnswer extends AnswerHead {
 /** Connections that wait for the next request. */
 const maxIdle = 32;
 const connectMs = 10_000;
+/** Bytes of an answer that are read before the client has taken them. */
+const readAhead = { highWaterMark: 512 * 1024 };
 
 /** Asks one engine, over connections that are used again. */
 export class Upstream {
@@ -141,6 +146,16 @@ export class Upstream {
     return {
       ...head,
       body,
+      async pump(target) {
+        let isWhole = false;
+        try {
+          isWhole = await connection.pumpBody(head, target);
+        } finally {
+          if (isWhole) release();
+          else abandon();
+        }
+        return isWhole;
+      },
       async whole(limit) {
         const chunks: Buffer[] = [];
         let size = 0;
@@ -172,7 +187,7 @@ export class Upstream {
     const address = this.#address;
     const options = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
     // A half-close goes through in either direction.
-    const socket = connect({ ...options, allowHalfOpen: true });
+    const socket = connect({ ...options, allowHalfOpen: true, ...readAhead });
     await connected(socket, this.text);
     socket.setNoDelay(true);
     const connection = new UpstreamConnection(socket);
@@ -218,26 +233,38 @@ function headOf({ method, target, headers, body, upgrade, isOld }: UpstreamReque
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
 }
 
-async function sendStream(
-  connection: UpstreamConnection,
+/** Ends with the stream. Rejected where it fails, or the connection closes. */
+function sendStream(
+  { socket }: UpstreamConnection,
   { stream, length }: { stream: Readable; length: number | undefined },
 ): Promise<void> {
-  for await (const piece of stream) {
-    const data = piece as Buffer;
-    if (data.length === 0) continue;
-    const { socket } = connection;
-    if (length === undefined) {
-      socket.cork();
-      socket.write(`${data.length.toString(16)}\r\n`, 'latin1');
-      socket.write(data);
-      const sent = connection.write(lineEnd);
-      socket.uncork();
-      if (!(await sent)) return;
-    } else if (!(await connection.write(data))) {
-      return;
-    }
-  }
-  if (length === undefined) await connection.write(lastChunk);
+  return new Promise((resolve, reject) => {
+    const onDrain = (): void => void stream.resume();
+    const onClose = (): void => void stream.destroy();
+    socket.on('drain', onDrain).on('close', onClose);
+    stream.once('close', () => {
+      socket.off('drain', onDrain).off('close', onClose);
+      reject(new Error('the request has ended before its body'));
+    });
+    stream.on('error', reject).on('end', () => {
+      if (length === undefined) socket.write(lastChunk);
+      resolve();
+    });
+    stream.on('data', (data: Buffer) => {
+      if (socket.destroyed || data.length === 0) return;
+      if (length === undefined) writeChunk(socket, data);
+      else socket.write(data);
+      if (socket.writableLength > aheadBytes) stream.pause();
+    });
+  });
+}
+
+function writeChunk(socket: Socket, data: Buffer): void {
+  socket.cork();
+  socket.write(`${data.length.toString(16)}\r\n`, 'latin1');
+  socket.write(data);
+  socket.write(lineEnd);
+  socket.uncork();
 }
 
 const lineEnd = Buffer.from('\r\n');

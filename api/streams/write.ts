@@ -20,3 +20,16 @@ export async function writeTo(target: Writable, data: string | Uint8Array): Prom
   });
   return !target.destroyed;
 }
+
+/** Bytes on their way that nobody waits for: neither side is to stand still while the other one is woken. */
+export const aheadBytes = 512 * 1024;
+
+/** The same for a stream that is handed on: it waits only when more than a bound is on its way. */
+export async function writeAhead(target: Writable, data: Uint8Array): Promise<boolean> {
+  if (target.destroyed || target.writableEnded) return false;
+  if (target.writableLength < aheadBytes) {
+    target.write(data);
+    return true;
+  }
+  return await writeTo(target, data);
+}

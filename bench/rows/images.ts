@@ -28,7 +28,7 @@ async function run(command: string, ...args: string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command} ended with ${code}`);
 }
 
-function loading(count: number, size: number): Row {
+export function loading(count: number, size: number, more: Partial<Row> = {}): Row {
   return {
     name: `\`docker load\` of ${Math.round((count * size) / 1e6)} MB in ${count} files`,
     unit: 'ms',
@@ -45,6 +45,7 @@ function loading(count: number, size: number): Row {
     async finish(engine) {
       await rm(archives.get(engine) ?? '', { recursive: true, force: true });
     },
+    ...more,
   };
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type HooksConfig, readHooksFile } from '@cleat/engine/hooks/config';
+import { checkRoutes } from '@cleat/engine/hooks/match';
 import { messageOf } from '@cleat/protocol/errors';
 import { UsageError } from './options/parse.js';
 
@@ -10,5 +11,17 @@ export function hooksOf(path: string, nameOf: (flag: string) => string): HooksCo
     return readHooksFile(resolve(path));
   } catch (error) {
     throw new UsageError(`${nameOf('hooks')}: ${messageOf(error)}`);
+  }
+}
+
+/** Routes that the API does not have would never fit. @throws UsageError */
+export async function checkHooks({ path, entries }: HooksConfig, nameOf: (flag: string) => string): Promise<void> {
+  const { routeShapes } = await import('@cleat/api/routes');
+  for (const { name, match = [] } of entries) {
+    try {
+      checkRoutes(match, routeShapes());
+    } catch (error) {
+      throw new UsageError(`${nameOf('hooks')}: ${path}: hook ${name}: ${messageOf(error)}`);
+    }
   }
 }

@@ -10,7 +10,7 @@ import { readConfigFile } from './options/file.js';
 import { byFlag, type Flag, type Values, withDefaults } from './options/table.js';
 import { trustRules } from './plugin-trust.js';
 import { proxyVariables } from './proxies.js';
-import { hooksOf } from './request-hooks.js';
+import { checkHooks, hooksOf } from './request-hooks.js';
 import { type TlsMode, tlsMode } from './tls.js';
 
 /** Everything the daemon was told, merged and checked. */
@@ -39,7 +39,10 @@ export async function loadSettings(flags: ReadonlyMap<string, unknown>): Promise
   const path = typeof named === 'string' ? named : String(byFlag.get('config-file')?.default);
   const file = await readConfigFile(path, flags, named !== undefined);
   const keys = new Map([...file.keys].map(([flag, key]) => [flag, `"${key}" in ${path}`]));
-  return settingsOf(new Map([...flags, ...file.set]), (flag) => keys.get(flag) ?? `--${flag}`);
+  const nameOf = (flag: string): string => keys.get(flag) ?? `--${flag}`;
+  const settings = settingsOf(new Map([...flags, ...file.set]), nameOf);
+  if (settings.engine.hooks) await checkHooks(settings.engine.hooks, nameOf);
+  return settings;
 }
 
 /**

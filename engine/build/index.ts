@@ -195,6 +195,7 @@ export function openBuilds(deps: BuildsDeps): Builds & BuildHost {
         if (error !== undefined) throw systemError(error);
       }
     },
+    publish: (image, tags) => images.publish(image, tagNames(tags).map(canonical)),
     cancel(id) {
       const found = running.get(id);
       found?.stop.abort(cancelled('build cancelled'));

@@ -57,6 +57,8 @@ export interface Builds {
    * and no others. @throws InvalidParameter, System
    */
   keep(archive: Readable, names: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Makes an ordinary image of one that was hidden, with these names. @throws NotFound, InvalidParameter, System for a name */
+  publish(image: string, tags: readonly string[]): void;
   /** Cancels the build of that ID. @returns false when there is none */
   cancel(id: string): boolean;
 

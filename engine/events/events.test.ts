@@ -139,6 +139,21 @@ test('a slow reader loses nothing and is not what memory is spent on', async () 
   expect((await reader.next()).value.Actor.ID).toBe('end');
 });
 
+test('many readers at once have the same events in the same order, and so has one that ends meanwhile', async () => {
+  const ids = [...Array(30).keys()].map(String);
+  const abort = new AbortController();
+  const ended = collect({ signal: abort.signal });
+  const readers = Array.from({ length: 200 }, () => collect({}, ids.length));
+  for (const id of ids) {
+    publish(id);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const seen of await Promise.all(readers)) expect(seen).toEqual(ids);
+  abort.abort();
+  expect(await ended).toEqual(ids);
+  expect(events.stats().subscribers).toBe(0);
+});
+
 test('the journal keeps its bound, and a reader that it left behind is told', async () => {
   await events.close();
   const retention = () => ({ maxBytes: 32_000 });

@@ -4,9 +4,10 @@ import { nowNanos, toNanos } from '../time.js';
 import { eventFilter } from './filter.js';
 import { Journal, type JournalOptions } from './journal.js';
 import { makeEvent } from './line.js';
-import { type Reading, read, Waiting } from './reader.js';
+import { type Reading, read } from './reader.js';
 import { Recent } from './recent.js';
 import type { EventQuery, Events, EventsStats, NewEvent } from './service.js';
+import { Waiting } from './waiting.js';
 
 /** The clock may be set back; so far, times go on from the newest event's instead. */
 const setBackNanos = 60_000_000_000n;
@@ -90,6 +91,7 @@ class JournaledEvents implements Events {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#waiting.close();
     this.#journal.close();
   }
 
@@ -99,7 +101,7 @@ class JournaledEvents implements Events {
       yield* read(reading, {
         journal: this.#journal,
         recent: this.#recent,
-        growth: (signal, forMs) => this.#waiting.growth(signal, forMs),
+        waiting: this.#waiting,
         daemon: this.#daemon,
       });
     } finally {

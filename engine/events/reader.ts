@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventMessage } from '@cleat/protocol/api/event';
-import { setTimeout } from '@cleat/protocol/guard';
-import { longestTimerMs, nowNanos } from '../time.js';
+import { nowNanos } from '../time.js';
 import type { Journal } from './journal.js';
 import { type Entry, makeEvent } from './line.js';
 import type { Recent } from './recent.js';
 import type { Place } from './segments.js';
+import type { Waiting } from './waiting.js';
 
 export interface Reading {
   /** Number of the first event that is looked at. */
@@ -20,8 +20,7 @@ export interface Reading {
 export interface ReaderParts {
   readonly journal: Journal;
   readonly recent: Recent;
-  /** Resolves when there are more events, when the signal aborts, or after a time. */
-  readonly growth: (signal: AbortSignal, forMs: number | undefined) => Promise<void>;
+  readonly waiting: Waiting;
   /** The engine that tells these events. */
   readonly daemon: { readonly id: string; readonly name: string };
 }
@@ -32,9 +31,10 @@ export interface ReaderParts {
  * whatever the filters.
  */
 export async function* read(reading: Reading, parts: ReaderParts): AsyncGenerator<readonly EventMessage[]> {
-  const { journal, growth } = parts;
+  const { journal, waiting } = parts;
   const { until, signal } = reading;
   const reader = new Reader(reading, parts);
+  using waiter = waiting.join(signal);
   for (;;) {
     const end = journal.last;
     while (reader.next <= end && !signal.aborted) {
@@ -46,7 +46,7 @@ export async function* read(reading: Reading, parts: ReaderParts): AsyncGenerato
     const now = nowNanos();
     if (signal.aborted || (until !== undefined && until <= now)) return;
     const remaining = until === undefined ? undefined : Number((until - now) / 1_000_000n) + 1;
-    if (reader.next > journal.last) await growth(signal, remaining);
+    if (reader.next > journal.last) await waiter.growth(remaining);
   }
 }
 
@@ -115,31 +115,5 @@ class Reader {
     const attributes = { ...more, name: daemon.name };
     const cursor = epochs.cursorBefore(seq);
     return makeEvent('daemon', 'events_lost', daemon.id, attributes, event.timeNano, undefined, cursor);
-  }
-}
-
-/** Those who wait for the next event. */
-export class Waiting {
-  readonly #waiting = new Set<() => void>();
-
-  wake(): void {
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
-  }
-
-  async growth(signal: AbortSignal, forMs: number | undefined): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = forMs === undefined ? undefined : setTimeout(wake, Math.min(forMs, longestTimerMs));
-      const waiting = this.#waiting;
-      function wake(): void {
-        clearTimeout(timer);
-        waiting.delete(wake);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      }
-      waiting.add(wake);
-      signal.addEventListener('abort', wake);
-      if (signal.aborted) wake();
-    });
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { CleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { parseDuration } from '@cleat/protocol/go-duration';
 import type { HookMatch } from '@cleat/protocol/kinds/hook';
@@ -6,6 +7,7 @@ import { isWithin, type MemberPath, memberPathText, parseMemberPath } from '@cle
 import { nearest } from '@cleat/protocol/nearest';
 import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
 import { checkMatch } from './match.js';
+import { type PowerstripConfig, readAdapters } from './powerstrip/config.js';
 
 /** One hook of the file. */
 export interface HookEntry {
@@ -24,6 +26,8 @@ export interface HooksConfig {
   readonly path: string;
   /** In the order in which they are asked. */
   readonly entries: readonly HookEntry[];
+  /** Adapters of Powerstrip's protocol, which come before the hooks. */
+  readonly powerstrip?: PowerstripConfig | undefined;
 }
 
 const defaultDeadlineMs = 5_000;
@@ -36,31 +40,44 @@ const maxHooks = 64;
  * @throws InvalidParameter `FILE:LINE: …`
  */
 export function readHooksFile(path: string): HooksConfig {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw invalidParameter(`cannot read the file of hooks: ${messageOf(cause)}`, { cause });
-  }
-  return parseHooks(text, path);
+  return parseHooks(readText(path), path);
 }
 
-/** @param path for messages */
+/** @param path for messages, and to find the file that this one names */
 export function parseHooks(text: string, path: string): HooksConfig {
-  if (text.length > maxFileBytes) throw invalidParameter(`${path}: it has more than ${maxFileBytes} bytes`);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
-  const file = new File(path, lines);
-  for (const { pos, message } of document.errors) {
-    throw invalidParameter(`${path}:${lines.linePos(pos[0]).line}: ${message.split('\n', 1)[0]}`);
-  }
+  const { document, file } = yamlOf(text, path);
   const top = document.contents;
   if (top === null) return { path, entries: [] };
-  const { hooks } = file.members(top as Node, ['hooks']);
+  // An adapters.yml of Powerstrip's may stand here as it is.
+  if (isMap(top) && top.has('endpoints')) return { path, entries: [], powerstrip: readAdapters(document.toJS(), path) };
+  const { hooks, powerstrip } = file.members(top as Node, ['hooks', 'powerstrip']);
   const entries = hooks === undefined ? [] : file.list(hooks, 'hooks').map((node) => readEntry(file, node));
   if (entries.length > maxHooks) throw invalidParameter(`${path}: more than ${maxHooks} hooks`);
   checkNames(file, entries);
-  return { path, entries: entries.map(({ entry }) => entry) };
+  const adapters = powerstrip && resolve(dirname(path), file.text(powerstrip, 'powerstrip'));
+  return {
+    path,
+    entries: entries.map(({ entry }) => entry),
+    ...(adapters && { powerstrip: readAdapters(yamlOf(readText(adapters), adapters).document.toJS(), adapters) }),
+  };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw invalidParameter(`cannot read the file of hooks: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function yamlOf(text: string, path: string) {
+  if (text.length > maxFileBytes) throw invalidParameter(`${path}: it has more than ${maxFileBytes} bytes`);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
+  for (const { pos, message } of document.errors) {
+    throw invalidParameter(`${path}:${lines.linePos(pos[0]).line}: ${message.split('\n', 1)[0]}`);
+  }
+  return { document, file: new File(path, lines) };
 }
 
 interface Placed {

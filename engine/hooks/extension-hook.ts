@@ -2,6 +2,7 @@ import type { ExtensionStatus, Extensions } from '@cleat/extensions/service';
 import type { Caller } from '@cleat/protocol/caller';
 import { invalidParameter, notImplemented } from '@cleat/protocol/errors';
 import { type HookCapabilities, type HookStream, hookKind, type Sight, sights } from '@cleat/protocol/kinds/hook';
+import type { Client } from '@cleat/protocol/kinds/kind';
 import { readable } from '@cleat/protocol/untrusted';
 import { checkMatch } from './match.js';
 import type { Hook, HookCall, HookWishes } from './service.js';
@@ -12,16 +13,19 @@ const maxAlternatives = 64;
 export class ExtensionHook implements Hook {
   readonly name: string;
   readonly #extensions: Extensions;
-  readonly #onWishes: () => void;
+  readonly #onWishes: (wishes?: HookWishes) => void;
   #known: HookWishes | undefined;
+  #client: Client<typeof hookKind> | undefined;
+  #pid: number | undefined;
   /** Since when the one has been active that was asked what it wishes. */
   #since = 0;
 
-  /** @param onWishes called when they may have changed */
-  constructor(name: string, extensions: Extensions, onWishes: () => void) {
+  /** @param onWishes called when they may have changed; it throws what is wrong with them */
+  constructor(name: string, extensions: Extensions, onWishes: (wishes?: HookWishes) => void) {
     this.name = name;
     this.#extensions = extensions;
     this.#onWishes = onWishes;
+    for (const status of extensions.list()) this.#place(status);
   }
 
   get origin(): string {
@@ -36,42 +40,43 @@ export class ExtensionHook implements Hook {
    * A state of the extension. One that has become active may be another one, and is asked what it wishes before anything
    * else. One that is gone is missed by those whom it was for.
    */
-  note({ name, aliases = [], state, since }: ExtensionStatus): void {
-    const isIt = name === this.name || aliases.includes(this.name);
-    if (!isIt || state !== 'active' || since.getTime() === this.#since) return;
+  note(status: ExtensionStatus): void {
+    const { state, since } = status;
+    if (!this.#place(status) || state !== 'active' || since.getTime() === this.#since) return;
+    this.#client = undefined;
     this.#since = since.getTime();
     this.#known = undefined;
     this.#onWishes();
   }
 
   async wishes(call: HookCall): Promise<HookWishes> {
-    const said = await (await this.#client(call)).Capabilities({}, call);
+    const said = await this.#ask(call, (client) => client.Capabilities({}, call));
     const wishes = wishesOf(said);
+    this.#onWishes(wishes);
     this.#known = wishes;
-    this.#onWishes();
     return wishes;
   }
 
   async request(message: Parameters<Hook['request']>[0], call: HookCall) {
-    const reply = await (await this.#client(call)).Request(message, call);
+    const reply = await this.#ask(call, (client) => client.Request(message, call));
     if (!reply) throw notImplemented('it wants to see requests, and has no method RequestHook.Request');
     return reply;
   }
 
   async response(message: Parameters<Hook['response']>[0], call: HookCall) {
-    const reply = await (await this.#client(call)).Response(message, call);
+    const reply = await this.#ask(call, (client) => client.Response(message, call));
     if (!reply) throw notImplemented('it wants to see answers, and has no method RequestHook.Response');
     return reply;
   }
 
   async requestStream(message: HookStream, body: AsyncIterable<Uint8Array>, call: HookCall) {
-    const bytes = await (await this.#client(call)).RequestStream(message, { ...call, body });
+    const bytes = await this.#ask(call, (client) => client.RequestStream(message, { ...call, body }));
     if (!bytes) throw notImplemented('it wants to see streams, and has no method RequestHook.RequestStream');
     return bytes;
   }
 
   async responseStream(message: HookStream, body: AsyncIterable<Uint8Array>, call: HookCall) {
-    const bytes = await (await this.#client(call)).ResponseStream(message, { ...call, body });
+    const bytes = await this.#ask(call, (client) => client.ResponseStream(message, { ...call, body }));
     if (!bytes) throw notImplemented('it wants to see streams, and has no method RequestHook.ResponseStream');
     return bytes;
   }
@@ -79,20 +84,38 @@ export class ExtensionHook implements Hook {
   /** By what the engine knows of where extensions run; one that somebody else started is not known. */
   isCaller({ Process, Container, Plugin }: Caller): boolean {
     if (!Process) return false;
+    if (!Plugin && !Container) return Process.PID !== 0 && Process.PID === this.#pid;
     return this.#extensions.list().some((one) => {
       if (!this.#is(one)) return false;
-      if (Plugin) return one.carrier === 'managed' && (one.name === Plugin.Name || one.aliases?.includes(Plugin.Name));
       if (Container) return one.provider?.id === Container.ID;
-      return (one.process?.pid ?? (one.carrier === 'in-process' ? process.pid : undefined)) === Process.PID;
+      return one.carrier === 'managed' && (one.name === Plugin?.Name || one.aliases?.includes(Plugin?.Name ?? ''));
     });
+  }
+
+  /** Notes which process it is, where the engine has started it. @returns whether it is this hook */
+  #place(status: ExtensionStatus): boolean {
+    if (!this.#is(status)) return false;
+    this.#pid = status.process?.pid ?? (status.carrier === 'in-process' ? process.pid : undefined);
+    return true;
   }
 
   #is({ name, aliases, kinds }: ExtensionStatus): boolean {
     return (name === this.name || aliases?.includes(this.name) === true) && kinds.includes(hookKind.name);
   }
 
+  /** The way to it, which is looked up once, and again after a failure. */
+  async #ask<T>(call: HookCall, question: (client: Client<typeof hookKind>) => Promise<T>): Promise<T> {
+    try {
+      this.#client ??= await this.#lookUp(call);
+      return await question(this.#client);
+    } catch (error) {
+      this.#client = undefined;
+      throw error;
+    }
+  }
+
   /** The deadline covers the wait for one that is starting. */
-  async #client({ signal, deadlineMs, impatient }: HookCall) {
+  async #lookUp({ signal, deadlineMs, impatient }: HookCall): Promise<Client<typeof hookKind>> {
     const late = AbortSignal.timeout(deadlineMs);
     const either = signal ? AbortSignal.any([signal, late]) : late;
     try {

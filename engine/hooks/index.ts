@@ -4,6 +4,8 @@ import type { Logger } from '@cleat/protocol/log';
 import type { HookEntry, HooksConfig } from './config.js';
 import { ExtensionHook } from './extension-hook.js';
 import { Link } from './link.js';
+import { checkRoutes } from './match.js';
+import { PowerstripAdapters } from './powerstrip/adapters.js';
 import { Run } from './run.js';
 import { masked } from './secrets.js';
 import type { Hook, HookedRoute, HookSubject, Hooks } from './service.js';
@@ -16,6 +18,8 @@ export interface HooksDeps {
   readonly log: Logger;
   /** How often hooks are looked at that nobody asks: another one may be there, with other wishes. In ms. */
   readonly lookMs?: number;
+  /** Address of a container by its name; undefined: there is none. */
+  readonly addressOf?: (container: string) => Promise<string | undefined>;
 }
 
 /** For a hook that is asked by nobody in particular. */
@@ -28,10 +32,12 @@ interface Chain {
   readonly table: Map<HookedRoute, boolean>;
 }
 
-export function openHooks({ config, extensions, log, lookMs = 10_000 }: HooksDeps): Hooks {
+export function openHooks({ config, extensions, log, lookMs = 10_000, addressOf }: HooksDeps): Hooks {
   const traces = new Traces();
   const nothing: HooksConfig = { path: '', entries: [] };
   let chain: Chain = { config: nothing, links: [], table: new Map() };
+
+  let routes: readonly HookedRoute[] | undefined;
 
   /** The chain of the present file; hooks that stay keep what is known of them. */
   function current(): Chain {
@@ -53,7 +59,10 @@ export function openHooks({ config, extensions, log, lookMs = 10_000 }: HooksDep
   }
 
   function hookOf({ name }: HookEntry): Hook {
-    return new ExtensionHook(name, extensions, () => chain.table.clear());
+    return new ExtensionHook(name, extensions, (wishes) => {
+      chain.table.clear();
+      if (routes) checkRoutes(wishes?.match ?? [], routes);
+    });
   }
 
   function begin(subject: HookSubject): Run {
@@ -71,7 +80,14 @@ export function openHooks({ config, extensions, log, lookMs = 10_000 }: HooksDep
   });
   const timer = setInterval(look, lookMs).unref();
 
+  const adapters = new PowerstripAdapters({
+    config: () => config.hooks?.powerstrip,
+    log,
+    addressOf: addressOf ?? (async () => undefined),
+  });
+
   return {
+    adapters,
     concerns(route) {
       const { links, table } = current();
       if (links.length === 0) return false;
@@ -90,6 +106,9 @@ export function openHooks({ config, extensions, log, lookMs = 10_000 }: HooksDep
       } catch (error) {
         return { ...run.outcome(), error };
       }
+    },
+    setRoutes(all) {
+      routes = all;
     },
     list: () => current().links.map((link) => link.status()),
     traces: (query) => traces.find(query),

@@ -2,6 +2,7 @@ import { groupNumber } from '@cleat/linux/process/user-names';
 import type { Caller } from '@cleat/protocol/caller';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { HookCallers, HookMatch } from '@cleat/protocol/kinds/hook';
+import { nearest } from '@cleat/protocol/nearest';
 import type { HookedRoute } from './service.js';
 
 /** The route's path as matches and messages write it: each parameter is a star. */
@@ -54,6 +55,15 @@ export function fitsLabels(wanted: readonly string[], labels: Readonly<Record<st
     const key = at < 0 ? one : one.slice(0, at);
     return Object.hasOwn(labels, key) && (at < 0 || labels[key] === one.slice(at + 1));
   });
+}
+
+/** A match that names only routes that there are not would never fit, and nobody would notice. @throws InvalidParameter */
+export function checkRoutes(all: readonly HookMatch[], routes: readonly Pick<HookedRoute, 'path'>[]): void {
+  for (const pattern of all.flatMap(({ Routes = [] }) => Routes)) {
+    if (routes.some((route) => fitsRoute(pattern, route))) continue;
+    const near = nearest(pattern, routes.map(routeText));
+    throw invalidParameter(`the API has no route ${pattern}${near === undefined ? '' : ` (did you mean ${near}?)`}`);
+  }
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];

@@ -12,6 +12,7 @@ import type {
 
 export type { HookAnswer } from '@cleat/protocol/kinds/hook';
 
+import type { PowerstripAnswer, PowerstripRequest } from '@cleat/protocol/powerstrip';
 import type { TSchema } from '@cleat/protocol/schema';
 
 /** The part of a message that a hook wants to see, and of which requests; absent `match`: of all. */
@@ -214,6 +215,33 @@ export interface HookStatus {
   readonly LastFailure?: string;
 }
 
+/** A message as adapters left it, or an HTTP error of one of them, which the client gets. */
+export type Passed<T> =
+  | { readonly passed: T }
+  | {
+      readonly refusal: { readonly status: number; readonly contentType: string | undefined; readonly body: Buffer };
+    };
+
+/** One request on its way through Powerstrip's adapters. What cannot be asked throws, and refuses the request. */
+export interface AdapterRun {
+  readonly hasPre: boolean;
+  readonly hasPost: boolean;
+  request(given: PowerstripRequest, signal: AbortSignal): Promise<Passed<PowerstripRequest>>;
+  /** @param client the request as the client made it */
+  answer(client: PowerstripRequest, given: PowerstripAnswer, signal: AbortSignal): Promise<Passed<PowerstripAnswer>>;
+}
+
+/** Adapters of Powerstrip's protocol. They come before the hooks, as if they stood before the engine. */
+export interface Adapters {
+  /** There is none. */
+  readonly isEmpty: boolean;
+  /**
+   * @param path with its version, without query
+   * @returns undefined where no adapter is to see the request
+   */
+  begin(method: string, path: string, caller: Caller): AdapterRun | undefined;
+}
+
 /** A request that was put to the hooks and is not going to be done. */
 export interface HookTest {
   readonly Decision: HookDecision['result'];
@@ -235,8 +263,11 @@ export interface Hooks {
   begin(subject: HookSubject): HookRun;
   /** Puts a request to the hooks without a trace. Does not throw: a refusal is what it tells. */
   test(subject: HookSubject): Promise<HookTest>;
+  /** The routes that there are: a hook that wants to see another one is mistaken, and fails. */
+  setRoutes(routes: readonly HookedRoute[]): void;
   list(): HookStatus[];
   /** The latest requests that hooks have seen, oldest first. */
   traces(query: TraceQuery): readonly HookTrace[];
+  readonly adapters: Adapters;
   close(): void;
 }

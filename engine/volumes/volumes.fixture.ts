@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Extensions, openExtensions } from '@cleat/extensions/index';
+import { anyVariables } from '@cleat/extensions/variables.fixture';
 import { invalidParameter, notFound } from '@cleat/protocol/errors';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach } from 'vitest';
@@ -28,11 +29,11 @@ export function roomForTests(): void {
     directory = mkdtempSync('/tmp/cleat-vol-');
     for (const name of ['store', 'plugins']) mkdirSync(join(directory, name));
     store = openStore(join(directory, 'store'));
-    const config = ['engineId', 'iptables', 'ipForward', 'icc', 'ipMasq', 'ip', 'mtu', 'defaultAddressPools'];
+    const manifest = fileURLToPath(new URL('../../batteries/manifest.yaml', import.meta.url));
     extensions = openExtensions({
-      manifestPaths: [fileURLToPath(new URL('../../batteries/manifest.yaml', import.meta.url))],
+      manifestPaths: [manifest],
       overrides: {},
-      variables: { ...Object.fromEntries(config.map((name) => [name, ''])), containerRoot: '0:0', containerView: '' },
+      variables: { ...anyVariables(manifest), containerRoot: '0:0' },
       pluginDirectories: [join(directory, 'plugins')],
       dataRoot: directory,
       execRoot: directory,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
-import type { Logger, Metric } from '@cleat/sdk';
+import { Backoff, type Logger, type Metric } from '@cleat/sdk';
 import { Engine } from '@cleat/sdk/watch';
 import { Applier, type Outcome } from './apply/applier.js';
 import { Coalescer } from './apply/coalescer.js';
@@ -23,8 +23,8 @@ import type { Settings } from './settings/settings.js';
 const pace = { quietMs: 50, longestMs: 250 };
 /** While a container is drained. */
 const lookAgainMs = 20;
-/** After a failure. */
-const againMs = 2_000;
+/** After failures. */
+const pauses = { firstMs: 500, longestMs: 30_000 };
 
 /** A container that asks for requests. */
 interface Asking {
@@ -41,6 +41,7 @@ export class Service {
   readonly #coalescer: Coalescer;
   readonly #containers: Containers;
   readonly #prober: Prober;
+  readonly #backoff = new Backoff(pauses);
   #outcome: Outcome | undefined;
   #failure: string | undefined;
   #told = new Map<string, string>();
@@ -224,13 +225,14 @@ export class Service {
       const outcome = await this.#applier.apply(candidates);
       this.#outcome = outcome;
       this.#failure = undefined;
+      this.#backoff.reset();
       this.#asking = candidates.length;
       this.#inService = countServers(outcome);
       this.#tell([...problems, ...outcome.problems]);
     } catch (error) {
       this.#failure = messageOf(error);
       this.#log.error('the configuration stays as it was', { error: this.#failure });
-      setTimeout(() => this.#coalescer.wish(), againMs).unref();
+      setTimeout(() => this.#coalescer.wish(), this.#backoff.next()).unref();
     }
   }
 

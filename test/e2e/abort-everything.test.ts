@@ -62,6 +62,7 @@ const nameOf = ({ method, path }: Route): string => `${method} ${path}`;
 /** The request to each streaming route: its targets, and a body where the route takes one. */
 const streaming: Record<string, { targets: string[]; body?: () => Buffer; json?: () => Promise<string> }> = {
   'GET /events': { targets: ['/events', '/events?since=1'] },
+  'GET /cleat/audit': { targets: ['/cleat/audit', '/cleat/audit?follow=1'] },
   'GET /containers/:name/logs': {
     targets: ['/containers/pipe/logs?stdout=1', '/containers/term/logs?stdout=1&follow=1'],
   },

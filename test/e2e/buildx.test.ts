@@ -169,7 +169,7 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     context('named', {
       f: '',
       Dockerfile:
-        'FROM busybox AS one\nARG W=world\nCOPY f ${W}.txt\nRUN echo "$W" \\\n  >/w\nFROM busybox\nCOPY --from=one /w /w\n',
+        'FROM busybox AS one\nARG W=world\nCOPY f ${W}.txt\nRUN echo "$W" \\\n  >/w\nONBUILD RUN true $W\nFROM one\nFROM busybox\nCOPY --from=1 /w /w\n',
     });
     const told = await ok('build', '--progress=plain', '-t', 'named', 'named');
     const names = new Set(told.match(/(?<=^#\d+ )\[.*|(?<=^#\d+ )naming.*(?= )/gm));
@@ -178,7 +178,8 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
       '[one 1/3] FROM docker.io/library/busybox:latest',
       '[one 2/3] COPY f world.txt',
       '[one 3/3] RUN echo "world"   >/w',
-      '[stage-1 2/2] COPY --from=one /w /w',
+      '[stage-1 1/0] RUN true world',
+      '[stage-2 2/2] COPY --from=1 /w /w',
       expect.stringMatching(/^naming to docker\.io\/library\/named/),
     ]);
   });
@@ -190,12 +191,15 @@ describe.skipIf(!hasNewerClients)('clients of BuildKit', () => {
     expect(told).toMatch(/2 warnings found[\s\S]*\$NONE' \(line 4\)[\s\S]*JSONArgsRecommended: .*\(line 5\)/);
     const { stderr } = await run('build', '--build-arg', 'BUILDKIT_DOCKERFILE_CHECK=error=true', 'checked');
     expect(stderr).toMatch(/lint violation found for rules: .*JSONArgsRecommended/);
-    const asked = (question: string) =>
-      ok('buildx', 'build', `--print=${question}`, 'checked', { env: { BUILDX_EXPERIMENTAL: '1' } });
+    const env = { BUILDX_EXPERIMENTAL: '1' };
+    const asked = (question: string) => ok('buildx', 'build', `--print=${question}`, 'checked', { env });
     expect(await asked('lint')).toMatch(/WARNING: UndefinedVar - https.*\n.*\nDockerfile:4\n/);
     expect(await asked('outline')).toMatch(/^TARGET: it\n\nBUILD ARG +VALUE +DESCRIPTION\nTAG +latest/);
     expect(await asked('targets')).toMatch(/^TARGET +DESCRIPTION\nit \(default\)/);
     expect(await asked('subrequests.describe')).toMatch(/lint +1\.0\.0/);
+    // Such a client builds first, and names the result by another build.
+    await ok('buildx', 'build', '-t', 'twice:1', 'checked', { env });
+    expect(await ok('run', '--rm', 'twice:1', 'ls', '/f')).toBe('/f\n');
   });
 
   test('a failure says where, and what was printed', async () => {

@@ -496,3 +496,31 @@ test('layers with anything in them', async () => {
   expect(readdirSync('/tmp').filter((name) => name === 'cle-hostile')).toEqual([]);
   await expectUnharmed();
 }, 60_000);
+
+test('the same archives imported, and copied into a container', async () => {
+  const found: string[] = [];
+  const idOf = (answer: string) => /"status":"(sha256:[0-9a-f]{64})"/.exec(answer)?.[1];
+  const base = tarOf([
+    { name: 'etc/', type: '5' },
+    { name: 'etc/passwd', content: 'root:x:0:0::/:/x\n' },
+  ]);
+  const Image = idOf(await post('/images/create?fromSrc=-', base));
+  await inParallel([...some(Object.entries(layers), 4)], 4, async ([what, [taken, entries]]) => {
+    const tar = Buffer.isBuffer(entries) ? entries : tarOf(entries);
+    const answer = await post('/images/create?fromSrc=-', tar);
+    const id = idOf(answer);
+    if ((id !== undefined) !== taken) found.push(`import of ${what}: ${answer.trim().split('\n').at(-1)}`);
+    if (id !== undefined) await engine.api('DELETE', `/images/${id}`);
+    else if (strange.test(answer) || /^5/.test(answer)) found.push(`import of ${what}: ${answer}`);
+    const { body } = await engine.api('POST', '/containers/create', { Image, Cmd: ['x'] });
+    const container = `/containers/${(JSON.parse(body) as { Id: string }).Id}`;
+    // Whiteouts are names like others there. It is done, or refused in words.
+    const put = await engine.api('PUT', `${container}/archive?path=/`, tar);
+    if (put.status >= 500 || (put.status >= 400 && strange.test(put.body))) found.push(`cp of ${what}: ${put.body}`);
+    await engine.api('DELETE', `${container}?v=1`);
+  });
+  await engine.api('DELETE', `/images/${Image}`);
+  expect(found).toEqual([]);
+  expect(readdirSync('/tmp').filter((name) => name === 'cle-hostile')).toEqual([]);
+  await expectUnharmed();
+}, 60_000);

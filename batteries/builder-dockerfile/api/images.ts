@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { isClass, systemError } from '@cleat/protocol/errors';
 import type { Client } from './client.js';
-import { isObject, stringList, textAt } from './shapes.js';
+import { directoriesOf, isObject, stringList, textAt } from './shapes.js';
 
 /** An image's configuration, in the API's words. */
 export interface ImageConfig {
@@ -235,9 +235,7 @@ function recordOf(answer: unknown): LayerRecord {
 
 function imageOf(found: unknown): Image {
   if (!isObject(found)) throw systemError('the engine describes an image in a way that nobody understands');
-  const data = isObject(found.GraphDriver) && isObject(found.GraphDriver.Data) ? found.GraphDriver.Data : {};
-  const upper = textAt(data, 'UpperDir');
-  const lower = textAt(data, 'LowerDir');
+  const { upper, lower } = directoriesOf(found);
   const variant = textAt(found, 'Variant');
   return {
     id: textAt(found, 'Id'),

@@ -13,3 +13,10 @@ export function textAt(value: unknown, key: string): string {
 export function stringList(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
 }
+
+/** The directories of an image or a container, as `inspect` tells them: `UpperDir`, `LowerDir`. */
+export function directoriesOf(inspected: unknown): { upper: string; lower: string } {
+  const driver = isObject(inspected) ? inspected.GraphDriver : undefined;
+  const data = isObject(driver) ? driver.Data : undefined;
+  return { upper: textAt(data, 'UpperDir'), lower: textAt(data, 'LowerDir') };
+}

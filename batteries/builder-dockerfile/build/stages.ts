@@ -119,14 +119,14 @@ export class Stages implements StageResults {
     const { state, triggers } = await this.#begin(planned);
     await this.#context.checks?.stage(planned, state);
     let step = (this.#firstSteps.get(index) ?? 1) + 1;
-    for (const [index, trigger] of triggers.entries()) {
-      await this.#instruction(planned, state, readTrigger(trigger, planned.stage.line), {
-        step: step - 1,
-        layerStep: beginsWithLayer(planned) ? 1 : 0,
-        trigger: index + 1,
-      });
-    }
     let layer = beginsWithLayer(planned) ? 1 : 0;
+    for (const [index, text] of triggers.entries()) {
+      const instruction = readTrigger(text, planned.stage.line);
+      // Their number is not known before: as BuildKit's, they go beyond what is told as the last one.
+      if (makesLayer(instruction)) layer++;
+      const layerStep = makesLayer(instruction) ? layer : 0;
+      await this.#instruction(planned, state, instruction, { step: step - 1, layerStep, trigger: index + 1 });
+    }
     for (const instruction of planned.stage.instructions) {
       if (makesLayer(instruction)) layer++;
       const layerStep = makesLayer(instruction) ? layer : 0;
@@ -228,7 +228,7 @@ export class Stages implements StageResults {
     const shown = makesLayer(instruction) && shownName(instruction, state, this.#scope.escape);
     const vertex = this.#vertex(planned, `${trigger ? 'ONBUILD ' : ''}${instruction.text}`, step, {
       layerStep,
-      ...(shown && { shown: `${trigger ? 'ONBUILD ' : ''}${shown}` }),
+      ...(shown && { shown }),
       ...(trigger && { more: `:${trigger}` }),
     });
     const { name } = instruction;

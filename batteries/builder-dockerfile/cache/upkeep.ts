@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { lstat, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
+import { parseDuration } from '@cleat/protocol/go-duration';
 import type { BuildCacheRecord } from '@cleat/protocol/kinds/builder';
 import type { Logger } from '@cleat/protocol/log';
 import { writeFileDurably } from '@cleat/sdk';
@@ -214,8 +215,6 @@ function byUse(one: Entry, other: Entry): number {
   return (one.record.LastUsedAt ?? '') < (other.record.LastUsedAt ?? '') ? -1 : 1;
 }
 
-const durations: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
-
 /** @throws InvalidParameter */
 function filterOf(filters: NonNullable<PruneRequest['Filters']>): (record: BuildCacheRecord) => boolean {
   const tests = Object.entries(filters).map(([name, values]): ((record: BuildCacheRecord) => boolean) => {
@@ -241,11 +240,8 @@ function filterOf(filters: NonNullable<PruneRequest['Filters']>): (record: Build
 
 /** `24h`, or a time. @throws InvalidParameter */
 function momentOf(text: string): string {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
-  if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text) {
-    const millis = parts.reduce((all, [, amount, unit = '']) => all + Number(amount) * (durations[unit] ?? 1), 0);
-    return new Date(Date.now() - millis).toISOString();
-  }
+  const nanos = /^\d+$/.test(text) ? undefined : parseDuration(text);
+  if (nanos !== undefined) return new Date(Date.now() - Number(nanos / 1_000_000n)).toISOString();
   const time = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text);
   if (Number.isNaN(time)) throw invalidParameter(`invalid value ${JSON.stringify(text)} of the filter until`);
   return new Date(time).toISOString();

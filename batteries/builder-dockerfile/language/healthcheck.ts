@@ -1,4 +1,5 @@
-import { parseDuration } from '@cleat/protocol/go-duration';
+import { messageOf } from '@cleat/protocol/errors';
+import { healthPeriod, healthRetries } from '@cleat/protocol/health-flags';
 import { fault } from './fault.js';
 import { readFlags } from './flags.js';
 import type { Healthcheck } from './instruction.js';
@@ -35,26 +36,20 @@ export function healthcheckOf({ rest, flags }: Command): Healthcheck {
 }
 
 function period(member: string, name: string, text: string | undefined): Record<string, number> {
-  if (text === undefined || text === '') return {};
-  const nanos = nanosOf(text);
-  if (nanos !== 0 && nanos < 1e6) throw fault(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
-  return nanos === 0 ? {} : { [member]: nanos };
-}
-
-/** A duration as Go writes it. */
-function nanosOf(text: string): number {
-  const nanos = parseDuration(text);
-  if (nanos !== undefined) return Number(nanos);
-  const what = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) ? 'missing unit in duration' : 'invalid duration';
-  throw fault(`time: ${what} ${JSON.stringify(text)}`);
+  const nanos = faulty(() => healthPeriod(name, text));
+  return nanos === undefined ? {} : { [member]: nanos };
 }
 
 function retries(text: string | undefined): { Retries?: number } {
-  if (text === undefined || text === '') return {};
-  const shown = JSON.stringify(text);
-  if (!/^[+-]?\d+$/.test(text)) throw fault(`strconv.ParseInt: parsing ${shown}: invalid syntax`);
-  const number = Number(text);
-  if (number > 2 ** 31 - 1) throw fault(`strconv.ParseInt: parsing ${shown}: value out of range`);
-  if (number < 0) throw fault(`--retries cannot be negative (${number})`);
-  return number === 0 ? {} : { Retries: number };
+  const Retries = faulty(() => healthRetries(text));
+  return Retries === undefined ? {} : { Retries };
+}
+
+/** Calls a mistake the Dockerfile's fault. */
+function faulty<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw fault(messageOf(error));
+  }
 }

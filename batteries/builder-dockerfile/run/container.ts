@@ -3,7 +3,7 @@ import type { BuildRequest } from '@cleat/protocol/kinds/builder';
 import type { Client } from '../api/client.js';
 import { buildLabel, type Containers, type RunEnd } from '../api/containers.js';
 import { demultiplexed } from '../api/output.js';
-import { isObject, textAt } from '../api/shapes.js';
+import { directoriesOf } from '../api/shapes.js';
 import type { StepView } from '../build/step-view.js';
 import type { ApiMount } from './mounts.js';
 
@@ -83,7 +83,5 @@ async function tell(output: Duplex, vertex: StepView): Promise<void> {
 
 /** The directory of a container's own files on this host. */
 export async function ownFiles(client: Client, id: string): Promise<string> {
-  const container = await client.call('GET', `/containers/${id}/json`);
-  const driver = isObject(container) ? container.GraphDriver : undefined;
-  return textAt(isObject(driver) ? driver.Data : undefined, 'UpperDir');
+  return directoriesOf(await client.call('GET', `/containers/${id}/json`)).upper;
 }

@@ -17,8 +17,10 @@ export async function proxyCommand(args: string[]): Promise<number> {
   const { own, rest } = split(args);
   const flags = parseFlags(rest);
   for (const flag of flags.keys()) refuseForeign(flag, `--${flag}`);
+  const upstreamText = own.get('upstream') ?? 'unix:///var/run/docker.sock';
   const settings: ProxySettings = {
-    upstream: parseUpstream(own.get('upstream') ?? 'unix:///var/run/docker.sock'),
+    upstream: parseUpstream(upstreamText),
+    upstreamText,
     unknownRoutes: choice(own.get('unknown-routes') ?? 'auto'),
     load: () => load(flags),
   };

@@ -78,7 +78,7 @@ async function serve(
   const extensions = openExtensions({
     manifestPaths: manifestPaths(values['extension-manifest']),
     overrides: values.extension,
-    variables: { ...engine, engineId, ...remapVariables(engine) },
+    variables: { ...engine, engineId, apiAddress: proxy.upstreamText, ...remapVariables(engine) },
     pluginDirectories: values['plugin-dir'],
     dataRoot: engine.dataRoot,
     execRoot: engine.execRoot,
@@ -91,7 +91,7 @@ async function serve(
   teardown.add('audit', () => audit.close());
   const hooks = openHooks({ config: live, extensions, log: room('hooks') });
   teardown.add('hooks', () => hooks.close());
-  const names = new ContainerNames(proxy.upstream, 'the engine');
+  const names = new ContainerNames(proxy.upstream, proxy.upstreamText);
   teardown.add('names of containers', () => names.close());
   names.follow();
   const authorization = openAuthorization({ config: live, extensions, log: room('authorization') });

@@ -7,6 +7,8 @@ export type UnknownRoutes = 'auto' | 'pass' | 'refuse';
 
 export interface ProxySettings {
   readonly upstream: UpstreamAddress;
+  /** As it was given. */
+  readonly upstreamText: string;
   readonly unknownRoutes: UnknownRoutes;
   /** Reads flags and file again. @throws UsageError */
   readonly load: () => Promise<Settings>;

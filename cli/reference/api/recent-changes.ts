@@ -7,10 +7,10 @@ export const recentChanges = `
 served text GET /containers/json the filter annotation
 served body POST /containers/create HostConfig.Umask
 ## 1.55
-served route GET /images/{name}/attestations -; attestations are not brought here with images, so the list is empty
+served route GET /images/{name}/attestations -; attestations are not brought here with images: the list is empty, or 404 where the index has one
 served query GET /images/{name}/attestations platform
-none query GET /images/{name}/attestations type; the list is empty
-none query GET /images/{name}/attestations statement; the list is empty
+none query GET /images/{name}/attestations type; there is no statement to choose from
+none query GET /images/{name}/attestations statement; there is no statement to show
 served body POST /containers/{id}/update BlkioWeightDevice
 served body POST /containers/{id}/update BlkioDeviceReadBps
 served body POST /containers/{id}/update BlkioDeviceWriteBps

@@ -1,6 +1,6 @@
 import type { ContainerConfig } from '@cleat/protocol/api/container';
 import { invalidParameter } from '@cleat/protocol/errors';
-import { parseDuration } from '@cleat/protocol/go-duration';
+import { healthPeriod, healthRetries } from '@cleat/protocol/health-flags';
 import { flagValues, jsonList } from './arguments.js';
 import type { Line } from './lines.js';
 
@@ -24,32 +24,10 @@ export function healthcheckOf({ rest, flags }: Line): Healthcheck {
   if (test === '' || list?.length === 0) throw invalidParameter('Missing command after HEALTHCHECK CMD');
   return {
     Test: list ? ['CMD', ...list] : ['CMD-SHELL', test],
-    Interval: duration(values, 'interval'),
-    Timeout: duration(values, 'timeout'),
-    StartPeriod: duration(values, 'start-period'),
-    StartInterval: duration(values, 'start-interval'),
-    Retries: retries(values.get('retries')),
+    Interval: healthPeriod('interval', values.get('interval')),
+    Timeout: healthPeriod('timeout', values.get('timeout')),
+    StartPeriod: healthPeriod('start-period', values.get('start-period')),
+    StartInterval: healthPeriod('start-interval', values.get('start-interval')),
+    Retries: healthRetries(values.get('retries')),
   };
-}
-
-function duration(values: ReadonlyMap<string, string>, name: string): number | undefined {
-  const text = values.get(name) ?? '';
-  if (text === '') return undefined;
-  const nanos = parseDuration(text);
-  if (nanos === undefined) {
-    const what = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) ? 'missing unit in duration' : 'invalid duration';
-    throw invalidParameter(`time: ${what} ${JSON.stringify(text)}`);
-  }
-  if (nanos !== 0n && nanos < 1_000_000n) throw invalidParameter(`Interval "${name}" cannot be less than 1ms`);
-  return nanos === 0n ? undefined : Number(nanos);
-}
-
-function retries(text = ''): number | undefined {
-  if (text === '') return undefined;
-  const shown = JSON.stringify(text);
-  if (!/^[+-]?\d+$/.test(text)) throw invalidParameter(`strconv.ParseInt: parsing ${shown}: invalid syntax`);
-  const number = Number(text);
-  if (number > 2 ** 31 - 1) throw invalidParameter(`strconv.ParseInt: parsing ${shown}: value out of range`);
-  if (number < 0) throw invalidParameter(`--retries cannot be negative (${number})`);
-  return number === 0 ? undefined : number;
 }

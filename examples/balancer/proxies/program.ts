@@ -4,6 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { writeFileDurably } from '@cleat/sdk';
 
+/** How many processes a program may have beside the one that was started. */
+const mostProcesses = 32;
+
 /** A process, told from a later one with the same number. */
 interface Identity {
   readonly pid: number;
@@ -72,6 +75,17 @@ export class Program {
   /** Does nothing where it does not run. */
   signal(signal: NodeJS.Signals): void {
     this.#signal(this.#current, signal);
+  }
+
+  /**
+   * Ends the oldest of those that finish what they began: where containers come and go all the time, and connections
+   * stay, there is one more with each reload.
+   */
+  endOldest(): void {
+    const masters = new Set([...this.#leaving, ...(this.#current ? [this.#current] : [])].map(({ pid }) => pid));
+    const others = processes().filter(({ pid, session }) => masters.has(session) && pid !== this.#current?.pid);
+    const oldest = others.toSorted((a, b) => Number(a.started - b.started));
+    for (const { pid } of oldest.slice(0, -mostProcesses)) tryKill(pid, 'SIGTERM');
   }
 
   /** Waits for its end, and that of those before it, at most so long; then they are killed. */

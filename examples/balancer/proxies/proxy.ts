@@ -38,8 +38,9 @@ export interface Dialect {
   readonly stopSignal: NodeJS.Signals;
   /** The tag of what is being served; undefined: nobody answers. */
   current(): Promise<string | undefined>;
-  /** Told before a reload of the configuration that is about to go. */
+  /** Told before a reload of the configuration that is about to go, and after it, whatever became of it. */
   beforeReload(tag: string): Promise<void>;
+  afterReload(tag: string): void;
   /** No new request for these containers from now on, even before a reload. */
   drain(ids: readonly string[]): Promise<void>;
   statistics(): Promise<Statistics>;

@@ -8,8 +8,6 @@ import type { Model } from '../model/model.js';
 import { complaintOf, Program } from './program.js';
 import type { Balancer, Dialect, Rendered, Statistics } from './proxy.js';
 
-/** How long a configuration may take to come into service. */
-const serviceMs = 5_000;
 /** How often a program that has died is started again. */
 const watchMs = 250;
 
@@ -19,6 +17,8 @@ export interface RunningSettings {
   /** How long the program may take to end. */
   readonly endMs: number;
   readonly log: Logger;
+  /** How long a configuration may take to come into service; default 5,000. */
+  readonly serviceMs?: number;
 }
 
 /** nginx or HAProxy as a process, with its configuration in a file, and the one before beside it. */
@@ -83,6 +83,7 @@ export class RunningProxy implements Balancer {
         await this.#serve(rendered.tag);
         this.#serving = rendered.tag;
         this.#clean(rendered);
+        this.#program.endOldest();
       } catch (error) {
         await this.#restore().catch((again: unknown) => this.#lost(again));
         throw unavailable(`${dialect.name} did not take a configuration that it had found good: ${messageOf(error)}`, {
@@ -130,11 +131,21 @@ export class RunningProxy implements Balancer {
       // A killed program left them, and nginx takes none that is there.
       for (const name of dialect.sockets) rmSync(join(this.#settings.directory, name), { force: true });
       await this.#program.start(dialect.command(file));
-    } else {
-      if (this.#serving !== undefined) await dialect.beforeReload(this.#serving);
+      return await this.#comes(tag);
+    }
+    const before = this.#serving;
+    if (before !== undefined) await dialect.beforeReload(before);
+    try {
       if (dialect.reload.by === 'signal') this.#program.signal(dialect.reload.signal);
       else await this.#program.start(dialect.reload.command(file, pid));
+      await this.#comes(tag);
+    } finally {
+      if (before !== undefined) dialect.afterReload(before);
     }
+  }
+
+  async #comes(tag: string): Promise<void> {
+    const { dialect, serviceMs = 5_000 } = this.#settings;
     const late = Date.now() + serviceMs;
     for (;;) {
       if ((await dialect.current()) === tag) return;
@@ -186,7 +197,7 @@ export class RunningProxy implements Balancer {
     const lists = readdirSync(directory).filter((name) => name.endsWith('.list') && direct.includes(name));
     const all = `${direct}${lists.map(read).join('')}`;
     for (const name of readdirSync(directory)) {
-      const isOurs = /^(certificate|certificates|closing)-/.test(name);
+      const isOurs = /^(certificate|certificates)-/.test(name);
       if (isOurs && !all.includes(name)) rmSync(join(directory, name), { force: true });
     }
   }

@@ -19,6 +19,18 @@ const notRun: Record<string, string> = {
     '`./check` is what runs this test; what `./try` starts is run by tour.test.ts',
   'ARCHITECTURE.md: docker, Compose, dockerode, curl                        plugins: any language, any time':
     'a drawing; test/unit/arrows.test.ts holds its arrows',
+  'examples/owner-and-limits/README.md: cleatd --hooks examples/owner-and-limits/hooks.yaml':
+    'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
+  'examples/owner-and-limits/README.md: node examples/owner-and-limits/dist/main.js --memory 256 --cpus 0.5':
+    'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
+  'examples/owner-and-limits/README.md: docker run -d --name greedy --label com.cleat.owner=somebody-else busybox sleep 1000':
+    'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
+  'examples/image-mirror/README.md: node examples/image-mirror/dist/main.js --mirror mirror.example:5000':
+    'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
+  'examples/image-mirror/README.md: cleatd --hooks examples/image-mirror/hooks.yaml':
+    'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
+  'examples/image-mirror/README.md: docker run --rm busybox true':
+    'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
   'ARCHITECTURE.md: connection ─▶ front ─▶ route ─▶ web pages are refused':
     'a drawing; api/hooks/check.test.ts holds its order',
   "docs/guide/request-hooks.md: client ─▶ hooks, in the file's order ─▶ authorization plugins, selectors ─▶ the engine":

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -110,15 +110,33 @@ test('requests go where labels say', async () => {
     expect(body).toContain('HTTP_X_FORWARDED_FOR=192.0.2.1, 127.0.0.1');
     expect(body).toContain('HTTP_X_FORWARDED_PROTO=http');
     expect(body).toMatch(/a body$/);
+    if (one.kind === 'nginx') await closesWith(one);
     // Its network is not there yet.
     await comes(() => one.ask('back.x'), { status: 503 });
   });
-  expect(balancers[0]?.said).toContain('it is not in network back, which its label names');
+  await onEach((one) => expect.poll(() => one.said).toContain('it is not in network back, which its label names'));
   await ok('network', 'connect', 'back', 'back');
   await onEach((one) => comes(() => one.ask('back.x'), { body: 'back' }));
   await ok('rm', '-f', 'back');
   await ok('network', 'rm', 'back');
 });
+
+/** Just before a reload nginx answers as always, bodies included, and ends each connection. */
+async function closesWith(balancer: RunningBalancer): Promise<void> {
+  const { directory } = balancer;
+  // All that there is has been reloaded: the other names, and that of the container which cannot be reached.
+  await expect.poll(() => balancer.figure('balancer_backends_in_service')).toBe(5);
+  await expect.poll(() => balancer.figure('balancer_sites')).toBe(5);
+  const ask: RunningBalancer['ask'] = (...asked) => balancer.ask(...asked);
+  const [name = ''] = /closing-[0-9a-f]+/.exec(readFileSync(join(directory, 'run/current.conf'), 'utf8')) ?? [];
+  const post = () => ask('nobody', '/cgi-bin/asked?q=1', { method: 'POST', body: 'a body' });
+  const agent = { Connection: 'keep-alive' };
+  writeFileSync(join(directory, 'run', name), '');
+  expect((await ask('shop.x', '/cut/api/?a=b', { headers: agent })).headers.connection).toBe('close');
+  expect((await post()).body).toMatch(/QUERY_STRING=q=1[\s\S]*a body$/);
+  rmSync(join(directory, 'run', name));
+  expect((await ask('shop.x', '/cut/api/?a=b', { headers: agent })).headers.connection).toBe('keep-alive');
+}
 
 /** Certificates with their keys, by the name of the file. */
 function certificate(name: string, host = name): void {

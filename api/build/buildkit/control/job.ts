@@ -14,6 +14,8 @@ const maxJobs = 1000;
 /** A result of a build: an image, or what a question about a Dockerfile was answered with. */
 export interface Result {
   readonly image?: string;
+  /** Another build made it, so that it has none of this one's names yet. */
+  readonly isOfAnother?: boolean;
   /** Descriptor of the last cache that was written, as JSON: a client lists it in its directory. */
   readonly cacheManifest?: string;
   readonly metadata: ReadonlyMap<string, Uint8Array>;

@@ -239,7 +239,7 @@ function isHidden({ Vertex }: BuildLine): boolean {
 function vertexName(vertex: NonNullable<BuildLine['Vertex']>): string {
   const { Name, Expanded = Name, Stage, StageSteps } = vertex;
   const [step, steps] = StageSteps === undefined ? [vertex.Step, vertex.Steps] : [vertex.StageStep, StageSteps];
-  if (!step || !steps) return Expanded;
+  if (!step || steps === undefined) return Expanded;
   return `[${Stage ? `${Stage} ` : ''}${`${step}`.padStart(`${steps}`.length)}/${steps}] ${Expanded}`;
 }
 

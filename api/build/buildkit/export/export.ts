@@ -8,18 +8,26 @@ import { type PushServices, pushImage } from './push.js';
 import { checkPlace, sendBytes, sendFiles } from './send.js';
 
 export interface ExportServices extends PushServices {
-  readonly builds: Pick<Builds, 'rootfs' | 'save' | 'trees'>;
+  readonly builds: Pick<Builds, 'publish' | 'rootfs' | 'save' | 'trees'>;
 }
 
 /** Sends a result where its client wants it. @returns what the client is told of it */
 export async function exportResult(
   services: ExportServices,
   job: Job,
-  { image, metadata, cacheManifest }: Result,
+  { image, metadata, cacheManifest, isOfAnother }: Result,
   exporters: readonly Exporter[],
 ): Promise<Map<string, string>> {
   const response = new Map([...metadata].map(([name, value]) => [name, Buffer.from(value).toString('utf8')]));
   if (image === undefined) return response;
+  // An image that this job has built has its names since then.
+  const toImages = exporters.filter(({ type }) => type === 'image');
+  if (isOfAnother && toImages.length > 0) {
+    services.builds.publish(
+      image,
+      toImages.flatMap(({ names }) => names),
+    );
+  }
   for (const exporter of exporters) await exportOne(services, job, image, exporter);
   const names = exporters.flatMap((exporter) => exporter.names);
   response.set('containerimage.digest', image).set('containerimage.config.digest', image);

@@ -74,7 +74,7 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
     ...(job.tags === undefined && { hidden: { until: job.over } }),
   };
   job.progress.definition = { ...job.progress.definition, text: source.text };
-  job.progress.isSingleStage = [...source.text.matchAll(/^[ \t]*FROM\s/gim)].length === 1;
+  job.progress.isSingleStage = isSingleStage(source.text);
   try {
     const { image, caches } = await services.builds.build(order, (line) => job.progress.line(line), job.signal);
     const written = caches.at(-1);
@@ -82,6 +82,11 @@ export async function solveDockerfile(services: FrontEndServices, job: Job, requ
   } catch (error) {
     throw buildError(error, { name, text: source.text });
   }
+}
+
+/** Nothing but one stage: neither another one, nor an image or context that files are taken from. */
+function isSingleStage(text: string): boolean {
+  return [...text.matchAll(/^[ \t]*FROM\s/gim)].length === 1 && !/--from=|--mount=\S*\bfrom=/.test(text);
 }
 
 /** Answers a question about the file, without its context. */
@@ -205,10 +210,14 @@ async function loadNamed(
         throw invalidParameter(`invalid input ${value} for ${name}: only results of this engine's builds can be used`);
       contexts[name] = { Image: image };
     } else {
+      const ignored =
+        kind !== 'local'
+          ? []
+          : await files.progress.step(`[context ${name}] load .dockerignore`, (report) => files.ignored(value, report));
       const load = `[context ${name}] load from ${kind === 'local' ? 'client' : value}`;
       const { directory } = await files.progress.step(load, async (report) => {
         if (kind === 'remote') return files.remote(value);
-        return files.local({ name: value, exclude: await files.ignored(value, report) }, report);
+        return files.local({ name: value, exclude: ignored }, report);
       });
       contexts[name] = { Directory: directory };
     }

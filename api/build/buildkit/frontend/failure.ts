@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { BuildFailure } from '@cleat/engine/build/service';
 import { asCleatError } from '@cleat/protocol/errors';
 import { code, type Detail, StatusError } from '@cleat/protocol/grpc/status';
@@ -9,13 +10,13 @@ import { code, type Detail, StatusError } from '@cleat/protocol/grpc/status';
 export function buildError(error: unknown, dockerfile: { name: string; text: string }): Error {
   const known = asCleatError(error);
   if (known.class === 'Cancelled' || error instanceof StatusError) return known;
-  const { line, code: exitCode } = (known.details ?? {}) as BuildFailure;
+  const { line } = (known.details ?? {}) as BuildFailure;
   const details: Detail[] = [];
   if (line !== undefined) {
     const info = { filename: dockerfile.name, data: Buffer.from(around(dockerfile.text, line)).toString('base64') };
     details.push(typed('errdefs.Source', { info, ranges: [{ start: { line }, end: { line } }] }));
   }
-  const message = exitCode === undefined ? known.message : asBuildKitSays(known.message);
+  const message = asBuildKitSays(known.message);
   return new StatusError(code.unknown, message, details, { cause: error });
 }
 
@@ -35,6 +36,11 @@ function around(text: string, line: number): string {
 /** The same error in the words of BuildKit's clients and their users. */
 export function asBuildKitSays(message: string): string {
   const [, command, exitCode] = /^The command '(.*)' returned a non-zero code: (\d+)/s.exec(message) ?? [];
+  const [, path] =
+    /^(?:COPY|ADD) failed: file not found in build context .*: stat (.*): file does not exist$/s.exec(message) ?? [];
+  if (path !== undefined) {
+    return `failed to compute cache key: failed to calculate checksum of ref context: ${JSON.stringify(posix.join('/', path))}: not found`;
+  }
   return command === undefined ? message : `process "${command}" did not complete successfully: exit code: ${exitCode}`;
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { exportersOf } from '../export/exporters.js';
 import { cacheTargets, namedSources, settingsOf } from './attributes.js';
 import { ignorePatterns, needsOf } from './dockerfile-text.js';
-import { buildError } from './failure.js';
+import { asBuildKitSays, buildError } from './failure.js';
 import { answerQuestion } from './questions.js';
 import { definitionOf, imageOf } from './references.js';
 
@@ -145,6 +145,20 @@ test('questions are the builder’s; one that it does not know is told as BuildK
   const refused = await answerQuestion({ ask }, { Question: 'x', Dockerfile: '/d' }, signal).catch((error) => error);
   expect(refused.typed[0].typeUrl).toContain('errdefs.Subrequest');
   expect(refused.message).toContain('it answers frontend.lint');
+});
+
+test.each([
+  [
+    "The command '/bin/sh -c x' returned a non-zero code: 3",
+    'process "/bin/sh -c x" did not complete successfully: exit code: 3',
+  ],
+  [
+    'COPY failed: file not found in build context or excluded by .dockerignore: stat a/b: file does not exist',
+    'failed to compute cache key: failed to calculate checksum of ref context: "/a/b": not found',
+  ],
+  ['something else', 'something else'],
+])('%s is said as BuildKit does', (message, expected) => {
+  expect(asBuildKitSays(message)).toBe(expected);
 });
 
 test('the place of an error comes with the lines around it, however long the Dockerfile is', () => {

@@ -10,7 +10,7 @@ import type { Job, Result } from '../control/job.js';
 import type { ControlServices } from '../control/methods.js';
 import { workerOf } from '../control/worker.js';
 import { solveDockerfile } from '../frontend/dockerfile.js';
-import { definitionOf } from '../frontend/references.js';
+import { definitionOf, imageOf } from '../frontend/references.js';
 
 const service = '/moby.buildkit.v1.frontend.LLBBridge/';
 const maxResults = 100;
@@ -61,6 +61,8 @@ async function solve(
   job: Job,
   request: MessageOf<typeof messages.solveRequest>,
 ): Promise<Partial<MessageOf<typeof messages.solveResponse>>> {
+  const image = imageOf(request.Definition);
+  if (image !== undefined) return keepResult(job, ofAnother(job, image));
   if (request.Frontend === '') {
     throw notImplemented(
       'graphs of build steps (LLB) are not served: build a Dockerfile, or use a builder of its own (docker buildx create)',
@@ -74,6 +76,18 @@ async function solve(
     entitlements: job.entitlements,
     cacheExports: job.cacheExports,
   });
+  return keepResult(job, result);
+}
+
+/** A result that the client got from another of its builds: it builds first, and says then where the result goes. */
+function ofAnother(job: Job, image: string): Result {
+  if (job.cacheExports.length > 0) {
+    throw notImplemented('a cache of what is built already is not written: build without BUILDX_EXPERIMENTAL');
+  }
+  return { image, isOfAnother: true, metadata: new Map() };
+}
+
+function keepResult(job: Job, result: Result): Partial<MessageOf<typeof messages.solveResponse>> {
   const metadata = new Map(result.metadata);
   if (result.image === undefined) return { result: { metadata, ref: {} } };
   const id = randomBytes(12).toString('hex');

@@ -49,6 +49,8 @@ export class Haproxy implements Dialect {
 
   async beforeReload(): Promise<void> {}
 
+  afterReload(): void {}
+
   async drain(ids: readonly string[]): Promise<void> {
     const names = new Set(ids.map(serverName));
     const servers = (await this.#table()).filter((row) => names.has(row.svname ?? ''));

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,9 +16,10 @@ export interface NginxSettings extends DialectSettings {
 
 /**
  * How long before a reload clients are told, with each answer, that their connection ends. At the reload nginx closes
- * the connections that wait for a request, and would lose one that is on its way.
+ * the connections that wait for a request, and would lose one that is on its way. Nobody is told whose answer takes
+ * longer; it is as long as an attempt to connect to a container that has gone.
  */
-const closingMs = 100;
+const closingMs = 200;
 
 /** nginx. It is reloaded for each change, and workers of the configuration before finish what they began. */
 export class Nginx implements Dialect {
@@ -60,16 +61,20 @@ export class Nginx implements Dialect {
     return [this.#settings.program ?? '/usr/sbin/nginx', '-e', 'stderr', '-c', file];
   }
 
-  /** For a moment workers of both configurations answer, so several are asked. */
+  /** For a moment workers of both configurations answer; then one that is to end has it in its title. */
   async current(): Promise<string | undefined> {
-    const asked = Array.from({ length: 4 }, () => this.#ask('/tag'));
-    const tags = await Promise.all(asked).catch(() => []); // Nobody answers.
-    return tags.every((tag) => tag === tags[0]) ? tags[0] : undefined;
+    const tag = await this.#ask('/tag').catch(() => undefined); // Nobody answers.
+    return this.#workersThatStay() > this.#settings.workers ? undefined : tag;
   }
 
   async beforeReload(tag: string): Promise<void> {
-    writeFileSync(join(this.#settings.places.directory, `closing-${tag}`), '');
+    writeFileSync(this.#closing(tag), '');
     await sleep(closingMs);
+  }
+
+  /** The same configuration may be served again. */
+  afterReload(tag: string): void {
+    rmSync(this.#closing(tag), { force: true });
   }
 
   /** A reload follows at once, and does it. */
@@ -81,6 +86,21 @@ export class Nginx implements Dialect {
     const [, requests] = /^ \d+ \d+ (\d+)/m.exec(text) ?? [];
     // Ours, for this answer.
     return { requests: Number(requests ?? 0), connections: Math.max(0, Number(connections ?? 0) - 1) };
+  }
+
+  #workersThatStay(): number {
+    try {
+      const master = readFileSync(join(this.#settings.places.directory, 'nginx.pid'), 'utf8').trim();
+      const children = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').split(' ').filter(Boolean);
+      return children.filter((pid) => !readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('shutting down')).length;
+    } catch {
+      // One of them ended meanwhile: it is asked again.
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #closing(tag: string): string {
+    return join(this.#settings.places.directory, `closing-${tag}`);
   }
 
   get #streamModule(): string {
