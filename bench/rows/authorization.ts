@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { call } from '@cleat/cli/tour/client';
+import { messageOf } from '@cleat/protocol/errors';
 import type { BenchEngine } from '../engines.js';
 import { getOften } from '../kept-connections.js';
 import { PluginProcess } from '../plugin-process.js';
 import { type Row, stock } from '../row.js';
-import { create, milliseconds, remove } from '../work.js';
+import { ask, create, milliseconds, remove } from '../work.js';
 
 const requests = 1_000;
 const name = `cleat-bench-authz-${process.pid}`;
@@ -26,13 +26,17 @@ const work = (engine: BenchEngine): Promise<number> => milliseconds(() => getOft
 /** Names the plugin, or none, and waits until the engine does as it is told: the plugin refuses one request. */
 async function authorize(engine: BenchEngine, plugins: string[]): Promise<void> {
   engine.reload({ 'authorization-plugins': plugins });
-  const wanted = plugins.length > 0 ? 403 : 404;
   for (let round = 0; round < 200; round++) {
-    const { status } = await call(engine.socket, 'GET', refusedPath);
-    if (status === wanted) return;
+    if ((await isAuthorized(engine)) === plugins.length > 0) return;
     await sleep(25);
   }
   throw new Error(`${engine.name} did not reload its configuration`);
+}
+
+/** There is no such image: the engine says so, unless it asks the plugin first. */
+async function isAuthorized(engine: BenchEngine): Promise<boolean> {
+  const said = await ask(engine, 'GET', refusedPath).then(String, messageOf);
+  return said.includes('authorization denied');
 }
 
 /** The time that requests take with an authorizer, less what they take without. */

@@ -369,6 +369,11 @@ describe('only what I made', () => {
     const team = [{ callers: 'any', allow: '*', within: { owner: ['user:alice', 'team-*'] } }];
     expect((await ask(team, bob, 'POST /containers/alices/stop')).allow).toBe(true);
     expect((await ask(team, bob, 'POST /containers/bobs/stop')).allow).toBe(false);
+    known['container/bare'] = { labels: { [label]: 'bob' } };
+    const bare = [{ callers: 'any', allow: '*', within: { owner: ['{user}', 'container:{user}'] } }];
+    expect((await ask(bare, bob, 'POST /containers/bare/stop')).allow).toBe(true);
+    expect((await ask(bare, alice, 'POST /containers/bare/stop')).allow).toBe(false);
+    expect((await ask(bare, alice, 'POST /volumes/create', {})).reason).toContain(`--label ${label}=alice or `);
   });
 });
 
