@@ -29,7 +29,8 @@ export function publish(
   if (!image) throw notFound(`No such image: ${id}`);
   if (image.record.removed) throw conflict(`the image ${id} was removed meanwhile`);
   context.catalog.publish(image.id);
-  context.publish('create', image.id);
+  // A stage without steps is its base, which is not new.
+  if (image.record.builder !== undefined) context.publish('create', image.id);
   for (const name of references) {
     const reference = withDefaultTag(parseReference(name));
     context.catalog.tag(reference, image.id);

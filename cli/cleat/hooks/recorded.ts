@@ -78,7 +78,7 @@ function ofCurl([program, ...rest]: string[]): Recorded {
   if (url === undefined) throw invalidParameter('the curl command has no URL');
   return {
     Method: method ?? (body === undefined ? 'GET' : 'POST'),
-    URL: url.replace(/^[a-z]+:\/\/[^/?]*/i, '') || '/',
+    URL: url.replace(/^([a-z]+:\/\/)?[^/?]*/i, '') || '/',
     Headers: headers,
     ...(body !== undefined && { Body: parsed(body) }),
   };

@@ -173,7 +173,8 @@ export function recordTests(): void {
       '{{.Type}} {{.Action}} {{.Actor.Attributes.name}}',
     );
     const lines = told.split('\n').filter((line) => /^(image|builder)|commit/.test(line));
-    expect(lines).toEqual(['image tag told:latest', 'builder prune <no value>']);
+    const id = await ok('images', '-q', '--no-trunc', 'told');
+    expect(lines).toEqual([`image create ${id}`, 'image tag told:latest', 'builder prune <no value>']);
     await ok('rmi', 'told');
   });
 

@@ -77,11 +77,11 @@ test('a container has its maker’s name, and limits that no update raises', asy
     'sleep',
     '1000',
   );
-  const shown = () =>
+  const limits = () =>
     ok('inspect', '-f', '{{json .Config.Labels}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}', 'greedy');
-  expect(await shown()).toBe(`{"com.cleat.owner":"root"} ${64 * 1024 * 1024} 500000000`);
+  expect(await limits()).toBe(`{"com.cleat.owner":"root"} ${64 * 1024 * 1024} 500000000`);
   await ok('update', '--memory=100g', '--memory-swap=-1', 'greedy');
-  expect(await shown()).toContain(` ${64 * 1024 * 1024} `);
+  expect(await limits()).toContain(` ${64 * 1024 * 1024} `);
   const limit = await ok(
     'exec',
     'greedy',
