@@ -5,6 +5,7 @@ import { owned, setInterval, setTimeout } from '../guard.js';
 import type { Logger } from '../log.js';
 import { readMessages, send } from './framing.js';
 import type { Message } from './message.js';
+import { reset } from './reset.js';
 import { errorIn } from './status.js';
 
 /** A call with messages both ways. */
@@ -153,7 +154,7 @@ export class GrpcClient {
       messages: messagesOf(stream, answer, trailers),
       send: (...messages) => send(stream, ...messages.map((message) => request.encode(message))),
       end: () => void stream.end(),
-      cancel: () => stream.close(http2.constants.NGHTTP2_CANCEL),
+      cancel: () => reset(stream, http2.constants.NGHTTP2_CANCEL),
       fail: (error) => void stream.destroy(error),
     };
   }
@@ -169,7 +170,7 @@ async function* messagesOf<A>(
   } catch (error) {
     throw stream.errored ?? error;
   } finally {
-    if (!stream.destroyed && !stream.readableEnded) stream.close(http2.constants.NGHTTP2_CANCEL);
+    if (!stream.destroyed && !stream.readableEnded) reset(stream, http2.constants.NGHTTP2_CANCEL);
   }
   const failure = await trailers;
   if (failure) throw failure;

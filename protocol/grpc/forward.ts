@@ -8,6 +8,7 @@ import {
 import type { Readable, Writable } from 'node:stream';
 import { unavailable } from '../errors.js';
 import type { GrpcClient } from './client.js';
+import { reset } from './reset.js';
 import { trailersOf } from './status.js';
 
 export interface ForwardOptions {
@@ -36,7 +37,7 @@ export async function forward(
     refuse(incoming, error);
     return;
   }
-  const cancel = (): void => outgoing.close(incoming.rstCode || constants.NGHTTP2_CANCEL);
+  const cancel = (): void => reset(outgoing, incoming.rstCode || constants.NGHTTP2_CANCEL);
   incoming.once('close', cancel);
   if (incoming.destroyed) cancel();
   if (body) outgoing.end(body);
@@ -50,7 +51,7 @@ export async function forward(
   } catch (error) {
     const { rstCode } = outgoing;
     // A call that the other end resets; one whose connection is gone ends in words.
-    if (rstCode && !to.isClosed) incoming.close(rstCode);
+    if (rstCode && !to.isClosed) reset(incoming, rstCode);
     else refuse(incoming, to.isClosed ? unavailable(`${to.peer} has gone`) : error);
   } finally {
     incoming.resume();
