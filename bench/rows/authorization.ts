@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { call } from '@cleat/cli/tour/client';
 import type { BenchEngine } from '../engines.js';
 import { getOften } from '../kept-connections.js';
 import { PluginProcess } from '../plugin-process.js';
 import { type Row, stock } from '../row.js';
-import { ask, create, milliseconds, remove } from '../work.js';
+import { create, milliseconds, remove } from '../work.js';
 
 const requests = 1_000;
 const name = `cleat-bench-authz-${process.pid}`;
@@ -16,20 +17,19 @@ const authorizer = new PluginProcess(
   [process.execPath, fileURLToPath(new URL('../allow-all.js', import.meta.url))],
   join('/run/docker/plugins', `${name}.sock`),
 );
+/** The one request that it refuses, as `allow-all.ts` has it. */
+const refusedPath = '/images/bench-refused/json';
 let users = 0;
 
 const work = (engine: BenchEngine): Promise<number> => milliseconds(() => getOften(engine.socket, path, 1, requests));
 
-interface Info {
-  readonly Plugins: { readonly Authorization: readonly string[] | null };
-}
-
-/** Names the plugin, or none, and waits until the engine has heard of it. */
+/** Names the plugin, or none, and waits until the engine does as it is told: the plugin refuses one request. */
 async function authorize(engine: BenchEngine, plugins: string[]): Promise<void> {
   engine.reload({ 'authorization-plugins': plugins });
+  const wanted = plugins.length > 0 ? 403 : 404;
   for (let round = 0; round < 200; round++) {
-    const info = JSON.parse((await ask(engine, 'GET', '/info')).toString()) as Info;
-    if ((info.Plugins.Authorization ?? []).join() === plugins.join()) return;
+    const { status } = await call(engine.socket, 'GET', refusedPath);
+    if (status === wanted) return;
     await sleep(25);
   }
   throw new Error(`${engine.name} did not reload its configuration`);

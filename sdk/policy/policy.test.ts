@@ -328,6 +328,8 @@ describe('only what I made', () => {
     [create, body({ NetworkMode: 'abc123' }), 'namespaces "network" is not granted'],
     ['POST /images/create?fromImage=alices&tag=latest', undefined, 'image alices:latest is not among those granted'],
     ['POST /images/create?fromImage=busybox', undefined, 'image busybox is not among those granted'],
+    ['GET /distribution/169.254.169.254/x/json', undefined, 'not among those granted'],
+    [create, body({}, { Labels: { ...mine, 'io.cleat.secret.password': 'keep' } }), 'secrets "password=keep"'],
     ['GET /images/get?names=alices', undefined, 'stands for all of its tags'],
     ['POST /images/alices/push', undefined, 'stands for all of its tags'],
     ['DELETE /networks/bridge', undefined, 'has no label'],
