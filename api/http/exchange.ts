@@ -10,7 +10,8 @@ import type { Peer } from '../callers/peer.js';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
 import { type Answer, Outgoing } from './answer.js';
-import { decodeBody, isExpected, type JsonBody, readText } from './body.js';
+import { isExpected, type JsonBody, readText } from './body.js';
+import { DeclaredBody } from './declared-body.js';
 import { type ExchangeChange, type ExchangeParts, nextId, type Rerouting } from './exchange-parts.js';
 import { changedHeaders } from './flat-headers.js';
 import { bodyOf, type Flows } from './flows.js';
@@ -49,8 +50,7 @@ export class Exchange {
   #target: Target;
   #match: Match;
   readonly #hijacker: Hijacker | undefined;
-  #declaredBody: Promise<unknown> | undefined;
-  #text: Promise<string> | undefined;
+  #declaredBody: DeclaredBody | undefined;
   readonly #stream: StreamedAnswer;
   #instead: Answer | undefined;
   #upFlow: Flows['up'];
@@ -130,7 +130,7 @@ export class Exchange {
     this.#match = match;
     this.#version = version;
     this.#query = new Query(target.query);
-    this.#declaredBody = undefined;
+    this.#declaredBody?.decodeAgain();
   }
 
   /** A body may be sent, and is read by the handler: as JSON, as the route declares it. */
@@ -142,7 +142,7 @@ export class Exchange {
   /** Makes it another request, for everybody who looks at it from now on: authorizers, and the handler. */
   change({ query, headers, body }: ExchangeChange): void {
     if (query) this.#query = query;
-    if (body) this.#declaredBody = Promise.resolve(body.value);
+    if (body) this.#declared.replaceValue(body.value);
     if (headers) [this.#headers, this.#rawHeaders] = changedHeaders(this.#headers, this.#rawHeaders, headers);
   }
 
@@ -223,47 +223,38 @@ export class Exchange {
 
   /** The same for callers that do not know the route: read once, and the very value that the handler gets. */
   declaredBody(): Promise<unknown> {
-    this.#declaredBody ??= this.#readBody();
-    return this.#declaredBody;
-  }
-
-  async #readBody(): Promise<unknown> {
-    const { body } = this.#match.route;
-    const type = this.headers['content-type'];
-    if (!body || !isExpected(body, this.version, type)) return undefined;
-    return decodeBody(body, await this.text(), type);
+    return this.#declared.value();
   }
 
   /** The body as it was sent, or as it was replaced; read once. @throws InvalidParameter when it is too large */
   text(): Promise<string> {
-    this.#text ??= this.#readText();
-    return this.#text;
-  }
-
-  async #readText(): Promise<string> {
-    if (this.#body) return this.#body.toString();
-    const flowing = () => this.#mustFlow().request.iterator({ destroyOnReturn: false });
-    return await readText(this.#hijacker ? this.#hijacker.body() : flowing());
+    return this.#declared.text();
   }
 
   /** Another text in the place of the body, before anybody has decoded it. */
   replaceText(text: string): void {
-    this.#text = Promise.resolve(text);
-    this.#declaredBody = undefined;
+    this.#declared.replaceText(text);
   }
 
-  /**
-   * The declared body for another engine: as the checks have seen it, and only if they have looked. Nothing of it is
-   * left to be read then.
-   */
-  async judgedBody(): Promise<{ json: Buffer | undefined } | undefined> {
-    if (!this.#text && !this.#declaredBody) return undefined;
-    const value = await this.declaredBody();
-    if (value !== undefined) return { json: Buffer.from(stringify(value)) };
-    // Adapters have seen it where the route declares none.
-    const text = this.#text && !this.takesBody ? await this.#text : '';
-    if (!this.#text) return undefined;
-    return { json: text === '' ? undefined : Buffer.from(text) };
+  /** The declared body for another engine: as the checks have seen it, and only if they have looked. */
+  judgedBody(): Promise<{ json: Buffer | undefined } | undefined> {
+    return this.#declared.judged();
+  }
+
+  /** Most requests have none. */
+  get #declared(): DeclaredBody {
+    this.#declaredBody ??= new DeclaredBody({
+      read: async () => {
+        if (this.#body) return this.#body.toString();
+        const flowing = () => this.#mustFlow().request.iterator({ destroyOnReturn: false });
+        return await readText(this.#hijacker ? this.#hijacker.body() : flowing());
+      },
+      expected: () => {
+        const { body } = this.#match.route;
+        return body && this.takesBody ? { body, type: this.headers['content-type'] } : undefined;
+      },
+    });
+    return this.#declaredBody;
   }
 
   /**

@@ -3,7 +3,7 @@ import { Helper } from '@cleat/linux/helper/helper';
 import { isClass } from '@cleat/protocol/errors';
 
 /** Less than the engine waits for an answer. */
-const deadlineMs = 4_000;
+const deadlineMs = 8_000;
 
 /** Looks at paths that clients name, in a process that may hang on them. */
 export class PlainPaths {

@@ -20,6 +20,7 @@ const taken: Record<string, string[]>[] = [
   { 'unused-for': ['48h'] },
   { inuse: ['false'] },
   { id: ['a'] },
+  { label: ['a', 'b=c'], 'label!': ['d'] },
 ];
 test.each(taken)('%j is taken', (filters) => {
   expect(() => checkPruneFilters(filters)).not.toThrow();

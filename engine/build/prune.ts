@@ -12,9 +12,12 @@ import type { PruneBuildOptions } from './service.js';
 /** moby's (`daemon/internal/builder-next`); BuildKit takes `unused-for` for `until`. */
 const filters = ['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
 
+/** `docker system prune --filter label=…` sends them for everything that it prunes. Cache has no labels. */
+const labelFilters = ['label', 'label!'];
+
 /** A builder that cannot read a value would prune nothing, or too much. @throws InvalidParameter */
 export function checkPruneFilters(given: Filters): void {
-  checkFilters(given, filters);
+  checkFilters(given, [...filters, ...labelFilters]);
   for (const name of filters) {
     if ((filterValues(given, name)?.length ?? 0) > 1) throw invalidParameter('filters expect only one value');
   }
@@ -42,8 +45,12 @@ export class Prune {
   }
 
   /** @throws InvalidParameter for a filter, Conflict while another prune runs */
-  async run(options: PruneBuildOptions): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
-    checkPruneFilters(options.filters);
+  async run(given: PruneBuildOptions): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
+    checkPruneFilters(given.filters);
+    // What has no labels is left alone where one is asked for, and goes where it is to be without one.
+    const { label, 'label!': _without, ...filters } = given.filters;
+    if ((label?.length ?? 0) > 0) return { CachesDeleted: [], SpaceReclaimed: 0 };
+    const options = { ...given, filters };
     if (this.#isRunning) throw conflict('a prune operation is already running');
     this.#isRunning = true;
     try {

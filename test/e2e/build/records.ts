@@ -185,6 +185,11 @@ export function recordTests(): void {
     expect(builder.prunes).toEqual([
       expect.objectContaining({ All: false, Filters: { until: ['24h'] }, ReservedSpace: 1024 ** 3 }),
     ]);
+    // `docker system prune` sends the filters of all that it prunes; cache has no labels.
+    await ok('builder', 'prune', '-f', '--filter', 'label=a');
+    expect(builder.prunes).toHaveLength(1);
+    await ok('builder', 'prune', '-f', '--filter', 'label!=a');
+    expect(builder.prunes).toEqual([expect.anything(), expect.objectContaining({ Filters: {} })]);
     const { code, stderr } = await docker('builder', 'prune', '-f', '--filter', 'colour=red');
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("invalid filter 'colour'") });
   });
