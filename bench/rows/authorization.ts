@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '@cleat/protocol/errors';
 import type { BenchEngine } from '../engines.js';
 import { getOften } from '../kept-connections.js';
 import { PluginProcess } from '../plugin-process.js';
@@ -16,23 +17,26 @@ const authorizer = new PluginProcess(
   [process.execPath, fileURLToPath(new URL('../allow-all.js', import.meta.url))],
   join('/run/docker/plugins', `${name}.sock`),
 );
+/** The one request that it refuses, as `allow-all.ts` has it. */
+const refusedPath = '/images/bench-refused/json';
 let users = 0;
 
 const work = (engine: BenchEngine): Promise<number> => milliseconds(() => getOften(engine.socket, path, 1, requests));
 
-interface Info {
-  readonly Plugins: { readonly Authorization: readonly string[] | null };
-}
-
-/** Names the plugin, or none, and waits until the engine has heard of it. */
+/** Names the plugin, or none, and waits until the engine does as it is told: the plugin refuses one request. */
 async function authorize(engine: BenchEngine, plugins: string[]): Promise<void> {
   engine.reload({ 'authorization-plugins': plugins });
   for (let round = 0; round < 200; round++) {
-    const info = JSON.parse((await ask(engine, 'GET', '/info')).toString()) as Info;
-    if ((info.Plugins.Authorization ?? []).join() === plugins.join()) return;
+    if ((await isAuthorized(engine)) === plugins.length > 0) return;
     await sleep(25);
   }
   throw new Error(`${engine.name} did not reload its configuration`);
+}
+
+/** There is no such image: the engine says so, unless it asks the plugin first. */
+async function isAuthorized(engine: BenchEngine): Promise<boolean> {
+  const said = await ask(engine, 'GET', refusedPath).then(String, messageOf);
+  return said.includes('authorization denied');
 }
 
 /** The time that requests take with an authorizer, less what they take without. */

@@ -190,6 +190,9 @@ describe('a HostConfig asks for', () => {
 });
 
 test('other members of a create, and other versions of the API', () => {
+  expect(demands(create, { Image: 'x', Labels: { 'io.cleat.secret.password': 'keep' } })).toContain(
+    'secrets password=keep',
+  );
   expect(demands(create, { Image: 'x', Volumes: { '/data': {}, '/:/host': {} } })).toEqual(
     expect.arrayContaining(['use volume ', 'host-paths /']),
   );
@@ -275,6 +278,9 @@ test.each<[string, object | undefined, string[]]>([
     ['unseen image:import', 'remotes http://e.org/a', 'name image r'],
   ],
   ['POST /images/load', undefined, ['unseen image:load']],
+  ['GET /distribution/169.254.169.254/x/json', undefined, ['look image 169.254.169.254/x']],
+  ['GET /images/search?term=busybox', undefined, []],
+  ['GET /images/search?term=169.254.169.254/x', undefined, ['remotes 169.254.169.254/x']],
   ['GET /images/get?names=a&names=b', undefined, ['use image a in all tags', 'use image b in all tags']],
   ['POST /images/a/b/tag?repo=r&tag=t', undefined, ['use image a/b', 'name image r:t']],
   ['POST /images/r/push?tag=t', undefined, ['use image r:t', 'name image r:t']],

@@ -15,6 +15,7 @@ export const settings = {
   sysctls: 'a kernel parameter: `net.core.somaxconn=1024`',
   runtimes: 'an OCI runtime other than the default one: `runsc`',
   groups: 'a further group of its process: `0`, `docker`',
+  secrets: 'a secret that the engine asks a plugin for, by a label: `password=keep` of the plugin `keep`',
   annotations: 'an annotation for the runtime: `run.oci.handler=krun`',
   'log-drivers': 'where its output goes: `syslog`',
   'kernel-scheduling': 'real-time time, or exemption from the out-of-memory killer: `realtime`, `oom`',

@@ -260,8 +260,9 @@ function whose(labels: Readonly<Record<string, string>>, { ownerLabel }: Circums
   return value === undefined ? `has no label ${ownerLabel}, so that it is not yours` : `is of ${value}, not yours`;
 }
 
-function labelFlag({ owner }: Limits, { ownerLabel, owner: self = '?' }: Circumstances): string {
-  const values = owner === 'self' || owner === undefined ? [self] : owner.map(({ text }) => text);
+function labelFlag({ owner }: Limits, { ownerLabel, owner: self = '?', user }: Circumstances): string {
+  const values =
+    owner === 'self' || owner === undefined ? [self] : owner.map(({ text }) => text.replaceAll('{user}', user));
   return values.map((value) => `--label ${ownerLabel}=${value}`).join(' or ');
 }
 

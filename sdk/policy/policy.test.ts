@@ -328,6 +328,8 @@ describe('only what I made', () => {
     [create, body({ NetworkMode: 'abc123' }), 'namespaces "network" is not granted'],
     ['POST /images/create?fromImage=alices&tag=latest', undefined, 'image alices:latest is not among those granted'],
     ['POST /images/create?fromImage=busybox', undefined, 'image busybox is not among those granted'],
+    ['GET /distribution/169.254.169.254/x/json', undefined, 'not among those granted'],
+    [create, body({}, { Labels: { ...mine, 'io.cleat.secret.password': 'keep' } }), 'secrets "password=keep"'],
     ['GET /images/get?names=alices', undefined, 'stands for all of its tags'],
     ['POST /images/alices/push', undefined, 'stands for all of its tags'],
     ['DELETE /networks/bridge', undefined, 'has no label'],
@@ -367,6 +369,11 @@ describe('only what I made', () => {
     const team = [{ callers: 'any', allow: '*', within: { owner: ['user:alice', 'team-*'] } }];
     expect((await ask(team, bob, 'POST /containers/alices/stop')).allow).toBe(true);
     expect((await ask(team, bob, 'POST /containers/bobs/stop')).allow).toBe(false);
+    known['container/bare'] = { labels: { [label]: 'bob' } };
+    const bare = [{ callers: 'any', allow: '*', within: { owner: ['{user}', 'container:{user}'] } }];
+    expect((await ask(bare, bob, 'POST /containers/bare/stop')).allow).toBe(true);
+    expect((await ask(bare, alice, 'POST /containers/bare/stop')).allow).toBe(false);
+    expect((await ask(bare, alice, 'POST /volumes/create', {})).reason).toContain(`--label ${label}=alice or `);
   });
 });
 

@@ -40,7 +40,8 @@ export function openPolicy(options: FileOptions): OpenPolicy {
     const judge = judgeOf(form, readFileSync(path, 'utf8'), { objects, groupId, parse: (text) => parse(text) });
     return { judge, unanswered };
   } catch (cause) {
-    throw invalidParameter(`the policy ${path} cannot be used: ${messageOf(cause)}`, { cause });
+    const meanwhile = 'an engine that had read it before goes on by the former one';
+    throw invalidParameter(`the policy ${path} cannot be used: ${messageOf(cause)}; ${meanwhile}`, { cause });
   }
 }
 

@@ -78,6 +78,7 @@ function create(seen: Seen): Demand[] {
   const host = inner ? { ...legacy(beside), ...inner } : beside;
   return [
     { what: 'create', type: 'container', name: query.one('name'), labels: request.Labels ?? {} },
+    ...secretDemands(request.Labels ?? {}),
     ...(request.Image ? [object('image', request.Image, 'use')] : []),
     ...hostDemands(host),
     ...(inner ? hostDemands(beside) : []),
@@ -88,6 +89,14 @@ function create(seen: Seen): Demand[] {
     ...amountsOfNew(host),
     ...unknownMembers(createAndHost, body).map((path) => setting('unknown', path)),
   ];
+}
+
+const secretLabel = 'io.cleat.secret.';
+
+/** Labels by which Cleat gives a container secrets (`docs/guide/secrets.md`). */
+function secretDemands(labels: Readonly<Record<string, string>>): Demand[] {
+  const own = Object.entries(labels).filter(([key]) => key.startsWith(secretLabel));
+  return own.map(([key, value]) => setting('secrets', `${key.slice(secretLabel.length)}=${value}`));
 }
 
 /** Those that moby's `getHostConfig` takes where there is a `HostConfig` as well. */

@@ -18,7 +18,13 @@ export function imageDemands(seen: Seen): Demand[] {
     case 'image:save':
       return [...(params.name === undefined ? query.all('names') : [params.name])].map(saved);
     case 'image:distribution':
-      return [object('image', params.image ?? '', 'look')];
+      // The engine asks the registry that the name has.
+      return [{ what: 'object', type: 'image', name: params.image ?? '', use: 'look', isRemote: true }];
+    case 'image:search': {
+      const term = query.one('term');
+      const [host = ''] = term.split('/', 1);
+      return term.includes('/') && /[.:]|^localhost$/.test(host) ? [setting('remotes', term)] : [];
+    }
     case 'container:commit':
       return commit(query);
     case 'build:build':

@@ -137,3 +137,28 @@ test('Watching the engine: the addresses of what runs, and who died of what', as
   await expect.poll(() => deaths.said).toContain('seen ended with 137');
   await ok('rm', 'seen');
 });
+
+test('Events: a list has a cursor, and what happens from there on comes in the form that is shown', async () => {
+  const [list = ''] = shown('docs/guide/events.md', '$ curl -i').split('\n');
+  const ask = (command: string, more: Record<string, string> = {}) =>
+    run(substitute(command.slice(2), { '/run/cleat.sock': engine.socket, ...more }));
+  const [, cursor = ''] = /^Cleat-Events-Cursor: (\S+)$/m.exec((await ask(list)).replaceAll('\r', '')) ?? [];
+  await ok('volume', 'create', 'told');
+  const until = (Date.now() / 1000).toFixed(3);
+  const told = await ask(shown('docs/guide/events.md', '$ curl --unix-socket'), {
+    'q3Zt0aXk.4711': `${cursor}&until=${until}`,
+  });
+  const [form, event] = [shown('docs/guide/events.md', '{"Type":"container"'), told].map((text) => JSON.parse(text));
+  expect(event).toMatchObject({ Type: 'volume', Action: 'create', Actor: { ID: 'told' } });
+  expect(Object.keys(form).filter((key) => !(key in event))).toEqual([]);
+  await ok('volume', 'rm', 'told');
+});
+
+test('Powerstrip: its file is read as it is, and beside hooks', async () => {
+  const file = (name: string, text: string) => {
+    writeFileSync(join(engine.directory, name), text);
+    return run(`cleatd --validate --config-file /dev/null --hooks ${join(engine.directory, name)}`);
+  };
+  expect(await file('adapters.yml', shown('docs/guide/powerstrip.md', 'version: 1'))).toContain('OK');
+  expect(await file('hooks.yaml', shown('docs/guide/powerstrip.md', 'powerstrip:'))).toContain('OK');
+});

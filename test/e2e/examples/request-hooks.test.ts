@@ -1,6 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { silentLogger } from '@cleat/protocol/log';
+import { defineExtension, hookKind, implement, serve } from '@cleat/sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clientOf } from '../support/client.js';
 import { type Engine, startEngine } from '../support/engine.js';
@@ -117,6 +119,62 @@ test('a request is tried without being done', async () => {
   expect(tried).toContain(`"Image": "${registry.host}/library/busybox"`);
   expect(tried).not.toContain('hunter2');
   expect(await ok('ps', '-aq')).toBe('');
+});
+
+test('a hook in the way of every byte changes nothing for clients', async () => {
+  let bytes = 0;
+  async function* passed(body: AsyncIterable<Uint8Array> | undefined) {
+    for await (const piece of body ?? []) {
+      bytes += piece.length;
+      yield piece;
+    }
+  }
+  const hook = defineExtension({
+    start: () => ({
+      implementations: [
+        implement(hookKind, {
+          Capabilities: () => ({ Request: 'stream', Response: 'stream' }),
+          Request: () => ({}),
+          Response: () => ({}),
+          RequestStream: (_, { body }) => passed(body),
+          ResponseStream: (_, { body }) => passed(body),
+        }),
+      ],
+    }),
+  });
+  await using _served = await serve(hook, {
+    name: 'through',
+    socket: join(scratch, 'through.sock'),
+    log: silentLogger,
+  });
+  const before = await readFile(hooks, 'utf8');
+  await writeFile(hooks, 'hooks: [{name: through}]');
+  process.kill(engine.pid, 'SIGHUP');
+  await expect.poll(() => cleat('cleat hooks')).toContain('request stream, response stream');
+  const image = `${registry.host}/library/busybox`;
+  const archive = join(scratch, 'image.tar');
+  await ok('save', '-o', archive, image);
+  await ok('load', '-i', archive);
+  await writeFile(join(scratch, 'Dockerfile'), `FROM ${image}\nCOPY image.tar /image.tar\n`);
+  expect(await engine.docker('build', '-q', '-t', 'built', scratch, { env: { DOCKER_BUILDKIT: '0' } })).toMatchObject({
+    code: 0,
+  });
+  await ok('run', '-d', '--name=talker', '--network=none', 'built', 'sh', '-c', 'cat; echo said; sleep 1000');
+  await expect.poll(() => ok('logs', 'talker')).toBe('said');
+  expect(await ok('exec', 'talker', 'stat', '-c', '%s', '/image.tar')).toBe(`${(await stat(archive)).size}`);
+  expect(await engine.docker('exec', '-i', 'talker', 'cat', { input: 'typed' })).toMatchObject({
+    code: 0,
+    stdout: 'typed',
+  });
+  await ok('cp', archive, 'talker:/copied.tar');
+  await ok('cp', 'talker:/copied.tar', join(scratch, 'back.tar'));
+  expect((await readFile(join(scratch, 'back.tar'))).equals(await readFile(archive))).toBe(true);
+  expect(bytes).toBeGreaterThan(4 * (await stat(archive)).size);
+  await ok('rm', '-f', 'talker');
+  await ok('rmi', 'built');
+  await writeFile(hooks, before);
+  process.kill(engine.pid, 'SIGHUP');
+  await expect.poll(() => cleat('cleat hooks')).toContain('owner-and-limits');
 });
 
 test('SIGHUP takes another file, and keeps the chain when that is wrong', async () => {
