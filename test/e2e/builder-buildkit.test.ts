@@ -44,7 +44,7 @@ const namesOf = async (of: Engine): Promise<string[]> =>
 
 test('the classic builder’s clients get what BuildKit builds', async () => {
   const said = await ok(classic, 'build', '-t', 'classic:1', '--build-arg', 'W=word', 'app');
-  expect(said).toMatch(/Step \d\/\d : RUN echo "\$W" >\/w; ls -A \/app\n[\s\S]*Successfully tagged classic:1\n/);
+  expect(said).toMatch(/Step \d\/\d : RUN echo ".*" >\/w; ls -A \/app\n[\s\S]*Successfully tagged classic:1\n/);
   expect(await contentOf('classic:1', '/w', '/app/f')).toBe('word\nfrom the context\n');
   expect(said).not.toMatch(/skipped/);
   writeFileSync(join(work, 'app/bad'), 'FROM busybox\nRUN exit 7\n');
