@@ -1,5 +1,5 @@
-import type { HookRequest } from '@cleat/protocol/kinds/hook';
 import { defineExtension, hookKind, implement, invalidParameter } from '@cleat/sdk';
+import { ownerOf } from '@cleat/sdk/authz';
 
 /** Members of a request that hold limits, as far as this hook looks at them. */
 interface Limits {
@@ -48,16 +48,11 @@ export default defineExtension({
           return { Set: set, Remove: remove };
         }
         const { set, remove } = limited(body.HostConfig ?? {}, 'Body.HostConfig', true);
-        const label = { Path: `Body.Labels[${JSON.stringify(options.label)}]`, Value: ownerOf(Caller) };
+        const owner = ownerOf(Caller) ?? 'nobody';
+        const label = { Path: `Body.Labels[${JSON.stringify(options.label)}]`, Value: owner };
         return { Set: [label, ...set], Remove: remove };
       },
     });
     return { implementations: [hook] };
   },
 });
-
-/** A container's users may have any name: its own name is the one that is known. */
-function ownerOf({ User, Container, Plugin }: HookRequest['Caller']): string {
-  if (Container) return `container:${Container.Name}`;
-  return Plugin ? `plugin:${Plugin.Name}` : User || 'nobody';
-}

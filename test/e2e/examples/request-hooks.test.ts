@@ -81,7 +81,7 @@ test('a container has its maker’s name, and limits that no update raises', asy
   );
   const limits = () =>
     ok('inspect', '-f', '{{json .Config.Labels}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}', 'greedy');
-  expect(await limits()).toBe(`{"com.cleat.owner":"root"} ${64 * 1024 * 1024} 500000000`);
+  expect(await limits()).toBe(`{"com.cleat.owner":"unix:root"} ${64 * 1024 * 1024} 500000000`);
   await ok('update', '--memory=100g', '--memory-swap=-1', 'greedy');
   expect(await limits()).toContain(` ${64 * 1024 * 1024} `);
   const limit = await ok(
@@ -98,7 +98,7 @@ test('a container has its maker’s name, and limits that no update raises', asy
 test('a trace says which hook changed what', async () => {
   const trace = await cleat('cleat hooks trace --route /containers/create --tail 1');
   expect(trace).toMatch(/POST \/containers\/create \(root, process \d+\): passed, answer 201/);
-  expect(trace).toContain('Body.Labels["com.cleat.owner"]: "somebody-else" → "root"');
+  expect(trace).toContain('Body.Labels["com.cleat.owner"]: "somebody-else" → "unix:root"');
   expect(trace).toContain('Body.Image: "busybox" → ');
   const [line = ''] = (await cleat('cleat hooks trace --json --tail 1')).split('\n');
   expect(JSON.parse(line)).toMatchObject({ Decision: 'passed', Route: '/containers/*/update' });
@@ -115,7 +115,7 @@ test('a request is tried without being done', async () => {
     }),
   );
   const tried = await cleat(`cleat hooks test ${join(scratch, 'request.json')}`);
-  expect(tried).toContain('"com.cleat.owner": "alice"');
+  expect(tried).toContain('"com.cleat.owner": "unix:alice"');
   expect(tried).toContain(`"Image": "${registry.host}/library/busybox"`);
   expect(tried).not.toContain('hunter2');
   expect(await ok('ps', '-aq')).toBe('');
