@@ -106,12 +106,18 @@ async function measure<Side, Name extends SideName>(
   for (const name of row.beside ?? []) others.push({ name, side: await get(name), samples: [] });
   process.stdout.write(`${row.name} …\n`);
   const all = [...both, ...others.map(({ side }) => side)];
-  for (const side of all) await row.prepare?.(side);
   const figures = { theirs: [] as number[], ours: [] as number[] };
-  for (let round = 0; round < Number(samples ?? row.samples); round++) {
-    figures.theirs.push(await row.sample(both[0]));
-    figures.ours.push(await row.sample(both[1]));
-    for (const other of others) other.samples.push(await row.sample(other.side));
+  try {
+    for (const side of all) await row.prepare?.(side);
+    for (let round = 0; round < Number(samples ?? row.samples); round++) {
+      figures.theirs.push(await row.sample(both[0]));
+      figures.ours.push(await row.sample(both[1]));
+      for (const other of others) other.samples.push(await row.sample(other.side));
+    }
+  } catch (error) {
+    // What the row has started is ended as far as that goes; the failure is what counts.
+    for (const side of all) await row.finish?.(side).catch(() => {});
+    throw error;
   }
   for (const side of all) await row.finish?.(side);
   const result = resultOf(row, figures.theirs, figures.ours, others);
