@@ -115,7 +115,7 @@ async function measure<Side, Name extends SideName>(
       for (const other of others) other.samples.push(await row.sample(other.side));
     }
   } catch (error) {
-    // What the row has started is ended as far as that goes; the failure is what counts.
+    // The row's own processes are ended, as far as that goes; the failure is what counts.
     for (const side of all) await row.finish?.(side).catch(() => {});
     throw error;
   }

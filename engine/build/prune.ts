@@ -47,7 +47,7 @@ export class Prune {
   /** @throws InvalidParameter for a filter, Conflict while another prune runs */
   async run(given: PruneBuildOptions): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
     checkPruneFilters(given.filters);
-    // What has no labels is left alone where one is asked for, and goes where it is to be without one.
+    // Cache has no labels: it is left alone where one is asked for, and goes where there is to be none.
     const { label, 'label!': _without, ...filters } = given.filters;
     if ((label?.length ?? 0) > 0) return { CachesDeleted: [], SpaceReclaimed: 0 };
     const options = { ...given, filters };
