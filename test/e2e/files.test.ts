@@ -141,3 +141,15 @@ test('bodies that are compressed, sparse, damaged or no archive at all', async (
   expect(await put('taker', `/${'x'.repeat(5000)}`, archive)).toMatchObject({ status: 400 });
   await ok('rm', '-f', 'taker');
 });
+
+test('a copy that waits while its container is removed is told so, and brings nothing of it back', async () => {
+  await ok('create', '--name', 'leaver', 'busybox');
+  const look = () => engine.api('GET', '/containers/leaver/archive?path=/');
+  // The first holds the container, so that the removal waits, and the others after it.
+  const first = [look(), look()];
+  const removed = engine.api('DELETE', '/containers/leaver');
+  const answers = await Promise.all([...first, ...Array.from({ length: 4 }, look)]);
+  expect(await removed).toMatchObject({ status: 204 });
+  expect(answers.filter(({ status }) => status !== 200 && status !== 404)).toEqual([]);
+  expect(readdirSync(join(engine.dataRoot, 'containers'))).toEqual([]);
+});

@@ -14,6 +14,7 @@ export async function connectNetwork(
 ): Promise<void> {
   refuseLargeRecord('the container', container.record, endpoint);
   await container.lock.run(async () => {
+    container.checkKept();
     const { record } = container;
     const { id, name } = context.networks.resolve(network);
     const running = container.running && record.state.status !== 'restarting';
@@ -79,6 +80,7 @@ export async function disconnectNetwork(
   force: boolean,
 ): Promise<void> {
   await container.lock.run(async () => {
+    container.checkKept();
     const { endpoints } = container.record;
     const network = networkOf(context, ref, force);
     const key = network

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
+import { conflict } from '@cleat/protocol/errors';
 import { applyChanges } from '../../images/changes/index.js';
 import type { Context } from '../context.js';
 import { asList } from '../oci-spec/process.js';
 import type { CommitContainerOptions } from '../service.js';
 import type { Container } from '../state/container.js';
+import { isDoomed } from '../state/life.js';
 import { whileFrozen } from '../steps/freeze.js';
 import { mountPoints } from './changes.js';
 import { committedConfig } from './commit-config.js';
@@ -19,6 +21,10 @@ export async function commitContainer(
   options: CommitContainerOptions,
 ): Promise<{ Id: string }> {
   const { record } = container;
+  if (isDoomed(record.state)) {
+    const how = record.state.status === 'dead' ? 'Dead' : 'being removed';
+    throw conflict(`You cannot commit container ${record.id} which is ${how}`);
+  }
   const { builder, createdBy, created } = options;
   // A builder says all of it: what ran in a container is not what its image is to run.
   const config =

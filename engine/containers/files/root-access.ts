@@ -27,6 +27,11 @@ export interface RootAccess extends AsyncDisposable {
   inside(path: string): string;
 }
 
+interface RootOptions {
+  /** The root file system alone. */
+  readonly withoutMounts?: boolean;
+}
+
 /**
  * While it runs, its first process's root shows its volumes, too. Otherwise its root file system is mounted for the
  * occasion, and a path that lies in one of its volumes or binds is looked up there instead.
@@ -35,27 +40,26 @@ export async function openRoot(
   context: Context,
   container: Container,
   path: string,
-  options: { withoutMounts?: boolean } = {},
+  options: RootOptions = {},
 ): Promise<RootAccess> {
-  const { record } = container;
-  if (container.running && record.state.pid > 0) {
-    const directory = options.withoutMounts ? context.paths.rootfs(record.id) : rootOf(record);
-    const mounts = record.mounts.map(({ destination }) => destination);
-    return access(
-      directory,
-      context.paths.rootfs(record.id),
-      (inner) => inner,
-      [],
-      options.withoutMounts ? undefined : mounts,
-    );
-  }
+  const running = () =>
+    container.running && container.record.state.pid > 0 ? rootOfRunning(context, container, options) : undefined;
+  const root = running();
+  if (root) return root;
   // Two mounts of one upper directory corrupt it: the container must not start, nor be looked into twice, meanwhile.
   const unlock = await container.lock.acquire();
   const releases: (() => Promise<void> | void)[] = [unlock];
   try {
+    container.checkKept();
+    // Somebody may have started it, too, while this waited.
+    const started = running();
+    if (started) {
+      unlock();
+      return started;
+    }
     const files = await mountFiles(context, container);
     releases.unshift(files.release);
-    const mount = options.withoutMounts ? undefined : mountOf(record.mounts, posix.normalize(`/${path}`));
+    const mount = options.withoutMounts ? undefined : mountOf(container.record.mounts, posix.normalize(`/${path}`));
     if (!mount || mount.type === 'tmpfs') return access(files.directory, files.directory, (inner) => inner, releases);
     const source = await mountSource(context, container, mount.destination, files.directory);
     releases.unshift(source.release);
@@ -69,6 +73,13 @@ export async function openRoot(
     for (const release of releases) await release();
     throw error;
   }
+}
+
+function rootOfRunning(context: Context, { record }: Container, { withoutMounts }: RootOptions): RootAccess {
+  const files = context.paths.rootfs(record.id);
+  if (withoutMounts) return access(files, files, (inner) => inner, []);
+  const mounts = record.mounts.map(({ destination }) => destination);
+  return access(rootOf(record), files, (inner) => inner, [], mounts);
 }
 
 function access(

@@ -108,6 +108,7 @@ export async function removeLink(context: Pick<Context, 'networks' | 'registry'>
   if (at < 0) throw conflict('Conflict, cannot remove the default link name of the container');
   const parent = context.registry.get(name.slice(0, at));
   await parent.lock.run(async () => {
+    parent.checkKept();
     const links = parent.record.links ?? [];
     const left = links.filter(({ alias }) => alias !== name.slice(at + 1));
     if (left.length === links.length) throw notFound(`No such container: ${ref}`);

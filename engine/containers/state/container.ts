@@ -1,4 +1,5 @@
 import { Mutex } from '@cleat/protocol/async/mutex';
+import { notFound } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { ContainerId } from '../../ids.js';
 import type { Collection } from '../../store/service.js';
@@ -68,6 +69,12 @@ export class Container {
 
   get run(): Run | undefined {
     return this.#run;
+  }
+
+  /** For who has waited for the lock. @throws NotFound when it was removed meanwhile */
+  checkKept(): void {
+    if (this.record.state.status !== 'removing' || this.#collection.get(this.id)) return;
+    throw notFound(`No such container: ${this.id}`);
   }
 
   /** The runtime has created it. */
