@@ -18,11 +18,11 @@ describe.each(['in-process', 'socket'] as const)('owner-and-limits, %s', (carrie
     const ask = (Body: object, Caller: object = host) =>
       plugin.client(hookKind).Request({ ...common, Route: '/containers/create', Body, Caller: Caller as typeof host });
     expect(await plugin.client(hookKind).Capabilities({})).toMatchObject({ Request: 'body' });
-    const all = { Set: [label('alice'), memory(64), cpus(0.5)], Remove: [] };
+    const all = { Set: [label('unix:alice'), memory(64), cpus(0.5)], Remove: [] };
     expect(await ask({ Image: 'x' })).toEqual(all);
     expect(await ask({ HostConfig: { Memory: 65 * MiB, NanoCpus: 2e9 } })).toEqual(all);
     expect(await ask({ HostConfig: { Memory: 32 * MiB, NanoCpus: 1e8 } })).toEqual({
-      Set: [label('alice')],
+      Set: [label('unix:alice')],
       Remove: [],
     });
     expect(await ask({ HostConfig: { MemorySwap: -1, CpuQuota: 900_000 } })).toEqual({
@@ -30,7 +30,7 @@ describe.each(['in-process', 'socket'] as const)('owner-and-limits, %s', (carrie
       Remove: ['Body.HostConfig.MemorySwap', 'Body.HostConfig.CpuQuota', 'Body.HostConfig.CpuPeriod'],
     });
     const inside = { Method: 'unix', User: '0', Within: 'container', Container: { ID: 'c', Name: 'ci' } };
-    expect(await ask({}, inside)).toMatchObject({ Set: [label('container:ci'), {}, {}] });
+    expect(await ask({}, inside)).toMatchObject({ Set: [label('container:c'), {}, {}] });
     expect(await ask({}, { Method: 'none', User: '' })).toMatchObject({ Set: [label('nobody'), {}, {}] });
   });
 

@@ -75,7 +75,11 @@ export async function openRoot(
   }
 }
 
-function rootOfRunning(context: Context, { record }: Container, { withoutMounts }: RootOptions): RootAccess {
+function rootOfRunning(
+  context: Pick<Context, 'paths'>,
+  { record }: Container,
+  { withoutMounts }: RootOptions,
+): RootAccess {
   const files = context.paths.rootfs(record.id);
   if (withoutMounts) return access(files, files, (inner) => inner, []);
   const mounts = record.mounts.map(({ destination }) => destination);
