@@ -121,14 +121,19 @@ async function answersAt(address: Address, target: Target, signal: AbortSignal):
 
 function connects({ ip, port }: Address, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: ip, port, signal });
+    const socket = connect({ host: ip, port });
+    const stop = () => end(false);
     const end = (isThere: boolean) => {
+      // Node's own option `signal` would leave a listener behind with each look.
+      signal.removeEventListener('abort', stop);
       socket.destroy();
       resolve(isThere);
     };
-    socket.setTimeout(connectMs, () => end(false));
+    socket.setTimeout(connectMs, stop);
     socket.once('connect', () => end(true));
-    socket.on('error', () => end(false));
+    socket.on('error', stop);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
   });
 }
 
