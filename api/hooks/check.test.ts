@@ -260,6 +260,15 @@ describe('a hook that fails', () => {
     ]);
   });
 
+  test('half-way owns no field that another one wants', async () => {
+    const memory = (Value: number) => ({ Path: 'Body.HostConfig.Memory', Value });
+    await bench.hook('bad', { Request: { Set: [memory(7_000_000), { Path: 'Body.HostConfig.Memroy', Value: 1 }] } });
+    await bench.hook('good', { Request: { Set: [memory(8_000_000)] } });
+    bench.file('hooks: [{name: bad, on-failure: open}, {name: good}]');
+    expect((await create()).status).toBe(201);
+    expect(created).toMatchObject([{ HostConfig: { Memory: 8_000_000 } }]);
+  });
+
   test('by hanging, within its deadline; by not being there', async () => {
     await bench.hook('slow', { Request: () => undefined });
     bench.file('hooks: [{name: slow, deadline: 100ms}]');

@@ -10,7 +10,7 @@ import { isOwnRoute, isSecretRoute } from './exempt.js';
 import { queryOf } from './query.js';
 import { subjectOf } from './subject.js';
 
-/** Bytes of an answer that hooks are sent, as authorization plugins are. What is longer cannot be changed, and is refused. */
+/** Hooks are sent answers of so many bytes at most, as authorization plugins are. A longer answer is refused. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
 /**

@@ -1,7 +1,7 @@
 import { decodeFilters } from '../decode/filters.js';
 import { Query } from '../http/query.js';
 
-/** A query as hooks see it: a text each, or a list; filters decoded. What is no filter stays a text. */
+/** A query as hooks see it. Each parameter is a text, or a list where it is given several times; filters are decoded. */
 export function queryValues(query: Query): Record<string, unknown> {
   const values = query.names().map((name): [string, unknown] => {
     const all = query.all(name);

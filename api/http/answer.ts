@@ -39,7 +39,7 @@ export class Outgoing {
   }
 
   /**
-   * Every answer from now on, errors too, is changed before the checks look. Who saw the request first sees the answer
+   * Changes every answer from now on, also errors, before the checks look at it. The change that was added first is made
    * last.
    */
   addChange(change: AnswerChange): void {

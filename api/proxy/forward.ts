@@ -8,7 +8,7 @@ import type { UpstreamConnection } from './connection.js';
 import type { Identity } from './identity.js';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.js';
 
-/** Bytes of an answer that is held for hooks and authorizers. What is longer cannot be judged whole, and is refused. */
+/** Hooks and authorizers are shown answers of so many bytes at most. A longer answer is refused. */
 const maxJudged = 16 * 1024 * 1024;
 /** Bytes of any other whole answer; the longest listings are far shorter. */
 const maxWhole = 64 * 1024 * 1024;

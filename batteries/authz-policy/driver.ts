@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { groupNumber } from '@cleat/linux/process/user-names';
 import { callerText } from '@cleat/protocol/caller';
 import { messageOf } from '@cleat/protocol/errors';
 import type { authzKind } from '@cleat/protocol/kinds/authz';
@@ -21,7 +21,7 @@ export interface Driver {
 export function createDriver(settings: Settings, log: Logger): Driver {
   const objects = new EngineObjects(settings.engine);
   const paths = new PlainPaths();
-  const file = new PolicyFile(settings, { objects, isPlainPath: paths.isPlain, groupId }, log);
+  const file = new PolicyFile(settings, { objects, isPlainPath: paths.isPlain, groupId: groupNumber }, log);
   return {
     handlers: {
       async AuthZReq(message) {
@@ -50,13 +50,4 @@ export function createDriver(settings: Settings, log: Logger): Driver {
     health: () => file.check(),
     close: () => paths.close(),
   };
-}
-
-/** A group of this host. */
-function groupId(name: string): number | undefined {
-  const row = readFileSync('/etc/group', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([group]) => group === name);
-  return row?.[2] === undefined ? undefined : Number(row[2]);
 }

@@ -172,3 +172,20 @@ describe('changes that cannot be made', () => {
     expect(run({ one: set('Body.Image', null) })).toEqual({ Env: ['A=1'], Labels: { x: '1' }, Limits: before.Limits });
   });
 });
+
+test('a hook that failed owns nothing: its fields are free again, and those that it took go back to their owners', () => {
+  const owners = new Owners((hook) => (hook === 'failing' ? [parseMemberPath('Body.Image')] : []));
+  const settle = (hook: string, Path: string, value: unknown) => {
+    const message = { Query: {}, Headers: {}, Body: before };
+    const [change] = changesOf(set(Path, value), roots);
+    if (!change) throw new Error('no change');
+    return owners.settle(message, wishOf(hook, change, { message, roots, body: schema })).kind;
+  };
+  expect(settle('first', 'Body.Image', 'b')).toBe('done');
+  const giveBack = owners.checkpoint();
+  expect(settle('failing', 'Body.Image', 'c')).toBe('done');
+  expect(settle('failing', 'Body.Limits.Memory', 7)).toBe('done');
+  giveBack();
+  expect(settle('last', 'Body.Limits.Memory', 8)).toBe('done');
+  expect(settle('last', 'Body.Image', 'd')).toBe('conflict');
+});

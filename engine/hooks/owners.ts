@@ -29,7 +29,7 @@ export type Settled =
   | { readonly kind: 'conflict'; readonly with: Claim };
 
 export class Owners {
-  readonly #claims: Claim[] = [];
+  #claims: readonly Claim[] = [];
   readonly #wins: (hook: string) => readonly MemberPath[];
 
   /** @param wins of a hook, as the file says */
@@ -52,8 +52,16 @@ export class Owners {
     // A field within the new value stays as its winner set it.
     for (const winner of winners) changed = restored(changed, winner);
     if (iWin) this.#forget(rivals.filter((rival) => !winners.includes(rival) && isWithin(rival.path, path)));
-    this.#claims.push({ hook, path, value });
+    this.#claims = [...this.#claims, { hook, path, value }];
     return { kind: 'done', message: changed };
+  }
+
+  /** Has the fields owned as they are now: to be called when what a hook did since then does not count. */
+  checkpoint(): () => void {
+    const claims = this.#claims;
+    return () => {
+      this.#claims = claims;
+    };
   }
 
   #rivals({ hook, path }: Claim): Claim[] {
@@ -63,7 +71,7 @@ export class Owners {
   }
 
   #forget(claims: readonly Claim[]): void {
-    for (const claim of claims) this.#claims.splice(this.#claims.indexOf(claim), 1);
+    this.#claims = this.#claims.filter((claim) => !claims.includes(claim));
   }
 }
 

@@ -46,6 +46,7 @@ export class Step {
   readonly #owners: Owners;
   readonly #file: string;
   readonly #began = performance.now();
+  readonly #giveBack: () => void;
   readonly #traced: TracedChange[] = [];
   /** Paths that it changed. */
   readonly changed: string[] = [];
@@ -58,6 +59,7 @@ export class Step {
     this.#stage = stage;
     this.#owners = owners;
     this.#file = file;
+    this.#giveBack = owners.checkpoint();
   }
 
   /** @throws whatever keeps the hook from answering */
@@ -115,8 +117,9 @@ export class Step {
     if (this.#traced.length < maxTraced) this.#traced.push(change);
   }
 
-  /** Its hook failed. @returns why */
+  /** Its hook failed: the message stays as it was, and so do the owners of its fields. @returns why */
   failed(error: unknown): string {
+    this.#giveBack();
     this.reason = readable(messageOf(error), maxMessage);
     this.changed.length = 0;
     return this.reason;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { groupNumber } from '@cleat/linux/process/user-names';
 import { invalidParameter, messageOf, unavailable } from '@cleat/protocol/errors';
 import { type Objects, objectsFrom } from '@cleat/sdk/authz';
 import { type Judge, judgeOf, policyForms } from '@cleat/sdk/policy';
@@ -37,16 +38,14 @@ export function openPolicy(options: FileOptions): OpenPolicy {
         },
       };
   try {
-    const judge = judgeOf(form, readFileSync(path, 'utf8'), { objects, groupId, parse: (text) => parse(text) });
+    const judge = judgeOf(form, readFileSync(path, 'utf8'), {
+      objects,
+      groupId: groupNumber,
+      parse: (text) => parse(text),
+    });
     return { judge, unanswered };
   } catch (cause) {
     const meanwhile = 'an engine that had read it before goes on by the former one';
     throw invalidParameter(`the policy ${path} cannot be used: ${messageOf(cause)}; ${meanwhile}`, { cause });
   }
-}
-
-function groupId(name: string): number | undefined {
-  const rows = readFileSync('/etc/group', 'utf8').split('\n');
-  const row = rows.map((line) => line.split(':')).find(([group]) => group === name);
-  return row?.[2] === undefined ? undefined : Number(row[2]);
 }

@@ -77,7 +77,7 @@ const placing = [
 
 function archive({ Attrs }: Exporter): Exporter {
   const kept = [...Attrs].filter(([name]) => !placing.includes(name));
-  // The engine unpacks them at once. What is pushed, too, has the digest that the client is told.
+  // The engine unpacks the layers at once. An image that is also pushed keeps the digest that the client is told.
   const plain: [string, string][] = isTrue(Attrs.get('push')) ? [] : [['compression', 'uncompressed']];
   return { Type: 'oci', Attrs: new Map([...plain, ...kept]) };
 }

@@ -67,7 +67,7 @@ export function clientStore(session: Session, directory: string): ClientStore {
         stream.end();
         return { digest, size };
       } catch (error) {
-        // The client can drop the part that it has. One that has gone cannot be told.
+        // The client can drop the part that it has. A client that has gone needs no word.
         await session.client
           .call(path('Abort'), [abortRequest, nothing], { ref }, { headers, deadlineMs: patienceMs })
           .catch(() => {});
