@@ -141,7 +141,7 @@ function readBody(request: IncomingMessage): Promise<string | undefined> {
       resolve(undefined);
     });
     request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    request.once('error', reject);
+    request.on('error', reject);
   });
 }
 

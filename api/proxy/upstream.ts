@@ -225,7 +225,7 @@ function headOf({ method, target, headers, body, upgrade, isOld }: UpstreamReque
   const lines = [`${method} ${target} HTTP/1.${isOld ? 0 : 1}`, 'Host: docker'];
   for (const [name, value] of headers) lines.push(`${name}: ${value}`);
   if (upgrade !== undefined) lines.push('Connection: Upgrade', `Upgrade: ${upgrade}`);
-  const length = body === undefined ? undefined : Buffer.isBuffer(body) ? body.length : body.length;
+  const length = body?.length;
   if (length !== undefined) lines.push(`Content-Length: ${length}`);
   else if (body !== undefined) lines.push('Transfer-Encoding: chunked');
   // As Go's client: a request that could have a body says that it has none.

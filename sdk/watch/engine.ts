@@ -130,7 +130,7 @@ export class Engine {
         signal.removeEventListener('abort', abort);
         resolve(answer);
       });
-      request.once('error', (error) => reject(this.#unreachable(error)));
+      request.on('error', (error) => reject(this.#unreachable(error)));
       request.end();
     });
     if ((response.statusCode ?? 0) === 200) return response;

@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { addAbortSignal } from 'node:stream';
 import { Deadline } from '@cleat/protocol/async/deadline';
 import { deadlineExceeded, messageOf, systemError, unavailable } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 
 /** As long as Docker waits for a plugin: an adapter may be there to delay a request. */
 const deadlineMs = 120_000;
@@ -39,10 +40,16 @@ export async function callAdapter(
         signal: deadline.signal,
       });
       sent.once('response', resolve);
-      sent.once('error', reject);
+      // For all of its life: an adapter may break the connection after its answer.
+      sent.on('error', reject);
+      // No adapter changes to another protocol.
+      sent.once('upgrade', (_response, socket) => {
+        socket.destroy();
+        reject(systemError('it answered with a change to another protocol'));
+      });
       sent.end(body);
     });
-    addAbortSignal(deadline.signal, response);
+    addAbortSignal(deadline.signal, owned(response));
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of response as AsyncIterable<Buffer>) {
