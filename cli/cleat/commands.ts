@@ -57,6 +57,14 @@ export const commands: Readonly<Record<string, Command>> = {
     details: async () => (await import('./log-drivers/command.js')).logDriversHelp,
     run: async (args) => (await import('./log-drivers/command.js')).logDriversCommand(args),
   },
+  networks: {
+    usage: `networks map [NETWORK…] [--svg] [-o FILE] ${engineUsage}`,
+    help: 'Draw which container is on which network, with its addresses and published ports, as text or SVG',
+    verbs: ['map'],
+    options: async () => (await import('./networks/command.js')).networksOptions,
+    details: async () => (await import('./networks/command.js')).networksHelp,
+    run: async (args) => (await import('./networks/command.js')).networksCommand(args),
+  },
   hooks: {
     usage: `hooks [list|trace|test FILE] ${engineUsage}`,
     help: 'Show the request hooks of an engine, which of them changed or refused what, and try a request on them',

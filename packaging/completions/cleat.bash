@@ -2,11 +2,12 @@
 _cleat() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
   case ${COMP_CWORD}:${COMP_WORDS[1]} in
-    1:*) words='doctor extensions log-drivers hooks authz audit proxy record replay sweep create package plugins verify help --version --help' ;;
-    2:help) words='doctor extensions log-drivers hooks authz audit proxy record replay sweep create package plugins verify' ;;
+    1:*) words='doctor extensions log-drivers networks hooks authz audit proxy record replay sweep create package plugins verify help --version --help' ;;
+    2:help) words='doctor extensions log-drivers networks hooks authz audit proxy record replay sweep create package plugins verify' ;;
     *:doctor) words='--json -h --help' ;;
     *:extensions) words='ls inspect logs -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json --format --kind -f --follow -n --tail -h --help' ;;
     *:log-drivers) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json -h --help' ;;
+    *:networks) words='map -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey -a --all --svg -o --output --json -h --help' ;;
     *:hooks) words='list trace test -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json -f --follow -n --tail --id --route --caller -h --help' ;;
     *:authz) words='explain check actions -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --policy --form --as --json -h --help' ;;
     *:audit) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --since --until --user --container --method --route --status --denied --decision --id -n --last -f --follow --json --data-root -h --help' ;;
@@ -20,7 +21,7 @@ _cleat() {
     *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help -H --host' ;;
   esac
   case $before in
-    --tlscacert | --tlscert | --tlskey | --data-root | --plugin-dir | --exec-root | --output | --packages | -o)
+    --tlscacert | --tlscert | --tlskey | -o | --output | --data-root | --plugin-dir | --exec-root | --packages)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;

@@ -35,6 +35,21 @@ complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlscert -r -F
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l tlskey -r -F
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l json
 complete -c cleat -n '__fish_seen_subcommand_from log-drivers' -l help -s h
+complete -c cleat -n __fish_use_subcommand -f -a networks -d 'Draw which container is on which network, with its addresses and published ports, as text or SVG'
+complete -c cleat -n '__fish_seen_subcommand_from help' -f -a networks
+complete -c cleat -n '__fish_seen_subcommand_from networks' -a map
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l host -s H -x
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l context -s c -x
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l tls
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l tlscacert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l tlscert -r -F
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l tlskey -r -F
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l all -s a
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l svg
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l output -s o -r -F
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l json
+complete -c cleat -n '__fish_seen_subcommand_from networks' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a hooks -d 'Show the request hooks of an engine, which of them changed or refused what, and try a request on them'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a hooks
 complete -c cleat -n '__fish_seen_subcommand_from hooks' -a list

@@ -5,6 +5,7 @@ if (( CURRENT == 2 )); then
     'doctor:Say what this host can and cannot do, and how to fix it; exit 1 if containers cannot run'
     'extensions:Show the extensions that an engine knows\: state and why, health, calls, failures, what they say'
     'log-drivers:Show what log drivers have not got of what containers print, and what was dropped'
+    'networks:Draw which container is on which network, with its addresses and published ports, as text or SVG'
     'hooks:Show the request hooks of an engine, which of them changed or refused what, and try a request on them'
     'authz:Say what a policy for authorization says to a request, and why; test a policy file'
     'audit:Show who asked an engine for what, who allowed or denied it, and what came of it'
@@ -21,7 +22,7 @@ if (( CURRENT == 2 )); then
   _describe command commands
   compadd -- --version --help
 elif [[ $words[2] == help ]]; then
-  compadd -- doctor extensions log-drivers hooks authz audit proxy record replay sweep create package plugins verify
+  compadd -- doctor extensions log-drivers networks hooks authz audit proxy record replay sweep create package plugins verify
 else
   local command=$words[2]
   # What follows the command is completed as if the command were the program.
@@ -69,6 +70,27 @@ else
         '*--json' \
         '*--help' \
         '*-h' \
+        '*:file:_files'
+      ;;
+    networks)
+      _arguments '*--host=:host:' \
+        '*-H+:host:' \
+        '*--context=:context:' \
+        '*-c+:context:' \
+        '*--tls' \
+        '*--tlsverify' \
+        '*--tlscacert=:tlscacert:_files' \
+        '*--tlscert=:tlscert:_files' \
+        '*--tlskey=:tlskey:_files' \
+        '*--all' \
+        '*-a' \
+        '*--svg' \
+        '*--output=:output:_files' \
+        '*-o+:output:_files' \
+        '*--json' \
+        '*--help' \
+        '*-h' \
+        '1:verb:(map)' \
         '*:file:_files'
       ;;
     hooks)

@@ -60,6 +60,7 @@ test('extensions alone lists; each command has its help; logs tells what an exte
     'doctor',
     'extensions',
     'log-drivers',
+    'networks',
     'audit',
     'proxy',
     'record',

@@ -48,6 +48,20 @@ test('Watching extensions: the tool, the metrics, and what the alert asks for', 
   }
 });
 
+test('Networks: the map, as text and as a picture', async () => {
+  const said = await run(
+    substitute(shown('docs/guide/networks.md', 'docker network create front'), {
+      '-p 8080:80': `-p ${await freePort()}:80`,
+      '> networks.svg': `> ${engine.directory}/networks.svg`,
+    }),
+  );
+  const printed = said.replaceAll('\r', '');
+  expect(printed).toMatch(/^back {2}bridge, internal {2}[\d.]+\/\d+ \(gateway [\d.]+\)\n├─ db {2}/m);
+  expect(printed).toMatch(/^└─ web .* 0\.0\.0\.0:\d+->80\/tcp \[::\]:\d+->80\/tcp {2}also on front$/m);
+  const picture = readFileSync(`${engine.directory}/networks.svg`, 'utf8');
+  expect(picture.match(/<g class="container">/g)).toHaveLength(2);
+});
+
 test('Extensions as containers: a plugin is one, and who needs it waits while it is away', async () => {
   const own = {
     '-v /run/docker/plugins:': `-v ${engine.pluginDirectory}:`,
