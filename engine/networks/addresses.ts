@@ -62,7 +62,7 @@ export async function takePool(
     record.gateway = await asked.catch((error: unknown) => {
       throw rewritten(error, `failed to allocate gateway (${gateway})`);
     });
-    record.gatewayTaken = true;
+    record.gatewayTaken = record.gateway !== '';
     kept(record);
   }
   for (const [name, address] of Object.entries(
@@ -77,7 +77,10 @@ export async function takePool(
   return record;
 }
 
-/** One address of a pool, as CIDR. One that makes no sense is given back, and so is one that comes too late. */
+/**
+ * One address of a pool, as CIDR. One that makes no sense is given back, and so is one that comes too late.
+ * @returns empty when the pool stands for everything and its driver gives no addresses, as libnetwork's `null`
+ */
 async function requestAddress(
   drivers: Drivers,
   outbox: NetworkOutbox,
@@ -96,6 +99,7 @@ async function requestAddress(
   outbox.holdPool(driver, PoolID, asked);
   const { signal } = requested.calls ?? {};
   const { Address } = signal ? await abortable(asked, signal, (late) => release(late.Address)) : await asked;
+  if (!Address && !requested.address && isEverything(pool)) return '';
   try {
     return new Answer(driver, 'IpamDriver.RequestAddress').addressIn(pool, Address);
   } catch (error) {
@@ -154,9 +158,11 @@ function rewritten(cause: unknown, before: string): unknown {
  */
 async function requestPool(drivers: Drivers, outbox: NetworkOutbox, requested: RequestedPool) {
   const driver = await drivers.ipam(requested.driver);
-  const { avoidsBlocksInUse, localSpace } = await drivers.ipamCapabilities(requested.driver);
+  const { avoidsBlocksInUse, localSpace, globalSpace } = await drivers.ipamCapabilities(requested.driver);
   const explicit = Boolean(requested.config.Subnet);
-  const used = explicit ? [] : usedBlocks();
+  // Moby's rule: pools of a cluster's space, or of a network that others rule, may be what this host is in already.
+  const own = !explicit && localSpace !== globalSpace;
+  const used = own ? usedBlocks() : [];
   const inUse = { [ipamOption.inUse]: used.map(formatBlock).join(',') };
   const rejected: string[] = [];
   try {
@@ -165,11 +171,11 @@ async function requestPool(drivers: Drivers, outbox: NetworkOutbox, requested: R
         AddressSpace: localSpace,
         Pool: requested.config.Subnet ?? '',
         SubPool: requested.config.IPRange ?? '',
-        Options: { ...requested.options, ...(avoidsBlocksInUse && !explicit ? inUse : {}) },
+        Options: { ...requested.options, ...(avoidsBlocksInUse && own ? inUse : {}) },
         V6: requested.six,
       });
       const pool = await poolOf(outbox, requested, answer);
-      if (explicit || isEverything(pool.pool) || free(pool.pool, used)) return { pool, data: answer.Data ?? {} };
+      if (!own || isEverything(pool.pool) || free(pool.pool, used)) return { pool, data: answer.Data ?? {} };
       // Kept until the end, so that the driver's next answer is another one.
       rejected.push(pool.id);
     }
@@ -221,7 +227,7 @@ const poolMessage = (driver: string, of: string, id: string): DriverMessage => (
 });
 
 /**
- * Takes an address for an endpoint. @returns it as CIDR, with the pool that it is from
+ * Takes an address for an endpoint. @returns it as CIDR, with the pool that it is from; empty: see {@link requestAddress}
  * @param options of the request, such as the endpoint's MAC address
  * @throws Unavailable `no available IPv4 addresses on this network's address pools: NAME (ID)`
  */

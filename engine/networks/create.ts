@@ -2,7 +2,6 @@ import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/netwo
 import { notManager } from '@cleat/protocol/api/swarm';
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { CleatError, conflict, forbidden, invalidParameter, notFound } from '@cleat/protocol/errors';
-import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { type NetworkId, type NetworkName, newId } from '../ids.js';
@@ -11,7 +10,7 @@ import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
 import { configurationFor, refuseConfigurationInUse } from './config-network.js';
 import type { NetworksContext } from './context.js';
-import { networkRequest, nullIpam } from './driver-request.js';
+import { networkRequest, poolOptions } from './driver-request.js';
 import type { DriverMessage } from './outbox.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
@@ -204,21 +203,12 @@ export async function clearUnfinished(
   }
 }
 
-/** The IPAM driver `null` gives no addresses at all; the network driver, or somebody else, takes care of them. */
 async function takePools(context: Making, record: NetworkRecord, configs: readonly IpamConfig[]): Promise<void> {
-  if (record.ipam.driver === nullIpam) {
-    if (configs.some(({ Subnet }) => Subnet)) {
-      throw invalidParameter('null ipam driver does not handle specific address pool requests');
-    }
-    const pools = networkRequest(record);
-    record.ipam.config = [...pools.IPv4Data, ...pools.IPv6Data].map(({ Pool }) => ({ Subnet: Pool }));
-    return;
-  }
   const { addressSpace, skip4, skip6 } = await gatewayChecks(context, record);
   record.addressSpace = addressSpace;
   await context.outbox.settle(record.ipam.driver);
-  const { knowsHolders } = await context.drivers.ipamCapabilities(record.ipam.driver);
-  if (knowsHolders) {
+  const capabilities = await context.drivers.ipamCapabilities(record.ipam.driver);
+  if (capabilities.knowsHolders) {
     record.asking = true;
     context.building.put(record.id, record);
   }
@@ -228,9 +218,8 @@ async function takePools(context: Making, record: NetworkRecord, configs: readon
     if (!(six ? record.enableIPv6 : record.enableIPv4)) continue;
     const own = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
     for (const config of own.length > 0 ? own : [{}]) {
-      const { driver, options } = record.ipam;
-      const asked = knowsHolders ? { ...options, [ipamOption.holder]: record.id } : options;
-      const requested = { driver, options: asked, six, config, skipGateway: six ? skip6 : skip4 };
+      const options = poolOptions(record, capabilities);
+      const requested = { driver: record.ipam.driver, options, six, config, skipGateway: six ? skip6 : skip4 };
       const list = six ? record.v6 : record.v4;
       const pool = await takePool(context.drivers, context.outbox, requested, (taken) => {
         if (!list.includes(taken)) list.push(taken);

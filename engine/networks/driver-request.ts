@@ -1,4 +1,6 @@
+import { ipamOption, type NetworkOfPool } from '@cleat/protocol/kinds/ipam';
 import { type IpamData, netlabel } from '@cleat/protocol/kinds/network';
+import type { IpamCapabilities } from './drivers.js';
 import type { NetworkRecord, PoolRecord } from './record.js';
 
 /** The request of CreateNetwork, the first time and when a driver has to be told again. */
@@ -11,26 +13,23 @@ export function networkRequest(network: NetworkRecord) {
       [netlabel.enableIPv6]: network.enableIPv6,
       ...(network.internal ? { [netlabel.internal]: true } : {}),
     },
-    IPv4Data: ipv4Data(network),
-    IPv6Data: ipv6Data(network),
+    IPv4Data: network.v4.map((pool) => ipamData(network, pool)),
+    IPv6Data: network.v6.map((pool) => ipamData(network, pool)),
   };
 }
 
-/**
- * The answer of libnetwork's IPAM driver `null`: everything, and nothing of it (moby `daemon/libnetwork/ipams/null`).
- */
-export const nullIpam = 'null';
-const nothing = (Pool: string): IpamData[] => [{ AddressSpace: nullIpam, Pool }];
-const usesNull = ({ ipam, sandbox }: NetworkRecord) => ipam.driver === nullIpam && sandbox === 'own';
-
-function ipv4Data(network: NetworkRecord): IpamData[] {
-  if (usesNull(network)) return network.enableIPv4 ? nothing('0.0.0.0/0') : [];
-  return network.v4.map((pool) => ipamData(network, pool));
-}
-
-function ipv6Data(network: NetworkRecord): IpamData[] {
-  if (usesNull(network)) return network.enableIPv6 ? nothing('::/0') : [];
-  return network.v6.map((pool) => ipamData(network, pool));
+/** The options of RequestPool: the user's, and what the driver asked to be told. */
+export function poolOptions(
+  { id, name, driver, options, ipam }: NetworkRecord,
+  { knowsHolders, knowsNetworks }: Pick<IpamCapabilities, 'knowsHolders' | 'knowsNetworks'>,
+): Record<string, string> | null {
+  if (!knowsHolders && !knowsNetworks) return ipam.options;
+  const network: NetworkOfPool = { Name: name, Driver: driver, Options: options };
+  return {
+    ...ipam.options,
+    ...(knowsHolders ? { [ipamOption.holder]: id } : {}),
+    ...(knowsNetworks ? { [ipamOption.network]: JSON.stringify(network) } : {}),
+  };
 }
 
 function ipamData(network: NetworkRecord, pool: PoolRecord): IpamData {

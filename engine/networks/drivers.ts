@@ -23,7 +23,10 @@ export interface IpamCapabilities {
   avoidsBlocksInUse: boolean;
   /** It is told for whom a pool or an address is, and gives back what somebody has. */
   knowsHolders: boolean;
+  /** It is told which network a pool is for. */
+  knowsNetworks: boolean;
   localSpace: string;
+  globalSpace: string;
 }
 
 /** The drivers behind networks, with what each said of itself; asked once, and again when its state changed. */
@@ -89,7 +92,9 @@ export class Drivers {
         requiresReplay: said?.RequiresRequestReplay ?? false,
         avoidsBlocksInUse: said?.AvoidsBlocksInUse ?? false,
         knowsHolders: said?.KnowsHolders ?? false,
+        knowsNetworks: said?.KnowsNetworks ?? false,
         localSpace: spaces.LocalDefaultAddressSpace,
+        globalSpace: spaces.GlobalDefaultAddressSpace,
       };
     });
   }

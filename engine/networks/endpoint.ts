@@ -193,7 +193,7 @@ async function takeAddresses(
   const { IPv4Address = '', IPv6Address = '' } = endpoint.requested.IPAMConfig ?? {};
   const take = async (six: boolean, address: string) => {
     const taken = await takeUnused(context, network, { six, address, options, calls });
-    endpoint.pools.push(taken);
+    if (taken.address) endpoint.pools.push(taken);
     return taken.address;
   };
   if (network.v4.length > 0 && !endpoint.ipv4) endpoint.ipv4 = await take(false, IPv4Address);
@@ -213,7 +213,7 @@ async function takeUnused(
   for (let reminded = false; ; reminded = true) {
     const taken = await takeAddress(context.drivers, context.outbox, network, requested);
     const { driver } = network.ipam;
-    const holder = context.holderOf(driver, taken);
+    const holder = taken.address && context.holderOf(driver, taken);
     if (!holder) return taken;
     if (reminded) {
       const said = new Answer(driver, 'IpamDriver.RequestAddress');

@@ -2,7 +2,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { saysLostState } from '../driver-prose.js';
 import type { NetworksContext } from './context.js';
-import { networkRequest } from './driver-request.js';
+import { networkRequest, poolOptions } from './driver-request.js';
 import type { NetworkRecord } from './record.js';
 
 /**
@@ -43,7 +43,8 @@ export async function replayPools(
 ): Promise<void> {
   if (network.v4.length + network.v6.length === 0) return;
   const driver = await context.drivers.ipam(network.ipam.driver);
-  const { knowsHolders } = await context.drivers.ipamCapabilities(network.ipam.driver);
+  const capabilities = await context.drivers.ipamCapabilities(network.ipam.driver);
+  const { knowsHolders } = capabilities;
   const holder = (id: string) => (knowsHolders ? { [ipamOption.holder]: id } : undefined);
   for (const pool of [...network.v4, ...network.v6]) {
     const range = network.ipam.config.find(({ Subnet }) => Subnet === pool.pool)?.IPRange ?? '';
@@ -52,7 +53,7 @@ export async function replayPools(
         AddressSpace: network.addressSpace,
         Pool: pool.pool,
         SubPool: range,
-        Options: knowsHolders ? { ...network.ipam.options, ...holder(network.id) } : network.ipam.options,
+        Options: poolOptions(network, capabilities),
         V6: pool.pool.includes(':'),
       }),
     );

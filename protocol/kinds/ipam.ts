@@ -27,9 +27,22 @@ export const ipamOption = {
    * for the pool or address that is not named: an engine that was killed never learnt what it was given.
    */
   holder: 'io.cleat.ipam.holder',
+  /**
+   * RequestPool.Options, negotiated by Cleat: the network that the pool is for, as JSON of {@link NetworkOfPool}.
+   */
+  network: 'io.cleat.ipam.network',
   /** RequestAddress.Options: hand out addresses in ascending order. */
   serial: 'com.docker.network.ipam.serial',
 } as const;
+
+/** The network that a pool is for, as an IPAM driver is told of it. */
+export interface NetworkOfPool {
+  Name: string;
+  /** The network driver. */
+  Driver: string;
+  /** The user's `-o` options. */
+  Options: Record<string, string>;
+}
 
 export const ipamKind = {
   label: 'ipam',
@@ -46,6 +59,7 @@ export const ipamKind = {
   negotiated: [
     '`GetCapabilities.AvoidsBlocksInUse`: then `RequestPool.Options["io.cleat.ipam.in-use"]` lists the CIDRs, separated by commas, that are in use on this host.',
     '`GetCapabilities.KnowsHolders`: then requests tell in `Options["io.cleat.ipam.holder"]` for whom they are, and `ReleasePool` with an empty `PoolID`, or `ReleaseAddress` with an empty `Address`, gives back whatever that holder has.',
+    '`GetCapabilities.KnowsNetworks`: then `RequestPool.Options["io.cleat.ipam.network"]` tells of the network that the pool is for, as a JSON object: `Name`, `Driver` and `Options`, the `-o` options of `docker network create`.',
   ],
   methods: {
     GetCapabilities: {
@@ -60,13 +74,17 @@ export const ipamKind = {
         KnowsHolders: Type.Optional(
           Type.Boolean({ ...negotiated, description: 'The option `io.cleat.ipam.holder` is understood.' }),
         ),
+        KnowsNetworks: Type.Optional(
+          Type.Boolean({ ...negotiated, description: 'RequestPool reads the option `io.cleat.ipam.network`.' }),
+        ),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
       optional: true,
     },
     GetDefaultAddressSpaces: {
-      about: 'Names of the address spaces for networks of this host and of a cluster.',
+      about:
+        'Names of the address spaces for networks of this host and of a cluster. Where they are the same, pools may be in use on this host already: they are not its own.',
       since: 'Docker 1.9',
       request: Nothing,
       response: Type.Object({
@@ -112,7 +130,7 @@ export const ipamKind = {
         Options,
       }),
       response: Type.Object({
-        Address: Type.String({ description: 'CIDR' }),
+        Address: Type.String({ description: 'CIDR; empty: none, of a pool that stands for everything (`0.0.0.0/0`).' }),
         Data: Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()])),
       }),
       deadlineMs: seconds(60),

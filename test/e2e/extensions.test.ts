@@ -197,6 +197,13 @@ describe('each battery', () => {
     },
     'network-none': { works: plain, missing: 'network none not found: plugin "null" not found' },
     'ipam-default': { works: bridged, missing: 'network bridge not found: plugin "default" not found' },
+    'ipam-null': {
+      works: ['network', 'create', '--driver=bridge', '--ipam-driver=null', 'refused'],
+      // Each network driver of the box needs a subnet, and says so once it is told that there is none.
+      prints: /ipv4 pool is empty$/,
+      code: 1,
+      missing: 'plugin "null" not found',
+    },
     'log-json-file': {
       works: plain,
       missing: 'error looking up logging plugin json-file: plugin "json-file" not found',
@@ -256,7 +263,10 @@ describe('each battery', () => {
       const given = options ? { flags, config: { extensions: config } } : { flags: [...asProcesses, ...(flags ?? [])] };
       await using own = flags && (await startEngine(given));
       const chosen = own ?? engine;
-      const said = async () => (await chosen.docker(...works)).stdout.trim();
+      const said = async () => {
+        const { stdout, stderr } = await chosen.docker(...works);
+        return stdout.trim() || stderr.trim();
+      };
       expect(await said()).toMatch(prints);
       const host = await hostOf(battery, chosen);
       process.kill(host, 'SIGKILL');

@@ -325,6 +325,18 @@ test('a routed network: single addresses, a gateway outside of them, and no subn
   expect(await ok('network', 'inspect', '--format', '{{json .IPAM.Config}}', 'unmanaged')).toBe(
     '[{"Subnet":"0.0.0.0/0"}]',
   );
+  // The network driver gives addresses, or nobody does.
+  const own = `${engine.prefix}.71.9/24`;
+  plugin.answers.set('NetworkDriver.CreateEndpoint', { Interface: { Address: own } });
+  plugin.answers.set('NetworkDriver.Join', (body) => plugin.usual('NetworkDriver.Join', body));
+  await sleeper('two', '--network=unmanaged');
+  expect(await ok('exec', 'two', 'ip', '-o', 'address', 'show', 'eth0')).toContain(` ${own} `);
+  plugin.answers.set('NetworkDriver.CreateEndpoint', {});
+  await sleeper('three', '--network=unmanaged');
+  expect(await ok('exec', 'three', 'ip', '-o', 'address', 'show', 'eth0')).not.toContain('inet');
+  const wish = await engine.docker('run', '--network=unmanaged', '--ip=10.1.2.3', 'busybox', 'true');
+  expect(wish).toMatchObject({ code: 125, stderr: expect.stringContaining('null ipam driver does not handle') });
+  await removeAll(engine);
   await ok('network', 'rm', 'unmanaged');
   for (const [driver, subnet, said] of [
     ['bridge', '', 'ipv4 pool is empty'],

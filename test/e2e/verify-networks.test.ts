@@ -11,12 +11,15 @@ interface Verified {
   start(directory: string, socket: string): string;
   /** For the process that hosts a battery. */
   options?(directory: string): Record<string, unknown>;
+  /** More cases than that pass; default: 40. Others do not apply to one that does less. */
+  passes?: number;
 }
 
-const battery = (name: string, options: Verified['options'] = () => ({})): Verified => ({
+const battery = (name: string, options: Verified['options'] = () => ({}), more: Partial<Verified> = {}): Verified => ({
   name,
   start: (_, socket) => `exec node sdk/dist/host.js ${join(checkout, 'batteries/dist', name, 'main.js')} ${socket}`,
   options,
+  ...more,
 });
 
 const plugins: Verified[] = [
@@ -24,6 +27,7 @@ const plugins: Verified[] = [
   battery('network-host'),
   battery('network-none'),
   battery('ipam-default', (directory) => ({ stateDir: join(directory, 'state') })),
+  battery('ipam-null', undefined, { passes: 20 }),
   {
     name: 'veth-network',
     start: (directory, socket) =>
@@ -37,7 +41,7 @@ const plugins: Verified[] = [
 ];
 
 // Each waits for its plugin most of the time, on a host of its own: several at once.
-test.concurrent.each(plugins)('$name is what engines expect', async ({ name, start, options }) => {
+test.concurrent.each(plugins)('$name is what engines expect', async ({ name, start, options, passes = 40 }) => {
   const directory = await mkdtemp('/tmp/cleat-verify-');
   try {
     const socket = join(directory, 'p.sock');
@@ -66,7 +70,7 @@ test.concurrent.each(plugins)('$name is what engines expect', async ({ name, sta
     const bad = results.filter(({ outcome, leftBehind }) => !isGood(outcome) || (leftBehind ?? []).length > 0);
     expect(bad).toEqual([]);
     expect(code).toBe(0);
-    expect(results.filter(({ outcome }) => outcome === 'passed').length).toBeGreaterThan(40);
+    expect(results.filter(({ outcome }) => outcome === 'passed').length).toBeGreaterThan(passes);
   } finally {
     await rm(directory, { recursive: true });
   }

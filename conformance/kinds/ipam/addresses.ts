@@ -49,6 +49,7 @@ export const addresses = cases(
     needs,
     async run(trial) {
       const pool = await anyPool(trial);
+      await addressed(trial, pool);
       const { Address } = await trial.succeeds('RequestAddress', await addressRequest(trial, pool), 'an address');
       pool.given.add(Address.replace(/\/.*/, ''));
       trial.holds(Address.endsWith(`/${pool.block.prefix}`), `an address with the mask /${pool.block.prefix}`);
@@ -63,6 +64,7 @@ export const addresses = cases(
       const { RequiresMACAddress } = await capabilities(trial);
       if (RequiresMACAddress) throw new Inapplicable('it declares RequiresMACAddress');
       const pool = await anyPool(trial);
+      await addressed(trial, pool);
       for (const Options of [null, undefined]) {
         const request = { PoolID: pool.id, Address: '', Options };
         const { Address } = await trial.succeeds('RequestAddress', request, 'an address');

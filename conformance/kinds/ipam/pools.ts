@@ -190,8 +190,17 @@ export const pools = cases(
   },
 );
 
-/** A pool of the plugin's own choice. @throws Inapplicable where it chooses none, or a stand-in for all addresses */
+/**
+ * A pool of the plugin's own choice.
+ * @throws Inapplicable where it chooses none, a stand-in for all addresses, or one of a network that is there already
+ */
 async function chosenPool(trial: IpamTrial): Promise<Pool> {
+  const spaces = await trial.succeeds('GetDefaultAddressSpaces', {}, 'its address spaces');
+  if (spaces.LocalDefaultAddressSpace === spaces.GlobalDefaultAddressSpace) {
+    throw new Inapplicable(
+      'it has one address space for both scopes: engines do not look whether its pools are in use',
+    );
+  }
   const pool = await pooledUnlessRefused(trial, await poolRequest(trial, ''));
   if (pool === undefined) throw new Inapplicable('it chooses no pools');
   if (pool.block.prefix === 0) throw new Inapplicable('its pools stand for all addresses');

@@ -124,8 +124,10 @@ export async function addressedUnlessRefused(
   return answer && addressFrom(pool, answer.Address, trial.calls.at(-1));
 }
 
-/** Notes that the pool gave it. @returns the address without its mask */
+/** Notes that the pool gave it. @returns the address without its mask @throws Inapplicable where it gives none at all */
 function addressFrom(pool: Pool, cidr: string, said: Said | undefined): string {
+  if (cidr === '' && pool.block.prefix === 0)
+    throw new Inapplicable('its pools stand for everything, and it gives no address');
   if (!isCidr(cidr)) throw new Finding('an Address with its mask, such as 10.0.0.2/24', said);
   const address = cidr.replace(/\/.*/, '');
   pool.given.add(address);

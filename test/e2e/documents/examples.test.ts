@@ -225,6 +225,7 @@ test('the network batteries: the examples of their READMEs', async () => {
   const here = (await readFile('/proc/sys/kernel/hostname', 'utf8')).trim();
   expect((await run(shown('batteries/network-host/README.md', 'docker run'))).trim()).toBe(here);
   expect((await run(shown('batteries/network-none/README.md', 'docker run'))).trim()).toBe('lo');
+  expect(await run(shown('batteries/ipam-null/README.md', 'docker network create'))).toContain('ipv4 pool is empty');
   const addresses = (await run(shown('batteries/ipam-default/README.md', 'docker network create'))).matchAll(
     /inet ([\d.]+)/g,
   );
