@@ -118,6 +118,10 @@ export interface NetworksConfig extends Roots {
   readonly dnsOptions: readonly string[];
   /** Addresses for `host-gateway` in --add-host; absent or empty: the default bridge's own address. */
   readonly hostGatewayIps?: readonly string[];
+  /** This host's address for other hosts, in its usual form. Absent: drivers are told of no host. */
+  readonly nodeAddress?: string | undefined;
+  /** A file that names the other hosts, one address in a line. */
+  readonly nodeList?: string | undefined;
 }
 
 export interface RegistriesConfig {

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { isBefore, maxApiVersion, minApiVersion } from '@cleat/api/http/version';
-import { parseCidr } from '@cleat/protocol/cidr';
+import { parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { isClass, messageOf } from '@cleat/protocol/errors';
 import { checkDefaultBridge } from './default-bridge.js';
 import { parseMetricsAddress } from './metrics/address.js';
@@ -69,6 +69,12 @@ function checkAddresses(values: Values, nameOf: NameOf): void {
   }
   const { ip } = values;
   if (ip !== '' && isIP(ip) === 0) throw new UsageError(`${nameOf('ip')}: ${ip} is not an ip address`);
+  const node = values['node-address'];
+  if (node !== '' && !tryParseAddress(node))
+    throw new UsageError(`${nameOf('node-address')}: ${node} is not an ip address`);
+  if (node === '' && values['node-list'] !== '') {
+    throw new UsageError(`${nameOf('node-list')} needs ${nameOf('node-address')}: which of the nodes is this host?`);
+  }
   // As moby `opts/opts.go` ValidateDNSSearch; a dot is "none".
   const domain = values['dns-search'].find((one) => one.trim() !== '.' && !/^[\w-]+(\.[\w-]+)*\.?$/.test(one.trim()));
   if (domain !== undefined) throw new UsageError(`${domain} is not a valid domain`);

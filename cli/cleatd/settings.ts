@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { isAbsolute, resolve } from 'node:path';
 import type { EngineConfig } from '@cleat/engine/config';
 import { findCommand } from '@cleat/linux/host';
+import { formatAddress, tryParseAddress } from '@cleat/protocol/cidr';
 import { auditLimits } from './audit.js';
 import { checkValues, runtimesOf, withoutScheme } from './checks.js';
 import { defaultSocket, type Host, parseHost } from './hosts.js';
@@ -126,6 +127,8 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     dnsSearch: values['dns-search'],
     dnsOptions: values['dns-opt'],
     hostGatewayIps: values['host-gateway-ip'],
+    nodeAddress: unsetIfEmpty(usualForm(values['node-address'])),
+    nodeList: values['node-list'] === '' ? undefined : absolute(values['node-list']),
     insecureRegistries: values['insecure-registry'].map(withoutScheme),
     registryMirrors: values['registry-mirror'],
     keepLayerArchives: values['keep-layer-archives'],
@@ -135,6 +138,12 @@ function engineConfig(values: Values, hosts: readonly Host[]): Settings['engine'
     eventsMaxAgeMs: values['events-max-age'],
     shutdownTimeout: values['shutdown-timeout'],
   };
+}
+
+/** An address as drivers and lists have it. */
+function usualForm(text: string): string {
+  const address = tryParseAddress(text);
+  return address ? formatAddress(address) : text;
 }
 
 /** The last one counts, as everywhere. */

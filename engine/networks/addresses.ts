@@ -26,6 +26,7 @@ const maxTries = 16;
 
 export interface RequestedPool {
   driver: string;
+  addressSpace: string;
   options: Record<string, string> | null;
   six: boolean;
   config: IpamConfig;
@@ -158,17 +159,17 @@ function rewritten(cause: unknown, before: string): unknown {
  */
 async function requestPool(drivers: Drivers, outbox: NetworkOutbox, requested: RequestedPool) {
   const driver = await drivers.ipam(requested.driver);
-  const { avoidsBlocksInUse, localSpace, globalSpace } = await drivers.ipamCapabilities(requested.driver);
+  const { avoidsBlocksInUse, spaces } = await drivers.ipamCapabilities(requested.driver);
   const explicit = Boolean(requested.config.Subnet);
   // Moby's rule: pools of a cluster's space, or of a network that others rule, may be what this host is in already.
-  const own = !explicit && localSpace !== globalSpace;
+  const own = !explicit && requested.addressSpace !== spaces.global;
   const used = own ? usedBlocks() : [];
   const inUse = { [ipamOption.inUse]: used.map(formatBlock).join(',') };
   const rejected: string[] = [];
   try {
     for (let tries = 0; tries < maxTries; tries++) {
       const answer = await driver.RequestPool({
-        AddressSpace: localSpace,
+        AddressSpace: requested.addressSpace,
         Pool: requested.config.Subnet ?? '',
         SubPool: requested.config.IPRange ?? '',
         Options: { ...requested.options, ...(avoidsBlocksInUse && own ? inUse : {}) },

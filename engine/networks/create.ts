@@ -1,17 +1,15 @@
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
-import { notManager } from '@cleat/protocol/api/swarm';
-import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
-import { CleatError, conflict, forbidden, invalidParameter, notFound } from '@cleat/protocol/errors';
+import { CleatError, forbidden, notFound } from '@cleat/protocol/errors';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
-import { netlabel } from '@cleat/protocol/kinds/network';
 import { type NetworkId, type NetworkName, newId } from '../ids.js';
-import { refuseLargeRecord } from '../store/record-size.js';
 import { goTime, nowNanos } from '../time.js';
 import { poolRelease, takePool, unknownPoolRelease } from './addresses.js';
+import { allocate } from './allocate.js';
+import { checkCreation } from './check-creation.js';
 import { configurationFor, refuseConfigurationInUse } from './config-network.js';
 import type { NetworksContext } from './context.js';
 import { networkRequest, poolOptions } from './driver-request.js';
-import type { DriverMessage } from './outbox.js';
+import type { DriverMessage, NetworkCall } from './outbox.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
 
@@ -34,7 +32,7 @@ export async function createNetwork(
   options: CreateOptions = {},
 ): Promise<NetworkRecord> {
   const name = request.Name?.trim() ?? '';
-  checkRequest(context, name, request, options);
+  checkCreation(context, name, request, options.predefined ?? false);
   const template = configurationFor(context, request);
   // A second request for the same name, while this one is on its way, must lose.
   context.creating.add(name);
@@ -49,75 +47,6 @@ export async function createNetwork(
   }
 }
 
-function checkRequest(
-  context: Pick<NetworksContext, 'creating' | 'registry'>,
-  name: string,
-  request: NetworkCreateRequest,
-  options: CreateOptions,
-): void {
-  if (!name) throw invalidParameter('invalid name: name is empty');
-  refuseLargeRecord('the network', request);
-  if (!options.predefined && isPredefined(name)) {
-    throw forbidden(`operation is not permitted on predefined ${name} network `);
-  }
-  if (context.registry.byName(name) || context.creating.has(name)) {
-    throw conflict(`network with name ${name} already exists`);
-  }
-  if (request.Scope === 'swarm' || request.Ingress) {
-    throw forbidden(notManager);
-  }
-  const ipv4 = request.EnableIPv4 ?? true;
-  if (!ipv4 && !request.EnableIPv6) throw invalidParameter('IPv4 or IPv6 must be enabled');
-  checkIpam(request.IPAM?.Config ?? [], request.EnableIPv6 ?? false);
-}
-
-/** As moby `daemon/network.go` checks it. @throws InvalidParameter with all complaints, one a line */
-function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
-  const complaints: string[] = [];
-  for (const config of configs) {
-    if (!config.Subnet) {
-      if (config.Gateway || config.IPRange)
-        complaints.push('every ip-range or gateway must have a corresponding subnet');
-      continue;
-    }
-    const { block, address } = parseCidr(config.Subnet);
-    if (block.family === 6 && !six) continue;
-    if (address.value !== block.value)
-      complaints.push(`invalid subnet ${config.Subnet}: it should be ${formatBlock(block)}`);
-    if (config.IPRange) {
-      const range = parseCidr(config.IPRange);
-      const text = `invalid ip-range ${config.IPRange}:`;
-      if (range.block.family !== block.family) complaints.push(`${text} parent subnet is an IPv${block.family} block`);
-      else {
-        if (range.block.prefix < block.prefix) {
-          complaints.push(`${text} CIDR block is bigger than its parent subnet ${config.Subnet}`);
-        }
-        if (range.address.value !== range.block.value) {
-          complaints.push(`${text} it should be ${formatBlock(range.block)}`);
-        }
-        if (!overlaps(block, range.block)) {
-          complaints.push(`${text} parent subnet ${config.Subnet} doesn't contain ip-range`);
-        }
-      }
-    }
-    const auxiliary = Object.entries(config.AuxiliaryAddresses ?? config.AuxAddress ?? {});
-    const named = [['gateway', config.Gateway ?? ''], ...auxiliary.map(([k, v]) => [`auxiliary address ${k}`, v])];
-    for (const [what, text] of named) {
-      if (!text) continue;
-      const parsed = tryParseAddress(text);
-      const reason = !parsed
-        ? 'not an IP address'
-        : parsed.family !== block.family
-          ? `parent subnet is an IPv${block.family} block`
-          : contains(block, parsed)
-            ? ''
-            : `parent subnet ${config.Subnet} doesn't contain this address`;
-      if (reason) complaints.push(`invalid ${what === 'gateway' ? `gateway ${text}` : what}: ${reason}`);
-    }
-  }
-  if (complaints.length > 0) throw invalidParameter(`invalid network config:\n${complaints.join('\n')}`);
-}
-
 async function prepare(
   context: Pick<NetworksContext, 'config' | 'drivers' | 'registry'>,
   name: string,
@@ -129,6 +58,9 @@ async function prepare(
     ? 'null'
     : context.drivers.networkName(request.Driver || context.config.defaultNetworkDriver);
   const said = request.ConfigOnly ? undefined : await context.drivers.networkCapabilities(driver);
+  if (request.Scope === 'local' && said?.scope === 'global') {
+    throw forbidden(`cannot downgrade network scope for ${driver} networks`);
+  }
   const only = context.registry.all().find((network) => network.driver === driver && !network.configOnly);
   if (said && said.sandbox !== 'own' && only) {
     throw forbidden(`only one instance of "${driver}" network is allowed`);
@@ -171,22 +103,26 @@ async function build(context: Making, record: NetworkRecord, configs: readonly I
     if (record.sandbox === 'own') await takePools(context, record, configs);
     context.building.put(record.id, record);
     await context.outbox.settle(record.driver);
+    await allocate(context, record);
     asked = true;
     await driver.CreateNetwork(networkRequest(record));
   } catch (error) {
-    if (asked && outcomeUnknown(error)) await context.outbox.send([networkRemoval(record)]);
+    await context.outbox.send([networkRemoval(record, asked && outcomeUnknown(error))]);
     await context.outbox.send(poolReleases(record));
     context.building.delete(record.id);
     throw error;
   }
 }
 
-const networkRemoval = ({ id, name, driver }: NetworkRecord): DriverMessage => ({
-  id: `network ${id}`,
-  extension: driver,
-  about: `the network ${name}`,
-  calls: [{ method: 'DeleteNetwork', request: { NetworkID: id } }],
-});
+/** @param created false: the driver certainly did not make it, so only what it reserved before is given back */
+function networkRemoval({ id, name, driver, allocation }: NetworkRecord, created = true): DriverMessage {
+  const request = { NetworkID: id };
+  const calls: NetworkCall[] = [
+    ...(created ? [{ method: 'DeleteNetwork', request } as const] : []),
+    ...(allocation ? [{ method: 'FreeNetwork', request } as const] : []),
+  ];
+  return { id: `network ${id}`, extension: driver, about: `the network ${name}`, calls };
+}
 
 const poolReleases = (record: NetworkRecord): DriverMessage[] => [
   ...[...record.v4, ...record.v6].map((pool) => poolRelease(record, pool)),
@@ -219,7 +155,8 @@ async function takePools(context: Making, record: NetworkRecord, configs: readon
     const own = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
     for (const config of own.length > 0 ? own : [{}]) {
       const options = poolOptions(record, capabilities);
-      const requested = { driver: record.ipam.driver, options, six, config, skipGateway: six ? skip6 : skip4 };
+      const skipGateway = six ? skip6 : skip4;
+      const requested = { driver: record.ipam.driver, addressSpace, options, six, config, skipGateway };
       const list = six ? record.v6 : record.v4;
       const pool = await takePool(context.drivers, context.outbox, requested, (taken) => {
         if (!list.includes(taken)) list.push(taken);
@@ -234,14 +171,15 @@ async function takePools(context: Making, record: NetworkRecord, configs: readon
 }
 
 async function gatewayChecks(context: Pick<NetworksContext, 'drivers'>, record: NetworkRecord) {
-  const [{ localSpace }, { checksGateway }] = await Promise.all([
+  const [{ spaces }, { checksGateway }] = await Promise.all([
     context.drivers.ipamCapabilities(record.ipam.driver),
     context.drivers.networkCapabilities(record.driver),
   ]);
-  if (!checksGateway) return { addressSpace: localSpace, skip4: false, skip6: false };
+  const addressSpace = spaces[record.scope === 'global' ? 'global' : 'local'];
+  if (!checksGateway) return { addressSpace, skip4: false, skip6: false };
   const driver = await context.drivers.network(record.driver);
-  const said = await driver.GwAllocCheck({ Options: { [netlabel.generic]: record.options } });
-  return { addressSpace: localSpace, skip4: said?.SkipIPv4 ?? false, skip6: said?.SkipIPv6 ?? false };
+  const said = await driver.GwAllocCheck({ Options: networkRequest(record).Options });
+  return { addressSpace, skip4: said?.SkipIPv4 ?? false, skip6: said?.SkipIPv6 ?? false };
 }
 
 /** Names of the auxiliary address that overrides the containers' gateway (moby `daemon/libnetwork/network.go`). */

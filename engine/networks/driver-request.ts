@@ -8,7 +8,7 @@ export function networkRequest(network: NetworkRecord) {
   return {
     NetworkID: network.id,
     Options: {
-      [netlabel.generic]: network.options,
+      [netlabel.generic]: { ...network.options, ...network.allocation },
       [netlabel.enableIPv4]: network.enableIPv4,
       [netlabel.enableIPv6]: network.enableIPv6,
       ...(network.internal ? { [netlabel.internal]: true } : {}),

@@ -7,14 +7,22 @@ import type { Logger } from '@cleat/protocol/log';
 import { readable } from '@cleat/protocol/untrusted';
 
 export interface NetworkCapabilities {
-  scope: string;
+  scope: Scope;
+  /** Whether it connects hosts, so that it is told which there are. */
+  connects: Scope;
   sandbox: 'own' | 'host' | 'none';
   servesPublishedPorts: boolean;
   linksDieWithSandbox: boolean;
   joinsInSandbox: boolean;
   opensLinks: boolean;
   checksGateway: boolean;
+  /** It is asked to reserve what a network needs on all hosts. */
+  allocatesNetworks: boolean;
+  /** It is told the names of containers. */
+  knowsEndpointNames: boolean;
 }
+
+type Scope = 'local' | 'global';
 
 export interface IpamCapabilities {
   requiresMac: boolean;
@@ -25,8 +33,8 @@ export interface IpamCapabilities {
   knowsHolders: boolean;
   /** It is told which network a pool is for. */
   knowsNetworks: boolean;
-  localSpace: string;
-  globalSpace: string;
+  /** Its address spaces, for networks of a driver of that scope. */
+  spaces: Readonly<Record<Scope, string>>;
 }
 
 /** The drivers behind networks, with what each said of itself; asked once, and again when its state changed. */
@@ -72,13 +80,16 @@ export class Drivers {
     return remember(this.#network, name, async () => {
       const said = await (await this.network(name)).GetCapabilities({});
       return {
-        scope: scopeOf(name, said.Scope),
+        scope: scopeOf(name, said.Scope) || 'local',
+        connects: scopeOf(name, said.ConnectivityScope) || scopeOf(name, said.Scope) || 'local',
         sandbox: said.Sandbox ?? 'own',
         servesPublishedPorts: said.ServesPublishedPorts ?? false,
         linksDieWithSandbox: said.LinksDieWithSandbox ?? false,
         joinsInSandbox: said.JoinsInSandbox ?? false,
         opensLinks: said.OpensLinks ?? false,
         checksGateway: said.GwAllocChecker ?? false,
+        allocatesNetworks: said.AllocatesNetworks ?? false,
+        knowsEndpointNames: said.KnowsEndpointNames ?? false,
       };
     });
   }
@@ -93,8 +104,7 @@ export class Drivers {
         avoidsBlocksInUse: said?.AvoidsBlocksInUse ?? false,
         knowsHolders: said?.KnowsHolders ?? false,
         knowsNetworks: said?.KnowsNetworks ?? false,
-        localSpace: spaces.LocalDefaultAddressSpace,
-        globalSpace: spaces.GlobalDefaultAddressSpace,
+        spaces: { local: spaces.LocalDefaultAddressSpace, global: spaces.GlobalDefaultAddressSpace },
       };
     });
   }
@@ -105,8 +115,8 @@ export class Drivers {
 }
 
 /** @throws Unavailable for one that there is not, as Docker, which does not register such a driver */
-function scopeOf(name: string, scope = ''): string {
-  if (scope === '' || scope === 'local' || scope === 'global') return scope || 'local';
+function scopeOf(name: string, scope = ''): Scope | '' {
+  if (scope === '' || scope === 'local' || scope === 'global') return scope;
   throw unavailable(
     `plugin "${name}" answered NetworkDriver.GetCapabilities with scope "${readable(scope, 40)}": expected local or global`,
   );

@@ -11,6 +11,7 @@ import { dnsNames } from './dns-names.js';
 import { wantedName } from './endpoint-options.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
+import { endpointName } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
 
 /** The parts of an endpoint beyond its record, until it is configured. */
@@ -71,11 +72,15 @@ export async function createEndpoint(
   await asStage(context, sandbox, endpoint, 'created', async () => {
     const created = await withDrivers(context, network, async () => {
       const driver = await context.drivers.network(network.driver, calls);
+      const { knowsEndpointNames } = await context.drivers.networkCapabilities(network.driver);
       const request = {
         NetworkID: network.id,
         EndpointID: endpoint.id,
         Interface: { Address: endpoint.ipv4, AddressIPv6: endpoint.ipv6, MacAddress: endpoint.mac },
-        Options: createOptions(context, sandbox, network, endpoint),
+        Options: {
+          ...createOptions(context, sandbox, network, endpoint),
+          ...(knowsEndpointNames ? { [netlabel.endpointName]: endpointName(sandbox, endpoint) } : {}),
+        },
       };
       return driver.CreateEndpoint(request, calls);
     }).catch((error: unknown) => {

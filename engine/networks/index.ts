@@ -13,6 +13,7 @@ import { takeDown } from './detach.js';
 import { dnsNames } from './dns-names.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
+import { announceNodes } from './nodes/index.js';
 import { openLinks, reopenLinks } from './open-links.js';
 import { ensurePredefined } from './predefined.js';
 import type { NetworkRecord } from './record.js';
@@ -45,6 +46,8 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
     if (state === 'active') void replayForForgetful(context, name);
   });
 
+  const stopNodes = announceNodes({ ...deps, drivers: context.drivers });
+
   return {
     get defaultNetwork() {
       return context.defaultNetwork;
@@ -57,6 +60,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
 
     async close() {
       stopReplays();
+      stopNodes();
       await Promise.allSettled(context.leaving.values());
       await context.names.close();
       context.drivers.close();

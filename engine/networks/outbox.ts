@@ -8,7 +8,7 @@ type EndpointIds = { NetworkID: string; EndpointID: string };
 /** A call by which something is given back to a network driver. */
 export type NetworkCall =
   | { method: 'RevokeExternalConnectivity' | 'Leave' | 'DeleteEndpoint'; request: EndpointIds }
-  | { method: 'DeleteNetwork'; request: { NetworkID: string } };
+  | { method: 'DeleteNetwork' | 'FreeNetwork'; request: { NetworkID: string } };
 
 /**
  * A call by which something is given back to an IPAM driver. An empty ID or address: what the holder has, whom the
@@ -94,6 +94,9 @@ export class NetworkOutbox {
 const isAddressCall = (call: DriverCall): call is AddressCall =>
   call.method === 'ReleaseAddress' || call.method === 'ReleasePool';
 
+const isNetworkCall = (call: DriverCall): call is Extract<NetworkCall, { method: 'DeleteNetwork' | 'FreeNetwork' }> =>
+  call.method === 'DeleteNetwork' || call.method === 'FreeNetwork';
+
 async function make(drivers: Drivers, driver: string, call: DriverCall, options: CallOptions): Promise<unknown> {
   switch (call.method) {
     case 'ReleaseAddress':
@@ -101,7 +104,8 @@ async function make(drivers: Drivers, driver: string, call: DriverCall, options:
     case 'ReleasePool':
       return (await drivers.ipam(driver, options)).ReleasePool(call.request, options);
     case 'DeleteNetwork':
-      return (await drivers.network(driver, options)).DeleteNetwork(call.request, options);
+    case 'FreeNetwork':
+      return (await drivers.network(driver, options))[call.method](call.request, options);
     default:
       return (await drivers.network(driver, options))[call.method](call.request, options);
   }
@@ -114,9 +118,9 @@ function comesBefore({ calls }: DriverMessage, call: DriverCall): boolean {
     const isPart = calls.every(({ method }) => method === 'ReleaseAddress');
     return isPart && calls.some((part) => isAddressCall(part) && part.request.PoolID === PoolID);
   }
-  if (call.method !== 'DeleteNetwork') return false;
+  if (!isNetworkCall(call)) return false;
   const { NetworkID } = call.request;
-  const isPart = calls.every((part) => !isAddressCall(part) && part.method !== 'DeleteNetwork');
+  const isPart = calls.every((part) => !isAddressCall(part) && !isNetworkCall(part));
   return isPart && calls.some((part) => !isAddressCall(part) && part.request.NetworkID === NetworkID);
 }
 

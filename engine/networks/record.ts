@@ -22,6 +22,7 @@ export interface NetworkRecord {
   driver: string;
   /** RFC 3339 with nanoseconds. */
   created: string;
+  /** `local` or `global`, as the driver said. */
   scope: string;
   /** As the driver said; see `protocol/kinds/network.ts`. */
   sandbox: 'own' | 'host' | 'none';
@@ -33,6 +34,8 @@ export interface NetworkRecord {
   configOnly: boolean;
   configFrom: string;
   options: Record<string, string>;
+  /** The options by which the driver knows what it reserved on all hosts; empty while it is asked. Absent: nothing. */
+  allocation?: Record<string, string>;
   labels: Record<string, string>;
   ipam: { driver: string; options: Record<string, string> | null; config: IpamConfig[] };
   addressSpace: string;

@@ -5,21 +5,28 @@ import type { NetworkRecord, PoolRecord, SandboxRecord } from './record.js';
 /** Numbers of addresses end here: Go's uint64. */
 const most = 2n ** 64n - 1n;
 
-/**
- * How many addresses of a network's subnets are taken (moby `Network.IPAMStatus`). Only the default IPAM driver is
- * known to take none that it was not asked for; of another one's nothing is said, as in Docker.
- */
+/** The part of inspect that is no setting. */
 export function networkStatus(
   network: NetworkRecord,
   sandboxes: readonly SandboxRecord[],
   defaultIpamDriver: string,
 ): NetworkStatus {
-  if (network.ipam.driver !== defaultIpamDriver || network.sandbox !== 'own') return { IPAM: {} };
-  const pools = [...network.v4, ...network.v6];
-  if (pools.length === 0) return { IPAM: {} };
+  const { allocation, ipam } = network;
   return {
-    IPAM: { Subnets: Object.fromEntries(pools.map((pool) => [pool.pool, poolStatus(network, pool, sandboxes)])) },
+    IPAM: ipam.driver === defaultIpamDriver ? addressStatus(network, sandboxes) : {},
+    // Not among its options: Compose 1 makes a network again whose options are others than its file's.
+    ...(allocation ? { Allocation: allocation } : {}),
   };
+}
+
+/**
+ * How many addresses of a network's subnets are taken (moby `Network.IPAMStatus`). Only the default IPAM driver is
+ * known to take none that it was not asked for; of another one's nothing is said, as in Docker.
+ */
+function addressStatus(network: NetworkRecord, sandboxes: readonly SandboxRecord[]): NetworkStatus['IPAM'] {
+  const pools = [...network.v4, ...network.v6];
+  if (network.sandbox !== 'own' || pools.length === 0) return {};
+  return { Subnets: Object.fromEntries(pools.map((pool) => [pool.pool, poolStatus(network, pool, sandboxes)])) };
 }
 
 function poolStatus(network: NetworkRecord, pool: PoolRecord, sandboxes: readonly SandboxRecord[]) {

@@ -70,6 +70,8 @@ complete -c cleatd -l ip-masq -d 'Masquerade what leaves the default bridge netw
 complete -c cleatd -l iptables -d 'Let the engine make firewall rules (nftables)'
 complete -c cleatd -l ipv6 -d 'IPv6 on the default bridge network'
 complete -c cleatd -l mtu -x -d 'MTU of the default bridge network'
+complete -c cleatd -l node-address -x -d 'Address of this host for others, of which network drivers of global scope are told (DiscoverNew)'
+complete -c cleatd -l node-list -x -d 'File with the addresses of the other hosts, one in a line, of which they are told, too; read when it changes'
 complete -c cleatd -l insecure-registry -x -d 'Registry (HOST:PORT or CIDR) that may speak plain HTTP or show an unknown certificate'
 complete -c cleatd -l registry-mirror -x -d 'Mirror (URL) that is asked before the Docker Hub'
 complete -c cleatd -l max-concurrent-downloads -x -d 'Layers that one pull downloads at once'

@@ -79,6 +79,8 @@ _arguments \
   '*--iptables[Let the engine make firewall rules (nftables)]' \
   '*--ipv6[IPv6 on the default bridge network]' \
   '*--mtu=[MTU of the default bridge network]:mtu:' \
+  '*--node-address=[Address of this host for others, of which network drivers of global scope are told (DiscoverNew)]:node-address:' \
+  '*--node-list=[File with the addresses of the other hosts, one in a line, of which they are told, too; read when it changes]:node-list:' \
   '*--insecure-registry=[Registry (HOST\:PORT or CIDR) that may speak plain HTTP or show an unknown certificate]:insecure-registry:' \
   '*--registry-mirror=[Mirror (URL) that is asked before the Docker Hub]:registry-mirror:' \
   '*--max-concurrent-downloads=[Layers that one pull downloads at once]:max-concurrent-downloads:' \

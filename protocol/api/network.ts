@@ -100,6 +100,8 @@ export const NetworkDisconnectRequest = Type.Object(
 /** API 1.52, in the answer of inspect. Numbers are uint64, and end there. */
 export interface NetworkStatus {
   IPAM: { Subnets?: Record<string, { IPsInUse: bigint; DynamicIPsAvailable: bigint }> };
+  /** Cleat's own: what the network's driver reserved on all hosts. Absent: it reserves nothing. */
+  Allocation?: Record<string, string>;
 }
 
 /** A row of `GET /networks`; `Containers` and `Status` are inspect's only. */

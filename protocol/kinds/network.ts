@@ -46,6 +46,17 @@ export const OpenedLink = Type.Object({
 });
 export type OpenedLink = Static<typeof OpenedLink>;
 
+/** A host that takes part in a network of several (moby `daemon/libnetwork/discoverapi`). */
+export const NodeDiscoveryData = Type.Object({
+  Address: Type.String({ description: 'Other hosts reach it there.' }),
+  BindAddress: Type.String({ description: 'Of this host: the address that it is to listen on. Of another: empty.' }),
+  Self: Type.Boolean({ description: 'It is this host.' }),
+});
+export type NodeDiscoveryData = Static<typeof NodeDiscoveryData>;
+
+/** `DiscoveryType`: nodes. Docker has two more, for the keys of its own overlay, and sends no plugin those. */
+export const nodeDiscovery = 1;
+
 /** Keys of the option maps (moby `daemon/libnetwork/netlabel`). */
 export const netlabel = {
   /** CreateNetwork: the user's `-o` options as a string map. */
@@ -55,6 +66,8 @@ export const netlabel = {
   exposedPorts: 'com.docker.network.endpoint.exposedports',
   /** CreateEndpoint: the MAC address that the user requested, as base64 of its six bytes. */
   macAddress: 'com.docker.network.endpoint.macaddress',
+  /** CreateEndpoint, negotiated: the container’s name (moby#52870). */
+  endpointName: 'com.docker.network.endpoint.name',
   /** CreateEndpoint: name servers that the container’s user named. */
   dnsServers: 'com.docker.network.endpoint.dnsservers',
   /** A user's option of an endpoint: `net.X.Y.IFNAME.Z=V` of its interface, separated by commas. */
@@ -72,7 +85,17 @@ export const netlabel = {
   mtu: 'com.docker.network.driver.mtu',
   /** Join, negotiated: a process in the sandbox's namespace. */
   sandboxPid: 'io.cleat.sandbox.pid',
+  /** AllocateNetwork: the network’s name, which is the same on every host that joins it. */
+  networkName: 'io.cleat.network.name',
 } as const;
+
+const discovery = Type.Object({
+  DiscoveryType: Type.Integer({ description: '1: a node.' }),
+  DiscoveryData: Type.Unknown({
+    description:
+      'Of a node: `Address`, at which other hosts reach it; `BindAddress`, on which it is to listen, or empty; `Self`, whether it is this host.',
+  }),
+});
 
 export const networkKind = {
   label: 'network',
@@ -92,6 +115,8 @@ export const networkKind = {
     '`GetCapabilities.ServesPublishedPorts`, and in `EndpointOperInfo.Value` the key `com.docker.network.portmap`: a JSON array of port bindings with the host ports that were really assigned.',
     '`GetCapabilities.LinksDieWithSandbox`: the driver’s interfaces vanish with the namespace that they were moved to, so they are not moved back before a sandbox is removed.',
     '`GetCapabilities.JoinsInSandbox`: then `Join.Options["io.cleat.sandbox.pid"]` is a process in the sandbox’s namespace, in which the driver may make its interface, and says so by `InterfaceName.InSandbox`.',
+    '`GetCapabilities.AllocatesNetworks`: then `AllocateNetwork` is called before `CreateNetwork`, and `FreeNetwork` after `DeleteNetwork`, on this host. Docker has a swarm’s manager make these calls, for drivers of global scope.',
+    '`GetCapabilities.KnowsEndpointNames`: then `CreateEndpoint.Options["com.docker.network.endpoint.name"]` is the container’s name, as Docker tells it to IPAM drivers.',
     '`GetCapabilities.OpensLinks`: then `OpenLinks` is called for containers that are linked (`docker run --link`), so that a driver that keeps containers apart lets these reach each other.',
   ],
   methods: {
@@ -99,8 +124,18 @@ export const networkKind = {
       about: 'Asked once after activation.',
       request: Nothing,
       response: Type.Object({
-        Scope: Type.Optional(Type.String({ description: '`local` or `global`' })),
-        ConnectivityScope: Type.Optional(Type.String()),
+        Scope: Type.Optional(
+          Type.String({
+            description:
+              '`local` or `global`. Of a driver of global scope, networks have their subnets from the IPAM driver’s global address space.',
+          }),
+        ),
+        ConnectivityScope: Type.Optional(
+          Type.String({
+            description:
+              '`local` or `global`; empty: as `Scope`. One that connects globally is told of nodes (`DiscoverNew`).',
+          }),
+        ),
         GwAllocChecker: Type.Optional(Type.Boolean()),
         Sandbox: Type.Optional(
           Type.Union([Type.Literal('own'), Type.Literal('host'), Type.Literal('none')], negotiated),
@@ -110,6 +145,8 @@ export const networkKind = {
         /** Making an interface in the sandbox takes a millisecond; moving it, with the kernel's routing lock held, up to 30. */
         JoinsInSandbox: Type.Optional(Type.Boolean(negotiated)),
         OpensLinks: Type.Optional(Type.Boolean(negotiated)),
+        AllocatesNetworks: Type.Optional(Type.Boolean(negotiated)),
+        KnowsEndpointNames: Type.Optional(Type.Boolean(negotiated)),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
@@ -124,20 +161,32 @@ export const networkKind = {
     },
     AllocateNetwork: {
       about:
-        'Swarm managers only, for drivers of global scope: reserves what a network needs in the whole cluster. This engine has no swarm mode and never asks.',
+        'Reserves what a network needs on all hosts that it spans, before `CreateNetwork`. Asked here when the capability `AllocatesNetworks` is set; Docker has only a swarm’s manager ask it.',
       request: Type.Object({
         NetworkID: Type.String(),
-        Options: Type.Optional(Type.Record(Type.String(), Type.String())),
+        Options: Type.Optional(
+          Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()], {
+            description:
+              'The user’s `-o` options. Here also `io.cleat.network.name`, the network’s name: its ID is another one on each host.',
+          }),
+        ),
         IPv4Data: Type.Array(IpamData),
         IPv6Data: Type.Array(IpamData),
       }),
-      response: Type.Object({ Options: Type.Optional(Type.Record(Type.String(), Type.String())) }),
+      response: Type.Object(
+        { Options: Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()])) },
+        {
+          description:
+            'Kept with the network, shown as `Status.Allocation` of `docker network inspect` (API 1.52), and part of the generic options of every `CreateNetwork`.',
+        },
+      ),
       deadlineMs: seconds(60),
       idempotent: false,
       optional: true,
     },
     FreeNetwork: {
-      about: 'Swarm managers only: the reverse of AllocateNetwork. Never asked here.',
+      about:
+        'The reverse of AllocateNetwork, after `DeleteNetwork`. One that is away or refuses is asked again, so it may come twice.',
       request: Type.Object({ NetworkID: Type.String() }),
       response: Nothing,
       deadlineMs: seconds(60),
@@ -233,18 +282,18 @@ export const networkKind = {
     },
     DiscoverNew: {
       about:
-        'Another node of a cluster came. Docker sends it when a swarm’s agent starts or a node joins, never on an engine of its own; so it is not sent here.',
+        'A node came: this host itself first, then others. For drivers that connect globally. Docker sends it in a swarm; here an operator names this host by `--node-address` and the others by `--node-list`. May be repeated.',
       since: 'Docker 1.9',
-      request: Type.Object({ DiscoveryType: Type.Integer(), DiscoveryData: Type.Unknown() }),
+      request: discovery,
       response: Nothing,
       deadlineMs: seconds(10),
       idempotent: true,
       optional: true,
     },
     DiscoverDelete: {
-      about: 'Another node of a cluster left. As DiscoverNew: not sent here.',
+      about: 'Another node left. As DiscoverNew.',
       since: 'Docker 1.9',
-      request: Type.Object({ DiscoveryType: Type.Integer(), DiscoveryData: Type.Unknown() }),
+      request: discovery,
       response: Nothing,
       deadlineMs: seconds(10),
       idempotent: true,

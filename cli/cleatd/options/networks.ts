@@ -36,4 +36,12 @@ export const networkOptions = [
   option('iptables', 'bool', { group, default: true, help: 'Let the engine make firewall rules (nftables)' }),
   option('ipv6', 'bool', { group, help: 'IPv6 on the default bridge network' }),
   option('mtu', 'int', { group, help: 'MTU of the default bridge network' }),
+  option('node-address', 'string', {
+    group,
+    help: 'Address of this host for others, of which network drivers of global scope are told (DiscoverNew)',
+  }),
+  option('node-list', 'string', {
+    group,
+    help: 'File with the addresses of the other hosts, one in a line, of which they are told, too; read when it changes',
+  }),
 ] as const;

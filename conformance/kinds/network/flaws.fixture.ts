@@ -1,4 +1,5 @@
 import { type Flaw, raceMs } from '../../testing/test-plugin.fixture.js';
+import { allocatingFlaws } from './allocating-flaws.fixture.js';
 import type { HealthyNetworks } from './healthy.fixture.js';
 import { leavingFlaws } from './leaving-flaws.fixture.js';
 
@@ -302,6 +303,7 @@ export function networkFlaws(): Flaw<HealthyNetworks>[] {
         },
       }),
     },
+    ...allocatingFlaws(),
     ...leavingFlaws(),
   ];
 

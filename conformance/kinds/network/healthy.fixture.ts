@@ -13,6 +13,8 @@ export interface State {
   networks: Record<string, string>;
   /** Networks, by endpoint. */
   endpoints: Record<string, string>;
+  /** Subnets that are reserved, by network. */
+  allocations?: Record<string, string>;
 }
 
 /**
@@ -88,7 +90,23 @@ export class HealthyNetworks implements NetworkHandlers {
     Scope: 'local',
     ConnectivityScope: 'local',
     JoinsInSandbox: true,
+    AllocatesNetworks: true,
+    KnowsEndpointNames: true,
   });
+
+  AllocateNetwork: Required<NetworkHandlers>['AllocateNetwork'] = ({ NetworkID, IPv4Data }) => {
+    const { allocations = {} } = this.state;
+    const subnet = IPv4Data[0]?.Pool ?? '';
+    const other = Object.keys(allocations).find((id) => id !== NetworkID && allocations[id] === subnet);
+    if (other !== undefined) throw conflict(`subnet ${subnet} is reserved for network ${other}`);
+    this.state = { ...this.state, allocations: { ...allocations, [NetworkID]: subnet } };
+    return { Options: { segment: NetworkID.slice(0, 6) } };
+  };
+
+  FreeNetwork: Required<NetworkHandlers>['FreeNetwork'] = ({ NetworkID }) => {
+    const { [NetworkID]: _free, ...allocations } = this.state.allocations ?? {};
+    this.state = { ...this.state, allocations };
+  };
 
   CreateNetwork: NetworkHandlers['CreateNetwork'] = ({ NetworkID, IPv4Data }) => {
     const { networks } = this.state;

@@ -1,4 +1,4 @@
-import { netlabel, networkKind } from '@cleat/protocol/kinds/network';
+import { type NodeDiscoveryData, netlabel, networkKind, nodeDiscovery } from '@cleat/protocol/kinds/network';
 import { cases, type Need } from '../../verify/case.js';
 import {
   attached,
@@ -142,14 +142,16 @@ export const making = cases(
   },
   {
     id: 'network/discovery',
-    title: 'News of other nodes are taken, or answered with status 404',
-    why: 'dockerd tells every network plugin of the nodes of a swarm, and logs each refusal.',
+    title: 'News of nodes are taken, also when they are repeated, or answered with status 404',
+    why: 'dockerd tells every network plugin of the nodes of a swarm, and logs each refusal. Cleat tells those that connect globally of the nodes that its operator names, and goes on until they are heard.',
     weight: 'should',
     needs,
     async run(trial) {
-      const node = { DiscoveryType: 1, DiscoveryData: { Address: '192.0.2.1', BindAddress: '192.0.2.1', Self: false } };
-      await trial.doesOrLacks('DiscoverNew', node);
-      await trial.doesOrLacks('DiscoverDelete', node);
+      const news = (DiscoveryData: NodeDiscoveryData) => ({ DiscoveryType: nodeDiscovery, DiscoveryData });
+      const self = news({ Address: '192.0.2.1', BindAddress: '192.0.2.1', Self: true });
+      const other = news({ Address: '192.0.2.2', BindAddress: '', Self: false });
+      for (const node of [self, other, other]) await trial.doesOrLacks('DiscoverNew', node);
+      for (const node of [other, other]) await trial.doesOrLacks('DiscoverDelete', node);
     },
   },
 );

@@ -9,7 +9,8 @@ suiteTests({
   flaws: networkFlaws,
   left(directory) {
     const { state, links } = new HealthyNetworks(directory);
-    return [...Object.keys(state.networks), ...Object.keys(state.endpoints), ...links];
+    const { networks, endpoints, allocations = {} } = state;
+    return [...Object.keys({ ...networks, ...endpoints, ...allocations }), ...links];
   },
   clear(directory) {
     const healthy = new HealthyNetworks(directory);

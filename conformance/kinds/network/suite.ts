@@ -1,5 +1,6 @@
 import { networkKind } from '@cleat/protocol/kinds/network';
 import type { Suite } from '../../verify/suite.js';
+import { allocating } from './allocating.js';
 import { attaching } from './attaching.js';
 import { crashing } from './crashing.js';
 import { joiningCases } from './joining.js';
@@ -10,5 +11,5 @@ import { making } from './making.js';
 export const networkSuite = {
   kind: networkKind,
   harmless: { method: 'GetCapabilities', request: {} },
-  cases: [...looking, ...making, ...attaching, ...joiningCases, ...leaving, ...crashing],
+  cases: [...looking, ...making, ...allocating, ...attaching, ...joiningCases, ...leaving, ...crashing],
 } satisfies Suite;

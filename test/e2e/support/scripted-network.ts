@@ -22,7 +22,7 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
   readonly answers = new Map<string, Answer>();
   readonly absent = new Set<string>();
   readonly silent = new Set<string>();
-  /** Things given away and not got back: `pool ID`, `address ID ADDRESS`, `network ID`, `endpoint ID`, `join ID`. */
+  /** Things given away and not got back: `pool ID`, `address ID ADDRESS`, `allocation ID`, `network ID`, `endpoint ID`, `join ID`. */
   readonly held = new Set<string>();
   readonly #pending: (() => void)[] = [];
   readonly #server: Server;
@@ -113,6 +113,12 @@ export class ScriptedNetworkPlugin implements AsyncDisposable {
         return { Implements: ['NetworkDriver', 'IpamDriver'] };
       case 'NetworkDriver.GetCapabilities':
         return { Scope: 'local', ConnectivityScope: 'local' };
+      case 'NetworkDriver.AllocateNetwork':
+        this.held.add(`allocation ${NetworkID}`);
+        return { Options: { segment: '4097' } };
+      case 'NetworkDriver.FreeNetwork':
+        this.held.delete(`allocation ${NetworkID}`);
+        return {};
       case 'NetworkDriver.CreateNetwork':
         this.held.add(`network ${NetworkID}`);
         return {};
